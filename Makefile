@@ -1,0 +1,37 @@
+# Every target sets up what it needs: a fresh machine with Python 3.11+, git and make will do.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: help demo test check bench simulate clean
+help:
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; name it with: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: $(READY) ## the whole loop on a temporary repository, against the sandbox
+	$(BIN)/reconciler demo
+
+test: $(READY) ## all tests, with branch coverage
+	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term
+
+check: $(READY) ## format, lint, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(READY) ## the figures of benchmarks/README.md
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check check-jsonschema
+	$(BIN)/python -m benchmarks
+
+simulate: $(READY) ## 100,000 seeds of the deterministic simulation
+	$(BIN)/python -m tests.simulation --seeds 100000
+
+clean: ## remove everything that was set up
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist .coverage*

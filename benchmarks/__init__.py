@@ -1,0 +1,1 @@
+"""The project's figures, each as a ratio measured within one run."""

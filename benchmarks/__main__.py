@@ -1,0 +1,25 @@
+"""`python -m benchmarks [NAME…]`: measure, and print what benchmarks/README.md quotes."""
+
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks import applying, committing, growth, starting, validating
+
+ALL = {
+    "validate": validating.measure,
+    "apply": applying.measure,
+    "commit": committing.measure,
+    "growth": growth.measure,
+    "help": starting.measure,
+}
+
+
+def main() -> None:
+    for name in sys.argv[1:] or ALL:
+        with tempfile.TemporaryDirectory(prefix="reconciler-bench-") as folder:
+            print(f"== {name}", flush=True)
+            ALL[name](Path(folder))
+
+
+main()

@@ -1,0 +1,1 @@
+"""The apply protocol: claim, then trigger, then record."""

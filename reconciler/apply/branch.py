@@ -1,0 +1,142 @@
+"""The shared branch as an apply last saw it, and what it has yet to record there."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import assert_never
+
+from reconciler.apply.messages import commit_message
+from reconciler.apply.ports import Declined, Landed, Raced, Snapshot, Store, Unclear
+from reconciler.apply.steps import Noted, Progress, Recorded
+from reconciler.errors import GitError, ReconcilerError
+from reconciler.ledger import Event, Ledger, events
+
+RECORD_ATTEMPTS = 8  # outcomes must not be lost; a claim that cannot be pushed just fails
+FIRST_PAUSE_SECONDS = 0.2
+LONGEST_PAUSE_SECONDS = 10.0
+
+
+class Claiming(Enum):
+    """What became of a claim's push."""
+
+    OURS = auto()
+    NOT_OURS = auto()  # the branch moved: derive everything again
+    UNCLEAR = auto()  # it may land yet
+
+
+@dataclass(slots=True, kw_only=True)
+class Branch:
+    """Snapshot and pending events; every push is a compare-and-swap against the snapshot."""
+
+    store: Store
+    snapshot: Snapshot
+    progress: Progress
+    jitter: Callable[[], float]  # in [0, 1)
+    rescue: Callable[[Sequence[Event]], str]  # keeps events that cannot be pushed; says where
+    pending: list[Event]
+
+    @property
+    def ledger(self) -> Ledger:
+        """The branch's ledger and, after it, what is still pending."""
+        return self.snapshot.ledger.extended(self.pending)
+
+    async def claim(self, claim: events.Claim) -> Claiming:
+        """Push the claim behind what is pending, once; unless it is ours, read the branch again.
+
+        Raises GitError if the remote declines it: nothing was claimed then.
+        """
+        appended = await self._append([*self.pending, claim])
+        match appended:
+            case Landed():
+                self._landed(appended.snapshot)
+                return Claiming.OURS
+            case Raced():
+                result = Claiming.NOT_OURS
+            case Unclear():
+                self.progress(Noted(message=f"the push was not answered: {appended.message}"))
+                result = Claiming.UNCLEAR
+            case Declined():
+                raise GitError(
+                    f"the remote declined the claim, so nothing was started: {appended.message}",
+                    hint="Allow the reconciler's identity to push to the branch, or keep the "
+                    "ledger on a branch of its own (git.ledgerBranch).",
+                )
+            case _:
+                assert_never(appended)
+        await self._give_way(0)
+        await self.refetch()
+        return result
+
+    async def record(self) -> None:
+        """Push what is pending, however often the branch moves.
+
+        Raises GitError if that fails for good; the events are in a rescue file then, and still
+        stand in this apply's own view of the ledger.
+        """
+        failure = "the branch kept moving"
+        for attempt in range(RECORD_ATTEMPTS):
+            if not self.pending:
+                return
+            try:
+                failure = await self._record_once() or failure
+                if self.pending:
+                    await self._give_way(attempt)
+                    await self.refetch()
+            except ReconcilerError as error:
+                failure = str(error)
+                await self._give_way(attempt)
+        if self.pending:
+            raise self._rescued(failure)
+
+    async def refetch(self) -> None:
+        """Read the branch again, and forget of what is pending all that it holds by now."""
+        self.snapshot = await self.store.fetch()
+        self.pending = [one for one in self.pending if not self.snapshot.ledger.holds(one)]
+
+    async def _record_once(self) -> str | None:
+        appended = await self._append(self.pending)
+        match appended:
+            case Landed():
+                self._landed(appended.snapshot)
+                return None
+            case Raced():
+                return None
+            case Unclear() | Declined():
+                return appended.message
+            case _:
+                assert_never(appended)
+
+    async def _append(self, wanted: Sequence[Event]) -> Landed | Raced | Unclear | Declined:
+        message = commit_message(self.snapshot.environment.name, wanted)
+        return await self.store.append(self.snapshot, wanted, message)
+
+    def _landed(self, snapshot: Snapshot) -> None:
+        if self.pending:
+            self.progress(Recorded(events=len(self.pending)))
+        self.snapshot = snapshot
+        self.pending = []
+
+    def _rescued(self, failure: str) -> GitError:
+        place = self.rescue(self.pending)
+        self.snapshot = _with(self.snapshot, self.ledger)
+        self.pending = []
+        return GitError(
+            f"{failure}; the outcomes of this apply are not on the branch",
+            hint=f"They are kept in {place}: feed them back with `reconciler recover {place}`. "
+            "Until then the claim keeps every run from being started again.",
+        )
+
+    async def _give_way(self, attempt: int) -> None:
+        """Wait for others, longer each time, and never in step with them."""
+        longest = min(FIRST_PAUSE_SECONDS * 2**attempt, LONGEST_PAUSE_SECONDS)
+        await asyncio.sleep(longest * self.jitter())
+
+
+def _with(snapshot: Snapshot, ledger: Ledger) -> Snapshot:
+    return Snapshot(
+        commit=snapshot.commit,
+        environment=snapshot.environment,
+        declared=snapshot.declared,
+        ledger=ledger,
+    )

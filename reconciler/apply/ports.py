@@ -1,0 +1,160 @@
+"""What the apply protocol needs of the outside world, and the answers that it tells apart."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from reconciler.configuration import Environment
+from reconciler.ledger import Event, Ledger
+from reconciler.model import Declared, EpochMs, InstanceId, Parameters, Run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Triggered:
+    """The service started the run and named the instance."""
+
+    instance: InstanceId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected:
+    """The service refused the run for certain: nothing was started."""
+
+    code: int  # of the answer's body, or the HTTP status where the body has none
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotSent:
+    """The request never left: DNS, refused connection, TLS failure, connect timeout."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotProcessed:
+    """The gateway turned the request away before the service saw it: token answers, rate limit."""
+
+    reason: str
+    retry_after: float | None = None  # seconds, from Retry-After
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unknown:
+    """The request left and nothing certain came back: the run may have been started."""
+
+    seen: str  # what came back, in words
+
+
+Answer = Triggered | Rejected | NotSent | NotProcessed | Unknown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instance:
+    """A flow instance as the service lists it; None where it said nothing readable."""
+
+    id: InstanceId
+    flow_id: int | None
+    trigger_time: EpochMs | None  # the service's stamps are cut to the second
+    created: EpochMs | None  # the same
+    parameters: Parameters | None
+    status: int | None  # EnOS FlowInstance status, -1 to 10
+
+
+class Connection(Protocol):
+    """One worker's own connection to the gateway."""
+
+    async def trigger(self, run: Run, allowed: Callable[[], bool]) -> Answer:
+        """Update And Trigger Flow: one POST, never repeated by anything below this call.
+
+        `allowed` is asked right before the POST leaves, after whatever had to be waited for (a
+        token, the rate limit); if it says no, nothing is sent and the answer is NotSent.
+        """
+
+
+class Gateway(Protocol):
+    """The EnOS gateway of one environment."""
+
+    def connection(self) -> AbstractAsyncContextManager[Connection]:
+        """A connection of its own for one worker."""
+
+    async def current_time(self) -> EpochMs:
+        """The service's clock. Raises GatewayError."""
+
+    async def timezone(self) -> str:
+        """The name of the service's zone, as it says it. Raises GatewayError."""
+
+    async def search(
+        self, flow_id: int, from_time: EpochMs, to_time: EpochMs
+    ) -> tuple[Instance, ...]:
+        """Every instance of the flow with a trigger time in [from_time, to_time), each once.
+
+        Looks under all three instance types and both page bases. Raises GatewayError if any part
+        could not be read, so that an empty answer is a whole answer.
+        """
+
+    async def instance(self, instance: InstanceId) -> Instance | None:
+        """One instance by id; None if the service says that it has none. Raises GatewayError."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """What the shared branch said at one commit: everything that a decision is derived from."""
+
+    commit: str  # whose tree the manifests were read from
+    environment: Environment
+    declared: Declared
+    ledger: Ledger
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Landed:
+    """The events are on the shared branch, and the snapshot has them."""
+
+    snapshot: Snapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Raced:
+    """The branch moved since the snapshot: nothing of the events is on it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unclear:
+    """The push left and no certain answer came back: the events may land yet."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declined:
+    """The remote turned the push away for a reason of its own, told in its words."""
+
+    message: str
+
+
+Appended = Landed | Raced | Unclear | Declined
+
+
+class Store(Protocol):
+    """The shared branch: manifests to read, the ledger to append to by compare-and-swap."""
+
+    async def fetch(self) -> Snapshot:
+        """The branch as the remote has it now. Raises GitError, LedgerError, ConfigurationError."""
+
+    async def append(self, base: Snapshot, events: Sequence[Event], message: str) -> Appended:
+        """Commit the events on top of the snapshot and push, if the branch still is where it was.
+
+        Raises GitError where no commit could be made: then nothing has left this machine.
+        """
+
+
+class Clock(Protocol):
+    """This machine's own clocks."""
+
+    def elapsed(self) -> float:
+        """Seconds since some moment; never goes back, and goes on while the machine is asleep."""
+
+    def wall(self) -> EpochMs:
+        """The local idea of the time. It may be wrong; nothing is decided by it."""

@@ -1,0 +1,35 @@
+"""What an apply did, and the exit code that follows from it alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reconciler.apply.settle import Doubt
+from reconciler.apply.start import Outcome
+from reconciler.errors import ExitCode
+from reconciler.model import RunId
+from reconciler.plan import PlannedRun
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyResult:
+    """The end of an apply, as the shared branch has it."""
+
+    commit: str  # the newest that this apply knows
+    outcomes: Sequence[Outcome]  # the last one of every run that it started or settled
+    unstarted: Sequence[PlannedRun]  # should be started and were not: refused, or not reached
+    doubts: Sequence[Doubt]  # whoever claimed them
+    waiting: Sequence[PlannedRun]  # suspended, missed, not yet allowed
+    interrupted: bool = False
+
+    def of_kind(self, kind: type[Outcome]) -> list[RunId]:
+        """The runs that this apply left with that outcome."""
+        return [event.run for event in self.outcomes if isinstance(event, kind)]
+
+
+def exit_code(result: ApplyResult) -> ExitCode:
+    """Interrupted before in doubt before refused: what a pipeline must react to first."""
+    if result.interrupted:
+        return ExitCode.INTERRUPTED
+    if result.doubts:
+        return ExitCode.IN_DOUBT
+    return ExitCode.PROBLEM if result.unstarted else ExitCode.OK

@@ -1,0 +1,193 @@
+"""Starting a claimed batch: flows side by side, each flow's runs in order, every POST counted.
+
+One POST a run, and another only after an answer that says for certain that nothing was started.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import assert_never
+
+from reconciler.apply.batch import by_flow
+from reconciler.apply.lease import Lease
+from reconciler.apply.ports import (
+    Connection,
+    Gateway,
+    NotProcessed,
+    NotSent,
+    Rejected,
+    Triggered,
+    Unknown,
+)
+from reconciler.apply.steps import Progress, Settled
+from reconciler.ledger import events
+from reconciler.model import ClaimId, Run, RunId
+from reconciler.times import format_instant
+
+FIRST_PAUSE_SECONDS = 0.25
+LONGEST_PAUSE_SECONDS = 8.0
+
+Outcome = events.Triggered | events.Rejected | events.Unknown | events.Absent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Runs that a landed claim has made this applier's, and the outcomes so far."""
+
+    claim: ClaimId
+    runs: Sequence[Run]
+    lease: Lease
+    progress: Progress
+    stop: asyncio.Event
+    jitter: Callable[[], float]  # in [0, 1)
+    correlation: str | None = None  # the parameter that names the run and its claim on the wire
+    outcomes: dict[RunId, Outcome] = field(default_factory=dict)
+    posting: set[RunId] = field(default_factory=set)  # a POST has left and not been answered
+    request_seconds: list[float] = field(default_factory=list)
+
+    def settle(self, run: Run, outcome: Outcome) -> None:
+        """Take down a run's outcome; the caller records it with the batch's others."""
+        self.outcomes[run.id] = outcome
+        self.progress(Settled(run=run.id, event=outcome))
+
+    def now(self) -> str:
+        """The gateway's time, as the ledger writes it."""
+        return format_instant(self.lease.clock.earliest())
+
+    def remaining(self) -> list[Outcome]:
+        """Every run's outcome, now that nothing is being started any more.
+
+        A run whose POST was under way when the batch was broken off is in doubt; one that was not
+        reached was certainly not started.
+        """
+        for run in self.runs:
+            if run.id in self.outcomes:
+                continue
+            if run.id in self.posting:
+                self.settle(run, self.unknown(run, "broken off before an answer came"))
+            else:
+                self.settle(run, self.not_sent(run, "not reached"))
+        return list(self.outcomes.values())
+
+    def unknown(self, run: Run, seen: str) -> events.Unknown:
+        """The outcome of a start that nobody can tell."""
+        return events.Unknown(
+            v=events.VERSION, at=self.now(), run=run.id, claim=self.claim, seen=seen
+        )
+
+    def not_sent(self, run: Run, reason: str) -> events.Absent:
+        """The outcome of a run that this claim certainly did not start."""
+        evidence = {"notStarted": reason}
+        return events.Absent(
+            v=events.VERSION, at=self.now(), run=run.id, claim=self.claim, evidence=evidence
+        )
+
+
+async def start_batch(batch: Batch, gateway: Gateway, concurrency: int) -> None:
+    """Start every run of the batch, or leave it with its reason; `batch.outcomes` has the rest.
+
+    Returns once no POST is under way. Setting `batch.stop` lets those under way end and starts no
+    more; cancelling breaks them off.
+    """
+    flows = deque(by_flow(batch.runs))
+    async with asyncio.TaskGroup() as workers:
+        for _ in range(min(concurrency, len(flows))):
+            workers.create_task(_work(batch, flows, gateway))
+
+
+async def _work(batch: Batch, flows: deque[tuple[Run, ...]], gateway: Gateway) -> None:
+    async with gateway.connection() as connection:
+        while flows:
+            for run in flows.popleft():
+                batch.settle(run, await _start(batch, run, connection))
+
+
+async def _start(batch: Batch, run: Run, connection: Connection) -> Outcome:
+    reason, attempts = "", 0
+    while True:
+        forbidden = _forbidden(batch, run)
+        if forbidden is not None:
+            return batch.not_sent(run, f"{forbidden}{reason and '; last: '}{reason}")
+        answer = await _post(batch, run, connection)
+        match answer:
+            case Triggered():
+                return events.Triggered(
+                    v=events.VERSION,
+                    at=batch.now(),
+                    run=run.id,
+                    claim=batch.claim,
+                    digest=run.digest,
+                    flow_id=run.flow_id,
+                    trigger_time=run.trigger_time,
+                    flow_instance_id=answer.instance,
+                )
+            case Rejected():
+                return events.Rejected(
+                    v=events.VERSION,
+                    at=batch.now(),
+                    run=run.id,
+                    claim=batch.claim,
+                    code=answer.code,
+                    message=answer.message,
+                )
+            case Unknown():
+                return batch.unknown(run, answer.seen)
+            case NotSent():
+                reason, pause = answer.reason, None
+            case NotProcessed():
+                reason, pause = answer.reason, answer.retry_after
+            case _:
+                assert_never(answer)
+        if pause is None:
+            pause = min(FIRST_PAUSE_SECONDS * 2**attempts, LONGEST_PAUSE_SECONDS)
+            pause *= 0.5 + batch.jitter()
+        attempts += 1
+        await _pause(batch, pause)
+
+
+def _forbidden(batch: Batch, run: Run) -> str | None:
+    """Why no POST may be sent now, or None. Asked once more right before the POST leaves."""
+    if batch.stop.is_set():
+        return "interrupted"
+    if not batch.lease.allows_start():
+        return "the claim's time was used up"
+    if run.not_after is not None and batch.lease.clock.latest() > run.not_after:
+        return "its notAfter has passed"
+    return None
+
+
+async def _post(
+    batch: Batch, run: Run, connection: Connection
+) -> Triggered | Rejected | Unknown | NotSent | NotProcessed:
+    clock = batch.lease.clock.clock
+    began = clock.elapsed()
+    batch.posting.add(run.id)
+    sent = (
+        run if batch.correlation is None else with_authorship(run, batch.correlation, batch.claim)
+    )
+    answer = await connection.trigger(sent, lambda: _forbidden(batch, run) is None)
+    batch.posting.remove(run.id)
+    batch.request_seconds.append(clock.elapsed() - began)
+    return answer
+
+
+def authorship(correlation: str, run: RunId, claim: ClaimId) -> tuple[str, str]:
+    """The parameter by which an instance names the run and the claim that started it."""
+    return correlation, f"{run} {claim}"
+
+
+def with_authorship(run: Run, correlation: str, claim: ClaimId) -> Run:
+    """The run as it is sent where a correlation parameter is configured; its digest stays."""
+    pair = authorship(correlation, run.id, claim)
+    return replace(run, parameters=(*run.parameters, pair))
+
+
+async def _pause(batch: Batch, seconds: float) -> None:
+    """Wait, but no longer than the claim allows, and not once the apply is to stop."""
+    limit = min(seconds, max(batch.lease.seconds_left(), 0.0) + 0.001)
+    try:
+        async with asyncio.timeout(limit):
+            await batch.stop.wait()
+    except TimeoutError:
+        return

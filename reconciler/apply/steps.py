@@ -1,0 +1,50 @@
+"""What an apply tells while it works, as values: whoever shows them decides on the words' place."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from reconciler.ledger import Event
+from reconciler.model import ClaimId, EpochMs, RunId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """A claim has landed: these runs are this apply's to start."""
+
+    claim: ClaimId
+    runs: int
+    until: EpochMs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """One run has an outcome: `triggered`, `rejected`, `unknown` or `absent`."""
+
+    run: RunId
+    event: Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """Outcomes are on the shared branch."""
+
+    events: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """Nothing can be done before that time, or before somebody else has done it."""
+
+    reason: str
+    until: EpochMs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noted:
+    """Something that a person should know and that stops nothing."""
+
+    message: str
+
+
+Step = Claimed | Settled | Recorded | Waiting | Noted
+Progress = Callable[[Step], None]

@@ -1,0 +1,101 @@
+"""What `demo` shows: the loop that a team goes through, on real parts."""
+
+import os
+import shlex
+import tempfile
+from importlib.resources import as_file, files
+from pathlib import Path
+from shutil import copytree
+
+import click
+
+from reconciler.cli.main import run
+from reconciler.errors import ExitCode, ReconcilerError
+from reconciler.git.command import run_git
+from reconciler.sandbox import Sandbox, environment, running
+
+BRANCH = "main"
+_EXAMPLE_URL = "http://127.0.0.1:8765"
+
+
+def demonstrate() -> ExitCode:
+    """Make a repository and its remote, and run the commands that a user would run."""
+    base = Path(tempfile.mkdtemp(prefix="reconciler-demo-"))
+    sandbox = Sandbox()
+    with running(sandbox) as url:
+        repository = _repository(base, url)
+        os.environ.update(environment(sandbox))
+        _say(f"A repository with the example manifests is in {repository}, its remote beside it.")
+        _say("A reviewer looks at the pull request:")
+        _reconciler(repository, "validate")
+        _reconciler(repository, "plan")
+        _say("It is merged, and the pipeline applies it:")
+        _reconciler(repository, "apply")
+        _say("Applied once more, it starts nothing: the ledger knows every run.")
+        _reconciler(repository, "plan")
+        _reconciler(repository, "status")
+        _say("The record is in the repository:")
+        _git(repository, "log", "--oneline", "--stat", "--format=%h %s")
+        started = [one for one in sandbox.requests if one.operation == "trigger"]
+    _say(f"The gateway was asked {len(started)} times to start a run, once for each that was due.")
+    _farewell(repository, url, sandbox)
+    return ExitCode.OK
+
+
+def _repository(base: Path, url: str) -> Path:
+    remote, repository = base / "origin.git", base / "repository"
+    repository.mkdir()
+    with as_file(files("reconciler") / "example") as example:
+        copytree(example / "triggers", repository / "triggers")
+        configuration = (example / "reconciler.yaml").read_text(encoding="utf-8")
+    with as_file(files("reconciler") / "schemas") as schemas:
+        copytree(schemas, repository / "schemas")
+    (repository / "reconciler.yaml").write_text(
+        configuration.replace(_EXAMPLE_URL, url), encoding="utf-8"
+    )
+    run_git(base, "init", "--quiet", "--bare", f"--initial-branch={BRANCH}", str(remote))
+    run_git(repository, "init", "--quiet", f"--initial-branch={BRANCH}")
+    for name, value in (
+        ("user.name", "Demo"),
+        ("user.email", "demo@example.test"),
+        ("commit.gpgSign", "false"),
+    ):
+        run_git(repository, "config", name, value)
+    run_git(repository, "add", "--all")
+    run_git(repository, "commit", "--quiet", "--message=Declare the first runs")
+    run_git(repository, "remote", "add", "origin", str(remote))
+    run_git(repository, "push", "--quiet", "--set-upstream", "origin", BRANCH)
+    return repository
+
+
+def _reconciler(repository: Path, *arguments: str) -> None:
+    click.secho(f"$ reconciler {shlex.join(arguments)}", bold=True)
+    code = run([*arguments, "--repo", str(repository)])
+    click.echo()
+    if code != ExitCode.OK:
+        raise ReconcilerError(f"`reconciler {shlex.join(arguments)}` ended with exit code {code}")
+
+
+def _git(repository: Path, *arguments: str) -> None:
+    click.secho(f"$ git {shlex.join(arguments)}", bold=True)
+    click.echo(run_git(repository, *arguments).text)
+    click.echo()
+
+
+def _say(text: str) -> None:
+    click.secho(f"# {text}", fg="cyan")
+    click.echo()
+
+
+def _farewell(repository: Path, url: str, sandbox: Sandbox) -> None:
+    port = url.rpartition(":")[2]
+    exports = " ".join(f"{name}={value}" for name, value in environment(sandbox).items())
+    _say("Try next:")
+    click.echo(
+        f"  reconciler sandbox --port {port}        # in another terminal\n"
+        f"  cd {shlex.quote(str(repository))}\n"
+        f"  export {exports}\n"
+        "  # change `revision: 2` to 3 in triggers/reports/monthly-yield-report.yaml, then:\n"
+        "  git commit --all --message='Run the report again' && git push\n"
+        "  reconciler plan && reconciler apply\n"
+    )

@@ -1,0 +1,81 @@
+"""The command group, and the one place that turns errors into messages and exit codes."""
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+import click
+
+from reconciler import __version__
+from reconciler.cli.options import common_options
+from reconciler.errors import ExitCode, ReconcilerError
+
+COMMANDS = (
+    "validate",
+    "plan",
+    "apply",
+    "status",
+    "schema",
+    "sandbox",
+    "demo",
+)
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when the command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Give the commands in the order of a first day's use."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        """Import the command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"reconciler.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="reconciler")
+@common_options
+def reconciler() -> None:
+    """Start declared workflow runs on EnOS, each exactly once.
+
+    Runs are declared in manifests, reviewed in pull requests, and started by `apply`, which keeps
+    its record in the repository.
+    """
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line and give its exit code. Nothing is raised to the caller."""
+    try:
+        code = reconciler.main(args=list(arguments), prog_name="reconciler", standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read the output has left. Python would complain once more when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.PROBLEM
+    except ReconcilerError as error:
+        _say(error)
+        return error.exit_code
+    except Exception:  # noqa: BLE001 - the one place where a bug becomes an exit code
+        click.echo(traceback.format_exc(), err=True)
+        click.echo("This is a bug in reconciler: please report it with the lines above.", err=True)
+        return ExitCode.BUG
+    return int(code or ExitCode.OK)
+
+
+def _say(error: ReconcilerError) -> None:
+    click.echo(f"error: {error}", err=True)
+    if error.hint:
+        click.echo(f"  {error.hint}", err=True)

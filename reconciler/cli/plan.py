@@ -1,0 +1,41 @@
+"""`reconciler plan`."""
+
+from pathlib import Path
+
+import click
+
+from reconciler.cli.options import common_options, current_options
+from reconciler.errors import ExitCode
+
+
+@click.command("plan")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "markdown"]),
+    default="text",
+    show_default=True,
+    help="How to show it: for people, for scripts, as a pull request's comment.",
+)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Save the plan, for `apply --plan`.",
+)
+@click.option(
+    "--detailed-exitcode", is_flag=True, help="Exit with 5 if an apply would have work to do."
+)
+@click.option("--offline", is_flag=True, help="Take the ledger from the working tree's commit.")
+@common_options
+def command(*, form: str, out: Path | None, detailed_exitcode: bool, offline: bool) -> ExitCode:
+    """Show what an apply would do now.
+
+    Reads manifests from the working tree, and the ledger from the remote branch. Starts nothing.
+    """
+    from reconciler.cli.planning import make_plans
+
+    report = make_plans(current_options(), offline=offline)
+    if out is not None:
+        report.save(out)
+    click.echo(report.shown(form), nl=False)
+    return report.exit_code(detailed=detailed_exitcode)

@@ -1,0 +1,46 @@
+"""`reconciler sandbox`."""
+
+from pathlib import Path
+
+import click
+
+from reconciler.errors import ExitCode
+
+
+@click.command("sandbox")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="0: any."
+)
+@click.option(
+    "--faults",
+    "faults_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="YAML: what goes wrong, and which flows exist.",
+)
+@click.option("--no-auth", is_flag=True, help="Take any token and signature.")
+@click.option("--timezone", metavar="ZONE", help="The service's zone.  [default: GMT+8]")
+@click.option("--latency", type=click.FloatRange(min=0), help="Seconds before each answer.")
+@click.option(
+    "--journal",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Append a JSON line for each request.",
+)
+def command(  # noqa: PLR0913 - one parameter an option
+    *,
+    port: int,
+    faults_file: Path | None,
+    no_auth: bool,
+    timezone: str | None,
+    latency: float | None,
+    journal: Path | None,
+) -> ExitCode:
+    """Serve a local gateway that behaves as the EnOS reference says.
+
+    Prints its URL, then the environment variables to set. Everything is forgotten when it ends.
+    """
+    from reconciler.cli.serving import serve_sandbox
+
+    given = {"timezone": timezone, "latency": latency, "journal": journal}
+    options = {name: value for name, value in given.items() if value is not None}
+    serve_sandbox(port, faults_file, require_auth=not no_auth, options=options)
+    return ExitCode.OK

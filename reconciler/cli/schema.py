@@ -1,0 +1,18 @@
+"""`reconciler schema`."""
+
+import click
+
+from reconciler.errors import ExitCode
+
+
+@click.command("schema")
+@click.argument(
+    "name", type=click.Choice(["trigger", "config", "ledger", "plan"]), default="trigger"
+)
+def command(name: str) -> ExitCode:
+    """Print a JSON Schema: of manifests, configuration, ledger lines, or saved plans."""
+    from reconciler.schema import SCHEMAS, schema_text
+
+    chosen = next(schema for schema in SCHEMAS if schema == name)
+    click.echo(schema_text(chosen), nl=False)
+    return ExitCode.OK

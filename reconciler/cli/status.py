@@ -1,0 +1,44 @@
+"""`reconciler status`."""
+
+import click
+
+from reconciler.cli.options import common_options, current_options
+from reconciler.errors import ExitCode
+
+STATES = ("pending", "claimed", "in-doubt", "rejected", "triggered", "succeeded", "failed")
+
+
+@click.command("status")
+@click.argument("runs", nargs=-1, metavar="[RUN]...")
+@click.option("--state", "states", type=click.Choice(STATES), multiple=True, help="Only these.")
+@click.option(
+    "--label", "labels", metavar="KEY=VALUE", multiple=True, help="Only runs with this label."
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="For people, or for scripts.",
+)
+@click.option("--offline", is_flag=True, help="Take the ledger from the working tree's commit.")
+@common_options
+def command(
+    *,
+    runs: tuple[str, ...],
+    states: tuple[str, ...],
+    labels: tuple[str, ...],
+    form: str,
+    offline: bool,
+) -> ExitCode:
+    """Show what the ledger says of each run.
+
+    With RUN, only those, with everything that is known of them.
+    """
+    from reconciler.cli.reporting import Filter, report_status
+
+    wanted = Filter.of(runs=runs, states=states, labels=labels)
+    report = report_status(current_options(), wanted, offline=offline)
+    click.echo(report.shown(form), nl=False)
+    return ExitCode.OK

@@ -1,0 +1,32 @@
+"""`reconciler validate`."""
+
+from pathlib import Path
+
+import click
+
+from reconciler.cli.options import common_options, current_options
+from reconciler.errors import ExitCode
+
+
+@click.command("validate")
+@click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "github", "sarif"]),
+    default="text",
+    show_default=True,
+    help="How to report: for people, for scripts, as annotations of a pull request.",
+)
+@common_options
+def command(paths: tuple[Path, ...], form: str) -> ExitCode:
+    """Report every problem of every manifest.
+
+    Reads configuration, manifests and ledger from the working tree; needs no network and no
+    credentials. With PATH, only the problems in those files and folders are reported.
+    """
+    from reconciler.cli.checking import validate
+
+    report = validate(current_options(), paths)
+    click.echo(report.shown(form), nl=False)
+    return ExitCode.PROBLEM if report.problems else ExitCode.OK

@@ -1,0 +1,102 @@
+"""Reading manifests and ledger from a commit's tree."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from reconciler.errors import LedgerError
+from reconciler.git import CommitId, Git, ObjectId, TreeEntry
+from reconciler.ledger import ACTIVE, Ledger, read_events
+from reconciler.ledger.files import is_ledger_file, ledger_order, with_line_end
+from reconciler.links import Refusal, is_reported, link_problem, name_problem, submodule_problem
+from reconciler.model import Problem, Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommittedFile:
+    """A file of a commit: the blob that holds its content, and the path it is known by."""
+
+    path: str
+    oid: ObjectId
+
+
+def wanted_files(
+    git: Git, commit: CommitId, entries: Iterable[TreeEntry], is_wanted: Callable[[str], bool]
+) -> tuple[list[CommittedFile], list[Problem]]:
+    """The wanted files among the entries, links followed, and what hinders reading.
+
+    By the same rules as `read_worktree`, so that a pull request's checkout and the merged commit
+    say the same.
+    """
+    files: list[CommittedFile] = []
+    problems: list[Problem] = []
+    links: list[TreeEntry] = []
+    for entry in entries:
+        problem = name_problem(entry.path) if is_wanted(entry.path) else None
+        if problem is not None:
+            problems.append(problem)
+        elif entry.is_submodule:
+            problems.append(submodule_problem(entry.path))
+        elif entry.is_link:
+            links.append(entry)
+        elif is_wanted(entry.path):
+            files.append(CommittedFile(path=entry.path, oid=entry.oid))
+    for path, end in git.resolve_links(commit, links).items():
+        if isinstance(end, Refusal):
+            if is_reported(path, is_wanted=is_wanted(path)):
+                problems.append(link_problem(path, end))
+        elif is_wanted(path):
+            files.append(CommittedFile(path=path, oid=end.oid))
+    return files, problems
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommittedLedger:
+    """The ledger's files as one commit holds them."""
+
+    folder: str  # relative to the repository's root
+    content: dict[str, bytes] = field(repr=False)  # by name within the folder
+
+    @classmethod
+    def read(cls, git: Git, folder: str, entries: Iterable[TreeEntry]) -> "CommittedLedger":
+        """Read the ledger's files among the entries of a commit's tree.
+
+        Raises GitError, and LedgerError where a link or a repository has taken a file's place.
+        """
+        files: dict[str, ObjectId] = {}
+        for entry in entries:
+            if is_ledger_file(entry.path, folder):
+                if not entry.is_file:
+                    raise LedgerError(f"{entry.path}: not a file; restore it from the history")
+                files[entry.path.removeprefix(f"{folder}/")] = entry.oid
+        blobs = git.read_blobs(files.values())
+        return cls(folder=folder, content={name: blobs[oid] for name, oid in files.items()})
+
+    def ledger(self) -> Ledger:
+        """Fold the events. Raises LedgerError."""
+        return Ledger.of(read_events(self.content, self.folder))
+
+    def with_changes(self, changes: dict[str, bytes | None]) -> "CommittedLedger":
+        """The same ledger after those files were written or (None) deleted."""
+        content = self.content | {name: new for name, new in changes.items() if new is not None}
+        for name, new in changes.items():
+            if new is None:
+                del content[name]
+        return CommittedLedger(folder=self.folder, content=content)
+
+    def continues(self, before: "CommittedLedger") -> bool:
+        """Whether everything that stood in the ledger before stands there still, in its place.
+
+        Sealing and folding only move the borders between files, so all files together are one
+        text that only grows.
+        """
+        new, old = self._text(), before._text()
+        return new.startswith(old)
+
+    def _text(self) -> bytes:
+        order = [*ledger_order(self.content, self.folder), ACTIVE]
+        return b"".join(with_line_end(self.content.get(name, b"")) for name in order)
+
+    @property
+    def active(self) -> bytes:
+        """The content of the file that is appended to."""
+        return self.content.get(ACTIVE, b"")

@@ -1,0 +1,222 @@
+"""`reconciler.yaml`: strict reading into typed values."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import Any
+
+from reconciler.errors import ConfigurationError
+from reconciler.manifest.document import Document, read_documents
+from reconciler.model import Problem, Source
+from reconciler.schema import Finding
+from reconciler.schema.formats import parse_folder
+from reconciler.schema.paths import Path, pointer
+from reconciler.times import parse_zone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitConfiguration:
+    """Where the shared branch is."""
+
+    remote: str = "origin"
+    branch: str | None = None  # None: the remote's default branch
+    ledger_branch: str | None = None  # None: the ledger lies on `branch`, beside the manifests
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayConfiguration:
+    """The EnOS gateway of an environment, and on whose behalf it is asked. Holds no secret."""
+
+    url: str  # https, or http on loopback
+    org_id: str
+    user_id: str
+    timezone: str  # as written: GMT+8 or an IANA name
+    zone: tzinfo  # what `timezone` means
+    access_key_env: str = "ENOS_ACCESS_KEY"  # names of environment variables
+    secret_key_env: str = "ENOS_SECRET_KEY"  # noqa: S105 - the name of a variable
+    ca_file: str | None = None
+    timeout: float = 30  # seconds, one request
+    settle: float = 5  # seconds that a started instance may take to show up in a search
+    same_minute_allowed: bool = False  # two runs of one flow in one minute
+    correlation_parameter: str | None = None  # names, in each instance, the run and its claim
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much an apply does at once."""
+
+    max_runs_per_apply: int = 200
+    concurrency: int = 8
+    requests_per_second: float | None = None  # None: no limit
+    claim_seconds: float = 120
+
+    @property
+    def margin(self) -> float:
+        """Seconds before a claim's end in which nothing is started any more, besides a timeout."""
+        return min(_MOST_MARGIN, self.claim_seconds / 10)
+
+
+_MOST_MARGIN = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """One environment: manifests, ledger and gateway."""
+
+    name: str
+    manifests: str  # folder, relative to the repository's root, without a slash at its end
+    state: str  # the same, of the ledger; no other environment's lies in it or around it
+    gateway: GatewayConfiguration
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """What `reconciler.yaml` says."""
+
+    git: GitConfiguration
+    environments: Mapping[str, Environment]  # at least one, by name, in the file's order
+
+
+class InvalidConfigurationError(ConfigurationError):
+    """The configuration has problems; all of them, sorted, are in `problems`."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = problems
+
+
+def parse_configuration(source: Source) -> Configuration:
+    """Read the configuration. Raises InvalidConfigurationError with every problem, placed."""
+    documents, problems = read_documents(source)
+    problems += [document.problem(_SECOND_DOCUMENT) for document in documents[1:]]
+    if documents:
+        problems += _problems(documents[0])
+    if problems:
+        raise InvalidConfigurationError(tuple(sorted(problems)))
+    return _configuration(documents[0].value)
+
+
+_SECOND_DOCUMENT = Finding(
+    path=(), code="several-documents", words="is another one; a configuration is a single document"
+)
+
+
+def _problems(document: Document) -> list[Problem]:
+    """What is wrong by the schema, and by the rules that a schema cannot tell."""
+    problems = document.problems("config")
+    unsound = {"/".join(problem.pointer.split("/")[:3]) for problem in problems}
+    if unsound & {"", "/environments"}:
+        return problems
+    sound = {
+        name: environment
+        for name, environment in document.value["environments"].items()
+        if pointer(("environments", name)) not in unsound
+    }
+    findings = [*_too_short_claims(sound), *_shared_state(sound)]
+    return problems + [document.problem(finding) for finding in findings]
+
+
+def _too_short_claims(environments: Mapping[str, Any]) -> Iterator[Finding]:
+    for name, value in environments.items():
+        limits, timeout = _limits(value), _gateway(value).timeout
+        if limits.claim_seconds > timeout + limits.margin:
+            continue
+        path: Path = ("environments", name, "limits", "claimSeconds")
+        if "claimSeconds" not in value.get("limits", {}):
+            path = ("environments", name, "gateway", "timeoutSeconds")
+        words = (
+            f"a claim of {limits.claim_seconds:g} seconds leaves no time to start a run: it must "
+            f"be longer than timeoutSeconds ({timeout:g}) plus a margin of {limits.margin:g}"
+        )
+        yield Finding(path=path, code="range", words=words)
+
+
+def _shared_state(environments: Mapping[str, Any]) -> Iterator[Finding]:
+    """Two ledgers in one folder, or one inside the other, would be read as one."""
+    earlier: dict[str, str] = {}  # by the folder and by every folder around it: an environment
+    owners: dict[str, str] = {}
+    for name, value in environments.items():
+        # Some file systems take names that differ in case for one.
+        folder = parse_folder(value["state"]).casefold()
+        other = earlier.get(folder) or _owner(folder, owners)
+        if other is not None:
+            words = (
+                f"lies in, around or at the state folder of environment {other}: each ledger "
+                "needs a folder of its own"
+            )
+            yield Finding(path=("environments", name, "state"), code="exclusive", words=words)
+            continue
+        owners[folder] = name
+        for around in _around(folder):
+            earlier.setdefault(around, name)
+
+
+def _owner(folder: str, owners: Mapping[str, str]) -> str | None:
+    return next((owners[around] for around in _around(folder) if around in owners), None)
+
+
+def _around(folder: str) -> list[str]:
+    """The folder and every folder that it lies in."""
+    parts = folder.split("/")
+    return ["/".join(parts[:end]) for end in range(len(parts), 0, -1)]
+
+
+def _configuration(value: Mapping[str, Any]) -> Configuration:
+    return Configuration(
+        git=GitConfiguration(**_given(value.get("git", {}), _GIT_FIELDS)),
+        environments={
+            name: Environment(
+                name=name,
+                manifests=parse_folder(environment["manifests"]),
+                state=parse_folder(environment["state"]),
+                gateway=_gateway(environment),
+                limits=_limits(environment),
+            )
+            for name, environment in value["environments"].items()
+        },
+    )
+
+
+def _gateway(environment: Mapping[str, Any]) -> GatewayConfiguration:
+    gateway = environment["gateway"]
+    return GatewayConfiguration(
+        url=gateway["url"],
+        org_id=gateway["orgId"],
+        user_id=gateway["userId"],
+        timezone=gateway["timezone"],
+        zone=parse_zone(gateway["timezone"]),
+        same_minute_allowed=gateway.get("sameMinute") == "allow",
+        **_given(gateway, _GATEWAY_FIELDS),
+    )
+
+
+def _limits(environment: Mapping[str, Any]) -> Limits:
+    limits = environment.get("limits", {})
+    given = _given(limits, _LIMIT_FIELDS)
+    for name in ("max_runs_per_apply", "concurrency"):
+        if name in given:
+            given[name] = int(given[name])  # 8.0 is an integer to JSON Schema
+    return Limits(**given)
+
+
+_GIT_FIELDS = {"remote": "remote", "branch": "branch", "ledgerBranch": "ledger_branch"}
+_GATEWAY_FIELDS = {
+    "accessKeyEnv": "access_key_env",
+    "secretKeyEnv": "secret_key_env",
+    "caFile": "ca_file",
+    "timeoutSeconds": "timeout",
+    "settleSeconds": "settle",
+    "correlationParameter": "correlation_parameter",
+}
+_LIMIT_FIELDS = {
+    "maxRunsPerApply": "max_runs_per_apply",
+    "concurrency": "concurrency",
+    "requestsPerSecond": "requests_per_second",
+    "claimSeconds": "claim_seconds",
+}
+
+
+def _given(section: Mapping[str, Any], fields: Mapping[str, str]) -> dict[str, Any]:
+    """The optional fields that are there, under our names; the others keep their defaults."""
+    return {ours: section[name] for name, ours in fields.items() if name in section}

@@ -1,0 +1,50 @@
+"""The one error root, and the exit code that each kind of failure owns."""
+
+from enum import IntEnum
+from typing import ClassVar
+
+
+class ExitCode(IntEnum):
+    """What the command answers to the shell (docs/operating.md lists them for users)."""
+
+    OK = 0
+    PROBLEM = 1  # a person can cause it and fix it
+    USAGE = 2  # click's own
+    BUG = 3  # a defect of this program
+    IN_DOUBT = 4  # at least one run may or may not have been started
+    CHANGES = 5  # `plan --detailed-exitcode`: there is work
+    INTERRUPTED = 130
+
+
+class ReconcilerError(Exception):
+    """A command cannot go on, for a reason that a person can cause and fix.
+
+    `str(error)` says what happened and where; `hint`, if any, says what to do next.
+    Neither ever holds a secret.
+    """
+
+    exit_code: ClassVar[ExitCode] = ExitCode.PROBLEM
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class ConfigurationError(ReconcilerError):
+    """`reconciler.yaml` is missing, unusable, or does not have what was asked for."""
+
+
+class GitError(ReconcilerError):
+    """Git refused, failed or took too long; the message carries what it said."""
+
+
+class LedgerError(ReconcilerError):
+    """The ledger cannot be read; nothing may be started until it can."""
+
+
+class GatewayError(ReconcilerError):
+    """The gateway could not be asked, or refused, outside the start of a run."""
+
+
+class RefusedError(ReconcilerError):
+    """The reconciler itself declines: a stale plan, a limit, manifests with problems."""

@@ -1,0 +1,143 @@
+"""Flow instances as the service writes them, read liberally and never guessed into certainty."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from typing import Any
+
+from reconciler.apply.ports import Instance
+from reconciler.gateway.reply import (
+    LAST_INSTANT,
+    read_integer,
+    read_milliseconds,
+    read_name,
+    read_verbatim_json,
+)
+from reconciler.model import EpochMs, InstanceId, Parameters
+from reconciler.times import parse_instant
+
+_STAMP = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d(?::\d\d)?)(?:\.\d+)?", re.ASCII)
+_SLACK_MS = 60_000  # how far the service's clock, as it is known here, may be behind
+_SECOND_MS = 1_000
+_QUARTER_HOUR_MS = 900_000  # all zones differ by multiples of it
+_WIDEST_OFFSET_MS = 14 * 3_600_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """Trigger times asked for, from inclusive, to exclusive; the service's stamps are cut."""
+
+    from_time: EpochMs
+    to_time: EpochMs
+
+    def holds(self, instant: EpochMs) -> bool:
+        """Whether an instant that was cut to the second may belong here."""
+        return self.from_time - self.from_time % _SECOND_MS <= instant < self.to_time
+
+    def holds_shifted(self, instant: EpochMs) -> bool:
+        """Whether the instant would belong here, had it been read in another zone.
+
+        Only a narrow window can tell: in a wide one every time of day would.
+        """
+        width = self.to_time - self.from_time
+        distance = instant - self.from_time
+        if width >= _QUARTER_HOUR_MS or abs(distance) > _WIDEST_OFFSET_MS:
+            return False
+        return distance % _QUARTER_HOUR_MS < width
+
+
+def read_instance(
+    entry: Any, zone: tzinfo, *, now: EpochMs | None = None, window: Window | None = None
+) -> Instance:
+    """One FlowInstance. Raises ValueError if it is none, or has no readable id.
+
+    `now` is the service's time, if known; `window` the trigger times that were asked for.
+    """
+    if not isinstance(entry, dict):
+        raise ValueError("an instance is not an object")  # noqa: TRY004 - a value of the wire, not of a caller
+    name = read_name(entry.get("instanceId"))
+    if name is None:
+        raise ValueError("an instance has no readable instanceId")
+    return Instance(
+        id=InstanceId(name),
+        flow_id=read_integer(entry.get("flowId")),
+        trigger_time=_trigger_time(readings(entry.get("triggerTime"), zone), window),
+        created=_created(readings(entry.get("timestamp"), zone), now),
+        parameters=read_parameters(entry.get("parameters")),
+        status=read_integer(entry.get("status")),
+    )
+
+
+def readings(stamp: object, zone: tzinfo) -> tuple[EpochMs, ...]:
+    """Every instant that a stamp may mean, the likeliest first; none if it is unreadable.
+
+    The reference names no zone. In its sample of a FlowInstance `triggerTime` is eight hours
+    ahead of `startTime` and `timestamp`, so some stamps are in the server's zone and some in UTC.
+    A time in the hour that a zone's clocks repeat has two instants as well.
+    """
+    number = None if isinstance(stamp, str) else read_milliseconds(stamp)
+    if number is not None:
+        return (EpochMs(number),)
+    if not isinstance(stamp, str):
+        return ()
+    match = _STAMP.fullmatch(stamp.strip())
+    try:
+        if match is None:
+            return (parse_instant(stamp.strip()),)
+        local = datetime.fromisoformat(f"{match[1]} {match[2]}")
+        moments = (
+            local.replace(tzinfo=zone, fold=0),
+            local.replace(tzinfo=zone, fold=1),
+            local.replace(tzinfo=UTC),
+        )
+        instants = dict.fromkeys(EpochMs(int(one.timestamp()) * 1000) for one in moments)
+        return tuple(one for one in instants if 0 < one <= LAST_INSTANT)
+    except (ValueError, OverflowError):
+        return ()
+
+
+def read_parameters(value: object) -> Parameters | None:
+    """The parameters: a list of pairs, or text holding one; None if not readable as that.
+
+    Values that are no text are kept as JSON writes them.
+    """
+    if isinstance(value, str):
+        if not value.strip():
+            return ()
+        value = read_verbatim_json(value)
+    if isinstance(value, dict):
+        value = [{"key": name, "value": one} for name, one in value.items()]
+    if not isinstance(value, list):
+        return None
+    pairs = [_pair(one) for one in value]
+    readable = tuple(pair for pair in pairs if pair is not None)
+    return readable if len(readable) == len(pairs) else None
+
+
+def _pair(value: object) -> tuple[str, str] | None:
+    if not isinstance(value, Mapping):
+        return None
+    name, content = value.get("key"), value.get("value")
+    if isinstance(content, bool):
+        content = "true" if content else "false"
+    elif isinstance(content, int | float):
+        content = str(content)
+    return (name, content) if isinstance(name, str) and isinstance(content, str) else None
+
+
+def _trigger_time(possible: tuple[EpochMs, ...], window: Window | None) -> EpochMs | None:
+    """The reading that the service must have meant if it kept to the window, or the likeliest."""
+    if window is not None:
+        possible = tuple(filter(window.holds, possible)) or possible
+    return possible[0] if possible else None
+
+
+def _created(possible: tuple[EpochMs, ...], now: EpochMs | None) -> EpochMs | None:
+    """The latest reading that does not lie in the future.
+
+    The latest, because an instance is ruled out as a run's for having been created before it was
+    claimed: reading a stamp as too early would have the run started twice.
+    """
+    past = [one for one in possible if now is None or one <= now + _SLACK_MS]
+    return max(past or possible, default=None)

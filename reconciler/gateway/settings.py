@@ -1,0 +1,43 @@
+"""What the client must be told: where the gateway is, on whose behalf, with which keys."""
+
+from dataclasses import dataclass, field
+from datetime import tzinfo
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewaySettings:
+    """One environment's gateway."""
+
+    url: str  # https, or http on loopback; a path in it is kept
+    org_id: str
+    user_id: str
+    zone: tzinfo  # for reading the service's zoneless stamps
+    timeout: float  # seconds for one request, from connecting to the answer's last byte
+    requests_per_second: float | None  # of all workers together; None: no limit
+    ca_file: str | None  # a PEM file of CAs to trust besides the usual ones
+
+    @property
+    def host(self) -> str:
+        """The gateway's host and port, for messages."""
+        return urlsplit(self.url).netloc.rpartition("@")[2]
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether the gateway is on this machine, so that no proxy can lead to it."""
+        host = urlsplit(self.url).hostname or ""
+        if host == "localhost" or host.endswith(".localhost"):
+            return True
+        try:
+            return ip_address(host).is_loopback
+        except ValueError:
+            return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """The keys of an application registered in the EnOS console. Never shown."""
+
+    access_key: str = field(repr=False)
+    secret_key: str = field(repr=False)

@@ -1,0 +1,105 @@
+"""The access token: one for all workers, renewed before it expires and after it was refused."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from reconciler.apply.ports import Unknown
+from reconciler.gateway.classify import Accepted, Failed, Verdict
+from reconciler.gateway.reply import read_integer
+
+_PRINTABLE = re.compile(r"[!-~]{1,8192}")  # what may stand in a header without breaking it
+_UNSTATED_LIFE = 600  # seconds; wrong either way costs one renewal
+_MARGIN_SECONDS = 60
+_MARGIN_SHARE = 0.1  # of a life too short for the full margin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """An access token. Never shown."""
+
+    value: str = field(repr=False)
+    since: float  # local, Unix epoch, seconds
+    until: float  # the same; when to ask for a new one
+
+
+class Tokens:
+    """Gives out the token. One request at a time asks for it, whoever needs it."""
+
+    def __init__(
+        self, ask: Callable[[str | None], Awaitable[Verdict]], clock: Callable[[], float]
+    ) -> None:
+        """`ask(None)` gets a token, `ask(token)` has that one refreshed."""
+        self._ask = ask
+        self._clock = clock
+        self._held: Token | None = None
+        self._stale: str | None = None  # refused, or about to expire
+        self._turn = asyncio.Lock()
+        self._tries = 0
+        self._failure: Failed | None = None  # of the last try
+
+    async def current(self) -> Token | Failed:
+        """The token, or why there is none."""
+        token = self._fresh()
+        if token is not None:
+            return token
+        tries = self._tries
+        async with self._turn:
+            token = self._fresh()
+            if token is not None:
+                return token
+            if self._tries != tries and self._failure is not None:
+                # It was tried while this caller waited. If each waiter tried in turn, a hanging
+                # gateway would cost the last one a timeout for every one before it.
+                return self._failure
+            return await self._renew()
+
+    def refuse(self, token: Token) -> None:
+        """The gateway turned the token away; later callers get another, if it is still the one."""
+        if token is self._held:
+            self._held = None
+            self._stale = token.value
+
+    def _fresh(self) -> Token | None:
+        token = self._held
+        if token is None or token.since <= self._clock() < token.until:
+            return token
+        self._held = None
+        self._stale = token.value
+        return None
+
+    async def _renew(self) -> Token | Failed:
+        outcome = await self._obtain()
+        self._tries += 1
+        if isinstance(outcome, Failed):
+            self._failure = outcome
+        else:
+            self._failure = None
+            self._held = outcome
+        return outcome
+
+    async def _obtain(self) -> Token | Failed:
+        got = self._read(await self._ask(None))
+        if isinstance(got, Token) and got.value == self._stale:
+            # Until a token expires the service gives out the same one; only a refresh replaces it.
+            refreshed = self._read(await self._ask(got.value))
+            if isinstance(refreshed, Token):
+                return refreshed
+        return got
+
+    def _read(self, verdict: Verdict) -> Token | Failed:
+        if isinstance(verdict, Failed):
+            return verdict
+        value, expire = _fields(verdict)
+        if not isinstance(value, str) or not _PRINTABLE.fullmatch(value):
+            return Failed(answer=Unknown(seen="the token service answered without a token"), code=0)
+        life = expire if expire is not None and expire > 0 else _UNSTATED_LIFE
+        now = self._clock()
+        margin = min(_MARGIN_SECONDS, life * _MARGIN_SHARE)
+        return Token(value=value, since=now, until=now + life - margin)
+
+
+def _fields(verdict: Accepted) -> tuple[object, int | None]:
+    data = verdict.data if isinstance(verdict.data, dict) else {}
+    return data.get("accessToken"), read_integer(data.get("expire"))

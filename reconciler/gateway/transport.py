@@ -1,0 +1,163 @@
+"""One request over HTTP: sent once, answered within a time and a size, never redirected."""
+
+import asyncio
+import logging
+import ssl
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import httpx
+
+from reconciler import __version__
+from reconciler.errors import ConfigurationError
+from reconciler.gateway.classify import Verdict, judge_error, judge_reply
+from reconciler.gateway.quoting import Quoting
+from reconciler.gateway.reply import Reply
+from reconciler.gateway.settings import GatewaySettings
+
+# Shorter than servers keep idle connections, so that a POST does not meet one being closed, for
+# then nobody could tell whether it was read.
+_KEEPALIVE_SECONDS = 3.0
+_CONNECT_SHARE = 0.5  # of the time for a request: a late connection leaves no time for an answer
+_ENCODINGS = frozenset({"", "identity", "gzip", "deflate"})  # what a piece of 64 KiB blows up
+# to is bounded for these, at about a thousandfold
+
+# Their lines for debugging hold what a server sent, byte for byte, and it may echo a token.
+for _library in ("httpx", "httpcore"):
+    logging.getLogger(_library).setLevel(logging.WARNING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """A request, complete and signed."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes | None = field(repr=False)
+    answer_limit: int  # bytes, content-decoded
+    quote: Quoting  # knows the secrets in this request
+
+
+class _Phase:
+    """How far a request has got, by httpcore's trace events.
+
+    Only what they say positively counts: without events nothing is certain.
+    """
+
+    def __init__(self) -> None:
+        self._events: list[str] = []
+
+    async def note(self, event: str, _: Mapping[str, Any]) -> None:
+        self._events.append(event)
+
+    @property
+    def connecting(self) -> bool:
+        """Whether opening the connection is all that has happened, so nothing of it was sent."""
+        steps = ("connection.connect_tcp.", "connection.start_tls.")
+        return bool(self._events) and all(event.startswith(steps) for event in self._events)
+
+
+def tls_context(settings: GatewaySettings) -> ssl.SSLContext:
+    """The one context that all connections share: building one costs as much as many requests.
+
+    Raises ConfigurationError if the URL or the CA file cannot be used.
+    """
+    if settings.url.startswith("http://") and settings.on_loopback:
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # never used; it would trust nobody
+    if not settings.url.startswith("https://"):
+        raise ConfigurationError(
+            f"the gateway {settings.host} has no https URL; http is for loopback only"
+        )
+    try:
+        context = httpx.create_ssl_context()
+        if settings.ca_file is not None:
+            context.load_verify_locations(cafile=settings.ca_file)
+    except OSError as error:  # ssl.SSLError is one, too
+        raise ConfigurationError(
+            f"the certificates to trust cannot be read: {error}",
+            hint=f"check gateway.caFile ({settings.ca_file or 'not set'}) and SSL_CERT_FILE",
+        ) from None
+    return context
+
+
+def build_client(
+    settings: GatewaySettings, context: ssl.SSLContext, *, connections: int
+) -> httpx.AsyncClient:
+    """A client with that many connections; its transport repeats nothing.
+
+    Raises ConfigurationError if the environment names a proxy that cannot be used.
+    """
+    try:
+        return httpx.AsyncClient(
+            verify=context,
+            http1=True,
+            http2=False,
+            follow_redirects=False,
+            trust_env=not settings.on_loopback,
+            timeout=httpx.Timeout(settings.timeout, connect=settings.timeout * _CONNECT_SHARE),
+            limits=httpx.Limits(
+                max_connections=connections,
+                max_keepalive_connections=connections,
+                keepalive_expiry=_KEEPALIVE_SECONDS,
+            ),
+            headers={
+                "accept": "application/json",
+                "accept-encoding": "gzip",
+                "user-agent": f"reconciler/{__version__}",
+            },
+        )
+    except (ValueError, ImportError, httpx.InvalidURL):
+        # Their words repeat the proxy's URL, and with it perhaps a password.
+        raise ConfigurationError(
+            "the proxy that the environment names cannot be used",
+            hint="check HTTPS_PROXY, ALL_PROXY and NO_PROXY",
+        ) from None
+
+
+async def exchange(
+    client: httpx.AsyncClient, outgoing: Outgoing, *, within: float, now: float
+) -> Verdict:
+    """Send the request once and say what came of it.
+
+    `within`: seconds in total; `now`: Unix epoch, seconds. Nothing but a cancellation is raised.
+    """
+    phase = _Phase()
+    try:
+        async with asyncio.timeout(within):
+            reply = await _send(client, outgoing, phase)
+    except Exception as error:  # noqa: BLE001 - whatever goes wrong in here, the request may have left
+        return judge_error(error, outgoing.quote, connecting=phase.connecting)
+    return judge_reply(reply, outgoing.quote, now)
+
+
+async def _send(client: httpx.AsyncClient, outgoing: Outgoing, phase: _Phase) -> Reply:
+    async with client.stream(
+        outgoing.method,
+        outgoing.url,
+        headers=dict(outgoing.headers),
+        content=outgoing.body,
+        extensions={"trace": phase.note},
+    ) as response:
+        return Reply(
+            status=response.status_code,
+            body=await _read(response, outgoing.answer_limit),
+            retry_after=response.headers.get("retry-after"),
+            date=response.headers.get("date"),
+        )
+
+
+async def _read(response: httpx.Response, limit: int) -> bytes | None:
+    if response.headers.get("content-encoding", "").strip().lower() not in _ENCODINGS:
+        return None
+    body = bytearray()
+    # A generator, whatever its annotation says: left early, it must be closed before the response.
+    pieces = cast("AsyncGenerator[bytes]", response.aiter_bytes())
+    async with aclosing(pieces):
+        async for piece in pieces:
+            body += piece
+            if len(body) > limit:
+                return None
+    return bytes(body)

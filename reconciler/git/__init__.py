@@ -1,0 +1,26 @@
+"""Everything that is done with git, by running git. It knows nothing of runs or ledgers."""
+
+from reconciler.git.checkout import AlreadyThere, CheckoutResult, FastForwarded, NotSafe
+from reconciler.git.command import CompletedGit, GitTimeoutError
+from reconciler.git.objects import CommitId, ObjectId, TreeEntry
+from reconciler.git.push import Landed, PushResult, Raced, Refused, Unclear, UpToDate
+from reconciler.git.repository import Git
+
+__all__ = [
+    "AlreadyThere",
+    "CheckoutResult",
+    "CommitId",
+    "CompletedGit",
+    "FastForwarded",
+    "Git",
+    "GitTimeoutError",
+    "Landed",
+    "NotSafe",
+    "ObjectId",
+    "PushResult",
+    "Raced",
+    "Refused",
+    "TreeEntry",
+    "Unclear",
+    "UpToDate",
+]

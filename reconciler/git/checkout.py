@@ -1,0 +1,81 @@
+"""The user's own checkout: where it stands, and moving it forward where that is safe."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.git.command import run_git
+from reconciler.git.objects import CommitId, is_ancestor
+
+
+@dataclass(frozen=True, slots=True)
+class FastForwarded:
+    """The checkout now shows the commit."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlreadyThere:
+    """The checkout holds the commit already."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotSafe:
+    """The checkout was left alone."""
+
+    reason: str
+
+
+CheckoutResult = FastForwarded | AlreadyThere | NotSafe
+
+
+def fast_forward_checkout(root: Path, branch: str, commit: CommitId) -> CheckoutResult:
+    """Bring the checked out branch, with its files, to the commit, if nothing can be lost by it.
+
+    Raises GitError only if git cannot tell where the checkout stands, or takes too long.
+    """
+    current = run_git(root, "symbolic-ref", "-q", "HEAD", accept=(0, 1)).text
+    if not current:
+        return NotSafe(reason="no branch is checked out (detached HEAD)")
+    if current != f"refs/heads/{branch}":
+        return NotSafe(reason=f"{current.removeprefix('refs/heads/')} is checked out")
+    head = working_tree_commit(root)
+    if head is None:
+        return NotSafe(reason=f"{branch} has no commit here yet")
+    if is_ancestor(root, commit, head):
+        return AlreadyThere()
+    if not is_ancestor(root, head, commit):
+        return NotSafe(reason=f"{branch} has commits here that the remote does not have")
+    return _merge(root, commit)
+
+
+def _merge(root: Path, commit: CommitId) -> CheckoutResult:
+    done = run_git(
+        root,
+        # The options after --ff-only undo what the user may have set for merges of their own.
+        *("merge", "--ff-only", "--no-autostash", "--no-squash", "--no-stat", "--quiet", commit),
+        accept=None,
+    )
+    if done.exit_code == 0:
+        return FastForwarded()
+    reason = done.stderr.removeprefix("fatal: ").removeprefix("error: ")
+    return NotSafe(reason=reason or f"git merge ended with exit code {done.exit_code}")
+
+
+def working_tree_commit(root: Path) -> CommitId | None:
+    """The commit that is checked out; None before the first one."""
+    found = run_git(root, "rev-parse", "--verify", "--quiet", "HEAD^{commit}", accept=(0, 1)).text
+    return CommitId(found) if found else None
+
+
+def is_dirty(root: Path, paths: Collection[str]) -> bool:
+    """Whether anything at or under the paths differs from the checked out commit.
+
+    New files count unless git ignores them; submodules do not. Without paths it is about all.
+    """
+    changed = run_git(
+        root,
+        *("--no-optional-locks", "--literal-pathspecs", "status", "--porcelain", "-z"),
+        *("--untracked-files=all", "--ignore-submodules=all", "--"),
+        *(path or "." for path in paths),
+    )
+    return bool(changed.stdout)

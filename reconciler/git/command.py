@@ -1,0 +1,170 @@
+"""The one function that runs git."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
+
+from reconciler.errors import GitError
+from reconciler.git.words import advice, readable
+
+LOCAL_SECONDS = 60.0  # a command that needs no network
+NETWORK_SECONDS = 120.0  # one that does
+_GRACE_SECONDS = 5.0  # for git to remove its lock files once it has been told to stop
+
+# What a hook, or a wrapper around git, sets for a repository that need not be ours. It is the list
+# of `git rev-parse --local-env-vars` without GIT_CONFIG_COUNT and GIT_CONFIG_PARAMETERS, which
+# carry the user's own settings, and with those that change how a path or a ref is read.
+_INHERITED = frozenset(
+    {
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+        "GIT_COMMON_DIR",
+        "GIT_CONFIG",
+        "GIT_DIR",
+        "GIT_GLOB_PATHSPECS",
+        "GIT_GRAFT_FILE",
+        "GIT_ICASE_PATHSPECS",
+        "GIT_IMPLICIT_WORK_TREE",
+        "GIT_INDEX_FILE",
+        "GIT_INTERNAL_SUPER_PREFIX",
+        "GIT_LITERAL_PATHSPECS",
+        "GIT_NAMESPACE",
+        "GIT_NOGLOB_PATHSPECS",
+        "GIT_OBJECT_DIRECTORY",
+        "GIT_PREFIX",
+        "GIT_QUARANTINE_PATH",
+        "GIT_REPLACE_REF_BASE",
+        "GIT_SHALLOW_FILE",
+        "GIT_WORK_TREE",
+    }
+)
+_OURS = {
+    "GIT_NO_REPLACE_OBJECTS": "1",  # what is shared is what was pushed, not what stands in here
+    "GIT_TERMINAL_PROMPT": "0",
+    "LC_ALL": "C",  # messages are told apart by their English words
+}
+
+
+class GitTimeoutError(GitError):
+    """Git was stopped because it took too long; what it had done by then is not known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompletedGit:
+    """What a finished git said. `stderr` is safe to show: no credentials, no control characters."""
+
+    exit_code: int
+    stdout: bytes
+    stderr: str
+
+    @property
+    def text(self) -> str:
+        """Standard output as text without the newline at its end."""
+        return self.stdout.decode("utf-8", "surrogateescape").rstrip("\n")
+
+
+def run_git(
+    folder: Path,
+    *args: str,
+    stdin: bytes | None = None,
+    timeout: float = LOCAL_SECONDS,
+    accept: Collection[int] | None = (0,),
+) -> CompletedGit:
+    """Run `git args…` in the folder and wait for it, at most `timeout` seconds.
+
+    Git runs in a session of its own, so that a Ctrl-C at the terminal does not stop a push half
+    way and ssh has no terminal to ask for a passphrase on.
+
+    Raises GitError for an exit code that is not in `accept` (None accepts all) or if git cannot be
+    run at all, and GitTimeoutError.
+    """
+    # Standard error goes to a file because a process that ssh leaves behind to share its connection
+    # keeps it open: a pipe would not end before that process does.
+    with TemporaryFile() as errors:
+        process = _start(folder, args, errors, has_input=stdin is not None)
+        try:
+            stdout, _ = process.communicate(stdin, timeout)
+        except subprocess.TimeoutExpired:
+            _stop(process)
+            raise GitTimeoutError(
+                f"{_name(args)} took longer than {timeout:g} s{_said(errors)}",
+                hint="try again; if it stays slow, run the same command by hand",
+            ) from None
+        except BaseException:
+            _stop(process)
+            raise
+        completed = CompletedGit(
+            exit_code=process.returncode, stdout=stdout, stderr=_contents(errors)
+        )
+    if accept is not None and completed.exit_code not in accept:
+        raise GitError(_failure(args, completed), hint=advice(completed.stderr))
+    return completed
+
+
+def _start(
+    folder: Path, args: tuple[str, ...], errors: IO[bytes], *, has_input: bool
+) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            [b"git", *(arg.encode("utf-8", "surrogateescape") for arg in args)],
+            cwd=folder,
+            env=_environment(),
+            stdin=subprocess.PIPE if has_input else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            start_new_session=True,
+        )
+    except OSError as error:
+        if not folder.is_dir():
+            raise GitError(f"{folder} is not a folder") from None
+        if isinstance(error, FileNotFoundError):
+            raise GitError("git is not on PATH", hint="install git 2.34 or newer") from None
+        raise GitError(f"git cannot be run in {folder}: {error.strerror}") from None
+
+
+def _environment() -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if name not in _INHERITED}
+    return kept | _OURS
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End git and what it started: politely first, for then git removes its lock files."""
+    with process:
+        for order in (signal.SIGTERM, signal.SIGKILL):
+            _signal_group(process, order)
+            try:
+                process.communicate(timeout=_GRACE_SECONDS)
+            except subprocess.TimeoutExpired:
+                continue
+            return
+
+
+def _signal_group(process: subprocess.Popen[bytes], order: signal.Signals) -> None:
+    try:
+        os.killpg(process.pid, order)
+    except ProcessLookupError:
+        return  # it has ended by itself meanwhile
+
+
+def _contents(errors: IO[bytes]) -> str:
+    errors.seek(0)
+    return readable(errors.read())
+
+
+def _said(errors: IO[bytes]) -> str:
+    said = _contents(errors)
+    return f": {said}" if said else ""
+
+
+def _failure(args: tuple[str, ...], completed: CompletedGit) -> str:
+    said = completed.stderr.removeprefix("fatal: ").removeprefix("error: ")
+    return f"{_name(args)} failed: {said or f'exit code {completed.exit_code}'}"
+
+
+def _name(args: tuple[str, ...]) -> str:
+    """`git push` for a push: options before the command and their values are left out."""
+    return f"git {next(arg for arg in args if not arg.startswith('-') and '=' not in arg)}"

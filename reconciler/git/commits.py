@@ -1,0 +1,145 @@
+"""Writing commits by plumbing: neither the index nor the working tree is touched."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from reconciler.errors import GitError
+from reconciler.git.command import run_git
+from reconciler.git.objects import CommitId, ObjectId, TreeEntry, parse_entries
+
+_FILE = "100644"
+_FOLDER = "040000"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Change:
+    """The new content of a file below the tree in hand; None removes it."""
+
+    parts: tuple[str, ...]  # of the path, from that tree on
+    blob: ObjectId | None
+
+
+def commit_files(
+    root: Path, parent: CommitId | None, changes: Mapping[str, bytes | None], message: str
+) -> CommitId:
+    """A new commit: the parent's tree with these files written, or removed where None is given.
+
+    No ref moves. Only the trees on the way to the changed paths are read and written, so the cost
+    does not grow with the repository. A file that exists keeps its mode; one to remove may be
+    absent; a folder left empty goes. Without a parent the commit is a root. It carries git's own
+    identity, and a signature if `commit.gpgSign` is set.
+
+    Raises GitError if a path runs through a file, a link or a submodule or names a folder, if the
+    identity is not known, or if the signature fails.
+    """
+    planned = [
+        _Change(parts=_parts(path), blob=None if content is None else _write_blob(root, content))
+        for path, content in changes.items()
+    ]
+    top = _write_level(root, None if parent is None else f"{parent}^{{tree}}", planned, "")
+    return _write_commit(root, top or _write_tree(root, ()), parent, message)
+
+
+def _parts(path: str) -> tuple[str, ...]:
+    parts = tuple(path.split("/"))
+    if any(part in {"", ".", ".."} or part.lower() == ".git" or "\0" in part for part in parts):
+        raise GitError(f"{path!r} is not a path that a commit can hold")
+    return parts
+
+
+def _write_blob(root: Path, content: bytes) -> ObjectId:
+    return ObjectId(run_git(root, "hash-object", "-w", "--stdin", stdin=content).text)
+
+
+def _write_level(
+    root: Path, tree: str | None, changes: list[_Change], folder: str
+) -> ObjectId | None:
+    """Write the tree with the changes made; None if nothing is left in it."""
+    entries = {} if tree is None else _read_level(root, tree)
+    below: dict[str, list[_Change]] = {}
+    for change in changes:
+        name, *rest = change.parts
+        if rest:
+            below.setdefault(name, []).append(replace(change, parts=tuple(rest)))
+        else:
+            _change_file(entries, name, change.blob, folder)
+    for name, inner in below.items():
+        path = f"{folder}{name}"
+        old = entries.pop(name, None)
+        if old is not None and not old.is_folder:
+            if all(change.blob is None for change in inner):
+                entries[name] = old  # what is to go from under it is not there
+                continue
+            raise GitError(f"{path} is a {_noun(old)} in the commit, and a folder is needed there")
+        oid = _write_level(root, None if old is None else old.oid, inner, f"{path}/")
+        if oid is not None:
+            entries[name] = TreeEntry(mode=_FOLDER, oid=oid, path=name)
+    return _write_tree(root, entries.values()) if entries else None
+
+
+def _change_file(
+    entries: dict[str, TreeEntry], name: str, blob: ObjectId | None, folder: str
+) -> None:
+    old = entries.pop(name, None)
+    if old is not None and not old.is_file:
+        raise GitError(
+            f"{folder}{name} is a {_noun(old)} in the commit, and a file is needed there"
+        )
+    if blob is not None:
+        entries[name] = TreeEntry(mode=_FILE if old is None else old.mode, oid=blob, path=name)
+
+
+def _noun(entry: TreeEntry) -> str:
+    if entry.is_folder:
+        return "folder"
+    if entry.is_link:
+        return "symbolic link"
+    return "submodule" if entry.is_submodule else "file"
+
+
+def _read_level(root: Path, tree: str) -> dict[str, TreeEntry]:
+    listing = run_git(root, "ls-tree", "-z", "--full-tree", tree)
+    return {entry.path: entry for entry in parse_entries(listing.stdout)}
+
+
+def _write_tree(root: Path, entries: Iterable[TreeEntry]) -> ObjectId:
+    listing = "".join(
+        f"{entry.mode} {_object_type(entry)} {entry.oid}\t{entry.path}\0" for entry in entries
+    )
+    # --missing: the other entries came from a tree of this repository, and to look for each of
+    # them would make a partial clone fetch them all.
+    written = run_git(
+        root, "mktree", "-z", "--missing", stdin=listing.encode("utf-8", "surrogateescape")
+    )
+    return ObjectId(written.text)
+
+
+def _object_type(entry: TreeEntry) -> str:
+    if entry.is_folder:
+        return "tree"
+    return "commit" if entry.is_submodule else "blob"
+
+
+def _write_commit(root: Path, tree: ObjectId, parent: CommitId | None, message: str) -> CommitId:
+    # `commit-tree` does not look at commit.gpgSign by itself.
+    is_signed = (
+        run_git(root, "config", "--type=bool", "commit.gpgSign", accept=(0, 1)).text == "true"
+    )
+    options = (
+        *(() if parent is None else ("-p", parent)),
+        *(("-S",) if is_signed else ()),
+        *("-F", "-"),
+    )
+    # What the user writes their own messages in does not hold for this one.
+    encoding = ("-c", "i18n.commitEncoding=UTF-8")
+    try:
+        written = run_git(root, *encoding, "commit-tree", tree, *options, stdin=message.encode())
+    except GitError as error:
+        if is_signed and error.hint is None:
+            error.hint = _SIGNING
+        raise
+    return CommitId(written.text)
+
+
+_SIGNING = "commit.gpgSign is set: make signing work without a prompt, or unset it in this clone"

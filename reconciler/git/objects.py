@@ -1,0 +1,165 @@
+"""Reading what a commit holds."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NewType
+
+from reconciler.errors import GitError
+from reconciler.git.command import NETWORK_SECONDS, run_git
+from reconciler.links import Kind, Node, Refusal, resolve
+
+ObjectId = NewType("ObjectId", str)  # lower-case hex, 40 digits (SHA-1) or 64 (SHA-256)
+CommitId = NewType("CommitId", str)  # the object id of a commit
+
+_LINK = "120000"
+_SUBMODULE = "160000"
+_TREE = "040000"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TreeEntry:
+    """One entry of a commit's tree.
+
+    `path` is relative to the repository's root. Bytes in it that are not UTF-8 stand as lone
+    surrogates (`surrogateescape`), so that every name survives; `has_readable_path` tells.
+    """
+
+    mode: str  # as git writes it: 100644, 100755, 120000 (link), 160000 (submodule), 040000
+    oid: ObjectId
+    path: str
+
+    @property
+    def is_link(self) -> bool:
+        """A symbolic link: its blob holds the target's path."""
+        return self.mode == _LINK
+
+    @property
+    def is_submodule(self) -> bool:
+        """A commit of another repository: it cannot be read from this one."""
+        return self.mode == _SUBMODULE
+
+    @property
+    def is_folder(self) -> bool:
+        """A tree: only the entries of a single level hold these."""
+        return self.mode == _TREE
+
+    @property
+    def is_file(self) -> bool:
+        """A blob with the content of a file."""
+        return not (self.is_link or self.is_submodule or self.is_folder)
+
+    @property
+    def has_readable_path(self) -> bool:
+        """Whether the path is UTF-8."""
+        return self.path.isascii() or not any("\udc80" <= c <= "\udcff" for c in self.path)
+
+
+def list_tree(root: Path, commit: CommitId, paths: Collection[str] = ()) -> list[TreeEntry]:
+    """Every file, link and submodule of the commit that lies at or under one of the paths.
+
+    Without paths, or with "" among them, the whole tree. In git's order (bytes of the path). A path
+    that the commit does not have gives nothing. Raises GitError if there is no such commit.
+    """
+    wanted = [path.strip("/") for path in paths]
+    limits = [] if "" in wanted else wanted
+    listing = run_git(
+        root, "--literal-pathspecs", "ls-tree", "-r", "-z", "--full-tree", commit, "--", *limits
+    )
+    return parse_entries(listing.stdout)
+
+
+def parse_entries(listing: bytes) -> list[TreeEntry]:
+    """The entries in the output of `ls-tree -z`."""
+    return [_parse_entry(record) for record in listing.split(b"\0") if record]
+
+
+def _parse_entry(record: bytes) -> TreeEntry:
+    head, _, path = record.partition(b"\t")
+    mode, _, oid = head.decode("ascii").split(" ")
+    return TreeEntry(mode=mode, oid=ObjectId(oid), path=path.decode("utf-8", "surrogateescape"))
+
+
+def is_ancestor(root: Path, ancestor: CommitId, descendant: CommitId) -> bool:
+    """Whether the first commit is the second or lies in its history, as far as it is known here.
+
+    Where a shallow clone's history is cut off it cannot be seen, and the answer is no. Raises
+    GitError if one of the commits is not in this clone.
+    """
+    asked = run_git(root, "merge-base", "--is-ancestor", ancestor, descendant, accept=(0, 1))
+    return asked.exit_code == 0
+
+
+def read_blobs(root: Path, oids: Iterable[ObjectId]) -> dict[ObjectId, bytes]:
+    """The contents of all these blobs, read by one process. Raises GitError if one is missing.
+
+    In a partial clone git fetches those that are not here yet.
+    """
+    wanted = list(dict.fromkeys(oids))
+    if not wanted:
+        return {}
+    contents = run_git(
+        root,
+        "cat-file",
+        "--batch",
+        "--buffer",
+        stdin="".join(f"{oid}\n" for oid in wanted).encode(),
+        timeout=NETWORK_SECONDS,
+    ).stdout
+    return dict(_parse_blobs(wanted, memoryview(contents)))
+
+
+def _parse_blobs(
+    oids: Iterable[ObjectId], contents: memoryview
+) -> Iterator[tuple[ObjectId, bytes]]:
+    start = 0
+    for oid in oids:
+        # The line before a blob is `<oid> blob <size>`, or `<oid> missing`: never longer than 128.
+        line = bytes(contents[start : start + 128]).partition(b"\n")[0]
+        kind, _, size = line.decode("ascii", "replace").partition(" ")[2].partition(" ")
+        if kind != "blob":
+            raise GitError(
+                f"{oid} should be a file's content, and is {kind or 'missing'} in this clone",
+                hint="look for damage with: git fsck",
+            )
+        first = start + len(line) + 1
+        start = first + int(size) + 1
+        yield oid, bytes(contents[first : start - 1])
+
+
+def resolve_links(
+    root: Path, commit: CommitId, links: Iterable[TreeEntry]
+) -> dict[str, TreeEntry | Refusal]:
+    """For each link, by its path: the file of the same commit that it leads to, or why none.
+
+    Costs nothing if there is no link, else two processes for all of them.
+    """
+    paths = [entry.path for entry in links]
+    if not paths:
+        return {}
+    entries = {entry.path: entry for entry in list_tree(root, commit)}
+    tree = _tree_nodes(root, entries)
+    return {path: _follow(path, tree, entries) for path in paths}
+
+
+def _follow(
+    path: str, tree: Mapping[str, Node], entries: Mapping[str, TreeEntry]
+) -> TreeEntry | Refusal:
+    end = resolve(path, tree.get)
+    return end if isinstance(end, Refusal) else entries[end]
+
+
+def _tree_nodes(root: Path, entries: Mapping[str, TreeEntry]) -> dict[str, Node]:
+    targets = read_blobs(root, (entry.oid for entry in entries.values() if entry.is_link))
+    tree: dict[str, Node] = {}
+    for path, entry in entries.items():
+        parent = path.rpartition("/")[0]
+        while parent and parent not in tree:
+            tree[parent] = Node(kind=Kind.FOLDER)
+            parent = parent.rpartition("/")[0]
+        if entry.is_link:
+            target = targets[entry.oid].decode("utf-8", "surrogateescape")
+            tree[path] = Node(kind=Kind.LINK, target=target)
+        else:
+            tree[path] = Node(kind=Kind.SUBMODULE if entry.is_submodule else Kind.FILE)
+    return tree

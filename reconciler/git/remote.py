@@ -1,0 +1,154 @@
+"""What a remote holds: its branches, and bringing them here."""
+
+import random
+import re
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from reconciler.errors import GitError
+from reconciler.git.command import NETWORK_SECONDS, run_git
+from reconciler.git.objects import CommitId
+from reconciler.git.words import advice
+
+_ATTEMPTS = 12  # at a ref that another process of this clone holds locked
+_LONGEST_WAIT = 0.5  # seconds, between two attempts
+
+_HEADS = "refs/heads/"
+_LOCKED = re.compile(
+    r"\.lock': file exists|is at [0-9a-f]+ but expected|reference already exists"
+    r"|unable to resolve reference",
+    re.IGNORECASE,
+)
+_MISSING = re.compile(r"couldn't find remote ref refs/heads/(.+)", re.IGNORECASE)
+_ASK_FOR_BRANCH = "name the branch in reconciler.yaml: `git: {branch: NAME}`"
+
+
+def has_remote(root: Path, remote: str) -> bool:
+    """Whether the clone knows a remote of that name."""
+    return remote in run_git(root, "remote").text.split("\n")
+
+
+def default_branch(root: Path, remote: str) -> str:
+    """The branch that an apply works on if the configuration names none.
+
+    The remote's own default; else the current branch's upstream, else the current branch, if the
+    remote has it; else the remote's only branch. Raises GitError if none of these says.
+    """
+    default, branches = _advertised(root, remote)
+    if default is not None:
+        return default
+    current = run_git(root, "symbolic-ref", "-q", "HEAD", accept=(0, 1)).text.removeprefix(_HEADS)
+    for candidate in (_upstream(root, remote, current), current):
+        if candidate in branches:
+            return candidate
+    if len(branches) == 1:
+        return branches[0]
+    if not branches:
+        raise GitError(f"{remote} has no branch yet", hint=f"push one: git push {remote} HEAD")
+    raise GitError(
+        f"{remote} has {len(branches)} branches and does not say which is the main one",
+        hint=_ASK_FOR_BRANCH,
+    )
+
+
+def _advertised(root: Path, remote: str) -> tuple[str | None, list[str]]:
+    """The remote's default branch, if it says, and all its branches."""
+    listing = run_git(
+        root,
+        *("ls-remote", "--symref", "--", remote, "HEAD", f"{_HEADS}*"),
+        timeout=NETWORK_SECONDS,
+    )
+    default = None
+    branches = []
+    for line in listing.text.split("\n"):
+        value, _, name = line.partition("\t")
+        if name == "HEAD" and value.startswith(f"ref: {_HEADS}"):
+            default = value.removeprefix(f"ref: {_HEADS}")
+        elif name.startswith(_HEADS):
+            branches.append(name.removeprefix(_HEADS))
+    return default, branches
+
+
+def _upstream(root: Path, remote: str, branch: str) -> str:
+    """The remote's branch that the local one follows; "" if it follows none of this remote."""
+    if not branch or _setting(root, f"branch.{branch}.remote") != remote:
+        return ""
+    return _setting(root, f"branch.{branch}.merge").removeprefix(_HEADS)
+
+
+def _setting(root: Path, name: str) -> str:
+    return run_git(root, "config", name, accept=(0, 1)).text
+
+
+def check_branch(root: Path, branch: str) -> str:
+    """The branch's full ref name. Raises GitError if git would not allow the name."""
+    ref = f"{_HEADS}{branch}"
+    if run_git(root, "check-ref-format", ref, accept=(0, 1)).exit_code:
+        raise GitError(f"{branch!r} cannot be the name of a branch", hint=_ASK_FOR_BRANCH)
+    return ref
+
+
+def fetch(root: Path, remote: str, branches: Sequence[str]) -> dict[str, CommitId | None]:
+    """Bring the branches' tips here and say which commits they are; None for one that is not there.
+
+    They land in `refs/reconciler/<remote>/<branch>`, and no other ref, nor FETCH_HEAD, is touched.
+    A shallow or partial clone stays one. Raises GitError if the remote cannot be read.
+    """
+    refs = {branch: check_branch(root, branch) for branch in branches}
+    missing: set[str] = set()
+    while wanted := {branch: ref for branch, ref in refs.items() if branch not in missing}:
+        absent = _fetch_or_absent(root, remote, wanted)
+        if absent is None:
+            break
+        missing.add(absent)
+        _forget(root, remote, absent)
+    return {
+        branch: None if branch in missing else _tip(root, remote, branch) for branch in branches
+    }
+
+
+def _local_ref(remote: str, branch: str) -> str:
+    return f"refs/reconciler/{remote}/{branch}"
+
+
+def _tip(root: Path, remote: str, branch: str) -> CommitId:
+    ref = _local_ref(remote, branch)
+    return CommitId(run_git(root, "rev-parse", "--verify", f"{ref}^{{commit}}").text)
+
+
+def _forget(root: Path, remote: str, branch: str) -> None:
+    """Drop what an earlier fetch left of a branch, or `a` would stand in the way of `a/b`."""
+    run_git(root, "update-ref", "-d", _local_ref(remote, branch))
+
+
+def _fetch_or_absent(root: Path, remote: str, refs: dict[str, str]) -> str | None:
+    """Fetch all the branches, or name the first one that the remote does not have.
+
+    Git fetches nothing at all if one is missing. To try first costs a single connection in the
+    usual case, where asking what is there would always cost a second one.
+    """
+    specs = [f"+{ref}:{_local_ref(remote, branch)}" for branch, ref in refs.items()]
+    for attempt in range(1, _ATTEMPTS + 1):
+        done = run_git(root, *_FETCH, "--", remote, *specs, timeout=NETWORK_SECONDS, accept=None)
+        if done.exit_code == 0:
+            return None
+        absent = _MISSING.search(done.stderr)
+        if absent is not None and absent[1] in refs:
+            return absent[1]
+        if not _LOCKED.search(done.stderr) or attempt == _ATTEMPTS:
+            break
+        # Nothing tells when another process lets go of a lock, which takes it milliseconds.
+        time.sleep(random.uniform(0, _LONGEST_WAIT))  # noqa: S311 - spreads rivals, guards nothing
+    said = done.stderr.removeprefix("fatal: ")
+    raise GitError(f"{remote} could not be read: {said}", hint=advice(done.stderr))
+
+
+_FETCH = (
+    "fetch",
+    "--quiet",
+    "--refmap=",  # leaves the user's remote-tracking branches as they are
+    "--no-tags",
+    "--no-recurse-submodules",
+    "--no-write-fetch-head",
+)

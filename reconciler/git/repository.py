@@ -1,0 +1,117 @@
+"""A clone on this machine, and everything that is asked of it."""
+
+import os
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.errors import GitError
+from reconciler.git import checkout, commits, objects, remote
+from reconciler.git import push as pushing
+from reconciler.git.command import LOCAL_SECONDS, CompletedGit, run_git
+from reconciler.git.objects import CommitId, ObjectId, TreeEntry
+from reconciler.links import Refusal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Git:
+    """A git repository with a working tree.
+
+    Holds no state besides two names, so that threads may share it. Every method raises GitError if
+    git fails; the functions that they call document the rest.
+    """
+
+    root: Path  # the top of the working tree
+    prefix: str  # the folder asked for, relative to the root: "" or `data/`
+
+    @classmethod
+    def at(cls, folder: Path) -> "Git":
+        """The repository that the folder lies in.
+
+        Raises GitError if there is none, it is bare, git distrusts its owner, or git is missing.
+        """
+        inside, _, up = run_git(
+            folder, "rev-parse", "--is-inside-work-tree", "--show-cdup"
+        ).text.partition("\n")
+        if inside != "true":
+            raise GitError(
+                f"{folder} is not in a working tree: the repository is bare, or this is its inside",
+                hint="run it in a clone that has its files checked out",
+            )
+        here = Path(os.path.realpath(folder))
+        depth = up.count("../")
+        root = here.parents[depth - 1] if depth else here
+        inner = here.relative_to(root).as_posix()
+        return cls(root=root, prefix="" if inner == "." else f"{inner}/")
+
+    def run(
+        self,
+        *args: str,
+        stdin: bytes | None = None,
+        timeout: float = LOCAL_SECONDS,
+        accept: Collection[int] | None = (0,),
+    ) -> CompletedGit:
+        """Run git at the root: see `run_git`."""
+        return run_git(self.root, *args, stdin=stdin, timeout=timeout, accept=accept)
+
+    def has_remote(self, name: str) -> bool:
+        """See `remote.has_remote`."""
+        return remote.has_remote(self.root, name)
+
+    def default_branch(self, of_remote: str) -> str:
+        """See `remote.default_branch`."""
+        return remote.default_branch(self.root, of_remote)
+
+    def fetch(self, from_remote: str, branches: Sequence[str]) -> dict[str, CommitId | None]:
+        """See `remote.fetch`."""
+        return remote.fetch(self.root, from_remote, branches)
+
+    def push(
+        self,
+        to_remote: str,
+        commit: CommitId,
+        branch: str,
+        *,
+        expected: CommitId | None,
+        timeout: float,
+    ) -> pushing.PushResult:
+        """See `push.push`."""
+        return pushing.push(
+            self.root, to_remote, commit, branch, expected=expected, timeout=timeout
+        )
+
+    def list_tree(self, commit: CommitId, paths: Collection[str] = ()) -> list[TreeEntry]:
+        """See `objects.list_tree`."""
+        return objects.list_tree(self.root, commit, paths)
+
+    def read_blobs(self, oids: Iterable[ObjectId]) -> dict[ObjectId, bytes]:
+        """See `objects.read_blobs`."""
+        return objects.read_blobs(self.root, oids)
+
+    def resolve_links(
+        self, commit: CommitId, links: Iterable[TreeEntry]
+    ) -> dict[str, TreeEntry | Refusal]:
+        """See `objects.resolve_links`."""
+        return objects.resolve_links(self.root, commit, links)
+
+    def commit_files(
+        self, parent: CommitId | None, changes: Mapping[str, bytes | None], message: str
+    ) -> CommitId:
+        """See `commits.commit_files`."""
+        return commits.commit_files(self.root, parent, changes, message)
+
+    def is_ancestor(self, ancestor: CommitId, descendant: CommitId) -> bool:
+        """See `objects.is_ancestor`."""
+        return objects.is_ancestor(self.root, ancestor, descendant)
+
+    def fast_forward_checkout(self, branch: str, commit: CommitId) -> checkout.CheckoutResult:
+        """See `checkout.fast_forward_checkout`."""
+        return checkout.fast_forward_checkout(self.root, branch, commit)
+
+    def working_tree_commit(self) -> CommitId | None:
+        """See `checkout.working_tree_commit`."""
+        return checkout.working_tree_commit(self.root)
+
+    def is_dirty(self, paths: Collection[str] = ()) -> bool:
+        """See `checkout.is_dirty`."""
+        return checkout.is_dirty(self.root, paths)

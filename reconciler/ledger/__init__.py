@@ -1,0 +1,7 @@
+"""The ledger: what was claimed, started and observed, as append-only events."""
+
+from reconciler.ledger.events import Event
+from reconciler.ledger.files import ACTIVE, append_events, read_events
+from reconciler.ledger.fold import Ledger, Record, RunState
+
+__all__ = ["ACTIVE", "Event", "Ledger", "Record", "RunState", "append_events", "read_events"]

@@ -1,0 +1,174 @@
+"""The ledger's events, one JSON object a line, and their strict reading.
+
+An event is never changed and never skipped: what cannot be read stops everything, because a line
+that is passed over may be the one that says that a run was started.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from reconciler.errors import LedgerError
+from reconciler.model import ClaimId, Digest, EpochMs, InstanceId, Run, RunId
+from reconciler.times import parse_instant
+
+VERSION = 1
+
+
+class _Event(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    tag_field="event",
+    tag=str.lower,
+    rename="camel",
+):
+    v: int
+    at: str  # RFC 3339, UTC, by the gateway's clock
+
+
+class ClaimedRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
+    """What a claim holds of one run."""
+
+    digest: Digest
+    trigger_time: EpochMs
+    flow_id: int | None = None  # with it, a run whose manifest is gone can still be looked for
+
+
+class Claim(_Event, frozen=True, kw_only=True):
+    """These runs are about to be started by this applier and by nobody else before `until`."""
+
+    claim: ClaimId
+    by: str
+    until: str  # RFC 3339, by the gateway's clock
+    commit: str  # whose manifests the claim was derived from
+    runs: dict[RunId, ClaimedRun]
+
+
+class Triggered(_Event, frozen=True, kw_only=True):
+    """The run was started, and this is its instance."""
+
+    run: RunId
+    claim: ClaimId | None = None
+    digest: Digest
+    flow_id: int
+    trigger_time: EpochMs
+    flow_instance_id: InstanceId
+    evidence: Any = None  # how it is known, where not from the answer to the start itself
+
+
+class Rejected(_Event, frozen=True, kw_only=True):
+    """The service refused the run for certain."""
+
+    run: RunId
+    claim: ClaimId
+    code: int | str
+    message: str
+
+
+class Unknown(_Event, frozen=True, kw_only=True):
+    """The start left and its outcome could not be told."""
+
+    run: RunId
+    claim: ClaimId
+    seen: Any
+
+
+class Absent(_Event, frozen=True, kw_only=True):
+    """It is certain that the claim started no instance of the run."""
+
+    run: RunId
+    claim: ClaimId
+    evidence: Any
+
+
+class Observed(_Event, frozen=True, kw_only=True):
+    """The instance's status, as the service said it."""
+
+    run: RunId
+    status: int | str
+
+
+class Resolved(_Event, frozen=True, kw_only=True):
+    """A person settled a run that was in doubt."""
+
+    run: RunId
+    by: str
+    triggered: InstanceId | None
+    reason: str = ""
+
+
+Event = Claim | Triggered | Rejected | Unknown | Absent | Observed | Resolved
+
+
+def claimed_run(run: Run) -> ClaimedRun:
+    """What a claim holds of the run."""
+    return ClaimedRun(digest=run.digest, trigger_time=run.trigger_time, flow_id=run.flow_id)
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Event)
+
+
+def encode(events: Iterable[Event]) -> bytes:
+    """The events as ledger lines, each ended by a line feed."""
+    return b"".join(_encoder.encode(event) + b"\n" for event in events)
+
+
+def decode(content: bytes, file: str) -> Iterator[Event]:
+    """The events of one ledger file, in its order.
+
+    Raises LedgerError with file and line for a line of another version, a conflict marker, a claim
+    whose times cannot be told, or anything else that is not one whole event.
+    """
+    lines = content.split(b"\n")
+    if lines[-1] == b"":
+        lines.pop()
+    for number, line in enumerate(lines, start=1):
+        try:
+            event: Event = _decoder.decode(line)
+        except _UNREADABLE as error:
+            raise _unreadable(line, f"{file}:{number}", str(error)) from None
+        if event.v != VERSION:
+            raise _unreadable(line, f"{file}:{number}", "")
+        if isinstance(event, Claim):
+            _check_times(event, f"{file}:{number}")
+        yield event
+
+
+# msgspec checks the UTF-8 of a text only where it makes one, and lets Python's own error through.
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_HINT = "Restore the file from the branch's history; nothing is started until it can be read."
+
+
+def _check_times(claim: Claim, where: str) -> None:
+    """A claim's times decide whether its runs may be looked for: they are not only for people."""
+    for time in (claim.at, claim.until):
+        try:
+            parse_instant(time)
+        except ValueError as error:
+            raise LedgerError(
+                f"{where}: not a ledger event: the time {time!r} {error}", hint=_HINT
+            ) from None
+
+
+def _unreadable(line: bytes, where: str, why: str) -> LedgerError:
+    if line.startswith((b"<<<<<<<", b"=======", b">>>>>>>", b"|||||||")):
+        return LedgerError(f"{where}: a merge conflict stands in the ledger", hint=_HINT)
+    version = _version(line)
+    if version is not None and version != VERSION:
+        return LedgerError(
+            f"{where}: written in format {version}, this reconciler reads format {VERSION}",
+            hint="Use the version of the reconciler that wrote it, or a newer one.",
+        )
+    return LedgerError(f"{where}: not a ledger event: {why}", hint=_HINT)
+
+
+def _version(line: bytes) -> object:
+    try:
+        value = msgspec.json.decode(line)
+    except _UNREADABLE:
+        return None
+    return value.get("v") if isinstance(value, dict) else None

@@ -1,0 +1,107 @@
+"""How the ledger lies in its folder: one file being written, and sealed ones before it.
+
+`ledger.jsonl` is appended to. Past a small size it is sealed: renamed to the next number, as
+`ledger-000001.jsonl`. Runs of sealed files are folded into one that carries their range, as
+`ledger-000001-000016.jsonl`. So each commit writes little, and the folder holds few files.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import takewhile
+
+from reconciler.errors import LedgerError
+from reconciler.ledger.events import Event, decode, encode
+
+ACTIVE = "ledger.jsonl"
+SEAL_BYTES = 32 * 1024  # past it, an append begins a new file
+FOLD_FILES = 16  # that many sealed files become one, which is then left alone
+
+_SEALED = re.compile(r"ledger-(\d{6,})(?:-(\d{6,}))?\.jsonl")
+_OURS = re.compile(r"ledger.*\.jsonl")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class _Sealed:
+    first: int
+    last: int
+    name: str
+
+
+def is_ledger_file(path: str, folder: str) -> bool:
+    """Whether the path is that of a ledger file right inside the folder, or passes for one."""
+    head, _, name = path.rpartition("/")
+    return head == folder and _OURS.fullmatch(name) is not None
+
+
+def read_events(files: Mapping[str, bytes], folder: str) -> Iterator[Event]:
+    """Every event of the ledger in the order in which it was written.
+
+    `files` are the folder's files by name; others than the ledger's are passed over. Raises
+    LedgerError for an unreadable line, and for a sealed file that is missing or there twice.
+    """
+    for name in (*ledger_order(files, folder), ACTIVE):
+        yield from decode(files.get(name, b""), f"{folder}/{name}")
+
+
+def append_events(
+    names: Iterable[str], active: bytes, events: Iterable[Event], read: Callable[[str], bytes]
+) -> dict[str, bytes | None]:
+    """The files to write (None: to delete) so that the events stand at the ledger's end.
+
+    `names` are those of the folder, `active` is what `ledger.jsonl` holds, and `read` gives the
+    content of a sealed file, for the few that are folded.
+    """
+    lines = encode(events)
+    active = with_line_end(active)
+    if len(active) < SEAL_BYTES:
+        return {ACTIVE: active + lines}
+    sealed = _sealed(names, "")
+    number = sealed[-1].last + 1 if sealed else 1
+    name = f"ledger-{number:06d}.jsonl"
+    changes: dict[str, bytes | None] = {ACTIVE: lines, name: active}
+    # Only those at the end: folding across a larger file would change the order of the events.
+    single = list(takewhile(lambda file: file.first == file.last, reversed(sealed)))[::-1]
+    if len(single) + 1 < FOLD_FILES:
+        return changes
+    content = b"".join(with_line_end(read(file.name)) for file in single) + active
+    for file in single:
+        changes[file.name] = None
+    del changes[name]
+    changes[f"ledger-{single[0].first:06d}-{number:06d}.jsonl"] = content
+    return changes
+
+
+def ledger_order(names: Iterable[str], folder: str) -> list[str]:
+    """The sealed files in the order in which they were written. Raises LedgerError for a gap."""
+    return [sealed.name for sealed in _sealed(names, folder)]
+
+
+def with_line_end(content: bytes) -> bytes:
+    """The content with its last line ended, if it has one."""
+    return content if content.endswith(b"\n") or not content else content + b"\n"
+
+
+def _sealed(names: Iterable[str], folder: str) -> list[_Sealed]:
+    found = []
+    for name in names:
+        match = _SEALED.fullmatch(name)
+        if match:
+            first = int(match[1])
+            found.append(_Sealed(first=first, last=int(match[2] or first), name=name))
+        elif name != ACTIVE and _OURS.fullmatch(name):
+            raise LedgerError(
+                f"{folder}/{name}: not the name of a ledger file",
+                hint="Move it out of the folder if it is a copy of yours.",
+            )
+    found.sort()
+    following = 1
+    for file in found:
+        if file.first != following or file.last < file.first:
+            what = "overlaps the file before it" if file.first < following else "has a gap before"
+            raise LedgerError(
+                f"{folder}/{file.name}: {what}: number {following} was expected",
+                hint="Restore the folder from the branch's history; nothing is started until then.",
+            )
+        following = file.last + 1
+    return found

@@ -1,0 +1,84 @@
+"""This machine: its clocks, who works on it, and where it keeps what must not be lost."""
+
+import getpass
+import os
+import secrets
+import socket
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from reconciler.errors import ReconcilerError
+from reconciler.ledger import Event, events
+from reconciler.model import ClaimId, EpochMs
+
+# A clock that goes on while the machine sleeps: otherwise a lid that was closed over a claim would
+# make the claim look young. Linux calls it BOOTTIME; elsewhere MONOTONIC does so.
+_ELAPSING = getattr(time, "CLOCK_BOOTTIME", None)
+
+
+class LocalClock:
+    """The clocks of this machine."""
+
+    def elapsed(self) -> float:
+        """Seconds since some moment; never goes back, and goes on while the machine is asleep."""
+        return time.monotonic() if _ELAPSING is None else time.clock_gettime(_ELAPSING)
+
+    def wall(self) -> EpochMs:
+        """The local idea of the time."""
+        return EpochMs(time.time_ns() // 1_000_000)
+
+
+def new_claim() -> ClaimId:
+    """A nonce that no other claim has: 128 random bits."""
+    return ClaimId(secrets.token_hex(16))
+
+
+def jitter() -> float:
+    """A random number in [0, 1), for giving way to others."""
+    return secrets.randbelow(1 << 30) / (1 << 30)
+
+
+def applier() -> str:
+    """Who applies, for people who read the ledger: a pipeline's run, or user, host and process."""
+    server, repository = os.environ.get("GITHUB_SERVER_URL"), os.environ.get("GITHUB_REPOSITORY")
+    run = os.environ.get("GITHUB_RUN_ID")
+    if server and repository and run:
+        return f"{server}/{repository}/actions/runs/{run}"
+    job = os.environ.get("CI_JOB_URL") or os.environ.get("BUILD_URL")
+    return job or f"{_user()}@{socket.gethostname()} pid {os.getpid()}"
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user need not have a name
+        return f"uid {os.getuid()}"
+
+
+def rescue(repository: Path, recorded: Sequence[Event]) -> str:
+    """Keep events in a new file beside the repository, or where else it can be; gives its path.
+
+    Raises ReconcilerError with the events themselves in its message where no file can be written.
+    """
+    content = events.encode(recorded)
+    name = f"reconciler-rescue-{time.strftime('%Y%m%dT%H%M%S')}-{secrets.token_hex(4)}.jsonl"
+    failures = []
+    for folder in (repository.parent, repository, Path(tempfile.gettempdir())):
+        path = folder / name
+        try:
+            with path.open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            failures.append(f"{path}: {error.strerror}")
+            path.unlink(missing_ok=True)
+            continue
+        return str(path)
+    raise ReconcilerError(
+        f"outcomes could be kept neither on the branch nor in a file ({'; '.join(failures)}); "
+        f"they are:\n{content.decode()}",
+        hint="Save these lines in a file and feed it back with `reconciler recover FILE`.",
+    )

@@ -1,0 +1,232 @@
+"""From one document's events to a plain value and the place of everything in it."""
+
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from typing import Any
+
+from yaml import (
+    AliasEvent,
+    CollectionEndEvent,
+    CollectionStartEvent,
+    Event,
+    MappingStartEvent,
+    ScalarEvent,
+)
+
+from reconciler.manifest.events import MOST_NESTING, DocumentEvents, too_deep
+from reconciler.manifest.scalars import core_value
+from reconciler.manifest.text import Mark, UnreadableError, place_of
+from reconciler.model import Problem
+from reconciler.schema.paths import Path, message, pointer, shown
+
+MOST_EXPANDED_VALUES = 100_000  # that aliases may bring into a document
+MOST_EXPANDED_CHARACTERS = 1_000_000
+LONGEST_KEY = 1_024  # YAML's own limit for a key that shares its line with the `:`
+
+Verbatim = AbstractSet[Path]  # mappings whose values are the text that the author wrote
+Marks = dict[str | int, tuple[Mark | None, Mark | None]]  # of a key and of its value
+
+_YAML_TAGS = "tag:yaml.org,2002:"
+
+
+@dataclass(slots=True, kw_only=True)
+class Built:
+    """A document's value, and what is known of it besides."""
+
+    value: Any = None
+    marks: dict[int, Marks] = field(default_factory=dict)  # by the id of the mapping or list
+    problems: dict[tuple[str, int], Problem] = field(default_factory=dict)  # by code and event
+    doubtful: set[Path] = field(default_factory=set)  # a problem says that the value is not known
+    incomplete: set[Path] = field(default_factory=set)  # mappings that had a merge key
+
+
+def build(document: DocumentEvents, verbatim: Verbatim) -> Built:
+    """Build the value. Raises UnreadableError for aliases that would bring in too much."""
+    return _Builder(document, verbatim).build()
+
+
+class _Builder:
+    """Descends through the events; their nesting is limited, and so the recursion is."""
+
+    __slots__ = (
+        "_alias",
+        "_built",
+        "_document",
+        "_expanded_characters",
+        "_expanded_values",
+        "_index",
+        "_path",
+        "_verbatim",
+    )
+
+    def __init__(self, document: DocumentEvents, verbatim: Verbatim) -> None:
+        self._document = document
+        self._verbatim = verbatim
+        self._built = Built()
+        self._index = 0
+        self._path: list[str | int] = []
+        self._alias: AliasEvent | None = None  # the outermost one that is being expanded
+        self._expanded_values = 0
+        self._expanded_characters = 0
+
+    def build(self) -> Built:
+        self._built.value = self._value(self._next(), as_text=False)
+        return self._built
+
+    def _next(self) -> Event:
+        event = self._document.nodes[self._index]
+        self._index += 1
+        return event
+
+    def _value(self, event: Event, *, as_text: bool) -> Any:
+        if isinstance(event, ScalarEvent):
+            return self._scalar(event, as_text=as_text)
+        if isinstance(event, AliasEvent):
+            return self._expand(event, as_text=as_text)
+        if self._alias is not None:
+            self._count(0)
+        if len(self._path) >= MOST_NESTING:
+            raise too_deep((self._alias or event).start_mark, self._document.file)
+        if isinstance(event, CollectionStartEvent) and event.tag is not None:
+            self._refuse_tag(event, event.tag)
+        return self._mapping() if isinstance(event, MappingStartEvent) else self._list()
+
+    def _scalar(self, event: ScalarEvent, *, as_text: bool) -> Any:
+        text = event.value
+        if self._alias is not None:
+            self._count(len(text))
+        if event.tag is not None:
+            self._refuse_tag(event, event.tag)
+        if event.style:
+            return text
+        if as_text:
+            return text or None  # nothing at all was written, not even quotes
+        try:
+            return core_value(text)
+        except ValueError as error:
+            self._doubt(event, "yaml-number", f"{shown(text)}: {error}")
+            return None
+
+    def _list(self) -> list[Any]:
+        value: list[Any] = []
+        marks: Marks = {}
+        while not isinstance(event := self._next(), CollectionEndEvent):
+            index = len(value)
+            self._path.append(index)
+            value.append(self._value(event, as_text=False))
+            self._path.pop()
+            marks[index] = event.start_mark, event.start_mark
+        self._built.marks[id(value)] = marks
+        return value
+
+    def _mapping(self) -> dict[str, Any]:
+        value: dict[str, Any] = {}
+        marks: Marks = {}
+        as_text = tuple(self._path) in self._verbatim
+        while not isinstance(event := self._next(), CollectionEndEvent):
+            key = self._key(event)
+            self._path.append("?" if key is None else key)
+            item_event = self._next()
+            item = self._value(item_event, as_text=as_text)
+            if key is not None and key in value:
+                self._repeated(event, marks[key][0])
+            elif key is not None:
+                value[key] = item
+                marks[key] = event.start_mark, item_event.start_mark
+            self._path.pop()
+        self._built.marks[id(value)] = marks
+        return value
+
+    def _key(self, event: Event) -> str | None:
+        """The key's text; None where a problem says why there is none."""
+        named = event
+        if isinstance(event, AliasEvent):
+            target = self._document.targets.get(self._index - 1)
+            if target is None:
+                self._report(event, "yaml-alias", self._document.broken[self._index - 1])
+                return None
+            named = self._document.nodes[target]
+        if isinstance(named, ScalarEvent):
+            return self._key_text(event, named)
+        self._report(event, "yaml-key", "a key must be plain text, not a mapping or a list")
+        if named is event:
+            self._path.append("?")
+            self._value(event, as_text=False)
+            self._path.pop()
+        return None
+
+    def _key_text(self, event: Event, named: ScalarEvent) -> str | None:
+        text = named.value
+        if self._alias is not None:
+            self._count(len(text))
+        if named.tag is not None:
+            self._report(
+                named, "yaml-tag", f"the tag {_short(named.tag)} is not allowed: remove it"
+            )
+        if text == "<<" and not named.style:
+            self._built.incomplete.add(tuple(self._path))
+            words = "merge keys (<<) are not allowed: write the fields out"
+            self._report(event, "yaml-merge-key", words)
+        elif not (text or named.style):
+            self._report(event, "yaml-key", "a key is missing before the colon")
+        elif len(text) > LONGEST_KEY:
+            self._report(event, "yaml-key", f"a key is longer than {LONGEST_KEY} characters")
+        else:
+            return text
+        return None
+
+    def _expand(self, event: AliasEvent, *, as_text: bool) -> Any:
+        target = self._document.targets.get(self._index - 1)
+        if target is None:
+            self._doubt(event, "yaml-alias", self._document.broken[self._index - 1])
+            return None
+        after, outer = self._index, self._alias
+        self._index, self._alias = target, outer or event
+        value = self._value(self._next(), as_text=as_text)
+        self._index, self._alias = after, outer
+        return value
+
+    def _count(self, characters: int) -> None:
+        self._expanded_values += 1
+        self._expanded_characters += characters
+        if self._expanded_values > MOST_EXPANDED_VALUES:
+            much = f"{MOST_EXPANDED_VALUES} values"
+        elif self._expanded_characters > MOST_EXPANDED_CHARACTERS:
+            much = f"{MOST_EXPANDED_CHARACTERS} characters"
+        else:
+            return
+        mark = self._alias.start_mark if self._alias else None
+        place = place_of(mark, self._document.file)
+        text = f"aliases bring more than {much} into this document: write out what is needed"
+        raise UnreadableError(Problem(place=place, code="yaml-alias", message=text))
+
+    def _repeated(self, event: Event, first: Mark | None) -> None:
+        line = first.line + 1 if first else 1
+        words = f"is given on line {line} already: remove one of the two"
+        self._report(event, "yaml-duplicate-key", words)
+
+    def _refuse_tag(self, event: Event, tag: str) -> None:
+        words = f"the tag {_short(tag)} is not allowed: write the plain value"
+        self._doubt(event, "yaml-tag", words)
+
+    def _doubt(self, event: Event, code: str, words: str) -> None:
+        """Report a problem that leaves the value at the current path unknown."""
+        self._built.doubtful.add(tuple(self._path))
+        self._report(event, code, words)
+
+    def _report(self, event: Event, code: str, words: str) -> None:
+        """Report a problem at the current path, once however often aliases repeat its cause."""
+        path = tuple(self._path)
+        mark = (self._alias or event).start_mark
+        problem = Problem(
+            place=place_of(mark, self._document.file),
+            code=code,
+            pointer=pointer(path),
+            message=message(path, words),
+        )
+        self._built.problems.setdefault((code, id(event)), problem)
+
+
+def _short(tag: str) -> str:
+    """The tag as people write it."""
+    return shown(f"!!{tag.removeprefix(_YAML_TAGS)}" if tag.startswith(_YAML_TAGS) else tag)

@@ -1,0 +1,94 @@
+"""The documents of a file as plain values, with the place of everything in them.
+
+Stricter than YAML: duplicate keys, merge keys, tags and keys that are not text are problems.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from reconciler.manifest.build import Built, Verbatim, build
+from reconciler.manifest.events import read_events
+from reconciler.manifest.text import Mark, UnreadableError, place_of
+from reconciler.model import Place, Problem, Source
+from reconciler.schema import Finding, SchemaName, Where, validate
+from reconciler.schema.paths import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """One document of a file. `value` is what JSON can hold, and belongs to this document alone."""
+
+    file: str
+    start: Mark | None
+    built: Built
+
+    @property
+    def value(self) -> Any:
+        """The plain value; None at the places that a problem of the document speaks of."""
+        return self.built.value
+
+    def place(self, path: Path, where: Where = "value") -> Place:
+        """Where the key or value stands; of what is not there, where its parent stands.
+
+        The parent of a whole document's fields is the document itself.
+        """
+        value, mark = self.built.value, self.start
+        if where == "parent":
+            path, where = path[:-1], "key"
+        for part in path:
+            marks = self.built.marks.get(id(value), {})
+            if part not in marks:
+                break
+            key_mark, value_mark = marks[part]
+            mark = key_mark if where == "key" else value_mark
+            value = value[part]
+        return place_of(mark, self.file)
+
+    def problems(self, schema: SchemaName) -> list[Problem]:
+        """What is wrong with the document: as YAML, and by the schema.
+
+        Where a problem already says that a value cannot be known, the schema's opinion of the
+        stand-in is left out.
+        """
+        findings = validate(schema, self.value)
+        problems = list(self.built.problems.values())
+        problems += [self.problem(finding) for finding in findings if not self._is_known(finding)]
+        return problems
+
+    def problem(self, finding: Finding) -> Problem:
+        """The finding at its place."""
+        return Problem(
+            place=self.place(finding.path, finding.where),
+            code=finding.code,
+            pointer=finding.pointer,
+            message=finding.message,
+        )
+
+    def _is_known(self, finding: Finding) -> bool:
+        path = finding.path
+        if finding.where == "parent" and path[:-1] in self.built.incomplete:
+            return True
+        doubtful = self.built.doubtful
+        return bool(doubtful) and any(path[:end] in doubtful for end in range(len(path) + 1))
+
+
+def read_documents(
+    source: Source, verbatim: Verbatim = frozenset()
+) -> tuple[list[Document], list[Problem]]:
+    """The file's documents, empty ones left out, and what cannot be read of it at all.
+
+    `verbatim` are the paths of mappings whose values are the text that the author wrote.
+    """
+    documents: list[Document] = []
+    try:
+        for events in read_events(source.content, source.path):
+            if not events.is_empty:
+                start = events.nodes[0].start_mark
+                built = build(events, verbatim)
+                documents.append(Document(file=source.path, start=start, built=built))
+    except UnreadableError as error:
+        return documents, [error.problem]
+    if documents:
+        return documents, []
+    message = "the file declares nothing: write a document, or delete the file"
+    return [], [Problem(place=Place(file=source.path), code="empty", message=message)]

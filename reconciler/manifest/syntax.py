@@ -1,0 +1,58 @@
+"""libyaml's syntax errors in words for somebody who has never read its source."""
+
+from yaml import MarkedYAMLError
+
+from reconciler.manifest.text import Mark, place_of, split_lines
+from reconciler.model import Problem
+
+_WORDS = {
+    "mapping values are not allowed in this context": "a value cannot begin here: check the "
+    'indentation, and put text that holds ": " in quotes',
+    "did not find expected key": "a key is expected here: check that the keys of one mapping "
+    "begin in the same column, and that text is closed by the quote that opened it",
+    "did not find expected '-' indicator": "a list's next item, `- …`, is expected here: check "
+    "the indentation",
+    "did not find expected ',' or '}'": "`,` or `}` is expected here",
+    "did not find expected ',' or ']'": "`,` or `]` is expected here",
+    "could not find expected ':'": "a key's `:` is missing before this",
+    "found undefined tag handle": "tags (`!…`) are not allowed: write the plain value",
+    "found incompatible YAML document": "only YAML 1.1 and 1.2 are read: take the %YAML line away",
+    "found unknown escape character": "this escape is not known: double the backslash, or use "
+    "single quotes",
+    "block sequence entries are not allowed in this context": "a list's item cannot begin here: "
+    "put it on a line of its own, or text that begins with `-` in quotes",
+}
+
+
+def explain(error: MarkedYAMLError, text: str, file: str) -> Problem:
+    """The problem that libyaml's error is, at the place that it gives."""
+    mark = error.problem_mark or error.context_mark
+    found = _character(text, mark)
+    problem = error.problem or "cannot be read"
+    if problem == "found a tab character that violates indentation" or found == "\t":
+        message = "a tab stands where the indentation is: use spaces"
+    elif problem == "found character that cannot start any token":
+        message = f"a value cannot begin with {found!r}: put it in quotes"
+    elif problem == "found unexpected end of stream" and "quoted scalar" in str(error.context):
+        message = "the file ends inside a quoted text: close it"
+    else:
+        message = _WORDS.get(problem, problem)
+    return Problem(
+        place=place_of(mark, file),
+        code="yaml-syntax",
+        message=message + _beginning(mark, error.context_mark),
+    )
+
+
+def _character(text: str, mark: Mark | None) -> str:
+    lines = split_lines(text)
+    if mark is None or mark.line >= len(lines):
+        return ""
+    return lines[mark.line][mark.column : mark.column + 1]
+
+
+def _beginning(mark: Mark | None, began: Mark | None) -> str:
+    """Where that began which is not well-formed, if it is another line."""
+    if mark is None or began is None or mark.line == began.line:
+        return ""
+    return f" (in what begins on line {began.line + 1})"

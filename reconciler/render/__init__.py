@@ -1,0 +1,1 @@
+"""Text, JSON, Markdown and annotations from plans, results and problems: pure functions."""

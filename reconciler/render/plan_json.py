@@ -1,0 +1,46 @@
+"""Plans as JSON values: the contract with scripts, and what `plan --out` saves."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from reconciler.model import wire_parameters
+from reconciler.plan import Plan, PlannedRun
+from reconciler.render.problems import problem_json
+from reconciler.times import format_instant
+
+
+def plans_json(plans: Sequence[Plan]) -> dict[str, Any]:
+    """One plan as it is; several under `environments`."""
+    if len(plans) == 1:
+        return plan_json(plans[0])
+    return {"version": 1, "environments": [plan_json(plan) for plan in plans]}
+
+
+def plan_json(plan: Plan) -> dict[str, Any]:
+    """The plan of one environment, its runs in the order in which they would start."""
+    return {
+        "version": 1,
+        "environment": plan.environment,
+        "commit": plan.commit,
+        "digest": plan.digest,
+        "at": format_instant(plan.at),
+        "summary": plan.summary,
+        "runs": [_run_json(run) for run in plan.runs],
+        "problems": [problem_json(problem) for problem in plan.problems],
+    }
+
+
+def _run_json(run: PlannedRun) -> dict[str, Any]:
+    return {
+        "run": run.id,
+        "action": run.action.value,
+        "reason": run.reason,
+        "flowId": run.flow_id,
+        "triggerTime": run.trigger_time,
+        "parameters": wire_parameters(run.parameters),
+        "file": run.place.file if run.place else None,
+        "line": run.place.line if run.place else None,
+        "digest": run.digest,
+        "labels": dict(run.labels),
+        "instance": run.instance,
+    }

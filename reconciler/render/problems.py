@@ -1,0 +1,110 @@
+"""The problems of a validation: for people, for scripts, as annotations of a pull request."""
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import quote
+
+from reconciler.model import Problem
+from reconciler.render.document import json_document
+from reconciler.render.layout import as_text
+from reconciler.render.safe import visible
+from reconciler.render.words import counted
+
+SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+
+
+def problems_text(problems: Sequence[Problem], files: int, runs: int) -> str:
+    """One `file:line:column: code: message` a line, then one line that counts.
+
+    Where nothing could be counted (0 files, 0 runs) only the problems are.
+    """
+    looked_at = f"{counted(files, 'file')}, {counted(runs, 'run')}"
+    if not problems:
+        return as_text([f"{looked_at}: no problems"])
+    summary = counted(len(problems), "problem")
+    if files or runs:
+        summary += f" in {looked_at}"
+    return as_text([*(visible(str(problem)) for problem in problems), summary])
+
+
+def problem_json(problem: Problem) -> dict[str, Any]:
+    """One problem, as every JSON output has it."""
+    return {
+        "file": problem.place.file,
+        "line": problem.place.line,
+        "column": problem.place.column,
+        "code": problem.code,
+        "pointer": problem.pointer,
+        "message": problem.message,
+    }
+
+
+def problems_json(problems: Sequence[Problem], files: int, runs: int) -> str:
+    """The JSON document of `validate --format json`."""
+    found = [problem_json(problem) for problem in problems]
+    return json_document({"version": 1, "files": files, "runs": runs, "problems": found})
+
+
+def problems_github(problems: Sequence[Problem]) -> str:
+    """One `::error` workflow command a problem; nothing if there is none.
+
+    Escaping: GitHub's actions/toolkit, `escapeData` and `escapeProperty`.
+    """
+    return as_text([_workflow_command(problem) for problem in problems])
+
+
+def _workflow_command(problem: Problem) -> str:
+    place = problem.place
+    properties = {
+        "file": place.file,
+        "line": str(place.line),
+        "col": str(place.column),
+        "title": problem.code,
+    }
+    given = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
+    return f"::error {given}::{_data(problem.message)}"
+
+
+def _data(text: str) -> str:
+    escaped = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return visible(escaped)  # the log's viewer obeys ANSI escapes
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def problems_sarif(problems: Sequence[Problem], version: str) -> str:
+    """A SARIF 2.1.0 log with one run; `version` is the reconciler's."""
+    rules = sorted({problem.code for problem in problems})
+    index = {code: number for number, code in enumerate(rules)}
+    driver = {"name": "reconciler", "version": version, "rules": [{"id": code} for code in rules]}
+    run = {
+        "tool": {"driver": driver},
+        "columnKind": "unicodeCodePoints",
+        "results": [_result(problem, index[problem.code]) for problem in problems],
+    }
+    return json_document({"$schema": SARIF_SCHEMA, "version": "2.1.0", "runs": [run]})
+
+
+def _result(problem: Problem, rule: int) -> dict[str, Any]:
+    place = problem.place
+    physical = {
+        "artifactLocation": {"uri": _relative_uri(place.file), "uriBaseId": "%SRCROOT%"},
+        "region": {"startLine": place.line, "startColumn": place.column},
+    }
+    return {
+        "ruleId": problem.code,
+        "ruleIndex": rule,
+        "level": "error",
+        "message": {"text": problem.message},
+        "locations": [{"physicalLocation": physical}],
+        "properties": {"pointer": problem.pointer},
+    }
+
+
+def _relative_uri(file: str) -> str:
+    """RFC 3986: `:` is encoded as well, or the first part would pass for a scheme."""
+    return quote(
+        file, safe="/", errors="surrogateescape"
+    )  # a name that is not UTF-8 keeps its bytes

@@ -1,0 +1,136 @@
+"""What an apply does, told while it does it: as lines, or as a bar on a terminal."""
+
+from typing import TYPE_CHECKING, Self, TextIO, TypeGuard
+
+from reconciler.apply.steps import Claimed, Recorded, Settled, Step
+from reconciler.ledger import events
+from reconciler.render.steps import plain_step, was_not_sent
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar  # rich itself is imported when a bar is shown
+
+    from reconciler.model import RunId
+
+EVERY_RUNS = 100  # how many started runs share a line
+
+
+class _Tally:
+    """How many starts this apply has claimed, and of how many it knows the outcome.
+
+    A run that was certainly not started gives its claim back, and may be claimed once more.
+    """
+
+    def __init__(self) -> None:
+        self.claimed = 0
+        self.known: set[RunId] = set()
+
+    def take(self, step: Step) -> None:
+        """Count the step. What a search found of others' claims counts for nothing."""
+        match step:
+            case Claimed():
+                self.claimed += step.runs
+            case Settled(event=events.Absent() as event):
+                if step.run in self.known or was_not_sent(event):
+                    self.claimed -= 1
+                self.known.discard(step.run)
+            case Settled(event=events.Rejected() | events.Unknown()):
+                self.known.add(step.run)
+            case _ if _is_ordinary_start(step):
+                self.known.add(step.run)
+
+
+class PlainProgress:
+    """Writes a line for each step; started runs are counted together unless `verbose`.
+
+    Called with each step. Leaving it as a context manager tells the last count.
+    """
+
+    def __init__(self, stream: TextIO, *, verbose: bool = False) -> None:
+        self._stream = stream
+        self._verbose = verbose
+        self._tally = _Tally()
+        self._triggered = 0
+        self._told = 0  # how many of the triggered
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._tell_count()
+
+    def __call__(self, step: Step) -> None:
+        """Tell the step."""
+        self._tally.take(step)
+        if not self._verbose and _is_ordinary_start(step):
+            self._triggered += 1
+            if self._triggered - self._told >= EVERY_RUNS:
+                self._tell_count()
+            return
+        if not isinstance(step, Settled):
+            self._tell_count()
+        self._write(plain_step(step))
+
+    def _tell_count(self) -> None:
+        if self._told < self._triggered:
+            self._write(f"triggered {self._triggered} of {self._tally.claimed}")
+            self._told = self._triggered
+
+    def _write(self, line: str | None) -> None:
+        if line is not None:
+            self._stream.write(f"{line}\n")
+            self._stream.flush()
+
+
+class LiveProgress:
+    """Shows a bar while its block runs, and above it a line for all but ordinary starts.
+
+    Where the stream is no terminal there is no bar, only the lines.
+    """
+
+    def __init__(self, stream: TextIO, *, color: bool | None = None) -> None:
+        self._bar = _bar(stream, color=color)
+        self._task = self._bar.add_task("starting", total=None)
+        self._tally = _Tally()
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def __call__(self, step: Step) -> None:
+        """Show the step."""
+        self._tally.take(step)
+        completed, total = len(self._tally.known), self._tally.claimed or None
+        self._bar.update(self._task, completed=completed, total=total)
+        if isinstance(step, Claimed | Recorded) or _is_ordinary_start(step):
+            return
+        line = plain_step(step)
+        if line is not None:
+            self._bar.console.print(line, markup=False, highlight=False, emoji=False)
+
+
+def _is_ordinary_start(step: Step) -> TypeGuard[Settled]:
+    """Whether the step is a start that went as it should: answered by an instance id."""
+    return (
+        isinstance(step, Settled)
+        and isinstance(step.event, events.Triggered)
+        and step.event.evidence is None
+    )
+
+
+def _bar(stream: TextIO, *, color: bool | None) -> "Bar":
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(file=stream, no_color=True if color is False else None)
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )

@@ -1,0 +1,85 @@
+"""One run with everything known, and how a person settles it where it is in doubt."""
+
+import json
+from collections.abc import Iterator
+from datetime import tzinfo
+
+from reconciler.ledger import RunState
+from reconciler.render.layout import Screen, as_text
+from reconciler.render.moments import clock_time, ledger_time, processed_date, zone_name
+from reconciler.render.status_row import StatusRow
+from reconciler.render.words import command
+
+_LABEL_WIDTH = 15
+
+
+def status_detail_text(environment: str, row: StatusRow, zone: tzinfo) -> str:
+    """Everything that is known of the run; if it is in doubt, the commands that settle it.
+
+    Commands stand on one line each, however long, so that they can be copied.
+    """
+    state = row.state.replace("-", " ")
+    lines = Screen().wrapped(f"{row.run} in {environment}: {state}")
+    lines.append("")
+    for label, value in _facts(row, zone):
+        first, *more = Screen(width=Screen().width - _LABEL_WIDTH).wrapped(value)
+        lines.append(f"{label:<{_LABEL_WIDTH}}{first}")
+        lines += [" " * _LABEL_WIDTH + line for line in more]
+    lines += _evidence(row)
+    if row.state is RunState.IN_DOUBT:
+        lines += _advice(environment, row, zone)
+    return as_text(lines)
+
+
+def _facts(row: StatusRow, zone: tzinfo) -> Iterator[tuple[str, str]]:
+    here = f"({zone_name(zone)})"
+    time = f"{clock_time(row.trigger_time, zone)} {here}"
+    yield "flow", "not known" if row.flow_id is None else str(row.flow_id)
+    yield "trigger time", f"{time}, business date {processed_date(row.trigger_time, zone)}"
+    given = {
+        "instance": row.instance,
+        "triggered at": row.triggered_at and f"{ledger_time(row.triggered_at, zone)} {here}",
+        "status": row.status,
+        "error": row.error,
+        "claim": row.claim,
+        "claimed by": row.by,
+        "claimed at": row.claimed_at and f"{ledger_time(row.claimed_at, zone)} {here}",
+        "claimed until": row.until and f"{clock_time(row.until, zone)} {here}",
+        "labels": ", ".join(f"{key}={value}" for key, value in row.labels.items()),
+    }
+    for label, value in given.items():
+        if value:
+            yield label, str(value)
+
+
+def _evidence(row: StatusRow) -> Iterator[str]:
+    """What was seen: words as they are, anything else as JSON."""
+    if row.evidence is None:
+        if row.state is RunState.IN_DOUBT:
+            yield f"{'seen':<{_LABEL_WIDTH}}nothing: the apply that claimed it recorded no outcome"
+        return
+    if isinstance(row.evidence, str):
+        text = [row.evidence]
+    else:
+        text = json.dumps(row.evidence, ensure_ascii=False, indent=2).split("\n")
+    label = f"{'seen':<{_LABEL_WIDTH}}"
+    for line in text:
+        indent = _LABEL_WIDTH + len(line) - len(line.lstrip(" "))
+        for part in Screen().wrapped(line, min(indent, Screen().width // 2)):
+            yield label + part[_LABEL_WIDTH:]
+            label = " " * _LABEL_WIDTH
+
+
+def _advice(environment: str, row: StatusRow, zone: tzinfo) -> Iterator[str]:
+    flow = "its flow" if row.flow_id is None else f"flow {row.flow_id}"
+    when = f"{clock_time(row.trigger_time, zone)} ({zone_name(zone)})"
+    look = (
+        "It may have been started. The next apply looks for its instance; if that settles nothing, "
+        f"look in EnOS for an instance of {flow} with trigger time {when}, created after the "
+        "claim. Then say what you found, with one of:"
+    )
+    yield ""
+    yield from Screen().wrapped(look)
+    yield ""
+    for found in (("--triggered", "INSTANCE_ID"), ("--not-triggered",)):
+        yield f"  {command('resolve', row.run, *found, '--env', environment)}"

@@ -1,0 +1,28 @@
+"""What there is to show of one run's state."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from reconciler.ledger import RunState
+from reconciler.model import ClaimId, EpochMs, InstanceId, RunId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusRow:
+    """What is known of one run, declared or recorded."""
+
+    run: RunId
+    state: RunState
+    flow_id: int | None
+    trigger_time: EpochMs
+    instance: InstanceId | None = None
+    claimed_at: str | None = None  # RFC 3339, by the gateway's clock; so is `triggered_at`
+    triggered_at: str | None = None
+    status: str | None = None  # the instance's, as last observed
+    error: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    evidence: Any = None
+    until: EpochMs | None = None  # when the newest claim expires
+    claim: ClaimId | None = None
+    by: str | None = None  # who made that claim

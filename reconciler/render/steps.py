@@ -1,0 +1,62 @@
+"""The steps of an apply, in words."""
+
+from typing import assert_never
+
+from reconciler.apply.steps import Claimed, Noted, Recorded, Settled, Step, Waiting
+from reconciler.ledger import Event, events
+from reconciler.render.safe import visible
+from reconciler.render.words import counted
+from reconciler.times import format_instant
+
+
+def plain_step(step: Step) -> str | None:
+    """One line for the step, safe to show; None where there is nothing to say."""
+    match step:
+        case Claimed():
+            until = format_instant(step.until)
+            line: str | None = f"claimed {counted(step.runs, 'run')} until {until} ({step.claim})"
+        case Settled():
+            line = _outcome(step.event)
+        case Recorded():
+            line = f"recorded {counted(step.events, 'event')}" if step.events else None
+        case Waiting():
+            line = f"waiting until {format_instant(step.until)}: {step.reason}"
+        case Noted():
+            line = step.message
+        case _:
+            assert_never(step)
+    return None if line is None else visible(line)
+
+
+def _outcome(event: Event) -> str | None:
+    match event:
+        case events.Triggered():
+            found = "" if event.evidence is None else " (found by a search)"
+            return f"{event.run}: triggered as {event.flow_instance_id}{found}"
+        case events.Rejected():
+            return f"{event.run}: refused: {event.code}: {event.message}"
+        case events.Unknown():
+            return f"{event.run}: in doubt: {event.seen}"
+        case events.Absent():
+            return f"{event.run}: not started: {why_absent(event)}"
+        case events.Observed():
+            return f"{event.run}: the instance is {event.status}"
+        case events.Resolved():
+            settled = f"triggered as {event.triggered}" if event.triggered else "not triggered"
+            return f"{event.run}: {settled}, says {event.by}"
+        case events.Claim():
+            return None
+        case _:
+            assert_never(event)
+
+
+def why_absent(event: events.Absent) -> str:
+    """Why it is certain that the run was not started, in words."""
+    if was_not_sent(event):
+        return str(event.evidence["notStarted"])
+    return "the service has no instance of it"
+
+
+def was_not_sent(event: events.Absent) -> bool:
+    """Whether no start of the run has left, as opposed to a search that found no instance."""
+    return isinstance(event.evidence, dict) and "notStarted" in event.evidence

@@ -1,0 +1,98 @@
+"""The formats that the schemas name: one function each, asked by both validators."""
+
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from datetime import date
+from urllib.parse import urlsplit
+
+from reconciler.times import parse_instant, parse_zone
+
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_URL_CHARACTERS = re.compile(r"[!-~]+")  # urlsplit drops some of the others without a word
+
+
+def parse_date(text: str) -> date:
+    """A calendar date, YYYY-MM-DD. Raises ValueError with words for a person."""
+    if not _DATE.fullmatch(text):
+        raise ValueError("is not a date, such as 2024-03-01")
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError(f"is not a date that exists: {error}") from None
+
+
+def check_gateway_url(text: str) -> None:
+    """Raise ValueError unless the URL is https, or http to this very machine.
+
+    Credentials would travel with every request, so plain http must not leave the machine. The
+    words never quote the URL: it may hold a password.
+    """
+    if not _URL_CHARACTERS.fullmatch(text):
+        raise ValueError("is not a URL, such as https://apim.example.com")
+    try:
+        url = urlsplit(text)
+        host, _ = url.hostname, url.port
+    except ValueError:
+        raise ValueError("is not a URL, such as https://apim.example.com") from None
+    if url.scheme not in {"http", "https"} or not host:
+        raise ValueError("needs a scheme and a host, such as https://apim.example.com")
+    if url.scheme == "http" and not _is_loopback(host):
+        raise ValueError("must begin with https:// (http:// is for this machine only: 127.0.0.1)")
+    if "@" in url.netloc:
+        raise ValueError("must not hold a user or password: secrets come from the environment")
+    if "?" in text or "#" in text:
+        raise ValueError("must end before any ? or #")
+
+
+def parse_folder(text: str) -> str:
+    """A folder inside the repository, relative to its root, in its shortest form.
+
+    Raises ValueError with words for a person. The root itself is refused: it holds more than
+    manifests or a ledger.
+    """
+    if not text.isprintable() or "\\" in text:
+        raise ValueError("must be a folder with / between its parts")
+    if text.startswith("/"):
+        raise ValueError("must be relative to the repository's root: take the leading / away")
+    parts = [part for part in text.split("/") if part not in {"", "."}]
+    if ".." in parts:
+        raise ValueError("must lie inside the repository, without ..")
+    if not parts:
+        raise ValueError("must be a folder of its own, not the repository's root")
+    if any(part.casefold() == ".git" for part in parts):
+        raise ValueError("must not lie in .git, which is git's own")
+    return "/".join(parts)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+FORMATS: Mapping[str, Callable[[str], object]] = {
+    "date-time": parse_instant,
+    "date": parse_date,
+    "time-zone": parse_zone,
+    "gateway-url": check_gateway_url,
+    "folder": parse_folder,
+}
+
+
+def conforms(name: str) -> Callable[[object], bool]:
+    """The format as a yes or no, as jsonschema-rs asks; what is no text is none of its business."""
+    check = FORMATS[name]
+
+    def is_valid(value: object) -> bool:
+        if isinstance(value, str):
+            try:
+                check(value)
+            except ValueError:
+                return False
+        return True
+
+    return is_valid

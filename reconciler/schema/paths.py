@@ -1,0 +1,48 @@
+"""Paths to values, in the two forms that reports give, and text that is safe to report."""
+
+Path = tuple[str | int, ...]  # keys and list indexes, from the document's root
+
+_LONGEST_SHOWN = 60  # characters of a key or value that a message quotes
+_LONGEST_MESSAGE = 300
+
+
+def pointer(path: Path) -> str:
+    """The path as an RFC 6901 JSON Pointer; "" is the whole document."""
+    return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in path)
+
+
+def dotted(path: Path) -> str:
+    """The path as messages begin with it: `spec.parameters.SITE`, `labels[0]`, `the document`."""
+    if not path:
+        return "the document"
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            key = shown(part) or '""'
+            text += f".{key}" if text else key
+    return text
+
+
+def message(path: Path, words: str) -> str:
+    """The words after the path, on one line."""
+    return printable(f"{dotted(path)}: {words}", _LONGEST_MESSAGE)
+
+
+def shown(text: str) -> str:
+    """The text on one line, cut to what a message can hold."""
+    return printable(text, _LONGEST_SHOWN)
+
+
+def printable(text: str, longest: int) -> str:
+    """The text cut, and with escapes for what a terminal would not show or would obey."""
+    if len(text) > longest:
+        text = text[: longest - 1] + "…"
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape", "surrogatepass").decode("ascii")

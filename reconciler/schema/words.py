@@ -1,0 +1,204 @@
+"""jsonschema's errors in words for the person who wrote the file, one finding for one cause."""
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from reconciler.schema.files import SchemaName
+from reconciler.schema.findings import Finding
+from reconciler.schema.paths import shown
+from reconciler.schema.violations import Violation, violations
+
+_TYPES = {
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true/false",
+    "object": "a mapping",
+    "array": "a list",
+    "null": "null",
+}
+_MOST_COMPARED = 20  # of one mapping; comparing words is slow
+_LONGEST_COMPARED = 40
+_DIGITS = re.compile(r"[0-9]+")
+
+
+def find(name: SchemaName, value: Any) -> tuple[Finding, ...]:
+    """Everything that is wrong with the value, in the order of the schema's keywords."""
+    findings: dict[Finding, None] = {}
+    for violation in violations(name, value):
+        findings.update(dict.fromkeys(_findings(violation)))
+    return tuple(findings)
+
+
+def _findings(violation: Violation) -> Iterator[Finding]:
+    match violation.keyword:
+        case "required":
+            yield from _missing(violation)
+        case "additionalProperties":
+            yield from _unknown(violation)
+        case "oneOf":
+            yield from _one_of(violation)
+        case "dependentRequired":
+            yield from _dependent(violation)
+        case "type":
+            yield _finding(violation, "type", _wrong_type(violation))
+        case "format":
+            yield _finding(violation, "format", violation.cause)
+        case "pattern":
+            yield _finding(violation, "pattern", _wrong_pattern(violation))
+        case "enum" | "const":
+            yield _finding(violation, "enum", _not_among(violation))
+        case _:
+            yield _finding(violation, "range", _out_of_range(violation))
+
+
+def _finding(violation: Violation, code: str, words: str) -> Finding:
+    return Finding(path=violation.path, code=code, words=words, where=violation.where)
+
+
+def _missing(violation: Violation) -> Iterator[Finding]:
+    properties = violation.schema.get("properties", {})
+    misspelt = _meant(violation).values()
+    for name in violation.limit:
+        if name not in violation.value and name not in misspelt:
+            words = f"is missing{_example(name, properties.get(name, {}))}"
+            yield _missing_field(violation, name, words)
+
+
+def _missing_field(violation: Violation, name: str, words: str) -> Finding:
+    return Finding(path=(*violation.path, name), code="required", words=words, where="parent")
+
+
+def _example(name: str, schema: Mapping[str, Any]) -> str:
+    examples = schema.get("examples", [None])
+    if {} in examples:
+        return f": write `{name}: {{}}` for none"
+    return f", for example `{name}: {examples[0]}`" if isinstance(examples[0], str | int) else ""
+
+
+def _unknown(violation: Violation) -> Iterator[Finding]:
+    known = ", ".join(violation.schema["properties"])
+    for name, similar in _meant(violation).items():
+        hint = f"did you mean {similar}?" if similar else f"known are {known}"
+        words = f"is not a known field; {hint}"
+        yield Finding(path=(*violation.path, name), code="unknown-field", words=words, where="key")
+
+
+def _meant(violation: Violation) -> dict[str, str | None]:
+    """The fields that are not known where only known ones may stand; what each may stand for."""
+    if violation.schema.get("additionalProperties") is not False:
+        return {}
+    known = violation.schema["properties"]
+    unknown = [name for name in violation.value if name not in known]
+    free = [name for name in known if name not in violation.value]
+    compared = {name: _similar(name, free) for name in unknown[:_MOST_COMPARED]}
+    return dict.fromkeys(unknown) | compared
+
+
+def _similar(name: str, known: list[str]) -> str | None:
+    plain = {_plain(one): one for one in known}
+    close = difflib.get_close_matches(_plain(name[:_LONGEST_COMPARED]), plain, n=1)
+    return plain[close[0]] if close else None
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").replace("-", "").casefold()
+
+
+def _one_of(violation: Violation) -> Iterator[Finding]:
+    """Alternatives, each a branch that requires one field: none of them is there, or several."""
+    names = _alternatives(violation.schema)
+    if not isinstance(violation.value, dict):
+        return  # that has a finding of its own
+    given = [name for name in violation.value if name in names]
+    if not given and not set(names) & set(_meant(violation).values()):
+        words = f"is missing, and so is {' and '.join(names[1:])}: give one of them"
+        yield _missing_field(violation, names[0], words)
+    for name in given[1:]:
+        words = f"cannot stand beside {given[0]}: give one of them"
+        yield Finding(path=(*violation.path, name), code="exclusive", words=words, where="key")
+
+
+def _alternatives(schema: Mapping[str, Any]) -> list[str]:
+    return [branch["required"][0] for branch in schema.get("oneOf", ())]
+
+
+def _dependent(violation: Violation) -> Iterator[Finding]:
+    alternatives = _alternatives(violation.schema)
+    if alternatives and not any(name in violation.value for name in alternatives):
+        return  # that none of them is given has a finding of its own
+    for name, needed in violation.limit.items():
+        missing = [other for other in needed if other not in violation.value]
+        if name in violation.value and missing:
+            words = f"goes only together with {' and '.join(missing)}"
+            yield Finding(path=(*violation.path, name), code="exclusive", words=words, where="key")
+
+
+def _wrong_type(violation: Violation) -> str:
+    value, wanted = violation.value, violation.limit
+    types = [wanted] if isinstance(wanted, str) else list(wanted)
+    needed = " or ".join(_TYPES[one] for one in types).replace(" or ", ", ", len(types) - 2)
+    if value is None and _may_be_empty_text(types, violation.schema):
+        return 'is empty: write "" for an empty text'
+    if value is None:
+        return f"is empty: it must be {needed}"
+    if types == ["string"] and not isinstance(value, list | dict):
+        return f"must be text, in quotes{_such_as(violation.schema)}"
+    if types == ["integer"] and isinstance(value, str) and _DIGITS.fullmatch(value):
+        return "must be a number, not text: take the quotes away"
+    return f"must be {needed}, not {_described(value, violation.schema)}"
+
+
+def _such_as(schema: Mapping[str, Any]) -> str:
+    return f', such as "{schema["examples"][0]}"' if "examples" in schema else ""
+
+
+def _may_be_empty_text(types: list[str], schema: Mapping[str, Any]) -> bool:
+    return "string" in types and not schema.keys() & {"pattern", "format", "minLength"}
+
+
+def _wrong_pattern(violation: Violation) -> str:
+    words = violation.schema.get("patternErrorMessage", "is not of the form that is needed here")
+    value = _described(violation.value, violation.schema)
+    return words if violation.schema.get("writeOnly") else f"{words}; it is {value}"
+
+
+def _not_among(violation: Violation) -> str:
+    allowed = violation.limit if violation.keyword == "enum" else [violation.limit]
+    choice = " or ".join(_described(value, {}) for value in allowed)
+    return f"must be {choice}, not {_described(violation.value, violation.schema)}"
+
+
+def _described(value: Any, schema: Mapping[str, Any]) -> str:
+    match value:
+        case None:
+            return "empty"
+        case bool():
+            return "true" if value else "false"
+        case dict():
+            return "a mapping"
+        case list():
+            return "a list"
+        case str() if schema.get("writeOnly"):
+            return "this text"
+        case str():
+            return f'"{shown(value)}"'
+        case _:
+            return shown(str(value))
+
+
+def _out_of_range(violation: Violation) -> str:
+    limit, value = violation.limit, violation.value
+    match violation.keyword:
+        case "minimum":
+            return f"must be at least {limit}, not {_described(value, {})}"
+        case "maximum":
+            return f"must be at most {limit}, not {_described(value, {})}"
+        case "exclusiveMinimum":
+            return f"must be more than {limit}, not {_described(value, {})}"
+        case "maxLength":
+            return f"must have at most {limit} characters, not {len(value)}"
+        case _:  # minLength, minProperties, minItems: all of them 1 here, as a test makes sure
+            return "must not be empty"

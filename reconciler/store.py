@@ -1,0 +1,191 @@
+"""The shared branch in git: manifests to read, the ledger to append to by compare-and-swap."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from reconciler.apply.ports import Appended, Declined, Landed, Raced, Snapshot, Unclear
+from reconciler.committed import CommittedFile, CommittedLedger, wanted_files
+from reconciler.configuration import Configuration, Environment, parse_configuration
+from reconciler.errors import ConfigurationError, GitError, LedgerError
+from reconciler.git import CommitId, Git, ObjectId, TreeEntry
+from reconciler.git import push as pushed
+from reconciler.ledger import Event, Ledger, append_events
+from reconciler.manifest import FileResult, combine, is_manifest_path, read_file
+from reconciler.model import Declared, Place, Problem, Source
+from reconciler.settings import CONFIGURATION, choose_environment
+
+PUSH_SECONDS = 60.0  # after it the answer is taken for lost, and looked for on the remote
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitSnapshot(Snapshot):
+    """A snapshot together with what a commit on top of it needs."""
+
+    parent: CommitId | None  # of the ledger's branch; None where that has no commit yet
+    files: CommittedLedger
+
+
+class GitStore:
+    """One environment of a repository, as its remote branch has it.
+
+    What a file said once it always says, so each blob is read and validated once in the life of a
+    store. Methods of one store are called one after another.
+    """
+
+    def __init__(self, git: Git, local: Configuration, environment: str, branch: str) -> None:
+        self._git = git
+        self._local = local
+        self._name = environment
+        self._branch = branch
+        self._configuration: tuple[ObjectId, Configuration] | None = None
+        self._results: dict[CommittedFile, FileResult] = {}
+        self._ledger: tuple[CommittedLedger, Ledger] | None = None
+
+    async def fetch(self) -> GitSnapshot:
+        """The branch as the remote has it now.
+
+        Raises GitError, LedgerError, and ConfigurationError where the branch has no environment of
+        that name or keeps its ledger elsewhere than this checkout says.
+        """
+        return await asyncio.to_thread(self._fetch)
+
+    async def append(self, base: Snapshot, events: Sequence[Event], message: str) -> Appended:
+        """Commit the events on top of the snapshot and push, if the branch still is where it was.
+
+        Raises GitError where no commit could be made: then nothing has left this machine.
+        """
+        if not isinstance(base, GitSnapshot):
+            raise TypeError("a GitStore appends to its own snapshots")
+        return await asyncio.to_thread(self._append, base, events, message)
+
+    @property
+    def _remote(self) -> str:
+        return self._local.git.remote
+
+    @property
+    def _ledger_branch(self) -> str:
+        return self._local.git.ledger_branch or self._branch
+
+    def _fetch(self) -> GitSnapshot:
+        tips = self._git.fetch(self._remote, sorted({self._branch, self._ledger_branch}))
+        commit, parent = tips[self._branch], tips[self._ledger_branch]
+        if commit is None:
+            raise GitError(
+                f"{self._remote} has no branch {self._branch}",
+                hint="Push it first, or name another one in reconciler.yaml (git.branch).",
+            )
+        environment = self._read_environment(commit)
+        declared = self._read_declared(commit, environment)
+        files = self._read_ledger_files(parent, environment)
+        return GitSnapshot(
+            commit=commit,
+            environment=environment,
+            declared=declared,
+            ledger=self._fold(files),
+            parent=parent,
+            files=files,
+        )
+
+    def _read_environment(self, commit: CommitId) -> Environment:
+        path = self._git.prefix + CONFIGURATION
+        entry = next((one for one in self._git.list_tree(commit, [path]) if one.is_file), None)
+        if entry is None:
+            raise ConfigurationError(
+                f"{path} is not on {self._remote}/{self._branch}",
+                hint="Commit and push it: an apply does what the shared branch says.",
+            )
+        if self._configuration is None or self._configuration[0] != entry.oid:
+            content = self._git.read_blobs([entry.oid])[entry.oid]
+            parsed = parse_configuration(Source(path=CONFIGURATION, content=content))
+            self._configuration = entry.oid, parsed
+            self._results.clear()  # the zone may be another one
+        configuration = self._configuration[1]
+        if configuration.git != self._local.git:
+            raise ConfigurationError(
+                f"{path} on {self._remote}/{self._branch} has another `git` section than here",
+                hint="Bring this checkout up to date (git pull).",
+            )
+        return choose_environment(configuration, self._name)
+
+    def _read_declared(self, commit: CommitId, environment: Environment) -> Declared:
+        folder = self._git.prefix + environment.manifests
+        entries = self._git.list_tree(commit, [folder])
+        is_wanted = partial(is_manifest_path, folder=folder)
+        files, problems = wanted_files(self._git, commit, entries, is_wanted)
+        unread = [file for file in files if file not in self._results]
+        blobs = self._git.read_blobs(file.oid for file in unread)
+        for file in unread:
+            source = Source(path=self._shown(file.path), content=blobs[file.oid])
+            self._results[file] = read_file(source, environment.gateway.zone)
+        results = [self._results[file] for file in files]
+        return combine(results, [self._shown_problem(problem) for problem in problems])
+
+    def _read_ledger_files(
+        self, parent: CommitId | None, environment: Environment
+    ) -> CommittedLedger:
+        folder = self._git.prefix + environment.state
+        entries: list[TreeEntry] = self._git.list_tree(parent, [folder]) if parent else []
+        return CommittedLedger.read(self._git, folder, entries)
+
+    def _fold(self, files: CommittedLedger) -> Ledger:
+        if self._ledger is not None:
+            if self._ledger[0].content == files.content:
+                return self._ledger[1]
+            if not files.continues(self._ledger[0]):
+                raise LedgerError(
+                    f"{files.folder}: the ledger on {self._remote}/{self._ledger_branch} has lost "
+                    "events that it had",
+                    hint="Its history was rewritten or an edit took lines away: restore the folder "
+                    "from the last good commit. Nothing is started until then.",
+                )
+        self._ledger = files, files.ledger()
+        return self._ledger[1]
+
+    def _append(self, base: GitSnapshot, events: Sequence[Event], message: str) -> Appended:
+        files = base.files
+        changes = append_events(files.content, files.active, events, files.content.__getitem__)
+        commit = self._git.commit_files(
+            base.parent,
+            {f"{files.folder}/{name}": content for name, content in changes.items()},
+            message,
+        )
+        answer = self._git.push(
+            self._remote, commit, self._ledger_branch, expected=base.parent, timeout=PUSH_SECONDS
+        )
+        match answer:
+            case pushed.Landed():
+                return Landed(snapshot=self._landed(base, commit, changes, events))
+            case pushed.Raced() | pushed.UpToDate():
+                return Raced()
+            case pushed.Unclear():
+                return Unclear(message=answer.message)
+            case pushed.Refused():
+                return Declined(message=answer.message)
+
+    def _landed(
+        self,
+        base: GitSnapshot,
+        commit: CommitId,
+        changes: dict[str, bytes | None],
+        events: Sequence[Event],
+    ) -> GitSnapshot:
+        files, ledger = base.files.with_changes(changes), base.ledger.extended(events)
+        self._ledger = files, ledger
+        return GitSnapshot(
+            commit=commit if self._ledger_branch == self._branch else base.commit,
+            environment=base.environment,
+            declared=base.declared,
+            ledger=ledger,
+            parent=commit,
+            files=files,
+        )
+
+    def _shown(self, path: str) -> str:
+        """The path as people in the configuration's folder know it."""
+        return path.removeprefix(self._git.prefix)
+
+    def _shown_problem(self, problem: Problem) -> Problem:
+        place = Place(file=self._shown(problem.place.file))
+        return Problem(place=place, code=problem.code, message=problem.message)

@@ -1,0 +1,66 @@
+"""What the reader makes of an example, as text to compare with the file beside it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from reconciler.configuration import InvalidConfigurationError, parse_configuration
+from reconciler.manifest import read_manifests
+from reconciler.model import Problem, Run, Source
+from reconciler.times import format_instant, parse_zone
+
+CORPUS = Path(__file__).parent
+ZONE = parse_zone("GMT+8")
+
+
+def examples(folder: str) -> list[Path]:
+    """The examples in a folder of the corpus."""
+    return sorted((CORPUS / folder).glob("*.yaml"))
+
+
+def source(path: Path) -> Source:
+    """The example as its file's content, known by its bare name."""
+    return Source(path=path.name, content=path.read_bytes())
+
+
+def problems(path: Path) -> tuple[Problem, ...]:
+    """What is wrong with the example."""
+    if path.parent.parent.name == "manifests":
+        return read_manifests([source(path)], ZONE).problems
+    try:
+        parse_configuration(source(path))
+    except InvalidConfigurationError as error:
+        return error.problems
+    return ()
+
+
+def report(path: Path) -> str:
+    """The problems as users see them."""
+    return "".join(f"{problem}\n" for problem in problems(path))
+
+
+def runs(path: Path) -> str:
+    """The runs that a valid manifest declares, as JSON."""
+    declared = read_manifests([source(path)], ZONE)
+    listed = [_shown(run) for run in declared.runs]
+    return json.dumps(listed, indent=2, ensure_ascii=False) + "\n"
+
+
+def _shown(run: Run) -> dict[str, Any]:
+    optional = {
+        "labels": dict(run.labels),
+        "description": run.description,
+        "suspend": run.suspend,
+        "notAfter": None if run.not_after is None else format_instant(run.not_after),
+        "duplicateOf": run.duplicate_of,
+    }
+    return {
+        "run": run.id,
+        "place": str(run.place),
+        "flowId": run.flow_id,
+        "triggerTime": format_instant(run.trigger_time),
+        "parameters": [list(pair) for pair in run.parameters],
+        **{name: value for name, value in optional.items() if value},
+        "digest": run.digest,
+        "places": {pointer: str(place) for pointer, place in run.places.items()},
+    }

@@ -1,0 +1,159 @@
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from reconciler.errors import GitError
+from reconciler.git import CommitId, Git, ObjectId, TreeEntry
+from reconciler.links import Refusal
+from tests.repositories import commit, git, make_clone, make_origin_and_clone
+
+AWKWARD = ["with space", 'quo"te', "new\nline", "tab\there", "日本", "-dash", ":(top)magic", "*"]
+
+
+def _head(clone: Path) -> CommitId:
+    return CommitId(git(clone, "rev-parse", "HEAD"))
+
+
+def _paths(entries: list[TreeEntry]) -> list[str]:
+    return [entry.path for entry in entries]
+
+
+def test_only_what_lies_at_or_under_the_paths_is_listed(repository: Git, clone: Path) -> None:
+    head = CommitId(commit(clone, {"triggers2/x": "", "triggers/sub/b.yaml": ""}))
+    listed = repository.list_tree(head, ["triggers/", "state/prod", "absent"])
+    assert _paths(listed) == ["state/prod/ledger.jsonl", "triggers/a.yaml", "triggers/sub/b.yaml"]
+
+
+@pytest.mark.parametrize("paths", [[], [""], ["triggers", ""]])
+def test_no_path_means_the_whole_tree(repository: Git, clone: Path, paths: list[str]) -> None:
+    listed = repository.list_tree(_head(clone), paths)
+    assert _paths(listed) == ["README.md", "state/prod/ledger.jsonl", "triggers/a.yaml"]
+
+
+@pytest.mark.parametrize("name", AWKWARD)
+def test_any_name_is_listed_and_read(repository: Git, clone: Path, name: str) -> None:
+    head = CommitId(commit(clone, {f"{name}/{name}": f"in {name}"}))
+    (entry,) = repository.list_tree(head, [name])
+    assert entry.path == f"{name}/{name}"
+    assert repository.read_blobs([entry.oid])[entry.oid] == f"in {name}".encode()
+
+
+def test_a_name_that_is_not_utf8_is_listed_and_marked(repository: Git, clone: Path) -> None:
+    (clone / os.fsdecode(b"caf\xe9")).write_text("")
+    (entry,) = repository.list_tree(CommitId(commit(clone, {})), [os.fsdecode(b"caf\xe9")])
+    assert entry.path.encode("utf-8", "surrogateescape") == b"caf\xe9"
+    assert not entry.has_readable_path
+
+
+def test_the_current_folder_does_not_matter(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(clone / "state")
+    inside = Git.at(clone / "state")
+    assert _paths(inside.list_tree(_head(clone), ["triggers"])) == ["triggers/a.yaml"]
+
+
+def test_reading_many_files_takes_two_processes(
+    repository: Git, clone: Path, git_calls: list[Sequence[str]]
+) -> None:
+    head = CommitId(commit(clone, {f"triggers/{n}.yaml": f"n: {n}\n" * n for n in range(300)}))
+    git_calls.clear()
+    entries = repository.list_tree(head, ["triggers"])
+    contents = repository.read_blobs(entry.oid for entry in entries)
+    assert len(git_calls) == 2
+    by_path = {entry.path: contents[entry.oid] for entry in entries}
+    assert by_path["triggers/299.yaml"] == b"n: 299\n" * 299
+
+
+def test_more_than_the_pipes_can_hold_is_read_without_a_deadlock(
+    repository: Git, clone: Path
+) -> None:
+    commit(clone, {f"big/{n}": f"{n}\n" * 2_000 for n in range(3_000)})
+    entries = repository.list_tree(_head(clone), ["big"])
+    assert len(repository.read_blobs(entry.oid for entry in entries)) == 3_000
+
+
+@pytest.mark.parametrize("content", ["", "\n", "no newline", "a\n\nmissing\n", "x\0y"])
+def test_contents_come_back_byte_for_byte(repository: Git, clone: Path, content: str) -> None:
+    head = CommitId(commit(clone, {"x/one": content, "x/two": content + "2"}))
+    entries = repository.list_tree(head, ["x"])
+    contents = repository.read_blobs(entry.oid for entry in entries)
+    assert [contents[entry.oid] for entry in entries] == [content.encode(), f"{content}2".encode()]
+
+
+def test_no_blobs_need_no_process(repository: Git, git_calls: list[Sequence[str]]) -> None:
+    git_calls.clear()
+    assert repository.read_blobs([]) == {}
+    assert git_calls == []
+
+
+def test_a_missing_blob_is_a_clear_error(repository: Git) -> None:
+    with pytest.raises(GitError, match="is missing in this clone"):
+        repository.read_blobs([ObjectId("1" * 40)])
+
+
+def test_a_tree_taken_for_a_blob_is_a_clear_error(repository: Git, clone: Path) -> None:
+    with pytest.raises(GitError, match="is tree in this clone"):
+        repository.read_blobs([ObjectId(git(clone, "rev-parse", "HEAD:state"))])
+
+
+def test_a_commit_that_is_not_here_is_a_clear_error(repository: Git) -> None:
+    with pytest.raises(GitError, match="git ls-tree failed"):
+        repository.list_tree(CommitId("1" * 40))
+
+
+def test_a_submodule_is_reported_as_one_and_not_entered(clone: Path, tmp_path: Path) -> None:
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    make_origin_and_clone(inner)
+    git(clone, "submodule", "--quiet", "add", (inner / "origin.git").as_uri(), "triggers/sub")
+    (clone / "into").symlink_to("triggers/sub/README.md")
+    head = CommitId(commit(clone, {}))
+    repository = Git.at(clone)
+    entries = repository.list_tree(head, ["triggers"])
+    assert [(entry.path, entry.is_submodule) for entry in entries] == [
+        ("triggers/a.yaml", False),
+        ("triggers/sub", True),
+    ]
+    links = repository.list_tree(head, ["into"])
+    assert repository.resolve_links(head, links) == {
+        "into": Refusal(reason="leads into a submodule")
+    }
+
+
+def test_links_resolve_within_the_commit_and_not_in_the_working_tree(
+    repository: Git, clone: Path
+) -> None:
+    (clone / "triggers/one.yaml").symlink_to("../shared/real.yaml")
+    (clone / "triggers/two.yaml").symlink_to("one.yaml")
+    (clone / "triggers/out.yaml").symlink_to("../../elsewhere.yaml")
+    (clone / "triggers/gone.yaml").symlink_to("untracked.yaml")
+    head = CommitId(commit(clone, {"shared/real.yaml": "real"}))
+    (clone / "triggers/untracked.yaml").write_text("")
+    (clone / "shared/real.yaml").unlink()
+    links = [entry for entry in repository.list_tree(head, ["triggers"]) if entry.is_link]
+    resolved = repository.resolve_links(head, links)
+    (real,) = repository.list_tree(head, ["shared"])
+    assert resolved == {
+        "triggers/gone.yaml": Refusal(reason="leads to nothing that the repository holds"),
+        "triggers/one.yaml": real,
+        "triggers/out.yaml": Refusal(reason="leaves the repository"),
+        "triggers/two.yaml": real,
+    }
+
+
+def test_without_links_nothing_is_looked_up(
+    repository: Git, clone: Path, git_calls: list[Sequence[str]]
+) -> None:
+    head = _head(clone)
+    git_calls.clear()
+    assert repository.resolve_links(head, []) == {}
+    assert git_calls == []
+
+
+def test_a_partial_clone_reads_what_it_does_not_hold_yet(origin: Path, tmp_path: Path) -> None:
+    git(origin, "config", "uploadpack.allowFilter", "true")
+    partial = make_clone(origin, tmp_path / "partial", "--filter=blob:none", "--no-checkout")
+    repository = Git.at(partial)
+    (entry,) = repository.list_tree(_head(partial), ["triggers"])
+    assert repository.read_blobs([entry.oid]) == {entry.oid: b"a: 1\n"}

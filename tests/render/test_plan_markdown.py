@@ -1,0 +1,201 @@
+"""A plan as a pull request's comment."""
+
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from reconciler.model import Place
+from reconciler.plan import Action
+from reconciler.render.markdown import code, prose
+from reconciler.render.plan_markdown import plan_markdown
+from reconciler.render.safe import visible
+from tests.render.values import NASTY, SHANGHAI, a_plan, a_problem, assert_safe, planned, texts
+
+_parser = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+
+# Of these GitHub makes nothing in plain text: words, punctuation, and what we write ourselves.
+_INERT = re.compile(r"(?:[A-Za-z]+|[0-9:-]+|[ ,;:()….])*")
+
+
+def _inline(markdown: str) -> list[Token]:
+    return [child for token in _parser.parse(markdown) for child in token.children or ()]
+
+
+def _cells(markdown: str) -> list[list[Token]]:
+    """The body rows of the tables, each cell as its inline token."""
+    rows: list[list[Token]] = []
+    in_body = False
+    for token in _parser.parse(markdown):
+        if token.type in {"tbody_open", "tbody_close"}:
+            in_body = token.type == "tbody_open"
+        elif in_body and token.type == "tr_open":
+            rows.append([])
+        elif in_body and token.type == "inline":
+            rows[-1].append(token)
+    return rows
+
+
+def _shown(token: Token) -> str:
+    return "".join(child.content for child in token.children or ())
+
+
+def test_counts_come_first_then_runs_then_problems() -> None:
+    plan = a_plan(
+        planned("wind", parameters=(("REPLACE", "ddee"), ("SITE", "a|b"))),
+        planned("old", Action.WAIT, "waits for wind-1, whose outcome is not known yet"),
+        planned("well", Action.DONE, "succeeded"),
+        problems=(a_problem("`flowId` must be a whole number"),),
+    )
+    assert plan_markdown([(plan, SHANGHAI)]) == (
+        """\
+### Plan for `prod` at `1a2b3c4d5e6f`
+
+**1 to trigger**, 1 waiting, 1 done
+
+| Action | Run | Flow | Trigger time (`GMT+8`) | Business date | Parameters | Reason |
+| --- | --- | --- | --- | --- | --- | --- |
+| trigger | `wind` | 3377 | 2024-03-02 08:00:00 | 2024-03-01 | `REPLACE=ddee`<br>`SITE=a\\|b` \
+| starts immediately: its time is past |
+| wait | `old` | 3377 | 2024-03-02 08:00:00 | 2024-03-01 | `REPLACE=ddee` \
+| waits for `wind-1`, whose outcome is not known yet |
+
+**1 problem**
+
+- `triggers/wind.yaml:7:11` `schema` `` `flowId` `` must be a whole number
+
+Nothing is started until every problem is fixed.
+"""
+    )
+
+
+def test_a_plan_without_work_says_that_there_is_nothing_to_do() -> None:
+    assert plan_markdown([(a_plan(commit=None), SHANGHAI)]) == (
+        "### Plan for `prod` without a commit yet\n\n**no runs**\n\nNothing to do.\n"
+    )
+
+
+@pytest.mark.parametrize("text", ["`", "``a`", " a ", "  ", "a\\", "\\|", "a|b", "<!-- -->", "@me"])
+def test_code_shows_exactly_the_text(text: str) -> None:
+    (token,) = _inline(f"x{code(text)}")[1:]
+    assert (token.type, token.content) == ("code_inline", text)
+
+
+def test_prose_leaves_plain_words_and_makes_everything_else_code() -> None:
+    assert prose("(see) @me and https://example.test, or #1: ok") == (
+        "(see) `@me` and `https://example.test`, or `#1`: ok"
+    )
+
+
+@given(texts)
+def test_prose_keeps_the_words_and_leaves_only_plain_ones_outside_of_code(text: str) -> None:
+    children = _inline(f"x {prose(text)}")
+    assert {child.type for child in children} <= {"text", "code_inline"}
+    for child in children:
+        if child.type == "text":
+            assert _INERT.fullmatch(child.content)
+    words = "x " + visible(text)
+    if len(words) < 300:
+        shown = "".join(child.content for child in children)
+        assert shown.split() == words.split()
+
+
+@settings(max_examples=200)
+@given(texts, texts, texts, texts, texts)
+def test_no_text_breaks_out_of_its_cell(
+    run: str, reason: str, key: str, value: str, label: str
+) -> None:
+    runs = [
+        planned(run, reason=reason, parameters=((key, value), ("B", value))),
+        planned("second", reason=value, labels={label: label}),
+    ]
+    problem = a_problem(reason, place=Place(file=key), code="schema")
+    text = plan_markdown([(a_plan(*runs, problems=(problem,)), SHANGHAI)])
+    rows = _cells(text)
+    assert [len(row) for row in rows] == [7, 7]
+    assert _shown(rows[1][1]) == "second"
+    pair = visible(f"{key}={value}")
+    if len(pair) <= 300:
+        assert next(iter(rows[0][5].children or ())).content == pair
+    assert_safe(text)
+    _assert_inert(text)
+
+
+@given(st.lists(texts, max_size=3), texts)
+def test_neither_environment_nor_problem_is_taken_for_markup(
+    messages: list[str], environment: str
+) -> None:
+    problems = tuple(a_problem(message, place=Place(file=message)) for message in messages)
+    _assert_inert(plan_markdown([(a_plan(problems=problems, environment=environment), SHANGHAI)]))
+
+
+def _assert_inert(markdown: str) -> None:
+    blocks = {token.type for token in _parser.parse(markdown) if token.nesting >= 0}
+    assert blocks <= {
+        "heading_open",
+        "paragraph_open",
+        "inline",
+        "table_open",
+        "thead_open",
+        "tbody_open",
+        "tr_open",
+        "th_open",
+        "td_open",
+        "bullet_list_open",
+        "list_item_open",
+    }  # fmt: skip - one line a block would hide the point
+    for child in _inline(markdown):
+        assert child.type in {"text", "code_inline", "html_inline", "strong_open", "strong_close"}
+        if child.type == "html_inline":
+            assert child.content == "<br>"
+        if child.type == "text":
+            assert _INERT.fullmatch(child.content)
+
+
+def test_a_long_plan_stays_below_githubs_limit_and_says_what_is_missing() -> None:
+    problems = tuple(a_problem(f"{number} is wrong") for number in range(2_000))
+    plan = a_plan(*(planned(f"run-{number}") for number in range(10_000)), problems=problems)
+    text = plan_markdown([(plan, SHANGHAI)])
+    assert 50_000 < len(text) <= 60_000
+    left_out = re.search(r"\n… and (\d+) more runs left out; `reconciler plan` shows all.\n", text)
+    assert left_out is not None
+    assert text.count("| trigger |") + int(left_out[1]) == 10_000
+    listed = re.search(r"\n… and (\d+) more problems left out", text)
+    assert listed is not None
+    assert text.count("\n- ") + int(listed[1]) == 2_000
+    assert text.count("| trigger |") > 100
+    assert text.count("\n- ") > 100
+
+
+def test_many_environments_share_the_room_and_the_rest_is_counted() -> None:
+    runs = [planned(f"run-{number}") for number in range(500)]
+    plans = [(a_plan(*runs, environment=f"env-{number}"), SHANGHAI) for number in range(100)]
+    text = plan_markdown(plans)
+    assert len(text) <= 60_000
+    shown = text.count("### Plan for")
+    assert text.endswith(f"\n… and {100 - shown} more environments left out.\n")
+    assert text.count("**500 to trigger**") == shown > 20
+
+
+def test_a_run_with_huge_parameters_leaves_room_for_the_others() -> None:
+    huge = planned("huge", parameters=tuple((f"K{n}", "|`" * 10_000) for n in range(1_000)))
+    text = plan_markdown([(a_plan(huge, planned("small")), SHANGHAI)])
+    assert len(text) <= 60_000
+    assert "more |" in text
+    assert "`small`" in text
+
+
+@settings(max_examples=25)
+@given(st.lists(texts, min_size=1, max_size=40))
+def test_the_limit_holds_whatever_the_texts(some: list[str]) -> None:
+    runs = [planned(text, reason=text * 30, parameters=((text, text),) * 30) for text in some]
+    plan = a_plan(*runs, problems=tuple(a_problem(text * 30) for text in some))
+    assert len(plan_markdown([(plan, SHANGHAI)] * 3, most=6_000)) <= 6_000
+
+
+def test_the_nastiest_texts_of_all_keep_their_rows() -> None:
+    plan = a_plan(*(planned(text, reason=text, parameters=((text, text),)) for text in NASTY))
+    assert [len(row) for row in _cells(plan_markdown([(plan, SHANGHAI)]))] == [7] * len(NASTY)

@@ -1,0 +1,151 @@
+"""The problems of a validation, in each format."""
+
+import json
+from urllib.parse import unquote
+
+import pytest
+from hypothesis import given
+
+from reconciler.model import Place
+from reconciler.render.problems import (
+    problems_github,
+    problems_json,
+    problems_sarif,
+    problems_text,
+)
+from tests.render.values import OBEYED, a_problem, assert_safe, texts
+
+
+def test_text_has_a_line_for_each_problem_and_one_that_counts() -> None:
+    other = a_problem(
+        "is empty", place=Place(file="triggers/solar.yaml"), code="syntax", pointer=""
+    )
+    assert problems_text([other, a_problem()], 12, 14) == (
+        "triggers/solar.yaml:1:1: syntax: is empty\n"
+        "triggers/wind.yaml:7:11: schema: must be a whole number\n"
+        "2 problems in 12 files, 14 runs\n"
+    )
+
+
+def test_text_says_how_much_was_looked_at_when_all_is_well() -> None:
+    assert problems_text([], 12, 1) == "12 files, 1 run: no problems\n"
+
+
+def test_text_counts_only_problems_where_nothing_else_was_counted() -> None:
+    assert problems_text([a_problem()], 0, 0).endswith("\n1 problem\n")
+
+
+@given(texts, texts)
+def test_text_has_one_safe_line_for_a_problem_whatever_it_says(message: str, file: str) -> None:
+    text = problems_text([a_problem(message, place=Place(file=file))], 1, 1)
+    assert_safe(text)
+    assert text.count("\n") == 2
+
+
+def test_json_has_the_fields_of_the_contract() -> None:
+    assert json.loads(problems_json([a_problem()], 2, 3)) == {
+        "version": 1,
+        "files": 2,
+        "runs": 3,
+        "problems": [
+            {
+                "file": "triggers/wind.yaml",
+                "line": 7,
+                "column": 11,
+                "code": "schema",
+                "pointer": "/spec/flowId",
+                "message": "must be a whole number",
+            }
+        ],
+    }
+
+
+def test_github_gets_a_workflow_command_for_each_problem() -> None:
+    assert problems_github([a_problem(), a_problem("is empty", place=Place(file="b.yaml"))]) == (
+        "::error file=triggers/wind.yaml,line=7,col=11,title=schema::must be a whole number\n"
+        "::error file=b.yaml,line=1,col=1,title=schema::is empty\n"
+    )
+
+
+def test_github_gets_nothing_when_all_is_well() -> None:
+    assert problems_github([]) == ""
+
+
+def test_github_escapes_what_would_end_a_property_or_a_command() -> None:
+    place = Place(file="a,line=1::b%,c.yaml", line=2, column=3)
+    text = problems_github([a_problem("50% a:b,c\r\n::error::d", place=place)])
+    assert text == (
+        "::error file=a%2Cline=1%3A%3Ab%25%2Cc.yaml,line=2,col=3,title=schema"
+        "::50%25 a:b,c%0D%0A::error::d\n"
+    )
+
+
+def test_github_shows_other_control_characters_as_escapes() -> None:
+    assert problems_github([a_problem("\x1b[31mred")]).endswith("::\\x1b[31mred\n")
+
+
+@given(texts, texts, texts)
+def test_github_gets_one_line_with_four_properties_whatever_a_problem_says(
+    message: str, file: str, code: str
+) -> None:
+    text = problems_github([a_problem(message, place=Place(file=file), code=code)])
+    assert_safe(text)
+    assert text.count("\n") == 1
+    _, properties, _ = text.split("::", 2)
+    assert [one.partition("=")[0] for one in properties.split(",")] == [
+        "error file",
+        "line",
+        "col",
+        "title",
+    ]
+
+
+def test_sarif_has_rules_and_results_that_point_to_them() -> None:
+    other = a_problem("is empty", code="syntax", place=Place(file="b.yaml"))
+    log = json.loads(problems_sarif([other, a_problem(), a_problem("again")], "1.2.3"))
+    assert log["version"] == "2.1.0"
+    assert log["$schema"].endswith("sarif-2.1.0.json")
+    (run,) = log["runs"]
+    driver = run["tool"]["driver"]
+    assert (driver["name"], driver["version"]) == ("reconciler", "1.2.3")
+    assert driver["rules"] == [{"id": "schema"}, {"id": "syntax"}]
+    assert [result["ruleId"] for result in run["results"]] == ["syntax", "schema", "schema"]
+    for result in run["results"]:
+        assert driver["rules"][result["ruleIndex"]]["id"] == result["ruleId"]
+        assert result["level"] == "error"
+    assert run["results"][1]["message"] == {"text": "must be a whole number"}
+    (location,) = run["results"][1]["locations"]
+    assert location["physicalLocation"] == {
+        "artifactLocation": {"uri": "triggers/wind.yaml", "uriBaseId": "%SRCROOT%"},
+        "region": {"startLine": 7, "startColumn": 11},
+    }
+
+
+def test_sarif_of_no_problems_is_a_run_without_results() -> None:
+    (run,) = json.loads(problems_sarif([], "1.2.3"))["runs"]
+    assert run["results"] == []
+    assert run["tool"]["driver"]["rules"] == []
+
+
+@pytest.mark.parametrize("file", ["a b/100%.yaml", "c:d.yaml", "风电/#1?.yaml", "back\\slash.yaml"])
+def test_sarif_names_files_by_relative_uris(file: str) -> None:
+    (run,) = json.loads(problems_sarif([a_problem(place=Place(file=file))], "1"))["runs"]
+    uri = run["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+    assert unquote(uri) == file
+    assert uri.isascii()
+    assert not set(uri) & set(" :#?\\")
+
+
+def test_sarif_keeps_the_bytes_of_a_file_name_that_is_not_utf_8() -> None:
+    log = problems_sarif([a_problem(place=Place(file="a\udcff.yaml"))], "1")
+    assert '"uri": "a%FF.yaml"' in log
+
+
+@given(texts)
+def test_json_and_sarif_are_free_of_what_a_terminal_obeys(message: str) -> None:
+    for text in (
+        problems_json([a_problem(message)], 1, 1),
+        problems_sarif([a_problem(message)], "1"),
+    ):
+        assert OBEYED.search(text) is None
+        assert text.endswith("}\n")

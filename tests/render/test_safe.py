@@ -1,0 +1,56 @@
+"""Making text safe to show."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.render.document import json_document
+from reconciler.render.safe import shortened, visible
+from tests.render.values import OBEYED, texts
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain text, 风电 and ß", "plain text, 风电 and ß"),
+        ("\x1b[31mred", "\\x1b[31mred"),
+        ("a\r\nb\tc", "a\\r\\nb\\tc"),
+        ("\u202egnp", "\\u202egnp"),
+        ("\U000e0001", "\\U000e0001"),
+        ("\udcff", "\\udcff"),
+        ("\xa0\u3000", "\xa0\u3000"),
+    ],
+)
+def test_what_a_terminal_would_obey_is_shown_as_an_escape(text: str, shown: str) -> None:
+    assert visible(text) == shown
+
+
+@given(texts)
+def test_visible_text_has_no_control_character_and_no_line_break(text: str) -> None:
+    shown = visible(text)
+    assert OBEYED.search(shown) is None
+    assert "\n" not in shown
+    assert len(shown.splitlines()) <= 1
+
+
+@given(texts, st.integers(min_value=1, max_value=80))
+def test_shortened_text_says_that_it_was_cut_and_never_exceeds_its_limit(
+    text: str, limit: int
+) -> None:
+    shown = shortened(text, limit)
+    assert len(shown) <= limit
+    assert shown == visible(text) or shown.endswith("…")
+
+
+@given(texts)
+def test_json_says_the_same_text_with_nothing_in_it_that_a_terminal_obeys(text: str) -> None:
+    document = json_document({"text": text})
+    assert json.loads(document) == {"text": text}
+    assert OBEYED.search(document) is None
+    document.encode()
+
+
+def test_json_keeps_letters_of_every_language_readable() -> None:
+    assert json_document({"name": "风电"}) == '{\n  "name": "风电"\n}\n'

@@ -1,0 +1,207 @@
+"""What the ledger says of runs."""
+
+import json
+import shlex
+
+import pytest
+from hypothesis import given, settings
+
+from reconciler.ledger import RunState
+from reconciler.model import ClaimId, EpochMs, InstanceId
+from reconciler.render.status import status_detail_text, status_json, status_text, statuses_json
+from tests.render.values import (
+    EIGHT,
+    LONG_NAME,
+    NASTY,
+    OBEYED,
+    SHANGHAI,
+    a_row,
+    assert_fits,
+    assert_safe,
+    texts,
+)
+
+DOUBT = a_row(
+    "wind-daily-2024-03-01",
+    RunState.IN_DOUBT,
+    claimed_at="2024-03-02T00:00:03Z",
+    until=EpochMs(EIGHT + 123_000),
+    claim=ClaimId("c1a1"),
+    by="ci@runner-7",
+    evidence="timeout after sending",
+)
+
+
+def test_runs_are_shown_with_what_a_person_must_know() -> None:
+    rows = [
+        a_row("wind-daily", instance=InstanceId("3377-20240302080000"), status="RUNNING"),
+        DOUBT,
+        a_row("refused", RunState.REJECTED, error="62103: user has no privilege"),
+        a_row(LONG_NAME, RunState.SUCCEEDED, instance=InstanceId("3377-1"), status="SUCCESS"),
+        a_row("later", RunState.PENDING),
+    ]
+    assert status_text("prod", rows, SHANGHAI) == (
+        """\
+prod: 1 pending, 1 in doubt, 1 rejected, 1 triggered, 1 succeeded
+
+State      Run                          Trigger time         Instance
+                                        (GMT+8)
+--------------------------------------------------------------------------------
+triggered  wind-daily                   2024-03-02 08:00:00  3377-20240302080000
+           the instance is RUNNING
+in-doubt   wind-daily-2024-03-01        2024-03-02 08:00:00
+           claimed by ci@runner-7 until 2024-03-02 08:02:03
+rejected   refused                      2024-03-02 08:00:00
+           62103: user has no privilege
+succeeded  solar-reprocess-after-the-   2024-03-02 08:00:00  3377-1
+           outage-of-the-scada-system-
+           2024-03-01
+pending    later                        2024-03-02 08:00:00
+"""
+    )
+
+
+def test_an_environment_without_runs_says_so() -> None:
+    assert status_text("prod", [], SHANGHAI) == "prod: no runs\n"
+
+
+def test_verbose_says_when_by_which_flow_and_with_which_labels() -> None:
+    row = a_row("a", triggered_at="2024-03-02T00:00:05Z", labels={"team": "wind", "x": "y"})
+    text = status_text("prod", [row], SHANGHAI, verbose=True)
+    for words in ("flow 3377", "triggered at 2024-03-02 08:00:05", "team=wind, x=y"):
+        assert words in text
+        assert words not in status_text("prod", [row], SHANGHAI)
+
+
+def test_a_long_list_keeps_what_somebody_must_look_at() -> None:
+    rows = [a_row(f"run-{number}") for number in range(700)]
+    rows.append(DOUBT)
+    text = status_text("prod", rows, SHANGHAI)
+    assert text.count("\ntriggered  ") == 499
+    assert "\nin-doubt   wind-daily-2024-03-01" in text
+    assert text.endswith("\n… and 201 more; --verbose shows all\n")
+    assert status_text("prod", rows, SHANGHAI, verbose=True).count("\ntriggered  ") == 700
+
+
+def test_colours_are_used_only_when_asked_for() -> None:
+    text = status_text("prod", [DOUBT], SHANGHAI, color=True)
+    assert "\x1b[1;31min-doubt\x1b[0m" in text
+    assert "\x1b" not in status_text("prod", [DOUBT], SHANGHAI)
+
+
+def test_nothing_leaves_80_columns_whatever_the_names() -> None:
+    rows = [
+        a_row(text, state, instance=InstanceId(text), error=text, by=text, labels={text: text})
+        for text in NASTY
+        for state in RunState
+    ]
+    assert_fits(status_text(NASTY[0], rows, SHANGHAI, verbose=True))
+
+
+@settings(max_examples=50)
+@given(texts, texts, texts)
+def test_no_text_is_obeyed_or_leaves_its_columns(run: str, error: str, instance: str) -> None:
+    row = a_row(run, error=error, instance=InstanceId(instance), by=error)
+    assert_fits(status_text(run, [row], SHANGHAI))
+
+
+def test_json_has_the_fields_of_the_contract() -> None:
+    (run,) = json.loads(status_json("prod", [DOUBT]))["runs"]
+    assert run == {
+        "run": "wind-daily-2024-03-01",
+        "state": "in-doubt",
+        "flowId": 3377,
+        "triggerTime": EIGHT,
+        "flowInstanceId": None,
+        "claimedAt": "2024-03-02T00:00:03Z",
+        "triggeredAt": None,
+        "status": None,
+        "error": None,
+        "labels": {},
+        "claim": "c1a1",
+        "claimedBy": "ci@runner-7",
+        "claimedUntil": EIGHT + 123_000,
+        "evidence": "timeout after sending",
+    }
+
+
+def test_json_of_one_environment_stands_alone_and_of_several_under_environments() -> None:
+    one = json.loads(status_json("prod", [DOUBT]))
+    assert (one["version"], one["environment"]) == (1, "prod")
+    both = json.loads(statuses_json([("prod", [DOUBT]), ("test", [])]))
+    assert both == {
+        "version": 1,
+        "environments": [one, {"version": 1, "environment": "test", "runs": []}],
+    }
+
+
+def test_a_run_in_doubt_is_shown_with_all_that_is_known_and_how_to_settle_it() -> None:
+    assert status_detail_text("prod", DOUBT, SHANGHAI) == (
+        """\
+wind-daily-2024-03-01 in prod: in doubt
+
+flow           3377
+trigger time   2024-03-02 08:00:00 (GMT+8), business date 2024-03-01
+claim          c1a1
+claimed by     ci@runner-7
+claimed at     2024-03-02 08:00:03 (GMT+8)
+claimed until  2024-03-02 08:02:03 (GMT+8)
+seen           timeout after sending
+
+It may have been started. The next apply looks for its instance; if that settles
+nothing, look in EnOS for an instance of flow 3377 with trigger time 2024-03-02
+08:00:00 (GMT+8), created after the claim. Then say what you found, with one of:
+
+  reconciler resolve wind-daily-2024-03-01 --triggered INSTANCE_ID --env prod
+  reconciler resolve wind-daily-2024-03-01 --not-triggered --env prod
+"""
+    )
+
+
+def test_evidence_that_is_no_text_is_shown_as_json() -> None:
+    row = a_row("a", evidence={"searchedAt": "now", "found": [{"id": "3377-1"}]})
+    assert (
+        "seen           {\n"
+        '                 "searchedAt": "now",\n'
+        '                 "found": [\n'
+        "                   {\n"
+        '                     "id": "3377-1"\n'
+    ) in status_detail_text("prod", row, SHANGHAI)
+
+
+def test_a_claim_whose_apply_died_is_said_to_have_left_nothing() -> None:
+    row = a_row("a", RunState.IN_DOUBT)
+    assert "seen           nothing: the apply that claimed it" in status_detail_text(
+        "prod", row, SHANGHAI
+    )
+
+
+@pytest.mark.parametrize("state", [state for state in RunState if state is not RunState.IN_DOUBT])
+def test_only_a_run_in_doubt_is_to_be_settled(state: RunState) -> None:
+    assert "reconciler resolve" not in status_detail_text("prod", a_row("a", state), SHANGHAI)
+
+
+def test_the_commands_are_quoted_for_a_shell() -> None:
+    text = status_detail_text("my env", a_row("a; rm -rf $HOME", RunState.IN_DOUBT), SHANGHAI)
+    commands = [line for line in text.split("\n") if line.startswith("  reconciler")]
+    assert [shlex.split(line) for line in commands] == [
+        [
+            "reconciler",
+            "resolve",
+            "a; rm -rf $HOME",
+            "--triggered",
+            "INSTANCE_ID",
+            "--env",
+            "my env",
+        ],
+        ["reconciler", "resolve", "a; rm -rf $HOME", "--not-triggered", "--env", "my env"],
+    ]
+
+
+@settings(max_examples=50)
+@given(texts, texts)
+def test_no_text_in_the_detail_is_obeyed(run: str, evidence: str) -> None:
+    for seen in (evidence, {evidence: [evidence]}):
+        row = a_row(run, RunState.IN_DOUBT, by=evidence, error=evidence, evidence=seen)
+        assert_safe(status_detail_text("prod", row, SHANGHAI))
+    assert OBEYED.search(status_json(run, [row])) is None

@@ -1,0 +1,115 @@
+"""Real repositories for tests, cut off from the user's git and from this project's own clone."""
+
+import hashlib
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+Files = Mapping[str, str]
+_SOME_FILES: Files = {
+    "triggers/a.yaml": "a: 1\n",
+    "state/prod/ledger.jsonl": "{}\n",
+    "README.md": "hi\n",
+}
+
+
+def isolate(monkeypatch: pytest.MonkeyPatch, folder: Path) -> list[Sequence[str]]:
+    """Give git a home of its own and forbid it the project's clone, until the test ends.
+
+    Returns the list in which this process's calls of git are written down from now on, without the
+    word `git`. The folder becomes the current one.
+    """
+    for name in [name for name in os.environ if name.startswith("GIT_")]:
+        monkeypatch.delenv(name)
+    settings = folder / "gitconfig"
+    settings.write_text(
+        "[user]\n\tname = Test\n\temail = test@example.test\n"
+        '[init]\n\tdefaultBranch = main\n[protocol "file"]\n\tallow = always\n[gc]\n\tauto = 0\n'
+    )
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(folder / "xdg"))
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(settings))
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.chdir(folder)
+    return _watch(monkeypatch)
+
+
+def _watch(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[str]]:
+    calls: list[Sequence[str]] = []
+    start: Any = subprocess.Popen.__init__
+
+    def watched(self: Any, args: Any, *rest: Any, **options: Any) -> None:
+        words = [os.fsdecode(arg) for arg in ([args] if isinstance(args, str | bytes) else args)]
+        if words[0] == "git":
+            folder = Path(options.get("cwd") or ".").resolve()
+            if folder.is_relative_to(PROJECT):
+                raise AssertionError(
+                    f"a test ran {words} in the project's own repository, {folder}"
+                )
+            calls.append(words[1:])
+        start(self, args, *rest, **options)
+
+    monkeypatch.setattr(subprocess.Popen, "__init__", watched)
+    return calls
+
+
+def git(folder: Path, *args: str, stdin: str | None = None) -> str:
+    """What git prints, without the newline at its end. For arranging a test and for looking."""
+    if "GIT_CONFIG_NOSYSTEM" not in os.environ:
+        raise AssertionError("call repositories.isolate first: this would use the user's own git")
+    done = subprocess.run(
+        ["git", *args], cwd=folder, input=stdin, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"git {args} in {folder}: {done.stderr}"
+    return done.stdout.removesuffix("\n")
+
+
+def commit(clone: Path, files: Files, message: str = "Change files") -> str:
+    """Write the files, commit all that changed, and return the commit."""
+    for path, content in files.items():
+        file = clone / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content)
+    git(clone, "add", "--all")
+    git(clone, "commit", "--quiet", "--message", message)
+    return git(clone, "rev-parse", "HEAD")
+
+
+def make_origin_and_clone(folder: Path, files: Files = _SOME_FILES) -> tuple[Path, Path]:
+    """A bare origin whose `main` holds the files in one commit, and a clone of it."""
+    origin = folder / "origin.git"
+    git(folder, "init", "--quiet", "--bare", str(origin))
+    first = make_clone(origin, folder / "clone")
+    commit(first, files)
+    git(first, "push", "--quiet", "origin", "main")
+    return origin, first
+
+
+def make_clone(origin: Path, to: Path, *options: str) -> Path:
+    """One more clone. By file:// for, by a path, git ignores what options such as --depth say."""
+    git(origin.parent, "clone", "--quiet", *options, origin.as_uri(), str(to))
+    return to
+
+
+def write_hook(repository: Path, name: str, script: str) -> None:
+    """Give a bare repository a hook, in sh."""
+    hook = repository / "hooks" / name
+    hook.write_text(f"#!/bin/sh\n{script}\n")
+    hook.chmod(0o755)
+
+
+def fingerprint(clone: Path) -> dict[str, str]:
+    """A digest of every file of the working tree, of the index and of HEAD, by path."""
+    inner = Path(git(clone, "rev-parse", "--absolute-git-dir"))
+    files = [path for path in clone.rglob("*") if path.is_file() and ".git" not in path.parts]
+    return {
+        str(path): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in (*files, inner / "index", inner / "HEAD")
+    }
