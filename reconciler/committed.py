@@ -8,7 +8,7 @@ from reconciler.git import CommitId, Git, ObjectId, TreeEntry
 from reconciler.ledger import ACTIVE, Ledger, read_events
 from reconciler.ledger.files import is_ledger_file, ledger_order, with_line_end
 from reconciler.links import Refusal, is_reported, link_problem, name_problem, submodule_problem
-from reconciler.model import Problem, Source
+from reconciler.model import Problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,10 +89,11 @@ class CommittedLedger:
         Sealing and folding only move the borders between files, so all files together are one
         text that only grows.
         """
-        new, old = self._text(), before._text()
+        new, old = self.text(), before.text()
         return new.startswith(old)
 
-    def _text(self) -> bytes:
+    def text(self) -> bytes:
+        """All files together, in the order in which they were written."""
         order = [*ledger_order(self.content, self.folder), ACTIVE]
         return b"".join(with_line_end(self.content.get(name, b"")) for name in order)
 

@@ -98,7 +98,7 @@ def parse_configuration(source: Source) -> Configuration:
 
 
 _SECOND_DOCUMENT = Finding(
-    path=(), code="several-documents", words="is another one; a configuration is a single document"
+    path=(), code="several-documents", words="is a second one: a configuration is a single document"
 )
 
 
@@ -106,11 +106,13 @@ def _problems(document: Document) -> list[Problem]:
     """What is wrong by the schema, and by the rules that a schema cannot tell."""
     problems = document.problems("config")
     unsound = {"/".join(problem.pointer.split("/")[:3]) for problem in problems}
-    if unsound & {"", "/environments"}:
+    value = document.value
+    environments = value.get("environments") if isinstance(value, dict) else None
+    if not isinstance(environments, dict):
         return problems
     sound = {
         name: environment
-        for name, environment in document.value["environments"].items()
+        for name, environment in environments.items()
         if pointer(("environments", name)) not in unsound
     }
     findings = [*_too_short_claims(sound), *_shared_state(sound)]

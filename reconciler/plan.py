@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import assert_never
@@ -19,7 +19,6 @@ from reconciler.model import (
     Problem,
     Run,
     RunId,
-    run_id,
     run_name,
 )
 from reconciler.rules import Findings, check
@@ -98,6 +97,7 @@ class _Context:
     findings: Findings
     now: EpochMs
     blocked: bool  # some manifest has a problem, so nothing is started
+    unsettled: Mapping[str, Sequence[RunId]]  # by digest and by name: not known whether started
 
 
 def make_plan(
@@ -115,9 +115,15 @@ def make_plan(
     """
     findings = check(declared, ledger, same_minute_allowed=same_minute_allowed)
     problems = tuple(sorted((*declared.problems, *findings.problems)))
-    context = _Context(ledger=ledger, findings=findings, now=now, blocked=bool(problems))
+    context = _Context(
+        ledger=ledger,
+        findings=findings,
+        now=now,
+        blocked=bool(problems),
+        unsettled=_unsettled_runs(ledger, now),
+    )
     runs = [_declared_run(run, context) for run in declared.runs]
-    runs += _undeclared_runs(declared, ledger, now)
+    runs += _undeclared_runs(declared, context)
     runs.sort(key=lambda run: (run.trigger_time, run.id))
     return Plan(
         environment=environment,
@@ -209,37 +215,43 @@ def _start(run: Run, context: _Context, before: str) -> tuple[Action, str]:
         return Action.WAIT, f"{before}collides with another run"
     if context.blocked:
         return Action.WAIT, f"{before}nothing starts while a manifest has a problem"
-    earlier = _unsettled_earlier(run, context)
-    if earlier is not None:
-        return Action.WAIT, f"{before}waits for {earlier}, whose outcome is not known yet"
+    twin = _unsettled_twin(run, context)
+    if twin is not None:
+        return Action.WAIT, f"{before}waits for {twin}, whose outcome is not known yet"
     if run.trigger_time <= context.now:
         return Action.TRIGGER, f"{before}starts immediately: its time is past"
     return Action.TRIGGER, f"{before}the service starts it at its time"
 
 
-def _unsettled_earlier(run: Run, context: _Context) -> RunId | None:
-    """A run that this one repeats and whose instance, if any, could be taken for this one's."""
-    earlier = [run_id(run.name, revision) for revision in range(1, run.revision)]
-    if run.duplicate_of is not None:
-        earlier.append(RunId(run.duplicate_of))
-    for id_ in earlier:
-        record = context.ledger.records.get(id_)
-        if record is not None and record.state(context.now) in _UNSETTLED:
-            return id_
-    return None
+def _unsettled_twin(run: Run, context: _Context) -> RunId | None:
+    """A run whose instance, if it has any, could be taken for this one's, or the other way round.
+
+    That is one that carries the same, whatever its name, another revision, or the run of which
+    this one is a declared duplicate.
+    """
+    keys = (run.digest, run.name, run.duplicate_of or run.name)
+    return next((id_ for key in keys for id_ in context.unsettled.get(key, ())), None)
+
+
+def _unsettled_runs(ledger: Ledger, now: EpochMs) -> dict[str, list[RunId]]:
+    found: dict[str, list[RunId]] = defaultdict(list)
+    for record in ledger.records.values():
+        if record.state(now) in _UNSETTLED:
+            found[record.digest].append(record.run)
+            found[run_name(record.run)].append(record.run)
+    return found
 
 
 _UNSETTLED = frozenset({RunState.CLAIMED, RunState.IN_DOUBT})
 
 
-def _undeclared_runs(declared: Declared, ledger: Ledger, now: EpochMs) -> Iterator[PlannedRun]:
+def _undeclared_runs(declared: Declared, context: _Context) -> Iterator[PlannedRun]:
     ids = {run.id for run in declared.runs}
     names = {run.name for run in declared.runs}
-    context = _Context(ledger=ledger, findings=_NO_FINDINGS, now=now, blocked=False)
-    for record in ledger.records.values():
+    for record in context.ledger.records.values():
         if record.run in ids:
             continue
-        if record.state(now) in _UNSETTLED:
+        if record.state(context.now) in _UNSETTLED:
             action, reason = _unsettled(record, context)
         elif record.may_have_started and run_name(record.run) not in names:
             action, reason = Action.ORPHANED, "recorded, and no longer declared"
@@ -257,8 +269,3 @@ def _undeclared_runs(declared: Declared, ledger: Ledger, now: EpochMs) -> Iterat
             record=record,
             instance=record.instances[0] if record.instances else None,
         )
-
-
-_NO_FINDINGS = Findings(
-    problems=(), changed=frozenset(), duplicates=frozenset(), colliding=frozenset()
-)

@@ -1,7 +1,7 @@
 """The rules that need more than one manifest: changed, duplicate and colliding runs."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from reconciler.ledger import Ledger
@@ -47,41 +47,48 @@ def _changed(run: Run, ledger: Ledger) -> Iterator[Problem]:
         )
 
 
-def _duplicates(runs: Iterable[Run], ledger: Ledger) -> Iterator[tuple[Run, Problem]]:
+def _duplicates(runs: Sequence[Run], ledger: Ledger) -> Iterator[tuple[Run, Problem]]:
     groups: dict[Digest, list[Run]] = defaultdict(list)
-    names = set()
     for run in runs:
         groups[run.digest].append(run)
-        names.add(run.name)
-    orphans: dict[Digest, str] = {}
-    for record in ledger.records.values():
-        name = run_name(record.run)
-        if record.may_have_started and name not in names and record.digest in groups:
-            orphans[record.digest] = name
+    known = {run.name for run in runs} | {run_name(recorded) for recorded in ledger.records}
+    elsewhere = _recorded_elsewhere(groups, ledger)
     for digest, group in groups.items():
-        if len(group) > 1 or digest in orphans or group[0].duplicate_of is not None:
-            yield from _duplicates_of_group(group, orphans.get(digest), names, ledger)
+        for run in group:
+            if run.duplicate_of is not None:
+                yield from _wrong_reference(run, run.duplicate_of, known)
+        yield from _duplicates_of_group(group, elsewhere.get(digest, {}), ledger)
+
+
+def _recorded_elsewhere(
+    groups: Mapping[Digest, list[Run]], ledger: Ledger
+) -> dict[Digest, dict[str, None]]:
+    """Of each declared digest, the names that it is recorded under and not declared under."""
+    declared = {(digest, run.name) for digest, group in groups.items() for run in group}
+    found: dict[Digest, dict[str, None]] = defaultdict(dict)
+    for record in ledger.records.values():
+        digest, name = record.digest, run_name(record.run)
+        if record.may_have_started and digest in groups and (digest, name) not in declared:
+            found[digest][name] = None
+    return found
 
 
 def _duplicates_of_group(
-    group: list[Run], orphan: str | None, names: set[str], ledger: Ledger
+    group: list[Run], elsewhere: Mapping[str, None], ledger: Ledger
 ) -> Iterator[tuple[Run, Problem]]:
     originals = [run for run in group if run.duplicate_of is None]
+    unrecorded = [run for run in originals if not _recorded(run, ledger)]
     for run in group:
-        if run.duplicate_of is not None:
-            yield from _wrong_reference(run, names, ledger)
-            continue
-        others = [
-            other for other in originals if other is not run and not _both(run, other, ledger)
-        ]
-        if orphan is not None and not _recorded(run, ledger):
-            yield run, _duplicate(run, f"{orphan}, which is recorded", orphan)
-        elif others:
-            other = others[0]
-            yield (
-                run,
-                _duplicate(run, f"{other.name} ({other.place_of('/metadata/name')})", other.name),
-            )
+        if elsewhere and run.duplicate_of not in elsewhere and not _recorded(run, ledger):
+            name = next(iter(elsewhere))
+            yield run, _duplicate(run, f"{name}, which is recorded", name)
+        elif run.duplicate_of is None:
+            # Of two runs that are both recorded none can start again: they are left in peace.
+            rivals = unrecorded if _recorded(run, ledger) else originals
+            other = next((other for other in rivals if other is not run), None)
+            if other is not None:
+                place = other.place_of("/metadata/name")
+                yield run, _duplicate(run, f"{other.name} ({place})", other.name)
 
 
 def _duplicate(run: Run, of: str, name: str) -> Problem:
@@ -94,9 +101,8 @@ def _duplicate(run: Run, of: str, name: str) -> Problem:
     )
 
 
-def _wrong_reference(run: Run, names: set[str], ledger: Ledger) -> Iterator[tuple[Run, Problem]]:
-    of = run.duplicate_of or ""
-    if of != run.name and (of in names or RunId(of) in ledger.records):
+def _wrong_reference(run: Run, of: str, known: Container[str]) -> Iterator[tuple[Run, Problem]]:
+    if of != run.name and of in known:
         return
     what = "the run itself" if of == run.name else "neither declared nor recorded"
     yield (
@@ -110,28 +116,23 @@ def _wrong_reference(run: Run, names: set[str], ledger: Ledger) -> Iterator[tupl
     )
 
 
-def _both(one: Run, other: Run, ledger: Ledger) -> bool:
-    """Of two runs that are both recorded none can start again, so they are left in peace."""
-    return _recorded(one, ledger) and _recorded(other, ledger)
-
-
 def _recorded(run: Run, ledger: Ledger) -> bool:
     record = ledger.records.get(run.id)
     return record is not None and record.may_have_started
 
 
-def _collisions(runs: Iterable[Run]) -> Iterator[tuple[Run, Problem]]:
+def _collisions(runs: Sequence[Run]) -> Iterator[tuple[Run, Problem]]:
     minutes: dict[tuple[int, int], list[Run]] = defaultdict(list)
     for run in runs:
         minutes[run.flow_id, run.trigger_time // _MINUTE_MS].append(run)
     for group in minutes.values():
-        if len(group) == 1:
+        # Runs of one digest are the duplicate rule's: what it lets pass is meant.
+        first = group[0]
+        second = next((run for run in group if run.digest != first.digest), None)
+        if second is None:
             continue
         for run in group:
-            # Runs of one digest are the duplicate rule's: what it lets pass is meant.
-            other = next((other for other in group if other.digest != run.digest), None)
-            if other is not None:
-                yield run, _collision(run, other)
+            yield run, _collision(run, second if run.digest == first.digest else first)
 
 
 def _collision(run: Run, other: Run) -> Problem:

@@ -4,7 +4,7 @@ Pure: given the instances found, either one is the run's, or there certainly is 
 tell. The reasons are in docs/exactly-once.md.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,12 +55,11 @@ def search_window(trigger_time: EpochMs) -> tuple[EpochMs, EpochMs]:
     return EpochMs(start), EpochMs(start + MINUTE_MS)
 
 
-def judge(suspect: Suspect, found: Sequence[Instance], known: Iterable[InstanceId]) -> Finding:
-    """Which of the instances found is the suspect's; `known` are those of other runs."""
-    taken = frozenset(known)
+def judge(suspect: Suspect, found: Sequence[Instance], taken: Container[InstanceId]) -> Finding:
+    """Which of the instances found is the suspect's; `taken` are those of other runs."""
     candidates = [one for one in found if _possible(suspect, one)]
     if suspect.authorship is not None:
-        candidates = [one for one in candidates if _by_this_claim(suspect.authorship, one)]
+        candidates = [one for one in candidates if not _by_another(suspect.authorship, one)]
     matching = [one for one in candidates if _matches(suspect, one)]
     # An instance of another run is ruled out, unless it looks just like this one's: the service
     # may give two instances of one minute the same id.
@@ -95,7 +94,7 @@ def _possible(suspect: Suspect, instance: Instance) -> bool:
     """Whether nothing readable about the instance rules it out."""
     if instance.flow_id is not None and instance.flow_id != suspect.flow_id:
         return False
-    if instance.created is not None and instance.created < _created_from(suspect):
+    if instance.created_latest is not None and instance.created_latest < _created_from(suspect):
         return False
     if instance.trigger_time is None:
         return True
@@ -110,14 +109,22 @@ def _matches(suspect: Suspect, instance: Instance) -> bool:
         return suspect.authorship in (instance.parameters or ())
     if instance.flow_id is None or instance.created is None or instance.trigger_time is None:
         return False
-    if suspect.parameters is None:
+    if instance.created < _created_from(suspect):
         return False
-    return sorted(instance.parameters or ()) == sorted(suspect.parameters)
+    if suspect.parameters is None or instance.parameters is None:
+        return False
+    return sorted(instance.parameters) == sorted(suspect.parameters)
 
 
-def _by_this_claim(authorship: tuple[str, str], instance: Instance) -> bool:
-    """Whether the instance names this claim as its author, or may do so unseen."""
-    return instance.parameters is None or authorship in instance.parameters
+def _by_another(authorship: tuple[str, str], instance: Instance) -> bool:
+    """Whether the instance names another run or claim as its author.
+
+    One that names none is not ruled out: the claim may be older than the configuration's
+    correlation parameter, and a service may keep only the parameters that a flow declares.
+    """
+    name, _ = authorship
+    named = [pair for pair in instance.parameters or () if pair[0] == name]
+    return bool(named) and authorship not in named
 
 
 def _why(candidates: list[Instance], matching: list[Instance]) -> str:

@@ -30,6 +30,10 @@ class ServiceClock:
         stamp = await gateway.current_time()
         return cls(stamp=stamp, asked=asked, answered=clock.elapsed(), clock=clock)
 
+    def age(self) -> float:
+        """Seconds since it was asked."""
+        return self.clock.elapsed() - self.asked
+
     def earliest(self) -> EpochMs:
         """No later than the gateway's time: for stamping a claim, and for calling one expired."""
         return EpochMs(self.stamp + int((self.clock.elapsed() - self.answered) * 1000))

@@ -57,7 +57,8 @@ class Instance:
     id: InstanceId
     flow_id: int | None
     trigger_time: EpochMs | None  # the service's stamps are cut to the second
-    created: EpochMs | None  # the same
+    created: EpochMs | None  # the same, read in the service's zone
+    created_latest: EpochMs | None  # the latest that the stamp can mean, should it be in UTC
     parameters: Parameters | None
     status: int | None  # EnOS FlowInstance status, -1 to 10
 

@@ -32,6 +32,7 @@ from reconciler.times import format_instant
 STARTS_OF_ONE_RUN = 3  # after that many proven absent, an apply leaves the run to the next one
 FIRST_LOOK_SECONDS = 1.0  # between looks whether others have finished, or an instance shows up
 LONGEST_LOOK_SECONDS = 15.0
+FRESH_SECONDS = 2.0  # within them, clocks that drift do not drift apart by anything that counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,22 +135,26 @@ class _Apply:
 
     async def go_on(self, gateway: Gateway) -> ApplyResult:
         """Work until nothing is left that this apply can do."""
-        clock = await ServiceClock.ask(gateway, self.ports.clock)
+        clock, zone = await asyncio.gather(
+            ServiceClock.ask(gateway, self.ports.clock), gateway.timezone()
+        )
         check_clock(clock, self.ports.clock, self.ports.progress)
         times = [run.trigger_time for run in self._triggers(self.plan(clock.earliest()))]
-        check_zone(await gateway.timezone(), self.environment, clock.earliest(), times)
+        check_zone(zone, self.environment, clock.earliest(), times)
         while not self.ports.stop.is_set():
             self.guard(self.plan(clock.earliest()))
             await self._settle(gateway, clock)
             plan = self.plan(clock.earliest())
             batch = self._adopt(plan)
             if batch is None and (runs := self._choose(plan)):
+                clock = await self._ask_again(gateway, clock)
                 batch = await self._claim(runs, clock)
-            elif batch is None and not await self._wait(plan, clock):
-                break
+            elif batch is None:
+                if not await self._wait(plan, clock):
+                    break
+                clock = await self._ask_again(gateway, clock)
             if batch is not None:
                 await self._start(batch, gateway)
-            clock = await self._ask_again(gateway, clock)
         await self.branch.record()
         return self.result(self.plan(clock.earliest()))
 
@@ -286,7 +291,9 @@ class _Apply:
         return True
 
     async def _ask_again(self, gateway: Gateway, clock: ServiceClock) -> ServiceClock:
-        """Ask for the time once more; if that fails, go on from what was last answered."""
+        """Ask for the time, unless that was just done; if it fails, go on from the last answer."""
+        if clock.age() < FRESH_SECONDS:
+            return clock
         try:
             return await ServiceClock.ask(gateway, self.ports.clock)
         except GatewayError as error:

@@ -4,7 +4,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,27 +12,19 @@ from pathlib import Path
 import click
 
 from reconciler.apply.guards import InvalidManifestsError
-from reconciler.apply.ports import Gateway
 from reconciler.apply.protocol import Options, Ports, apply
 from reconciler.apply.result import ApplyResult, exit_code
 from reconciler.apply.steps import Progress
+from reconciler.cli.opening import Shared
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.saved_plan import read_saved_plan
 from reconciler.configuration import Environment
 from reconciler.errors import ExitCode
-from reconciler.gateway import GatewaySettings, open_gateway
-from reconciler.git import CommitId, FastForwarded, Git, NotSafe
+from reconciler.git import CommitId, FastForwarded, NotSafe
 from reconciler.machine import LocalClock, applier, jitter, new_claim, rescue
 from reconciler.render.apply import apply_json, apply_text
 from reconciler.render.problems import problems_text
 from reconciler.render.progress import LiveProgress, PlainProgress
-from reconciler.settings import (
-    choose_environment,
-    find_root,
-    read_configuration,
-    read_credentials,
-)
-from reconciler.store import GitStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,35 +51,32 @@ def apply_environment(
     options: CommonOptions, *, plan_file: Path | None, max_runs: int | None
 ) -> ApplyReport:
     """Apply one environment. Raises every ReconcilerError that stops an apply."""
-    root = find_root(options.repo)
-    configuration = read_configuration(root)
-    environment = choose_environment(configuration, options.env)
-    only = read_saved_plan(plan_file, environment.name) if plan_file else None
-    git = Git.at(root)
-    branch = configuration.git.branch or git.default_branch(configuration.git.remote)
-    store = GitStore(git, configuration, environment.name, branch)
+    shared = Shared.find(options)
+    only = read_saved_plan(plan_file, shared.environment.name) if plan_file else None
     wanted = Options(by=applier(), max_runs=max_runs, only=only)
     with _progress(options) as progress:
         try:
-            result = asyncio.run(_apply(store, root, wanted, progress))
+            result = asyncio.run(_apply(shared, wanted, progress))
+        except asyncio.CancelledError:
+            raise KeyboardInterrupt from None
         except InvalidManifestsError as error:
             click.echo(problems_text(error.problems, 0, 0), err=True, nl=False)
             raise
-    _bring_forward(git, branch, CommitId(result.commit), quiet=options.quiet)
-    return ApplyReport(result=result, environment=environment)
+    _bring_forward(shared, CommitId(result.commit), quiet=options.quiet)
+    return ApplyReport(result=result, environment=shared.environment)
 
 
-async def _apply(store: GitStore, root: Path, options: Options, progress: Progress) -> ApplyResult:
+async def _apply(shared: Shared, options: Options, progress: Progress) -> ApplyResult:
     stop = asyncio.Event()
     ports = Ports(
-        store=store,
-        open_gateway=partial(_gateway, root),
+        store=shared.store,
+        open_gateway=shared.open_gateway,
         clock=LocalClock(),
         progress=progress,
         stop=stop,
         new_claim=new_claim,
         jitter=jitter,
-        rescue=partial(rescue, root),
+        rescue=partial(rescue, shared.root),
     )
     task = asyncio.ensure_future(apply(ports, options))
     loop = asyncio.get_running_loop()
@@ -105,20 +94,6 @@ def _interrupt(stop: asyncio.Event, task: "asyncio.Future[ApplyResult]") -> None
     stop.set()
 
 
-def _gateway(root: Path, environment: Environment) -> AbstractAsyncContextManager[Gateway]:
-    gateway = environment.gateway
-    settings = GatewaySettings(
-        url=gateway.url,
-        org_id=gateway.org_id,
-        user_id=gateway.user_id,
-        zone=gateway.zone,
-        timeout=gateway.timeout,
-        requests_per_second=environment.limits.requests_per_second,
-        ca_file=str(root / gateway.ca_file) if gateway.ca_file else None,
-    )
-    return open_gateway(settings, read_credentials(gateway))
-
-
 @contextmanager
 def _progress(options: CommonOptions) -> Iterator[Progress]:
     if options.quiet:
@@ -131,9 +106,9 @@ def _progress(options: CommonOptions) -> Iterator[Progress]:
             yield plain
 
 
-def _bring_forward(git: Git, branch: str, commit: CommitId, *, quiet: bool) -> None:
+def _bring_forward(shared: Shared, commit: CommitId, *, quiet: bool) -> None:
     """Let the user's checkout show the ledger, where that loses nothing."""
-    moved = git.fast_forward_checkout(branch, commit)
+    moved = shared.git.fast_forward_checkout(shared.branch, commit)
     if quiet:
         return
     if isinstance(moved, NotSafe):

@@ -17,6 +17,8 @@ COMMANDS = (
     "plan",
     "apply",
     "status",
+    "resolve",
+    "recover",
     "schema",
     "sandbox",
     "demo",

@@ -25,7 +25,7 @@ from reconciler.errors import ExitCode
     type=click.Path(dir_okay=False, path_type=Path),
     help="Append a JSON line for each request.",
 )
-def command(  # noqa: PLR0913 - one parameter an option
+def command(
     *,
     port: int,
     faults_file: Path | None,

@@ -59,11 +59,13 @@ def read_instance(
     name = read_name(entry.get("instanceId"))
     if name is None:
         raise ValueError("an instance has no readable instanceId")
+    created = readings(entry.get("timestamp"), zone)
     return Instance(
         id=InstanceId(name),
         flow_id=read_integer(entry.get("flowId")),
         trigger_time=_trigger_time(readings(entry.get("triggerTime"), zone), window),
-        created=_created(readings(entry.get("timestamp"), zone), now),
+        created=created[0] if created else None,
+        created_latest=_latest(created, now),
         parameters=read_parameters(entry.get("parameters")),
         status=read_integer(entry.get("status")),
     )
@@ -133,7 +135,7 @@ def _trigger_time(possible: tuple[EpochMs, ...], window: Window | None) -> Epoch
     return possible[0] if possible else None
 
 
-def _created(possible: tuple[EpochMs, ...], now: EpochMs | None) -> EpochMs | None:
+def _latest(possible: tuple[EpochMs, ...], now: EpochMs | None) -> EpochMs | None:
     """The latest reading that does not lie in the future.
 
     The latest, because an instance is ruled out as a run's for having been created before it was

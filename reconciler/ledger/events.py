@@ -158,7 +158,7 @@ def _unreadable(line: bytes, where: str, why: str) -> LedgerError:
     if line.startswith((b"<<<<<<<", b"=======", b">>>>>>>", b"|||||||")):
         return LedgerError(f"{where}: a merge conflict stands in the ledger", hint=_HINT)
     version = _version(line)
-    if version is not None and version != VERSION:
+    if isinstance(version, int) and version != VERSION:
         return LedgerError(
             f"{where}: written in format {version}, this reconciler reads format {VERSION}",
             hint="Use the version of the reconciler that wrote it, or a newer one.",

@@ -104,7 +104,8 @@ class _Builder:
         try:
             return core_value(text)
         except ValueError as error:
-            self._doubt(event, "yaml-number", f"{shown(text)}: {error}")
+            words = f"{shown(text)} {error}; if it is meant as text, put it in quotes"
+            self._doubt(event, "yaml-number", words)
             return None
 
     def _list(self) -> list[Any]:

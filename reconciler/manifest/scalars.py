@@ -22,7 +22,7 @@ _BITS = 64
 def core_value(text: str) -> Scalar:
     """The value of a plain scalar. Dates, `yes`, `1_000` and `08:00` are text.
 
-    Raises ValueError, in words for a person, for a number that JSON or 64 bits cannot hold.
+    Raises ValueError for a number that JSON or 64 bits cannot hold; its words go on from the text.
     """
     if text in _WORDS:
         return _WORDS[text]
@@ -39,17 +39,15 @@ def _number_or_text(text: str) -> Scalar:
     if _FLOAT.fullmatch(text):
         number = float(text)
         if math.isinf(number):
-            raise ValueError("the number is too large: put it in quotes if it is meant as text")
+            raise ValueError("is too large a number")
         return number
     if _INFINITE_OR_NAN.fullmatch(text):
-        raise ValueError("is not a number that JSON knows: put it in quotes if it is meant as text")
+        raise ValueError("is no number that JSON knows")
     return text
 
 
 def _integer(digits: str, base: int) -> int:
     number = int(digits, base) if len(digits) <= _MOST_DIGITS else 1 << _BITS
     if not -(1 << _BITS - 1) <= number < 1 << _BITS - 1:
-        raise ValueError(
-            "the number does not fit into 64 bits: put it in quotes if it is meant as text"
-        )
+        raise ValueError("does not fit into 64 bits")
     return number

@@ -15,6 +15,7 @@ _WORDS = {
     "did not find expected ',' or '}'": "`,` or `}` is expected here",
     "did not find expected ',' or ']'": "`,` or `]` is expected here",
     "could not find expected ':'": "a key's `:` is missing before this",
+    "did not find expected node content": "a value is expected here",
     "found undefined tag handle": "tags (`!…`) are not allowed: write the plain value",
     "found incompatible YAML document": "only YAML 1.1 and 1.2 are read: take the %YAML line away",
     "found unknown escape character": "this escape is not known: double the backslash, or use "
@@ -34,7 +35,7 @@ def explain(error: MarkedYAMLError, text: str, file: str) -> Problem:
     elif problem == "found character that cannot start any token":
         message = f"a value cannot begin with {found!r}: put it in quotes"
     elif problem == "found unexpected end of stream" and "quoted scalar" in str(error.context):
-        message = "the file ends inside a quoted text: close it"
+        mark, message = error.context_mark or mark, "the quote that opens here is never closed"
     else:
         message = _WORDS.get(problem, problem)
     return Problem(

@@ -14,14 +14,20 @@ _TYPES = {
     "string": "text",
     "integer": "a whole number",
     "number": "a number",
-    "boolean": "true/false",
+    "boolean": "true or false",
     "object": "a mapping",
     "array": "a list",
     "null": "null",
 }
 _MOST_COMPARED = 20  # of one mapping; comparing words is slow
 _LONGEST_COMPARED = 40
-_DIGITS = re.compile(r"[0-9]+")
+_NEVER = re.compile(r"(?!)")
+# Text that would be of the type, were it not for its quotes.
+_UNQUOTED = dict.fromkeys(_TYPES, _NEVER) | {
+    "integer": re.compile(r"-?[0-9]+"),
+    "number": re.compile(r"-?[0-9]+(\.[0-9]+)?"),
+    "boolean": re.compile(r"true|false"),
+}
 
 
 def find(name: SchemaName, value: Any) -> tuple[Finding, ...]:
@@ -139,15 +145,15 @@ def _dependent(violation: Violation) -> Iterator[Finding]:
 def _wrong_type(violation: Violation) -> str:
     value, wanted = violation.value, violation.limit
     types = [wanted] if isinstance(wanted, str) else list(wanted)
-    needed = " or ".join(_TYPES[one] for one in types).replace(" or ", ", ", len(types) - 2)
+    needed = (", " if "boolean" in types else " or ").join(_TYPES[one] for one in types)
     if value is None and _may_be_empty_text(types, violation.schema):
         return 'is empty: write "" for an empty text'
     if value is None:
         return f"is empty: it must be {needed}"
     if types == ["string"] and not isinstance(value, list | dict):
         return f"must be text, in quotes{_such_as(violation.schema)}"
-    if types == ["integer"] and isinstance(value, str) and _DIGITS.fullmatch(value):
-        return "must be a number, not text: take the quotes away"
+    if isinstance(value, str) and any(_UNQUOTED[one].fullmatch(value) for one in types):
+        return f"must be {needed}, not text: take the quotes away"
     return f"must be {needed}, not {_described(value, violation.schema)}"
 
 

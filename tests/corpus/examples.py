@@ -59,7 +59,7 @@ def _shown(run: Run) -> dict[str, Any]:
         "place": str(run.place),
         "flowId": run.flow_id,
         "triggerTime": format_instant(run.trigger_time),
-        "parameters": [list(pair) for pair in run.parameters],
+        "parameters": dict(run.parameters),
         **{name: value for name, value in optional.items() if value},
         "digest": run.digest,
         "places": {pointer: str(place) for pointer, place in run.places.items()},

@@ -208,7 +208,7 @@ def test_a_search_finds_the_flows_instances_only() -> None:
 
     (one,), _ = ask({"instance/search": answer({"flowInsts": [other, FOUND], "count": 2})}, search)
     assert one.id == "3377-20240302"
-    assert one.created == SERVICE_TIME + 5_000
+    assert one.created_latest == SERVICE_TIME + 5_000
     assert one.parameters == (("A", "1"),)
 
 

@@ -38,7 +38,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         return self.now
 
     def _process_events(self, event_list: list[Any]) -> None:
-        return
+        assert not event_list
 
     def _write_to_self(self) -> None:
         return

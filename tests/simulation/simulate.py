@@ -3,10 +3,8 @@
 import asyncio
 import random
 from collections.abc import Sequence
-
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-
 from typing import TYPE_CHECKING
 
 from reconciler.apply.ports import Gateway
@@ -18,7 +16,15 @@ from reconciler.ledger import Event, RunState
 from reconciler.model import ClaimId, EpochMs, Place, Run, run_digest
 from reconciler.times import parse_zone
 from tests.simulation.loop import VirtualLoop
-from tests.simulation.world import CALM, START, Chances, CrashedError, Process, ViolationError, World
+from tests.simulation.world import (
+    CALM,
+    START,
+    Chances,
+    CrashedError,
+    Process,
+    ViolationError,
+    World,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -37,7 +43,7 @@ class Account:
     trace: Sequence[str]
 
 
-class Failure(Exception):
+class BrokenPromiseError(Exception):
     """A seed that broke the promise, with everything needed to see how."""
 
     def __init__(self, seed: int, error: BaseException, trace: list[str]) -> None:
@@ -48,7 +54,7 @@ class Failure(Exception):
 
 
 def simulate(seed: int, chances: Chances | None = None) -> Account:
-    """Live through one seed. Raises Failure if anything happened that must not."""
+    """Live through one seed. Raises BrokenPromiseError if anything happened that must not."""
     rng = random.Random(seed)
     loop = VirtualLoop()
     loop.set_exception_handler(lambda *_: None)
@@ -65,7 +71,7 @@ def simulate(seed: int, chances: Chances | None = None) -> Account:
         loop.run_until_complete(life.live())
         return life.account(seed)
     except Exception as error:
-        raise Failure(seed, error, world.trace) from error
+        raise BrokenPromiseError(seed, error, world.trace) from error
     finally:
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
@@ -178,7 +184,7 @@ class _Life:
             jitter=rng.random,
             rescue=self._rescue,
         )
-        if self.world.chances is not CALM and rng.random() < 0.1:  # noqa: PLR2004 - one in ten
+        if self.world.chances is not CALM and rng.random() < 0.1:
             asyncio.get_running_loop().call_later(rng.random() * 10, stop.set)
         try:
             result = await apply(ports, Options(by=process.name))
@@ -237,5 +243,3 @@ def _is_crash(error: BaseException) -> bool:
     if isinstance(error, BaseExceptionGroup):
         return any(_is_crash(one) for one in error.exceptions)
     return isinstance(error, CrashedError | asyncio.CancelledError)
-
-

@@ -48,6 +48,7 @@ class Chances:
     push_declined: float = 0.03
     fetch_fails: float = 0.03
     others_commit: float = 0.1
+    by_hand: float = 0.2  # that somebody has started a run by hand before it was declared
     withdrawn: float = 0.3  # of those commits: take a run's manifest away, or bring it back
 
 
@@ -97,10 +98,15 @@ class World:
     drift: float = 0.0  # of the gateway's clock against the true time
     tip: Commit = field(init=False)
     started: list[Started] = field(default_factory=list)
+    by_hand: list[Started] = field(default_factory=list)  # instances of before, just like a run's
     trace: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.tip = Commit(0, self.runs, Ledger.of([]))
+        for number, run in enumerate(self.runs):
+            if self.chance(self.chances.by_hand):
+                instance = InstanceId(f"by-hand-{number}")
+                self.by_hand.append(Started(run=run, instance=instance, at=-3600, listed=-3600))
 
     def service_time(self) -> EpochMs:
         return EpochMs(START + int(self.loop.time() * (1 + self.drift) * 1000))
@@ -316,16 +322,21 @@ class Process:
     ) -> tuple[ports.Instance, ...]:
         await self.step("search", 0.01, 0.5)
         world = self.world
+
+        def created(one: Started) -> EpochMs:
+            return EpochMs((START + int(one.at * (1 + world.drift) * 1000)) // 1000 * 1000)
+
         found = tuple(
             ports.Instance(
                 id=one.instance,
                 flow_id=one.run.flow_id,
                 trigger_time=EpochMs(one.run.trigger_time // 1000 * 1000),
-                created=EpochMs((START + int(one.at * (1 + world.drift) * 1000)) // 1000 * 1000),
+                created=created(one),
+                created_latest=created(one),
                 parameters=one.run.parameters,
                 status=2,
             )
-            for one in world.started
+            for one in (*world.by_hand, *world.started)
             if one.run.flow_id == flow_id
             and from_time <= one.run.trigger_time < to_time
             and one.listed <= world.loop.time()

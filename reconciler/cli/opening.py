@@ -1,0 +1,54 @@
+"""Opening what the commands that write work on: the shared branch and the gateway."""
+
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.apply.ports import Gateway
+from reconciler.cli.options import CommonOptions
+from reconciler.configuration import Environment
+from reconciler.gateway import GatewaySettings, open_gateway
+from reconciler.git import Git
+from reconciler.settings import (
+    choose_environment,
+    find_root,
+    read_configuration,
+    read_credentials,
+)
+from reconciler.store import GitStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """One environment on the shared branch."""
+
+    root: Path  # of the configuration
+    git: Git
+    branch: str
+    environment: Environment  # as this checkout has it; the branch's comes with a snapshot
+    store: GitStore
+
+    @classmethod
+    def find(cls, options: CommonOptions) -> "Shared":
+        """Find it. Raises ConfigurationError, GitError."""
+        root = find_root(options.repo)
+        configuration = read_configuration(root)
+        environment = choose_environment(configuration, options.env)
+        git = Git.at(root)
+        branch = configuration.git.branch or git.default_branch(configuration.git.remote)
+        store = GitStore(git, configuration, environment.name, branch)
+        return cls(root=root, git=git, branch=branch, environment=environment, store=store)
+
+    def open_gateway(self, environment: Environment) -> AbstractAsyncContextManager[Gateway]:
+        """The environment's gateway. Raises ConfigurationError, as for missing credentials."""
+        gateway = environment.gateway
+        settings = GatewaySettings(
+            url=gateway.url,
+            org_id=gateway.org_id,
+            user_id=gateway.user_id,
+            zone=gateway.zone,
+            timeout=gateway.timeout,
+            requests_per_second=environment.limits.requests_per_second,
+            ca_file=str(self.root / gateway.ca_file) if gateway.ca_file else None,
+        )
+        return open_gateway(settings, read_credentials(gateway))

@@ -1,0 +1,29 @@
+"""`reconciler resolve`."""
+
+import click
+
+from reconciler.cli.options import common_options, current_options
+from reconciler.errors import ExitCode
+
+
+@click.command("resolve")
+@click.argument("run")
+@click.option("--triggered", metavar="ID", help="It was started, as this instance.")
+@click.option("--not-triggered", is_flag=True, help="It was not started.")
+@click.option("--reason", default="", metavar="TEXT", help="Why, for those who read the ledger.")
+@click.option("--yes", is_flag=True, help="Even while it may still be started.")
+@common_options
+def command(
+    *, run: str, triggered: str | None, not_triggered: bool, reason: str, yes: bool
+) -> ExitCode:
+    """Settle a run that is in doubt.
+
+    With --triggered, the service is asked whether it knows that instance. With --not-triggered the
+    run is pending again, and the next apply starts it.
+    """
+    if (triggered is None) is not not_triggered:
+        raise click.UsageError("Say either --triggered ID or --not-triggered.")
+    from reconciler.cli.settling import resolve_run
+
+    click.echo(resolve_run(current_options(), run, triggered, reason, sure=yes))
+    return ExitCode.OK

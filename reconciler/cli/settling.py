@@ -1,0 +1,66 @@
+"""What `resolve` and `recover` do, between their options and their output."""
+
+import asyncio
+from functools import partial
+from pathlib import Path
+
+from reconciler.apply.branch import Branch
+from reconciler.apply.steps import Step
+from reconciler.cli.opening import Shared
+from reconciler.cli.options import CommonOptions
+from reconciler.errors import ReconcilerError
+from reconciler.git import Git
+from reconciler.ledger import events
+from reconciler.machine import LocalClock, jitter, rescue
+from reconciler.model import InstanceId, RunId
+from reconciler.resolve import Decision, recover, resolve
+
+
+def resolve_run(
+    options: CommonOptions, run: str, triggered: str | None, reason: str, *, sure: bool
+) -> str:
+    """Record what a person says about a run, and say what it is now."""
+    shared = Shared.find(options)
+    decision = Decision(
+        run=RunId(run),
+        triggered=InstanceId(triggered) if triggered is not None else None,
+        by=_person(shared.git),
+        reason=reason,
+        sure=sure,
+    )
+    asyncio.run(resolve(decision, shared.store, shared.open_gateway, LocalClock()))
+    if triggered is None:
+        return f"{run} is pending again: the next apply starts it"
+    return f"{run} is recorded as triggered: {triggered}"
+
+
+def recover_file(options: CommonOptions, file: Path) -> str:
+    """Feed a rescue file back, and say how much of it was missing."""
+    shared = Shared.find(options)
+    try:
+        lost = list(events.decode(file.read_bytes(), str(file)))
+    except OSError as error:
+        raise ReconcilerError(f"{file} cannot be read: {error.strerror}") from None
+
+    async def feed() -> int:
+        branch = Branch(
+            store=shared.store,
+            snapshot=await shared.store.fetch(),
+            progress=_silent,
+            jitter=jitter,
+            rescue=partial(rescue, shared.root),
+            pending=[],
+        )
+        return await recover(lost, branch)
+
+    missing = asyncio.run(feed())
+    return f"{len(lost)} events in {file}: {missing} recorded, the ledger held the others already"
+
+
+def _silent(_: Step) -> None:
+    return
+
+
+def _person(git: Git) -> str:
+    """Whom git takes for the committer: name and address, without the time behind them."""
+    return git.run("var", "GIT_COMMITTER_IDENT").text.rsplit(" ", 2)[0]

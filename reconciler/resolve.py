@@ -1,0 +1,132 @@
+"""A person settles a run that is in doubt, and lost outcomes are fed back: the protocol of both."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+
+from reconciler.apply.branch import Branch
+from reconciler.apply.lease import ServiceClock
+from reconciler.apply.ports import Clock, Gateway, Landed, Raced, Snapshot, Store
+from reconciler.configuration import Environment
+from reconciler.errors import GitError, RefusedError
+from reconciler.ledger import Event, Ledger, Record, RunState, events
+from reconciler.model import EpochMs, InstanceId, RunId
+from reconciler.times import format_instant
+
+_ATTEMPTS = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What a person says about a run."""
+
+    run: RunId
+    triggered: InstanceId | None  # None: it was not started
+    by: str
+    reason: str = ""
+    sure: bool = False  # even though somebody may still start it, or its time lies ahead
+
+
+async def resolve(
+    decision: Decision,
+    store: Store,
+    open_gateway: Callable[[Environment], AbstractAsyncContextManager[Gateway]],
+    clock: Clock,
+) -> Record:
+    """Record the decision on the shared branch, and give what is known of the run then.
+
+    Raises RefusedError where the run is not in doubt, the instance is not one of the run's flow,
+    or the decision is premature and not `sure`; GitError, GatewayError.
+    """
+    snapshot = await store.fetch()
+    _in_doubt(snapshot.ledger, decision.run)
+    async with open_gateway(snapshot.environment) as gateway:
+        service = await ServiceClock.ask(gateway, clock)
+        for _ in range(_ATTEMPTS):
+            record = _in_doubt(snapshot.ledger, decision.run)
+            if decision.triggered is not None:
+                await _check_instance(gateway, record, decision.triggered)
+            elif not decision.sure:
+                _check_due(record, service.earliest())
+            event = events.Resolved(
+                v=events.VERSION,
+                at=format_instant(service.earliest()),
+                run=decision.run,
+                by=decision.by,
+                triggered=decision.triggered,
+                reason=decision.reason,
+            )
+            appended = await store.append(snapshot, [event], _message(snapshot, record, decision))
+            if isinstance(appended, Landed):
+                return appended.snapshot.ledger.records[decision.run]
+            if not isinstance(appended, Raced):
+                raise GitError(f"the decision was not recorded for certain: {appended.message}")
+            snapshot = await store.fetch()
+    raise GitError("the decision was not recorded: the branch kept moving", hint="Try again.")
+
+
+def _in_doubt(ledger: Ledger, run: RunId) -> Record:
+    record = ledger.records.get(run)
+    if record is None:
+        raise RefusedError(
+            f"{run} is not in the ledger", hint="`reconciler status` lists every run."
+        )
+    state = record.state(record.until)  # a claim is judged by `_check_due`, not here
+    if state is not RunState.IN_DOUBT:
+        raise RefusedError(f"{run} is not in doubt: it is {state}")
+    return record
+
+
+def _check_due(record: Record, now: EpochMs) -> None:
+    for what, until in (("its claim", record.until), ("its trigger time", record.trigger_time)):
+        if until > now:
+            raise RefusedError(
+                f"{what} lies ahead until {format_instant(until)}: until then {record.run} may "
+                "still be started, or wait unseen at the service",
+                hint="Wait, or say --yes if you know that it was not and will not be started.",
+            )
+
+
+async def _check_instance(gateway: Gateway, record: Record, instance: InstanceId) -> None:
+    found = await gateway.instance(instance)
+    if found is None:
+        raise RefusedError(f"the service knows no instance {instance}")
+    if record.flow_id is not None and found.flow_id not in {None, record.flow_id}:
+        raise RefusedError(
+            f"instance {instance} is of flow {found.flow_id}, and {record.run} of {record.flow_id}"
+        )
+
+
+def _message(snapshot: Snapshot, record: Record, decision: Decision) -> str:
+    what = f"triggered as {decision.triggered}" if decision.triggered else "not triggered"
+    subject = f"reconciler: {snapshot.environment.name}: {decision.run} was {what} [skip ci]"
+    return f"{subject}\n\nReconciler-Claim: {record.claim}\n"
+
+
+async def recover(lost: Sequence[Event], branch: Branch) -> int:
+    """Append what the branch does not hold of lost outcomes; gives how many that were.
+
+    Raises RefusedError for an outcome whose claim the branch does not have with that run and
+    digest, and what `Branch.record` raises.
+    """
+    ledger = branch.snapshot.ledger
+    for event in lost:
+        _check_claimed(event, ledger)
+    branch.pending = [event for event in lost if not ledger.holds(event)]
+    missing = len(branch.pending)
+    await branch.record()
+    return missing
+
+
+def _check_claimed(event: Event, ledger: Ledger) -> None:
+    if isinstance(event, events.Claim | events.Observed | events.Resolved):
+        raise RefusedError("the file holds other events than outcomes: it is not a rescue file")
+    claim = ledger.claims.get(event.claim) if event.claim else None
+    claimed = claim.runs.get(event.run) if claim else None
+    if claimed is None:
+        raise RefusedError(
+            f"the branch has no claim {event.claim} of {event.run}",
+            hint="Is this the repository and the environment that the file comes from?",
+        )
+    if isinstance(event, events.Triggered) and event.digest != claimed.digest:
+        raise RefusedError(f"{event.run} was claimed with another digest than the file says")

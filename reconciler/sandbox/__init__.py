@@ -1,0 +1,29 @@
+"""A local EnOS gateway that behaves as the reference says, and misbehaves as it is told."""
+
+from reconciler.sandbox.app import Sandbox, environment
+from reconciler.sandbox.calls import Operation
+from reconciler.sandbox.faults import ALWAYS, NEVER, Drop, Fault, Reply
+from reconciler.sandbox.file import read_sandbox_file
+from reconciler.sandbox.instances import FlowInstance
+from reconciler.sandbox.journal import Served
+from reconciler.sandbox.options import FlowOptions, SandboxOptions, Status
+from reconciler.sandbox.server import running, serve
+
+__all__ = [
+    "ALWAYS",
+    "NEVER",
+    "Drop",
+    "Fault",
+    "FlowInstance",
+    "FlowOptions",
+    "Operation",
+    "Reply",
+    "Sandbox",
+    "SandboxOptions",
+    "Served",
+    "Status",
+    "environment",
+    "read_sandbox_file",
+    "running",
+    "serve",
+]

@@ -1,0 +1,119 @@
+"""Flows and instances as the service describes and lists them."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import Any
+
+from reconciler.model import EpochMs, wire_parameters
+from reconciler.sandbox.answers import RefusalError, unusable
+from reconciler.sandbox.bodies import SearchBody, Sorter
+from reconciler.sandbox.instances import FlowInstance, Instances, Phase
+from reconciler.sandbox.options import FlowOptions, SandboxOptions
+from reconciler.times import business_date, in_zone
+
+_SORTER_FIELDS = ("triggerTime", "start_time")  # the reference's samples have both
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """One page of what a search found, and how many there are on all pages."""
+
+    page: Sequence[FlowInstance]
+    count: int
+
+
+def find(instances: Instances, wanted: SearchBody, options: SandboxOptions, now: EpochMs) -> Found:
+    """List Flow Instances. Raises RefusalError for a sorter, status or page that is none."""
+    statuses = _statuses(wanted.status)
+    found = [
+        one
+        for one in instances
+        if wanted.type == options.instance_type
+        and one.listed_from <= now
+        and (wanted.from_trigger_time is None or wanted.from_trigger_time <= one.trigger_time)
+        and (wanted.to_trigger_time is None or one.trigger_time < wanted.to_trigger_time)
+        and (wanted.expression in one.id or wanted.expression in _flow_name(one.flow_id, options))
+        and (not wanted.owner or wanted.owner in one.owner.split(";"))
+        and (not statuses or instances.phase(one, now).status in statuses)
+    ]
+    for sorter in reversed(wanted.pagination.sorters):
+        _sort(found, sorter, instances, now)
+    start = _page_index(wanted, options) * wanted.pagination.page_size
+    return Found(page=found[start : start + wanted.pagination.page_size], count=len(found))
+
+
+def describe_instance(
+    instance: FlowInstance, phase: Phase, options: SandboxOptions, zone: tzinfo
+) -> dict[str, Any]:
+    """A FlowInstance of the reference."""
+    flow_id = instance.flow_id
+    return {
+        "instanceId": instance.id,
+        "flowId": str(flow_id) if options.flow_id_as_string else flow_id,
+        "flowName": _flow_name(flow_id, options),
+        "parameters": json.dumps(wire_parameters(instance.parameters), ensure_ascii=False),
+        "status": phase.status.value,
+        "statusDesc": phase.status.name,
+        "triggerTime": _stamp(instance.trigger_time, zone),
+        "startTime": None if phase.started is None else _stamp(phase.started, zone),
+        "endTime": None if phase.ended is None else _stamp(phase.ended, zone),
+        "timestamp": _stamp(instance.created, zone),
+        "owner": instance.owner,
+        "calDt": business_date(instance.trigger_time, zone).isoformat(),
+    }
+
+
+def describe_flow(flow_id: int, flow: FlowOptions, user: str) -> dict[str, Any]:
+    """A Flow of the reference, as that user sees it."""
+    owner = flow.owner or user
+    return {
+        "flowId": flow_id,
+        "flowName": flow.name or f"flow-{flow_id}",
+        "type": 0,
+        "owner": owner,
+        "locked": flow.locked,
+        "isUserLocked": flow.user_locked,
+        "hasEditPri": flow.privilege and user in owner.split(";"),
+        "parameters": [],
+        "graph": {"tasks": [{"taskId": n, "name": f"task-{n}"} for n in range(1, flow.tasks + 1)]},
+    }
+
+
+def _statuses(text: str) -> frozenset[int]:
+    try:
+        return frozenset(int(code) for code in text.split(",") if text)
+    except ValueError:
+        raise unusable(f"status is no list of codes: {text}") from None
+
+
+def _sort(found: list[FlowInstance], sorter: Sorter, instances: Instances, now: EpochMs) -> None:
+    if sorter.field not in _SORTER_FIELDS:
+        raise RefusalError(f"invalid sorter field: {sorter.field}", code=62102)
+
+    def key(one: FlowInstance) -> int:
+        if sorter.field == "triggerTime":
+            return one.trigger_time
+        started = instances.phase(one, now).started
+        return one.ready if started is None else started
+
+    found.sort(key=key, reverse=sorter.order == "desc")
+
+
+def _page_index(wanted: SearchBody, options: SandboxOptions) -> int:
+    number = wanted.pagination.page_no
+    if number is None:
+        return 0
+    if number < 0:
+        raise unusable("pageNo is negative")
+    return max(number - options.page_base, 0)  # page 0, where the first is 1, is the first
+
+
+def _flow_name(flow_id: int, options: SandboxOptions) -> str:
+    return options.flow(flow_id).name or f"flow-{flow_id}"
+
+
+def _stamp(instant: EpochMs, zone: tzinfo) -> str:
+    """As the service writes instants: in its zone without saying so, cut to the second."""
+    return in_zone(instant, zone).strftime("%Y-%m-%d %H:%M:%S")

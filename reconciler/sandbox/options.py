@@ -1,0 +1,80 @@
+"""What the sandbox pretends to be: its keys, zone and flows, and where the reference is silent."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from pathlib import Path
+
+from reconciler.errors import ConfigurationError
+from reconciler.times import parse_zone
+
+
+class Status(IntEnum):
+    """FlowInstance status (EnOS reference)."""
+
+    FAIL = -1
+    INIT = 0
+    SUCCESS = 1
+    RUNNING = 2
+    SUSPEND = 3
+    INTERNAL_ERROR = 4
+    WAIT = 5
+    READY = 6
+    TIMEOUT = 7
+    CANCEL = 8
+    RERUN = 9
+    SKIP = 10
+
+
+ENDINGS = (Status.SUCCESS, Status.FAIL, Status.INTERNAL_ERROR, Status.TIMEOUT, Status.SKIP)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowOptions:
+    """One flow. A flow that nobody declares exists, and can be triggered by everybody."""
+
+    name: str = ""  # empty: `flow-{flowId}`
+    owner: str = ""  # user ids, `;` between them; empty: whoever asks
+    exists: bool = True
+    privilege: bool = True  # False: every user gets 62103
+    locked: bool = False
+    user_locked: bool = False
+    tasks: int = 1  # 0: a trigger gets 62104
+    run_seconds: float | None = None  # None: as the sandbox's
+    ends: Status = Status.SUCCESS  # one of ENDINGS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxOptions:
+    """Everything that can be set beside the faults.
+
+    Raises ConfigurationError if there is no such zone.
+    """
+
+    require_auth: bool = True  # False: any token and signature will do, and none at all
+    access_key: str = "sandbox-key"
+    secret_key: str = field(default="sandbox-secret", repr=False)
+    token_seconds: int = 7200
+    timezone: str = "GMT+8"
+    latency: float = 0.0  # seconds, added to every answer
+    journal: Path | None = None  # gets a JSON line for each request
+    max_body_bytes: int = 1 << 20
+    run_seconds: float = 2.0  # how long an instance runs
+    page_base: int = 1  # the number of a search's first page; samples have 0 and 1
+    instance_type: int = 0  # which `type` a triggered instance gets; not documented
+    flow_id_as_string: bool = False  # in a FlowInstance; samples have both
+    users: Mapping[str, frozenset[str]] | None = None  # by organisation; None: any user of any
+    flows: Mapping[int, FlowOptions] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        try:
+            parse_zone(self.timezone)
+        except ValueError as error:
+            raise ConfigurationError(f"the sandbox's time zone {error}") from None
+
+    def flow(self, flow_id: int) -> FlowOptions:
+        """What is declared of the flow, or what holds for every other."""
+        return self.flows.get(flow_id, _UNDECLARED)
+
+
+_UNDECLARED = FlowOptions()

@@ -1,0 +1,97 @@
+"""What an apply did, and the exit code that follows from it."""
+
+from itertools import product
+from typing import Any
+
+import pytest
+
+from reconciler.apply.result import ApplyResult, exit_code
+from reconciler.apply.settle import Doubt
+from reconciler.errors import ExitCode
+from reconciler.ledger import events
+from reconciler.plan import Action, PlannedRun
+from tests.building import (
+    a_rejected,
+    a_run,
+    a_triggered,
+    an_absent,
+    an_unknown,
+    runs_apart,
+)
+
+RUN = a_run()
+PLANNED = PlannedRun(
+    id=RUN.id,
+    action=Action.TRIGGER,
+    reason="its time is past",
+    flow_id=RUN.flow_id,
+    trigger_time=RUN.trigger_time,
+    parameters=RUN.parameters,
+    digest=RUN.digest,
+    place=RUN.place,
+    run=RUN,
+)
+DOUBT = Doubt(planned=PLANNED, reason="nothing found yet", decided_at=None)
+
+
+def a_result(**more: Any) -> ApplyResult:
+    values: dict[str, Any] = {
+        "commit": "c" * 40,
+        "outcomes": (),
+        "unstarted": (),
+        "doubts": (),
+        "waiting": (),
+    }
+    return ApplyResult(**(values | more))
+
+
+@pytest.mark.parametrize(
+    ("result", "code"),
+    [
+        (a_result(), ExitCode.OK),
+        (a_result(outcomes=[a_triggered(RUN)]), ExitCode.OK),
+        (a_result(waiting=[PLANNED]), ExitCode.OK),
+        (a_result(unstarted=[PLANNED]), ExitCode.PROBLEM),
+        (a_result(doubts=[DOUBT]), ExitCode.IN_DOUBT),
+        (a_result(interrupted=True), ExitCode.INTERRUPTED),
+    ],
+)
+def test_the_exit_code_follows_from_what_is_left(result: ApplyResult, code: ExitCode) -> None:
+    assert exit_code(result) is code
+
+
+@pytest.mark.parametrize(
+    ("unstarted", "doubts", "interrupted"),
+    list(product([[], [PLANNED]], [[], [DOUBT]], [False, True])),
+)
+def test_what_a_pipeline_must_react_to_first_decides(
+    unstarted: list[PlannedRun], doubts: list[Doubt], interrupted: bool
+) -> None:
+    result = a_result(unstarted=unstarted, doubts=doubts, interrupted=interrupted)
+    expected = (
+        ExitCode.INTERRUPTED
+        if interrupted
+        else ExitCode.IN_DOUBT
+        if doubts
+        else ExitCode.PROBLEM
+        if unstarted
+        else ExitCode.OK
+    )
+    assert exit_code(result) is expected
+
+
+def test_only_a_run_that_is_still_in_doubt_counts_as_such() -> None:
+    # Its outcome was unknown for a while, and then it was found.
+    settled = a_result(outcomes=[a_triggered(RUN)])
+    assert exit_code(settled) is ExitCode.OK
+
+
+def test_outcomes_are_told_by_kind_in_their_order() -> None:
+    one, two, three = runs_apart(3)
+    result = a_result(outcomes=[a_triggered(two), an_absent(three), a_triggered(one)])
+    assert result.of_kind(events.Triggered) == ["run-1", "run-0"]
+    assert result.of_kind(events.Absent) == ["run-2"]
+    assert result.of_kind(events.Rejected) == result.of_kind(events.Unknown) == []
+    other = a_result(outcomes=[a_rejected(one), an_unknown(two)])
+    assert other.of_kind(events.Rejected) == ["run-0"]
+    assert other.of_kind(events.Unknown) == ["run-1"]

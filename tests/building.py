@@ -1,0 +1,178 @@
+"""Builders of the core's values: each gives a plausible one, with what the test cares about named."""
+
+from typing import Any
+
+from reconciler.apply.ports import Instance
+from reconciler.ledger import Ledger, events
+from reconciler.model import (
+    ClaimId,
+    Declared,
+    Digest,
+    EpochMs,
+    InstanceId,
+    Parameters,
+    Place,
+    Problem,
+    Run,
+    RunId,
+    run_digest,
+)
+from reconciler.times import format_instant, parse_instant
+
+EIGHT = parse_instant("2024-03-02T08:00:00+08:00")  # the trigger time of every run, unless told
+NOW = parse_instant("2024-03-02T12:00:00+08:00")
+CLAIM_MS = 120_000
+PARAMETERS: Parameters = (("REPLACE", "ddee"),)
+
+_POINTERS = ("/metadata/name", "/spec/flowId", "/spec/triggerTime", "/spec/duplicateOf")
+
+
+def after(instant: EpochMs, milliseconds: int) -> EpochMs:
+    """The instant that many milliseconds later."""
+    return EpochMs(instant + milliseconds)
+
+
+def a_run(name: str = "wind", **more: Any) -> Run:
+    """A declared run in a file of its own; its digest follows from what it carries."""
+    values: dict[str, Any] = {
+        "revision": 1,
+        "flow_id": 3377,
+        "trigger_time": EIGHT,
+        "parameters": PARAMETERS,
+        "place": Place(file=f"triggers/{name}.yaml"),
+        "places": {
+            pointer: Place(file=f"triggers/{name}.yaml", line=line, column=3)
+            for line, pointer in enumerate(_POINTERS, start=2)
+        },
+    } | more
+    values.setdefault(
+        "digest", run_digest(values["flow_id"], values["trigger_time"], values["parameters"])
+    )
+    return Run(name=name, **values)
+
+
+def runs_apart(count: int, **more: Any) -> tuple[Run, ...]:
+    """That many runs of one flow, `run-0` and on, a minute apart."""
+    return tuple(
+        a_run(f"run-{number}", trigger_time=after(EIGHT, number * 60_000), **more)
+        for number in range(count)
+    )
+
+
+def declared(*runs: Run, problems: tuple[Problem, ...] = ()) -> Declared:
+    """What manifests declare, each run in its own file."""
+    return Declared(runs=runs, problems=problems, files=tuple(run.place.file for run in runs))
+
+
+def a_problem(file: str = "triggers/other.yaml", code: str = "schema") -> Problem:
+    """A problem that the manifests themselves have."""
+    return Problem(place=Place(file=file), code=code, message="is wrong")
+
+
+def a_claim(*runs: Run, claim: str = "c1", at: EpochMs = NOW, **more: Any) -> events.Claim:
+    """A claim of the runs that lasts two minutes."""
+    values: dict[str, Any] = {
+        "v": events.VERSION,
+        "at": format_instant(at),
+        "claim": ClaimId(claim),
+        "by": "ana@ops-1 pid 4711",
+        "until": format_instant(after(at, CLAIM_MS)),
+        "commit": "8c6cf7a4c1d1f2a05a0e1a4e5c2b8a7c5f1e3d2b",
+        "runs": {run.id: events.claimed_run(run) for run in runs},
+    }
+    return events.Claim(**(values | more))
+
+
+def a_triggered(
+    run: Run, instance: str = "3377-1", claim: str | None = "c1", **more: Any
+) -> events.Triggered:
+    """The run was started as that instance."""
+    values: dict[str, Any] = {
+        "v": events.VERSION,
+        "at": format_instant(NOW),
+        "run": run.id,
+        "claim": claim and ClaimId(claim),
+        "digest": run.digest,
+        "flow_id": run.flow_id,
+        "trigger_time": run.trigger_time,
+        "flow_instance_id": InstanceId(instance),
+    }
+    return events.Triggered(**(values | more))
+
+
+def a_rejected(run: Run, claim: str = "c1") -> events.Rejected:
+    """The service refused the run."""
+    return events.Rejected(
+        v=events.VERSION,
+        at=format_instant(NOW),
+        run=run.id,
+        claim=ClaimId(claim),
+        code=62103,
+        message="user has no privilege",
+    )
+
+
+def an_unknown(run: Run, claim: str = "c1") -> events.Unknown:
+    """The start's outcome could not be told."""
+    return events.Unknown(
+        v=events.VERSION,
+        at=format_instant(NOW),
+        run=run.id,
+        claim=ClaimId(claim),
+        seen="HTTP 502",
+    )
+
+
+def an_absent(run: Run, claim: str = "c1") -> events.Absent:
+    """The claim certainly started nothing."""
+    return events.Absent(
+        v=events.VERSION,
+        at=format_instant(NOW),
+        run=run.id,
+        claim=ClaimId(claim),
+        evidence={"notStarted": "not reached"},
+    )
+
+
+def an_observed(run: Run, status: int | str = 1) -> events.Observed:
+    """The instance was seen in that status."""
+    return events.Observed(v=events.VERSION, at=format_instant(NOW), run=run.id, status=status)
+
+
+def a_resolved(run: Run, instance: str | None = None) -> events.Resolved:
+    """A person says that the run was started as that instance, or that it was not."""
+    return events.Resolved(
+        v=events.VERSION,
+        at=format_instant(NOW),
+        run=run.id,
+        by="Ana Lima <ana@example.com>",
+        triggered=instance and InstanceId(instance),
+        reason="seen in the console",
+    )
+
+
+def a_ledger(*recorded: events.Event) -> Ledger:
+    """The ledger that those events make."""
+    return Ledger.of(recorded)
+
+
+def an_instance(run: Run, instance: str = "3377-1", **more: Any) -> Instance:
+    """The run's instance as a search lists it: created right after the claim, stamps cut."""
+    values: dict[str, Any] = {
+        "flow_id": run.flow_id,
+        "trigger_time": EpochMs(run.trigger_time // 1000 * 1000),
+        "created": EpochMs(NOW // 1000 * 1000),
+        "parameters": run.parameters,
+        "status": 2,
+    }
+    return Instance(id=InstanceId(instance), **(values | more))
+
+
+def id_of(name: str) -> RunId:
+    """A run id, for a test that has only its text."""
+    return RunId(name)
+
+
+def a_digest(letter: str) -> Digest:
+    """A digest that differs from those of other letters."""
+    return Digest(letter * 64)

@@ -1,0 +1,328 @@
+"""The fold: what the events together say of each run."""
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from reconciler.errors import LedgerError
+from reconciler.ledger import Event, Ledger, RunState, events
+from reconciler.ledger.fold import MAY_HAVE_STARTED, STARTED, Phase
+from reconciler.model import EpochMs
+from tests.building import (
+    CLAIM_MS,
+    NOW,
+    a_claim,
+    a_digest,
+    a_ledger,
+    a_rejected,
+    a_resolved,
+    a_run,
+    a_triggered,
+    after,
+    an_absent,
+    an_observed,
+    an_unknown,
+)
+from tests.ledger.histories import LATER, RUNS, histories, states
+
+RUN = a_run()
+
+
+def state(*recorded: Event, now: EpochMs = LATER) -> RunState:
+    return a_ledger(*recorded).records[RUN.id].state(now)
+
+
+# What one run's events come to
+
+
+@pytest.mark.parametrize(
+    ("outcome", "expected"),
+    [
+        (an_absent(RUN), RunState.PENDING),
+        (an_unknown(RUN), RunState.IN_DOUBT),
+        (a_rejected(RUN), RunState.REJECTED),
+        (a_triggered(RUN), RunState.TRIGGERED),
+        (a_resolved(RUN), RunState.PENDING),
+        (a_resolved(RUN, "3377-1"), RunState.TRIGGERED),
+    ],
+)
+def test_an_outcome_gives_a_claimed_run_its_state_at_once(
+    outcome: Event, expected: RunState
+) -> None:
+    assert state(a_claim(RUN), outcome, now=NOW) is expected
+    assert state(a_claim(RUN), outcome, now=LATER) is expected
+
+
+@pytest.mark.parametrize(
+    ("passed", "expected"),
+    [
+        (0, RunState.CLAIMED),
+        (CLAIM_MS - 1, RunState.CLAIMED),
+        (CLAIM_MS, RunState.IN_DOUBT),
+        (CLAIM_MS * 1000, RunState.IN_DOUBT),
+    ],
+)
+def test_a_claim_without_an_outcome_is_in_doubt_from_the_moment_it_expires(
+    passed: int, expected: RunState
+) -> None:
+    assert state(a_claim(RUN), now=after(NOW, passed)) is expected
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (1, RunState.SUCCEEDED),
+        ("SUCCESS", RunState.SUCCEEDED),
+        ("success", RunState.SUCCEEDED),
+        (-1, RunState.FAILED),
+        (4, RunState.FAILED),
+        (7, RunState.FAILED),
+        (8, RunState.FAILED),
+        (10, RunState.FAILED),
+        ("CANCEL", RunState.FAILED),
+        (0, RunState.TRIGGERED),
+        (2, RunState.TRIGGERED),
+        (3, RunState.TRIGGERED),
+        (5, RunState.TRIGGERED),
+        (6, RunState.TRIGGERED),
+        (9, RunState.TRIGGERED),
+        (77, RunState.TRIGGERED),
+        ("what is this", RunState.TRIGGERED),
+    ],
+)
+def test_only_a_final_status_ends_a_run(status: int | str, expected: RunState) -> None:
+    assert state(a_claim(RUN), a_triggered(RUN), an_observed(RUN, status)) is expected
+
+
+def test_a_record_knows_the_claim_that_its_run_is_under() -> None:
+    record = a_ledger(a_claim(RUN)).records[RUN.id]
+    assert (record.claim, record.flow_id, record.digest) == ("c1", RUN.flow_id, RUN.digest)
+    assert (record.claimed_at, record.until) == (a_claim(RUN).at, after(NOW, CLAIM_MS))
+
+
+def test_a_new_claim_takes_the_place_of_what_an_older_one_left() -> None:
+    again = a_run(parameters=(("REPLACE", "other"),))
+    record = a_ledger(
+        a_claim(RUN), a_rejected(RUN), a_claim(again, claim="c2", at=after(NOW, 5))
+    ).records[RUN.id]
+    assert (record.phase, record.claim, record.error) == (Phase.CLAIMED, "c2", None)
+    assert record.digest == again.digest
+
+
+def test_an_import_of_a_start_needs_no_claim() -> None:
+    record = a_ledger(a_triggered(RUN, claim=None)).records[RUN.id]
+    assert (record.phase, record.claim, record.instances) == (Phase.TRIGGERED, None, ("3377-1",))
+
+
+def test_a_run_that_was_started_twice_says_so_with_both_instances() -> None:
+    record = a_ledger(a_claim(RUN), a_triggered(RUN, "3377-1"), a_triggered(RUN, "3377-2")).records[
+        RUN.id
+    ]
+    assert record.instances == ("3377-1", "3377-2")
+    assert record.error == "started twice: also as 3377-1"
+
+
+def test_the_start_that_a_late_applier_reports_wins_over_a_newer_claim() -> None:
+    late = a_triggered(RUN, "3377-1", "c1")
+    taken = [a_claim(RUN), an_absent(RUN), a_claim(RUN, claim="c2")]
+    assert state(*taken, late) is RunState.TRIGGERED
+    record = a_ledger(*taken, late, a_triggered(RUN, "3377-2", "c2")).records[RUN.id]
+    assert record.instances == ("3377-1", "3377-2")
+
+
+def test_a_doubt_that_is_raised_after_a_proof_of_absence_is_looked_into_again() -> None:
+    # Its applier was frozen: the request may have left after others had looked for it in vain.
+    assert state(a_claim(RUN), an_absent(RUN), an_unknown(RUN)) is RunState.IN_DOUBT
+
+
+def test_a_claim_of_a_started_run_changes_nothing() -> None:
+    started = [a_claim(RUN), a_triggered(RUN)]
+    assert a_ledger(*started, a_claim(RUN, claim="c2")).records == a_ledger(*started).records
+
+
+def test_a_person_cannot_undo_a_start() -> None:
+    assert state(a_claim(RUN), a_triggered(RUN), a_resolved(RUN)) is RunState.TRIGGERED
+
+
+def test_what_a_person_settled_names_the_person() -> None:
+    record = a_ledger(a_claim(RUN), an_unknown(RUN), a_resolved(RUN, "3377-9")).records[RUN.id]
+    assert record.instances == ("3377-9",)
+    assert record.evidence == {
+        "resolvedBy": "Ana Lima <ana@example.com>",
+        "reason": "seen in the console",
+    }
+
+
+# What contradicts itself
+
+
+@pytest.mark.parametrize(
+    "event",
+    [an_absent(RUN), an_unknown(RUN), a_rejected(RUN), an_observed(RUN), a_resolved(RUN)],
+)
+def test_news_of_a_run_that_was_never_claimed_stops_everything(event: Event) -> None:
+    with pytest.raises(LedgerError, match="wind"):
+        a_ledger(event)
+
+
+@pytest.mark.parametrize("outcome", [an_absent, an_unknown, a_rejected])
+@pytest.mark.parametrize("claim", ["c1", "c2", "c3"])
+def test_an_outcome_whose_claim_the_ledger_has_lost_stops_everything(
+    outcome: type, claim: str
+) -> None:
+    # As where a commit that holds a claim was reverted: the run may have been started under it.
+    other = a_run("other", trigger_time=EpochMs(0))
+    history = [a_claim(other, claim="c2"), a_claim(RUN, claim="c1"), an_absent(RUN, "c1")]
+    if claim == "c1":
+        assert state(*history, outcome(RUN, claim)) is not None
+        return
+    with pytest.raises(LedgerError, match=f"under claim {claim}, which is not there"):
+        a_ledger(*history, outcome(RUN, claim))
+
+
+@pytest.mark.parametrize("before", [[], [an_unknown(RUN)], [an_absent(RUN)], [a_rejected(RUN)]])
+def test_the_status_of_an_instance_whose_start_is_lost_stops_everything(
+    before: list[Event],
+) -> None:
+    with pytest.raises(LedgerError, match="not that it was started"):
+        a_ledger(a_claim(RUN), *before, an_observed(RUN))
+
+
+def test_a_claim_whose_end_cannot_be_told_stops_everything() -> None:
+    with pytest.raises(LedgerError, match="holds a time that"):
+        a_ledger(a_claim(RUN, until="soon"))
+
+
+# What holds of any history
+
+
+@given(histories(), st.integers(0, 12))
+def test_a_ledger_may_be_folded_in_two_parts(history: list[Event], cut: int) -> None:
+    whole = Ledger.of(history)
+    parts = Ledger.of(history[:cut]).extended(history[cut:])
+    assert (parts.records, parts.claims, parts.length) == (
+        whole.records,
+        whole.claims,
+        whole.length,
+    )
+
+
+@given(histories())
+def test_extending_a_ledger_leaves_the_old_one_as_it_was(history: list[Event]) -> None:
+    old = Ledger.of(history)
+    records, claims = dict(old.records), dict(old.claims)
+    old.extended([a_claim(*RUNS, claim="new"), a_triggered(RUNS[0], "3377-new", "new")])
+    assert (old.records, old.claims, old.length) == (records, claims, len(history))
+
+
+@given(histories())
+def test_an_event_that_was_recorded_twice_says_no_more_than_once(history: list[Event]) -> None:
+    assume(history)
+    once, event = Ledger.of(history), history[-1]
+    twice = once.extended([event])
+    assert (twice.records, twice.claims) == (once.records, once.claims)
+
+
+@given(histories())
+def test_a_ledger_holds_the_event_that_it_has_just_been_given(history: list[Event]) -> None:
+    assume(history)
+    assert Ledger.of(history).holds(history[-1])
+
+
+@given(histories())
+def test_a_ledger_that_holds_an_event_is_not_changed_by_it(history: list[Event]) -> None:
+    assume(history)
+    before, event = Ledger.of(history[:-1]), history[-1]
+    if before.holds(event):
+        assert before.extended([event]).records == before.records
+
+
+@given(histories())
+def test_a_ledger_holds_every_start_that_it_was_ever_given(history: list[Event]) -> None:
+    ledger = Ledger.of(history)
+    starts = [event for event in history if isinstance(event, events.Triggered)]
+    assert all(ledger.holds(event) for event in starts)
+    assert all(event.flow_instance_id in ledger.records[event.run].instances for event in starts)
+
+
+@given(histories(), histories())
+def test_a_run_that_was_started_stays_started(first: list[Event], more: list[Event]) -> None:
+    before = Ledger.of(first)
+    ledger = before
+    for event in more:
+        try:
+            ledger = ledger.extended([event])
+        except LedgerError:  # the second history may contradict the first
+            continue
+    for run, record in before.records.items():
+        if record.phase in STARTED:
+            assert ledger.records[run].phase in STARTED
+            assert ledger.records[run].instances[: len(record.instances)] == record.instances
+
+
+@given(histories(), st.sampled_from([an_absent, an_unknown, a_rejected]))
+def test_an_outcome_of_an_older_claim_changes_nothing(history: list[Event], outcome: type) -> None:
+    ledger = Ledger.of(history)
+    for run in RUNS:
+        record = ledger.records.get(run.id)
+        older = [
+            claim.claim
+            for claim in ledger.claims.values()
+            if run.id in claim.runs and record is not None and claim.claim != record.claim
+        ]
+        for claim in older:
+            event = outcome(run, claim)
+            assert ledger.extended([event]).records == ledger.records
+            assert ledger.holds(event)
+
+
+@given(histories())
+def test_a_run_is_pending_or_rejected_only_by_the_newest_claims_own_outcome(
+    history: list[Event],
+) -> None:
+    ledger = Ledger.of(history)
+    for run, its_state in states(ledger).items():
+        mine = [event for event in history if event_is_about(event, run)]
+        newest = max(
+            (index for index, event in enumerate(mine) if isinstance(event, events.Claim)),
+            default=-1,
+        )
+        settled = any(
+            isinstance(event, events.Absent | events.Rejected | events.Resolved)
+            for event in mine[newest + 1 :]
+        )
+        if its_state in {RunState.PENDING, RunState.REJECTED}:
+            assert settled
+
+
+def event_is_about(event: Event, run: str) -> bool:
+    return run in event.runs if isinstance(event, events.Claim) else event.run == run
+
+
+@given(histories())
+def test_no_time_makes_a_run_startable(history: list[Event]) -> None:
+    for record in Ledger.of(history).records.values():
+        free = {RunState.PENDING, RunState.REJECTED}
+        assert (record.state(EpochMs(0)) in free) is (record.state(LATER) in free)
+        assert record.may_have_started is (record.state(LATER) not in free)
+
+
+def test_every_phase_is_sorted_into_those_that_may_have_started() -> None:
+    assert set(Phase) - MAY_HAVE_STARTED == {Phase.ABSENT, Phase.REJECTED}
+    assert STARTED < MAY_HAVE_STARTED
+
+
+def test_a_ledger_holds_a_claim_by_its_nonce_alone() -> None:
+    ledger = a_ledger(a_claim(RUN, claim="c1"))
+    assert ledger.holds(a_claim(claim="c1"))
+    assert not ledger.holds(a_claim(RUN, claim="c2"))
+
+
+def test_a_ledger_does_not_hold_news_of_a_run_that_it_does_not_know() -> None:
+    assert not a_ledger().holds(an_absent(RUN))
+    assert not a_ledger().holds(a_triggered(RUN))
+
+
+def test_a_record_of_a_start_has_the_digest_that_the_wire_carried() -> None:
+    started = a_triggered(RUN, digest=a_digest("d"))
+    assert a_ledger(a_claim(RUN), started).records[RUN.id].digest == a_digest("d")

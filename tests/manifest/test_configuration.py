@@ -1,0 +1,150 @@
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from reconciler.configuration import (
+    Configuration,
+    GatewayConfiguration,
+    GitConfiguration,
+    InvalidConfigurationError,
+    Limits,
+    parse_configuration,
+)
+from reconciler.errors import ConfigurationError, ExitCode
+from reconciler.model import Source
+from reconciler.schema import load_schema
+from tests.corpus.examples import CORPUS, source
+
+
+def valid(name: str) -> Configuration:
+    return parse_configuration(source(CORPUS / f"config/valid/{name}.yaml"))
+
+
+def test_what_is_left_out_has_the_defaults_that_the_design_names() -> None:
+    configuration = valid("minimal")
+    assert configuration.git == GitConfiguration(remote="origin", branch=None, ledger_branch=None)
+    environment = configuration.environments["prod"]
+    assert (environment.name, environment.manifests, environment.state) == (
+        "prod",
+        "triggers",
+        "state/prod",
+    )
+    gateway = environment.gateway
+    assert (gateway.access_key_env, gateway.secret_key_env) == (
+        "ENOS_ACCESS_KEY",
+        "ENOS_SECRET_KEY",
+    )
+    assert (gateway.timeout, gateway.settle, gateway.ca_file) == (30, 5, None)
+    assert (gateway.same_minute_allowed, gateway.correlation_parameter) == (False, None)
+    assert environment.limits == Limits(
+        max_runs_per_apply=200, concurrency=8, requests_per_second=None, claim_seconds=120
+    )
+
+
+def test_every_field_that_is_given_arrives() -> None:
+    configuration = valid("everything")
+    assert configuration.git == GitConfiguration(
+        remote="upstream", branch="trunk", ledger_branch="ledger/prod"
+    )
+    environment = configuration.environments["prod"]
+    gateway = environment.gateway
+    assert gateway == GatewayConfiguration(
+        url="https://apim.example.test",
+        org_id="o15504745674071",
+        user_id="u16418031372711526",
+        timezone="GMT+8",
+        zone=gateway.zone,
+        access_key_env="PROD_ACCESS",
+        secret_key_env="PROD_SECRET",
+        ca_file="certificates/company.pem",
+        timeout=10.5,
+        settle=0,
+        same_minute_allowed=True,
+        correlation_parameter="RECONCILER_RUN",
+    )
+    assert str(gateway.zone) == "UTC+08:00"
+    assert environment.limits == Limits(
+        max_runs_per_apply=500, concurrency=16, requests_per_second=0.5, claim_seconds=60
+    )
+
+
+def test_folders_are_normalised_and_environments_keep_their_order() -> None:
+    environments = valid("several-environments").environments
+    assert list(environments) == ["prod", "prod-2"]
+    assert environments["prod"].manifests == "triggers/prod" == environments["prod-2"].manifests
+
+
+def test_an_integral_float_is_an_integer() -> None:
+    text = (CORPUS / "config/valid/everything.yaml").read_text(encoding="utf-8")
+    text = text.replace("concurrency: 16", "concurrency: 16.0").replace("500", "500.0")
+    limits = (
+        parse_configuration(Source(path="r.yaml", content=text.encode()))
+        .environments["prod"]
+        .limits
+    )
+    assert [type(value) for value in (limits.concurrency, limits.max_runs_per_apply)] == [int, int]
+
+
+def test_the_defaults_in_the_schema_are_those_of_the_program() -> None:
+    definitions = load_schema("config")["$defs"]
+    git = load_schema("config")["properties"]["git"]["properties"]
+    assert git["remote"]["default"] == default(GitConfiguration, "remote")
+    gateway = definitions["gateway"]["properties"]
+    assert gateway["accessKeyEnv"]["default"] == default(GatewayConfiguration, "access_key_env")
+    assert gateway["secretKeyEnv"]["default"] == default(GatewayConfiguration, "secret_key_env")
+    assert gateway["timeoutSeconds"]["default"] == default(GatewayConfiguration, "timeout")
+    assert gateway["settleSeconds"]["default"] == default(GatewayConfiguration, "settle")
+    assert gateway["sameMinute"]["default"] == "refuse"
+    assert default(GatewayConfiguration, "same_minute_allowed") is False
+    limits = definitions["limits"]["properties"]
+    assert limits["maxRunsPerApply"]["default"] == default(Limits, "max_runs_per_apply")
+    assert limits["concurrency"]["default"] == default(Limits, "concurrency")
+    assert limits["claimSeconds"]["default"] == default(Limits, "claim_seconds")
+
+
+def default(owner: Any, name: str) -> Any:
+    return next(field.default for field in fields(owner) if field.name == name)
+
+
+@pytest.mark.parametrize(("claim", "margin"), [(120, 5), (50, 5), (20, 2), (1, 0.1)])
+def test_the_margin_is_five_seconds_or_a_tenth_of_a_short_claim(
+    claim: float, margin: float
+) -> None:
+    assert Limits(claim_seconds=claim).margin == pytest.approx(margin)
+
+
+@pytest.mark.parametrize(
+    ("timeout", "claim", "accepted"), [(30, 35, True), (30, 33.4, True), (30, 33, False)]
+)
+def test_a_claim_must_outlast_one_request_and_the_margin(
+    timeout: float, claim: float, *, accepted: bool
+) -> None:
+    text = (CORPUS / "config/valid/everything.yaml").read_text(encoding="utf-8")
+    text = text.replace("claimSeconds: 60", f"claimSeconds: {claim}")
+    text = text.replace("timeoutSeconds: 10.5", f"timeoutSeconds: {timeout}")
+    made = Source(path="reconciler.yaml", content=text.encode())
+    if accepted:
+        assert parse_configuration(made)
+    else:
+        with pytest.raises(InvalidConfigurationError, match="plus a margin"):
+            parse_configuration(made)
+
+
+def test_the_error_is_a_configuration_error_that_tells_every_problem_with_its_place() -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        parse_configuration(source(CORPUS / "config/invalid/limits.yaml"))
+    error = raised.value
+    assert isinstance(error, InvalidConfigurationError)
+    assert str(error).splitlines() == [str(problem) for problem in error.problems]
+    assert len(error.problems) == 7
+    assert error.exit_code is ExitCode.PROBLEM
+
+
+def test_a_sound_environment_is_checked_although_another_is_broken() -> None:
+    text = (CORPUS / "config/invalid/long-timeout.yaml").read_text(encoding="utf-8")
+    made = Source(path="r.yaml", content=(text + "  other: {}\n").encode())
+    with pytest.raises(InvalidConfigurationError) as raised:
+        parse_configuration(made)
+    codes = [problem.code for problem in raised.value.problems]
+    assert codes == ["range", "required", "required", "required"]

@@ -1,0 +1,248 @@
+"""The rules that need more than one manifest: changed, duplicate and colliding runs."""
+
+import pytest
+
+from reconciler.ledger import Ledger
+from reconciler.model import Run
+from reconciler.rules import Findings, check
+from tests.building import (
+    EIGHT,
+    a_claim,
+    a_digest,
+    a_ledger,
+    a_rejected,
+    a_resolved,
+    a_run,
+    a_triggered,
+    after,
+    an_absent,
+    an_unknown,
+    declared,
+    runs_apart,
+)
+
+EMPTY = a_ledger()
+OTHER = (("REPLACE", "other"),)
+MINUTE = 60_000
+
+
+def findings(*runs: Run, ledger: Ledger = EMPTY, same_minute_allowed: bool = False) -> Findings:
+    return check(declared(*runs), ledger, same_minute_allowed=same_minute_allowed)
+
+
+def codes(found: Findings) -> list[tuple[str, str]]:
+    """File and code of each problem."""
+    return [(problem.place.file, problem.code) for problem in found.problems]
+
+
+def started(*runs: Run) -> Ledger:
+    return a_ledger(a_claim(*runs), *(a_triggered(run, f"i-{run.id}") for run in runs))
+
+
+def test_runs_that_differ_break_no_rule() -> None:
+    assert findings(*runs_apart(3)).problems == ()
+
+
+# Changed
+
+
+@pytest.mark.parametrize("outcome", [[], [an_unknown(a_run())], [a_triggered(a_run())]])
+def test_a_run_that_may_have_started_must_not_change(outcome: list[object]) -> None:
+    ledger = a_ledger(a_claim(a_run()), *outcome)  # type: ignore[arg-type] - events, of several kinds
+    found = findings(a_run(parameters=OTHER), ledger=ledger)
+    assert codes(found) == [("triggers/wind.yaml", "changed")]
+    assert found.changed == {"wind"}
+    assert "`revision: 2`" in found.problems[0].message
+
+
+@pytest.mark.parametrize("outcome", [an_absent, a_rejected, a_resolved])
+def test_a_run_that_was_certainly_not_started_may_be_edited(outcome: type) -> None:
+    ledger = a_ledger(a_claim(a_run()), outcome(a_run()))
+    assert findings(a_run(parameters=OTHER), ledger=ledger).problems == ()
+
+
+def test_labels_and_a_move_to_another_file_change_nothing() -> None:
+    moved = a_run(labels={"team": "wind"}, place=a_run("elsewhere").place, description="new")
+    assert findings(moved, ledger=started(a_run())).problems == ()
+
+
+def test_a_raised_revision_may_carry_something_else_or_the_same() -> None:
+    for parameters in (OTHER, a_run().parameters):
+        again = a_run(revision=2, parameters=parameters)
+        assert findings(again, ledger=started(a_run())).problems == ()
+
+
+# Duplicates
+
+
+def test_two_runs_of_one_digest_are_both_told_of_the_other() -> None:
+    found = findings(a_run("one"), a_run("two"))
+    assert codes(found) == [
+        ("triggers/one.yaml", "duplicate"),
+        ("triggers/two.yaml", "duplicate"),
+    ]
+    assert "triggers/two.yaml:2:3" in found.problems[0].message
+    assert "`duplicateOf: one`" in found.problems[1].message
+    assert found.duplicates == {"one", "two"}
+
+
+def test_a_copy_of_a_started_run_is_a_duplicate_at_both_places() -> None:
+    found = findings(a_run("one"), a_run("two"), ledger=started(a_run("one")))
+    assert found.duplicates == {"one", "two"}
+
+
+def test_a_renamed_run_must_not_start_again() -> None:
+    found = findings(a_run("new"), ledger=started(a_run("old")))
+    assert codes(found) == [("triggers/new.yaml", "duplicate")]
+    assert "old, which is recorded" in found.problems[0].message
+
+
+def test_a_renamed_run_is_a_duplicate_also_where_the_old_name_lives_on_with_something_else() -> (
+    None
+):
+    reused = a_run("old", revision=2, parameters=OTHER, trigger_time=after(EIGHT, MINUTE))
+    found = findings(reused, a_run("new"), ledger=started(a_run("old")))
+    assert codes(found) == [("triggers/new.yaml", "duplicate")]
+
+
+def test_a_renamed_duplicate_must_not_start_again_either() -> None:
+    first, second = a_run("first"), a_run("second", duplicate_of="first")
+    renamed = a_run("third", duplicate_of="first")
+    found = findings(first, renamed, ledger=started(first, second))
+    assert codes(found) == [("triggers/third.yaml", "duplicate")]
+    assert "`duplicateOf: second`" in found.problems[0].message
+
+
+def test_a_renamed_run_whose_old_name_is_recorded_in_a_later_revision_only_can_be_excused() -> None:
+    ledger = started(a_run("old", revision=2))
+    message = findings(a_run("new"), ledger=ledger).problems[0].message
+    assert "`duplicateOf: old`" in message
+    assert findings(a_run("new", duplicate_of="old"), ledger=ledger).problems == ()
+
+
+@pytest.mark.parametrize("outcome", [an_absent, a_rejected])
+def test_a_run_that_was_never_started_may_be_renamed(outcome: type) -> None:
+    old = a_run("old")
+    ledger = a_ledger(a_claim(old), outcome(old))
+    assert findings(a_run("new"), ledger=ledger).problems == ()
+
+
+def test_a_run_in_doubt_must_not_be_renamed() -> None:
+    ledger = a_ledger(a_claim(a_run("old")))
+    assert findings(a_run("new"), ledger=ledger).duplicates == {"new"}
+
+
+def test_a_declared_duplicate_is_none_and_neither_is_its_original() -> None:
+    pair = a_run("first"), a_run("second", duplicate_of="first")
+    assert findings(*pair).problems == ()
+    assert findings(*pair, ledger=started(pair[0])).problems == ()
+    assert findings(*pair, ledger=started(*pair)).problems == ()
+
+
+def test_a_declared_duplicate_and_its_original_may_both_be_raised() -> None:
+    pair = a_run("first"), a_run("second", duplicate_of="first")
+    raised = a_run("first", revision=2), a_run("second", revision=2, duplicate_of="first")
+    assert findings(*raised, ledger=started(*pair)).problems == ()
+
+
+def test_two_originals_beside_a_declared_duplicate_are_still_duplicates() -> None:
+    found = findings(a_run("one"), a_run("two"), a_run("three", duplicate_of="one"))
+    assert found.duplicates == {"one", "two"}
+
+
+def test_two_started_runs_that_have_become_the_same_are_left_in_peace() -> None:
+    assert findings(a_run("one"), a_run("two"), ledger=started(a_run("one"), a_run("two"))) == (
+        Findings(problems=(), changed=frozenset(), duplicates=frozenset(), colliding=frozenset())
+    )
+
+
+def test_a_new_copy_of_two_started_runs_is_a_duplicate_of_both() -> None:
+    ledger = started(a_run("one"), a_run("two"))
+    found = findings(a_run("one"), a_run("two"), a_run("three"), ledger=ledger)
+    assert found.duplicates == {"one", "two", "three"}
+    assert [problem.place.file for problem in found.problems] == [
+        "triggers/one.yaml",
+        "triggers/three.yaml",
+        "triggers/two.yaml",
+    ]
+    assert "three" in found.problems[0].message
+
+
+@pytest.mark.parametrize("of", ["nobody", "wind"])
+def test_a_duplicate_of_nobody_or_of_itself_is_pointed_at(of: str) -> None:
+    found = findings(a_run("wind", duplicate_of=of))
+    assert codes(found) == [("triggers/wind.yaml", "reference")]
+    assert found.problems[0].pointer == "/spec/duplicateOf"
+    assert str(found.problems[0].place) == "triggers/wind.yaml:5:3"
+
+
+# Collisions
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "collide"),
+    [(0, True), (1, True), (MINUTE - 1, True), (MINUTE, False), (-1, False)],
+)
+def test_two_runs_of_a_flow_collide_within_one_minute(milliseconds: int, collide: bool) -> None:
+    other = a_run("other", trigger_time=after(EIGHT, milliseconds), parameters=OTHER)
+    found = findings(a_run(), other)
+    assert found.colliding == ({"wind", "other"} if collide else set())
+    assert [code for _, code in codes(found)] == ["collision"] * (2 if collide else 0)
+
+
+def test_a_collision_names_the_other_run_and_its_place() -> None:
+    found = findings(a_run(), a_run("other", parameters=OTHER))
+    assert [str(problem.place) for problem in found.problems] == [
+        "triggers/other.yaml:4:3",
+        "triggers/wind.yaml:4:3",
+    ]
+    assert "wind (triggers/wind.yaml:4:3)" in found.problems[0].message
+    assert "2024-03-02T00:00Z" in found.problems[0].message
+
+
+def test_runs_of_two_flows_do_not_collide() -> None:
+    assert findings(a_run(), a_run("other", flow_id=1)).problems == ()
+
+
+def test_a_gateway_that_copes_with_one_minute_lets_runs_collide() -> None:
+    other = a_run("other", parameters=OTHER)
+    assert findings(a_run(), other, same_minute_allowed=True).problems == ()
+
+
+def test_only_declared_runs_collide() -> None:
+    again = a_run(revision=2, parameters=OTHER)
+    assert findings(again, ledger=started(a_run())).problems == ()
+
+
+def test_a_declared_duplicate_collides_with_a_third_run_of_its_minute() -> None:
+    found = findings(
+        a_run("first"), a_run("second", duplicate_of="first"), a_run("third", parameters=OTHER)
+    )
+    assert found.colliding == {"first", "second", "third"}
+    assert len(found.problems) == 3
+
+
+# All together
+
+
+def test_problems_come_sorted_and_each_once() -> None:
+    runs = [a_run(name, digest=a_digest("d")) for name in "zyxabc"]
+    found = findings(*runs, a_run("m", digest=a_digest("e")))
+    assert list(found.problems) == sorted(found.problems)
+    assert len(set(found.problems)) == len(found.problems) == 6 + 7
+
+
+@pytest.mark.parametrize(
+    "runs",
+    [
+        [a_run(f"run-{number}") for number in range(20_000)],
+        [a_run("one", parameters=OTHER)]
+        + [a_run(f"run-{number}", duplicate_of="one") for number in range(20_000)],
+    ],
+    ids=["copies", "declared duplicates"],
+)
+def test_very_many_runs_of_one_digest_are_judged_all_the_same(runs: list[Run]) -> None:
+    # Comparing each with each would take minutes, and the test's own limit would end it.
+    assert len(findings(*runs).problems) >= 20_000
+    renamed = [a_run(f"new-{run.name}", digest=run.digest) for run in runs]
+    assert len(findings(*renamed, ledger=started(*runs)).duplicates) == len(runs)

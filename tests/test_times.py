@@ -1,0 +1,215 @@
+"""Instants, zones and business dates."""
+
+from datetime import UTC, date, datetime, time, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.model import EpochMs
+from reconciler.times import (
+    business_date,
+    business_date_instant,
+    format_instant,
+    in_zone,
+    local_instant,
+    parse_instant,
+    parse_zone,
+)
+
+FIRST = parse_instant("0001-01-01T00:00:00Z")
+LAST = parse_instant("9999-12-31T23:59:59.999Z")
+ZONES = ("Europe/Berlin", "America/New_York", "Asia/Shanghai", "GMT+8", "GMT-03:30", "GMT")
+
+instants = st.integers(FIRST, LAST).map(EpochMs)
+# A day off each end of the calendar, so that every zone can show the instant.
+local_days = st.dates(date(1900, 1, 1), date(2200, 1, 1))
+clock_times = st.times().map(lambda at: at.replace(microsecond=at.microsecond // 1000 * 1000))
+
+
+def utc(text: str) -> EpochMs:
+    return parse_instant(f"{text}Z")
+
+
+@given(instants)
+def test_an_instant_written_and_read_again_is_the_same(instant: EpochMs) -> None:
+    assert parse_instant(format_instant(instant)) == instant
+
+
+@given(instants, st.integers(-23 * 60 - 59, 23 * 60 + 59))
+def test_an_instant_is_the_same_whatever_offset_it_is_written_with(
+    instant: EpochMs, minutes: int
+) -> None:
+    offset = timedelta(minutes=minutes)
+    try:
+        shown = datetime(1970, 1, 1) + timedelta(milliseconds=instant) + offset  # noqa: DTZ001 - the offset is written out below
+    except OverflowError:
+        return
+    sign, size = ("-", -minutes) if minutes < 0 else ("+", minutes)
+    text = f"{shown.isoformat(timespec='milliseconds')}{sign}{size // 60:02d}:{size % 60:02d}"
+    assert parse_instant(text) == instant
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("1970-01-01T00:00:00Z", "1970-01-01T00:00:00.000Z"),
+        ("2024-03-02t08:00:00.1239+08:00", "2024-03-02T00:00:00.123Z"),
+        ("2024-03-02T08:00:00.5z", "2024-03-02T08:00:00.500Z"),
+        ("1969-12-31T23:59:59.9999Z", "1969-12-31T23:59:59.999Z"),
+        ("0999-06-01T00:00:00Z", "0999-06-01T00:00:00.000Z"),
+    ],
+)
+def test_instants_are_written_in_utc_and_cut_to_the_millisecond(text: str, written: str) -> None:
+    assert format_instant(parse_instant(text)) == written
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2024-03-02", "2024-03-02T08:00", "2024-03-02 08:00:00", "2024-03-02T08:00:00.250"],
+)
+def test_a_time_without_an_offset_is_told_to_have_one(text: str) -> None:
+    with pytest.raises(ValueError, match=r"needs a time and an offset, such as 2024.*\+08:00"):
+        parse_instant(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "tomorrow",
+        "1709337600000",
+        "2024-03-02T08:00:00+0800",
+        "2024-03-02 08:00:00Z",
+        "2024-03-02T08:00:00Z ",
+        "2024-03-02T08:00:00Z\n",
+        "٢٠٢٤-03-02T08:00:00Z",
+    ],
+)
+def test_other_words_are_no_instant(text: str) -> None:
+    with pytest.raises(ValueError, match="is not an RFC 3339 date-time"):
+        parse_instant(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2023-02-29T00:00:00Z",
+        "2024-13-01T00:00:00Z",
+        "2024-01-01T24:00:00Z",
+        "2024-01-01T00:00:60Z",
+        "0000-01-01T00:00:00Z",
+        "2024-01-01T00:00:00+24:00",
+        "2024-01-01T00:00:00+00:60",
+        "0001-01-01T00:00:00+08:00",
+        "9999-12-31T23:59:59-08:00",
+    ],
+)
+def test_a_time_that_cannot_be_written_again_in_utc_does_not_exist(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a date-time that exists"):
+        parse_instant(text)
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_an_instant_or_a_value_error(text: str) -> None:
+    try:
+        instant = parse_instant(text)
+    except ValueError:
+        return
+    assert FIRST <= instant <= LAST
+
+
+@pytest.mark.parametrize(
+    ("name", "hours"),
+    [
+        ("GMT", 0),
+        ("UTC", 0),
+        ("GMT+8", 8),
+        ("UTC+08:00", 8),
+        ("GMT-3", -3),
+        ("GMT+05:30", 5.5),
+        ("GMT-0330", -3.5),
+        ("Asia/Shanghai", 8),
+    ],
+)
+def test_a_zone_goes_by_the_names_that_the_service_uses(name: str, hours: float) -> None:
+    offset = in_zone(utc("2024-03-02T00:00:00"), parse_zone(name)).utcoffset()
+    assert offset == timedelta(hours=hours)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "GMT+24", "GMT+8:60", "GMT8", "Mars/Olympus", "../etc/passwd", "/etc/localtime"]
+    + ["Asia", "a\0b", "\ud800", "x" * 5000],
+)
+def test_what_is_no_zone_is_a_value_error(name: str) -> None:
+    with pytest.raises(ValueError, match="zone"):
+        parse_zone(name)
+
+
+@given(local_days, clock_times, st.sampled_from(ZONES))
+def test_a_local_time_that_clocks_show_is_shown_at_its_instant(
+    day: date, at: time, name: str
+) -> None:
+    zone = parse_zone(name)
+    shown = in_zone(local_instant(day, at, zone), zone).replace(tzinfo=None)
+    skipped = shown - datetime.combine(day, at)  # positive only where the clock skips the time
+    if skipped:
+        assert timedelta(0) < skipped <= timedelta(hours=1)
+        before = in_zone(EpochMs(local_instant(day, at, zone) - 3_600_000), zone)
+        assert before.utcoffset() != in_zone(local_instant(day, at, zone), zone).utcoffset()
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "at", "instant"),
+    [
+        # Clocks go forward: 02:30 does not exist, and moves on by the hour that was skipped.
+        ("Europe/Berlin", date(2024, 3, 31), time(2, 30), "2024-03-31T01:30:00"),
+        ("Europe/Berlin", date(2024, 3, 31), time(1, 59), "2024-03-31T00:59:00"),
+        ("Europe/Berlin", date(2024, 3, 31), time(3, 0), "2024-03-31T01:00:00"),
+        ("America/New_York", date(2024, 3, 10), time(2, 30), "2024-03-10T07:30:00"),
+        # Clocks go back: 02:30 comes twice, and the first is meant.
+        ("Europe/Berlin", date(2024, 10, 27), time(2, 30), "2024-10-27T00:30:00"),
+        ("Europe/Berlin", date(2024, 10, 27), time(3, 0), "2024-10-27T02:00:00"),
+        ("America/New_York", date(2024, 11, 3), time(1, 30), "2024-11-03T05:30:00"),
+        # No clocks are changed.
+        ("Asia/Shanghai", date(2024, 3, 31), time(2, 30), "2024-03-30T18:30:00"),
+        ("GMT+8", date(2024, 10, 27), time(2, 30), "2024-10-26T18:30:00"),
+    ],
+)
+def test_a_local_time_has_one_instant_also_where_clocks_change(
+    zone: str, day: date, at: time, instant: str
+) -> None:
+    assert local_instant(day, at, parse_zone(zone)) == utc(instant)
+
+
+@given(st.dates(date(1992, 1, 1), date(2200, 1, 1)), clock_times)
+def test_china_and_gmt_8_are_one_zone(day: date, at: time) -> None:
+    # Since 1992: China changed its clocks in summer from 1986 to 1991.
+    assert local_instant(day, at, parse_zone("Asia/Shanghai")) == local_instant(
+        day, at, parse_zone("GMT+8")
+    )
+
+
+def test_the_trigger_time_of_a_business_date_is_the_next_day() -> None:
+    instant = business_date_instant(date(2018, 3, 1), time(0, 0), parse_zone("GMT+8"))
+    assert instant == parse_instant("2018-03-02T00:00:00+08:00")
+
+
+@given(local_days, clock_times, st.sampled_from(ZONES))
+def test_a_flow_processes_the_business_date_that_its_trigger_time_was_made_of(
+    day: date, at: time, name: str
+) -> None:
+    zone = parse_zone(name)
+    instant = business_date_instant(day, at, zone)
+    processed = business_date(instant, zone)
+    if in_zone(instant, zone).replace(tzinfo=None).time() == at:
+        assert processed == day
+    else:  # the clock skips that time, perhaps over midnight
+        assert processed in {day, day + timedelta(days=1)}
+
+
+@given(instants.filter(lambda instant: FIRST + 86_400_000 < instant < LAST - 86_400_000))
+def test_an_instant_stays_itself_in_any_zone(instant: EpochMs) -> None:
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=instant)
+    assert all(in_zone(instant, parse_zone(name)) == moment for name in ZONES)
