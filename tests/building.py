@@ -1,9 +1,9 @@
-"""Builders of the core's values: each gives a plausible one, with what the test cares about named."""
+"""Builders of the core's values: each gives a plausible one; a test names what it cares about."""
 
 from typing import Any
 
 from reconciler.apply.ports import Instance
-from reconciler.ledger import Ledger, events
+from reconciler.ledger import Event, Ledger, events
 from reconciler.model import (
     ClaimId,
     Declared,
@@ -14,7 +14,6 @@ from reconciler.model import (
     Place,
     Problem,
     Run,
-    RunId,
     run_digest,
 )
 from reconciler.times import format_instant, parse_instant
@@ -91,7 +90,7 @@ def a_triggered(
         "v": events.VERSION,
         "at": format_instant(NOW),
         "run": run.id,
-        "claim": claim and ClaimId(claim),
+        "claim": None if claim is None else ClaimId(claim),
         "digest": run.digest,
         "flow_id": run.flow_id,
         "trigger_time": run.trigger_time,
@@ -146,12 +145,12 @@ def a_resolved(run: Run, instance: str | None = None) -> events.Resolved:
         at=format_instant(NOW),
         run=run.id,
         by="Ana Lima <ana@example.com>",
-        triggered=instance and InstanceId(instance),
+        triggered=None if instance is None else InstanceId(instance),
         reason="seen in the console",
     )
 
 
-def a_ledger(*recorded: events.Event) -> Ledger:
+def a_ledger(*recorded: Event) -> Ledger:
     """The ledger that those events make."""
     return Ledger.of(recorded)
 
@@ -164,13 +163,9 @@ def an_instance(run: Run, instance: str = "3377-1", **more: Any) -> Instance:
         "created": EpochMs(NOW // 1000 * 1000),
         "parameters": run.parameters,
         "status": 2,
-    }
-    return Instance(id=InstanceId(instance), **(values | more))
-
-
-def id_of(name: str) -> RunId:
-    """A run id, for a test that has only its text."""
-    return RunId(name)
+    } | more
+    values.setdefault("created_latest", values["created"])
+    return Instance(id=InstanceId(instance), **values)
 
 
 def a_digest(letter: str) -> Digest:

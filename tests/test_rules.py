@@ -2,7 +2,7 @@
 
 import pytest
 
-from reconciler.ledger import Ledger
+from reconciler.ledger import Event, Ledger
 from reconciler.model import Run
 from reconciler.rules import Findings, check
 from tests.building import (
@@ -47,8 +47,8 @@ def test_runs_that_differ_break_no_rule() -> None:
 
 
 @pytest.mark.parametrize("outcome", [[], [an_unknown(a_run())], [a_triggered(a_run())]])
-def test_a_run_that_may_have_started_must_not_change(outcome: list[object]) -> None:
-    ledger = a_ledger(a_claim(a_run()), *outcome)  # type: ignore[arg-type] - events, of several kinds
+def test_a_run_that_may_have_started_must_not_change(outcome: list[Event]) -> None:
+    ledger = a_ledger(a_claim(a_run()), *outcome)
     found = findings(a_run(parameters=OTHER), ledger=ledger)
     assert codes(found) == [("triggers/wind.yaml", "changed")]
     assert found.changed == {"wind"}

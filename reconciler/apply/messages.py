@@ -21,5 +21,5 @@ def commit_message(environment: str, recorded: Sequence[Event]) -> str:
         if not isinstance(event, events.Observed | events.Resolved) and event.claim
     )
     subject = f"reconciler: {environment}: {', '.join(parts)} [skip ci]"
-    trailers = "".join(f"\nReconciler-Claim: {claim}" for claim in claims)
-    return f"{subject}\n{trailers and chr(10)}{trailers.lstrip(chr(10))}\n"
+    trailers = "".join(f"Reconciler-Claim: {claim}\n" for claim in claims)
+    return f"{subject}\n\n{trailers}" if trailers else f"{subject}\n"

@@ -5,10 +5,10 @@ from typing import Annotated, Literal, TypeVar
 import msgspec
 
 from reconciler.sandbox.answers import unusable
-from reconciler.sandbox.calls import Call, Operation
+from reconciler.sandbox.calls import Call
 
-_FlowId = Annotated[int, msgspec.Meta(ge=1, lt=2**31)]  # the reference's Integer
-_Long = Annotated[int, msgspec.Meta(ge=-(2**63), lt=2**63)]
+_FlowId = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]  # the reference's Integer
+_Long = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 
 class Pair(msgspec.Struct):
@@ -89,14 +89,14 @@ def flow_meant(call: Call) -> int | str | None:
 
     Never raises: a fault may be meant for a request that will be refused.
     """
-    if call.operation in {Operation.TRIGGER, Operation.CANCEL}:
+    if call.operation in {"trigger", "cancel"}:
         try:
             meant = msgspec.json.decode(call.body or b"", type=_FlowMeant)
         except (msgspec.DecodeError, UnicodeDecodeError):
             return None
-        return meant.flow_id if call.operation is Operation.TRIGGER else meant.flow_inst_id
+        return meant.flow_id if call.operation == "trigger" else meant.flow_inst_id
     query = dict(call.query)
-    if call.operation is Operation.FLOW:
+    if call.operation == "flow":
         flow_id = query.get("flowId", "")
         return int(flow_id) if flow_id.isascii() and flow_id.isdecimal() else None
-    return query.get("flowInstId") if call.operation is Operation.INSTANCE else None
+    return query.get("flowInstId") if call.operation == "instance" else None

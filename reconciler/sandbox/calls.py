@@ -2,41 +2,32 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
+from typing import Literal
 
 from reconciler.sandbox.answers import unusable
 
-TOKEN_SERVICE = "/apim-token-service/v2.0/token"
+TOKEN_SERVICE = "/apim-token-service/v2.0/token"  # noqa: S105 - a path
 BATCH_SERVICE = "/batch-processing-service/v2.1"
 
 
-class Operation(StrEnum):
-    """By the names that a fault file uses."""
-
-    TOKEN = "token"
-    REFRESH = "refresh"
-    TRIGGER = "trigger"
-    SEARCH = "search"
-    INSTANCE = "instance"
-    CANCEL = "cancel"
-    FLOW = "flow"
-    TIME = "time"
-    TIMEZONE = "timezone"
-
+# By the names that a fault file uses.
+Operation = Literal[
+    "token", "refresh", "trigger", "search", "instance", "cancel", "flow", "time", "timezone"
+]
 
 OPERATIONS: Mapping[tuple[str, str, str], Operation] = {  # method, path, `action`
-    ("POST", f"{TOKEN_SERVICE}/get", ""): Operation.TOKEN,
-    ("POST", f"{TOKEN_SERVICE}/refresh", ""): Operation.REFRESH,
-    ("POST", f"{BATCH_SERVICE}/flows", "updateAndTrigger"): Operation.TRIGGER,
-    ("GET", f"{BATCH_SERVICE}/flows", "get"): Operation.FLOW,
-    ("POST", f"{BATCH_SERVICE}/flowInstances", "search"): Operation.SEARCH,
-    ("GET", f"{BATCH_SERVICE}/flowInstances", "get"): Operation.INSTANCE,
-    ("POST", f"{BATCH_SERVICE}/flowInstances", "cancel"): Operation.CANCEL,
-    ("GET", f"{BATCH_SERVICE}/time", "getCurrentTime"): Operation.TIME,
-    ("GET", f"{BATCH_SERVICE}/time", "getTimeZone"): Operation.TIMEZONE,
+    ("POST", f"{TOKEN_SERVICE}/get", ""): "token",
+    ("POST", f"{TOKEN_SERVICE}/refresh", ""): "refresh",
+    ("POST", f"{BATCH_SERVICE}/flows", "updateAndTrigger"): "trigger",
+    ("GET", f"{BATCH_SERVICE}/flows", "get"): "flow",
+    ("POST", f"{BATCH_SERVICE}/flowInstances", "search"): "search",
+    ("GET", f"{BATCH_SERVICE}/flowInstances", "get"): "instance",
+    ("POST", f"{BATCH_SERVICE}/flowInstances", "cancel"): "cancel",
+    ("GET", f"{BATCH_SERVICE}/time", "getCurrentTime"): "time",
+    ("GET", f"{BATCH_SERVICE}/time", "getTimeZone"): "timezone",
 }
-OF_TOKENS = frozenset({Operation.TOKEN, Operation.REFRESH})
-OF_A_FLOW = frozenset({Operation.TRIGGER, Operation.INSTANCE, Operation.CANCEL, Operation.FLOW})
+OF_TOKENS: frozenset[Operation] = frozenset({"token", "refresh"})
+OF_A_FLOW: frozenset[Operation] = frozenset({"trigger", "instance", "cancel", "flow"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,10 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from reconciler.model import EpochMs
-from reconciler.sandbox.calls import OF_A_FLOW, Operation
+from reconciler.sandbox.answers import Answer, service_answer, token_answer
+from reconciler.sandbox.calls import OF_A_FLOW, OF_TOKENS, Operation
 
-ALWAYS: Literal["always"] = "always"
+ALWAYS: Literal["always"] = "always"  # as `times`
 NEVER = math.inf  # as `list_after`: no search ever shows the instance
+_SECOND_MS = 1_000
+_SUCCESS = 2  # the first digit of a 2xx
 
 HTML = "<html><body><h1>Bad Gateway</h1><p>The upstream did not answer.</p></body></html>"
 
@@ -41,7 +44,7 @@ Ending = Drop | Reply
 class Fault:
     """One rule. Its parts happen in the order in which they stand here.
 
-    Raises ValueError, in words for a person, if it could never do anything.
+    Raises ValueError, in words for a person, if it contradicts itself.
     """
 
     on: Operation | Literal["any"]
@@ -72,17 +75,90 @@ def _problems(fault: Fault) -> Iterable[str]:
         yield "a rate limit is at least 1 request a second"
     if fault.rate_limit is not None and fault.ending is not None:
         yield "a rate limit has its own answer: put the other into a rule of its own"
-    if fault.list_after and fault.on != Operation.TRIGGER:
+    if fault.list_after and fault.on != "trigger":
         yield "only what is triggered can be listed late: the rule must be on trigger"
     if fault.flow_id is not None and fault.on != "any" and fault.on not in OF_A_FLOW:
         yield f"a request for {fault.on} names no flow, so that the rule would never match"
-    untouched = Fault.__dataclass_fields__
-    if fault.rate_limit is None and not any(
-        getattr(fault, name) != untouched[name].default
-        for name in ("call_before", "delay_before", "expire_token", "list_after")
-        + ("call_after", "delay_after", "ending")
-    ):
-        yield "the rule has no fault"
 
 
-NO_FAULT = replace(Fault(on="any", delay_after=1), delay_after=0) if False else None
+NO_FAULT = Fault(on="any")
+
+
+class FaultScript:
+    """The rules in their order, and how far each has got.
+
+    A request goes to the first rule that is due. The rules behind it do not see it; those before
+    it have counted it, if it matches.
+    """
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self._rules = [_Rule(fault) for fault in faults]
+
+    def add(self, fault: Fault) -> None:
+        """Put a rule behind the others."""
+        self._rules.append(_Rule(fault))
+
+    def take(self, operation: Operation, flow_id: int | None, now: EpochMs) -> Fault:
+        """What happens to this request; NO_FAULT if no rule is due."""
+        for rule in self._rules:
+            if rule.matches(operation, flow_id) and rule.is_due(now):
+                return rule.due
+        return NO_FAULT
+
+
+class _Rule:
+    def __init__(self, fault: Fault) -> None:
+        self.due = fault
+        if fault.rate_limit is not None:
+            limited = Reply(status=429, msg="rate limit exceeded", headers={"Retry-After": "1"})
+            self.due = replace(fault, rate_limit=None, ending=limited)
+        self._fault = fault
+        self._limit = _limit(fault)
+        self._seen = 0
+        self._taken = 0
+        self._recent: deque[EpochMs] = deque(maxlen=fault.rate_limit)  # let through
+
+    def matches(self, operation: Operation, flow_id: int | None) -> bool:
+        if self._fault.on not in ("any", operation):
+            return False
+        return self._fault.flow_id is None or self._fault.flow_id == flow_id
+
+    def is_due(self, now: EpochMs) -> bool:
+        self._seen += 1
+        if self._seen <= self._fault.after or self._taken >= self._limit:
+            return False
+        if self._fault.rate_limit is not None and not self._is_too_many(now):
+            return False
+        self._taken += 1
+        return True
+
+    def _is_too_many(self, now: EpochMs) -> bool:
+        recent = self._recent
+        if len(recent) == recent.maxlen and now - recent[0] < _SECOND_MS:
+            return True
+        recent.append(now)
+        return False
+
+
+def told(reply: Reply, operation: Operation) -> Answer:
+    """The answer that a rule gives in place of the true one."""
+    if reply.body is not None:
+        kind = "text/html" if reply.body.startswith("<") else "text/plain"
+        return Answer(
+            status=reply.status,
+            body=reply.body.encode(),
+            content_type=kind,
+            headers=reply.headers,
+        )
+    code = reply.code
+    if code is None:
+        code = 0 if reply.status // 100 == _SUCCESS else reply.status
+    wrapped = token_answer if operation in OF_TOKENS else service_answer
+    answer = wrapped(None, code=code, msg=reply.msg, status=reply.status)
+    return replace(answer, headers=reply.headers)
+
+
+def _limit(fault: Fault) -> float:
+    if fault.times == ALWAYS or (fault.times is None and fault.rate_limit is not None):
+        return math.inf
+    return fault.times or 1

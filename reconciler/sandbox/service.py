@@ -14,7 +14,7 @@ from reconciler.sandbox.answers import (
     unusable,
 )
 from reconciler.sandbox.bodies import CancelBody, SearchBody, TriggerBody, read_body
-from reconciler.sandbox.calls import OF_TOKENS, Call, Operation
+from reconciler.sandbox.calls import OF_TOKENS, Call
 from reconciler.sandbox.instances import FlowInstance, Instances
 from reconciler.sandbox.listing import describe_flow, describe_instance, find
 from reconciler.sandbox.options import FlowOptions, SandboxOptions
@@ -46,34 +46,37 @@ class Service:
         """Do what the call asks. `list_after`: seconds until searches show what it creates."""
         answer = token_answer if call.operation in OF_TOKENS else service_answer
         try:
-            return self._admitted(call, now, list_after)
+            self._admit(call, now)
+            return self._answered(call, now, list_after)
         except RefusalError as refusal:
             status, code = refusal.status, refusal.code
             return Outcome(answer=answer(None, code=code, msg=str(refusal), status=status))
 
-    def _admitted(self, call: Call, now: EpochMs, list_after: float) -> Outcome:
+    def _admit(self, call: Call, now: EpochMs) -> None:
         if call.body is None:
             raise RefusalError("the request is too large", code=413, status=413)
         if self._options.require_auth and call.operation not in OF_TOKENS:
             self._tokens.verify(call, now)
+
+    def _answered(self, call: Call, now: EpochMs, list_after: float) -> Outcome:
         match call.operation:
-            case Operation.TOKEN:
+            case "token":
                 return Outcome(answer=token_answer(self._tokens.get(call, now)))
-            case Operation.REFRESH:
+            case "refresh":
                 return Outcome(answer=token_answer(self._tokens.refresh(call, now)))
-            case Operation.TIME:
-                return _answered(now)
-            case Operation.TIMEZONE:
-                return _answered({"timezone": self._options.timezone})
-            case Operation.TRIGGER:
+            case "time":
+                return _said(now)
+            case "timezone":
+                return _said({"timezone": self._options.timezone})
+            case "trigger":
                 return self._trigger(call, now, list_after)
-            case Operation.CANCEL:
+            case "cancel":
                 return self._cancel(call, now)
-            case Operation.FLOW:
+            case "flow":
                 return self._flow(call)
-            case Operation.INSTANCE:
+            case "instance":
                 return self._instance(call, now)
-            case Operation.SEARCH:
+            case "search":
                 return self._search(call, now)
             case _:
                 assert_never(call.operation)
@@ -117,20 +120,20 @@ class Service:
         flow = self._options.flow(flow_id)
         if not flow.exists:
             raise RefusalError("no such flow", code=62104)
-        return _answered(describe_flow(flow_id, flow, user))
+        return _said(describe_flow(flow_id, flow, user))
 
     def _instance(self, call: Call, now: EpochMs) -> Outcome:
         self._user(call)
         instance = self._instances.get(call.argument("flowInstId"))
         if instance is None:
-            return _answered(None)
-        return _answered(self._describer(now)(instance), instance.id)
+            return _said(None)
+        return _said(self._describer(now)(instance), instance.id)
 
     def _search(self, call: Call, now: EpochMs) -> Outcome:
         self._user(call)
         found = find(self._instances, read_body(call, SearchBody), self._options, now)
         describe = self._describer(now)
-        return _answered({"flowInsts": [describe(one) for one in found.page], "count": found.count})
+        return _said({"flowInsts": [describe(one) for one in found.page], "count": found.count})
 
     def _describer(self, now: EpochMs) -> Callable[[FlowInstance], dict[str, Any]]:
         return lambda one: describe_instance(
@@ -159,5 +162,5 @@ def _may_use(flow: FlowOptions, user: str) -> bool:
     return flow.privilege and (not flow.owner or user in flow.owner.split(";"))
 
 
-def _answered(content: Any, instance: InstanceId | None = None) -> Outcome:
+def _said(content: Any, instance: InstanceId | None = None) -> Outcome:
     return Outcome(answer=service_answer(content), instance=instance)

@@ -95,7 +95,8 @@ def test_no_run_overtakes_an_earlier_one_of_its_flow(runs: list[Run], room: Capa
 
 @given(wanted(), rooms)
 def test_batch_after_batch_every_run_is_chosen_once(runs: list[Run], room: Capacity) -> None:
-    left, chosen = list(runs), []
+    left = list(runs)
+    chosen: list[Run] = []
     while left:
         batch = choose_batch(left, room)
         assert batch

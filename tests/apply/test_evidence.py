@@ -1,6 +1,7 @@
 """What a search says of a run in doubt: found, certainly not there, or nobody can tell."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -71,7 +72,7 @@ def test_an_instance_is_the_runs_only_if_created_no_earlier_than_the_second_of_i
     created: EpochMs, its: bool
 ) -> None:
     assert NOW % 1000 == 0
-    assert judged(replace(MINE, created=created)) == (
+    assert judged(replace(MINE, created=created, created_latest=created)) == (
         Found(instance=MINE.id) if its else NoneFound()
     )
 
@@ -85,13 +86,21 @@ def test_the_order_of_parameters_may_be_lost_but_none_of_them() -> None:
         assert isinstance(found, Ambiguous)
 
 
+def test_an_instance_that_is_too_old_only_by_one_reading_of_its_stamp_is_ambiguous() -> None:
+    # The reference names no zone for the stamps: by another reading it may be the run's.
+    both = replace(MINE, created=after(NOW, -8 * 3_600_000), created_latest=NOW)
+    assert isinstance(judged(both), Ambiguous)
+    assert judged(replace(both, created_latest=after(NOW, -1))) == NoneFound()
+
+
 @pytest.mark.parametrize("field", ["flow_id", "trigger_time", "created", "parameters"])
 @pytest.mark.parametrize("parameters", [PARAMETERS, ()])
 def test_an_instance_that_is_not_wholly_readable_is_neither_taken_nor_ruled_out(
     field: str, parameters: tuple[tuple[str, str], ...]
 ) -> None:
     suspect = replace(SUSPECT, parameters=parameters)
-    dim = replace(MINE, parameters=parameters, **{field: None})
+    values: dict[str, Any] = {"parameters": parameters, field: None}
+    dim = an_instance(RUN, **values)
     found = judged(dim, suspect=suspect)
     assert isinstance(found, Ambiguous)
     assert found.reason.endswith("cannot be recognised for certain: 3377-1")
@@ -134,7 +143,7 @@ def test_instances_of_others_do_not_hide_the_runs_own() -> None:
 
 
 def test_an_instance_that_names_the_claim_is_the_runs_whatever_else_cannot_be_read() -> None:
-    dim = replace(SIGNED_MINE, created=None, trigger_time=None, flow_id=None)
+    dim = replace(SIGNED_MINE, created=None, created_latest=None, trigger_time=None, flow_id=None)
     assert judged(dim, suspect=SIGNED) == Found(instance=MINE.id)
 
 
@@ -165,6 +174,7 @@ instances = st.builds(
     flow_id=st.sampled_from([None, RUN.flow_id, RUN.flow_id, 1]),
     trigger_time=st.sampled_from([None, TIME, EIGHT, after(EIGHT, 60_000)]),
     created=st.sampled_from([None, NOW, after(NOW, 5_000), after(NOW, -1_000)]),
+    created_latest=st.sampled_from([None, NOW, after(NOW, 5_000), after(NOW, -1_000)]),
     parameters=st.sampled_from([None, (), PARAMETERS, OTHER, SIGNED_MINE.parameters]),
     status=st.none(),
 )

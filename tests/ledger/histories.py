@@ -41,12 +41,12 @@ def possible_events(ledger: Ledger, run: Run, claim: str) -> list[Event]:
 
 
 @st.composite
-def histories(draw: st.DrawFn, longest: int = 12) -> list[Event]:
+def histories(draw: st.DrawFn, longest: int = 12, runs: tuple[Run, ...] = RUNS) -> list[Event]:
     """Events that may follow one another, also in ways that only a late applier brings about."""
     history: list[Event] = []
     ledger = Ledger.of([])
     for _ in range(draw(st.integers(0, longest))):
-        run, claim = draw(st.sampled_from(RUNS)), draw(st.sampled_from(["c1", "c2", "c3"]))
+        run, claim = draw(st.sampled_from(runs)), draw(st.sampled_from(["c1", "c2", "c3"]))
         event = draw(st.sampled_from(possible_events(ledger, run, claim)))
         history.append(event)
         ledger = ledger.extended([event])

@@ -68,7 +68,8 @@ def test_appended_events_are_read_back_in_order_wherever_files_are_sealed_and_fo
 ) -> None:
     patch = limits(seal_bytes, fold_files)
     try:
-        folder, written = Folder(), []
+        folder = Folder()
+        written: list[Event] = []
         for events in appends:
             folder.append(events)
             written += events
@@ -120,7 +121,8 @@ def test_all_files_together_are_one_text_that_only_grows(
         patch.undo()
 
 
-def test_the_folder_holds_few_files_after_very_many_appends(small: None) -> None:
+@pytest.mark.usefixtures("small")
+def test_the_folder_holds_few_files_after_very_many_appends() -> None:
     folder = Folder()
     for _ in range(300):
         folder.append([an_observed(RUN)])
@@ -129,7 +131,8 @@ def test_the_folder_holds_few_files_after_very_many_appends(small: None) -> None
     assert len(folder.content) <= 300 / (2 * files.FOLD_FILES) + files.FOLD_FILES
 
 
-def test_an_append_reads_sealed_files_only_to_fold_them(small: None) -> None:
+@pytest.mark.usefixtures("small")
+def test_an_append_reads_sealed_files_only_to_fold_them() -> None:
     folder = Folder()
     for _ in range(60):
         folder.reads.clear()
@@ -149,7 +152,8 @@ def test_an_append_writes_little_however_long_the_history_is() -> None:
     assert max(written) <= (files.FOLD_FILES + 1) * largest
 
 
-def test_files_carry_the_range_of_numbers_that_they_hold(small: None) -> None:
+@pytest.mark.usefixtures("small")
+def test_files_carry_the_range_of_numbers_that_they_hold() -> None:
     folder = Folder()
     for _ in range(17):
         folder.append([an_observed(RUN)])
@@ -162,14 +166,16 @@ def test_files_carry_the_range_of_numbers_that_they_hold(small: None) -> None:
     ]
 
 
-def test_a_last_line_that_was_not_ended_stays_a_line_of_its_own(small: None) -> None:
+@pytest.mark.usefixtures("small")
+def test_a_last_line_that_was_not_ended_stays_a_line_of_its_own() -> None:
     for lines in (1, 3):  # appended to, and sealed
         folder = Folder({ACTIVE: (LINE * lines).rstrip(b"\n")})
         folder.append([an_observed(RUN, 2)])
         assert folder.events() == [an_observed(RUN)] * lines + [an_observed(RUN, 2)]
 
 
-def test_folding_ends_the_lines_of_files_that_somebody_has_edited(small: None) -> None:
+@pytest.mark.usefixtures("small")
+def test_folding_ends_the_lines_of_files_that_somebody_has_edited() -> None:
     cut = {f"ledger-00000{number}.jsonl": LINE.rstrip(b"\n") for number in (1, 2)}
     folder = Folder(cut | {ACTIVE: LINE * 3})
     folder.append([an_observed(RUN)])
@@ -177,7 +183,8 @@ def test_folding_ends_the_lines_of_files_that_somebody_has_edited(small: None) -
     assert len(folder.events()) == 6
 
 
-def test_single_files_before_a_folded_one_are_left_where_they_are(small: None) -> None:
+@pytest.mark.usefixtures("small")
+def test_single_files_before_a_folded_one_are_left_where_they_are() -> None:
     one_by_one = {
         "ledger-000001.jsonl": encode([an_observed(RUN, 1)]),
         "ledger-000002-000003.jsonl": encode([an_observed(RUN, 2)]),

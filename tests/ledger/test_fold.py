@@ -124,7 +124,7 @@ def test_a_run_that_was_started_twice_says_so_with_both_instances() -> None:
 
 def test_the_start_that_a_late_applier_reports_wins_over_a_newer_claim() -> None:
     late = a_triggered(RUN, "3377-1", "c1")
-    taken = [a_claim(RUN), an_absent(RUN), a_claim(RUN, claim="c2")]
+    taken: list[Event] = [a_claim(RUN), an_absent(RUN), a_claim(RUN, claim="c2")]
     assert state(*taken, late) is RunState.TRIGGERED
     record = a_ledger(*taken, late, a_triggered(RUN, "3377-2", "c2")).records[RUN.id]
     assert record.instances == ("3377-1", "3377-2")
@@ -136,7 +136,7 @@ def test_a_doubt_that_is_raised_after_a_proof_of_absence_is_looked_into_again() 
 
 
 def test_a_claim_of_a_started_run_changes_nothing() -> None:
-    started = [a_claim(RUN), a_triggered(RUN)]
+    started: list[Event] = [a_claim(RUN), a_triggered(RUN)]
     assert a_ledger(*started, a_claim(RUN, claim="c2")).records == a_ledger(*started).records
 
 
@@ -172,7 +172,11 @@ def test_an_outcome_whose_claim_the_ledger_has_lost_stops_everything(
 ) -> None:
     # As where a commit that holds a claim was reverted: the run may have been started under it.
     other = a_run("other", trigger_time=EpochMs(0))
-    history = [a_claim(other, claim="c2"), a_claim(RUN, claim="c1"), an_absent(RUN, "c1")]
+    history: list[Event] = [
+        a_claim(other, claim="c2"),
+        a_claim(RUN, claim="c1"),
+        an_absent(RUN, "c1"),
+    ]
     if claim == "c1":
         assert state(*history, outcome(RUN, claim)) is not None
         return

@@ -1,0 +1,184 @@
+"""The gateway as an ASGI application: receive, disturb, carry out, record, answer."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from email.utils import formatdate
+from typing import assert_never
+from urllib.parse import parse_qsl
+
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from reconciler.model import EpochMs
+from reconciler.sandbox.answers import Answer, service_answer
+from reconciler.sandbox.bodies import flow_meant
+from reconciler.sandbox.calls import OPERATIONS, Call
+from reconciler.sandbox.connections import DroppedConnection
+from reconciler.sandbox.faults import Drop, Fault, FaultScript, Reply, told
+from reconciler.sandbox.instances import FlowInstance, Instances
+from reconciler.sandbox.journal import Served, open_journal, write_journal
+from reconciler.sandbox.options import SandboxOptions
+from reconciler.sandbox.service import Outcome, Service
+from reconciler.sandbox.tokens import Tokens
+from reconciler.times import parse_zone
+
+_DEFAULTS = SandboxOptions()
+
+
+def wall_clock() -> int:
+    """Unix epoch, milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+class Sandbox:
+    """A gateway in memory. `clock` gives Unix epoch in milliseconds and decides everything.
+
+    Raises ConfigurationError if the journal cannot be written.
+    """
+
+    def __init__(
+        self,
+        options: SandboxOptions = _DEFAULTS,
+        faults: Sequence[Fault] = (),
+        clock: Callable[[], int] = wall_clock,
+    ) -> None:
+        if options.journal is not None:
+            open_journal(options.journal)
+        self.options = options
+        self._clock = clock
+        self._script = FaultScript(faults)
+        self._served: list[Served] = []
+        zone = parse_zone(options.timezone)
+        self._instances = Instances(options, zone)
+        self._tokens = Tokens(options)
+        self._service = Service(options, zone, self._instances, self._tokens)
+        paths = {path: None for _, path, _ in OPERATIONS}
+        self.app = Starlette(
+            routes=[Route(path, self._respond, methods=["GET", "POST"]) for path in paths]
+        )
+
+    @property
+    def instances(self) -> list[FlowInstance]:
+        """Every instance so far, in the order of creation."""
+        return list(self._instances)
+
+    @property
+    def requests(self) -> list[Served]:
+        """Every request so far that named an operation, in the order of their effects."""
+        return list(self._served)
+
+    def add_fault(self, fault: Fault) -> None:
+        """Put a rule behind the others."""
+        self._script.add(fault)
+
+    def _now(self) -> EpochMs:
+        return EpochMs(self._clock())
+
+    async def _respond(self, request: Request) -> Response:
+        query = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        action = dict(query).get("action", "")
+        path: str = request.scope["path"]
+        operation = OPERATIONS.get((request.method, path, action))
+        if operation is None:
+            message = f"no operation is {request.method} {path} with action={action}"
+            return self._response(service_answer(None, code=400, msg=message, status=400))
+        try:
+            body = await self._received(request)
+        except ClientDisconnect:
+            # It never arrived whole: no effect, no record, and nobody to read an answer.
+            return Response(status_code=400)
+        call = Call(operation=operation, query=tuple(query), headers=request.headers, body=body)
+        outcome = await self._disturbed(call)
+        if outcome.answer is None:
+            return DroppedConnection()
+        return self._response(outcome.answer)
+
+    async def _received(self, request: Request) -> bytes | None:
+        """The body, or None if it is too large; that is read to its end all the same.
+
+        Closing on a client that still writes would cost it the answer.
+        """
+        chunks, size = [], 0
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size <= self.options.max_body_bytes:
+                chunks.append(chunk)
+        return b"".join(chunks) if size <= self.options.max_body_bytes else None
+
+    async def _disturbed(self, call: Call) -> Outcome:
+        flow_id = self._flow_id(call)
+        fault = self._script.take(call.operation, flow_id, self._now())
+        if fault.call_before is not None:
+            fault.call_before()
+        if fault.delay_before:
+            await asyncio.sleep(fault.delay_before)
+        if fault.expire_token:
+            self._tokens.expire_all(self._now())
+        outcome = self._outcome(call, fault)
+        self._record(call, flow_id, outcome)
+        if fault.call_after is not None:
+            fault.call_after()
+        delay = fault.delay_after + self.options.latency
+        if delay:
+            await asyncio.sleep(delay)
+        return outcome
+
+    def _outcome(self, call: Call, fault: Fault) -> Outcome:
+        ending = fault.ending
+        if ending is None or ending.effect:
+            outcome = self._service.carry_out(call, self._now(), list_after=fault.list_after)
+        else:
+            outcome = Outcome(answer=None)
+        match ending:
+            case None:
+                return outcome
+            case Drop():
+                answer = None
+            case Reply():
+                answer = told(ending, call.operation)
+            case _:
+                assert_never(ending)
+        return Outcome(answer=answer, effect=outcome.effect, instance=outcome.instance)
+
+    def _flow_id(self, call: Call) -> int | None:
+        meant = flow_meant(call)
+        if not isinstance(meant, str):
+            return meant
+        instance = self._instances.get(meant)
+        return None if instance is None else instance.flow_id
+
+    def _record(self, call: Call, flow_id: int | None, outcome: Outcome) -> None:
+        answer = outcome.answer
+        served = Served(
+            at=self._now(),
+            operation=call.operation,
+            flow_id=flow_id,
+            effect=outcome.effect,
+            instance=outcome.instance,
+            status=None if answer is None else answer.status,
+            code=None if answer is None else answer.code,
+        )
+        self._served.append(served)
+        if self.options.journal is not None:
+            write_journal(self.options.journal, served)
+
+    def _response(self, answer: Answer) -> Response:
+        date = formatdate(self._now() / 1000, usegmt=True)  # the clock's, as everything else
+        own = {name.lower(): value for name, value in answer.headers.items()}
+        return Response(
+            answer.body,
+            status_code=answer.status,
+            headers={"date": date, **own},
+            media_type=answer.content_type,
+        )
+
+
+def environment(sandbox: Sandbox) -> dict[str, str]:
+    """The environment variables with which a client gets in."""
+    return {
+        "ENOS_ACCESS_KEY": sandbox.options.access_key,
+        "ENOS_SECRET_KEY": sandbox.options.secret_key,
+    }

@@ -1,0 +1,158 @@
+"""The sandbox's file: its options and its fault script, in YAML (README.md has the format)."""
+
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+
+from reconciler.errors import ConfigurationError
+from reconciler.sandbox.calls import Operation
+from reconciler.sandbox.faults import ALWAYS, HTML, NEVER, Drop, Ending, Fault, Reply
+from reconciler.sandbox.options import ENDINGS, FlowOptions, SandboxOptions
+from reconciler.sandbox.values import (
+    Reader,
+    UnreadableError,
+    choice,
+    flag,
+    headers,
+    items,
+    keyed,
+    mapping,
+    number,
+    raw,
+    record,
+    seconds,
+    text,
+    zone,
+)
+
+_HINT = "The sandbox's README describes the format, with examples."
+
+
+def read_sandbox_file(path: Path) -> tuple[SandboxOptions, tuple[Fault, ...]]:
+    """The options and the faults of a file.
+
+    Raises ConfigurationError with everything that is wrong in it.
+    """
+    try:
+        content = yaml.safe_load(path.read_bytes())
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{path} is not YAML: {error}", hint=_HINT) from None
+    try:
+        found = _FILE({} if content is None else content)
+    except UnreadableError as error:
+        lines = [f"{path}: {where.lstrip('.')}: {words}" for where, words in error.problems]
+        raise ConfigurationError("\n".join(lines).replace(": : ", ": "), hint=_HINT) from None
+    faults = found.pop("faults", ())
+    return SandboxOptions(**found), faults
+
+
+def _fault(value: Any) -> Fault:
+    # YAML 1.1, which safe_load reads, takes the plain word `on` for true.
+    found = _RULE({"on" if name is True else name: one for name, one in mapping(value).items()})
+    if "on" not in found:
+        raise UnreadableError([(".on", "which requests? Name an operation, or any")])
+    ending = _ending(found)
+    if found.keys() <= _WHEN and ending is None:
+        raise UnreadableError.because(f"the rule has no fault; there are: {', '.join(_FAULTS)}")
+    try:
+        return Fault(**found, ending=ending)
+    except ValueError as error:
+        raise UnreadableError.because(str(error)) from None
+
+
+def _ending(found: dict[str, Any]) -> Ending | None:
+    """Takes the fields of the ending out of those found."""
+    drop, answer = found.pop("drop", False), found.pop("answer", None)
+    effect = found.pop("effect", None)
+    if drop and answer is not None:
+        raise UnreadableError.because("drop and answer: a request ends in one way only")
+    if drop:
+        return Drop(effect=bool(effect))
+    if answer is not None:
+        return Reply(effect=bool(effect), **answer)
+    if effect is not None:
+        raise UnreadableError([(".effect", "goes with drop or answer")])
+    return None
+
+
+def _answer(value: Any) -> dict[str, Any]:
+    found = _ANSWER(value)
+    if found.pop("html", False):
+        if "body" in found:
+            raise UnreadableError.because("html and body: an answer has one body only")
+        found["body"] = HTML
+    return found
+
+
+def _users(value: Any) -> frozenset[str]:
+    return frozenset(items(text)(value))
+
+
+def _flow(value: Any) -> FlowOptions:
+    return FlowOptions(**_FLOW({} if value is None else value))
+
+
+_WHEN = frozenset({"on", "flow_id", "after", "times"})
+_FAULTS: dict[str, tuple[str, Reader[Any]]] = {
+    "rateLimit": ("rate_limit", number(1)),
+    "delayBefore": ("delay_before", seconds),
+    "expireToken": ("expire_token", flag),
+    "listAfter": ("list_after", choice({"never": NEVER}, seconds)),
+    "delayAfter": ("delay_after", seconds),
+    "drop": ("drop", flag),
+    "answer": ("answer", _answer),
+}
+_RULE = record(
+    {
+        "on": ("on", choice({name: name for name in (*get_args(Operation), "any")})),
+        "flowId": ("flow_id", number(1)),
+        "after": ("after", number(0)),
+        "times": ("times", choice({ALWAYS: ALWAYS}, number(1))),
+        **_FAULTS,
+        "effect": ("effect", flag),
+    }
+)
+_ANSWER = record(
+    {
+        "status": ("status", number(200, 599)),
+        "code": ("code", number(-(2**31), 2**31 - 1)),
+        "msg": ("msg", text),
+        "headers": ("headers", headers),
+        "body": ("body", raw),
+        "html": ("html", flag),
+    }
+)
+_FLOW = record(
+    {
+        "name": ("name", text),
+        "owner": ("owner", text),
+        "exists": ("exists", flag),
+        "privilege": ("privilege", flag),
+        "locked": ("locked", flag),
+        "userLocked": ("user_locked", flag),
+        "tasks": ("tasks", number(0, 1000)),
+        "runSeconds": ("run_seconds", seconds),
+        "ends": ("ends", choice({status.name: status for status in ENDINGS})),
+    }
+)
+_FILE = record(
+    {
+        "accessKey": ("access_key", text),
+        "secretKey": ("secret_key", text),
+        "requireAuth": ("require_auth", flag),
+        "tokenSeconds": ("token_seconds", number(1)),
+        "timezone": ("timezone", zone),
+        "latency": ("latency", seconds),
+        "maxBodyBytes": ("max_body_bytes", number(0)),
+        "runSeconds": ("run_seconds", seconds),
+        "pageBase": ("page_base", number(0, 1)),
+        "instanceType": ("instance_type", number(0, 2)),
+        "flowIdAsString": ("flow_id_as_string", flag),
+        "users": ("users", keyed(text, _users)),
+        "flows": ("flows", keyed(number(1), _flow)),
+        "faults": ("faults", items(_fault)),
+    }
+)

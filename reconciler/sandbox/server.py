@@ -1,0 +1,114 @@
+"""The sandbox on a real socket: from a thread for tests, in the foreground for the command."""
+
+import asyncio
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from threading import Event, Thread
+from types import FrameType
+
+from uvicorn import Config, Server
+
+from reconciler.errors import ReconcilerError
+from reconciler.sandbox.app import Sandbox
+from reconciler.sandbox.connections import ResettableProtocol
+
+_LOOPBACK = "127.0.0.1"
+_IDLE_SECONDS = 75  # before an unused connection is closed; clients keep theirs between bursts
+_BACKLOG = 1024
+
+
+@contextmanager
+def running(sandbox: Sandbox, *, host: str = _LOOPBACK, port: int = 0) -> Iterator[str]:
+    """Serve from a thread; gives the URL. Left, connections are reset and nothing stays behind.
+
+    Raises ReconcilerError if the port cannot be had.
+    """
+    listening = Event()
+    with closing(_listen(host, port)) as listener:
+        server = _Server(sandbox, listening.set)
+        thread = Thread(target=_serve_until_stopped, args=(server, listener, listening))
+        thread.start()
+        try:
+            listening.wait()
+            yield _url(listener)
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def serve(
+    sandbox: Sandbox, *, port: int, announce: Callable[[str], None], host: str = _LOOPBACK
+) -> None:
+    """Serve in the foreground until SIGINT or SIGTERM, then return.
+
+    `announce` gets the URL once it is served. Raises ReconcilerError if the port cannot be had.
+    """
+    with closing(_listen(host, port)) as listener:
+        url = _url(listener)
+        server = _Server(sandbox, lambda: announce(url))
+        asyncio.run(server.serve(sockets=[listener]))
+
+
+class _Server(Server):
+    def __init__(self, sandbox: Sandbox, listening: Callable[[], None]) -> None:
+        config = Config(
+            sandbox.app,
+            http=ResettableProtocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level="error",
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            date_header=False,
+            timeout_keep_alive=_IDLE_SECONDS,
+        )
+        super().__init__(config)
+        self._listening = listening
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._listening()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # Nobody is waited for: a fault may hold a request for an hour.
+        self.force_exit = True
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        await super().shutdown(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        # uvicorn would raise the signal again at the end. Here it is how the command is meant to
+        # end, and no failure.
+        del sig, frame
+        self.should_exit = True
+
+
+def _serve_until_stopped(server: _Server, listener: socket.socket, listening: Event) -> None:
+    try:
+        asyncio.run(server.serve(sockets=[listener]))
+    finally:
+        listening.set()  # whoever waits must not wait for a server that failed to start
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    # The protocol is named because asyncio turns Nagle's delay (40 ms an answer) off only then.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise ReconcilerError(
+            f"cannot listen on port {port} of {host}: {error.strerror}",
+            hint="Choose another with --port, or --port 0 for any that is free.",
+        ) from None
+    return listener
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()
+    return f"http://{host}:{port}"

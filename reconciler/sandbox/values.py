@@ -1,0 +1,184 @@
+"""Readers of single YAML values: each gives the value, or says in words what it must be."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Self, TypeVar
+
+from reconciler.times import parse_zone
+
+_T = TypeVar("_T")
+_K = TypeVar("_K")
+Reader = Callable[[Any], _T]
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[!-~]([ -~]*[!-~])?")
+
+_LONGEST_SECONDS = 1e9
+
+
+class UnreadableError(Exception):
+    """Values that are not what they must be, each with where it stands."""
+
+    def __init__(self, problems: Iterable[tuple[str, str]]) -> None:
+        super().__init__()
+        self.problems = tuple(problems)  # where, relative to the value that was read; and words
+
+    @classmethod
+    def because(cls, words: str) -> Self:
+        """The value itself is wrong."""
+        return cls([("", words)])
+
+    def under(self, name: str) -> list[tuple[str, str]]:
+        """The problems as seen from the value around."""
+        return [(name + where, words) for where, words in self.problems]
+
+
+def text(value: Any) -> str:
+    """Text that is not empty."""
+    if not isinstance(value, str) or not value:
+        raise UnreadableError.because(f"must be text, not {value!r}")
+    return value
+
+
+def raw(value: Any) -> str:
+    """Text, also empty."""
+    return value if value == "" else text(value)
+
+
+def flag(value: Any) -> bool:
+    """True or false."""
+    if not isinstance(value, bool):
+        raise UnreadableError.because(f"must be true or false, not {value!r}")
+    return value
+
+
+def number(low: int, high: int | None = None) -> Reader[int]:
+    """A whole number within the limits."""
+
+    def read(value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise UnreadableError.because(f"must be a whole number, not {value!r}")
+        if value < low or (high is not None and value > high):
+            limits = f"at least {low}" if high is None else f"from {low} to {high}"
+            raise UnreadableError.because(f"must be {limits}, not {value}")
+        return value
+
+    return read
+
+
+def seconds(value: Any) -> float:
+    """A time span."""
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not 0 <= value < _LONGEST_SECONDS
+    ):
+        raise UnreadableError.because(f"must be a number of seconds, not {value!r}")
+    return float(value)
+
+
+def choice(named: Mapping[str, _T], otherwise: Reader[_T] | None = None) -> Reader[_T]:
+    """One of the words, for what it stands for; or what the other reader takes."""
+
+    def read(value: Any) -> _T:
+        if isinstance(value, str) and value in named:
+            return named[value]
+        words = ", ".join(named)
+        if otherwise is None:
+            raise UnreadableError.because(f"must be one of: {words}; not {value!r}")
+        try:
+            return otherwise(value)
+        except UnreadableError as error:
+            raise UnreadableError(
+                (where, f"{problem}; or write {words}") for where, problem in error.problems
+            ) from None
+
+    return read
+
+
+def zone(value: Any) -> str:
+    """A time zone's name."""
+    name = text(value)
+    try:
+        parse_zone(name)
+    except ValueError as error:
+        raise UnreadableError.because(str(error)) from None
+    return name
+
+
+def headers(value: Any) -> dict[str, str]:
+    """HTTP headers; values may be written as numbers."""
+    read = {}
+    for name, content in mapping(value).items():
+        if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
+            raise UnreadableError.because(f"{name!r} is no name of a header")
+        if isinstance(content, bool) or not _HEADER_VALUE.fullmatch(str(content)):
+            raise UnreadableError([(f".{name}", f"must be printable ASCII, not {content!r}")])
+        read[name] = str(content)
+    return read
+
+
+def mapping(value: Any) -> dict[Any, Any]:
+    """A mapping, whatever is in it."""
+    if not isinstance(value, dict):
+        raise UnreadableError.because(f"must be a mapping, not {value!r}")
+    return value
+
+
+def items(read: Reader[_T]) -> Reader[tuple[_T, ...]]:
+    """A list of what the reader takes."""
+
+    def read_all(value: Any) -> tuple[_T, ...]:
+        if not isinstance(value, list):
+            raise UnreadableError.because(f"must be a list, not {value!r}")
+        found, problems = [], []
+        for index, one in enumerate(value):
+            try:
+                found.append(read(one))
+            except UnreadableError as error:
+                problems += error.under(f"[{index}]")
+        if problems:
+            raise UnreadableError(problems)
+        return tuple(found)
+
+    return read_all
+
+
+def keyed(read_key: Reader[_K], read: Reader[_T]) -> Reader[dict[_K, _T]]:
+    """A mapping whose keys and values the readers take."""
+
+    def read_all(value: Any) -> dict[_K, _T]:
+        found, problems = {}, []
+        for key, one in mapping(value).items():
+            try:
+                found[read_key(key)] = read(one)
+            except UnreadableError as error:
+                problems += error.under(f".{key}")
+        if problems:
+            raise UnreadableError(problems)
+        return found
+
+    return read_all
+
+
+def record(fields: Mapping[str, tuple[str, Reader[Any]]]) -> Reader[dict[str, Any]]:
+    """A mapping with these fields only: by the name in the file, the attribute and its reader."""
+
+    def read(value: Any) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        problems: list[tuple[str, str]] = []
+        for name, content in mapping(value).items():
+            if name not in fields:
+                known = ", ".join(fields)
+                problems.append((f".{name}", f"there is no such field; there are: {known}"))
+                continue
+            attribute, reader = fields[name]
+            try:
+                found[attribute] = reader(content)
+            except UnreadableError as error:
+                problems += error.under(f".{name}")
+        if problems:
+            raise UnreadableError(problems)
+        return found
+
+    return read

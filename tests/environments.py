@@ -1,0 +1,114 @@
+"""A real environment for the real command: origin, clone, sandbox, and manifests of plain runs."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.sandbox import Sandbox, environment
+from tests.repositories import PROJECT, git, make_clone, make_origin_and_clone
+
+_CONFIGURATION = """\
+version: 1
+environments:
+  test:
+    manifests: triggers
+    state: state/test
+    gateway:
+      url: {url}
+      orgId: o1
+      userId: u1
+      timezone: GMT+8
+      timeoutSeconds: {timeout}
+      settleSeconds: {settle}
+    limits:
+      maxRunsPerApply: 1000
+      claimSeconds: {claim}
+"""
+_MANIFEST = """\
+apiVersion: reconciler/v1
+kind: Trigger
+metadata:
+  name: {name}
+spec:
+  flowId: {flow}
+  triggerTime: "2024-03-02T08:{minute:02d}:00+08:00"
+  parameters:
+    SITE: {name}
+"""
+
+
+def configuration(url: str, *, claim: float = 2, timeout: float = 0.5, settle: float = 0.2) -> str:
+    """A `reconciler.yaml` whose claims are short enough to be waited for."""
+    return _CONFIGURATION.format(url=url, claim=claim, timeout=timeout, settle=settle)
+
+
+def manifest(name: str, flow: int, minute: int = 0) -> str:
+    """A manifest of one run."""
+    return _MANIFEST.format(name=name, flow=flow, minute=minute)
+
+
+def runs_of_one_flow_each(number: int) -> dict[str, str]:
+    """Manifests of so many runs: `run-0` of flow 1, and so on."""
+    return {f"triggers/run-{one}.yaml": manifest(f"run-{one}", one + 1) for one in range(number)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """A repository with its remote, and the variables that open the sandbox."""
+
+    folder: Path
+    origin: Path
+    clone: Path
+    variables: Mapping[str, str]
+
+    def start(
+        self, *arguments: str, clone: Path | None = None, **variables: str
+    ) -> "subprocess.Popen[str]":
+        """Start the real command in a process of its own."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "reconciler", *arguments, "--repo", str(clone or self.clone)],
+            cwd=self.folder,
+            env={**os.environ, **self.variables, "PYTHONPATH": str(PROJECT), **variables},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *arguments: str, clone: Path | None = None) -> "subprocess.CompletedProcess[str]":
+        """Run the real command to its end."""
+        process = self.start(*arguments, clone=clone)
+        stdout, stderr = process.communicate(timeout=100)
+        return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+
+    def states(self) -> dict[str, tuple[str, str | None]]:
+        """State and instance of every run, by the command's own account."""
+        done = self.run("status", "--format", "json")
+        assert done.returncode == 0, done.stderr
+        rows = json.loads(done.stdout)["runs"]
+        return {row["run"]: (row["state"], row["flowInstanceId"]) for row in rows}
+
+    def clone_again(self, name: str) -> Path:
+        """One more clone of the origin."""
+        return make_clone(self.origin, self.folder / name)
+
+
+def make_setting(folder: Path, url: str, sandbox: Sandbox, files: Mapping[str, str]) -> Setting:
+    """Make the repository with those files beside a configuration, if they bring none."""
+    folder.mkdir(exist_ok=True)
+    files = {"reconciler.yaml": configuration(url), **files}
+    origin, clone = make_origin_and_clone(folder, files)
+    return Setting(folder=folder, origin=origin, clone=clone, variables=environment(sandbox))
+
+
+def assert_each_started_once(setting: Setting, sandbox: Sandbox, runs: int) -> None:
+    """Every run has one instance, and the ledger on the remote's branch says which."""
+    instances = {instance.flow_id: instance.id for instance in sandbox.instances}
+    assert len(sandbox.instances) == runs, [instance.id for instance in sandbox.instances]
+    assert len(instances) == runs
+    expected = {f"run-{one}": ("triggered", instances[one + 1]) for one in range(runs)}
+    assert setting.states() == expected
+    git(setting.origin, "fsck", "--no-dangling")

@@ -1,0 +1,112 @@
+"""SIGKILL at every request and at every git command in turn; then a plain apply settles it all."""
+
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+from reconciler.sandbox import Fault, Sandbox, running
+from tests.environments import (
+    Setting,
+    assert_each_started_once,
+    make_setting,
+    runs_of_one_flow_each,
+)
+from tests.repositories import isolate
+
+RUNS = 2
+REQUESTS = 3 + RUNS  # token, time, zone, and a start for each run
+PARTS = 8  # of the git commands, so that several workers can share them
+_WRAPPER = """\
+#!/bin/sh
+number=$(($(cat "$KILL_COUNT") + 1))
+echo "$number" > "$KILL_COUNT"
+[ "$KILL_AT" = "before $number" ] && kill -9 "$PPID" && exit 137
+"$KILL_GIT" "$@"
+code=$?
+[ "$KILL_AT" = "after $number" ] && kill -9 "$PPID"
+exit "$code"
+"""
+
+
+@pytest.fixture(autouse=True)
+def _own_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    isolate(monkeypatch, tmp_path)
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("request_number", range(REQUESTS))
+def test_killed_at_any_request_each_run_is_started_once(
+    tmp_path: Path, request_number: int, moment: str
+) -> None:
+    victim: list[int] = []
+
+    def kill() -> None:
+        os.kill(victim[0], signal.SIGKILL)
+
+    sandbox = Sandbox()
+    before, after = (kill, None) if moment == "before" else (None, kill)
+    sandbox.add_fault(Fault(on="any", after=request_number, call_before=before, call_after=after))
+    with running(sandbox) as url:
+        setting = make_setting(tmp_path / "all", url, sandbox, runs_of_one_flow_each(RUNS))
+        process = setting.start("apply")
+        victim.append(process.pid)
+        process.communicate(timeout=60)
+        assert process.returncode == -signal.SIGKILL
+        _apply_plainly(setting)
+        assert_each_started_once(setting, sandbox, RUNS)
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_killed_at_any_git_command_each_run_is_started_once(tmp_path: Path, part: int) -> None:
+    commands = _commands_of_an_apply(tmp_path / "counted")
+    assert commands > PARTS
+    for number in range(1 + part, commands + 1, PARTS):
+        for moment in ("before", "after"):
+            _kill_at_git_command(tmp_path / f"{moment}-{number}", f"{moment} {number}")
+
+
+def _commands_of_an_apply(folder: Path) -> int:
+    sandbox = Sandbox()
+    with running(sandbox) as url:
+        setting = make_setting(folder, url, sandbox, runs_of_one_flow_each(RUNS))
+        process = setting.start("apply", **_wrapped(folder, "never"))
+        _, stderr = process.communicate(timeout=60)
+        assert process.returncode == 0, stderr
+    return int((folder / "count").read_text())
+
+
+def _kill_at_git_command(folder: Path, when: str) -> None:
+    sandbox = Sandbox()
+    with running(sandbox) as url:
+        setting = make_setting(folder, url, sandbox, runs_of_one_flow_each(RUNS))
+        process = setting.start("apply", **_wrapped(folder, when))
+        process.communicate(timeout=60)
+        assert process.returncode == -signal.SIGKILL, when
+        _apply_plainly(setting)
+        assert_each_started_once(setting, sandbox, RUNS)
+
+
+def _wrapped(folder: Path, when: str) -> dict[str, str]:
+    """The variables with which every git command goes through the wrapper."""
+    real = shutil.which("git")
+    assert real is not None
+    (folder / "bin").mkdir()
+    wrapper = folder / "bin" / "git"
+    wrapper.write_text(_WRAPPER)
+    wrapper.chmod(0o755)
+    (folder / "count").write_text("0")
+    return {
+        "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        "KILL_GIT": real,
+        "KILL_COUNT": str(folder / "count"),
+        "KILL_AT": when,
+    }
+
+
+def _apply_plainly(setting: Setting) -> None:
+    """The next apply needs nobody's help: it waits for the dead one's claim, and settles it."""
+    done = setting.run("apply")
+    assert done.returncode == 0, done.stderr
