@@ -108,12 +108,18 @@ def make_plan(
     environment: str,
     commit: str | None,
     same_minute_allowed: bool,
+    reserved_parameter: str | None = None,
 ) -> Plan:
     """Decide on every declared run and on every recorded one that is still of interest.
 
     `now` is the gateway's clock where it is known; before an apply, the local one.
     """
-    findings = check(declared, ledger, same_minute_allowed=same_minute_allowed)
+    findings = check(
+        declared,
+        ledger,
+        same_minute_allowed=same_minute_allowed,
+        reserved_parameter=reserved_parameter,
+    )
     problems = tuple(sorted((*declared.problems, *findings.problems)))
     context = _Context(
         ledger=ledger,

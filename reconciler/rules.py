@@ -1,7 +1,7 @@
 """The rules that need more than one manifest: changed, duplicate and colliding runs."""
 
 from collections import defaultdict
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from reconciler.ledger import Ledger
@@ -21,18 +21,40 @@ class Findings:
     colliding: frozenset[RunId]
 
 
-def check(declared: Declared, ledger: Ledger, *, same_minute_allowed: bool) -> Findings:
-    """Apply the rules to everything declared, against everything recorded."""
+def check(
+    declared: Declared,
+    ledger: Ledger,
+    *,
+    same_minute_allowed: bool,
+    reserved_parameter: str | None = None,
+) -> Findings:
+    """Apply the rules to everything declared, against everything recorded.
+
+    `reserved_parameter` is the one that the gateway's configuration has the reconciler add.
+    """
     changed = [(run, problem) for run in declared.runs for problem in _changed(run, ledger)]
     duplicates = list(_duplicates(declared.runs, ledger))
     colliding = [] if same_minute_allowed else list(_collisions(declared.runs))
     found = (*changed, *duplicates, *colliding)
+    reserved = _reserved(declared.runs, reserved_parameter) if reserved_parameter else ()
     return Findings(
-        problems=tuple(sorted(problem for _, problem in found)),
+        problems=tuple(sorted((*(problem for _, problem in found), *reserved))),
         changed=frozenset(run.id for run, _ in changed),
         duplicates=frozenset(run.id for run, _ in duplicates),
         colliding=frozenset(run.id for run, _ in colliding),
     )
+
+
+def _reserved(runs: Iterable[Run], name: str) -> Iterator[Problem]:
+    for run in runs:
+        if any(key == name for key, _ in run.parameters):
+            yield Problem(
+                place=run.place,
+                code="reserved",
+                pointer="/spec/parameters",
+                message=f"spec.parameters: {name} is gateway.correlationParameter, which the "
+                "reconciler adds by itself: give the parameter another name",
+            )
 
 
 def _changed(run: Run, ledger: Ledger) -> Iterator[Problem]:

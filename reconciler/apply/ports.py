@@ -1,13 +1,24 @@
 """What the apply protocol needs of the outside world, and the answers that it tells apart."""
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from reconciler.apply.steps import Progress
 from reconciler.configuration import Environment
 from reconciler.ledger import Event, Ledger
-from reconciler.model import Declared, EpochMs, InstanceId, Parameters, Run
+from reconciler.model import (
+    ClaimId,
+    Declared,
+    Digest,
+    EpochMs,
+    InstanceId,
+    Parameters,
+    Run,
+    RunId,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,3 +170,26 @@ class Clock(Protocol):
 
     def wall(self) -> EpochMs:
         """The local idea of the time. It may be wrong; nothing is decided by it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """The outside world, as an apply sees it."""
+
+    store: Store
+    open_gateway: Callable[[Environment], AbstractAsyncContextManager[Gateway]]
+    clock: Clock
+    progress: Progress
+    stop: asyncio.Event  # set: start nothing more, record, end
+    new_claim: Callable[[], ClaimId]
+    jitter: Callable[[], float]  # in [0, 1)
+    rescue: Callable[[Sequence[Event]], str]  # keeps events that cannot be pushed; says where
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the caller asked for."""
+
+    by: str  # who applies, for the claim
+    max_runs: int | None = None  # None: the environment's limit
+    only: Mapping[RunId, Digest] | None = None  # a saved plan's runs; None: whatever is planned

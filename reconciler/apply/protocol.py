@@ -7,55 +7,32 @@ is recorded as such. docs/exactly-once.md shows why that is enough.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from statistics import fmean
 
 from reconciler.apply.batch import FIRST_GUESS_SECONDS, capacity, choose_batch
 from reconciler.apply.branch import Branch, Claiming
 from reconciler.apply.guards import InvalidManifestsError, refuse_stale, refuse_too_many
 from reconciler.apply.lease import Lease, ServiceClock
-from reconciler.apply.ports import Clock, Gateway, Store
+from reconciler.apply.ports import Gateway, Options, Ports
 from reconciler.apply.preflight import check_clock, check_zone
 from reconciler.apply.result import ApplyResult
 from reconciler.apply.settle import Doubt, Search, settle
 from reconciler.apply.start import Batch, Outcome, start_batch
-from reconciler.apply.steps import Claimed, Noted, Progress, Settled, Waiting
+from reconciler.apply.steps import Claimed, Noted, Settled, Waiting
+from reconciler.apply.waiting import waits_for, worth_waiting_for
 from reconciler.configuration import Environment
 from reconciler.errors import GatewayError
-from reconciler.ledger import Event, events
-from reconciler.model import ClaimId, Digest, EpochMs, Run, RunId
+from reconciler.ledger import events
+from reconciler.model import ClaimId, EpochMs, Run, RunId
 from reconciler.plan import Action, Plan, PlannedRun, make_plan
 from reconciler.times import format_instant
 
+DAY_MS = 86_400_000
 STARTS_OF_ONE_RUN = 3  # after that many proven absent, an apply leaves the run to the next one
 FIRST_LOOK_SECONDS = 1.0  # between looks whether others have finished, or an instance shows up
 LONGEST_LOOK_SECONDS = 15.0
 FRESH_SECONDS = 2.0  # within them, clocks that drift do not drift apart by anything that counts
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ports:
-    """The outside world, as an apply sees it."""
-
-    store: Store
-    open_gateway: Callable[[Environment], AbstractAsyncContextManager[Gateway]]
-    clock: Clock
-    progress: Progress
-    stop: asyncio.Event  # set: start nothing more, record, end
-    new_claim: Callable[[], ClaimId]
-    jitter: Callable[[], float]  # in [0, 1)
-    rescue: Callable[[Sequence[Event]], str]  # keeps events that cannot be pushed; says where
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """What the caller asked for."""
-
-    by: str  # who applies, for the claim
-    max_runs: int | None = None  # None: the environment's limit
-    only: Mapping[RunId, Digest] | None = None  # a saved plan's runs; None: whatever is planned
 
 
 async def apply(ports: Ports, options: Options) -> ApplyResult:
@@ -78,7 +55,7 @@ async def apply(ports: Ports, options: Options) -> ApplyResult:
     work.guard(plan)
     if options.only is not None:
         refuse_stale(plan, options.only)
-    if not any(_needs_gateway(run) for run in plan.runs):
+    if not any(_needs_gateway(run, plan.at) for run in plan.runs):
         return work.result(plan)
     async with ports.open_gateway(branch.snapshot.environment) as gateway:
         try:
@@ -87,9 +64,11 @@ async def apply(ports: Ports, options: Options) -> ApplyResult:
             await asyncio.shield(branch.record())
 
 
-def _needs_gateway(planned: PlannedRun) -> bool:
-    if planned.action is Action.WAIT and planned.run is not None:
-        return planned.run.not_after is not None  # only the gateway's clock calls a run missed
+def _needs_gateway(planned: PlannedRun, now: EpochMs) -> bool:
+    """Whether there is something to do, as far as a local clock that may be hours off can tell."""
+    run = planned.run
+    if planned.action is Action.WAIT and run is not None and run.not_after is not None:
+        return run.not_after + DAY_MS > now
     return planned.action in {Action.TRIGGER, Action.RESOLVE, Action.HOLD}
 
 
@@ -123,6 +102,7 @@ class _Apply:
             environment=self.environment.name,
             commit=snapshot.commit,
             same_minute_allowed=self.environment.gateway.same_minute_allowed,
+            reserved_parameter=self.environment.gateway.correlation_parameter,
         )
 
     def guard(self, plan: Plan) -> None:
@@ -139,12 +119,13 @@ class _Apply:
             ServiceClock.ask(gateway, self.ports.clock), gateway.timezone()
         )
         check_clock(clock, self.ports.clock, self.ports.progress)
-        times = [run.trigger_time for run in self._triggers(self.plan(clock.earliest()))]
+        plan = self.plan(clock.earliest())
+        times = [run.trigger_time for run in self._triggers(plan)]
         check_zone(zone, self.environment, clock.earliest(), times)
         while not self.ports.stop.is_set():
-            self.guard(self.plan(clock.earliest()))
-            await self._settle(gateway, clock)
-            plan = self.plan(clock.earliest())
+            self.guard(plan)
+            if await self._settle(plan, gateway, clock):
+                plan = self.plan(clock.earliest())
             batch = self._adopt(plan)
             if batch is None and (runs := self._choose(plan)):
                 clock = await self._ask_again(gateway, clock)
@@ -155,8 +136,9 @@ class _Apply:
                 clock = await self._ask_again(gateway, clock)
             if batch is not None:
                 await self._start(batch, gateway)
+            plan = self.plan(clock.earliest())
         await self.branch.record()
-        return self.result(self.plan(clock.earliest()))
+        return self.result(plan)
 
     def result(self, plan: Plan) -> ApplyResult:
         """What has become of everything, as far as this apply knows."""
@@ -255,8 +237,8 @@ class _Apply:
             self.request_seconds = max(1.5 * fmean(batch.request_seconds), 0.01)
         self.stuck = all(isinstance(outcome, events.Absent) for outcome in outcomes)
 
-    async def _settle(self, gateway: Gateway, clock: ServiceClock) -> None:
-        """Look once for every run in doubt, and take down what is certain."""
+    async def _settle(self, plan: Plan, gateway: Gateway, clock: ServiceClock) -> bool:
+        """Look once for every run in doubt and take down what is certain; whether anything was."""
         search = Search(
             gateway=gateway,
             ledger=self.branch.ledger,
@@ -265,24 +247,26 @@ class _Apply:
             now=clock.earliest,
             concurrency=self.environment.limits.concurrency,
         )
-        doubts = self.plan(clock.earliest()).of_action(Action.RESOLVE)
-        for found in await settle(doubts, search):
+        settled = False
+        for found in await settle(plan.of_action(Action.RESOLVE), search):
             if isinstance(found, Doubt):
                 self.doubts[found.planned.id] = found
                 continue
+            settled = True
             self.doubts.pop(found.run, None)
             self.branch.pending.append(found)
             self.outcomes[found.run] = found
             self.ports.progress(Settled(run=found.run, event=found))
+        return settled
 
     async def _wait(self, plan: Plan, clock: ServiceClock) -> bool:
         """Record, then wait for what time or others may change; False if nothing will."""
         await self.branch.record()
         claim_seconds = self.environment.limits.claim_seconds
-        until = _worth_waiting_for(plan, self.doubts, clock.earliest(), claim_seconds)
+        until = worth_waiting_for(plan, self.doubts, clock.earliest(), claim_seconds)
         if until is None:
             return False
-        self.ports.progress(Waiting(reason=_waits_for(plan), until=until))
+        self.ports.progress(Waiting(reason=waits_for(plan), until=until))
         look = min(FIRST_LOOK_SECONDS * 1.5**self.looks, LONGEST_LOOK_SECONDS)
         self.looks += 1
         left = (until - clock.earliest()) / 1000 + 0.05
@@ -306,29 +290,3 @@ class _Apply:
                 await self.ports.stop.wait()
         except TimeoutError:
             return
-
-
-def _worth_waiting_for(
-    plan: Plan, doubts: Mapping[RunId, Doubt], now: EpochMs, claim_seconds: float
-) -> EpochMs | None:
-    """When something that is held or in doubt will be decided; None if time decides nothing.
-
-    A run in doubt whose trigger time lies further ahead than a claim lasts is left so: there is no
-    bound to that wait.
-    """
-    times = [held.record.until for held in plan.of_action(Action.HOLD) if held.record]
-    horizon = now + int(claim_seconds * 1000)
-    for planned in plan.of_action(Action.RESOLVE):
-        doubt, record = doubts.get(planned.id), planned.record
-        if doubt is None or record is None:
-            times.append(now)  # in doubt only since the last look
-        elif doubt.decided_at is not None and planned.trigger_time <= max(record.until, horizon):
-            times.append(doubt.decided_at)
-    return min(times, default=None)
-
-
-def _waits_for(plan: Plan) -> str:
-    held, doubts = len(plan.of_action(Action.HOLD)), len(plan.of_action(Action.RESOLVE))
-    if not doubts:
-        return f"{held} run(s) claimed by another apply"
-    return f"{doubts} run(s) in doubt" + (f", {held} claimed by another apply" if held else "")

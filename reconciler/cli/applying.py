@@ -12,7 +12,8 @@ from pathlib import Path
 import click
 
 from reconciler.apply.guards import InvalidManifestsError
-from reconciler.apply.protocol import Options, Ports, apply
+from reconciler.apply.ports import Options, Ports
+from reconciler.apply.protocol import apply
 from reconciler.apply.result import ApplyResult, exit_code
 from reconciler.apply.steps import Progress
 from reconciler.cli.opening import Shared

@@ -54,6 +54,7 @@ def validate(options: CommonOptions, paths: Sequence[Path]) -> Validation:
             declared,
             workspace.local_ledger(environment),
             same_minute_allowed=environment.gateway.same_minute_allowed,
+            reserved_parameter=environment.gateway.correlation_parameter,
         )
         found.update(declared.problems, findings.problems)
         files.update(declared.files)

@@ -79,6 +79,7 @@ def make_plans(options: CommonOptions, *, offline: bool) -> PlanReport:
             environment=environment.name,
             commit=known.commit,
             same_minute_allowed=environment.gateway.same_minute_allowed,
+            reserved_parameter=environment.gateway.correlation_parameter,
         )
         plans.append((plan, environment))
     return PlanReport(plans=plans, options=options)

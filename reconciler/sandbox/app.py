@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from email.utils import formatdate
 from typing import assert_never
 from urllib.parse import parse_qsl
@@ -36,6 +36,8 @@ def wall_clock() -> int:
 class Sandbox:
     """A gateway in memory. `clock` gives Unix epoch in milliseconds and decides everything.
 
+    `sleep` (seconds) makes the delays of faults and the latency; the clock need not know of it.
+
     Raises ConfigurationError if the journal cannot be written.
     """
 
@@ -44,11 +46,14 @@ class Sandbox:
         options: SandboxOptions = _DEFAULTS,
         faults: Sequence[Fault] = (),
         clock: Callable[[], int] = wall_clock,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         if options.journal is not None:
             open_journal(options.journal)
         self.options = options
         self._clock = clock
+        self._sleep = sleep
         self._script = FaultScript(faults)
         self._served: list[Served] = []
         zone = parse_zone(options.timezone)
@@ -114,7 +119,7 @@ class Sandbox:
         if fault.call_before is not None:
             fault.call_before()
         if fault.delay_before:
-            await asyncio.sleep(fault.delay_before)
+            await self._sleep(fault.delay_before)
         if fault.expire_token:
             self._tokens.expire_all(self._now())
         outcome = self._outcome(call, fault)
@@ -123,7 +128,7 @@ class Sandbox:
             fault.call_after()
         delay = fault.delay_after + self.options.latency
         if delay:
-            await asyncio.sleep(delay)
+            await self._sleep(delay)
         return outcome
 
     def _outcome(self, call: Call, fault: Fault) -> Outcome:

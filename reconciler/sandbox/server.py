@@ -33,7 +33,7 @@ def running(sandbox: Sandbox, *, host: str = _LOOPBACK, port: int = 0) -> Iterat
             listening.wait()
             yield _url(listener)
         finally:
-            server.should_exit = True
+            server.stop()
             thread.join()
 
 
@@ -67,23 +67,39 @@ class _Server(Server):
         )
         super().__init__(config)
         self._listening = listening
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """May be called from any thread, and from a signal handler."""
+        self.should_exit = True
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._stopping.set)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
         self._listening()
 
+    async def main_loop(self) -> None:
+        # uvicorn's looks every 100 ms whether to stop, to the cost of every test.
+        await self._stopping.wait()
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        # Nobody is waited for: a fault may hold a request for an hour.
-        self.force_exit = True
+        # uvicorn's waits for requests to end, and a fault may hold one for an hour.
+        del sockets  # whoever opened them closes them
+        for server in self.servers:
+            server.close()
         for connection in list(self.server_state.connections):
             connection.transport.abort()
-        await super().shutdown(sockets)
+        for server in self.servers:
+            await server.wait_closed()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        # uvicorn would raise the signal again at the end. Here it is how the command is meant to
+        # uvicorn's raises the signal again at the end. Here it is how the command is meant to
         # end, and no failure.
         del sig, frame
-        self.should_exit = True
+        self.stop()
 
 
 def _serve_until_stopped(server: _Server, listener: socket.socket, listening: Event) -> None:

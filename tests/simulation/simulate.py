@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from reconciler.apply.ports import Gateway
-from reconciler.apply.protocol import Options, Ports, apply
+from reconciler.apply.ports import Gateway, Options, Ports
+from reconciler.apply.protocol import apply
 from reconciler.apply.result import ApplyResult, exit_code
 from reconciler.configuration import Environment, GatewayConfiguration, Limits
 from reconciler.errors import ExitCode, ReconcilerError

@@ -1,0 +1,199 @@
+"""The sandbox's file: what it can say, and what it is told when it says something else."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from reconciler.errors import ConfigurationError
+from reconciler.sandbox import (
+    ALWAYS,
+    NEVER,
+    Drop,
+    Fault,
+    FlowOptions,
+    Reply,
+    SandboxOptions,
+    Status,
+    read_sandbox_file,
+)
+from reconciler.sandbox.faults import HTML
+
+README = Path(__file__).parents[2] / "reconciler" / "sandbox" / "README.md"
+
+
+def read(folder: Path, text: str) -> tuple[SandboxOptions, tuple[Fault, ...]]:
+    file = folder / "faults.yaml"
+    file.write_text(text, encoding="utf-8")
+    return read_sandbox_file(file)
+
+
+def problems(folder: Path, text: str) -> list[str]:
+    with pytest.raises(ConfigurationError) as raised:
+        read(folder, text)
+    assert raised.value.hint is not None
+    return [
+        line.removeprefix(f"{folder / 'faults.yaml'}: ") for line in str(raised.value).split("\n")
+    ]
+
+
+def test_every_option_can_be_set(tmp_path: Path) -> None:
+    options, faults = read(
+        tmp_path,
+        """
+accessKey: key
+secretKey: secret
+requireAuth: false
+tokenSeconds: 60
+timezone: Europe/Berlin
+latency: 0.1
+maxBodyBytes: 1000
+runSeconds: 5
+pageBase: 0
+instanceType: 2
+flowIdAsString: true
+users: {o1: [u1, u2]}
+flows:
+  1: {name: wind, owner: u1;u2, exists: false, privilege: false, locked: true}
+  2: {userLocked: true, tasks: 0, runSeconds: 60, ends: FAIL}
+  3:
+""",
+    )
+    assert faults == ()
+    assert options == SandboxOptions(
+        access_key="key",
+        secret_key="secret",
+        require_auth=False,
+        token_seconds=60,
+        timezone="Europe/Berlin",
+        latency=0.1,
+        max_body_bytes=1000,
+        run_seconds=5,
+        page_base=0,
+        instance_type=2,
+        flow_id_as_string=True,
+        users={"o1": frozenset({"u1", "u2"})},
+        flows={
+            1: FlowOptions(name="wind", owner="u1;u2", exists=False, privilege=False, locked=True),
+            2: FlowOptions(user_locked=True, tasks=0, run_seconds=60, ends=Status.FAIL),
+            3: FlowOptions(),
+        },
+    )
+
+
+def test_every_fault_can_be_written(tmp_path: Path) -> None:
+    _, faults = read(
+        tmp_path,
+        """
+faults:
+  - {on: trigger, flowId: 3377, after: 2, times: always, drop: true, effect: true}
+  - {"on": any, times: 3, drop: true}
+  - {on: search, delayBefore: 1.5, delayAfter: 2}
+  - {on: time, expireToken: true}
+  - {on: trigger, rateLimit: 20}
+  - {on: trigger, listAfter: 30}
+  - {on: trigger, listAfter: never, answer: {status: 503, code: 62109}, effect: true}
+  - {on: token, answer: {msg: 'no', headers: {Retry-After: 3}}}
+  - {on: flow, answer: {status: 502, html: true}}
+  - {on: instance, answer: {body: ""}}
+""",
+    )
+    assert faults == (
+        Fault(on="trigger", flow_id=3377, after=2, times=ALWAYS, ending=Drop(effect=True)),
+        Fault(on="any", times=3, ending=Drop()),
+        Fault(on="search", delay_before=1.5, delay_after=2),
+        Fault(on="time", expire_token=True),
+        Fault(on="trigger", rate_limit=20),
+        Fault(on="trigger", list_after=30),
+        Fault(on="trigger", list_after=NEVER, ending=Reply(effect=True, status=503, code=62109)),
+        Fault(on="token", ending=Reply(msg="no", headers={"Retry-After": "3"})),
+        Fault(on="flow", ending=Reply(status=502, body=HTML)),
+        Fault(on="instance", ending=Reply(body="")),
+    )
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "faults: []\n"])
+def test_a_file_that_says_nothing_changes_nothing(tmp_path: Path, text: str) -> None:
+    assert read(tmp_path, text) == (SandboxOptions(), ())
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("- 1", "must be a mapping, not [1]"),
+        ("timezone: Mars", "timezone: 'Mars' is not a time zone"),
+        ("latency: -1", "latency: must be a number of seconds, not -1"),
+        ("latency: .inf", "latency: must be a number of seconds, not inf"),
+        ("latency: true", "latency: must be a number of seconds, not True"),
+        ("pageBase: 2", "pageBase: must be from 0 to 1, not 2"),
+        ("tokenSeconds: 0", "tokenSeconds: must be at least 1, not 0"),
+        ("tokenSeconds: 1.5", "tokenSeconds: must be a whole number, not 1.5"),
+        ("requireAuth: 1", "requireAuth: must be true or false, not 1"),
+        ("accessKey: ''", "accessKey: must be text, not ''"),
+        ("users: {o1: u1}", "users.o1: must be a list, not 'u1'"),
+        ("users: {o1: [1]}", "users.o1[0]: must be text, not 1"),
+        ("flows: {a: {}}", "flows.a: must be a whole number, not 'a'"),
+        ("flows: {1: {ends: RUNNING}}", "flows.1.ends: must be one of: SUCCESS, FAIL,"),
+        ("flows: {1: {tasks: x}}", "flows.1.tasks: must be a whole number, not 'x'"),
+        ("delay: 1", "delay: there is no such field; there are: accessKey, "),
+        ("faults: {}", "faults: must be a list, not {}"),
+        ("faults: [1]", "faults[0]: must be a mapping, not 1"),
+        ("faults: [{drop: true}]", "faults[0].on: which requests?"),
+        ("faults: [{on: start, drop: true}]", "faults[0].on: must be one of: token, refresh,"),
+        ("faults: [{on: trigger}]", "faults[0]: the rule has no fault; there are: rateLimit,"),
+        ("faults: [{on: trigger, drop: false}]", "faults[0]: the rule has no fault"),
+        ("faults: [{on: trigger, effect: true}]", "faults[0].effect: goes with drop or answer"),
+        ("faults: [{on: trigger, drop: true, answer: {}}]", "faults[0]: drop and answer: "),
+        ("faults: [{on: trigger, kill: true}]", "faults[0].kill: there is no such field"),
+        (
+            "faults: [{on: trigger, times: 0, drop: true}]",
+            "faults[0].times: must be at least 1, not 0; or write always",
+        ),
+        (
+            "faults: [{on: trigger, listAfter: late}]",
+            "faults[0].listAfter: must be a number of seconds, not 'late'; or write never",
+        ),
+        ("faults: [{on: search, listAfter: 1}]", "faults[0]: only what is triggered"),
+        ("faults: [{on: any, answer: 503}]", "faults[0].answer: must be a mapping, not 503"),
+        ("faults: [{on: any, answer: {status: 99}}]", "faults[0].answer.status: must be from 200"),
+        ("faults: [{on: any, answer: {html: true, body: x}}]", "faults[0].answer: html and body"),
+        ("faults: [{on: any, answer: {headers: {'A B': x}}}]", "faults[0].answer.headers: 'A B'"),
+        ("faults: [{on: any, answer: {headers: {A: é}}}]", "faults[0].answer.headers.A: must be"),
+    ],
+)
+def test_what_a_file_cannot_say_is_told_with_its_place(
+    tmp_path: Path, text: str, problem: str
+) -> None:
+    (found,) = problems(tmp_path, text)
+    assert found.startswith(problem)
+
+
+def test_all_problems_of_a_file_are_told_at_once(tmp_path: Path) -> None:
+    text = "latency: x\nfaults: [{on: a, times: b}, {on: any, drop: 1}]\n"
+    places = [line.partition(":")[0] for line in problems(tmp_path, text)]
+    assert places == ["latency", "faults[0].on", "faults[0].times", "faults[1].drop"]
+
+
+def test_a_file_that_is_no_yaml_is_told_with_its_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"(?s)faults.yaml is not YAML: .*line 2"):
+        read(tmp_path, "faults:\n  - {on: trigger\n")
+    (tmp_path / "faults.yaml").write_bytes(b"\xff\xfe\xff")
+    with pytest.raises(ConfigurationError, match="is not YAML"):
+        read_sandbox_file(tmp_path / "faults.yaml")
+
+
+def test_a_file_that_cannot_be_read_is_told_with_its_name(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"absent\.yaml cannot be read: No such file"):
+        read_sandbox_file(tmp_path / "absent.yaml")
+
+
+def test_a_zone_that_does_not_exist_is_a_problem_of_the_options_too() -> None:
+    with pytest.raises(ConfigurationError, match="'Mars' is not a time zone"):
+        SandboxOptions(timezone="Mars")
+
+
+def test_every_example_of_the_readme_can_be_read(tmp_path: Path) -> None:
+    examples = re.findall(r"```yaml\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(examples) >= 2
+    for example in examples:
+        read(tmp_path, example)
