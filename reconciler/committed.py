@@ -67,7 +67,7 @@ class CommittedLedger:
             if is_ledger_file(entry.path, folder):
                 if not entry.is_file:
                     raise LedgerError(f"{entry.path}: not a file; restore it from the history")
-                files[entry.path.removeprefix(f"{folder}/")] = entry.oid
+                files[entry.path.rpartition("/")[2]] = entry.oid
         blobs = git.read_blobs(files.values())
         return cls(folder=folder, content={name: blobs[oid] for name, oid in files.items()})
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from reconciler.apply.branch import Branch
 from reconciler.apply.lease import ServiceClock
+from reconciler.apply.messages import TRAILER
 from reconciler.apply.ports import Clock, Gateway, Landed, Raced, Snapshot, Store
 from reconciler.configuration import Environment
 from reconciler.errors import GitError, RefusedError
@@ -39,11 +40,16 @@ async def resolve(
     or the decision is premature and not `sure`; GitError, GatewayError.
     """
     snapshot = await store.fetch()
-    _in_doubt(snapshot.ledger, decision.run)
+    judged = _in_doubt(snapshot.ledger, decision.run).claim
     async with open_gateway(snapshot.environment) as gateway:
         service = await ServiceClock.ask(gateway, clock)
         for _ in range(_ATTEMPTS):
             record = _in_doubt(snapshot.ledger, decision.run)
+            if record.claim != judged:
+                raise RefusedError(
+                    f"{decision.run} was claimed anew meanwhile",
+                    hint=f"Look again: `reconciler status {decision.run}`.",
+                )
             if decision.triggered is not None:
                 await _check_instance(gateway, record, decision.triggered)
             elif not decision.sure:
@@ -54,6 +60,7 @@ async def resolve(
                 run=decision.run,
                 by=decision.by,
                 triggered=decision.triggered,
+                claim=judged,
                 reason=decision.reason,
             )
             appended = await store.append(snapshot, [event], _message(snapshot, record, decision))
@@ -100,7 +107,7 @@ async def _check_instance(gateway: Gateway, record: Record, instance: InstanceId
 def _message(snapshot: Snapshot, record: Record, decision: Decision) -> str:
     what = f"triggered as {decision.triggered}" if decision.triggered else "not triggered"
     subject = f"reconciler: {snapshot.environment.name}: {decision.run} was {what} [skip ci]"
-    return f"{subject}\n\nReconciler-Claim: {record.claim}\n"
+    return f"{subject}\n\n{TRAILER}: {record.claim}\n"
 
 
 async def recover(lost: Sequence[Event], branch: Branch) -> int:
@@ -112,7 +119,7 @@ async def recover(lost: Sequence[Event], branch: Branch) -> int:
     ledger = branch.snapshot.ledger
     for event in lost:
         _check_claimed(event, ledger)
-    branch.pending = [event for event in lost if not ledger.holds(event)]
+    branch.pending = ledger.missing(lost)
     missing = len(branch.pending)
     await branch.record()
     return missing

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from reconciler.apply.messages import TRAILER
 from reconciler.apply.ports import Appended, Declined, Landed, Raced, Snapshot, Unclear
 from reconciler.committed import CommittedFile, CommittedLedger, wanted_files
 from reconciler.configuration import Configuration, Environment, parse_configuration
@@ -79,6 +80,8 @@ class GitStore:
         environment = self._read_environment(commit)
         declared = self._read_declared(commit, environment)
         files = self._read_ledger_files(parent, environment)
+        if self._ledger is None and parent is not None:
+            self._check_history(parent, files)
         return GitSnapshot(
             commit=commit,
             environment=environment,
@@ -134,14 +137,40 @@ class GitStore:
             if self._ledger[0].content == files.content:
                 return self._ledger[1]
             if not files.continues(self._ledger[0]):
-                raise LedgerError(
-                    f"{files.folder}: the ledger on {self._remote}/{self._ledger_branch} has lost "
-                    "events that it had",
-                    hint="Its history was rewritten or an edit took lines away: restore the folder "
-                    "from the last good commit. Nothing is started until then.",
-                )
+                raise self._lost(files, "as this apply has read it before")
         self._ledger = files, files.ledger()
         return self._ledger[1]
+
+    def _check_history(self, parent: CommitId, files: CommittedLedger) -> None:
+        """Compare the ledger with what this clone remembers, and with what was last recorded.
+
+        Raises LedgerError if it does not hold all of that: a rewritten history, a revert, a merge
+        that took the wrong side or a configuration that names another folder would otherwise have
+        everything started again.
+        """
+        known = {
+            self._git.remembered(self._name): "as this clone has read it before",
+            self._git.last_written(parent, files.folder, TRAILER): "as it was last recorded",
+        }
+        for tree, where in known.items():
+            if tree is None:
+                continue
+            before = CommittedLedger.read(self._git, "", self._git.list_tree(tree))
+            if not files.continues(before):
+                raise self._lost(files, where)
+        self._remember(parent, files)
+
+    def _lost(self, files: CommittedLedger, where: str) -> LedgerError:
+        return LedgerError(
+            f"{files.folder}: the ledger on {self._remote}/{self._ledger_branch} has lost events, "
+            f"compared with the ledger {where}",
+            hint="The branch was rewritten, or an edit, a revert or a merge took lines away. "
+            "Restore the folder from the last good commit; nothing is started until then.",
+        )
+
+    def _remember(self, commit: CommitId, files: CommittedLedger) -> None:
+        if files.content:
+            self._git.remember(self._name, commit, files.folder)
 
     def _append(self, base: GitSnapshot, events: Sequence[Event], message: str) -> Appended:
         files = base.files
@@ -172,6 +201,7 @@ class GitStore:
         events: Sequence[Event],
     ) -> GitSnapshot:
         files, ledger = base.files.with_changes(changes), base.ledger.extended(events)
+        self._remember(commit, files)
         self._ledger = files, ledger
         return GitSnapshot(
             commit=commit if self._ledger_branch == self._branch else base.commit,

@@ -66,13 +66,16 @@ class Setting:
     variables: Mapping[str, str]
 
     def start(
-        self, *arguments: str, clone: Path | None = None, **variables: str
+        self,
+        *arguments: str,
+        clone: Path | None = None,
+        variables: Mapping[str, str] | None = None,
     ) -> "subprocess.Popen[str]":
         """Start the real command in a process of its own."""
         return subprocess.Popen(
             [sys.executable, "-m", "reconciler", *arguments, "--repo", str(clone or self.clone)],
             cwd=self.folder,
-            env={**os.environ, **self.variables, "PYTHONPATH": str(PROJECT), **variables},
+            env={**os.environ, **self.variables, "PYTHONPATH": str(PROJECT), **(variables or {})},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

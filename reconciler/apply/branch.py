@@ -92,7 +92,7 @@ class Branch:
     async def refetch(self) -> None:
         """Read the branch again, and forget of what is pending all that it holds by now."""
         self.snapshot = await self.store.fetch()
-        self.pending = [one for one in self.pending if not self.snapshot.ledger.holds(one)]
+        self.pending = self.snapshot.ledger.missing(self.pending)
 
     async def _record_once(self) -> str | None:
         appended = await self._append(self.pending)

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 from reconciler.ledger import Event, events
 
+TRAILER = "Reconciler-Claim"
+
 
 def commit_message(environment: str, recorded: Sequence[Event]) -> str:
     """A subject that says what is recorded, `[skip ci]`, and a trailer for each claim."""
@@ -21,5 +23,5 @@ def commit_message(environment: str, recorded: Sequence[Event]) -> str:
         if not isinstance(event, events.Observed | events.Resolved) and event.claim
     )
     subject = f"reconciler: {environment}: {', '.join(parts)} [skip ci]"
-    trailers = "".join(f"Reconciler-Claim: {claim}\n" for claim in claims)
+    trailers = "".join(f"{TRAILER}: {claim}\n" for claim in claims)
     return f"{subject}\n\n{trailers}" if trailers else f"{subject}\n"

@@ -5,6 +5,7 @@ had time to show up: certainly absent. Anything else stays in doubt; nothing is 
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import assert_never
@@ -62,7 +63,24 @@ async def settle(doubts: Sequence[PlannedRun], search: Search) -> list[Outcome |
 
     async with asyncio.TaskGroup() as looks:
         tasks = [looks.create_task(look(planned)) for planned in doubts]
-    return [task.result() for task in tasks]
+    return _each_to_one([task.result() for task in tasks], doubts)
+
+
+def _each_to_one(
+    found: Sequence[Outcome | Doubt], doubts: Sequence[PlannedRun]
+) -> list[Outcome | Doubt]:
+    """Give no instance to two runs: of those that look alike, nobody can tell whose it is."""
+    taken = Counter(one.flow_instance_id for one in found if isinstance(one, events.Triggered))
+    return [
+        Doubt(
+            planned=planned,
+            reason=f"instance {one.flow_instance_id} could be that of another run in doubt as well",
+            decided_at=None,
+        )
+        if isinstance(one, events.Triggered) and taken[one.flow_instance_id] > 1
+        else one
+        for one, planned in zip(found, doubts, strict=True)
+    ]
 
 
 async def _look(

@@ -55,7 +55,9 @@ class TreeEntry:
         return self.path.isascii() or not any("\udc80" <= c <= "\udcff" for c in self.path)
 
 
-def list_tree(root: Path, commit: CommitId, paths: Collection[str] = ()) -> list[TreeEntry]:
+def list_tree(
+    root: Path, commit: CommitId | ObjectId, paths: Collection[str] = ()
+) -> list[TreeEntry]:
     """Every file, link and submodule of the commit that lies at or under one of the paths.
 
     Without paths, or with "" among them, the whole tree. In git's order (bytes of the path). A path

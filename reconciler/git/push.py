@@ -7,13 +7,13 @@ from pathlib import Path
 from reconciler.errors import GitError
 from reconciler.git.command import CompletedGit, GitTimeoutError, run_git
 from reconciler.git.objects import CommitId, is_ancestor
-from reconciler.git.remote import check_branch
+from reconciler.git.remote import check_branch, fetch
 from reconciler.git.words import remote_words
 
 
 @dataclass(frozen=True, slots=True)
 class Landed:
-    """The branch was where it was expected, and is now at our commit."""
+    """The branch was where it was expected, and this push moved it to our commit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,10 @@ def push(
         )
     except GitTimeoutError as error:
         return Unclear(message=str(error))
-    return read_answer(done, f"{commit}:{ref}")
+    answer = read_answer(done, f"{commit}:{ref}")
+    if isinstance(answer, Raced) and _may_have_been_sent_twice(done):
+        return _look(root, remote, commit, branch, answer)
+    return answer
 
 
 def _check_single_url(root: Path, remote: str) -> None:
@@ -107,6 +110,27 @@ def _check_single_url(root: Path, remote: str) -> None:
             f"{remote} pushes to {len(urls)} repositories, so no push to it can be a claim",
             hint=f"keep one of: git config --get-all remote.{remote}.pushurl",
         )
+
+
+def _may_have_been_sent_twice(done: CompletedGit) -> bool:
+    """Whether the push may have lost the race against itself.
+
+    Over HTTP curl sends a request again, and tells nobody, where a connection that it had used
+    before ends without an answer: the first sending may have landed, and the second been rejected.
+    """
+    return done.text.startswith("To http") and "\t[remote rejected]" in done.text
+
+
+def _look(
+    root: Path, remote: str, commit: CommitId, branch: str, otherwise: PushResult
+) -> PushResult:
+    """Landed if the remote's branch holds the commit, for nobody else has it to push."""
+    try:
+        tip = fetch(root, remote, [branch])[branch]
+        has_landed = tip is not None and is_ancestor(root, commit, tip)
+    except GitError as error:
+        return Unclear(message=str(error))
+    return Landed() if has_landed else otherwise
 
 
 def read_answer(done: CompletedGit, spec: str) -> PushResult:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.errors import GitError
-from reconciler.git import checkout, commits, objects, remote
+from reconciler.git import checkout, commits, memory, objects, remote
 from reconciler.git import push as pushing
 from reconciler.git.command import LOCAL_SECONDS, CompletedGit, run_git
 from reconciler.git.objects import CommitId, ObjectId, TreeEntry
@@ -80,7 +80,9 @@ class Git:
             self.root, to_remote, commit, branch, expected=expected, timeout=timeout
         )
 
-    def list_tree(self, commit: CommitId, paths: Collection[str] = ()) -> list[TreeEntry]:
+    def list_tree(
+        self, commit: CommitId | ObjectId, paths: Collection[str] = ()
+    ) -> list[TreeEntry]:
         """See `objects.list_tree`."""
         return objects.list_tree(self.root, commit, paths)
 
@@ -99,6 +101,18 @@ class Git:
     ) -> CommitId:
         """See `commits.commit_files`."""
         return commits.commit_files(self.root, parent, changes, message)
+
+    def remember(self, name: str, commit: CommitId, folder: str) -> None:
+        """See `memory.remember`."""
+        memory.remember(self.root, name, commit, folder)
+
+    def remembered(self, name: str) -> ObjectId | None:
+        """See `memory.remembered`."""
+        return memory.remembered(self.root, name)
+
+    def last_written(self, commit: CommitId, folder: str, trailer: str) -> ObjectId | None:
+        """See `memory.last_written`."""
+        return memory.last_written(self.root, commit, folder, trailer)
 
     def is_ancestor(self, ancestor: CommitId, descendant: CommitId) -> bool:
         """See `objects.is_ancestor`."""

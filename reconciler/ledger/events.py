@@ -97,6 +97,7 @@ class Resolved(_Event, frozen=True, kw_only=True):
     run: RunId
     by: str
     triggered: InstanceId | None
+    claim: ClaimId | None = None  # the one that was judged; None: whichever is the newest
     reason: str = ""
 
 

@@ -21,6 +21,8 @@ from reconciler.ledger.events import (
 from reconciler.model import ClaimId, Digest, EpochMs, InstanceId, RunId
 from reconciler.times import parse_instant
 
+Outcome = Triggered | Rejected | Unknown | Absent | Observed | Resolved
+
 
 class RunState(StrEnum):
     """What the ledger says of a run at an instant (docs/exactly-once.md has the table)."""
@@ -49,6 +51,7 @@ class Phase(Enum):
 MAY_HAVE_STARTED = frozenset(
     {Phase.CLAIMED, Phase.UNKNOWN, Phase.TRIGGERED, Phase.SUCCEEDED, Phase.FAILED}
 )
+UNSETTLED = frozenset({Phase.CLAIMED, Phase.UNKNOWN})
 STARTED = frozenset({Phase.TRIGGERED, Phase.SUCCEEDED, Phase.FAILED})
 
 
@@ -134,10 +137,34 @@ class Ledger:
 
     def holds(self, event: Event) -> bool:
         """Whether the ledger already says what the event says."""
-        if isinstance(event, Claim):
-            return event.claim in self.claims
-        record = self.records.get(event.run)
-        return record is not None and _outcome(record, event) == record
+        return not self.missing([event])
+
+    def missing(self, recorded: Iterable[Event]) -> list[Event]:
+        """Those events, in their order, without which the ledger says less.
+
+        A run's events are taken together: an `unknown` that an `absent` has followed says nothing
+        new to a ledger that has both.
+        """
+        claims: list[Event] = []
+        of_run: dict[RunId, list[Outcome]] = {}
+        for event in recorded:
+            if not isinstance(event, Claim):
+                of_run.setdefault(event.run, []).append(event)
+            elif event.claim not in self.claims:
+                claims.append(event)
+        wanted = [
+            event
+            for run, of_it in of_run.items()
+            if run not in self.records or _after(self.records[run], of_it) != self.records[run]
+            for event in of_it
+        ]
+        return claims + wanted
+
+
+def _after(record: Record, outcomes: Iterable[Outcome]) -> Record:
+    for event in outcomes:
+        record = _outcome(record, event)
+    return record
 
 
 def _claim(records: dict[RunId, Record], event: Claim) -> None:
@@ -146,6 +173,12 @@ def _claim(records: dict[RunId, Record], event: Claim) -> None:
         before = records.get(run)
         if before is not None and before.phase in STARTED:
             continue  # a claim cannot undo a start; the run stays what it is
+        if before is not None and before.phase in UNSETTLED and before.claim != event.claim:
+            raise LedgerError(
+                f"the ledger has claim {event.claim} over {run}, whose claim {before.claim} had no "
+                "outcome: two histories were merged",
+                hint=_LOST,
+            )
         records[run] = _claimed(run, claimed, event, until)
 
 
@@ -177,9 +210,7 @@ def _check_claimed(event: Event, claims: Mapping[ClaimId, Claim]) -> None:
 _LOST = "Restore the ledger's folder from the branch's history; nothing is started until then."
 
 
-def _outcome(
-    record: Record | None, event: Triggered | Rejected | Unknown | Absent | Observed | Resolved
-) -> Record:
+def _outcome(record: Record | None, event: Outcome) -> Record:
     if isinstance(event, Triggered):
         return _triggered(record, event)
     if record is None:
@@ -259,8 +290,8 @@ def _observed(record: Record, event: Observed) -> Record:
 
 
 def _resolved(record: Record, event: Resolved) -> Record:
-    if record.phase in STARTED:
-        return record
+    if record.phase in STARTED or event.claim not in {None, record.claim}:
+        return record  # somebody judged a claim that is not the newest any more
     settled = {"resolvedBy": event.by, "reason": event.reason}
     if event.triggered is None:
         return msgspec.structs.replace(record, phase=Phase.ABSENT, error=None, evidence=settled)

@@ -4,6 +4,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 from typing import Literal
 
 from reconciler.model import EpochMs
@@ -14,6 +15,7 @@ ALWAYS: Literal["always"] = "always"  # as `times`
 NEVER = math.inf  # as `list_after`: no search ever shows the instance
 _SECOND_MS = 1_000
 _SUCCESS = 2  # the first digit of a 2xx
+_WITHOUT_BODY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})  # in HTTP itself
 
 HTML = "<html><body><h1>Bad Gateway</h1><p>The upstream did not answer.</p></body></html>"
 
@@ -142,6 +144,8 @@ class _Rule:
 
 def told(reply: Reply, operation: Operation) -> Answer:
     """The answer that a rule gives in place of the true one."""
+    if reply.status in _WITHOUT_BODY:
+        return Answer(status=reply.status, body=b"", headers=reply.headers)
     if reply.body is not None:
         kind = "text/html" if reply.body.startswith("<") else "text/plain"
         return Answer(

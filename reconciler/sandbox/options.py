@@ -70,7 +70,7 @@ class SandboxOptions:
         try:
             parse_zone(self.timezone)
         except ValueError as error:
-            raise ConfigurationError(f"the sandbox's time zone {error}") from None
+            raise ConfigurationError(f"the sandbox's zone: {error}") from None
 
     def flow(self, flow_id: int) -> FlowOptions:
         """What is declared of the flow, or what holds for every other."""

@@ -125,3 +125,10 @@ def test_a_start_that_is_allowed_ends_before_the_claim_by_the_gateways_clock(
     if lease.allows_start():
         true = NOW + (behind + later) * 1000
         assert true + reserve * 1000 < lease.until + 1
+
+
+def test_the_clock_is_as_old_as_the_question_and_not_as_the_answer() -> None:
+    clock = Ticking()
+    service = asked(clock, before=2, behind=3)
+    clock.seconds += 4
+    assert service.age() == pytest.approx(9)

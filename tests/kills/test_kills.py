@@ -72,7 +72,7 @@ def _commands_of_an_apply(folder: Path) -> int:
     sandbox = Sandbox()
     with running(sandbox) as url:
         setting = make_setting(folder, url, sandbox, runs_of_one_flow_each(RUNS))
-        process = setting.start("apply", **_wrapped(folder, "never"))
+        process = setting.start("apply", variables=_wrapped(folder, "never"))
         _, stderr = process.communicate(timeout=60)
         assert process.returncode == 0, stderr
     return int((folder / "count").read_text())
@@ -82,7 +82,7 @@ def _kill_at_git_command(folder: Path, when: str) -> None:
     sandbox = Sandbox()
     with running(sandbox) as url:
         setting = make_setting(folder, url, sandbox, runs_of_one_flow_each(RUNS))
-        process = setting.start("apply", **_wrapped(folder, when))
+        process = setting.start("apply", variables=_wrapped(folder, when))
         process.communicate(timeout=60)
         assert process.returncode == -signal.SIGKILL, when
         _apply_plainly(setting)

@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 
 from reconciler.ledger import Event, Ledger, RunState
-from reconciler.ledger.fold import STARTED
+from reconciler.ledger.fold import STARTED, UNSETTLED
 from reconciler.model import EpochMs, Run
 from tests.building import (
     CLAIM_MS,
@@ -30,6 +30,8 @@ def possible_events(ledger: Ledger, run: Run, claim: str) -> list[Event]:
     made: list[Event] = [a_triggered(run, instance, claim) for instance in INSTANCES]
     record = ledger.records.get(run.id)
     if claim not in ledger.claims:
+        if record is not None and record.phase in UNSETTLED:
+            return made  # no applier claims what another claim has left open
         return [*made, a_claim(run, claim=claim, at=after(NOW, len(ledger.claims) * 1000))]
     if run.id in ledger.claims[a_claim(claim=claim).claim].runs:
         made += [a_rejected(run, claim), an_unknown(run, claim), an_absent(run, claim)]

@@ -1,5 +1,6 @@
 """The fold: what the events together say of each run."""
 
+import msgspec
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 from reconciler.errors import LedgerError
 from reconciler.ledger import Event, Ledger, RunState, events
 from reconciler.ledger.fold import MAY_HAVE_STARTED, STARTED, Phase
-from reconciler.model import EpochMs
+from reconciler.model import ClaimId, EpochMs
 from tests.building import (
     CLAIM_MS,
     NOW,
@@ -215,7 +216,7 @@ def test_a_ledger_may_be_folded_in_two_parts(history: list[Event], cut: int) -> 
 def test_extending_a_ledger_leaves_the_old_one_as_it_was(history: list[Event]) -> None:
     old = Ledger.of(history)
     records, claims = dict(old.records), dict(old.claims)
-    old.extended([a_claim(*RUNS, claim="new"), a_triggered(RUNS[0], "3377-new", "new")])
+    old.extended([a_claim(claim="new"), a_triggered(RUNS[0], "3377-new")])
     assert (old.records, old.claims, old.length) == (records, claims, len(history))
 
 
@@ -330,3 +331,25 @@ def test_a_ledger_does_not_hold_news_of_a_run_that_it_does_not_know() -> None:
 def test_a_record_of_a_start_has_the_digest_that_the_wire_carried() -> None:
     started = a_triggered(RUN, digest=a_digest("d"))
     assert a_ledger(a_claim(RUN), started).records[RUN.id].digest == a_digest("d")
+
+
+def test_a_claim_over_one_that_has_no_outcome_is_two_histories_merged() -> None:
+    run = RUNS[0]
+    for open_ in ([a_claim(run)], [a_claim(run), an_unknown(run)]):
+        with pytest.raises(LedgerError, match="two histories were merged"):
+            Ledger.of([*open_, a_claim(run, claim="c2")])
+
+
+def test_a_decision_about_an_older_claim_decides_nothing_about_the_newest() -> None:
+    run = RUNS[0]
+    claimed_again = Ledger.of([a_claim(run), an_absent(run), a_claim(run, claim="c2")])
+    judged = msgspec.structs.replace(a_resolved(run), claim=ClaimId("c1"))
+    assert claimed_again.extended([judged]).records == claimed_again.records
+
+
+def test_an_unknown_that_an_absent_has_followed_is_not_missing() -> None:
+    run = RUNS[0]
+    both = [an_unknown(run), an_absent(run)]
+    recorded = Ledger.of([a_claim(run), *both])
+    assert recorded.missing(both) == []
+    assert Ledger.of([a_claim(run)]).missing(both) == both

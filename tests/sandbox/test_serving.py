@@ -97,7 +97,7 @@ def test_answers_are_not_held_back_by_nagles_algorithm(monkeypatch: pytest.Monke
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_in_the_foreground_a_signal_ends_it_quietly(stop: signal.Signals) -> None:
     with subprocess.Popen(
-        [sys.executable, "-X", "dev", "-W", "error", "-c", FOREGROUND],
+        [sys.executable, "-W", "error", "-c", FOREGROUND],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

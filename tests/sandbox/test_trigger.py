@@ -48,6 +48,7 @@ def test_parameters_reach_the_instance_in_their_order_and_untouched() -> None:
         {"triggerTime": 2**63},
         {"triggerTime": 2**62},
         {"triggerTime": -(2**62)},
+        {"triggerTime": -62_135_596_800_000},  # the first day of year 1 has no day before it
         {"triggerTime": 1.5},
         {"parameters": {"KEY": "value"}},
         {"parameters": [{"key": "K"}]},

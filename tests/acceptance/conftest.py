@@ -1,0 +1,66 @@
+"""Opening scenes: each test gets origin, clone and gateway of its own."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from reconciler.sandbox import Fault, Sandbox, SandboxOptions, environment, running
+from tests.acceptance.scene import CONFIGURATION, Clock, Scene, configuration
+from tests.repositories import isolate, make_origin_and_clone
+
+_OPTIONS = SandboxOptions()
+
+
+class OpenScene(Protocol):
+    """Makes a scene whose origin and clone hold the files, beside a configuration."""
+
+    def __call__(
+        self,
+        files: Mapping[str, str],
+        *faults: Fault,
+        options: SandboxOptions = _OPTIONS,
+        configured: Callable[[str], str] = configuration,
+    ) -> Scene: ...
+
+
+@pytest.fixture
+def open_scene(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[OpenScene]:
+    isolate(monkeypatch, tmp_path)
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    for name in ("GITHUB_RUN_ID", "CI_JOB_URL", "BUILD_URL"):
+        monkeypatch.delenv(name, raising=False)
+    with ExitStack() as open_things:
+
+        def open_one(
+            files: Mapping[str, str],
+            *faults: Fault,
+            options: SandboxOptions = _OPTIONS,
+            configured: Callable[[str], str] = configuration,
+        ) -> Scene:
+            clock = Clock()
+            sandbox = Sandbox(options, faults, clock)
+            url = open_things.enter_context(running(sandbox))
+            origin, clone = make_origin_and_clone(
+                tmp_path, {CONFIGURATION: configured(url), **files}
+            )
+            for name, value in environment(sandbox).items():
+                monkeypatch.setenv(name, value)
+            monkeypatch.chdir(clone)
+            return Scene(
+                folder=tmp_path,
+                origin=origin,
+                clone=clone,
+                sandbox=sandbox,
+                clock=clock,
+                url=url,
+                capture=capsys,
+            )
+
+        yield open_one
+
+

@@ -1,0 +1,36 @@
+"""Four processes apply the same runs over HTTP, from clones of their own."""
+
+from pathlib import Path
+
+from tests.environments import assert_each_started_once, runs_of_one_flow_each
+from tests.http_remote.account import ANA
+from tests.http_remote.hosted import connect, hosted
+from tests.repositories import write_hook
+
+APPLIERS, RUNS = 4, 40
+
+# The first pushes wait in the server's hook, having seen the same tip, until all are there.
+_WAIT_FOR_EACH_OTHER = f"""\
+touch "arrived.$$"
+for i in $(seq 600); do
+  [ $(ls -d arrived.* | wc -l) -ge {APPLIERS} ] && exit 0
+  sleep 0.05
+done
+exit 1
+"""
+
+
+def test_four_processes_that_race_over_http_start_each_of_40_runs_once(tmp_path: Path) -> None:
+    with hosted(tmp_path, runs_of_one_flow_each(RUNS), claim=20) as site:
+        write_hook(site.setting.origin, "pre-receive", _WAIT_FOR_EACH_OTHER)
+        clones = [site.setting.clone_again(f"clone-{number}") for number in range(APPLIERS)]
+        for clone in clones:
+            connect(clone, ANA.url(site.server.port))
+        processes = [site.setting.start("apply", clone=clone) for clone in clones]
+        ends = [process.communicate(timeout=100) for process in processes]
+        for process, (_, stderr) in zip(processes, ends, strict=True):
+            assert process.returncode == 0, stderr
+        assert_each_started_once(site.setting, site.sandbox, RUNS)
+        assert site.starts() == RUNS
+        arrived = len(list(site.setting.origin.glob("arrived.*")))
+        assert arrived - site.commits() >= APPLIERS - 1  # so many lost the race, at the least

@@ -1,0 +1,88 @@
+"""A ledger that has lost events stops everything, however it lost them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from reconciler.sandbox import Sandbox, running
+from tests.environments import Setting, make_setting, runs_of_one_flow_each
+from tests.repositories import commit, git, isolate
+
+LEDGER = "state/test/ledger.jsonl"
+
+
+@pytest.fixture
+def sandbox() -> Sandbox:
+    return Sandbox()
+
+
+@pytest.fixture
+def applied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> Iterator[Setting]:
+    """A repository whose two runs have been started and recorded."""
+    isolate(monkeypatch, tmp_path)
+    with running(sandbox) as url:
+        setting = make_setting(tmp_path / "all", url, sandbox, runs_of_one_flow_each(2))
+        done = setting.run("apply")
+        assert done.returncode == 0, done.stderr
+        yield setting
+
+
+def assert_nothing_is_started(setting: Setting, sandbox: Sandbox, clone: Path) -> None:
+    done = setting.run("apply", clone=clone)
+    assert done.returncode == 1
+    assert "has lost events" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(sandbox.instances) == 2
+
+
+def test_a_branch_that_was_wound_back_is_noticed_by_a_clone_that_knew_it(
+    applied: Setting, sandbox: Sandbox
+) -> None:
+    git(applied.clone, "push", "--quiet", "--force", "origin", "HEAD~2:main")
+    assert_nothing_is_started(applied, sandbox, applied.clone)
+
+
+def test_a_plan_in_between_does_not_make_a_clone_forget(applied: Setting, sandbox: Sandbox) -> None:
+    git(applied.clone, "push", "--quiet", "--force", "origin", "HEAD~2:main")
+    assert applied.run("plan").returncode == 0
+    assert_nothing_is_started(applied, sandbox, applied.clone)
+
+
+def test_a_reverted_record_is_noticed_by_a_fresh_clone(applied: Setting, sandbox: Sandbox) -> None:
+    git(applied.clone, "revert", "--no-edit", "HEAD", "HEAD~1")
+    git(applied.clone, "push", "--quiet", "origin", "main")
+    assert_nothing_is_started(applied, sandbox, applied.clone_again("fresh"))
+
+
+def test_a_merge_that_took_the_side_without_the_record_is_noticed_by_a_fresh_clone(
+    applied: Setting, sandbox: Sandbox
+) -> None:
+    clone = applied.clone
+    git(clone, "checkout", "--quiet", "-b", "older", "HEAD~2")
+    commit(clone, {"README.md": "work on an older base\n"})
+    git(clone, "merge", "--quiet", "--strategy=ours", "--no-edit", "main")
+    git(clone, "push", "--quiet", "origin", "older:main")
+    assert_nothing_is_started(applied, sandbox, applied.clone_again("fresh"))
+
+
+def test_a_configuration_that_names_an_empty_folder_is_noticed(
+    applied: Setting, sandbox: Sandbox
+) -> None:
+    text = (applied.clone / "reconciler.yaml").read_text().replace("state/test", "state/other")
+    commit(applied.clone, {"reconciler.yaml": text})
+    git(applied.clone, "push", "--quiet", "origin", "main")
+    assert_nothing_is_started(applied, sandbox, applied.clone)
+
+
+def test_a_ledger_that_was_moved_whole_is_still_the_same(
+    applied: Setting, sandbox: Sandbox
+) -> None:
+    text = (applied.clone / "reconciler.yaml").read_text().replace("state/test", "state/other")
+    git(applied.clone, "mv", "state/test", "state/other")
+    commit(applied.clone, {"reconciler.yaml": text})
+    git(applied.clone, "push", "--quiet", "origin", "main")
+    for clone in (applied.clone, applied.clone_again("fresh")):
+        done = applied.run("apply", clone=clone)
+        assert done.returncode == 0, done.stderr
+    assert len(sandbox.instances) == 2
