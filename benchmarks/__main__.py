@@ -4,12 +4,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import applying, committing, growth, starting, validating
+from benchmarks import applying, committing, growth, racing, starting, validating
 
 ALL = {
     "validate": validating.measure,
     "apply": applying.measure,
     "commit": committing.measure,
+    "race": racing.measure,
     "growth": growth.measure,
     "help": starting.measure,
 }

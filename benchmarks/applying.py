@@ -3,10 +3,12 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.corpus import write_repository
-from benchmarks.measure import run, seconds, spread
+from benchmarks.measure import Sample, run, seconds, spread
 
 RUNS, CONCURRENCY, LATENCY_SECONDS = 1_000, 16, 0.1
 NEEDED_SECONDS = RUNS / CONCURRENCY * LATENCY_SECONDS
@@ -20,22 +22,28 @@ def measure(folder: Path) -> None:
     print(f"ratio             {spread([one.seconds / NEEDED_SECONDS for one in samples])}")
 
 
-def _once(folder: Path):  # noqa: ANN202 - a Sample
-    command = [sys.executable, "-m", "reconciler", "sandbox", "--port", "0"]
-    sandbox = subprocess.Popen(
-        [*command, "--latency", str(LATENCY_SECONDS)], stdout=subprocess.PIPE, text=True
-    )
-    try:
-        url = sandbox.stdout.readline().strip()
-        exports = dict(_export(sandbox.stdout.readline()) for _ in range(2))
+def _once(folder: Path) -> Sample:
+    with serve(latency=LATENCY_SECONDS) as (url, exports):
         repository = folder / "repository"
         write_repository(repository, RUNS, url=url, concurrency=CONCURRENCY)
         share(repository, folder / "origin.git")
-        return run(
-            [sys.executable, "-m", "reconciler", "apply", "--repo", str(repository)],
-            Path.cwd(),
-            exports,
-        )
+        command = [sys.executable, "-m", "reconciler", "apply", "--repo", str(repository)]
+        return run(command, Path.cwd(), exports)
+
+
+@contextmanager
+def serve(*, latency: float) -> Iterator[tuple[str, dict[str, str]]]:
+    """A sandbox in a process of its own: its URL, and the environment that opens it."""
+    command = [sys.executable, "-m", "reconciler", "sandbox", "--port", "0"]
+    sandbox = subprocess.Popen(
+        [*command, "--latency", str(latency)], stdout=subprocess.PIPE, text=True
+    )
+    if sandbox.stdout is None:
+        raise RuntimeError("the sandbox has no output")
+    try:
+        url = sandbox.stdout.readline().strip()
+        exports = dict(_export(sandbox.stdout.readline()) for _ in range(2))
+        yield url, {**os.environ, **exports}
     finally:
         sandbox.terminate()
         sandbox.wait()

@@ -68,6 +68,7 @@ def test_a_wrong_password_is_said_to_be_one_and_not_shown(
         monkeypatch.setenv("GIT_TRACE", "1")
         monkeypatch.setenv("GIT_TRACE_CURL", "1")
         done = site.run(command, "--verbose")
+        print(done.stderr[-1500:])
         assert done.returncode == 1
         assert "git ls-remote" in done.stderr
         site.assert_nothing_started()
@@ -78,6 +79,7 @@ def test_who_may_only_read_is_told_that_the_push_was_declined(tmp_path: Path) ->
         git(site.setting.origin, "config", "http.receivepack", "false")
         assert site.run("plan").returncode == 0
         done = site.run("apply")
+        print(done.stderr[-1500:])
         assert done.returncode == 1
         assert "the remote declined the claim, so nothing was started" in done.stderr
         assert "returned error: 403" in done.stderr

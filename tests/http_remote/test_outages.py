@@ -36,7 +36,7 @@ def _give_the_password_back(site: Hosted) -> None:
 @pytest.mark.parametrize(
     ("lose", "restore", "words"),
     [
-        (_stop_the_server, _start_the_server, "Connection refused"),
+        (_stop_the_server, _start_the_server, "Failed to connect"),
         (_revoke_the_password, _give_the_password_back, "Authentication failed"),
     ],
 )
@@ -78,9 +78,11 @@ def _apply_here(
 ) -> tuple[int, str]:
     """Apply in this process, for there the pauses between its attempts can be cut short."""
     monkeypatch.setattr(branch, "LONGEST_PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(branch, "RECORD_ATTEMPTS", 2)
     with monkeypatch.context() as variables:
         for name, value in site.setting.variables.items():
             variables.setenv(name, value)
         code = run(["apply", "--repo", str(site.setting.clone)])
     said = capsys.readouterr()
+    with capsys.disabled(): print(said.out+said.err)
     return code, said.out + said.err

@@ -1,0 +1,345 @@
+"""`reconciler plan`: what an apply would do now."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from reconciler.sandbox import Drop, Fault
+from tests.acceptance.conftest import OpenScene
+from tests.acceptance.scene import (
+    EIGHT_MS,
+    LEDGER,
+    Gate,
+    Scene,
+    configuration,
+    manifest,
+    runs,
+)
+from tests.repositories import commit, git
+
+
+def test_json_has_the_fields_of_the_contract(open_scene: OpenScene) -> None:
+    content = manifest("a", 1, parameters={"Z": "012", "A": "${cal_dt}"})
+    scene = open_scene({"triggers/a.yaml": content})
+    plan = scene.run("plan", "--format", "json").json
+    assert plan["version"] == 1
+    assert plan["environment"] == "test"
+    assert plan["commit"] == scene.tip()
+    assert re.fullmatch("[0-9a-f]{64}", plan["digest"])
+    assert plan["summary"] == {"trigger": 1}
+    (run,) = plan["runs"]
+    reason = run.pop("reason")
+    contract = ("run", "action", "flowId", "triggerTime", "parameters", "file", "line")
+    assert {field: run[field] for field in contract} == {
+        "run": "a",
+        "action": "trigger",
+        "flowId": 1,
+        "triggerTime": EIGHT_MS,
+        "parameters": [{"key": "Z", "value": "012"}, {"key": "A", "value": "${cal_dt}"}],
+        "file": "triggers/a.yaml",
+        "line": 1,
+    }
+    assert reason == "starts immediately: its time is past"
+
+
+def test_json_of_several_environments_lists_them(open_scene: OpenScene) -> None:
+    scene = open_scene(
+        runs("a"), configured=lambda url: configuration(url, environments=("test", "prod"))
+    )
+    both = scene.run("plan", "--format", "json").json
+    assert both["version"] == 1
+    assert [one["environment"] for one in both["environments"]] == ["test", "prod"]
+    assert [one["summary"] for one in both["environments"]] == [{"trigger": 1}, {}]
+    assert scene.run("plan", "--env", "prod", "--format", "json").json["environment"] == "prod"
+
+
+def test_the_line_is_that_of_the_runs_own_document(open_scene: OpenScene) -> None:
+    first, second = manifest("a", 1), manifest("b", 2)
+    scene = open_scene({"triggers/both.yaml": f"{first}---\n{second}"})
+    rows = _rows(scene)
+    assert rows["a"]["line"] == 1
+    assert rows["b"]["line"] == first.count("\n") + 2
+
+
+def test_the_plan_names_every_action_that_a_reviewer_must_see(open_scene: OpenScene) -> None:
+    scene = open_scene(runs("changed", "renamed", "gone", "done"))
+    scene.run("apply")
+    git(scene.clone, "rm", "--quiet", "triggers/gone.yaml", "triggers/renamed.yaml")
+    more = {
+        "triggers/changed.yaml": manifest("changed", 1, parameters={"SITE": "other"}),
+        "triggers/anew.yaml": manifest("anew", 2, parameters={"SITE": "renamed"}),
+        "triggers/later.yaml": manifest("later", 5, suspend=True),
+        "triggers/missed.yaml": manifest("missed", 6, notAfter="2024-03-05T00:00:00+08:00"),
+        "triggers/new.yaml": manifest("new", 7),
+    }
+    for path, content in more.items():
+        (scene.clone / path).write_text(content)
+    rows = _rows(scene, exits=1)
+    assert {name: row["action"] for name, row in rows.items()} == {
+        "changed": "changed",
+        "anew": "duplicate",
+        "renamed": "orphaned",
+        "gone": "orphaned",
+        "done": "done",
+        "later": "wait",
+        "missed": "wait",
+        "new": "wait",
+    }
+    assert rows["later"]["reason"] == "suspended"
+    assert rows["missed"]["reason"].startswith("missed: notAfter was 2024-03-04T16:00:00")
+    assert rows["new"]["reason"] == "nothing starts while a manifest has a problem"
+    assert rows["gone"]["file"] is rows["gone"]["line"] is None
+    said = scene.run("plan", exits=1)
+    assert "Nothing is started in test until every problem is fixed." in said.out
+    assert "Nothing is started" in said.out
+    scene.run("plan", "--format", "markdown", exits=1)
+
+
+def test_colliding_runs_wait_and_both_are_named(open_scene: OpenScene) -> None:
+    scene = open_scene({"triggers/a.yaml": manifest("a", 1), "triggers/b.yaml": manifest("b", 1)})
+    assert {row["reason"] for row in _rows(scene, exits=1).values()} == {"collides with another run"}
+    said = scene.run("plan", exits=1)
+    assert "collision: a and b (triggers/b.yaml:" in said.flat
+    assert "collision: b and a (triggers/a.yaml:" in said.flat
+
+
+def test_same_minute_allow_lets_a_collision_pass(open_scene: OpenScene) -> None:
+    scene = open_scene(
+        {"triggers/a.yaml": manifest("a", 1), "triggers/b.yaml": manifest("b", 1)},
+        configured=lambda url: configuration(url, sameMinute="allow"),
+    )
+    assert {row["action"] for row in _rows(scene).values()} == {"trigger"}
+
+
+def test_a_run_in_doubt_is_planned_to_be_looked_for(open_scene: OpenScene) -> None:
+    future = manifest("a", 1, triggerTime="2099-01-01T00:00:00Z")
+    scene = open_scene({"triggers/a.yaml": future}, Fault(on="trigger", ending=Drop()))
+    scene.run("apply", exits=4)
+    assert _rows(scene)["a"]["action"] == "resolve"
+    assert "would look for the 1 run in doubt" in scene.run("plan").flat
+    scene.run("plan", "--detailed-exitcode", exits=5)
+
+
+def test_a_run_that_a_live_apply_has_claimed_is_held(open_scene: OpenScene) -> None:
+    gate = Gate()
+    scene = open_scene(runs("a"), Fault(on="trigger", call_before=gate))
+    process = scene.start("apply")
+    assert gate.reached.wait(60)
+    row = _rows(scene)["a"]
+    states = scene.states()
+    scene.run("plan", "--detailed-exitcode")
+    gate.open()
+    process.communicate(timeout=60)
+    assert row["action"] == "hold"
+    assert row["reason"].startswith("claimed by ")
+    assert states == {"a": "claimed"}
+    assert process.returncode == 0
+    assert len(scene.instances) == 1
+
+
+@pytest.mark.parametrize(("applied", "code"), [(False, 5), (True, 0)])
+def test_detailed_exitcode_tells_whether_there_is_work(
+    open_scene: OpenScene, *, applied: bool, code: int
+) -> None:
+    scene = open_scene(runs("a"))
+    if applied:
+        scene.run("apply")
+    scene.run("plan", "--detailed-exitcode", exits=code)
+    scene.run("plan")
+
+
+def test_more_runs_than_the_limit_are_warned_of(open_scene: OpenScene) -> None:
+    scene = open_scene(
+        runs("a", "b"), configured=lambda url: configuration(url, limits={"maxRunsPerApply": 1})
+    )
+    assert "An apply refuses them without --max-runs 2." in scene.run("plan").flat
+
+
+def test_manifests_come_from_the_working_tree_and_the_ledger_from_the_remote(
+    open_scene: OpenScene,
+) -> None:
+    scene = open_scene(runs("a"))
+    git(scene.clone, "checkout", "--quiet", "-b", "work")
+    scene.run("apply")  # leaves this branch where it is
+    (scene.clone / "triggers/b.yaml").write_text(manifest("b", 2))
+    assert not (scene.clone / LEDGER).exists()
+    assert _actions(scene) == {"a": "done", "b": "trigger"}
+    assert _actions(scene, "--offline") == {"a": "trigger", "b": "trigger"}
+
+
+def test_offline_asks_no_remote_and_says_whose_ledger_it_took(open_scene: OpenScene) -> None:
+    scene = open_scene(runs("a"))
+    scene.origin.rename(scene.folder / "moved.git")
+    said = scene.run("plan", "--offline")
+    assert said.err == "test: offline: the ledger is the working tree's, and may be behind\n"
+    assert scene.run("plan", "--offline", "--quiet").err == ""
+
+
+def test_without_a_remote_the_local_ledger_is_taken_and_it_says_so(open_scene: OpenScene) -> None:
+    scene = open_scene(runs("a"))
+    scene.run("apply")
+    git(scene.clone, "remote", "remove", "origin")
+    said = scene.run("plan", "--format", "json")
+    assert said.json["summary"] == {"done": 1}
+    assert "the ledger is the working tree's" in said.err
+
+
+@pytest.mark.parametrize("command", ["plan", "status", "apply"])
+def test_a_remote_that_is_gone_is_told_in_one_message(open_scene: OpenScene, command: str) -> None:
+    scene = open_scene(runs("a"))
+    scene.origin.rename(scene.folder / "moved.git")
+    said = scene.run(command, exits=1)
+    assert said.out == ""
+    assert "origin" in said.err
+    assert "git remote -v" in said.err
+    assert scene.sandbox.requests == []
+
+
+def test_a_folder_that_is_no_repository_can_only_be_planned_offline(open_scene: OpenScene) -> None:
+    scene = open_scene(runs("a"))
+    (scene.clone / ".git").rename(scene.folder / "gone")
+    assert "not a git repository" in scene.run("plan", exits=1).err
+    assert scene.run("plan", "--offline", "--format", "json").json["commit"] is None
+
+
+def test_markdown_shows_a_reviewer_what_a_merge_does(open_scene: OpenScene) -> None:
+    said = open_scene(runs("a")).run("plan", "--format", "markdown")
+    assert said.out.startswith("#")
+    assert "`a`" in said.out
+
+
+def test_a_digest_changes_with_the_work_and_with_nothing_else(open_scene: OpenScene) -> None:
+    scene = open_scene(runs("a"))
+
+    def digest() -> str:
+        return str(scene.run("plan", "--format", "json").json["digest"])
+
+    before = digest()
+    scene.push({"README.md": "another commit\n"})
+    assert digest() == before
+    (scene.clone / "triggers/a.yaml").write_text(manifest("a", 2))
+    assert digest() != before
+
+
+@pytest.fixture
+def saved(open_scene: OpenScene) -> tuple[Scene, str]:
+    """A scene with runs `a` and `b`, and a plan of both that was saved."""
+    scene = open_scene(
+        runs("a", "b"), configured=lambda url: configuration(url, environments=("test", "prod"))
+    )
+    file = str(scene.folder / "plan.json")
+    scene.run("plan", "--env", "test", "--out", file)
+    return scene, file
+
+
+def test_a_saved_plan_is_applied_as_it_is(saved: tuple[Scene, str]) -> None:
+    scene, file = saved
+    scene.push({"triggers/c.yaml": manifest("c", 3)})
+    scene.run("apply", "--env", "test", "--plan", file)
+    assert sorted(scene.posts, key=int) == [1, 2]  # type: ignore[arg-type]  # a start names a flow
+
+
+def _add_parameter(scene: Scene) -> None:
+    scene.push({"triggers/a.yaml": manifest("a", 1, parameters={"SITE": "else"})})
+
+
+def _start_them(scene: Scene) -> None:
+    scene.run("apply", "--env", "test")
+
+
+def _remove_one(scene: Scene) -> None:
+    scene.remove("triggers/a.yaml")
+
+
+def _suspend(scene: Scene) -> None:
+    scene.push({"triggers/a.yaml": manifest("a", 1, suspend=True)})
+
+
+@pytest.mark.parametrize("meanwhile", [_add_parameter, _start_them, _remove_one, _suspend])
+def test_a_stale_plan_is_refused_and_starts_nothing(
+    saved: tuple[Scene, str], meanwhile: Callable[[Scene], None]
+) -> None:
+    scene, file = saved
+    meanwhile(scene)
+    before, tip = len(scene.posts), scene.tip()
+    said = scene.run("apply", "--env", "test", "--plan", file, exits=1)
+    assert said.err.startswith("error: the saved plan is stale: a is not to be started any more")
+    assert (len(scene.posts), scene.tip()) == (before, tip)
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "{", "[]", "{}", '"text"', '{"version": 1}', '{"version": 1, "environments": 3}', "\udcff"],
+)
+def test_a_damaged_plan_is_refused(saved: tuple[Scene, str], content: str) -> None:
+    scene, file = saved
+    with open(file, "w", encoding="utf-8", errors="surrogateescape") as damaged:
+        damaged.write(content)
+    said = scene.run("apply", "--env", "test", "--plan", file, exits=1)
+    assert said.err.startswith(f"error: {file} is not a saved plan: ")
+    assert scene.posts == []
+
+
+def test_a_plan_of_another_environment_or_version_is_refused(saved: tuple[Scene, str]) -> None:
+    scene, file = saved
+    said = scene.run("apply", "--env", "prod", "--plan", file, exits=1)
+    assert "is of format 1 and for environment test, not for prod" in said.err
+    with open(file, encoding="utf-8") as plan:
+        content = plan.read()
+    with open(file, "w", encoding="utf-8") as newer:
+        newer.write(content.replace('"version": 1', '"version": 2'))
+    said = scene.run("apply", "--env", "test", "--plan", file, exits=1)
+    assert "is of format 2" in said.err
+
+
+def test_a_plan_of_several_environments_is_applied_to_each(saved: tuple[Scene, str]) -> None:
+    scene, file = saved
+    scene.run("plan", "--out", file)
+    scene.run("apply", "--env", "prod", "--plan", file)
+    scene.run("apply", "--env", "test", "--plan", file)
+    assert len(scene.posts) == 2
+
+
+def test_a_plan_that_cannot_be_written_is_told(saved: tuple[Scene, str]) -> None:
+    scene, _ = saved
+    nowhere = scene.folder / "none" / "plan.json"
+    said = scene.run("plan", "--out", str(nowhere), exits=1)
+    assert said.err == f"error: {nowhere} cannot be written: No such file or directory\n"
+
+
+def test_a_branch_that_the_remote_lacks_is_told(open_scene: OpenScene) -> None:
+    scene = open_scene(
+        runs("a"), configured=lambda url: configuration(url, git_section={"branch": "nowhere"})
+    )
+    for command in ("plan", "status", "apply"):
+        said = scene.run(command, exits=1)
+        assert said.err.startswith("error: origin has no branch nowhere\n")
+
+
+def test_a_pull_requests_detached_shallow_checkout_is_planned(
+    open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = open_scene(runs("a"))
+    scene.run("apply")
+    git(scene.clone, "checkout", "--quiet", "-b", "feature")
+    commit(scene.clone, {"triggers/b.yaml": manifest("b", 2)})
+    git(scene.clone, "push", "--quiet", "origin", "feature:refs/pull/1/merge")
+    checkout = scene.folder / "checkout"
+    checkout.mkdir()
+    git(checkout, "init", "--quiet")
+    git(checkout, "remote", "add", "origin", scene.origin.as_uri())
+    git(checkout, "fetch", "--quiet", "--depth=1", "origin", "refs/pull/1/merge")
+    git(checkout, "checkout", "--quiet", "FETCH_HEAD")
+    monkeypatch.chdir(checkout)
+    assert _actions(scene) == {"a": "done", "b": "trigger"}
+
+
+def _rows(scene: Scene, *arguments: str, exits: int = 0) -> dict[str, dict[str, Any]]:
+    plan = scene.run("plan", "--format", "json", *arguments, exits=exits).json
+    return {row["run"]: row for row in plan["runs"]}
+
+
+def _actions(scene: Scene, *arguments: str) -> dict[str, str]:
+    return {name: row["action"] for name, row in _rows(scene, *arguments).items()}
