@@ -2,6 +2,7 @@
 
 from reconciler.ledger.events import Event
 from reconciler.ledger.files import ACTIVE, append_events, read_events
-from reconciler.ledger.fold import Ledger, Record, RunState
+from reconciler.ledger.fold import Ledger
+from reconciler.ledger.records import Record, RunState
 
 __all__ = ["ACTIVE", "Event", "Ledger", "Record", "RunState", "append_events", "read_events"]

@@ -6,20 +6,22 @@ from tests.faults.catalogue import TABLES, Cell, Row, Table, cells
 from tests.repositories import PROJECT
 
 DOCUMENT = PROJECT / "docs" / "fault-matrix.md"
-_EMPTY = "–"
+_EMPTY = ""
 _INTRODUCTION = """\
 # Fault matrix
 
-What `apply` makes of each fault in each operation of the gateway. `python -m tests.faults.update` writes this page from what
-it observes, and `tests/faults` fails where page and product disagree: the real command, a gateway on a socket, a git remote.
+What `apply` makes of each fault in each operation of the gateway. `python -m tests.faults.update`
+writes this page from what it observes, and `tests/faults` fails where page and product disagree:
+the real command, a gateway on a socket, a git remote.
 
-Each cell has a repository of its own, with two runs. The fault meets the first of them, and **the other one is started as if
-nothing had happened**, unless nothing is started at all. Then the fault is gone, and `apply` is called once more. **In every
-cell of every table but the last, this apply exits with 0, both runs are `triggered`, and the service has exactly one instance
-of each: the one in the ledger.**
+Each cell has a repository of its own, with two runs. The fault meets the first of them, and **the
+other one is started as if nothing had happened**, unless nothing is started at all. Then the fault
+is gone, and `apply` is called once more. **In every cell of every table but the last, this apply
+exits with 0, both runs are `triggered`, and the service has exactly one instance of each: the one
+in the ledger.**
 
-A cell says what the first command did with the run, its exit code unless that is 0, and behind `next:` what the second apply
-did with it.
+A cell says what the first command did with the run, its exit code unless that is 0, and behind
+`next:` what the second apply did with it.
 
 | word | meaning |
 |---|---|
@@ -33,18 +35,22 @@ did with it.
 | `resolved` | recorded as the person said |
 | `found`, `started` | by the next apply: its instance, by a search; the run, under a new claim |
 
-`token` and `refresh` are of the access token; `time` and `timezone` are asked before the first claim; `trigger` starts the
-run; `search` looks for a run that was started and whose answer was lost; `instance` is asked by `resolve RUN --triggered ID`
-about a run in doubt. *Carried out* means that the service did what it was asked, and then the fault happened. *Too late* is
-later than `timeoutSeconds`. A refresh is needed where a token is refused while it is valid; if it fails, the token at hand is
-tried again.
+`token` and `refresh` are of the access token. `time` and `timezone` are asked before the first
+claim. `trigger` starts the run. `search` looks for a run that was started and whose answer was
+lost. `instance` is asked by `resolve RUN --triggered ID` about a run in doubt.
+
+*Carried out* means that the service did what it was asked, and then the fault happened. *Too late*
+is later than `timeoutSeconds`. A refresh is needed where a token is refused while it is valid; if
+it fails, the token at hand is tried again.
 """
 _NOTES: Mapping[str, str] = {
-    "Lasting faults": "Here the fault happens to every such request until the first command has ended; above, it happens once.",
+    "Lasting faults": """\
+Here the fault happens to every such request until the first command has ended; above, it happens
+once.""",
     "Outside the promise": """\
-[exactly-once.md](exactly-once.md) assumes that these do not happen: an instance that was started and that no search shows in
-time, and a gateway that says for certain that it started nothing when it did. Nobody could tell them from the truth, and the
-run is started twice.""",
+[exactly-once.md](exactly-once.md) assumes that these do not happen: an instance that was started
+and that no search shows in time, and a gateway that says for certain that it started nothing when
+it did. Nobody could tell them from the truth, and the run is started twice.""",
 }
 
 

@@ -21,7 +21,7 @@ def words(cell: Cell, observed: Observation) -> str:
 
 
 def broken_promises(cell: Cell, observed: Observation) -> Iterator[str]:
-    """What must never be seen in any cell, in words; nothing is outside of this for the other run."""
+    """What must never be seen, in words. Only the run that a fault outside meets may be doubled."""
     first, following = observed.first, observed.following
     met = _met(observed)
     if following.exit_code:
@@ -62,7 +62,7 @@ def _path(events: Sequence[LedgerEvent], started: str, found: str) -> str:
     outcomes = [_outcome(one, started, found) for one in events if one["event"] != "claim"]
     pair, times = outcomes[:2], len(outcomes) // 2
     if times > 1 and outcomes == pair * times:
-        return f"{times} × ({' → '.join(pair)})"
+        return f"{' → '.join(pair)}, {times} times"
     return " → ".join(outcomes)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from reconciler.sandbox import Sandbox, running
 from tests.environments import Setting, configuration, make_setting
-from tests.http_remote.account import ANA, STRANGER, Account
+from tests.http_remote.account import ANA, STRANGER
 from tests.http_remote.web_server import WebServer
 from tests.repositories import git
 
@@ -61,12 +61,15 @@ def connect(clone: Path, url: str) -> None:
 
 @contextmanager
 def hosted(
-    folder: Path, manifests: Mapping[str, str], *, account: Account = ANA, claim: float = 5
+    folder: Path, manifests: Mapping[str, str], *, claim: float = 5, concurrency: int = 8
 ) -> Iterator[Hosted]:
-    """Everything running; the clone has the account's name and password in its remote's URL."""
+    """Everything running; the clone has Ana's name and password in its remote's URL."""
     sandbox = Sandbox()
     with running(sandbox) as gateway, WebServer(folder / "web", folder / "all", ANA) as server:
-        files = {"reconciler.yaml": configuration(gateway, claim=claim, timeout=1), **manifests}
+        # The configuration ends with its limits.
+        limits = f"      concurrency: {concurrency}\n"
+        content = configuration(gateway, claim=claim, timeout=1) + limits
+        files = {"reconciler.yaml": content, **manifests}
         setting = make_setting(folder / "all", gateway, sandbox, files)
-        connect(setting.clone, account.url(server.port))
+        connect(setting.clone, ANA.url(server.port))
         yield Hosted(setting=setting, server=server, sandbox=sandbox)

@@ -85,10 +85,10 @@ class _Forwarder(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = _IDLE_SECONDS
 
-    def do_GET(self) -> None:  # noqa: N802 - http.server's name
+    def do_GET(self) -> None:
         self._answer(self._ask(b""))
 
-    def do_POST(self) -> None:  # noqa: N802 - http.server's name
+    def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         is_push = self.path.endswith("/git-receive-pack")
         loss = self.server.loss_of_this_push() if is_push else None
@@ -134,9 +134,7 @@ class _Forwarder(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def losing(
-    upstream: int, number: int, loss: Loss, *, keep: bool = False
-) -> Iterator[LosingProxy]:
+def losing(upstream: int, number: int, loss: Loss, *, keep: bool = False) -> Iterator[LosingProxy]:
     """Serve from a thread until the context is left."""
     with LosingProxy(upstream, number, loss, keep=keep) as proxy:
         thread = Thread(target=proxy.serve_forever, kwargs={"poll_interval": 0.02})

@@ -1,4 +1,4 @@
-"""Who may read and push: each usual way to give git the password, and what is said of a wrong one."""
+"""Each usual way to give git the password works, and a wrong one is told and not shown."""
 
 import json
 from collections.abc import Callable
@@ -57,21 +57,37 @@ def _without_a_password(clone: Path, port: int, _: Account) -> None:
 
 @pytest.mark.parametrize("command", ["plan", "apply"])
 @pytest.mark.parametrize(
-    "give", [_in_the_url, _by_a_credential_helper, _in_a_header, _without_a_password]
+    ("give", "words"),
+    [
+        (_in_the_url, "Authentication failed for"),
+        (_by_a_credential_helper, "Authentication failed for"),
+        (_in_a_header, "could not read Username for"),  # git would ask, and must not
+        (_without_a_password, "could not read Username for"),
+    ],
 )
 def test_a_wrong_password_is_said_to_be_one_and_not_shown(
-    tmp_path: Path, give: Way, command: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, give: Way, words: str, command: str
 ) -> None:
     with hosted(tmp_path, runs_of_one_flow_each(RUNS)) as site:
         give(site.setting.clone, site.server.port, STRANGER)
-        # Whoever looks for the cause turns this on, and git then writes down every URL and header.
+        done = site.run(command, "--verbose")
+        assert done.returncode == 1
+        assert f"{words} 'http://127.0.0.1:{site.server.port}" in done.stderr
+        assert "give git access to the remote, then check it: git ls-remote" in done.stderr
+        site.assert_nothing_started()
+
+
+@pytest.mark.parametrize(("account", "code"), [(ANA, 0), (STRANGER, 1)])
+def test_with_gits_tracing_on_all_is_the_same_and_no_password_is_shown(
+    tmp_path: Path, account: Account, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with hosted(tmp_path, runs_of_one_flow_each(RUNS)) as site:
+        connect(site.setting.clone, account.url(site.server.port))
+        # Whoever looks for a cause sets these, and git then writes down every URL and header.
         monkeypatch.setenv("GIT_TRACE", "1")
         monkeypatch.setenv("GIT_TRACE_CURL", "1")
-        done = site.run(command, "--verbose")
-        print(done.stderr[-1500:])
-        assert done.returncode == 1
-        assert "git ls-remote" in done.stderr
-        site.assert_nothing_started()
+        assert site.run("apply", "--verbose").returncode == code
+        assert site.starts() == (RUNS if code == 0 else 0)
 
 
 def test_who_may_only_read_is_told_that_the_push_was_declined(tmp_path: Path) -> None:
@@ -79,7 +95,6 @@ def test_who_may_only_read_is_told_that_the_push_was_declined(tmp_path: Path) ->
         git(site.setting.origin, "config", "http.receivepack", "false")
         assert site.run("plan").returncode == 0
         done = site.run("apply")
-        print(done.stderr[-1500:])
         assert done.returncode == 1
         assert "the remote declined the claim, so nothing was started" in done.stderr
         assert "returned error: 403" in done.stderr

@@ -25,7 +25,6 @@ def test_where_a_hook_declines_the_claim_its_words_are_shown_and_nothing_starts(
     with hosted(tmp_path, runs_of_one_flow_each(RUNS)) as site:
         write_hook(site.setting.origin, "pre-receive", _DECLINE_ALL)
         done = site.run("apply")
-        print(done.stderr[-1500:])
         assert done.returncode == 1
         assert "the remote declined the claim, so nothing was started" in done.stderr
         assert "The ledger is closed for the audit, ask Ben." in done.stderr

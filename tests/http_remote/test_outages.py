@@ -63,10 +63,12 @@ def test_outcomes_that_cannot_be_pushed_are_kept_and_fed_back_once(
         assert {state for state, _ in site.setting.states().values()} <= {"claimed", "in-doubt"}
         first = site.run("recover", str(file))
         assert first.returncode == 0, first.stderr
+        assert f"{RUNS} recorded" in first.stdout
         assert_each_started_once(site.setting, site.sandbox, RUNS)
         tip = git(site.setting.origin, "rev-parse", "main")
         second = site.run("recover", str(file))
         assert second.returncode == 0, second.stderr
+        assert "0 recorded" in second.stdout
         assert git(site.setting.origin, "rev-parse", "main") == tip
         assert site.run("apply").returncode == 0
         assert site.starts() == RUNS
@@ -76,7 +78,7 @@ def test_outcomes_that_cannot_be_pushed_are_kept_and_fed_back_once(
 def _apply_here(
     site: Hosted, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> tuple[int, str]:
-    """Apply in this process, for there the pauses between its attempts can be cut short."""
+    """Apply in this process, where fewer attempts with shorter pauses can be asked for."""
     monkeypatch.setattr(branch, "LONGEST_PAUSE_SECONDS", 0.05)
     monkeypatch.setattr(branch, "RECORD_ATTEMPTS", 2)
     with monkeypatch.context() as variables:
@@ -84,5 +86,4 @@ def _apply_here(
             variables.setenv(name, value)
         code = run(["apply", "--repo", str(site.setting.clone)])
     said = capsys.readouterr()
-    with capsys.disabled(): print(said.out+said.err)
     return code, said.out + said.err

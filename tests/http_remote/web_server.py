@@ -23,6 +23,7 @@ server.document-root = "{folder}"
 server.bind = "{host}"
 server.port = {port}
 server.errorlog = "{folder}/error.log"
+server.breakagelog = "{folder}/git.log"
 server.upload-dirs = ("{folder}")
 server.modules = ("mod_auth", "mod_authn_file", "mod_alias", "mod_setenv", "mod_cgi",
                   "mod_accesslog")

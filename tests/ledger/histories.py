@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 
 from reconciler.ledger import Event, Ledger, RunState
-from reconciler.ledger.fold import STARTED, UNSETTLED
+from reconciler.ledger.records import STARTED, UNSETTLED
 from reconciler.model import EpochMs, Run
 from tests.building import (
     CLAIM_MS,

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from reconciler.errors import LedgerError
 from reconciler.ledger import Event, Ledger, RunState, events
-from reconciler.ledger.fold import MAY_HAVE_STARTED, STARTED, Phase
+from reconciler.ledger.records import MAY_HAVE_STARTED, STARTED, Phase
 from reconciler.model import ClaimId, EpochMs
 from tests.building import (
     CLAIM_MS,
@@ -349,7 +349,7 @@ def test_a_decision_about_an_older_claim_decides_nothing_about_the_newest() -> N
 
 def test_an_unknown_that_an_absent_has_followed_is_not_missing() -> None:
     run = RUNS[0]
-    both = [an_unknown(run), an_absent(run)]
+    both: list[Event] = [an_unknown(run), an_absent(run)]
     recorded = Ledger.of([a_claim(run), *both])
     assert recorded.missing(both) == []
     assert Ledger.of([a_claim(run)]).missing(both) == both

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from reconciler.ledger import Record, RunState
-from reconciler.ledger.fold import Phase
+from reconciler.ledger.records import Phase
 from reconciler.model import Digest, EpochMs, Place, Problem, RunId
 from reconciler.plan import Action, Plan, PlannedRun
 from reconciler.render.status import StatusRow

@@ -1,0 +1,87 @@
+"""After an apply the user's checkout shows the ledger, where that loses nothing."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.acceptance.conftest import OpenScene
+from tests.acceptance.scene import LEDGER, Scene, manifest, runs
+from tests.repositories import commit, fingerprint, git
+
+
+def test_a_clean_checkout_of_the_branch_is_brought_forward(open_scene: OpenScene) -> None:
+    scene = open_scene(runs("a"))
+    said = scene.run("apply")
+    assert git(scene.clone, "rev-parse", "HEAD") == scene.tip()
+    assert git(scene.clone, "status", "--porcelain") == ""
+    assert (scene.clone / LEDGER).is_file()
+    assert f"this checkout was brought forward to {scene.tip()[:12]}\n" in said.err
+
+
+def test_edits_elsewhere_do_not_hinder_it_and_are_kept(open_scene: OpenScene) -> None:
+    scene = open_scene(runs("a"))
+    (scene.clone / "triggers/a.yaml").write_text("half done")
+    (scene.clone / "notes.txt").write_text("mine")
+    said = scene.run("apply")
+    assert "brought forward" in said.err
+    assert git(scene.clone, "status", "--porcelain") == " M triggers/a.yaml\n?? notes.txt"
+
+
+def _file_in_the_way(scene: Scene) -> str:
+    path = scene.clone / LEDGER
+    path.parent.mkdir(parents=True)
+    path.write_text("mine\n")
+    return "The following untracked working tree files would be overwritten by merge"
+
+
+def _detached(scene: Scene) -> str:
+    git(scene.clone, "checkout", "--quiet", "--detach")
+    return "no branch is checked out (detached HEAD)"
+
+
+def _other_branch(scene: Scene) -> str:
+    git(scene.clone, "checkout", "--quiet", "-b", "feature")
+    return "feature is checked out"
+
+
+def _diverged(scene: Scene) -> str:
+    commit(scene.clone, {"README.md": "not pushed\n"})
+    return "main has commits here that the remote does not have"
+
+
+def _before_the_first_commit(scene: Scene) -> str:
+    git(scene.clone, "update-ref", "-d", "HEAD")
+    return "main has no commit here yet"
+
+
+@pytest.mark.parametrize(
+    "arrange",
+    [_file_in_the_way, _detached, _other_branch, _diverged, _before_the_first_commit],
+)
+def test_any_other_checkout_is_left_as_it_is_and_the_reason_told(
+    open_scene: OpenScene, arrange: Callable[[Scene], str]
+) -> None:
+    scene = open_scene(runs("a"))
+    reason = arrange(scene)
+    before = fingerprint(scene.clone)
+    said = scene.run("apply")
+    assert scene.posts == [1]
+    assert f"this checkout was left as it is: {reason}" in said.flat
+    assert fingerprint(scene.clone) == before
+
+
+def test_quiet_does_not_tell_that_it_was_left(open_scene: OpenScene) -> None:
+    scene = open_scene(runs("a"))
+    _detached(scene)
+    assert scene.run("apply", "--quiet").err == ""
+
+
+def test_a_checkout_behind_the_branch_still_applies_what_the_branch_says(
+    open_scene: OpenScene,
+) -> None:
+    scene = open_scene(runs("a"))
+    scene.push({"triggers/b.yaml": manifest("b", 2)})
+    git(scene.clone, "reset", "--quiet", "--hard", "HEAD~1")
+    scene.run("apply")
+    assert sorted(one.flow_id for one in scene.instances) == [1, 2]
+    assert (scene.clone / "triggers/b.yaml").is_file()
