@@ -85,6 +85,7 @@ class _Apply:
         self.unclear: dict[ClaimId, Lease] = {}  # claims whose push was not answered
         self.request_seconds = FIRST_GUESS_SECONDS
         self.looks = 0
+        self.waiting: Waiting | None = None  # what was last said of it
         self.stuck = False  # the last batch started nothing
 
     @property
@@ -266,7 +267,10 @@ class _Apply:
         until = worth_waiting_for(plan, self.doubts, clock.earliest(), claim_seconds)
         if until is None:
             return False
-        self.ports.progress(Waiting(reason=waits_for(plan), until=until))
+        waiting = Waiting(reason=waits_for(plan), until=until)
+        if waiting != self.waiting:
+            self.ports.progress(waiting)
+            self.waiting = waiting
         look = min(FIRST_LOOK_SECONDS * 1.5**self.looks, LONGEST_LOOK_SECONDS)
         self.looks += 1
         left = (until - clock.earliest()) / 1000 + 0.05

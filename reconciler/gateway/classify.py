@@ -96,6 +96,8 @@ def judge_reply(reply: Reply, quote: Quoting, now: float) -> Verdict:
 def judge_error(error: Exception, quote: Quoting, *, connecting: bool) -> Failed:
     """What an exception says. `connecting`: it is certain that the connection was not yet up."""
     words = quote(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+    if isinstance(error, httpx.ReadError | httpx.WriteError):
+        words = f"the connection broke before an answer came ({words})"
     if isinstance(error, TimeoutError):
         words = "no answer in time"
     if connecting:

@@ -101,7 +101,7 @@ def test_a_run_past_its_not_after_is_never_started(open_scene: OpenScene) -> Non
             "triggers/b.yaml": manifest("b", 2, notAfter="2099-01-01T00:00:00Z"),
         }
     )
-    assert "missed: notAfter was 2024-03-04T16:00:00Z (1 run)" in scene.run("apply").flat
+    assert "missed: notAfter was 2024-03-04T16:00:00.000Z (1 run)" in scene.run("apply").flat
     assert scene.posts == [2]
 
 

@@ -130,6 +130,13 @@ def _listed(name: str, seconds: float) -> Row:
     return Row(name=name, fault=fault, columns=(STARTED,))
 
 
+def _lasting(rows: Iterable[Row]) -> tuple[Row, ...]:
+    """One command refreshes its token once, so that nothing lasts there."""
+    return tuple(
+        row.only_in(*(one for one in row.columns if one.operation != "refresh")) for row in rows
+    )
+
+
 _EMPTY = _reply("empty answer", Reply(body=""))
 _CONNECTION = (
     Row(name="reset", fault=Fault(on="any", ending=Drop())),
@@ -146,8 +153,8 @@ _RATE_LIMITED = (
     _reply("HTTP 429 with Retry-After", Reply(status=429, headers={"Retry-After": "1"})),
 )
 _LIMIT = Row(name="1 request a second", fault=Fault(on="any", rate_limit=1))
-_LASTING = (*_CONNECTION, *_http(500), *_codes(62109), _EMPTY)
-_LASTING_AND_CERTAIN = (*_http(403, 401), *_codes(1203), *_RATE_LIMITED)
+_UNCERTAIN_FOR_LONG = (*_CONNECTION, *_http(500), *_codes(62109), _EMPTY)
+_REFUSED_FOR_LONG = (*_http(403, 401), *_codes(1203), *_RATE_LIMITED)
 
 TABLES = (
     Table(title="Connection", rows=_CONNECTION),
@@ -173,14 +180,8 @@ TABLES = (
             _listed("listed settleSeconds before absence is certain", CLAIM - SETTLE),
         ),
     ),
-    Table(
-        title="Lasting faults",
-        lasting=True,
-        rows=tuple(
-            row.only_in(*(one for one in row.columns if one.operation != "refresh"))
-            for row in (*_LASTING, *_certain(_LASTING_AND_CERTAIN))
-        ),
-    ),
+    Table(title="Lasting uncertainty", lasting=True, rows=_lasting(_UNCERTAIN_FOR_LONG)),
+    Table(title="Lasting refusals", lasting=True, rows=_lasting(_certain(_REFUSED_FOR_LONG))),
     Table(
         title="Outside the promise",
         outside=True,

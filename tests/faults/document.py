@@ -43,10 +43,11 @@ lost. `instance` is asked by `resolve RUN --triggered ID` about a run in doubt.
 is later than `timeoutSeconds`. A refresh is needed where a token is refused while it is valid; if
 it fails, the token at hand is tried again.
 """
+_LASTING = """\
+The fault happens to every such request until the first command has ended; above, it happens once."""
 _NOTES: Mapping[str, str] = {
-    "Lasting faults": """\
-Here the fault happens to every such request until the first command has ended; above, it happens
-once.""",
+    "Lasting uncertainty": _LASTING,
+    "Lasting refusals": _LASTING,
     "Outside the promise": """\
 [exactly-once.md](exactly-once.md) assumes that these do not happen: an instance that was started
 and that no search shows in time, and a gateway that says for certain that it started nothing when

@@ -32,7 +32,7 @@ from tests.faults.catalogue import CLAIM, SETTLE, TIMEOUT, Cell
 from tests.repositories import git, isolate
 
 RUNS = ("run-0", "run-1")  # of flow 1 and of flow 2
-_AT_ONCE = 8  # cells mostly wait, for claims to expire and for git
+_AT_ONCE = 12  # cells mostly wait, for claims to expire and for git
 _LEDGER = "state/test/ledger.jsonl"
 _EVERYTHING = Filter.of(runs=(), states=(), labels=())
 _UNRECOGNISABLE = '{"code":0,"data":{"flowInsts":[{"instanceId":"somebody-s"}],"count":1}}'

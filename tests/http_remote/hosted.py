@@ -61,14 +61,14 @@ def connect(clone: Path, url: str) -> None:
 
 @contextmanager
 def hosted(
-    folder: Path, manifests: Mapping[str, str], *, claim: float = 5, concurrency: int = 8
+    folder: Path, manifests: Mapping[str, str], *, claim: float = 30, concurrency: int = 8
 ) -> Iterator[Hosted]:
     """Everything running; the clone has Ana's name and password in its remote's URL."""
     sandbox = Sandbox()
     with running(sandbox) as gateway, WebServer(folder / "web", folder / "all", ANA) as server:
         # The configuration ends with its limits.
         limits = f"      concurrency: {concurrency}\n"
-        content = configuration(gateway, claim=claim, timeout=1) + limits
+        content = configuration(gateway, claim=claim, timeout=3) + limits
         files = {"reconciler.yaml": content, **manifests}
         setting = make_setting(folder / "all", gateway, sandbox, files)
         connect(setting.clone, ANA.url(server.port))

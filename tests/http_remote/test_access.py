@@ -55,7 +55,6 @@ def _without_a_password(clone: Path, port: int, _: Account) -> None:
     connect(clone, address(port))
 
 
-@pytest.mark.parametrize("command", ["plan", "apply"])
 @pytest.mark.parametrize(
     ("give", "words"),
     [
@@ -66,14 +65,15 @@ def _without_a_password(clone: Path, port: int, _: Account) -> None:
     ],
 )
 def test_a_wrong_password_is_said_to_be_one_and_not_shown(
-    tmp_path: Path, give: Way, words: str, command: str
+    tmp_path: Path, give: Way, words: str
 ) -> None:
     with hosted(tmp_path, runs_of_one_flow_each(RUNS)) as site:
-        give(site.setting.clone, site.server.port, STRANGER)
-        done = site.run(command, "--verbose")
-        assert done.returncode == 1
-        assert f"{words} 'http://127.0.0.1:{site.server.port}" in done.stderr
-        assert "give git access to the remote, then check it: git ls-remote" in done.stderr
+        for command in ("plan", "apply"):
+            give(site.setting.clone, site.server.port, STRANGER)
+            done = site.run(command, "--verbose")
+            assert done.returncode == 1
+            assert f"{words} 'http://127.0.0.1:{site.server.port}" in done.stderr
+            assert "give git access to the remote, then check it: git ls-remote" in done.stderr
         site.assert_nothing_started()
 
 

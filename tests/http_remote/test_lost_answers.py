@@ -13,8 +13,19 @@ RUNS = 2
 CLAIM, OUTCOMES = 1, 2  # which push of an apply
 
 
-@pytest.mark.parametrize("push", [CLAIM, OUTCOMES])
-@pytest.mark.parametrize("loss", list(Loss))
+@pytest.mark.parametrize(
+    ("loss", "push"),
+    [
+        (Loss.ANSWERED_500, CLAIM),
+        (Loss.ANSWERED_502, OUTCOMES),
+        (Loss.ANSWER_CUT, CLAIM),
+        (Loss.ANSWER_DROPPED, CLAIM),
+        (Loss.ANSWER_DROPPED, OUTCOMES),
+        (Loss.REFUSED_503, CLAIM),
+        (Loss.DROPPED, CLAIM),
+        (Loss.DROPPED, OUTCOMES),
+    ],
+)
 def test_what_became_of_a_push_without_an_answer_is_found_out(
     tmp_path: Path, loss: Loss, push: int
 ) -> None:

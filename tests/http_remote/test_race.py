@@ -21,8 +21,8 @@ exit 1
 
 
 def test_four_processes_that_race_over_http_start_each_of_40_runs_once(tmp_path: Path) -> None:
-    # Starting them one by one, nobody claims more than 8 runs before it knows how long that takes.
-    with hosted(tmp_path, runs_of_one_flow_each(RUNS), claim=10, concurrency=1) as site:
+    # Starting them one by one, nobody claims more than 10 runs before it knows how long that takes.
+    with hosted(tmp_path, runs_of_one_flow_each(RUNS), claim=15, concurrency=1) as site:
         write_hook(site.setting.origin, "pre-receive", _WAIT_FOR_EACH_OTHER)
         clones = [site.setting.clone_again(f"clone-{number}") for number in range(APPLIERS)]
         for clone in clones:

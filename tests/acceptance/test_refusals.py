@@ -1,0 +1,320 @@
+"""What an apply refuses, and what refuses it: one clear message, and nothing started twice."""
+
+import socket
+from collections.abc import Callable
+
+import pytest
+
+from reconciler.sandbox import FlowOptions, SandboxOptions
+from tests.acceptance.conftest import OpenScene
+from tests.acceptance.scene import CONFIGURATION, LEDGER, Scene, configuration, manifest, runs
+from tests.repositories import git, write_hook
+
+
+def _assert_nothing_happened(scene: Scene, tip: str) -> None:
+    assert scene.posts == []
+    assert scene.tip() == tip
+
+
+@pytest.mark.parametrize("variable", ["ENOS_ACCESS_KEY", "ENOS_SECRET_KEY"])
+@pytest.mark.parametrize("value", [None, "", "  "])
+def test_a_missing_credential_is_named(
+    open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch, variable: str, value: str | None
+) -> None:
+    scene = open_scene(runs("a"))
+    if value is None:
+        monkeypatch.delenv(variable)
+    else:
+        monkeypatch.setenv(variable, value)
+    tip = scene.tip()
+    said = scene.run("apply", exits=1)
+    assert said.err.startswith(f"error: the environment variable {variable} is not set\n")
+    _assert_nothing_happened(scene, tip)
+
+
+def test_credentials_may_have_other_names(
+    open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = open_scene(
+        runs("a"),
+        configured=lambda url: configuration(url, accessKeyEnv="OUR_KEY", secretKeyEnv="OUR_SECRET"),
+    )
+    assert "OUR_KEY is not set" in scene.run("apply", exits=1).err
+    monkeypatch.setenv("OUR_KEY", scene.sandbox.options.access_key)
+    monkeypatch.setenv("OUR_SECRET", scene.sandbox.options.secret_key)
+    scene.run("apply")
+    assert scene.posts == [1]
+
+
+@pytest.mark.parametrize(
+    ("variable", "code"), [("ENOS_ACCESS_KEY", 1002), ("ENOS_SECRET_KEY", 1003)]
+)
+def test_wrong_credentials_claim_nothing_and_are_not_shown(
+    open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch, variable: str, code: int
+) -> None:
+    scene = open_scene(runs("a"))
+    monkeypatch.setenv(variable, "wrong-credential")
+    tip = scene.tip()
+    said = scene.run("apply", exits=1)
+    assert said.err.startswith("error: ")
+    assert str(code) in said.err
+    assert "wrong-credential" not in said.err
+    _assert_nothing_happened(scene, tip)
+
+
+def _options(**flow: object) -> SandboxOptions:
+    return SandboxOptions(flows={1: FlowOptions(**flow)})  # type: ignore[arg-type]  # a table's row
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        (SandboxOptions(users={"o2": frozenset({"u1"})}), 62101),
+        (SandboxOptions(users={"o1": frozenset({"u2"})}), 62101),
+        (_options(exists=False), 62103),
+        (_options(privilege=False), 62103),
+        (_options(locked=True), 62103),
+        (_options(user_locked=True), 62103),
+        (_options(tasks=0), 62104),
+    ],
+)
+def test_a_run_that_the_service_refuses_is_recorded_and_tried_by_the_next_apply(
+    open_scene: OpenScene, options: SandboxOptions, code: int
+) -> None:
+    scene = open_scene(runs("a"), options=options)
+    said = scene.run("apply", exits=1)
+    assert "Refused by the service, and tried again by the next apply:" in said.out
+    assert f"{code}: " in said.out
+    assert scene.posts == [1]  # not tried again by this apply
+    assert [event["event"] for event in scene.ledger()] == ["claim", "rejected"]
+    assert scene.ledger()[1]["code"] == code
+    assert scene.states() == {"a": "rejected"}
+    assert f"{code}: " in scene.run("status", "a").out
+    scene.run("apply", exits=1)
+    assert scene.posts == [1, 1]
+    assert scene.instances == []
+
+
+def test_a_refused_run_does_not_hold_up_the_others(open_scene: OpenScene) -> None:
+    scene = open_scene(runs("a", "b"), options=_options(tasks=0))
+    scene.run("apply", exits=1)
+    assert scene.states() == {"a": "rejected", "b": "triggered"}
+
+
+def test_a_refused_run_starts_once_its_cause_is_mended(open_scene: OpenScene) -> None:
+    scene = open_scene(runs("a"), options=_options(tasks=0))
+    scene.run("apply", exits=1)
+    scene.push({"triggers/a.yaml": manifest("a", 2)})  # it may be edited: it never started
+    scene.run("apply")
+    assert scene.states() == {"a": "triggered"}
+
+
+def test_a_gateway_that_is_down_is_told_before_anything_is_claimed(open_scene: OpenScene) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+        scene = open_scene(
+            runs("a"), configured=lambda _: configuration(f"http://127.0.0.1:{port}")
+        )
+        tip = scene.tip()
+        said = scene.run("apply", exits=1)
+    assert said.err.startswith("error: ")
+    assert "could not connect" in said.err
+    _assert_nothing_happened(scene, tip)
+
+
+def test_an_apply_with_nothing_to_do_needs_no_gateway(
+    open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = open_scene(runs("a"))
+    scene.run("apply")
+    asked = len(scene.sandbox.requests)
+    monkeypatch.delenv("ENOS_SECRET_KEY")
+    scene.run("apply")
+    assert len(scene.sandbox.requests) == asked
+
+
+@pytest.mark.parametrize("zone", ["GMT+7", "GMT", "Europe/Berlin"])
+def test_a_zone_that_the_service_does_not_have_is_refused(
+    open_scene: OpenScene, zone: str
+) -> None:
+    scene = open_scene(runs("a"), configured=lambda url: configuration(url, timezone=zone))
+    tip = scene.tip()
+    said = scene.run("apply", exits=1)
+    assert f"the service's zone is 'GMT+8' and environment test is configured with '{zone}'" in (
+        said.flat
+    )
+    assert "Nothing was started." in said.err
+    _assert_nothing_happened(scene, tip)
+
+
+def test_a_zone_of_another_name_with_the_same_time_is_accepted(open_scene: OpenScene) -> None:
+    scene = open_scene(
+        runs("a"), configured=lambda url: configuration(url, timezone="Asia/Shanghai")
+    )
+    scene.run("apply")
+    assert scene.posts == [1]
+
+
+def test_a_hook_that_rejects_the_claim_is_quoted_and_nothing_is_started(
+    open_scene: OpenScene,
+) -> None:
+    scene = open_scene(runs("a"))
+    write_hook(scene.origin, "pre-receive", "echo 'Ask Ana for access to main.' >&2; exit 1")
+    tip = scene.tip()
+    said = scene.run("apply", exits=1)
+    assert said.err.startswith("error: the remote declined the claim, so nothing was started: ")
+    assert "Ask Ana for access to main." in said.err
+    assert "git.ledgerBranch" in said.err
+    _assert_nothing_happened(scene, tip)
+
+
+def test_without_a_git_identity_nothing_is_started(open_scene: OpenScene) -> None:
+    scene = open_scene(runs("a"))
+    git(scene.clone, "config", "user.useConfigOnly", "true")
+    settings = scene.folder / "gitconfig"
+    settings.write_text(settings.read_text().replace("name = Test", "").replace("email =", "x ="))
+    tip = scene.tip()
+    said = scene.run("apply", exits=1)
+    assert 'git config user.name "NAME"' in said.err
+    _assert_nothing_happened(scene, tip)
+
+
+def test_an_apply_without_a_remote_says_so(open_scene: OpenScene) -> None:
+    scene = open_scene(runs("a"))
+    git(scene.clone, "remote", "remove", "origin")
+    said = scene.run("apply", exits=1)
+    assert "origin" in said.err
+    assert scene.posts == []
+
+
+def test_an_apply_outside_of_git_says_so(open_scene: OpenScene) -> None:
+    scene = open_scene(runs("a"))
+    (scene.clone / ".git").rename(scene.folder / "gone")
+    assert "not a git repository" in scene.run("apply", exits=1).err
+    assert scene.posts == []
+
+
+def _conflict(ledger: str) -> str:
+    return f"{ledger}<<<<<<< HEAD\n"
+
+
+def _cut(ledger: str) -> str:
+    return ledger[:-20]
+
+
+def _newer(ledger: str) -> str:
+    return ledger + '{"v":2,"event":"started"}\n'
+
+
+def _unknown_event(ledger: str) -> str:
+    return ledger + '{"v":1,"event":"started","at":"2024-03-02T00:00:00Z"}\n'
+
+
+def _blank(ledger: str) -> str:
+    return ledger + "\n"
+
+
+@pytest.mark.parametrize(
+    ("damage", "line", "words"),
+    [
+        (_conflict, 3, "a merge conflict stands in the ledger"),
+        (_cut, 2, "not a ledger event"),
+        (_newer, 3, "written in format 2, this reconciler reads format 1"),
+        (_unknown_event, 3, "not a ledger event"),
+        (_blank, 3, "not a ledger event"),
+    ],
+)
+def test_a_damaged_ledger_stops_everything_with_file_and_line(
+    open_scene: OpenScene, damage: Callable[[str], str], line: int, words: str
+) -> None:
+    scene = open_scene(runs("a"))
+    scene.run("apply")
+    ledger = (scene.clone / LEDGER).read_text()
+    scene.push({LEDGER: damage(ledger), "triggers/b.yaml": manifest("b", 2)})
+    for command in ("apply", "plan", "status", "validate"):
+        said = scene.run(command, exits=1)
+        assert said.err.startswith(f"error: {LEDGER}:{line}: {words}")
+        assert said.out == ""
+    assert scene.posts == [1]
+
+
+def test_a_ledger_that_lost_a_sealed_file_stops_everything(open_scene: OpenScene) -> None:
+    scene = open_scene(runs("a"))
+    scene.run("apply")
+    ledger = (scene.clone / LEDGER).read_text()
+    scene.push({"state/test/ledger-000002.jsonl": ledger, "triggers/b.yaml": manifest("b", 2)})
+    said = scene.run("apply", exits=1)
+    assert "state/test/ledger-000002.jsonl: has a gap before: number 1 was expected" in said.err
+    assert scene.posts == [1]
+
+
+def test_a_configuration_that_is_not_on_the_branch_is_not_taken_from_here(
+    open_scene: OpenScene,
+) -> None:
+    scene = open_scene(runs("a"))
+    text = (scene.clone / CONFIGURATION).read_text()
+    scene.remove(CONFIGURATION)
+    (scene.clone / CONFIGURATION).write_text(text)
+    said = scene.run("apply", exits=1)
+    assert said.err.startswith("error: reconciler.yaml is not on origin/main\n")
+    assert scene.posts == []
+
+
+def test_an_environment_that_is_not_on_the_branch_is_refused(open_scene: OpenScene) -> None:
+    scene = open_scene(runs("a"))
+    two = configuration(scene.url, environments=("test", "prod"))
+    (scene.clone / CONFIGURATION).write_text(two)
+    said = scene.run("apply", "--env", "prod", exits=1)
+    assert "the configuration has no environment prod" in said.err
+
+
+def test_a_git_section_that_differs_from_the_branchs_is_refused(open_scene: OpenScene) -> None:
+    scene = open_scene(runs("a"))
+    other = configuration(scene.url, git_section={"ledgerBranch": "ledger"})
+    (scene.clone / CONFIGURATION).write_text(other)
+    said = scene.run("apply", exits=1)
+    assert "has another `git` section than here" in said.err
+    assert scene.posts == []
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"triggers/bad.yaml": "a: [1\n"},
+        {"triggers/bad.yaml": manifest("bad", 0)},
+        {"triggers/bad.yaml": manifest("a", 9)},  # the name is taken
+        {"triggers/bad.yaml": manifest("bad", 1, triggerTime="2024-03-02T08:00:30+08:00")},
+        {"triggers/bad.yaml": manifest("bad", 1, parameters={"SITE": "a"})},
+        {"triggers/bad.yaml": manifest("bad", 9, duplicateOf="nowhere")},
+    ],
+    ids=["syntax", "range", "name-taken", "collision", "duplicate", "reference"],
+)
+def test_one_invalid_manifest_on_the_branch_blocks_everything(
+    open_scene: OpenScene, bad: dict[str, str]
+) -> None:
+    scene = open_scene(runs("a", "b") | bad)
+    tip = scene.tip()
+    said = scene.run("apply", exits=1)
+    assert "triggers/bad.yaml:" in said.err
+    assert "error: nothing was started: the branch's manifests have " in said.err
+    _assert_nothing_happened(scene, tip)
+
+
+def test_a_changed_run_on_the_branch_blocks_everything(open_scene: OpenScene) -> None:
+    scene = open_scene(runs("a"))
+    scene.run("apply")
+    scene.push({"triggers/a.yaml": manifest("a", 9), "triggers/b.yaml": manifest("b", 2)})
+    assert ": changed: a is recorded" in scene.run("apply", exits=1).err
+    assert scene.posts == [1]
+
+
+def test_a_branch_that_lost_the_ledger_is_not_believed(open_scene: OpenScene) -> None:
+    """Someone resets main to before the apply: the run must not start again."""
+    scene = open_scene(runs("a"))
+    before = scene.tip()
+    scene.run("apply")
+    git(scene.origin, "update-ref", "refs/heads/main", before)
+    said = scene.run("apply", exits=1)
+    assert "ledger" in said.err
+    assert scene.posts == [1]
