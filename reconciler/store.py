@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from reconciler.apply.messages import TRAILER
 from reconciler.apply.ports import Appended, Declined, Landed, Raced, Snapshot, Unclear
 from reconciler.committed import CommittedFile, CommittedLedger, wanted_files
 from reconciler.configuration import Configuration, Environment, parse_configuration
-from reconciler.errors import ConfigurationError, GitError, LedgerError
+from reconciler.continuity import check_continuity, lost
+from reconciler.errors import ConfigurationError, GitError
 from reconciler.git import CommitId, Git, ObjectId, TreeEntry
 from reconciler.git import push as pushed
 from reconciler.ledger import Event, Ledger, append_events
@@ -43,6 +43,7 @@ class GitStore:
         self._configuration: tuple[ObjectId, Configuration] | None = None
         self._results: dict[CommittedFile, FileResult] = {}
         self._ledger: tuple[CommittedLedger, Ledger] | None = None
+        self._seen: tuple[CommitId, str] | None = None  # where the ledger was last read or written
 
     async def fetch(self) -> GitSnapshot:
         """The branch as the remote has it now.
@@ -60,6 +61,13 @@ class GitStore:
         if not isinstance(base, GitSnapshot):
             raise TypeError("a GitStore appends to its own snapshots")
         return await asyncio.to_thread(self._append, base, events, message)
+
+    def keep(self) -> bool:
+        """Have the remote keep the ledger's tree, so that a new clone notices if it is lost.
+
+        False if the remote does not, or somebody else was faster; nothing depends on it today.
+        """
+        return self._seen is None or self._git.keep(self._remote, self._name, *self._seen)
 
     @property
     def _remote(self) -> str:
@@ -80,8 +88,12 @@ class GitStore:
         environment = self._read_environment(commit)
         declared = self._read_declared(commit, environment)
         files = self._read_ledger_files(parent, environment)
-        if self._ledger is None and parent is not None:
-            self._check_history(parent, files)
+        if self._ledger is None:
+            check_continuity(
+                self._git, self._remote, environment, files, commit=commit, parent=parent
+            )
+            if parent is not None:
+                self._remember(parent, files)
         return GitSnapshot(
             commit=commit,
             environment=environment,
@@ -108,7 +120,7 @@ class GitStore:
         if configuration.git != self._local.git:
             raise ConfigurationError(
                 f"{path} on {self._remote}/{self._branch} has another `git` section than here",
-                hint="Bring this checkout up to date (git pull).",
+                hint="Bring this checkout up to date (git pull), or push the change of it first.",
             )
         return choose_environment(configuration, self._name)
 
@@ -137,40 +149,14 @@ class GitStore:
             if self._ledger[0].content == files.content:
                 return self._ledger[1]
             if not files.continues(self._ledger[0]):
-                raise self._lost(files, "as this apply has read it before")
+                raise lost(files, "this apply has read before")
         self._ledger = files, files.ledger()
         return self._ledger[1]
-
-    def _check_history(self, parent: CommitId, files: CommittedLedger) -> None:
-        """Compare the ledger with what this clone remembers, and with what was last recorded.
-
-        Raises LedgerError if it does not hold all of that: a rewritten history, a revert, a merge
-        that took the wrong side or a configuration that names another folder would otherwise have
-        everything started again.
-        """
-        known = {
-            self._git.remembered(self._name): "as this clone has read it before",
-            self._git.last_written(parent, files.folder, TRAILER): "as it was last recorded",
-        }
-        for tree, where in known.items():
-            if tree is None:
-                continue
-            before = CommittedLedger.read(self._git, "", self._git.list_tree(tree))
-            if not files.continues(before):
-                raise self._lost(files, where)
-        self._remember(parent, files)
-
-    def _lost(self, files: CommittedLedger, where: str) -> LedgerError:
-        return LedgerError(
-            f"{files.folder}: the ledger on {self._remote}/{self._ledger_branch} has lost events, "
-            f"compared with the ledger {where}",
-            hint="The branch was rewritten, or an edit, a revert or a merge took lines away. "
-            "Restore the folder from the last good commit; nothing is started until then.",
-        )
 
     def _remember(self, commit: CommitId, files: CommittedLedger) -> None:
         if files.content:
             self._git.remember(self._name, commit, files.folder)
+            self._seen = commit, files.folder
 
     def _append(self, base: GitSnapshot, events: Sequence[Event], message: str) -> Appended:
         files = base.files

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from reconciler.sandbox import Sandbox, running
-from tests.environments import Setting, make_setting, runs_of_one_flow_each
-from tests.repositories import commit, git, isolate
+from tests.environments import Setting, make_setting, manifest, runs_of_one_flow_each
+from tests.repositories import commit, git, isolate, make_clone
 
 LEDGER = "state/test/ledger.jsonl"
 
@@ -43,9 +43,13 @@ def test_a_branch_that_was_wound_back_is_noticed_by_a_clone_that_knew_it(
     assert_nothing_is_started(applied, sandbox, applied.clone)
 
 
-def test_a_plan_in_between_does_not_make_a_clone_forget(applied: Setting, sandbox: Sandbox) -> None:
+def test_a_plan_says_so_too_and_does_not_make_a_clone_forget(
+    applied: Setting, sandbox: Sandbox
+) -> None:
     git(applied.clone, "push", "--quiet", "--force", "origin", "HEAD~2:main")
-    assert applied.run("plan").returncode == 0
+    done = applied.run("plan")
+    assert done.returncode == 1
+    assert "has lost events" in done.stderr
     assert_nothing_is_started(applied, sandbox, applied.clone)
 
 
@@ -86,3 +90,65 @@ def test_a_ledger_that_was_moved_whole_is_still_the_same(
         done = applied.run("apply", clone=clone)
         assert done.returncode == 0, done.stderr
     assert len(sandbox.instances) == 2
+
+
+def shallow(setting: Setting) -> Path:
+    """A clone as a pipeline makes it: new, and of one commit."""
+    return make_clone(setting.origin, setting.folder / "shallow", "--depth=1")
+
+
+def change_configuration(setting: Setting, old: str, new: str) -> None:
+    text = (setting.clone / "reconciler.yaml").read_text()
+    assert old in text
+    commit(setting.clone, {"reconciler.yaml": text.replace(old, new)})
+    git(setting.clone, "push", "--quiet", "origin", "main")
+
+
+def test_another_folder_is_noticed_by_a_new_shallow_clone(
+    applied: Setting, sandbox: Sandbox
+) -> None:
+    change_configuration(applied, "state/test", "state/other")
+    assert_nothing_is_started(applied, sandbox, shallow(applied))
+
+
+def test_a_deleted_folder_is_noticed_by_a_new_shallow_clone(
+    applied: Setting, sandbox: Sandbox
+) -> None:
+    git(applied.clone, "rm", "--quiet", "-r", "state")
+    commit(applied.clone, {})
+    git(applied.clone, "push", "--quiet", "origin", "main")
+    assert_nothing_is_started(applied, sandbox, shallow(applied))
+
+
+def test_a_ledger_branch_that_begins_without_the_ledger_is_noticed(
+    applied: Setting, sandbox: Sandbox
+) -> None:
+    change_configuration(applied, "version: 1\n", "version: 1\ngit: {ledgerBranch: led}\n")
+    assert_nothing_is_started(applied, sandbox, shallow(applied))
+
+
+def test_a_ledger_branch_that_begins_with_the_ledger_goes_on_from_it(
+    applied: Setting, sandbox: Sandbox
+) -> None:
+    change_configuration(applied, "version: 1\n", "version: 1\ngit: {ledgerBranch: led}\n")
+    git(applied.clone, "push", "--quiet", "origin", "main:led")
+    done = applied.run("apply", clone=shallow(applied))
+    assert done.returncode == 0, done.stderr
+    assert len(sandbox.instances) == 2
+
+
+def test_a_ledger_branch_given_up_without_its_ledger_is_noticed(
+    applied: Setting, sandbox: Sandbox
+) -> None:
+    change_configuration(applied, "version: 1\n", "version: 1\ngit: {ledgerBranch: led}\n")
+    git(applied.clone, "push", "--quiet", "origin", "main:led")
+    files = {"triggers/late.yaml": manifest("late", 99)}
+    commit(applied.clone, files)
+    git(applied.clone, "push", "--quiet", "origin", "main")
+    assert applied.run("apply").returncode == 0
+    assert len(sandbox.instances) == 3
+    change_configuration(applied, "git: {ledgerBranch: led}\n", "")
+    done = applied.run("apply", clone=shallow(applied))
+    assert done.returncode == 1
+    assert "has lost events" in done.stderr
+    assert len(sandbox.instances) == 3

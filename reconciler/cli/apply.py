@@ -19,7 +19,7 @@ from reconciler.errors import ExitCode
     "--max-runs",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Start up to N runs.  [default: limits.maxRunsPerApply]",
+    help="Refuse to start more than N runs.  [default: limits.maxRunsPerApply]",
 )
 @click.option(
     "--format",

@@ -63,6 +63,8 @@ def apply_environment(
         except InvalidManifestsError as error:
             click.echo(problems_text(error.problems, 0, 0), err=True, nl=False)
             raise
+    if not shared.store.keep() and options.verbose:
+        click.echo("the remote keeps no copy of the ledger for new clones", err=True)
     _bring_forward(shared, CommitId(result.commit), quiet=options.quiet)
     return ApplyReport(result=result, environment=shared.environment)
 

@@ -2,10 +2,11 @@
 
 import os
 import shlex
+import sys
 import tempfile
 from importlib.resources import as_file, files
 from pathlib import Path
-from shutil import copytree
+from shutil import copytree, which
 
 import click
 
@@ -91,11 +92,15 @@ def _farewell(repository: Path, url: str, sandbox: Sandbox) -> None:
     port = url.rpartition(":")[2]
     exports = " ".join(f"{name}={value}" for name, value in environment(sandbox).items())
     _say("Try next:")
+    command = (
+        "reconciler" if which("reconciler") else f"{shlex.quote(sys.executable)} -m reconciler"
+    )
     click.echo(
-        f"  reconciler sandbox --port {port}        # in another terminal\n"
+        f"  {command} sandbox --port {port}        # in another terminal\n"
         f"  cd {shlex.quote(str(repository))}\n"
         f"  export {exports}\n"
         "  # change `revision: 2` to 3 in triggers/reports/monthly-yield-report.yaml, then:\n"
         "  git commit --all --message='Run the report again' && git push\n"
-        "  reconciler plan && reconciler apply\n"
+        f"  {command} plan && {command} apply\n"
+        f"  rm -r {shlex.quote(str(repository.parent))}        # when you have seen enough\n"
     )

@@ -57,7 +57,7 @@ _OPTIONS = [
     click.option(
         "--env",
         metavar="NAME",
-        help="The environment.  [default: the only one]",
+        help="The environment.  [default: the only one; validate, plan, status: all]",
         expose_value=False,
         callback=_keep,
     ),

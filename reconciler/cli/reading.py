@@ -8,6 +8,7 @@ from pathlib import Path
 from reconciler.cli.options import CommonOptions
 from reconciler.committed import CommittedLedger
 from reconciler.configuration import Configuration, Environment
+from reconciler.continuity import check_continuity
 from reconciler.errors import ConfigurationError, GitError
 from reconciler.git import CommitId, Git
 from reconciler.ledger import Ledger, read_events
@@ -77,13 +78,14 @@ def read_ledgers(workspace: Workspace, *, offline: bool) -> dict[str, KnownLedge
             )
             for environment in workspace.environments
         }
-    commit = _fetch(git, workspace.configuration)
-    return {
-        environment.name: KnownLedger(
-            ledger=_committed(git, commit, environment), commit=commit, note=None
-        )
-        for environment in workspace.environments
-    }
+    commit, parent = _fetch(git, workspace.configuration)
+    known = {}
+    for environment in workspace.environments:
+        files = _committed(git, parent, environment)
+        remote = workspace.configuration.git.remote
+        check_continuity(git, remote, environment, files, commit=commit, parent=parent)
+        known[environment.name] = KnownLedger(ledger=files.ledger(), commit=parent, note=None)
+    return known
 
 
 def _repository(workspace: Workspace) -> Git | None:
@@ -99,20 +101,22 @@ def _head(workspace: Workspace) -> CommitId | None:
         return None
 
 
-def _fetch(git: Git, configuration: Configuration) -> CommitId | None:
+def _fetch(git: Git, configuration: Configuration) -> tuple[CommitId, CommitId | None]:
+    """Fetch the tips of the manifests' branch and of the ledger's; the latter need not exist."""
     remote = configuration.git.remote
-    branch = configuration.git.ledger_branch or configuration.git.branch
-    branch = branch or git.default_branch(remote)
-    commit = git.fetch(remote, [branch])[branch]
-    if commit is None and configuration.git.ledger_branch is None:
+    branch = configuration.git.branch or git.default_branch(remote)
+    ledger_branch = configuration.git.ledger_branch or branch
+    tips = git.fetch(remote, sorted({branch, ledger_branch}))
+    commit = tips[branch]
+    if commit is None:
         raise GitError(
             f"{remote} has no branch {branch}",
             hint="Push it first, or name another one in reconciler.yaml (git.branch).",
         )
-    return commit
+    return commit, tips[ledger_branch]
 
 
-def _committed(git: Git, commit: CommitId | None, environment: Environment) -> Ledger:
+def _committed(git: Git, commit: CommitId | None, environment: Environment) -> CommittedLedger:
     folder = git.prefix + environment.state
     entries = git.list_tree(commit, [folder]) if commit else []
-    return CommittedLedger.read(git, folder, entries).ledger()
+    return CommittedLedger.read(git, folder, entries)

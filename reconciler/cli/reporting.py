@@ -68,7 +68,7 @@ class StatusReport:
         name, zone = environment.name, environment.gateway.zone
         if self.detailed:
             return "\n".join(status_detail_text(name, row, zone) for row in rows)
-        return status_text(name, rows, zone, verbose=self.options.verbose)
+        return status_text(name, rows, zone, verbose=self.options.verbose, color=self.options.color)
 
 
 def report_status(options: CommonOptions, wanted: Filter, *, offline: bool) -> StatusReport:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from reconciler.errors import GitError
 from reconciler.git.command import NETWORK_SECONDS, run_git
+from reconciler.git.memory import refspec
 from reconciler.git.objects import CommitId
 from reconciler.git.words import advice
 
@@ -129,6 +130,7 @@ def _fetch_or_absent(root: Path, remote: str, refs: dict[str, str]) -> str | Non
     usual case, where asking what is there would always cost a second one.
     """
     specs = [f"+{ref}:{_local_ref(remote, branch)}" for branch, ref in refs.items()]
+    specs.append(refspec(remote))
     for attempt in range(1, _ATTEMPTS + 1):
         done = run_git(root, *_FETCH, "--", remote, *specs, timeout=NETWORK_SECONDS, accept=None)
         if done.exit_code == 0:

@@ -110,6 +110,18 @@ class Git:
         """See `memory.remembered`."""
         return memory.remembered(self.root, name)
 
+    def keep(self, on_remote: str, name: str, commit: CommitId, folder: str) -> bool:
+        """See `memory.keep`."""
+        return memory.keep(self.root, on_remote, name, commit, folder)
+
+    def kept(self, on_remote: str, name: str) -> ObjectId | None:
+        """See `memory.kept`."""
+        return memory.kept(self.root, on_remote, name)
+
+    def folder(self, commit: CommitId, path: str) -> ObjectId | None:
+        """See `memory.folder`."""
+        return memory.folder(self.root, commit, path)
+
     def last_written(self, commit: CommitId, folder: str, trailer: str) -> ObjectId | None:
         """See `memory.last_written`."""
         return memory.last_written(self.root, commit, folder, trailer)

@@ -1,6 +1,6 @@
 """Opening scenes: each test gets origin, clone and gateway of its own."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Protocol
@@ -27,8 +27,17 @@ class OpenScene(Protocol):
 
 
 @pytest.fixture
+def clock() -> Clock:
+    """The clock of the scene's gateway, for faults that let time pass there."""
+    return Clock()
+
+
+@pytest.fixture
 def open_scene(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    clock: Clock,
 ) -> Iterator[OpenScene]:
     isolate(monkeypatch, tmp_path)
     monkeypatch.delenv("FORCE_COLOR", raising=False)
@@ -42,7 +51,6 @@ def open_scene(
             options: SandboxOptions = _OPTIONS,
             configured: Callable[[str], str] = configuration,
         ) -> Scene:
-            clock = Clock()
             sandbox = Sandbox(options, faults, clock)
             url = open_things.enter_context(running(sandbox))
             origin, clone = make_origin_and_clone(
@@ -62,5 +70,3 @@ def open_scene(
             )
 
         yield open_one
-
-

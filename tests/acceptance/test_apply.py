@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -140,7 +141,7 @@ def test_a_declared_duplicate_starts_after_its_original(open_scene: OpenScene) -
 def test_a_business_date_starts_on_the_next_day_in_the_gateways_zone(
     open_scene: OpenScene,
 ) -> None:
-    late = {"triggerTime": None, "businessDate": "2024-03-01"}
+    late: dict[str, Any] = {"triggerTime": None, "businessDate": "2024-03-01"}
     scene = open_scene(
         {
             "triggers/a.yaml": manifest("a", 1, **late),
@@ -231,8 +232,7 @@ def test_several_environments_must_be_told_apart(open_scene: OpenScene) -> None:
     )
     said = scene.run("apply", exits=1)
     assert said.err == (
-        "error: the configuration has several environments\n"
-        "  Name one with --env: test, prod.\n"
+        "error: the configuration has several environments\n  Name one with --env: test, prod.\n"
     )
     unknown = scene.run("apply", "--env", "nowhere", exits=1)
     assert unknown.err.startswith("error: the configuration has no environment nowhere\n")

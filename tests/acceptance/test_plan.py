@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -99,7 +100,9 @@ def test_the_plan_names_every_action_that_a_reviewer_must_see(open_scene: OpenSc
 
 def test_colliding_runs_wait_and_both_are_named(open_scene: OpenScene) -> None:
     scene = open_scene({"triggers/a.yaml": manifest("a", 1), "triggers/b.yaml": manifest("b", 1)})
-    assert {row["reason"] for row in _rows(scene, exits=1).values()} == {"collides with another run"}
+    assert {row["reason"] for row in _rows(scene, exits=1).values()} == {
+        "collides with another run"
+    }
     said = scene.run("plan", exits=1)
     assert "collision: a and b (triggers/b.yaml:" in said.flat
     assert "collision: b and a (triggers/a.yaml:" in said.flat
@@ -271,12 +274,20 @@ def test_a_stale_plan_is_refused_and_starts_nothing(
 
 @pytest.mark.parametrize(
     "content",
-    ["", "{", "[]", "{}", '"text"', '{"version": 1}', '{"version": 1, "environments": 3}', "\udcff"],
+    [
+        "",
+        "{",
+        "[]",
+        "{}",
+        '"text"',
+        '{"version": 1}',
+        '{"version": 1, "environments": 3}',
+        "\udcff",
+    ],
 )
 def test_a_damaged_plan_is_refused(saved: tuple[Scene, str], content: str) -> None:
     scene, file = saved
-    with open(file, "w", encoding="utf-8", errors="surrogateescape") as damaged:
-        damaged.write(content)
+    Path(file).write_text(content, encoding="utf-8", errors="surrogateescape")
     said = scene.run("apply", "--env", "test", "--plan", file, exits=1)
     assert said.err.startswith(f"error: {file} is not a saved plan: ")
     assert scene.posts == []
@@ -286,10 +297,8 @@ def test_a_plan_of_another_environment_or_version_is_refused(saved: tuple[Scene,
     scene, file = saved
     said = scene.run("apply", "--env", "prod", "--plan", file, exits=1)
     assert "is of format 1 and for environment test, not for prod" in said.err
-    with open(file, encoding="utf-8") as plan:
-        content = plan.read()
-    with open(file, "w", encoding="utf-8") as newer:
-        newer.write(content.replace('"version": 1', '"version": 2'))
+    plan = Path(file)
+    plan.write_text(plan.read_text().replace('"version": 1', '"version": 2'))
     said = scene.run("apply", "--env", "test", "--plan", file, exits=1)
     assert "is of format 2" in said.err
 

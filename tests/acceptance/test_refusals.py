@@ -37,7 +37,9 @@ def test_credentials_may_have_other_names(
 ) -> None:
     scene = open_scene(
         runs("a"),
-        configured=lambda url: configuration(url, accessKeyEnv="OUR_KEY", secretKeyEnv="OUR_SECRET"),
+        configured=lambda url: configuration(
+            url, accessKeyEnv="OUR_KEY", secretKeyEnv="OUR_SECRET"
+        ),
     )
     assert "OUR_KEY is not set" in scene.run("apply", exits=1).err
     monkeypatch.setenv("OUR_KEY", scene.sandbox.options.access_key)
@@ -135,9 +137,7 @@ def test_an_apply_with_nothing_to_do_needs_no_gateway(
 
 
 @pytest.mark.parametrize("zone", ["GMT+7", "GMT", "Europe/Berlin"])
-def test_a_zone_that_the_service_does_not_have_is_refused(
-    open_scene: OpenScene, zone: str
-) -> None:
+def test_a_zone_that_the_service_does_not_have_is_refused(open_scene: OpenScene, zone: str) -> None:
     scene = open_scene(runs("a"), configured=lambda url: configuration(url, timezone=zone))
     tip = scene.tip()
     said = scene.run("apply", exits=1)
@@ -200,7 +200,7 @@ def _conflict(ledger: str) -> str:
 
 
 def _cut(ledger: str) -> str:
-    return ledger[:-20]
+    return ledger + ledger.splitlines()[0][:40]
 
 
 def _newer(ledger: str) -> str:
@@ -219,7 +219,7 @@ def _blank(ledger: str) -> str:
     ("damage", "line", "words"),
     [
         (_conflict, 3, "a merge conflict stands in the ledger"),
-        (_cut, 2, "not a ledger event"),
+        (_cut, 3, "not a ledger event"),
         (_newer, 3, "written in format 2, this reconciler reads format 1"),
         (_unknown_event, 3, "not a ledger event"),
         (_blank, 3, "not a ledger event"),
@@ -309,12 +309,23 @@ def test_a_changed_run_on_the_branch_blocks_everything(open_scene: OpenScene) ->
     assert scene.posts == [1]
 
 
-def test_a_branch_that_lost_the_ledger_is_not_believed(open_scene: OpenScene) -> None:
-    """Someone resets main to before the apply: the run must not start again."""
+def test_a_branch_that_was_reset_and_lost_its_ledger_is_not_believed(
+    open_scene: OpenScene,
+) -> None:
     scene = open_scene(runs("a"))
     before = scene.tip()
     scene.run("apply")
     git(scene.origin, "update-ref", "refs/heads/main", before)
     said = scene.run("apply", exits=1)
-    assert "ledger" in said.err
+    assert said.err.startswith("error: state/test: the ledger on origin/main has lost events")
+    assert scene.posts == [1]
+
+
+def test_a_ledger_that_lost_its_last_line_is_not_believed(open_scene: OpenScene) -> None:
+    scene = open_scene(runs("a"))
+    scene.run("apply")
+    claim, *_ = (scene.clone / LEDGER).read_text().splitlines()
+    scene.push({LEDGER: f"{claim}\n"})
+    said = scene.run("apply", exits=1)
+    assert said.err.startswith("error: state/test: the ledger on origin/main has lost events")
     assert scene.posts == [1]

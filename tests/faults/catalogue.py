@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from reconciler.sandbox import ALWAYS, NEVER, Drop, Fault, Operation, Reply
 from reconciler.sandbox.faults import HTML
 
-CLAIM, TIMEOUT, SETTLE = 4.0, 1.0, 0.2  # seconds, of the repositories in which the faults happen
+CLAIM, TIMEOUT, SETTLE = 5.0, 1.0, 0.2  # seconds, of the repositories in which the faults happen
 _TOO_LATE = 1.5 * TIMEOUT
 
 
@@ -138,12 +138,17 @@ def _lasting(rows: Iterable[Row]) -> tuple[Row, ...]:
 
 
 _EMPTY = _reply("empty answer", Reply(body=""))
+_WITHOUT_DATA = _reply("code 0 without data", Reply())
 _CONNECTION = (
     Row(name="reset", fault=Fault(on="any", ending=Drop())),
     Row(name="too late", fault=Fault(on="any", delay_before=_TOO_LATE)),
 )
 _REDIRECT = _reply(
     "HTTP 302", Reply(status=302, headers={"Location": "https://login.example.test/"})
+)
+_UNLIKE_ITS_BODY = (
+    _reply("HTTP 502 in HTML", Reply(status=502, body=HTML)),
+    _reply("HTTP 500 with code 62103", Reply(status=500, code=62103)),
 )
 _REFUSALS = (*_http(400, 403, 404, 413), *_codes(62101, 62103, 62104))
 _TOKEN_ANSWERS = (*_http(401), *_codes(1001, 1002, 1003, 1004, 1005, 1202, 1203, 1204))
@@ -153,17 +158,20 @@ _RATE_LIMITED = (
     _reply("HTTP 429 with Retry-After", Reply(status=429, headers={"Retry-After": "1"})),
 )
 _LIMIT = Row(name="1 request a second", fault=Fault(on="any", rate_limit=1))
-_UNCERTAIN_FOR_LONG = (*_CONNECTION, *_http(500), *_codes(62109), _EMPTY)
+_UNCERTAIN_FOR_LONG = (*_CONNECTION, *_http(500), *_codes(62109), _EMPTY, _WITHOUT_DATA)
 _REFUSED_FOR_LONG = (*_http(403, 401), *_codes(1203), *_RATE_LIMITED)
 
 TABLES = (
     Table(title="Connection", rows=_CONNECTION),
-    Table(title="Uncertain HTTP statuses", rows=(_REDIRECT, *_http(408, 500, 502, 503))),
+    Table(
+        title="Uncertain HTTP statuses",
+        rows=(_REDIRECT, *_http(408, 500, 502, 503), *_UNLIKE_ITS_BODY),
+    ),
     Table(title="Uncertain codes", rows=_codes(62102, 62109, 99999)),
     Table(
         title="Unreadable answers",
         rows=(
-            _reply("code 0 without data", Reply()),
+            _WITHOUT_DATA,
             _reply("HTML under HTTP 200", Reply(body=HTML)),
             _EMPTY,
             _reply("half an answer", Reply(body='{"code":0,"msg":"OK","data":{"flowInst')),

@@ -44,7 +44,8 @@ is later than `timeoutSeconds`. A refresh is needed where a token is refused whi
 it fails, the token at hand is tried again.
 """
 _LASTING = """\
-The fault happens to every such request until the first command has ended; above, it happens once."""
+The fault happens to every such request until the first command has ended. Above, it happens
+once."""
 _NOTES: Mapping[str, str] = {
     "Lasting uncertainty": _LASTING,
     "Lasting refusals": _LASTING,

@@ -87,6 +87,7 @@ def isolated(folder: Path) -> Iterator[None]:
 
 def observe_all(wanted: Sequence[Cell], folder: Path) -> dict[Cell, Observation]:
     """Carry out cells side by side, each in a repository of its own. Only where `isolated`."""
+    folder.mkdir(exist_ok=True)
     folders = [folder / str(number) for number in range(len(wanted))]
     with (
         Path(os.devnull).open("w") as nowhere,

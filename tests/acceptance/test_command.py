@@ -1,0 +1,189 @@
+"""The command as a whole: its options, its usage errors, its bugs."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from reconciler import __version__
+from reconciler.cli.main import COMMANDS
+from tests.acceptance.conftest import OpenScene
+from tests.acceptance.scene import Scene, configuration, manifest, runs
+from tests.repositories import PROJECT
+
+
+def test_it_runs_as_a_module() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "reconciler", "--version"],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == f"reconciler, version {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--unknown",),
+        ("unknown",),
+        ("plan", "--unknown"),
+        ("plan", "--format", "xml"),
+        ("apply", "--max-runs", "0"),
+        ("apply", "--plan", "nowhere.json"),
+        ("validate", "--repo", "nowhere"),
+        ("recover",),
+        ("resolve",),
+        ("schema", "unknown"),
+    ],
+)
+def test_wrong_usage_exits_with_2(open_scene: OpenScene, arguments: tuple[str, ...]) -> None:
+    said = open_scene(runs("a")).run(*arguments, exits=2)
+    assert said.out == ""
+    assert "Error: " in said.err
+
+
+def test_without_a_command_the_usage_is_shown(open_scene: OpenScene) -> None:
+    said = open_scene({}).run(exits=2)
+    assert "Usage: reconciler " in said.err
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_is_there_for_everything(open_scene: OpenScene, command: str) -> None:
+    words = [command] if command else []
+    assert "Usage: reconciler " in open_scene({}).run(*words, "--help").out
+
+
+def test_a_bug_exits_with_3_and_asks_to_be_reported(
+    open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from reconciler.cli.main import run
+
+    open_scene(runs("a"))
+
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("the flux capacitor")
+
+    monkeypatch.setattr("reconciler.cli.checking.validate", broken)
+    assert run(["validate"]) == 3
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "RuntimeError: the flux capacitor" in said.err
+    assert said.err.endswith(
+        "This is a bug in reconciler: please report it with the lines above.\n"
+    )
+
+
+def test_common_options_may_stand_before_and_after_the_command(
+    open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = open_scene(
+        runs("a"), configured=lambda url: configuration(url, environments=("test", "prod"))
+    )
+    monkeypatch.chdir(scene.folder)
+    options = ("--repo", str(scene.clone), "--env", "test", "--offline")
+    usual = scene.run("plan", *options)
+    assert scene.run(*options[:4], "plan", "--offline") == usual
+    assert scene.run(*options[:2], "plan", *options[2:]) == usual
+    assert scene.run("--env", "prod", "plan", *options) == usual  # the nearer one counts
+    assert scene.run("-q", "plan", *options).err == ""
+    assert scene.run("plan", "-q", *options).err == ""
+
+
+def test_verbose_before_or_after_the_command_shows_more(open_scene: OpenScene) -> None:
+    scene = open_scene(runs("a"))
+    scene.run("apply")
+    usual, after, before = (
+        scene.run(*words).out for words in (("plan",), ("plan", "-v"), ("-v", "plan"))
+    )
+    assert "done" in after
+    assert len(after) > len(usual)
+    assert before == after
+
+
+@pytest.mark.parametrize("command", ["plan", "status"])
+def test_a_terminal_shows_colours_unless_they_are_turned_off(
+    open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    scene = open_scene(runs("a"))
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert "\x1b[" in _on_a_terminal(scene, command)
+    assert "\x1b[" not in _on_a_terminal(scene, command, "--no-color")
+    assert "\x1b[" not in _on_a_terminal(scene, "--no-color", command)
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[" not in _on_a_terminal(scene, command)
+
+
+def _on_a_terminal(scene: Scene, *arguments: str) -> str:
+    """What the command shows where its output is a terminal; it fits into the terminal's buffer."""
+    ours, theirs = pty.openpty()
+    try:
+        process = subprocess.run(
+            [sys.executable, "-m", "reconciler", *arguments],
+            cwd=scene.clone,
+            env={**os.environ, "PYTHONPATH": str(PROJECT)},
+            stdout=theirs,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        assert process.returncode == 0, process.stderr
+        return os.read(ours, 1 << 16).decode()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+def test_output_that_goes_to_no_terminal_is_plain(open_scene: OpenScene) -> None:
+    scene = open_scene(runs("a"))
+    process = scene.start("plan")
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, "")
+    assert "\x1b" not in out
+
+
+def test_a_reader_that_leaves_early_is_no_bug(open_scene: OpenScene) -> None:
+    parameters = dict.fromkeys(f"{number:0100d}" for number in range(1000))
+    empty = manifest("a", 1, parameters=parameters).replace(": null", ":")
+    scene = open_scene({"triggers/a.yaml": empty})  # makes more output than a pipe holds
+    process = scene.start("validate")
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(60) == 1
+    with process.stderr:
+        assert process.stderr.read() == ""
+
+
+@pytest.mark.parametrize("name", ["trigger", "config", "ledger", "plan"])
+def test_schema_prints_the_schema_that_the_repository_holds(
+    open_scene: OpenScene, name: str
+) -> None:
+    said = open_scene({}).run("schema", name)
+    assert said.json == json.loads((PROJECT / "schemas" / f"{name}.schema.json").read_text())
+
+
+def test_the_demo_runs_the_whole_loop(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "reconciler", "demo"],
+        cwd=PROJECT,
+        env={
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "HOME": str(tmp_path),
+            "TMPDIR": str(tmp_path),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Nothing to do." in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr

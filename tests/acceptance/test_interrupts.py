@@ -1,0 +1,125 @@
+"""Signals: what is under way ends, nothing more starts, all of it is recorded."""
+
+import os
+import signal
+import subprocess
+
+import pytest
+
+from reconciler.sandbox import Fault
+from tests.acceptance.conftest import OpenScene
+from tests.acceptance.scene import Gate, Said, Scene, check_harmless, configuration, runs
+
+_SAID = "interrupted: starting nothing more, recording what is known\n"
+_NAMES = ("a", "b", "c")
+
+
+def _one_at_a_time(url: str) -> str:
+    return configuration(url, limits={"concurrency": 1})
+
+
+def _read_until(process: "subprocess.Popen[str]", wanted: str) -> None:
+    """The words are said once the signal was taken in."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line == wanted:
+            return
+    raise AssertionError(f"it never said {wanted!r}")
+
+
+def _end(process: "subprocess.Popen[str]", scene: Scene) -> Said:
+    out, err = process.communicate(timeout=60)
+    said = Said(out=out, err=err)
+    assert process.returncode == 130, said
+    check_harmless(said, scene.sandbox)
+    return said
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_lets_the_request_end_and_records_what_is_known(
+    open_scene: OpenScene, number: signal.Signals
+) -> None:
+    gate = Gate()
+    scene = open_scene(
+        runs(*_NAMES), Fault(on="trigger", call_before=gate), configured=_one_at_a_time
+    )
+    process = scene.start("apply")
+    assert gate.reached.wait(60)
+    os.kill(process.pid, number)
+    _read_until(process, _SAID)
+    gate.open()
+    said = _end(process, scene)
+    assert "Interrupted: what is known was recorded" in said.out
+    assert scene.posts == [1]
+    assert scene.states() == {"a": "triggered", "b": "pending", "c": "pending"}
+    scene.run("apply")
+    assert scene.posts == [1, 2, 3]
+    assert scene.states() == dict.fromkeys(_NAMES, "triggered")
+
+
+def test_a_second_signal_breaks_the_request_off_and_the_next_apply_finds_its_instance(
+    open_scene: OpenScene,
+) -> None:
+    gate = Gate()
+    scene = open_scene(
+        runs(*_NAMES), Fault(on="trigger", call_before=gate), configured=_one_at_a_time
+    )
+    process = scene.start("apply")
+    assert gate.reached.wait(60)
+    os.kill(process.pid, signal.SIGINT)
+    _read_until(process, _SAID)
+    os.kill(process.pid, signal.SIGINT)
+    _end(process, scene)
+    assert scene.states() == {"a": "in-doubt", "b": "pending", "c": "pending"}
+    gate.open()
+    scene.run("apply")
+    assert scene.outcomes("a") == ["unknown", "triggered"]
+    assert sorted(one.flow_id for one in scene.instances) == [1, 2, 3]
+
+
+def test_a_kill_records_nothing_and_once_its_claim_expired_the_next_apply_completes(
+    open_scene: OpenScene,
+) -> None:
+    gate = Gate()
+    scene = open_scene(
+        runs(*_NAMES), Fault(on="trigger", call_before=gate), configured=_one_at_a_time
+    )
+    process = scene.start("apply")
+    assert gate.reached.wait(60)
+    process.kill()
+    process.communicate(timeout=60)
+    gate.open()
+    assert [event["event"] for event in scene.ledger()] == ["claim"]
+    scene.clock.forward()
+    scene.run("apply")
+    assert scene.states() == dict.fromkeys(_NAMES, "triggered")
+    assert sorted(one.flow_id for one in scene.instances) == [1, 2, 3]
+
+
+def test_an_interrupted_wait_ends_at_once(open_scene: OpenScene) -> None:
+    """The claim of a dead apply lasts two minutes more."""
+    gate = Gate()
+    scene = open_scene(runs("a"), Fault(on="trigger", call_before=gate))
+    dead = scene.start("apply")
+    assert gate.reached.wait(60)
+    dead.kill()
+    dead.communicate(timeout=60)
+    gate.open()
+    process = scene.start("apply")
+    assert process.stderr is not None
+    assert process.stderr.readline().startswith("waiting until ")
+    os.kill(process.pid, signal.SIGINT)
+    _end(process, scene)
+    assert scene.states() == {"a": "claimed"}
+
+
+def test_an_interrupt_of_another_command_exits_with_130(
+    open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = open_scene(runs("a"))
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("reconciler.cli.planning.make_plans", interrupted)
+    assert scene.run("plan", exits=130).err.strip() == "interrupted"
