@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
+
 from reconciler import __version__
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.reading import Workspace
@@ -59,6 +61,9 @@ def validate(options: CommonOptions, paths: Sequence[Path]) -> Validation:
         found.update(declared.problems, findings.problems)
         files.update(declared.files)
         runs += len(declared.runs)
+        if not declared.files and not options.quiet:
+            note = f"{environment.name}: there are no manifests in {environment.manifests}"
+            click.echo(note, err=True)
     problems = tuple(sorted(found))
     if not paths:
         return Validation(problems=problems, files=len(files), runs=runs)

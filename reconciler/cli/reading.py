@@ -84,8 +84,20 @@ def read_ledgers(workspace: Workspace, *, offline: bool) -> dict[str, KnownLedge
         files = _committed(git, parent, environment)
         remote = workspace.configuration.git.remote
         check_continuity(git, remote, environment, files, commit=commit, parent=parent)
-        known[environment.name] = KnownLedger(ledger=files.ledger(), commit=parent, note=None)
+        known[environment.name] = KnownLedger(
+            ledger=files.ledger(),
+            commit=parent,
+            note=_unpushed(git, commit, environment, remote),
+        )
     return known
+
+
+def _unpushed(git: Git, commit: CommitId, environment: Environment, remote: str) -> str | None:
+    here = git.differing(commit, git.prefix + environment.manifests)
+    if not here:
+        return None
+    what = f"{len(here)} files differ" if len(here) > 1 else f"{here[0]} differs"
+    return f"{what} from {remote}'s branch: an apply goes by the branch, once they are there"
 
 
 def _repository(workspace: Workspace) -> Git | None:

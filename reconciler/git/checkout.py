@@ -67,6 +67,18 @@ def working_tree_commit(root: Path) -> CommitId | None:
     return CommitId(found) if found else None
 
 
+def differing(root: Path, commit: CommitId, folder: str) -> list[str]:
+    """The files below the folder that the working tree has otherwise than the commit, or alone.
+
+    New files count unless git ignores them.
+    """
+    literal = "--literal-pathspecs"
+    changed = run_git(root, literal, "diff", "--name-only", "-z", commit, "--", folder)
+    new = run_git(root, literal, "ls-files", "--others", "--exclude-standard", "-z", "--", folder)
+    names = (changed.stdout + new.stdout).decode("utf-8", "surrogateescape").split("\0")
+    return sorted({name for name in names if name})
+
+
 def is_dirty(root: Path, paths: Collection[str]) -> bool:
     """Whether anything at or under the paths differs from the checked out commit.
 

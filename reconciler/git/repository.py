@@ -138,6 +138,10 @@ class Git:
         """See `checkout.working_tree_commit`."""
         return checkout.working_tree_commit(self.root)
 
+    def differing(self, commit: CommitId, folder: str) -> list[str]:
+        """See `checkout.differing`."""
+        return checkout.differing(self.root, commit, folder)
+
     def is_dirty(self, paths: Collection[str] = ()) -> bool:
         """See `checkout.is_dirty`."""
         return checkout.is_dirty(self.root, paths)

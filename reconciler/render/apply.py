@@ -102,7 +102,7 @@ def _started(result: ApplyResult) -> Iterator[str]:
         yield "Triggered:"
         yield from _cut([f"{event.run}: {event.flow_instance_id}" for event in started])
     if found:
-        yield "Found to have been started before:"
+        yield "Found at the service, started already:"
         yield from _cut([f"{event.run}: {event.flow_instance_id}" for event in found])
 
 

@@ -317,7 +317,8 @@ def test_a_branch_that_was_reset_and_lost_its_ledger_is_not_believed(
     scene.run("apply")
     git(scene.origin, "update-ref", "refs/heads/main", before)
     said = scene.run("apply", exits=1)
-    assert said.err.startswith("error: state/test: the ledger on origin/main has lost events")
+    assert "state/test: the ledger" in said.err
+    assert "has lost events" in said.err
     assert scene.posts == [1]
 
 
@@ -327,5 +328,6 @@ def test_a_ledger_that_lost_its_last_line_is_not_believed(open_scene: OpenScene)
     claim, *_ = (scene.clone / LEDGER).read_text().splitlines()
     scene.push({LEDGER: f"{claim}\n"})
     said = scene.run("apply", exits=1)
-    assert said.err.startswith("error: state/test: the ledger on origin/main has lost events")
+    assert "state/test: the ledger" in said.err
+    assert "has lost events" in said.err
     assert scene.posts == [1]

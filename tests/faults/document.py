@@ -50,9 +50,10 @@ _NOTES: Mapping[str, str] = {
     "Lasting uncertainty": _LASTING,
     "Lasting refusals": _LASTING,
     "Outside the promise": """\
-[exactly-once.md](exactly-once.md) assumes that these do not happen: an instance that was started
-and that no search shows in time, and a gateway that says for certain that it started nothing when
-it did. Nobody could tell them from the truth, and the run is started twice.""",
+The promise takes the service at its word. An instance that was started shows up in searches in time
+([exactly-once.md](exactly-once.md)), and a refusal means that nothing was started. Where that is
+not true, nobody can tell, and the run is started twice. The same would become of a request that
+lies with the service until absence seems certain, and is carried out then.""",
 }
 
 

@@ -53,7 +53,7 @@ waiting
 
 Triggered:
   wind-1: 3377-1
-Found to have been started before:
+Found at the service, started already:
   wind-2: 3377-2
 
 Refused by the service, and tried again by the next apply:
