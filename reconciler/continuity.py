@@ -4,6 +4,8 @@ A rewritten branch, a revert, a merge that took the wrong side, a configuration 
 folder or another branch: each would make started runs look new, and have them started again.
 """
 
+from urllib.parse import quote
+
 from reconciler.apply.messages import TRAILER
 from reconciler.committed import CommittedLedger
 from reconciler.configuration import Environment
@@ -25,7 +27,7 @@ def check_continuity(
     `commit` is the tip of the manifests' branch, `parent` that of the ledger's (None: it is not
     there yet). Raises LedgerError if the ledger does not continue one of them.
     """
-    name = environment.name
+    name = memory_name(git, environment.name)
     traces = {
         "this clone has read before": git.remembered(name),
         f"{remote} keeps for new clones": git.kept(remote, name),
@@ -40,6 +42,11 @@ def check_continuity(
         before = CommittedLedger.read(git, "", git.list_tree(tree))
         if not files.continues(before):
             raise lost(files, trace)
+
+
+def memory_name(git: Git, environment: str) -> str:
+    """Name the environment's traces: a part of a ref, of its own for each folder of a monorepo."""
+    return quote(git.prefix + environment, safe="").replace(".", "%2E")
 
 
 def lost(files: CommittedLedger, trace: str) -> LedgerError:

@@ -8,7 +8,7 @@ from functools import partial
 from reconciler.apply.ports import Appended, Declined, Landed, Raced, Snapshot, Unclear
 from reconciler.committed import CommittedFile, CommittedLedger, wanted_files
 from reconciler.configuration import Configuration, Environment, parse_configuration
-from reconciler.continuity import check_continuity, lost
+from reconciler.continuity import check_continuity, lost, memory_name
 from reconciler.errors import ConfigurationError, GitError
 from reconciler.git import CommitId, Git, ObjectId, TreeEntry
 from reconciler.git import push as pushed
@@ -67,7 +67,9 @@ class GitStore:
 
         False if the remote does not, or somebody else was faster; nothing depends on it today.
         """
-        return self._seen is None or self._git.keep(self._remote, self._name, *self._seen)
+        return self._seen is None or self._git.keep(
+            self._remote, memory_name(self._git, self._name), *self._seen
+        )
 
     @property
     def _remote(self) -> str:
@@ -155,7 +157,8 @@ class GitStore:
 
     def _remember(self, commit: CommitId, files: CommittedLedger) -> None:
         if files.content:
-            self._git.remember(self._name, commit, files.folder)
+            name = memory_name(self._git, self._name)
+            self._git.remember(name, commit, files.folder)
             self._seen = commit, files.folder
 
     def _append(self, base: GitSnapshot, events: Sequence[Event], message: str) -> Appended:

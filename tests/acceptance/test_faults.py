@@ -25,7 +25,7 @@ def test_an_answer_lost_after_the_effect_is_found_by_the_same_apply(
     scene = open_scene(runs("a", "b"), Fault(on="trigger", flow_id=1, ending=ending))
     said = scene.run("apply")
     assert "2 triggered" in said.out
-    assert "Found to have been started before:\n  a: " in said.out
+    assert "Found at the service, started already:\n  a: " in said.out
     assert sorted(scene.posts, key=int) == [1, 2]  # type: ignore[arg-type]  # a start names a flow
     assert scene.outcomes("a") == ["unknown", "triggered"]
     (found,) = [one for one in scene.ledger() if one.get("run") == "a" and "evidence" in one]

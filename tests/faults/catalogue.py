@@ -196,7 +196,7 @@ TABLES = (
         rows=(
             _listed("listed once absence seemed certain", CLAIM + 10 * SETTLE),
             _listed("never listed", NEVER),
-            *(row.only_in(STARTED) for row in (*_REFUSALS, *_TOKEN_ANSWERS, *_http(429))),
+            *(row.only_in(STARTED) for row in (*_http(403, 401, 429), *_codes(62103, 1005))),
         ),
     ),
 )

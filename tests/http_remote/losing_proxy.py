@@ -40,7 +40,7 @@ class _Answer:
 
 
 class LosingProxy(ThreadingHTTPServer):
-    """Stands before the server on that port; the push of that number, from 1, suffers the loss.
+    """Stands before the server on that port; a branch's push of that number, from 1, is lost so.
 
     Where connections are kept open between requests, curl sends a request whose connection ends
     without an answer once more by itself.
@@ -55,7 +55,7 @@ class LosingProxy(ThreadingHTTPServer):
         self._loss = loss
         self.keeps_connections = keep
         self._lock = Lock()
-        self.pushes = 0  # that came here, each time that one was sent
+        self.pushes = 0  # to a branch, each time that one was sent
 
     @property
     def port(self) -> int:
@@ -90,7 +90,8 @@ class _Forwarder(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        is_push = self.path.endswith("/git-receive-pack")
+        # The trace that an apply leaves beside the branches does not count.
+        is_push = self.path.endswith("/git-receive-pack") and b" refs/heads/" in body
         loss = self.server.loss_of_this_push() if is_push else None
         answer = self._ask(body) if loss is None or loss.reaches_git else None
         match loss:

@@ -12,6 +12,7 @@ echo "The ledger is closed for the audit, ask Ben." >&2
 exit 1
 """
 _DECLINE_SECOND_AND_THIRD = """\
+grep -q ' refs/heads/' || exit 0
 echo push >> pushes
 case $(wc -l < pushes) in
   2|3) echo "Too busy, come back later." >&2; exit 1 ;;

@@ -9,8 +9,10 @@ from tests.repositories import write_hook
 
 APPLIERS, RUNS = 4, 40
 
-# The first pushes wait in the server's hook, having seen the same tip, until all are there.
+# The first pushes to the branch wait in the server's hook, having seen the same tip, until all of
+# them are there.
 _WAIT_FOR_EACH_OTHER = f"""\
+grep -q ' refs/heads/' || exit 0
 touch "arrived.$$"
 for i in $(seq 600); do
   [ $(ls -d arrived.* | wc -l) -ge {APPLIERS} ] && exit 0
