@@ -12,6 +12,7 @@ from reconciler.apply.steps import Noted, Progress, Recorded
 from reconciler.errors import GitError, ReconcilerError
 from reconciler.ledger import Event, Ledger, events
 
+CLAIM_ATTEMPTS = 6  # without an answer, in a row
 RECORD_ATTEMPTS = 8  # outcomes must not be lost; a claim that cannot be pushed just fails
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 10.0
@@ -35,6 +36,7 @@ class Branch:
     jitter: Callable[[], float]  # in [0, 1)
     rescue: Callable[[Sequence[Event]], str]  # keeps events that cannot be pushed; says where
     pending: list[Event]
+    unanswered: int = 0  # pushes of claims since the last one that was answered
 
     @property
     def ledger(self) -> Ledger:
@@ -49,12 +51,22 @@ class Branch:
         appended = await self._append([*self.pending, claim])
         match appended:
             case Landed():
+                self.unanswered = 0
                 self._landed(appended.snapshot)
                 return Claiming.OURS
             case Raced():
+                self.unanswered = 0
                 result = Claiming.NOT_OURS
             case Unclear():
                 self.progress(Noted(message=f"the push was not answered: {appended.message}"))
+                self.unanswered += 1
+                if self.unanswered == CLAIM_ATTEMPTS:
+                    raise GitError(
+                        f"{CLAIM_ATTEMPTS} claims in a row could not be pushed for certain, and "
+                        f"nothing was started under them: {appended.message}",
+                        hint="Check that the remote takes pushes. Should one of them have landed, "
+                        "it expires by itself.",
+                    )
                 result = Claiming.UNCLEAR
             case Declined():
                 raise GitError(
@@ -64,7 +76,7 @@ class Branch:
                 )
             case _:
                 assert_never(appended)
-        await self._give_way(0)
+        await self._give_way(self.unanswered)
         await self.refetch()
         return result
 

@@ -4,6 +4,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -63,9 +64,11 @@ def apply_environment(
         except InvalidManifestsError as error:
             click.echo(problems_text(error.problems, 0, 0), err=True, nl=False)
             raise
-    if not shared.store.keep() and options.verbose:
+    with ThreadPoolExecutor(1) as beside:  # neither waits for the other: one asks the remote
+        kept = beside.submit(shared.store.keep)
+        _bring_forward(shared, CommitId(result.commit), quiet=options.quiet)
+    if not kept.result() and options.verbose:
         click.echo("the remote keeps no copy of the ledger for new clones", err=True)
-    _bring_forward(shared, CommitId(result.commit), quiet=options.quiet)
     return ApplyReport(result=result, environment=shared.environment)
 
 

@@ -6,6 +6,7 @@ import ssl
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, cast
 
 import httpx
@@ -133,10 +134,16 @@ async def exchange(
     return judge_reply(reply, outgoing.quote, now)
 
 
+@lru_cache(maxsize=64)
+def _parsed(url: str) -> httpx.URL:
+    """The URL, parsed once: every start of an apply goes to the same one."""
+    return httpx.URL(url)
+
+
 async def _send(client: httpx.AsyncClient, outgoing: Outgoing, phase: _Phase) -> Reply:
     async with client.stream(
         outgoing.method,
-        outgoing.url,
+        _parsed(outgoing.url),
         headers=dict(outgoing.headers),
         content=outgoing.body,
         extensions={"trace": phase.note},

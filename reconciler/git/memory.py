@@ -7,12 +7,13 @@ history says what was last written.
 
 from pathlib import Path
 
-from reconciler.git.command import NETWORK_SECONDS, run_git
+from reconciler.git.command import GitTimeoutError, run_git
 from reconciler.git.objects import CommitId, ObjectId
 
 _HERE = "refs/reconciler/ledger"  # the trees that this clone has seen
 _THERE = "refs/reconciler/ledger"  # on the remote: commits without parents, of the same trees
 _FETCHED = "refs/reconciler/remote-ledger"
+_KEEPING_SECONDS = 30.0  # a trace is worth no longer wait
 
 
 def refspec(remote: str) -> str:
@@ -45,12 +46,11 @@ def keep(root: Path, remote: str, name: str, commit: CommitId, folder: str) -> b
     made = run_git(root, "commit-tree", tree, "-F", "-", stdin=message.encode()).text
     ref = f"{_THERE}/{name}"
     lease = f"--force-with-lease={ref}:{before or ''}"
-    done = run_git(
-        root,
-        *("push", "--quiet", "--no-verify", lease, "--", remote, f"+{made}:{ref}"),
-        timeout=NETWORK_SECONDS,
-        accept=None,
-    )
+    command = ("push", "--quiet", "--no-verify", lease, "--", remote, f"+{made}:{ref}")
+    try:
+        done = run_git(root, *command, timeout=_KEEPING_SECONDS, accept=None)
+    except GitTimeoutError:
+        return False
     if done.exit_code == 0:
         run_git(root, "update-ref", f"{_FETCHED}/{remote}/{name}", made, accept=(0, 1, 128))
     return done.exit_code == 0

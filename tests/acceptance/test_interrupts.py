@@ -71,6 +71,8 @@ def test_a_second_signal_breaks_the_request_off_and_the_next_apply_finds_its_ins
     os.kill(process.pid, signal.SIGINT)
     _end(process, scene)
     assert scene.states() == {"a": "in-doubt", "b": "pending", "c": "pending"}
+    seen = [event["seen"] for event in scene.ledger() if event["event"] == "unknown"]
+    assert seen == ["broken off before an answer came"]  # and not the request's own timeout
     gate.open()
     scene.run("apply")
     assert scene.outcomes("a") == ["unknown", "triggered"]

@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 import pytest
 
-from reconciler.sandbox import FlowOptions, SandboxOptions
+from reconciler.sandbox import Fault, FlowOptions, SandboxOptions
 from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import CONFIGURATION, LEDGER, Scene, configuration, manifest, runs
-from tests.repositories import git, write_hook
+from tests.repositories import commit, git, make_clone, write_hook
 
 
 def _assert_nothing_happened(scene: Scene, tip: str) -> None:
@@ -331,3 +331,33 @@ def test_a_ledger_that_lost_its_last_line_is_not_believed(open_scene: OpenScene)
     assert "state/test: the ledger" in said.err
     assert "has lost events" in said.err
     assert scene.posts == [1]
+
+
+def _while_the_zone_is_asked(scene_of: Callable[[], Scene], files: dict[str, str]) -> Fault:
+    """Something lands on the branch after an apply has read it, and before its claim."""
+
+    def push() -> None:
+        scene = scene_of()
+        writer = make_clone(scene.origin, scene.folder / "writer")
+        commit(writer, files)
+        git(writer, "push", "--quiet", "origin", "main")
+
+    return Fault(on="timezone", call_before=push)
+
+
+def test_an_invalid_manifest_that_lands_meanwhile_blocks_everything(open_scene: OpenScene) -> None:
+    scene: Scene
+    bad = {"triggers/bad.yaml": manifest("bad", 0)}
+    scene = open_scene(runs("a"), _while_the_zone_is_asked(lambda: scene, bad))
+    said = scene.run("apply", exits=1)
+    assert "triggers/bad.yaml:" in said.err
+    assert (scene.ledger(), scene.posts) == ([], [])
+
+
+def test_a_run_that_is_suspended_meanwhile_is_not_started(open_scene: OpenScene) -> None:
+    scene: Scene
+    suspended = {"triggers/a.yaml": manifest("a", 1, suspend=True)}
+    scene = open_scene(runs("a", "b"), _while_the_zone_is_asked(lambda: scene, suspended))
+    scene.run("apply")
+    assert scene.posts == [2]
+    assert scene.states() == {"a": "pending", "b": "triggered"}

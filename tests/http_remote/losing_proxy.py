@@ -42,13 +42,15 @@ class _Answer:
 class LosingProxy(ThreadingHTTPServer):
     """Stands before the server on that port; a branch's push of that number, from 1, is lost so.
 
+    Without a number each of them is.
+
     Where connections are kept open between requests, curl sends a request whose connection ends
     without an answer once more by itself.
     """
 
     daemon_threads = False  # closing waits for their end
 
-    def __init__(self, upstream: int, number: int, loss: Loss, *, keep: bool) -> None:
+    def __init__(self, upstream: int, number: int | None, loss: Loss, *, keep: bool) -> None:
         super().__init__((_LOOPBACK, 0), _Forwarder)
         self._upstream = upstream
         self._number = number
@@ -67,7 +69,7 @@ class LosingProxy(ThreadingHTTPServer):
         """Count a push, and say what becomes of it."""
         with self._lock:
             self.pushes += 1
-            return self._loss if self.pushes == self._number else None
+            return self._loss if self._number in {None, self.pushes} else None
 
     def ask(self, method: str, path: str, headers: dict[str, str], body: bytes) -> _Answer:
         """What the server behind says."""
@@ -135,7 +137,9 @@ class _Forwarder(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def losing(upstream: int, number: int, loss: Loss, *, keep: bool = False) -> Iterator[LosingProxy]:
+def losing(
+    upstream: int, number: int | None, loss: Loss, *, keep: bool = False
+) -> Iterator[LosingProxy]:
     """Serve from a thread until the context is left."""
     with LosingProxy(upstream, number, loss, keep=keep) as proxy:
         thread = Thread(target=proxy.serve_forever, kwargs={"poll_interval": 0.02})

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.apply.branch import CLAIM_ATTEMPTS
 from tests.environments import assert_each_started_once, runs_of_one_flow_each
 from tests.http_remote.account import ANA
 from tests.http_remote.hosted import Hosted, connect, hosted
@@ -42,6 +43,17 @@ def test_a_push_that_curl_sends_again_does_not_lose_the_race_against_itself(
     with hosted(tmp_path, runs_of_one_flow_each(RUNS)) as site:
         assert _apply_losing(site, push, Loss.ANSWER_DROPPED, keep=True) == 3
         _assert_recorded_without_delay(site)
+
+
+def test_an_apply_ends_where_the_remote_never_answers_a_push(tmp_path: Path) -> None:
+    with hosted(tmp_path, runs_of_one_flow_each(RUNS)) as site:
+        with losing(site.server.port, None, Loss.REFUSED_503) as proxy:
+            connect(site.setting.clone, ANA.url(proxy.port))
+            done = site.run("apply")
+        assert done.returncode == 1
+        assert "returned error: 503" in done.stderr
+        assert proxy.pushes == CLAIM_ATTEMPTS
+        site.assert_nothing_started()
 
 
 def _apply_losing(site: Hosted, push: int, loss: Loss, *, keep: bool) -> int:

@@ -21,8 +21,10 @@ REQUESTS = 3 + RUNS  # token, time, zone, and a start for each run
 PARTS = 8  # of the git commands, so that several workers can share them
 _WRAPPER = """\
 #!/bin/sh
+until mkdir "$KILL_COUNT.lock" 2>/dev/null; do :; done # two commands may run side by side
 number=$(($(cat "$KILL_COUNT") + 1))
 echo "$number" > "$KILL_COUNT"
+rmdir "$KILL_COUNT.lock"
 [ "$KILL_AT" = "before $number" ] && kill -9 "$PPID" && exit 137
 "$KILL_GIT" "$@"
 code=$?
