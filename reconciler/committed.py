@@ -7,7 +7,14 @@ from reconciler.errors import LedgerError
 from reconciler.git import CommitId, Git, ObjectId, TreeEntry
 from reconciler.ledger import ACTIVE, Ledger, read_events
 from reconciler.ledger.files import is_ledger_file, ledger_order, with_line_end
-from reconciler.links import Refusal, is_reported, link_problem, name_problem, submodule_problem
+from reconciler.links import (
+    Refusal,
+    is_reported,
+    link_problem,
+    name_problem,
+    no_folder_problem,
+    submodule_problem,
+)
 from reconciler.model import Problem
 
 
@@ -20,9 +27,13 @@ class CommittedFile:
 
 
 def wanted_files(
-    git: Git, commit: CommitId, entries: Iterable[TreeEntry], is_wanted: Callable[[str], bool]
+    git: Git,
+    commit: CommitId,
+    entries: Iterable[TreeEntry],
+    folder: str,
+    is_wanted: Callable[[str], bool],
 ) -> tuple[list[CommittedFile], list[Problem]]:
-    """The wanted files among the entries, links followed, and what hinders reading.
+    """The wanted files among the entries of the folder, links followed, and what hinders reading.
 
     By the same rules as `read_worktree`, so that a pull request's checkout and the merged commit
     say the same.
@@ -31,11 +42,9 @@ def wanted_files(
     problems: list[Problem] = []
     links: list[TreeEntry] = []
     for entry in entries:
-        problem = name_problem(entry.path) if is_wanted(entry.path) else None
+        problem = _unreadable(entry, folder, is_wanted)
         if problem is not None:
             problems.append(problem)
-        elif entry.is_submodule:
-            problems.append(submodule_problem(entry.path))
         elif entry.is_link:
             links.append(entry)
         elif is_wanted(entry.path):
@@ -47,6 +56,15 @@ def wanted_files(
         elif is_wanted(path):
             files.append(CommittedFile(path=path, oid=end.oid))
     return files, problems
+
+
+def _unreadable(entry: TreeEntry, folder: str, is_wanted: Callable[[str], bool]) -> Problem | None:
+    """Why an entry cannot be read, whatever it holds."""
+    if is_wanted(entry.path) and (problem := name_problem(entry.path)) is not None:
+        return problem
+    if entry.is_submodule:
+        return submodule_problem(entry.path)
+    return no_folder_problem(entry.path) if entry.is_file and entry.path == folder else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

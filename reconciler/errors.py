@@ -46,5 +46,9 @@ class GatewayError(ReconcilerError):
     """The gateway could not be asked, or refused, outside the start of a run."""
 
 
+class QuestionRefusedError(GatewayError):
+    """The gateway turned a question away for good: asked again, it would say the same."""
+
+
 class RefusedError(ReconcilerError):
     """The reconciler itself declines: a stale plan, a limit, manifests with problems."""

@@ -126,6 +126,15 @@ def name_problem(path: str) -> Problem | None:
     )
 
 
+def no_folder_problem(path: str) -> Problem:
+    """The problem of a folder of manifests that is something else."""
+    return Problem(
+        place=Place(file=printable(path)),
+        code="unreadable",
+        message="is to hold manifests, and is not a folder",
+    )
+
+
 def submodule_problem(path: str) -> Problem:
     """The problem of a repository that lies inside a folder of manifests."""
     return Problem(

@@ -7,6 +7,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from reconciler.errors import ReconcilerError
@@ -74,7 +75,8 @@ def rescue(repository: Path, recorded: Sequence[Event]) -> str:
                 os.fsync(file.fileno())
         except OSError as error:
             failures.append(f"{path}: {error.strerror}")
-            path.unlink(missing_ok=True)
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
             continue
         return str(path)
     raise ReconcilerError(

@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 from reconciler.apply.branch import Branch
+from reconciler.apply.evidence import search_window
 from reconciler.apply.lease import ServiceClock
 from reconciler.apply.messages import TRAILER
 from reconciler.apply.ports import Clock, Gateway, Landed, Raced, Snapshot, Store
@@ -51,6 +52,7 @@ async def resolve(
                     hint=f"Look again: `reconciler status {decision.run}`.",
                 )
             if decision.triggered is not None:
+                _check_free(snapshot.ledger, record, decision.triggered)
                 await _check_instance(gateway, record, decision.triggered)
             elif not decision.sure:
                 _check_due(record, service.earliest())
@@ -94,6 +96,12 @@ def _check_due(record: Record, now: EpochMs) -> None:
             )
 
 
+def _check_free(ledger: Ledger, record: Record, instance: InstanceId) -> None:
+    for other in ledger.records.values():
+        if instance in other.instances and other.trigger_time != record.trigger_time:
+            raise RefusedError(f"instance {instance} is recorded as that of {other.run}")
+
+
 async def _check_instance(gateway: Gateway, record: Record, instance: InstanceId) -> None:
     found = await gateway.instance(instance)
     if found is None:
@@ -101,6 +109,12 @@ async def _check_instance(gateway: Gateway, record: Record, instance: InstanceId
     if record.flow_id is not None and found.flow_id not in {None, record.flow_id}:
         raise RefusedError(
             f"instance {instance} is of flow {found.flow_id}, and {record.run} of {record.flow_id}"
+        )
+    start, end = search_window(record.trigger_time)
+    if found.trigger_time is not None and not start <= found.trigger_time < end:
+        raise RefusedError(
+            f"instance {instance} has the trigger time {format_instant(found.trigger_time)}, and "
+            f"{record.run} has {format_instant(record.trigger_time)}"
         )
 
 

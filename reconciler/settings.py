@@ -79,6 +79,11 @@ def read_credentials(gateway: GatewayConfiguration) -> Credentials:
                 f"the environment variable {variable} is not set",
                 hint="It holds a key of the application that is registered in the EnOS console.",
             )
+        if not value.isascii() or not value.isprintable():
+            raise ConfigurationError(
+                f"the environment variable {variable} holds characters that no key has",
+                hint="Copy the key once more from the EnOS console.",
+            )
         values[variable] = value
     return Credentials(
         access_key=values[gateway.access_key_env], secret_key=values[gateway.secret_key_env]

@@ -130,7 +130,7 @@ class GitStore:
         folder = self._git.prefix + environment.manifests
         entries = self._git.list_tree(commit, [folder])
         is_wanted = partial(is_manifest_path, folder=folder)
-        files, problems = wanted_files(self._git, commit, entries, is_wanted)
+        files, problems = wanted_files(self._git, commit, entries, folder, is_wanted)
         unread = [file for file in files if file not in self._results]
         blobs = self._git.read_blobs(file.oid for file in unread)
         for file in unread:

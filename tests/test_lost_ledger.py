@@ -152,3 +152,29 @@ def test_a_ledger_branch_given_up_without_its_ledger_is_noticed(
     assert done.returncode == 1
     assert "has lost events" in done.stderr
     assert len(sandbox.instances) == 3
+
+
+def test_a_ledger_branch_that_was_deleted_is_noticed(applied: Setting, sandbox: Sandbox) -> None:
+    change_configuration(applied, "version: 1\n", "version: 1\ngit: {ledgerBranch: led}\n")
+    git(applied.clone, "push", "--quiet", "origin", "main:led")
+    git(applied.clone, "rm", "--quiet", "-r", "state")
+    commit(applied.clone, {})
+    git(applied.clone, "push", "--quiet", "origin", "main")
+    assert applied.run("apply").returncode == 0
+    git(applied.clone, "push", "--quiet", "--delete", "origin", "led")
+    for clone in (applied.clone, shallow(applied)):
+        assert_nothing_is_started(applied, sandbox, clone)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("grep.patternType", "fixed"), ("i18n.logOutputEncoding", "UTF-16")]
+)
+def test_a_reverted_record_is_noticed_whatever_the_user_has_set_for_logs(
+    applied: Setting, sandbox: Sandbox, name: str, value: str
+) -> None:
+    git(applied.clone, "revert", "--no-edit", "HEAD", "HEAD~1")
+    git(applied.clone, "push", "--quiet", "origin", "main")
+    git(applied.origin, "update-ref", "-d", "refs/reconciler/ledger/test")
+    fresh = applied.clone_again("fresh")
+    git(fresh, "config", name, value)
+    assert_nothing_is_started(applied, sandbox, fresh)

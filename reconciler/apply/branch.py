@@ -36,7 +36,7 @@ class Branch:
     jitter: Callable[[], float]  # in [0, 1)
     rescue: Callable[[Sequence[Event]], str]  # keeps events that cannot be pushed; says where
     pending: list[Event]
-    unanswered: int = 0  # pushes of claims since the last one that was answered
+    unanswered: int = 0  # claims in a row that came to nothing though nobody else was faster
 
     @property
     def ledger(self) -> Ledger:
@@ -55,12 +55,11 @@ class Branch:
                 self._landed(appended.snapshot)
                 return Claiming.OURS
             case Raced():
-                self.unanswered = 0
                 result = Claiming.NOT_OURS
             case Unclear():
                 self.progress(Noted(message=f"the push was not answered: {appended.message}"))
                 self.unanswered += 1
-                if self.unanswered == CLAIM_ATTEMPTS:
+                if self.unanswered >= CLAIM_ATTEMPTS:
                     raise GitError(
                         f"{CLAIM_ATTEMPTS} claims in a row could not be pushed for certain, and "
                         f"nothing was started under them: {appended.message}",
@@ -77,8 +76,26 @@ class Branch:
             case _:
                 assert_never(appended)
         await self._give_way(self.unanswered)
+        before = self.snapshot
         await self.refetch()
+        if result is Claiming.NOT_OURS:
+            self._check_moved(before)
         return result
+
+    def _check_moved(self, before: Snapshot) -> None:
+        """A race is lost to somebody: refuse to run on against a branch that does not move."""
+        now = self.snapshot
+        if (now.commit, now.ledger.length) != (before.commit, before.ledger.length):
+            self.unanswered = 0
+            return
+        self.unanswered += 1
+        if self.unanswered >= CLAIM_ATTEMPTS:
+            raise GitError(
+                f"the remote turned {CLAIM_ATTEMPTS} claims away as if the branch had moved, and "
+                "it has not",
+                hint="Look for a lock that was left behind in the remote repository. Nothing was "
+                "started under these claims.",
+            )
 
     async def record(self) -> None:
         """Push what is pending, however often the branch moves.

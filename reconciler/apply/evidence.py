@@ -63,7 +63,7 @@ def judge(suspect: Suspect, found: Sequence[Instance], taken: Container[Instance
     matching = [one for one in candidates if _matches(suspect, one)]
     # An instance of another run is ruled out, unless it looks just like this one's: the service
     # may give two instances of one minute the same id.
-    candidates = [one for one in candidates if one in matching or one.id not in taken]
+    candidates = [one for one in candidates if one.id not in taken or not _differs(suspect, one)]
     if not candidates:
         return NoneFound()
     if len(candidates) == 1 and matching and matching[0].id not in taken:
@@ -125,6 +125,15 @@ def _by_another(authorship: tuple[str, str], instance: Instance) -> bool:
     name, _ = authorship
     named = [pair for pair in instance.parameters or () if pair[0] == name]
     return bool(named) and authorship not in named
+
+
+def _differs(suspect: Suspect, instance: Instance) -> bool:
+    """Whether the instance certainly has other parameters; a variable may be listed filled in."""
+    if suspect.parameters is None or instance.parameters is None:
+        return False
+    if any("${" in value for _, value in suspect.parameters):
+        return False
+    return sorted(instance.parameters) != sorted(suspect.parameters)
 
 
 def _why(candidates: list[Instance], matching: list[Instance]) -> str:

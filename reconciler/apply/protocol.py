@@ -22,7 +22,7 @@ from reconciler.apply.start import Batch, Outcome, start_batch
 from reconciler.apply.steps import Claimed, Noted, Settled, Waiting
 from reconciler.apply.waiting import waits_for, worth_waiting_for
 from reconciler.configuration import Environment
-from reconciler.errors import GatewayError
+from reconciler.errors import GatewayError, RefusedError
 from reconciler.ledger import events
 from reconciler.model import ClaimId, EpochMs, Run, RunId
 from reconciler.plan import Action, Plan, PlannedRun, make_plan
@@ -81,6 +81,7 @@ class _Apply:
         self.branch = branch
         self.outcomes: dict[RunId, Outcome] = {}
         self.doubts: dict[RunId, Doubt] = {}
+        self.gateway = self.environment.gateway  # the one that this apply works with
         self.starts: Counter[RunId] = Counter()
         self.unclear: dict[ClaimId, Lease] = {}  # claims whose push was not answered
         self.request_seconds = FIRST_GUESS_SECONDS
@@ -110,6 +111,11 @@ class _Apply:
         """Refuse what must not be applied."""
         if plan.problems:
             raise InvalidManifestsError(plan.problems)
+        if self.environment.gateway != self.gateway:
+            raise RefusedError(
+                f"the gateway of {self.environment.name} was configured anew meanwhile",
+                hint="What was started is recorded. Apply again.",
+            )
         wanted = {run.id for run in self._triggers(plan)} | self.starts.keys()
         limit = self.options.max_runs or self.environment.limits.max_runs_per_apply
         refuse_too_many(len(wanted), limit)

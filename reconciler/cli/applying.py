@@ -5,7 +5,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,13 +16,13 @@ from reconciler.apply.guards import InvalidManifestsError
 from reconciler.apply.ports import Options, Ports
 from reconciler.apply.protocol import apply
 from reconciler.apply.result import ApplyResult, exit_code
-from reconciler.apply.steps import Progress
+from reconciler.apply.steps import Progress, Step
 from reconciler.cli.opening import Shared
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.saved_plan import read_saved_plan
 from reconciler.configuration import Environment
-from reconciler.errors import ExitCode
-from reconciler.git import CommitId, FastForwarded, NotSafe
+from reconciler.errors import ExitCode, GitError
+from reconciler.git import CheckoutResult, CommitId, FastForwarded, NotSafe
 from reconciler.machine import LocalClock, applier, jitter, new_claim, rescue
 from reconciler.render.apply import apply_json, apply_text
 from reconciler.render.problems import problems_text
@@ -58,7 +58,7 @@ def apply_environment(
     wanted = Options(by=applier(), max_runs=max_runs, only=only)
     with _progress(options) as progress:
         try:
-            result = asyncio.run(_apply(shared, wanted, progress))
+            result = asyncio.run(_apply(shared, wanted, _unfailing(progress)))
         except asyncio.CancelledError:
             raise KeyboardInterrupt from None
         except InvalidManifestsError as error:
@@ -91,18 +91,29 @@ async def _apply(shared: Shared, options: Options, progress: Progress) -> ApplyR
     return await task
 
 
+def _unfailing(progress: Progress) -> Progress:
+    """Progress that whoever reads it may walk away from: the record must not depend on it."""
+
+    def told(step: Step) -> None:
+        with suppress(OSError, ValueError):
+            progress(step)
+
+    return told
+
+
 def _interrupt(stop: asyncio.Event, task: "asyncio.Future[ApplyResult]") -> None:
     """First, let starts under way end and record them; when asked again, break them off."""
     if stop.is_set():
         task.cancel()
         return
-    click.echo("interrupted: starting nothing more, recording what is known", err=True)
     stop.set()
+    with suppress(OSError, ValueError):
+        click.echo("interrupted: starting nothing more, recording what is known", err=True)
 
 
 @contextmanager
 def _progress(options: CommonOptions) -> Iterator[Progress]:
-    if options.quiet:
+    if options.quiet or sys.stderr is None:
         yield lambda _: None
     elif sys.stderr.isatty() and not options.verbose:
         with LiveProgress(sys.stderr, color=options.color) as live:
@@ -114,7 +125,11 @@ def _progress(options: CommonOptions) -> Iterator[Progress]:
 
 def _bring_forward(shared: Shared, commit: CommitId, *, quiet: bool) -> None:
     """Let the user's checkout show the ledger, where that loses nothing."""
-    moved = shared.git.fast_forward_checkout(shared.branch, commit)
+    moved: CheckoutResult
+    try:
+        moved = shared.git.fast_forward_checkout(shared.branch, commit)
+    except GitError as error:
+        moved = NotSafe(reason=str(error))
     if quiet:
         return
     if isinstance(moved, NotSafe):

@@ -56,7 +56,8 @@ def run(arguments: Sequence[str]) -> int:
     """Run the command line and give its exit code. Nothing is raised to the caller."""
     try:
         code = reconciler.main(args=list(arguments), prog_name="reconciler", standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except click.ClickException as error:
         error.show()
         return error.exit_code
@@ -70,6 +71,11 @@ def run(arguments: Sequence[str]) -> int:
     except ReconcilerError as error:
         _say(error)
         return error.exit_code
+    except OSError as error:
+        # Whoever wrote the code below catches the errors of files and sockets; what is left is
+        # this program's own output.
+        click.echo(f"error: the output could not be written: {error.strerror}", err=True)
+        return ExitCode.PROBLEM
     except Exception:  # noqa: BLE001 - the one place where a bug becomes an exit code
         click.echo(traceback.format_exc(), err=True)
         click.echo("This is a bug in reconciler: please report it with the lines above.", err=True)

@@ -25,12 +25,12 @@ def read_saved_plan(path: Path, environment: str) -> dict[RunId, Digest]:
                 for run in plan["runs"]
                 if run["action"] == Action.TRIGGER
             }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise RefusedError(
             f"{path} is not a saved plan: {error}",
             hint="Make one with `reconciler plan --out FILE`.",
         ) from None
-    found = ", ".join(one["environment"] for one in plans)
+    found = ", ".join(str(one["environment"]) for one in plans)
     raise RefusedError(
         f"{path} is of format {version} and for environment {found}, not for {environment}",
         hint="Name the environment that it was made for with --env.",

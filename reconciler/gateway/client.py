@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from reconciler.apply.ports import Answer, Instance, NotProcessed, Rejected
-from reconciler.errors import GatewayError
+from reconciler.errors import GatewayError, QuestionRefusedError
 from reconciler.gateway import operations
 from reconciler.gateway.classify import Accepted, Failed, start_answer
 from reconciler.gateway.instances import Window, read_instance
@@ -155,7 +155,8 @@ class EnosGateway:
             await self._sleep(pause)
 
     def _failure(self, operation: Operation, failed: Failed) -> GatewayError:
-        return GatewayError(
+        kind = QuestionRefusedError if isinstance(failed.answer, Rejected) else GatewayError
+        return kind(
             f"{operation.name} at {self._settings.host} failed: {failed.words}",
             hint=hint(failed.code),
         )

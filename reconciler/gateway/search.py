@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from reconciler.apply.ports import Instance
-from reconciler.errors import GatewayError
+from reconciler.errors import GatewayError, QuestionRefusedError
 from reconciler.gateway.instances import Window
 from reconciler.gateway.reply import read_integer
 
@@ -76,7 +76,12 @@ async def _read_pages(
             break
     else:
         raise GatewayError(f"List Flow Instances shows no end after {_MOST_PAGES} pages")
-    _, count = _take(await ask(kind, 0), read, found)
+    try:
+        _, count = _take(await ask(kind, 0), read, found)
+    except QuestionRefusedError:
+        if len(found) < total:
+            raise  # what is missing may stand on it
+        count = total  # the service counts its pages from 1, and everything has been seen
     return max(total, count or 0)
 
 

@@ -84,7 +84,7 @@ def run_git(
     """
     # Standard error goes to a file because a process that ssh leaves behind to share its connection
     # keeps it open: a pipe would not end before that process does.
-    with TemporaryFile() as errors:
+    with _open_errors() as errors:
         process = _start(folder, args, errors, has_input=stdin is not None)
         try:
             stdout, _ = process.communicate(stdin, timeout)
@@ -103,6 +103,16 @@ def run_git(
     if accept is not None and completed.exit_code not in accept:
         raise GitError(_failure(args, completed), hint=advice(completed.stderr))
     return completed
+
+
+def _open_errors() -> IO[bytes]:
+    try:
+        return TemporaryFile()
+    except OSError as error:
+        raise GitError(
+            f"git cannot be run: no temporary file can be made: {error.strerror}",
+            hint="make room, or set TMPDIR to a folder that can be written",
+        ) from None
 
 
 def _start(

@@ -10,9 +10,9 @@ from pathlib import Path
 from reconciler.git.command import GitTimeoutError, run_git
 from reconciler.git.objects import CommitId, ObjectId
 
-_HERE = "refs/reconciler/ledger"  # the trees that this clone has seen
+_HERE = "refs/reconciler-memory/seen"  # the trees that this clone has seen
 _THERE = "refs/reconciler/ledger"  # on the remote: commits without parents, of the same trees
-_FETCHED = "refs/reconciler/remote-ledger"
+_FETCHED = "refs/reconciler-memory/kept"
 _KEEPING_SECONDS = 30.0  # a trace is worth no longer wait
 
 
@@ -74,6 +74,9 @@ def last_written(root: Path, commit: CommitId, folder: str, trailer: str) -> Obj
     """
     found = run_git(
         root,
+        # What the user has set for reading a log must not hide what is in it.
+        *("-c", "grep.patternType=basic", "-c", "i18n.logOutputEncoding=UTF-8"),
+        *("-c", "log.showSignature=false"),
         *("--literal-pathspecs", "log", "-1", "--full-history", "--format=%H"),
         *(f"--grep=^{trailer}: ", commit, "--", folder),
     ).text

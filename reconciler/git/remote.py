@@ -33,18 +33,17 @@ def has_remote(root: Path, remote: str) -> bool:
 def default_branch(root: Path, remote: str) -> str:
     """The branch that an apply works on if the configuration names none.
 
-    The remote's own default; else the current branch's upstream, else the current branch, if the
-    remote has it; else the remote's only branch. Raises GitError if none of these says.
+    The remote's own default; else its only branch; else whichever of `main` and `master` it has.
+    Nothing of this clone counts: two clones must never work on two branches, each with a ledger
+    of its own. Raises GitError if none of these says.
     """
     default, branches = _advertised(root, remote)
     if default is not None:
         return default
-    current = run_git(root, "symbolic-ref", "-q", "HEAD", accept=(0, 1)).text.removeprefix(_HEADS)
-    for candidate in (_upstream(root, remote, current), current):
-        if candidate in branches:
-            return candidate
-    if len(branches) == 1:
-        return branches[0]
+    usual = [branch for branch in branches if branch in {"main", "master"}]
+    for candidates in (branches, usual):
+        if len(candidates) == 1:
+            return candidates[0]
     if not branches:
         raise GitError(f"{remote} has no branch yet", hint=f"push one: git push {remote} HEAD")
     raise GitError(
@@ -69,17 +68,6 @@ def _advertised(root: Path, remote: str) -> tuple[str | None, list[str]]:
         elif name.startswith(_HEADS):
             branches.append(name.removeprefix(_HEADS))
     return default, branches
-
-
-def _upstream(root: Path, remote: str, branch: str) -> str:
-    """The remote's branch that the local one follows; "" if it follows none of this remote."""
-    if not branch or _setting(root, f"branch.{branch}.remote") != remote:
-        return ""
-    return _setting(root, f"branch.{branch}.merge").removeprefix(_HEADS)
-
-
-def _setting(root: Path, name: str) -> str:
-    return run_git(root, "config", name, accept=(0, 1)).text
 
 
 def check_branch(root: Path, branch: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from reconciler.sandbox import NEVER, Drop, Fault, FlowOptions, SandboxOptions
 from tests.acceptance.conftest import OpenScene
-from tests.acceptance.scene import EIGHT_MS, Scene, manifest, runs
+from tests.acceptance.scene import EIGHT_MS, Scene, configuration, manifest, runs
 from tests.repositories import git, write_hook
 
 _AHEAD = "2099-01-01T00:00:00Z"
@@ -198,7 +198,11 @@ def rescued(open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch) -> tuple[Sce
     def refuse() -> None:
         write_hook(scene.origin, "pre-receive", "echo 'The disk is full.' >&2; exit 1")
 
-    scene = open_scene(runs("a", "b"), Fault(on="trigger", call_before=refuse))
+    scene = open_scene(
+        runs("a", "b"),
+        Fault(on="trigger", call_before=refuse),
+        configured=lambda url: configuration(url, limits={"concurrency": 1}),  # a, then b
+    )
     said = scene.run("apply", exits=1)
     assert "The disk is full." in said.err
     assert "the outcomes of this apply are not on the branch" in said.err

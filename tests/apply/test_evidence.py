@@ -237,3 +237,15 @@ def test_the_evidence_says_what_was_asked_when_and_what_was_found() -> None:
             {"id": "3377-2", "created": None},
         ],
     }
+
+
+def test_a_repeated_run_whose_instance_shares_the_id_of_the_first_is_never_taken_for_absent() -> (
+    None
+):
+    # Ids are cut to the minute, so a revision can get the id that the first run has.
+    for parameters in (None, PARAMETERS, (("REPLACE", "filled in"),)):
+        suspect = replace(SUSPECT, parameters=(("REPLACE", "${cal_dt}"),))
+        found = judged(replace(MINE, parameters=parameters), suspect=suspect, taken=(MINE.id,))
+        assert isinstance(found, Ambiguous)
+    unreadable = judged(replace(MINE, parameters=None), taken=(MINE.id,))
+    assert isinstance(unreadable, Ambiguous)

@@ -31,36 +31,19 @@ def test_the_remotes_own_default_branch_comes_first(repository: Git, origin: Pat
     assert repository.default_branch("origin") == "trunk"
 
 
-def test_then_the_current_branchs_upstream(repository: Git, origin: Path, clone: Path) -> None:
-    git(origin, "symbolic-ref", "HEAD", "refs/heads/none")
-    git(origin, "branch", "prod", "main")
-    git(clone, "fetch", "--quiet")
-    git(clone, "switch", "--quiet", "--create", "main2", "--track", "origin/prod")
-    assert repository.default_branch("origin") == "prod"
-
-
-def test_then_the_current_branch_if_the_remote_has_it(
-    repository: Git, origin: Path, clone: Path
-) -> None:
-    git(origin, "symbolic-ref", "HEAD", "refs/heads/none")
-    git(origin, "branch", "other", "main")
-    git(clone, "branch", "--quiet", "--unset-upstream")
-    assert repository.default_branch("origin") == "main"
-
-
 def test_then_the_remotes_only_branch(repository: Git, origin: Path, clone: Path) -> None:
     git(origin, "symbolic-ref", "HEAD", "refs/heads/none")
     git(clone, "switch", "--quiet", "--detach")
     assert repository.default_branch("origin") == "main"
 
 
-def test_the_upstream_at_another_remote_does_not_count(
+def test_then_main_whatever_branch_this_clone_works_on(
     repository: Git, origin: Path, clone: Path
 ) -> None:
     git(origin, "symbolic-ref", "HEAD", "refs/heads/none")
-    git(origin, "branch", "fork-main", "main")
-    git(clone, "config", "branch.main.remote", "fork")
-    git(clone, "config", "branch.main.merge", "refs/heads/fork-main")
+    git(origin, "branch", "feature", "main")
+    git(clone, "fetch", "--quiet")
+    git(clone, "switch", "--quiet", "--create", "work", "--track", "origin/feature")
     assert repository.default_branch("origin") == "main"
 
 
@@ -69,6 +52,7 @@ def test_if_nothing_says_which_branch_the_error_says_what_to_set(
 ) -> None:
     git(origin, "symbolic-ref", "HEAD", "refs/heads/none")
     git(origin, "branch", "other", "main")
+    git(origin, "branch", "--move", "main", "another")
     git(clone, "switch", "--quiet", "--detach")
     with pytest.raises(GitError, match="origin has 2 branches") as caught:
         repository.default_branch("origin")
