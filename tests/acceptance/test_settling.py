@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from reconciler.model import EpochMs
 from reconciler.sandbox import NEVER, Drop, Fault, FlowOptions, SandboxOptions
 from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import EIGHT_MS, Scene, configuration, manifest, runs
@@ -156,13 +157,31 @@ def test_a_run_resolved_as_not_triggered_is_started_by_the_next_apply(
     assert scene.outcomes("a") == ["unknown", "resolved", "triggered"]
 
 
+def _start_by_hand(scene: Scene, flow: int, trigger_time: int) -> str:
+    """An instance that no ledger knows."""
+    return scene.sandbox._instances.add(
+        flow_id=flow,
+        trigger_time=EpochMs(trigger_time),
+        parameters=(),
+        owner="u1",
+        now=EpochMs(scene.clock()),
+        list_after=0,
+    ).id
+
+
 def test_an_instance_that_is_not_the_runs_is_refused(mixed: Scene) -> None:
     tip = mixed.tip()
-    unknown = mixed.run("resolve", "c", "--triggered", "3-1", exits=1)
-    assert unknown.err == "error: the service knows no instance 3-1\n"
-    other = mixed.instance_of(1).id
-    wrong = mixed.run("resolve", "c", "--triggered", other, exits=1)
-    assert wrong.err == f"error: instance {other} is of flow 1, and c of 3\n"
+    anothers = mixed.instance_of(1).id
+    other_flow = _start_by_hand(mixed, 9, mixed.instance_of(3).trigger_time)
+    other_time = _start_by_hand(mixed, 3, EIGHT_MS)
+    for instance, words in (
+        ("3-1", "the service knows no instance 3-1"),
+        (anothers, f"instance {anothers} is recorded as that of a"),
+        (other_flow, f"instance {other_flow} is of flow 9, and c of 3"),
+        (other_time, f"instance {other_time} has the trigger time 2024-03-02T00:00:00.000Z, and c"),
+    ):
+        said = mixed.run("resolve", "c", "--triggered", instance, exits=1)
+        assert said.err.startswith(f"error: {words}")
     assert mixed.tip() == tip
 
 
