@@ -83,6 +83,7 @@ class Sandbox:
         return EpochMs(self._clock())
 
     async def _respond(self, request: Request) -> Response:
+        arrived = asyncio.get_running_loop().time()
         query = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
         action = dict(query).get("action", "")
         path: str = request.scope["path"]
@@ -96,7 +97,7 @@ class Sandbox:
             # It never arrived whole: no effect, no record, and nobody to read an answer.
             return Response(status_code=400)
         call = Call(operation=operation, query=tuple(query), headers=request.headers, body=body)
-        outcome = await self._disturbed(call)
+        outcome = await self._disturbed(call, arrived)
         if outcome.answer is None:
             return DroppedConnection()
         return self._response(outcome.answer)
@@ -113,7 +114,7 @@ class Sandbox:
                 chunks.append(chunk)
         return b"".join(chunks) if size <= self.options.max_body_bytes else None
 
-    async def _disturbed(self, call: Call) -> Outcome:
+    async def _disturbed(self, call: Call, arrived: float) -> Outcome:
         flow_id = self._flow_id(call)
         fault = self._script.take(call.operation, flow_id, self._now())
         if fault.call_before is not None:
@@ -126,7 +127,9 @@ class Sandbox:
         self._record(call, flow_id, outcome)
         if fault.call_after is not None:
             fault.call_after()
-        delay = fault.delay_after + self.options.latency
+        # The latency holds what the sandbox itself needs, and a fault's delays come on top.
+        own = max(asyncio.get_running_loop().time() - arrived - fault.delay_before, 0.0)
+        delay = fault.delay_after + max(self.options.latency - own, 0.0)
         if delay:
             await self._sleep(delay)
         return outcome

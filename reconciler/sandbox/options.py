@@ -56,7 +56,7 @@ class SandboxOptions:
     secret_key: str = field(default="sandbox-secret", repr=False)
     token_seconds: int = 7200
     timezone: str = "GMT+8"
-    latency: float = 0.0  # seconds, added to every answer
+    latency: float = 0.0  # seconds from a request's arrival to its answer, without faults' delays
     journal: Path | None = None  # gets a JSON line for each request
     max_body_bytes: int = 1 << 20
     run_seconds: float = 2.0  # how long an instance runs
