@@ -323,19 +323,8 @@ class Process:
         await self.step("search", 0.01, 0.5)
         world = self.world
 
-        def created(one: Started) -> EpochMs:
-            return EpochMs((START + int(one.at * (1 + world.drift) * 1000)) // 1000 * 1000)
-
         found = tuple(
-            ports.Instance(
-                id=one.instance,
-                flow_id=one.run.flow_id,
-                trigger_time=EpochMs(one.run.trigger_time // 1000 * 1000),
-                created=created(one),
-                created_latest=created(one),
-                parameters=one.run.parameters,
-                status=2,
-            )
+            self._shown(one)
             for one in (*world.by_hand, *world.started)
             if one.run.flow_id == flow_id
             and from_time <= one.run.trigger_time < to_time
@@ -349,7 +338,21 @@ class Process:
         return found
 
     async def instance(self, instance: InstanceId) -> ports.Instance | None:
-        raise NotImplementedError(instance)
+        await self.step("instance", 0.01, 0.5)
+        known = {one.instance: one for one in (*self.world.by_hand, *self.world.started)}
+        return self._shown(known[instance]) if instance in known else None
+
+    def _shown(self, one: Started) -> ports.Instance:
+        made = EpochMs((START + int(one.at * (1 + self.world.drift) * 1000)) // 1000 * 1000)
+        return ports.Instance(
+            id=one.instance,
+            flow_id=one.run.flow_id,
+            trigger_time=EpochMs(one.run.trigger_time // 1000 * 1000),
+            created=made,
+            created_latest=made,
+            parameters=one.run.parameters,
+            status=2,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
