@@ -6,6 +6,7 @@ from datetime import tzinfo
 from typing import Any
 
 from reconciler.errors import ConfigurationError
+from reconciler.expansion import MOST_RUNS
 from reconciler.manifest.document import Document, read_documents
 from reconciler.model import Problem, Source
 from reconciler.schema import Finding
@@ -43,9 +44,10 @@ class GatewayConfiguration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How much an apply does at once."""
+    """How much an apply does at once, and a backfill declares."""
 
     max_runs_per_apply: int = 200
+    max_runs_per_backfill: int = MOST_RUNS  # that one manifest may declare
     concurrency: int = 8
     requests_per_second: float | None = None  # None: no limit
     claim_seconds: float = 120
@@ -196,7 +198,7 @@ def _gateway(environment: Mapping[str, Any]) -> GatewayConfiguration:
 def _limits(environment: Mapping[str, Any]) -> Limits:
     limits = environment.get("limits", {})
     given = _given(limits, _LIMIT_FIELDS)
-    for name in ("max_runs_per_apply", "concurrency"):
+    for name in ("max_runs_per_apply", "max_runs_per_backfill", "concurrency"):
         if name in given:
             given[name] = int(given[name])  # 8.0 is an integer to JSON Schema
     return Limits(**given)
@@ -213,6 +215,7 @@ _GATEWAY_FIELDS = {
 }
 _LIMIT_FIELDS = {
     "maxRunsPerApply": "max_runs_per_apply",
+    "maxRunsPerBackfill": "max_runs_per_backfill",
     "concurrency": "concurrency",
     "requestsPerSecond": "requests_per_second",
     "claimSeconds": "claim_seconds",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NewType
 
-RunId = NewType("RunId", str)  # `name`, or `name@N` for revision N > 1
+RunId = NewType("RunId", str)  # `name`, `@N` for revision N > 1, `#N` for the N-th attempt
 Digest = NewType("Digest", str)  # lower-case hex SHA-256 of what the wire carries
 ClaimId = NewType("ClaimId", str)  # a claim's nonce
 InstanceId = NewType("InstanceId", str)  # EnOS flowInstanceId: read from an answer, never computed
@@ -53,13 +53,29 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """When a run that ended badly is started again."""
+
+    max: int  # further attempts after the first
+    on: frozenset[str]  # final statuses, by EnOS's names
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stagger:
+    """How a run may be moved away from others of its flow; chosen when it is claimed."""
+
+    step: int  # milliseconds, whole minutes
+    before: EpochMs  # where the business date, or the backfill's next time, would begin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """One run that a manifest declares, with everything the wire carries."""
 
-    name: str
+    name: str  # of the manifest, or of one run of a backfill: wind-march/2024-03-01/SITE=cn-01
     revision: int
     flow_id: int
-    trigger_time: EpochMs
+    trigger_time: EpochMs  # that is sent; the digest's, unless the run was staggered
     parameters: Parameters
     digest: Digest
     place: Place  # of the document in its file
@@ -69,11 +85,29 @@ class Run:
     suspend: bool = False
     not_after: EpochMs | None = None
     duplicate_of: str | None = None
+    depends_on: tuple[str, ...] = ()  # runs or whole backfills that must have succeeded before
+    retry: Retry | None = None
+    cancel: bool = False
+    stagger: Stagger | None = None
+    delay: int = 0  # milliseconds that the trigger time was moved by, for the stagger
+    attempt: int = 1
+    sequence: EpochMs | None = None  # in place of the trigger time, where the newest starts first
 
     @property
     def id(self) -> RunId:
         """The run's identity in its environment."""
-        return run_id(self.name, self.revision)
+        return run_id(self.name, self.revision, self.attempt)
+
+    @property
+    def manifest(self) -> str:
+        """The name of the manifest that declares the run."""
+        return self.name.partition("/")[0]
+
+    @property
+    def turn(self) -> tuple[EpochMs, EpochMs, RunId]:
+        """What runs are sorted by to start in their order."""
+        first = self.trigger_time if self.sequence is None else self.sequence
+        return first, self.trigger_time, self.id
 
     def place_of(self, pointer: str) -> Place:
         """Where the field stands, or the document if the field was left to its default."""
@@ -89,20 +123,43 @@ class Declared:
     files: tuple[str, ...]  # the paths that were read
 
 
-def run_id(name: str, revision: int) -> RunId:
-    """`name` for the first revision, `name@N` for the N-th."""
-    return RunId(name if revision == 1 else f"{name}@{revision}")
+def run_id(name: str, revision: int, attempt: int = 1) -> RunId:
+    """`name` for the first revision, `name@N` for the N-th; `#N` follows for the N-th attempt."""
+    run = name if revision == 1 else f"{name}@{revision}"
+    return RunId(run if attempt == 1 else f"{run}#{attempt}")
 
 
 def run_name(run: RunId) -> str:
-    """The manifest's name in a run id."""
-    return run.partition("@")[0]
+    """The name in a run id, without revision and attempt."""
+    return run.partition("#")[0].partition("@")[0]
 
 
 def run_revision(run: RunId) -> int:
     """The revision in a run id; 1 where it names none."""
-    _, _, revision = run.partition("@")
+    _, _, revision = run.partition("#")[0].partition("@")
     return int(revision) if revision else 1
+
+
+def first_attempt(run: RunId) -> RunId:
+    """The id of the run's first attempt."""
+    return RunId(run.partition("#")[0])
+
+
+def run_attempt(run: RunId) -> int:
+    """Which attempt a run id means; 1 where it names none."""
+    _, _, attempt = run.partition("#")
+    return int(attempt) if attempt else 1
+
+
+def backfill_of(run: RunId) -> str | None:
+    """The backfill that a run is of, by its id; None for a run of a manifest of its own."""
+    manifest, separator, _ = run.partition("/")
+    return manifest if separator else None
+
+
+def covers(wanted: str, name: str) -> bool:
+    """Whether a reference means the run of that name: by itself, or as one of a backfill's."""
+    return name == wanted or name.startswith(f"{wanted}/")
 
 
 def wire_parameters(parameters: Parameters) -> list[dict[str, str]]:

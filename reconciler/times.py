@@ -1,7 +1,9 @@
 """Instants and zones: RFC 3339 text, EnOS zone names, business dates."""
 
 import re
+from bisect import bisect_left
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
+from typing import cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from reconciler.model import EpochMs
@@ -12,6 +14,7 @@ _RFC3339 = re.compile(
 _WITHOUT_OFFSET = re.compile(r"\d{4}-\d\d-\d\d(?:[Tt ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?", re.ASCII)
 _GMT = re.compile(r"(?:GMT|UTC)(?:([+-])(\d{1,2})(?::?(\d\d))?)?", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_ON_CLOCKS = _EPOCH.replace(tzinfo=None)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
@@ -74,6 +77,53 @@ def local_instant(day: date, at: time, zone: tzinfo) -> EpochMs:
     return EpochMs((local.astimezone(UTC) - _EPOCH) // _MILLISECOND)
 
 
+def occurrences(wall: datetime, zone: tzinfo) -> tuple[EpochMs, ...]:
+    """The instants, ascending, at which clocks in the zone show that date and time.
+
+    One as a rule; two of a time that occurs twice, none of one that the clocks skip.
+    """
+    first, second = (_offset(wall, zone, fold) for fold in (0, 1))
+    if first < second:
+        return ()
+    since = wall - _EPOCH_ON_CLOCKS
+    instants = ((since - first) // _MILLISECOND, (since - second) // _MILLISECOND)
+    return tuple(map(EpochMs, instants if first > second else instants[:1]))
+
+
+def date_exists(day: date, zone: tzinfo) -> bool:
+    """Whether clocks in the zone ever show that date: at its midnight, or when they skip that."""
+    return in_zone(local_instant(day, time(), zone), zone).date() == day
+
+
+def end_of_date(instant: EpochMs, zone: tzinfo) -> EpochMs:
+    """When clocks in the zone no longer show the date that they show at that instant.
+
+    At midnight as a rule; or when they skip it, or go back over it. Raises OverflowError for the
+    end of the year 9999.
+    """
+    now = in_zone(instant, zone)
+    midnight = _midnight_after(now, instant, zone)
+    if in_zone(EpochMs(midnight - 1), zone).utcoffset() == now.utcoffset():
+        return midnight
+    until_midnight = range(instant, midnight)
+    changed = until_midnight[
+        bisect_left(
+            until_midnight,
+            True,  # noqa: FBT003 - what the key becomes
+            key=lambda one: in_zone(EpochMs(one), zone).utcoffset() != now.utcoffset(),
+        )
+    ]
+    return midnight if in_zone(EpochMs(changed), zone).date() == now.date() else EpochMs(changed)
+
+
+def _midnight_after(now: datetime, instant: EpochMs, zone: tzinfo) -> EpochMs:
+    day = now.date() + timedelta(days=1)
+    midnights = occurrences(datetime.combine(day, time()), zone)
+    if not midnights:
+        return local_instant(day, time(), zone)
+    return next((one for one in midnights if one > instant), midnights[-1])
+
+
 def business_date_instant(business_date: date, at: time, zone: tzinfo) -> EpochMs:
     """The trigger time that makes a flow process that date: the next day at `at`.
 
@@ -85,6 +135,10 @@ def business_date_instant(business_date: date, at: time, zone: tzinfo) -> EpochM
 def business_date(instant: EpochMs, zone: tzinfo) -> date:
     """The date that a flow triggered at that instant processes: the day before, in the zone."""
     return in_zone(instant, zone).date() - timedelta(days=1)
+
+
+def _offset(wall: datetime, zone: tzinfo, fold: int) -> timedelta:
+    return cast("timedelta", wall.replace(tzinfo=zone, fold=fold).utcoffset())
 
 
 def _fixed(sign: str, hours: int, minutes: int) -> tzinfo:

@@ -3,19 +3,23 @@
 from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from reconciler.model import EpochMs
 from reconciler.times import (
     business_date,
     business_date_instant,
+    date_exists,
+    end_of_date,
     format_instant,
     in_zone,
     local_instant,
+    occurrences,
     parse_instant,
     parse_zone,
 )
+from tests.expansion.building import CHANGES, clocks_around
 
 FIRST = parse_instant("0001-01-01T00:00:00Z")
 LAST = parse_instant("9999-12-31T23:59:59.999Z")
@@ -218,6 +222,50 @@ def test_a_flow_processes_the_business_date_that_its_trigger_time_was_made_of(
         assert processed == day
     else:  # the clock skips that time, perhaps over midnight
         assert processed in {day, day + timedelta(days=1)}
+
+
+# Without a deadline: the first example of each change has its clocks to look at.
+@given(st.sampled_from(CHANGES), st.integers(-3 * 24 * 60, 3 * 24 * 60))
+@settings(deadline=None)
+def test_a_wall_time_occurs_whenever_clocks_show_it(change: tuple[str, date], minutes: int) -> None:
+    clocks = clocks_around(change)
+    wall = datetime.combine(change[1], time(12)) + timedelta(minutes=minutes)
+    assert occurrences(wall, clocks.zone) == tuple(clocks.both(wall))
+
+
+@given(st.sampled_from(CHANGES), st.integers(0, 6 * 24 * 60))
+@example(("America/St_Johns", date(2010, 11, 6)), 6630)  # a minute before clocks go back over
+@example(("Antarctica/Casey", date(2010, 3, 5)), 4470)  # midnight
+@settings(deadline=None)
+def test_a_date_ends_when_clocks_first_show_another(change: tuple[str, date], minutes: int) -> None:
+    clocks = clocks_around(change)
+    instant = EpochMs(min(clocks.shown) + minutes * 60_000)
+    shown = clocks.shown[instant].date()
+    assert end_of_date(EpochMs(instant + 30_000), clocks.zone) == next(
+        at for at, clock in clocks.shown.items() if at > instant and clock.date() != shown
+    )
+
+
+def test_the_last_date_of_the_calendar_does_not_end() -> None:
+    with pytest.raises(OverflowError):
+        end_of_date(parse_instant("9999-12-31T12:00:00Z"), UTC)
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=str)
+def test_a_date_exists_if_clocks_ever_show_it(change: tuple[str, date]) -> None:
+    clocks = clocks_around(change)
+    for days in (-1, 0, 1):
+        day = change[1] + timedelta(days=days)
+        assert date_exists(day, clocks.zone) == (day in clocks.dates)
+
+
+@given(local_days, clock_times, st.sampled_from(ZONES))
+def test_a_time_that_occurs_at_all_occurs_first_at_its_local_instant(
+    day: date, at: time, name: str
+) -> None:
+    found = occurrences(datetime.combine(day, at), parse_zone(name))
+    assert found[:1] in {(local_instant(day, at, parse_zone(name)),), ()}
+    assert list(found) == sorted(set(found))
 
 
 @given(instants.filter(lambda instant: FIRST + 86_400_000 < instant < LAST - 86_400_000))

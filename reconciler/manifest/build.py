@@ -1,6 +1,6 @@
 """From one document's events to a plain value and the place of everything in it."""
 
-from collections.abc import Set as AbstractSet
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ from yaml import (
 from reconciler.manifest.events import MOST_NESTING, DocumentEvents, too_deep
 from reconciler.manifest.scalars import core_value
 from reconciler.manifest.text import Mark, UnreadableError, place_of
+from reconciler.manifest.verbatim import Rule, Verbatim, rule_of_document
 from reconciler.model import Problem
 from reconciler.schema.paths import Path, message, pointer, shown
 
@@ -23,10 +24,10 @@ MOST_EXPANDED_VALUES = 100_000  # that aliases may bring into a document
 MOST_EXPANDED_CHARACTERS = 1_000_000
 LONGEST_KEY = 1_024  # YAML's own limit for a key that shares its line with the `:`
 
-Verbatim = AbstractSet[Path]  # mappings whose values are the text that the author wrote
 Marks = dict[str | int, tuple[Mark | None, Mark | None]]  # of a key and of its value
 
 _YAML_TAGS = "tag:yaml.org,2002:"
+_NOTHING: Mapping[str | int, Any] = {}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -42,7 +43,7 @@ class Built:
 
 def build(document: DocumentEvents, verbatim: Verbatim) -> Built:
     """Build the value. Raises UnreadableError for aliases that would bring in too much."""
-    return _Builder(document, verbatim).build()
+    return _Builder(document, rule_of_document(verbatim)).build()
 
 
 class _Builder:
@@ -56,12 +57,12 @@ class _Builder:
         "_expanded_values",
         "_index",
         "_path",
-        "_verbatim",
+        "_rule",
     )
 
-    def __init__(self, document: DocumentEvents, verbatim: Verbatim) -> None:
+    def __init__(self, document: DocumentEvents, rule: Rule | None) -> None:
         self._document = document
-        self._verbatim = verbatim
+        self._rule = rule
         self._built = Built()
         self._index = 0
         self._path: list[str | int] = []
@@ -70,7 +71,7 @@ class _Builder:
         self._expanded_characters = 0
 
     def build(self) -> Built:
-        self._built.value = self._value(self._next(), as_text=False)
+        self._built.value = self._value(self._next(), self._rule)
         return self._built
 
     def _next(self) -> Event:
@@ -78,18 +79,20 @@ class _Builder:
         self._index += 1
         return event
 
-    def _value(self, event: Event, *, as_text: bool) -> Any:
+    def _value(self, event: Event, rule: Rule | None) -> Any:
         if isinstance(event, ScalarEvent):
-            return self._scalar(event, as_text=as_text)
+            return self._scalar(event, as_text=rule is not None and rule.as_text)
         if isinstance(event, AliasEvent):
-            return self._expand(event, as_text=as_text)
+            return self._expand(event, rule)
         if self._alias is not None:
             self._count(0)
         if len(self._path) >= MOST_NESTING:
             raise too_deep((self._alias or event).start_mark, self._document.file)
         if isinstance(event, CollectionStartEvent) and event.tag is not None:
             self._refuse_tag(event, event.tag)
-        return self._mapping() if isinstance(event, MappingStartEvent) else self._list()
+        if isinstance(event, MappingStartEvent):
+            return self._mapping(rule)
+        return self._list(rule)
 
     def _scalar(self, event: ScalarEvent, *, as_text: bool) -> Any:
         text = event.value
@@ -108,27 +111,28 @@ class _Builder:
             self._doubt(event, "yaml-number", words)
             return None
 
-    def _list(self) -> list[Any]:
+    def _list(self, rule: Rule | None) -> list[Any]:
+        below, elsewhere = (rule.below, rule.elsewhere) if rule else (_NOTHING, None)
         value: list[Any] = []
         marks: Marks = {}
         while not isinstance(event := self._next(), CollectionEndEvent):
             index = len(value)
             self._path.append(index)
-            value.append(self._value(event, as_text=False))
+            value.append(self._value(event, below.get(index, elsewhere)))
             self._path.pop()
             marks[index] = event.start_mark, event.start_mark
         self._built.marks[id(value)] = marks
         return value
 
-    def _mapping(self) -> dict[str, Any]:
+    def _mapping(self, rule: Rule | None) -> dict[str, Any]:
+        below, elsewhere = (rule.below, rule.elsewhere) if rule else (_NOTHING, None)
         value: dict[str, Any] = {}
         marks: Marks = {}
-        as_text = tuple(self._path) in self._verbatim
         while not isinstance(event := self._next(), CollectionEndEvent):
             key = self._key(event)
             self._path.append("?" if key is None else key)
             item_event = self._next()
-            item = self._value(item_event, as_text=as_text)
+            item = self._value(item_event, below.get(self._path[-1], elsewhere))
             if key is not None and key in value:
                 self._repeated(event, marks[key][0])
             elif key is not None:
@@ -152,7 +156,7 @@ class _Builder:
         self._report(event, "yaml-key", "a key must be plain text, not a mapping or a list")
         if named is event:
             self._path.append("?")
-            self._value(event, as_text=False)
+            self._value(event, None)
             self._path.pop()
         return None
 
@@ -176,14 +180,14 @@ class _Builder:
             return text
         return None
 
-    def _expand(self, event: AliasEvent, *, as_text: bool) -> Any:
+    def _expand(self, event: AliasEvent, rule: Rule | None) -> Any:
         target = self._document.targets.get(self._index - 1)
         if target is None:
             self._doubt(event, "yaml-alias", self._document.broken[self._index - 1])
             return None
         after, outer = self._index, self._alias
         self._index, self._alias = target, outer or event
-        value = self._value(self._next(), as_text=as_text)
+        value = self._value(self._next(), rule)
         self._index, self._alias = after, outer
         return value
 

@@ -6,9 +6,10 @@ Stricter than YAML: duplicate keys, merge keys, tags and keys that are not text 
 from dataclasses import dataclass
 from typing import Any
 
-from reconciler.manifest.build import Built, Verbatim, build
+from reconciler.manifest.build import Built, build
 from reconciler.manifest.events import read_events
 from reconciler.manifest.text import Mark, UnreadableError, place_of
+from reconciler.manifest.verbatim import Verbatim
 from reconciler.model import Place, Problem, Source
 from reconciler.schema import Finding, SchemaName, Where, validate
 from reconciler.schema.paths import Path
@@ -77,7 +78,7 @@ def read_documents(
 ) -> tuple[list[Document], list[Problem]]:
     """The file's documents, empty ones left out, and what cannot be read of it at all.
 
-    `verbatim` are the paths of mappings whose values are the text that the author wrote.
+    `verbatim` are the paths of mappings and lists whose values are the text that the author wrote.
     """
     documents: list[Document] = []
     try:

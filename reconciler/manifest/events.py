@@ -26,6 +26,8 @@ MOST_NESTING = 100
 MOST_ALIASES = 1_000  # in a file
 MOST_EVENTS = 200_000  # in a document; a manifest has about thirty
 
+_TOO_DEEP = "exceeded maximum nesting depth"  # libyaml's own limit, which it may reach first
+
 
 @dataclass(slots=True, kw_only=True)
 class DocumentEvents:
@@ -61,6 +63,8 @@ def read_events(content: bytes, file: str) -> Iterator[DocumentEvents]:
             if isinstance(event, DocumentStartEvent):
                 yield reading.document()
     except MarkedYAMLError as error:
+        if error.problem == _TOO_DEEP:
+            raise too_deep(error.problem_mark, file) from None
         raise UnreadableError(explain(error, text, file)) from None
     except YAMLError as error:
         message = " ".join(str(error).split())

@@ -4,13 +4,21 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import tzinfo
+from itertools import chain
 
-from reconciler.expansion import expand
+from reconciler.expansion import MOST_RUNS, expand
 from reconciler.manifest.document import read_documents
-from reconciler.model import Declared, Problem, Run, Source
+from reconciler.manifest.verbatim import ANY
+from reconciler.model import Declared, Place, Problem, Run, Source
 
-# Here a value is the text that the author wrote: `012`, `no`, `12:30:00`.
-VERBATIM = frozenset({("spec", "parameters"), ("metadata", "labels")})
+VERBATIM = frozenset(
+    {
+        ("spec", "parameters"),
+        ("spec", "matrix", ANY),
+        ("spec", "exclude", ANY),
+        ("metadata", "labels"),
+    }
+)
 
 _ENDINGS = (".yaml", ".yml")
 
@@ -34,10 +42,11 @@ def is_manifest_path(path: str, folder: str) -> bool:
     return not any(part.startswith(".") for part in path[len(folder) + 1 :].split("/"))
 
 
-def read_file(source: Source, zone: tzinfo) -> FileResult:
-    """Read one file. The same content, path and zone always give the same result.
+def read_file(source: Source, zone: tzinfo, *, max_runs: int = MOST_RUNS) -> FileResult:
+    """Read one file. The same content, path, zone and limit always give the same result.
 
-    A document with a problem gives no run; the file's other documents do. `zone` is the gateway's.
+    A document with a problem gives no run; the file's other documents do. `zone` is the gateway's,
+    `max_runs` what one backfill may declare.
     """
     documents, problems = read_documents(source, VERBATIM)
     runs: list[Run] = []
@@ -46,47 +55,50 @@ def read_file(source: Source, zone: tzinfo) -> FileResult:
         if found:
             problems += found
             continue
-        expanded = expand(document, zone)
-        if isinstance(expanded, Run):
-            runs.append(expanded)
-        else:
-            problems += expanded
+        expanded = expand(document, zone, max_runs=max_runs)
+        runs += expanded.runs
+        problems += expanded.problems
     return FileResult(file=source.path, runs=tuple(runs), problems=tuple(sorted(problems)))
 
 
 def combine(results: Iterable[FileResult], problems: Iterable[Problem] = ()) -> Declared:
     """Everything that the files of one environment declare. `problems` are known from elsewhere.
 
-    Of several runs with one name only the first is kept, so that nothing else that is wrong with
-    the others hides the cause.
+    Of several manifests with one name only the first one's runs are kept, so that nothing else
+    that is wrong with the others hides the cause.
     """
-    runs: list[Run] = []
+    manifests: dict[str, dict[Place, list[Run]]] = defaultdict(lambda: defaultdict(list))
     found = list(problems)
     files: list[str] = []
     for result in results:
         files.append(result.file)
-        runs += result.runs
         found += result.problems
-    named: dict[str, list[Run]] = defaultdict(list)
-    for run in runs:
-        named[run.name].append(run)
-    for group in named.values():
-        found += _taken(group)
+        for run in result.runs:
+            manifests[run.manifest][run.place].append(run)
+    for documents in manifests.values():
+        found += _taken([runs[0] for runs in documents.values()])
+    kept = (next(iter(documents.values())) for documents in manifests.values())
     return Declared(
-        runs=tuple(group[0] for group in named.values()),
+        runs=tuple(chain.from_iterable(kept)),
         problems=tuple(sorted(found)),
         files=tuple(files),
     )
 
 
 def read_manifests(
-    sources: Iterable[Source], zone: tzinfo, known_problems: Iterable[Problem] = ()
+    sources: Iterable[Source],
+    zone: tzinfo,
+    known_problems: Iterable[Problem] = (),
+    *,
+    max_runs: int = MOST_RUNS,
 ) -> Declared:
     """Read all files of one environment; `known_problems` is what hindered finding them."""
-    return combine((read_file(source, zone) for source in sources), known_problems)
+    results = (read_file(source, zone, max_runs=max_runs) for source in sources)
+    return combine(results, known_problems)
 
 
 def _taken(group: list[Run]) -> Iterator[Problem]:
+    """One run of each manifest that has the name, if there are several."""
     if len(group) == 1:
         return
     for run in group:
@@ -95,6 +107,6 @@ def _taken(group: list[Run]) -> Iterator[Problem]:
             place=run.place_of("/metadata/name"),
             code="name-taken",
             pointer="/metadata/name",
-            message=f"metadata.name: {run.name} is also the name at "
-            f"{other.place_of('/metadata/name')}; give each run a name of its own",
+            message=f"metadata.name: {run.manifest} is also the name at "
+            f"{other.place_of('/metadata/name')}; give each manifest a name of its own",
         )

@@ -3,13 +3,17 @@
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
-from datetime import date
+from datetime import date, datetime
 from urllib.parse import urlsplit
 
+from reconciler.schema.paths import shown
 from reconciler.times import parse_instant, parse_zone
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _URL_CHARACTERS = re.compile(r"[!-~]+")  # urlsplit drops some of the others without a word
+
+_CRON_FIELDS = ("minute", "hour", "day-of-month", "month", "day-of-week")
+_ANY_TIME = datetime(2000, 1, 1)  # noqa: DTZ001 - on a clock, whatever its zone
 
 
 def parse_date(text: str) -> date:
@@ -20,6 +24,23 @@ def parse_date(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError as error:
         raise ValueError(f"is not a date that exists: {error}") from None
+
+
+def check_cron(text: str) -> None:
+    """Raise ValueError, with words for a person, unless it is a cron expression of five fields."""
+    from cronsim import CronSim, CronSimError
+
+    fields = dict(zip(_CRON_FIELDS, text.split(), strict=False))
+    if not text.isascii() or len(text.split()) != len(_CRON_FIELDS):
+        raise ValueError(f"must have five fields ({', '.join(_CRON_FIELDS)}), such as 0 8 * * 1-5")
+    try:
+        CronSim(text, _ANY_TIME)
+    except CronSimError as error:
+        name = str(error).removeprefix("Bad ")
+        named = f"the {name} {shown(fields[name])}" if name in fields else "one of its fields"
+        raise ValueError(f"has a field that is wrong or never met: {named}") from None
+    except Exception:  # noqa: BLE001 - what the library makes of nonsense is not documented
+        raise ValueError("is not a cron expression, such as 0 8 * * 1-5") from None
 
 
 def check_gateway_url(text: str) -> None:
@@ -80,6 +101,7 @@ FORMATS: Mapping[str, Callable[[str], object]] = {
     "time-zone": parse_zone,
     "gateway-url": check_gateway_url,
     "folder": parse_folder,
+    "cron": check_cron,
 }
 
 

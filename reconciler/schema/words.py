@@ -152,9 +152,17 @@ def _wrong_type(violation: Violation) -> str:
         return f"is empty: it must be {needed}"
     if types == ["string"] and not isinstance(value, list | dict):
         return f"must be text, in quotes{_such_as(violation.schema)}"
+    if types == ["array"]:
+        return f"must be a list{_as_list(value)}"
     if isinstance(value, str) and any(_UNQUOTED[one].fullmatch(value) for one in types):
         return f"must be {needed}, not text: take the quotes away"
     return f"must be {needed}, not {_described(value, violation.schema)}"
+
+
+def _as_list(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", not a mapping: begin each of its items with `- `"
+    return f", also of a single item: [{shown(str(value))}]" if isinstance(value, str) else ""
 
 
 def _such_as(schema: Mapping[str, Any]) -> str:
@@ -173,7 +181,8 @@ def _wrong_pattern(violation: Violation) -> str:
 
 def _not_among(violation: Violation) -> str:
     allowed = violation.limit if violation.keyword == "enum" else [violation.limit]
-    choice = " or ".join(_described(value, {}) for value in allowed)
+    *others, last = (_described(value, {}) for value in allowed)
+    choice = f"{', '.join(others)} or {last}" if others else last
     return f"must be {choice}, not {_described(violation.value, violation.schema)}"
 
 

@@ -53,6 +53,12 @@ def _shown(run: Run) -> dict[str, Any]:
         "suspend": run.suspend,
         "notAfter": None if run.not_after is None else format_instant(run.not_after),
         "duplicateOf": run.duplicate_of,
+        "dependsOn": run.depends_on,
+        "retry": run.retry and {"max": run.retry.max, "on": sorted(run.retry.on)},
+        "cancel": run.cancel,
+        "stagger": run.stagger and f"{run.stagger.step // 60_000}m",
+        "before": run.stagger and format_instant(run.stagger.before),
+        "sequence": None if run.sequence is None else format_instant(run.sequence),
     }
     return {
         "run": run.id,

@@ -38,7 +38,11 @@ def test_what_is_left_out_has_the_defaults_that_the_design_names() -> None:
     assert (gateway.timeout, gateway.settle, gateway.ca_file) == (30, 5, None)
     assert (gateway.same_minute_allowed, gateway.correlation_parameter) == (False, None)
     assert environment.limits == Limits(
-        max_runs_per_apply=200, concurrency=8, requests_per_second=None, claim_seconds=120
+        max_runs_per_apply=200,
+        max_runs_per_backfill=10_000,
+        concurrency=8,
+        requests_per_second=None,
+        claim_seconds=120,
     )
 
 
@@ -65,7 +69,11 @@ def test_every_field_that_is_given_arrives() -> None:
     )
     assert str(gateway.zone) == "UTC+08:00"
     assert environment.limits == Limits(
-        max_runs_per_apply=500, concurrency=16, requests_per_second=0.5, claim_seconds=60
+        max_runs_per_apply=500,
+        max_runs_per_backfill=2_000,
+        concurrency=16,
+        requests_per_second=0.5,
+        claim_seconds=60,
     )
 
 
@@ -78,12 +86,14 @@ def test_folders_are_normalised_and_environments_keep_their_order() -> None:
 def test_an_integral_float_is_an_integer() -> None:
     text = (CORPUS / "config/valid/everything.yaml").read_text(encoding="utf-8")
     text = text.replace("concurrency: 16", "concurrency: 16.0").replace("500", "500.0")
+    text = text.replace("2000", "2000.0")
     limits = (
         parse_configuration(Source(path="r.yaml", content=text.encode()))
         .environments["prod"]
         .limits
     )
-    assert [type(value) for value in (limits.concurrency, limits.max_runs_per_apply)] == [int, int]
+    numbers = (limits.concurrency, limits.max_runs_per_apply, limits.max_runs_per_backfill)
+    assert [type(value) for value in numbers] == [int] * 3
 
 
 def test_the_defaults_in_the_schema_are_those_of_the_program() -> None:
@@ -99,6 +109,7 @@ def test_the_defaults_in_the_schema_are_those_of_the_program() -> None:
     assert default(GatewayConfiguration, "same_minute_allowed") is False
     limits = definitions["limits"]["properties"]
     assert limits["maxRunsPerApply"]["default"] == default(Limits, "max_runs_per_apply")
+    assert limits["maxRunsPerBackfill"]["default"] == default(Limits, "max_runs_per_backfill")
     assert limits["concurrency"]["default"] == default(Limits, "concurrency")
     assert limits["claimSeconds"]["default"] == default(Limits, "claim_seconds")
 
@@ -137,7 +148,7 @@ def test_the_error_is_a_configuration_error_that_tells_every_problem_with_its_pl
     error = raised.value
     assert isinstance(error, InvalidConfigurationError)
     assert str(error).splitlines() == [str(problem) for problem in error.problems]
-    assert len(error.problems) == 7
+    assert len(error.problems) == 8
     assert error.exit_code is ExitCode.PROBLEM
 
 

@@ -3,7 +3,8 @@ from datetime import tzinfo
 import pytest
 
 from reconciler.manifest import read_file
-from reconciler.model import Run, Source, run_digest
+from reconciler.model import Retry, Run, Source, run_digest
+from reconciler.schema import load_schema
 from reconciler.times import business_date, format_instant, in_zone, parse_zone
 
 GMT8 = parse_zone("GMT+8")
@@ -95,3 +96,29 @@ def test_optional_fields_have_their_defaults() -> None:
     run = expand("flowId: 1, triggerTime: 1, parameters: {}")
     assert (run.revision, run.suspend, run.not_after, run.duplicate_of) == (1, False, None, None)
     assert (run.labels, run.description, run.id) == ({}, "", "a")
+
+
+def test_dependencies_retry_and_cancel_are_what_is_written() -> None:
+    run = expand(
+        "flowId: 1, triggerTime: 1, parameters: {}, retry: {max: 2, on: [SKIP, FAIL]}, "
+        "dependsOn: [wind, wind, wind-march/2024-03-01], cancel: true"
+    )
+    assert run.depends_on == ("wind", "wind", "wind-march/2024-03-01")
+    assert run.retry == Retry(max=2, on=frozenset({"SKIP", "FAIL"}))
+    assert run.cancel is True
+    places = [run.place_of(f"/spec/dependsOn/{index}") for index in range(3)]
+    assert len({place.column for place in places}) == 3
+    assert {place.line for place in places} == {4}
+
+
+def test_a_retry_is_for_failure_unless_it_says_otherwise() -> None:
+    run = expand("flowId: 1, triggerTime: 1, parameters: {}, retry: {max: 1.0}")
+    assert run.retry == Retry(max=1, on=frozenset({"FAIL", "INTERNAL_ERROR", "TIMEOUT"}))
+    spec = load_schema("trigger")["$defs"]["retry"]["properties"]["on"]
+    assert run.retry.on == frozenset(spec["default"])
+
+
+def test_a_trigger_is_moved_and_ordered_by_its_own_time_alone() -> None:
+    run = expand("flowId: 1, triggerTime: 1, parameters: {}")
+    assert (run.stagger, run.delay, run.sequence, run.attempt) == (None, 0, None, 1)
+    assert (run.depends_on, run.retry, run.cancel) == ((), None, False)

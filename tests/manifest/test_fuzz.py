@@ -10,6 +10,7 @@ from reconciler.model import Problem, Source, wire_parameters
 from tests.corpus.examples import CORPUS
 
 MANIFEST = (CORPUS / "manifests/valid/everything.yaml").read_bytes()
+BACKFILL = (CORPUS / "manifests/valid/backfill-everything.yaml").read_bytes()
 CONFIGURATION = (CORPUS / "config/valid/everything.yaml").read_bytes()
 PIECES = [
     *(
@@ -46,6 +47,8 @@ PIECES = [
         "%YAML 1.2\n",
     ),
     *("apiVersion: reconciler/v1\n", "kind: Trigger\n", "metadata:", "name: ", "spec:", "flowId: "),
+    *("kind: Backfill\n", "matrix: ", "exclude: ", "every: ", "cron: ", "from: ", "to: "),
+    *("1m", "0 8 * * *", "1970-01-01", "dependsOn: ", "retry: ", "stagger: ", "SITE: "),
     *("triggerTime: ", "businessDate: ", "9999-12-31", "parameters: ", "1e999", ".nan", "\ufeff"),
     *("null", "~", "0x", "风", "\u2028", "\x00", "\ud7ff", "\U0010ffff", "9" * 30, "@", "`"),
 ]
@@ -93,7 +96,7 @@ def test_any_arrangement_of_yaml_is_problems_or_runs(pieces: list[str]) -> None:
 
 
 @given(
-    st.sampled_from([MANIFEST, CONFIGURATION]),
+    st.sampled_from([MANIFEST, BACKFILL, CONFIGURATION]),
     st.lists(
         st.tuples(st.floats(0, 1), st.integers(0, 12), st.sampled_from(PIECES)),
         min_size=1,

@@ -6,7 +6,10 @@ from reconciler.manifest import FileResult, combine, is_manifest_path, read_file
 from reconciler.manifest.build import MOST_EXPANDED_CHARACTERS
 from reconciler.manifest.document import read_documents
 from reconciler.manifest.events import MOST_ALIASES, MOST_EVENTS, MOST_NESTING
+from reconciler.manifest.reading import VERBATIM
+from reconciler.manifest.verbatim import ANY
 from reconciler.model import Place, Problem, Source
+from reconciler.schema.paths import Path
 
 HEAD = "apiVersion: reconciler/v1\nkind: Trigger\n"
 
@@ -95,8 +98,82 @@ def test_two_revisions_of_one_name_are_a_taken_name_as_well() -> None:
     assert [problem.code for problem in declared.problems] == ["name-taken", "name-taken"]
 
 
+BACKFILL = """\
+apiVersion: reconciler/v1
+kind: Backfill
+metadata: {name: a}
+spec:
+  flowId: 2
+  businessDates: {from: 2024-03-01, to: 2024-03-05, every: 1d}
+  matrix: {SITE: [012, no]}
+"""
+
+
+def test_the_runs_of_a_backfill_do_not_take_its_name_from_one_another() -> None:
+    declared = combine([read(BACKFILL)])
+    assert not declared.problems
+    assert len(declared.runs) == 10
+    assert {run.manifest for run in declared.runs} == {"a"}
+
+
+@pytest.mark.parametrize("texts", [(BACKFILL, manifest("a")), (manifest("a"), BACKFILL)])
+def test_a_backfill_and_another_manifest_with_its_name_are_reported_once_each(
+    texts: tuple[str, str],
+) -> None:
+    """And only the first one's runs are kept: what is wrong with the others hides the cause."""
+    first = read(texts[0], "t/1.yaml")
+    declared = combine([first, read(texts[1], "t/2.yaml"), read(BACKFILL, "t/3.yaml")])
+    assert [(str(p.place), p.code, p.pointer) for p in declared.problems] == [
+        (f"t/{number}.yaml:3:18", "name-taken", "/metadata/name") for number in (1, 2, 3)
+    ]
+    assert declared.runs == first.runs
+
+
+def test_backfills_with_one_name_in_one_file_are_two_manifests() -> None:
+    declared = combine([read(f"{BACKFILL}---\n{BACKFILL}")])
+    assert [problem.place.line for problem in declared.problems] == [3, 11]
+    assert len(declared.runs) == 10
+
+
+def test_the_limit_of_a_backfill_is_passed_on() -> None:
+    source = Source(path="t/a.yaml", content=BACKFILL.encode())
+    assert len(read_file(source, UTC, max_runs=10).runs) == 10
+    (problem,) = read_file(source, UTC, max_runs=9).problems
+    assert (problem.code, problem.pointer) == ("range", "/spec/businessDates")
+    assert read_manifests([source], UTC, max_runs=9).problems == (problem,)
+    assert len(read_manifests([source], UTC).runs) == 10
+
+
+def test_values_of_a_matrix_and_of_exclusions_are_the_text_that_was_written() -> None:
+    text = BACKFILL.replace("[012, no]", "[012, no, ~, 1e3, '012 ', .inf, \"\"]")
+    values = [dict(run.parameters)["SITE"] for run in read(text).runs[:7]]
+    assert values == ["012", "no", "~", "1e3", "012 ", ".inf", ""]
+    left = read(f'{text}  exclude: [{{SITE: no}}, {{SITE: .inf}}, {{SITE: ~}}, {{SITE: ""}}]\n')
+    values = [dict(run.parameters)["SITE"] for run in left.runs[:3]]
+    assert values == ["012", "1e3", "012 "]
+
+
+def test_only_the_values_are_text_and_not_what_stands_elsewhere() -> None:
+    text = BACKFILL.replace("[012, no]", "012") + "  exclude: [012]\n  dependsOn: [012]\n"
+    assert codes(text) == ["type", "type", "type"]
+    documents, _ = read_documents(Source(path="a.yaml", content=text.encode()), VERBATIM)
+    spec = documents[0].value["spec"]
+    assert (spec["matrix"], spec["exclude"], spec["dependsOn"]) == ({"SITE": 12}, [12], [12])
+
+
+def test_a_path_of_texts_may_leave_a_key_or_an_index_open() -> None:
+    text = "{a: {b: [1], c: [1], d: [1]}, e: {b: [1], c: [1]}, f: [[1, [1]], {b: 1}]}"
+    paths: set[Path] = {("a", "b"), (ANY, "c"), ("f", 0), ("f", ANY, "b", "deeper")}
+    documents, _ = read_documents(Source(path="a.yaml", content=text.encode()), frozenset(paths))
+    assert documents[0].value == {
+        "a": {"b": ["1"], "c": ["1"], "d": [1]},
+        "e": {"b": [1], "c": ["1"]},
+        "f": [["1", [1]], {"b": 1}],
+    }
+
+
 def test_the_same_content_always_gives_the_same_result() -> None:
-    text = manifest("a", parameters="{B: 1, A: 2}") + "---\n- broken\n"
+    text = manifest("a", parameters="{B: 1, A: 2}") + "---\n- broken\n---\n" + BACKFILL
     assert read(text) == read(text)
 
 

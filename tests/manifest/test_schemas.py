@@ -89,12 +89,20 @@ ODD = st.one_of(
     st.sampled_from(
         ["2024-03-02T08:00:00+08:00", "https://a", "http://127.0.0.1", "../a", "x/.git"]
     ),
+    st.sampled_from(
+        ["1d", "1M", "01d", "5m\n", "0 8 * * 1-5", "0 0 30 2 *", "a/b", "a/ b", "FAIL"]
+    ),
+    st.lists(st.sampled_from(["FAIL", "SKIP", "wind", "Wind", "a/b", "", None]), max_size=2),
+    st.just({"SITE": ["a", 1, True, None]}),
+    st.just([{"SITE": "a"}, {}]),
+    st.just({"from": "2024-03-01", "to": "2024-03-02", "every": "1d"}),
+    st.just({"from": 1, "to": "2024-03-02T00:00:00Z", "cron": "* * * * *", "every": "1d"}),
     st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
     st.lists(st.integers(), max_size=2),
     st.dictionaries(st.sampled_from(["name", "flowId", "at", "triggerTime", ""]), st.integers()),
 )
 VALID: list[tuple[SchemaName, Any]] = [
-    *((name, document.value) for label, name, document in documents() if "/everything/" in label),
+    *((name, document.value) for label, name, document in documents() if "everything/" in label),
     ("plan", PLAN),
     ("ledger", {"v": 1, "event": "observed", "at": AT, "run": RUN, "status": 1}),
 ]

@@ -1,0 +1,103 @@
+"""`kind: Backfill`: many runs, one for each time and each combination of the matrix."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import Any
+
+from reconciler.expansion.ceiling import bounded_slots, check_names
+from reconciler.expansion.common import Manifest, RefusedError, parameters, shared
+from reconciler.expansion.exclusion import exclusion_findings, leaves_out, read_exclusion
+from reconciler.expansion.matrix import Combination, combinations, matrix_findings
+from reconciler.expansion.ranges import range_findings, timetable
+from reconciler.expansion.slots import Slot, Timetable
+from reconciler.expansion.stagger import fits, staggers
+from reconciler.model import EpochMs, Run, Stagger, run_digest
+from reconciler.schema import Finding
+from reconciler.times import in_zone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Start:
+    """The runs of one time."""
+
+    slot: Slot
+    combinations: Sequence[Combination]  # at least one
+    stagger: Stagger | None = None
+
+
+def backfill_runs(manifest: Manifest, zone: tzinfo, max_runs: int) -> tuple[Run, ...]:
+    """The runs, at least one. Raises RefusedError with everything that stands against them."""
+    spec = manifest.value["spec"]
+    findings = (
+        *matrix_findings(spec),
+        *exclusion_findings(spec),
+        *range_findings(spec),
+    )
+    if findings:
+        raise RefusedError(findings)
+    table = timetable(spec, zone)
+    slots = bounded_slots(spec, table, max_runs)
+    if not slots:
+        words = "has no time between its two ends"
+        raise RefusedError([Finding(path=table.path, code="empty", words=words)])
+    check_names(manifest.value["metadata"]["name"], spec, slots)
+    return tuple(_runs(manifest, _starts(spec, table, slots)))
+
+
+def _starts(spec: Mapping[str, Any], table: Timetable, slots: Iterable[Slot]) -> Sequence[_Start]:
+    """What is left of times and combinations when the excluded ones are taken away."""
+    exclusion = read_exclusion(spec)
+    listed = [
+        (combination, exclusion.of(combination))
+        for combination in combinations(spec.get("matrix", {}), parameters(spec))
+    ]
+    starts = []
+    for slot in slots:
+        day = table.business_date(slot)
+        kept = [one for one, times in listed if not leaves_out(times, day, slot.base)]
+        if kept:
+            starts.append(_Start(slot=slot, combinations=kept))
+    if not starts:
+        words = "leaves nothing of the backfill: take entries away, or the manifest"
+        raise RefusedError([Finding(path=("spec", "exclude"), code="empty", words=words)])
+    return _staggered(starts, spec["stagger"], table) if "stagger" in spec else starts
+
+
+def _staggered(starts: Sequence[_Start], every: str, table: Timetable) -> Sequence[_Start]:
+    found = []
+    for start, stagger in zip(
+        starts, staggers(every, table, [start.slot for start in starts]), strict=True
+    ):
+        if not fits(stagger, start.slot.base, len(start.combinations)):
+            raise RefusedError([_too_far_apart(start, stagger, table)])
+        found.append(_Start(slot=start.slot, combinations=start.combinations, stagger=stagger))
+    return found
+
+
+def _too_far_apart(start: _Start, stagger: Stagger, table: Timetable) -> Finding:
+    end = in_zone(stagger.before, table.zone).isoformat(timespec="minutes")
+    words = (
+        f"the {len(start.combinations)} runs of {start.slot.label} do not all start before the "
+        f"next date or time, {end}, if they are this far apart: write a smaller stagger"
+    )
+    return Finding(path=("spec", "stagger"), code="range", words=words)
+
+
+def _runs(manifest: Manifest, starts: Sequence[_Start]) -> Iterator[Run]:
+    name, spec = manifest.value["metadata"]["name"], manifest.value["spec"]
+    common = shared(manifest)
+    newest_first = spec.get("order") == "descending"
+    ends = starts[0].slot.base + starts[-1].slot.base
+    for start in starts:
+        base = start.slot.base
+        for combination in start.combinations:
+            yield Run(
+                **common,
+                name=f"{name}/{start.slot.label}{combination.segments}",
+                trigger_time=base,
+                parameters=combination.parameters,
+                digest=run_digest(common["flow_id"], base, combination.parameters),
+                stagger=start.stagger,
+                sequence=EpochMs(ends - base) if newest_first else None,
+            )

@@ -1,0 +1,136 @@
+"""What both kinds of manifest have in common."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from sys import intern
+from typing import Any, Protocol, TypedDict
+
+from reconciler.model import EpochMs, Parameters, Place, Problem, Retry, Run
+from reconciler.schema import Finding, Where
+from reconciler.schema.paths import Path, pointer
+from reconciler.times import parse_instant
+
+FIRST = EpochMs(0)
+# A day less than the calendar has, so that every zone can show the instant.
+LAST = EpochMs(253402214399999)  # 9999-12-30T23:59:59.999Z
+
+_RETRIED = frozenset({"FAIL", "INTERNAL_ERROR", "TIMEOUT"})
+_NOT_AFTER: Path = ("spec", "notAfter")
+_TRIGGER_TIME = "/spec/triggerTime"
+_DATES = ("/spec/businessDate", "/spec/businessDates", "/spec/triggerTimes")
+_PLACED_FIELDS = (
+    *("flowId", "triggerTime", "businessDate", "businessDates", "triggerTimes"),
+    *("stagger", "matrix", "revision", "duplicateOf"),
+)
+# Where the rules point at: a place is kept for each that the manifest has.
+_PLACED = tuple((name, ("spec", name), f"/spec/{name}") for name in _PLACED_FIELDS)
+
+
+class Manifest(Protocol):
+    """A manifest that conforms to its schema, with the places of its values."""
+
+    @property
+    def file(self) -> str:
+        """Its file, relative to the repository's root."""
+
+    @property
+    def value(self) -> Any:
+        """Its plain value."""
+
+    def place(self, path: Path, where: Where = "value") -> Place:
+        """Where a value stands."""
+
+    def problem(self, finding: Finding) -> Problem:
+        """The finding at its place."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expanded:
+    """The runs that a manifest declares, or else the reasons why it declares none."""
+
+    runs: tuple[Run, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+class RefusedError(Exception):
+    """The manifest declares no run, for these reasons."""
+
+    def __init__(self, findings: Iterable[Finding]) -> None:
+        super().__init__()
+        self.findings = tuple(findings)
+
+
+class Shared(TypedDict):
+    """What all runs of a manifest have alike."""
+
+    revision: int
+    flow_id: int
+    place: Place
+    places: Mapping[str, Place]
+    labels: Mapping[str, str]
+    description: str
+    suspend: bool
+    not_after: EpochMs | None
+    duplicate_of: str | None
+    depends_on: tuple[str, ...]
+    retry: Retry | None
+    cancel: bool
+
+
+def shared(manifest: Manifest) -> Shared:
+    """Read those fields. Raises RefusedError for a time that is out of range."""
+    metadata, spec = manifest.value["metadata"], manifest.value["spec"]
+    return Shared(
+        revision=int(spec.get("revision", 1)),
+        flow_id=int(spec["flowId"]),  # 3377.0 is an integer to JSON Schema
+        place=manifest.place(()),
+        places=_places(manifest, spec),
+        labels={intern(key): intern(value) for key, value in metadata.get("labels", {}).items()},
+        description=metadata.get("description", ""),
+        suspend=spec.get("suspend", False),
+        not_after=in_range(instant(spec["notAfter"]), _NOT_AFTER) if "notAfter" in spec else None,
+        duplicate_of=spec.get("duplicateOf"),
+        depends_on=tuple(spec.get("dependsOn", ())),
+        retry=_retry(spec["retry"]) if "retry" in spec else None,
+        cancel=spec.get("cancel", False),
+    )
+
+
+def parameters(spec: Mapping[str, Any]) -> Parameters:
+    """The manifest's own parameters, in the author's order."""
+    return tuple((intern(key), value) for key, value in spec.get("parameters", {}).items())
+
+
+def instant(value: str | float) -> EpochMs:
+    """A time as the schema allows it: RFC 3339, or milliseconds, perhaps as an integral float."""
+    return parse_instant(value) if isinstance(value, str) else EpochMs(int(value))
+
+
+def in_range(found: EpochMs, path: Path) -> EpochMs:
+    """The instant. Raises RefusedError, pointing at the path, for one that no run can have."""
+    if not FIRST <= found <= LAST:
+        raise RefusedError([out_of_range(path)])
+    return found
+
+
+def out_of_range(path: Path) -> Finding:
+    """The finding for a time that cannot be worked with."""
+    words = "must lie between 1970-01-01 and 9999-12-30, UTC"
+    return Finding(path=path, code="range", words=words)
+
+
+def _retry(value: Mapping[str, Any]) -> Retry:
+    return Retry(max=int(value["max"]), on=frozenset(value.get("on", _RETRIED)))
+
+
+def _places(manifest: Manifest, spec: Mapping[str, Any]) -> dict[str, Place]:
+    places = {"/metadata/name": manifest.place(("metadata", "name"))}
+    for name, path, pointer_ in _PLACED:
+        if name in spec:
+            places[pointer_] = manifest.place(path)
+    for index in range(len(spec.get("dependsOn", ()))):
+        item: Path = ("spec", "dependsOn", index)
+        places[pointer(item)] = manifest.place(item)
+    if _TRIGGER_TIME not in places:
+        places[_TRIGGER_TIME] = next(places[one] for one in _DATES if one in places)
+    return places

@@ -1,0 +1,38 @@
+"""`cron`: dates, and times of day that are the same on each of them."""
+
+from collections.abc import Iterator
+from datetime import date, datetime, time, timedelta
+
+_SECOND = timedelta(seconds=1)
+_ANY_DAY = datetime(2000, 1, 1)  # noqa: DTZ001 - on a clock, whatever its zone
+_FIRST_POSSIBLE = datetime(1, 1, 1, second=1)  # noqa: DTZ001 - the same
+
+
+def cron_times(expression: str) -> tuple[time, ...]:
+    """The times of day at which a valid expression fires; at least one."""
+    minute, hour, *_ = expression.split()
+    found: list[time] = []
+    for match in _matches(f"{minute} {hour} * * *", _ANY_DAY):
+        if match.date() > _ANY_DAY.date():
+            break
+        found.append(match.time())
+    return tuple(found)
+
+
+def cron_dates(expression: str, first: date, last: date) -> Iterator[date]:
+    """The dates on which it fires, both ends included."""
+    _, _, *days = expression.split()
+    for match in _matches(f"0 0 {' '.join(days)}", datetime.combine(first, time())):
+        if match.date() > last:
+            return
+        yield match.date()
+
+
+def _matches(expression: str, first: datetime) -> Iterator[datetime]:
+    """When it fires, from then on; until it would not for fifty years."""
+    from cronsim import CronSim
+
+    try:
+        yield from CronSim(expression, max(first, _FIRST_POSSIBLE) - _SECOND)
+    except (OverflowError, ValueError):  # beyond the year 9999
+        return

@@ -1,0 +1,147 @@
+"""The dates and times that a backfill means, on a clock that is never changed.
+
+Which times there are on a date never depends on where the range begins or ends.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Protocol
+
+from reconciler.expansion.cron import cron_dates, cron_times
+from reconciler.expansion.steps import Days, Minutes, Months, dates
+
+_DAY_MINUTES = 24 * 60
+_HOUR_MINUTES = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grain:
+    """What follows from how far apart the times are."""
+
+    names_time: bool = False  # a run's name gives the time of day beside the date
+    below_a_day: bool = False  # a time that clocks skip is left out; otherwise it moves on
+    both: bool = False  # of a time that clocks show twice both are meant; otherwise the first
+
+
+class Grid(Protocol):
+    """Dates, and times of day on each of them."""
+
+    @property
+    def grain(self) -> Grain:
+        """How fine it is."""
+
+    def dates(self) -> Iterator[date]:
+        """The dates, ascending."""
+
+    def times(self, day: date) -> Sequence[time]:
+        """The times on one of the dates, ascending."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DateGrid:
+    """Every so many days or months, at the same times of day."""
+
+    first: date
+    last: date
+    step: Days | Months
+    at: tuple[time, ...]
+    grain: Grain
+
+    def dates(self) -> Iterator[date]:
+        """The dates, both ends included."""
+        return dates(self.first, self.last, self.step)
+
+    def times(self, day: date) -> Sequence[time]:  # noqa: ARG002 - the same on each
+        """The times of day."""
+        return self.at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CronGrid:
+    """The dates and times of a cron expression."""
+
+    first: date
+    last: date
+    expression: str
+    at: tuple[time, ...]
+    grain: Grain
+
+    def dates(self) -> Iterator[date]:
+        """The dates, both ends included."""
+        return cron_dates(self.expression, self.first, self.last)
+
+    def times(self, day: date) -> Sequence[time]:  # noqa: ARG002 - the same on each
+        """The times of day."""
+        return self.at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningGrid:
+    """Every so many minutes, backwards and forwards from one time and on over midnight."""
+
+    first: date
+    last: date
+    anchor: datetime
+    step: Minutes
+    grain: Grain
+
+    def dates(self) -> Iterator[date]:
+        """The dates, both ends included; from the anchor on, if the step passes over some."""
+        if self.grain.below_a_day:
+            return dates(self.first, self.last, Days(count=1))
+        steps = (datetime.combine(self.last, time.max) - self.anchor) // self._span
+        return ((self.anchor + index * self._span).date() for index in range(steps + 1))
+
+    def times(self, day: date) -> Sequence[time]:
+        """The times of day, none where the step passes over the date."""
+        midnight = datetime.combine(day, time())
+        past_midnight = (self.anchor - midnight) % self._span
+        return _times_until_midnight(past_midnight, self.step)
+
+    @property
+    def _span(self) -> timedelta:
+        return timedelta(minutes=self.step.count)
+
+
+def stepped(first: date, last: date, step: Days | Months, at: time) -> DateGrid:
+    """Every so many days or months, at one time of day."""
+    return DateGrid(first=first, last=last, step=step, at=(at,), grain=Grain())
+
+
+def daily(first: date, last: date, step: Minutes, at: time) -> DateGrid:
+    """Each date, every so many minutes until midnight, each day anew from `at` on."""
+    past_midnight = datetime.combine(date.min, at) - datetime.combine(date.min, time())
+    times = tuple(_times_until_midnight(past_midnight, step))
+    return DateGrid(first=first, last=last, step=Days(count=1), at=times, grain=_grain(step))
+
+
+def running(first: date, last: date, step: Minutes, anchor: datetime) -> RunningGrid:
+    """Every so many minutes, over midnight as well, one of the times being the anchor."""
+    return RunningGrid(first=first, last=last, anchor=anchor, step=step, grain=_grain(step))
+
+
+def cron(first: date, last: date, expression: str) -> CronGrid:
+    """What a valid cron expression names."""
+    times = cron_times(expression)
+    several = len(times) > 1
+    grain = Grain(names_time=several, below_a_day=several)
+    return CronGrid(first=first, last=last, expression=expression, at=times, grain=grain)
+
+
+def _grain(step: Minutes) -> Grain:
+    return Grain(
+        names_time=True,
+        below_a_day=step.count < _DAY_MINUTES,
+        both=step.count <= _HOUR_MINUTES,
+    )
+
+
+def _times_until_midnight(past_midnight: timedelta, step: Minutes) -> list[time]:
+    start, found = datetime.combine(date.min, time()), []
+    for minutes in range(0, _DAY_MINUTES, step.count):
+        after = past_midnight + timedelta(minutes=minutes)
+        if after >= timedelta(days=1):
+            break
+        found.append((start + after).time())
+    return found

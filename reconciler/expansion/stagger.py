@@ -1,0 +1,47 @@
+"""`stagger`: how far the runs of one time may be moved apart."""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from datetime import date
+from functools import cache
+
+from reconciler.expansion.common import LAST
+from reconciler.expansion.slots import Slot, Timetable
+from reconciler.expansion.steps import Minutes, parse_step
+from reconciler.model import EpochMs, Stagger
+from reconciler.times import end_of_date
+
+_MINUTE = 60_000  # milliseconds
+
+
+def staggers(every: str, table: Timetable, slots: Sequence[Slot]) -> Iterator[Stagger]:
+    """How the runs of each slot may be moved.
+
+    They stay on their date, or the flow would process another one; and before the backfill's next
+    time, be it in range or not.
+    """
+    step = parse_step(every)
+    apart = step.count * _MINUTE if isinstance(step, Minutes) else 0
+
+    @cache
+    def bases(day: date) -> Sequence[EpochMs]:
+        return sorted(slot.base for slot in table.on(day))
+
+    for slot in slots:
+        before = _end_of_date(slot, table)
+        if table.grid.grain.below_a_day:
+            after = bisect_right(bases(slot.date), slot.base)
+            before = min([before, *bases(slot.date)[after : after + 1]])
+        yield Stagger(step=apart, before=before)
+
+
+def fits(stagger: Stagger, base: EpochMs, runs: int) -> bool:
+    """Whether so many runs, the first of them at the base, all start in time."""
+    return base + (runs - 1) * stagger.step < stagger.before
+
+
+def _end_of_date(slot: Slot, table: Timetable) -> EpochMs:
+    try:
+        return min(end_of_date(slot.base, table.zone), EpochMs(LAST + 1))
+    except OverflowError:  # in the year 10000
+        return EpochMs(LAST + 1)

@@ -1,0 +1,77 @@
+"""`every`: how far apart the times of a backfill lie on the clock."""
+
+import re
+from calendar import monthrange
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+_EVERY = re.compile(r"([0-9]+)(m|h|d|w|mo|M)")
+_MINUTES_OF = {"m": 1, "h": 60}
+_DAYS_OF = {"d": 1, "w": 7}
+_MONTHS = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Minutes:
+    """A step that is written in minutes or hours."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Days:
+    """A step of whole days."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Months:
+    """A step of whole months."""
+
+    count: int
+
+
+Step = Minutes | Days | Months
+
+
+def parse_step(text: str) -> Step:
+    """`15m`, `6h`, `1d`, `1w`, `1mo` (or `1M`), as the schema has made sure."""
+    match = _EVERY.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is not a step")
+    count, unit = int(match[1]), match[2]
+    if unit in _MINUTES_OF:
+        return Minutes(count=count * _MINUTES_OF[unit])
+    if unit in _DAYS_OF:
+        return Days(count=count * _DAYS_OF[unit])
+    return Months(count=count)
+
+
+def dates(first: date, last: date, step: Days | Months) -> Iterator[date]:
+    """The dates from the first on, the last included if the step meets it.
+
+    Months are counted from the first date, each in a month that is too short on its last day: from
+    the 31st that is the 30th of April and the 31st again in May.
+    """
+    index = 0
+    while True:
+        try:
+            found = _moved(first, step, index)
+        except (OverflowError, ValueError):  # beyond the year 9999
+            return
+        if found > last:
+            return
+        yield found
+        index += 1
+
+
+def _moved(start: date, step: Days | Months, times: int) -> date:
+    if isinstance(step, Days):
+        return start + timedelta(days=step.count * times)
+    years, month = divmod(start.month - 1 + step.count * times, _MONTHS)
+    year = start.year + years
+    if year > date.max.year:
+        raise OverflowError
+    return date(year, month + 1, min(start.day, monthrange(year, month + 1)[1]))

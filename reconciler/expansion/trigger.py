@@ -1,0 +1,45 @@
+"""`kind: Trigger`: one run."""
+
+from collections.abc import Mapping
+from datetime import date, time, tzinfo
+from typing import Any
+
+from reconciler.expansion.common import (
+    Manifest,
+    RefusedError,
+    in_range,
+    instant,
+    out_of_range,
+    parameters,
+    shared,
+)
+from reconciler.model import EpochMs, Run, run_digest
+from reconciler.schema.paths import Path
+from reconciler.times import business_date_instant
+
+_TRIGGER_TIME: Path = ("spec", "triggerTime")
+_BUSINESS_DATE: Path = ("spec", "businessDate")
+
+
+def trigger_run(manifest: Manifest, zone: tzinfo) -> Run:
+    """The run. Raises RefusedError for a time that it cannot have."""
+    spec = manifest.value["spec"]
+    trigger_time, own, common = _trigger_time(spec, zone), parameters(spec), shared(manifest)
+    return Run(
+        **common,
+        name=manifest.value["metadata"]["name"],
+        trigger_time=trigger_time,
+        parameters=own,
+        digest=run_digest(common["flow_id"], trigger_time, own),
+    )
+
+
+def _trigger_time(spec: Mapping[str, Any], zone: tzinfo) -> EpochMs:
+    if "triggerTime" in spec:
+        return in_range(instant(spec["triggerTime"]), _TRIGGER_TIME)
+    day, at = date.fromisoformat(spec["businessDate"]), time.fromisoformat(spec.get("at", "00:00"))
+    try:
+        found = business_date_instant(day, at, zone)
+    except (OverflowError, ValueError):  # the next day, or its time in UTC, has no date
+        raise RefusedError([out_of_range(_BUSINESS_DATE)]) from None
+    return in_range(found, _BUSINESS_DATE)
