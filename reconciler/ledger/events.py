@@ -35,6 +35,7 @@ class ClaimedRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     digest: Digest
     trigger_time: EpochMs
     flow_id: int | None = None  # with it, a run whose manifest is gone can still be looked for
+    stagger: int = 0  # milliseconds by which the trigger time was moved; the digest is without
 
 
 class Claim(_Event, frozen=True, kw_only=True):
@@ -85,10 +86,20 @@ class Absent(_Event, frozen=True, kw_only=True):
 
 
 class Observed(_Event, frozen=True, kw_only=True):
-    """The instance's status, as the service said it."""
+    """The instance's final status, as the service said it."""
 
     run: RunId
-    status: int | str
+    status: int | str  # EnOS's number; NOT_FOUND: the service no longer knows the instance
+    claim: ClaimId | None = None  # the one under which it was started
+
+
+class Cancelled(_Event, frozen=True, kw_only=True):
+    """The service was asked to cancel the run's instance, and this is what it answered."""
+
+    run: RunId
+    code: int  # 0: it was done
+    message: str = ""
+    claim: ClaimId | None = None  # the one under which it was started
 
 
 class Resolved(_Event, frozen=True, kw_only=True):
@@ -101,12 +112,14 @@ class Resolved(_Event, frozen=True, kw_only=True):
     reason: str = ""
 
 
-Event = Claim | Triggered | Rejected | Unknown | Absent | Observed | Resolved
+Event = Claim | Triggered | Rejected | Unknown | Absent | Observed | Cancelled | Resolved
 
 
 def claimed_run(run: Run) -> ClaimedRun:
     """What a claim holds of the run."""
-    return ClaimedRun(digest=run.digest, trigger_time=run.trigger_time, flow_id=run.flow_id)
+    return ClaimedRun(
+        digest=run.digest, trigger_time=run.trigger_time, flow_id=run.flow_id, stagger=run.delay
+    )
 
 
 _encoder = msgspec.json.Encoder()

@@ -7,6 +7,7 @@ import msgspec
 from reconciler.errors import LedgerError
 from reconciler.ledger.events import (
     Absent,
+    Cancelled,
     Event,
     Observed,
     Rejected,
@@ -15,17 +16,12 @@ from reconciler.ledger.events import (
     Unknown,
 )
 from reconciler.ledger.records import STARTED, Phase, Record
+from reconciler.ledger.statuses import FAILED, SUCCEEDED, status_name
 from reconciler.model import EpochMs
 
-Outcome = Triggered | Rejected | Unknown | Absent | Observed | Resolved
+Outcome = Triggered | Rejected | Unknown | Absent | Observed | Cancelled | Resolved
 
 LOST = "Restore the ledger's folder from the branch's history; nothing is started until then."
-
-# EnOS reference, FlowInstance status: those that are final, by number and by name.
-_NAMES = {-1: "FAIL", 0: "INIT", 1: "SUCCESS", 2: "RUNNING", 3: "SUSPEND", 4: "INTERNAL_ERROR"}
-_NAMES |= {5: "WAIT", 6: "READY", 7: "TIMEOUT", 8: "CANCEL", 9: "RERUN", 10: "SKIP"}
-_SUCCEEDED = frozenset({"SUCCESS"})
-_FAILED = frozenset({"FAIL", "INTERNAL_ERROR", "TIMEOUT", "CANCEL", "SKIP"})
 
 
 def with_outcome(record: Record | None, event: Outcome) -> Record:
@@ -41,8 +37,8 @@ def with_outcome(record: Record | None, event: Outcome) -> Record:
             f"the ledger has {kind_of(event)} for {event.run}, which was never claimed", hint=LOST
         )
     match event:
-        case Observed():
-            return _observed(record, event)
+        case Observed() | Cancelled():
+            return _of_instance(record, event)
         case Resolved():
             return _resolved(record, event)
         case Rejected() | Unknown() | Absent():
@@ -92,20 +88,18 @@ def _not_started(record: Record, event: Rejected | Unknown | Absent) -> Record:
             assert_never(event)
 
 
-def _observed(record: Record, event: Observed) -> Record:
+def _of_instance(record: Record, event: Observed | Cancelled) -> Record:
     if record.phase not in STARTED:
         raise LedgerError(
             f"the ledger has {kind_of(event)} for {event.run}, and not that it was started",
             hint=LOST,
         )
-    status = (
-        _NAMES.get(event.status, str(event.status))
-        if isinstance(event.status, int)
-        else (event.status.upper())
-    )
-    if status in _SUCCEEDED:
+    if isinstance(event, Cancelled):
+        return msgspec.structs.replace(record, cancelled=event.message or "done")
+    status = status_name(event.status)
+    if status in SUCCEEDED:
         phase = Phase.SUCCEEDED
-    elif status in _FAILED:
+    elif status in FAILED:
         phase = Phase.FAILED
     else:
         phase = record.phase

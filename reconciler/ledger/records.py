@@ -53,6 +53,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     instances: tuple[InstanceId, ...] = ()  # more than one: the run was started twice
     triggered_at: str | None = None
     status: str | None = None  # the instance's, as last observed
+    cancelled: str | None = None  # what the service answered to a cancellation
     error: str | None = None
     evidence: Any = None
 
@@ -80,3 +81,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     def may_have_started(self) -> bool:
         """Whether an instance of the run exists or could exist."""
         return self.phase in MAY_HAVE_STARTED
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the instance is known to have ended, and not with success."""
+        return self.phase is Phase.FAILED

@@ -1,0 +1,29 @@
+"""What becomes of an instance: the statuses of the EnOS reference, and which of them are final."""
+
+# EnOS reference, FlowInstance status.
+_NAMES = {-1: "FAIL", 0: "INIT", 1: "SUCCESS", 2: "RUNNING", 3: "SUSPEND", 4: "INTERNAL_ERROR"}
+_NAMES |= {5: "WAIT", 6: "READY", 7: "TIMEOUT", 8: "CANCEL", 9: "RERUN", 10: "SKIP"}
+
+NOT_FOUND = "NOT_FOUND"  # not EnOS's: the service no longer knows the instance
+SUCCEEDED = frozenset({"SUCCESS"})
+FAILED = frozenset({"FAIL", "INTERNAL_ERROR", "TIMEOUT", "CANCEL", "SKIP", NOT_FOUND})
+FINAL = SUCCEEDED | FAILED
+
+_MEANINGS = {
+    "FAIL": "a task of the flow failed",
+    "INTERNAL_ERROR": "the service failed to run it",
+    "TIMEOUT": "it ran longer than the flow allows",
+    "CANCEL": "it was cancelled",
+    "SKIP": "the service skipped it: nothing ran",
+    NOT_FOUND: "the service no longer knows the instance: nobody can tell how it ended",
+}
+
+
+def status_name(status: int | str) -> str:
+    """EnOS's name of the status; a number that the reference does not have, as text."""
+    return status.upper() if isinstance(status, str) else _NAMES.get(status, str(status))
+
+
+def status_meaning(name: str) -> str | None:
+    """What a final status other than success says of the run, in words."""
+    return _MEANINGS.get(name)

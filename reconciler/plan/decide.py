@@ -1,0 +1,150 @@
+"""What is to be done with one run, by what the ledger says of it."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import assert_never
+
+from reconciler.ledger import Ledger, Record, RunState
+from reconciler.ledger.statuses import status_meaning
+from reconciler.model import EpochMs, Run, RunId, first_attempt, run_name
+from reconciler.plan.dependencies import Dependencies, Standing
+from reconciler.plan.values import Action, Decision, FlowCheck
+from reconciler.rules import Findings
+from reconciler.times import format_instant
+
+UNSETTLED = frozenset({RunState.CLAIMED, RunState.IN_DOUBT})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What every decision is derived from."""
+
+    ledger: Ledger
+    findings: Findings
+    now: EpochMs
+    problems: bool  # some manifest has a problem, so nothing is started
+    unsettled: Mapping[str, Sequence[RunId]]  # by digest and by name: not known whether started
+    dependencies: Dependencies
+    flows: Mapping[int, FlowCheck]  # those that the service was asked about
+
+
+def decide(run: Run, record: Record | None, context: Context) -> Decision:
+    """Decide on a declared run; `record` is that of this very attempt."""
+    if first_attempt(run.id) in context.findings.changed:
+        reason = "recorded with another flow, trigger time or parameters"
+        return Decision(action=Action.CHANGED, reason=reason)
+    if first_attempt(run.id) in context.findings.duplicates:
+        return Decision(action=Action.DUPLICATE, reason="the same as another run")
+    if record is None:
+        return start(run, context, "")
+    return _recorded(run, record, context)
+
+
+def _recorded(run: Run, record: Record, context: Context) -> Decision:
+    state = record.state(context.now)
+    match state:
+        case RunState.TRIGGERED | RunState.SUCCEEDED | RunState.FAILED:
+            return _started(run, record, state)
+        case RunState.CLAIMED | RunState.IN_DOUBT:
+            return unsettled(record, context)
+        case RunState.REJECTED:
+            return start(run, context, f"refused before ({record.error}); ")
+        case RunState.PENDING:
+            return start(run, context, "")
+        case _:
+            assert_never(state)
+
+
+def _started(run: Run, record: Record, state: RunState) -> Decision:
+    if run.cancel and state is RunState.TRIGGERED and record.cancelled is None:
+        reason = "to be cancelled, if its instance still runs"
+        return Decision(action=Action.CANCEL, reason=reason)
+    ended = f": {record.status}" if record.status else ""
+    meaning = status_meaning(record.status) if record.status else None
+    words = f"{state}{ended}" + (f", {meaning}" if meaning else "")
+    if record.cancelled is not None and state is RunState.TRIGGERED:
+        words += f"; asked to cancel it, the service said: {record.cancelled}"
+    return Decision(action=Action.DONE, reason=record.error or words)
+
+
+def unsettled(record: Record, context: Context) -> Decision:
+    """Decide on a run that may have been started, declared or not."""
+    if record.state(context.now) is RunState.CLAIMED:
+        claim = context.ledger.claims[record.claim] if record.claim else None
+        by = claim.by if claim else "another apply"
+        reason = f"claimed by {by} until {format_instant(record.until)}"
+        return Decision(action=Action.HOLD, reason=reason)
+    return Decision(action=Action.RESOLVE, reason="in doubt: it may have been started")
+
+
+def start(run: Run, context: Context, before: str) -> Decision:
+    """Decide whether a run that was not started is started now; `before` begins the reason."""
+    forbidden = _forbidden(run, context)
+    if forbidden is not None:
+        return Decision(action=Action.WAIT, reason=before + forbidden)
+    missing = context.dependencies.of(run)
+    if missing:
+        lost = [one for one in missing if one.standing is Standing.LOST]
+        return Decision(
+            action=Action.WAIT,
+            reason=before + (lost or missing)[0].reason,
+            waits_for=tuple(one.name for one in missing),
+            blocked=bool(lost),
+        )
+    return _startable(run, context, before)
+
+
+def _startable(run: Run, context: Context, before: str) -> Decision:
+    flow = context.flows.get(run.flow_id, _UNASKED)
+    if flow.refusal is not None:
+        reason = f"{before}would be refused: flow {run.flow_id} {flow.refusal}"
+        return Decision(action=Action.WAIT, reason=reason, refused=True)
+    past = run.trigger_time <= context.now
+    reason = "starts immediately: its time is past" if past else "the service starts it at its time"
+    return Decision(action=Action.TRIGGER, reason=before + reason, warning=_undeclared(run, flow))
+
+
+_UNASKED = FlowCheck()
+
+
+def _undeclared(run: Run, flow: FlowCheck) -> str | None:
+    if flow.parameters is None:
+        return None
+    unknown = [key for key, _ in run.parameters if key not in flow.parameters]
+    return f"flow {run.flow_id} does not declare {', '.join(unknown)}" if unknown else None
+
+
+def _forbidden(run: Run, context: Context) -> str | None:
+    if run.cancel:
+        return "cancelled before it was started"
+    if run.suspend:
+        return "suspended"
+    if run.not_after is not None and context.now > run.not_after:
+        return f"missed: notAfter was {format_instant(run.not_after)}"
+    if first_attempt(run.id) in context.findings.colliding:
+        return "collides with another run"
+    if context.problems:
+        return "nothing starts while a manifest has a problem"
+    twin = _unsettled_twin(run, context)
+    return None if twin is None else f"waits for {twin}, whose outcome is not known yet"
+
+
+def _unsettled_twin(run: Run, context: Context) -> RunId | None:
+    """A run whose instance, if it has any, could be taken for this one's, or the other way round.
+
+    That is one that carries the same, whatever its name, another revision or attempt, or the run of
+    which this one is a declared duplicate.
+    """
+    keys = (run.digest, run.name, run.duplicate_of or run.name)
+    return next((id_ for key in keys for id_ in context.unsettled.get(key, ())), None)
+
+
+def unsettled_runs(ledger: Ledger, now: EpochMs) -> dict[str, list[RunId]]:
+    """The runs of which nobody knows yet whether they were started, by digest and by name."""
+    found: dict[str, list[RunId]] = defaultdict(list)
+    for record in ledger.records.values():
+        if record.state(now) in UNSETTLED:
+            found[record.digest].append(record.run)
+            found[run_name(record.run)].append(record.run)
+    return found

@@ -1,0 +1,143 @@
+"""Making the plan of an environment."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from reconciler.ledger import Ledger, Record
+from reconciler.model import Declared, Digest, EpochMs, Run, first_attempt, run_name
+from reconciler.plan.attempts import Newest, another_follows, newest_attempt
+from reconciler.plan.decide import UNSETTLED, Context, decide, start, unsettled, unsettled_runs
+from reconciler.plan.dependencies import Dependencies
+from reconciler.plan.values import Action, Decision, FlowCheck, Plan, PlannedRun
+from reconciler.rules import check
+from reconciler.schedule import scheduled
+
+_NO_FLOWS: Mapping[int, FlowCheck] = {}
+
+
+def make_plan(
+    declared: Declared,
+    ledger: Ledger,
+    now: EpochMs,
+    *,
+    environment: str,
+    commit: str | None,
+    same_minute_allowed: bool,
+    reserved_parameter: str | None = None,
+    flows: Mapping[int, FlowCheck] = _NO_FLOWS,
+) -> Plan:
+    """Decide on every declared run and on every recorded one that is still of interest.
+
+    `now` is the gateway's clock where it is known; before an apply, the local one. `flows` are
+    those that the service was asked about.
+    """
+    declared = scheduled(declared, ledger)
+    findings = check(
+        declared,
+        ledger,
+        same_minute_allowed=same_minute_allowed,
+        reserved_parameter=reserved_parameter,
+    )
+    problems = tuple(sorted((*declared.problems, *findings.problems)))
+    context = Context(
+        ledger=ledger,
+        findings=findings,
+        now=now,
+        problems=bool(problems),
+        unsettled=unsettled_runs(ledger, now),
+        dependencies=Dependencies(declared.runs, ledger, now),
+        flows=flows,
+    )
+    runs = [_declared_run(run, context) for run in declared.runs]
+    runs += _undeclared_runs(declared, context)
+    runs.sort(key=lambda run: run.turn)
+    return Plan(
+        environment=environment,
+        commit=commit,
+        at=now,
+        runs=tuple(_one_of_a_digest_at_a_time(runs)),
+        problems=problems,
+    )
+
+
+def _one_of_a_digest_at_a_time(runs: list[PlannedRun]) -> list[PlannedRun]:
+    """Let a declared duplicate wait for its original, so that their instances are told apart."""
+    first: dict[Digest, PlannedRun] = {}
+    for planned in runs:
+        if planned.action is Action.TRIGGER and planned.run is not None:
+            before = first.setdefault(planned.digest, planned)
+            if before.run and before.run.duplicate_of and not planned.run.duplicate_of:
+                first[planned.digest] = planned
+    return [
+        replace(planned, action=Action.WAIT, reason=f"waits for {first[planned.digest].id}")
+        if planned.action is Action.TRIGGER and first[planned.digest] is not planned
+        else planned
+        for planned in runs
+    ]
+
+
+def _declared_run(run: Run, context: Context) -> PlannedRun:
+    """Plan the run's newest attempt, or the one that follows it."""
+    newest = newest_attempt(run, context.ledger.records)
+    if run.id not in context.findings.changed and another_follows(run, newest):
+        following = replace(run, attempt=newest.attempt + 1)
+        return _following(following, newest, context.ledger.records.get(following.id), context)
+    decision = decide(replace(run, attempt=newest.attempt), newest.record, context)
+    return _planned(replace(run, attempt=newest.attempt), newest.record, decision)
+
+
+def _following(run: Run, newest: Newest, record: Record | None, context: Context) -> PlannedRun:
+    """Plan the attempt that follows the newest; `record` is that of an earlier try to start it."""
+    if record is not None:
+        return _planned(run, record, decide(run, record, context))
+    status = newest.record.status if newest.record else None
+    of = f"{run.attempt} of {run.retry.max + 1}" if run.retry else ""
+    before = f"attempt {of}, for the one before ended with {status}; "
+    return _planned(run, None, start(run, context, before))
+
+
+def _planned(run: Run, record: Record | None, decision: Decision) -> PlannedRun:
+    return PlannedRun(
+        id=run.id,
+        action=decision.action,
+        reason=decision.reason,
+        flow_id=run.flow_id,
+        trigger_time=run.trigger_time,
+        parameters=run.parameters,
+        digest=run.digest,
+        place=run.place,
+        labels=run.labels,
+        run=run,
+        record=record,
+        instance=record.instances[0] if record and record.instances else None,
+        waits_for=decision.waits_for,
+        blocked=decision.blocked,
+        refused=decision.refused,
+        warning=decision.warning,
+    )
+
+
+def _undeclared_runs(declared: Declared, context: Context) -> Iterator[PlannedRun]:
+    ids = {run.id for run in declared.runs}
+    names = {run.name for run in declared.runs}
+    for record in context.ledger.records.values():
+        if first_attempt(record.run) in ids:
+            continue
+        if record.state(context.now) in UNSETTLED:
+            decision = unsettled(record, context)
+        elif record.may_have_started and run_name(record.run) not in names:
+            decision = Decision(action=Action.ORPHANED, reason="recorded, and no longer declared")
+        else:
+            continue
+        yield PlannedRun(
+            id=record.run,
+            action=decision.action,
+            reason=decision.reason,
+            flow_id=record.flow_id,
+            trigger_time=record.trigger_time,
+            parameters=(),
+            digest=record.digest,
+            place=None,
+            record=record,
+            instance=record.instances[0] if record.instances else None,
+        )

@@ -1,0 +1,126 @@
+"""A plan as a value: every run, what an apply would do with it, and why."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from reconciler.ledger import Record
+from reconciler.model import (
+    Digest,
+    EpochMs,
+    InstanceId,
+    Parameters,
+    Place,
+    Problem,
+    Run,
+    RunId,
+)
+
+
+class Action(StrEnum):
+    """What the next apply does with a run."""
+
+    TRIGGER = "trigger"
+    RESOLVE = "resolve"  # in doubt: look for the instance, or ask a person
+    CANCEL = "cancel"  # started, and not wanted any more
+    HOLD = "hold"  # claimed by a live apply
+    WAIT = "wait"  # suspended, missed, or not yet allowed
+    DONE = "done"
+    CHANGED = "changed"
+    DUPLICATE = "duplicate"
+    ORPHANED = "orphaned"  # recorded, and no longer declared
+
+
+WORK = frozenset({Action.TRIGGER, Action.RESOLVE, Action.CANCEL})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowCheck:
+    """What the service says of a flow before anything of it is started."""
+
+    refusal: str | None = None  # why a start would be refused, in words that go on from the flow
+    parameters: frozenset[str] | None = None  # that it declares; None: it does not say
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What is to be done with a run, and why."""
+
+    action: Action
+    reason: str
+    waits_for: tuple[str, ...] = ()  # dependencies that have not succeeded, as the manifest says
+    blocked: bool = False  # one of them has failed, or will never start as things are
+    refused: bool = False  # the service would refuse it
+    warning: str | None = None  # that stops nothing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedRun:
+    """One run, what an apply would do with it, and why."""
+
+    id: RunId
+    action: Action
+    reason: str
+    flow_id: int | None  # None: no longer declared, and the ledger does not say
+    trigger_time: EpochMs
+    parameters: Parameters
+    digest: Digest
+    place: Place | None  # None: no longer declared
+    labels: Mapping[str, str] = field(default_factory=dict)
+    run: Run | None = None  # None: no longer declared
+    record: Record | None = None
+    instance: InstanceId | None = None
+    waits_for: tuple[str, ...] = ()  # see `Decision`
+    blocked: bool = False
+    refused: bool = False
+    warning: str | None = None
+
+    @property
+    def turn(self) -> tuple[EpochMs, EpochMs, RunId]:
+        """What runs are sorted by to start in their order."""
+        return self.run.turn if self.run else (self.trigger_time, self.trigger_time, self.id)
+
+    @property
+    def may_follow(self) -> bool:
+        """Whether the run waits for others that may still succeed."""
+        return bool(self.waits_for) and not self.blocked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The plan of one environment, in the order in which runs would start."""
+
+    environment: str
+    commit: str | None  # of the ledger; None where there is no commit yet
+    at: EpochMs
+    runs: tuple[PlannedRun, ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def summary(self) -> dict[str, int]:
+        """How many runs have which action, in the order of the actions."""
+        counts = Counter(run.action for run in self.runs)
+        return {action.value: counts[action] for action in Action if counts[action]}
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over every run's id, action and digest: the same work has the same digest."""
+        content = [self.environment, [[run.id, run.action, run.digest] for run in self.runs]]
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+    @property
+    def has_work(self) -> bool:
+        """Whether an apply would start a run, look for one, or cancel one."""
+        return any(run.action in WORK for run in self.runs)
+
+    @property
+    def refused(self) -> tuple[PlannedRun, ...]:
+        """The runs that the service was asked about and would refuse."""
+        return tuple(run for run in self.runs if run.refused)
+
+    def of_action(self, action: Action) -> tuple[PlannedRun, ...]:
+        """The runs with that action."""
+        return tuple(run for run in self.runs if run.action is action)

@@ -1,0 +1,91 @@
+"""Every rule over everything declared, against everything recorded."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from reconciler.ledger import Ledger
+from reconciler.model import Declared, Place, Problem, Run, RunId, backfill_of
+from reconciler.rules.collisions import collisions
+from reconciler.rules.dependencies import dependency_problems
+from reconciler.rules.duplicates import duplicates
+
+Found = tuple[Run, Problem]  # a problem, and the run that it is about
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What the rules found, as problems and as the runs that they are about."""
+
+    problems: tuple[Problem, ...]
+    changed: frozenset[RunId]
+    duplicates: frozenset[RunId]
+    colliding: frozenset[RunId]
+
+
+def check(
+    declared: Declared,
+    ledger: Ledger,
+    *,
+    same_minute_allowed: bool,
+    reserved_parameter: str | None = None,
+) -> Findings:
+    """Apply the rules to what is declared, its staggered runs scheduled.
+
+    `reserved_parameter` is the one that the gateway's configuration has the reconciler add.
+    """
+    runs = declared.runs
+    changed = [(run, problem) for run in runs for problem in _changed(run, ledger)]
+    doubled = list(duplicates(runs, ledger))
+    colliding = [] if same_minute_allowed else list(collisions(runs))
+    reserved = list(_reserved(runs, reserved_parameter)) if reserved_parameter else []
+    dependent = list(dependency_problems(runs, ledger))
+    found = (*changed, *doubled, *colliding, *reserved, *dependent)
+    return Findings(
+        problems=tuple(sorted(_once_a_manifest(found))),
+        changed=frozenset(run.id for run, _ in changed),
+        duplicates=frozenset(run.id for run, _ in doubled),
+        colliding=frozenset(run.id for run, _ in colliding),
+    )
+
+
+def _once_a_manifest(found: Iterable[Found]) -> Iterator[Problem]:
+    """One problem for all runs of a backfill that have it, at whose fields they all stand."""
+    of_backfills: dict[tuple[Place, str, str], list[Found]] = defaultdict(list)
+    for run, problem in found:
+        if backfill_of(run.id) is None:
+            yield problem
+        else:
+            of_backfills[problem.place, problem.code, problem.pointer].append((run, problem))
+    for group in of_backfills.values():
+        run, problem = min(group, key=lambda one: one[0].turn)
+        others = len({other.id for other, _ in group}) - 1
+        if others:
+            more = f" (and {others} more of the runs of {run.manifest})"
+            problem = replace(problem, message=problem.message + more)
+        yield problem
+
+
+def _reserved(runs: Iterable[Run], name: str) -> Iterator[Found]:
+    for run in runs:
+        if any(key == name for key, _ in run.parameters):
+            problem = Problem(
+                place=run.place,
+                code="reserved",
+                pointer="/spec/parameters",
+                message=f"spec.parameters: {name} is gateway.correlationParameter, which the "
+                "reconciler adds by itself: give the parameter another name",
+            )
+            yield run, problem
+
+
+def _changed(run: Run, ledger: Ledger) -> Iterator[Problem]:
+    record = ledger.records.get(run.id)
+    if record is not None and record.may_have_started and record.digest != run.digest:
+        yield Problem(
+            place=run.place_of("/metadata/name"),
+            code="changed",
+            pointer="/spec",
+            message=f"{run.id} is recorded with another flow, trigger time or parameters: "
+            f"restore them, or write `revision: {run.revision + 1}` to run it again as it is now",
+        )

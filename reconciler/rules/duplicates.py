@@ -1,0 +1,91 @@
+"""Runs that carry the same: a renamed manifest must not start again."""
+
+from collections import defaultdict
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+
+from reconciler.ledger import Ledger
+from reconciler.model import Digest, Problem, Run, covers, run_name
+from reconciler.rules.references import known_names, with_parents
+
+
+def duplicates(runs: Sequence[Run], ledger: Ledger) -> Iterator[tuple[Run, Problem]]:
+    """Every run that is the same as another, and those whose `duplicateOf` names none."""
+    groups: dict[Digest, list[Run]] = defaultdict(list)
+    for run in runs:
+        groups[run.digest].append(run)
+    known = known_names(runs, ledger) if any(run.duplicate_of for run in runs) else frozenset()
+    elsewhere = _recorded_elsewhere(groups, ledger)
+    for digest, group in groups.items():
+        for run in group:
+            if run.duplicate_of is not None:
+                yield from _wrong_reference(run, run.duplicate_of, known)
+        yield from _duplicates_of_group(group, elsewhere.get(digest, {}), ledger)
+
+
+def _recorded_elsewhere(
+    groups: Mapping[Digest, list[Run]], ledger: Ledger
+) -> dict[Digest, dict[str, None]]:
+    """Of each declared digest, the names that it is recorded under and not declared under."""
+    declared = {(digest, run.name) for digest, group in groups.items() for run in group}
+    found: dict[Digest, dict[str, None]] = defaultdict(dict)
+    for record in ledger.records.values():
+        digest, name = record.digest, run_name(record.run)
+        if record.may_have_started and digest in groups and (digest, name) not in declared:
+            found[digest][name] = None
+    return found
+
+
+def _duplicates_of_group(
+    group: list[Run], elsewhere: Mapping[str, None], ledger: Ledger
+) -> Iterator[tuple[Run, Problem]]:
+    named = _references({run.name for run in group} | elsewhere.keys())
+    known = _references(elsewhere)
+    originals = [run for run in group if run.duplicate_of not in named]
+    unrecorded = [run for run in originals if not _recorded(run, ledger)]
+    for run in group:
+        if elsewhere and run.duplicate_of not in known and not _recorded(run, ledger):
+            name = next(iter(elsewhere))
+            yield run, _duplicate(run, f"{name}, which is recorded", name)
+        elif run.duplicate_of not in named:
+            # Of two runs that are both recorded none can start again: they are left in peace.
+            rivals = unrecorded if _recorded(run, ledger) else originals
+            other = next((other for other in rivals if other is not run), None)
+            if other is not None:
+                place = other.place_of("/metadata/name")
+                yield run, _duplicate(run, f"{other.name} ({place})", other.name)
+
+
+def _references(names: Iterable[str]) -> frozenset[str]:
+    """Everything by which a manifest can refer to one of the names."""
+    return frozenset(reference for name in names for reference in with_parents(name))
+
+
+def _duplicate(run: Run, of: str, name: str) -> Problem:
+    manifest = name.partition("/")[0]
+    return Problem(
+        place=run.place_of("/metadata/name"),
+        code="duplicate",
+        pointer="/metadata/name",
+        message=f"{run.id} is the same run as {of}: the same flow, trigger time and parameters; "
+        f"remove one, or write `duplicateOf: {manifest}` under `spec` of the one to start again",
+    )
+
+
+def _wrong_reference(run: Run, of: str, known: Container[str]) -> Iterator[tuple[Run, Problem]]:
+    if not covers(of, run.name) and of in known:
+        return
+    what = "the run itself" if covers(of, run.name) else "neither declared nor recorded"
+    yield (
+        run,
+        Problem(
+            place=run.place_of("/spec/duplicateOf"),
+            code="reference",
+            pointer="/spec/duplicateOf",
+            message=f"spec.duplicateOf: {of} is {what}; name the other run that is meant",
+        ),
+    )
+
+
+def _recorded(run: Run, ledger: Ledger) -> bool:
+    record = ledger.records.get(run.id)
+    return record is not None and record.may_have_started
