@@ -47,6 +47,7 @@ class Failed:
     code: int | None = None  # of the body, or the HTTP status where the body has none
     date: str | None = None  # the answer's Date header
     own: bool = False  # the code is the service's own word, not a proxy's or a web framework's
+    said: str = ""  # the message beside the code, quoted
 
     @property
     def token_refused(self) -> bool:
@@ -90,7 +91,8 @@ def judge_reply(reply: Reply, quote: Quoting, now: float) -> Verdict:
     else:
         answer = Unknown(seen=words)
     own = envelope is not None and envelope.own
-    return Failed(answer=answer, code=decisive, date=reply.date, own=own)
+    said = quote(envelope.message) if envelope is not None else ""
+    return Failed(answer=answer, code=decisive, date=reply.date, own=own, said=said)
 
 
 def judge_error(error: Exception, quote: Quoting, *, connecting: bool) -> Failed:

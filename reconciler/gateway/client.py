@@ -3,19 +3,21 @@
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
 
-from reconciler.apply.ports import Answer, Instance, NotProcessed, Rejected
-from reconciler.errors import GatewayError, QuestionRefusedError
+from reconciler.apply.ports import Answer, Cancelled, Flow, Instance, LookedUp, Sought
 from reconciler.gateway import operations
-from reconciler.gateway.classify import Accepted, Failed, start_answer
+from reconciler.gateway.classify import Accepted, Failed, Verdict, start_answer
+from reconciler.gateway.flows import WITHOUT_PRIVILEGE, read_flow
 from reconciler.gateway.instances import Window, read_instance
-from reconciler.gateway.meanings import hint
+from reconciler.gateway.listing import Page, read_page_of
+from reconciler.gateway.looking_up import look_up
 from reconciler.gateway.operations import Operation
+from reconciler.gateway.questions import AT_ONCE, Questions
 from reconciler.gateway.reply import read_milliseconds, read_name
 from reconciler.gateway.search import of_flow, search_all
 from reconciler.gateway.session import Session
@@ -23,11 +25,11 @@ from reconciler.gateway.settings import Credentials, GatewaySettings
 from reconciler.gateway.transport import build_client, tls_context
 from reconciler.model import EpochMs, InstanceId, Run
 
-_ATTEMPTS = 4  # of a question; with the pauses below a hiccup of two seconds is bridged
-_FIRST_PAUSE_SECONDS = 0.25
-_LONGEST_WAIT_SECONDS = 30.0  # that a Retry-After is heeded for before giving up
-_QUESTIONS_AT_ONCE = 8
-_NOT_FOUND = 404
+# How the service says that it does not have what was asked for is not documented. Success without
+# data counts, and these codes in its own envelope: a proxy's 404 says nothing about an instance.
+_NO_INSTANCE = frozenset({404})
+_NO_FLOW = frozenset({404, 62104})
+_NO_PRIVILEGE = 62103
 
 
 class EnosConnection:
@@ -66,8 +68,7 @@ class EnosGateway:
         self._client = client
         self._context = context
         self._clock = clock
-        self._sleep = sleep
-        self._questions = asyncio.Semaphore(_QUESTIONS_AT_ONCE)
+        self._questions = Questions(session, client, host=settings.host, sleep=sleep)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[EnosConnection]:
@@ -78,20 +79,20 @@ class EnosGateway:
     async def current_time(self) -> EpochMs:
         """The service's clock; signatures go by it from now on. Raises GatewayError."""
         operation = operations.current_time()
-        data = await self._ask(operation)
+        data = await self._questions.ask(operation)
         now = read_milliseconds(data)
         if now is None:
-            raise self._unreadable(operation, "no time")
+            raise self._questions.unreadable(operation, "no time")
         self._session.stamps.learn(EpochMs(now), self._clock())
         return EpochMs(now)
 
     async def timezone(self) -> str:
         """The name of the service's zone, as it says it. Raises GatewayError."""
         operation = operations.timezone()
-        data = await self._ask(operation)
+        data = await self._questions.ask(operation)
         name = read_name(data.get("timezone") if isinstance(data, dict) else data)
         if name is None:
-            raise self._unreadable(operation, "no time zone")
+            raise self._questions.unreadable(operation, "no time zone")
         return name
 
     async def search(
@@ -106,7 +107,7 @@ class EnosGateway:
         start = EpochMs(from_time - from_time % 1000)  # the service's stamps are cut to the second
 
         async def ask(kind: int, page: int) -> Any:
-            return await self._ask(
+            return await self._questions.ask(
                 operations.search_page(self._settings, kind, start, to_time, page)
             )
 
@@ -116,56 +117,76 @@ class EnosGateway:
         return of_flow(await search_all(ask, read), flow_id, window)
 
     async def instance(self, instance: InstanceId) -> Instance | None:
-        """One instance by id; None if the service says that it has none. Raises GatewayError.
-
-        How it says so is not documented: success without data, and 404 in its envelope, count.
-        """
+        """One instance by id; None if the service says that it has none. Raises GatewayError."""
         operation = operations.instance(self._settings, instance)
-        data = await self._ask(operation, missing=_NOT_FOUND)
-        if data is None or data in ({}, ""):
+        verdict = await self._questions.settle(operation)
+        data = self._described(operation, verdict, _NO_INSTANCE)
+        if data is None:
             return None
-        now = self._session.stamps.known_now()
         try:
-            found = read_instance(data, self._settings.zone, now=now)
+            found = self._read_instance(data)
         except ValueError as error:
-            raise self._unreadable(operation, str(error)) from None
+            raise self._questions.unreadable(operation, str(error)) from None
         if found.id != instance:
-            raise self._unreadable(operation, f"another instance than {instance}")
+            raise self._questions.unreadable(operation, f"another instance than {instance}")
         return found
 
-    async def _ask(self, operation: Operation, *, missing: int | None = None) -> Any:
-        """The data of the answer to a question; None where its code is `missing`."""
-        attempt = 0
-        while True:
-            async with self._questions:
-                verdict = await self._session.call(self._client, operation)
-            if isinstance(verdict, Accepted):
-                return verdict.data
-            answer = verdict.answer
-            if isinstance(answer, Rejected):
-                if verdict.own and answer.code == missing:
-                    return None
-                raise self._failure(operation, verdict)
-            attempt += 1
-            pause = _FIRST_PAUSE_SECONDS * 2**attempt
-            if isinstance(answer, NotProcessed) and answer.retry_after is not None:
-                pause = answer.retry_after
-            if attempt == _ATTEMPTS or pause > _LONGEST_WAIT_SECONDS:
-                raise self._failure(operation, verdict)
-            await self._sleep(pause)
+    async def look_up(self, sought: Sequence[Sought], most_requests: int) -> LookedUp:
+        """How those instances fare, in few requests.
 
-    def _failure(self, operation: Operation, failed: Failed) -> GatewayError:
-        kind = QuestionRefusedError if isinstance(failed.answer, Rejected) else GatewayError
-        return kind(
-            f"{operation.name} at {self._settings.host} failed: {failed.words}",
-            hint=hint(failed.code),
-        )
+        A question that is repeated after a hiccup counts once.
+        """
 
-    def _unreadable(self, operation: Operation, what: str) -> GatewayError:
-        return GatewayError(
-            f"{operation.name} at {self._settings.host} answered with {what}",
-            hint="check that gateway.url is an EnOS gateway with batch processing V2.1",
-        )
+        async def ask(kind: int, window: Window, page: int) -> Page:
+            operation = operations.search_page(
+                self._settings, kind, window.from_time, window.to_time, page
+            )
+            data = await self._questions.ask(operation)
+            try:
+                return read_page_of(data, self._read_instance)
+            except ValueError as error:
+                raise self._questions.unreadable(operation, str(error)) from None
+
+        return await look_up(sought, most_requests, ask, self.instance)
+
+    async def flow(self, flow_id: int) -> Flow | None:
+        """Get Flow; None if the service says that it has none. Raises GatewayError."""
+        operation = operations.flow(self._settings, flow_id)
+        verdict = await self._questions.settle(operation)
+        if isinstance(verdict, Failed) and verdict.code == _NO_PRIVILEGE:
+            return WITHOUT_PRIVILEGE
+        data = self._described(operation, verdict, _NO_FLOW)
+        try:
+            return None if data is None else read_flow(data, flow_id)
+        except ValueError as error:
+            raise self._questions.unreadable(operation, str(error)) from None
+
+    async def cancel(self, instance: InstanceId) -> Cancelled:
+        """Cancel Flow Instance. Raises GatewayError if nothing certain is answered.
+
+        It may be asked for again after a hiccup, unlike a start: it names one instance, and one
+        that has been cancelled cannot be cancelled once more. All that a lost answer can lead to is
+        the refusal of the repeat, because the instance has ended.
+        """
+        operation = operations.cancel(self._settings, instance)
+        verdict = await self._questions.settle(operation)
+        if isinstance(verdict, Accepted):
+            return Cancelled(code=0, message="")
+        if verdict.code is None or not verdict.own:
+            raise self._questions.failure(operation, verdict)
+        return Cancelled(code=verdict.code, message=verdict.said or verdict.words)
+
+    def _read_instance(self, entry: Any) -> Instance:
+        """Read one in the likeliest way. Raises ValueError if it is none."""
+        return read_instance(entry, self._settings.zone, now=self._session.stamps.known_now())
+
+    def _described(self, operation: Operation, verdict: Verdict, none: frozenset[int]) -> Any:
+        """The data of the answer; None where it has none, or its own code is one of `none`."""
+        if isinstance(verdict, Accepted):
+            return None if verdict.data in ({}, "") else verdict.data
+        if verdict.own and verdict.code in none:
+            return None
+        raise self._questions.failure(operation, verdict)
 
 
 @asynccontextmanager
@@ -183,7 +204,7 @@ async def open_gateway(
     """
     context = tls_context(settings)
     # One more than the questions: a token request must not wait for those that wait for it.
-    client = build_client(settings, context, connections=_QUESTIONS_AT_ONCE + 1)
+    client = build_client(settings, context, connections=AT_ONCE + 1)
     async with client:
         session = Session(settings, credentials, client, clock=clock, sleep=sleep)
         yield EnosGateway(settings, session, client, context, clock=clock, sleep=sleep)

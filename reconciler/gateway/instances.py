@@ -20,6 +20,8 @@ from reconciler.times import parse_instant
 _STAMP = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d(?::\d\d)?)(?:\.\d+)?", re.ASCII)
 _SLACK_MS = 60_000  # how far the service's clock, as it is known here, may be behind
 _SECOND_MS = 1_000
+_MINUTE_MS = 60_000
+_EARLIEST = 100_000_000_000  # 1973; as seconds it would be the year 5138
 _QUARTER_HOUR_MS = 900_000  # all zones differ by multiples of it
 _WIDEST_OFFSET_MS = 14 * 3_600_000
 
@@ -79,8 +81,8 @@ def readings(stamp: object, zone: tzinfo) -> tuple[EpochMs, ...]:
     A time in the hour that a zone's clocks repeat has two instants as well.
     """
     number = None if isinstance(stamp, str) else read_milliseconds(stamp)
-    if number is not None:
-        return (EpochMs(number),)
+    if number is not None:  # seconds, taken for milliseconds, would make everything look old
+        return (EpochMs(number),) if number >= _EARLIEST else ()
     if not isinstance(stamp, str):
         return ()
     match = _STAMP.fullmatch(stamp.strip())
@@ -142,4 +144,7 @@ def _latest(possible: tuple[EpochMs, ...], now: EpochMs | None) -> EpochMs | Non
     claimed: reading a stamp as too early would have the run started twice.
     """
     past = [one for one in possible if now is None or one <= now + _SLACK_MS]
-    return max(past or possible, default=None)
+    latest = max(past or possible, default=None)
+    if latest is None or latest % _MINUTE_MS:
+        return latest
+    return EpochMs(latest + _MINUTE_MS - 1)  # perhaps the stamp was cut to the minute

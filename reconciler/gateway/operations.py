@@ -61,6 +61,26 @@ def instance(settings: GatewaySettings, instance: InstanceId) -> Operation:
     )
 
 
+def cancel(settings: GatewaySettings, instance: InstanceId) -> Operation:
+    """Cancel Flow Instance."""
+    return Operation(
+        name="Cancel Flow Instance",
+        path=f"{_SERVICE}/flowInstances",
+        query=_query(settings, "cancel"),
+        body=encode({"flowInstId": instance}),
+    )
+
+
+def flow(settings: GatewaySettings, flow_id: int) -> Operation:
+    """Get Flow."""
+    return Operation(
+        name="Get Flow",
+        path=f"{_SERVICE}/flows",
+        query={**_query(settings, "get"), "flowId": str(flow_id)},
+        answer_limit=_LARGE,
+    )
+
+
 def search_page(
     settings: GatewaySettings, kind: int, from_time: EpochMs, to_time: EpochMs, page: int
 ) -> Operation:

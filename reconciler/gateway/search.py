@@ -9,7 +9,7 @@ from reconciler.errors import GatewayError, QuestionRefusedError
 from reconciler.gateway.instances import Window
 from reconciler.gateway.reply import read_integer
 
-_KINDS = (0, 1, 2)  # manual, periodic, temporary: which one a started run gets is not documented
+KINDS = (0, 1, 2)  # manual, periodic, temporary: which one a started run gets is not documented
 _MOST_PAGES = 200  # 20,000 instances of one type in one window
 _ATTEMPTS = 3
 
@@ -20,7 +20,7 @@ ReadInstance = Callable[[Any], Instance]  # raises ValueError
 async def search_all(ask: AskPage, read: ReadInstance) -> tuple[Instance, ...]:
     """Every instance under every type, each once. Raises GatewayError if anything is unreadable."""
     found: dict[Instance, Instance] = {}
-    for kind in _KINDS:
+    for kind in KINDS:
         found |= await _search_kind(ask, read, kind)
     return tuple(found.values())
 
@@ -90,7 +90,7 @@ def _take(
 ) -> tuple[bool, int | None]:
     """Add a page's instances; says whether any was new, and how many there are in all."""
     try:
-        entries, count = _page(data)
+        entries, count = read_page(data)
         instances = [read(entry) for entry in entries]
     except ValueError as error:
         raise GatewayError(f"List Flow Instances answered unreadably: {error}") from None
@@ -102,7 +102,8 @@ def _take(
     return len(found) > before, count
 
 
-def _page(data: Any) -> tuple[list[Any], int | None]:
+def read_page(data: Any) -> tuple[list[Any], int | None]:
+    """A page's entries, and how many there are by the service's word. Raises ValueError."""
     if not isinstance(data, dict):
         raise ValueError("no object")  # noqa: TRY004 - a value of the wire, not of a caller
     entries, count = data.get("flowInsts"), read_integer(data.get("count"))

@@ -4,8 +4,8 @@ from reconciler.sandbox.app import Sandbox, environment
 from reconciler.sandbox.calls import Operation
 from reconciler.sandbox.faults import ALWAYS, NEVER, Drop, Fault, Reply
 from reconciler.sandbox.file import read_sandbox_file
-from reconciler.sandbox.instances import FlowInstance
 from reconciler.sandbox.journal import Served
+from reconciler.sandbox.lanes import FlowInstance
 from reconciler.sandbox.options import FlowOptions, SandboxOptions, Status
 from reconciler.sandbox.server import running, serve
 

@@ -18,8 +18,9 @@ from reconciler.sandbox.bodies import flow_meant
 from reconciler.sandbox.calls import OPERATIONS, Call
 from reconciler.sandbox.connections import DroppedConnection
 from reconciler.sandbox.faults import Drop, Fault, FaultScript, Reply, told
-from reconciler.sandbox.instances import FlowInstance, Instances
+from reconciler.sandbox.instances import Instances
 from reconciler.sandbox.journal import Served, open_journal, write_journal
+from reconciler.sandbox.lanes import FlowInstance
 from reconciler.sandbox.options import SandboxOptions
 from reconciler.sandbox.service import Outcome, Service
 from reconciler.sandbox.tokens import Tokens

@@ -19,6 +19,7 @@ from reconciler.sandbox.values import (
     keyed,
     mapping,
     number,
+    one_or_several,
     raw,
     record,
     seconds,
@@ -134,8 +135,10 @@ _FLOW = record(
         "locked": ("locked", flag),
         "userLocked": ("user_locked", flag),
         "tasks": ("tasks", number(0, 1000)),
+        "parameters": ("parameters", items(text)),
         "runSeconds": ("run_seconds", seconds),
-        "ends": ("ends", choice({status.name: status for status in ENDINGS})),
+        "ends": ("ends", one_or_several(choice({status.name: status for status in ENDINGS}))),
+        "forgetsAfter": ("forgets_after", seconds),
     }
 )
 _FILE = record(

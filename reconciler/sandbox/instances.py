@@ -1,33 +1,14 @@
 """Flow instances and what becomes of them: computed from the time whenever somebody asks."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 
 from reconciler.model import EpochMs, InstanceId, Parameters
+from reconciler.sandbox.lanes import FlowInstance, Lane
 from reconciler.sandbox.options import SandboxOptions, Status
 from reconciler.times import in_zone
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FlowInstance:
-    """One started instance, as it was created."""
-
-    id: InstanceId
-    number: int  # in the order of creation, from 0
-    flow_id: int
-    trigger_time: EpochMs
-    parameters: Parameters
-    owner: str
-    created: EpochMs
-    listed_from: float  # EpochMs, or infinite: when searches begin to show it
-    cancelled: EpochMs | None = None
-
-    @property
-    def ready(self) -> EpochMs:
-        """When it may start: a trigger time that has passed means at once."""
-        return max(self.created, self.trigger_time)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,30 +20,32 @@ class Phase:
     ended: EpochMs | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Span:
-    start: EpochMs | None  # None: cancelled before it could start
-    end: EpochMs
-    status: Status  # at the end
-
-
 class Instances:
-    """All instances. A flow runs one at a time, in the order in which they became ready."""
+    """All instances that ever were. A flow runs one at a time."""
 
     def __init__(self, options: SandboxOptions, zone: tzinfo) -> None:
         self._options = options
         self._zone = zone
         self._all: dict[InstanceId, FlowInstance] = {}
-        self._of_flow: defaultdict[int, list[InstanceId]] = defaultdict(list)
+        self._lanes: dict[int, Lane] = {}  # by flow
         self._taken: Counter[str] = Counter()
-        self._spans: dict[int, dict[InstanceId, _Span]] = {}  # by flow; forgotten on a change
 
     def __iter__(self) -> Iterator[FlowInstance]:
         return iter(list(self._all.values()))
 
     def get(self, instance: str) -> FlowInstance | None:
-        """The instance of that id, if there is one."""
+        """The instance of that id, if there ever was one."""
         return self._all.get(InstanceId(instance))
+
+    def known(self, instance: str, now: EpochMs) -> FlowInstance | None:
+        """The same, if the service has not forgotten it by that moment."""
+        found = self.get(instance)
+        return None if found is None or self.forgotten(found, now) else found
+
+    def forgotten(self, instance: FlowInstance, now: EpochMs) -> bool:
+        """Whether the service no longer knows the instance at that moment."""
+        kept = self._options.flow(instance.flow_id).forgets_after
+        return kept is not None and now >= self._lane(instance).span(instance).end + kept * 1000
 
     def add(
         self,
@@ -78,9 +61,14 @@ class Instances:
 
         Raises OverflowError for a trigger time that no calendar has.
         """
+        lane = self._lanes.get(flow_id)
+        if lane is None:
+            lane = Lane(self._options.flow(flow_id), self._options.run_seconds)
+            self._lanes[flow_id] = lane
         instance = FlowInstance(
             id=self._free_id(flow_id, trigger_time),
             number=len(self._all),
+            flow_number=len(lane),
             flow_id=flow_id,
             trigger_time=trigger_time,
             parameters=parameters,
@@ -89,21 +77,21 @@ class Instances:
             listed_from=now + list_after * 1000,
         )
         self._all[instance.id] = instance
-        self._of_flow[flow_id].append(instance.id)
-        self._spans.pop(flow_id, None)
+        lane.add(instance)
         return instance
 
     def cancel(self, instance: FlowInstance, now: EpochMs) -> bool:
         """Whether it could be cancelled: it has not ended yet."""
         if self.phase(instance, now).ended is not None:
             return False
-        self._all[instance.id] = replace(instance, cancelled=now)
-        self._spans.pop(instance.flow_id, None)
+        cancelled = replace(instance, cancelled=now)
+        self._all[instance.id] = cancelled
+        self._lane(instance).replace(cancelled)
         return True
 
     def phase(self, instance: FlowInstance, now: EpochMs) -> Phase:
         """How the instance fares at that moment."""
-        span = self._spans_of(instance.flow_id)[instance.id]
+        span = self._lane(instance).span(instance)
         if now >= span.end:
             return Phase(status=span.status, started=span.start, ended=span.end)
         if now < instance.ready:
@@ -111,6 +99,9 @@ class Instances:
         if span.start is None or now < span.start:
             return Phase(status=Status.READY)
         return Phase(status=Status.RUNNING, started=span.start)
+
+    def _lane(self, instance: FlowInstance) -> Lane:
+        return self._lanes[instance.flow_id]
 
     def _free_id(self, flow_id: int, trigger_time: EpochMs) -> InstanceId:
         """The flow and the trigger time's minute, as in all the reference's samples.
@@ -122,30 +113,3 @@ class Instances:
         self._taken[base] += 1
         taken = self._taken[base]
         return InstanceId(base if taken == 1 else f"{base}-{taken}")
-
-    def _spans_of(self, flow_id: int) -> dict[InstanceId, _Span]:
-        spans = self._spans.get(flow_id)
-        if spans is None:
-            spans = self._spans[flow_id] = self._laid_out(flow_id)
-        return spans
-
-    def _laid_out(self, flow_id: int) -> dict[InstanceId, _Span]:
-        flow = self._options.flow(flow_id)
-        seconds = self._options.run_seconds if flow.run_seconds is None else flow.run_seconds
-        queue = sorted(
-            (self._all[one] for one in self._of_flow[flow_id]),
-            key=lambda one: (one.ready, one.number),
-        )
-        spans: dict[InstanceId, _Span] = {}
-        free = queue[0].ready
-        for one in queue:
-            start = max(one.ready, free)
-            end, status = EpochMs(start + round(seconds * 1000)), flow.ends
-            if one.cancelled is not None and one.cancelled < start:
-                spans[one.id] = _Span(start=None, end=one.cancelled, status=Status.CANCEL)
-                continue
-            if one.cancelled is not None:
-                end, status = one.cancelled, Status.CANCEL
-            spans[one.id] = _Span(start=start, end=end, status=status)
-            free = end
-        return spans

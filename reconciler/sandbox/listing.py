@@ -9,7 +9,8 @@ from typing import Any
 from reconciler.model import EpochMs, wire_parameters
 from reconciler.sandbox.answers import RefusalError, unusable
 from reconciler.sandbox.bodies import SearchBody, Sorter
-from reconciler.sandbox.instances import FlowInstance, Instances, Phase
+from reconciler.sandbox.instances import Instances, Phase
+from reconciler.sandbox.lanes import FlowInstance
 from reconciler.sandbox.options import FlowOptions, SandboxOptions
 from reconciler.times import business_date, in_zone
 
@@ -37,6 +38,7 @@ def find(instances: Instances, wanted: SearchBody, options: SandboxOptions, now:
         and (wanted.expression in one.id or wanted.expression in _flow_name(one.flow_id, options))
         and (not wanted.owner or wanted.owner in one.owner.split(";"))
         and (not statuses or instances.phase(one, now).status in statuses)
+        and not instances.forgotten(one, now)
     ]
     for sorter in reversed(wanted.pagination.sorters):
         _sort(found, sorter, instances, now)
@@ -68,6 +70,8 @@ def describe_instance(
 def describe_flow(flow_id: int, flow: FlowOptions, user: str) -> dict[str, Any]:
     """A Flow of the reference, as that user sees it."""
     owner = flow.owner or user
+    declared = flow.parameters
+    pairs = None if declared is None else [{"key": name, "value": ""} for name in declared]
     return {
         "flowId": flow_id,
         "flowName": flow.name or f"flow-{flow_id}",
@@ -76,8 +80,8 @@ def describe_flow(flow_id: int, flow: FlowOptions, user: str) -> dict[str, Any]:
         "locked": flow.locked,
         "isUserLocked": flow.user_locked,
         "hasEditPri": flow.privilege and user in owner.split(";"),
-        "parameters": [],
         "graph": {"tasks": [{"taskId": n, "name": f"task-{n}"} for n in range(1, flow.tasks + 1)]},
+        **({} if pairs is None else {"parameters": pairs}),
     }
 
 

@@ -40,8 +40,18 @@ class FlowOptions:
     locked: bool = False
     user_locked: bool = False
     tasks: int = 1  # 0: a trigger gets 62104
+    parameters: tuple[str, ...] | None = None  # names that it declares; None: it does not say
     run_seconds: float | None = None  # None: as the sandbox's
-    ends: Status = Status.SUCCESS  # one of ENDINGS
+    ends: Status | tuple[Status, ...] = Status.SUCCESS  # of ENDINGS; one by one, the last repeats
+    forgets_after: float | None = (
+        None  # seconds after its end that an instance is known; None: ever
+    )
+
+    def ending(self, number: int) -> Status:
+        """How the flow's instance of that number ends, in the order of creation, from 0."""
+        if isinstance(self.ends, Status):
+            return self.ends
+        return self.ends[min(number, len(self.ends) - 1)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,8 @@ from reconciler.sandbox.answers import (
 )
 from reconciler.sandbox.bodies import CancelBody, SearchBody, TriggerBody, read_body
 from reconciler.sandbox.calls import OF_TOKENS, Call
-from reconciler.sandbox.instances import FlowInstance, Instances
+from reconciler.sandbox.instances import Instances
+from reconciler.sandbox.lanes import FlowInstance
 from reconciler.sandbox.listing import describe_flow, describe_instance, find
 from reconciler.sandbox.options import FlowOptions, SandboxOptions
 from reconciler.sandbox.tokens import Tokens
@@ -104,7 +105,7 @@ class Service:
     def _cancel(self, call: Call, now: EpochMs) -> Outcome:
         self._user(call)
         wanted = read_body(call, CancelBody).flow_inst_id
-        instance = self._instances.get(wanted)
+        instance = self._instances.known(wanted, now)
         if instance is None:
             raise RefusalError("no such instance", code=62104)
         if not self._instances.cancel(instance, now):
@@ -124,7 +125,7 @@ class Service:
 
     def _instance(self, call: Call, now: EpochMs) -> Outcome:
         self._user(call)
-        instance = self._instances.get(call.argument("flowInstId"))
+        instance = self._instances.known(call.argument("flowInstId"), now)
         if instance is None:
             return _said(None)
         return _said(self._describer(now)(instance), instance.id)

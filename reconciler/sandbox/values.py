@@ -144,6 +144,20 @@ def items(read: Reader[_T]) -> Reader[tuple[_T, ...]]:
     return read_all
 
 
+def one_or_several(read: Reader[_T]) -> Reader[_T | tuple[_T, ...]]:
+    """What the reader takes, or a list of it that is not empty."""
+    read_all = items(read)
+
+    def read_either(value: Any) -> _T | tuple[_T, ...]:
+        if not isinstance(value, list):
+            return read(value)
+        if not value:
+            raise UnreadableError.because("must not be an empty list")
+        return read_all(value)
+
+    return read_either
+
+
 def keyed(read_key: Reader[_K], read: Reader[_T]) -> Reader[dict[_K, _T]]:
     """A mapping whose keys and values the readers take."""
 

@@ -7,7 +7,7 @@ import traceback
 
 import pytest
 
-from reconciler.apply.ports import Triggered
+from reconciler.apply.ports import Sought, Triggered
 from reconciler.errors import GatewayError
 from reconciler.gateway import Credentials
 from reconciler.gateway.quoting import Quoting
@@ -74,6 +74,9 @@ ACTS: list[Act] = [
 ]
 
 
+MANY = [Sought(id=InstanceId(f"3377-{n}"), trigger_time=EpochMs(0)) for n in range(20)]
+
+
 @pytest.mark.parametrize("act", ACTS)
 @pytest.mark.parametrize("where", ["token/get", "token/refresh", "service"])
 def test_no_error_answer_or_log_line_holds_a_secret(
@@ -88,6 +91,8 @@ def test_no_error_answer_or_log_line_holds_a_secret(
                 "updateAndTrigger",
                 "getCurrentTime",
                 "getTimeZone",
+                "get",
+                "instance/cancel",
                 "instance/get",
                 "instance/search",
             ),
@@ -109,6 +114,9 @@ def test_no_error_answer_or_log_line_holds_a_secret(
                 enos.timezone(),
                 enos.search(3377, now, EpochMs(1_000)),
                 enos.instance(InstanceId("3377-1")),
+                enos.flow(3377),
+                enos.cancel(InstanceId("3377-1")),
+                enos.look_up(MANY, 100),
             ):
                 try:
                     shown.append(repr(await question))

@@ -57,6 +57,8 @@ flows:
   1: {name: wind, owner: u1;u2, exists: false, privilege: false, locked: true}
   2: {userLocked: true, tasks: 0, runSeconds: 60, ends: FAIL}
   3:
+  4: {parameters: [SITE, MODE], ends: [FAIL, SUCCESS], forgetsAfter: 60}
+  5: {parameters: []}
 """,
     )
     assert faults == ()
@@ -77,6 +79,12 @@ flows:
             1: FlowOptions(name="wind", owner="u1;u2", exists=False, privilege=False, locked=True),
             2: FlowOptions(user_locked=True, tasks=0, run_seconds=60, ends=Status.FAIL),
             3: FlowOptions(),
+            4: FlowOptions(
+                parameters=("SITE", "MODE"),
+                ends=(Status.FAIL, Status.SUCCESS),
+                forgets_after=60,
+            ),
+            5: FlowOptions(parameters=()),
         },
     )
 
@@ -134,6 +142,11 @@ def test_a_file_that_says_nothing_changes_nothing(tmp_path: Path, text: str) -> 
         ("users: {o1: [1]}", "users.o1[0]: must be text, not 1"),
         ("flows: {a: {}}", "flows.a: must be a whole number, not 'a'"),
         ("flows: {1: {ends: RUNNING}}", "flows.1.ends: must be one of: SUCCESS, FAIL,"),
+        ("flows: {1: {ends: [FAIL, x]}}", "flows.1.ends[1]: must be one of: SUCCESS, FAIL,"),
+        ("flows: {1: {ends: []}}", "flows.1.ends: must not be an empty list"),
+        ("flows: {1: {parameters: SITE}}", "flows.1.parameters: must be a list, not 'SITE'"),
+        ("flows: {1: {parameters: [1]}}", "flows.1.parameters[0]: must be text, not 1"),
+        ("flows: {1: {forgetsAfter: -1}}", "flows.1.forgetsAfter: must be a number of seconds"),
         ("flows: {1: {tasks: x}}", "flows.1.tasks: must be a whole number, not 'x'"),
         ("delay: 1", "delay: there is no such field; there are: accessKey, "),
         ("faults: {}", "faults: must be a list, not {}"),

@@ -5,9 +5,12 @@ from typing import Any
 
 import pytest
 
-from reconciler.sandbox import FlowOptions, SandboxOptions, Status
+from reconciler.model import EpochMs
+from reconciler.sandbox import FlowInstance, FlowOptions, SandboxOptions, Status
+from reconciler.sandbox.lanes import Lane, Span
 from tests.sandbox.asking import NOW, Served, served
 
+MINUTE = 60_000
 HOUR = 3_600_000
 
 
@@ -96,6 +99,93 @@ def test_a_flow_can_be_declared_to_end_badly_and_to_take_its_time(end: Status) -
         assert status(it, name)[0] == end
 
 
+def test_a_flows_instances_can_be_declared_to_end_one_by_one_and_the_last_end_repeats() -> None:
+    ends = (Status.FAIL, Status.TIMEOUT, Status.SUCCESS)
+    with served(options=SandboxOptions(flows={3377: FlowOptions(ends=ends)})) as it:
+        # The order that counts is that of their creation, not that of their runs.
+        other = it.client.triggered(flowId=1)
+        names = [it.client.triggered(triggerTime=NOW + (4 - n) * MINUTE) for n in range(4)]
+        it.clock.pass_seconds(600)
+        assert [status(it, name)[0] for name in names] == [*ends, Status.SUCCESS]
+        assert status(it, other)[0] == Status.SUCCESS
+
+
+def test_a_cancelled_instance_has_had_its_turn_of_the_flows_ends() -> None:
+    flows = {3377: FlowOptions(ends=(Status.FAIL, Status.SUCCESS))}
+    with served(options=SandboxOptions(flows=flows)) as it:
+        first, second = it.client.triggered(), it.client.triggered()
+        it.client.cancel(first)
+        it.clock.pass_seconds(600)
+        assert [status(it, name)[0] for name in (first, second)] == [8, 1]
+
+
+@pytest.mark.parametrize("cancelled", [True, False])
+def test_an_instance_can_be_forgotten_some_time_after_its_end(*, cancelled: bool) -> None:
+    flows = {3377: FlowOptions(run_seconds=10, forgets_after=60)}
+    with served(options=SandboxOptions(flows=flows)) as it:
+        name, other = it.client.triggered(), it.client.triggered(flowId=1)
+        if cancelled:
+            it.client.cancel(name)
+        else:
+            it.clock.pass_seconds(10)
+        it.clock.pass_seconds(59.999)
+        assert it.client.found() == [name, other]
+        assert status(it, name)[0] == (Status.CANCEL if cancelled else Status.SUCCESS)
+        it.clock.pass_seconds(0.001)
+        unknown = it.client.cancel("1-2").json()
+        assert it.client.instance(name) is None
+        assert it.client.cancel(name).json() == unknown
+        found = it.client.search().json()["data"]
+        assert [one["instanceId"] for one in found["flowInsts"]] == [other]
+        assert found["count"] == 1
+        assert [one.id for one in it.sandbox.instances] == [name, other]
+
+
+def test_an_instance_that_has_not_ended_is_not_forgotten() -> None:
+    flows = {3377: FlowOptions(run_seconds=3600, forgets_after=0)}
+    with served(options=SandboxOptions(flows=flows)) as it:
+        running, ready = it.client.triggered(), it.client.triggered()
+        waiting = it.client.triggered(triggerTime=NOW + 24 * HOUR)
+        it.clock.pass_seconds(3599)
+        assert it.client.found() == [running, ready, waiting]
+        it.clock.pass_seconds(1)
+        assert it.client.found() == [ready, waiting]
+        assert status(it, ready)[0] == Status.RUNNING
+
+
+def test_asking_after_each_start_lays_out_no_instance_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    laid_out: list[str] = []
+    lay_out = Lane._laid_out
+
+    def note(self: Lane, one: FlowInstance, free: EpochMs) -> Span:
+        laid_out.append(one.id)
+        return lay_out(self, one, free)
+
+    monkeypatch.setattr(Lane, "_laid_out", note)
+    with served() as it:
+        for n in range(50):
+            it.client.instance(it.client.triggered(triggerTime=NOW + n * MINUTE))
+        assert it.client.search(status="1,2,5,6").json()["data"]["count"] == 50
+        assert len(laid_out) == 50
+
+
+def test_a_start_before_others_and_a_cancellation_move_those_behind_them() -> None:
+    with served() as it:
+        names = [it.client.triggered(triggerTime=NOW + n * MINUTE) for n in (1, 2, 3)]
+        assert [status(it, name)[0] for name in names] == [5, 5, 5]
+        between = it.client.triggered(triggerTime=NOW + 2 * MINUTE - 1_000)
+        it.clock.pass_seconds(120)
+        assert status(it, names[0]) == (1, "2024-03-02 08:01:00", "2024-03-02 08:01:02")
+        assert status(it, between) == (2, "2024-03-02 08:01:59", None)
+        assert status(it, names[1]) == (6, None, None)
+        it.client.cancel(between)
+        assert status(it, between) == (8, "2024-03-02 08:01:59", "2024-03-02 08:02:00")
+        assert status(it, names[1]) == (2, "2024-03-02 08:02:00", None)
+        assert status(it, names[2]) == (5, None, None)
+
+
 def test_cancelling_a_running_instance_ends_it_and_lets_the_next_one_start() -> None:
     with served() as it:
         first, second = it.client.triggered(), it.client.triggered()
@@ -139,9 +229,11 @@ def test_asking_for_an_instance_that_never_was_succeeds_without_data() -> None:
 
 def test_get_flow_tells_what_an_apply_wants_to_know() -> None:
     flows = {
-        1: FlowOptions(name="wind daily", owner="u1;u2", locked=True, tasks=2),
+        1: FlowOptions(
+            name="wind daily", owner="u1;u2", locked=True, tasks=2, parameters=("SITE", "MODE")
+        ),
         2: FlowOptions(exists=False),
-        3: FlowOptions(owner="u2", user_locked=True),
+        3: FlowOptions(owner="u2", user_locked=True, parameters=()),
     }
     with served(options=SandboxOptions(flows=flows)) as it:
 
@@ -153,10 +245,13 @@ def test_get_flow_tells_what_an_apply_wants_to_know() -> None:
         assert (found["flowId"], found["flowName"], found["owner"]) == (1, "wind daily", "u1;u2")
         assert (found["locked"], found["isUserLocked"], found["hasEditPri"]) == (True, False, True)
         assert len(found["graph"]["tasks"]) == 2
-        assert (found["type"], found["parameters"]) == (0, [])
+        assert found["type"] == 0
+        assert [one["key"] for one in found["parameters"]] == ["SITE", "MODE"]
         assert flow("2")["code"] == 62104
         assert (flow("3")["data"]["isUserLocked"], flow("3")["data"]["hasEditPri"]) == (True, False)
+        assert flow("3")["data"]["parameters"] == []
         assert flow("4")["data"]["owner"] == "u1"
+        assert "parameters" not in flow("4")["data"]
         assert flow("x")["code"] == 400
 
 
