@@ -117,7 +117,7 @@ class GitStore:
             content = self._git.read_blobs([entry.oid])[entry.oid]
             parsed = parse_configuration(Source(path=CONFIGURATION, content=content))
             self._configuration = entry.oid, parsed
-            self._results.clear()  # the zone may be another one
+            self._results.clear()  # the zone may be another one, or the limit of a backfill
         configuration = self._configuration[1]
         if configuration.git != self._local.git:
             raise ConfigurationError(
@@ -135,7 +135,11 @@ class GitStore:
         blobs = self._git.read_blobs(file.oid for file in unread)
         for file in unread:
             source = Source(path=self._shown(file.path), content=blobs[file.oid])
-            self._results[file] = read_file(source, environment.gateway.zone)
+            self._results[file] = read_file(
+                source,
+                environment.gateway.zone,
+                max_runs=environment.limits.max_runs_per_backfill,
+            )
         results = [self._results[file] for file in files]
         return combine(results, [self._shown_problem(problem) for problem in problems])
 

@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from reconciler.sandbox import Sandbox, environment
+from reconciler.sandbox import Sandbox, SandboxOptions, environment
 from tests.repositories import PROJECT, git, make_clone, make_origin_and_clone
+
+LASTING = SandboxOptions(run_seconds=1e6)  # so that no instance ends while a test looks
 
 _CONFIGURATION = """\
 version: 1

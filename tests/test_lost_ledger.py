@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.sandbox import Sandbox, running
-from tests.environments import Setting, make_setting, manifest, runs_of_one_flow_each
+from tests.environments import LASTING, Setting, make_setting, manifest, runs_of_one_flow_each
 from tests.repositories import commit, git, isolate, make_clone
 
 LEDGER = "state/test/ledger.jsonl"
@@ -14,7 +14,7 @@ LEDGER = "state/test/ledger.jsonl"
 
 @pytest.fixture
 def sandbox() -> Sandbox:
-    return Sandbox()
+    return Sandbox(LASTING)
 
 
 @pytest.fixture

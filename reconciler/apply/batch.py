@@ -31,10 +31,10 @@ def capacity(limits: Limits, timeout: float, request_seconds: float) -> Capacity
 
 
 def choose_batch(runs: Iterable[Run], room: Capacity) -> tuple[Run, ...]:
-    """The runs to claim next, in order of trigger time; a flow's later ones wait for the next."""
+    """The runs to claim next, in their order; a flow's later ones wait for the next batch."""
     chosen: list[Run] = []
     of_flow: dict[int, int] = defaultdict(int)
-    for run in sorted(runs, key=lambda run: (run.trigger_time, run.id)):
+    for run in sorted(runs, key=lambda run: run.turn):
         if len(chosen) == room.runs:
             break
         if of_flow[run.flow_id] < room.runs_of_one_flow:
@@ -44,8 +44,8 @@ def choose_batch(runs: Iterable[Run], room: Capacity) -> tuple[Run, ...]:
 
 
 def by_flow(runs: Iterable[Run]) -> list[tuple[Run, ...]]:
-    """The runs of each flow in order of trigger time; flows in the order of their first run."""
+    """The runs of each flow in their order; flows in the order of their first run."""
     flows: dict[int, list[Run]] = defaultdict(list)
-    for run in sorted(runs, key=lambda run: (run.trigger_time, run.id)):
+    for run in sorted(runs, key=lambda run: run.turn):
         flows[run.flow_id].append(run)
     return [tuple(flow) for flow in flows.values()]

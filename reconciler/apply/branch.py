@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import assert_never
+from typing import Self, assert_never
 
 from reconciler.apply.messages import commit_message
-from reconciler.apply.ports import Declined, Landed, Raced, Snapshot, Store, Unclear
+from reconciler.apply.ports import Declined, Landed, Ports, Raced, Snapshot, Store, Unclear
 from reconciler.apply.steps import Noted, Progress, Recorded
 from reconciler.errors import GitError, ReconcilerError
 from reconciler.ledger import Event, Ledger, events
+from reconciler.ledger.statuses import SUCCEEDED, status_name
 
 CLAIM_ATTEMPTS = 6  # without an answer, in a row
 RECORD_ATTEMPTS = 8  # outcomes must not be lost; a claim that cannot be pushed just fails
@@ -37,6 +38,18 @@ class Branch:
     rescue: Callable[[Sequence[Event]], str]  # keeps events that cannot be pushed; says where
     pending: list[Event]
     unanswered: int = 0  # claims in a row that came to nothing though nobody else was faster
+
+    @classmethod
+    async def open(cls, ports: Ports) -> Self:
+        """Read the branch for the first time. Raises GitError, LedgerError, ConfigurationError."""
+        return cls(
+            store=ports.store,
+            snapshot=await ports.store.fetch(),
+            progress=ports.progress,
+            jitter=ports.jitter,
+            rescue=ports.rescue,
+            pending=[],
+        )
 
     @property
     def ledger(self) -> Ledger:
@@ -121,7 +134,9 @@ class Branch:
     async def refetch(self) -> None:
         """Read the branch again, and forget of what is pending all that it holds by now."""
         self.snapshot = await self.store.fetch()
-        self.pending = self.snapshot.ledger.missing(self.pending)
+        ledger = self.snapshot.ledger
+        missing = ledger.missing(self.pending)
+        self.pending = [event for event in missing if not _is_known(event, ledger)]
 
     async def _record_once(self) -> str | None:
         appended = await self._append(self.pending)
@@ -147,9 +162,16 @@ class Branch:
         self.pending = []
 
     def _rescued(self, failure: str) -> GitError:
-        place = self.rescue(self.pending)
+        """Keep what is pending, but for ends of instances: the next apply observes them itself."""
+        kept = [event for event in self.pending if not isinstance(event, events.Observed)]
+        place = self.rescue(kept) if kept else None
         self.snapshot = _with(self.snapshot, self.ledger)
         self.pending = []
+        if place is None:
+            return GitError(
+                f"{failure}; the ends of instances that were observed are not on the branch",
+                hint="Nothing is lost: the next apply observes them again.",
+            )
         return GitError(
             f"{failure}; the outcomes of this apply are not on the branch",
             hint=f"They are kept in {place}: feed them back with `reconciler recover {place}`. "
@@ -160,6 +182,21 @@ class Branch:
         """Wait for others, longer each time, and never in step with them."""
         longest = min(FIRST_PAUSE_SECONDS * 2**attempt, LONGEST_PAUSE_SECONDS)
         await asyncio.sleep(longest * self.jitter())
+
+
+def _is_known(event: Event, ledger: Ledger) -> bool:
+    """Whether others have recorded meanwhile what the event says of a run's instance, or more."""
+    record = ledger.records.get(event.run) if not isinstance(event, events.Claim) else None
+    if record is None:
+        return False
+    match event:
+        case events.Observed():
+            # Whoever saw another end before the success is late; after it nobody looks any more.
+            return record.status in {status_name(event.status), *SUCCEEDED}
+        case events.Cancelled():
+            return record.cancelled is not None
+        case _:
+            return False
 
 
 def _with(snapshot: Snapshot, ledger: Ledger) -> Snapshot:

@@ -18,9 +18,7 @@ def commit_message(environment: str, recorded: Sequence[Event]) -> str:
     if claimed:
         parts.append(f"{claimed} claimed")
     claims = dict.fromkeys(
-        event.claim
-        for event in recorded
-        if not isinstance(event, events.Observed | events.Resolved) and event.claim
+        event.claim for event in recorded if not isinstance(event, events.Resolved) and event.claim
     )
     subject = f"reconciler: {environment}: {', '.join(parts)} [skip ci]"
     trailers = "".join(f"{TRAILER}: {claim}\n" for claim in claims)

@@ -74,6 +74,46 @@ class Instance:
     status: int | None  # EnOS FlowInstance status, -1 to 10
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sought:
+    """A started instance whose status is asked for."""
+
+    id: InstanceId
+    trigger_time: EpochMs  # that it was started with
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookedUp:
+    """What the service said of instances.
+
+    By id: what was seen under this id, which others may have as well; empty where the service says
+    that it has none. What could not be learned is missing, and `failure` says why.
+    """
+
+    instances: Mapping[InstanceId, tuple[Instance, ...]]
+    failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """A workflow as the service describes it; None where it said nothing readable."""
+
+    locked: bool | None
+    user_locked: bool | None
+    editable: bool | None  # the user has the privilege to edit it
+    owners: frozenset[str] | None  # user ids
+    tasks: int | None  # how many it has
+    parameters: frozenset[str] | None  # the names of those that it declares
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancelled:
+    """The service answered a cancellation for certain."""
+
+    code: int  # 0: it was done
+    message: str
+
+
 class Connection(Protocol):
     """One worker's own connection to the gateway."""
 
@@ -108,6 +148,18 @@ class Gateway(Protocol):
 
     async def instance(self, instance: InstanceId) -> Instance | None:
         """One instance by id; None if the service says that it has none. Raises GatewayError."""
+
+    async def look_up(self, sought: Sequence[Sought], most_requests: int) -> LookedUp:
+        """How those instances fare, in few requests: searches that cover many, ids for the rest.
+
+        The first are the first to be asked for, should `most_requests` not do for all.
+        """
+
+    async def flow(self, flow_id: int) -> Flow | None:
+        """Get Flow; None if the service says that it has none. Raises GatewayError."""
+
+    async def cancel(self, instance: InstanceId) -> Cancelled:
+        """Cancel Flow Instance. Raises GatewayError if nothing certain is answered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,3 +245,6 @@ class Options:
     by: str  # who applies, for the claim
     max_runs: int | None = None  # None: the environment's limit
     only: Mapping[RunId, Digest] | None = None  # a saved plan's runs; None: whatever is planned
+    preflight: bool = False  # ask about every flow before the first claim
+    wait: bool = False  # until all that was started has ended
+    wait_seconds: float | None = None  # at most; None: as long as it takes

@@ -6,32 +6,30 @@ is recorded as such. docs/exactly-once.md shows why that is enough.
 """
 
 import asyncio
-from collections import Counter
-from collections.abc import Sequence
 from statistics import fmean
 
 from reconciler.apply.batch import FIRST_GUESS_SECONDS, capacity, choose_batch
-from reconciler.apply.branch import Branch, Claiming
-from reconciler.apply.guards import InvalidManifestsError, refuse_stale, refuse_too_many
-from reconciler.apply.lease import Lease, ServiceClock
+from reconciler.apply.branch import Branch
+from reconciler.apply.flows import check_flows, flows_of
+from reconciler.apply.guards import refuse_stale
+from reconciler.apply.knowledge import Knowledge
+from reconciler.apply.lease import ServiceClock
+from reconciler.apply.observe import unfinished
+from reconciler.apply.patience import Patience
 from reconciler.apply.ports import Gateway, Options, Ports
 from reconciler.apply.preflight import check_clock, check_zone
 from reconciler.apply.result import ApplyResult
 from reconciler.apply.settle import Doubt, Search, settle
-from reconciler.apply.start import Batch, Outcome, start_batch
-from reconciler.apply.steps import Claimed, Noted, Settled, Waiting
+from reconciler.apply.start import Batch, start_batch
+from reconciler.apply.steps import Noted, Settled, Waiting
 from reconciler.apply.waiting import waits_for, worth_waiting_for
 from reconciler.configuration import Environment
-from reconciler.errors import GatewayError, RefusedError
+from reconciler.errors import ConfigurationError, GatewayError, GitError
 from reconciler.ledger import events
-from reconciler.model import ClaimId, EpochMs, Run, RunId
-from reconciler.plan import Action, Plan, PlannedRun, make_plan
-from reconciler.times import format_instant
+from reconciler.model import EpochMs, Run
+from reconciler.plan import Action, Plan, PlannedRun
 
 DAY_MS = 86_400_000
-STARTS_OF_ONE_RUN = 3  # after that many proven absent, an apply leaves the run to the next one
-FIRST_LOOK_SECONDS = 1.0  # between looks whether others have finished, or an instance shows up
-LONGEST_LOOK_SECONDS = 15.0
 FRESH_SECONDS = 2.0  # within them, clocks that drift do not drift apart by anything that counts
 
 
@@ -42,26 +40,27 @@ async def apply(ports: Ports, options: Options) -> ApplyResult:
     anything was claimed, GitError, LedgerError. Outcomes are recorded, or kept in a rescue file,
     before any of them leaves here.
     """
-    branch = Branch(
-        store=ports.store,
-        snapshot=await ports.store.fetch(),
-        progress=ports.progress,
-        jitter=ports.jitter,
-        rescue=ports.rescue,
-        pending=[],
-    )
-    work = _Apply(ports, options, branch)
-    plan = work.plan(ports.clock.wall())
-    work.guard(plan)
+    branch = await Branch.open(ports)
+    knowledge = Knowledge(ports, options, branch)
+    plan = knowledge.plan(ports.clock.wall())
+    knowledge.guard(plan)
     if options.only is not None:
         refuse_stale(plan, options.only)
-    if not any(_needs_gateway(run, plan.at) for run in plan.runs):
-        return work.result(plan)
-    async with ports.open_gateway(branch.snapshot.environment) as gateway:
-        try:
-            return await work.go_on(gateway)
-        finally:
-            await asyncio.shield(branch.record())
+    needed = any(_needs_gateway(run, plan.at) for run in plan.runs)
+    if not needed and not unfinished(branch.ledger, EpochMs(plan.at + DAY_MS)):
+        return knowledge.result(plan, interrupted=ports.stop.is_set())
+    try:
+        async with ports.open_gateway(branch.snapshot.environment) as gateway:
+            try:
+                return await _Apply(ports, knowledge).go_on(gateway)
+            finally:
+                await asyncio.shield(branch.record())
+    except (GatewayError, ConfigurationError) as error:
+        if needed or knowledge.claims.starts:
+            raise
+        # Nothing was to be done but to look, and the next apply looks as well.
+        ports.progress(Noted(message=f"started instances could not be observed: {error}"))
+        return knowledge.result(plan, interrupted=ports.stop.is_set())
 
 
 def _needs_gateway(planned: PlannedRun, now: EpochMs) -> bool:
@@ -69,56 +68,28 @@ def _needs_gateway(planned: PlannedRun, now: EpochMs) -> bool:
     run = planned.run
     if planned.action is Action.WAIT and run is not None and run.not_after is not None:
         return run.not_after + DAY_MS > now
-    return planned.action in {Action.TRIGGER, Action.RESOLVE, Action.HOLD}
+    if planned.may_follow:
+        return True
+    return planned.action in {Action.TRIGGER, Action.RESOLVE, Action.CANCEL, Action.HOLD}
 
 
 class _Apply:
-    """One apply's own knowledge: what it tried, what came of it, what nobody can tell."""
+    """The loop of one apply."""
 
-    def __init__(self, ports: Ports, options: Options, branch: Branch) -> None:
+    def __init__(self, ports: Ports, knowledge: Knowledge) -> None:
         self.ports = ports
-        self.options = options
-        self.branch = branch
-        self.outcomes: dict[RunId, Outcome] = {}
-        self.doubts: dict[RunId, Doubt] = {}
-        self.gateway = self.environment.gateway  # the one that this apply works with
-        self.starts: Counter[RunId] = Counter()
-        self.unclear: dict[ClaimId, Lease] = {}  # claims whose push was not answered
+        self.knowledge = knowledge
+        self.branch = knowledge.branch
+        self.watch = knowledge.watch
         self.request_seconds = FIRST_GUESS_SECONDS
-        self.looks = 0
+        self.patience = Patience(ports.clock, knowledge.options, ports.jitter)
         self.waiting: Waiting | None = None  # what was last said of it
         self.stuck = False  # the last batch started nothing
 
     @property
     def environment(self) -> Environment:
         """The environment as the branch configures it."""
-        return self.branch.snapshot.environment
-
-    def plan(self, now: EpochMs) -> Plan:
-        """Derive the plan from the branch as last seen."""
-        snapshot = self.branch.snapshot
-        return make_plan(
-            snapshot.declared,
-            self.branch.ledger,
-            now,
-            environment=self.environment.name,
-            commit=snapshot.commit,
-            same_minute_allowed=self.environment.gateway.same_minute_allowed,
-            reserved_parameter=self.environment.gateway.correlation_parameter,
-        )
-
-    def guard(self, plan: Plan) -> None:
-        """Refuse what must not be applied."""
-        if plan.problems:
-            raise InvalidManifestsError(plan.problems)
-        if self.environment.gateway != self.gateway:
-            raise RefusedError(
-                f"the gateway of {self.environment.name} was configured anew meanwhile",
-                hint="What was started is recorded. Apply again.",
-            )
-        wanted = {run.id for run in self._triggers(plan)} | self.starts.keys()
-        limit = self.options.max_runs or self.environment.limits.max_runs_per_apply
-        refuse_too_many(len(wanted), limit)
+        return self.knowledge.environment
 
     async def go_on(self, gateway: Gateway) -> ApplyResult:
         """Work until nothing is left that this apply can do."""
@@ -126,49 +97,41 @@ class _Apply:
             ServiceClock.ask(gateway, self.ports.clock), gateway.timezone()
         )
         check_clock(clock, self.ports.clock, self.ports.progress)
-        plan = self.plan(clock.earliest())
-        times = [run.trigger_time for run in self._triggers(plan)]
+        plan = self.knowledge.plan(clock.earliest())
+        times = [run.trigger_time for run in self.knowledge.triggers(plan)]
         check_zone(zone, self.environment, clock.earliest(), times)
+        await self.watch.look_at_all(gateway, clock)
+        plan = await self._checked(self.knowledge.plan(clock.earliest()), gateway, clock)
         while not self.ports.stop.is_set():
-            self.guard(plan)
+            self.knowledge.guard(plan)
             if await self._settle(plan, gateway, clock):
-                plan = self.plan(clock.earliest())
-            batch = self._adopt(plan)
+                plan = self.knowledge.plan(clock.earliest())
+            if await self.watch.cancel(plan, gateway, clock):
+                plan = self.knowledge.plan(clock.earliest())
+            batch = self.knowledge.claims.adopt(plan)
             if batch is None and (runs := self._choose(plan)):
                 clock = await self._ask_again(gateway, clock)
-                batch = await self._claim(runs, clock)
+                batch = await self.knowledge.claims.make(runs, clock)
             elif batch is None:
-                if not await self._wait(plan, clock):
+                if not await self._wait(plan, gateway, clock):
                     break
                 clock = await self._ask_again(gateway, clock)
             if batch is not None:
                 await self._start(batch, gateway)
-            plan = self.plan(clock.earliest())
+            plan = self.knowledge.plan(clock.earliest())
         await self.branch.record()
-        return self.result(plan)
+        return self._result(plan)
 
-    def result(self, plan: Plan) -> ApplyResult:
-        """What has become of everything, as far as this apply knows."""
-        wanted = {run.id for run in self._triggers(plan)}
-        return ApplyResult(
-            commit=self.branch.snapshot.commit,
-            outcomes=tuple(self.outcomes.values()),
-            unstarted=[run for run in plan.of_action(Action.TRIGGER) if run.id in wanted],
-            doubts=[
-                self.doubts.get(run.id) or Doubt(planned=run, reason=run.reason, decided_at=None)
-                for run in plan.of_action(Action.RESOLVE)
-            ],
-            waiting=plan.of_action(Action.WAIT),
-            interrupted=self.ports.stop.is_set(),
-        )
+    async def _checked(self, plan: Plan, gateway: Gateway, clock: ServiceClock) -> Plan:
+        """The plan after every flow was asked about, where that is wanted."""
+        if not self.knowledge.options.preflight:
+            return plan
+        user = self.environment.gateway.user_id
+        self.knowledge.flows = await check_flows(flows_of(plan), gateway, user)
+        return self.knowledge.plan(clock.earliest())
 
-    def _triggers(self, plan: Plan) -> list[Run]:
-        only = self.options.only
-        return [
-            planned.run
-            for planned in plan.of_action(Action.TRIGGER)
-            if planned.run is not None and (only is None or only.get(planned.id) == planned.digest)
-        ]
+    def _result(self, plan: Plan) -> ApplyResult:
+        return self.knowledge.result(plan, interrupted=self.ports.stop.is_set())
 
     def _choose(self, plan: Plan) -> tuple[Run, ...]:
         """Choose the next batch; none where trying again at once is no use."""
@@ -176,62 +139,7 @@ class _Apply:
             return ()
         limits = self.environment.limits
         room = capacity(limits, self.environment.gateway.timeout, self.request_seconds)
-        return choose_batch((run for run in self._triggers(plan) if self._startable(run)), room)
-
-    def _startable(self, run: Run) -> bool:
-        """Whether this apply may still try: a refused run, or one lost too often, is the next's."""
-        refused = isinstance(self.outcomes.get(run.id), events.Rejected)
-        return not refused and self.starts[run.id] < STARTS_OF_ONE_RUN
-
-    async def _claim(self, runs: Sequence[Run], clock: ServiceClock) -> Batch | None:
-        """Claim the runs, together with what is pending; None if that did not come about."""
-        at = clock.earliest()
-        lease = Lease(
-            clock=clock,
-            until=EpochMs(at + int(self.environment.limits.claim_seconds * 1000)),
-            reserve=self.environment.gateway.timeout + self.environment.limits.margin,
-        )
-        claim = events.Claim(
-            v=events.VERSION,
-            at=format_instant(at),
-            claim=self.ports.new_claim(),
-            by=self.options.by,
-            until=format_instant(lease.until),
-            commit=self.branch.snapshot.commit,
-            runs={run.id: events.claimed_run(run) for run in runs},
-        )
-        claiming = await self.branch.claim(claim)
-        if claiming is Claiming.OURS:
-            return self._batch(claim.claim, runs, lease)
-        if claiming is Claiming.UNCLEAR:
-            self.unclear[claim.claim] = lease
-        return None
-
-    def _adopt(self, plan: Plan) -> Batch | None:
-        """Take up a claim of this apply whose push was not answered and has landed after all."""
-        for claim in self.unclear.keys() & self.branch.snapshot.ledger.claims.keys():
-            lease = self.unclear.pop(claim)
-            runs = [
-                planned.run
-                for planned in plan.of_action(Action.HOLD)
-                if planned.run and planned.record and planned.record.claim == claim
-            ]
-            if runs:
-                return self._batch(claim, runs, lease)
-        return None
-
-    def _batch(self, claim: ClaimId, runs: Sequence[Run], lease: Lease) -> Batch:
-        self.ports.progress(Claimed(claim=claim, runs=len(runs), until=lease.until))
-        self.starts.update(run.id for run in runs)
-        return Batch(
-            claim=claim,
-            runs=runs,
-            lease=lease,
-            progress=self.ports.progress,
-            stop=self.ports.stop,
-            jitter=self.ports.jitter,
-            correlation=self.environment.gateway.correlation_parameter,
-        )
+        return choose_batch(self.knowledge.startable(plan), room)
 
     async def _start(self, batch: Batch, gateway: Gateway) -> None:
         try:
@@ -239,7 +147,7 @@ class _Apply:
         finally:
             outcomes = batch.remaining()
             self.branch.pending += outcomes
-            self.outcomes.update((outcome.run, outcome) for outcome in outcomes)
+            self.knowledge.outcomes.update((outcome.run, outcome) for outcome in outcomes)
         if batch.request_seconds:
             self.request_seconds = max(1.5 * fmean(batch.request_seconds), 0.01)
         self.stuck = all(isinstance(outcome, events.Absent) for outcome in outcomes)
@@ -257,32 +165,53 @@ class _Apply:
         settled = False
         for found in await settle(plan.of_action(Action.RESOLVE), search):
             if isinstance(found, Doubt):
-                self.doubts[found.planned.id] = found
+                self.knowledge.doubts[found.planned.id] = found
                 continue
             settled = True
-            self.doubts.pop(found.run, None)
+            self.knowledge.doubts.pop(found.run, None)
             self.branch.pending.append(found)
-            self.outcomes[found.run] = found
+            self.knowledge.outcomes[found.run] = found
             self.ports.progress(Settled(run=found.run, event=found))
         return settled
 
-    async def _wait(self, plan: Plan, clock: ServiceClock) -> bool:
+    async def _wait(self, plan: Plan, gateway: Gateway, clock: ServiceClock) -> bool:
         """Record, then wait for what time or others may change; False if nothing will."""
-        await self.branch.record()
+        await self._record_if_due()
+        now = clock.earliest()
         claim_seconds = self.environment.limits.claim_seconds
-        until = worth_waiting_for(plan, self.doubts, clock.earliest(), claim_seconds)
-        if until is None:
+        until = worth_waiting_for(plan, self.knowledge.doubts, now, claim_seconds)
+        awaited = self.knowledge.awaited(plan) if self.patience.for_ends else []
+        if until is None and not awaited:
             return False
-        waiting = Waiting(reason=waits_for(plan), until=until)
-        if waiting != self.waiting:
+        if awaited:
+            self.watch.tell(awaited)
+        waiting = None if until is None else Waiting(reason=waits_for(plan), until=until)
+        if waiting is not None and waiting != self.waiting:
             self.ports.progress(waiting)
             self.waiting = waiting
-        look = min(FIRST_LOOK_SECONDS * 1.5**self.looks, LONGEST_LOOK_SECONDS)
-        self.looks += 1
-        left = (until - clock.earliest()) / 1000 + 0.05
-        await self._sleep(min(max(left, 0.05), look * (0.75 + self.ports.jitter() / 2)))
-        await self.branch.refetch()
+        await self._sleep(self.patience.pause(until, now))
+        await self._refetch(patient=bool(awaited))
+        if await self.watch.look(self.watch.due(awaited, clock.earliest()), gateway, clock):
+            self.patience.something_ended()
+            self.stuck = False
         return True
+
+    async def _record_if_due(self) -> None:
+        """Push what is pending; nothing but ends only once in a while."""
+        only_ends = all(isinstance(event, events.Observed) for event in self.branch.pending)
+        if not only_ends or self.patience.records_ends():
+            await self.branch.record()
+
+    async def _refetch(self, *, patient: bool) -> None:
+        """Read the branch again; a long wait outlasts a remote that cannot be reached a while."""
+        try:
+            await self.branch.refetch()
+        except GitError as error:
+            if not self.patience.outlasts(fetched=False) or not patient:
+                raise
+            self.ports.progress(Noted(message=str(error)))
+        else:
+            self.patience.outlasts(fetched=True)
 
     async def _ask_again(self, gateway: Gateway, clock: ServiceClock) -> ServiceClock:
         """Ask for the time, unless that was just done; if it fails, go on from the last answer."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from reconciler.apply.settle import Doubt
 from reconciler.apply.start import Outcome
 from reconciler.errors import ExitCode
+from reconciler.ledger import Record, events
 from reconciler.model import RunId
 from reconciler.plan import PlannedRun
 
@@ -19,6 +20,12 @@ class ApplyResult:
     unstarted: Sequence[PlannedRun]  # should be started and were not: refused, or not reached
     doubts: Sequence[Doubt]  # whoever claimed them
     waiting: Sequence[PlannedRun]  # suspended, missed, not yet allowed
+    refused: Sequence[PlannedRun] = ()  # not claimed: the service was asked, and would refuse them
+    observed: Sequence[events.Observed] = ()  # ends that this apply has seen and recorded
+    cancelled: Sequence[events.Cancelled] = ()
+    uncancelled: Sequence[PlannedRun] = ()  # asked to be cancelled, and nobody can tell
+    failed: Sequence[PlannedRun] = ()  # of those waited for: ended badly, and no attempt is left
+    unfinished: Sequence[Record] = ()  # of those waited for: the time was used up before they ended
     interrupted: bool = False
 
     def of_kind(self, kind: type[Outcome]) -> list[RunId]:
@@ -32,4 +39,5 @@ def exit_code(result: ApplyResult) -> ExitCode:
         return ExitCode.INTERRUPTED
     if result.doubts:
         return ExitCode.IN_DOUBT
-    return ExitCode.PROBLEM if result.unstarted else ExitCode.OK
+    problems = (result.unstarted, result.refused, result.uncancelled, result.failed)
+    return ExitCode.PROBLEM if any((*problems, result.unfinished)) else ExitCode.OK

@@ -112,9 +112,11 @@ async def _start(batch: Batch, run: Run, connection: Connection) -> Outcome:
         answer = await _post(batch, run, connection)
         match answer:
             case Triggered():
+                # No earlier than the start: from then on the service must know the instance.
+                at = format_instant(batch.lease.clock.latest())
                 return events.Triggered(
                     v=events.VERSION,
-                    at=batch.now(),
+                    at=at,
                     run=run.id,
                     claim=batch.claim,
                     digest=run.digest,

@@ -18,7 +18,7 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
-    """One run has an outcome: `triggered`, `rejected`, `unknown` or `absent`."""
+    """One run has an outcome; or its instance has ended, or was cancelled."""
 
     run: RunId
     event: Event
@@ -40,11 +40,19 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Watching:
+    """Started instances are waited for: how many of them have ended."""
+
+    ended: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Noted:
     """Something that a person should know and that stops nothing."""
 
     message: str
 
 
-Step = Claimed | Settled | Recorded | Waiting | Noted
+Step = Claimed | Settled | Recorded | Waiting | Watching | Noted
 Progress = Callable[[Step], None]

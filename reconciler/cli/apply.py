@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from reconciler.cli.durations import read_duration
 from reconciler.cli.options import common_options, current_options
 from reconciler.errors import ExitCode
 
@@ -22,6 +23,22 @@ from reconciler.errors import ExitCode
     help="Refuse to start more than N runs.  [default: limits.maxRunsPerApply]",
 )
 @click.option(
+    "--preflight",
+    is_flag=True,
+    help="First ask about every flow; claim nothing that would be refused.",
+)
+@click.option(
+    "--wait",
+    is_flag=True,
+    help="Stay until everything started has ended, and start what depended on it.",
+)
+@click.option(
+    "--timeout",
+    callback=read_duration,
+    metavar="DURATION",
+    help="With --wait: no longer than this, such as 90s, 30m or 2h.  [default: no limit]",
+)
+@click.option(
     "--format",
     "form",
     type=click.Choice(["text", "json"]),
@@ -30,14 +47,30 @@ from reconciler.errors import ExitCode
     help="How to report what was done.",
 )
 @common_options
-def command(*, plan_file: Path | None, max_runs: int | None, form: str) -> ExitCode:
+def command(
+    *,
+    plan_file: Path | None,
+    max_runs: int | None,
+    preflight: bool,
+    wait: bool,
+    timeout: float | None,
+    form: str,
+) -> ExitCode:
     """Start every declared run that was not started yet, exactly once.
 
     Reads manifests and ledger from the tip of the remote branch, claims the runs there, starts
     them, and pushes the record. Safe to run again at any time, and by several at once.
-    """
-    from reconciler.cli.applying import apply_environment
 
-    report = apply_environment(current_options(), plan_file=plan_file, max_runs=max_runs)
+    How instances that were started before have ended is recorded as well. With --wait, the exit
+    code is 1 if something that was waited for failed or has not ended in time.
+    """
+    if timeout is not None and not wait:
+        raise click.UsageError("--timeout goes with --wait.")
+    from reconciler.cli.applying import Wanted, apply_environment
+
+    wanted = Wanted(
+        plan_file=plan_file, max_runs=max_runs, preflight=preflight, wait=wait, timeout=timeout
+    )
+    report = apply_environment(current_options(), wanted)
     click.echo(report.shown(form), nl=False)
     return report.exit_code

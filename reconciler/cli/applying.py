@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import click
 
 from reconciler.apply.guards import InvalidManifestsError
-from reconciler.apply.ports import Options, Ports
+from reconciler.apply.ports import Options
 from reconciler.apply.protocol import apply
 from reconciler.apply.result import ApplyResult, exit_code
 from reconciler.apply.steps import Progress, Step
@@ -23,7 +22,7 @@ from reconciler.cli.saved_plan import read_saved_plan
 from reconciler.configuration import Environment
 from reconciler.errors import ExitCode, GitError
 from reconciler.git import CheckoutResult, CommitId, FastForwarded, NotSafe
-from reconciler.machine import LocalClock, applier, jitter, new_claim, rescue
+from reconciler.machine import applier
 from reconciler.render.apply import apply_json, apply_text
 from reconciler.render.problems import problems_text
 from reconciler.render.progress import LiveProgress, PlainProgress
@@ -49,16 +48,36 @@ class ApplyReport:
         return exit_code(self.result)
 
 
-def apply_environment(
-    options: CommonOptions, *, plan_file: Path | None, max_runs: int | None
-) -> ApplyReport:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What the user asked of an apply."""
+
+    plan_file: Path | None
+    max_runs: int | None
+    preflight: bool
+    wait: bool
+    timeout: float | None  # seconds
+
+    def options(self, environment: Environment) -> Options:
+        """The same for the protocol. Raises RefusedError for a plan that is none."""
+        plan_file = self.plan_file
+        return Options(
+            by=applier(),
+            max_runs=self.max_runs,
+            only=read_saved_plan(plan_file, environment.name) if plan_file else None,
+            preflight=self.preflight,
+            wait=self.wait,
+            wait_seconds=self.timeout,
+        )
+
+
+def apply_environment(options: CommonOptions, wanted: Wanted) -> ApplyReport:
     """Apply one environment. Raises every ReconcilerError that stops an apply."""
     shared = Shared.find(options)
-    only = read_saved_plan(plan_file, shared.environment.name) if plan_file else None
-    wanted = Options(by=applier(), max_runs=max_runs, only=only)
+    asked = wanted.options(shared.environment)
     with _progress(options) as progress:
         try:
-            result = asyncio.run(_apply(shared, wanted, _unfailing(progress)))
+            result = asyncio.run(_apply(shared, asked, _unfailing(progress)))
         except asyncio.CancelledError:
             raise KeyboardInterrupt from None
         except InvalidManifestsError as error:
@@ -74,16 +93,7 @@ def apply_environment(
 
 async def _apply(shared: Shared, options: Options, progress: Progress) -> ApplyResult:
     stop = asyncio.Event()
-    ports = Ports(
-        store=shared.store,
-        open_gateway=shared.open_gateway,
-        clock=LocalClock(),
-        progress=progress,
-        stop=stop,
-        new_claim=new_claim,
-        jitter=jitter,
-        rescue=partial(rescue, shared.root),
-    )
+    ports = shared.ports(progress, stop)
     task = asyncio.ensure_future(apply(ports, options))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -14,6 +14,7 @@ from reconciler.errors import ConfigurationError
 from reconciler.model import Problem
 from reconciler.render import problems as rendering
 from reconciler.rules import check
+from reconciler.schedule import scheduled
 from reconciler.settings import find_root
 
 
@@ -52,9 +53,10 @@ def validate(options: CommonOptions, paths: Sequence[Path]) -> Validation:
     runs = 0
     for environment in workspace.environments:
         declared = workspace.declared(environment)
+        ledger = workspace.local_ledger(environment)
         findings = check(
-            declared,
-            workspace.local_ledger(environment),
+            scheduled(declared, ledger),
+            ledger,
             same_minute_allowed=environment.gateway.same_minute_allowed,
             reserved_parameter=environment.gateway.correlation_parameter,
         )

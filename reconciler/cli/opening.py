@@ -1,14 +1,18 @@
 """Opening what the commands that write work on: the shared branch and the gateway."""
 
+import asyncio
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from reconciler.apply.ports import Gateway
+from reconciler.apply.ports import Gateway, Ports
+from reconciler.apply.steps import Progress, Step
 from reconciler.cli.options import CommonOptions
 from reconciler.configuration import Environment
 from reconciler.gateway import GatewaySettings, open_gateway
 from reconciler.git import Git
+from reconciler.machine import LocalClock, jitter, new_claim, rescue
 from reconciler.settings import (
     choose_environment,
     find_root,
@@ -41,14 +45,39 @@ class Shared:
 
     def open_gateway(self, environment: Environment) -> AbstractAsyncContextManager[Gateway]:
         """The environment's gateway. Raises ConfigurationError, as for missing credentials."""
-        gateway = environment.gateway
-        settings = GatewaySettings(
-            url=gateway.url,
-            org_id=gateway.org_id,
-            user_id=gateway.user_id,
-            zone=gateway.zone,
-            timeout=gateway.timeout,
-            requests_per_second=environment.limits.requests_per_second,
-            ca_file=str(self.root / gateway.ca_file) if gateway.ca_file else None,
+        return open_environment(self.root, environment)
+
+    def ports(self, progress: Progress, stop: asyncio.Event) -> Ports:
+        """Everything outside, as the apply protocol sees it."""
+        return Ports(
+            store=self.store,
+            open_gateway=self.open_gateway,
+            clock=LocalClock(),
+            progress=progress,
+            stop=stop,
+            new_claim=new_claim,
+            jitter=jitter,
+            rescue=partial(rescue, self.root),
         )
-        return open_gateway(settings, read_credentials(gateway))
+
+
+def open_environment(root: Path, environment: Environment) -> AbstractAsyncContextManager[Gateway]:
+    """The environment's gateway; `root` is the folder of the configuration.
+
+    Raises ConfigurationError, as for missing credentials.
+    """
+    gateway = environment.gateway
+    settings = GatewaySettings(
+        url=gateway.url,
+        org_id=gateway.org_id,
+        user_id=gateway.user_id,
+        zone=gateway.zone,
+        timeout=gateway.timeout,
+        requests_per_second=environment.limits.requests_per_second,
+        ca_file=str(root / gateway.ca_file) if gateway.ca_file else None,
+    )
+    return open_gateway(settings, read_credentials(gateway))
+
+
+def silent(_: Step) -> None:
+    """Progress of which nothing is told."""

@@ -26,15 +26,25 @@ from reconciler.errors import ExitCode
     "--detailed-exitcode", is_flag=True, help="Exit with 5 if an apply would have work to do."
 )
 @click.option("--offline", is_flag=True, help="Take the ledger from the working tree's commit.")
+@click.option(
+    "--online",
+    is_flag=True,
+    help="Ask the service about every flow, and show which runs it would refuse.",
+)
 @common_options
-def command(*, form: str, out: Path | None, detailed_exitcode: bool, offline: bool) -> ExitCode:
+def command(
+    *, form: str, out: Path | None, detailed_exitcode: bool, offline: bool, online: bool
+) -> ExitCode:
     """Show what an apply would do now.
 
     Reads manifests from the working tree, and the ledger from the remote branch. Starts nothing.
+    With --online it needs the credentials, and a run that would be refused makes the exit code 1.
     """
+    if offline and online:
+        raise click.UsageError("Say either --offline or --online.")
     from reconciler.cli.planning import make_plans
 
-    report = make_plans(current_options(), offline=offline)
+    report = make_plans(current_options(), offline=offline, online=online)
     if out is not None:
         report.save(out)
     click.echo(report.shown(form), nl=False)

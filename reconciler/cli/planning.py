@@ -1,16 +1,21 @@
 """What `plan` does, between its options and its output."""
 
+import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import click
 
+from reconciler.apply.flows import check_flows, flows_of
 from reconciler.cli.options import CommonOptions
-from reconciler.cli.reading import Workspace, read_ledgers
+from reconciler.cli.reading import KnownLedger, Workspace, read_ledgers
 from reconciler.configuration import Environment
 from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.machine import LocalClock
-from reconciler.plan import Plan, make_plan
+from reconciler.model import Declared
+from reconciler.plan import FlowCheck, Plan, make_plan
 from reconciler.render.document import json_document
 from reconciler.render.plan_json import plans_json
 from reconciler.render.plan_markdown import plan_markdown
@@ -43,7 +48,7 @@ class PlanReport:
 
     def exit_code(self, *, detailed: bool) -> ExitCode:
         """The exit code that follows from the plans."""
-        if any(plan.problems for plan, _ in self.plans):
+        if any(plan.problems or plan.refused for plan, _ in self.plans):
             return ExitCode.PROBLEM
         if detailed and any(plan.has_work for plan, _ in self.plans):
             return ExitCode.CHANGES
@@ -62,24 +67,50 @@ class PlanReport:
         )
 
 
-def make_plans(options: CommonOptions, *, offline: bool) -> PlanReport:
-    """Plan each environment. Raises ConfigurationError, GitError, LedgerError."""
+def make_plans(options: CommonOptions, *, offline: bool, online: bool = False) -> PlanReport:
+    """Plan each environment; `online` asks the service about its flows.
+
+    Raises ConfigurationError, GitError, LedgerError, and with `online` GatewayError.
+    """
     workspace = Workspace.find(options)
     ledgers = read_ledgers(workspace, offline=offline)
-    now = LocalClock().wall()
     plans = []
     for environment in workspace.environments:
         known = ledgers[environment.name]
         if known.note and not options.quiet:
             click.echo(f"{environment.name}: {known.note}", err=True)
-        plan = make_plan(
-            workspace.declared(environment),
-            known.ledger,
-            now,
-            environment=environment.name,
-            commit=known.commit,
-            same_minute_allowed=environment.gateway.same_minute_allowed,
-            reserved_parameter=environment.gateway.correlation_parameter,
-        )
+        declared = workspace.declared(environment)
+        plan = _plan(declared, known, environment)
+        if online:
+            flows = asyncio.run(_ask(plan, workspace.root, environment))
+            plan = _plan(declared, known, environment, flows)
         plans.append((plan, environment))
     return PlanReport(plans=plans, options=options)
+
+
+def _plan(
+    declared: Declared,
+    known: KnownLedger,
+    environment: Environment,
+    flows: Mapping[int, FlowCheck] = MappingProxyType({}),
+) -> Plan:
+    return make_plan(
+        declared,
+        known.ledger,
+        LocalClock().wall(),
+        environment=environment.name,
+        commit=known.commit,
+        same_minute_allowed=environment.gateway.same_minute_allowed,
+        reserved_parameter=environment.gateway.correlation_parameter,
+        flows=flows,
+    )
+
+
+async def _ask(plan: Plan, root: Path, environment: Environment) -> dict[int, FlowCheck]:
+    flows = flows_of(plan)
+    if not flows:
+        return {}
+    from reconciler.cli.opening import open_environment  # httpx comes with it
+
+    async with open_environment(root, environment) as gateway:
+        return await check_flows(flows, gateway, environment.gateway.user_id)

@@ -42,8 +42,8 @@ class Workspace:
         """What the manifests in the working tree declare."""
         is_wanted = partial(is_manifest_path, folder=environment.manifests)
         sources, problems = read_worktree(self.root, environment.manifests, is_wanted)
-        results = (read_file(source, environment.gateway.zone) for source in sources)
-        return combine(results, problems)
+        zone, most = environment.gateway.zone, environment.limits.max_runs_per_backfill
+        return combine((read_file(source, zone, max_runs=most) for source in sources), problems)
 
     def local_ledger(self, environment: Environment) -> Ledger:
         """The ledger in the working tree. Raises LedgerError."""

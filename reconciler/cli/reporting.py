@@ -1,7 +1,8 @@
 """What `status` does, between its options and its output."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,13 +12,18 @@ from reconciler.configuration import Environment
 from reconciler.errors import ReconcilerError
 from reconciler.ledger import Ledger, Record, RunState
 from reconciler.machine import LocalClock
-from reconciler.model import Declared, EpochMs, Run
+from reconciler.model import Declared, EpochMs, Run, RunId, first_attempt
+from reconciler.render.selection import meant_by
 from reconciler.render.status import (
     StatusRow,
     status_detail_text,
     status_text,
     statuses_json,
 )
+from reconciler.schedule import scheduled
+
+if TYPE_CHECKING:
+    from reconciler.cli.refreshing import FreshLedger  # httpx comes with it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,12 +47,21 @@ class Filter:
             pairs[key] = value
         return cls(runs=runs, states=frozenset(states), labels=pairs)
 
-    def covers(self, row: StatusRow) -> bool:
-        """Whether the row is among those asked for."""
-        return (
-            (not self.runs or row.run in self.runs)
-            and (not self.states or row.state in self.states)
-            and all(row.labels.get(key) == value for key, value in self.labels.items())
+    def meant(self, runs: Collection[RunId]) -> list[frozenset[RunId]]:
+        """What each RUN means of those that there are. Raises ReconcilerError if one means none."""
+        found = [meant_by(word, runs) for word in self.runs]
+        for word, those in zip(self.runs, found, strict=True):
+            if not those:
+                raise ReconcilerError(
+                    f"{word} is neither declared nor recorded",
+                    hint="`reconciler status` lists every run.",
+                )
+        return found
+
+    def fits(self, row: StatusRow) -> bool:
+        """Whether the row has a state and the labels that were asked for."""
+        return (not self.states or row.state in self.states) and all(
+            row.labels.get(key) == value for key, value in self.labels.items()
         )
 
 
@@ -55,30 +70,64 @@ class StatusReport:
     """What the ledger says, by environment."""
 
     rows: list[tuple[Environment, list[StatusRow]]]
-    detailed: bool
+    named: bool  # the user named runs
+    detailed: bool  # and each RUN gave one
     options: CommonOptions
+
+    @classmethod
+    def of(
+        cls,
+        rows: list[tuple[Environment, list[StatusRow]]],
+        wanted: Filter,
+        options: CommonOptions,
+    ) -> "StatusReport":
+        """Report what was asked for. Raises ReconcilerError for a RUN that means nothing."""
+        known = {row.run for _, those in rows for row in those}
+        meant = wanted.meant(known)
+        runs = {run for those in meant for run in those} if meant else known
+        chosen = [
+            (environment, [row for row in those if row.run in runs and wanted.fits(row)])
+            for environment, those in rows
+        ]
+        left = {row.run for _, those in chosen for row in those}
+        one_each = all(len(those & left) == 1 for those in meant)
+        named = bool(meant)
+        return cls(rows=chosen, named=named, detailed=named and one_each, options=options)
 
     def shown(self, form: str) -> str:
         """The report in one of the formats that `status` offers."""
         if form == "json":
             return statuses_json([(environment.name, rows) for environment, rows in self.rows])
-        return "\n".join(self._text(environment, rows) for environment, rows in self.rows)
+        shown = [(one, rows) for one, rows in self.rows if rows or not self.detailed]
+        return "\n".join(self._text(environment, rows) for environment, rows in shown)
 
     def _text(self, environment: Environment, rows: list[StatusRow]) -> str:
-        name, zone = environment.name, environment.gateway.zone
+        name, zone, options = environment.name, environment.gateway.zone, self.options
         if self.detailed:
             return "\n".join(status_detail_text(name, row, zone) for row in rows)
-        return status_text(name, rows, zone, verbose=self.options.verbose, color=self.options.color)
+        return status_text(
+            name, rows, zone, options.verbose, unfolded=self.named, color=options.color
+        )
 
 
-def report_status(options: CommonOptions, wanted: Filter, *, offline: bool) -> StatusReport:
-    """Read the ledger and what the manifests add to it.
+def report_status(
+    options: CommonOptions, wanted: Filter, *, offline: bool, refreshed: bool = False
+) -> StatusReport:
+    """Read the ledger and what the manifests add to it; `refreshed`: ask the service first.
 
-    Raises ConfigurationError, GitError, LedgerError, and ReconcilerError for a run that is neither
-    declared nor recorded.
+    Raises ConfigurationError, GitError, LedgerError, and ReconcilerError for a RUN that means
+    nothing that is declared or recorded; where the service is asked, GatewayError.
     """
     workspace = Workspace.find(options)
-    ledgers = read_ledgers(workspace, offline=offline)
+    fresh: dict[str, FreshLedger] = {}
+    if refreshed:
+        from reconciler.cli.refreshing import refresh_ledgers
+
+        names = [environment.name for environment in workspace.environments]
+        fresh = refresh_ledgers(options, names, wanted.runs)
+        ledgers = {name: one.known for name, one in fresh.items()}
+    else:
+        ledgers = read_ledgers(workspace, offline=offline)
     now = LocalClock().wall()
     reported = []
     for environment in workspace.environments:
@@ -86,20 +135,21 @@ def report_status(options: CommonOptions, wanted: Filter, *, offline: bool) -> S
         if known.note and not options.quiet:
             click.echo(f"{environment.name}: {known.note}", err=True)
         rows = list(status_rows(known.ledger, workspace.declared(environment), now))
+        if environment.name in fresh:
+            statuses = fresh[environment.name].statuses
+            rows = [replace(row, status=statuses.get(row.run, row.status)) for row in rows]
         reported.append((environment, rows))
-    _check_known(wanted, [row for _, rows in reported for row in rows])
-    chosen = [(one, [row for row in rows if wanted.covers(row)]) for one, rows in reported]
-    return StatusReport(rows=chosen, detailed=bool(wanted.runs), options=options)
+    return StatusReport.of(reported, wanted, options)
 
 
 def status_rows(ledger: Ledger, declared: Declared, now: EpochMs) -> Iterator[StatusRow]:
-    """One row a run: those recorded, and those declared and not recorded yet."""
-    runs = {run.id: run for run in declared.runs}
-    for run in declared.runs:
+    """One row a run or attempt: those recorded, and those declared and not recorded yet."""
+    runs = {run.id: run for run in scheduled(declared, ledger).runs}
+    for run in runs.values():
         if run.id not in ledger.records:
             yield _pending(run)
     for record in ledger.records.values():
-        yield _recorded(record, runs.get(record.run), ledger, now)
+        yield _recorded(record, runs.get(first_attempt(record.run)), ledger, now)
 
 
 def _pending(run: Run) -> StatusRow:
@@ -123,6 +173,7 @@ def _recorded(record: Record, run: Run | None, ledger: Ledger, now: EpochMs) -> 
         claimed_at=record.claimed_at,
         triggered_at=record.triggered_at,
         status=record.status,
+        cancelled=record.cancelled,
         error=record.error,
         labels=run.labels if run else {},
         evidence=record.evidence,
@@ -130,13 +181,3 @@ def _recorded(record: Record, run: Run | None, ledger: Ledger, now: EpochMs) -> 
         claim=record.claim,
         by=claim.by if claim else None,
     )
-
-
-def _check_known(wanted: Filter, rows: list[StatusRow]) -> None:
-    known = {row.run for row in rows}
-    for run in wanted.runs:
-        if run not in known:
-            raise ReconcilerError(
-                f"{run} is neither declared nor recorded",
-                hint="`reconciler status` lists every run.",
-            )

@@ -1,17 +1,15 @@
 """What `resolve` and `recover` do, between their options and their output."""
 
 import asyncio
-from functools import partial
 from pathlib import Path
 
 from reconciler.apply.branch import Branch
-from reconciler.apply.steps import Step
-from reconciler.cli.opening import Shared
+from reconciler.cli.opening import Shared, silent
 from reconciler.cli.options import CommonOptions
 from reconciler.errors import ReconcilerError
 from reconciler.git import Git
 from reconciler.ledger import events
-from reconciler.machine import LocalClock, jitter, rescue
+from reconciler.machine import LocalClock
 from reconciler.model import InstanceId, RunId
 from reconciler.resolve import Decision, recover, resolve
 
@@ -43,22 +41,11 @@ def recover_file(options: CommonOptions, file: Path) -> str:
         raise ReconcilerError(f"{file} cannot be read: {error.strerror}") from None
 
     async def feed() -> int:
-        branch = Branch(
-            store=shared.store,
-            snapshot=await shared.store.fetch(),
-            progress=_silent,
-            jitter=jitter,
-            rescue=partial(rescue, shared.root),
-            pending=[],
-        )
-        return await recover(lost, branch)
+        ports = shared.ports(silent, asyncio.Event())
+        return await recover(lost, await Branch.open(ports))
 
     missing = asyncio.run(feed())
     return f"{len(lost)} events in {file}: {missing} recorded, the ledger held the others already"
-
-
-def _silent(_: Step) -> None:
-    return
 
 
 def _person(git: Git) -> str:

@@ -22,6 +22,11 @@ STATES = ("pending", "claimed", "in-doubt", "rejected", "triggered", "succeeded"
     show_default=True,
     help="For people, or for scripts.",
 )
+@click.option(
+    "--refresh",
+    is_flag=True,
+    help="Ask the service how started instances fare, and record how they ended.",
+)
 @click.option("--offline", is_flag=True, help="Take the ledger from the working tree's commit.")
 @common_options
 def command(
@@ -30,15 +35,19 @@ def command(
     states: tuple[str, ...],
     labels: tuple[str, ...],
     form: str,
+    refresh: bool,
     offline: bool,
 ) -> ExitCode:
     """Show what the ledger says of each run.
 
-    With RUN, only those, with everything that is known of them.
+    With RUN, only those: a run's name, a backfill's, or the beginning of names. Where that is one
+    run, with everything that is known of it.
     """
+    if refresh and offline:
+        raise click.UsageError("Say either --refresh or --offline.")
     from reconciler.cli.reporting import Filter, report_status
 
     wanted = Filter.of(runs=runs, states=states, labels=labels)
-    report = report_status(current_options(), wanted, offline=offline)
+    report = report_status(current_options(), wanted, offline=offline, refreshed=refresh)
     click.echo(report.shown(form), nl=False)
     return ExitCode.OK

@@ -27,7 +27,7 @@ from reconciler.sandbox import (
     running,
 )
 from reconciler.sandbox.faults import FaultScript
-from tests.environments import Setting, configuration, make_setting, runs_of_one_flow_each
+from tests.environments import LASTING, Setting, configuration, make_setting, runs_of_one_flow_each
 from tests.faults.catalogue import CLAIM, SETTLE, TIMEOUT, Cell
 from tests.repositories import git, isolate
 
@@ -99,7 +99,7 @@ def observe_all(wanted: Sequence[Cell], folder: Path) -> dict[Cell, Observation]
 
 def _observe(cell: Cell, folder: Path) -> Observation:
     """The command under the fault, then an apply without it."""
-    sandbox = Sandbox(faults=_arrangement(cell.column.operation))
+    sandbox = Sandbox(LASTING, faults=_arrangement(cell.column.operation))
     with running(sandbox) as url:
         settings = configuration(url, claim=CLAIM, timeout=TIMEOUT, settle=SETTLE)
         files = {"reconciler.yaml": settings, **runs_of_one_flow_each(len(RUNS))}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.sandbox import Sandbox, running
-from tests.environments import Setting, configuration, make_setting
+from tests.environments import LASTING, Setting, configuration, make_setting
 from tests.http_remote.account import ANA, STRANGER
 from tests.http_remote.web_server import WebServer
 from tests.repositories import git
@@ -64,7 +64,7 @@ def hosted(
     folder: Path, manifests: Mapping[str, str], *, claim: float = 30, concurrency: int = 8
 ) -> Iterator[Hosted]:
     """Everything running; the clone has Ana's name and password in its remote's URL."""
-    sandbox = Sandbox()
+    sandbox = Sandbox(LASTING)
     with running(sandbox) as gateway, WebServer(folder / "web", folder / "all", ANA) as server:
         # The configuration ends with its limits.
         limits = f"      concurrency: {concurrency}\n"

@@ -3,14 +3,17 @@
 import os
 import shutil
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from reconciler.sandbox import Fault, Sandbox, running
+from reconciler.sandbox import Fault, FlowOptions, Sandbox, SandboxOptions, Status, running
 from tests.environments import (
+    LASTING,
     Setting,
     assert_each_started_once,
+    configuration,
     make_setting,
     runs_of_one_flow_each,
 )
@@ -18,7 +21,22 @@ from tests.repositories import isolate
 
 RUNS = 2
 REQUESTS = 3 + RUNS  # token, time, zone, and a start for each run
+AT_ONCE = 6
 PARTS = 8  # of the git commands, so that several workers can share them
+_IMPORT_AND_REPORT = """\
+apiVersion: reconciler/v1
+kind: Backfill
+metadata: {name: import}
+spec:
+  flowId: 600
+  businessDates: {from: 2024-03-01, to: 2024-03-02, every: 1d}
+  retry: {max: 1}
+---
+apiVersion: reconciler/v1
+kind: Trigger
+metadata: {name: report}
+spec: {flowId: 601, businessDate: 2024-03-02, parameters: {}, dependsOn: [import]}
+"""
 _WRAPPER = """\
 #!/bin/sh
 until mkdir "$KILL_COUNT.lock" 2>/dev/null; do :; done # two commands may run side by side
@@ -48,7 +66,7 @@ def test_killed_at_any_request_each_run_is_started_once(
     def kill() -> None:
         os.kill(victim[0], signal.SIGKILL)
 
-    sandbox = Sandbox()
+    sandbox = Sandbox(LASTING)
     before, after = (kill, None) if moment == "before" else (None, kill)
     sandbox.add_fault(Fault(on="any", after=request_number, call_before=before, call_after=after))
     with running(sandbox) as url:
@@ -61,6 +79,57 @@ def test_killed_at_any_request_each_run_is_started_once(
         assert_each_started_once(setting, sandbox, RUNS)
 
 
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_killed_at_any_request_of_an_apply_that_waits_nothing_is_lost(
+    tmp_path: Path, moment: str
+) -> None:
+    requests = _see_through(tmp_path / "counted", None, moment)
+    assert requests > AT_ONCE
+    with ThreadPoolExecutor(AT_ONCE) as threads:  # most of the time is spent waiting
+        folders = [tmp_path / f"at-{number}" for number in range(requests)]
+        list(threads.map(_see_through, folders, range(requests), [moment] * requests))
+
+
+def _see_through(folder: Path, kill_at: int | None, moment: str) -> int:
+    """An import whose first run fails once, and its report; killed there, and applied again.
+
+    Gives how many requests the applies sent.
+    """
+    flows = {600: FlowOptions(ends=(Status.FAIL, Status.SUCCESS))}
+    sandbox, victim = Sandbox(SandboxOptions(run_seconds=0.05, flows=flows)), list[int]()
+
+    def kill() -> None:
+        os.kill(victim[0], signal.SIGKILL)
+
+    if kill_at is not None:
+        before, after = (kill, None) if moment == "before" else (None, kill)
+        sandbox.add_fault(Fault(on="any", after=kill_at, call_before=before, call_after=after))
+    with running(sandbox) as url:
+        # A machine with too much to do must not use up a claim's time before the first start.
+        patient = {"reconciler.yaml": configuration(url, claim=8)}
+        files = {"triggers/all.yaml": _IMPORT_AND_REPORT} | patient
+        setting = make_setting(folder, url, sandbox, files)
+        process = setting.start("apply", "--wait")
+        victim.append(process.pid)
+        _, stderr = process.communicate(timeout=60)
+        assert process.returncode == (0 if kill_at is None else -signal.SIGKILL), stderr
+        _apply_plainly(setting, "--wait")
+        _assert_seen_through(setting, sandbox)
+    return len(sandbox.requests)
+
+
+def _assert_seen_through(setting: Setting, sandbox: Sandbox) -> None:
+    """Two runs and a second attempt of one, then the report: each started once, and ended."""
+    assert [one.flow_id for one in sandbox.instances] == [600, 600, 600, 601]
+    states = {run: state for run, (state, _) in setting.states().items()}
+    assert states == {
+        "import/2024-03-01": "failed",
+        "import/2024-03-01#2": "succeeded",
+        "import/2024-03-02": "succeeded",
+        "report": "succeeded",
+    }
+
+
 @pytest.mark.parametrize("part", range(PARTS))
 def test_killed_at_any_git_command_each_run_is_started_once(tmp_path: Path, part: int) -> None:
     commands = _commands_of_an_apply(tmp_path / "counted")
@@ -71,7 +140,7 @@ def test_killed_at_any_git_command_each_run_is_started_once(tmp_path: Path, part
 
 
 def _commands_of_an_apply(folder: Path) -> int:
-    sandbox = Sandbox()
+    sandbox = Sandbox(LASTING)
     with running(sandbox) as url:
         setting = make_setting(folder, url, sandbox, runs_of_one_flow_each(RUNS))
         process = setting.start("apply", variables=_wrapped(folder, "never"))
@@ -81,7 +150,7 @@ def _commands_of_an_apply(folder: Path) -> int:
 
 
 def _kill_at_git_command(folder: Path, when: str) -> None:
-    sandbox = Sandbox()
+    sandbox = Sandbox(LASTING)
     with running(sandbox) as url:
         setting = make_setting(folder, url, sandbox, runs_of_one_flow_each(RUNS))
         process = setting.start("apply", variables=_wrapped(folder, when))
@@ -108,7 +177,7 @@ def _wrapped(folder: Path, when: str) -> dict[str, str]:
     }
 
 
-def _apply_plainly(setting: Setting) -> None:
+def _apply_plainly(setting: Setting, *options: str) -> None:
     """The next apply needs nobody's help: it waits for the dead one's claim, and settles it."""
-    done = setting.run("apply")
+    done = setting.run("apply", *options)
     assert done.returncode == 0, done.stderr

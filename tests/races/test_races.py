@@ -7,6 +7,7 @@ import pytest
 
 from reconciler.sandbox import Sandbox, running
 from tests.environments import (
+    LASTING,
     Setting,
     assert_each_started_once,
     configuration,
@@ -27,7 +28,7 @@ def _own_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_eight_processes_start_each_of_400_runs_once_while_manifests_are_pushed(
     tmp_path: Path,
 ) -> None:
-    sandbox = Sandbox()
+    sandbox = Sandbox(LASTING)
     with running(sandbox) as url:
         files = {
             **runs_of_one_flow_each(RUNS),

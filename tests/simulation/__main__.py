@@ -3,10 +3,10 @@
 import argparse
 import os
 import sys
-from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from tests.simulation.peace import Account
 from tests.simulation.simulate import BrokenPromiseError, simulate
 
 CHUNK = 500
@@ -17,30 +17,24 @@ class Sum:
     """What some seeds came to."""
 
     seeds: int = 0
-    started: int = 0
-    crashes: int = 0
-    in_doubt: int = 0
+    account: Account = field(default_factory=Account)
     failure: str | None = None
 
     def __add__(self, other: "Sum") -> "Sum":
         return Sum(
-            self.seeds + other.seeds,
-            self.started + other.started,
-            self.crashes + other.crashes,
-            self.in_doubt + other.in_doubt,
-            self.failure or other.failure,
+            self.seeds + other.seeds, self.account + other.account, self.failure or other.failure
         )
 
 
-def live(first: int) -> Sum:
-    """Live through one chunk of seeds."""
+def live(first: int, end: int) -> Sum:
+    """Live through the seeds of one chunk."""
     total = Sum()
-    for seed in range(first, first + CHUNK):
+    for seed in range(first, end):
         try:
-            account = simulate(seed)
+            life = simulate(seed)
         except BrokenPromiseError as broken:
             return total + Sum(1, failure=str(broken))
-        total += Sum(1, account.started, account.crashes, account.in_doubt)
+        total += Sum(1, life.account)
     return total
 
 
@@ -53,22 +47,32 @@ def main() -> int:
     if options.replay is not None:
         print("\n".join(simulate(options.replay).trace))
         return 0
-    firsts: Iterable[int] = range(options.first, options.first + options.seeds, CHUNK)
+    end = options.first + options.seeds
+    firsts = range(options.first, end, CHUNK)
+    ends = (min(first + CHUNK, end) for first in firsts)
     total = Sum()
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        for result in pool.map(live, firsts):
+        for result in pool.map(live, firsts, ends):
             total += result
             if total.failure:
                 pool.shutdown(cancel_futures=True)
                 break
-    print(
-        f"{total.seeds} seeds: {total.started} runs started, {total.crashes} crashes, "
-        f"{total.in_doubt} runs left in doubt because their time lies ahead"
-    )
+    print(f"{total.seeds} seeds: {_in_words(total.account)}")
     if total.failure:
         print(total.failure)
         print("replay it: python -m tests.simulation --replay SEED")
     return 1 if total.failure else 0
+
+
+def _in_words(sum_: Account) -> str:
+    return (
+        f"{sum_.started} runs started, {sum_.crashes} crashes, "
+        f"{sum_.in_doubt} runs left in doubt; "
+        f"{sum_.dependents} of the starts after what they depend on, {sum_.retried} once more, "
+        f"{sum_.moved} at another minute; {sum_.blocked} runs blocked and {sum_.called_off} called "
+        f"off before they started, {sum_.cancelled} cancelled while they ran; {sum_.observed} ends "
+        f"recorded, {sum_.forgotten} of them of instances that the service forgot"
+    )
 
 
 if __name__ == "__main__":

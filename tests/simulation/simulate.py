@@ -2,44 +2,43 @@
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from reconciler.apply.branch import Branch
 from reconciler.apply.ports import Gateway, Options, Ports
 from reconciler.apply.protocol import apply
+from reconciler.apply.refresh import refresh
 from reconciler.apply.result import ApplyResult, exit_code
 from reconciler.configuration import Environment, GatewayConfiguration, Limits
-from reconciler.errors import ExitCode, ReconcilerError
-from reconciler.ledger import Event, RunState
-from reconciler.model import ClaimId, EpochMs, Place, Run, run_digest
+from reconciler.errors import ExitCode, ReconcilerError, RefusedError
+from reconciler.ledger import Event
+from reconciler.model import ClaimId
+from reconciler.resolve import recover
 from reconciler.times import parse_zone
+from tests.simulation.clock import ServiceTime
+from tests.simulation.declaring import declared_runs
 from tests.simulation.loop import VirtualLoop
-from tests.simulation.world import (
-    CALM,
-    START,
-    Chances,
-    CrashedError,
-    Process,
-    ViolationError,
-    World,
-)
+from tests.simulation.peace import Account, account_of, check_end, check_waited, in_doubt
+from tests.simulation.process import CrashedError, Process, names
+from tests.simulation.promise import ViolationError
+from tests.simulation.world import CALM, LONGEST_LIFE_SECONDS, Chances, World
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 CLAIM_SECONDS, TIMEOUT_SECONDS, SETTLE_SECONDS = 20.0, 4.0, 3.0
+ENOUGH_SECONDS = 30.0  # of waiting, where it need not have an end
+MOST_APPLIES = 30  # in peace, until nothing happens any more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
-    """What one seed came to."""
+class Life:
+    """What one seed came to, and how."""
 
-    seed: int
-    started: int
-    in_doubt: int
-    crashes: int
+    account: Account
     trace: Sequence[str]
 
 
@@ -53,7 +52,7 @@ class BrokenPromiseError(Exception):
         self.error = error
 
 
-def simulate(seed: int, chances: Chances | None = None) -> Account:
+def simulate(seed: int, chances: Chances | None = None) -> Life:
     """Live through one seed. Raises BrokenPromiseError if anything happened that must not."""
     rng = random.Random(seed)
     loop = VirtualLoop()
@@ -62,14 +61,15 @@ def simulate(seed: int, chances: Chances | None = None) -> Account:
         loop=loop,
         random=rng,
         environment=_environment(rng),
-        runs=_runs(rng),
+        runs=declared_runs(rng),
         chances=chances or _chances(rng),
-        drift=rng.uniform(-1e-3, 1e-3),
+        clock=ServiceTime(drift=rng.uniform(-1e-3, 1e-3)),
+        ids_carry_minutes_only=rng.random() < 0.15,
     )
-    life = _Life(world)
+    appliers = _Appliers(world)
     try:
-        loop.run_until_complete(life.live())
-        return life.account(seed)
+        loop.run_until_complete(appliers.live())
+        return Life(account=account_of(world, appliers.crashes), trace=world.trace)
     except Exception as error:
         raise BrokenPromiseError(seed, error, world.trace) from error
     finally:
@@ -108,32 +108,7 @@ def _chances(rng: random.Random) -> Chances:
     return replace(chances, crash=crash, **scaled)
 
 
-def _runs(rng: random.Random) -> tuple[Run, ...]:
-    runs = []
-    for index in range(rng.randint(1, 5)):
-        flow = rng.randint(1, 3)
-        # Most lie in the past; some fall due while the appliers are at work, or long after.
-        ahead = rng.choice([-90_000, -90_000, -90_000, 15_000, 90_000_000])
-        trigger_time = EpochMs((START // 60_000 + ahead // 1000 + index) * 60_000 + 7_300)
-        if ahead == 15_000:
-            trigger_time = EpochMs(START + 15_000 + index * 60_000)
-        parameters = (("SITE", f"cn-{index}"),)
-        runs.append(
-            Run(
-                name=f"run-{index}",
-                revision=1,
-                flow_id=flow,
-                trigger_time=trigger_time,
-                parameters=parameters,
-                digest=run_digest(flow, trigger_time, parameters),
-                place=Place(file=f"triggers/{index}.yaml"),
-                places={},
-            )
-        )
-    return tuple(runs)
-
-
-class _Life:
+class _Appliers:
     """The appliers' lives, and the peace after them."""
 
     def __init__(self, world: World) -> None:
@@ -149,22 +124,86 @@ class _Life:
             for _ in range(rng.randint(1, 4)):
                 group.create_task(self._pipeline(rng.random() * 10, rng.randint(1, 3)))
         await asyncio.sleep(rng.random() * CLAIM_SECONDS)
-        self.world.chances = CALM
-        # Peace: the trouble is over, every manifest is back, and an apply is run until it has
-        # nothing left. What waits for its trigger time is given the time.
-        tip = self.world.tip
-        self.world.tip = replace(tip, number=tip.number + 1, runs=self.world.runs)
-        for _ in range(4):
-            await self._apply()
-        self._check_end()
+        await self._peace()
 
     async def _pipeline(self, delay: float, applies: int) -> None:
+        rng = self.world.random
         await asyncio.sleep(delay)
         for _ in range(applies):
-            await self._apply()
-            await asyncio.sleep(self.world.random.random() * 5)
+            if rng.random() < 0.15:
+                await self._live_through(self._refresh)
+            if self.rescued:
+                await self._live_through(self._recover)
+            wait, preflight = rng.random() < 0.4, rng.random() < 0.3
+            bounded = rng.random() < 0.5 or self._may_not_end()
+            options = Options(
+                by="somebody",
+                preflight=preflight,
+                wait=wait,
+                wait_seconds=rng.random() * 60 if bounded else None,
+            )
+            await self._apply(options)
+            await asyncio.sleep(rng.random() * 5)
 
-    async def _apply(self) -> None:
+    async def _peace(self) -> None:
+        """The trouble is over, every manifest is back, and applies go on until nothing is left.
+
+        What waits for its trigger time is given the time, unless that is years.
+        """
+        world, patience = self.world, CLAIM_SECONDS + SETTLE_SECONDS
+        world.chances = CALM
+        world.restore()
+        bounded = self._may_not_end()
+        began = world.now
+        await self._apply(
+            Options(by="peace", wait=True, wait_seconds=ENOUGH_SECONDS if bounded else None)
+        )
+        if not bounded:  # one apply that waits does it all
+            check_end(world, began, patience)
+            check_waited(world, began)
+        for _ in range(MOST_APPLIES):
+            await asyncio.sleep(LONGEST_LIFE_SECONDS)
+            began, length = world.now, world.tip.ledger.length
+            await self._apply(Options(by="peace"))
+            if world.tip.ledger.length == length:
+                break
+        else:
+            raise ViolationError("in peace, there is no end to it")
+        check_end(world, began, patience)
+        expected = ExitCode.IN_DOUBT if in_doubt(world) else ExitCode.OK
+        if exit_code(self.results[-1]) is not expected:
+            raise ViolationError(f"the last apply ends with {exit_code(self.results[-1])!r}")
+
+    def _may_not_end(self) -> bool:
+        """Whether to wait for the end of everything could take for ever."""
+        soon = self.world.service_time() + int(ENOUGH_SECONDS * 1000)
+        ahead = any(run.trigger_time > soon for run in self.world.runs)
+        return ahead or self.world.ids_carry_minutes_only
+
+    async def _apply(self, options: Options) -> None:
+        async def one(ports: Ports, name: str) -> None:
+            result = await apply(ports, replace(options, by=name))
+            self.world.note(f"{name} ends with {exit_code(result)!r}")
+            self.results.append(result)
+
+        await self._live_through(one)
+
+    async def _refresh(self, ports: Ports, name: str) -> None:
+        await refresh(ports, lambda _: True, again=self.world.random.random() < 0.5)
+        self.world.note(f"{name} has looked")
+
+    async def _recover(self, ports: Ports, name: str) -> None:
+        """Feed back what could not be pushed; perhaps in vain, perhaps more than once."""
+        lost = list(self.rescued)
+        try:
+            await recover(lost, await Branch.open(ports))
+        except RefusedError as error:
+            raise ViolationError(f"rescued events are refused: {error}") from error
+        self.rescued = self.rescued[len(lost) :]
+        self.world.note(f"{name} has fed back {names(lost)}")
+
+    async def _live_through(self, work: Callable[[Ports, str], Awaitable[None]]) -> None:
+        """One process of an own, which may be interrupted, refused, or crash."""
         rng = self.world.random
         self.processes += 1
         process = Process(
@@ -187,51 +226,17 @@ class _Life:
         if self.world.chances is not CALM and rng.random() < 0.1:
             asyncio.get_running_loop().call_later(rng.random() * 10, stop.set)
         try:
-            result = await apply(ports, Options(by=process.name))
+            await work(ports, process.name)
         except ReconcilerError as error:
             self.world.note(f"{process.name} ends: {error}")
         except BaseException as error:
             if not process.dead or not _is_crash(error):
                 raise
             self.crashes += 1
-        else:
-            self.world.note(f"{process.name} ends with {exit_code(result)!r}")
-            self.results.append(result)
 
     def _rescue(self, kept: Sequence[Event]) -> str:
         self.rescued += kept
         return "a file"
-
-    def _check_end(self) -> None:
-        world = self.world
-        started = {one.run.id: one for one in world.started}
-        for run in world.runs:
-            record = world.tip.ledger.records.get(run.id)
-            state = record.state(world.service_time()) if record else RunState.PENDING
-            if state is RunState.TRIGGERED and run.id not in started:
-                raise ViolationError(f"{run.id} is recorded as started and was not")
-            patience = int((CLAIM_SECONDS + SETTLE_SECONDS) * 1000)
-            if state is RunState.IN_DOUBT and run.trigger_time > world.service_time() - patience:
-                continue  # nobody can tell before its time has come
-            if state is not RunState.TRIGGERED:
-                raise ViolationError(f"in peace, {run.id} is still {state}")
-        last = self.results[-1]
-        expected = ExitCode.IN_DOUBT if self.in_doubt() else ExitCode.OK
-        if exit_code(last) is not expected:
-            raise ViolationError(f"the last apply ends with {exit_code(last)!r}, not {expected!r}")
-
-    def in_doubt(self) -> int:
-        now, records = self.world.service_time(), self.world.tip.ledger.records.values()
-        return sum(record.state(now) is RunState.IN_DOUBT for record in records)
-
-    def account(self, seed: int) -> Account:
-        return Account(
-            seed=seed,
-            started=len(self.world.started),
-            in_doubt=self.in_doubt(),
-            crashes=self.crashes,
-            trace=self.world.trace,
-        )
 
 
 @asynccontextmanager

@@ -1,0 +1,76 @@
+"""An apply's own claims: making them, and taking up one whose push was not answered."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from reconciler.apply.branch import Branch, Claiming
+from reconciler.apply.lease import Lease, ServiceClock
+from reconciler.apply.ports import Options, Ports
+from reconciler.apply.start import Batch
+from reconciler.apply.steps import Claimed
+from reconciler.ledger import events
+from reconciler.model import ClaimId, EpochMs, Run, RunId
+from reconciler.plan import Action, Plan
+from reconciler.times import format_instant
+
+
+class Claims:
+    """Gives out batches: runs that a landed claim has made this apply's to start."""
+
+    def __init__(self, ports: Ports, options: Options, branch: Branch) -> None:
+        self._ports = ports
+        self._options = options
+        self._branch = branch
+        self._unclear: dict[ClaimId, Lease] = {}  # whose push was not answered
+        self.starts: Counter[RunId] = Counter()  # how often this apply was to start each run
+
+    async def make(self, runs: Sequence[Run], clock: ServiceClock) -> Batch | None:
+        """Claim the runs, together with what is pending; None if that did not come about."""
+        environment = self._branch.snapshot.environment
+        at = clock.earliest()
+        lease = Lease(
+            clock=clock,
+            until=EpochMs(at + int(environment.limits.claim_seconds * 1000)),
+            reserve=environment.gateway.timeout + environment.limits.margin,
+        )
+        claim = events.Claim(
+            v=events.VERSION,
+            at=format_instant(at),
+            claim=self._ports.new_claim(),
+            by=self._options.by,
+            until=format_instant(lease.until),
+            commit=self._branch.snapshot.commit,
+            runs={run.id: events.claimed_run(run) for run in runs},
+        )
+        claiming = await self._branch.claim(claim)
+        if claiming is Claiming.OURS:
+            return self._batch(claim.claim, runs, lease)
+        if claiming is Claiming.UNCLEAR:
+            self._unclear[claim.claim] = lease
+        return None
+
+    def adopt(self, plan: Plan) -> Batch | None:
+        """Take up a claim of this apply whose push was not answered and has landed after all."""
+        for claim in self._unclear.keys() & self._branch.snapshot.ledger.claims.keys():
+            lease = self._unclear.pop(claim)
+            runs = [
+                planned.run
+                for planned in plan.of_action(Action.HOLD)
+                if planned.run and planned.record and planned.record.claim == claim
+            ]
+            if runs:
+                return self._batch(claim, runs, lease)
+        return None
+
+    def _batch(self, claim: ClaimId, runs: Sequence[Run], lease: Lease) -> Batch:
+        self._ports.progress(Claimed(claim=claim, runs=len(runs), until=lease.until))
+        self.starts.update(run.id for run in runs)
+        return Batch(
+            claim=claim,
+            runs=runs,
+            lease=lease,
+            progress=self._ports.progress,
+            stop=self._ports.stop,
+            jitter=self._ports.jitter,
+            correlation=self._branch.snapshot.environment.gateway.correlation_parameter,
+        )

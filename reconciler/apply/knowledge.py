@@ -1,0 +1,114 @@
+"""What one apply knows: the branch as it last saw it, and what it has tried itself."""
+
+from reconciler.apply.branch import Branch
+from reconciler.apply.claims import Claims
+from reconciler.apply.guards import InvalidManifestsError, refuse_too_many
+from reconciler.apply.ports import Options, Ports
+from reconciler.apply.result import ApplyResult
+from reconciler.apply.settle import Doubt
+from reconciler.apply.start import Outcome
+from reconciler.apply.watching import Watch
+from reconciler.configuration import Environment
+from reconciler.errors import RefusedError
+from reconciler.ledger import Record, events
+from reconciler.model import EpochMs, Run, RunId, first_attempt
+from reconciler.plan import Action, FlowCheck, Plan, PlannedRun, make_plan
+
+STARTS_OF_ONE_RUN = 3  # after that many proven absent, an apply leaves the run to the next one
+
+
+class Knowledge:
+    """What it tried, what came of it, what nobody can tell; and the plan that follows."""
+
+    def __init__(self, ports: Ports, options: Options, branch: Branch) -> None:
+        self.options = options
+        self.branch = branch
+        self.claims = Claims(ports, options, branch)
+        self.watch = Watch(ports, branch)
+        self.outcomes: dict[RunId, Outcome] = {}
+        self.doubts: dict[RunId, Doubt] = {}
+        self.flows: dict[int, FlowCheck] = {}  # those that the service was asked about
+        self._gateway = self.environment.gateway  # the one that this apply works with
+
+    @property
+    def environment(self) -> Environment:
+        """The environment as the branch configures it."""
+        return self.branch.snapshot.environment
+
+    def plan(self, now: EpochMs) -> Plan:
+        """Derive the plan from the branch as last seen."""
+        snapshot = self.branch.snapshot
+        return make_plan(
+            snapshot.declared,
+            self.branch.ledger,
+            now,
+            environment=self.environment.name,
+            commit=snapshot.commit,
+            same_minute_allowed=self.environment.gateway.same_minute_allowed,
+            reserved_parameter=self.environment.gateway.correlation_parameter,
+            flows=self.flows,
+        )
+
+    def guard(self, plan: Plan) -> None:
+        """Refuse what must not be applied."""
+        if plan.problems:
+            raise InvalidManifestsError(plan.problems)
+        if self.environment.gateway != self._gateway:
+            raise RefusedError(
+                f"the gateway of {self.environment.name} was configured anew meanwhile",
+                hint="What was started is recorded. Apply again.",
+            )
+        wanted = {run.id for run in self.triggers(plan)} | self.claims.starts.keys()
+        if self.options.wait:  # what waits for others may be started by this very apply
+            wanted |= {run.id for run in self._followers(plan)}
+        limit = self.options.max_runs or self.environment.limits.max_runs_per_apply
+        refuse_too_many(len({first_attempt(run) for run in wanted}), limit)
+
+    def awaited(self, plan: Plan) -> list[Record]:
+        """The unfinished runs that this apply has started, or that its other runs wait for."""
+        return self.watch.awaited(self._followers(plan), self.outcomes)
+
+    def _followers(self, plan: Plan) -> list[PlannedRun]:
+        return [run for run in plan.runs if run.may_follow and self._is_meant(run)]
+
+    def _is_meant(self, planned: PlannedRun) -> bool:
+        only = self.options.only
+        return only is None or only.get(planned.id) == planned.digest
+
+    def triggers(self, plan: Plan) -> list[Run]:
+        """What the plan starts, of that which this apply is meant to start."""
+        return [
+            planned.run
+            for planned in plan.of_action(Action.TRIGGER)
+            if planned.run is not None and self._is_meant(planned)
+        ]
+
+    def startable(self, plan: Plan) -> list[Run]:
+        """Of these, what it may still try: a refused run, or one lost too often, is the next's."""
+        return [
+            run
+            for run in self.triggers(plan)
+            if not isinstance(self.outcomes.get(run.id), events.Rejected)
+            and self.claims.starts[run.id] < STARTS_OF_ONE_RUN
+        ]
+
+    def result(self, plan: Plan, *, interrupted: bool) -> ApplyResult:
+        """What has become of everything, as far as this apply knows."""
+        wanted = {run.id for run in self.triggers(plan)}
+        return ApplyResult(
+            commit=self.branch.snapshot.commit,
+            outcomes=tuple(self.outcomes.values()),
+            unstarted=[run for run in plan.of_action(Action.TRIGGER) if run.id in wanted],
+            doubts=[
+                self.doubts.get(run.id) or Doubt(planned=run, reason=run.reason, decided_at=None)
+                for run in plan.of_action(Action.RESOLVE)
+            ],
+            waiting=[run for run in plan.of_action(Action.WAIT) if not run.refused],
+            refused=[run for run in plan.refused if self._is_meant(run)],
+            observed=self.watch.observed,
+            cancelled=self.watch.cancelled,
+            uncancelled=plan.of_action(Action.CANCEL),
+            failed=self.watch.failed(plan, self.outcomes) if self.options.wait else [],
+            unfinished=self.awaited(plan) if self.options.wait else [],
+            interrupted=interrupted,
+        )

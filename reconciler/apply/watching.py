@@ -1,0 +1,136 @@
+"""Started instances under an apply's eyes: observed, cancelled, waited for."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from reconciler.apply.branch import Branch
+from reconciler.apply.cancel import NotCancelled, cancel
+from reconciler.apply.lease import ServiceClock
+from reconciler.apply.observe import is_unfinished, observe, unfinished
+from reconciler.apply.ports import Gateway, Ports
+from reconciler.apply.start import Outcome
+from reconciler.apply.steps import Noted, Settled, Watching
+from reconciler.ledger import Record, events
+from reconciler.model import EpochMs, RunId, first_attempt, run_id, run_name
+from reconciler.plan import Action, Plan, PlannedRun
+from reconciler.rules.references import with_parents
+
+
+class Watch:
+    """What one apply knows of started instances, and what it has yet to see of them."""
+
+    def __init__(self, ports: Ports, branch: Branch) -> None:
+        self._ports = ports
+        self._branch = branch
+        self._cancelled: set[RunId] = set()  # tried by this apply
+        self._watched: set[RunId] = set()  # everything that was ever waited for
+        self.observed: list[events.Observed] = []
+        self.cancelled: list[events.Cancelled] = []
+
+    async def look(self, records: Sequence[Record], gateway: Gateway, clock: ServiceClock) -> bool:
+        """Observe the runs once and take down those that have ended; whether any had."""
+        environment, ledger = self._branch.snapshot.environment, self._branch.ledger
+        # The branch may have been read anew since, and others have recorded their ends.
+        newest = (ledger.records[record.run] for record in records)
+        observation = await observe(
+            [record for record in newest if is_unfinished(record)],
+            gateway,
+            ledger,
+            settle_seconds=environment.gateway.settle,
+            now=clock.earliest,
+        )
+        self._branch.pending += observation.ended
+        self.observed += observation.ended
+        for event in observation.ended:
+            self._ports.progress(Settled(run=event.run, event=event))
+        if observation.failure is not None:
+            reason = f"not every started instance could be observed: {observation.failure}"
+            self._ports.progress(Noted(message=reason))
+        return bool(observation.ended)
+
+    async def look_at_all(self, gateway: Gateway, clock: ServiceClock) -> bool:
+        """Observe every started run whose time has come."""
+        return await self.look(unfinished(self._branch.ledger, clock.earliest()), gateway, clock)
+
+    async def cancel(self, plan: Plan, gateway: Gateway, clock: ServiceClock) -> bool:
+        """Cancel what the plan says and still runs, once in an apply; whether there was any."""
+        wanted = [
+            planned.record
+            for planned in plan.of_action(Action.CANCEL)
+            if planned.record is not None and planned.id not in self._cancelled
+        ]
+        if not wanted:
+            return False
+        self._cancelled |= {record.run for record in wanted}
+        await self.look(wanted, gateway, clock)
+        running = [self._branch.ledger.records[record.run] for record in wanted]
+        answers = await cancel(
+            [record for record in running if is_unfinished(record)],
+            gateway,
+            self._branch.ledger,
+            now=clock.earliest,
+            concurrency=self._branch.snapshot.environment.limits.concurrency,
+        )
+        for answer in answers:
+            if isinstance(answer, NotCancelled):
+                text = f"{answer.run} was not cancelled: {answer.reason}"
+                self._ports.progress(Noted(message=text))
+            else:
+                self._branch.pending.append(answer)
+                self.cancelled.append(answer)
+                self._ports.progress(Settled(run=answer.run, event=answer))
+        asked = {answer.run for answer in answers if isinstance(answer, events.Cancelled)}
+        await self.look([record for record in running if record.run in asked], gateway, clock)
+        return True
+
+    def awaited(
+        self, followers: Iterable[PlannedRun], outcomes: Mapping[RunId, Outcome]
+    ) -> list[Record]:
+        """The unfinished runs that this apply has started, or that the followers wait for."""
+        ledger = self._branch.ledger
+        started = {run for run, one in outcomes.items() if isinstance(one, events.Triggered)}
+        needed = {name for run in followers for name in run.waits_for}
+        found = [
+            record
+            for record in ledger.records.values()
+            if is_unfinished(record)
+            and (record.run in started or not needed.isdisjoint(with_parents(run_name(record.run))))
+        ]
+        self._watched |= {record.run for record in found}
+        return found
+
+    def due(self, awaited: Sequence[Record], now: EpochMs) -> list[Record]:
+        """Those whose trigger time has come; before it nothing can have become of them."""
+        return [record for record in awaited if record.trigger_time <= now]
+
+    def tell(self, awaited: Sequence[Record]) -> None:
+        """Tell how many of those that were ever waited for have ended."""
+        total = len(self._watched)
+        self._ports.progress(Watching(ended=total - len(awaited), total=total))
+
+    def failed(self, plan: Plan, outcomes: Mapping[RunId, Outcome]) -> list[PlannedRun]:
+        """The runs that ended badly, with no attempt that this apply makes.
+
+        That is those started or waited for here, and those that block others.
+        """
+        ours = {first_attempt(run) for run in (*self._watched, *outcomes)}
+        blocking = {name for run in plan.runs if run.blocked for name in run.waits_for}
+        return [
+            ended
+            for planned in plan.runs
+            if (ended := self._ended(planned)).record is not None
+            and ended.record.has_failed
+            and not (ended.run and ended.run.cancel)
+            and (
+                first_attempt(ended.id) in ours
+                or not blocking.isdisjoint(with_parents(run_name(ended.id)))
+            )
+        ]
+
+    def _ended(self, planned: PlannedRun) -> PlannedRun:
+        """The run by the attempt that was made last, where the plan is about the one after it."""
+        run = planned.run
+        if run is None or run.attempt == 1 or planned.record is not None:
+            return planned
+        before = run_id(run.name, run.revision, run.attempt - 1)
+        return replace(planned, id=before, record=self._branch.ledger.records.get(before))

@@ -1,0 +1,55 @@
+"""What `status --refresh` asks of the service and records, before anything is shown."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import click
+
+from reconciler.apply.refresh import Refreshed, refresh
+from reconciler.cli.opening import Shared, silent
+from reconciler.cli.options import CommonOptions
+from reconciler.cli.reading import KnownLedger
+from reconciler.model import RunId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FreshLedger:
+    """A ledger that was just brought up to date, and what else was seen of instances."""
+
+    known: KnownLedger
+    statuses: Mapping[RunId, str]  # EnOS's names, also of instances that have not ended
+
+
+def refresh_ledgers(
+    options: CommonOptions, environments: Sequence[str], runs: Sequence[str]
+) -> dict[str, FreshLedger]:
+    """Observe the started runs of each environment, and record how they ended.
+
+    `runs` restricts it to ids that begin so, and asks again about those that ended badly. Raises
+    ConfigurationError, GitError, LedgerError, GatewayError.
+    """
+    fresh = {}
+    for environment in environments:
+        shared = Shared.find(replace(options, env=environment))
+        found = asyncio.run(_refresh(shared, tuple(runs)))
+        if found.failure is not None:
+            note = f"{environment}: not every started instance could be observed: {found.failure}"
+            click.echo(note, err=True)
+        if found.ended and not options.quiet:
+            note = (
+                f"{environment}: recorded how {found.ended} run(s) ended; git pull brings it here"
+            )
+            click.echo(note, err=True)
+        known = KnownLedger(ledger=found.ledger, commit=found.commit, note=None)
+        fresh[environment] = FreshLedger(known=known, statuses=found.statuses)
+    return fresh
+
+
+async def _refresh(shared: Shared, prefixes: tuple[str, ...]) -> Refreshed:
+    ports = shared.ports(silent, asyncio.Event())
+    return await refresh(
+        ports,
+        lambda record: not prefixes or record.run.startswith(prefixes),
+        again=bool(prefixes),
+    )

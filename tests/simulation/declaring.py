@@ -1,0 +1,89 @@
+"""What a seed declares: runs and backfills that wait for one another, are tried again, are moved.
+
+Every declared set can be carried out: no circle, and a minute of its own for every run.
+"""
+
+import random
+from collections.abc import Sequence
+
+from reconciler.model import EpochMs, Parameters, Place, Retry, Run, Stagger, run_digest
+from tests.simulation.clock import MINUTE_MS, START
+
+BAD_ENDS = ("FAIL", "TIMEOUT", "CANCEL", "INTERNAL_ERROR", "SKIP")
+
+_THIS_MINUTE = START // MINUTE_MS
+_LONG_AGO, _FAR_AHEAD = _THIS_MINUTE - 90, _THIS_MINUTE + 90_000  # minutes
+_SOON = START + 15_000
+_DATES = ("2024-03-01", "2024-03-02")
+
+
+def declared_runs(rng: random.Random) -> tuple[Run, ...]:
+    """The runs of one to five manifests; a manifest depends on earlier ones only."""
+    runs: list[Run] = []
+    for index in range(rng.randint(1, 5)):
+        depends_on = _depends_on(rng, runs)
+        runs += _manifest(rng, index, depends_on)
+    return tuple(runs)
+
+
+def _depends_on(rng: random.Random, earlier: Sequence[Run]) -> tuple[str, ...]:
+    """Nothing, a chain's last, or a fan: runs, whole backfills, or all of a backfill's date."""
+    names = {name: None for run in earlier for name in _references(run)}
+    if not names or rng.random() < 0.4:
+        return ()
+    return tuple(rng.sample(list(names), min(len(names), rng.choice([1, 1, 2, 3]))))
+
+
+def _references(run: Run) -> list[str]:
+    parts = run.name.split("/")
+    return ["/".join(parts[: length + 1]) for length in range(len(parts))]
+
+
+def _manifest(rng: random.Random, index: int, depends_on: tuple[str, ...]) -> list[Run]:
+    flow_id = rng.randint(1, 3)
+    first = _first_time(rng, index)
+    retry = None
+    if rng.random() < 0.5:
+        on = rng.sample(BAD_ENDS, rng.randint(1, len(BAD_ENDS)))
+        retry = Retry(max=rng.randint(1, 2), on=frozenset(on))
+    shape = rng.choice(["run", "run", "run", "days", "sites", "sites"])
+    staggered = shape == "sites"
+    dates, sites = {"run": (1, 1), "days": (2, 1), "sites": (rng.randint(1, 2), 2)}[shape]
+    if staggered and rng.random() < 0.5:
+        first = EpochMs(first - rng.randint(0, 3) * MINUTE_MS)  # among those of other manifests
+    step = rng.choice([1, 1, 2]) * MINUTE_MS
+    runs = []
+    for date in range(dates):
+        # The later dates lie before the first one, so that there is less to wait for.
+        time = EpochMs(first - date * 20 * MINUTE_MS)
+        for site in range(sites):
+            parameters: Parameters = (("SITE", f"cn-{index}-{site}"),)
+            name = f"run-{index}" if shape == "run" else f"bf-{index}/{_DATES[date]}"
+            runs.append(
+                Run(
+                    name=f"{name}/S={'ab'[site]}" if staggered else name,
+                    revision=1,
+                    flow_id=flow_id,
+                    trigger_time=time,
+                    parameters=parameters,
+                    digest=run_digest(flow_id, time, parameters),
+                    place=Place(file=f"triggers/{index}.yaml"),
+                    places={},
+                    depends_on=depends_on,
+                    retry=retry,
+                    cancel=False,
+                    stagger=Stagger(step=step, before=EpochMs(time + 20 * step))
+                    if staggered
+                    else None,
+                )
+            )
+    return runs
+
+
+def _first_time(rng: random.Random, index: int) -> EpochMs:
+    """Most lie in the past; some fall due while the appliers are at work, or long after."""
+    when = rng.choice(["past", "past", "past", "past", "past", "past", "soon", "soon", "far"])
+    if when == "soon":
+        return EpochMs(_SOON + index * MINUTE_MS)
+    minute = _LONG_AGO if when == "past" else _FAR_AHEAD
+    return EpochMs((minute + index) * MINUTE_MS + 7_300)

@@ -1,0 +1,252 @@
+"""Changes to the protocol, each of which breaks the promise: the simulation must notice all."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import pytest
+
+from reconciler import schedule
+from reconciler.apply import branch, evidence, flows, lease, observe, settle, start, watching
+from reconciler.apply.ports import Appended, Connection, Raced, Unknown
+from reconciler.apply.start import Batch
+from reconciler.ledger import Event, Record, RunState, events
+from reconciler.model import EpochMs, Run
+from reconciler.plan import PlannedRun, decide, dependencies, make
+from reconciler.plan.attempts import Newest, another_follows
+from reconciler.plan.dependencies import Standing
+from reconciler.plan.values import Decision, FlowCheck
+
+Mutant = Callable[[pytest.MonkeyPatch], None]
+
+
+# One start
+
+
+def start_before_the_claim_has_landed(patch: pytest.MonkeyPatch) -> None:
+    async def claim(self: branch.Branch, claim: events.Claim) -> branch.Claiming:
+        await original(self, claim)
+        return branch.Claiming.OURS
+
+    original = branch.Branch.claim
+    patch.setattr(branch.Branch, "claim", claim)
+
+
+def repeat_after_a_read_timeout(patch: pytest.MonkeyPatch) -> None:
+    async def post(batch: Batch, run: Run, connection: Connection) -> Any:
+        answer = await original(batch, run, connection)
+        return await original(batch, run, connection) if isinstance(answer, Unknown) else answer
+
+    original = start._post
+    patch.setattr(start, "_post", post)
+
+
+def ignore_the_lease(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(lease.Lease, "allows_start", lambda _: True)
+
+
+def believe_absence_before_the_trigger_time(patch: pytest.MonkeyPatch) -> None:
+    def decided_at(planned: PlannedRun, settle_seconds: float) -> EpochMs:
+        assert planned.record is not None
+        return EpochMs(planned.record.until + int(settle_seconds * 1000))
+
+    patch.setattr(settle, "_decided_at", decided_at)
+
+
+def believe_absence_before_the_claim_has_expired(patch: pytest.MonkeyPatch) -> None:
+    def decided_at(planned: PlannedRun, _: float) -> EpochMs:
+        return planned.trigger_time
+
+    patch.setattr(settle, "_decided_at", decided_at)
+
+
+def believe_evidence_older_than_the_claim(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(evidence, "_created_from", lambda _: EpochMs(0))
+
+
+def rebase_text_in_place_of_deriving_again(patch: pytest.MonkeyPatch) -> None:
+    async def append(self: branch.Branch, wanted: list[Event]) -> Appended:
+        appended = await original(self, wanted)
+        while isinstance(appended, Raced):
+            self.snapshot = await self.store.fetch()
+            appended = await original(self, wanted)
+        return appended
+
+    original = branch.Branch._append
+    patch.setattr(branch.Branch, "_append", append)
+
+
+# Order
+
+
+def start_dependents_of_what_was_merely_started(patch: pytest.MonkeyPatch) -> None:
+    _count_as_success(patch, RunState.TRIGGERED)
+
+
+def start_dependents_of_what_has_failed(patch: pytest.MonkeyPatch) -> None:
+    _count_as_success(patch, RunState.FAILED)
+
+
+def _count_as_success(patch: pytest.MonkeyPatch, state: RunState) -> None:
+    def recorded_one(record: Record) -> Any:
+        one = original(record)
+        is_it = record.state(record.until) is state
+        return replace(one, standing=Standing.SUCCEEDED) if is_it else one
+
+    original = dependencies._recorded_one
+    patch.setattr(dependencies, "_recorded_one", recorded_one)
+
+
+def ask_for_one_run_of_a_backfill_only(patch: pytest.MonkeyPatch) -> None:
+    original = dependencies._summed
+    patch.setattr(dependencies, "_summed", lambda name, members: original(name, members[:1]))
+
+
+def claim_without_recording_the_success_that_allows_it(patch: pytest.MonkeyPatch) -> None:
+    async def append(self: branch.Branch, wanted: list[Event]) -> Appended:
+        if any(isinstance(event, events.Claim) for event in wanted):
+            wanted = [event for event in wanted if not isinstance(event, events.Observed)]
+        return await original(self, wanted)
+
+    original = branch.Branch._append
+    patch.setattr(branch.Branch, "_append", append)
+
+
+def start_what_was_called_off(patch: pytest.MonkeyPatch) -> None:
+    def forbidden(run: Run, context: decide.Context) -> str | None:
+        return original(replace(run, cancel=False), context)
+
+    original = decide._forbidden
+    patch.setattr(decide, "_forbidden", forbidden)
+
+
+def forget_what_the_service_said_of_a_flow(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(flows, "judge_flow", lambda *_: FlowCheck())
+
+
+# Attempts
+
+
+def try_again_while_the_attempt_before_runs(patch: pytest.MonkeyPatch) -> None:
+    def follows(run: Run, newest: Newest) -> bool:
+        early = newest.state is RunState.TRIGGERED and run.retry is not None
+        return another_follows(run, newest) or (early and newest.attempt == 1)
+
+    _follow(patch, follows)
+
+
+def try_again_once_too_often(patch: pytest.MonkeyPatch) -> None:
+    def follows(run: Run, newest: Newest) -> bool:
+        more = run.retry and replace(run.retry, max=run.retry.max + 1)
+        return another_follows(replace(run, retry=more), newest)
+
+    _follow(patch, follows)
+
+
+def try_again_whatever_the_end(patch: pytest.MonkeyPatch) -> None:
+    def follows(run: Run, newest: Newest) -> bool:
+        status = newest.record.status if newest.record else None
+        any_end = run.retry and replace(run.retry, on=frozenset({status or ""}))
+        return another_follows(replace(run, retry=any_end), newest)
+
+    _follow(patch, follows)
+
+
+def _follow(patch: pytest.MonkeyPatch, follows: Callable[[Run, Newest], bool]) -> None:
+    patch.setattr(make, "another_follows", follows)
+    patch.setattr(dependencies, "another_follows", follows)
+
+
+# Time
+
+
+def choose_the_stagger_anew_at_each_plan(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(schedule, "_fixed", lambda run, *_: None if run.stagger else run.trigger_time)
+    patch.setattr(schedule, "_kept", lambda *_: None)
+
+
+def choose_the_stagger_anew_unless_it_was_started(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(schedule, "_kept", lambda *_: None)
+
+
+def stagger_around_what_is_recorded_only(patch: pytest.MonkeyPatch) -> None:
+    original = schedule._first_free
+    patch.setattr(
+        schedule, "_first_free", lambda run, own, _, left: original(run, own, frozenset(), left)
+    )
+
+
+def send_the_time_without_the_stagger(patch: pytest.MonkeyPatch) -> None:
+    async def post(batch: Batch, run: Run, connection: Connection) -> Any:
+        declared = replace(run, trigger_time=EpochMs(run.trigger_time - run.delay))
+        return await original(batch, declared, connection)
+
+    original = start._post
+    patch.setattr(start, "_post", post)
+
+
+# Ends
+
+
+def believe_at_once_that_an_instance_is_forgotten(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(observe, "_must_show", lambda *_: EpochMs(0))
+
+
+def take_the_end_of_an_older_instance(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(observe, "_is_older", lambda *_: False)
+
+
+def record_an_end_that_others_have_recorded(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(branch, "_is_known", lambda *_: False)
+
+
+def record_what_is_no_end(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(observe, "_is_news", lambda *_: True)
+
+
+def cancel_again_and_again(patch: pytest.MonkeyPatch) -> None:
+    def started(run: Run, record: Record, state: RunState) -> Decision:
+        return original(run, msgspec.structs.replace(record, cancelled=None), state)
+
+    original = decide._started
+    patch.setattr(decide, "_started", started)
+
+
+def go_away_before_the_end(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(watching.Watch, "awaited", lambda *_: [])
+
+
+def wait_for_its_own_starts_only(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(watching, "with_parents", lambda _: ())
+
+
+MUTANTS: list[Mutant] = [
+    start_before_the_claim_has_landed,
+    repeat_after_a_read_timeout,
+    ignore_the_lease,
+    believe_absence_before_the_trigger_time,
+    believe_absence_before_the_claim_has_expired,
+    believe_evidence_older_than_the_claim,
+    rebase_text_in_place_of_deriving_again,
+    start_dependents_of_what_was_merely_started,
+    start_dependents_of_what_has_failed,
+    ask_for_one_run_of_a_backfill_only,
+    claim_without_recording_the_success_that_allows_it,
+    start_what_was_called_off,
+    forget_what_the_service_said_of_a_flow,
+    try_again_while_the_attempt_before_runs,
+    try_again_once_too_often,
+    try_again_whatever_the_end,
+    choose_the_stagger_anew_at_each_plan,
+    choose_the_stagger_anew_unless_it_was_started,
+    stagger_around_what_is_recorded_only,
+    send_the_time_without_the_stagger,
+    believe_at_once_that_an_instance_is_forgotten,
+    take_the_end_of_an_older_instance,
+    record_an_end_that_others_have_recorded,
+    record_what_is_no_end,
+    cancel_again_and_again,
+    go_away_before_the_end,
+    wait_for_its_own_starts_only,
+]
