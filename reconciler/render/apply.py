@@ -1,123 +1,142 @@
-"""What an apply did: for people, and for scripts."""
+"""What an apply did, for people; `apply_json` says it to scripts."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import tzinfo
-from typing import Any
 
 from reconciler.apply.result import ApplyResult
-from reconciler.apply.settle import Doubt
-from reconciler.ledger import events
+from reconciler.ledger.statuses import SUCCEEDED
 from reconciler.model import RunId
-from reconciler.plan import PlannedRun
-from reconciler.render.document import json_document
+from reconciler.render.apply_json import apply_json
+from reconciler.render.apply_lists import INDENT, SHOWN, grouped, listed, more
+from reconciler.render.apply_outcomes import (
+    cancellations,
+    ends,
+    failed,
+    reasons_not_started,
+    rejected,
+    triggered,
+)
 from reconciler.render.layout import Screen, as_text
 from reconciler.render.moments import clock_time, zone_name
-from reconciler.render.steps import why_absent
-from reconciler.render.words import COMMIT_DIGITS, command, counted
-from reconciler.times import format_instant
+from reconciler.render.steps import cancel_answer
+from reconciler.render.words import COMMIT_DIGITS, command, status_words
 
-SHOWN = 20  # of each list: more is for `status` to show
-_INDENT = 2
+__all__ = ["apply_json", "apply_text"]
 
 
 def apply_text(result: ApplyResult, zone: tzinfo, environment: str) -> str:
-    """What was started, refused, left in doubt and waits, each list cut to 20 with a count."""
+    """What was started and what was not, and what has ended; each list cut to 20 with a count."""
     blocks = [
+        _summary(result, environment),
         _started(result),
+        _cancelled(result),
+        _ended_badly(result),
+        _unfinished(result),
         _refused(result),
         _not_started(result),
         _in_doubt(result, zone, environment),
         _waiting(result),
     ]
-    summary = list(_summary(result, environment))
-    lines = [line for block in (summary, *map(list, blocks)) if block for line in (*block, "")]
+    lines = [line for block in map(list, blocks) if block for line in (*block, "")]
     return as_text(lines[:-1])
 
 
-def apply_json(result: ApplyResult, environment: str) -> str:
-    """The JSON document of `apply --format json`."""
-    started = [event for event in result.outcomes if isinstance(event, events.Triggered)]
-    refused = _rejected(result)
-    return json_document(
-        {
-            "version": 1,
-            "environment": environment,
-            "commit": result.commit,
-            "interrupted": result.interrupted,
-            "triggered": [_triggered_json(event) for event in started],
-            "rejected": [
-                {"run": event.run, "code": event.code, "message": event.message}
-                for event in refused.values()
-            ],
-            "notStarted": [
-                {"run": run, "reason": reason} for run, reason in _reasons_not_started(result)
-            ],
-            "inDoubt": [_doubt_json(doubt) for doubt in result.doubts],
-            "waiting": [{"run": run.id, "reason": run.reason} for run in result.waiting],
-        }
-    )
-
-
-def _triggered_json(event: events.Triggered) -> dict[str, Any]:
-    return {
-        "run": event.run,
-        "flowId": event.flow_id,
-        "triggerTime": event.trigger_time,
-        "flowInstanceId": event.flow_instance_id,
-        "triggeredAt": event.at,
-        "evidence": event.evidence,
-    }
-
-
-def _doubt_json(doubt: Doubt) -> dict[str, Any]:
-    decided_at = None if doubt.decided_at is None else format_instant(doubt.decided_at)
-    return {"run": doubt.planned.id, "reason": doubt.reason, "decidedAt": decided_at}
-
-
 def _summary(result: ApplyResult, environment: str) -> Iterator[str]:
-    started = sum(isinstance(event, events.Triggered) for event in result.outcomes)
+    if result.interrupted:
+        yield "Interrupted: what is known was recorded, and another apply goes on from there."
+    elif not _has_done_anything(result):
+        yield "Nothing to do."
+    bad_ends = _bad_ends(result) | failed(result)
     numbers = {
-        "triggered": started,
-        "refused": len(_rejected(result)),
-        "not started": len(list(_reasons_not_started(result))),
+        "triggered": len(triggered(result)),
+        "cancelled": len(cancellations(result, done=True)),
+        "not cancelled": len(cancellations(result, done=False)) + len(result.uncancelled),
+        "succeeded": len(ends(result)) - len(_bad_ends(result)),
+        "failed": len(bad_ends),
+        "not ended": len(result.unfinished),
+        "refused": len(rejected(result)) + len(result.refused),
+        "not started": len(list(reasons_not_started(result))),
         "in doubt": len(result.doubts),
         "waiting": len(result.waiting),
     }
-    counts = ", ".join(f"{number} {word}" for word, number in numbers.items() if number)
-    where = f"{environment} at {result.commit[:COMMIT_DIGITS]}"
-    if result.interrupted:
-        yield "Interrupted: what is known was recorded, and another apply goes on from there."
-    elif not started and not result.unstarted and not result.doubts:
-        yield "Nothing to do."
+    counts = ", ".join(f"{number:,} {word}" for word, number in numbers.items() if number)
     if counts:
+        where = f"{environment} at {result.commit[:COMMIT_DIGITS]}"
         yield from Screen().wrapped(f"{where}: {counts}")
 
 
+def _has_done_anything(result: ApplyResult) -> bool:
+    """Whether it did something, or there was something that it could not do."""
+    started = (result.outcomes, result.unstarted, result.doubts, result.refused)
+    ended = (result.observed, result.failed, result.unfinished)
+    return any((*started, *ended, result.cancelled, result.uncancelled))
+
+
 def _started(result: ApplyResult) -> Iterator[str]:
-    triggered = [event for event in result.outcomes if isinstance(event, events.Triggered)]
-    found = [event for event in triggered if event.evidence is not None]
-    started = [event for event in triggered if event.evidence is None]
-    if started:
-        yield "Triggered:"
-        yield from _cut([f"{event.run}: {event.flow_instance_id}" for event in started])
-    if found:
-        yield "Found at the service, started already:"
-        yield from _cut([f"{event.run}: {event.flow_instance_id}" for event in found])
+    found = [event for event in triggered(result) if event.evidence is not None]
+    started = [event for event in triggered(result) if event.evidence is None]
+    for heading, those in (
+        ("Triggered:", started),
+        ("Found at the service, started already:", found),
+    ):
+        if those:
+            yield heading
+            yield from listed([(one.run, f"{one.run}: {one.flow_instance_id}") for one in those])
+
+
+def _cancelled(result: ApplyResult) -> Iterator[str]:
+    if done := cancellations(result, done=True):
+        yield "Cancelled:"
+        yield from listed([(event.run, event.run) for event in done])
+    if refused := cancellations(result, done=False):
+        yield "Not cancelled, for the service refused it:"
+        yield from grouped((event.run, cancel_answer(event)) for event in refused)
+
+
+def _bad_ends(result: ApplyResult) -> dict[RunId, str]:
+    return {run: status for run, status in ends(result).items() if status not in SUCCEEDED}
+
+
+def _ended_badly(result: ApplyResult) -> Iterator[str]:
+    """Those that were waited for are told apart: nothing more is tried with them."""
+    for_good = failed(result)
+    seen = {run: status for run, status in _bad_ends(result).items() if run not in for_good}
+    if seen:
+        yield "Ended badly:"
+        yield from _by_status(seen)
+    if for_good:
+        yield "Failed, with no attempt left:"
+        yield from _by_status(for_good)
+
+
+def _by_status(statuses: Mapping[RunId, str]) -> Iterator[str]:
+    yield from grouped((run, status_words(status)) for run, status in statuses.items())
+
+
+def _unfinished(result: ApplyResult) -> Iterator[str]:
+    if result.unfinished:
+        yield "Waited for, and not ended yet:"
+        yield from listed(
+            [
+                (record.run, f"{record.run}: {', '.join(record.instances)}")
+                for record in result.unfinished
+            ]
+        )
 
 
 def _refused(result: ApplyResult) -> Iterator[str]:
-    refused = _rejected(result).values()
-    if refused:
+    if refused := rejected(result).values():
         yield "Refused by the service, and tried again by the next apply:"
-        yield from _grouped((event.run, f"{event.code}: {event.message}") for event in refused)
+        yield from grouped((event.run, f"{event.code}: {event.message}") for event in refused)
+    if result.refused:
+        yield "Not claimed, by the preflight:"
+        yield from grouped((run.id, run.reason) for run in result.refused)
 
 
 def _not_started(result: ApplyResult) -> Iterator[str]:
-    reasons = list(_reasons_not_started(result))
-    if reasons:
+    if reasons := list(reasons_not_started(result)):
         yield "Not started, and left to the next apply:"
-        yield from _grouped(reasons)
+        yield from grouped(reasons)
 
 
 def _in_doubt(result: ApplyResult, zone: tzinfo, environment: str) -> Iterator[str]:
@@ -125,53 +144,15 @@ def _in_doubt(result: ApplyResult, zone: tzinfo, environment: str) -> Iterator[s
         return
     yield "In doubt: may have been started, and is not started again until it is settled:"
     for doubt in result.doubts[:SHOWN]:
-        yield from Screen().wrapped(f"{doubt.planned.id}: {doubt.reason}", _INDENT)
+        yield from Screen().wrapped(f"{doubt.planned.id}: {doubt.reason}", INDENT)
         if doubt.decided_at is not None:
             when = f"{clock_time(doubt.decided_at, zone)} ({zone_name(zone)})"
-            yield from Screen().wrapped(f"an apply after {when} can settle it", 2 * _INDENT)
-        yield " " * 2 * _INDENT + command("status", doubt.planned.id, "--env", environment)
-    yield from _more(len(result.doubts) - SHOWN)
+            yield from Screen().wrapped(f"an apply after {when} can settle it", 2 * INDENT)
+        yield " " * 2 * INDENT + command("status", doubt.planned.id, "--env", environment)
+    yield from more(len(result.doubts) - SHOWN)
 
 
 def _waiting(result: ApplyResult) -> Iterator[str]:
     if result.waiting:
         yield "Waiting:"
-        yield from _grouped((run.id, run.reason) for run in result.waiting)
-
-
-def _rejected(result: ApplyResult) -> Mapping[RunId, events.Rejected]:
-    return {event.run: event for event in result.outcomes if isinstance(event, events.Rejected)}
-
-
-def _reasons_not_started(result: ApplyResult) -> Iterator[tuple[RunId, str]]:
-    refused = _rejected(result)
-    absent = {event.run: event for event in result.outcomes if isinstance(event, events.Absent)}
-    for run in result.unstarted:
-        if run.id not in refused:
-            yield run.id, _why_not_started(run, absent)
-
-
-def _why_not_started(run: PlannedRun, absent: Mapping[RunId, events.Absent]) -> str:
-    return why_absent(absent[run.id]) if run.id in absent else "not reached"
-
-
-def _grouped(reasons: Iterable[tuple[RunId, str]]) -> Iterator[str]:
-    """The runs by reason, at most 20 of one reason and 20 reasons."""
-    groups: dict[str, list[RunId]] = defaultdict(list)
-    for run, reason in reasons:
-        groups[reason].append(run)
-    for reason, runs in list(groups.items())[:SHOWN]:
-        yield from Screen().wrapped(f"{reason} ({counted(len(runs), 'run')})", _INDENT)
-        yield from _cut(runs, 2 * _INDENT)
-    yield from _more(sum(map(len, list(groups.values())[SHOWN:])))
-
-
-def _cut(items: Sequence[str], indent: int = _INDENT) -> Iterator[str]:
-    for item in items[:SHOWN]:
-        yield from Screen().wrapped(item, indent)
-    yield from _more(len(items) - SHOWN, indent)
-
-
-def _more(number: int, indent: int = _INDENT) -> Iterator[str]:
-    if number > 0:
-        yield f"{' ' * indent}… and {number} more"
+        yield from grouped((run.id, run.reason) for run in result.waiting)

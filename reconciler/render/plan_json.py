@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from reconciler.model import wire_parameters
+from reconciler.model import backfill_of, wire_parameters
 from reconciler.plan import Plan, PlannedRun
+from reconciler.render.backfills import attempt_of
 from reconciler.render.problems import problem_json
 from reconciler.times import format_instant
 
@@ -33,6 +34,8 @@ def plan_json(plan: Plan) -> dict[str, Any]:
 def _run_json(run: PlannedRun) -> dict[str, Any]:
     return {
         "run": run.id,
+        "backfill": backfill_of(run.id),
+        "attempt": attempt_of(run.id),
         "action": run.action.value,
         "reason": run.reason,
         "flowId": run.flow_id,
@@ -43,4 +46,9 @@ def _run_json(run: PlannedRun) -> dict[str, Any]:
         "digest": run.digest,
         "labels": dict(run.labels),
         "instance": run.instance,
+        "dependsOn": list(run.run.depends_on) if run.run else [],
+        "waitsFor": list(run.waits_for),
+        "blocked": run.blocked,
+        "refused": run.refused,
+        "warning": run.warning,
     }

@@ -1,34 +1,25 @@
 """A plan for the terminal: what an apply would do, grouped by why."""
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator
 from datetime import tzinfo
 
-from reconciler.plan import Action, Plan, PlannedRun
-from reconciler.render.layout import GAP, Screen, as_text, row, width_for
-from reconciler.render.moments import clock_time, processed_date, zone_name
+from reconciler.plan import Action, Plan
+from reconciler.render.layout import Screen, as_text
+from reconciler.render.plan_table import INDENT, SHOWN_RUNS, groups_of, is_folded, plan_table
 from reconciler.render.words import (
     COMMIT_DIGITS,
+    UNFOLD,
     action_counts,
     command,
     counted,
+    joined,
     needs_attention,
 )
 
-SHOWN_RUNS = 500  # of one action, and
-SHOWN_PROBLEMS = 100  # in all: more is scrolled past, not read
-_INDENT = 2
+__all__ = ["SHOWN_PROBLEMS", "SHOWN_RUNS", "plan_text"]
 
-_STYLES: Mapping[Action, str] = {
-    Action.TRIGGER: "green",
-    Action.RESOLVE: "bold red",
-    Action.HOLD: "yellow",
-    Action.WAIT: "yellow",
-    Action.DONE: "dim",
-    Action.CHANGED: "red",
-    Action.DUPLICATE: "red",
-    Action.ORPHANED: "dim",
-}
+SHOWN_PROBLEMS = 100  # in all, and as many warnings
 
 
 def plan_text(
@@ -43,14 +34,17 @@ def plan_text(
     """The plan for people, in lines of at most `width` cells (at least 64).
 
     `width` and `color` None ask the terminal; without one, 80 and plain. `verbose` adds the runs
-    that are done, and cuts no list. `max_runs` is the environment's limit: more than it are warned
-    of, as an apply refuses them.
+    that are done, gives each run of a backfill its own line, and cuts no list. `max_runs` is the
+    environment's limit: more than it are warned of, as an apply refuses them.
     """
     screen = Screen.of(width, color)
     shown = [run for run in plan.runs if verbose or needs_attention(run)]
+    groups = groups_of(shown, verbose=verbose)
     blocks = [
         _heading(plan, screen),
-        list(_table(shown, zone, screen, verbose=verbose)),
+        list(plan_table(groups, zone, screen)),
+        [UNFOLD] if is_folded(groups) else [],
+        list(_warnings(plan, screen, verbose=verbose)),
         list(_problems(plan, screen, verbose=verbose)),
         list(_conclusion(plan, screen, max_runs)),
     ]
@@ -65,72 +59,15 @@ def _heading(plan: Plan, screen: Screen) -> list[str]:
     return [screen.paint(line, "bold") for line in lines]
 
 
-def _table(
-    runs: Sequence[PlannedRun], zone: tzinfo, screen: Screen, *, verbose: bool
-) -> Iterator[str]:
-    if not runs:
-        return
-    cells = {run.id: _cells(run, zone) for run in runs}
-    headings = ("Action", "Run", "Flow", f"Trigger time ({zone_name(zone)})", "Business date")
-    widths = _widths(list(cells.values()), headings, screen)
-    table = " " * _INDENT
-    for line in row(headings, widths):
-        yield table + line
-    yield table + "-" * (sum(widths) + len(GAP) * (len(widths) - 1))
-    for action, reason, group, left_out in _groups(runs, verbose=verbose):
-        yield from screen.wrapped(reason)
-        for run in group:
-            first, *more = row(cells[run.id], widths)
-            yield table + screen.paint(action, _STYLES[action]) + first[len(action) :]
-            yield from (table + line for line in more)
-        if left_out:
-            yield f"{table}… and {left_out} more to {action}; --verbose shows all"
-
-
-def _cells(run: PlannedRun, zone: tzinfo) -> tuple[str, ...]:
-    return (
-        run.action.value,
-        run.id,
-        "" if run.flow_id is None else str(run.flow_id),
-        clock_time(run.trigger_time, zone),
-        processed_date(run.trigger_time, zone),
-    )
-
-
-def _widths(rows: Sequence[Sequence[str]], headings: Sequence[str], screen: Screen) -> list[int]:
-    """Every column as wide as it needs to be, and the run's name takes what is left."""
-    action, name, flow, time, date = zip(*rows, strict=True)
-    others = [
-        width_for(action, headings[0], 9),
-        width_for(flow, headings[2], 10),
-        width_for(time, "Trigger time", 23),
-        width_for(date, headings[4], 10),
-    ]
-    room = screen.width - _INDENT - sum(others) - len(GAP) * len(others)
-    return [others[0], width_for(name, headings[1], room), *others[1:]]
-
-
-def _groups(
-    runs: Sequence[PlannedRun], *, verbose: bool
-) -> Iterator[tuple[Action, str, list[PlannedRun], int]]:
-    """The runs by action and reason, each group in its order, and how many more there are.
-
-    Of one action at most SHOWN_RUNS are given, unless `verbose`.
-    """
-    groups: dict[Action, dict[str, list[PlannedRun]]] = {
-        action: defaultdict(list) for action in Action
-    }
-    for run in runs:
-        groups[run.action][run.reason].append(run)
-    for action, reasons in groups.items():
-        room = len(runs) if verbose else SHOWN_RUNS
-        left_out = max(sum(map(len, reasons.values())) - room, 0)
-        for reason, group in reasons.items():
-            last = len(group) >= room
-            yield action, reason, group[:room], left_out if last else 0
-            room -= len(group)
-            if room <= 0:
-                break
+def _warnings(plan: Plan, screen: Screen, *, verbose: bool) -> Iterator[str]:
+    """Each warning once, however many runs it is about."""
+    found = Counter(run.warning for run in plan.runs if run.warning)
+    shown = found.most_common(None if verbose else SHOWN_PROBLEMS)
+    for warning, number in shown:
+        for line in screen.wrapped(f"Warning: {warning} ({counted(number, 'run')})"):
+            yield screen.paint(line, "yellow")
+    if len(shown) < len(found):
+        yield f"… and {counted(len(found) - len(shown), 'more warning')}; --verbose shows all"
 
 
 def _problems(plan: Plan, screen: Screen, *, verbose: bool) -> Iterator[str]:
@@ -139,10 +76,10 @@ def _problems(plan: Plan, screen: Screen, *, verbose: bool) -> Iterator[str]:
     yield screen.paint(f"{counted(len(plan.problems), 'problem')}:", "bold red")
     shown = plan.problems if verbose else plan.problems[:SHOWN_PROBLEMS]
     for problem in shown:
-        yield from screen.wrapped(str(problem), _INDENT)
+        yield from screen.wrapped(str(problem), INDENT)
     if len(shown) < len(plan.problems):
         more = len(plan.problems) - len(shown)
-        yield f"{' ' * _INDENT}… and {more} more; reconciler validate shows all"
+        yield f"{' ' * INDENT}… and {more:,} more; reconciler validate shows all"
 
 
 def _conclusion(plan: Plan, screen: Screen, max_runs: int | None) -> Iterator[str]:
@@ -151,13 +88,16 @@ def _conclusion(plan: Plan, screen: Screen, max_runs: int | None) -> Iterator[st
             f"Nothing is started in {plan.environment} until every problem is fixed."
         )
         return
+    if plan.refused:
+        would = "would be refused by the service; `apply --preflight` does not claim them."
+        yield from screen.wrapped(f"{counted(len(plan.refused), 'run')} {would}")
     if not plan.has_work:
         yield "Nothing to do."
         return
     starts = len(plan.of_action(Action.TRIGGER))
     if max_runs is not None and starts > max_runs:
         warning = (
-            f"Warning: {starts} runs to trigger are more than the limit of {max_runs} "
+            f"Warning: {starts:,} runs to trigger are more than the limit of {max_runs:,} "
             f"(limits.maxRunsPerApply). An apply refuses them without --max-runs {starts}."
         )
         yield from (screen.paint(line, "yellow") for line in screen.wrapped(warning))
@@ -165,10 +105,14 @@ def _conclusion(plan: Plan, screen: Screen, max_runs: int | None) -> Iterator[st
 
 
 def _would_do(plan: Plan, starts: int) -> str:
+    cancellations = len(plan.of_action(Action.CANCEL))
     doubts = len(plan.of_action(Action.RESOLVE))
     deeds = []
     if starts:
         deeds.append(f"start {counted(starts, 'run')}")
+    if cancellations:
+        deeds.append(f"cancel {counted(cancellations, 'run')}")
     if doubts:
         deeds.append(f"look for the {counted(doubts, 'run')} in doubt")
-    return f"{command('apply', '--env', plan.environment)} would {' and '.join(deeds)}."
+    options = ("--preflight",) if plan.refused else ()
+    return f"{command('apply', *options, '--env', plan.environment)} would {joined(deeds)}."

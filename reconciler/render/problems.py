@@ -8,7 +8,6 @@ from reconciler.model import Problem
 from reconciler.render.document import json_document
 from reconciler.render.layout import as_text
 from reconciler.render.safe import visible
-from reconciler.render.words import counted
 
 SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
@@ -18,13 +17,18 @@ def problems_text(problems: Sequence[Problem], files: int, runs: int) -> str:
 
     Where nothing could be counted (0 files, 0 runs) only the problems are.
     """
-    looked_at = f"{counted(files, 'file')}, {counted(runs, 'run')}"
+    looked_at = f"{_counted(files, 'file')}, {_counted(runs, 'run')}"
     if not problems:
         return as_text([f"{looked_at}: no problems"])
-    summary = counted(len(problems), "problem")
+    summary = _counted(len(problems), "problem")
     if files or runs:
         summary += f" in {looked_at}"
     return as_text([*(visible(str(problem)) for problem in problems), summary])
+
+
+def _counted(number: int, noun: str) -> str:
+    """The number in bare digits: scripts read this line as well."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def problem_json(problem: Problem) -> dict[str, Any]:

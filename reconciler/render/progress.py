@@ -2,8 +2,9 @@
 
 from typing import TYPE_CHECKING, Self, TextIO, TypeGuard
 
-from reconciler.apply.steps import Claimed, Recorded, Settled, Step
+from reconciler.apply.steps import Claimed, Recorded, Settled, Step, Watching
 from reconciler.ledger import events
+from reconciler.ledger.statuses import SUCCEEDED, status_name
 from reconciler.render.steps import plain_step, was_not_sent
 
 if TYPE_CHECKING:
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from reconciler.model import RunId
 
 EVERY_RUNS = 100  # how many started runs share a line
+_STARTING = "starting"
+_ENDING = "waiting for ends"
 
 
 class _Tally:
@@ -40,8 +43,9 @@ class _Tally:
 
 
 class PlainProgress:
-    """Writes a line for each step; started runs are counted together unless `verbose`.
+    """Writes a line for each step that says something new.
 
+    Unless `verbose`, started runs are counted together, and of ends only the bad ones are told.
     Called with each step. Leaving it as a context manager tells the last count.
     """
 
@@ -51,6 +55,7 @@ class PlainProgress:
         self._tally = _Tally()
         self._triggered = 0
         self._told = 0  # how many of the triggered
+        self._watching: Watching | None = None  # what was last told of it
 
     def __enter__(self) -> Self:
         return self
@@ -68,11 +73,14 @@ class PlainProgress:
             return
         if not isinstance(step, Settled):
             self._tell_count()
-        self._write(plain_step(step))
+        if step != self._watching and (self._verbose or not _is_good_end(step)):
+            self._write(plain_step(step))
+        if isinstance(step, Watching):
+            self._watching = step
 
     def _tell_count(self) -> None:
         if self._told < self._triggered:
-            self._write(f"triggered {self._triggered} of {self._tally.claimed}")
+            self._write(f"triggered {self._triggered:,} of {self._tally.claimed:,}")
             self._told = self._triggered
 
     def _write(self, line: str | None) -> None:
@@ -82,14 +90,15 @@ class PlainProgress:
 
 
 class LiveProgress:
-    """Shows a bar while its block runs, and above it a line for all but ordinary starts.
+    """Shows a bar while its block runs, and above it a line for all but what went as it should.
 
-    Where the stream is no terminal there is no bar, only the lines.
+    The bar counts starts, or ends that are waited for, whichever was told last. Where the stream is
+    no terminal there is no bar, only the lines.
     """
 
     def __init__(self, stream: TextIO, *, color: bool | None = None) -> None:
         self._bar = _bar(stream, color=color)
-        self._task = self._bar.add_task("starting", total=None)
+        self._task = self._bar.add_task(_STARTING, total=None)
         self._tally = _Tally()
 
     def __enter__(self) -> Self:
@@ -102,13 +111,36 @@ class LiveProgress:
     def __call__(self, step: Step) -> None:
         """Show the step."""
         self._tally.take(step)
-        completed, total = len(self._tally.known), self._tally.claimed or None
-        self._bar.update(self._task, completed=completed, total=total)
-        if isinstance(step, Claimed | Recorded) or _is_ordinary_start(step):
+        if isinstance(step, Watching):
+            self._show(_ENDING, step.ended, step.total)
+        elif self._tally.claimed and _is_of_starts(step):
+            self._show(_STARTING, len(self._tally.known), self._tally.claimed)
+        if isinstance(step, Claimed | Recorded | Watching):
+            return
+        if _is_ordinary_start(step) or _is_good_end(step):
             return
         line = plain_step(step)
         if line is not None:
             self._bar.console.print(line, markup=False, highlight=False, emoji=False)
+
+    def _show(self, description: str, completed: int, total: int) -> None:
+        self._bar.update(self._task, description=description, completed=completed, total=total)
+
+
+def _is_of_starts(step: Step) -> bool:
+    """Whether the step may change what is known of starts."""
+    if isinstance(step, Settled):
+        return not isinstance(step.event, events.Observed | events.Cancelled)
+    return isinstance(step, Claimed)
+
+
+def _is_good_end(step: Step) -> bool:
+    """Whether the step is the success of an instance."""
+    return (
+        isinstance(step, Settled)
+        and isinstance(step.event, events.Observed)
+        and status_name(step.event.status) in SUCCEEDED
+    )
 
 
 def _is_ordinary_start(step: Step) -> TypeGuard[Settled]:

@@ -8,7 +8,7 @@ from reconciler.ledger import RunState
 from reconciler.render.layout import Screen, as_text
 from reconciler.render.moments import clock_time, ledger_time, processed_date, zone_name
 from reconciler.render.status_row import StatusRow
-from reconciler.render.words import command
+from reconciler.render.words import command, status_words
 
 _LABEL_WIDTH = 15
 
@@ -39,7 +39,8 @@ def _facts(row: StatusRow, zone: tzinfo) -> Iterator[tuple[str, str]]:
     given = {
         "instance": row.instance,
         "triggered at": row.triggered_at and f"{ledger_time(row.triggered_at, zone)} {here}",
-        "status": row.status,
+        "status": row.status and status_words(row.status),
+        "cancellation": row.cancelled,
         "error": row.error,
         "claim": row.claim,
         "claimed by": row.by,

@@ -20,6 +20,7 @@ class StatusRow:
     claimed_at: str | None = None  # RFC 3339, by the gateway's clock; so is `triggered_at`
     triggered_at: str | None = None
     status: str | None = None  # the instance's, as last observed
+    cancelled: str | None = None  # what the service answered to a cancellation
     error: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     evidence: Any = None

@@ -2,10 +2,11 @@
 
 from typing import assert_never
 
-from reconciler.apply.steps import Claimed, Noted, Recorded, Settled, Step, Waiting
+from reconciler.apply.steps import Claimed, Noted, Recorded, Settled, Step, Waiting, Watching
 from reconciler.ledger import Event, events
+from reconciler.ledger.statuses import FINAL, status_name
 from reconciler.render.safe import visible
-from reconciler.render.words import counted
+from reconciler.render.words import counted, status_words
 from reconciler.times import format_instant
 
 
@@ -21,6 +22,8 @@ def plain_step(step: Step) -> str | None:
             line = f"recorded {counted(step.events, 'event')}" if step.events else None
         case Waiting():
             line = f"waiting until {format_instant(step.until)}: {step.reason}"
+        case Watching():
+            line = _ended(step)
         case Noted():
             line = step.message
         case _:
@@ -40,7 +43,12 @@ def _outcome(event: Event) -> str | None:
         case events.Absent():
             return f"{event.run}: not started: {why_absent(event)}"
         case events.Observed():
-            return f"{event.run}: the instance is {event.status}"
+            name = status_name(event.status)
+            verb = "ended with" if name in FINAL else "is"
+            return f"{event.run}: the instance {verb} {status_words(name)}"
+        case events.Cancelled():
+            answer = "cancelled" if is_done(event) else f"not cancelled: {cancel_answer(event)}"
+            return f"{event.run}: {answer}"
         case events.Resolved():
             settled = f"triggered as {event.triggered}" if event.triggered else "not triggered"
             return f"{event.run}: {settled}, says {event.by}"
@@ -48,6 +56,21 @@ def _outcome(event: Event) -> str | None:
             return None
         case _:
             assert_never(event)
+
+
+def _ended(step: Watching) -> str:
+    verb = "has" if 1 in {step.ended, step.total} else "have"
+    return f"{step.ended:,} of {counted(step.total, 'instance')} {verb} ended"
+
+
+def is_done(event: events.Cancelled) -> bool:
+    """Whether the service has cancelled the instance."""
+    return event.code == 0
+
+
+def cancel_answer(event: events.Cancelled) -> str:
+    """What the service answered instead of cancelling."""
+    return f"{event.code}: {event.message}" if event.message else str(event.code)
 
 
 def why_absent(event: events.Absent) -> str:

@@ -1,16 +1,19 @@
 """Words that several renderings share: numbers of things, actions, commands to type."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from reconciler.ledger.statuses import status_meaning
 from reconciler.plan import Action, Plan, PlannedRun
 from reconciler.render.safe import visible
 
 COMMIT_DIGITS = 12
+UNFOLD = "--verbose shows every run."
 
 _ACTION_WORDS: Mapping[Action, str] = {
     Action.TRIGGER: "to trigger",
     Action.RESOLVE: "in doubt",
+    Action.CANCEL: "to cancel",
     Action.HOLD: "claimed by another apply",
     Action.WAIT: "waiting",
     Action.DONE: "done",
@@ -21,13 +24,19 @@ _ACTION_WORDS: Mapping[Action, str] = {
 
 
 def counted(number: int, noun: str) -> str:
-    """`1 run`, `2 runs`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    """`1 run`, `2 runs`, `1,240 runs`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def joined(parts: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    *most, last = parts
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def action_counts(plan: Plan) -> list[str]:
     """`3 to trigger`, `24 done`: one for each action that some run has, or `no runs`."""
-    counts = [f"{number} {_ACTION_WORDS[Action(name)]}" for name, number in plan.summary.items()]
+    counts = [f"{number:,} {_ACTION_WORDS[Action(name)]}" for name, number in plan.summary.items()]
     return counts or ["no runs"]
 
 
@@ -36,7 +45,20 @@ def needs_attention(run: PlannedRun) -> bool:
 
     A run that was started twice is done, and has the error in its record.
     """
-    return run.action is not Action.DONE or bool(run.record and run.record.error)
+    return run.action is not Action.DONE or has_failed(run) or bool(run.record and run.record.error)
+
+
+def has_failed(run: PlannedRun) -> bool:
+    """Whether the run is done and ended badly, though its manifest does not have it cancelled."""
+    is_unwanted = run.run is not None and run.run.cancel
+    ended_badly = run.record is not None and run.record.has_failed
+    return run.action is Action.DONE and ended_badly and not is_unwanted
+
+
+def status_words(status: str) -> str:
+    """`SUCCESS`, and `TIMEOUT: it ran longer than the flow allows`."""
+    meaning = status_meaning(status)
+    return f"{status}: {meaning}" if meaning else status
 
 
 def command(*words: str) -> str:

@@ -42,6 +42,16 @@ def absent(run: str, evidence: Any = None) -> events.Absent:
     return events.Absent(v=1, at=AT, run=RunId(run), claim=CLAIM, evidence=seen)
 
 
+def observed(run: str, status: int | str = 1) -> events.Observed:
+    """The end of an instance."""
+    return events.Observed(v=1, at=AT, run=RunId(run), status=status)
+
+
+def cancelled(run: str, code: int = 0, message: str = "") -> events.Cancelled:
+    """What the service answered to a cancellation."""
+    return events.Cancelled(v=1, at=AT, run=RunId(run), code=code, message=message)
+
+
 def a_result(**more: Any) -> ApplyResult:
     """The result of an apply that did nothing, unless told otherwise."""
     values: dict[str, Any] = {

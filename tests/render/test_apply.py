@@ -1,20 +1,24 @@
 """What an apply did."""
 
 import json
+from typing import Any
 
+import pytest
 from hypothesis import given, settings
 
 from reconciler.apply.settle import Doubt
-from reconciler.model import EpochMs
-from reconciler.plan import Action
+from reconciler.model import EpochMs, InstanceId
+from reconciler.plan import Action, PlannedRun
 from reconciler.render.apply import apply_json, apply_text
-from tests.render.outcomes import a_result, absent, rejected, triggered
+from tests.render.outcomes import a_result, absent, cancelled, observed, rejected, triggered
 from tests.render.values import (
     COMMIT,
     EIGHT,
     NASTY,
     OBEYED,
     SHANGHAI,
+    a_failed_record,
+    a_record,
     assert_fits,
     assert_safe,
     planned,
@@ -83,6 +87,135 @@ Waiting:
     )
 
 
+def ended_badly(run: str, status: str = "TIMEOUT") -> PlannedRun:
+    return planned(run, Action.DONE, f"failed: {status}", record=a_failed_record(run, status))
+
+
+WAITED = a_result(
+    outcomes=(triggered("wind", "3377-1"),),
+    observed=(
+        *(observed(f"march/{number}") for number in range(1_200)),
+        observed("solar", -1),
+        observed("wind", 7),
+        observed("tidal", "NOT_FOUND"),
+    ),
+    failed=[ended_badly("wind"), ended_badly("import", "FAIL")],
+    unfinished=[a_record("slow", instances=(InstanceId("12-1"),))],
+    cancelled=(
+        cancelled("old"),
+        cancelled("older", 62104, "it has ended"),
+        cancelled("oldest", 62104),
+    ),
+    refused=[
+        planned("locked", Action.WAIT, "would be refused: flow 12 is locked", refused=True),
+    ],
+)
+
+
+def test_ends_cancellations_and_refusals_before_a_claim_are_told() -> None:
+    assert apply_text(WAITED, SHANGHAI, "prod") == (
+        """\
+prod at 1a2b3c4d5e6f: 1 triggered, 1 cancelled, 2 not cancelled, 1,200
+succeeded, 4 failed, 1 not ended, 1 refused
+
+Triggered:
+  wind: 3377-1
+
+Cancelled:
+  old
+Not cancelled, for the service refused it:
+  62104: it has ended (1 run)
+    older
+  62104 (1 run)
+    oldest
+
+Ended badly:
+  FAIL: a task of the flow failed (1 run)
+    solar
+  NOT_FOUND: the service no longer knows the instance: nobody can tell how it
+  ended (1 run)
+    tidal
+Failed, with no attempt left:
+  TIMEOUT: it ran longer than the flow allows (1 run)
+    wind
+  FAIL: a task of the flow failed (1 run)
+    import
+
+Waited for, and not ended yet:
+  slow: 12-1
+
+Not claimed, by the preflight:
+  would be refused: flow 12 is locked (1 run)
+    locked
+"""
+    )
+
+
+def test_json_has_ends_cancellations_and_refusals() -> None:
+    result = json.loads(apply_json(WAITED, "prod"))
+    assert result["observed"][0] == {"run": "march/0", "status": "SUCCESS"}
+    assert result["observed"][-2:] == [
+        {"run": "wind", "status": "TIMEOUT"},
+        {"run": "tidal", "status": "NOT_FOUND"},
+    ]
+    assert result["cancelled"][:2] == [
+        {"run": "old", "code": 0, "message": ""},
+        {"run": "older", "code": 62104, "message": "it has ended"},
+    ]
+    assert result["refused"] == [{"run": "locked", "reason": "would be refused: flow 12 is locked"}]
+    assert result["failed"] == [
+        {"run": "wind", "status": "TIMEOUT"},
+        {"run": "import", "status": "FAIL"},
+    ]
+    assert result["unfinished"] == [{"run": "slow", "flowInstanceId": "12-1"}]
+
+
+@pytest.mark.parametrize(
+    "done",
+    [
+        {"outcomes": (triggered("a"),)},
+        {"outcomes": (absent("a", {"found": []}),)},
+        {"unstarted": [planned("a")]},
+        {"doubts": [a_doubt("a")]},
+        {"observed": (observed("a"),)},
+        {"cancelled": (cancelled("a"),)},
+        {"failed": [ended_badly("a")]},
+        {"unfinished": [a_record("a")]},
+        {"refused": [planned("a", Action.WAIT, refused=True)]},
+    ],
+    ids=lambda done: next(iter(done)),
+)
+def test_an_apply_that_did_anything_does_not_say_that_there_was_nothing_to_do(
+    done: dict[str, Any],
+) -> None:
+    assert "Nothing to do." not in apply_text(a_result(**done), SHANGHAI, "prod")
+
+
+def test_the_runs_of_a_backfill_share_a_line_where_a_list_is_long() -> None:
+    runs = [f"march/{number:02}" for number in range(31)]
+    result = a_result(
+        outcomes=(triggered("solar", "12-1"), *map(triggered, runs)),
+        observed=[observed(run, 7) for run in runs],
+    )
+    text = apply_text(result, SHANGHAI, "prod")
+    assert "Triggered:\n  solar: 12-1\n  march: 31 runs, march/00 to march/30\n" in text
+    assert "allows (31 runs)\n    march: 31 runs, march/00 to march/30\n" in text
+
+
+def test_a_list_of_many_backfills_is_cut_and_says_how_many_runs_are_left_out() -> None:
+    runs = [f"b-{number}/{half}" for number in range(25) for half in (1, 2)]
+    text = apply_text(a_result(outcomes=tuple(map(triggered, runs))), SHANGHAI, "prod")
+    assert text.count(": 2 runs, b-") == 20
+    assert text.endswith("\n  … and 10 more\n")
+
+
+def test_the_runs_of_a_backfill_have_a_line_each_where_a_list_is_short() -> None:
+    result = a_result(outcomes=tuple(triggered(f"march/{number}") for number in range(20)))
+    text = apply_text(result, SHANGHAI, "prod")
+    assert text.count("\n  march/") == 20
+    assert "…" not in text
+
+
 def test_an_apply_that_found_no_work_says_so() -> None:
     assert apply_text(a_result(), SHANGHAI, "prod") == "Nothing to do.\n"
 
@@ -110,13 +243,20 @@ def test_long_lists_are_cut_with_a_count() -> None:
         outcomes=(*map(triggered, many), *(rejected(f"no-{run}") for run in many)),
         unstarted=[planned(f"no-{run}") for run in many],
         doubts=[a_doubt(f"lost-{run}") for run in many],
+        observed=[observed(f"bad-{run}", 7) for run in many],
+        failed=[ended_badly(f"worse-{run}") for run in many],
+        unfinished=[a_record(f"slow-{run}") for run in many],
+        cancelled=[cancelled(f"old-{run}") for run in many],
+        refused=[planned(f"locked-{run}", Action.WAIT, "is locked") for run in many],
         waiting=[planned(f"w-{run}", Action.WAIT, f"waits for {run}") for run in many],
     )
     text = apply_text(result, SHANGHAI, "prod")
     assert text.count("\n  run-") == 20
     assert text.count("\n    no-") == 20
     assert text.count("\n  lost-") == 20
-    assert text.count("… and 100 more\n") == 4
+    for names in ("    bad-", "    worse-", "  slow-", "  old-", "    locked-"):
+        assert text.count(f"\n{names}") == 20
+    assert text.count("… and 100 more\n") == 9
 
 
 def test_json_has_every_outcome() -> None:
@@ -145,6 +285,11 @@ def test_nothing_leaves_80_columns_but_commands_whatever_the_names() -> None:
         outcomes=(*(triggered(text, text) for text in NASTY), *(rejected(t, t) for t in NASTY)),
         unstarted=[planned(text) for text in NASTY],
         doubts=[a_doubt(text, text) for text in NASTY],
+        observed=[observed(text, text) for text in NASTY],
+        failed=[ended_badly(f"{text}!", text) for text in NASTY],
+        unfinished=[a_record(text, instances=(InstanceId(text),)) for text in NASTY],
+        cancelled=[cancelled(f"{text}/{n}", n, text) for text in NASTY for n in range(20)],
+        refused=[planned(f"{text}/{n}", Action.WAIT, text) for text in NASTY for n in range(30)],
         waiting=[planned(text, Action.WAIT, text) for text in NASTY],
     )
     text = apply_text(result, SHANGHAI, "prod")
@@ -159,6 +304,11 @@ def test_no_text_is_obeyed(run: str, message: str) -> None:
         outcomes=(triggered(run, message), rejected(run, message), absent(run, message)),
         unstarted=[planned(run, reason=message)],
         doubts=[a_doubt(run, message)],
+        observed=[observed(run, message)],
+        failed=[ended_badly(message, run)],
+        unfinished=[a_record(run, instances=(InstanceId(message),))],
+        cancelled=[cancelled(run, 0, message), cancelled(run, 1, message)],
+        refused=[planned(run, Action.WAIT, message)],
         waiting=[planned(run, Action.WAIT, message)],
     )
     assert_safe(apply_text(result, SHANGHAI, message))

@@ -1,9 +1,16 @@
 """Plans for scripts."""
 
+import json
+
+import pytest
+
 from reconciler.model import InstanceId
 from reconciler.plan import Action
+from reconciler.render.document import json_document
 from reconciler.render.plan_json import plan_json, plans_json
-from tests.render.values import COMMIT, DIGEST, EIGHT, a_plan, a_problem, planned
+from reconciler.schema import load_schema, validate
+from tests.building import a_run
+from tests.render.values import COMMIT, DIGEST, EIGHT, a_plan, a_problem, of_backfill, planned
 
 
 def test_a_plan_has_the_fields_of_the_contract() -> None:
@@ -26,6 +33,8 @@ def test_a_plan_has_the_fields_of_the_contract() -> None:
         "runs": [
             {
                 "run": "wind@2",
+                "backfill": None,
+                "attempt": 1,
                 "action": "done",
                 "reason": "triggered",
                 "flowId": 3377,
@@ -36,6 +45,11 @@ def test_a_plan_has_the_fields_of_the_contract() -> None:
                 "digest": DIGEST,
                 "labels": {"team": "wind"},
                 "instance": "3377-1",
+                "dependsOn": [],
+                "waitsFor": [],
+                "blocked": False,
+                "refused": False,
+                "warning": None,
             }
         ],
         "problems": [],
@@ -46,6 +60,38 @@ def test_a_run_that_is_no_longer_declared_has_no_file_and_maybe_no_flow() -> Non
     run = planned("gone", Action.ORPHANED, "recorded", place=None, flow_id=None, parameters=())
     (found,) = plan_json(a_plan(run, commit=None))["runs"]
     assert (found["file"], found["line"], found["flowId"]) == (None, None, None)
+
+
+def test_every_run_of_a_backfill_stands_by_itself() -> None:
+    runs = plan_json(a_plan(*of_backfill("wind", 3)))["runs"]
+    assert [run["run"] for run in runs] == ["wind/run-0", "wind/run-1", "wind/run-2"]
+
+
+def test_a_run_says_what_it_is_of_and_what_keeps_it_from_starting() -> None:
+    run = planned(
+        "march/2024-03-01@2#3",
+        Action.WAIT,
+        "import failed (FAIL)",
+        run=a_run("march/2024-03-01", depends_on=("import", "calendar")),
+        waits_for=("import",),
+        blocked=True,
+        refused=True,
+        warning="flow 3377 does not declare MODE",
+    )
+    (found,) = plan_json(a_plan(run))["runs"]
+    assert (found["backfill"], found["attempt"]) == ("march", 3)
+    assert (found["dependsOn"], found["waitsFor"]) == (["import", "calendar"], ["import"])
+    assert (found["blocked"], found["refused"]) == (True, True)
+    assert found["warning"] == "flow 3377 does not declare MODE"
+
+
+@pytest.mark.parametrize("action", Action)
+def test_a_plan_conforms_to_its_schema(action: Action) -> None:
+    run = planned("wind/1#2", action, waits_for=("import",), blocked=True, warning="look")
+    document = json.loads(json_document(plan_json(a_plan(run, planned("a", flow_id=None)))))
+    assert not validate("plan", document)
+    described = load_schema("plan")["$defs"]["run"]["properties"]
+    assert {*document["runs"][0]} - {*described} == {"digest", "labels"}
 
 
 def test_problems_have_the_shape_that_validate_gives_them() -> None:

@@ -1,6 +1,7 @@
 """A plan as a pull request's comment."""
 
 import re
+from html import unescape
 
 import pytest
 from hypothesis import given, settings
@@ -13,12 +14,30 @@ from reconciler.plan import Action
 from reconciler.render.markdown import code, prose
 from reconciler.render.plan_markdown import plan_markdown
 from reconciler.render.safe import visible
-from tests.render.values import NASTY, SHANGHAI, a_plan, a_problem, assert_safe, planned, texts
+from tests.render.values import (
+    NASTY,
+    PAST,
+    SHANGHAI,
+    a_plan,
+    a_problem,
+    assert_safe,
+    of_backfill,
+    planned,
+    texts,
+)
 
 _parser = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 
 # Of these GitHub makes nothing in plain text: words, punctuation, and what we write ourselves.
 _INERT = re.compile(r"(?:[A-Za-z]+|[0-9:-]+|[ ,;:()….])*")
+
+
+# The HTML that we write: in it, whatever is foreign stands in code and is escaped.
+_FOLD = re.compile(
+    r"<details>\n"
+    r"<summary>(?:[A-Za-z0-9 ,;:()….-]|<code>(?:[^<>&]|&(?:amp|lt|gt);)*</code>)*</summary>\n"
+    r"|</details>\n"
+)
 
 
 def _inline(markdown: str) -> list[Token]:
@@ -70,6 +89,74 @@ def test_counts_come_first_then_runs_then_problems() -> None:
 Nothing is started until every problem is fixed.
 """
     )
+
+
+def test_the_runs_of_a_backfill_are_one_line_that_unfolds_into_their_table() -> None:
+    plan = a_plan(
+        *of_backfill("wind", 2, warning="flow 3377 does not declare MODE"),
+        planned("solar"),
+        *of_backfill("tidal", 2, Action.WAIT, "waits for a & b <1>"),
+    )
+    assert plan_markdown([(plan, SHANGHAI)]) == (
+        """\
+### Plan for `prod` at `1a2b3c4d5e6f`
+
+**3 to trigger**, 2 waiting
+
+| Action | Run | Flow | Trigger time (`GMT+8`) | Business date | Parameters | Reason |
+| --- | --- | --- | --- | --- | --- | --- |
+| trigger | `solar` | 3377 | 2024-03-02 08:00:00 | 2024-03-01 | `REPLACE=ddee` \
+| starts immediately: its time is past |
+
+<details>
+<summary>trigger <code>wind</code>: 2 runs of flow 3377, business dates 2024-03-01 to 2024-03-02; \
+starts immediately: its time is past</summary>
+
+| Run | Trigger time (`GMT+8`) | Business date | Parameters |
+| --- | --- | --- | --- |
+| `wind/run-0` | 2024-03-02 08:00:00 | 2024-03-01 | `REPLACE=ddee` |
+| `wind/run-1` | 2024-03-03 08:00:00 | 2024-03-02 | `REPLACE=ddee` |
+
+</details>
+
+<details>
+<summary>wait <code>tidal</code>: 2 runs of flow 3377, business dates 2024-03-01 to 2024-03-02; \
+waits for a <code>&amp;</code> b <code>&lt;1&gt;</code></summary>
+
+| Run | Trigger time (`GMT+8`) | Business date | Parameters |
+| --- | --- | --- | --- |
+| `tidal/run-0` | 2024-03-02 08:00:00 | 2024-03-01 | `REPLACE=ddee` |
+| `tidal/run-1` | 2024-03-03 08:00:00 | 2024-03-02 | `REPLACE=ddee` |
+
+</details>
+
+**1 warning**
+
+- flow `3377` does not declare MODE (2 runs)
+"""
+    )
+
+
+def test_one_run_of_a_backfill_in_a_group_is_a_row() -> None:
+    first, other = of_backfill("wind", 2)
+    waiting = planned(other.id, Action.WAIT, "suspended")
+    text = plan_markdown([(a_plan(first, waiting), SHANGHAI)])
+    assert "<details>" not in text
+    assert [len(row) for row in _cells(text)] == [7, 7]
+
+
+def test_runs_of_a_backfill_fold_only_with_those_of_the_same_action_and_reason() -> None:
+    plan = a_plan(
+        *of_backfill("wind", 2),
+        *of_backfill("wind", 3, Action.WAIT),
+        *of_backfill("wind", 4, Action.WAIT, "suspended"),
+    )
+    text = plan_markdown([(plan, SHANGHAI)])
+    assert re.findall(r"<summary>(\w+) .*: (\d) runs .*; (.*)</summary>", text) == [
+        ("trigger", "2", PAST),
+        ("wait", "3", PAST),
+        ("wait", "4", "suspended"),
+    ]
 
 
 def test_a_plan_without_work_says_that_there_is_nothing_to_do() -> None:
@@ -146,7 +233,11 @@ def _assert_inert(markdown: str) -> None:
         "td_open",
         "bullet_list_open",
         "list_item_open",
+        "html_block",
     }  # fmt: skip - one line a block would hide the point
+    for token in _parser.parse(markdown):
+        if token.type == "html_block":
+            assert _FOLD.fullmatch(token.content)
     for child in _inline(markdown):
         assert child.type in {"text", "code_inline", "html_inline", "strong_open", "strong_close"}
         if child.type == "html_inline":
@@ -155,17 +246,92 @@ def _assert_inert(markdown: str) -> None:
             assert _INERT.fullmatch(child.content)
 
 
+@settings(max_examples=200)
+@given(texts, texts, texts)
+def test_no_text_breaks_out_of_its_fold(name: str, reason: str, value: str) -> None:
+    folded = of_backfill(name, 2, reason=reason, parameters=((value, value),), warning=reason)
+    text = plan_markdown([(a_plan(*folded, planned("last")), SHANGHAI)])
+    assert [len(row) for row in _cells(text)] == [7, 4, 4]
+    (summary,) = re.findall("<summary>.*</summary>", text)
+    shown = unescape(re.sub("</?(?:summary|code)>", "", summary))
+    backfill = visible(f"{name}/".partition("/")[0])
+    if len(backfill) <= 300:
+        assert shown.startswith(f"trigger {backfill}: 2 runs of flow 3377, business dates ")
+    assert_safe(text)
+    _assert_inert(text)
+
+
+def _rows_and_counts(text: str) -> tuple[int, int]:
+    """How many runs have a row, and how many are counted as left out."""
+    rows = [row for row in text.split("\n") if re.match(r"\| (trigger|`)", row)]
+    counts = re.findall(r"^… and ([\d,]+) more runs? left out", text, re.MULTILINE)
+    return len(rows), sum(int(count.replace(",", "")) for count in counts)
+
+
+def test_a_big_backfill_stays_below_githubs_limit_and_shows_its_first_runs() -> None:
+    plan = a_plan(*of_backfill("huge", 9_990), *of_backfill("small", 9), planned("alone"))
+    text = plan_markdown([(plan, SHANGHAI)])
+    assert 50_000 < len(text) <= 60_000
+    assert text.count("\n| `huge/run-") > 300
+    assert text.count("\n| `small/run-") == 9
+    assert "| `alone` |" in text
+    assert "`huge/run-0`" in text
+    assert sum(_rows_and_counts(text)) == 10_000
+
+
+def test_two_big_backfills_share_the_room() -> None:
+    plan = a_plan(*of_backfill("one", 5_000), *of_backfill("other", 5_001))
+    text = plan_markdown([(plan, SHANGHAI)])
+    assert len(text) <= 60_000
+    assert text.count("\n| `one/run-") > 150
+    assert text.count("\n| `other/run-") > 150
+
+
+def test_runs_that_stand_alone_leave_room_for_folds() -> None:
+    alone = [planned(f"run-{number}") for number in range(2_000)]
+    text = plan_markdown([(a_plan(*alone, *of_backfill("wind", 2_000)), SHANGHAI)])
+    assert len(text) <= 60_000
+    assert text.count("| trigger |") > 100
+    assert text.count("\n| `wind/run-") > 100
+    assert sum(_rows_and_counts(text)) == 4_000
+
+
+@given(
+    st.lists(st.integers(1, 40), max_size=30),
+    st.integers(0, 60),
+    st.integers(2_000, 12_000),
+)
+def test_every_run_has_a_row_or_is_counted_within_any_limit(
+    backfills: list[int], alone: int, most: int
+) -> None:
+    runs = [planned(f"run-{number}") for number in range(alone)]
+    for number, count in enumerate(backfills):
+        runs += of_backfill(f"backfill-{number}", count)
+    text = plan_markdown([(a_plan(*runs), SHANGHAI)], most)
+    assert len(text) <= most
+    assert sum(_rows_and_counts(text)) == len(runs)
+    _assert_inert(text)
+
+
+def test_many_warnings_leave_room_for_the_runs() -> None:
+    runs = [planned(f"run-{number}", warning=f"parameter {number}") for number in range(2_000)]
+    text = plan_markdown([(a_plan(*runs), SHANGHAI)])
+    assert len(text) <= 60_000
+    assert "**2,000 warnings**" in text
+    assert re.search(r"\n… and [\d,]+ more warnings left out; `reconciler plan --verbose`", text)
+    assert text.count("| trigger |") > 100
+
+
 def test_a_long_plan_stays_below_githubs_limit_and_says_what_is_missing() -> None:
     problems = tuple(a_problem(f"{number} is wrong") for number in range(2_000))
     plan = a_plan(*(planned(f"run-{number}") for number in range(10_000)), problems=problems)
     text = plan_markdown([(plan, SHANGHAI)])
     assert 50_000 < len(text) <= 60_000
-    left_out = re.search(r"\n… and (\d+) more runs left out; `reconciler plan` shows all.\n", text)
-    assert left_out is not None
-    assert text.count("| trigger |") + int(left_out[1]) == 10_000
-    listed = re.search(r"\n… and (\d+) more problems left out", text)
+    assert "more runs left out; `reconciler plan --verbose` shows all.\n" in text
+    assert sum(_rows_and_counts(text)) == 10_000
+    listed = re.search(r"\n… and ([\d,]+) more problems left out; `reconciler validate`", text)
     assert listed is not None
-    assert text.count("\n- ") + int(listed[1]) == 2_000
+    assert text.count("\n- ") + int(listed[1].replace(",", "")) == 2_000
     assert text.count("| trigger |") > 100
     assert text.count("\n- ") > 100
 
@@ -192,6 +358,8 @@ def test_a_run_with_huge_parameters_leaves_room_for_the_others() -> None:
 @given(st.lists(texts, min_size=1, max_size=40))
 def test_the_limit_holds_whatever_the_texts(some: list[str]) -> None:
     runs = [planned(text, reason=text * 30, parameters=((text, text),) * 30) for text in some]
+    for text in some:
+        runs += of_backfill(text, 3, reason=text * 30, warning=text * 30)
     plan = a_plan(*runs, problems=tuple(a_problem(text * 30) for text in some))
     assert len(plan_markdown([(plan, SHANGHAI)] * 3, most=6_000)) <= 6_000
 

@@ -6,15 +6,18 @@ from reconciler.model import Place
 from reconciler.plan import Action
 from reconciler.render.plan_text import plan_text
 from reconciler.times import parse_zone
+from tests.building import a_run
 from tests.render.values import (
     LONG_NAME,
     NASTY,
     PAST,
     SHANGHAI,
+    a_failed_record,
     a_plan,
     a_problem,
     a_record,
     assert_fits,
+    of_backfill,
     planned,
     texts,
 )
@@ -51,6 +54,69 @@ reconciler apply --env prod would start 2 runs and look for the 1 run in doubt.
     )
 
 
+def test_the_runs_of_a_backfill_are_one_line_that_says_how_to_unfold_it() -> None:
+    plan = a_plan(
+        *of_backfill("wind-march-2024-reprocessing", 1_240),
+        planned("solar"),
+        *of_backfill("tidal", 2, Action.WAIT, "suspended", flow_id=12),
+    )
+    assert plan_text(plan, SHANGHAI) == (
+        """\
+Plan for prod at 1a2b3c4d5e6f: 1,241 to trigger, 2 waiting
+
+  Action   Run    Flow  Trigger time         Business
+                        (GMT+8)              date
+  -----------------------------------------------------
+starts immediately: its time is past
+  trigger  wind-march-2024-reprocessing: 1,240 runs of flow 3377, business dates
+           2024-03-01 to 2027-07-23
+  trigger  solar  3377  2024-03-02 08:00:00  2024-03-01
+suspended
+  wait     tidal: 2 runs of flow 12, business dates 2024-03-01 to 2024-03-02
+
+--verbose shows every run.
+
+reconciler apply --env prod would start 1,241 runs.
+"""
+    )
+
+
+def test_verbose_gives_each_run_of_a_backfill_its_row() -> None:
+    plan = a_plan(*of_backfill("wind", 3))
+    text = plan_text(plan, SHANGHAI, verbose=True)
+    assert text.count("\n  trigger  wind/run-") == 3
+    assert "--verbose" not in text
+
+
+def test_one_run_of_a_backfill_in_a_group_is_a_row() -> None:
+    first, other = of_backfill("wind", 2)
+    waiting = planned(other.id, Action.WAIT, "suspended")
+    text = plan_text(a_plan(first, waiting), SHANGHAI)
+    assert "\n  trigger  wind/run-0  3377" in text
+    assert "\n  wait     wind/run-1  3377" in text
+    assert "--verbose" not in text
+
+
+def test_a_plan_of_backfills_alone_has_no_table_above_them() -> None:
+    text = plan_text(a_plan(*of_backfill("wind", 2)), SHANGHAI)
+    assert text.split("\n")[1:4] == [
+        "",
+        "starts immediately: its time is past",
+        "  trigger  wind: 2 runs of flow 3377, business dates 2024-03-01 to 2024-03-02",
+    ]
+
+
+def test_runs_of_a_backfill_with_different_reasons_are_different_lines() -> None:
+    plan = a_plan(
+        *of_backfill("wind", 2, Action.WAIT, "suspended"),
+        *of_backfill("wind", 3, Action.WAIT, "waits for import"),
+    )
+    text = plan_text(plan, SHANGHAI)
+    assert "suspended\n  wait    wind: 2 runs" in text
+    assert "waits for import\n  wait    wind: 3 runs" in text
+    assert "more to wait" not in text
+
+
 def test_a_plan_without_work_says_that_there_is_nothing_to_do() -> None:
     plan = a_plan(planned("well", Action.DONE, "succeeded"))
     assert plan_text(plan, SHANGHAI) == (
@@ -83,6 +149,49 @@ def test_a_run_that_was_started_twice_is_shown_though_it_is_done() -> None:
     assert "started twice: also as 3377-1\n  done    twice" in plan_text(plan, SHANGHAI)
 
 
+def test_a_run_that_has_failed_is_shown_though_it_is_done() -> None:
+    runs = [
+        planned(f"wind/{site}", Action.DONE, "failed: TIMEOUT", record=a_failed_record(site))
+        for site in ("a", "b")
+    ]
+    text = plan_text(a_plan(*runs, planned("well", Action.DONE, "succeeded")), SHANGHAI)
+    assert "failed: TIMEOUT\n  done    wind: 2 runs of flow 3377" in text
+    assert "well" not in text
+
+
+def test_a_run_that_is_cancelled_as_its_manifest_says_needs_nobody() -> None:
+    run, record = a_run("wind", cancel=True), a_failed_record("wind", "CANCEL")
+    plan = a_plan(planned("wind", Action.DONE, "failed: CANCEL", run=run, record=record))
+    assert "wind" not in plan_text(plan, SHANGHAI)
+
+
+def test_the_conclusion_names_everything_that_an_apply_would_do() -> None:
+    starts, cancel = of_backfill("wind", 3), planned("old", Action.CANCEL, "to be cancelled")
+    doubt = planned("doubt", Action.RESOLVE, "in doubt")
+    text = plan_text(a_plan(*starts, cancel), SHANGHAI)
+    assert ": 3 to trigger, 1 to cancel\n" in text
+    assert text.endswith("would start 3 runs and cancel 1 run.\n")
+    text = plan_text(a_plan(*starts, cancel, doubt), SHANGHAI)
+    assert text.endswith("would start 3 runs, cancel 1 run and look for the 1\nrun in doubt.\n")
+
+
+def test_a_warning_is_told_once_with_the_number_of_its_runs() -> None:
+    unknown = "flow 3377 does not declare MODE"
+    plan = a_plan(
+        planned("a", warning="flow 12 does not declare X"), *of_backfill("w", 3, warning=unknown)
+    )
+    text = plan_text(plan, SHANGHAI)
+    assert f"\nWarning: {unknown} (3 runs)\nWarning: flow 12 does not declare X (1 run)\n" in text
+
+
+def test_many_warnings_are_cut_with_a_count() -> None:
+    plan = a_plan(*(planned(f"run-{number}", warning=f"w{number}") for number in range(130)))
+    text = plan_text(plan, SHANGHAI)
+    assert text.count("\nWarning: w") == 100
+    assert "\n… and 30 more warnings; --verbose shows all\n" in text
+    assert plan_text(plan, SHANGHAI, verbose=True).count("\nWarning: w") == 130
+
+
 def test_more_runs_than_the_limit_are_warned_of() -> None:
     plan = a_plan(*(planned(f"run-{number}") for number in range(3)))
     assert "Warning: 3 runs to trigger are more than the limit of 2" in plan_text(
@@ -108,6 +217,19 @@ def test_a_cut_list_counts_the_runs_of_reasons_that_are_not_shown() -> None:
     assert "  … and 1 more to wait; --verbose shows all\n" in text
 
 
+def test_a_cut_list_counts_lines_and_says_how_many_runs_are_behind_the_rest() -> None:
+    many = [run for number in range(600) for run in of_backfill(f"backfill-{number}", 3)]
+    text = plan_text(a_plan(*many), SHANGHAI)
+    assert text.count("\n  trigger  ") == 500
+    assert "  … and 300 more to trigger; --verbose shows all\n" in text
+    assert plan_text(a_plan(*many), SHANGHAI, verbose=True).count("\n  trigger  ") == 1_800
+
+
+def test_a_list_of_just_as_many_lines_as_are_shown_is_not_cut() -> None:
+    many = [planned(f"run-{number}") for number in range(500)]
+    assert "more to trigger" not in plan_text(a_plan(*many), SHANGHAI)
+
+
 def test_times_are_the_gateways_and_the_zone_is_named() -> None:
     text = plan_text(a_plan(planned("a")), parse_zone("America/New_York"))
     assert "2024-03-01 19:00:00  2024-02-29" in text
@@ -118,6 +240,26 @@ def test_colours_are_used_only_when_asked_for() -> None:
     plan = a_plan(planned("a"))
     assert "\x1b[32mtrigger\x1b[0m  a" in plan_text(plan, SHANGHAI, color=True)
     assert "\x1b" not in plan_text(plan, SHANGHAI)
+
+
+def test_what_somebody_must_see_to_has_the_colour_of_attention() -> None:
+    refused = planned("a", Action.WAIT, "would be refused: flow 12 is locked", refused=True)
+    blocked = planned("b", Action.WAIT, "import failed", waits_for=("import",), blocked=True)
+    failed = planned("c", Action.DONE, "failed: TIMEOUT", record=a_failed_record("c"))
+    text = plan_text(
+        a_plan(refused, blocked, failed, planned("d", Action.WAIT, "suspended")),
+        SHANGHAI,
+        color=True,
+    )
+    for painted in ("\x1b[1;31mwait\x1b[0m    a", "\x1b[1;31mwait\x1b[0m    b"):
+        assert painted in text
+    assert "\x1b[1;31mdone\x1b[0m    c" in text
+    assert "\x1b[33mwait\x1b[0m    d" in text
+
+
+def test_a_folded_line_is_painted_as_its_runs_are() -> None:
+    text = plan_text(a_plan(*of_backfill("wind", 2)), SHANGHAI, color=True)
+    assert "\x1b[32mtrigger\x1b[0m  wind: 2 runs" in text
 
 
 def test_a_wider_terminal_leaves_long_names_whole() -> None:
@@ -139,9 +281,16 @@ def test_nothing_leaves_80_columns_whatever_the_names() -> None:
             assert_fits(plan_text(plan, SHANGHAI, color=color, verbose=True))
 
 
+def test_no_backfill_leaves_80_columns_whatever_its_name() -> None:
+    runs = [run for text in NASTY for run in of_backfill(text, 2, warning=text, reason=text)]
+    for color in (False, True):
+        assert_fits(plan_text(a_plan(*runs), SHANGHAI, color=color))
+
+
 @settings(max_examples=50)
 @given(texts, texts, texts)
 def test_no_text_is_obeyed_or_leaves_its_columns(run: str, reason: str, message: str) -> None:
-    plan = a_plan(planned(run, reason=reason), planned("b", Action.RESOLVE, PAST))
+    folded = of_backfill(run, 2, reason=reason, warning=message)
+    plan = a_plan(planned(run, reason=reason), planned("b", Action.RESOLVE, PAST), *folded)
     assert_fits(plan_text(plan, SHANGHAI))
     assert_fits(plan_text(a_plan(problems=(a_problem(message),)), SHANGHAI))

@@ -31,6 +31,10 @@ def test_text_says_how_much_was_looked_at_when_all_is_well() -> None:
     assert problems_text([], 12, 1) == "12 files, 1 run: no problems\n"
 
 
+def test_text_counts_in_bare_digits_that_scripts_can_read() -> None:
+    assert problems_text([], 1_200, 10_000) == "1200 files, 10000 runs: no problems\n"
+
+
 def test_text_counts_only_problems_where_nothing_else_was_counted() -> None:
     assert problems_text([a_problem()], 0, 0).endswith("\n1 problem\n")
 

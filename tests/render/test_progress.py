@@ -1,16 +1,26 @@
 """What an apply tells while it works."""
 
 import io
+from collections.abc import Iterable
 
 import pytest
 from hypothesis import given
 
-from reconciler.apply.steps import Claimed, Noted, Recorded, Settled, Step, Waiting
+from reconciler.apply.steps import Claimed, Noted, Recorded, Settled, Step, Waiting, Watching
 from reconciler.ledger import Event, events
 from reconciler.model import InstanceId, RunId
 from reconciler.render.progress import LiveProgress, PlainProgress
 from reconciler.render.steps import plain_step
-from tests.render.outcomes import AT, CLAIM, absent, rejected, triggered, unknown
+from tests.render.outcomes import (
+    AT,
+    CLAIM,
+    absent,
+    cancelled,
+    observed,
+    rejected,
+    triggered,
+    unknown,
+)
 from tests.render.values import EIGHT, OBEYED, texts
 
 
@@ -42,10 +52,21 @@ def claimed(runs: int) -> Claimed:
             settled(absent("a", {"found": []})),
             "a: not started: the service has no instance of it",
         ),
+        (Watching(ended=12, total=1_031), "12 of 1,031 instances have ended"),
+        (Watching(ended=1, total=31), "1 of 31 instances has ended"),
+        (Watching(ended=0, total=1), "0 of 1 instance has ended"),
+        (settled(observed("a", "SUCCESS")), "a: the instance ended with SUCCESS"),
         (
-            settled(events.Observed(v=1, at=AT, run=RunId("a"), status="SUCCESS")),
-            "a: the instance is SUCCESS",
+            settled(observed("a", 7)),
+            "a: the instance ended with TIMEOUT: it ran longer than the flow allows",
         ),
+        (settled(observed("a", 2)), "a: the instance is RUNNING"),
+        (settled(cancelled("a")), "a: cancelled"),
+        (
+            settled(cancelled("a", 62104, "it has ended")),
+            "a: not cancelled: 62104: it has ended",
+        ),
+        (settled(cancelled("a", 62104)), "a: not cancelled: 62104"),
         (
             settled(events.Resolved(v=1, at=AT, run=RunId("a"), by="me", triggered=None)),
             "a: not triggered, says me",
@@ -72,6 +93,8 @@ def test_a_step_is_one_line_with_nothing_that_a_terminal_obeys(text: str) -> Non
         Noted(message=text),
         settled(rejected(text, text)),
         settled(unknown(text, [text])),
+        settled(observed(text, text)),
+        settled(cancelled(text, 1, text)),
     ):
         line = plain_step(step)
         assert line is not None
@@ -143,6 +166,41 @@ def test_verbose_tells_each_started_run() -> None:
     assert stream.getvalue().split("\n")[1:] == ["a: triggered as 3377-1", ""]
 
 
+WATCHED: tuple[Step, ...] = (
+    Watching(ended=0, total=3),
+    Watching(ended=0, total=3),
+    Noted(message="the branch cannot be read"),
+    Watching(ended=0, total=3),
+    settled(observed("a"), "a"),
+    settled(observed("b", 7), "b"),
+    settled(cancelled("c"), "c"),
+    Watching(ended=3, total=3),
+)
+
+
+def test_ends_are_told_when_their_number_changes_and_those_that_are_bad() -> None:
+    stream = io.StringIO()
+    with PlainProgress(stream) as progress:
+        for step in WATCHED:
+            progress(step)
+    assert stream.getvalue() == (
+        "0 of 3 instances have ended\n"
+        "the branch cannot be read\n"
+        "b: the instance ended with TIMEOUT: it ran longer than the flow allows\n"
+        "c: cancelled\n"
+        "3 of 3 instances have ended\n"
+    )
+
+
+def test_verbose_tells_good_ends_as_well_and_no_number_twice() -> None:
+    stream = io.StringIO()
+    with PlainProgress(stream, verbose=True) as progress:
+        for step in WATCHED:
+            progress(step)
+    assert "\na: the instance ended with SUCCESS\n" in stream.getvalue()
+    assert stream.getvalue().count("0 of 3 instances have ended\n") == 1
+
+
 class Terminal(io.StringIO):
     """A stream that says that it is a terminal."""
 
@@ -173,6 +231,47 @@ def test_a_terminal_gets_a_bar_that_counts_every_outcome(monkeypatch: pytest.Mon
     assert "c: in doubt: timeout after sending" in shown
     assert "a: triggered" not in shown
     assert "\x1b[?25h" in shown  # the cursor is back
+
+
+def bar_at_the_end(steps: Iterable[Step], monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
+    """The last bar that a terminal showed, and everything before it."""
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "100")
+    stream = Terminal()
+    with LiveProgress(stream, color=False) as progress:
+        for step in steps:
+            progress(step)
+    before, _, last = stream.getvalue().rpartition("\r")[0].rpartition("\r")
+    return last, before
+
+
+def test_a_terminals_bar_counts_ends_while_they_are_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    end = settled(observed("d", "FAIL"), "d")
+    steps = (claimed(5), *WATCHED[:-1], Watching(ended=2, total=3), end)
+    bar, before = bar_at_the_end(steps, monkeypatch)
+    assert "waiting for ends" in bar
+    assert "2/3" in bar
+    assert "b: the instance ended with TIMEOUT" in before
+    assert "c: cancelled" in before
+    assert "have ended" not in before
+    assert "SUCCESS" not in before
+
+
+def test_a_terminals_bar_goes_back_to_starts_when_something_is_started(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    steps = (
+        claimed(3),
+        settled(triggered("a")),
+        *WATCHED,
+        claimed(2),
+        settled(triggered("b"), "b"),
+    )
+    bar, _ = bar_at_the_end(steps, monkeypatch)
+    assert "starting" in bar
+    assert "2/5" in bar
 
 
 def test_without_a_terminal_there_are_only_lines(monkeypatch: pytest.MonkeyPatch) -> None:

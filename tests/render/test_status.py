@@ -2,13 +2,21 @@
 
 import json
 import shlex
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 
 from reconciler.ledger import RunState
-from reconciler.model import ClaimId, EpochMs, InstanceId
-from reconciler.render.status import status_detail_text, status_json, status_text, statuses_json
+from reconciler.model import ClaimId, EpochMs, InstanceId, RunId
+from reconciler.render.status import (
+    StatusRow,
+    status_detail_text,
+    status_json,
+    status_text,
+    statuses_json,
+)
 from tests.render.values import (
     EIGHT,
     LONG_NAME,
@@ -61,6 +69,98 @@ pending    later                        2024-03-02 08:00:00
     )
 
 
+def march(count: int, state: RunState = RunState.SUCCEEDED, **more: Any) -> list[StatusRow]:
+    return [a_row(f"wind-march/{state}-{number}", state, **more) for number in range(count)]
+
+
+MARCH = [
+    *march(1_200, status="SUCCESS"),
+    *march(31, RunState.PENDING),
+    *march(9, RunState.FAILED, status="TIMEOUT"),
+]
+
+
+def test_a_backfill_is_one_line_with_counts_and_what_its_failures_mean() -> None:
+    rows = [MARCH[0], a_row("solar"), *MARCH[1:]]
+    assert status_text("prod", rows, SHANGHAI) == (
+        """\
+prod: 31 pending, 1 triggered, 1,200 succeeded, 9 failed
+
+State      Run    Trigger time         Instance
+                  (GMT+8)
+-----------------------------------------------
+wind-march: 1,240 runs: 31 pending, 1,200 succeeded, 9 failed
+           the instance is TIMEOUT: it ran longer than the flow allows (9 runs)
+triggered  solar  2024-03-02 08:00:00
+
+--verbose shows every run.
+"""
+    )
+
+
+@pytest.mark.parametrize("how", [{"verbose": True}, {"unfolded": True}])
+def test_a_backfill_unfolds_into_its_runs(how: dict[str, bool]) -> None:
+    text = status_text("prod", MARCH[-20:], SHANGHAI, **how)
+    assert text.count("\npending  wind-march/pending-") == 11
+    assert text.count("\nfailed   wind-march/failed-") == 9
+    assert text.count("the instance is TIMEOUT: it ran longer than the flow allows\n") == 9
+    assert "--verbose" not in text
+    assert "wind-march: " not in text
+
+
+def test_one_run_of_a_backfill_is_a_row() -> None:
+    text = status_text("prod", march(1), SHANGHAI)
+    assert "\nsucceeded  wind-march/succeeded-0  2024" in text
+    assert "--verbose" not in text
+
+
+def test_of_a_backfills_runs_only_those_that_somebody_must_see_to_have_notes() -> None:
+    rows = [*march(2, RunState.CLAIMED, by="ci"), *march(1, RunState.IN_DOUBT, by="ana")]
+    text = status_text("prod", rows, SHANGHAI)
+    assert "claimed by ana (1 run)\n" in text
+    assert "claimed by ci" not in text
+
+
+def test_many_notes_of_a_backfill_are_cut() -> None:
+    rows = [a_row(f"w/{number}", RunState.REJECTED, error=f"{number}: no") for number in range(30)]
+    text = status_text("prod", rows, SHANGHAI)
+    assert text.count(": no (1 run)\n") == 20
+    assert "… and more" in text
+
+
+@pytest.mark.parametrize(
+    ("status", "meaning"),
+    [
+        ("FAIL", "FAIL: a task of the flow failed"),
+        ("SKIP", "SKIP: the service skipped it: nothing ran"),
+        ("NOT_FOUND", "NOT_FOUND: the service no longer knows the instance"),
+    ],
+)
+def test_what_a_final_status_means_is_shown(status: str, meaning: str) -> None:
+    row = a_row("a", RunState.FAILED, status=status)
+    assert f"the instance is {meaning}" in status_text("prod", [row], SHANGHAI)
+    assert f"status         {meaning}" in status_detail_text("prod", row, SHANGHAI)
+
+
+def test_the_answer_to_a_cancellation_is_shown() -> None:
+    row = a_row("a", cancelled="it has ended")
+    text = status_text("prod", [row], SHANGHAI)
+    assert "asked to cancel it, the service said: it has ended\n" in text
+    assert "cancellation   it has ended\n" in status_detail_text("prod", row, SHANGHAI)
+    (run,) = json.loads(status_json("prod", [row]))["runs"]
+    assert run["cancelled"] == "it has ended"
+
+
+def test_json_has_each_run_of_a_backfill_and_each_attempt() -> None:
+    rows = [a_row("march/2024-03-01"), a_row("march/2024-03-01@2#3"), a_row("solar")]
+    runs = json.loads(status_json("prod", rows))["runs"]
+    assert [(one["backfill"], one["attempt"]) for one in runs] == [
+        ("march", 1),
+        ("march", 3),
+        (None, 1),
+    ]
+
+
 def test_an_environment_without_runs_says_so() -> None:
     assert status_text("prod", [], SHANGHAI) == "prod: no runs\n"
 
@@ -83,6 +183,27 @@ def test_a_long_list_keeps_what_somebody_must_look_at() -> None:
     assert status_text("prod", rows, SHANGHAI, verbose=True).count("\ntriggered  ") == 700
 
 
+def test_a_long_list_counts_lines_and_keeps_a_backfill_with_a_failure() -> None:
+    well = [a_row(f"b-{number}/{half}") for number in range(510) for half in (1, 2)]
+    text = status_text("prod", [*well, *march(5), *march(1, RunState.FAILED)], SHANGHAI)
+    assert text.count(": 2 runs: 2 triggered\n") == 499
+    assert "\nwind-march: 6 runs: 5 succeeded, 1 failed\n" in text
+    assert text.endswith("\n… and 22 more; --verbose shows all\n")
+
+
+@pytest.mark.parametrize(
+    ("state", "painted"),
+    [
+        (RunState.FAILED, "\x1b[31mwind-march: "),
+        (RunState.IN_DOUBT, "\x1b[1;31mwind-march: "),
+        (RunState.PENDING, "\x1b[33mwind-march: "),
+        (RunState.SUCCEEDED, "\x1b[32mwind-march: "),
+    ],
+)
+def test_a_backfill_has_the_colour_of_its_most_urgent_run(state: RunState, painted: str) -> None:
+    assert painted in status_text("prod", [*march(2), *march(1, state)], SHANGHAI, color=True)
+
+
 def test_colours_are_used_only_when_asked_for() -> None:
     text = status_text("prod", [DOUBT], SHANGHAI, color=True)
     assert "\x1b[1;31min-doubt\x1b[0m" in text
@@ -95,7 +216,10 @@ def test_nothing_leaves_80_columns_whatever_the_names() -> None:
         for text in NASTY
         for state in RunState
     ]
-    assert_fits(status_text(NASTY[0], rows, SHANGHAI, verbose=True))
+    folded = [replace(row, run=RunId(f"{row.run}/{n}")) for row in rows for n in (1, 2)]
+    for color in (False, True):
+        assert_fits(status_text(NASTY[0], rows, SHANGHAI, verbose=True, color=color))
+        assert_fits(status_text(NASTY[0], folded, SHANGHAI, color=color))
 
 
 @settings(max_examples=50)
@@ -109,6 +233,8 @@ def test_json_has_the_fields_of_the_contract() -> None:
     (run,) = json.loads(status_json("prod", [DOUBT]))["runs"]
     assert run == {
         "run": "wind-daily-2024-03-01",
+        "backfill": None,
+        "attempt": 1,
         "state": "in-doubt",
         "flowId": 3377,
         "triggerTime": EIGHT,
@@ -116,6 +242,7 @@ def test_json_has_the_fields_of_the_contract() -> None:
         "claimedAt": "2024-03-02T00:00:03Z",
         "triggeredAt": None,
         "status": None,
+        "cancelled": None,
         "error": None,
         "labels": {},
         "claim": "c1a1",

@@ -15,6 +15,7 @@ from reconciler.times import parse_instant, parse_zone
 
 SHANGHAI = parse_zone("GMT+8")
 COMMIT = "1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d"
+DAY_MS = 86_400_000
 EIGHT = parse_instant("2024-03-02T08:00:00+08:00")
 DIGEST = Digest("0" * 64)
 
@@ -48,7 +49,7 @@ _PAINT = re.compile("\x1b\\[[0-9;]*m")
 
 
 def planned(
-    run: str, action: Action = Action.TRIGGER, reason: str = PAST, **more: Any
+    run: str, /, action: Action = Action.TRIGGER, reason: str = PAST, **more: Any
 ) -> PlannedRun:
     """A planned run of flow 3377 at eight in the gateway's zone."""
     values: dict[str, Any] = {
@@ -59,6 +60,17 @@ def planned(
         "place": Place(file="triggers/wind.yaml", line=3),
     }
     return PlannedRun(id=RunId(run), action=action, reason=reason, **(values | more))
+
+
+def of_backfill(
+    name: str, count: int, action: Action = Action.TRIGGER, reason: str = PAST, **more: Any
+) -> list[PlannedRun]:
+    """Runs of a backfill, one a day from business date 2024-03-01 on."""
+    times = [EpochMs(EIGHT + number * DAY_MS) for number in range(count)]
+    return [
+        planned(f"{name}/run-{number}", action, reason, **({"trigger_time": time} | more))
+        for number, time in enumerate(times)
+    ]
 
 
 def a_plan(*runs: PlannedRun, problems: tuple[Problem, ...] = (), **more: Any) -> Plan:
@@ -91,6 +103,11 @@ def a_record(run: str, **more: Any) -> Record:
         "trigger_time": EpochMs(0),
     }
     return Record(run=RunId(run), **(values | more))
+
+
+def a_failed_record(run: str, status: str = "TIMEOUT") -> Record:
+    """The record of a run whose instance ended badly."""
+    return a_record(run, phase=Phase.FAILED, status=status)
 
 
 def assert_safe(text: str) -> None:

@@ -1,0 +1,123 @@
+"""Runs in a Markdown plan: as rows, and a backfill as a line that unfolds into the table of its."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import tzinfo
+
+from reconciler.model import Parameters, backfill_of
+from reconciler.plan import PlannedRun
+from reconciler.render.backfills import runs_in_words
+from reconciler.render.markdown import (
+    code,
+    fitting,
+    html_code,
+    length,
+    prose,
+    table_head,
+    table_row,
+)
+from reconciler.render.moments import clock_time, processed_date, zone_name
+from reconciler.render.words import counted
+
+_MOST_OF_A_CELL = 1_000
+_MOST_OF_A_REASON = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Lines of Markdown, and how many of the runs that they are about they show or count."""
+
+    lines: Sequence[str]
+    runs: int
+
+
+def heading_of_times(zone: tzinfo) -> str:
+    """What stands above a column of trigger times."""
+    return f"Trigger time ({prose(zone_name(zone), 100)})"
+
+
+def plan_row(run: PlannedRun, zone: tzinfo) -> str:
+    """The row of a run that stands alone."""
+    return table_row(
+        (
+            run.action.value,
+            code(run.id),
+            "" if run.flow_id is None else str(run.flow_id),
+            clock_time(run.trigger_time, zone),
+            processed_date(run.trigger_time, zone),
+            _parameters(run.parameters),
+            prose(run.reason),
+        )
+    )
+
+
+def plan_details(folds: Sequence[Sequence[PlannedRun]], zone: tzinfo, room: int) -> Block:
+    """Every fold that there is room for, with as many of its first runs as fit.
+
+    A fold holds runs of one backfill, with one action and reason. The summaries of all come before
+    the rows of any; then each has the same room, and what small ones leave is the others'.
+    """
+    head = table_head(("Run", heading_of_times(zone), "Business date", "Parameters"))
+    framed: list[tuple[Sequence[PlannedRun], str]] = []
+    for runs in folds:
+        summary = _summary(runs, zone)
+        needed = length(_unfolding(summary, [*head, ""], len(runs)))
+        if needed <= room:
+            framed.append((runs, summary))
+            room -= needed
+    tables = _tables([runs for runs, _ in framed], zone, room)
+    lines: list[str] = []
+    for (runs, summary), rows in zip(framed, tables, strict=True):
+        table = [*head, *rows, ""] if rows else []
+        lines += _unfolding(summary, table, len(runs) - len(rows))
+    return Block(lines, sum(len(runs) for runs, _ in framed))
+
+
+def _tables(
+    folds: Sequence[Sequence[PlannedRun]], zone: tzinfo, room: int
+) -> Iterable[Sequence[str]]:
+    """The rows of each fold, the smallest first served."""
+    rows: list[Sequence[str]] = [()] * len(folds)
+    by_size = sorted(range(len(folds)), key=lambda number: len(folds[number]))
+    for served, number in enumerate(by_size):
+        share = room // (len(folds) - served)
+        rows[number] = fitting((_detail(run, zone) for run in folds[number]), share)
+        room -= length(rows[number])
+    return rows
+
+
+def _unfolding(summary: str, table: Sequence[str], hidden: int) -> list[str]:
+    """GitHub reads Markdown in a `details` again after the blank line that ends the HTML."""
+    more = left_out(hidden, "run", "plan --verbose")
+    return ["<details>", summary, "", *table, *more, "</details>", ""]
+
+
+def _summary(runs: Sequence[PlannedRun], zone: tzinfo) -> str:
+    first = runs[0]
+    name = html_code(backfill_of(first.id) or "")
+    reason = prose(first.reason, _MOST_OF_A_REASON, html_code)
+    words = f"{first.action} {name}: {runs_in_words(runs, zone)}; {reason}"
+    return f"<summary>{words}</summary>"
+
+
+def _detail(run: PlannedRun, zone: tzinfo) -> str:
+    time, date = clock_time(run.trigger_time, zone), processed_date(run.trigger_time, zone)
+    return table_row((code(run.id), time, date, _parameters(run.parameters)))
+
+
+def _parameters(parameters: Parameters) -> str:
+    shown: list[str] = []
+    for key, value in parameters:
+        pair = code(f"{key}={value}")
+        if length(shown) + len(pair) > _MOST_OF_A_CELL:
+            return "<br>".join((*shown, f"… and {len(parameters) - len(shown):,} more"))
+        shown.append(pair)
+    return "<br>".join(shown)
+
+
+def left_out(number: int, noun: str, command: str) -> list[str]:
+    """A paragraph that says how many are missing, and the command that shows them; or nothing."""
+    if not number:
+        return []
+    more = counted(number, f"more {noun}")
+    return [f"… and {more} left out; `reconciler {command}` shows all.", ""]

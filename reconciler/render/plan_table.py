@@ -1,0 +1,145 @@
+"""The runs of a plan for the terminal, by action and reason; a backfill's together in one line."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import tzinfo
+
+from reconciler.model import backfill_of
+from reconciler.plan import Action, PlannedRun
+from reconciler.render.backfills import runs_in_words, together
+from reconciler.render.layout import GAP, Screen, row, width_for
+from reconciler.render.moments import clock_time, processed_date, zone_name
+from reconciler.render.words import has_failed
+
+SHOWN_RUNS = 500  # lines of one action: more is scrolled past, not read
+INDENT = 2
+
+_Line = Sequence[PlannedRun]  # one run, or several of one backfill
+
+_ATTENTION = "bold red"
+_STYLES: Mapping[Action, str] = {
+    Action.TRIGGER: "green",
+    Action.RESOLVE: _ATTENTION,
+    Action.CANCEL: "magenta",
+    Action.HOLD: "yellow",
+    Action.WAIT: "yellow",
+    Action.DONE: "dim",
+    Action.CHANGED: "red",
+    Action.DUPLICATE: "red",
+    Action.ORPHANED: "dim",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """What is shown of the runs with one action and reason."""
+
+    action: Action
+    reason: str
+    lines: Sequence[_Line]
+    left_out: int  # runs of the action that are shown nowhere; told by its last group
+
+
+def groups_of(runs: Sequence[PlannedRun], *, verbose: bool) -> list[Group]:
+    """The runs by action and reason, each group in its order.
+
+    Of one action at most SHOWN_RUNS lines are given. `verbose` gives every run, on its own line.
+    """
+    by_action: dict[Action, dict[str, list[PlannedRun]]] = {
+        action: defaultdict(list) for action in Action
+    }
+    for run in runs:
+        by_action[run.action][run.reason].append(run)
+    return [
+        group
+        for action, by_reason in by_action.items()
+        for group in _groups_of_action(action, by_reason, verbose=verbose)
+    ]
+
+
+def _groups_of_action(
+    action: Action, by_reason: Mapping[str, Sequence[PlannedRun]], *, verbose: bool
+) -> Iterator[Group]:
+    hidden = sum(map(len, by_reason.values()))
+    room = hidden if verbose else SHOWN_RUNS
+    for reason, runs in by_reason.items():
+        lines = together(runs, lambda run: None if verbose else backfill_of(run.id))[:room]
+        hidden -= sum(map(len, lines))
+        room -= len(lines)
+        yield Group(action=action, reason=reason, lines=lines, left_out=0 if room else hidden)
+        if not room:
+            return
+
+
+def is_folded(groups: Sequence[Group]) -> bool:
+    """Whether some line stands for several runs."""
+    return any(len(line) > 1 for group in groups for line in group.lines)
+
+
+def plan_table(groups: Sequence[Group], zone: tzinfo, screen: Screen) -> Iterator[str]:
+    """The groups' lines; headings and columns only where some run stands alone."""
+    if not groups:
+        return
+    alone = [line[0] for group in groups for line in group.lines if len(line) == 1]
+    actions = [group.action.value for group in groups]
+    headings = ("Action", "Run", "Flow", f"Trigger time ({zone_name(zone)})", "Business date")
+    widths = _widths(actions, [_cells(run, zone) for run in alone], headings, screen)
+    table = " " * INDENT
+    if alone:
+        for line in row(headings, widths):
+            yield table + line
+        yield table + "-" * (sum(widths) + len(GAP) * (len(widths) - 1))
+    for group in groups:
+        yield from screen.wrapped(group.reason)
+        for runs in group.lines:
+            first, *more = _shown(runs, zone, widths, screen)
+            action = screen.paint(group.action, _style(runs[0]))
+            yield table + action + first[len(group.action) :]
+            yield from (table + line for line in more)
+        if group.left_out:
+            yield f"{table}… and {group.left_out:,} more to {group.action}; --verbose shows all"
+
+
+def _shown(runs: _Line, zone: tzinfo, widths: Sequence[int], screen: Screen) -> list[str]:
+    first, *_ = runs
+    if len(runs) == 1:
+        return row(_cells(first, zone), widths)
+    room = screen.width - INDENT - widths[0] - len(GAP)
+    words = f"{backfill_of(first.id)}: {runs_in_words(runs, zone)}"
+    lines = Screen(width=room).wrapped(words)
+    labels = [first.action.value, *[""] * (len(lines) - 1)]
+    return [f"{label:<{widths[0]}}{GAP}{line}" for label, line in zip(labels, lines, strict=True)]
+
+
+def _style(run: PlannedRun) -> str:
+    needs_somebody = run.refused or run.blocked or has_failed(run)
+    return _ATTENTION if needs_somebody else _STYLES[run.action]
+
+
+def _cells(run: PlannedRun, zone: tzinfo) -> tuple[str, ...]:
+    return (
+        run.action.value,
+        run.id,
+        "" if run.flow_id is None else str(run.flow_id),
+        clock_time(run.trigger_time, zone),
+        processed_date(run.trigger_time, zone),
+    )
+
+
+def _widths(
+    actions: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    headings: Sequence[str],
+    screen: Screen,
+) -> list[int]:
+    """Every column as wide as it needs to be, and the run's name takes what is left."""
+    _, name, flow, time, date = zip(*rows, strict=True) if rows else [()] * len(headings)
+    others = [
+        width_for(actions, headings[0], 9),
+        width_for(flow, headings[2], 10),
+        width_for(time, "Trigger time", 23),
+        width_for(date, headings[4], 10),
+    ]
+    room = screen.width - INDENT - sum(others) - len(GAP) * len(others)
+    return [others[0], width_for(name, headings[1], room), *others[1:]]

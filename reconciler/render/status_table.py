@@ -1,0 +1,148 @@
+"""The table of `status`: a row a run, or a line a backfill."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import tzinfo
+
+from reconciler.ledger import RunState
+from reconciler.model import backfill_of
+from reconciler.render.backfills import together
+from reconciler.render.layout import GAP, Screen, row, width_for
+from reconciler.render.moments import clock_time, ledger_time, zone_name
+from reconciler.render.status_row import StatusRow
+from reconciler.render.words import UNFOLD, counted, status_words
+
+SHOWN_RUNS = 500  # lines: more is scrolled past, not read
+SHOWN_NOTES = 20  # of a backfill
+_INDENT = 2
+
+_Line = Sequence[StatusRow]  # one run, or all of a backfill
+
+_STYLES: Mapping[RunState, str] = {
+    RunState.IN_DOUBT: "bold red",
+    RunState.REJECTED: "red",
+    RunState.FAILED: "red",
+    RunState.CLAIMED: "yellow",
+    RunState.PENDING: "yellow",
+    RunState.TRIGGERED: "cyan",
+    RunState.SUCCEEDED: "green",
+}  # what is urgent comes first: a backfill has the style of the first that it has
+_URGENT = frozenset({RunState.IN_DOUBT, RunState.REJECTED, RunState.FAILED})
+
+
+def state_counts(rows: Iterable[StatusRow]) -> str:
+    """`31 pending, 1,200 succeeded, 9 failed`, or `no runs`."""
+    counts = Counter(one.state for one in rows)
+    words = [f"{counts[state]:,} {state.replace('-', ' ')}" for state in RunState if counts[state]]
+    return ", ".join(words) or "no runs"
+
+
+def status_table(
+    rows: Sequence[StatusRow], zone: tzinfo, screen: Screen, *, verbose: bool, unfolded: bool
+) -> Iterator[str]:
+    """The rows' lines, at most SHOWN_RUNS unless `verbose`; headings where some run stands alone.
+
+    `unfolded` or `verbose`: each run of a backfill has a row of its own.
+    """
+    each = verbose or unfolded
+    lines = together(rows, lambda one: None if each else backfill_of(one.run))
+    shown = lines if verbose else _most_urgent(lines)
+    yield from _lines(shown, zone, screen, verbose=verbose)
+    left_out = len(rows) - sum(map(len, shown))
+    if left_out:
+        yield f"… and {left_out:,} more; --verbose shows all"
+    elif any(len(line) > 1 for line in shown):
+        yield from ("", UNFOLD)
+
+
+def _lines(lines: Sequence[_Line], zone: tzinfo, screen: Screen, *, verbose: bool) -> Iterator[str]:
+    alone = [_cells(line[0], zone) for line in lines if len(line) == 1]
+    headings = ("State", "Run", f"Trigger time ({zone_name(zone)})", "Instance")
+    widths = _widths(alone, headings, screen)
+    if alone:
+        yield from row(headings, widths)
+        yield "-" * (sum(widths) + len(GAP) * (len(widths) - 1))
+    for line in lines:
+        if len(line) > 1:
+            yield from _backfill(line, screen)
+            notes = list(_counted_notes(line, zone))
+        else:
+            yield from _run(line[0], _cells(line[0], zone), widths, screen)
+            notes = list(_notes(line[0], zone, verbose=verbose))
+        for note in notes:
+            yield from screen.wrapped(note, indent=widths[0] + len(GAP))
+
+
+def _run(
+    one: StatusRow, cells: Sequence[str], widths: Sequence[int], screen: Screen
+) -> Iterator[str]:
+    first, *more = row(cells, widths)
+    yield screen.paint(one.state, _STYLES[one.state]) + first[len(one.state) :]
+    yield from more
+
+
+def _backfill(rows: _Line, screen: Screen) -> Iterator[str]:
+    states = {one.state for one in rows}
+    style = next(style for state, style in _STYLES.items() if state in states)
+    words = f"{backfill_of(rows[0].run)}: {counted(len(rows), 'run')}: {state_counts(rows)}"
+    first, *more = Screen(width=screen.width - _INDENT).wrapped(words)
+    yield screen.paint(first, style)
+    yield from (screen.paint(" " * _INDENT + line, style) for line in more)
+
+
+def _counted_notes(rows: _Line, zone: tzinfo) -> Iterator[str]:
+    """What somebody must know of the backfill's runs, each once, with their number."""
+    urgent = (one for one in rows if _is_urgent(one))
+    found = Counter(note for one in urgent for note in _notes(one, zone, verbose=False))
+    for note, number in found.most_common(SHOWN_NOTES):
+        yield f"{note} ({counted(number, 'run')})"
+    if len(found) > SHOWN_NOTES:
+        yield f"… and more; {UNFOLD}"
+
+
+def _most_urgent(lines: Sequence[_Line]) -> list[_Line]:
+    """At most SHOWN_RUNS of the lines, in their order; what somebody must look at is kept first."""
+    numbers = sorted(range(len(lines)), key=lambda number: not any(map(_is_urgent, lines[number])))
+    return [lines[number] for number in sorted(numbers[:SHOWN_RUNS])]
+
+
+def _is_urgent(one: StatusRow) -> bool:
+    return one.state in _URGENT or one.error is not None
+
+
+def _cells(one: StatusRow, zone: tzinfo) -> tuple[str, ...]:
+    return (one.state.value, one.run, clock_time(one.trigger_time, zone), one.instance or "")
+
+
+def _widths(rows: Sequence[Sequence[str]], headings: Sequence[str], screen: Screen) -> list[int]:
+    """Every column as wide as it needs to be, and the run's name takes what is left."""
+    state, name, time, instance = zip(*rows, strict=True) if rows else [()] * len(headings)
+    others = [
+        width_for(state, headings[0], 9),
+        width_for(time, "Trigger time", 23),
+        width_for(instance, headings[3], 24),
+    ]
+    room = screen.width - sum(others) - len(GAP) * len(others)
+    return [others[0], width_for(name, headings[1], room), *others[1:]]
+
+
+def _notes(one: StatusRow, zone: tzinfo, *, verbose: bool) -> Iterator[str]:
+    if one.error is not None:
+        yield one.error
+    if one.status is not None and (verbose or one.state is not RunState.SUCCEEDED):
+        yield f"the instance is {status_words(one.status)}"
+    if one.cancelled is not None:
+        yield f"asked to cancel it, the service said: {one.cancelled}"
+    if one.state in {RunState.CLAIMED, RunState.IN_DOUBT}:
+        until = f" until {clock_time(one.until, zone)}" if one.until else ""
+        yield f"claimed by {one.by or 'another apply'}{until}"
+    if not verbose:
+        return
+    if one.flow_id is not None:
+        yield f"flow {one.flow_id}"
+    if one.claimed_at is not None:
+        yield f"claimed at {ledger_time(one.claimed_at, zone)}"
+    if one.triggered_at is not None:
+        yield f"triggered at {ledger_time(one.triggered_at, zone)}"
+    if one.labels:
+        yield ", ".join(f"{key}={value}" for key, value in one.labels.items())

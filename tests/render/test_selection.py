@@ -1,0 +1,168 @@
+"""Which runs a word on the command line means, and what `status` then shows."""
+
+import click
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.cli.options import CommonOptions
+from reconciler.cli.reporting import Filter, StatusReport, status_rows
+from reconciler.configuration import parse_configuration
+from reconciler.errors import ReconcilerError
+from reconciler.ledger import RunState, events
+from reconciler.model import RunId, Stagger, run_id
+from reconciler.render.selection import meant_by
+from reconciler.render.status import StatusRow
+from tests.building import (
+    EIGHT,
+    NOW,
+    a_claim,
+    a_ledger,
+    a_run,
+    a_triggered,
+    after,
+    an_observed,
+    declared,
+)
+from tests.corpus.examples import CORPUS, source
+from tests.render.outcomes import AT
+from tests.render.values import a_row
+
+RUNS = [
+    *("wind", "wind@2", "wind#2", "wind@2#3", "wind-daily"),
+    *("march/2024-03-01", "march/2024-03-01#2", "march/2024-03-11", "march/2024-03-01T06:00"),
+    *("march/2024-03-02/SITE=cn-01", "march/2024-03-02/SITE=cn-02@2", "march-again"),
+]
+IDS = [RunId(run) for run in RUNS]
+PROD = parse_configuration(source(CORPUS / "config/valid/minimal.yaml")).environments["prod"]
+
+names = st.from_regex(r"[ab](/[ab1]){0,2}", fullmatch=True)
+ids = st.builds(run_id, names, st.integers(1, 12), st.integers(1, 12))
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("wind", ["wind", "wind@2", "wind#2", "wind@2#3"]),
+        ("wind@2", ["wind@2", "wind@2#3"]),
+        ("wind@1", ["wind", "wind#2"]),
+        ("wind#2", ["wind#2"]),
+        ("wind@1#1", ["wind"]),
+        ("wind-d", ["wind-daily"]),
+        ("march", [run for run in RUNS if run.startswith("march/")]),
+        ("march@2", ["march/2024-03-02/SITE=cn-02@2"]),
+        ("march/2024-03-01", ["march/2024-03-01", "march/2024-03-01#2"]),
+        (
+            "march/2024-03-02",
+            ["march/2024-03-02/SITE=cn-01", "march/2024-03-02/SITE=cn-02@2"],
+        ),
+        ("march/2024-03-1", ["march/2024-03-11"]),
+        ("march/", [run for run in RUNS if run.startswith("march/")]),
+        ("2024-03-01", []),
+        ("march/2024-04", []),
+    ],
+)
+def test_a_word_means_a_name_or_a_backfill_or_else_a_beginning(word: str, meant: list[str]) -> None:
+    assert meant_by(word, IDS) == set(meant)
+
+
+@given(st.lists(ids, min_size=1))
+def test_every_id_means_its_own_run_and_none_of_another_name(runs: list[RunId]) -> None:
+    for run in runs:
+        meant = meant_by(run, runs)
+        assert run in meant
+        name = run.partition("#")[0].partition("@")[0]
+        assert all(one.partition("#")[0].partition("@")[0].startswith(name) for one in meant)
+
+
+@given(st.lists(ids), st.text(max_size=4))
+def test_no_word_means_what_is_not_there(runs: list[RunId], word: str) -> None:
+    assert meant_by(word, runs) <= set(runs)
+
+
+def asked(*runs: str, states: tuple[str, ...] = (), labels: tuple[str, ...] = ()) -> Filter:
+    return Filter.of(runs=runs, states=states, labels=labels)
+
+
+def report(rows: list[StatusRow], wanted: Filter) -> StatusReport:
+    return StatusReport.of([(PROD, rows)], wanted, CommonOptions(no_color=True))
+
+
+ROWS = [a_row(run) for run in RUNS]
+
+
+def test_a_name_that_gives_one_run_shows_everything_known_of_it() -> None:
+    text = report(ROWS, asked("wind-daily", "march-again")).shown("text")
+    assert text.startswith("wind-daily in prod: triggered\n")
+    assert "\n\nmarch-again in prod: triggered\n" in text
+
+
+def test_a_name_that_gives_several_runs_shows_a_row_of_each() -> None:
+    text = report(ROWS, asked("wind-daily", "march")).shown("text")
+    assert text.startswith("prod: 7 triggered\n")
+    assert text.count("\ntriggered  march/2024-03-0") == 5
+    assert "--verbose shows every run" not in text
+
+
+def test_details_are_shown_where_the_filters_leave_one_run_of_each_name() -> None:
+    rows = [*ROWS, a_row("wind@3", RunState.IN_DOUBT)]
+    text = report(rows, asked("wind", states=("in-doubt",))).shown("text")
+    assert text.startswith("wind@3 in prod: in doubt\n")
+    assert report(rows, asked("wind", states=("pending",))).shown("text") == "prod: no runs\n"
+
+
+def test_without_a_name_everything_is_shown_and_backfills_are_folded() -> None:
+    text = report(ROWS, asked()).shown("text")
+    assert "\nmarch: 6 runs: 6 triggered\n" in text
+    assert text.endswith("\n--verbose shows every run.\n")
+
+
+def test_filters_alone_leave_no_details() -> None:
+    rows = [a_row("wind", labels={"team": "wind"}), a_row("solar", labels={"team": "sun"})]
+    text = report(rows, asked(labels=("team=sun",))).shown("text")
+    assert text.startswith("prod: 1 triggered\n")
+    assert "wind" not in text
+
+
+def test_an_environment_without_the_run_is_left_out_of_details() -> None:
+    environments = [(PROD, [a_row("solar")]), (PROD, [a_row("wind")])]
+    found = StatusReport.of(environments, asked("wind"), CommonOptions())
+    assert found.shown("text").startswith("wind in prod: triggered\n")
+
+
+def test_a_word_that_means_nothing_is_an_error() -> None:
+    with pytest.raises(ReconcilerError, match="nowhere is neither declared nor recorded"):
+        report(ROWS, asked("wind", "nowhere"))
+
+
+def test_a_label_without_a_value_is_wrong_usage() -> None:
+    with pytest.raises(click.BadParameter):
+        asked(labels=("team",))
+
+
+def test_attempts_have_rows_of_their_own_with_the_labels_of_their_manifest() -> None:
+    first = a_run("wind", labels={"team": "wind"})
+    again = a_run("wind", attempt=2, labels={})
+    ledger = a_ledger(
+        a_claim(first), a_triggered(first), a_claim(again, claim="c2"), a_triggered(again)
+    )
+    rows = {row.run: row for row in status_rows(ledger, declared(first, a_run("new")), NOW)}
+    assert list(rows) == ["new", "wind", "wind#2"]
+    assert rows[RunId("wind#2")].labels == {"team": "wind"}
+
+
+def test_a_row_has_what_is_recorded_of_the_instance() -> None:
+    run = a_run("wind")
+    asked_for = events.Cancelled(v=1, at=AT, run=run.id, code=62104, message="it has ended")
+    ledger = a_ledger(a_claim(run), a_triggered(run), asked_for, an_observed(run, 7))
+    (row,) = status_rows(ledger, declared(run), NOW)
+    assert (row.state, row.status, row.cancelled) == ("failed", "TIMEOUT", "it has ended")
+
+
+def test_a_staggered_run_is_shown_at_the_time_at_which_it_would_start() -> None:
+    stagger = Stagger(step=60_000, before=after(EIGHT, 3_600_000))
+    runs = [
+        a_run(f"march/{site}", parameters=(("SITE", site),), stagger=stagger) for site in ("a", "b")
+    ]
+    rows = status_rows(a_ledger(), declared(*runs), NOW)
+    assert [row.trigger_time for row in rows] == [EIGHT, after(EIGHT, 60_000)]
