@@ -11,7 +11,7 @@ from reconciler.sandbox import Fault, Sandbox, SandboxOptions, environment, runn
 from tests.acceptance.scene import CONFIGURATION, Clock, Scene, configuration
 from tests.repositories import isolate, make_origin_and_clone
 
-_OPTIONS = SandboxOptions()
+_OPTIONS = SandboxOptions(run_seconds=1e6)  # nothing ends unless a test wants it
 
 
 class OpenScene(Protocol):
