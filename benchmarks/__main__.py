@@ -4,11 +4,22 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import applying, committing, growth, racing, starting, validating
+from benchmarks import (
+    applying,
+    backfilling,
+    committing,
+    growth,
+    observing,
+    racing,
+    starting,
+    validating,
+)
 
 ALL = {
     "validate": validating.measure,
     "apply": applying.measure,
+    "backfill": backfilling.measure,
+    "observe": observing.measure,
     "commit": committing.measure,
     "race": racing.measure,
     "growth": growth.measure,

@@ -32,11 +32,11 @@ def _once(folder: Path) -> Sample:
 
 
 @contextmanager
-def serve(*, latency: float) -> Iterator[tuple[str, dict[str, str]]]:
+def serve(*options: str, latency: float) -> Iterator[tuple[str, dict[str, str]]]:
     """A sandbox in a process of its own: its URL, and the environment that opens it."""
     command = [sys.executable, "-m", "reconciler", "sandbox", "--port", "0"]
     sandbox = subprocess.Popen(
-        [*command, "--latency", str(latency)], stdout=subprocess.PIPE, text=True
+        [*command, "--latency", str(latency), *options], stdout=subprocess.PIPE, text=True
     )
     if sandbox.stdout is None:
         raise RuntimeError("the sandbox has no output")

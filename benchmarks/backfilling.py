@@ -1,0 +1,99 @@
+"""`plan` of a backfill of 10,000 runs, half of them recorded, against 5,000 single manifests."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+
+from benchmarks.corpus import CONFIGURATION, write_repository
+from benchmarks.measure import Sample, compare, run, seconds, spread
+from reconciler.ledger import ACTIVE, Event, events
+from reconciler.ledger.events import encode
+from reconciler.ledger.fold import Ledger
+from reconciler.manifest import read_manifests
+from reconciler.model import ClaimId, Declared, InstanceId, Run, Source
+from reconciler.schedule import scheduled
+from reconciler.times import parse_zone
+
+RUNS, RECORDED, SINGLES = 10_000, 5_000, 5_000
+_BACKFILL = """\
+apiVersion: reconciler/v1
+kind: Backfill
+metadata: {{name: wind}}
+spec:
+  flowId: 3377
+  businessDates: {{from: 2023-01-01, to: 2023-09-07, every: 1d}}
+  at: "08:00"
+  matrix:
+    SITE: [{sites}]
+  stagger: 1m
+  parameters: {{MODE: full}}
+"""
+_AT = "2024-03-02T00:00:03.120Z"
+
+
+def measure(folder: Path) -> None:
+    """Print times, peak memory and the ratio."""
+    backfill, singles = folder / "backfill", folder / "singles"
+    write_backfill(backfill)
+    write_repository(singles, SINGLES)
+    found = compare(lambda: _plan(backfill), lambda: _plan(singles), pairs=5)
+    print(f"plan of a backfill of {RUNS}, {RECORDED} recorded  {seconds(found.ours)}")
+    print(f"plan of {SINGLES} single manifests               {seconds(found.theirs)}")
+    print(f"ratio                                        {spread(found.ratios)}")
+    print(f"peak memory of the backfill's                {_peak(found.ours):.0f} MiB")
+
+
+def _plan(repository: Path) -> Sample:
+    command = [sys.executable, "-m", "reconciler", "plan", "--offline", "--format", "json"]
+    return run([*command, "--repo", str(repository)], Path.cwd())
+
+
+def _peak(samples: Sequence[Sample]) -> float:
+    return median(sample.peak_mib for sample in samples)
+
+
+def write_backfill(root: Path) -> None:
+    """Write a repository whose one manifest declares the runs, and a ledger of half of them."""
+    sites = ", ".join(f"cn-{number:02d}" for number in range(40))
+    manifest = _BACKFILL.format(sites=sites)
+    (root / "triggers").mkdir(parents=True)
+    (root / "state" / "bench").mkdir(parents=True)
+    configuration = CONFIGURATION.format(url="http://127.0.0.1:9", concurrency=8)
+    (root / "reconciler.yaml").write_text(configuration, encoding="utf-8")
+    (root / "triggers" / "wind.yaml").write_text(manifest, encoding="utf-8")
+    declared = read_manifests(
+        [Source(path="triggers/wind.yaml", content=manifest.encode())], parse_zone("GMT+8")
+    )
+    if len(declared.runs) != RUNS:
+        raise RuntimeError(f"{len(declared.runs)} runs, not {RUNS}: {declared.problems}")
+    ledger = root / "state" / "bench" / ACTIVE
+    ledger.write_bytes(encode(recorded(declared, RECORDED)))
+
+
+def recorded(declared: Declared, number: int) -> list[Event]:
+    """One claim of the first runs, and a `triggered` of each."""
+    runs = sorted(scheduled(declared, Ledger.of([])).runs, key=lambda run: run.turn)[:number]
+    claim = events.Claim(
+        v=events.VERSION,
+        at=_AT,
+        claim=ClaimId("bench"),
+        by="bench",
+        until="2024-03-02T00:02:03.120Z",
+        commit="8c6cf7a4c1d1f2a05a0e1a4e5c2b8a7c5f1e3d2b",
+        runs={run.id: events.claimed_run(run) for run in runs},
+    )
+    return [claim, *(_triggered(run, index) for index, run in enumerate(runs))]
+
+
+def _triggered(run: Run, index: int) -> events.Triggered:
+    return events.Triggered(
+        v=events.VERSION,
+        at=_AT,
+        run=run.id,
+        claim=ClaimId("bench"),
+        digest=run.digest,
+        flow_id=run.flow_id,
+        trigger_time=run.trigger_time,
+        flow_instance_id=InstanceId(f"{run.flow_id}-{index}"),
+    )

@@ -1,0 +1,62 @@
+"""Running the page's examples: the real command, a real remote, the sandbox on a socket."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.sandbox import FlowInstance, Sandbox, SandboxOptions, read_sandbox_file, running
+from tests.backfills.document import Command, Example, Write
+from tests.environments import Setting, make_setting
+from tests.repositories import commit, git
+
+_CONFIGURATION = """\
+version: 1
+environments:
+  prod:
+    manifests: triggers
+    state: state/prod
+    gateway: {{url: "{url}", orgId: o1, userId: u1, timezone: GMT+8, settleSeconds: 0.2}}
+"""
+_COMMIT = re.compile(r"\b[0-9a-f]{12}\b")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What an example's commands printed, and what the service has in the end."""
+
+    printed: Sequence[str]
+    instances: Sequence[FlowInstance]
+
+
+def show(example: Example, folder: Path) -> Shown:
+    """Carry out an example's steps one after another."""
+    sandbox = Sandbox(SandboxOptions(run_seconds=0.05))
+    for step in example.steps:
+        if isinstance(step, Write) and step.path == "sandbox.yaml":
+            file = folder / step.path
+            file.write_text(step.content, encoding="utf-8")
+            options, faults = read_sandbox_file(file)
+            flows = options.flows
+            sandbox = Sandbox(SandboxOptions(run_seconds=0.05, flows=flows), faults)
+    with running(sandbox) as url:
+        configuration = {"reconciler.yaml": _CONFIGURATION.format(url=url)}
+        setting = make_setting(folder / "repository", url, sandbox, configuration)
+        printed = [out for step in example.steps if (out := _carry_out(step, setting)) is not None]
+    return Shown(printed=printed, instances=sandbox.instances)
+
+
+def _carry_out(step: Write | Command, setting: Setting) -> str | None:
+    if isinstance(step, Write):
+        if step.path != "sandbox.yaml":
+            commit(setting.clone, {step.path: step.content}, f"Write {step.path}")
+            git(setting.clone, "push", "--quiet", "origin", "HEAD:main")
+        return None
+    done = setting.run(*step.arguments)
+    assert done.returncode == 0, f"{step.arguments} ended with {done.returncode}: {done.stderr}"
+    return same_commit(done.stdout)
+
+
+def same_commit(text: str) -> str:
+    """The text with every abbreviated commit replaced by one that is always the same."""
+    return _COMMIT.sub("3f2c9d41aa07", text)
