@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
+from reconciler.errors import ExitCode
 from reconciler.ledger import Ledger, Record, RunState
 from reconciler.ledger.records import STARTED, Phase
 from reconciler.ledger.statuses import NOT_FOUND
@@ -151,6 +152,17 @@ def _must_be_doubtful(world: World, record: Record, patience: float) -> None:
     if world.ids_carry_minutes_only:
         return  # its instance may have an id that is taken
     raise ViolationError(f"in peace, {record.run} is still in doubt")
+
+
+def expected_exit(world: World) -> ExitCode:
+    """With what an apply ends that has nothing left to do, and does not wait."""
+    if in_doubt(world):
+        return ExitCode.IN_DOUBT
+    records = [attempts(world.tip.ledger, run.name) for run in world.tip.runs if run.cancel]
+    uncancelled = (one[-1] for one in records if one and one[-1].phase is Phase.TRIGGERED)
+    # One id for several: whose instance would be cancelled, nobody can tell.
+    left = any(one.cancelled is None and len(_alike(world, one)) > 1 for one in uncancelled)
+    return ExitCode.PROBLEM if left else ExitCode.OK
 
 
 def account_of(world: World, crashes: int) -> Account:

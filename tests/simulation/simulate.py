@@ -13,7 +13,7 @@ from reconciler.apply.protocol import apply
 from reconciler.apply.refresh import refresh
 from reconciler.apply.result import ApplyResult, exit_code
 from reconciler.configuration import Environment, GatewayConfiguration, Limits
-from reconciler.errors import ExitCode, ReconcilerError, RefusedError
+from reconciler.errors import ReconcilerError, RefusedError
 from reconciler.ledger import Event
 from reconciler.model import ClaimId
 from reconciler.resolve import recover
@@ -21,7 +21,7 @@ from reconciler.times import parse_zone
 from tests.simulation.clock import ServiceTime
 from tests.simulation.declaring import declared_runs
 from tests.simulation.loop import VirtualLoop
-from tests.simulation.peace import Account, account_of, check_end, check_waited, in_doubt
+from tests.simulation.peace import Account, account_of, check_end, check_waited, expected_exit
 from tests.simulation.process import CrashedError, Process, names
 from tests.simulation.promise import ViolationError
 from tests.simulation.world import CALM, LONGEST_LIFE_SECONDS, Chances, World
@@ -170,8 +170,7 @@ class _Appliers:
         else:
             raise ViolationError("in peace, there is no end to it")
         check_end(world, began, patience)
-        expected = ExitCode.IN_DOUBT if in_doubt(world) else ExitCode.OK
-        if exit_code(self.results[-1]) is not expected:
+        if exit_code(self.results[-1]) is not expected_exit(world):
             raise ViolationError(f"the last apply ends with {exit_code(self.results[-1])!r}")
 
     def _may_not_end(self) -> bool:
