@@ -38,6 +38,7 @@ class GatewayConfiguration:
     ca_file: str | None = None
     timeout: float = 30  # seconds, one request
     settle: float = 5  # seconds that a started instance may take to show up in a search
+    stamp_slack: float = 300  # seconds that the stamps of instances may differ from the clock
     same_minute_allowed: bool = False  # two runs of one flow in one minute
     correlation_parameter: str | None = None  # names, in each instance, the run and its claim
 
@@ -211,6 +212,7 @@ _GATEWAY_FIELDS = {
     "caFile": "ca_file",
     "timeoutSeconds": "timeout",
     "settleSeconds": "settle",
+    "stampSlackSeconds": "stamp_slack",
     "correlationParameter": "correlation_parameter",
 }
 _LIMIT_FIELDS = {

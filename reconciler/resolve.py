@@ -5,13 +5,15 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 from reconciler.apply.branch import Branch
-from reconciler.apply.evidence import search_window
+from reconciler.apply.evidence import MINUTE_MS, search_window
 from reconciler.apply.lease import ServiceClock
+from reconciler.apply.looking import elsewhere
 from reconciler.apply.messages import TRAILER
 from reconciler.apply.ports import Clock, Gateway, Landed, Raced, Snapshot, Store
 from reconciler.configuration import Environment
 from reconciler.errors import GitError, RefusedError
 from reconciler.ledger import Event, Ledger, Record, RunState, events
+from reconciler.ledger.records import STARTED
 from reconciler.model import EpochMs, InstanceId, RunId
 from reconciler.times import format_instant
 
@@ -41,16 +43,17 @@ async def resolve(
     or the decision is premature and not `sure`; GitError, GatewayError.
     """
     snapshot = await store.fetch()
-    judged = _in_doubt(snapshot.ledger, decision.run).claim
+    judged = _unsettled(snapshot.ledger, decision).claim
     async with open_gateway(snapshot.environment) as gateway:
         service = await ServiceClock.ask(gateway, clock)
         for _ in range(_ATTEMPTS):
-            record = _in_doubt(snapshot.ledger, decision.run)
+            record = _unsettled(snapshot.ledger, decision)
             if record.claim != judged:
                 raise RefusedError(
                     f"{decision.run} was claimed anew meanwhile",
                     hint=f"Look again: `reconciler status {decision.run}`.",
                 )
+            _check_service(snapshot, record)
             if decision.triggered is not None:
                 _check_free(snapshot.ledger, record, decision.triggered)
                 await _check_instance(gateway, record, decision.triggered)
@@ -74,12 +77,20 @@ async def resolve(
     raise GitError("the decision was not recorded: the branch kept moving", hint="Try again.")
 
 
-def _in_doubt(ledger: Ledger, run: RunId) -> Record:
-    record = ledger.records.get(run)
+def _unsettled(ledger: Ledger, decision: Decision) -> Record:
+    """The record of a run in doubt, or of one that was started twice and is given its instance."""
+    run, record = decision.run, ledger.records.get(decision.run)
     if record is None:
         raise RefusedError(
             f"{run} is not in the ledger", hint="`reconciler status` lists every run."
         )
+    if record.started_twice and record.phase in STARTED:
+        if decision.triggered not in record.instances:
+            raise RefusedError(
+                f"{run} was {record.error}",
+                hint=f"Say which of them counts: --triggered {' or '.join(record.instances)}.",
+            )
+        return record
     state = record.state(record.until)  # a claim is judged by `_check_due`, not here
     if state is not RunState.IN_DOUBT:
         raise RefusedError(f"{run} is not in doubt: it is {state}")
@@ -96,10 +107,21 @@ def _check_due(record: Record, now: EpochMs) -> None:
             )
 
 
+def _check_service(snapshot: Snapshot, record: Record) -> None:
+    reason = elsewhere(record, snapshot.ledger.claims, snapshot.environment.gateway)
+    if reason is not None:
+        raise RefusedError(f"{record.run} cannot be settled: {reason}")
+
+
 def _check_free(ledger: Ledger, record: Record, instance: InstanceId) -> None:
+    """Refuse an instance of another run, unless the service may give both runs one id."""
     for other in ledger.records.values():
-        if instance in other.instances and other.trigger_time != record.trigger_time:
+        if instance in other.instances and _minute(other) != _minute(record):
             raise RefusedError(f"instance {instance} is recorded as that of {other.run}")
+
+
+def _minute(record: Record) -> tuple[int | None, int]:
+    return record.flow_id, record.trigger_time // MINUTE_MS
 
 
 async def _check_instance(gateway: Gateway, record: Record, instance: InstanceId) -> None:
@@ -124,8 +146,16 @@ def _message(snapshot: Snapshot, record: Record, decision: Decision) -> str:
     return f"{subject}\n\n{TRAILER}: {record.claim}\n"
 
 
-async def recover(lost: Sequence[Event], branch: Branch) -> int:
-    """Append what the branch does not hold of lost outcomes; gives how many that were.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovered:
+    """What feeding lost outcomes back has come to."""
+
+    missing: int  # of them were not on the branch before
+    twice: Sequence[Record]  # runs of which two starts are known by now, and nobody settled it
+
+
+async def recover(lost: Sequence[Event], branch: Branch) -> Recovered:
+    """Append what the branch does not hold of lost outcomes.
 
     Raises RefusedError for an outcome whose claim the branch does not have with that run and
     digest, and what `Branch.record` raises.
@@ -133,10 +163,13 @@ async def recover(lost: Sequence[Event], branch: Branch) -> int:
     ledger = branch.snapshot.ledger
     for event in lost:
         _check_claimed(event, ledger)
-    branch.pending = ledger.missing(lost)
+    branch.pending = branch.news(lost)
     missing = len(branch.pending)
     await branch.record()
-    return missing
+    runs = {event.run for event in lost if not isinstance(event, events.Claim)}
+    records = (branch.snapshot.ledger.records.get(run) for run in sorted(runs))
+    twice = [record for record in records if record is not None and record.started_twice]
+    return Recovered(missing=missing, twice=twice)
 
 
 def _check_claimed(event: Event, ledger: Ledger) -> None:

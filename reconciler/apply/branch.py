@@ -134,9 +134,12 @@ class Branch:
     async def refetch(self) -> None:
         """Read the branch again, and forget of what is pending all that it holds by now."""
         self.snapshot = await self.store.fetch()
+        self.pending = self.news(self.pending)
+
+    def news(self, recorded: Sequence[Event]) -> list[Event]:
+        """Those events of which the branch does not hold all that they say."""
         ledger = self.snapshot.ledger
-        missing = ledger.missing(self.pending)
-        self.pending = [event for event in missing if not _is_known(event, ledger)]
+        return [event for event in ledger.missing(recorded) if not _is_known(event, ledger)]
 
     async def _record_once(self) -> str | None:
         appended = await self._append(self.pending)
@@ -190,6 +193,9 @@ def _is_known(event: Event, ledger: Ledger) -> bool:
     if record is None:
         return False
     match event:
+        case events.Triggered(inferred=True):
+            # It was inferred for a claim that another has followed: it may be the other's instance.
+            return record.claim != event.claim
         case events.Observed():
             # Whoever saw another end before the success is late; after it nobody looks any more.
             return record.status in {status_name(event.status), *SUCCEEDED}

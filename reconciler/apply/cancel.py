@@ -1,14 +1,15 @@
 """Cancelling the instances of runs that are not wanted any more."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reconciler.apply.observe import shared_instances
-from reconciler.apply.ports import Gateway
+from reconciler.apply.evidence import search_window
+from reconciler.apply.instances import only_this_one_runs, tell
+from reconciler.apply.looking import Look, start_of
 from reconciler.errors import GatewayError
-from reconciler.ledger import Ledger, Record, events
-from reconciler.model import EpochMs, RunId
+from reconciler.ledger import Record, events
+from reconciler.model import RunId
 from reconciler.times import format_instant
 
 
@@ -20,39 +21,58 @@ class NotCancelled:
     reason: str
 
 
-async def cancel(
-    records: Sequence[Record],
-    gateway: Gateway,
-    ledger: Ledger,
-    *,
-    now: Callable[[], EpochMs],
-    concurrency: int,
-) -> list[events.Cancelled | NotCancelled]:
+async def cancel(records: Sequence[Record], look: Look) -> list[events.Cancelled | NotCancelled]:
     """Ask the service once to cancel the instance of each run.
 
-    An id that two runs share is left alone: nobody can tell whose instance would be cancelled.
+    A cancellation names an id, which others may have as well. So it is asked for only where a whole
+    search shows that nothing but the run's own instance can be hit.
     """
-    gate, shared = asyncio.Semaphore(concurrency), shared_instances(ledger)
+    gate = asyncio.Semaphore(look.environment.limits.concurrency)
 
     async def one(record: Record) -> events.Cancelled | NotCancelled:
-        instance = record.instances[0]
-        if instance in shared:
-            reason = f"its instance {instance} is recorded for another run as well: cancel by hand"
-            return NotCancelled(run=record.run, reason=reason)
         async with gate:
             try:
-                answer = await gateway.cancel(instance)
+                return await _cancel(record, look)
             except GatewayError as error:
                 return NotCancelled(run=record.run, reason=str(error))
-        return events.Cancelled(
-            v=events.VERSION,
-            at=format_instant(now()),
-            run=record.run,
-            code=answer.code,
-            message=answer.message,
-            claim=record.claim,
-        )
 
     async with asyncio.TaskGroup() as cancellations:
         tasks = [cancellations.create_task(one(record)) for record in records]
     return [task.result() for task in tasks]
+
+
+async def _cancel(record: Record, look: Look) -> events.Cancelled | NotCancelled:
+    """Cancel one. Raises GatewayError."""
+    reason = look.elsewhere(record) or await _hindrance(record, look)
+    if reason is not None:
+        return NotCancelled(run=record.run, reason=reason)
+    answer = await look.gateway.cancel(record.instances[0])
+    return events.Cancelled(
+        v=events.VERSION,
+        at=format_instant(look.now()),
+        run=record.run,
+        code=answer.code,
+        message=answer.message,
+        claim=record.starts[0].claim,
+    )
+
+
+async def _hindrance(record: Record, look: Look) -> str | None:
+    """Why a cancellation could hit another instance, or None. Raises GatewayError."""
+    start, id_ = start_of(record), record.instances[0]
+    if start is None or record.flow_id is None:
+        return "the ledger does not say its flow"
+    listed = await look.gateway.search(record.flow_id, *search_window(record.trigger_time))
+    its = [one for one in listed if one.id == id_]
+    if not its:
+        got = await look.gateway.instance(id_)
+        its = [] if got is None else [got]
+    if not its and record.trigger_time > look.now():
+        return None  # the reference does not say that an instance is shown while it waits
+    if not its:
+        return f"the service shows no instance {id_}"
+    told = tell(record, start, its, look.known, look.suspect)
+    if told.mine is None or not only_this_one_runs(told.mine, its):
+        why = told.reason or f"others have the id {id_} as well"
+        return f"a cancellation could hit another instance ({why}): cancel it by hand"
+    return None

@@ -4,7 +4,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from reconciler.apply.branch import Branch, Claiming
+from reconciler.apply.evidence import Known
 from reconciler.apply.lease import Lease, ServiceClock
+from reconciler.apply.looking import service_of
+from reconciler.apply.minutes import Before
 from reconciler.apply.ports import Options, Ports
 from reconciler.apply.start import Batch
 from reconciler.apply.steps import Claimed
@@ -21,11 +24,17 @@ class Claims:
         self._ports = ports
         self._options = options
         self._branch = branch
-        self._unclear: dict[ClaimId, Lease] = {}  # whose push was not answered
+        # Those whose push was not answered, by nonce.
+        self._unclear: dict[ClaimId, tuple[events.Claim, Lease, Known]] = {}
         self.starts: Counter[RunId] = Counter()  # how often this apply was to start each run
 
-    async def make(self, runs: Sequence[Run], clock: ServiceClock) -> Batch | None:
-        """Claim the runs, together with what is pending; None if that did not come about."""
+    async def make(
+        self, runs: Sequence[Run], clock: ServiceClock, before: Before | None
+    ) -> Batch | None:
+        """Claim the runs, together with what is pending; None if that did not come about.
+
+        `before`: what stood in their minutes, where somebody looked.
+        """
         environment = self._branch.snapshot.environment
         at = clock.earliest()
         lease = Lease(
@@ -41,36 +50,43 @@ class Claims:
             until=format_instant(lease.until),
             commit=self._branch.snapshot.commit,
             runs={run.id: events.claimed_run(run) for run in runs},
+            service=service_of(environment.gateway),
+            correlation=environment.gateway.correlation_parameter,
+            before=before.seen if before is not None else (),
+            looked_at=format_instant(before.at) if before is not None else None,
         )
+        known = Known([self._branch.ledger])
         claiming = await self._branch.claim(claim)
         if claiming is Claiming.OURS:
-            return self._batch(claim.claim, runs, lease)
+            return self._batch(claim, runs, lease, known)
         if claiming is Claiming.UNCLEAR:
-            self._unclear[claim.claim] = lease
+            self._unclear[claim.claim] = claim, lease, known
         return None
 
     def adopt(self, plan: Plan) -> Batch | None:
         """Take up a claim of this apply whose push was not answered and has landed after all."""
         for claim in self._unclear.keys() & self._branch.snapshot.ledger.claims.keys():
-            lease = self._unclear.pop(claim)
+            made, lease, known = self._unclear.pop(claim)
             runs = [
                 planned.run
                 for planned in plan.of_action(Action.HOLD)
                 if planned.run and planned.record and planned.record.claim == claim
             ]
             if runs:
-                return self._batch(claim, runs, lease)
+                return self._batch(made, runs, lease, known)
         return None
 
-    def _batch(self, claim: ClaimId, runs: Sequence[Run], lease: Lease) -> Batch:
-        self._ports.progress(Claimed(claim=claim, runs=len(runs), until=lease.until))
+    def _batch(self, claim: events.Claim, runs: Sequence[Run], lease: Lease, known: Known) -> Batch:
+        self._ports.progress(Claimed(claim=claim.claim, runs=len(runs), until=lease.until))
         self.starts.update(run.id for run in runs)
         return Batch(
-            claim=claim,
+            claim=claim.claim,
             runs=runs,
             lease=lease,
             progress=self._ports.progress,
             stop=self._ports.stop,
             jitter=self._ports.jitter,
-            correlation=self._branch.snapshot.environment.gateway.correlation_parameter,
+            margin=self._branch.snapshot.environment.limits.margin,
+            correlation=claim.correlation,
+            known=known,
         )

@@ -1,37 +1,70 @@
-"""What a search of the service says of a run that is in doubt.
+"""Whose is a listed instance? What a search of the service says of a run, and what it does not.
 
-Pure: given the instances found, either one is the run's, or there certainly is none, or nobody can
-tell. The reasons are in docs/exactly-once.md.
+Pure. A service may stamp, round, cut, merge, retype, hide or share everything that it lists, so an
+instance that *differs* from what was sent may still be the run's. Each listed instance is one of:
+
+- **ours**: it carries this claim's nonce, however the service shows it;
+- **not ours**: a contradiction that no formatting explains. That is another flow; the whole nonce of
+  another claim that the ledger knows; a creation before the claim by more than any two clocks
+  differ (`gateway.stampSlackSeconds`); that it stood there before the claim; or that it is recorded
+  as another run's, whose own start its creation fits, where the two cannot share one id;
+- **possible**: everything else.
+
+Without a nonce an instance is also ours if it alone is possible, agrees in everything, was created
+after the claim, and is nobody else's. A run is absent only where the search was whole and nothing
+is possible. docs/exactly-once.md has the table with its reasons.
 """
 
-from collections.abc import Container, Sequence
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Any
 
 from reconciler.apply.ports import Instance
-from reconciler.model import EpochMs, InstanceId, Parameters
-from reconciler.times import format_instant
+from reconciler.ledger import Ledger, Record, events
+from reconciler.ledger.records import Start
+from reconciler.model import ClaimId, EpochMs, InstanceId, Parameters, RunId
+from reconciler.times import format_instant, parse_instant
 
 SECOND_MS = 1_000
 MINUTE_MS = 60_000
 
+BY_NONCE = "it carries the claim's nonce"
+BY_AGREEMENT = "it alone is possible, and agrees in everything"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suspect:
-    """A run in doubt, with everything by which its instance can be recognised."""
+    """One start that a claim made possible, with everything by which its instance is recognised."""
 
+    run: RunId
+    claim: ClaimId | None  # None: recorded without one, so no nonce tells
     flow_id: int
-    trigger_time: EpochMs
-    parameters: Parameters | None  # None: its manifest is gone
-    claimed_at: EpochMs
-    authorship: tuple[str, str] | None = None  # the correlation parameter, and this claim's value
+    trigger_time: EpochMs  # as sent
+    parameters: Parameters | None  # as the manifest says; None: its manifest is gone
+    claimed_at: EpochMs | None  # no later than the claim; None: an instance's age says nothing
+    slack: int = 0  # milliseconds that the stamps of instances may differ from the clock of claims
+    correlation: str | None = None  # the parameter that carried the nonce
+    before: frozenset[events.Seen] = frozenset()  # what certainly stood there before the claim
+
+
+class Standing(Enum):
+    """What one listed instance can be to a suspect."""
+
+    OURS = auto()
+    POSSIBLE = auto()
+    ANOTHERS = auto()  # recorded as another run's, but the service may give both one id
+    NOT_OURS = auto()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """Exactly one instance can be the run's."""
+    """Exactly one instance is the run's."""
 
     instance: InstanceId
+    by: str  # how it was recognised
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,97 +82,267 @@ class Ambiguous:
 Finding = Found | NoneFound | Ambiguous
 
 
+class Known:
+    """What ledgers say of everybody's instances and claims, by what a search needs of it."""
+
+    def __init__(self, ledgers: Iterable[Ledger]) -> None:
+        self._owners: dict[InstanceId, list[tuple[Record, Start]]] = defaultdict(list)
+        self._minutes: dict[tuple[int | None, int], set[InstanceId]] = defaultdict(set)
+        self._claims: dict[int, list[tuple[events.Claim, RunId, int | None]]] = defaultdict(list)
+        self.claims: dict[ClaimId, events.Claim] = {}
+        for ledger in ledgers:
+            self.claims |= ledger.claims
+            for record in ledger.records.values():
+                for start in record.starts:
+                    self._owners[start.instance].append((record, start))
+                    self._minutes[_minute_of(record)].add(start.instance)
+            for claim in ledger.claims.values():
+                for run, claimed in claim.runs.items():
+                    near = claim, run, claimed.flow_id
+                    self._claims[claimed.trigger_time // MINUTE_MS].append(near)
+
+    def owners(self, instance: InstanceId) -> Sequence[tuple[Record, Start]]:
+        """The starts that are recorded with this instance id."""
+        return self._owners.get(instance, ())
+
+    def claimed_at(self, claim: ClaimId | None) -> EpochMs | None:
+        """When the claim was made; None where the ledgers do not have it."""
+        known = self.claims.get(claim) if claim is not None else None
+        return parse_instant(known.at) if known is not None else None
+
+    def has_started_in(self, flow_id: int, time: EpochMs) -> bool:
+        """Whether a run of the flow is recorded as started in that minute."""
+        return bool(self._minutes.get((flow_id, time // MINUTE_MS)))
+
+    def tells_apart(self, flow_id: int | None, time: EpochMs) -> bool:
+        """Whether the service is known to give runs of this flow and minute ids of their own."""
+        return len(self._minutes.get((flow_id, time // MINUTE_MS), ())) > 1
+
+    def claims_near(self, flow_id: int, time: EpochMs) -> list[tuple[events.Claim, RunId]]:
+        """The claims that hold a run of the flow in that minute or one beside it, with the run."""
+        minute = time // MINUTE_MS
+        return [
+            (claim, run)
+            for near in (minute - 1, minute, minute + 1)
+            for claim, run, flow in self._claims.get(near, ())
+            if flow in {None, flow_id}
+        ]
+
+
 def search_window(trigger_time: EpochMs) -> tuple[EpochMs, EpochMs]:
-    """The trigger times to search: the whole minute, as the service may cut to it."""
+    """The trigger times to search, from inclusive, to exclusive: all that rounding can make of one.
+
+    A time may be cut to its second or minute, or rounded to the next one, over the minute's border.
+    """
     start = trigger_time - trigger_time % MINUTE_MS
-    return EpochMs(start), EpochMs(start + MINUTE_MS)
+    rounds_up = trigger_time - start >= MINUTE_MS // 2
+    return EpochMs(start), EpochMs(start + MINUTE_MS + (SECOND_MS if rounds_up else 0))
 
 
-def judge(suspect: Suspect, found: Sequence[Instance], taken: Container[InstanceId]) -> Finding:
-    """Which of the instances found is the suspect's; `taken` are those of other runs."""
-    candidates = [one for one in found if _possible(suspect, one)]
-    if suspect.authorship is not None:
-        candidates = [one for one in candidates if not _by_another(suspect.authorship, one)]
-    matching = [one for one in candidates if _matches(suspect, one)]
-    # An instance of another run is ruled out, unless it looks just like this one's: the service
-    # may give two instances of one minute the same id.
-    candidates = [one for one in candidates if one.id not in taken or not _differs(suspect, one)]
-    if not candidates:
+def judge(suspect: Suspect, listed: Sequence[Instance], known: Known) -> Finding:
+    """What a whole search says of a run in doubt."""
+    standings = [(one, standing(suspect, one, known)) for one in listed]
+    ours = [one for one, stands in standings if stands is Standing.OURS]
+    if ours:
+        if len({one.id for one in ours}) > 1:
+            return Ambiguous(reason=f"several instances carry this claim's nonce: {_ids(ours)}")
+        return Found(instance=ours[0].id, by=BY_NONCE)
+    possible = [one for one, stands in standings if stands is Standing.POSSIBLE]
+    others = [one for one, stands in standings if stands is Standing.ANOTHERS]
+    if len(possible) == 1 and agrees(suspect, possible[0]) and not known.owners(possible[0].id):
+        return Found(instance=possible[0].id, by=BY_AGREEMENT)
+    if not possible and not others:
         return NoneFound()
-    if len(candidates) == 1 and matching and matching[0].id not in taken:
-        return Found(instance=matching[0].id)
-    return Ambiguous(reason=_why(candidates, matching))
+    return Ambiguous(reason=_why(suspect, possible, others))
+
+
+def standing(suspect: Suspect, one: Instance, known: Known) -> Standing:
+    """What the instance can be to the suspect."""
+    if one.flow_id is not None and one.flow_id != suspect.flow_id:
+        return Standing.NOT_OURS
+    by_nonce = nonce_standing(suspect, one, known)
+    if by_nonce is not None:
+        return by_nonce
+    if is_older(suspect, one) or stood_before(suspect, one):
+        return Standing.NOT_OURS
+    owners = [
+        (record, start)
+        for record, start in known.owners(one.id)
+        if (record.run, start.claim) != (suspect.run, suspect.claim)
+    ]
+    if not any(_fits(owner, one, suspect.slack, known) for owner in owners):
+        return Standing.POSSIBLE
+    shares = any(_minute_of(record) == _minute_of(suspect) for record, _ in owners)
+    apart = known.tells_apart(suspect.flow_id, suspect.trigger_time)
+    return Standing.ANOTHERS if shares and not apart else Standing.NOT_OURS
+
+
+def is_older(suspect: Suspect, one: Instance) -> bool:
+    """Whether it was created before the claim by more than any two clocks are expected to differ."""
+    if suspect.claimed_at is None or one.created_latest is None:
+        return False
+    return one.created_latest < suspect.claimed_at - suspect.slack
+
+
+def stood_before(suspect: Suspect, one: Instance) -> bool:
+    """Whether it is the very instance that was seen before the claim.
+
+    Where ids are shared, a newer instance may have taken its place in the list. Then the stamp is
+    another, unless it is too coarse: one that seems to be cut to the minute tells nothing.
+    """
+    if one.created is None or one.created % MINUTE_MS == 0:
+        return False
+    return events.Seen(id=one.id, created=one.created) in suspect.before
+
+
+def agrees(suspect: Suspect, one: Instance) -> bool:
+    """Whether everything about the instance is readable, and just as the suspect's must be."""
+    if one.flow_id is None or one.created_latest is None or suspect.claimed_at is None:
+        return False
+    claimed_at = suspect.claimed_at - suspect.claimed_at % SECOND_MS  # as stamps are cut
+    if one.created_latest < claimed_at or suspect.correlation is not None:
+        return False  # one that carries a nonce was found by it
+    if one.trigger_time is None or suspect.parameters is None or one.parameters is None:
+        return False
+    same = sorted(one.parameters) == sorted(suspect.parameters)
+    return same and one.trigger_time in _shown_as(suspect.trigger_time)
+
+
+def contradicts(suspect: Suspect, one: Instance) -> bool:
+    """Whether its parameters differ from those that were sent by more than formatting explains.
+
+    Only for choosing between instances of which one is certainly the run's: that something differs
+    proves nothing about a service that nobody knows.
+    """
+    if suspect.parameters is None or one.parameters is None:
+        return False
+    listed = {key.casefold(): value for key, value in one.parameters}
+    return any(
+        key.casefold() in listed and not _formatted(value, listed[key.casefold()])
+        for key, value in suspect.parameters
+    )
 
 
 def evidence_of(suspect: Suspect, found: Sequence[Instance], at: EpochMs) -> dict[str, Any]:
     """What was asked and what was found, for the ledger."""
     start, end = search_window(suspect.trigger_time)
+    created_from = suspect.claimed_at and format_instant(
+        EpochMs(suspect.claimed_at - suspect.slack)
+    )
     return {
         "searchedAt": format_instant(at),
         "flowId": suspect.flow_id,
         "fromTriggerTime": start,
         "toTriggerTime": end,
-        "createdFrom": format_instant(_created_from(suspect)),
+        "createdFrom": created_from,
         "found": [
             {"id": one.id, "created": one.created and format_instant(one.created)} for one in found
         ],
     }
 
 
-def _created_from(suspect: Suspect) -> EpochMs:
-    return EpochMs(suspect.claimed_at - suspect.claimed_at % SECOND_MS)
+def author(run: RunId, claim: ClaimId) -> str:
+    """What the correlation parameter carries: the nonce first, for a service may cut values."""
+    return f"{claim} {run}"
 
 
-def _possible(suspect: Suspect, instance: Instance) -> bool:
-    """Whether nothing readable about the instance rules it out."""
-    if instance.flow_id is not None and instance.flow_id != suspect.flow_id:
-        return False
-    if instance.created_latest is not None and instance.created_latest < _created_from(suspect):
-        return False
-    if instance.trigger_time is None:
-        return True
-    minute, _ = search_window(suspect.trigger_time)
-    second = suspect.trigger_time - suspect.trigger_time % SECOND_MS
-    return instance.trigger_time in (minute, second, suspect.trigger_time)
+def nonce_standing(suspect: Suspect, one: Instance, known: Known) -> Standing | None:
+    """What a nonce in it says; None if it carries none that is known.
 
-
-def _matches(suspect: Suspect, instance: Instance) -> bool:
-    """Whether everything about the instance is readable and as the run's must be."""
-    if suspect.authorship is not None:
-        return suspect.authorship in (instance.parameters or ())
-    if instance.flow_id is None or instance.created is None or instance.trigger_time is None:
-        return False
-    if instance.created < _created_from(suspect):
-        return False
-    if suspect.parameters is None or instance.parameters is None:
-        return False
-    return sorted(instance.parameters) == sorted(suspect.parameters)
-
-
-def _by_another(authorship: tuple[str, str], instance: Instance) -> bool:
-    """Whether the instance names another run or claim as its author.
-
-    One that names none is not ruled out: the claim may be older than the configuration's
-    correlation parameter, and a service may keep only the parameters that a flow declares.
+    A whole nonce is proof, for nobody guesses 128 random bits. It counts only where the reconciler
+    puts it, or what a manifest says could pass for one.
     """
-    name, _ = authorship
-    named = [pair for pair in instance.parameters or () if pair[0] == name]
-    return bool(named) and authorship not in named
+    near = known.claims_near(suspect.flow_id, suspect.trigger_time)
+    names = {claim.correlation for claim, _ in near} | {suspect.correlation}
+    texts = _texts(one, {name.casefold() for name in names if name})
+    if suspect.claim is not None:
+        for text in texts:
+            rest = _beside(suspect.claim, text)
+            if rest is not None:
+                siblings = [run for claim, run in near if claim.claim == suspect.claim]
+                return _which_run(suspect.run, siblings, rest)
+    sent = " ".join(value.casefold() for _, value in suspect.parameters or ())
+    for claim, _ in near:
+        is_other = claim.claim != suspect.claim and claim.claim.casefold() not in sent
+        if is_other and any(_beside(claim.claim, text) is not None for text in texts):
+            return Standing.NOT_OURS
+    return None
 
 
-def _differs(suspect: Suspect, instance: Instance) -> bool:
-    """Whether the instance certainly has other parameters; a variable may be listed filled in."""
-    if suspect.parameters is None or instance.parameters is None:
+def _texts(one: Instance, names: set[str]) -> list[str]:
+    """The texts in which a nonce counts: values of those parameters, or all if none is readable."""
+    if one.parameters is None:
+        return [one.carried.casefold().replace("\\/", "/")] if one.carried else []
+    return [value.casefold() for key, value in one.parameters if key.casefold() in names]
+
+
+def _beside(claim: ClaimId, text: str) -> str | None:
+    """What stands beside the whole nonce, up to a quotation mark; None if it is not there."""
+    nonce = rf"(?<![0-9a-z]){re.escape(claim.casefold())}(?![0-9a-z])"
+    match = re.search(rf"([^\"]*){nonce}([^\"]*)", text)
+    return f"{match[1]}{match[2]}".strip(" \\") if match else None
+
+
+def _which_run(run: RunId, siblings: Sequence[RunId], rest: str) -> Standing:
+    """Whether the nonce is this run's: a claim holds many, and the rest of the value may be cut."""
+    others = [one.casefold() for one in siblings if one != run]
+    if rest == run.casefold():
+        return Standing.OURS
+    if rest in others:
+        return Standing.NOT_OURS
+    alike = [one for one in others if one.startswith(rest)]
+    if run.casefold().startswith(rest) and not alike:
+        return Standing.OURS
+    return Standing.POSSIBLE
+
+
+def _fits(owner: tuple[Record, Start], one: Instance, slack: int, known: Known) -> bool:
+    """Whether the instance's creation fits the start that it is recorded for."""
+    _, start = owner
+    claimed_at = known.claimed_at(start.claim)
+    if one.created is None or one.created_latest is None or claimed_at is None:
         return False
-    if any("${" in value for _, value in suspect.parameters):
-        return False
-    return sorted(instance.parameters) != sorted(suspect.parameters)
+    return (
+        one.created_latest >= claimed_at - slack and one.created <= parse_instant(start.at) + slack
+    )
 
 
-def _why(candidates: list[Instance], matching: list[Instance]) -> str:
-    ids = ", ".join(one.id for one in candidates)
-    if len(matching) > 1:
-        return f"several instances match: {ids}"
-    if matching:
-        return f"one instance matches and others may be this run's as well: {ids}"
-    return f"instances that may be this run's but cannot be recognised for certain: {ids}"
+def _minute_of(one: Record | Suspect) -> tuple[int | None, int]:
+    return one.flow_id, one.trigger_time // MINUTE_MS
+
+
+def _shown_as(trigger_time: EpochMs) -> set[int]:
+    """What a service may show of a trigger time: itself, cut or rounded to the second or minute."""
+    return {
+        trigger_time,
+        *(trigger_time - trigger_time % unit for unit in (SECOND_MS, MINUTE_MS)),
+        *((trigger_time + unit // 2) // unit * unit for unit in (SECOND_MS, MINUTE_MS)),
+    }
+
+
+def _formatted(sent: str, listed: str) -> bool:
+    """Whether a service may show the value that was sent as the one that it lists."""
+    if "${" in sent or sent.casefold().startswith(listed.casefold()):
+        return True
+    try:
+        return float(sent) == float(listed)
+    except ValueError:
+        return sent.strip().casefold() == listed.strip().casefold()
+
+
+def _why(suspect: Suspect, possible: Sequence[Instance], others: Sequence[Instance]) -> str:
+    if not possible:
+        return (
+            f"instance {_ids(others)} is recorded as another run's, and the service may give the "
+            "runs of one flow and minute the same id"
+        )
+    agreeing = [one for one in possible if agrees(suspect, one)]
+    if len(agreeing) > 1:
+        return f"several instances agree with it: {_ids(agreeing)}"
+    if agreeing and len(possible) > 1:
+        return f"one instance agrees with it and others may be its own as well: {_ids(possible)}"
+    return f"what may be its instance cannot be recognised for certain: {_ids(possible)}"
+
+
+def _ids(instances: Iterable[Instance]) -> str:
+    return ", ".join(dict.fromkeys(one.id for one in instances))

@@ -2,8 +2,11 @@
 
 from reconciler.apply.branch import Branch
 from reconciler.apply.claims import Claims
+from reconciler.apply.evidence import Known
 from reconciler.apply.guards import InvalidManifestsError, refuse_too_many
-from reconciler.apply.ports import Options, Ports
+from reconciler.apply.lease import Lapses, ServiceClock
+from reconciler.apply.looking import Look, by_id
+from reconciler.apply.ports import Gateway, Options, Ports
 from reconciler.apply.result import ApplyResult
 from reconciler.apply.settle import Doubt
 from reconciler.apply.start import Outcome
@@ -27,6 +30,8 @@ class Knowledge:
         self.watch = Watch(ports, branch)
         self.outcomes: dict[RunId, Outcome] = {}
         self.doubts: dict[RunId, Doubt] = {}
+        self.lapses = Lapses(clock=ports.clock)
+        self._looks = 0
         self.flows: dict[int, FlowCheck] = {}  # those that the service was asked about
         self._gateway = self.environment.gateway  # the one that this apply works with
 
@@ -37,16 +42,31 @@ class Knowledge:
 
     def plan(self, now: EpochMs) -> Plan:
         """Derive the plan from the branch as last seen."""
-        snapshot = self.branch.snapshot
+        snapshot, ledger = self.branch.snapshot, self.branch.ledger
+        self.lapses.notice(ledger, now, self.environment.limits.margin)
         return make_plan(
             snapshot.declared,
-            self.branch.ledger,
+            ledger.with_lapsed(self.lapses.lapsed),
             now,
             environment=self.environment.name,
             commit=snapshot.commit,
             same_minute_allowed=self.environment.gateway.same_minute_allowed,
             reserved_parameter=self.environment.gateway.correlation_parameter,
             flows=self.flows,
+        )
+
+    def look(self, gateway: Gateway, clock: ServiceClock) -> Look:
+        """One look at the service, by what is known now."""
+        self._looks += 1
+        return Look(
+            gateway=gateway,
+            environment=self.environment,
+            ledger=self.branch.ledger,
+            declared=by_id(self.branch.snapshot.declared.runs),
+            now=clock.earliest,
+            known=Known([self.branch.ledger]),
+            lapsed=self.lapses.lapsed,
+            turn=self._looks,
         )
 
     def guard(self, plan: Plan) -> None:
@@ -95,6 +115,7 @@ class Knowledge:
     def result(self, plan: Plan, *, interrupted: bool) -> ApplyResult:
         """What has become of everything, as far as this apply knows."""
         wanted = {run.id for run in self.triggers(plan)}
+        twice = [one for one in self.branch.ledger.records.values() if one.started_twice]
         return ApplyResult(
             commit=self.branch.snapshot.commit,
             outcomes=tuple(self.outcomes.values()),
@@ -110,5 +131,6 @@ class Knowledge:
             uncancelled=plan.of_action(Action.CANCEL),
             failed=self.watch.failed(plan, self.outcomes) if self.options.wait else [],
             unfinished=self.awaited(plan) if self.options.wait else [],
+            twice=twice,
             interrupted=interrupted,
         )

@@ -1,14 +1,18 @@
-"""Time by the gateway's clock, and how long a claim allows starts.
+"""Time by the gateway's clock, how long a claim allows starts, and when it has run out.
 
 Appliers need not agree on the time among themselves: every claim is made and judged by the one
 clock that all of them can ask. Between two questions the local clock tells how much time passed.
 """
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 from typing import Self
 
 from reconciler.apply.ports import Clock, Gateway
-from reconciler.model import EpochMs
+from reconciler.errors import GatewayError
+from reconciler.ledger import Ledger
+from reconciler.model import ClaimId, EpochMs
+from reconciler.times import parse_instant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,18 +47,61 @@ class ServiceClock:
         return EpochMs(self.stamp + int((self.clock.elapsed() - self.asked) * 1000) + 1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Lease:
     """The time that a claim leaves for starting runs."""
 
     clock: ServiceClock
     until: EpochMs  # when the claim expires
     reserve: float  # seconds before that in which no start may begin: one request and a margin
+    jumped: float = 0.0  # seconds that the gateway's clock was found to be off its course by
 
     def seconds_left(self) -> float:
         """Seconds in which a start may still begin; not positive once there are none."""
-        return (self.until - self.clock.latest()) / 1000 - self.reserve
+        return 0.0 if self.jumped else (self.until - self.clock.latest()) / 1000 - self.reserve
+
+    async def watch(self, gateway: Gateway, *, margin: float) -> None:
+        """Ask the gateway for its time again and again, and allow nothing once it has jumped.
+
+        Others judge this claim by that clock: one that was set forward has them think that it has
+        expired. `margin`: seconds that it may be off its course. Never returns; cancel it.
+        """
+        pause = max(self.reserve / 2, 1.0)
+        while not self.jumped:
+            await asyncio.sleep(pause)
+            try:
+                again = await ServiceClock.ask(gateway, self.clock.clock)
+            except GatewayError:
+                continue  # a gateway that cannot be asked the time is not sent starts either
+            ahead = (again.earliest() - self.clock.latest()) / 1000
+            behind = (self.clock.earliest() - again.latest()) / 1000
+            if max(ahead, behind) > margin:
+                self.jumped = ahead if ahead > behind else -behind
 
     def allows_start(self) -> bool:
         """Whether a start that begins now is over before the claim expires."""
         return self.seconds_left() > 0
+
+
+@dataclass(slots=True, kw_only=True)
+class Lapses:
+    """Claims that have run out by the time that has passed, though the gateway's clock denies it.
+
+    A claim that was made before the clock was set back seems to last for hours. Its applier does
+    not go by that clock but counts the seconds from its claim on. So whoever has seen a claim for as
+    long as it was made for, and a margin, knows that nothing is started under it any more.
+    """
+
+    clock: Clock
+    seen: dict[ClaimId, float] = field(default_factory=dict)  # local seconds, when first seen
+    lapsed: dict[ClaimId, EpochMs] = field(default_factory=dict)  # since when, by the gateway's
+
+    def notice(self, ledger: Ledger, now: EpochMs, margin: float) -> None:
+        """Take down what has run out. `margin` in seconds."""
+        for nonce, claim in ledger.claims.items():
+            until, elapsed = parse_instant(claim.until), self.clock.elapsed()
+            if until <= now or nonce in self.lapsed:
+                continue
+            length = (until - parse_instant(claim.at)) / 1000
+            if elapsed - self.seen.setdefault(nonce, elapsed) > length + margin:
+                self.lapsed[nonce] = now

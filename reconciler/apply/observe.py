@@ -1,19 +1,31 @@
-"""How started instances fare: from what the service says to final states, recorded once."""
+"""How started instances fare: from what the service says to final states, recorded once.
 
-from collections import Counter
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+An end is recorded only if the instance that shows it is the run's for certain (`instances`), and
+that an instance is gone only after it was missing several times, by its id and in a whole search.
+"""
 
-from reconciler.apply.evidence import SECOND_MS, search_window
-from reconciler.apply.ports import Gateway, Instance, LookedUp, Sought
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from reconciler.apply.evidence import search_window
+from reconciler.apply.instances import Told, tell
+from reconciler.apply.looking import Look, start_of
+from reconciler.apply.ports import Instance, Sought
 from reconciler.errors import GatewayError, LedgerError
 from reconciler.ledger import Ledger, Record, RunState, events
 from reconciler.ledger.statuses import FINAL, NOT_FOUND, status_name
 from reconciler.model import EpochMs, InstanceId, RunId
 from reconciler.times import format_instant, parse_instant
 
-MOST_REQUESTS = 300  # of one look; what is left is the next apply's
-MOST_SHARED = 20  # runs that share an instance id with another; each takes a whole search
+MOST_REQUESTS = 300  # of one look; what is left is the next one's
+MOST_SEARCHES = 20  # whole searches of one look, each of one flow and minute
+MISSING_LOOKS = 2  # that must miss an instance after the first one, before a whole search does
+
+_Item = TypeVar("_Item")
+Minute = tuple[int, int]  # flow, and where the search window of the trigger time begins
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,8 +33,11 @@ class Observation:
     """What one look at the service brought."""
 
     ended: Sequence[events.Observed]  # to be recorded
-    statuses: Mapping[RunId, str]  # EnOS's names, of every run that was seen, ended or not
-    failure: str | None = None  # why not every run was
+    statuses: Mapping[
+        RunId, str
+    ]  # EnOS's names, of every run whose instance is known, ended or not
+    untold: Mapping[RunId, str] = field(default_factory=dict)  # that cannot be told later either
+    failure: str | None = None  # why not every run was seen
 
 
 def unfinished(ledger: Ledger, now: EpochMs) -> list[Record]:
@@ -34,81 +49,190 @@ def unfinished(ledger: Ledger, now: EpochMs) -> list[Record]:
 
 def is_unfinished(record: Record) -> bool:
     """Whether the run was started, and no end of its instance is recorded."""
-    return record.state(record.until) is RunState.TRIGGERED and bool(record.instances)
+    return record.state(record.until) is RunState.TRIGGERED and bool(record.starts)
 
 
-async def observe(
-    records: Sequence[Record],
-    gateway: Gateway,
-    ledger: Ledger,
-    *,
-    settle_seconds: float,
-    now: Callable[[], EpochMs],
-) -> Observation:
-    """Ask the service about the runs, once. `now` is no later than the gateway's time."""
+async def observe(records: Sequence[Record], look: Look) -> Observation:
+    """Ask the service about the runs, once."""
     if not records:
         return Observation(ended=[], statuses={})
-    began = now()
-    shared = shared_instances(ledger)
-    looked_up = await _look_up(records, gateway, shared)
-    own, failure = await _look_up_sharing(records, gateway, shared)
-    statuses: dict[RunId, int | str] = {}
-    for record in records:
-        found = own.get(record.run, looked_up.instances.get(record.instances[0]))
-        if found:
-            status = status_of(record, found, shared=record.instances[0] in shared)
-            statuses |= {} if status is None else {record.run: status}
-        elif found is not None and _must_show(record, settle_seconds) <= began:
-            statuses[record.run] = NOT_FOUND
-    at = format_instant(now())
-    return Observation(
-        ended=[
-            events.Observed(
-                v=events.VERSION,
-                at=at,
-                run=record.run,
-                status=statuses[record.run],
-                claim=record.claim,
-            )
-            for record in records
-            if record.run in statuses and _is_news(record, statuses[record.run])
-        ],
-        statuses={run: status_name(status) for run, status in statuses.items()},
-        failure=looked_up.failure or failure,
-    )
+    return await _Observing(records, look).observe()
 
 
-async def _look_up(
-    records: Sequence[Record], gateway: Gateway, shared: Container[InstanceId]
-) -> LookedUp:
-    """Look those up together that have an instance id of their own."""
-    sought = [
-        Sought(id=one.instances[0], trigger_time=one.trigger_time)
-        for one in records
-        if one.instances[0] not in shared
-    ]
-    return await gateway.look_up(sought, MOST_REQUESTS)
+class _Observing:
+    """One look at many runs."""
 
+    def __init__(self, records: Sequence[Record], look: Look) -> None:
+        self._look = look
+        self._began = look.now()
+        self._failures: list[str] = []
+        self._told: dict[RunId, Told] = {}
+        self._missing: list[Record] = []
+        self._got: dict[RunId, Sequence[Instance]] = {}  # by id, where others may share it
+        self._records: list[Record] = []
+        for record in records:
+            reason = look.elsewhere(record)
+            if reason is None:
+                self._records.append(record)
+            else:
+                self._failures.append(f"{record.run}: {reason}")
 
-async def _look_up_sharing(
-    records: Sequence[Record], gateway: Gateway, shared: Container[InstanceId]
-) -> tuple[dict[RunId, tuple[Instance, ...]], str | None]:
-    """Look the others up by a whole search for each, and say what hindered it.
+    async def observe(self) -> Observation:
+        """Look them all up, and look closer wherever something would be recorded."""
+        closer = await self._look_up()
+        await self._search(closer)
+        gone = await self._gone()
+        at = format_instant(self._look.now())
+        statuses: dict[RunId, int | str] = {
+            run: told.status for run, told in self._told.items() if told.status is not None
+        }
+        statuses |= {record.run: NOT_FOUND for record in gone}
+        return Observation(
+            ended=[
+                events.Observed(
+                    v=events.VERSION,
+                    at=at,
+                    run=record.run,
+                    status=statuses[record.run],
+                    claim=record.starts[0].claim,
+                )
+                for record in self._records
+                if record.run in statuses and _is_news(record, statuses[record.run])
+            ],
+            statuses={run: status_name(status) for run, status in statuses.items()},
+            untold={run: told.reason for run, told in self._told.items() if told.for_good},
+            failure=self._failure(),
+        )
 
-    By id the service shows only one of the instances that share it, and perhaps the wrong one.
-    """
-    found: dict[RunId, tuple[Instance, ...]] = {}
-    sharing = [one for one in records if one.instances[0] in shared]
-    for record in sharing[:MOST_SHARED]:
-        if record.flow_id is None:
-            continue
+    async def _look_up(self) -> list[Record]:
+        """Ask about all in few requests; gives those that take a whole search to tell."""
+        sought = {
+            one.instances[0]: Sought(id=one.instances[0], trigger_time=one.trigger_time)
+            for one in self._records
+        }
+        looked_up = await self._look.gateway.look_up(
+            list(sought.values()), MOST_REQUESTS, self._look.turn
+        )
+        if looked_up.failure is not None:
+            self._failures.append(looked_up.failure)
+        closer = []
+        for record in self._records:
+            id_ = record.instances[0]
+            listed = looked_up.instances.get(id_)
+            if listed is None:
+                continue
+            shared = len(self._look.known.owners(id_)) > 1
+            if not listed and not shared:
+                self._missing.append(record)
+            elif shared or (id_ not in looked_up.whole and _may_have_ended(listed)):
+                self._got[record.run] = listed
+                closer.append(record)
+            else:
+                self._tell(record, listed)
+        return closer
+
+    async def _search(self, records: Sequence[Record]) -> None:
+        """Search the minutes of the runs wholly, each once."""
+        minutes: dict[Minute, list[Record]] = defaultdict(list)
+        for record in records:
+            if record.flow_id is not None:
+                start, _ = search_window(record.trigger_time)
+                minutes[record.flow_id, start].append(record)
+        chosen = _rotated(list(minutes), self._look.turn)
+        if len(chosen) > MOST_SEARCHES:
+            left = sum(len(minutes[minute]) for minute in chosen[MOST_SEARCHES:])
+            self._failures.append(f"{left} runs are left for the next look")
+        gate = asyncio.Semaphore(self._look.environment.limits.concurrency)
+
+        async def one(minute: Minute) -> None:
+            async with gate:
+                await self._search_minute(minutes[minute])
+
+        async with asyncio.TaskGroup() as searches:
+            for minute in chosen[:MOST_SEARCHES]:
+                searches.create_task(one(minute))
+
+    async def _search_minute(self, records: Sequence[Record]) -> None:
         try:
-            listed = await gateway.search(record.flow_id, *search_window(record.trigger_time))
+            listed = await self._whole(records)
         except GatewayError as error:
-            return found, str(error)
-        same = tuple(one for one in listed if one.id == record.instances[0])
-        found |= {record.run: same} if same else {}
-    return found, None
+            self._failures.append(str(error))
+            return
+        for record in records:
+            its = [one for one in listed if one.id == record.instances[0]]
+            seen = its or self._got.get(record.run, ())
+            if seen:
+                self._tell(record, seen)
+            else:
+                self._missing.append(record)
+
+    async def _whole(self, records: Sequence[Record]) -> Sequence[Instance]:
+        """Everything that is listed in the minute of those runs. Raises GatewayError."""
+        flow_id = records[0].flow_id
+        windows = [search_window(record.trigger_time) for record in records]
+        assert flow_id is not None  # noqa: S101 - its caller left those out
+        return await self._look.gateway.search(
+            flow_id, windows[0][0], EpochMs(max(end for _, end in windows))
+        )
+
+    def _tell(self, record: Record, listed: Sequence[Instance]) -> None:
+        start = start_of(record)
+        if start is None:
+            return
+        told = tell(record, start, listed, self._look.known, self._look.suspect)
+        self._told[record.run] = told
+        if told.status is None and told.reason:
+            self._failures.append(f"how {record.run} fares cannot be told: {told.reason}")
+
+    async def _gone(self) -> list[Record]:
+        """Those that stay missing, by id and then in a whole search, over the time to show up."""
+        settle = self._look.environment.gateway.settle
+        due = [one for one in self._missing if _must_show(one, settle) <= self._began]
+        wanted = _rotated(due, self._look.turn)[:MOST_SEARCHES]
+        if len(due) > len(wanted):
+            self._failures.append(f"{len(due) - len(wanted)} missing instances are left for later")
+        for _ in range(MISSING_LOOKS if wanted else 0):
+            await self._look.pause(settle / MISSING_LOOKS)
+            wanted = await self._still_missing(wanted)
+        return [record for record in wanted if await self._is_unlisted(record)]
+
+    async def _still_missing(self, records: Sequence[Record]) -> list[Record]:
+        async def asked(id_: InstanceId) -> bool:
+            try:
+                return await self._look.gateway.instance(id_) is None
+            except GatewayError as error:
+                self._failures.append(str(error))
+                return False
+
+        answers = await asyncio.gather(*(asked(record.instances[0]) for record in records))
+        return [record for record, missing in zip(records, answers, strict=True) if missing]
+
+    async def _is_unlisted(self, record: Record) -> bool:
+        if record.flow_id is None:
+            return False
+        try:
+            listed = await self._whole([record])
+        except GatewayError as error:
+            self._failures.append(str(error))
+            return False
+        return not any(one.id == record.instances[0] for one in listed)
+
+    def _failure(self) -> str | None:
+        if not self._failures:
+            return None
+        more = f" (and {len(self._failures) - 1} more)" if len(self._failures) > 1 else ""
+        return f"{self._failures[0]}{more}"
+
+
+def _rotated(items: Sequence[_Item], turn: int) -> list[_Item]:
+    """The items, beginning with others each time, so that none is left out for ever."""
+    first = turn * MOST_SEARCHES % len(items) if items else 0
+    return [*items[first:], *items[:first]]
+
+
+def _may_have_ended(listed: Iterable[Instance]) -> bool:
+    """Whether anything that is listed has ended: who else has the id, only a whole search shows."""
+    return any(one.status is not None and status_name(one.status) in FINAL for one in listed)
 
 
 def _is_news(record: Record, status: int | str) -> bool:
@@ -116,40 +240,6 @@ def _is_news(record: Record, status: int | str) -> bool:
     if name == NOT_FOUND and record.has_failed:
         return False  # that the service has forgotten it takes nothing from how it ended
     return name in FINAL and name != record.status
-
-
-def status_of(record: Record, found: Iterable[Instance], *, shared: bool) -> int | None:
-    """The status of the run's instance; None where it cannot be told.
-
-    Two starts of a flow in one minute may be given one id. So an instance that was created before
-    the run was claimed is another's, though it may be the only one that is listed yet; and
-    instances that disagree tell nothing.
-    """
-    listed = list(found)
-    candidates = [
-        one
-        for one in listed
-        if not _is_older(record, one) and one.flow_id in {None, record.flow_id}
-    ]
-    if shared or len(listed) > 1:
-        candidates = [one for one in candidates if _is_placed(record, one)]
-    statuses = {one.status for one in candidates}
-    return statuses.pop() if len(statuses) == 1 else None
-
-
-def _is_placed(record: Record, instance: Instance) -> bool:
-    """Whether it can be told at all which was first, the claim or the instance."""
-    return record.claimed_at is not None and instance.created_latest is not None
-
-
-def _is_older(record: Record, instance: Instance) -> bool:
-    """Whether the instance was certainly there before the run's claim, and nobody named it."""
-    if record.claimed_at is None or instance.created_latest is None:
-        return False
-    if isinstance(record.evidence, dict) and "resolvedBy" in record.evidence:
-        return False
-    claimed_at = parse_instant(record.claimed_at)
-    return instance.created_latest < claimed_at - claimed_at % SECOND_MS
 
 
 def _must_show(record: Record, settle_seconds: float) -> EpochMs:
@@ -166,9 +256,3 @@ def _instant(text: str) -> EpochMs:
         return parse_instant(text)
     except ValueError as error:
         raise LedgerError(f"the ledger holds a time that {error}: {text!r}") from None
-
-
-def shared_instances(ledger: Ledger) -> frozenset[InstanceId]:
-    """The instance ids that the ledger has for more than one run."""
-    counts = Counter(id_ for record in ledger.records.values() for id_ in record.instances)
-    return frozenset(id_ for id_, number in counts.items() if number > 1)

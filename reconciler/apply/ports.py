@@ -72,7 +72,9 @@ class Instance:
     created_latest: EpochMs | None  # the latest that the stamp can mean, should it be in UTC
     parameters: Parameters | None
     status: int | None  # EnOS FlowInstance status, -1 to 10
-    carried: str = ""  # its parameters as the service wrote them, readable or not: a nonce in it tells
+    carried: str = (
+        ""  # its parameters as the service wrote them, readable or not: a nonce in it tells
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,10 +153,13 @@ class Gateway(Protocol):
     async def instance(self, instance: InstanceId) -> Instance | None:
         """One instance by id; None if the service says that it has none. Raises GatewayError."""
 
-    async def look_up(self, sought: Sequence[Sought], most_requests: int) -> LookedUp:
+    async def look_up(
+        self, sought: Sequence[Sought], most_requests: int, turn: int = 0
+    ) -> LookedUp:
         """How those instances fare, in few requests: searches that cover many, ids for the rest.
 
-        The first are the first to be asked for, should `most_requests` not do for all.
+        Should `most_requests` not do for all, `turn` says with which of them to begin: a caller
+        that counts it up leaves none out for ever.
         """
 
     async def flow(self, flow_id: int) -> Flow | None:

@@ -6,6 +6,8 @@ is recorded as such. docs/exactly-once.md shows why that is enough.
 """
 
 import asyncio
+from collections import Counter
+from collections.abc import Sequence
 from statistics import fmean
 
 from reconciler.apply.batch import FIRST_GUESS_SECONDS, capacity, choose_batch
@@ -14,22 +16,25 @@ from reconciler.apply.flows import check_flows, flows_of
 from reconciler.apply.guards import refuse_stale
 from reconciler.apply.knowledge import Knowledge
 from reconciler.apply.lease import ServiceClock
+from reconciler.apply.looking import STAMP_MS
+from reconciler.apply.minutes import Before, look_before, shares_a_minute
 from reconciler.apply.observe import unfinished
 from reconciler.apply.patience import Patience
 from reconciler.apply.ports import Gateway, Options, Ports
 from reconciler.apply.preflight import check_clock, check_zone
 from reconciler.apply.result import ApplyResult
-from reconciler.apply.settle import Doubt, Search, settle
+from reconciler.apply.settle import Doubt, settle
 from reconciler.apply.start import Batch, start_batch
 from reconciler.apply.steps import Noted, Settled, Waiting
 from reconciler.apply.waiting import waits_for, worth_waiting_for
 from reconciler.configuration import Environment
 from reconciler.errors import ConfigurationError, GatewayError, GitError
 from reconciler.ledger import events
-from reconciler.model import EpochMs, Run
+from reconciler.model import EpochMs, Run, RunId
 from reconciler.plan import Action, Plan, PlannedRun
 
 DAY_MS = 86_400_000
+FAILED_LOOKS = 3  # at a run's minute before its claim, until it is left to the next apply
 FRESH_SECONDS = 2.0  # within them, clocks that drift do not drift apart by anything that counts
 
 
@@ -85,6 +90,7 @@ class _Apply:
         self.patience = Patience(ports.clock, knowledge.options, ports.jitter)
         self.waiting: Waiting | None = None  # what was last said of it
         self.stuck = False  # the last batch started nothing
+        self.failed_looks: Counter[RunId] = Counter()  # before a claim, at the run's minute
 
     @property
     def environment(self) -> Environment:
@@ -100,18 +106,19 @@ class _Apply:
         plan = self.knowledge.plan(clock.earliest())
         times = [run.trigger_time for run in self.knowledge.triggers(plan)]
         check_zone(zone, self.environment, clock.earliest(), times)
-        await self.watch.look_at_all(gateway, clock)
+        await self.watch.look_at_all(self.knowledge.look(gateway, clock))
         plan = await self._checked(self.knowledge.plan(clock.earliest()), gateway, clock)
         while not self.ports.stop.is_set():
             self.knowledge.guard(plan)
             if await self._settle(plan, gateway, clock):
                 plan = self.knowledge.plan(clock.earliest())
-            if await self.watch.cancel(plan, gateway, clock):
+            if await self.watch.cancel(plan, self.knowledge.look(gateway, clock)):
                 plan = self.knowledge.plan(clock.earliest())
             batch = self.knowledge.claims.adopt(plan)
             if batch is None and (runs := self._choose(plan)):
                 clock = await self._ask_again(gateway, clock)
-                batch = await self.knowledge.claims.make(runs, clock)
+                runs, before = await self._look_before(runs, gateway, clock)
+                batch = await self.knowledge.claims.make(runs, clock, before) if runs else None
             elif batch is None:
                 if not await self._wait(plan, gateway, clock):
                     break
@@ -133,13 +140,41 @@ class _Apply:
     def _result(self, plan: Plan) -> ApplyResult:
         return self.knowledge.result(plan, interrupted=self.ports.stop.is_set())
 
-    def _choose(self, plan: Plan) -> tuple[Run, ...]:
+    def _choose(self, plan: Plan) -> Sequence[Run]:
         """Choose the next batch; none where trying again at once is no use."""
         if self.stuck:
             return ()
         limits = self.environment.limits
         room = capacity(limits, self.environment.gateway.timeout, self.request_seconds)
-        return choose_batch(self.knowledge.startable(plan), room)
+        startable = self.knowledge.startable(plan)
+        tried = [run for run in startable if self.failed_looks[run.id] < FAILED_LOOKS]
+        return choose_batch(tried, room)
+
+    async def _look_before(
+        self, runs: Sequence[Run], gateway: Gateway, clock: ServiceClock
+    ) -> tuple[Sequence[Run], Before | None]:
+        """Look at the minutes that are known to be shared; give what may be claimed after that.
+
+        Without a look, a lost answer could not be told from what stands there already. So where
+        the service cannot be searched, those runs are left to a later look, or the next apply.
+        """
+        look = self.knowledge.look(gateway, clock)
+        sharing = [run for run in runs if shares_a_minute(run, look)]
+        if not sharing:
+            return runs, None
+        try:
+            before = await look_before(sharing, look, clock.latest)
+        except GatewayError as error:
+            self.failed_looks.update(run.id for run in sharing)
+            message = f"{len(sharing)} run(s) are not claimed before their minutes can be searched"
+            self.ports.progress(Noted(message=f"{message}: {error}"))
+            return [run for run in runs if run not in sharing], None
+        while before is not None and before.seen and not self.ports.stop.is_set():
+            missing = STAMP_MS - (clock.earliest() - before.at)
+            if missing <= 0:
+                break
+            await self._sleep(missing / 1000)
+        return runs, before
 
     async def _start(self, batch: Batch, gateway: Gateway) -> None:
         try:
@@ -154,16 +189,8 @@ class _Apply:
 
     async def _settle(self, plan: Plan, gateway: Gateway, clock: ServiceClock) -> bool:
         """Look once for every run in doubt and take down what is certain; whether anything was."""
-        search = Search(
-            gateway=gateway,
-            ledger=self.branch.ledger,
-            settle_seconds=self.environment.gateway.settle,
-            correlation=self.environment.gateway.correlation_parameter,
-            now=clock.earliest,
-            concurrency=self.environment.limits.concurrency,
-        )
-        settled = False
-        for found in await settle(plan.of_action(Action.RESOLVE), search):
+        settled, doubts = False, plan.of_action(Action.RESOLVE)
+        for found in await settle(doubts, self.knowledge.look(gateway, clock)) if doubts else ():
             if isinstance(found, Doubt):
                 self.knowledge.doubts[found.planned.id] = found
                 continue
@@ -191,7 +218,8 @@ class _Apply:
             self.waiting = waiting
         await self._sleep(self.patience.pause(until, now))
         await self._refetch(patient=bool(awaited))
-        if await self.watch.look(self.watch.due(awaited, clock.earliest()), gateway, clock):
+        due = self.watch.due(awaited, clock.earliest())
+        if due and await self.watch.look(due, self.knowledge.look(gateway, clock)):
             self.patience.something_ended()
             self.stuck = False
         return True

@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from reconciler.apply.branch import Branch
+from reconciler.apply.evidence import Known
 from reconciler.apply.lease import ServiceClock
+from reconciler.apply.looking import Look, by_id
 from reconciler.apply.observe import observe, unfinished
 from reconciler.apply.ports import Ports
 from reconciler.ledger import Ledger, Record
@@ -37,13 +39,17 @@ async def refresh(
     if _wanted(ledger, EpochMs(ports.clock.wall() + _DAY_MS), is_wanted, again=again):
         async with ports.open_gateway(environment) as gateway:
             clock = await ServiceClock.ask(gateway, ports.clock)
-            observation = await observe(
-                _wanted(ledger, clock.earliest(), is_wanted, again=again),
-                gateway,
-                ledger,
-                settle_seconds=environment.gateway.settle,
+            look = Look(
+                gateway=gateway,
+                environment=environment,
+                ledger=ledger,
+                declared=by_id(branch.snapshot.declared.runs),
                 now=clock.earliest,
+                known=Known([ledger]),
+                turn=clock.stamp // _TURN_MS,
             )
+            wanted = _wanted(ledger, clock.earliest(), is_wanted, again=again)
+            observation = await observe(wanted, look)
         branch.pending += observation.ended
         ended = len(observation.ended)
         await branch.record()
@@ -58,6 +64,7 @@ async def refresh(
 
 
 _DAY_MS = 86_400_000
+_TURN_MS = 1_000  # one call of the command seldom follows another within that
 
 
 def _wanted(

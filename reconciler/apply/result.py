@@ -26,6 +26,7 @@ class ApplyResult:
     uncancelled: Sequence[PlannedRun] = ()  # asked to be cancelled, and nobody can tell
     failed: Sequence[PlannedRun] = ()  # of those waited for: ended badly, and no attempt is left
     unfinished: Sequence[Record] = ()  # of those waited for: the time was used up before they ended
+    twice: Sequence[Record] = ()  # of the whole ledger: two starts are known, nobody settled it
     interrupted: bool = False
 
     def of_kind(self, kind: type[Outcome]) -> list[RunId]:
@@ -37,7 +38,7 @@ def exit_code(result: ApplyResult) -> ExitCode:
     """Interrupted before in doubt before refused: what a pipeline must react to first."""
     if result.interrupted:
         return ExitCode.INTERRUPTED
-    if result.doubts:
+    if result.doubts or result.twice:
         return ExitCode.IN_DOUBT
     problems = (result.unstarted, result.refused, result.uncancelled, result.failed)
     return ExitCode.PROBLEM if any((*problems, result.unfinished)) else ExitCode.OK

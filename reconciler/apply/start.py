@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from reconciler.apply.batch import by_flow
+from reconciler.apply.evidence import MINUTE_MS, Known, author
 from reconciler.apply.lease import Lease
 from reconciler.apply.ports import (
     Connection,
@@ -22,7 +23,7 @@ from reconciler.apply.ports import (
 )
 from reconciler.apply.steps import Progress, Settled
 from reconciler.ledger import events
-from reconciler.model import ClaimId, Run, RunId
+from reconciler.model import ClaimId, InstanceId, Run, RunId
 from reconciler.times import format_instant
 
 FIRST_PAUSE_SECONDS = 0.25
@@ -41,7 +42,9 @@ class Batch:
     progress: Progress
     stop: asyncio.Event
     jitter: Callable[[], float]  # in [0, 1)
+    margin: float  # seconds that the gateway's clock may be off its course
     correlation: str | None = None  # the parameter that names the run and its claim on the wire
+    known: Known = field(default_factory=lambda: Known(()))  # from when the claim was made
     outcomes: dict[RunId, Outcome] = field(default_factory=dict)
     posting: set[RunId] = field(default_factory=set)  # a POST has left and not been answered
     request_seconds: list[float] = field(default_factory=list)
@@ -91,9 +94,14 @@ async def start_batch(batch: Batch, gateway: Gateway, concurrency: int) -> None:
     more; cancelling breaks them off.
     """
     flows = deque(by_flow(batch.runs))
-    async with asyncio.TaskGroup() as workers:
-        for _ in range(min(concurrency, len(flows))):
-            workers.create_task(_work(batch, flows, gateway))
+    watch = asyncio.create_task(batch.lease.watch(gateway, margin=batch.margin))
+    try:
+        async with asyncio.TaskGroup() as workers:
+            for _ in range(min(concurrency, len(flows))):
+                workers.create_task(_work(batch, flows, gateway))
+    finally:
+        watch.cancel()
+        await asyncio.gather(watch, return_exceptions=True)
 
 
 async def _work(batch: Batch, flows: deque[tuple[Run, ...]], gateway: Gateway) -> None:
@@ -111,6 +119,9 @@ async def _start(batch: Batch, run: Run, connection: Connection) -> Outcome:
             return batch.not_sent(run, f"{forbidden}{reason and '; last: '}{reason}")
         answer = await _post(batch, run, connection)
         match answer:
+            case Triggered() if (other := _whose(batch, run, answer.instance)) is not None:
+                seen = f"the answer names instance {answer.instance}, which is that of {other}"
+                return batch.unknown(run, seen)
             case Triggered():
                 # No earlier than the start: from then on the service must know the instance.
                 at = format_instant(batch.lease.clock.latest())
@@ -152,6 +163,8 @@ def _forbidden(batch: Batch, run: Run) -> str | None:
     """Why no POST may be sent now, or None. Asked once more right before the POST leaves."""
     if batch.stop.is_set():
         return "interrupted"
+    if batch.lease.jumped:
+        return f"the gateway's clock was set {_jump(batch.lease.jumped)} meanwhile"
     if not batch.lease.allows_start():
         return "the claim's time was used up"
     if run.not_after is not None and batch.lease.clock.latest() > run.not_after:
@@ -174,14 +187,31 @@ async def _post(
     return answer
 
 
-def authorship(correlation: str, run: RunId, claim: ClaimId) -> tuple[str, str]:
-    """The parameter by which an instance names the run and the claim that started it."""
-    return correlation, f"{run} {claim}"
+def _jump(seconds: float) -> str:
+    return f"{abs(seconds):.0f} s {'forward' if seconds > 0 else 'back'}"
+
+
+def _whose(batch: Batch, run: Run, instance: InstanceId) -> RunId | None:
+    """The run whose instance the answer names, so that it cannot be the answer to this start.
+
+    As where an answer comes twice on one connection. Runs of one flow and minute may share an id;
+    those of one claim are told apart by a search.
+    """
+    for outcome in batch.outcomes.values():
+        if isinstance(outcome, events.Triggered) and outcome.flow_instance_id == instance:
+            return outcome.run
+    for record, start in batch.known.owners(instance):
+        shares = record.flow_id == run.flow_id and (
+            record.trigger_time // MINUTE_MS == run.trigger_time // MINUTE_MS
+        )
+        if not shares and (record.run, start.claim) != (run.id, batch.claim):
+            return record.run
+    return None
 
 
 def with_authorship(run: Run, correlation: str, claim: ClaimId) -> Run:
     """The run as it is sent where a correlation parameter is configured; its digest stays."""
-    pair = authorship(correlation, run.id, claim)
+    pair = correlation, author(run.id, claim)
     return replace(run, parameters=(*run.parameters, pair))
 
 

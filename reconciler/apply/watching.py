@@ -5,9 +5,9 @@ from dataclasses import replace
 
 from reconciler.apply.branch import Branch
 from reconciler.apply.cancel import NotCancelled, cancel
-from reconciler.apply.lease import ServiceClock
+from reconciler.apply.looking import Look
 from reconciler.apply.observe import is_unfinished, observe, unfinished
-from reconciler.apply.ports import Gateway, Ports
+from reconciler.apply.ports import Ports
 from reconciler.apply.start import Outcome
 from reconciler.apply.steps import Noted, Settled, Watching
 from reconciler.ledger import Record, events
@@ -24,21 +24,16 @@ class Watch:
         self._branch = branch
         self._cancelled: set[RunId] = set()  # tried by this apply
         self._watched: set[RunId] = set()  # everything that was ever waited for
+        self._untold: dict[RunId, str] = {}  # whose end nobody can tell any more, and why
         self.observed: list[events.Observed] = []
         self.cancelled: list[events.Cancelled] = []
 
-    async def look(self, records: Sequence[Record], gateway: Gateway, clock: ServiceClock) -> bool:
+    async def look(self, records: Sequence[Record], look: Look) -> bool:
         """Observe the runs once and take down those that have ended; whether any had."""
-        environment, ledger = self._branch.snapshot.environment, self._branch.ledger
         # The branch may have been read anew since, and others have recorded their ends.
-        newest = (ledger.records[record.run] for record in records)
-        observation = await observe(
-            [record for record in newest if is_unfinished(record)],
-            gateway,
-            ledger,
-            settle_seconds=environment.gateway.settle,
-            now=clock.earliest,
-        )
+        newest = (look.ledger.records[record.run] for record in records)
+        observation = await observe([one for one in newest if is_unfinished(one)], look)
+        self._untold |= observation.untold
         self._branch.pending += observation.ended
         self.observed += observation.ended
         for event in observation.ended:
@@ -48,11 +43,11 @@ class Watch:
             self._ports.progress(Noted(message=reason))
         return bool(observation.ended)
 
-    async def look_at_all(self, gateway: Gateway, clock: ServiceClock) -> bool:
+    async def look_at_all(self, look: Look) -> bool:
         """Observe every started run whose time has come."""
-        return await self.look(unfinished(self._branch.ledger, clock.earliest()), gateway, clock)
+        return await self.look(unfinished(look.ledger, look.now()), look)
 
-    async def cancel(self, plan: Plan, gateway: Gateway, clock: ServiceClock) -> bool:
+    async def cancel(self, plan: Plan, look: Look) -> bool:
         """Cancel what the plan says and still runs, once in an apply; whether there was any."""
         wanted = [
             planned.record
@@ -62,15 +57,9 @@ class Watch:
         if not wanted:
             return False
         self._cancelled |= {record.run for record in wanted}
-        await self.look(wanted, gateway, clock)
+        await self.look(wanted, look)
         running = [self._branch.ledger.records[record.run] for record in wanted]
-        answers = await cancel(
-            [record for record in running if is_unfinished(record)],
-            gateway,
-            self._branch.ledger,
-            now=clock.earliest,
-            concurrency=self._branch.snapshot.environment.limits.concurrency,
-        )
+        answers = await cancel([record for record in running if is_unfinished(record)], look)
         for answer in answers:
             if isinstance(answer, NotCancelled):
                 text = f"{answer.run} was not cancelled: {answer.reason}"
@@ -80,7 +69,7 @@ class Watch:
                 self.cancelled.append(answer)
                 self._ports.progress(Settled(run=answer.run, event=answer))
         asked = {answer.run for answer in answers if isinstance(answer, events.Cancelled)}
-        await self.look([record for record in running if record.run in asked], gateway, clock)
+        await self.look([record for record in running if record.run in asked], look)
         return True
 
     def awaited(
@@ -94,6 +83,7 @@ class Watch:
             record
             for record in ledger.records.values()
             if is_unfinished(record)
+            and record.run not in self._untold
             and (record.run in started or not needed.isdisjoint(with_parents(run_name(record.run))))
         ]
         self._watched |= {record.run for record in found}

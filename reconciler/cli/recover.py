@@ -18,5 +18,6 @@ def command(file: Path) -> ExitCode:
     """
     from reconciler.cli.settling import recover_file
 
-    click.echo(recover_file(current_options(), file))
-    return ExitCode.OK
+    words, code = recover_file(current_options(), file)
+    click.echo(words)
+    return code

@@ -9,7 +9,7 @@ import click
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.reading import Workspace, read_ledgers
 from reconciler.configuration import Environment
-from reconciler.errors import ReconcilerError
+from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.ledger import Ledger, Record, RunState
 from reconciler.machine import LocalClock
 from reconciler.model import Declared, EpochMs, Run, RunId, first_attempt
@@ -94,6 +94,12 @@ class StatusReport:
         named = bool(meant)
         return cls(rows=chosen, named=named, detailed=named and one_each, options=options)
 
+    @property
+    def exit_code(self) -> ExitCode:
+        """In doubt where a run that is shown was started twice, and nobody has settled that."""
+        twice = any(row.started_twice for _, rows in self.rows for row in rows)
+        return ExitCode.IN_DOUBT if twice else ExitCode.OK
+
     def shown(self, form: str) -> str:
         """The report in one of the formats that `status` offers."""
         if form == "json":
@@ -175,6 +181,8 @@ def _recorded(record: Record, run: Run | None, ledger: Ledger, now: EpochMs) -> 
         status=record.status,
         cancelled=record.cancelled,
         error=record.error,
+        starts=record.starts,
+        started_twice=record.started_twice,
         labels=run.labels if run else {},
         evidence=record.evidence,
         until=record.until or None,

@@ -6,12 +6,12 @@ from pathlib import Path
 from reconciler.apply.branch import Branch
 from reconciler.cli.opening import Shared, silent
 from reconciler.cli.options import CommonOptions
-from reconciler.errors import ReconcilerError
+from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.git import Git
 from reconciler.ledger import events
 from reconciler.machine import LocalClock
 from reconciler.model import InstanceId, RunId
-from reconciler.resolve import Decision, recover, resolve
+from reconciler.resolve import Decision, Recovered, recover, resolve
 
 
 def resolve_run(
@@ -32,20 +32,25 @@ def resolve_run(
     return f"{run} is recorded as triggered: {triggered}"
 
 
-def recover_file(options: CommonOptions, file: Path) -> str:
-    """Feed a rescue file back, and say how much of it was missing."""
+def recover_file(options: CommonOptions, file: Path) -> tuple[str, ExitCode]:
+    """Feed a rescue file back, and say how much of it was missing, and what was started twice."""
     shared = Shared.find(options)
     try:
         lost = list(events.decode(file.read_bytes(), str(file)))
     except OSError as error:
         raise ReconcilerError(f"{file} cannot be read: {error.strerror}") from None
 
-    async def feed() -> int:
+    async def feed() -> Recovered:
         ports = shared.ports(silent, asyncio.Event())
         return await recover(lost, await Branch.open(ports))
 
-    missing = asyncio.run(feed())
-    return f"{len(lost)} events in {file}: {missing} recorded, the ledger held the others already"
+    recovered = asyncio.run(feed())
+    lines = [
+        f"{len(lost)} events in {file}: {recovered.missing} recorded, the ledger held the others "
+        "already",
+        *(f"{record.run}: {record.error}" for record in recovered.twice),
+    ]
+    return "\n".join(lines), ExitCode.IN_DOUBT if recovered.twice else ExitCode.OK
 
 
 def _person(git: Git) -> str:

@@ -50,4 +50,4 @@ def command(
     wanted = Filter.of(runs=runs, states=states, labels=labels)
     report = report_status(current_options(), wanted, offline=offline, refreshed=refresh)
     click.echo(report.shown(form), nl=False)
-    return ExitCode.OK
+    return report.exit_code

@@ -38,6 +38,21 @@ class ClaimedRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     stagger: int = 0  # milliseconds by which the trigger time was moved; the digest is without
 
 
+class Service(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Whom a claim's starts are sent to, and on whose behalf: nobody else can be asked about them."""
+
+    org_id: str
+    gateway: str  # URL, in the form that `reconciler.configuration.service_of` gives it
+    user_id: str
+
+
+class Seen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An instance that stood in a run's minute before the run was claimed, so it is not the run's."""
+
+    id: InstanceId
+    created: EpochMs | None = None  # as the service stamped it
+
+
 class Claim(_Event, frozen=True, kw_only=True):
     """These runs are about to be started by this applier and by nobody else before `until`."""
 
@@ -46,6 +61,10 @@ class Claim(_Event, frozen=True, kw_only=True):
     until: str  # RFC 3339, by the gateway's clock
     commit: str  # whose manifests the claim was derived from
     runs: dict[RunId, ClaimedRun]
+    service: Service | None = None  # None: recorded before claims named it
+    correlation: str | None = None  # the parameter in which each start carries this claim's nonce
+    before: tuple[Seen, ...] = ()  # what stood in the minutes that were looked at before the claim
+    looked_at: str | None = None  # no earlier than that look; None: nobody looked
 
 
 class Triggered(_Event, frozen=True, kw_only=True):
@@ -58,6 +77,7 @@ class Triggered(_Event, frozen=True, kw_only=True):
     trigger_time: EpochMs
     flow_instance_id: InstanceId
     evidence: Any = None  # how it is known, where not from the answer to the start itself
+    inferred: bool = False  # neither the answer nor a nonce says so: it alone was possible
 
 
 class Rejected(_Event, frozen=True, kw_only=True):

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Self
 
+import msgspec
+
 from reconciler.errors import LedgerError
 from reconciler.ledger.events import Absent, Claim, ClaimedRun, Event, Rejected, Unknown
 from reconciler.ledger.outcomes import LOST, Outcome, kind_of, with_outcome
@@ -40,6 +42,18 @@ class Ledger:
                 _check_claimed(event, claims)
                 records[event.run] = with_outcome(records.get(event.run), event)
         return type(self)(records, claims, length)
+
+    def with_lapsed(self, lapsed: Mapping[ClaimId, EpochMs]) -> Self:
+        """This ledger, with those claims expired since then at the latest."""
+        if not lapsed:
+            return self
+        records = {
+            run: msgspec.structs.replace(record, until=min(record.until, lapsed[record.claim]))
+            if record.claim is not None and record.claim in lapsed
+            else record
+            for run, record in self.records.items()
+        }
+        return type(self)(records, self.claims, self.length)
 
     def holds(self, event: Event) -> bool:
         """Whether the ledger already says what the event says."""

@@ -1,5 +1,6 @@
 """What one more outcome does to what is known of a run."""
 
+from collections.abc import Sequence
 from typing import assert_never
 
 import msgspec
@@ -15,7 +16,7 @@ from reconciler.ledger.events import (
     Triggered,
     Unknown,
 )
-from reconciler.ledger.records import STARTED, Phase, Record
+from reconciler.ledger.records import STARTED, UNSETTLED, Phase, Record, Start
 from reconciler.ledger.statuses import FAILED, SUCCEEDED, status_name
 from reconciler.model import EpochMs
 
@@ -51,34 +52,60 @@ def with_outcome(record: Record | None, event: Outcome) -> Record:
 
 
 def _triggered(record: Record | None, event: Triggered) -> Record:
-    instances = record.instances if record else ()
-    if record is not None and event.flow_instance_id in instances:
+    """Add the start to those that are known: each is a claim's, whatever its instance is called."""
+    starts = record.starts if record else ()
+    claim = event.claim or (record.claim if record else None)
+    start = Start(
+        claim=claim, instance=event.flow_instance_id, at=event.at, inferred=event.inferred
+    )
+    if record is not None and any(_is_the_same(start, one) for one in starts):
         return record
+    # What was inferred for an older claim was this start's instance.
+    starts = (*(one for one in starts if not _is_the_same(one, start)), start)
+    late = record is not None and record.phase in UNSETTLED and claim != record.claim
+    if record is not None and (late or record.phase in STARTED):
+        # A late applier's start. What came of the newest claim is as unknown, or known, as before.
+        return msgspec.structs.replace(record, starts=starts, error=_twice(starts))
     return Record(
         run=event.run,
         phase=Phase.TRIGGERED,
         digest=event.digest,
         trigger_time=event.trigger_time,
         flow_id=event.flow_id,
-        claim=event.claim or (record.claim if record else None),
+        claim=claim,
         claimed_at=record.claimed_at if record else None,
         until=record.until if record else EpochMs(0),
-        instances=(*instances, event.flow_instance_id),
-        triggered_at=event.at,
-        error=f"started twice: also as {', '.join(instances)}" if instances else None,
+        starts=starts,
+        error=_twice(starts),
         evidence=event.evidence,
     )
 
 
+def _is_the_same(one: Start, other: Start) -> bool:
+    """Whether the first says no more than the other: an inferred start is not told from others."""
+    return one.instance == other.instance and (one.inferred or one.claim == other.claim)
+
+
+def _twice(starts: Sequence[Start]) -> str | None:
+    """What there is to say where a run has more than one start."""
+    if len(starts) < 2:  # noqa: PLR2004 - "twice" begins at two
+        return None
+    each = (f"as {one.instance} under claim {one.claim or 'unknown'}" for one in starts)
+    return f"started twice: {' and '.join(each)}"
+
+
 def _not_started(record: Record, event: Rejected | Unknown | Absent) -> Record:
     match event:
+        case Unknown():
+            return msgspec.structs.replace(
+                record, phase=Phase.UNKNOWN, error=_twice(record.starts), evidence=event.seen
+            )
+        case Rejected() | Absent() if record.starts:
+            # This claim has started nothing, but a late applier of an older one has.
+            return _as_started(record)
         case Rejected():
             return msgspec.structs.replace(
                 record, phase=Phase.REJECTED, error=f"{event.code}: {event.message}"
-            )
-        case Unknown():
-            return msgspec.structs.replace(
-                record, phase=Phase.UNKNOWN, error=None, evidence=event.seen
             )
         case Absent():
             return msgspec.structs.replace(
@@ -86,6 +113,16 @@ def _not_started(record: Record, event: Rejected | Unknown | Absent) -> Record:
             )
         case _:
             assert_never(event)
+
+
+def _as_started(record: Record) -> Record:
+    return msgspec.structs.replace(
+        record,
+        phase=Phase.TRIGGERED,
+        claim=record.starts[0].claim,
+        error=_twice(record.starts),
+        evidence=None,
+    )
 
 
 def _of_instance(record: Record, event: Observed | Cancelled) -> Record:
@@ -107,19 +144,26 @@ def _of_instance(record: Record, event: Observed | Cancelled) -> Record:
 
 
 def _resolved(record: Record, event: Resolved) -> Record:
+    if record.started_twice and event.triggered in record.instances:
+        return _chosen(record, event)
     if record.phase in STARTED or event.claim not in {None, record.claim}:
         return record  # somebody judged a claim that is not the newest any more
     settled = {"resolvedBy": event.by, "reason": event.reason}
+    if event.triggered is None and record.starts:
+        return _as_started(record)
     if event.triggered is None:
         return msgspec.structs.replace(record, phase=Phase.ABSENT, error=None, evidence=settled)
+    start = Start(claim=record.claim, instance=event.triggered, at=event.at)
+    starts = (*record.starts, start)
     return msgspec.structs.replace(
-        record,
-        phase=Phase.TRIGGERED,
-        error=None,
-        instances=(event.triggered,),
-        triggered_at=event.at,
-        evidence=settled,
+        record, phase=Phase.TRIGGERED, error=_twice(starts), starts=starts, evidence=settled
     )
+
+
+def _chosen(record: Record, event: Resolved) -> Record:
+    """A person has seen that the run was started twice, and says which instance speaks for it."""
+    starts = sorted(record.starts, key=lambda one: one.instance != event.triggered)
+    return msgspec.structs.replace(record, starts=tuple(starts), acknowledged=True)
 
 
 def kind_of(event: Event) -> str:

@@ -39,6 +39,18 @@ UNSETTLED = frozenset({Phase.CLAIMED, Phase.UNKNOWN})
 STARTED = frozenset({Phase.TRIGGERED, Phase.SUCCEEDED, Phase.FAILED})
 
 
+class Start(msgspec.Struct, frozen=True, kw_only=True):
+    """One start of a run that is known: under which claim, and as which instance.
+
+    The instance alone does not tell two starts apart: a service may give both one id.
+    """
+
+    claim: ClaimId | None  # None: started by hand, or recorded before claims were named
+    instance: InstanceId
+    at: str  # when it was recorded as started: no earlier than the start, by the gateway's clock
+    inferred: bool = False  # from a search, without a nonce
+
+
 class Record(msgspec.Struct, frozen=True, kw_only=True):
     """What the ledger knows of one run."""
 
@@ -50,8 +62,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     claim: ClaimId | None = None  # the newest
     claimed_at: str | None = None
     until: EpochMs = EpochMs(0)
-    instances: tuple[InstanceId, ...] = ()  # more than one: the run was started twice
-    triggered_at: str | None = None
+    starts: tuple[Start, ...] = ()  # more than one: the run was started twice
+    acknowledged: bool = False  # a person has seen that it was started twice, and chosen
     status: str | None = None  # the instance's, as last observed
     cancelled: str | None = None  # what the service answered to a cancellation
     error: str | None = None
@@ -76,6 +88,21 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
                 return RunState.FAILED
             case _:
                 assert_never(self.phase)
+
+    @property
+    def instances(self) -> tuple[InstanceId, ...]:
+        """The instances that the run is known to have; the one that speaks for it first."""
+        return tuple(dict.fromkeys(start.instance for start in self.starts))
+
+    @property
+    def triggered_at(self) -> str | None:
+        """When the start that speaks for the run was recorded; None where there is none."""
+        return self.starts[0].at if self.starts else None
+
+    @property
+    def started_twice(self) -> bool:
+        """Whether two starts of the run are known, and nobody has settled that yet."""
+        return len(self.starts) > 1 and not self.acknowledged
 
     @property
     def may_have_started(self) -> bool:

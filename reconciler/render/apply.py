@@ -34,6 +34,7 @@ def apply_text(result: ApplyResult, zone: tzinfo, environment: str) -> str:
         _unfinished(result),
         _refused(result),
         _not_started(result),
+        _twice(result, environment),
         _in_doubt(result, zone, environment),
         _waiting(result),
     ]
@@ -56,6 +57,7 @@ def _summary(result: ApplyResult, environment: str) -> Iterator[str]:
         "not ended": len(result.unfinished),
         "refused": len(rejected(result)) + len(result.refused),
         "not started": len(list(reasons_not_started(result))),
+        "started twice": len(result.twice),
         "in doubt": len(result.doubts),
         "waiting": len(result.waiting),
     }
@@ -67,7 +69,7 @@ def _summary(result: ApplyResult, environment: str) -> Iterator[str]:
 
 def _has_done_anything(result: ApplyResult) -> bool:
     """Whether it did something, or there was something that it could not do."""
-    started = (result.outcomes, result.unstarted, result.doubts, result.refused)
+    started = (result.outcomes, result.unstarted, result.doubts, result.refused, result.twice)
     ended = (result.observed, result.failed, result.unfinished)
     return any((*started, *ended, result.cancelled, result.uncancelled))
 
@@ -137,6 +139,16 @@ def _not_started(result: ApplyResult) -> Iterator[str]:
     if reasons := list(reasons_not_started(result)):
         yield "Not started, and left to the next apply:"
         yield from grouped(reasons)
+
+
+def _twice(result: ApplyResult, environment: str) -> Iterator[str]:
+    if not result.twice:
+        return
+    yield "Started twice: look at both instances, then say which one speaks for the run:"
+    for record in result.twice[:SHOWN]:
+        yield from Screen().wrapped(f"{record.run}: {record.error}", INDENT)
+        yield " " * 2 * INDENT + command("status", record.run, "--env", environment)
+    yield from more(len(result.twice) - SHOWN)
 
 
 def _in_doubt(result: ApplyResult, zone: tzinfo, environment: str) -> Iterator[str]:

@@ -27,6 +27,16 @@ def apply_json(result: ApplyResult, environment: str) -> str:
             "notStarted": [
                 {"run": run, "reason": reason} for run, reason in reasons_not_started(result)
             ],
+            "startedTwice": [
+                {
+                    "run": record.run,
+                    "starts": [
+                        {"claim": start.claim, "flowInstanceId": start.instance}
+                        for start in record.starts
+                    ],
+                }
+                for record in result.twice
+            ],
             "inDoubt": [_doubt(doubt) for doubt in result.doubts],
             "waiting": [{"run": run.id, "reason": run.reason} for run in result.waiting],
             "refused": [{"run": run.id, "reason": run.reason} for run in result.refused],

@@ -43,6 +43,10 @@ def _row_json(one: StatusRow) -> dict[str, Any]:
         "status": one.status,
         "cancelled": one.cancelled,
         "error": one.error,
+        "starts": [
+            {"claim": start.claim, "flowInstanceId": start.instance} for start in one.starts
+        ],
+        "startedTwice": one.started_twice,
         "labels": dict(one.labels),
         "claim": one.claim,
         "claimedBy": one.by,

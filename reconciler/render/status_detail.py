@@ -28,6 +28,8 @@ def status_detail_text(environment: str, row: StatusRow, zone: tzinfo) -> str:
     lines += _evidence(row)
     if row.state is RunState.IN_DOUBT:
         lines += _advice(environment, row, zone)
+    elif row.started_twice:
+        lines += _choice(environment, row)
     return as_text(lines)
 
 
@@ -69,6 +71,18 @@ def _evidence(row: StatusRow) -> Iterator[str]:
         for part in Screen().wrapped(line, min(indent, Screen().width // 2)):
             yield label + part[_LABEL_WIDTH:]
             label = " " * _LABEL_WIDTH
+
+
+def _choice(environment: str, row: StatusRow) -> Iterator[str]:
+    look = (
+        "Two claims have each started it. Look at both instances in EnOS, undo what one of them has "
+        "done where that matters, and say which one speaks for the run:"
+    )
+    yield ""
+    yield from Screen().wrapped(look)
+    yield ""
+    for instance in dict.fromkeys(start.instance for start in row.starts):
+        yield f"  {command('resolve', row.run, '--triggered', instance, '--env', environment)}"
 
 
 def _advice(environment: str, row: StatusRow, zone: tzinfo) -> Iterator[str]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from reconciler.ledger import RunState
+from reconciler.ledger.records import Start
 from reconciler.model import ClaimId, EpochMs, InstanceId, RunId
 
 
@@ -22,6 +23,8 @@ class StatusRow:
     status: str | None = None  # the instance's, as last observed
     cancelled: str | None = None  # what the service answered to a cancellation
     error: str | None = None
+    starts: tuple[Start, ...] = ()  # that are known; more than one: it was started twice
+    started_twice: bool = False  # and nobody has settled that
     labels: Mapping[str, str] = field(default_factory=dict)
     evidence: Any = None
     until: EpochMs | None = None  # when the newest claim expires

@@ -200,7 +200,9 @@ class Process:
         await self.step("instance", 0.01, 0.5)
         return next(map(self._shown, self.world.known(instance)), None)
 
-    async def look_up(self, sought: Sequence[ports.Sought], most_requests: int) -> ports.LookedUp:
+    async def look_up(
+        self, sought: Sequence[ports.Sought], most_requests: int, turn: int = 0
+    ) -> ports.LookedUp:
         """Look at one half after the other: an answer may be old when it arrives."""
         assert most_requests > 0
         await self.step("look up", 0.01, 0.3)

@@ -1,0 +1,150 @@
+"""Which of the listed instances is the one that a run is recorded with, and how it fares.
+
+The id alone does not tell: the service may give one id to all instances of a flow and minute, and
+list all of them, or only the newest. Pure.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from reconciler.apply.evidence import (
+    Known,
+    Standing,
+    Suspect,
+    contradicts,
+    is_older,
+    nonce_standing,
+    stood_before,
+)
+from reconciler.apply.ports import Instance
+from reconciler.ledger import Record
+from reconciler.ledger.records import Start
+from reconciler.ledger.statuses import FINAL, status_name
+from reconciler.model import ClaimId, EpochMs, InstanceId
+from reconciler.times import parse_instant
+
+LEAD_MS = 15_000  # that the stamps of instances may be ahead of the gateway's clock
+
+SuspectOf = Callable[[Record, ClaimId | None], Suspect | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What the list tells of one run's instance."""
+
+    status: int | None = None  # EnOS FlowInstance status; None: it cannot be told
+    mine: Instance | None = None  # the one instance that is the run's, where it is only one
+    reason: str = ""  # why the status cannot be told
+    for_good: bool = False  # it cannot be told later either: all that could be the run's has ended
+
+
+def tell(
+    record: Record, start: Start, listed: Sequence[Instance], known: Known, suspect_of: SuspectOf
+) -> Told:
+    """How the run's instance fares; `listed` is everything that was seen under its id."""
+    suspect = suspect_of(record, start.claim)
+    if suspect is None:
+        return Told(reason="the ledger does not say its flow")
+    mine = _possible(record, start, suspect, listed, known)
+    certain = [one for one in mine if nonce_standing(suspect, one, known) is Standing.OURS]
+    if certain:
+        return _told(certain)
+    mine, contested = _shared_out(suspect, start, mine, listed, known, suspect_of)
+    if contested:
+        return _untold(mine, "its id is also that of another run, and the two cannot be told apart")
+    if not mine:
+        reason = "what is listed under its id was not created when the run was started"
+        return _untold(listed, reason)
+    if len({one.status for one in mine}) == 1 and (
+        len(mine) > 1 or not contradicts(suspect, mine[0])
+    ):
+        return _told(mine)
+    fitting = [one for one in mine if not contradicts(suspect, one)]
+    if len(fitting) == 1 and len(mine) > 1:
+        return _told(fitting)
+    return _untold(mine, "several instances have its id, or another one than the run's")
+
+
+def only_this_one_runs(mine: Instance, listed: Sequence[Instance]) -> bool:
+    """Whether nothing else under that id can be under way, so that a cancellation cannot hit it."""
+    return all(
+        one == mine or (one.status is not None and status_name(one.status) in FINAL)
+        for one in listed
+    )
+
+
+def _told(mine: Sequence[Instance]) -> Told:
+    statuses = {one.status for one in mine}
+    if len(statuses) > 1:
+        return _untold(mine, "several instances carry its nonce")
+    return Told(status=mine[0].status, mine=mine[0] if len(mine) == 1 else None)
+
+
+def _untold(candidates: Sequence[Instance], reason: str) -> Told:
+    ids = ", ".join(dict.fromkeys(one.id for one in candidates))
+    ended = all(one.status is not None and status_name(one.status) in FINAL for one in candidates)
+    return Told(reason=f"{reason}: {ids}", for_good=ended)
+
+
+def _possible(
+    record: Record, start: Start, suspect: Suspect, listed: Sequence[Instance], known: Known
+) -> list[Instance]:
+    """Those under the id of the start that nothing rules out as what it started."""
+    named_by_a_person = isinstance(record.evidence, dict) and "resolvedBy" in record.evidence
+    found = []
+    for one in listed:
+        if one.id != start.instance or one.flow_id not in {None, suspect.flow_id}:
+            continue
+        by_nonce = nonce_standing(suspect, one, known)
+        if by_nonce is Standing.NOT_OURS:
+            continue
+        is_another_time = is_older(suspect, one) or _is_newer(start, one)
+        if by_nonce is None and not named_by_a_person:
+            if is_another_time or stood_before(suspect, one):
+                continue
+        found.append(one)
+    return found
+
+
+def _is_newer(start: Start, one: Instance) -> bool:
+    """Whether it was created after the run is known to have been started already."""
+    return one.created is not None and one.created > EpochMs(parse_instant(start.at) + LEAD_MS)
+
+
+def _shared_out(
+    suspect: Suspect,
+    start: Start,
+    mine: list[Instance],
+    listed: Sequence[Instance],
+    known: Known,
+    suspect_of: SuspectOf,
+) -> tuple[list[Instance], bool]:
+    """Leave out what must be another recorded start's under the same id; whether that fails."""
+    contested = False
+    for record, its_start in known.owners(start.instance):
+        other = suspect_of(record, its_start.claim)
+        if other is None or (other.run, other.claim) == (suspect.run, suspect.claim):
+            continue
+        mine = _there_before(mine, start.instance, suspect, other)
+        theirs = _possible(record, its_start, other, listed, known)
+        ours_fit = [one for one in mine if not contradicts(suspect, one)]
+        theirs_fit = [one for one in theirs if not contradicts(other, one)]
+        if ours_fit and theirs_fit and not any(one in theirs_fit for one in ours_fit):
+            mine = ours_fit
+        elif len(theirs) == 1 and theirs[0] in mine and len(mine) > 1:
+            mine = [one for one in mine if one != theirs[0]]
+        elif theirs and all(one in mine for one in theirs):
+            contested = True
+    return mine, contested
+
+
+def _there_before(
+    mine: list[Instance], id_: InstanceId, suspect: Suspect, other: Suspect
+) -> list[Instance]:
+    """Leave out what was not there yet when a later start's claim looked, and saw this id."""
+    if suspect.claimed_at is None or other.claimed_at is None:
+        return mine
+    seen = {one.created for one in other.before if one.id == id_}
+    if not seen or other.claimed_at <= suspect.claimed_at:
+        return mine
+    return [one for one in mine if one.created in seen]

@@ -1,0 +1,124 @@
+"""What every look at the service needs: whom to ask, what is known, how to recognise an instance."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from reconciler.apply.evidence import Known, Suspect
+from reconciler.apply.ports import Gateway
+from reconciler.configuration import Environment, GatewayConfiguration
+from reconciler.ledger import Ledger, Record, events
+from reconciler.ledger.records import Start
+from reconciler.model import ClaimId, EpochMs, Parameters, Run, RunId, first_attempt
+from reconciler.times import parse_instant
+
+# A look before the claim counts if that much lies between it and the claim: a stamp in seconds then
+# tells what stood there before from what was created after.
+STAMP_MS = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """One look at the service, on behalf of one environment."""
+
+    gateway: Gateway
+    environment: Environment
+    ledger: Ledger
+    declared: Mapping[RunId, Run]  # first attempts, as the manifests say
+    now: Callable[[], EpochMs]  # no later than the gateway's time
+    known: Known
+    # Claims made by a clock that was set back since, and when they had run out all the same.
+    lapsed: Mapping[ClaimId, EpochMs] = field(default_factory=dict)
+    turn: int = 0  # grows from look to look: what one leaves out, the next one begins with
+    pause: Callable[[float], Awaitable[None]] = field(default=asyncio.sleep)  # seconds
+
+    def parameters(self, record: Record) -> Parameters | None:
+        """What the run was sent with; None where no manifest says so any more."""
+        run = self.declared.get(first_attempt(record.run))
+        return run.parameters if run is not None and run.digest == record.digest else None
+
+    def suspect(self, record: Record, claim: ClaimId | None) -> Suspect | None:
+        """How to recognise what the claim started of the run; None where its flow is not known."""
+        if record.flow_id is None:
+            return None
+        made = self.known.claims.get(claim) if claim is not None else None
+        configured = self.environment.gateway.correlation_parameter
+        return Suspect(
+            run=record.run,
+            claim=claim,
+            flow_id=record.flow_id,
+            trigger_time=record.trigger_time,
+            parameters=self.parameters(record),
+            claimed_at=None if made is None or claim in self.lapsed else parse_instant(made.at),
+            slack=int(self.environment.gateway.stamp_slack * 1000),
+            correlation=_correlation(made, configured),
+            before=_before(made),
+        )
+
+    def elsewhere(self, record: Record) -> str | None:
+        """Why the configured service must not be asked about the run; None if it is the right one."""
+        return elsewhere(record, self.known.claims, self.environment.gateway)
+
+
+def elsewhere(
+    record: Record, claims: Mapping[ClaimId, events.Claim], gateway: GatewayConfiguration
+) -> str | None:
+    """Why that gateway must not be asked about the run; None if it is the one it was claimed for.
+
+    What another service, organisation or user lists says nothing about the run.
+    """
+    made = claims.get(record.claim) if record.claim is not None else None
+    if made is None or made.service is None:
+        return None
+    return _difference(made.service, service_of(gateway))
+
+
+def service_of(gateway: GatewayConfiguration) -> events.Service:
+    """The service of an environment, in the form that claims record."""
+    parts = urlsplit(gateway.url)
+    port = {"https": 443, "http": 80}.get(parts.scheme.lower())
+    host = (parts.hostname or "").lower()
+    address = host if parts.port in {None, port} else f"{host}:{parts.port}"
+    url = f"{parts.scheme.lower()}://{address}{parts.path.rstrip('/')}"
+    return events.Service(org_id=gateway.org_id, gateway=url, user_id=gateway.user_id)
+
+
+def _difference(recorded: events.Service, configured: events.Service) -> str | None:
+    """What to put back, in words; None if both are one."""
+    pairs = (
+        ("gateway.url", recorded.gateway, configured.gateway),
+        ("gateway.orgId", recorded.org_id, configured.org_id),
+        ("gateway.userId", recorded.user_id, configured.user_id),
+    )
+    changed = [(name, old, new) for name, old, new in pairs if old != new]
+    if not changed:
+        return None
+    now = ", ".join(f"{name} is {new}" for name, _, new in changed)
+    back = ", ".join(f"{name}: {old}" for name, old, _ in changed)
+    return f"it was claimed for another service than is configured ({now}); put back {back}"
+
+
+def _correlation(made: events.Claim | None, configured: str | None) -> str | None:
+    """The parameter that carried the nonce; claims of before it was recorded go by what is set."""
+    if made is None:
+        return None
+    return made.correlation if made.service is not None else configured
+
+
+def _before(made: events.Claim | None) -> frozenset[events.Seen]:
+    if made is None or made.looked_at is None:
+        return frozenset()
+    if parse_instant(made.at) - parse_instant(made.looked_at) < STAMP_MS:
+        return frozenset()
+    return frozenset(made.before)
+
+
+def by_id(runs: Iterable[Run]) -> dict[RunId, Run]:
+    """The declared runs by their id, which is that of their first attempt."""
+    return {run.id: run for run in runs}
+
+
+def start_of(record: Record) -> Start | None:
+    """The start that speaks for the run."""
+    return record.starts[0] if record.starts else None
