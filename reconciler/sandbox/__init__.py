@@ -6,22 +6,32 @@ from reconciler.sandbox.faults import ALWAYS, NEVER, Drop, Fault, Reply
 from reconciler.sandbox.file import read_sandbox_file
 from reconciler.sandbox.journal import Served
 from reconciler.sandbox.lanes import FlowInstance
-from reconciler.sandbox.options import FlowOptions, SandboxOptions, Status
+from reconciler.sandbox.options import (
+    ClockJump,
+    FlowOptions,
+    ParametersShown,
+    SandboxOptions,
+    Status,
+    Stranger,
+)
 from reconciler.sandbox.server import running, serve
 
 __all__ = [
     "ALWAYS",
     "NEVER",
+    "ClockJump",
     "Drop",
     "Fault",
     "FlowInstance",
     "FlowOptions",
     "Operation",
+    "ParametersShown",
     "Reply",
     "Sandbox",
     "SandboxOptions",
     "Served",
     "Status",
+    "Stranger",
     "environment",
     "read_sandbox_file",
     "running",

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from email.utils import formatdate
+from threading import Lock
 from typing import assert_never
 from urllib.parse import parse_qsl
 
@@ -12,17 +13,19 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from reconciler.model import EpochMs
 from reconciler.sandbox.answers import Answer, service_answer
 from reconciler.sandbox.bodies import flow_meant
 from reconciler.sandbox.calls import OPERATIONS, Call
-from reconciler.sandbox.connections import DroppedConnection
+from reconciler.sandbox.clock import ServiceClock
+from reconciler.sandbox.connections import DroppedConnection, RepeatedAnswer
 from reconciler.sandbox.faults import Drop, Fault, FaultScript, Reply, told
 from reconciler.sandbox.instances import Instances
 from reconciler.sandbox.journal import Served, open_journal, write_journal
 from reconciler.sandbox.lanes import FlowInstance
-from reconciler.sandbox.options import SandboxOptions
+from reconciler.sandbox.options import SandboxOptions, Stranger
 from reconciler.sandbox.service import Outcome, Service
+from reconciler.sandbox.shown import Shown
+from reconciler.sandbox.strangers import Strangers
 from reconciler.sandbox.tokens import Tokens
 from reconciler.times import parse_zone
 
@@ -38,6 +41,7 @@ class Sandbox:
     """A gateway in memory. `clock` gives Unix epoch in milliseconds and decides everything.
 
     `sleep` (seconds) makes the delays of faults and the latency; the clock need not know of it.
+    `add_fault`, `add_stranger` and `jump` may be called at any moment, from any thread.
 
     Raises ConfigurationError if the journal cannot be written.
     """
@@ -53,14 +57,16 @@ class Sandbox:
         if options.journal is not None:
             open_journal(options.journal)
         self.options = options
-        self._clock = clock
+        self._clock = ServiceClock(clock, options.clock_jumps)
         self._sleep = sleep
         self._script = FaultScript(faults)
         self._served: list[Served] = []
-        zone = parse_zone(options.timezone)
-        self._instances = Instances(options, zone)
+        shown = Shown(options=options, zone=parse_zone(options.timezone), clock=self._clock)
+        self._instances = Instances(options, shown.zone, self._clock)
+        self._strangers = Strangers(options.strangers, self._instances, self._clock.now())
         self._tokens = Tokens(options)
-        self._service = Service(options, zone, self._instances, self._tokens)
+        self._service = Service(shown, self._instances, self._strangers, self._tokens)
+        self._one_at_a_time = Lock()  # what changes the instances
         paths = {path: None for _, path, _ in OPERATIONS}
         self.app = Starlette(
             routes=[Route(path, self._respond, methods=["GET", "POST"]) for path in paths]
@@ -68,8 +74,13 @@ class Sandbox:
 
     @property
     def instances(self) -> list[FlowInstance]:
-        """Every instance so far, in the order of creation."""
-        return list(self._instances)
+        """Every instance so far, strangers' as well, in the order in which they were added.
+
+        Where instances share an id, `number` tells them apart.
+        """
+        with self._one_at_a_time:
+            self._strangers.arrive(self._clock.now())
+            return list(self._instances)
 
     @property
     def requests(self) -> list[Served]:
@@ -80,8 +91,25 @@ class Sandbox:
         """Put a rule behind the others."""
         self._script.add(fault)
 
-    def _now(self) -> EpochMs:
-        return EpochMs(self._clock())
+    def add_stranger(self, stranger: Stranger) -> FlowInstance:
+        """Somebody else starts an instance now, or has started it `created_seconds_ago`.
+
+        Raises ValueError for one that waits for a trigger: those stand in the options.
+        """
+        if stranger.after_trigger is not None:
+            raise ValueError("a stranger that waits for a trigger is added by the options")
+        with self._one_at_a_time:
+            now = self._clock.now()
+            self._strangers.arrive(now)
+            return self._strangers.add(stranger, now)
+
+    def jump(self, seconds: float) -> None:
+        """Set the service's clock forward by so many seconds, or back if they are negative.
+
+        Get Current Time, the stamps and the Date header jump, and a trigger after this one is
+        compared with the new time. What runs or waits goes on as it would have, and so do tokens.
+        """
+        self._clock.jump(seconds)
 
     async def _respond(self, request: Request) -> Response:
         arrived = asyncio.get_running_loop().time()
@@ -98,10 +126,7 @@ class Sandbox:
             # It never arrived whole: no effect, no record, and nobody to read an answer.
             return Response(status_code=400)
         call = Call(operation=operation, query=tuple(query), headers=request.headers, body=body)
-        outcome = await self._disturbed(call, arrived)
-        if outcome.answer is None:
-            return DroppedConnection()
-        return self._response(outcome.answer)
+        return await self._disturbed(call, arrived)
 
     async def _received(self, request: Request) -> bytes | None:
         """The body, or None if it is too large; that is read to its end all the same.
@@ -115,15 +140,15 @@ class Sandbox:
                 chunks.append(chunk)
         return b"".join(chunks) if size <= self.options.max_body_bytes else None
 
-    async def _disturbed(self, call: Call, arrived: float) -> Outcome:
+    async def _disturbed(self, call: Call, arrived: float) -> Response:
         flow_id = self._flow_id(call)
-        fault = self._script.take(call.operation, flow_id, self._now())
+        fault = self._script.take(call.operation, flow_id, self._clock.now())
         if fault.call_before is not None:
             fault.call_before()
         if fault.delay_before:
             await self._sleep(fault.delay_before)
         if fault.expire_token:
-            self._tokens.expire_all(self._now())
+            self._tokens.expire_all(self._clock.now())
         outcome = self._outcome(call, fault)
         self._record(call, flow_id, outcome)
         if fault.call_after is not None:
@@ -133,12 +158,15 @@ class Sandbox:
         delay = fault.delay_after + max(self.options.latency - own, 0.0)
         if delay:
             await self._sleep(delay)
-        return outcome
+        return self._responding(call, outcome, fault)
 
     def _outcome(self, call: Call, fault: Fault) -> Outcome:
         ending = fault.ending
         if ending is None or ending.effect:
-            outcome = self._service.carry_out(call, self._now(), list_after=fault.list_after)
+            with self._one_at_a_time:
+                now = self._clock.now()
+                self._strangers.arrive(now)
+                outcome = self._service.carry_out(call, now, list_after=fault.list_after)
         else:
             outcome = Outcome(answer=None)
         match ending:
@@ -162,7 +190,7 @@ class Sandbox:
     def _record(self, call: Call, flow_id: int | None, outcome: Outcome) -> None:
         answer = outcome.answer
         served = Served(
-            at=self._now(),
+            at=self._clock.now(),
             operation=call.operation,
             flow_id=flow_id,
             effect=outcome.effect,
@@ -174,8 +202,25 @@ class Sandbox:
         if self.options.journal is not None:
             write_journal(self.options.journal, served)
 
+    def _responding(self, call: Call, outcome: Outcome, fault: Fault) -> Response:
+        if outcome.answer is None:
+            return DroppedConnection()
+        response = self._response(outcome.answer)
+        match fault.extra_answer:
+            case None:
+                return response
+            case "same":
+                extra = response
+            case Reply():
+                extra = self._response(told(fault.extra_answer, call.operation))
+            case _:
+                assert_never(fault.extra_answer)
+        after = fault.extra_after
+        return RepeatedAnswer(response, extra, (lambda: self._sleep(after)) if after else None)
+
     def _response(self, answer: Answer) -> Response:
-        date = formatdate(self._now() / 1000, usegmt=True)  # the clock's, as everything else
+        said = self._clock.said(self._clock.now())
+        date = formatdate(said / 1000, usegmt=True)  # the clock's, as everything else
         own = {name.lower(): value for name, value in answer.headers.items()}
         return Response(
             answer.body,

@@ -61,6 +61,8 @@ class Fault:
     call_after: Callable[[], object] | None = None  # called once the effect is there
     delay_after: float = 0.0  # seconds, between the effect and the answer
     ending: Ending | None = None  # None: the true answer
+    extra_answer: Literal["same"] | Reply | None = None  # one more, which nobody asked for
+    extra_after: float = 0.0  # seconds after the first answer; 0: in one piece with it
 
     def __post_init__(self) -> None:
         for problem in _problems(self):
@@ -68,8 +70,8 @@ class Fault:
 
 
 def _problems(fault: Fault) -> Iterable[str]:
-    numbers = (fault.after, fault.delay_before, fault.delay_after, fault.list_after)
-    if any(not number >= 0 for number in numbers):
+    spans = (fault.delay_before, fault.delay_after, fault.list_after, fault.extra_after)
+    if any(not number >= 0 for number in (fault.after, *spans)):
         yield "numbers cannot be negative"
     if isinstance(fault.times, int) and fault.times < 1:
         yield "times is at least 1"
@@ -79,6 +81,10 @@ def _problems(fault: Fault) -> Iterable[str]:
         yield "a rate limit has its own answer: put the other into a rule of its own"
     if fault.list_after and fault.on != "trigger":
         yield "only what is triggered can be listed late: the rule must be on trigger"
+    if fault.extra_answer is not None and isinstance(fault.ending, Drop):
+        yield "no answer follows another on a connection that is dropped"
+    if fault.extra_after and fault.extra_answer is None:
+        yield "extraAfter says when an extraAnswer follows, and there is none"
     if fault.flow_id is not None and fault.on != "any" and fault.on not in OF_A_FLOW:
         yield f"a request for {fault.on} names no flow, so that the rule would never match"
 

@@ -1,20 +1,34 @@
 """The sandbox's file: its options and its fault script, in YAML (README.md has the format)."""
 
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import yaml
 
 from reconciler.errors import ConfigurationError
+from reconciler.model import Parameters
 from reconciler.sandbox.calls import Operation
 from reconciler.sandbox.faults import ALWAYS, HTML, NEVER, Drop, Ending, Fault, Reply
-from reconciler.sandbox.options import ENDINGS, FlowOptions, SandboxOptions
+from reconciler.sandbox.options import (
+    ENDINGS,
+    ClockJump,
+    CreatedCut,
+    FlowOptions,
+    Ids,
+    Lists,
+    ParametersShown,
+    SandboxOptions,
+    Sees,
+    Stranger,
+    TriggerTimeShown,
+)
 from reconciler.sandbox.values import (
     Reader,
     UnreadableError,
     choice,
     flag,
     headers,
+    instant,
     items,
     keyed,
     mapping,
@@ -23,7 +37,9 @@ from reconciler.sandbox.values import (
     raw,
     record,
     seconds,
+    signed_seconds,
     text,
+    words,
     zone,
 )
 
@@ -44,7 +60,7 @@ def read_sandbox_file(path: Path) -> tuple[SandboxOptions, tuple[Fault, ...]]:
     try:
         found = _FILE({} if content is None else content)
     except UnreadableError as error:
-        lines = [f"{path}: {where.lstrip('.')}: {words}" for where, words in error.problems]
+        lines = [f"{path}: {where.lstrip('.')}: {problem}" for where, problem in error.problems]
         raise ConfigurationError("\n".join(lines).replace(": : ", ": "), hint=_HINT) from None
     faults = found.pop("faults", ())
     return SandboxOptions(**found), faults
@@ -88,6 +104,45 @@ def _answer(value: Any) -> dict[str, Any]:
     return found
 
 
+def _extra_answer(value: Any) -> Literal["same"] | Reply:
+    if value == "same":
+        return "same"
+    if not isinstance(value, dict):
+        raise UnreadableError.because(f"must be same, or what answer takes, not {value!r}")
+    return Reply(**_answer(value))
+
+
+def _stranger(value: Any) -> Stranger:
+    try:
+        return Stranger(**_STRANGER(value))
+    except ValueError as error:
+        raise UnreadableError.because(str(error)) from None
+
+
+def _pairs(value: Any) -> Parameters:
+    return tuple(keyed(text, raw)(value).items())
+
+
+def _jump(value: Any) -> ClockJump:
+    return ClockJump(**_JUMP(value))
+
+
+def _parameters_shown(value: Any) -> ParametersShown:
+    """A list of words, of which `cut` has a number."""
+    found: dict[str, Any] = {}
+    for index, one in enumerate(items(_way_shown)(value)):
+        if not found.keys().isdisjoint(one):
+            raise UnreadableError([(f"[{index}]", "says again, or otherwise, what stands before")])
+        found |= one
+    if found.keys() > {"hidden"}:
+        raise UnreadableError.because("what is absent or null is not shown in any other way")
+    return ParametersShown(**found)
+
+
+def _way_shown(value: Any) -> dict[str, Any]:
+    return _CUT(value) if isinstance(value, dict) else choice(_WAYS_SHOWN)(value)
+
+
 def _users(value: Any) -> frozenset[str]:
     return frozenset(items(text)(value))
 
@@ -96,15 +151,18 @@ def _flow(value: Any) -> FlowOptions:
     return FlowOptions(**_FLOW({} if value is None else value))
 
 
-_WHEN = frozenset({"on", "flow_id", "after", "times"})
+_WHEN = frozenset({"on", "flow_id", "after", "times", "extra_after"})
+_LATE: Reader[float] = choice({"never": NEVER}, seconds)
+_ENDING = choice({status.name: status for status in ENDINGS})
 _FAULTS: dict[str, tuple[str, Reader[Any]]] = {
     "rateLimit": ("rate_limit", number(1)),
     "delayBefore": ("delay_before", seconds),
     "expireToken": ("expire_token", flag),
-    "listAfter": ("list_after", choice({"never": NEVER}, seconds)),
+    "listAfter": ("list_after", _LATE),
     "delayAfter": ("delay_after", seconds),
     "drop": ("drop", flag),
     "answer": ("answer", _answer),
+    "extraAnswer": ("extra_answer", _extra_answer),
 }
 _RULE = record(
     {
@@ -114,6 +172,7 @@ _RULE = record(
         "times": ("times", choice({ALWAYS: ALWAYS}, number(1))),
         **_FAULTS,
         "effect": ("effect", flag),
+        "extraAfter": ("extra_after", seconds),
     }
 )
 _ANSWER = record(
@@ -136,11 +195,39 @@ _FLOW = record(
         "userLocked": ("user_locked", flag),
         "tasks": ("tasks", number(0, 1000)),
         "parameters": ("parameters", items(text)),
+        "defaults": ("defaults", keyed(text, raw)),
         "runSeconds": ("run_seconds", seconds),
-        "ends": ("ends", one_or_several(choice({status.name: status for status in ENDINGS}))),
+        "ends": ("ends", one_or_several(_ENDING)),
         "forgetsAfter": ("forgets_after", seconds),
     }
 )
+_STRANGER = record(
+    {
+        "flowId": ("flow_id", number(1)),
+        "triggerTime": ("trigger_time", instant),
+        "parameters": ("parameters", _pairs),
+        "createdSecondsAgo": ("created_seconds_ago", seconds),
+        "afterTrigger": ("after_trigger", seconds),
+        "owner": ("owner", text),
+        "type": ("type", number(0, 2)),
+        "ends": ("ends", _ENDING),
+        "runSeconds": ("run_seconds", seconds),
+    },
+    needed=("flowId",),
+)
+_JUMP = record({"after": ("after", seconds), "by": ("by", signed_seconds)}, needed=("after", "by"))
+_WAYS_SHOWN: dict[str, dict[str, Any]] = {
+    "merged": {"merged": True},
+    "filled": {"filled": True},
+    "upperCase": {"case": "upper"},
+    "lowerCase": {"case": "lower"},
+    "reordered": {"reordered": True},
+    "retyped": {"retyped": True},
+    "map": {"as_map": True},
+    "hidden": {"hidden": "absent"},
+    "blank": {"hidden": "null"},
+}
+_CUT = record({"cut": ("cut", number(0))}, needed=("cut",))
 _FILE = record(
     {
         "accessKey": ("access_key", text),
@@ -154,6 +241,16 @@ _FILE = record(
         "pageBase": ("page_base", number(0, 1)),
         "instanceType": ("instance_type", number(0, 2)),
         "flowIdAsString": ("flow_id_as_string", flag),
+        "ids": ("ids", words(get_args(Ids))),
+        "lists": ("lists", words(get_args(Lists))),
+        "sees": ("sees", words(get_args(Sees))),
+        "listAfterSeconds": ("list_after_seconds", _LATE),
+        "createdLagSeconds": ("created_lag_seconds", signed_seconds),
+        "createdCut": ("created_cut", words(get_args(CreatedCut))),
+        "triggerTimeShown": ("trigger_time_shown", words(get_args(TriggerTimeShown))),
+        "parametersShown": ("parameters_shown", _parameters_shown),
+        "clockJumps": ("clock_jumps", items(_jump)),
+        "strangers": ("strangers", items(_stranger)),
         "users": ("users", keyed(text, _users)),
         "flows": ("flows", keyed(number(1), _flow)),
         "faults": ("faults", items(_fault)),

@@ -8,24 +8,39 @@ from reconciler.sandbox.options import FlowOptions, Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """What somebody starts."""
+
+    flow_id: int
+    trigger_time: EpochMs | None  # None: when it is created
+    parameters: Parameters
+    owner: str
+    user: str  # who starts it; several have `;` between them
+    list_after: float = 0.0  # seconds until searches show it, if not later by the options
+    type: int | None = None  # None: as the options say
+    run_seconds: float | None = None  # None: as the flow's
+    ends: Status | None = None  # None: in the flow's turn; others' instances have their own end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FlowInstance:
     """One started instance, as it was created."""
 
-    id: InstanceId
-    number: int  # in the order of creation, from 0
-    flow_number: int  # the same, among those of its flow
+    id: InstanceId  # may be shared
+    number: int  # in the order in which they were added, from 0
+    flow_number: int  # the same, among those of its flow that take their turn of its ends
     flow_id: int
     trigger_time: EpochMs
     parameters: Parameters
     owner: str
+    user: str  # who started it
+    type: int
     created: EpochMs
+    ready: EpochMs  # when it may start: a trigger time that has passed means at once
     listed_from: float  # EpochMs, or infinite: when searches begin to show it
+    run_ms: int | None = None  # None: as its flow
+    ends: Status | None = None  # None: as its flow
     cancelled: EpochMs | None = None
-
-    @property
-    def ready(self) -> EpochMs:
-        """When it may start: a trigger time that has passed means at once."""
-        return max(self.created, self.trigger_time)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +94,8 @@ class Lane:
 
     def _laid_out(self, one: FlowInstance, free: EpochMs) -> Span:
         start = max(one.ready, free)
-        end, status = EpochMs(start + self._run_ms), self._flow.ending(one.flow_number)
+        end = EpochMs(start + (self._run_ms if one.run_ms is None else one.run_ms))
+        status = self._flow.ending(one.flow_number) if one.ends is None else one.ends
         if one.cancelled is not None and one.cancelled < start:
             return Span(start=None, end=one.cancelled, status=Status.CANCEL, free=free)
         if one.cancelled is not None:

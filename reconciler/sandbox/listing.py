@@ -1,18 +1,17 @@
 """Flows and instances as the service describes and lists them."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import tzinfo
 from typing import Any
 
-from reconciler.model import EpochMs, wire_parameters
+from reconciler.model import EpochMs
 from reconciler.sandbox.answers import RefusalError, unusable
 from reconciler.sandbox.bodies import SearchBody, Sorter
 from reconciler.sandbox.instances import Instances, Phase
 from reconciler.sandbox.lanes import FlowInstance
 from reconciler.sandbox.options import FlowOptions, SandboxOptions
-from reconciler.times import business_date, in_zone
+from reconciler.sandbox.shown import Shown
+from reconciler.times import business_date
 
 _SORTER_FIELDS = ("triggerTime", "start_time")  # the reference's samples have both
 
@@ -25,14 +24,16 @@ class Found:
     count: int
 
 
-def find(instances: Instances, wanted: SearchBody, options: SandboxOptions, now: EpochMs) -> Found:
+def find(
+    instances: Instances, wanted: SearchBody, user: str, options: SandboxOptions, now: EpochMs
+) -> Found:
     """List Flow Instances. Raises RefusalError for a sorter, status or page that is none."""
     statuses = _statuses(wanted.status)
     found = [
         one
-        for one in instances
-        if wanted.type == options.instance_type
-        and one.listed_from <= now
+        for one in instances.listed(now)
+        if wanted.type == one.type
+        and instances.sees(user, one)
         and (wanted.from_trigger_time is None or wanted.from_trigger_time <= one.trigger_time)
         and (wanted.to_trigger_time is None or one.trigger_time < wanted.to_trigger_time)
         and (wanted.expression in one.id or wanted.expression in _flow_name(one.flow_id, options))
@@ -46,32 +47,32 @@ def find(instances: Instances, wanted: SearchBody, options: SandboxOptions, now:
     return Found(page=found[start : start + wanted.pagination.page_size], count=len(found))
 
 
-def describe_instance(
-    instance: FlowInstance, phase: Phase, options: SandboxOptions, zone: tzinfo
-) -> dict[str, Any]:
+def describe_instance(instance: FlowInstance, phase: Phase, shown: Shown) -> dict[str, Any]:
     """A FlowInstance of the reference."""
     flow_id = instance.flow_id
     return {
         "instanceId": instance.id,
-        "flowId": str(flow_id) if options.flow_id_as_string else flow_id,
-        "flowName": _flow_name(flow_id, options),
-        "parameters": json.dumps(wire_parameters(instance.parameters), ensure_ascii=False),
+        "flowId": str(flow_id) if shown.options.flow_id_as_string else flow_id,
+        "flowName": _flow_name(flow_id, shown.options),
+        **shown.parameters(instance),
         "status": phase.status.value,
         "statusDesc": phase.status.name,
-        "triggerTime": _stamp(instance.trigger_time, zone),
-        "startTime": None if phase.started is None else _stamp(phase.started, zone),
-        "endTime": None if phase.ended is None else _stamp(phase.ended, zone),
-        "timestamp": _stamp(instance.created, zone),
+        "triggerTime": shown.trigger_time(instance),
+        "startTime": shown.moment(phase.started),
+        "endTime": shown.moment(phase.ended),
+        "timestamp": shown.created(instance),
         "owner": instance.owner,
-        "calDt": business_date(instance.trigger_time, zone).isoformat(),
+        "calDt": business_date(instance.trigger_time, shown.zone).isoformat(),
     }
 
 
 def describe_flow(flow_id: int, flow: FlowOptions, user: str) -> dict[str, Any]:
     """A Flow of the reference, as that user sees it."""
     owner = flow.owner or user
-    declared = flow.parameters
-    pairs = None if declared is None else [{"key": name, "value": ""} for name in declared]
+    pairs = None
+    if flow.parameters is not None:
+        values = [(name, flow.defaults.get(name, "")) for name in flow.parameters]
+        pairs = [{"key": name, "value": value} for name, value in values]
     return {
         "flowId": flow_id,
         "flowName": flow.name or f"flow-{flow_id}",
@@ -116,8 +117,3 @@ def _page_index(wanted: SearchBody, options: SandboxOptions) -> int:
 
 def _flow_name(flow_id: int, options: SandboxOptions) -> str:
     return options.flow(flow_id).name or f"flow-{flow_id}"
-
-
-def _stamp(instant: EpochMs, zone: tzinfo) -> str:
-    """As the service writes instants: in its zone without saying so, cut to the second."""
-    return in_zone(instant, zone).strftime("%Y-%m-%d %H:%M:%S")

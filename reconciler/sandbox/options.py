@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
+from typing import Literal
 
 from reconciler.errors import ConfigurationError
+from reconciler.model import EpochMs, Parameters
 from reconciler.times import parse_zone
 
 
@@ -28,6 +30,12 @@ class Status(IntEnum):
 
 ENDINGS = (Status.SUCCESS, Status.FAIL, Status.INTERNAL_ERROR, Status.TIMEOUT, Status.SKIP)
 
+Ids = Literal["unique", "minute"]
+Lists = Literal["all", "newest"]
+Sees = Literal["all", "own"]
+CreatedCut = Literal["second", "minute"]
+TriggerTimeShown = Literal["second", "minute", "roundedSecond", "roundedMinute"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowOptions:
@@ -41,6 +49,7 @@ class FlowOptions:
     user_locked: bool = False
     tasks: int = 1  # 0: a trigger gets 62104
     parameters: tuple[str, ...] | None = None  # names that it declares; None: it does not say
+    defaults: Mapping[str, str] = field(default_factory=dict)  # values of parameters not sent
     run_seconds: float | None = None  # None: as the sandbox's
     ends: Status | tuple[Status, ...] = Status.SUCCESS  # of ENDINGS; one by one, the last repeats
     forgets_after: float | None = (
@@ -52,6 +61,50 @@ class FlowOptions:
         if isinstance(self.ends, Status):
             return self.ends
         return self.ends[min(number, len(self.ends) - 1)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParametersShown:
+    """What becomes of an instance's parameters before they are shown, in this order."""
+
+    merged: bool = False  # the flow's defaults are put in front, unless a value was sent
+    filled: bool = False  # every `${…}` is the business date
+    case: Literal["upper", "lower"] | None = None  # of the values
+    cut: int | None = None  # each value to so many characters
+    reordered: bool = False  # the last one first
+    retyped: bool = False  # a value that reads as a JSON number is one
+    as_map: bool = False  # an object instead of the list of pairs; still as text
+    hidden: Literal["absent", "null"] | None = None  # the whole field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stranger:
+    """An instance that somebody else starts. It runs in its flow's turn, as every other.
+
+    Raises ValueError, in words for a person, if it contradicts itself.
+    """
+
+    flow_id: int
+    trigger_time: EpochMs | None = None  # None: its creation's, or the one of the awaited trigger
+    parameters: Parameters = ()
+    created_seconds_ago: float = 0.0  # as seen from when it is added
+    after_trigger: float | None = None  # seconds after the flow's first trigger; None: at once
+    owner: str = "stranger"
+    type: int | None = None  # 0, 1 or 2; None: as a triggered instance
+    ends: Status = Status.SUCCESS
+    run_seconds: float | None = None  # None: as the flow's
+
+    def __post_init__(self) -> None:
+        if self.created_seconds_ago and self.after_trigger is not None:
+            raise ValueError("createdSecondsAgo and afterTrigger: it is created only once")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockJump:
+    """The service's clock is set, once."""
+
+    after: float  # seconds after the sandbox was made
+    by: float  # seconds; negative: back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,8 +126,18 @@ class SandboxOptions:
     page_base: int = 1  # the number of a search's first page; samples have 0 and 1
     instance_type: int = 0  # which `type` a triggered instance gets; not documented
     flow_id_as_string: bool = False  # in a FlowInstance; samples have both
+    ids: Ids = "unique"  # minute: all of a flow and a minute share one
+    lists: Lists = "all"  # newest: of those with one id
+    sees: Sees = "all"  # own: a user knows only the instances that it started
+    list_after_seconds: float = 0.0  # until searches show an instance; infinite: never
+    created_lag_seconds: float = 0.0  # by which creation stamps are behind; negative: ahead
+    created_cut: CreatedCut = "second"
+    trigger_time_shown: TriggerTimeShown = "second"  # searches compare the true one all the same
+    parameters_shown: ParametersShown = field(default_factory=ParametersShown)
+    clock_jumps: tuple[ClockJump, ...] = ()
     users: Mapping[str, frozenset[str]] | None = None  # by organisation; None: any user of any
     flows: Mapping[int, FlowOptions] = field(default_factory=dict)
+    strangers: tuple[Stranger, ...] = ()
 
     def __post_init__(self) -> None:
         try:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import tzinfo
 from typing import Any, assert_never
 
 from reconciler.model import EpochMs, InstanceId
@@ -16,9 +15,11 @@ from reconciler.sandbox.answers import (
 from reconciler.sandbox.bodies import CancelBody, SearchBody, TriggerBody, read_body
 from reconciler.sandbox.calls import OF_TOKENS, Call
 from reconciler.sandbox.instances import Instances
-from reconciler.sandbox.lanes import FlowInstance
+from reconciler.sandbox.lanes import FlowInstance, Start
 from reconciler.sandbox.listing import describe_flow, describe_instance, find
-from reconciler.sandbox.options import FlowOptions, SandboxOptions
+from reconciler.sandbox.options import FlowOptions
+from reconciler.sandbox.shown import Shown
+from reconciler.sandbox.strangers import Strangers
 from reconciler.sandbox.tokens import Tokens
 from reconciler.times import business_date
 
@@ -36,11 +37,12 @@ class Service:
     """Everything behind the gateway."""
 
     def __init__(
-        self, options: SandboxOptions, zone: tzinfo, instances: Instances, tokens: Tokens
+        self, shown: Shown, instances: Instances, strangers: Strangers, tokens: Tokens
     ) -> None:
-        self._options = options
-        self._zone = zone
+        self._options = shown.options
+        self._shown = shown
         self._instances = instances
+        self._strangers = strangers
         self._tokens = tokens
 
     def carry_out(self, call: Call, now: EpochMs, *, list_after: float) -> Outcome:
@@ -66,7 +68,7 @@ class Service:
             case "refresh":
                 return Outcome(answer=token_answer(self._tokens.refresh(call, now)))
             case "time":
-                return _said(now)
+                return _said(self._shown.clock.said(now))
             case "timezone":
                 return _said({"timezone": self._options.timezone})
             case "trigger":
@@ -86,31 +88,33 @@ class Service:
         user = self._user(call)
         body = read_body(call, TriggerBody)
         self._check_may_start(body.flow_id, user)
-        trigger_time = EpochMs(body.trigger_time)
+        start = Start(
+            flow_id=body.flow_id,
+            trigger_time=EpochMs(body.trigger_time),
+            parameters=tuple((pair.key, pair.value) for pair in body.parameters),
+            owner=self._options.flow(body.flow_id).owner or user,
+            user=user,
+            list_after=list_after,
+        )
         try:
-            business_date(trigger_time, self._zone)
-            instance = self._instances.add(
-                flow_id=body.flow_id,
-                trigger_time=trigger_time,
-                parameters=tuple((pair.key, pair.value) for pair in body.parameters),
-                owner=self._options.flow(body.flow_id).owner or user,
-                now=now,
-                list_after=list_after,
-            )
+            business_date(EpochMs(body.trigger_time), self._shown.zone)
+            instance = self._instances.add(start, now)
         except OverflowError:
             raise unusable("cannot process the body: triggerTime is out of range") from None
+        self._strangers.await_from(instance)
         answer = service_answer({"flowInstanceId": instance.id})
         return Outcome(answer=answer, effect=True, instance=instance.id)
 
     def _cancel(self, call: Call, now: EpochMs) -> Outcome:
-        self._user(call)
+        user = self._user(call)
         wanted = read_body(call, CancelBody).flow_inst_id
-        instance = self._instances.known(wanted, now)
-        if instance is None:
+        known = self._instances.known(wanted, user, now)
+        if not known:
             raise RefusalError("no such instance", code=62104)
-        if not self._instances.cancel(instance, now):
-            raise RefusalError("the instance has ended already", code=62104)
-        return Outcome(answer=service_answer(None), effect=True, instance=instance.id)
+        for instance in known:
+            if self._instances.cancel(instance, now):
+                return Outcome(answer=service_answer(None), effect=True, instance=instance.id)
+        raise RefusalError("the instance has ended already", code=62104)
 
     def _flow(self, call: Call) -> Outcome:
         user = self._user(call)
@@ -124,22 +128,20 @@ class Service:
         return _said(describe_flow(flow_id, flow, user))
 
     def _instance(self, call: Call, now: EpochMs) -> Outcome:
-        self._user(call)
-        instance = self._instances.known(call.argument("flowInstId"), now)
-        if instance is None:
+        user = self._user(call)
+        known = self._instances.known(call.argument("flowInstId"), user, now)
+        if not known:
             return _said(None)
-        return _said(self._describer(now)(instance), instance.id)
+        return _said(self._describer(now)(known[0]), known[0].id)
 
     def _search(self, call: Call, now: EpochMs) -> Outcome:
-        self._user(call)
-        found = find(self._instances, read_body(call, SearchBody), self._options, now)
+        user = self._user(call)
+        found = find(self._instances, read_body(call, SearchBody), user, self._options, now)
         describe = self._describer(now)
         return _said({"flowInsts": [describe(one) for one in found.page], "count": found.count})
 
     def _describer(self, now: EpochMs) -> Callable[[FlowInstance], dict[str, Any]]:
-        return lambda one: describe_instance(
-            one, self._instances.phase(one, now), self._options, self._zone
-        )
+        return lambda one: describe_instance(one, self._instances.phase(one, now), self._shown)
 
     def _user(self, call: Call) -> str:
         user, organisation = call.argument("userId"), call.argument("orgId")

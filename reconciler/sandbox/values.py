@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from datetime import date
 from typing import Any, Self, TypeVar
 
-from reconciler.times import parse_zone
+from reconciler.model import EpochMs
+from reconciler.times import parse_instant, parse_zone
 
 _T = TypeVar("_T")
 _K = TypeVar("_K")
@@ -14,6 +16,7 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[!-~]([ -~]*[!-~])?")
 
 _LONGEST_SECONDS = 1e9
+_LAST_INSTANT = 253_402_214_400_000  # milliseconds: the day before the last that calendars have
 
 
 class UnreadableError(Exception):
@@ -75,6 +78,32 @@ def seconds(value: Any) -> float:
     ):
         raise UnreadableError.because(f"must be a number of seconds, not {value!r}")
     return float(value)
+
+
+def signed_seconds(value: Any) -> float:
+    """A time span that may be negative."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise UnreadableError.because(f"must be a number of seconds, not {value!r}")
+    if not abs(value) < _LONGEST_SECONDS:
+        raise UnreadableError.because(f"must be fewer seconds than {value!r}")
+    return float(value)
+
+
+def instant(value: Any) -> EpochMs:
+    """RFC 3339 with an offset, as text or as YAML has read it already; or epoch milliseconds."""
+    if isinstance(value, date):  # a datetime is one as well
+        value = value.isoformat()
+    if not isinstance(value, str):
+        return EpochMs(number(0, _LAST_INSTANT)(value))
+    try:
+        return parse_instant(value)
+    except ValueError as error:
+        raise UnreadableError.because(f"{value!r} {error}") from None
+
+
+def words(known: Iterable[str]) -> Reader[str]:
+    """One of the words, for itself."""
+    return choice({word: word for word in known})
 
 
 def choice(named: Mapping[str, _T], otherwise: Reader[_T] | None = None) -> Reader[_T]:
@@ -175,7 +204,9 @@ def keyed(read_key: Reader[_K], read: Reader[_T]) -> Reader[dict[_K, _T]]:
     return read_all
 
 
-def record(fields: Mapping[str, tuple[str, Reader[Any]]]) -> Reader[dict[str, Any]]:
+def record(
+    fields: Mapping[str, tuple[str, Reader[Any]]], *, needed: Iterable[str] = ()
+) -> Reader[dict[str, Any]]:
     """A mapping with these fields only: by the name in the file, the attribute and its reader."""
 
     def read(value: Any) -> dict[str, Any]:
@@ -191,6 +222,7 @@ def record(fields: Mapping[str, tuple[str, Reader[Any]]]) -> Reader[dict[str, An
                 found[attribute] = reader(content)
             except UnreadableError as error:
                 problems += error.under(f".{name}")
+        problems += [(f".{name}", "is missing") for name in needed if name not in value]
         if problems:
             raise UnreadableError(problems)
         return found

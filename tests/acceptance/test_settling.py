@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from reconciler.model import EpochMs
-from reconciler.sandbox import NEVER, Drop, Fault, FlowOptions, SandboxOptions
+from reconciler.sandbox import NEVER, Drop, Fault, FlowOptions, SandboxOptions, Stranger
 from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import EIGHT_MS, Scene, configuration, manifest, runs
 from tests.repositories import git, write_hook
@@ -159,14 +159,8 @@ def test_a_run_resolved_as_not_triggered_is_started_by_the_next_apply(
 
 def _start_by_hand(scene: Scene, flow: int, trigger_time: int) -> str:
     """An instance that no ledger knows."""
-    return scene.sandbox._instances.add(
-        flow_id=flow,
-        trigger_time=EpochMs(trigger_time),
-        parameters=(),
-        owner="u1",
-        now=EpochMs(scene.clock()),
-        list_after=0,
-    ).id
+    stranger = Stranger(flow_id=flow, trigger_time=EpochMs(trigger_time), owner="u1")
+    return scene.sandbox.add_stranger(stranger).id
 
 
 def test_an_instance_that_is_not_the_runs_is_refused(mixed: Scene) -> None:

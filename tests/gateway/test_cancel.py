@@ -8,7 +8,16 @@ from reconciler.apply.ports import Cancelled
 from reconciler.errors import GatewayError
 from reconciler.gateway import Credentials, open_gateway
 from reconciler.model import EpochMs, InstanceId
-from reconciler.sandbox import Drop, Fault, FlowOptions, Sandbox, SandboxOptions, Status, running
+from reconciler.sandbox import (
+    Drop,
+    Fault,
+    FlowOptions,
+    Sandbox,
+    SandboxOptions,
+    Status,
+    Stranger,
+    running,
+)
 from tests.gateway.scripted import (
     SECRET_KEY,
     SERVICE_TIME,
@@ -99,14 +108,8 @@ def in_the_sandbox(*faults: Fault, **flow: float) -> tuple[Cancelled, int | None
     """What comes of cancelling an instance two seconds after its start, and its status then."""
     options = SandboxOptions(flows={3377: FlowOptions(**flow)})  # type: ignore[arg-type]  # a row
     sandbox = Sandbox(options, faults, clock=lambda: SERVICE_TIME + 2_000)
-    started = sandbox._instances.add(
-        flow_id=3377,
-        trigger_time=EpochMs(SERVICE_TIME),
-        parameters=(),
-        owner="u1",
-        now=EpochMs(SERVICE_TIME),
-        list_after=0,
-    )
+    stranger = Stranger(flow_id=3377, trigger_time=EpochMs(SERVICE_TIME), created_seconds_ago=2)
+    started = sandbox.add_stranger(stranger)
     keys = Credentials(access_key=options.access_key, secret_key=options.secret_key)
 
     async def ask(url: str) -> tuple[Cancelled, int | None]:

@@ -11,6 +11,7 @@ from reconciler.apply.ports import LookedUp, Sought
 from reconciler.gateway import Credentials, EnosGateway, open_gateway
 from reconciler.model import EpochMs, InstanceId
 from reconciler.sandbox import Drop, Fault, FlowOptions, Sandbox, SandboxOptions, Status, running
+from reconciler.sandbox.lanes import Start
 from tests.gateway.scripted import SERVICE_TIME, Act, Scripted, answer, http, opened, scripted
 from tests.gateway.scripted import settings as gateway_settings
 
@@ -24,12 +25,15 @@ def filled(
     """Starts each flow at each of the times; gives what there is to look up."""
     started = (
         sandbox._instances.add(
-            flow_id=flow,
-            trigger_time=EpochMs(time),
-            parameters=(("DAY", str(time)),),
-            owner="u1",
-            now=EpochMs(SERVICE_TIME),
-            list_after=list_after,
+            Start(
+                flow_id=flow,
+                trigger_time=EpochMs(time),
+                parameters=(("DAY", str(time)),),
+                owner="u1",
+                user="u1",
+                list_after=list_after,
+            ),
+            EpochMs(SERVICE_TIME),
         )
         for time in times
         for flow in flows

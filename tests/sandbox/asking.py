@@ -40,6 +40,7 @@ class Client:
     http: httpx.Client
     token: str = ""
     timestamp: int = field(default=NOW)
+    user: Mapping[str, str] = field(default_factory=lambda: USER)
 
     def ask_token(self, action: str = "get", **changes: Any) -> httpx.Response:
         self.timestamp += 1
@@ -61,14 +62,17 @@ class Client:
         action: str,
         body: Any = None,
         *,
-        query: Mapping[str, str] = USER,
+        query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
-        """A signed call; a body makes it a POST. `headers` go over those of the signature."""
+        """A signed call; a body makes it a POST. `headers` go over those of the signature.
+
+        A query of None names the client's user.
+        """
         content = b""
         if body is not None:
             content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        asked = {"action": action, **query}
+        asked = {"action": action, **(self.user if query is None else query)}
         pairs = "".join(name + asked[name] for name in sorted(asked))
         signed = f"{self.token}{pairs}".encode() + content + f"{NOW}{SECRET}".encode()
         own = {
@@ -93,7 +97,7 @@ class Client:
         return name
 
     def instance(self, name: str) -> Any:
-        query = {**USER, "flowInstId": name}
+        query = {**self.user, "flowInstId": name}
         return self.call("flowInstances", "get", query=query).json()["data"]
 
     def cancel(self, name: str) -> httpx.Response:
@@ -112,8 +116,16 @@ class Client:
         }
         return self.call("flowInstances", "search", body)
 
+    def time(self) -> Any:
+        return self.call("time", "getCurrentTime", query={}).json()["data"]
+
+    def listed(self, **changes: Any) -> list[dict[str, Any]]:
+        found = self.search(**changes).json()["data"]["flowInsts"]
+        assert isinstance(found, list)
+        return found
+
     def found(self, **changes: Any) -> list[str]:
-        return [one["instanceId"] for one in self.search(**changes).json()["data"]["flowInsts"]]
+        return [one["instanceId"] for one in self.listed(**changes)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,6 +67,17 @@ def test_an_answer_carries_the_status_as_its_code_unless_told_otherwise(
         assert it.sandbox.requests[-1].code == code
 
 
+def test_the_first_answer_of_an_operation_can_be_null() -> None:
+    null = Fault(on="instance", ending=Reply(code=0, msg="OK"))
+    with served(null, Fault(on="cancel", ending=Reply(msg="OK", effect=True))) as it:
+        name = it.client.triggered()
+        query = {**USER, "flowInstId": name}
+        answer = it.client.call("flowInstances", "get", query=query).content
+        assert answer == b'{"code":0,"msg":"OK","data":null}'
+        assert it.client.cancel(name).content == answer
+        assert it.client.instance(name)["statusDesc"] == "CANCEL"
+
+
 def test_token_answers_are_told_in_the_token_services_envelope() -> None:
     with served(Fault(on="refresh", ending=Reply(code=1204, msg="no"))) as it:
         answer = it.client.ask_token("refresh", accessToken=it.client.token).json()
@@ -252,6 +263,9 @@ def test_an_oversized_or_unauthorized_request_is_still_one_that_a_rule_can_take(
         ({"on": "trigger", "rate_limit": 1, "ending": Drop()}, "its own answer"),
         ({"on": "any", "list_after": 1}, "must be on trigger"),
         ({"on": "search", "flow_id": 1}, "names no flow"),
+        ({"on": "trigger", "extra_after": -1}, "negative"),
+        ({"on": "trigger", "extra_after": 1}, "there is none"),
+        ({"on": "trigger", "extra_answer": "same", "ending": Drop()}, "that is dropped"),
     ],
 )
 def test_a_rule_that_contradicts_itself_is_refused_in_words(

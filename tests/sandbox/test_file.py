@@ -6,15 +6,19 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import ConfigurationError
+from reconciler.model import EpochMs
 from reconciler.sandbox import (
     ALWAYS,
     NEVER,
+    ClockJump,
     Drop,
     Fault,
     FlowOptions,
+    ParametersShown,
     Reply,
     SandboxOptions,
     Status,
+    Stranger,
     read_sandbox_file,
 )
 from reconciler.sandbox.faults import HTML
@@ -59,6 +63,28 @@ flows:
   3:
   4: {parameters: [SITE, MODE], ends: [FAIL, SUCCESS], forgetsAfter: 60}
   5: {parameters: []}
+  6: {defaults: {MODE: full, SITE: ""}}
+ids: minute
+lists: newest
+sees: own
+listAfterSeconds: 20
+createdLagSeconds: -0.5
+createdCut: minute
+triggerTimeShown: roundedMinute
+parametersShown: [merged, filled, upperCase, {cut: 8}, reordered, retyped, map]
+clockJumps:
+  - {after: 10, by: -3600}
+strangers:
+  - flowId: 1
+    triggerTime: 2024-03-02T08:00:00+08:00
+    parameters: {SITE: cn-01, MODE: ""}
+    createdSecondsAgo: 30
+    owner: u9
+    type: 1
+    ends: FAIL
+    runSeconds: 60
+  - {flowId: 2, triggerTime: 1709337600500, afterTrigger: 0.5}
+  - {flowId: 3, triggerTime: "2024-03-02T00:00:00.5Z"}
 """,
     )
     assert faults == ()
@@ -85,8 +111,54 @@ flows:
                 forgets_after=60,
             ),
             5: FlowOptions(parameters=()),
+            6: FlowOptions(defaults={"MODE": "full", "SITE": ""}),
         },
+        ids="minute",
+        lists="newest",
+        sees="own",
+        list_after_seconds=20,
+        created_lag_seconds=-0.5,
+        created_cut="minute",
+        trigger_time_shown="roundedMinute",
+        parameters_shown=ParametersShown(
+            merged=True, filled=True, case="upper", cut=8, reordered=True, retyped=True, as_map=True
+        ),
+        clock_jumps=(ClockJump(after=10, by=-3600),),
+        strangers=(
+            Stranger(
+                flow_id=1,
+                trigger_time=EpochMs(1_709_337_600_000),
+                parameters=(("SITE", "cn-01"), ("MODE", "")),
+                created_seconds_ago=30,
+                owner="u9",
+                type=1,
+                ends=Status.FAIL,
+                run_seconds=60,
+            ),
+            Stranger(flow_id=2, trigger_time=EpochMs(1_709_337_600_500), after_trigger=0.5),
+            Stranger(flow_id=3, trigger_time=EpochMs(1_709_337_600_500)),
+        ),
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ("[]", ParametersShown()),
+        ("[lowerCase]", ParametersShown(case="lower")),
+        ("[hidden]", ParametersShown(hidden="absent")),
+        ("[blank]", ParametersShown(hidden="null")),
+    ],
+)
+def test_how_parameters_are_shown_is_a_list_of_words(
+    tmp_path: Path, words: str, shown: ParametersShown
+) -> None:
+    options, _ = read(tmp_path, f"parametersShown: {words}")
+    assert options.parameters_shown == shown
+
+
+def test_every_instance_can_be_kept_out_of_searches_for_good(tmp_path: Path) -> None:
+    assert read(tmp_path, "listAfterSeconds: never")[0].list_after_seconds == NEVER
 
 
 def test_every_fault_can_be_written(tmp_path: Path) -> None:
@@ -104,6 +176,8 @@ faults:
   - {on: token, answer: {msg: 'no', headers: {Retry-After: 3}}}
   - {on: flow, answer: {status: 502, html: true}}
   - {on: instance, answer: {body: ""}}
+  - {on: trigger, extraAnswer: same}
+  - {on: trigger, extraAnswer: {status: 503, html: true}, extraAfter: 0.5}
 """,
     )
     assert faults == (
@@ -117,6 +191,8 @@ faults:
         Fault(on="token", ending=Reply(msg="no", headers={"Retry-After": "3"})),
         Fault(on="flow", ending=Reply(status=502, body=HTML)),
         Fault(on="instance", ending=Reply(body="")),
+        Fault(on="trigger", extra_answer="same"),
+        Fault(on="trigger", extra_answer=Reply(status=503, body=HTML), extra_after=0.5),
     )
 
 
@@ -148,6 +224,54 @@ def test_a_file_that_says_nothing_changes_nothing(tmp_path: Path, text: str) -> 
         ("flows: {1: {parameters: [1]}}", "flows.1.parameters[0]: must be text, not 1"),
         ("flows: {1: {forgetsAfter: -1}}", "flows.1.forgetsAfter: must be a number of seconds"),
         ("flows: {1: {tasks: x}}", "flows.1.tasks: must be a whole number, not 'x'"),
+        ("flows: {1: {defaults: {K: 1}}}", "flows.1.defaults.K: must be text, not 1"),
+        ("ids: minutes", "ids: must be one of: unique, minute; not 'minutes'"),
+        ("lists: none", "lists: must be one of: all, newest; not 'none'"),
+        ("sees: 1", "sees: must be one of: all, own; not 1"),
+        ("listAfterSeconds: -1", "listAfterSeconds: must be a number of seconds, not -1; or write"),
+        ("createdLagSeconds: x", "createdLagSeconds: must be a number of seconds, not 'x'"),
+        ("createdLagSeconds: -.inf", "createdLagSeconds: must be fewer seconds than -inf"),
+        ("createdLagSeconds: .nan", "createdLagSeconds: must be fewer seconds than nan"),
+        ("createdCut: hour", "createdCut: must be one of: second, minute; not 'hour'"),
+        ("triggerTimeShown: rounded", "triggerTimeShown: must be one of: second, minute, rounded"),
+        ("parametersShown: merged", "parametersShown: must be a list, not 'merged'"),
+        ("parametersShown: [cut]", "parametersShown[0]: must be one of: merged, filled, upperCase"),
+        ("parametersShown: [map, {cut: x}]", "parametersShown[1].cut: must be a whole number"),
+        (
+            "parametersShown: [{cut: 1, x: 1}]",
+            "parametersShown[0].x: there is no such field; there",
+        ),
+        ("parametersShown: [{}]", "parametersShown[0].cut: is missing"),
+        ("parametersShown: [map, map]", "parametersShown[1]: says again"),
+        ("parametersShown: [upperCase, lowerCase]", "parametersShown[1]: says again, or otherwise"),
+        ("parametersShown: [hidden, blank]", "parametersShown[1]: says again, or otherwise"),
+        ("parametersShown: [hidden, map]", "parametersShown: what is absent or null"),
+        ("clockJumps: [{after: -1, by: 1}]", "clockJumps[0].after: must be a number of seconds"),
+        ("clockJumps: [{after: 1}]", "clockJumps[0].by: is missing"),
+        ("strangers: [{owner: u1}]", "strangers[0].flowId: is missing"),
+        ("strangers: [1]", "strangers[0]: must be a mapping, not 1"),
+        ("strangers: [{flowId: 1, ends: WAIT}]", "strangers[0].ends: must be one of: SUCCESS,"),
+        ("strangers: [{flowId: 1, type: 3}]", "strangers[0].type: must be from 0 to 2, not 3"),
+        (
+            "strangers: [{flowId: 1, triggerTime: 2024-03-02T08:00:00}]",
+            "strangers[0].triggerTime: '2024-03-02T08:00:00' needs a time and an offset",
+        ),
+        (
+            "strangers: [{flowId: 1, triggerTime: -1}]",
+            "strangers[0].triggerTime: must be from 0 to 253402214400000, not -1",
+        ),
+        (
+            "strangers: [{flowId: 1, triggerTime: 2024-03-02}]",
+            "strangers[0].triggerTime: '2024-03-02' needs a time and an offset",
+        ),
+        (
+            "strangers: [{flowId: 1, parameters: {K: 1}}]",
+            "strangers[0].parameters.K: must be text, not 1",
+        ),
+        (
+            "strangers: [{flowId: 1, createdSecondsAgo: 1, afterTrigger: 1}]",
+            "strangers[0]: createdSecondsAgo and afterTrigger: it is created only once",
+        ),
         ("delay: 1", "delay: there is no such field; there are: accessKey, "),
         ("faults: {}", "faults: must be a list, not {}"),
         ("faults: [1]", "faults[0]: must be a mapping, not 1"),
@@ -167,6 +291,23 @@ def test_a_file_that_says_nothing_changes_nothing(tmp_path: Path, text: str) -> 
             "faults[0].listAfter: must be a number of seconds, not 'late'; or write never",
         ),
         ("faults: [{on: search, listAfter: 1}]", "faults[0]: only what is triggered"),
+        (
+            "faults: [{on: trigger, extraAnswer: twice}]",
+            "faults[0].extraAnswer: must be same, or what answer takes, not 'twice'",
+        ),
+        (
+            "faults: [{on: trigger, extraAnswer: {status: 1}}]",
+            "faults[0].extraAnswer.status: must be from 200",
+        ),
+        ("faults: [{on: trigger, extraAfter: 1}]", "faults[0]: the rule has no fault"),
+        (
+            "faults: [{on: trigger, extraAfter: 1, delayAfter: 1}]",
+            "faults[0]: extraAfter says when an extraAnswer follows",
+        ),
+        (
+            "faults: [{on: trigger, drop: true, extraAnswer: same}]",
+            "faults[0]: no answer follows another on a connection that is dropped",
+        ),
         ("faults: [{on: any, answer: 503}]", "faults[0].answer: must be a mapping, not 503"),
         ("faults: [{on: any, answer: {status: 99}}]", "faults[0].answer.status: must be from 200"),
         ("faults: [{on: any, answer: {html: true, body: x}}]", "faults[0].answer: html and body"),
