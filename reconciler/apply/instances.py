@@ -98,11 +98,9 @@ def _possible(
         by_nonce = nonce_standing(suspect, one, known)
         if by_nonce is Standing.NOT_OURS:
             continue
-        is_another_time = is_older(suspect, one) or _is_newer(start, one)
-        if by_nonce is None and not named_by_a_person:
-            if is_another_time or stood_before(suspect, one):
-                continue
-        found.append(one)
+        elsewhen = is_older(suspect, one) or stood_before(suspect, one) or _is_newer(start, one)
+        if by_nonce is not None or named_by_a_person or not elsewhen:
+            found.append(one)
     return found
 
 

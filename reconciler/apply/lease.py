@@ -88,8 +88,8 @@ class Lapses:
     """Claims that have run out by the time that has passed, though the gateway's clock denies it.
 
     A claim that was made before the clock was set back seems to last for hours. Its applier does
-    not go by that clock but counts the seconds from its claim on. So whoever has seen a claim for as
-    long as it was made for, and a margin, knows that nothing is started under it any more.
+    not go by that clock but counts the seconds from its claim on. So whoever has seen a claim for
+    as long as it was made for, and a margin, knows that nothing is started under it any more.
     """
 
     clock: Clock

@@ -1,4 +1,4 @@
-"""What every look at the service needs: whom to ask, what is known, how to recognise an instance."""
+"""What every look at the service needs: whom to ask, what is known, how to tell an instance."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -57,7 +57,7 @@ class Look:
         )
 
     def elsewhere(self, record: Record) -> str | None:
-        """Why the configured service must not be asked about the run; None if it is the right one."""
+        """Why the configured service must not be asked about the run; None if it may be."""
         return elsewhere(record, self.known.claims, self.environment.gateway)
 
 

@@ -46,8 +46,8 @@ def recover_file(options: CommonOptions, file: Path) -> tuple[str, ExitCode]:
 
     recovered = asyncio.run(feed())
     lines = [
-        f"{len(lost)} events in {file}: {recovered.missing} recorded, the ledger held the others "
-        "already",
+        f"{len(lost)} events in {file}: {recovered.missing} recorded; "
+        f"{len(lost) - recovered.missing} were in the ledger already",
         *(f"{record.run}: {record.error}" for record in recovered.twice),
     ]
     return "\n".join(lines), ExitCode.IN_DOUBT if recovered.twice else ExitCode.OK

@@ -75,8 +75,8 @@ def _evidence(row: StatusRow) -> Iterator[str]:
 
 def _choice(environment: str, row: StatusRow) -> Iterator[str]:
     look = (
-        "Two claims have each started it. Look at both instances in EnOS, undo what one of them has "
-        "done where that matters, and say which one speaks for the run:"
+        "Two claims have each started it. Look at both instances in EnOS, undo what one of them "
+        "has done where that matters, and say which one speaks for the run:"
     )
     yield ""
     yield from Screen().wrapped(look)
