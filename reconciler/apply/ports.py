@@ -72,7 +72,9 @@ class Instance:
     created_latest: EpochMs | None  # the latest that the stamp can mean, should it be in UTC
     parameters: Parameters | None
     status: int | None  # EnOS FlowInstance status, -1 to 10
-    carried: str = ""  # its parameters as the service wrote them, readable or not: a nonce in it tells
+    carried: str = (
+        ""  # its parameters as the service wrote them, readable or not: a nonce in it tells
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,7 +47,8 @@ class EnosConnection:
         """Update And Trigger Flow: one POST, if `allowed` still says so when it is to leave."""
         operation = operations.start(self._settings, run)
         async with self._turn:
-            return start_answer(await self._session.call(self._client, operation, allowed))
+            verdict = await self._session.call(self._client, operation, allowed)
+        return start_answer(verdict, run.flow_id)
 
 
 class EnosGateway:

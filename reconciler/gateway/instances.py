@@ -1,5 +1,6 @@
 """Flow instances as the service writes them, read liberally and never guessed into certainty."""
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -70,6 +71,7 @@ def read_instance(
         created_latest=_latest(created, now),
         parameters=read_parameters(entry.get("parameters")),
         status=read_integer(entry.get("status")),
+        carried=_carried(entry.get("parameters")),
     )
 
 
@@ -117,6 +119,13 @@ def read_parameters(value: object) -> Parameters | None:
     pairs = [_pair(one) for one in value]
     readable = tuple(pair for pair in pairs if pair is not None)
     return readable if len(readable) == len(pairs) else None
+
+
+def _carried(value: object) -> str:
+    """The parameters as the service wrote them: text may be cut, and then it is no JSON."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _pair(value: object) -> tuple[str, str] | None:

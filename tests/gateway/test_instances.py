@@ -45,6 +45,7 @@ def test_the_references_own_sample_is_read_with_both_of_its_zones() -> None:
         created_latest=at("2019-07-26T12:38:30Z"),
         parameters=(),
         status=0,
+        carried="[]",
     )
 
 
@@ -122,10 +123,37 @@ def test_parameters_may_be_empty_or_absent(value: object, expected: object) -> N
 
 @pytest.mark.parametrize(
     "value",
-    ["[", "5", "null", 5, True, [5], [{"key": "a"}], [{"key": 5, "value": "x"}], "[" * 9999],
+    [
+        *("[", "5", "null", 5, True, [5], "[" * 9999, {"a": None}),
+        *([{"key": "a"}], [{"key": 5, "value": "x"}], [{"key": "a", "value": None}]),
+    ],
 )
 def test_parameters_that_cannot_be_read_are_not_guessed(value: object) -> None:
     assert read_parameters(value) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "carried"),
+    [
+        ('[{"key": "A", "value": "1"}]', '[{"key": "A", "value": "1"}]'),
+        ('[{"key": "A", "value": "nonce-1', '[{"key": "A", "value": "nonce-1'),
+        ("A=1;B=2", "A=1;B=2"),
+        ([{"key": "Ä", "value": 1.5}], '[{"key":"Ä","value":1.5}]'),
+        ({"A": None, "B": True}, '{"A":null,"B":true}'),
+        ([], "[]"),
+        ("", ""),
+        (None, ""),
+    ],
+)
+def test_what_an_instance_carries_is_kept_as_written_readable_or_not(
+    value: object, carried: str
+) -> None:
+    assert read(parameters=value).carried == carried
+
+
+def test_an_instance_that_is_listed_without_parameters_carries_nothing() -> None:
+    entry = {name: value for name, value in SAMPLE.items() if name != "parameters"}
+    assert read_instance(entry, ZONE).carried == ""
 
 
 @pytest.mark.parametrize("value", [2438, "2438", " 2438 ", 2438.0])
