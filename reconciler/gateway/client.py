@@ -44,7 +44,7 @@ class EnosConnection:
         self._turn = asyncio.Lock()
 
     async def trigger(self, run: Run, allowed: Callable[[], bool]) -> Answer:
-        """Update And Trigger Flow: one POST, if `allowed` still says so when it is to leave."""
+        """Update And Trigger Flow: one POST, if `allowed` still says so right before it leaves."""
         operation = operations.start(self._settings, run)
         async with self._turn:
             verdict = await self._session.call(self._client, operation, allowed)
