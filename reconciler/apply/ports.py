@@ -153,10 +153,13 @@ class Gateway(Protocol):
     async def instance(self, instance: InstanceId) -> Instance | None:
         """One instance by id; None if the service says that it has none. Raises GatewayError."""
 
-    async def look_up(self, sought: Sequence[Sought], most_requests: int) -> LookedUp:
+    async def look_up(
+        self, sought: Sequence[Sought], most_requests: int, turn: int = 0
+    ) -> LookedUp:
         """How those instances fare, in few requests: searches that cover many, ids for the rest.
 
-        The first are the first to be asked for, should `most_requests` not do for all.
+        The first are the first to be asked for, should `most_requests` not do for all; from
+        `turn` to `turn`, others are the first.
         """
 
     async def flow(self, flow_id: int) -> Flow | None:

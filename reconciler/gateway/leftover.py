@@ -17,6 +17,11 @@ from typing import Any
 import httpx
 
 _CONNECTION = attrgetter("stream._stream._httpcore_stream._stream._connection")
+_UNREAD = attrgetter("_h11_state.trailing_data")
+_STREAM = attrgetter("_stream")
+_RECORDS = attrgetter("_read_bio.pending")  # those that came with the one that was read
+_DECRYPTED = attrgetter("_ssl_object.pending")
+_RECEIVED = attrgetter("_protocol.read_queue")
 
 
 async def close_if_more_came(response: httpx.Response) -> None:
@@ -27,8 +32,7 @@ async def close_if_more_came(response: httpx.Response) -> None:
 
 def _is_drained(response: httpx.Response) -> bool:
     try:
-        connection = _CONNECTION(response)
-        unread, _ = connection._h11_state.trailing_data
+        unread, _ = _UNREAD(_CONNECTION(response))
         stream = response.extensions["network_stream"]
         return not (unread or stream.get_extra_info("is_readable") or any(_buffered(stream)))
     except (AttributeError, TypeError, ValueError):
@@ -37,9 +41,9 @@ def _is_drained(response: httpx.Response) -> bool:
 
 def _buffered(stream: Any) -> Iterator[int]:
     """How much each layer under httpcore's stream holds; TLS may run within TLS."""
-    layer = stream._stream
+    layer = _STREAM(stream)
     while hasattr(layer, "transport_stream"):
-        yield layer._read_bio.pending  # records that came with the one that was read
-        yield layer._ssl_object.pending()
+        yield _RECORDS(layer)
+        yield _DECRYPTED(layer)()
         layer = layer.transport_stream
-    yield len(layer._protocol.read_queue)
+    yield len(_RECEIVED(layer))

@@ -5,6 +5,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -38,7 +39,7 @@ class Slow:
         is_start = self._connections > 1  # the first carries the request for a token
         if self._proxy:
             await reader.readuntil(b"\r\n\r\n")
-        writer.transport.pause_reading()  # what comes from now on is for TLS
+        cast("asyncio.Transport", writer.transport).pause_reading()  # what comes now is for TLS
         if is_start:
             await asyncio.sleep(0.05)
             self.holds = False
@@ -46,13 +47,20 @@ class Slow:
             writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
         await writer.start_tls(self._context)
         if is_start:
-            try:
-                self.got.append(await reader.read())
-            except ConnectionError:  # a client that has TLS tickets left to read resets
-                self.got.append(b"")
+            self.got.append(await _until_the_end(reader))
             writer.close()
         else:
             await self.gateway.serve(reader, writer)
+
+
+async def _until_the_end(reader: asyncio.StreamReader) -> bytes:
+    got = b""
+    try:
+        while piece := await reader.read(4096):
+            got += piece
+    except ConnectionError:  # a client that has TLS tickets left to read ends by a reset
+        return got
+    return got
 
 
 @asynccontextmanager
@@ -124,13 +132,13 @@ def trigger_each(*answers: Callable[[], bool]) -> tuple[list[Answer], Scripted]:
     return asyncio.run(play())
 
 
-def in_turn(*says: bool) -> Callable[[], bool]:
-    return iter(says).__next__
+def in_turn(words: str) -> Callable[[], bool]:
+    return iter([word == "yes" for word in words.split()]).__next__
 
 
 def test_a_kept_connection_is_no_exception_and_the_next_start_gets_another() -> None:
-    yes, late = in_turn(True, True), in_turn(True, False)
-    answers, gateway = trigger_each(yes, late, in_turn(True, True))
+    yes, late = in_turn("yes yes"), in_turn("yes no")
+    answers, gateway = trigger_each(yes, late, in_turn("yes yes"))
     assert answers == [
         Triggered(instance=InstanceId("3377-1")),
         NO_LONGER,
@@ -140,7 +148,7 @@ def test_a_kept_connection_is_no_exception_and_the_next_start_gets_another() -> 
 
 
 def test_no_connection_is_opened_for_a_start_that_is_not_allowed_anyway() -> None:
-    answers, gateway = trigger_each(in_turn(False))
+    answers, gateway = trigger_each(in_turn("no"))
     assert answers == [NotSent(reason="no longer allowed when its turn came")]
     assert gateway.connections == 1  # for the token
 
