@@ -20,7 +20,7 @@ _FEW = 4  # instances that are rather asked for by id
 _WORTH = 10  # instances sought for each page that is read, or the window is halved
 _ENDS = 2 * len(KINDS)  # requests of a search besides its pages: one behind the last, and page 0
 _MOST_CROWDED = 16  # windows in a row with too many pages: even a single minute has them, then
-_MOST_FAILURES = 3  # before the service is left alone
+_MOST_FAILURES = 2  # of windows, or of questions by id, before no more are asked: each takes long
 _MOST_REFUSALS = 16  # to speak of single instances, before the same
 _MINUTE_MS = 60_000
 _GOLDEN = 0.6180339887498949  # its multiples, modulo 1, leave no part of the sought out for long
@@ -60,9 +60,9 @@ class _LookingUp:
         self._get = get
 
     async def search(self, group: Group) -> None:
-        """Search the window of the group, or those of its halves if it has too many pages."""
+        """Search the window of the group, or those of its halves if it cannot be read wholly."""
         affordable = self._left - self._kept - _ENDS
-        hopeless = self._crowded >= _MOST_CROWDED or not self._goes_on
+        hopeless = self._crowded >= _MOST_CROWDED or len(self._errors) >= _MOST_FAILURES
         if len(group) <= _FEW or affordable < 1 or hopeless:
             return
         most_pages = min(max(len(group) // _WORTH, _FEW), affordable)
@@ -72,7 +72,7 @@ class _LookingUp:
             await self.search(half)
 
     async def _read(self, group: Group, most_pages: int) -> bool:
-        """Search the window of the group; False if it has too many pages."""
+        """Search the window of the group; False if it has too many pages, or one that fails."""
         try:
             ask = partial(self._page, _window(group))
             found = await search_all(ask, most_pages, count_tells=True)
@@ -81,7 +81,7 @@ class _LookingUp:
             return False
         except GatewayError as error:
             self._errors.append(error)
-            return True
+            return False
         self._crowded = 0
         if all(one.id != NAMELESS for one in found):
             self._whole |= {one.id for one in group}
@@ -91,8 +91,9 @@ class _LookingUp:
         """Ask by id for what no search has shown."""
         shown = {one.id for one in self._rows}
         unseen = [id_ for id_ in self._rank if id_ not in shown][: self._left]
+        before = len(self._errors)
         for start in range(0, len(unseen), AT_ONCE):
-            if not self._goes_on:
+            if _is_hopeless(self._errors[before:]):
                 return
             await asyncio.gather(*map(self._ask_for, unseen[start : start + AT_ONCE]))
 
@@ -136,13 +137,14 @@ class _LookingUp:
             self._asked.add(id_)
             self._rows.add([] if answer is None else [answer])
 
-    @property
-    def _goes_on(self) -> bool:
-        failures = [one for one in self._errors if not isinstance(one, QuestionRefusedError)]
-        return len(failures) < _MOST_FAILURES and len(self._errors) < _MOST_REFUSALS
-
     def _importance(self, group: Group) -> int:
         return min(self._rank[one.id] for one in group)
+
+
+def _is_hopeless(errors: Sequence[GatewayError]) -> bool:
+    """Whether it is no use to ask for more instances by id."""
+    failures = [one for one in errors if not isinstance(one, QuestionRefusedError)]
+    return len(failures) >= _MOST_FAILURES or len(errors) >= _MOST_REFUSALS
 
 
 def _window(group: Group) -> Window:

@@ -102,14 +102,21 @@ def test_searches_leave_a_quarter_of_the_limit_to_what_no_search_shows() -> None
 
 
 @pytest.mark.parametrize("at", [1, 2, 5, 20, 41, 45])
-def test_a_failure_ends_its_window_and_keeps_what_was_learned_and_is_told(at: int) -> None:
+def test_a_failure_is_told_and_the_halves_of_its_window_are_read_instead(at: int) -> None:
     service = Service({0: MANY}, fails={at: BROKEN})
-    result = looked_up(service, sought(MANY), most=80)
+    result = looked_up(service, sought(MANY))
     assert result.failure == str(BROKEN)
-    pages = {one.page for one in service.searches if one.kind == 0 and one.page > 0}
-    assert len(result.instances) >= 100 * (min(len(pages), 40) - 1)
+    assert left(result, sought(MANY)) == 0
+    assert result.whole == result.instances.keys()
+    assert service.requests <= 55 + 60
+
+
+def test_what_was_seen_before_a_failure_is_kept_and_is_not_whole() -> None:
+    service = Service({0: MANY}, fails=dict.fromkeys(range(20, 1_000), BROKEN))
+    result = looked_up(service, sought(MANY))
+    assert result.failure == str(BROKEN)
+    assert 1_000 <= len(result.instances) <= 2_000
     assert result.whole == set()
-    assert len(service.asked_for) == min(80 - len(service.searches), 4_000 - 100 * (len(pages) - 1))
 
 
 def test_a_failure_of_one_window_leaves_the_others_whole() -> None:
@@ -160,8 +167,17 @@ def test_any_failure_of_a_search_but_the_refusal_of_page_0_is_told(
     kind: type[GatewayError],
 ) -> None:
     service = Service({0: MANY}, fails={3: kind("something")})
-    result = looked_up(service, sought(MANY), most=100)
-    assert (result.failure, result.whole) == ("something", frozenset())
+    assert looked_up(service, sought(MANY)).failure == "something"
+
+
+def test_a_service_that_refuses_every_search_is_asked_by_id() -> None:
+    some = of_days(5, 10)
+    refusal = QuestionRefusedError("nothing is listed")
+    service = Service({0: some}, fails=dict.fromkeys(range(1, 7), refusal))
+    result = looked_up(service, sought(some))
+    assert (result.failure, result.whole) == ("nothing is listed", frozenset())
+    assert left(result, sought(some)) == 0
+    assert len(service.searches) == 6
 
 
 def test_several_are_asked_at_once_and_never_more_than_eight() -> None:
