@@ -4,8 +4,8 @@ Pure. A service may stamp, round, cut, merge, retype, hide or share everything t
 instance that *differs* from what was sent may still be the run's. Each listed instance is one of:
 
 - **ours**: it carries this claim's nonce, however the service shows it;
-- **not ours**: a contradiction that no formatting explains. That is another flow; the whole nonce
-  of another claim that the ledger knows; a creation before the claim by more than any two clocks
+- **not ours**: a contradiction that no formatting explains. That is another flow; a trigger time
+  that no rounding to the minute makes of the run's; the whole nonce of another claim that the ledger knows; a creation before the claim by more than any two clocks
   differ (`gateway.stampSlackSeconds`); that it stood there before the claim; or that it is recorded
   as another run's, whose own start its creation fits, where the two cannot share one id;
 - **possible**: everything else.
@@ -163,7 +163,7 @@ def standing(suspect: Suspect, one: Instance, known: Known) -> Standing:
     by_nonce = nonce_standing(suspect, one, known)
     if by_nonce is not None:
         return by_nonce
-    if is_older(suspect, one) or stood_before(suspect, one):
+    if is_of_another_minute(suspect, one) or is_older(suspect, one) or stood_before(suspect, one):
         return Standing.NOT_OURS
     owners = [
         (record, start)
@@ -175,6 +175,12 @@ def standing(suspect: Suspect, one: Instance, known: Known) -> Standing:
     shares = any(_minute_of(record) == _minute_of(suspect) for record, _ in owners)
     apart = known.tells_apart(suspect.flow_id, suspect.trigger_time)
     return Standing.ANOTHERS if shares and not apart else Standing.NOT_OURS
+
+
+def is_of_another_minute(suspect: Suspect, one: Instance) -> bool:
+    """Whether its trigger time is one that no rounding makes of the suspect's."""
+    start, end = search_window(suspect.trigger_time)
+    return one.trigger_time is not None and not start <= one.trigger_time < end
 
 
 def is_older(suspect: Suspect, one: Instance) -> bool:

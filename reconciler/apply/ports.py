@@ -124,8 +124,9 @@ class Connection(Protocol):
     async def trigger(self, run: Run, allowed: Callable[[], bool]) -> Answer:
         """Update And Trigger Flow: one POST, never repeated by anything below this call.
 
-        `allowed` is asked right before the POST leaves, after whatever had to be waited for (a
-        token, the rate limit); if it says no, nothing is sent and the answer is NotSent.
+        `allowed` is asked before connecting and again right before the POST leaves, after whatever
+        had to be waited for (a token, the rate limit, the connection); if it says no, nothing is
+        sent and the answer is NotSent.
         """
 
 
@@ -146,6 +147,7 @@ class Gateway(Protocol):
     ) -> tuple[Instance, ...]:
         """Every instance of the flow with a trigger time in [from_time, to_time), each once.
 
+        And those listed with one up to a minute beside it, for what is shown may be cut or rounded.
         Looks under all three instance types and both page bases. Raises GatewayError if any part
         could not be read, so that an empty answer is a whole answer.
         """

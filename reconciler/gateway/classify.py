@@ -4,6 +4,7 @@ Pure. The rule: nothing counts as refused or unsent unless that is certain, beca
 was carried out must never be sent again.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -20,6 +21,9 @@ from reconciler.model import InstanceId
 _REFUSALS = frozenset({62101, 62103, 62104})
 _MAYBE_CARRIED_OUT = frozenset({408, 62109})
 _RATE_LIMIT = 429
+
+_DOCUMENTED_ID = re.compile(r"(\d+)-\d+", re.ASCII)  # of an instance: {flow}-{time}
+_LONGEST_ID = 200  # characters; the documented ones have about 20
 
 # Raised before the first byte of a request is written. ProxyError too: httpcore raises it only
 # where the proxy declined to open a tunnel, and an https request goes through a tunnel.
@@ -118,14 +122,21 @@ def unsent(failed: Failed) -> Failed:
     return Failed(answer=answer, code=failed.code, date=failed.date)
 
 
-def start_answer(verdict: Verdict) -> Answer:
-    """The answer to the start of a run."""
+def start_answer(verdict: Verdict, flow_id: int) -> Answer:
+    """The answer to the start of a run of that flow.
+
+    Every documented instance id begins with its flow's: one that names another flow answers
+    another start, whoever mixed them up.
+    """
     if isinstance(verdict, Failed):
         return verdict.answer
     data = verdict.data
     instance = read_name(data.get("flowInstanceId")) if isinstance(data, dict) else None
-    if instance is None:
+    if instance is None or len(instance) > _LONGEST_ID:
         return Unknown(seen="code 0 without a readable flowInstanceId")
+    documented = _DOCUMENTED_ID.fullmatch(instance)
+    if documented and int(documented[1]) != flow_id:
+        return Unknown(seen=f"code 0, but it names instance {instance}, which is of another flow")
     return Triggered(instance=InstanceId(instance))
 
 

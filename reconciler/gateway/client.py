@@ -13,13 +13,12 @@ from reconciler.apply.ports import Answer, Cancelled, Flow, Instance, LookedUp, 
 from reconciler.gateway import operations
 from reconciler.gateway.classify import Accepted, Failed, Verdict, start_answer
 from reconciler.gateway.flows import WITHOUT_PRIVILEGE, read_flow
-from reconciler.gateway.instances import Window, read_instance
-from reconciler.gateway.listing import Page, read_page_of
+from reconciler.gateway.instances import Window, read_entry, read_instance
 from reconciler.gateway.looking_up import look_up
 from reconciler.gateway.operations import Operation
 from reconciler.gateway.questions import AT_ONCE, Questions
 from reconciler.gateway.reply import read_milliseconds, read_name
-from reconciler.gateway.search import of_flow, search_all
+from reconciler.gateway.search import Page, of_flow, read_page, search_all
 from reconciler.gateway.session import Session
 from reconciler.gateway.settings import Credentials, GatewaySettings
 from reconciler.gateway.transport import build_client, tls_context
@@ -44,10 +43,11 @@ class EnosConnection:
         self._turn = asyncio.Lock()
 
     async def trigger(self, run: Run, allowed: Callable[[], bool]) -> Answer:
-        """Update And Trigger Flow: one POST, if `allowed` still says so when it is to leave."""
+        """Update And Trigger Flow: one POST, if `allowed` still says so right before it leaves."""
         operation = operations.start(self._settings, run)
         async with self._turn:
-            return start_answer(await self._session.call(self._client, operation, allowed))
+            verdict = await self._session.call(self._client, operation, allowed)
+        return start_answer(verdict, run.flow_id)
 
 
 class EnosGateway:
@@ -100,21 +100,15 @@ class EnosGateway:
     ) -> tuple[Instance, ...]:
         """Every instance of the flow with a trigger time in [from_time, to_time), each once.
 
-        An empty answer is a whole answer: whatever cannot be read raises GatewayError.
+        And those that may have one, should the service cut or round what it shows. An empty answer
+        is a whole answer: whatever cannot be read raises GatewayError.
         """
         window = Window(from_time=from_time, to_time=to_time)
-        now = self._session.stamps.known_now()  # once: a repeat must be read like the first
-        start = EpochMs(from_time - from_time % 1000)  # the service's stamps are cut to the second
-
-        async def ask(kind: int, page: int) -> Any:
-            return await self._questions.ask(
-                operations.search_page(self._settings, kind, start, to_time, page)
-            )
-
-        def read(entry: Any) -> Instance:
-            return read_instance(entry, self._settings.zone, now=now, window=window)
-
-        return of_flow(await search_all(ask, read), flow_id, window)
+        # The service's stamps are cut to the second.
+        asked = Window(from_time=EpochMs(from_time - from_time % 1000), to_time=to_time)
+        read = self._entry_reader(window)
+        found = await search_all(lambda kind, page: self._page(asked, kind, page, read))
+        return of_flow(found, flow_id, window)
 
     async def instance(self, instance: InstanceId) -> Instance | None:
         """One instance by id; None if the service says that it has none. Raises GatewayError."""
@@ -124,30 +118,26 @@ class EnosGateway:
         if data is None:
             return None
         try:
-            found = self._read_instance(data)
+            found = read_instance(data, self._settings.zone, now=self._session.stamps.known_now())
         except ValueError as error:
             raise self._questions.unreadable(operation, str(error)) from None
         if found.id != instance:
             raise self._questions.unreadable(operation, f"another instance than {instance}")
         return found
 
-    async def look_up(self, sought: Sequence[Sought], most_requests: int) -> LookedUp:
-        """How those instances fare, in few requests.
+    async def look_up(
+        self, sought: Sequence[Sought], most_requests: int, turn: int = 0
+    ) -> LookedUp:
+        """How those instances fare, in few requests; each `turn` begins with others.
 
         A question that is repeated after a hiccup counts once.
         """
+        read = self._entry_reader(None)
 
-        async def ask(kind: int, window: Window, page: int) -> Page:
-            operation = operations.search_page(
-                self._settings, kind, window.from_time, window.to_time, page
-            )
-            data = await self._questions.ask(operation)
-            try:
-                return read_page_of(data, self._read_instance)
-            except ValueError as error:
-                raise self._questions.unreadable(operation, str(error)) from None
+        async def ask(window: Window, kind: int, page: int) -> Page:
+            return await self._page(window, kind, page, read)
 
-        return await look_up(sought, most_requests, ask, self.instance)
+        return await look_up(sought, most_requests, ask, self.instance, turn=turn)
 
     async def flow(self, flow_id: int) -> Flow | None:
         """Get Flow; None if the service says that it has none. Raises GatewayError."""
@@ -176,9 +166,23 @@ class EnosGateway:
             raise self._questions.failure(operation, verdict)
         return Cancelled(code=verdict.code, message=verdict.said or verdict.words)
 
-    def _read_instance(self, entry: Any) -> Instance:
-        """Read one in the likeliest way. Raises ValueError if it is none."""
-        return read_instance(entry, self._settings.zone, now=self._session.stamps.known_now())
+    def _entry_reader(self, window: Window | None) -> Callable[[Any], Instance]:
+        """Reads entries of a list, all by one idea of the time: a repeat is read like the first."""
+        now = self._session.stamps.known_now()
+        return lambda entry: read_entry(entry, self._settings.zone, now=now, window=window)
+
+    async def _page(
+        self, window: Window, kind: int, page: int, read: Callable[[Any], Instance]
+    ) -> Page:
+        """One page of List Flow Instances. Raises GatewayError."""
+        operation = operations.search_page(
+            self._settings, kind, window.from_time, window.to_time, page
+        )
+        data = await self._questions.ask(operation)
+        try:
+            return read_page(data, read)
+        except ValueError as error:
+            raise self._questions.unreadable(operation, str(error)) from None
 
     def _described(self, operation: Operation, verdict: Verdict, none: frozenset[int]) -> Any:
         """The data of the answer; None where it has none, or its own code is one of `none`."""

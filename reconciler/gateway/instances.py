@@ -1,5 +1,6 @@
 """Flow instances as the service writes them, read liberally and never guessed into certainty."""
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from reconciler.gateway.reply import (
 )
 from reconciler.model import EpochMs, InstanceId, Parameters
 from reconciler.times import parse_instant
+
+NAMELESS = InstanceId("")  # stands for an id that cannot be read
 
 _STAMP = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d(?::\d\d)?)(?:\.\d+)?", re.ASCII)
 _SLACK_MS = 60_000  # how far the service's clock, as it is known here, may be behind
@@ -37,16 +40,22 @@ class Window:
         """Whether an instant that was cut to the second may belong here."""
         return self.from_time - self.from_time % _SECOND_MS <= instant < self.to_time
 
+    def nearly_holds(self, instant: EpochMs) -> bool:
+        """Whether an instant that was cut or rounded, to the minute at most, may belong here."""
+        return self.from_time - _MINUTE_MS <= instant <= self.to_time + _MINUTE_MS
+
     def holds_shifted(self, instant: EpochMs) -> bool:
-        """Whether the instant would belong here, had it been read in another zone.
+        """Whether the instant would nearly belong here, had it been read in another zone.
 
         Only a narrow window can tell: in a wide one every time of day would.
         """
-        width = self.to_time - self.from_time
-        distance = instant - self.from_time
-        if width >= _QUARTER_HOUR_MS or abs(distance) > _WIDEST_OFFSET_MS:
+        start, width = self.from_time - _MINUTE_MS, self.to_time - self.from_time + 2 * _MINUTE_MS
+        distance = instant - start
+        if width >= _QUARTER_HOUR_MS or not -_WIDEST_OFFSET_MS <= distance <= (
+            width + _WIDEST_OFFSET_MS
+        ):
             return False
-        return distance % _QUARTER_HOUR_MS < width
+        return distance % _QUARTER_HOUR_MS <= width
 
 
 def read_instance(
@@ -58,18 +67,27 @@ def read_instance(
     """
     if not isinstance(entry, dict):
         raise ValueError("an instance is not an object")  # noqa: TRY004 - a value of the wire, not of a caller
-    name = read_name(entry.get("instanceId"))
-    if name is None:
+    one = read_entry(entry, zone, now=now, window=window)
+    if one.id == NAMELESS:
         raise ValueError("an instance has no readable instanceId")
-    created = readings(entry.get("timestamp"), zone)
+    return one
+
+
+def read_entry(
+    entry: Any, zone: tzinfo, *, now: EpochMs | None = None, window: Window | None = None
+) -> Instance:
+    """An entry of a list, as far as it is readable; `NAMELESS` where its id is not."""
+    fields: Mapping[str, Any] = entry if isinstance(entry, dict) else {"parameters": entry}
+    created = readings(fields.get("timestamp"), zone)
     return Instance(
-        id=InstanceId(name),
-        flow_id=read_integer(entry.get("flowId")),
-        trigger_time=_trigger_time(readings(entry.get("triggerTime"), zone), window),
+        id=InstanceId(read_name(fields.get("instanceId")) or NAMELESS),
+        flow_id=read_integer(fields.get("flowId")),
+        trigger_time=_trigger_time(readings(fields.get("triggerTime"), zone), window),
         created=created[0] if created else None,
         created_latest=_latest(created, now),
-        parameters=read_parameters(entry.get("parameters")),
-        status=read_integer(entry.get("status")),
+        parameters=read_parameters(fields.get("parameters")),
+        status=read_integer(fields.get("status")),
+        carried=_carried(fields.get("parameters")),
     )
 
 
@@ -119,6 +137,13 @@ def read_parameters(value: object) -> Parameters | None:
     return readable if len(readable) == len(pairs) else None
 
 
+def _carried(value: object) -> str:
+    """The parameters as the service wrote them: text may be cut, and then it is no JSON."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
 def _pair(value: object) -> tuple[str, str] | None:
     if not isinstance(value, Mapping):
         return None
@@ -132,8 +157,9 @@ def _pair(value: object) -> tuple[str, str] | None:
 
 def _trigger_time(possible: tuple[EpochMs, ...], window: Window | None) -> EpochMs | None:
     """The reading that the service must have meant if it kept to the window, or the likeliest."""
-    if window is not None:
-        possible = tuple(filter(window.holds, possible)) or possible
+    fitting = (window.holds, window.nearly_holds) if window is not None else ()
+    for fits in fitting:
+        possible = tuple(filter(fits, possible)) or possible
     return possible[0] if possible else None
 
 

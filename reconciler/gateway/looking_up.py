@@ -1,182 +1,173 @@
 """How started instances fare, learned in few requests: by searches that show many, else by id.
 
-Unlike `search`, nothing is concluded here from what a page does not show; it only costs a question
-by id. So a search stops as soon as it has shown what is sought, and is given up where asking by id
-takes fewer requests: a window of trigger times may be full of other people's instances.
+A search of a window shows every row that shares an id, which a question by id cannot: it shows one
+of them. So windows are read wholly, and halved where other people's instances fill too many pages.
 """
 
 import asyncio
-from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from math import ceil
-from typing import TypeVar
 
 from reconciler.apply.ports import Instance, LookedUp, Sought
 from reconciler.errors import GatewayError, QuestionRefusedError
-from reconciler.gateway.instances import Window
-from reconciler.gateway.listing import Group, Listing, Page
-from reconciler.gateway.search import KINDS
-from reconciler.model import InstanceId
+from reconciler.gateway.instances import NAMELESS, Window
+from reconciler.gateway.operations import PAGE_SIZE
+from reconciler.gateway.search import AT_ONCE, KINDS, Page, Rows, TooManyPagesError, search_all
+from reconciler.model import EpochMs, InstanceId
 
-_AT_ONCE = 8
-_FEW = 4  # instances that are rather asked for by id: a search looks under three types
-_MOST_REFUSALS = 16  # to speak of single instances, before the rest is not asked for any more
+_FEW = 4  # instances that are rather asked for by id
+_WORTH = 10  # instances sought for each page that is read, or the window is halved
+_ENDS = 2 * len(KINDS)  # requests of a search besides its pages: one behind the last, and page 0
+_MOST_CROWDED = 16  # windows in a row with too many pages: even a single minute has them, then
+_MOST_FAILURES = 2  # of windows, or of questions by id, before no more are asked: each takes long
+_MOST_REFUSALS = 16  # to speak of single instances, before the same
+_MINUTE_MS = 60_000
+_GOLDEN = 0.6180339887498949  # its multiples, modulo 1, leave no part of the sought out for long
 
-_T = TypeVar("_T")
-
-
-AskPage = Callable[[int, Window, int], Awaitable[Page]]  # type, trigger times, page number
+Ask = Callable[[Window, int, int], Awaitable[Page]]  # trigger times, type, page number
 Get = Callable[[InstanceId], Awaitable[Instance | None]]
+Group = Sequence[Sought]  # sorted by trigger time
 
 
-async def look_up(sought: Sequence[Sought], most_requests: int, ask: AskPage, get: Get) -> LookedUp:
-    """What the service says of the instances; the first are the most important.
+async def look_up(
+    sought: Sequence[Sought], most_requests: int, ask: Ask, get: Get, *, turn: int = 0
+) -> LookedUp:
+    """What the service says of the instances.
 
     At most `most_requests` calls of `ask` and `get` together, a quarter of which is kept for `get`.
-    A GatewayError ends the looking up with what was learned so far, unless it is the refusal to
-    speak of one instance.
+    The first are the most important in turn 0; every other turn begins elsewhere and wraps around.
     """
-    looking = _LookingUp(sought, most_requests, ask, get)
-    failure: str | None = None
-    try:
-        await looking.search(sorted(sought, key=lambda one: one.trigger_time), list(KINDS))
-        failure = await looking.ask_for_the_rest()
-    except GatewayError as error:
-        failure = str(error)
-    return looking.result(failure)
+    start = int(len(sought) * (turn * _GOLDEN % 1))
+    looking = _LookingUp([*sought[start:], *sought[:start]], most_requests, ask, get)
+    await looking.search(sorted(sought, key=lambda one: one.trigger_time))
+    await looking.ask_by_id()
+    return looking.result()
 
 
 class _LookingUp:
-    def __init__(
-        self, sought: Sequence[Sought], most_requests: int, ask: AskPage, get: Get
-    ) -> None:
-        self._rank = {one.id: -number for number, one in enumerate(reversed(sought))}
-        self._found: dict[InstanceId, dict[Instance, Instance]] = {one.id: {} for one in sought}
+    def __init__(self, sought: Sequence[Sought], most_requests: int, ask: Ask, get: Get) -> None:
+        self._rank = {id_: rank for rank, id_ in enumerate(dict.fromkeys(one.id for one in sought))}
+        self._rows = Rows()  # of what is sought
+        self._whole: set[InstanceId] = set()  # in windows that were read wholly
         self._asked: set[InstanceId] = set()  # by id, and answered
-        self._shown: Counter[int] = Counter()  # sought instances, by the type that showed them
+        self._errors: list[GatewayError] = []
+        self._crowded = 0  # windows in a row that had too many pages
         self._most_requests = most_requests
         self._left = max(most_requests, 0)
         self._kept = ceil(self._left / 4)  # of those left, for questions by id
         self._ask = ask
         self._get = get
 
-    async def search(self, group: Group, kinds: Sequence[int]) -> None:
-        """Look for the group under each type, the likeliest first. Raises GatewayError.
-
-        Where too much else is listed, narrower windows are searched instead.
-        """
-        left: list[tuple[int, Listing]] = []  # types that were given up
-        for kind in sorted(kinds, key=lambda kind: -self._shown[kind]):
-            if len(self._missing(group)) <= _FEW:
-                return
-            listing = Listing(group)
-            if not await self._read(kind, listing):
-                left.append((kind, listing))
-        missing = self._missing(group)
-        if not left or len(missing) <= _FEW:
+    async def search(self, group: Group) -> None:
+        """Search the window of the group, or those of its halves if it cannot be read wholly."""
+        affordable = self._left - self._kept - _ENDS
+        hopeless = self._crowded >= _MOST_CROWDED or len(self._errors) >= _MOST_FAILURES
+        if len(group) <= _FEW or affordable < 1 or hopeless:
             return
-        parts = left[0][1].parted(missing)
-        for part in sorted(parts, key=self._importance) if len(parts) > 1 else ():
-            await self.search(part, [kind for kind, _ in left])
+        most_pages = min(max(len(group) // _WORTH, _FEW), affordable)
+        if ceil(len(group) / PAGE_SIZE) <= most_pages and await self._read(group, most_pages):
+            return
+        for half in sorted(_halves(group), key=self._importance):
+            await self.search(half)
 
-    async def ask_for_the_rest(self) -> str | None:
-        """Ask by id for what no search has shown; gives the first refusal. Raises GatewayError."""
-        refusals: list[GatewayError] = []
-        unseen = [id_ for id_, found in self._found.items() if not found][: self._left]
-        for start in range(0, len(unseen), _AT_ONCE):
-            if len(refusals) >= _MOST_REFUSALS:
-                break
-            ids = unseen[start : start + _AT_ONCE]
-            self._left -= len(ids)
-            answers = await _all(map(self._get, ids))
-            for id_, answer in zip(ids, answers, strict=True):
-                if not isinstance(answer, GatewayError):
-                    self._asked.add(id_)
-                    self._take([] if answer is None else [answer])
-            errors = [answer for answer in answers if isinstance(answer, GatewayError)]
-            for error in errors:
-                if not isinstance(error, QuestionRefusedError):
-                    raise error
-            refusals += errors
-        return str(refusals[0]) if refusals else None
-
-    def result(self, failure: str | None) -> LookedUp:
-        """What was learned; `failure`: what ended it before everything was."""
-        learned = {
-            id_: tuple(found.values())
-            for id_, found in self._found.items()
-            if found or id_ in self._asked
-        }
-        missing = len(self._found) - len(learned)
-        if failure is None and missing:
-            failure = (
-                f"{missing} of {len(self._found)} instances were not looked up: it takes more than "
-                f"{self._most_requests} requests"
-            )
-        return LookedUp(instances=learned, failure=failure)
-
-    async def _read(self, kind: int, listing: Listing) -> bool:
-        """Read pages until they bring nothing new, or nothing is missing. Raises GatewayError.
-
-        False if it was given up: more pages are left than instances are missing or than may be
-        asked for, narrower windows have fewer, or the first page shows nothing that is sought.
-        """
-        while missing := self._missing(listing.group):
-            if listing.read and not self._shown[kind] and listing.left > 1:
-                return False
-            if listing.left > min(len(missing), self._searches_left) or listing.wastes(missing):
-                return False
-            first = listing.read + 1
-            wave = range(first, first + min(listing.left, listing.read or 1, _AT_ONCE))
-            if not listing.take(await self._pages(kind, listing.window, wave)):
-                return await self._read_page_0(kind, listing.window)
-        return True
-
-    async def _read_page_0(self, kind: int, window: Window) -> bool:
-        """Whether pages count from 1 or from 0 differs between versions of the reference."""
+    async def _read(self, group: Group, most_pages: int) -> bool:
+        """Search the window of the group; False if it has too many pages, or one that fails."""
         try:
-            if self._searches_left:
-                await self._pages(kind, window, range(1))
-        except QuestionRefusedError:
-            return True
+            ask = partial(self._page, _window(group))
+            found = await search_all(ask, most_pages, count_tells=True)
+        except TooManyPagesError:
+            self._crowded += 1
+            return False
+        except GatewayError as error:
+            self._errors.append(error)
+            return False
+        self._crowded = 0
+        if all(one.id != NAMELESS for one in found):
+            self._whole |= {one.id for one in group}
         return True
 
-    async def _pages(self, kind: int, window: Window, numbers: range) -> list[Page]:
-        self._left -= len(numbers)
-        answers = await _all(self._ask(kind, window, number) for number in numbers)
-        pages = [answer for answer in answers if isinstance(answer, Page)]
-        self._shown[kind] += sum(self._take(page.instances) for page in pages)
-        for answer in answers:
-            if isinstance(answer, GatewayError):
-                raise answer
-        return pages
+    async def ask_by_id(self) -> None:
+        """Ask by id for what no search has shown."""
+        shown = {one.id for one in self._rows}
+        unseen = [id_ for id_ in self._rank if id_ not in shown][: self._left]
+        before = len(self._errors)
+        for start in range(0, len(unseen), AT_ONCE):
+            if _is_hopeless(self._errors[before:]):
+                return
+            await asyncio.gather(*map(self._ask_for, unseen[start : start + AT_ONCE]))
 
-    @property
-    def _searches_left(self) -> int:
-        return max(self._left - self._kept, 0)
+    def result(self) -> LookedUp:
+        """What was learned."""
+        found: dict[InstanceId, list[Instance]] = {id_: [] for id_ in self._rank}
+        for one in self._rows:
+            found[one.id].append(one)
+        learned = {id_: tuple(rows) for id_, rows in found.items() if rows or id_ in self._asked}
+        return LookedUp(
+            instances=learned,
+            failure=self._failure(len(found) - len(learned)),
+            whole=frozenset(self._whole & learned.keys()),
+        )
 
-    def _take(self, instances: Iterable[Instance]) -> int:
-        """Keep those that are sought; says how many they are."""
-        sought = [one for one in instances if one.id in self._found]
-        for one in sought:
-            # Entries that differ in anything are all kept: what disagrees tells nothing.
-            self._found[one.id][one] = one
-        return len(sought)
+    def _failure(self, missing: int) -> str | None:
+        if self._errors:
+            return str(self._errors[0])
+        if not missing:
+            return None
+        return (
+            f"{missing} of {len(self._rank)} instances were not looked up: it takes more than "
+            f"{self._most_requests} requests"
+        )
 
-    def _missing(self, group: Group) -> Group:
-        return [one for one in group if not self._found[one.id]]
+    async def _page(self, window: Window, kind: int, number: int) -> Page:
+        if self._left <= self._kept:
+            raise TooManyPagesError("no more requests are left for searches")
+        self._left -= 1
+        page = await self._ask(window, kind, number)
+        self._rows.add(one for one in page.instances if one.id in self._rank)
+        return page
+
+    async def _ask_for(self, id_: InstanceId) -> None:
+        self._left -= 1
+        try:
+            answer = await self._get(id_)
+        except GatewayError as error:
+            self._errors.append(error)
+        else:
+            self._asked.add(id_)
+            self._rows.add([] if answer is None else [answer])
 
     def _importance(self, group: Group) -> int:
         return min(self._rank[one.id] for one in group)
 
 
-async def _all(questions: Iterable[Awaitable[_T]]) -> list[_T | GatewayError]:
-    """The answers, or the errors in their place."""
+def _is_hopeless(errors: Sequence[GatewayError]) -> bool:
+    """Whether it is no use to ask for more instances by id."""
+    failures = [one for one in errors if not isinstance(one, QuestionRefusedError)]
+    return len(failures) >= _MOST_FAILURES or len(errors) >= _MOST_REFUSALS
 
-    async def one(question: Awaitable[_T]) -> _T | GatewayError:
-        try:
-            return await question
-        except GatewayError as error:
-            return error
 
-    return await asyncio.gather(*map(one, questions))
+def _window(group: Group) -> Window:
+    """Every trigger time that may be listed, or share an id, with one in the group.
+
+    The service may cut or round it to the minute, for the list and for the id.
+    """
+    start = _minute(group[0]) - _MINUTE_MS
+    return Window(
+        from_time=EpochMs(max(start, 0)), to_time=EpochMs(_minute(group[-1]) + 2 * _MINUTE_MS)
+    )
+
+
+def _halves(group: Group) -> list[Group]:
+    """The group, parted at its middle minute; nothing where all of it is of one minute."""
+    minutes = sorted({_minute(one) for one in group})
+    middle = minutes[len(minutes) // 2]
+    halves: list[Group] = [
+        [one for one in group if _minute(one) < middle],
+        [one for one in group if _minute(one) >= middle],
+    ]
+    return halves if len(minutes) > 1 else []
+
+
+def _minute(one: Sought) -> int:
+    return one.trigger_time - one.trigger_time % _MINUTE_MS

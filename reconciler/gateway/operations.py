@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from reconciler.gateway.settings import GatewaySettings
 from reconciler.model import EpochMs, InstanceId, Run, wire_parameters
 
+PAGE_SIZE = 100  # instances, at most
+
 _SERVICE = "/batch-processing-service/v2.1"
 _SMALL = 1 << 20  # bytes; an answer without a list in it
 _LARGE = 16 << 20  # bytes; a page of instances, each with its graph
-_PAGE_SIZE = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +98,7 @@ def search_page(
         "fromTriggerTime": from_time,
         "toTriggerTime": to_time,
         "status": "",
-        "pagination": {"pageNo": page, "pageSize": _PAGE_SIZE, "sorters": []},
+        "pagination": {"pageNo": page, "pageSize": PAGE_SIZE, "sorters": []},
     }
     return Operation(
         name="List Flow Instances",

@@ -37,29 +37,35 @@ class Questions:
         self._turns = asyncio.Semaphore(AT_ONCE)
 
     async def ask(self, operation: Operation) -> Any:
-        """The data of the answer.
+        """The data of the answer; None if there is none, however often it is asked.
 
         Raises GatewayError, and of its kinds QuestionRefusedError where the question was refused.
         """
-        verdict = await self.settle(operation)
+        verdict = await self._repeat(operation, lambda verdict: verdict.data is not None)
         if isinstance(verdict, Failed):
             raise self.failure(operation, verdict)
         return verdict.data
 
     async def settle(self, operation: Operation) -> Verdict:
         """What is certain: the question was answered, or refused. Raises GatewayError."""
+        return await self._repeat(operation, lambda _: True)
+
+    async def _repeat(self, operation: Operation, answers: Callable[[Accepted], bool]) -> Verdict:
+        """Ask until an answer `answers`, the question is refused, or it was asked often enough."""
         attempt = 0
         while True:
             async with self._turns:
                 verdict = await self._session.call(self._client, operation)
-            if isinstance(verdict, Accepted) or isinstance(verdict.answer, Rejected):
-                return verdict
-            answer = verdict.answer
             attempt += 1
-            pause = _FIRST_PAUSE_SECONDS * 2**attempt
-            if isinstance(answer, NotProcessed) and answer.retry_after is not None:
-                pause = answer.retry_after
-            if attempt == _ATTEMPTS or pause > _LONGEST_WAIT_SECONDS:
+            if isinstance(verdict, Accepted):
+                if answers(verdict) or attempt == _ATTEMPTS:
+                    return verdict
+            elif isinstance(verdict.answer, Rejected):
+                return verdict
+            pause = _pause(verdict, attempt)
+            if isinstance(verdict, Failed) and (
+                attempt == _ATTEMPTS or pause > _LONGEST_WAIT_SECONDS
+            ):
                 raise self.failure(operation, verdict)
             await self._sleep(pause)
 
@@ -76,3 +82,12 @@ class Questions:
             f"{operation.name} at {self._host} answered with {what}",
             hint="check that gateway.url is an EnOS gateway with batch processing V2.1",
         )
+
+
+def _pause(verdict: Verdict, attempt: int) -> float:
+    """Seconds until the question is asked again."""
+    if isinstance(verdict, Failed) and isinstance(verdict.answer, NotProcessed):
+        asked = verdict.answer.retry_after
+        if asked is not None:
+            return asked
+    return _FIRST_PAUSE_SECONDS * 2.0**attempt

@@ -49,20 +49,21 @@ class Session:
         self,
         client: httpx.AsyncClient,
         operation: Operation,
-        allowed: Callable[[], bool] | None = None,
+        allowed: Callable[[], bool] = lambda: True,
     ) -> Verdict:
         """Send the operation once, or say why it was not sent.
 
-        `allowed` is asked right before it leaves, after whatever had to be waited for.
+        `allowed` is asked twice: here, so that no connection is opened for nothing, and right
+        before the request leaves, because opening a connection may take long.
         """
         token = await self._tokens.current()
         if isinstance(token, Failed):
             self.stamps.guess(token.date)
             return unsent(token)
         await self._pacing.turn()
-        if allowed is not None and not allowed():
+        if not allowed():
             return Failed(answer=NotSent(reason="no longer allowed when its turn came"))
-        verdict = await self._exchange(client, self._sign(operation, token))
+        verdict = await self._exchange(client, self._sign(operation, token), allowed)
         if isinstance(verdict, Failed) and verdict.token_refused:
             self._tokens.refuse(token)
             self.stamps.guess(verdict.date)
@@ -111,8 +112,15 @@ class Session:
             quote=self._quoting(signature, token.value),
         )
 
-    async def _exchange(self, client: httpx.AsyncClient, outgoing: Outgoing) -> Verdict:
-        return await exchange(client, outgoing, within=self._settings.timeout, now=self._clock())
+    async def _exchange(
+        self,
+        client: httpx.AsyncClient,
+        outgoing: Outgoing,
+        allowed: Callable[[], bool] = lambda: True,
+    ) -> Verdict:
+        return await exchange(
+            client, outgoing, within=self._settings.timeout, now=self._clock(), allowed=allowed
+        )
 
     def _quoting(self, *secrets: str) -> Quoting:
         keys = self._credentials

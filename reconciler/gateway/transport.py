@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import ssl
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -12,8 +12,10 @@ from typing import Any, cast
 import httpx
 
 from reconciler import __version__
+from reconciler.apply.ports import NotSent
 from reconciler.errors import ConfigurationError
-from reconciler.gateway.classify import Verdict, judge_error, judge_reply
+from reconciler.gateway.classify import Failed, Verdict, judge_error, judge_reply
+from reconciler.gateway.leftover import close_if_more_came
 from reconciler.gateway.quoting import Quoting
 from reconciler.gateway.reply import Reply
 from reconciler.gateway.settings import GatewaySettings
@@ -22,6 +24,7 @@ from reconciler.gateway.settings import GatewaySettings
 # then nobody could tell whether it was read.
 _KEEPALIVE_SECONDS = 3.0
 _CONNECT_SHARE = 0.5  # of the time for a request: a late connection leaves no time for an answer
+_LEAVING = "http11.send_request_headers.started"  # the connection stands, nothing was written
 _ENCODINGS = frozenset({"", "identity", "gzip", "deflate"})  # what a piece of 64 KiB blows up
 # to is bounded for these, at about a thousandfold
 
@@ -42,23 +45,36 @@ class Outgoing:
     quote: Quoting  # knows the secrets in this request
 
 
+class _ForbiddenError(Exception):
+    """The request may no longer leave. Raised before its first byte is written."""
+
+
 class _Phase:
     """How far a request has got, by httpcore's trace events.
 
     Only what they say positively counts: without events nothing is certain.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, allowed: Callable[[], bool]) -> None:
         self._events: list[str] = []
+        self._allowed = allowed
 
-    async def note(self, event: str, _: Mapping[str, Any]) -> None:
+    async def note(self, event: str, info: Mapping[str, Any]) -> None:
+        """Called by httpcore, which goes on with the request when this returns."""
         self._events.append(event)
+        if event == _LEAVING and not _opens_tunnel(info) and not self._allowed():
+            raise _ForbiddenError
 
     @property
     def connecting(self) -> bool:
         """Whether opening the connection is all that has happened, so nothing of it was sent."""
         steps = ("connection.connect_tcp.", "connection.start_tls.")
         return bool(self._events) and all(event.startswith(steps) for event in self._events)
+
+
+def _opens_tunnel(info: Mapping[str, Any]) -> bool:
+    """Whether this is the request that asks a proxy for a tunnel."""
+    return getattr(info.get("request"), "method", None) == b"CONNECT"
 
 
 def tls_context(settings: GatewaySettings) -> ssl.SSLContext:
@@ -119,16 +135,24 @@ def build_client(
 
 
 async def exchange(
-    client: httpx.AsyncClient, outgoing: Outgoing, *, within: float, now: float
+    client: httpx.AsyncClient,
+    outgoing: Outgoing,
+    *,
+    within: float,
+    now: float,
+    allowed: Callable[[], bool] = lambda: True,
 ) -> Verdict:
     """Send the request once and say what came of it.
 
-    `within`: seconds in total; `now`: Unix epoch, seconds. Nothing but a cancellation is raised.
+    `within`: seconds in total; `now`: Unix epoch, seconds; `allowed` is asked once the connection
+    stands, right before the request leaves. Nothing but a cancellation is raised.
     """
-    phase = _Phase()
+    phase = _Phase(allowed)
     try:
         async with asyncio.timeout(within):
             reply = await _send(client, outgoing, phase)
+    except _ForbiddenError:
+        return Failed(answer=NotSent(reason="no longer allowed when the connection stood"))
     except Exception as error:  # noqa: BLE001 - whatever goes wrong in here, the request may have left
         return judge_error(error, outgoing.quote, connecting=phase.connecting)
     return judge_reply(reply, outgoing.quote, now)
@@ -148,9 +172,11 @@ async def _send(client: httpx.AsyncClient, outgoing: Outgoing, phase: _Phase) ->
         content=outgoing.body,
         extensions={"trace": phase.note},
     ) as response:
+        body = await _read(response, outgoing.answer_limit)
+        await close_if_more_came(response)
         return Reply(
             status=response.status_code,
-            body=await _read(response, outgoing.answer_limit),
+            body=body,
             retry_after=response.headers.get("retry-after"),
             date=response.headers.get("date"),
         )

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from reconciler.apply.ports import Instance, LookedUp, Sought
 from reconciler.errors import GatewayError, QuestionRefusedError
 from reconciler.gateway.instances import Window
-from reconciler.gateway.listing import Page
 from reconciler.gateway.looking_up import look_up
+from reconciler.gateway.search import Page
 from reconciler.model import EpochMs, InstanceId
 
 MINUTE = 60_000
@@ -128,7 +128,7 @@ class Service:
     def requests(self) -> int:
         return len(self.searches) + len(self.asked_for)
 
-    async def ask(self, kind: int, window: Window, page: int) -> Page:
+    async def ask(self, window: Window, kind: int, page: int) -> Page:
         self.searches.append(Asked(kind=kind, window=window, page=page))
         await self._answer()
         every = [
@@ -138,7 +138,7 @@ class Service:
         ]
         shown = self.paging(every, page, self.largest)
         count = self.count(len(every), len(shown))
-        return Page(instances=tuple(shown), entries=len(shown), count=count)
+        return Page(instances=tuple(shown), count=count)
 
     async def get(self, id_: InstanceId) -> Instance | None:
         self.asked_for.append(id_)
@@ -158,5 +158,7 @@ class Service:
             raise failure
 
 
-def looked_up(service: Service, wanted: Sequence[Sought], most: int = 10**6) -> LookedUp:
-    return asyncio.run(look_up(wanted, most, service.ask, service.get))
+def looked_up(
+    service: Service, wanted: Sequence[Sought], most: int = 10**6, turn: int = 0
+) -> LookedUp:
+    return asyncio.run(look_up(wanted, most, service.ask, service.get, turn=turn))

@@ -20,6 +20,7 @@ from reconciler.gateway.classify import (
 )
 from reconciler.gateway.quoting import Quoting
 from reconciler.gateway.reply import Reply
+from reconciler.model import InstanceId
 
 QUOTE = Quoting(())
 NOW = 1_709_337_600.0  # 2024-03-02T00:00:00Z
@@ -28,14 +29,14 @@ DATA = {"flowInstanceId": "3377-1"}
 
 def outcome(status: int, content: Any, **headers: str | None) -> Answer:
     body = content if isinstance(content, bytes | None) else json.dumps(content).encode()
-    return start_answer(judge_reply(Reply(status=status, body=body, **headers), QUOTE, NOW))
+    return start_answer(judge_reply(Reply(status=status, body=body, **headers), QUOTE, NOW), 3377)
 
 
 REFUSED: list[Any] = [62101, 62103, 62104, 400, 413, "62104", 404]
 TOKEN_OR_RATE: list[Any] = [401, 1001, 1002, 1003, 1004, 1005, 1202, 1203, 1204, "1203", 429]
 NO_CODE: list[Any] = [None, "", "OK", False, 0.5, [], {}]
 NO_DATA: list[Any] = [None, "", [], {}, "3377-1", [DATA]]
-NO_ID: list[Any] = [None, "", " ", [], True, "a\nb", "\ud800"]
+NO_ID: list[Any] = [None, "", " ", [], True, "a\nb", "\ud800", "3377-\u202e1", "x" * 201]
 NO_ENVELOPE: list[Any] = [None, b"", b"<html>", b"0", b"[]", b"null", b"\xff\xfe", b'"']
 
 TABLE: list[tuple[int, Any, type]] = [
@@ -248,3 +249,31 @@ def test_a_quotation_hides_secrets_even_inside_one_another() -> None:
 def test_a_secret_is_hidden_before_the_text_is_cut() -> None:
     quote = Quoting(["secret-key"])
     assert "secret" not in quote("x" * 195 + "secret-key")
+
+
+def started(instance: object) -> Answer:
+    return start_answer(Accepted(data={"flowInstanceId": instance}), 3377)
+
+
+@pytest.mark.parametrize("instance", ["2791-19700101000000", "33-1", "33770-1", "0-20240302"])
+def test_an_instance_of_another_flow_is_no_answer_to_the_start(instance: str) -> None:
+    assert started(instance) == Unknown(
+        seen=f"code 0, but it names instance {instance}, which is of another flow"
+    )
+
+
+@pytest.mark.parametrize(
+    "instance",
+    [
+        "3377-19700101000000",
+        "03377-1",
+        "2791",
+        "abc-1",
+        "2791-a",
+        "2791-1-2",
+        "x" * 200,
+        "\u0662-\u0661",
+    ],
+)
+def test_an_instance_whose_id_names_no_other_flow_is_the_runs(instance: str) -> None:
+    assert started(instance) == Triggered(instance=InstanceId(instance))

@@ -1,7 +1,7 @@
 """Reading what the service says of an instance."""
 
 import json
-from datetime import UTC, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -45,6 +45,7 @@ def test_the_references_own_sample_is_read_with_both_of_its_zones() -> None:
         created_latest=at("2019-07-26T12:38:30Z"),
         parameters=(),
         status=0,
+        carried="[]",
     )
 
 
@@ -122,10 +123,37 @@ def test_parameters_may_be_empty_or_absent(value: object, expected: object) -> N
 
 @pytest.mark.parametrize(
     "value",
-    ["[", "5", "null", 5, True, [5], [{"key": "a"}], [{"key": 5, "value": "x"}], "[" * 9999],
+    [
+        *("[", "5", "null", 5, True, [5], "[" * 9999, {"a": None}),
+        *([{"key": "a"}], [{"key": 5, "value": "x"}], [{"key": "a", "value": None}]),
+    ],
 )
 def test_parameters_that_cannot_be_read_are_not_guessed(value: object) -> None:
     assert read_parameters(value) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "carried"),
+    [
+        ('[{"key": "A", "value": "1"}]', '[{"key": "A", "value": "1"}]'),
+        ('[{"key": "A", "value": "nonce-1', '[{"key": "A", "value": "nonce-1'),
+        ("A=1;B=2", "A=1;B=2"),
+        ([{"key": "Ä", "value": 1.5}], '[{"key":"Ä","value":1.5}]'),
+        ({"A": None, "B": True}, '{"A":null,"B":true}'),
+        ([], "[]"),
+        ("", ""),
+        (None, ""),
+    ],
+)
+def test_what_an_instance_carries_is_kept_as_written_readable_or_not(
+    value: object, carried: str
+) -> None:
+    assert read(parameters=value).carried == carried
+
+
+def test_an_instance_that_is_listed_without_parameters_carries_nothing() -> None:
+    entry = {name: value for name, value in SAMPLE.items() if name != "parameters"}
+    assert read_instance(entry, ZONE).carried == ""
 
 
 @pytest.mark.parametrize("value", [2438, "2438", " 2438 ", 2438.0])
@@ -158,13 +186,29 @@ def kept(stamp: str, zone: Any = ZONE, window: Window = WINDOW, flow: int = 2438
     return bool(of_flow((one,), flow, window))
 
 
-def test_instances_of_the_flow_in_the_window_are_kept_and_others_are_not() -> None:
+def test_instances_of_the_flow_in_the_window_or_a_minute_beside_it_are_kept() -> None:
     assert kept("2024-03-02 08:00:00")
     assert kept("2024-03-02 08:00:59")
+    assert kept("2024-03-02 08:01:00")  # rounded to the minute
+    assert kept("2024-03-02 08:02:00")
+    assert kept("2024-03-02 07:59:00")  # cut to the minute, in a window that starts later
     assert not kept("2024-03-02 08:00:00", flow=2439)
-    assert not kept("2024-03-02 08:01:00")
-    assert not kept("2024-03-02 07:59:59")
+    assert not kept("2024-03-02 08:02:01")
+    assert not kept("2024-03-02 07:58:59")
     assert not kept("2024-03-03 08:00:00")
+
+
+@pytest.mark.parametrize("second", [1, 17, 30, 59])
+@pytest.mark.parametrize("width", [1, 1_000, 60_000, 180_000, 3_600_000])
+def test_whatever_cutting_and_rounding_show_of_a_window_is_kept(second: int, width: int) -> None:
+    start = EpochMs(WINDOW.from_time + second * 1_000 + 500)
+    window = Window(from_time=start, to_time=EpochMs(start + width))
+    for instant in (start, start + width - 1):
+        cut, up = instant - instant % 60_000, instant - instant % -60_000
+        for stamp in (cut, up, instant - instant % 1_000, instant - instant % -1_000):
+            for zone in (ZONE, UTC):
+                shown = datetime.fromtimestamp(stamp / 1000, zone).strftime("%Y-%m-%d %H:%M:%S")
+                assert kept(shown, window=window)
 
 
 def test_a_stamp_in_utc_counts_as_in_the_window() -> None:
@@ -181,7 +225,10 @@ def test_what_cannot_be_read_of_an_instance_does_not_exclude_it() -> None:
     assert of_flow((one,), 7, WINDOW) == (one,)
 
 
-@pytest.mark.parametrize("stamp", ["2024-03-02 09:00:00", "2024-03-02 05:30:59"])
+@pytest.mark.parametrize(
+    "stamp",
+    ["2024-03-02 09:00:00", "2024-03-02 05:30:59", "2024-03-02 09:01:00", "2024-03-02 08:59:00"],
+)
 def test_a_stamp_that_only_another_zone_explains_is_an_error_and_not_an_absence(stamp: str) -> None:
     with pytest.raises(GatewayError, match="configured zone") as caught:
         kept(stamp)

@@ -1,6 +1,7 @@
 """Looking many instances up, with a service that is a function: how few requests it takes."""
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.apply.ports import Instance, Sought
-from reconciler.gateway.instances import Window
+from reconciler.gateway.instances import NAMELESS, Window
 from reconciler.model import EpochMs, InstanceId
 from tests.gateway.listed import (
     DAY,
@@ -16,7 +17,6 @@ from tests.gateway.listed import (
     MIDNIGHT,
     MINUTE,
     PAGINGS,
-    Asked,
     Count,
     Paging,
     Service,
@@ -48,158 +48,165 @@ def found(instances: list[Instance]) -> dict[InstanceId, tuple[Instance, ...]]:
 
 @pytest.mark.parametrize("paging", PAGINGS)
 @pytest.mark.parametrize(
-    ("kind", "largest", "count"),
+    ("kind", "largest", "count", "whole"),
     [
-        (0, 100, counts_all),
-        (1, 100, counts_all),
-        (2, 100, counts_all),
-        (0, 100, counts_the_page),
-        (2, 100, counts_nothing),
-        (1, 50, counts_all),
-        (2, 50, counts_the_page),
+        (0, 100, counts_all, True),
+        (1, 100, counts_all, True),
+        (2, 100, counts_all, True),
+        (0, 100, counts_the_page, True),  # read twice
+        (2, 100, counts_nothing, True),
+        (1, 50, counts_all, True),
+        (2, 50, counts_the_page, False),  # twice is too often
     ],
 )
 def test_ten_thousand_instances_take_less_than_three_hundred_requests(
-    kind: int, paging: Paging, largest: int, count: Count
+    kind: int, paging: Paging, largest: int, count: Count, *, whole: bool
 ) -> None:
     service = Service({kind: MANY}, paging=paging, largest=largest, count=count)
     result = looked_up(service, sought(MANY), most=300)
     assert result.failure is None
     assert result.instances == found(MANY)
-    assert service.requests <= 10_000 / largest + 8
+    assert result.whole == (result.instances.keys() if whole else set())
+    assert service.requests <= (115 if count is counts_all and largest == 100 else 230)
     assert service.asked_for == []
 
 
-def test_pages_of_others_instances_are_left_out_where_windows_can_avoid_them() -> None:
-    # All in one window they would be 500 pages.
-    service = Service({0: shuffled(MANY, others(40_000, 100))})
-    result = looked_up(service, sought(MANY))
-    assert result.instances == found(MANY)
-    assert service.requests <= 200
-
-
-def test_windows_are_parted_only_where_that_saves_pages() -> None:
-    # Two times 100 hours, with 28 of others in each hour, and a month apart.
-    hours = [*range(100), *range(820, 920)]
-    ours = [
-        instance(f"{flow}-{hour}", MIDNIGHT - hour * HOUR) for hour in hours for flow in range(10)
+def test_ten_thousand_instances_in_one_month_take_less_than_three_hundred_requests() -> None:
+    month = [
+        instance(f"{flow}-{n}", MIDNIGHT - n * 7 * HOUR - flow * MINUTE)
+        for n in range(100)
+        for flow in range(100)
     ]
-    service = Service({0: shuffled(ours, others(920 * 28, 39))})
+    strangers = others(9_000, 30)
+    service = Service({2: shuffled(month, strangers), 1: others(2_000, 30, prefix="periodic")})
+    result = looked_up(service, sought(month), most=300)
+    assert (result.failure, result.instances) == (None, found(month))
+    assert result.whole == result.instances.keys()
+    assert service.requests <= 230
+
+
+def test_windows_are_halved_where_others_instances_fill_too_many_pages() -> None:
+    # Two clusters a year apart; in one window they would be 400 pages.
+    ours = [
+        instance(f"{flow}-{at}", MIDNIGHT - at * 365 * DAY) for at in (0, 1) for flow in range(100)
+    ]
+    service = Service({0: shuffled(ours, others(40_000, 365))})
     result = looked_up(service, sought(ours))
     assert result.instances == found(ours)
-    assert service.requests <= 100  # hour by hour they are 200, all in one window more
-
-
-def test_what_the_service_no_longer_knows_does_not_hide_where_the_others_are() -> None:
-    gone = [instance(f"gone-{n}", MIDNIGHT - (100 + n) * DAY) for n in range(5)]
-    ours = of_days(20, 100)
-    crowds = {kind: others(50_000, 100, prefix=f"of-{kind}") for kind in (0, 1, 2)}
-    service = Service(crowds | {2: [*crowds[2], *ours]})
-    result = looked_up(service, sought([*gone, *ours]))
-    assert result.instances == found(ours) | {one.id: () for one in gone}
-    assert service.requests <= 140
-
-
-def test_windows_are_narrowed_down_only_under_a_type_that_shows_what_is_sought() -> None:
-    # Nothing is known of any type from the narrow windows that it begins with.
-    ours = of_days(20, 101)
-    gone = [instance(f"gone-{day}", MIDNIGHT - day * DAY - 1) for day in (-1, 50, 101)]
-    crowds = {kind: others(50_000, 100, prefix=f"of-{kind}") for kind in (0, 1, 2)}
-    service = Service(crowds | {2: [*ours, *crowds[2]]})
-    wanted = [gone[0], *ours[: 50 * 20], gone[1], *ours[51 * 20 :], gone[2]]
-    result = looked_up(service, sought(wanted))
-    assert len(result.instances) == len(wanted)
-    assert service.requests <= 140
-
-
-@pytest.mark.parametrize("kind", [1, 2])
-def test_a_type_full_of_others_instances_is_not_read_for_long(kind: int) -> None:
-    crowded = {one: others(50_000, 100, prefix=f"of-{one}") for one in (0, 1, 2) if one != kind}
-    service = Service(crowded | {kind: MANY})
-    result = looked_up(service, sought(MANY))
-    assert result.instances == found(MANY)
-    assert service.requests <= 120
+    assert result.whole == result.instances.keys()
+    assert service.requests <= 3 + 2 * 9
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 10, 30, 100])
 @pytest.mark.parametrize("kind", [0, 2])
-def test_few_among_very_many_take_little_more_than_asking_for_each(kind: int, number: int) -> None:
+def test_few_among_very_many_take_less_than_twice_of_asking_for_each(
+    kind: int, number: int
+) -> None:
     # Everything at midnight, so that no window is narrow enough.
     crowd = [instance(f"o-{n}", MIDNIGHT - n % 100 * DAY) for n in range(30_000)]
     few = shuffled(MANY)[:number]
     service = Service({0: crowd, 1: crowd, 2: crowd} | {kind: shuffled(crowd, MANY)})
     result = looked_up(service, sought(few))
     assert result.instances == found(few)
-    assert service.requests <= number * 3 // 2 + 1
+    assert service.requests <= number * 2
 
 
 def test_one_flows_history_among_a_crowd_at_each_of_its_times_is_asked_for_by_id() -> None:
     history = [instance(f"7-{day}", MIDNIGHT - day * DAY) for day in range(200)]
-    crowd = [instance(f"o-{n}", MIDNIGHT - n % 200 * DAY) for n in range(200 * 300)]
+    crowd = [instance(f"o-{n}", MIDNIGHT - n % 200 * DAY) for n in range(200 * 1_000)]
     service = Service({0: shuffled(history, crowd)})
-    result = looked_up(service, sought(history))
+    result = looked_up(service, sought(history), most=300)
     assert result.instances == found(history)
-    assert service.requests <= 230
+    assert result.whole == set()
+    assert service.requests <= 250
 
 
-def test_a_window_is_read_no_further_than_what_is_missing_is_worth() -> None:
-    # The last one is on the last of 50 pages.
-    late, crowd = MANY[:11], [instance(f"o-{n}", MIDNIGHT) for n in range(5_000)]
-    service = Service({0: [*late[:10], *crowd, late[10]]})
-    result = looked_up(service, sought(late))
-    assert result.instances == found(late)
-    assert service.asked_for == [late[10].id]
-    assert service.requests <= 6
-
-
-def test_reading_stops_once_everything_sought_was_seen() -> None:
-    # Half of it is on the first of ten pages, half on the second.
-    early = [instance(f"1-{n}", MIDNIGHT - n * MINUTE) for n in range(40)]
-    crowd = [instance(f"o-{n}", MIDNIGHT - n % 40 * MINUTE) for n in range(960)]
-    service = Service({0: [*crowd[:80], *early, *crowd[80:]]})
-    assert looked_up(service, sought(early)).instances == found(early)
-    assert service.requests <= 3
-
-
-def test_a_window_begins_with_a_minute_and_lasts_one_minute_longer_than_what_is_sought() -> None:
-    # The service may have cut a trigger time to the minute, and lists up to the end, exclusive.
-    times = [MIDNIGHT + 7_022 + n * 5_000 for n in range(10)]
-    cut = [instance(f"1-{n}", MIDNIGHT) for n in range(10)]
-    wanted = [
-        Sought(id=one.id, trigger_time=EpochMs(time)) for one, time in zip(cut, times, strict=True)
-    ]
-    service = Service({0: cut})
-    assert looked_up(service, wanted).instances == found(cut)
-    window = Window(from_time=MIDNIGHT, to_time=EpochMs(times[-1] + MINUTE))
-    assert service.searches == [Asked(kind=0, window=window, page=1)]
+@pytest.mark.parametrize(
+    ("listed_at", "time"),
+    [
+        (MIDNIGHT, MIDNIGHT + 30_500),  # cut to the minute
+        (MIDNIGHT + MINUTE, MIDNIGHT + 30_500),  # rounded to the minute
+        (MIDNIGHT + 31_000, MIDNIGHT + 30_500),  # rounded to the second
+        (MIDNIGHT + 30_000, MIDNIGHT + 30_500),  # cut to the second
+    ],
+)
+def test_a_window_holds_what_is_listed_with_a_time_that_was_cut_or_rounded(
+    listed_at: int, time: int
+) -> None:
+    listed = [instance(f"1-{n}", listed_at) for n in range(10)]
+    wanted = [Sought(id=one.id, trigger_time=EpochMs(time)) for one in listed]
+    service = Service({0: listed})
+    result = looked_up(service, wanted)
+    assert result.instances == found(listed)
+    assert result.whole == result.instances.keys()
     assert service.asked_for == []
 
 
-def test_an_instance_is_known_by_its_id_whatever_time_it_is_listed_with() -> None:
-    listed = [instance(f"1-{n}", MIDNIGHT + n * MINUTE + 30_000) for n in range(40)]
-    wanted = [
-        Sought(id=one.id, trigger_time=EpochMs((one.trigger_time or 0) - 29_999)) for one in listed
-    ]
-    service = Service({0: listed})
-    assert looked_up(service, wanted).instances == found(listed)
-    assert service.requests <= 2
+def test_every_row_that_shares_a_sought_id_is_seen_even_of_the_next_minute() -> None:
+    # An id that was rounded to the minute may be shared by two times of two minutes.
+    earlier, later = (
+        replace(instance("1-0", MIDNIGHT + at), status=status)
+        for at, status in [(-30_000, 1), (29_000, -1)]
+    )
+    rest = [instance(f"2-{n}", MIDNIGHT) for n in range(9)]
+    wanted = [Sought(id=InstanceId("1-0"), trigger_time=MIDNIGHT), *sought(rest)]
+    result = looked_up(Service({0: [earlier, *rest], 1: [later]}), wanted)
+    assert set(result.instances[InstanceId("1-0")]) == {earlier, later}
+    assert InstanceId("1-0") in result.whole
 
 
-def test_what_the_service_no_longer_knows_has_no_instances() -> None:
-    gone = [instance(f"gone-{n}", MIDNIGHT - n * DAY) for n in range(100)]
-    service = Service({0: of_days(2, 100)})
-    result = looked_up(service, sought(shuffled(gone, of_days(2, 100))))
+def test_rows_that_share_an_id_are_all_kept_however_alike_they_are() -> None:
+    failed = replace(instance("1-0", MIDNIGHT), status=-1)
+    running = replace(failed, status=2)
+    rest = [instance(f"2-{n}", MIDNIGHT) for n in range(9)]
+    result = looked_up(Service({2: [failed, running, running, *rest]}), sought([failed, *rest]))
+    assert result.instances[failed.id] == (failed, running, running)
+    assert result.whole == result.instances.keys()
+
+
+def test_the_window_of_a_group_reaches_a_minute_beyond_the_minutes_of_its_ends() -> None:
+    wanted = [Sought(id=InstanceId(f"1-{n}"), trigger_time=EpochMs(MIDNIGHT + n)) for n in range(9)]
+    service = Service({})
+    looked_up(service, wanted)
+    window = Window(from_time=EpochMs(MIDNIGHT - MINUTE), to_time=EpochMs(MIDNIGHT + 2 * MINUTE))
+    assert {one.window for one in service.searches} == {window}
+    asked = sorted((one.kind, one.page) for one in service.searches)
+    assert asked == [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1)]
+
+
+def test_what_a_whole_window_does_not_show_is_asked_for_by_id_and_whole_too() -> None:
+    gone = [instance(f"gone-{n}", MIDNIGHT - n * DAY) for n in range(50)]
+    unlisted = [instance(f"unlisted-{n}", MIDNIGHT - n * DAY) for n in range(5)]
+    ours = of_days(2, 100)
+    service = Service({0: ours, 3: unlisted})
+    result = looked_up(service, sought(shuffled(gone, unlisted, ours)))
     assert result.failure is None
-    assert result.instances == found(of_days(2, 100)) | {one.id: () for one in gone}
-    assert sorted(service.asked_for) == sorted(one.id for one in gone)
+    assert result.instances == found([*ours, *unlisted]) | {one.id: () for one in gone}
+    assert result.whole == result.instances.keys()
+    assert sorted(service.asked_for) == sorted(one.id for one in [*gone, *unlisted])
 
 
-def test_searching_for_what_no_search_shows_takes_few_requests() -> None:
-    gone = [instance(f"gone-{n}", MIDNIGHT - n * DAY // 10) for n in range(1_000)]
-    crowd = others(20_000, 100)
-    service = Service({0: crowd, 1: crowd, 2: crowd})
-    assert looked_up(service, sought(gone)).instances == {one.id: () for one in gone}
-    assert len(service.searches) <= 25
+def test_what_was_only_asked_for_by_id_is_not_whole() -> None:
+    result = looked_up(Service({0: MANY}), sought(MANY[:4]))
+    assert (result.instances, result.whole) == (found(MANY[:4]), frozenset())
+
+
+def test_an_entry_without_a_readable_id_may_be_any_that_is_sought() -> None:
+    ours = of_days(10, 1)
+    nameless = replace(instance("x", MIDNIGHT), id=NAMELESS)
+    result = looked_up(Service({0: [nameless, *ours]}), sought(ours))
+    assert (result.instances, result.failure) == (found(ours), None)
+    assert result.whole == set()
+
+
+def test_a_list_that_shows_less_than_it_counts_is_not_whole_and_shows_what_it_shows() -> None:
+    ours = of_days(10, 1)
+    service = Service({0: ours}, count=lambda every, _: every + 1)
+    result = looked_up(service, sought(ours))
+    assert result.instances == found(ours)
+    assert result.failure is not None
+    assert "counts 11 instances of type 0 and shows 10" in result.failure
+    assert result.whole == set()
 
 
 LAYOUTS = st.fixed_dictionaries(
@@ -231,6 +238,5 @@ def test_everything_is_learned_however_the_service_lists_it(
         by_kind, paging=layout["paging"], largest=layout["largest"], count=layout["count"]
     )
     result = looked_up(service, sought(ours))
-    assert result.failure is None
     assert result.instances == found(ours) | {one.id: () for one in gone}
-    assert service.requests <= 4 * len(ours) + 6
+    assert service.requests <= 16 * 12 + 5 * len(ours)

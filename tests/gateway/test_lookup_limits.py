@@ -51,7 +51,7 @@ def test_nothing_sought_is_nothing_asked() -> None:
 
 
 @pytest.mark.parametrize("oldest_first", [True, False])
-@pytest.mark.parametrize(("most", "first"), [(20, 400), (27, 600), (39, 900)])
+@pytest.mark.parametrize(("most", "first"), [(20, 400), (27, 900), (39, 1_900)])
 def test_the_first_are_learned_if_the_limit_does_not_do_for_all(
     most: int, first: int, *, oldest_first: bool
 ) -> None:
@@ -59,8 +59,27 @@ def test_the_first_are_learned_if_the_limit_does_not_do_for_all(
     service = Service({0: MANY})
     result = looked_up(service, wanted, most=most)
     assert left(result, wanted[:first]) == 0
-    assert len(result.instances) > first + 50
     assert list(result.instances) == [one.id for one in wanted if one.id in result.instances]
+
+
+def test_what_is_left_out_is_another_part_in_each_turn() -> None:
+    wanted = sought(MANY)
+    learned: set[str] = set()
+    turns = 0
+    while len(learned) < len(wanted):
+        result = looked_up(Service({0: MANY}), wanted, most=30, turn=turns)
+        assert 600 <= len(result.instances) <= 1_500
+        learned |= result.instances.keys()
+        turns += 1
+    assert turns <= 16
+
+
+@pytest.mark.parametrize("most", [0, 1])
+def test_even_one_request_a_turn_comes_round_to_all(most: int) -> None:
+    some = of_days(1, 7)
+    results = [looked_up(Service({0: some}), sought(some), most=most, turn=n) for n in range(20)]
+    learned = {id_ for result in results for id_ in result.instances}
+    assert len(learned) == (7 if most else 0)
 
 
 def test_the_first_by_far_are_asked_for_by_id_if_no_search_can_be_paid_for() -> None:
@@ -71,7 +90,7 @@ def test_the_first_by_far_are_asked_for_by_id_if_no_search_can_be_paid_for() -> 
     service = Service({0: [*crowd, *few]})
     result = looked_up(service, wanted, most=30)
     assert list(result.instances) == [one.id for one in wanted[: len(result.instances)]]
-    assert len(result.instances) >= 15
+    assert len(result.instances) >= 8
 
 
 def test_searches_leave_a_quarter_of_the_limit_to_what_no_search_shows() -> None:
@@ -82,21 +101,41 @@ def test_searches_leave_a_quarter_of_the_limit_to_what_no_search_shows() -> None
     assert {one.id for one in gone} <= result.instances.keys()
 
 
-@pytest.mark.parametrize("at", [1, 2, 5, 20, 41, 43, 45, 52, 54])
-def test_a_failure_keeps_what_was_learned_before_and_is_told(at: int) -> None:
-    gone = [instance(f"gone-{n}", MIDNIGHT - n * DAY) for n in range(10)]
-    wanted = sought([*MANY, *gone])
-    whole = Service({0: MANY})
-    assert looked_up(whole, wanted).failure is None
-    assert whole.requests == 56
+@pytest.mark.parametrize("at", [1, 2, 5, 20, 41, 45])
+def test_a_failure_is_told_and_the_halves_of_its_window_are_read_instead(at: int) -> None:
     service = Service({0: MANY}, fails={at: BROKEN})
-    result = looked_up(service, wanted)
+    result = looked_up(service, sought(MANY))
     assert result.failure == str(BROKEN)
-    assert at <= service.requests < at + 8
-    assert service.searches == whole.searches[: len(service.searches)]
-    pages = sum(one.kind == 0 and one.page > 0 for one in service.searches)
-    assert len(result.instances) >= 100 * (pages - 2)  # the first was of one day, one has failed
-    assert left(result, wanted) > 0
+    assert left(result, sought(MANY)) == 0
+    assert result.whole == result.instances.keys()
+    assert service.requests <= 55 + 60
+
+
+def test_what_was_seen_before_a_failure_is_kept_and_is_not_whole() -> None:
+    service = Service({0: MANY}, fails=dict.fromkeys(range(20, 1_000), BROKEN))
+    result = looked_up(service, sought(MANY))
+    assert result.failure == str(BROKEN)
+    assert 1_000 <= len(result.instances) <= 2_000
+    assert result.whole == set()
+
+
+def test_a_failure_of_one_window_leaves_the_others_whole() -> None:
+    apart = [
+        instance(f"{flow}-{at}", MIDNIGHT - at * 365 * DAY) for at in (0, 1) for flow in range(100)
+    ]
+    crowd = others(40_000, 365)
+    service = Service({0: [*apart, *crowd]}, fails={4: BROKEN})  # the first of the newer half
+    result = looked_up(service, sought(apart))
+    assert result.failure == str(BROKEN)
+    assert result.instances.keys() == {one.id for one in apart}
+    assert result.whole == {one.id for one in apart[100:]}
+
+
+def test_a_service_that_breaks_down_is_soon_left_alone() -> None:
+    service = Service({0: MANY}, fails=dict.fromkeys(range(1, 1_000), BROKEN))
+    result = looked_up(service, sought(MANY))
+    assert (result.instances, result.failure) == ({}, str(BROKEN))
+    assert service.requests <= 16
 
 
 def test_what_else_a_wave_brought_is_kept_when_one_of_it_fails() -> None:
@@ -124,12 +163,21 @@ def test_a_service_that_refuses_to_speak_of_any_instance_is_soon_left_alone() ->
 
 
 @pytest.mark.parametrize("kind", [GatewayError, QuestionRefusedError])
-def test_any_failure_of_a_search_but_the_refusal_of_page_0_ends_it(
+def test_any_failure_of_a_search_but_the_refusal_of_page_0_is_told(
     kind: type[GatewayError],
 ) -> None:
     service = Service({0: MANY}, fails={3: kind("something")})
     assert looked_up(service, sought(MANY)).failure == "something"
-    assert service.asked_for == []
+
+
+def test_a_service_that_refuses_every_search_is_asked_by_id() -> None:
+    some = of_days(5, 10)
+    refusal = QuestionRefusedError("nothing is listed")
+    service = Service({0: some}, fails=dict.fromkeys(range(1, 7), refusal))
+    result = looked_up(service, sought(some))
+    assert (result.failure, result.whole) == ("nothing is listed", frozenset())
+    assert left(result, sought(some)) == 0
+    assert len(service.searches) == 6
 
 
 def test_several_are_asked_at_once_and_never_more_than_eight() -> None:
@@ -163,4 +211,4 @@ def test_a_service_whose_pages_never_end_is_not_read_for_ever(paging: Paging, co
     service = Service({0: few}, paging=paging, count=count)
     result = looked_up(service, sought(few))
     assert len(result.instances) == 100
-    assert service.requests <= 200
+    assert service.requests <= 300

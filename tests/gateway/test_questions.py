@@ -171,9 +171,10 @@ def test_a_search_asks_for_everything_from_the_second_that_the_window_starts_in(
     found, gateway = ask({"instance/search": EMPTY}, search)
     assert found == ()
     bodies = [one.content for one in gateway.of("instance/search")]
-    assert [body["type"] for body in bodies] == [0, 0, 1, 1, 2, 2]
-    assert [body["pagination"]["pageNo"] for body in bodies] == [1, 0, 1, 0, 1, 0]
-    assert bodies[0] == {
+    asked = sorted((body["type"], body["pagination"]["pageNo"]) for body in bodies)
+    assert asked == [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1)]
+    (body,) = [one for one in bodies if asked[1] == (one["type"], one["pagination"]["pageNo"])]
+    assert body == {
         "type": 0,
         "expression": "",
         "owner": "",
@@ -210,6 +211,72 @@ def test_a_search_finds_the_flows_instances_only() -> None:
     assert one.id == "3377-20240302"
     assert one.created_latest == SERVICE_TIME + 5_000
     assert one.parameters == (("A", "1"),)
+
+
+async def search_the_minute(enos: EnosGateway) -> Any:
+    return await enos.search(3377, EpochMs(SERVICE_TIME), EpochMs(SERVICE_TIME + 60_000))
+
+
+NO_DATA = http(200, '{"code": 0}')
+
+
+@pytest.mark.parametrize("hiccup", [answer(None), NO_DATA])
+@pytest.mark.parametrize(
+    ("action", "question", "then", "expected"),
+    [
+        ("getCurrentTime", EnosGateway.current_time, answer(SERVICE_TIME), SERVICE_TIME),
+        ("getTimeZone", EnosGateway.timezone, answer({"timezone": "GMT+8"}), "GMT+8"),
+        ("instance/search", search_the_minute, EMPTY, ()),
+    ],
+)
+def test_an_answer_without_data_is_a_hiccup_and_asked_again(
+    action: str, question: Any, then: Act, expected: Any, hiccup: Act
+) -> None:
+    found, _ = ask({action: [hiccup, hiccup, hiccup, then]}, question)
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("action", "question", "words"),
+    [
+        ("getCurrentTime", EnosGateway.current_time, "answered with no time"),
+        ("getTimeZone", EnosGateway.timezone, "answered with no time zone"),
+        ("instance/search", search_the_minute, "answered with no object"),
+    ],
+)
+def test_answers_that_never_have_data_are_an_error(action: str, question: Any, words: str) -> None:
+    with pytest.raises(GatewayError, match=words):
+        ask({action: answer(None)}, question)
+
+
+def test_an_instance_without_data_is_one_that_the_service_has_not_at_once() -> None:
+    found, gateway = ask({"instance/get": answer(None)}, get)
+    assert found is None
+    assert len(gateway.of("instance/get")) == 1
+
+
+@pytest.mark.parametrize("name", [None, "", " ", "a\nb", [], {"id": 1}])
+def test_an_instance_of_another_flow_may_have_any_id(name: object) -> None:
+    entries = [FOUND | {"instanceId": name, "flowId": 4}, FOUND]
+    listed = answer({"flowInsts": entries, "count": 2})
+    (one,), _ = ask({"instance/search": listed}, search_the_minute)
+    assert one.id == "3377-20240302"
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        FOUND | {"instanceId": None},
+        FOUND | {"instanceId": "a\nb", "flowId": None},
+        {"instanceId": None},
+        None,
+        "3377-1",
+    ],
+)
+def test_a_search_that_shows_what_may_be_the_flows_without_an_id_is_not_whole(entry: Any) -> None:
+    listed = answer({"flowInsts": [entry], "count": 1})
+    with pytest.raises(GatewayError, match="not whole"):
+        ask({"instance/search": listed}, search_the_minute)
 
 
 @pytest.mark.parametrize("broken", [http(503), reset, http(200, "<html>"), answer(code=62102)])

@@ -2,7 +2,6 @@
 
 import asyncio
 import ssl
-import subprocess
 from pathlib import Path
 
 import httpx
@@ -12,33 +11,8 @@ import reconciler
 from reconciler.apply.ports import Answer, NotSent
 from reconciler.errors import ConfigurationError, GatewayError
 from reconciler.gateway.transport import build_client, tls_context
+from tests.gateway.certified import make_certificate, server_context
 from tests.gateway.scripted import SERVICE_TIME, always, opened, raw, run, scripted, settings
-
-
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return _certificate(tmp_path_factory.mktemp("tls"), "IP:127.0.0.1")
-
-
-def _certificate(folder: Path, name: str) -> Path:
-    """A self-signed certificate and its key in one file."""
-    key, pem = folder / "key.pem", folder / "certificate.pem"
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-nodes", "-days", "2", "-subj", "/CN=test"),
-            *("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
-            *("-addext", f"subjectAltName={name}", "-keyout", str(key), "-out", str(pem)),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    return pem
-
-
-def server_context(pem: Path) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pem, pem.with_name("key.pem"))
-    return context
 
 
 def current_time(certificate: Path, ca_file: str | None) -> int:
@@ -61,7 +35,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused_with_a_hint(certificat
 
 
 def test_a_certificate_for_another_name_is_refused(tmp_path: Path) -> None:
-    other = _certificate(tmp_path, "DNS:elsewhere.example.test")
+    other = make_certificate(tmp_path, "DNS:elsewhere.example.test")
     with pytest.raises(GatewayError, match="CERTIFICATE_VERIFY_FAILED"):
         current_time(other, str(other))
 
