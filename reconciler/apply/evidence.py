@@ -5,9 +5,10 @@ instance that *differs* from what was sent may still be the run's. Each listed i
 
 - **ours**: it carries this claim's nonce, however the service shows it;
 - **not ours**: a contradiction that no formatting explains. That is another flow; a trigger time
-  that no rounding to the minute makes of the run's; the whole nonce of another claim that the ledger knows; a creation before the claim by more than any two clocks
-  differ (`gateway.stampSlackSeconds`); that it stood there before the claim; or that it is recorded
-  as another run's, whose own start its creation fits, where the two cannot share one id;
+  that no rounding to the minute makes of the run's; the whole nonce of another claim that the
+  ledger knows; a creation before the claim by more than any two clocks differ
+  (`gateway.stampSlackSeconds`); that it stood there before the claim; or that it is recorded as
+  another run's, whose own start its creation fits, where the two cannot share one id;
 - **possible**: everything else.
 
 Without a nonce an instance is also ours if it alone is possible, agrees in everything, was created
@@ -163,7 +164,9 @@ def standing(suspect: Suspect, one: Instance, known: Known) -> Standing:
     by_nonce = nonce_standing(suspect, one, known)
     if by_nonce is not None:
         return by_nonce
-    if is_of_another_minute(suspect, one) or is_older(suspect, one) or stood_before(suspect, one):
+    if is_of_another_minute(suspect, one):
+        return Standing.NOT_OURS
+    if is_older(suspect, one) or stood_before(suspect, one):
         return Standing.NOT_OURS
     owners = [
         (record, start)

@@ -222,7 +222,7 @@ def test_a_correlation_parameter_is_sent_last_and_names_run_and_claim(
     )
     scene.run("apply")
     nonce = scene.ledger()[0]["claim"]
-    assert scene.instance_of(1).parameters == (("SITE", "a"), ("RUN", f"a {nonce}"))
+    assert scene.instance_of(1).parameters == (("SITE", "a"), ("RUN", f"{nonce} a"))
 
 
 def test_several_environments_must_be_told_apart(open_scene: OpenScene) -> None:

@@ -84,7 +84,9 @@ def test_a_refresh_of_a_named_run_asks_again_after_a_bad_end(open_scene: OpenSce
     # Somebody has the service run the instance once more, and this time it succeeds.
     again = {"instanceId": scene.instance_of(1).id, "flowId": 1, "status": 1}
     body = json.dumps({"code": 0, "data": again})
+    listed = json.dumps({"code": 0, "data": {"flowInsts": [again], "count": 1}})
     scene.sandbox.add_fault(Fault(on="instance", times=ALWAYS, ending=Reply(body=body)))
+    scene.sandbox.add_fault(Fault(on="search", times=ALWAYS, ending=Reply(body=listed)))
     scene.run("status", "--refresh")
     assert scene.states() == {"a": "failed"}
     scene.run("status", "--refresh", "a")
