@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -134,17 +134,18 @@ class Scene:
     url: str
     capture: "pytest.CaptureFixture[str]" = field(repr=False)
 
-    def run(self, *arguments: str, exits: int = 0) -> Said:
+    def run(self, *arguments: str, exits: int | Collection[int] = 0) -> Said:
         """Run the command in this process, in the current folder.
 
-        Whatever the command, it must end with that exit code, without a traceback, and without a
-        word of any secret.
+        Whatever the command, it must end with that exit code (or one of them), without a traceback,
+        and without a word of any secret.
         """
         self.capture.readouterr()
         code = run(arguments)
         captured = self.capture.readouterr()
         said = Said(out=captured.out, err=captured.err)
-        assert code == exits, f"exit {code} of {arguments}:\n{said.out}\n{said.err}"
+        allowed = {exits} if isinstance(exits, int) else exits
+        assert code in allowed, f"exit {code} of {arguments}:\n{said.out}\n{said.err}"
         check_harmless(said, self.sandbox)
         return said
 
