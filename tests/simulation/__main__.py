@@ -120,7 +120,8 @@ def _in_words(sum_: Account) -> str:
         f"never told; {sum_.strangers} instances of others, {sum_.mistaken} of them taken for a "
         f"run's own, as nothing tells them apart\n"
         f"{sum_.lost_answers} answers to starts were lost, and {sum_.lost_in_doubt} of these runs "
-        f"left in doubt for good; in the {sum_.plain} seeds whose service is as kind as can be: "
+        f"left in doubt for good; {sum_.superseded_in_doubt} runs that a later revision replaced "
+        f"stay in doubt; in the {sum_.plain} seeds whose service is as kind as can be: "
         f"{sum_.lost_answers_plain} and {sum_.lost_in_doubt_plain}, and {sum_.in_doubt_plain} runs "
         "left in doubt whatever the cause, most of them because their time lies ahead"
     )

@@ -8,7 +8,7 @@ from reconciler.errors import ExitCode
 from reconciler.ledger import Ledger, Record, RunState
 from reconciler.ledger.records import STARTED, Phase
 from reconciler.ledger.statuses import NOT_FOUND
-from reconciler.model import Run, run_attempt, run_id, run_name
+from reconciler.model import Run, first_attempt, run_attempt, run_id, run_name
 from reconciler.times import parse_instant
 from tests.simulation.promise import Needed, ViolationError, attempts, has_succeeded, needed
 from tests.simulation.world import World
@@ -27,6 +27,7 @@ class Account:
     lost_answers: int = 0  # to starts
     lost_answers_plain: int = 0  # of them: the same
     lost_in_doubt: int = 0  # runs: of which nobody could tell after that, though their time came
+    superseded_in_doubt: int = 0  # not declared any more: nobody knows what their instance carries
     lost_in_doubt_plain: int = 0  # of them: the same
     plain: int = 0  # seeds, the same
     strangers: int = 0  # instances that others have started
@@ -217,7 +218,9 @@ def account_of(world: World, crashes: int) -> Account:
     kept = [run for run in world.tip.runs if run.id not in ids]
     doubts = len(in_doubt(world))
     now = world.service_time()
-    lost = sum(one.run in world.lost and one.trigger_time <= now for one in in_doubt(world))
+    declared = {run.id for run in world.tip.runs}
+    due = [one.run for one in in_doubt(world) if one.trigger_time <= now]
+    lost = sum(one in world.lost and first_attempt(one) in declared for one in due)
     return Account(
         started=len(truth.started),
         crashes=crashes,
@@ -226,6 +229,7 @@ def account_of(world: World, crashes: int) -> Account:
         lost_answers=len(world.lost),
         lost_answers_plain=len(world.lost) if plain else 0,
         lost_in_doubt=lost,
+        superseded_in_doubt=sum(first_attempt(one) not in declared for one in due),
         lost_in_doubt_plain=lost if plain else 0,
         plain=int(plain),
         strangers=len(truth.strangers),

@@ -79,7 +79,9 @@ def check_claim(
         _check_attempt(id_, run, before, after)
         for wanted in needed(run, runs, after):
             if not has_succeeded(after, wanted):
-                raise ViolationError(f"{id_} is claimed, and no success of {wanted} is recorded")
+                raise ViolationError(
+                    f"{id_} is claimed, and no success of {run_id(*wanted)} is recorded"
+                )
         _check_time(id_, claimed, run, runs, before)
         if not same_minute:
             _check_minute(id_, claimed, run, runs, after)
@@ -172,13 +174,15 @@ def check_start(
         raise ViolationError(f"{run.id} is started while the attempt before still runs")
     for wanted in conditions[record.claim, run.id]:
         if not has_succeeded(tip, wanted):
-            raise ViolationError(f"{run.id} was started before the success of {wanted} is recorded")
+            raise ViolationError(
+                f"{run.id} was started before the success of {run_id(*wanted)} is recorded"
+            )
         mistaken = [
             one for id_, one in truth.mistaken.items() if first_attempt(id_) == run_id(*wanted)
         ]
         ended = [one for one in truth.started if _of(one, wanted)] + mistaken
         if not any("SUCCESS" in one.finals(now) for one in ended):
-            raise ViolationError(f"{run.id} was started, and {wanted} has never succeeded")
+            raise ViolationError(f"{run.id} was started, and {run_id(*wanted)} has never succeeded")
 
 
 def _of(one: Started, wanted: Needed) -> bool:

@@ -1,6 +1,7 @@
 """No switch is done until the simulation draws it, or it is said here why it cannot matter."""
 
-from collections import defaultdict
+import random
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import fields
@@ -12,7 +13,7 @@ from reconciler.apply import ports
 from reconciler.configuration import Environment, GatewayConfiguration, GitConfiguration, Limits
 from reconciler.model import Run
 from reconciler.schema.files import load_schema
-from tests.simulation.oddities import SWITCHES
+from tests.simulation.oddities import SWITCHES, Oddities, drawn_oddities, oddities_of
 from tests.simulation.process import Process
 from tests.simulation.simulate import BrokenPromiseError, simulate
 from tests.simulation.world import Commit, World
@@ -147,7 +148,15 @@ def test_what_is_said_to_be_drawn_takes_several_values(monkeypatch: pytest.Monke
         assert not {name for name in LEFT[of] if len(seen[of, name]) > 1} - {"places"}, of
 
 
-def test_every_oddity_is_lived_through_alone() -> None:
-    for number, switch in enumerate(SWITCHES):
-        life = simulate(number, switches=[switch])
-        assert life.trace[0].endswith(f"oddities: {switch}")
+@pytest.mark.parametrize("switch", SWITCHES)
+def test_every_oddity_makes_the_service_another_one(switch: str) -> None:
+    names = frozenset({switch})
+    drawn = [oddities_of(random.Random(seed), names) for seed in range(20)]
+    assert any(one != Oddities(names=names) for one in drawn)
+
+
+def test_a_seed_mixes_no_oddity_one_or_several() -> None:
+    counts = Counter(len(drawn_oddities(random.Random(seed)).names) for seed in range(1_000))
+    assert counts[0] > 350
+    assert counts[1] > 200
+    assert sum(number for many, number in counts.items() if many > 1) > 200
