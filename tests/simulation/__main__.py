@@ -3,9 +3,12 @@
 import argparse
 import os
 import sys
+from collections.abc import Collection
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from itertools import repeat
 
+from tests.simulation.oddities import SWITCHES
 from tests.simulation.peace import Account
 from tests.simulation.simulate import BrokenPromiseError, simulate
 
@@ -26,12 +29,12 @@ class Sum:
         )
 
 
-def live(first: int, end: int) -> Sum:
+def live(first: int, end: int, switches: Collection[str] | None = None) -> Sum:
     """Live through the seeds of one chunk."""
     total = Sum()
     for seed in range(first, end):
         try:
-            life = simulate(seed)
+            life = simulate(seed, switches=switches)
         except BrokenPromiseError as broken:
             return total + Sum(1, failure=str(broken))
         total += Sum(1, life.account)
@@ -43,20 +46,26 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=10_000, help="how many [default: 10000]")
     parser.add_argument("--first", type=int, default=0, help="the first one [default: 0]")
     parser.add_argument("--replay", type=int, metavar="SEED", help="show what happens in one")
+    parser.add_argument(
+        "--switch",
+        action="append",
+        choices=[*SWITCHES, "none"],
+        help="an oddity of the service, in place of those that a seed draws; may be repeated",
+    )
+    parser.add_argument("--each", action="store_true", help="what each oddity alone leads to")
     options = parser.parse_args()
+    switches = None if options.switch is None else set(options.switch) - {"none"}
     if options.replay is not None:
-        print("\n".join(simulate(options.replay).trace))
+        try:
+            print("\n".join(simulate(options.replay, switches=switches).trace))
+        except BrokenPromiseError as broken:
+            print(broken)
+            return 1
         return 0
-    end = options.first + options.seeds
-    firsts = range(options.first, end, CHUNK)
-    ends = (min(first + CHUNK, end) for first in firsts)
-    total = Sum()
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
-        for result in pool.map(live, firsts, ends):
-            total += result
-            if total.failure:
-                pool.shutdown(cancel_futures=True)
-                break
+    seeds = range(options.first, options.first + options.seeds)
+    if options.each:
+        return _show_each(seeds)
+    total = _live_through(seeds, switches)
     print(f"{total.seeds} seeds: {_in_words(total.account)}")
     if total.failure:
         print(total.failure)
@@ -64,14 +73,57 @@ def main() -> int:
     return 1 if total.failure else 0
 
 
+def _live_through(seeds: range, switches: Collection[str] | None) -> Sum:
+    """Live through all of them, or until one breaks the promise."""
+    firsts = range(seeds.start, seeds.stop, CHUNK)
+    ends = (min(first + CHUNK, seeds.stop) for first in firsts)
+    total = Sum()
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        for result in pool.map(live, firsts, ends, repeat(switches)):
+            total += result
+            if total.failure:
+                pool.shutdown(cancel_futures=True)
+                break
+    return total
+
+
+def _show_each(seeds: range) -> int:
+    """Live through the seeds with each oddity alone, and count the broken promises."""
+    broken_at_all = False
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        for switch in ("none", *SWITCHES):
+            chosen = set() if switch == "none" else {switch}
+            lives = pool.map(_broken, seeds, repeat(chosen), chunksize=50)
+            broken = [one for one in lives if one is not None]
+            broken_at_all = broken_at_all or bool(broken)
+            print(f"{switch}: {len(broken)} of {len(seeds)}", *broken[:3], sep="\n    ", flush=True)
+    return int(broken_at_all)
+
+
+def _broken(seed: int, switches: Collection[str]) -> str | None:
+    try:
+        simulate(seed, switches=switches)
+    except BrokenPromiseError as broken:
+        return str(broken).partition("\n")[0]
+    return None
+
+
 def _in_words(sum_: Account) -> str:
     return (
         f"{sum_.started} runs started, {sum_.crashes} crashes, "
         f"{sum_.in_doubt} runs left in doubt; "
         f"{sum_.dependents} of the starts after what they depend on, {sum_.retried} once more, "
-        f"{sum_.moved} at another minute; {sum_.blocked} runs blocked and {sum_.called_off} called "
+        f"{sum_.moved} at another minute, {sum_.revised} by a later revision, {sum_.duplicates} as "
+        f"duplicates; {sum_.blocked} runs blocked and {sum_.called_off} called "
         f"off before they started, {sum_.cancelled} cancelled while they ran; {sum_.observed} ends "
-        f"recorded, {sum_.forgotten} of them of instances that the service forgot"
+        f"recorded, {sum_.forgotten} of them of instances that the service forgot, {sum_.untold} "
+        f"never told; {sum_.strangers} instances of others, {sum_.mistaken} of them taken for a "
+        f"run's own, as nothing tells them apart\n"
+        f"{sum_.lost_answers} answers to starts were lost, and {sum_.lost_in_doubt} of these runs "
+        f"left in doubt for good; {sum_.superseded_in_doubt} runs that a later revision replaced "
+        f"stay in doubt; in the {sum_.plain} seeds whose service is as kind as can be: "
+        f"{sum_.lost_answers_plain} and {sum_.lost_in_doubt_plain}, and {sum_.in_doubt_plain} runs "
+        "left in doubt whatever the cause, most of them because their time lies ahead"
     )
 
 

@@ -1,10 +1,12 @@
 """What a seed declares: runs and backfills that wait for one another, are tried again, are moved.
 
-Every declared set can be carried out: no circle, and a minute of its own for every run.
+Every declared set can be carried out: no circle, and a minute of its own for every run, unless a
+gateway is known to cope with several.
 """
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 from reconciler.model import EpochMs, Parameters, Place, Retry, Run, Stagger, run_digest
 from tests.simulation.clock import MINUTE_MS, START
@@ -14,16 +16,41 @@ BAD_ENDS = ("FAIL", "TIMEOUT", "CANCEL", "INTERNAL_ERROR", "SKIP")
 _THIS_MINUTE = START // MINUTE_MS
 _LONG_AGO, _FAR_AHEAD = _THIS_MINUTE - 90, _THIS_MINUTE + 90_000  # minutes
 _SOON = START + 15_000
+_INTO_THE_MINUTE = (7_300, 0, 29_500, 59_700)  # milliseconds
 _DATES = ("2024-03-01", "2024-03-02")
+_MORE_PARAMETERS: tuple[Parameters, ...] = ((), (("DAY", "${cal_dt}"),), (("N", "012"),))
 
 
-def declared_runs(rng: random.Random) -> tuple[Run, ...]:
-    """The runs of one to five manifests; a manifest depends on earlier ones only."""
+def declared_runs(rng: random.Random, *, same_minute: bool) -> tuple[Run, ...]:
+    """The runs of one to five manifests, and of duplicates; each depends on earlier ones only."""
     runs: list[Run] = []
     for index in range(rng.randint(1, 5)):
         depends_on = _depends_on(rng, runs)
-        runs += _manifest(rng, index, depends_on)
+        minute = rng.randint(0, index) if same_minute else index
+        runs += _manifest(rng, index, minute, depends_on)
+    originals = [run for run in runs if run.stagger is None]
+    if originals and rng.random() < 0.15:
+        original = rng.choice(originals)
+        depends_on = _depends_on(rng, runs)
+        place = Place(file="triggers/duplicate.yaml")
+        runs.append(
+            replace(
+                original,
+                name="duplicate",
+                duplicate_of=original.name,
+                depends_on=depends_on,
+                place=place,
+            )
+        )
     return tuple(runs)
+
+
+def revised(run: Run, *, anew: bool) -> Run:
+    """The run with `revision: 2`, perhaps with other parameters."""
+    parameters = (*run.parameters, ("AGAIN", "yes")) if anew else run.parameters
+    time = EpochMs(run.trigger_time)
+    digest = run_digest(run.flow_id, time, parameters)
+    return replace(run, revision=2, parameters=parameters, digest=digest)
 
 
 def _depends_on(rng: random.Random, earlier: Sequence[Run]) -> tuple[str, ...]:
@@ -39,9 +66,11 @@ def _references(run: Run) -> list[str]:
     return ["/".join(parts[: length + 1]) for length in range(len(parts))]
 
 
-def _manifest(rng: random.Random, index: int, depends_on: tuple[str, ...]) -> list[Run]:
+def _manifest(
+    rng: random.Random, index: int, minute: int, depends_on: tuple[str, ...]
+) -> list[Run]:
     flow_id = rng.randint(1, 3)
-    first = _first_time(rng, index)
+    first = _first_time(rng, minute)
     retry = None
     if rng.random() < 0.5:
         on = rng.sample(BAD_ENDS, rng.randint(1, len(BAD_ENDS)))
@@ -52,12 +81,15 @@ def _manifest(rng: random.Random, index: int, depends_on: tuple[str, ...]) -> li
     if staggered and rng.random() < 0.5:
         first = EpochMs(first - rng.randint(0, 3) * MINUTE_MS)  # among those of other manifests
     step = rng.choice([1, 1, 2]) * MINUTE_MS
+    more = rng.choice(_MORE_PARAMETERS)
+    newest_first = rng.random() < 0.3
+    not_after = EpochMs(START + rng.randint(5_000, 60_000)) if rng.random() < 0.1 else None
     runs = []
     for date in range(dates):
         # The later dates lie before the first one, so that there is less to wait for.
         time = EpochMs(first - date * 20 * MINUTE_MS)
         for site in range(sites):
-            parameters: Parameters = (("SITE", f"cn-{index}-{site}"),)
+            parameters: Parameters = (("SITE", f"cn-{index}-{site}"), *more)
             name = f"run-{index}" if shape == "run" else f"bf-{index}/{_DATES[date]}"
             runs.append(
                 Run(
@@ -71,7 +103,9 @@ def _manifest(rng: random.Random, index: int, depends_on: tuple[str, ...]) -> li
                     places={},
                     depends_on=depends_on,
                     retry=retry,
+                    not_after=not_after,
                     cancel=False,
+                    sequence=EpochMs(2 * START - time) if newest_first else None,
                     stagger=Stagger(step=step, before=EpochMs(time + 20 * step))
                     if staggered
                     else None,
@@ -86,4 +120,4 @@ def _first_time(rng: random.Random, index: int) -> EpochMs:
     if when == "soon":
         return EpochMs(_SOON + index * MINUTE_MS)
     minute = _LONG_AGO if when == "past" else _FAR_AHEAD
-    return EpochMs((minute + index) * MINUTE_MS + 7_300)
+    return EpochMs((minute + index) * MINUTE_MS + rng.choice(_INTO_THE_MINUTE))

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from reconciler.apply import ports
 from reconciler.ledger.statuses import NOT_FOUND, status_name
-from reconciler.model import ClaimId, EpochMs, InstanceId, Run
+from reconciler.model import ClaimId, InstanceId, Run
 
 WAIT, RUNNING, RERUN, CANCEL = 5, 2, 9, 8  # EnOS FlowInstance status
 
@@ -15,7 +14,8 @@ class Started:
 
     run: Run  # as it was sent
     instance: InstanceId
-    claim: ClaimId | None  # None: started by hand
+    claim: ClaimId | None  # None: others started it
+    user: str
     at: float
     begins: float  # when its trigger time has come
     listed: float  # from when on the service shows it
@@ -23,6 +23,7 @@ class Started:
     status: int  # with which it ends
     forgotten: bool = False  # from its end on the service does not know it any more
     rerun: "Rerun | None" = None
+    null_until: float | None = None  # once, until then, the service says that it has none
 
     def status_at(self, now: float) -> int:
         """What the service says while it knows the instance."""
@@ -52,18 +53,6 @@ class Started:
     def cancelled(self, now: float) -> None:
         """It ends here."""
         self.ends, self.status, self.forgotten, self.rerun = now, CANCEL, False, None
-
-    def shown(self, created: EpochMs, now: float, *, readable: bool) -> ports.Instance:
-        """The instance as the service lists it, its stamps cut to the second."""
-        return ports.Instance(
-            id=self.instance,
-            flow_id=self.run.flow_id,
-            trigger_time=EpochMs(self.run.trigger_time // 1000 * 1000),
-            created=EpochMs(created // 1000 * 1000),
-            created_latest=EpochMs(created // 1000 * 1000),
-            parameters=self.run.parameters,
-            status=self.status_at(now) if readable else None,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,43 +9,52 @@ from collections.abc import Mapping, Sequence
 from reconciler.ledger import Event, Ledger, Record, events
 from reconciler.ledger.records import Phase
 from reconciler.ledger.statuses import FINAL, status_name
-from reconciler.model import Run, RunId, run_id, run_name
+from reconciler.model import Run, RunId, first_attempt, run_id, run_name, run_revision
 from tests.simulation.clock import MINUTE_MS
 from tests.simulation.instances import Started
+from tests.simulation.truth import Truth
 
 
 class ViolationError(Exception):
     """Something happened that must never happen."""
 
 
-def attempts(ledger: Ledger, name: str) -> list[Record]:
+Needed = tuple[str, int]  # the name and the revision of a run that must have succeeded before
+
+
+def attempts(ledger: Ledger, name: str, revision: int) -> list[Record]:
     """What is recorded of the run, attempt after attempt; but for one made in vain after others."""
     found: list[Record] = []
-    while record := ledger.records.get(run_id(name, 1, len(found) + 1)):
+    while record := ledger.records.get(run_id(name, revision, len(found) + 1)):
         if found and not record.may_have_started:
             break
         found.append(record)
     return found
 
 
-def has_succeeded(ledger: Ledger, name: str) -> bool:
+def has_succeeded(ledger: Ledger, wanted: Needed) -> bool:
     """Whether the branch says that the run's last attempt ended well."""
-    recorded = attempts(ledger, name)
+    recorded = attempts(ledger, *wanted)
     return bool(recorded) and recorded[-1].phase is Phase.SUCCEEDED
 
 
-def needed(run: Run, runs: Sequence[Run], ledger: Ledger) -> list[str]:
-    """The names of all the runs that must have succeeded before; one that is unknown as well."""
-    found: list[str] = []
+def needed(run: Run, runs: Sequence[Run], ledger: Ledger) -> list[Needed]:
+    """All the runs that must have succeeded before; one that is unknown as well."""
+    found: list[Needed] = []
     for wanted in run.depends_on:
-        of_it = [one.name for one in runs if means(wanted, one.name)]
-        of_it = of_it or [name for name in _started_names(ledger) if means(wanted, name)]
-        found += of_it or [wanted]
+        of_it = [(one.name, one.revision) for one in runs if means(wanted, one.name)]
+        found += of_it or _started(ledger, wanted) or [(wanted, 1)]
     return list(dict.fromkeys(found))
 
 
-def _started_names(ledger: Ledger) -> list[str]:
-    return [run_name(one.run) for one in ledger.records.values() if one.may_have_started]
+def _started(ledger: Ledger, wanted: str) -> list[Needed]:
+    """What the name means among runs that are not declared any more, by their newest revision."""
+    newest: dict[str, int] = {}
+    for record in ledger.records.values():
+        name = run_name(record.run)
+        if record.may_have_started and means(wanted, name):
+            newest[name] = max(newest.get(name, 1), run_revision(record.run))
+    return list(newest.items())
 
 
 def means(wanted: str, name: str) -> bool:
@@ -54,7 +63,9 @@ def means(wanted: str, name: str) -> bool:
     return name.split("/")[: len(parts)] == parts
 
 
-def check_claim(claim: events.Claim, runs: Sequence[Run], before: Ledger, after: Ledger) -> None:
+def check_claim(
+    claim: events.Claim, runs: Sequence[Run], before: Ledger, after: Ledger, *, same_minute: bool
+) -> None:
     """Whether each run may be claimed: `after` is the ledger with all that one push carries."""
     declared = {run.name: run for run in runs}
     for id_, claimed in claim.runs.items():
@@ -63,18 +74,23 @@ def check_claim(claim: events.Claim, runs: Sequence[Run], before: Ledger, after:
             raise ViolationError(f"{id_} is claimed and not declared")
         if run.cancel:
             raise ViolationError(f"{id_} is claimed though it is cancelled")
+        if run.suspend:
+            raise ViolationError(f"{id_} is claimed though it is suspended")
         _check_attempt(id_, run, before, after)
-        for name in needed(run, runs, after):
-            if not has_succeeded(after, name):
-                raise ViolationError(f"{id_} is claimed, and no success of {name} is recorded")
+        for wanted in needed(run, runs, after):
+            if not has_succeeded(after, wanted):
+                raise ViolationError(
+                    f"{id_} is claimed, and no success of {run_id(*wanted)} is recorded"
+                )
         _check_time(id_, claimed, run, runs, before)
-        _check_minute(id_, claimed, run, runs, after)
+        if not same_minute:
+            _check_minute(id_, claimed, run, runs, after)
 
 
 def _check_attempt(id_: RunId, run: Run, before: Ledger, after: Ledger) -> None:
-    recorded = attempts(after, run.name)  # this one is the last of them
+    recorded = attempts(after, run.name, run.revision)  # this one is the last of them
     number = len(recorded)
-    if id_ != run_id(run.name, 1, number):
+    if id_ != run_id(run.name, run.revision, number):
         raise ViolationError(f"{id_} is claimed, and its run has {number} attempt(s)")
     own = before.records.get(id_)
     if own is not None and own.may_have_started:
@@ -106,7 +122,7 @@ def _check_time(
     if first is None or first.trigger_time == claimed.trigger_time:
         return
     # It was claimed, not started and not declared meanwhile, and another has its minute by now.
-    others = [one for one in before.records.values() if run_name(one.run) != run.name]
+    others = [one for one in before.records.values() if first_attempt(one.run) != run.id]
     times = [one.trigger_time for one in others if one.flow_id == run.flow_id]
     times += [
         one.trigger_time for one in runs if one.stagger is None and one.flow_id == run.flow_id
@@ -121,7 +137,9 @@ def _check_minute(
 ) -> None:
     for other in runs:
         record = after.records.get(other.id)
-        if other.name == run.name or record is None or not record.may_have_started:
+        if record is None or not record.may_have_started:
+            continue
+        if other.name == run.name or other.digest == run.digest:  # the latter: a meant duplicate
             continue
         same = record.trigger_time // MINUTE_MS == claimed.trigger_time // MINUTE_MS
         if same and other.flow_id == run.flow_id:
@@ -131,8 +149,8 @@ def _check_minute(
 def check_start(
     run: Run,
     tip: Ledger,
-    started: Sequence[Started],
-    conditions: Mapping[tuple[str, RunId], Sequence[str]],
+    truth: Truth,
+    conditions: Mapping[tuple[str, RunId], Sequence[Needed]],
     now: float,
 ) -> None:
     """Whether the branch says, as it is now, that the run may be started as it is sent.
@@ -149,49 +167,66 @@ def check_start(
         held.digest,
     ):
         raise ViolationError(f"{run.id} is not started as it was claimed")
-    if any(one.run.id == run.id for one in started):
+    if truth.of_run(run.id):
         raise ViolationError(f"{run.id} was started twice")
-    if any(one.run.name == run.name and one.is_running(now) for one in started):
+    before = [one for one in truth.started if _of(one, (run.name, run.revision))]
+    if any(one.is_running(now) for one in before):
         raise ViolationError(f"{run.id} is started while the attempt before still runs")
-    for name in conditions[record.claim, run.id]:
-        if not has_succeeded(tip, name):
-            raise ViolationError(f"{run.id} was started before the success of {name} is recorded")
-        if not any("SUCCESS" in one.finals(now) for one in started if one.run.name == name):
-            raise ViolationError(f"{run.id} was started, and {name} has never succeeded")
+    for wanted in conditions[record.claim, run.id]:
+        if not has_succeeded(tip, wanted):
+            raise ViolationError(
+                f"{run.id} was started before the success of {run_id(*wanted)} is recorded"
+            )
+        mistaken = [
+            one for id_, one in truth.mistaken.items() if first_attempt(id_) == run_id(*wanted)
+        ]
+        ended = [one for one in truth.started if _of(one, wanted)] + mistaken
+        if not any("SUCCESS" in one.finals(now) for one in ended):
+            raise ViolationError(f"{run.id} was started, and {run_id(*wanted)} has never succeeded")
 
 
-def check_recorded(event: Event, before: Ledger, started: Sequence[Started], now: float) -> None:
+def _of(one: Started, wanted: Needed) -> bool:
+    return (one.run.name, one.run.revision) == wanted
+
+
+def check_recorded(event: Event, before: Ledger, truth: Truth, now: float) -> None:
     """Whether what is recorded is true, and new."""
     if isinstance(event, events.Claim):
         return
-    of_run = [one for one in started if one.run.id == event.run]
+    of_claim = [one for one in truth.of_run(event.run) if one.claim == event.claim]
     match event:
         case events.Triggered():
-            _check_triggered(event, of_run)
-        case events.Absent() if any(one.claim == event.claim for one in of_run):
-            raise ViolationError(f"{event.run} is recorded as absent and was started")
-        case events.Rejected() if any(one.claim == event.claim for one in of_run):
-            raise ViolationError(f"{event.run} is recorded as rejected and was started")
+            _check_triggered(event, before, truth)
+        case events.Absent() | events.Rejected():
+            kind = "absent" if isinstance(event, events.Absent) else "rejected"
+            if of_claim:
+                raise ViolationError(f"{event.run} is recorded as {kind} and was started")
+            truth.denied.add((event.run, event.claim))
         case events.Observed():
-            _check_observed(event, before, of_run, now)
+            _check_observed(event, before, truth, now)
         case _:
             return
 
 
-def _check_triggered(event: events.Triggered, of_run: Sequence[Started]) -> None:
-    sent = {(one.instance, one.run.trigger_time, one.run.digest) for one in of_run}
-    if (event.flow_instance_id, event.trigger_time, event.digest) not in sent:
-        raise ViolationError(f"{event.run} is recorded as started and was not")
+def _check_triggered(event: events.Triggered, before: Ledger, truth: Truth) -> None:
+    sent = {(one.instance, one.run.trigger_time, one.run.digest) for one in truth.of_run(event.run)}
+    if (event.flow_instance_id, event.trigger_time, event.digest) in sent:
+        return
+    alike = truth.look_alike(event, before)
+    if alike is None:
+        whose = ", ".join(one.run.id for one in truth.under(event.flow_instance_id)) or "nobody's"
+        raise ViolationError(
+            f"{event.run} is recorded as started and was not: {event.flow_instance_id} ({whose})"
+        )
+    truth.mistaken[event.run] = alike
 
 
-def _check_observed(
-    event: events.Observed, before: Ledger, of_run: Sequence[Started], now: float
-) -> None:
+def _check_observed(event: events.Observed, before: Ledger, truth: Truth, now: float) -> None:
     status = status_name(event.status)
     if status not in FINAL:
         raise ViolationError(f"{status} of {event.run} is recorded and not final")
     record = before.records.get(event.run)
     if record is not None and record.status == status:
         raise ViolationError(f"{status} of {event.run} is recorded a second time")
-    if not any(status in one.finals(now) for one in of_run):
+    if not any(status in one.finals(now) for one in truth.taken_for(event.run)):
         raise ViolationError(f"{event.run} is recorded as {status}, which it never came to")

@@ -20,6 +20,16 @@ def test_every_run_is_started_exactly_once_whatever_happens(first: int) -> None:
     assert min(sum_.crashes, sum_.dependents, sum_.moved, sum_.blocked) > SEEDS_OF_A_TEST / 2
     assert min(sum_.retried, sum_.called_off, sum_.forgotten) > SEEDS_OF_A_TEST / 10
     assert sum_.cancelled > SEEDS_OF_A_TEST / 100
+    assert min(sum_.strangers, sum_.lost_answers, sum_.plain) > SEEDS_OF_A_TEST / 10
+    assert min(sum_.revised, sum_.duplicates) > SEEDS_OF_A_TEST / 50
+
+
+def test_where_the_service_behaves_no_lost_answer_leaves_a_doubt() -> None:
+    lives = [simulate(seed, switches=()) for seed in range(SEEDS_OF_A_TEST)]
+    sum_ = sum((life.account for life in lives), start=Account())
+    assert sum_.lost_answers_plain > SEEDS_OF_A_TEST / 10
+    assert sum_.lost_in_doubt_plain <= sum_.lost_answers_plain / 100
+    assert sum_.mistaken == 0
 
 
 def test_a_seed_replays_exactly() -> None:

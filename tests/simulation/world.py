@@ -1,22 +1,23 @@
 """Git remote and gateway as one model, and everything that can go wrong with them.
 
 A seed chooses how long each step takes, who crashes where, which answers are lost, late or wrong,
-what becomes of every instance, and what others do to the branch meanwhile. The appliers that live
-in this world run the product's own code. After every effect the world checks what must always hold
-(`promise`).
+what becomes of every instance, how odd the service is (`oddities`), and what others do to the
+branch and to the service meanwhile. The appliers that live in this world run the product's own
+code. After every effect the world checks what must always hold (`promise`).
 """
 
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from reconciler.configuration import Environment
 from reconciler.ledger import Event, Ledger, events
-from reconciler.model import EpochMs, InstanceId, Run, RunId, first_attempt, run_name
-from tests.simulation.clock import MINUTE_MS, ServiceTime
-from tests.simulation.instances import Rerun, Started
-from tests.simulation.loop import VirtualLoop
+from reconciler.model import ClaimId, Run, RunId, first_attempt, run_name
+from tests.simulation.clock import MINUTE_MS
+from tests.simulation.declaring import revised
+from tests.simulation.instances import Started
+from tests.simulation.oddities import CORRELATION_PARAMETER, MOST_FORWARD_MS, USERS
 from tests.simulation.promise import (
+    Needed,
     ViolationError,
     check_claim,
     check_recorded,
@@ -24,55 +25,9 @@ from tests.simulation.promise import (
     means,
     needed,
 )
+from tests.simulation.service import Service
 
-BAD = (-1, 7, 8, 4, 10)  # FAIL, TIMEOUT, CANCEL, INTERNAL_ERROR, SKIP
-LONGEST_LIFE_SECONDS = 12.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chances:
-    """How often what goes wrong, each as a probability of one occasion."""
-
-    crash: float = 0.02
-    slow: float = 0.05
-    lost_answer: float = 0.1
-    refused: float = 0.1
-    not_sent: float = 0.1
-    not_processed: float = 0.1
-    search_fails: float = 0.1
-    push_unclear: float = 0.1
-    push_declined: float = 0.03
-    fetch_fails: float = 0.03
-    others_commit: float = 0.1
-    by_hand: float = 0.2  # that somebody has started a run by hand before it was declared
-    withdrawn: float = 0.2  # of those commits: take a run's manifest away, or bring it back
-    called_off: float = 0.1  # of those commits: `cancel: true` for all of a manifest, or not
-    ends_badly: float = 0.3
-    forgotten: float = 0.07  # that the service does not know an instance any more that has ended
-    rerun: float = 0.1  # that somebody has the service run a failed instance again
-    misses: float = 0.1  # that a look at many leaves one out
-    unreadable: float = 0.05  # that the service says nothing readable of a status
-    question_fails: float = 0.1  # one about a flow, or a cancellation
-    locked: float = 0.1  # that a flow is
-
-
-CALM = Chances(
-    crash=0,
-    slow=0,
-    lost_answer=0,
-    refused=0,
-    not_sent=0,
-    not_processed=0,
-    search_fails=0,
-    push_unclear=0,
-    push_declined=0,
-    fetch_fails=0,
-    others_commit=0,
-    misses=0,
-    unreadable=0,
-    question_fails=0,
-    locked=0,
-)
+_SOON_SECONDS = 50.0  # in which others come who start something
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,56 +37,22 @@ class Commit:
     number: int
     runs: tuple[Run, ...]
     ledger: Ledger
+    environment: Environment
 
 
-@dataclass(slots=True, eq=False)
-class World:
+@dataclass(slots=True, eq=False, kw_only=True)
+class World(Service):
     """Everything outside the appliers."""
 
-    loop: VirtualLoop
-    random: random.Random
-    environment: Environment
-    runs: tuple[Run, ...]  # everything that is ever declared
-    chances: Chances
-    clock: ServiceTime
-    ids_carry_minutes_only: bool = False  # so two starts of a flow in one minute share one
     tip: Commit = field(init=False)
-    started: list[Started] = field(default_factory=list)
-    by_hand: list[Started] = field(default_factory=list)  # instances of before, just like a run's
-    called_off: set[str] = field(default_factory=set)  # manifests with `cancel: true`
-    ever_called_off: set[str] = field(default_factory=set)
-    conditions: dict[tuple[str, RunId], Sequence[str]] = field(default_factory=dict)  # of claims
-    trace: list[str] = field(default_factory=list)
+    conditions: dict[tuple[str, RunId], Sequence[Needed]] = field(default_factory=dict)  # of claims
 
     def __post_init__(self) -> None:
-        self.tip = Commit(0, self.runs, Ledger.of([]))
-        for number, run in enumerate(self.runs):
+        self.tip = Commit(0, self.runs, Ledger.of([]), self.environment)
+        for run in self.runs:
             if self.chance(self.chances.by_hand):
-                instance = self._instance_id(run, f"by-hand-{number}")
-                ended = Started(
-                    run=run,
-                    instance=instance,
-                    claim=None,
-                    at=-3600,
-                    begins=-3600,
-                    listed=-3600,
-                    ends=-3500,
-                    status=self._end(),
-                )
-                self.by_hand.append(ended)
-
-    @property
-    def now(self) -> float:
-        return self.loop.time()
-
-    def service_time(self) -> EpochMs:
-        return self.clock.at(self.now)
-
-    def note(self, text: str) -> None:
-        self.trace.append(f"{self.now:10.3f} {text}")
-
-    def chance(self, probability: float) -> bool:
-        return probability > 0 and self.random.random() < probability
+                self.start_by_hand(run)
+            self.strangers_come(run, _SOON_SECONDS / 3)
 
     # The branch
 
@@ -139,7 +60,7 @@ class World:
         """Somebody else may push to the branch: the tip moves, perhaps the manifests change."""
         if not self.chance(self.chances.others_commit):
             return
-        runs = self.tip.runs
+        runs, environment = self.tip.runs, self.tip.environment
         if self.chance(self.chances.withdrawn):
             run = self.random.choice(self.runs)
             if any(one.id == run.id for one in runs):
@@ -153,14 +74,51 @@ class World:
             self.called_off ^= {manifest}
             self.ever_called_off |= self.called_off
             self.note(f"others call off: {sorted(self.called_off)}")
-        self.commit(runs)
+        if self.chance(self.chances.suspended):
+            self.suspended ^= {self.random.choice(self.runs).manifest}
+            self.note(f"others suspend: {sorted(self.suspended)}")
+        if self.chance(self.chances.revised):
+            runs = self._revise(runs)
+        if self.chance(self.chances.reconfigured):
+            environment = self._reconfigured(environment)
+        self.commit(runs, environment)
+
+    def _revise(self, runs: tuple[Run, ...]) -> tuple[Run, ...]:
+        """Raise the revision of a manifest, where all of it is declared."""
+        manifest = self.random.choice(self.runs).manifest
+        of_it = {run.id for run in self.runs if run.manifest == manifest}
+        whole = of_it <= {run.id for run in runs}
+        if not whole or any(run.revision > 1 for run in self.runs if run.manifest == manifest):
+            return runs
+        # One of two that are meant to be the same cannot become another: they would collide.
+        originals = {run.duplicate_of for run in self.runs if run.duplicate_of}
+        of_two = any(
+            run.duplicate_of or run.name in originals for run in self.runs if run.id in of_it
+        )
+        anew = not of_two and self.random.random() < 0.5
+        self.note(f"others raise the revision of {manifest}{', and change it' if anew else ''}")
+        self.runs = tuple(revised(run, anew=anew) if run.id in of_it else run for run in self.runs)
+        return tuple(revised(run, anew=anew) if run.id in of_it else run for run in runs)
+
+    def _reconfigured(self, environment: Environment) -> Environment:
+        """Another user, or correlation switched on or off, where the seed has that."""
+        oddities, gateway = self.truth.oddities, environment.gateway
+        if oddities.users and self.chance(0.5):
+            user = USERS[gateway.user_id == USERS[0]]
+            gateway = replace(gateway, user_id=user)
+            self.note(f"others configure {user}")
+        if oddities.correlation_changes and self.chance(0.5):
+            parameter = None if gateway.correlation_parameter else CORRELATION_PARAMETER
+            gateway = replace(gateway, correlation_parameter=parameter)
+            self.note(f"others configure the correlation parameter {parameter}")
+        return replace(environment, gateway=gateway)
 
     def restore(self) -> None:
         """Declare everything again, but for what a review would have found to be a problem."""
         runs = [run for run in self.runs if self._has_room(run)]
-        while unknown := [run for run in runs if not self._knows(run.depends_on, runs)]:
+        while unknown := [run for run in runs if not self._knows(run, runs)]:
             runs = [run for run in runs if run not in unknown]
-        self.commit(runs)
+        self.commit(runs, self.tip.environment)
 
     def _has_room(self, run: Run) -> bool:
         """Whether no other run has been given the run's minute meanwhile."""
@@ -171,18 +129,27 @@ class World:
         taken = {
             (one.flow_id, one.trigger_time // MINUTE_MS)
             for one in records.values()
-            if one.may_have_started
+            if one.may_have_started and run_name(one.run) != run.name and one.digest != run.digest
         }
-        return (run.flow_id, run.trigger_time // MINUTE_MS) not in taken
+        is_taken = (run.flow_id, run.trigger_time // MINUTE_MS) in taken
+        return self.truth.oddities.same_minute or not is_taken
 
-    def _knows(self, names: Sequence[str], runs: Sequence[Run]) -> bool:
+    def _knows(self, run: Run, runs: Sequence[Run]) -> bool:
         known = [*(run.name for run in runs), *map(run_name, self.tip.ledger.records)]
-        return all(any(means(name, one) for one in known) for name in names)
+        named = [*run.depends_on, *([run.duplicate_of] if run.duplicate_of else [])]
+        return all(any(means(name, one) for one in known) for name in named)
 
-    def commit(self, runs: Sequence[Run]) -> None:
-        """Declare these runs, those called off with `cancel: true`."""
-        runs = tuple(replace(run, cancel=run.manifest in self.called_off) for run in runs)
-        self.tip = Commit(self.tip.number + 1, runs, self.tip.ledger)
+    def commit(self, runs: Sequence[Run], environment: Environment) -> None:
+        """Declare these runs, some with `cancel: true` or `suspend: true`."""
+        runs = tuple(
+            replace(
+                run,
+                cancel=run.manifest in self.called_off,
+                suspend=run.manifest in self.suspended,
+            )
+            for run in runs
+        )
+        self.tip = Commit(self.tip.number + 1, runs, self.tip.ledger, environment)
 
     def land(self, base: Commit, new: Sequence[Event]) -> bool:
         """Compare and swap."""
@@ -190,94 +157,68 @@ class World:
             return False
         ledger = base.ledger
         for event in new:
-            check_recorded(event, ledger, self.started, self.now)
+            check_recorded(event, ledger, self.truth, self.now)
             after = ledger.extended([event])
             if isinstance(event, events.Claim):
-                check_claim(event, base.runs, ledger, after)
-                self._remember(event, base.runs, after)
+                same_minute = self.truth.oddities.same_minute
+                check_claim(event, base.runs, ledger, after, same_minute=same_minute)
+                self._remember(event, base, after)
             ledger = after
         for run, before in base.ledger.records.items():
             if set(before.instances) - set(ledger.records[run].instances):
                 raise ViolationError(f"the ledger lost an instance of {run}")
-        self.tip = Commit(base.number + 1, base.runs, ledger)
+        self.tip = Commit(base.number + 1, base.runs, ledger, base.environment)
         return True
 
-    def _remember(self, claim: events.Claim, runs: Sequence[Run], ledger: Ledger) -> None:
-        declared = {run.id: run for run in runs}
-        for id_ in claim.runs:
-            conditions = needed(declared[first_attempt(id_)], runs, ledger)
-            self.conditions[claim.claim, id_] = conditions
+    def _remember(self, claim: events.Claim, base: Commit, ledger: Ledger) -> None:
+        declared = {run.id: run for run in base.runs}
+        if base.environment.gateway.correlation_parameter is not None:
+            self.truth.correlated.add(claim.claim)
+        for id_, claimed in claim.runs.items():
+            run = declared[first_attempt(id_)]
+            self.conditions[claim.claim, id_] = needed(run, base.runs, ledger)
+            self.strangers_come(replace(run, trigger_time=claimed.trigger_time), _SOON_SECONDS)
 
     # The gateway
 
-    def start(self, applier: str, run: Run, claims: frozenset[str]) -> Started:
+    def claim_of(self, run: Run, claims: frozenset[str]) -> ClaimId | None:
+        """The claim of the process under which the run may be started now."""
+        record = self.tip.ledger.records.get(run.id)
+        return record.claim if record is not None and record.claim in claims else None
+
+    def start(self, applier: str, user: str, run: Run, claim: ClaimId | None) -> Started:
         """Make an instance: the effect that must happen once."""
         self.note(f"{applier} STARTS {run.id}")
         record = self.tip.ledger.records.get(run.id)
-        if record is None or record.claim not in claims:
+        if record is None or claim is None or record.claim != claim:
             raise ViolationError(f"{applier} started {run.id} without a claim on the branch")
         if self.service_time() >= record.until:
             raise ViolationError(f"{applier} started {run.id} after its claim had expired")
-        check_start(run, self.tip.ledger, self.started, self.conditions, self.now)
-        started = self._instance(run)
-        started.claim = record.claim
-        self.started.append(started)
+        if run.not_after is not None and self.service_time() > run.not_after + self._on_its_way():
+            raise ViolationError(f"{run.id} was started after its notAfter")
+        if (run.id, claim) in self.truth.denied:
+            raise ViolationError(f"{run.id} is recorded as not started and was started then")
+        if run.id in self.truth.mistaken:
+            raise ViolationError(f"{run.id} is recorded as a stranger's and was started then")
+        check_start(run, self.tip.ledger, self.truth, self.conditions, self.now)
+        started = self.instance_of(run, user, str(len(self.truth.started)))
+        started.claim = claim
+        self.truth.started.append(self.own_first(started))
         return started
 
-    def _instance(self, run: Run) -> Started:
-        """Choose the instance's life."""
-        begins = max(self.now, self.clock.reached(run.trigger_time))
-        # A waiting instance need not be listed.
-        shown = self.now if self.random.random() < 0.5 else begins
-        ends = begins + 1 + self.random.random() ** 2 * LONGEST_LIFE_SECONDS
-        status = self._end()
-        forgotten, rerun = self.chance(self.chances.forgotten), None
-        if status in BAD and self.chance(self.chances.rerun):
-            again = ends + self.random.random() * 10
-            rerun = Rerun(begins=again, ends=again + self.random.random() * 10, status=self._end())
-        return Started(
-            run=run,
-            instance=self._instance_id(run, f"{run.flow_id}-{len(self.started)}"),
-            claim=None,
-            at=self.now,
-            begins=begins,
-            listed=shown + self.random.random() * self.environment.gateway.settle * 0.95,
-            ends=ends,
-            status=status,
-            forgotten=forgotten,
-            rerun=rerun,
-        )
+    def _check_cancellation(self, one: Started) -> None:
+        runs = [one.run.id]
+        if one.claim is None:
+            runs = self.truth.may_be_taken_for(one, self.tip.ledger)
+            if not runs:
+                raise ViolationError(f"a stranger's instance was cancelled: {one.instance}")
+        if not {run_name(run).partition("/")[0] for run in runs} & self.ever_called_off:
+            raise ViolationError(f"{one.run.id} was cancelled and never called off")
 
-    def _end(self) -> int:
-        return self.random.choice(BAD) if self.chance(self.chances.ends_badly) else 1
-
-    def _instance_id(self, run: Run, otherwise: str) -> InstanceId:
-        minute = f"{run.flow_id}-{run.trigger_time // MINUTE_MS}"
-        return InstanceId(minute if self.ids_carry_minutes_only else otherwise)
-
-    def known(self, instance: InstanceId | None = None) -> list[Started]:
-        """What the service shows now; of one id, or of all."""
-        return [
-            one
-            for one in (*self.by_hand, *self.started)
-            if instance in {None, one.instance}
-            and one.listed <= self.now
-            and not (one.forgotten and self.now >= one.ends and self._is_recorded(one))
-        ]
+    def _on_its_way(self) -> int:
+        """Milliseconds that a request may take, by a clock that may jump meanwhile."""
+        return int(self.environment.gateway.timeout * 1000) + MOST_FORWARD_MS
 
     def _is_recorded(self, one: Started) -> bool:
-        """Only then it may be forgotten: longer than that every service remembers what it did."""
         record = self.tip.ledger.records.get(one.run.id)
         return record is not None and one.instance in record.instances
-
-    def cancel(self, applier: str, instance: InstanceId) -> bool:
-        """Cancel what still runs under that id; whether there was anything."""
-        running = [
-            one for one in self.started if one.instance == instance and one.is_running(self.now)
-        ]
-        for one in running:
-            self.note(f"{applier} CANCELS {one.run.id}")
-            if one.run.manifest not in self.ever_called_off:
-                raise ViolationError(f"{one.run.id} was cancelled and never called off")
-            one.cancelled(self.now)
-        return bool(running)

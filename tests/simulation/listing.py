@@ -1,0 +1,72 @@
+"""An instance as the service lists it: what it truly is, and what a list makes of that."""
+
+import json
+
+from reconciler.apply import ports
+from reconciler.model import EpochMs, Parameters, wire_parameters
+from tests.simulation.clock import MINUTE_MS
+from tests.simulation.instances import Started
+from tests.simulation.oddities import CORRELATION_PARAMETER, Oddities
+
+DECLARED = ("SITE", "DAY", "N")  # the names of the parameters that the flows declare
+_DEFAULTS = (("MODE", "full"), (CORRELATION_PARAMETER, "none"), ("SITE", "all"), ("N", "0"))
+
+
+def listed(
+    one: Started, oddities: Oddities, *, created: EpochMs, now: float, readable: bool
+) -> ports.Instance:
+    """The instance as a list shows it now, and as the real reader reads that."""
+    parameters = listed_parameters(one.run.parameters, oddities)
+    stamp = EpochMs(_cut(created + oddities.created_ahead, oddities.created_unit))
+    # reconciler/gateway/instances.py: such a stamp may have been cut to the minute.
+    latest = stamp if stamp % MINUTE_MS else EpochMs(stamp + MINUTE_MS - 1)
+    return ports.Instance(
+        id=one.instance,
+        flow_id=one.run.flow_id,
+        trigger_time=listed_time(one.run.trigger_time, oddities),
+        created=stamp,
+        created_latest=latest,
+        parameters=parameters,
+        status=one.status_at(now) if readable else None,
+        carried="" if parameters is None else json.dumps(wire_parameters(parameters)),
+    )
+
+
+def listed_time(time: EpochMs, oddities: Oddities) -> EpochMs:
+    """A trigger time as a list shows it."""
+    unit = oddities.trigger_unit
+    return EpochMs(_cut(time + unit // 2 if oddities.trigger_rounded else time, unit))
+
+
+def listed_parameters(sent: Parameters, oddities: Oddities) -> Parameters | None:
+    """Parameters as a list shows them; None where it does not."""
+    what = oddities.parameters
+    if "hidden" in what:
+        return None
+    pairs = list(sent)
+    if "declared only" in what:
+        pairs = [(name, value) for name, value in pairs if name in DECLARED]
+    if "merged" in what:
+        given = {name for name, _ in pairs}
+        pairs += [(name, value) for name, value in _DEFAULTS if name not in given]
+    if "reordered" in what:
+        pairs.reverse()
+    return tuple((name, _listed_value(value, oddities)) for name, value in pairs)
+
+
+def _listed_value(value: str, oddities: Oddities) -> str:
+    what = oddities.parameters
+    if "filled" in what:
+        value = value.replace("${cal_dt}", "2024-03-01")
+    if "retyped" in what and value.isdigit():
+        value = str(int(value))
+    if "case" in what:
+        value = value.upper()
+    for width in (20, 40):
+        if f"cut {width}" in what:
+            value = value[:width]
+    return value
+
+
+def _cut(instant: int, unit: int) -> int:
+    return instant // unit * unit

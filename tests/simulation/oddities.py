@@ -1,0 +1,112 @@
+"""How a service may differ from the kindest one that its reference allows.
+
+A seed mixes no oddity, one, or several. Each switch changes a few fields and leaves the others.
+"""
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+CORRELATION_PARAMETER = "RECONCILER"
+USERS = ("u1", "u2")
+MOST_BACK_MS = 22_000  # that and what stamps are off by is less than the stamp slack
+MOST_FORWARD_MS = 1_800  # less than the margin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Oddities:
+    """What a seed's service, and its configuration, do that others need not."""
+
+    names: frozenset[str] = frozenset()  # of the switches that were drawn
+    correlation: bool = False  # is configured
+    correlation_changes: bool = False  # others switch it on and off
+    same_minute: bool = False  # several runs of a flow in one minute, and `sameMinute: allow`
+    shared_ids: bool = False  # ids carry minutes only, so two starts of a flow in one share theirs
+    newest_only: bool = False  # and only the newest of them is listed
+    created_ahead: int = 0  # milliseconds that the clock of the creation stamps is ahead
+    created_unit: int = 1_000  # milliseconds that they are cut to
+    trigger_unit: int = 1_000  # the same, of the listed trigger times
+    trigger_rounded: bool = False  # not cut
+    parameters: frozenset[str] = frozenset()  # what a list does to them (`listing`)
+    strangers: bool = False  # others start instances of the runs' flows in their minutes
+    twins: bool = False  # some of those carry the run's own parameters
+    users: bool = False  # others change `userId`
+    hides: bool = False  # a user sees nothing but its own instances
+    nulls: bool = False  # an instance that exists is once said not to be there
+    jumps: tuple[tuple[float, int], ...] = ()  # of the gateway's clock
+    misfits: bool = False  # an answer comes once more, as that to the next start
+
+    @property
+    def plain(self) -> bool:
+        """Whether the service is as kind as can be."""
+        return not self.names
+
+
+def _correlation(rng: random.Random) -> dict[str, Any]:
+    return {"correlation": rng.random() < 0.7, "correlation_changes": rng.random() < 0.4}
+
+
+def _created_off(rng: random.Random) -> dict[str, Any]:
+    return {"created_ahead": rng.randint(-4_000, 4_000)}
+
+
+def _jumps(rng: random.Random) -> dict[str, Any]:
+    back, forward = -rng.randint(0, MOST_BACK_MS), rng.randint(0, MOST_FORWARD_MS)
+    chosen = rng.choice([(back,), (forward,), (back, forward)])
+    return {"jumps": tuple(sorted((rng.uniform(1, 40), by) for by in chosen))}
+
+
+def _always(**changes: Any) -> Callable[[random.Random], dict[str, Any]]:
+    return lambda _: changes
+
+
+def _listed(*what: str) -> Callable[[random.Random], dict[str, Any]]:
+    return lambda _: {"parameters": frozenset(what)}
+
+
+SWITCHES: Mapping[str, Callable[[random.Random], dict[str, Any]]] = {
+    "correlation": _correlation,
+    "same minute": _always(same_minute=True),
+    "shared ids": lambda rng: {"shared_ids": True, "newest_only": rng.random() < 0.4},
+    "created by another clock": _created_off,
+    "created cut to the minute": _always(created_unit=60_000),
+    "created to the millisecond": _always(created_unit=1),
+    "trigger time exact": _always(trigger_unit=1),
+    "trigger time cut to the minute": _always(trigger_unit=60_000),
+    "trigger time rounded to the second": _always(trigger_rounded=True),
+    "trigger time rounded to the minute": _always(trigger_unit=60_000, trigger_rounded=True),
+    "parameters merged": _listed("merged"),
+    "parameters reordered": _listed("reordered"),
+    "parameters retyped": _listed("retyped"),
+    "parameters in another case": _listed("case"),
+    "parameters cut to 20": _listed("cut 20"),
+    "parameters cut to 40": _listed("cut 40"),
+    "parameters filled in": _listed("filled"),
+    "parameters undeclared": _listed("declared only"),
+    "parameters hidden": _listed("hidden"),
+    "strangers": _always(strangers=True),
+    "twins": _always(strangers=True, twins=True),
+    "users": _always(users=True),
+    "hiding": _always(users=True, hides=True),
+    "nulls": _always(nulls=True),
+    "jumps": _jumps,
+    "misfits": _always(misfits=True),
+}
+
+
+def oddities_of(rng: random.Random, names: frozenset[str]) -> Oddities:
+    """A service with these oddities."""
+    oddities = Oddities(names=names)
+    for name in sorted(names):
+        changes = SWITCHES[name](rng)
+        if "parameters" in changes:
+            changes["parameters"] |= oddities.parameters
+        oddities = replace(oddities, **changes)
+    return oddities
+
+
+def drawn_oddities(rng: random.Random) -> Oddities:
+    """None for two seeds in five; one for as many as have several."""
+    count = rng.choice([0, 0, 0, 0, 1, 1, 1, rng.randint(2, 4), rng.randint(3, 7), 10])
+    return oddities_of(rng, frozenset(rng.sample(sorted(SWITCHES), count)))

@@ -1,0 +1,162 @@
+"""No switch is done until the simulation draws it, or it is said here why it cannot matter."""
+
+import random
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from reconciler.apply import ports
+from reconciler.configuration import Environment, GatewayConfiguration, GitConfiguration, Limits
+from reconciler.model import Run
+from reconciler.schema.files import load_schema
+from tests.simulation.oddities import SWITCHES, Oddities, drawn_oddities, oddities_of
+from tests.simulation.process import Process
+from tests.simulation.simulate import BrokenPromiseError, simulate
+from tests.simulation.world import Commit, World
+
+SEEDS = 250
+
+DRAWN: Mapping[type, Mapping[str, str]] = {
+    GitConfiguration: {},
+    Environment: {"gateway": "by its fields", "limits": "by its fields"},
+    GatewayConfiguration: {
+        "user_id": "others change it between two applies, and a user may see its own only",
+        "timeout": "by the seed",
+        "settle": "by the seed",
+        "same_minute_allowed": "by the seed, and runs of one flow share minutes then",
+        "correlation_parameter": "by the seed, and others switch it on and off",
+        "stamp_slack": "by the seed; no stamp is off by more",
+    },
+    Limits: {
+        "concurrency": "by the seed",
+        "requests_per_second": "by the seed: how many runs a claim takes",
+        "claim_seconds": "by the seed",
+    },
+    Run: {
+        "name": "of runs and of those of backfills",
+        "revision": "others raise it",
+        "flow_id": "one of three, so that runs share flows",
+        "trigger_time": "past, soon, far ahead, and not in whole seconds",
+        "parameters": "texts that a list may retype, change, cut, or fill in",
+        "digest": "with what it is of",
+        "place": "with the manifest",
+        "suspend": "others set it and take it away",
+        "not_after": "by the seed, within the world's time",
+        "duplicate_of": "by the seed",
+        "depends_on": "by the seed: chains, fans, backfills, dates",
+        "retry": "by the seed",
+        "cancel": "others set it and take it away",
+        "stagger": "by the seed",
+        "delay": "what the stagger comes to",
+        "attempt": "what the retry comes to",
+        "sequence": "by the seed: the newest first",
+    },
+}
+
+_OTHER_SERVICE = "what a claim was made for changes by the user, and the user is drawn"
+_GIT = "the store is a port here; tests/git and tests/http_remote have real ones"
+_FOR_PEOPLE = "shown to people; nothing that starts, settles or observes a run reads it"
+LEFT: Mapping[type, Mapping[str, str]] = {
+    GitConfiguration: {"remote": _GIT, "branch": _GIT, "ledger_branch": _GIT},
+    Environment: {
+        "name": "stands in commit messages only",
+        "manifests": "a folder: the store reads it",
+        "state": "a folder: the store reads it",
+    },
+    GatewayConfiguration: {
+        "url": _OTHER_SERVICE,
+        "org_id": _OTHER_SERVICE,
+        "timezone": "only business dates need it, and they are trigger times by now",
+        "zone": "the same; another than the service's is refused (tests/apply)",
+        "access_key_env": "read where the gateway is opened",
+        "secret_key_env": "read where the gateway is opened",
+        "ca_file": "read where the gateway is opened",
+    },
+    Limits: {
+        "max_runs_per_apply": "refuses before the first claim (tests/apply)",
+        "max_runs_per_backfill": "of what may be declared",
+    },
+    Run: {"places": _FOR_PEOPLE, "labels": _FOR_PEOPLE, "description": _FOR_PEOPLE},
+}
+
+BECOMES: Mapping[str, str] = {  # each property of a manifest's `spec`: the field of a run
+    "flowId": "flow_id",
+    "triggerTime": "trigger_time",
+    "triggerTimes": "trigger_time",
+    "businessDate": "trigger_time",
+    "businessDates": "trigger_time",
+    "at": "trigger_time",
+    "parameters": "parameters",
+    "matrix": "parameters",
+    "exclude": "name",  # which runs there are
+    "stagger": "stagger",
+    "order": "sequence",
+    "revision": "revision",
+    "suspend": "suspend",
+    "notAfter": "not_after",
+    "duplicateOf": "duplicate_of",
+    "dependsOn": "depends_on",
+    "retry": "retry",
+    "cancel": "cancel",
+}
+
+
+@pytest.mark.parametrize("of", DRAWN, ids=lambda of: of.__name__)
+def test_every_field_is_drawn_or_named_with_a_reason(of: type) -> None:
+    named = [*DRAWN[of], *LEFT[of]]
+    assert len(named) == len(set(named))
+    assert {field.name for field in fields(of)} <= set(named)
+
+
+@pytest.mark.parametrize("kind", ["trigger", "backfill"])
+def test_every_property_of_a_manifest_becomes_something_that_is_drawn(kind: str) -> None:
+    spec = load_schema("trigger")["$defs"][kind]["properties"]["spec"]["properties"]
+    assert set(spec) <= set(BECOMES)
+    assert {BECOMES[name] for name in spec} <= set(DRAWN[Run])
+
+
+def test_what_is_said_to_be_drawn_takes_several_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[tuple[type, str], set[str]] = defaultdict(set)
+
+    def take(value: Any) -> None:
+        for field in fields(value):
+            seen[type(value), field.name].add(repr(getattr(value, field.name)))
+
+    def snapshot(self: Process, commit: Commit) -> ports.Snapshot:
+        environment = commit.environment
+        for value in (environment, environment.gateway, environment.limits, *commit.runs):
+            take(value)
+        return read(self, commit)
+
+    def start(self: World, applier: str, user: str, run: Run, claim: Any) -> Any:
+        take(run)
+        return begin(self, applier, user, run, claim)
+
+    read, begin = Process._snapshot, World.start
+    monkeypatch.setattr(Process, "_snapshot", snapshot)
+    monkeypatch.setattr(World, "start", start)
+    for seed in range(SEEDS):
+        with suppress(BrokenPromiseError):  # that is for others to say
+            simulate(seed)
+    for of, drawn in DRAWN.items():
+        names = {field.name for field in fields(of)} & set(drawn)
+        assert not {name for name in names if len(seen[of, name]) < 2}, of
+        assert not {name for name in LEFT[of] if len(seen[of, name]) > 1} - {"places"}, of
+
+
+@pytest.mark.parametrize("switch", SWITCHES)
+def test_every_oddity_makes_the_service_another_one(switch: str) -> None:
+    names = frozenset({switch})
+    drawn = [oddities_of(random.Random(seed), names) for seed in range(20)]
+    assert any(one != Oddities(names=names) for one in drawn)
+
+
+def test_a_seed_mixes_no_oddity_one_or_several() -> None:
+    counts = Counter(len(drawn_oddities(random.Random(seed)).names) for seed in range(1_000))
+    assert counts[0] > 350
+    assert counts[1] > 200
+    assert sum(number for many, number in counts.items() if many > 1) > 200

@@ -1,0 +1,73 @@
+"""What has really happened, which no applier can see whole."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from reconciler.ledger import Ledger, events
+from reconciler.ledger.records import UNSETTLED
+from reconciler.model import ClaimId, InstanceId, RunId
+from reconciler.times import parse_instant
+from tests.simulation.clock import ServiceTime
+from tests.simulation.instances import Started
+from tests.simulation.listing import listed
+from tests.simulation.oddities import Oddities
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Truth:
+    """Every instance, whose it is, and what was recorded by the one inference that may err."""
+
+    clock: ServiceTime
+    oddities: Oddities
+    started: list[Started] = field(default_factory=list)  # the runs' own
+    strangers: list[Started] = field(default_factory=list)  # that others started
+    correlated: set[ClaimId] = field(default_factory=set)  # made with a correlation parameter
+    denied: set[tuple[RunId, ClaimId]] = field(default_factory=set)  # recorded as not started
+    mistaken: dict[RunId, Started] = field(default_factory=dict)  # a stranger's, taken for it
+
+    def of_run(self, run: RunId) -> Sequence[Started]:
+        """The instances that the run was really started as."""
+        return [one for one in self.started if one.run.id == run]
+
+    def taken_for(self, run: RunId) -> Iterator[Started]:
+        """The run's own instances, and the one that may be taken for its own."""
+        yield from self.of_run(run)
+        if run in self.mistaken:
+            yield self.mistaken[run]
+
+    def under(self, instance: InstanceId) -> Sequence[Started]:
+        """Every instance of that id, the newest last."""
+        found = [one for one in (*self.strangers, *self.started) if one.instance == instance]
+        return sorted(found, key=lambda one: one.at)
+
+    def look_alike(self, event: events.Triggered, ledger: Ledger) -> Started | None:
+        """A stranger's instance of that id that nothing tells apart from the run's own."""
+        claim = ledger.claims.get(event.claim) if event.claim else None
+        found = (one for one in self.strangers if one.instance == event.flow_instance_id)
+        alike = (one for one in found if claim and self._are_alike(one, event.run, claim))
+        return next(alike, None)
+
+    def may_be_taken_for(self, one: Started, ledger: Ledger) -> list[RunId]:
+        """The runs for which the instance is taken, or may be before that is on the branch."""
+        found = [run for run, other in self.mistaken.items() if other is one]
+        for record in ledger.records.values():
+            if record.claim and record.phase in UNSETTLED:
+                claim = ledger.claims[record.claim]
+                found += [record.run] if self._are_alike(one, record.run, claim) else []
+        return found
+
+    def _are_alike(self, one: Started, run: RunId, claim: events.Claim) -> bool:
+        """Whether nothing tells the stranger's instance from the run's, which never came to be.
+
+        It carries the same, was created after the claim as far as its stamp tells, and the claim
+        was made without a correlation parameter.
+        """
+        claimed = claim.runs.get(run)
+        if claimed is None or claim.claim in self.correlated or self.of_run(run):
+            return False
+        if (one.run.digest, one.run.trigger_time) != (claimed.digest, claimed.trigger_time):
+            return False
+        created = self.clock.at(one.at)
+        shown = listed(one, self.oddities, created=created, now=one.at, readable=True)
+        claimed_at = parse_instant(claim.at) // 1000 * 1000
+        return shown.created_latest is None or shown.created_latest >= claimed_at
