@@ -26,7 +26,15 @@ from typing import Any
 from reconciler.apply.ports import Instance
 from reconciler.ledger import Ledger, Record, events
 from reconciler.ledger.records import Start
-from reconciler.model import ClaimId, EpochMs, InstanceId, Parameters, RunId
+from reconciler.model import (
+    ClaimId,
+    Digest,
+    EpochMs,
+    InstanceId,
+    Parameters,
+    RunId,
+    run_digest,
+)
 from reconciler.times import format_instant, parse_instant
 
 SECOND_MS = 1_000
@@ -45,6 +53,8 @@ class Suspect:
     flow_id: int
     trigger_time: EpochMs  # as sent
     parameters: Parameters | None  # as the manifest says; None: its manifest is gone
+    digest: Digest | None = None  # of what was declared, by which it is told where it is gone
+    delay: int = 0  # milliseconds by which the trigger time was moved from the declared one
     claimed_at: EpochMs | None  # no later than the claim; None: an instance's age says nothing
     slack: int = 0  # milliseconds that the stamps of instances may differ from the clock of claims
     correlation: str | None = None  # the parameter that carried the nonce
@@ -88,7 +98,7 @@ class Known:
 
     def __init__(self, ledgers: Iterable[Ledger]) -> None:
         self._owners: dict[InstanceId, list[tuple[Record, Start]]] = defaultdict(list)
-        self._minutes: dict[tuple[int | None, int], set[InstanceId]] = defaultdict(set)
+        self._minutes: dict[tuple[int | None, int], list[Start]] = defaultdict(list)
         self._claims: dict[int, list[tuple[events.Claim, RunId, int | None]]] = defaultdict(list)
         self.claims: dict[ClaimId, events.Claim] = {}
         for ledger in ledgers:
@@ -96,7 +106,7 @@ class Known:
             for record in ledger.records.values():
                 for start in record.starts:
                     self._owners[start.instance].append((record, start))
-                    self._minutes[_minute_of(record)].add(start.instance)
+                    self._minutes[_minute_of(record)].append(start)
             for claim in ledger.claims.values():
                 for run, claimed in claim.runs.items():
                     near = claim, run, claimed.flow_id
@@ -111,13 +121,13 @@ class Known:
         known = self.claims.get(claim) if claim is not None else None
         return parse_instant(known.at) if known is not None else None
 
-    def has_started_in(self, flow_id: int, time: EpochMs) -> bool:
-        """Whether a run of the flow is recorded as started in that minute."""
-        return bool(self._minutes.get((flow_id, time // MINUTE_MS)))
+    def starts_in(self, flow_id: int | None, time: EpochMs) -> Sequence[Start]:
+        """The starts of the flow that are recorded for that minute."""
+        return self._minutes.get((flow_id, time // MINUTE_MS), ())
 
     def tells_apart(self, flow_id: int | None, time: EpochMs) -> bool:
         """Whether the service is known to give runs of this flow and minute ids of their own."""
-        return len(self._minutes.get((flow_id, time // MINUTE_MS), ())) > 1
+        return len({start.instance for start in self.starts_in(flow_id, time)}) > 1
 
     def claims_near(self, flow_id: int, time: EpochMs) -> list[tuple[events.Claim, RunId]]:
         """The claims that hold a run of the flow in that minute or one beside it, with the run."""
@@ -211,10 +221,14 @@ def agrees(suspect: Suspect, one: Instance) -> bool:
     claimed_at = suspect.claimed_at - suspect.claimed_at % SECOND_MS  # as stamps are cut
     if one.created_latest < claimed_at or suspect.correlation is not None:
         return False  # one that carries a nonce was found by it
-    if one.trigger_time is None or suspect.parameters is None or one.parameters is None:
+    if one.trigger_time is None or one.parameters is None:
         return False
-    same = sorted(one.parameters) == sorted(suspect.parameters)
-    return same and one.trigger_time in _shown_as(suspect.trigger_time)
+    if one.trigger_time not in _shown_as(suspect.trigger_time):
+        return False
+    if suspect.parameters is not None:
+        return sorted(one.parameters) == sorted(suspect.parameters)
+    declared = EpochMs(suspect.trigger_time - suspect.delay)
+    return run_digest(suspect.flow_id, declared, one.parameters) == suspect.digest
 
 
 def contradicts(suspect: Suspect, one: Instance) -> bool:

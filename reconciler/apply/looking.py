@@ -50,6 +50,8 @@ class Look:
             flow_id=record.flow_id,
             trigger_time=record.trigger_time,
             parameters=self.parameters(record),
+            digest=record.digest,
+            delay=made.runs[record.run].stagger if made and record.run in made.runs else 0,
             claimed_at=None if made is None or claim in self.lapsed else parse_instant(made.at),
             slack=int(self.environment.gateway.stamp_slack * 1000),
             correlation=_correlation(made, configured),

@@ -5,16 +5,19 @@ and a service whose ids carry minutes only gives all of them one id.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 
 from reconciler.apply.evidence import search_window
 from reconciler.apply.looking import Look
 from reconciler.ledger import events
-from reconciler.model import EpochMs, Run
+from reconciler.model import EpochMs, InstanceId, Run
+from reconciler.times import parse_instant
 
 DAY_MS = 86_400_000
 MOST_SEEN = 5_000  # more is not written into a claim: its runs are then told apart as others are
+
+LOOK_SECONDS = 1.0  # between looks for what was started a moment ago
 
 Span = tuple[int, EpochMs, EpochMs]  # flow, from inclusive, to exclusive
 
@@ -33,7 +36,7 @@ def shares_a_minute(run: Run, look: Look) -> bool:
         return True
     if look.environment.gateway.same_minute_allowed:
         return True
-    return look.known.has_started_in(run.flow_id, run.trigger_time)
+    return bool(look.known.starts_in(run.flow_id, run.trigger_time))
 
 
 async def look_before(
@@ -41,13 +44,28 @@ async def look_before(
 ) -> Before | None:
     """Search the minutes of those runs; None if more stands there than a claim can hold.
 
-    `latest` is no earlier than the gateway's time. Raises GatewayError.
+    What was started there a moment ago may not be listed yet, and would look like this run's later
+    on. So it is waited for, as long as an instance may take to show up. `latest` is no earlier than
+    the gateway's time. Raises GatewayError.
     """
-    seen: dict[events.Seen, None] = {}
-    for flow_id, start, end in _spans(runs):
-        for one in await look.gateway.search(flow_id, start, end):
-            seen[events.Seen(id=one.id, created=one.created)] = None
-    return Before(seen=tuple(seen), at=latest()) if len(seen) <= MOST_SEEN else None
+    while True:
+        seen: dict[events.Seen, None] = {}
+        for flow_id, start, end in _spans(runs):
+            for one in await look.gateway.search(flow_id, start, end):
+                seen[events.Seen(id=one.id, created=one.created)] = None
+        if not _awaited(runs, look, {one.id for one in seen}):
+            return Before(seen=tuple(seen), at=latest()) if len(seen) <= MOST_SEEN else None
+        await look.pause(min(LOOK_SECONDS, look.environment.gateway.settle))
+
+
+def _awaited(runs: Sequence[Run], look: Look, seen: Container[InstanceId]) -> bool:
+    """Whether anything that was started in these minutes is not listed, and may be yet."""
+    young = look.now() - int(look.environment.gateway.settle * 1000)
+    return any(
+        start.instance not in seen and parse_instant(start.at) > young
+        for run in runs
+        for start in look.known.starts_in(run.flow_id, run.trigger_time)
+    )
 
 
 def _spans(runs: Sequence[Run]) -> list[Span]:

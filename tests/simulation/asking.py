@@ -74,7 +74,9 @@ class Asking:
         one = self.world.by_id(self.user, instance)
         return () if one is None else (self.world.shown(one),)
 
-    async def look_up(self, sought: Sequence[ports.Sought], most_requests: int) -> ports.LookedUp:
+    async def look_up(
+        self, sought: Sequence[ports.Sought], most_requests: int, turn: int = 0
+    ) -> ports.LookedUp:
         """Look at one half after the other: an answer may be old when it arrives."""
         assert most_requests > 0
         await self.step("look up", 0.01, 0.3)
