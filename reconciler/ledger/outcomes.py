@@ -64,8 +64,12 @@ def _triggered(record: Record | None, event: Triggered) -> Record:
     late = record is not None and record.phase in UNSETTLED and claim != record.claim
     if record is not None and (late or record.phase in STARTED):
         # A late applier's start. What came of the newest claim is as unknown, or known, as before.
+        is_news = len(starts) > len(record.starts)
         return msgspec.structs.replace(
-            record, starts=starts, error=_twice(starts), acknowledged=False
+            record,
+            starts=starts,
+            error=_twice(starts),
+            acknowledged=record.acknowledged and not is_news,
         )
     return Record(
         run=event.run,
