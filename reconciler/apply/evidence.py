@@ -302,9 +302,7 @@ def _fits(owner: tuple[Record, Start], one: Instance, slack: int, known: Known) 
     claimed_at = known.claimed_at(start.claim)
     if one.created is None or one.created_latest is None or claimed_at is None:
         return False
-    return (
-        one.created_latest >= claimed_at - slack and one.created <= parse_instant(start.at) + slack
-    )
+    return one.created_latest >= claimed_at - slack and one.created <= start.instant + slack
 
 
 def _minute_of(one: Record | Suspect) -> tuple[int | None, int]:

@@ -20,8 +20,7 @@ from reconciler.apply.ports import Instance
 from reconciler.ledger import Record
 from reconciler.ledger.records import Start
 from reconciler.ledger.statuses import FINAL, status_name
-from reconciler.model import ClaimId, EpochMs, InstanceId
-from reconciler.times import parse_instant
+from reconciler.model import ClaimId, InstanceId
 
 LEAD_MS = 15_000  # that the stamps of instances may be ahead of the gateway's clock
 
@@ -108,7 +107,7 @@ def _possible(
 
 def _is_newer(start: Start, one: Instance) -> bool:
     """Whether it was created after the run is known to have been started already."""
-    return one.created is not None and one.created > EpochMs(parse_instant(start.at) + LEAD_MS)
+    return one.created is not None and one.created > start.instant + LEAD_MS
 
 
 def _shared_out(

@@ -179,7 +179,7 @@ _HINT = "Restore the file from the branch's history; nothing is started until it
 
 def _check_times(claim: Claim, where: str) -> None:
     """A claim's times decide whether its runs may be looked for: they are not only for people."""
-    for time in (claim.at, claim.until):
+    for time in (claim.at, claim.until, claim.looked_at or claim.at):
         try:
             parse_instant(time)
         except ValueError as error:

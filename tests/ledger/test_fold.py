@@ -294,6 +294,14 @@ def test_a_claim_whose_end_cannot_be_told_stops_everything() -> None:
         a_ledger(a_claim(RUN, until="soon"))
 
 
+def test_a_start_whose_time_cannot_be_told_is_an_error_of_the_ledger() -> None:
+    (start,) = a_ledger(a_triggered(RUN, at="soon")).records[RUN.id].starts
+    with pytest.raises(LedgerError, match="holds a time that"):
+        _ = start.instant
+    (start,) = a_ledger(a_triggered(RUN)).records[RUN.id].starts
+    assert start.instant == NOW
+
+
 # What holds of any history
 
 
