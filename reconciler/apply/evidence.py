@@ -87,7 +87,9 @@ class Known:
 
     def __init__(self, ledgers: Iterable[Ledger]) -> None:
         self._owners: dict[InstanceId, list[tuple[Record, Start]]] = defaultdict(list)
-        self._minutes: dict[tuple[int | None, int], set[InstanceId]] = defaultdict(set)
+        self._minutes: dict[tuple[int | None, int], set[tuple[EpochMs, InstanceId]]] = defaultdict(
+            set
+        )
         self._claims: dict[int, list[tuple[events.Claim, RunId, int | None]]] = defaultdict(list)
         self.claims: dict[ClaimId, events.Claim] = {}
         for ledger in ledgers:
@@ -95,7 +97,7 @@ class Known:
             for record in ledger.records.values():
                 for start in record.starts:
                     self._owners[start.instance].append((record, start))
-                    self._minutes[_minute_of(record)].add(start.instance)
+                    self._minutes[_minute_of(record)].add((record.trigger_time, start.instance))
             for claim in ledger.claims.values():
                 for run, claimed in claim.runs.items():
                     near = claim, run, claimed.flow_id
@@ -114,9 +116,17 @@ class Known:
         """Whether a run of the flow is recorded as started in that minute."""
         return bool(self._minutes.get((flow_id, time // MINUTE_MS)))
 
-    def tells_apart(self, flow_id: int | None, time: EpochMs) -> bool:
-        """Whether the service is known to give runs of this flow and minute ids of their own."""
-        return len(self._minutes.get((flow_id, time // MINUTE_MS), ())) > 1
+    def tells_apart(self, instance: InstanceId, owner: Record, time: EpochMs) -> bool:
+        """Whether a run of that time is known to get another id than the owner's instance has.
+
+        Two ids in one minute do not show that yet, for a service may round times to make its ids.
+        They do where a run of the owner's time, of that time or between them has another id.
+        """
+        first, last = sorted((owner.trigger_time, time))
+        return any(
+            other != instance and first <= its_time <= last
+            for its_time, other in self._minutes.get(_minute_of(owner), ())
+        )
 
     def claims_near(self, flow_id: int, time: EpochMs) -> list[tuple[events.Claim, RunId]]:
         """The claims that hold a run of the flow in that minute or one beside it, with the run."""
@@ -172,9 +182,12 @@ def standing(suspect: Suspect, one: Instance, known: Known) -> Standing:
     ]
     if not any(_fits(owner, one, suspect.slack, known) for owner in owners):
         return Standing.POSSIBLE
-    shares = any(_minute_of(record) == _minute_of(suspect) for record, _ in owners)
-    apart = known.tells_apart(suspect.flow_id, suspect.trigger_time)
-    return Standing.ANOTHERS if shares and not apart else Standing.NOT_OURS
+    may_share = any(
+        _minute_of(record) == _minute_of(suspect)
+        and not known.tells_apart(one.id, record, suspect.trigger_time)
+        for record, _ in owners
+    )
+    return Standing.ANOTHERS if may_share else Standing.NOT_OURS
 
 
 def is_older(suspect: Suspect, one: Instance) -> bool:
@@ -286,14 +299,10 @@ def _beside(claim: ClaimId, text: str) -> str | None:
 def _which_run(run: RunId, siblings: Sequence[RunId], rest: str) -> Standing:
     """Whether the nonce is this run's: a claim holds many, and the rest of the value may be cut."""
     others = [one.casefold() for one in siblings if one != run]
-    if rest == run.casefold():
-        return Standing.OURS
-    if rest in others:
-        return Standing.NOT_OURS
-    alike = [one for one in others if one.startswith(rest)]
-    if run.casefold().startswith(rest) and not alike:
-        return Standing.OURS
-    return Standing.POSSIBLE
+    if not run.casefold().startswith(rest):
+        return Standing.NOT_OURS if rest in others else Standing.POSSIBLE
+    # What reads `wind-1` may be all that is left of `wind-10`.
+    return Standing.POSSIBLE if any(one.startswith(rest) for one in others) else Standing.OURS
 
 
 def _fits(owner: tuple[Record, Start], one: Instance, slack: int, known: Known) -> bool:
