@@ -240,7 +240,7 @@ def test_a_choice_stands_and_needs_no_other() -> None:
     ledger = twice()
     record = resolved(ledger)
     assert record.state(LATER) is RunState.TRIGGERED
-    settled = Ledger(ledger.records | {RUN.id: record}, ledger.claims, ledger.length + 1)
+    settled = Ledger({**ledger.records, RUN.id: record}, ledger.claims, ledger.length + 1)
     assert refusal(settled) == "wind is not in doubt: it is triggered"
 
 

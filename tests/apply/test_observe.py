@@ -1,7 +1,7 @@
 """How started instances fare: which ends are recorded, when one is gone, and what is left."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -212,7 +212,7 @@ def test_runs_of_several_flows_with_one_id_each_have_the_end_that_their_own_sear
 # Gone
 
 
-def missing(quick: dict[str, Sequence[Instance]] | None = None, **more: Any) -> FakeService:
+def missing(quick: Mapping[str, Sequence[Instance]] | None = None, **more: Any) -> FakeService:
     return FakeService(
         quick={InstanceId(id_): tuple(rows) for id_, rows in (quick or {"i0": ()}).items()}, **more
     )
