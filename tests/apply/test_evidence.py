@@ -162,7 +162,7 @@ def test_what_reads_as_one_run_may_be_what_is_left_of_a_longer_name(shown: str) 
 
 def test_a_nonce_that_is_not_whole_proves_nothing() -> None:
     known = known_of(claimed(RUN), claimed(OTHER, claim=C0))
-    for value in (C1[:-1], f"{C1}a wind", f"{C0[:-1]} other", f"x{C0} other", ""):
+    for value in (C1[:-1], f"{C1}a wind", f"{C0[:-1]} other", f"x{C0} other", f"{C0}a other", ""):
         assert stands(carrying(value), known, SIGNED) is Standing.POSSIBLE
 
 
@@ -172,6 +172,12 @@ def test_an_instance_with_another_claims_nonce_is_not_the_runs() -> None:
     for value in (author(OTHER.id, C0), author(RUN.id, C0).upper(), C0):
         assert stands(carrying(value), known, SIGNED) is Standing.NOT_OURS
     assert judged(carrying(author(OTHER.id, C0)), suspect=SIGNED, known=known) == NoneFound()
+
+
+def test_the_nonce_of_a_run_of_the_next_minute_counts_for_it_may_be_rounded_into_this_one() -> None:
+    late = a_run("late", trigger_time=after(EIGHT, -200))
+    known = known_of(claimed(RUN), claimed(late, claim=C0))
+    assert stands(carrying(author(late.id, C0)), known, SIGNED) is Standing.NOT_OURS
 
 
 def test_a_nonce_that_no_ledger_knows_proves_nothing() -> None:

@@ -171,6 +171,16 @@ def test_the_nonce_tells_the_runs_row_from_all_others() -> None:
     assert told(ledger, first, run=AGAIN).status is None
 
 
+def test_a_row_with_the_nonce_of_a_claim_that_is_not_known_to_have_started_is_not_the_runs() -> (
+    None
+):
+    other = a_claim(TWIN, claim="c9", service=SERVICE, correlation=NAME)
+    ledger = a_ledger(*start(RUN, correlation=NAME), other)
+    assert told(ledger, signed(TWIN.id, "c9", 0, FAIL)).status is None
+    mine, theirs = row(parameters=None), signed(TWIN.id, "c9", 0, FAIL)
+    assert told(ledger, mine, theirs) == Told(status=RUNNING, mine=mine)
+
+
 def test_several_rows_with_the_nonce_tell_only_what_they_agree_in() -> None:
     ledger = a_ledger(*start(RUN, correlation=NAME))
     one, other = signed(RUN.id, "c1", 0, FAIL), signed(RUN.id, "c1", SECOND, SUCCESS)
@@ -220,6 +230,17 @@ def test_attempts_right_after_one_another_are_told_apart_by_what_stood_there() -
     assert told(ledger, *rows) == Told(status=FAIL, mine=rows[0])
     assert told(ledger, *rows, run=AGAIN) == Told(status=RUNNING, mine=rows[1])
     assert told(ledger, rows[1]).status is None
+    assert told(ledger, rows[0], run=AGAIN).status is None
+    strange = row(13 * SECOND, SUCCESS)  # what came after the second claim is not the first's
+    assert told(ledger, *rows, strange) == Told(status=FAIL, mine=rows[0])
+
+
+def test_attempts_a_minute_apart_are_told_apart_by_what_only_the_first_can_have_made() -> None:
+    """Where nobody looked before the second claim, and the first row would fit both."""
+    ledger = a_ledger(*start(RUN), *start(AGAIN, "c2", MINUTE))
+    rows = row(status=FAIL), row(MINUTE, RUNNING)
+    assert told(ledger, *rows) == Told(status=FAIL, mine=rows[0])
+    assert told(ledger, *rows, run=AGAIN) == Told(status=RUNNING, mine=rows[1])
     assert told(ledger, rows[0], run=AGAIN).status is None
 
 

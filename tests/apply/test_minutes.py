@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -111,6 +112,4 @@ def test_every_minute_is_searched_wholly_in_windows_that_are_far_apart(
         )
     for flow in (1, 2):
         mine = sorted((first, last) for one, first, last in windows if one == flow)
-        assert all(
-            later - last > DAY for (_, last), (later, _) in zip(mine, mine[1:], strict=False)
-        )
+        assert all(later - last > DAY for (_, last), (later, _) in pairwise(mine))
