@@ -4,8 +4,8 @@ Pure. A service may stamp, round, cut, merge, retype, hide or share everything t
 instance that *differs* from what was sent may still be the run's. Each listed instance is one of:
 
 - **ours**: it carries this claim's nonce, however the service shows it;
-- **not ours**: a contradiction that no formatting explains. That is another flow; the whole nonce of
-  another claim that the ledger knows; a creation before the claim by more than any two clocks
+- **not ours**: a contradiction that no formatting explains. That is another flow; the whole nonce
+  of another claim that the ledger knows; a creation before the claim by more than any two clocks
   differ (`gateway.stampSlackSeconds`); that it stood there before the claim; or that it is recorded
   as another run's, whose own start its creation fits, where the two cannot share one id;
 - **possible**: everything else.
@@ -191,7 +191,7 @@ def standing(suspect: Suspect, one: Instance, known: Known) -> Standing:
 
 
 def is_older(suspect: Suspect, one: Instance) -> bool:
-    """Whether it was created before the claim by more than any two clocks are expected to differ."""
+    """Whether it was created before the claim by more than two clocks are expected to differ."""
     if suspect.claimed_at is None or one.created_latest is None:
         return False
     return one.created_latest < suspect.claimed_at - suspect.slack

@@ -98,10 +98,9 @@ def _possible(
         if by_nonce is Standing.NOT_OURS:
             continue
         is_another_time = is_older(suspect, one) or _is_newer(start, one)
-        if by_nonce is None and not named_by_a_person:
-            if is_another_time or stood_before(suspect, one):
-                continue
-        found.append(one)
+        is_anothers = is_another_time or stood_before(suspect, one)
+        if not is_anothers or by_nonce is not None or named_by_a_person:
+            found.append(one)
     return found
 
 

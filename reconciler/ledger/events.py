@@ -39,15 +39,15 @@ class ClaimedRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Whom a claim's starts are sent to, and on whose behalf: nobody else can be asked about them."""
+    """Whom a claim's starts are sent to, and on whose behalf: only it can be asked about them."""
 
     org_id: str
-    gateway: str  # URL, in the form that `reconciler.configuration.service_of` gives it
+    gateway: str  # URL, in the form that `reconciler.apply.looking.service_of` gives it
     user_id: str
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An instance that stood in a run's minute before the run was claimed, so it is not the run's."""
+    """An instance that stood in a run's minute before the run was claimed: it is not the run's."""
 
     id: InstanceId
     created: EpochMs | None = None  # as the service stamped it
