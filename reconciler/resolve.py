@@ -5,7 +5,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 from reconciler.apply.branch import Branch
-from reconciler.apply.evidence import MINUTE_MS, search_window
+from reconciler.apply.evidence import search_window
+from reconciler.apply.known import MINUTE_MS
 from reconciler.apply.lease import ServiceClock
 from reconciler.apply.looking import elsewhere
 from reconciler.apply.messages import TRAILER

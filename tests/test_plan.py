@@ -122,7 +122,7 @@ def test_a_run_that_was_started_twice_says_so() -> None:
     ledger = a_ledger(a_claim(a_run()), a_triggered(a_run(), "1"), a_triggered(a_run(), "2"))
     plan = planned(a_run(), ledger=ledger)
     assert actions(plan) == {"wind": Action.DONE}
-    assert reason(plan, "wind") == "started twice: also as 1"
+    assert reason(plan, "wind") == "started twice: as 1 under claim c1 and as 2 under claim c1"
 
 
 def test_a_revision_of_two_thousand_million_is_planned_at_once() -> None:

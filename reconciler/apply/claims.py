@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from reconciler.apply.branch import Branch, Claiming
-from reconciler.apply.evidence import Known
+from reconciler.apply.known import Known
 from reconciler.apply.lease import Lease, ServiceClock
 from reconciler.apply.looking import service_of
 from reconciler.apply.minutes import Before

@@ -17,14 +17,14 @@ is possible. docs/exactly-once.md has the table with its reasons.
 """
 
 import re
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
+from reconciler.apply.known import MINUTE_MS, Known, Minute, minute_of
 from reconciler.apply.ports import Instance
-from reconciler.ledger import Ledger, Record, events
+from reconciler.ledger import Record, events
 from reconciler.ledger.records import Start
 from reconciler.model import (
     ClaimId,
@@ -35,10 +35,9 @@ from reconciler.model import (
     RunId,
     run_digest,
 )
-from reconciler.times import format_instant, parse_instant
+from reconciler.times import format_instant
 
 SECOND_MS = 1_000
-MINUTE_MS = 60_000
 
 BY_NONCE = "it carries the claim's nonce"
 BY_AGREEMENT = "it alone is possible, and agrees in everything"
@@ -93,53 +92,6 @@ class Ambiguous:
 Finding = Found | NoneFound | Ambiguous
 
 
-class Known:
-    """What ledgers say of everybody's instances and claims, by what a search needs of it."""
-
-    def __init__(self, ledgers: Iterable[Ledger]) -> None:
-        self._owners: dict[InstanceId, list[tuple[Record, Start]]] = defaultdict(list)
-        self._minutes: dict[tuple[int | None, int], list[Start]] = defaultdict(list)
-        self._claims: dict[int, list[tuple[events.Claim, RunId, int | None]]] = defaultdict(list)
-        self.claims: dict[ClaimId, events.Claim] = {}
-        for ledger in ledgers:
-            self.claims |= ledger.claims
-            for record in ledger.records.values():
-                for start in record.starts:
-                    self._owners[start.instance].append((record, start))
-                    self._minutes[_minute_of(record)].append(start)
-            for claim in ledger.claims.values():
-                for run, claimed in claim.runs.items():
-                    near = claim, run, claimed.flow_id
-                    self._claims[claimed.trigger_time // MINUTE_MS].append(near)
-
-    def owners(self, instance: InstanceId) -> Sequence[tuple[Record, Start]]:
-        """The starts that are recorded with this instance id."""
-        return self._owners.get(instance, ())
-
-    def claimed_at(self, claim: ClaimId | None) -> EpochMs | None:
-        """When the claim was made; None where the ledgers do not have it."""
-        known = self.claims.get(claim) if claim is not None else None
-        return parse_instant(known.at) if known is not None else None
-
-    def starts_in(self, flow_id: int | None, time: EpochMs) -> Sequence[Start]:
-        """The starts of the flow that are recorded for that minute."""
-        return self._minutes.get((flow_id, time // MINUTE_MS), ())
-
-    def tells_apart(self, flow_id: int | None, time: EpochMs) -> bool:
-        """Whether the service is known to give runs of this flow and minute ids of their own."""
-        return len({start.instance for start in self.starts_in(flow_id, time)}) > 1
-
-    def claims_near(self, flow_id: int, time: EpochMs) -> list[tuple[events.Claim, RunId]]:
-        """The claims that hold a run of the flow in that minute or one beside it, with the run."""
-        minute = time // MINUTE_MS
-        return [
-            (claim, run)
-            for near in (minute - 1, minute, minute + 1)
-            for claim, run, flow in self._claims.get(near, ())
-            if flow in {None, flow_id}
-        ]
-
-
 def search_window(trigger_time: EpochMs) -> tuple[EpochMs, EpochMs]:
     """The trigger times to search, from inclusive, to exclusive: all that rounding can make of one.
 
@@ -185,9 +137,12 @@ def standing(suspect: Suspect, one: Instance, known: Known) -> Standing:
     ]
     if not any(_fits(owner, one, suspect.slack, known) for owner in owners):
         return Standing.POSSIBLE
-    shares = any(_minute_of(record) == _minute_of(suspect) for record, _ in owners)
-    apart = known.tells_apart(suspect.flow_id, suspect.trigger_time)
-    return Standing.ANOTHERS if shares and not apart else Standing.NOT_OURS
+    may_share = any(
+        _minute(record) == _minute(suspect)
+        and not known.tells_apart(one.id, record, suspect.trigger_time)
+        for record, _ in owners
+    )
+    return Standing.ANOTHERS if may_share else Standing.NOT_OURS
 
 
 def is_of_another_minute(suspect: Suspect, one: Instance) -> bool:
@@ -309,14 +264,10 @@ def _beside(claim: ClaimId, text: str) -> str | None:
 def _which_run(run: RunId, siblings: Sequence[RunId], rest: str) -> Standing:
     """Whether the nonce is this run's: a claim holds many, and the rest of the value may be cut."""
     others = [one.casefold() for one in siblings if one != run]
-    if rest == run.casefold():
-        return Standing.OURS
-    if rest in others:
-        return Standing.NOT_OURS
-    alike = [one for one in others if one.startswith(rest)]
-    if run.casefold().startswith(rest) and not alike:
-        return Standing.OURS
-    return Standing.POSSIBLE
+    if not run.casefold().startswith(rest):
+        return Standing.NOT_OURS if rest in others else Standing.POSSIBLE
+    # What reads `wind-1` may be all that is left of `wind-10`.
+    return Standing.POSSIBLE if any(one.startswith(rest) for one in others) else Standing.OURS
 
 
 def _fits(owner: tuple[Record, Start], one: Instance, slack: int, known: Known) -> bool:
@@ -325,13 +276,11 @@ def _fits(owner: tuple[Record, Start], one: Instance, slack: int, known: Known) 
     claimed_at = known.claimed_at(start.claim)
     if one.created is None or one.created_latest is None or claimed_at is None:
         return False
-    return (
-        one.created_latest >= claimed_at - slack and one.created <= parse_instant(start.at) + slack
-    )
+    return one.created_latest >= claimed_at - slack and one.created <= start.instant + slack
 
 
-def _minute_of(one: Record | Suspect) -> tuple[int | None, int]:
-    return one.flow_id, one.trigger_time // MINUTE_MS
+def _minute(one: Record | Suspect) -> Minute:
+    return minute_of(one.flow_id, one.trigger_time)
 
 
 def _shown_as(trigger_time: EpochMs) -> set[int]:

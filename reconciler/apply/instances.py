@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from reconciler.apply.evidence import (
-    Known,
     Standing,
     Suspect,
     contradicts,
@@ -16,12 +15,12 @@ from reconciler.apply.evidence import (
     nonce_standing,
     stood_before,
 )
+from reconciler.apply.known import Known
 from reconciler.apply.ports import Instance
 from reconciler.ledger import Record
 from reconciler.ledger.records import Start
 from reconciler.ledger.statuses import FINAL, status_name
-from reconciler.model import ClaimId, EpochMs, InstanceId
-from reconciler.times import parse_instant
+from reconciler.model import ClaimId, InstanceId
 
 LEAD_MS = 15_000  # that the stamps of instances may be ahead of the gateway's clock
 
@@ -106,7 +105,7 @@ def _possible(
 
 def _is_newer(start: Start, one: Instance) -> bool:
     """Whether it was created after the run is known to have been started already."""
-    return one.created is not None and one.created > EpochMs(parse_instant(start.at) + LEAD_MS)
+    return one.created is not None and one.created > start.instant + LEAD_MS
 
 
 def _shared_out(

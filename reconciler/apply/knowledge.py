@@ -2,8 +2,8 @@
 
 from reconciler.apply.branch import Branch
 from reconciler.apply.claims import Claims
-from reconciler.apply.evidence import Known
 from reconciler.apply.guards import InvalidManifestsError, refuse_too_many
+from reconciler.apply.known import Known
 from reconciler.apply.lease import Lapses, ServiceClock
 from reconciler.apply.looking import Look, by_id
 from reconciler.apply.ports import Gateway, Options, Ports

@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from reconciler.apply.evidence import Known, Suspect
+from reconciler.apply.evidence import Suspect
+from reconciler.apply.known import Known
 from reconciler.apply.ports import Gateway
 from reconciler.configuration import Environment, GatewayConfiguration
 from reconciler.ledger import Ledger, Record, events

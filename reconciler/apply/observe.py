@@ -14,11 +14,11 @@ from reconciler.apply.evidence import search_window
 from reconciler.apply.instances import Told, tell
 from reconciler.apply.looking import Look, start_of
 from reconciler.apply.ports import Instance, Sought
-from reconciler.errors import GatewayError, LedgerError
+from reconciler.errors import GatewayError
 from reconciler.ledger import Ledger, Record, RunState, events
 from reconciler.ledger.statuses import FINAL, NOT_FOUND, status_name
 from reconciler.model import EpochMs, InstanceId, RunId
-from reconciler.times import format_instant, parse_instant
+from reconciler.times import format_instant
 
 MOST_REQUESTS = 300  # of one look; what is left is the next one's
 MOST_SEARCHES = 20  # whole searches of one look, each of one flow and minute
@@ -75,6 +75,7 @@ class _Observing:
             if reason is None:
                 self._records.append(record)
             else:
+                self._told[record.run] = Told(reason=reason, for_good=True)
                 self._failures.append(f"{record.run}: {reason}")
 
     async def observe(self) -> Observation:
@@ -247,12 +248,5 @@ def _must_show(record: Record, settle_seconds: float) -> EpochMs:
 
     Its time must have come, for the reference does not say that an instance that waits is known.
     """
-    started = _instant(record.triggered_at) if record.triggered_at else EpochMs(0)
-    return EpochMs(max(started, record.trigger_time) + int(settle_seconds * 1000))
-
-
-def _instant(text: str) -> EpochMs:
-    try:
-        return parse_instant(text)
-    except ValueError as error:
-        raise LedgerError(f"the ledger holds a time that {error}: {text!r}") from None
+    since = max(record.starts[0].instant, record.trigger_time)
+    return EpochMs(since + int(settle_seconds * 1000))

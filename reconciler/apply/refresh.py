@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from reconciler.apply.branch import Branch
-from reconciler.apply.evidence import Known
+from reconciler.apply.known import Known
 from reconciler.apply.lease import ServiceClock
 from reconciler.apply.looking import Look, by_id
 from reconciler.apply.observe import observe, unfinished

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from reconciler.apply.batch import by_flow
-from reconciler.apply.evidence import MINUTE_MS, Known, author
+from reconciler.apply.evidence import author
+from reconciler.apply.known import MINUTE_MS, Known
 from reconciler.apply.lease import Lease
 from reconciler.apply.ports import (
     Connection,

@@ -39,10 +39,10 @@ class ClaimedRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Whom a claim's starts are sent to, and for whom: nobody else can be asked about them."""
+    """Whom a claim's starts are sent to, and on whose behalf: only it can be asked about them."""
 
     org_id: str
-    gateway: str  # URL, in the form that `reconciler.configuration.service_of` gives it
+    gateway: str  # URL, in the form that `reconciler.apply.looking.service_of` gives it
     user_id: str
 
 
@@ -179,7 +179,7 @@ _HINT = "Restore the file from the branch's history; nothing is started until it
 
 def _check_times(claim: Claim, where: str) -> None:
     """A claim's times decide whether its runs may be looked for: they are not only for people."""
-    for time in (claim.at, claim.until):
+    for time in (claim.at, claim.until, claim.looked_at or claim.at):
         try:
             parse_instant(time)
         except ValueError as error:

@@ -8,9 +8,8 @@ import msgspec
 from reconciler.errors import LedgerError
 from reconciler.ledger.events import Absent, Claim, ClaimedRun, Event, Rejected, Unknown
 from reconciler.ledger.outcomes import LOST, Outcome, kind_of, with_outcome
-from reconciler.ledger.records import STARTED, UNSETTLED, Phase, Record
+from reconciler.ledger.records import STARTED, UNSETTLED, Phase, Record, ledger_instant
 from reconciler.model import ClaimId, EpochMs, RunId
-from reconciler.times import parse_instant
 
 
 class Ledger:
@@ -88,7 +87,7 @@ def _after(record: Record, outcomes: Iterable[Outcome]) -> Record:
 
 
 def _claim(records: dict[RunId, Record], event: Claim) -> None:
-    until = _instant(event.until)
+    until = ledger_instant(event.until)
     for run, claimed in event.runs.items():
         before = records.get(run)
         if before is not None and before.phase in STARTED:
@@ -125,10 +124,3 @@ def _check_claimed(event: Event, claims: Mapping[ClaimId, Claim]) -> None:
                 "which is not there",
                 hint=LOST,
             )
-
-
-def _instant(text: str) -> EpochMs:
-    try:
-        return parse_instant(text)
-    except ValueError as error:
-        raise LedgerError(f"the ledger holds a time that {error}: {text!r}") from None

@@ -60,12 +60,17 @@ def _triggered(record: Record | None, event: Triggered) -> Record:
     )
     if record is not None and any(_is_the_same(start, one) for one in starts):
         return record
-    # What was inferred for an older claim was this start's instance.
-    starts = (*(one for one in starts if not _is_the_same(one, start)), start)
+    starts = _with_start(starts, start)
     late = record is not None and record.phase in UNSETTLED and claim != record.claim
     if record is not None and (late or record.phase in STARTED):
         # A late applier's start. What came of the newest claim is as unknown, or known, as before.
-        return msgspec.structs.replace(record, starts=starts, error=_twice(starts))
+        is_news = len(starts) > len(record.starts)
+        return msgspec.structs.replace(
+            record,
+            starts=starts,
+            error=_twice(starts),
+            acknowledged=record.acknowledged and not is_news,
+        )
     return Record(
         run=event.run,
         phase=Phase.TRIGGERED,
@@ -81,9 +86,17 @@ def _triggered(record: Record | None, event: Triggered) -> Record:
     )
 
 
+def _with_start(starts: Sequence[Start], start: Start) -> tuple[Start, ...]:
+    """The starts with one more, in the place of what was inferred and must have been this one."""
+    kept = [start if _is_the_same(one, start) else one for one in starts]
+    return tuple(dict.fromkeys((*kept, start)))
+
+
 def _is_the_same(one: Start, other: Start) -> bool:
     """Whether the first says no more than the other: an inferred start is not told from others."""
-    return one.instance == other.instance and (one.inferred or one.claim == other.claim)
+    if one.instance != other.instance:
+        return False
+    return one.inferred or (one.claim == other.claim and not other.inferred)
 
 
 def _twice(starts: Sequence[Start]) -> str | None:

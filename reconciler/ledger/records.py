@@ -5,7 +5,17 @@ from typing import Any, assert_never
 
 import msgspec
 
+from reconciler.errors import LedgerError
 from reconciler.model import ClaimId, Digest, EpochMs, InstanceId, RunId
+from reconciler.times import parse_instant
+
+
+def ledger_instant(text: str) -> EpochMs:
+    """A time of the ledger as an instant. Raises LedgerError where it is none."""
+    try:
+        return parse_instant(text)
+    except ValueError as error:
+        raise LedgerError(f"the ledger holds a time that {error}: {text!r}") from None
 
 
 class RunState(StrEnum):
@@ -49,6 +59,11 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
     instance: InstanceId
     at: str  # when it was recorded as started: no earlier than the start, by the gateway's clock
     inferred: bool = False  # from a search, without a nonce
+
+    @property
+    def instant(self) -> EpochMs:
+        """`at` as an instant. Raises LedgerError where it is none."""
+        return ledger_instant(self.at)
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):

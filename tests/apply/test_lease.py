@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.apply.lease import Lease, ServiceClock
+from reconciler.apply.lease import Lapses, Lease, ServiceClock
 from reconciler.apply.ports import Gateway
 from reconciler.errors import GatewayError
-from reconciler.model import EpochMs
-from tests.building import NOW, after
+from reconciler.model import ClaimId, EpochMs
+from tests.building import CLAIM_MS, NOW, a_claim, a_ledger, a_run, after
+from tests.simulation.loop import VirtualLoop
 
 
 @dataclass
@@ -132,3 +133,121 @@ def test_the_clock_is_as_old_as_the_question_and_not_as_the_answer() -> None:
     service = asked(clock, before=2, behind=3)
     clock.seconds += 4
     assert service.age() == pytest.approx(9)
+
+
+# A clock that jumps
+
+
+@dataclass
+class LoopTime:
+    """A local clock that shows the time of a virtual loop."""
+
+    loop: VirtualLoop
+
+    def elapsed(self) -> float:
+        return self.loop.now
+
+    def wall(self) -> EpochMs:
+        raise AssertionError("nothing is decided by the local idea of the time")
+
+
+@dataclass
+class Jumping:
+    """A gateway whose clock jumps by so many seconds after a while, or that falls silent."""
+
+    loop: VirtualLoop
+    jump: float = 0.0
+    at: float = 60.0
+    silent: bool = False
+    asked: int = 0
+
+    async def current_time(self) -> EpochMs:
+        self.asked += 1
+        await asyncio.sleep(0.2)
+        if self.silent and self.loop.now > self.at:
+            raise GatewayError("no answer")
+        jumped = self.jump if self.loop.now >= self.at else 0.0
+        stamp = after(NOW, int((self.loop.now + jumped) * 1000))
+        await asyncio.sleep(0.3)
+        return stamp
+
+
+def watched(gateway: Jumping, seconds: float) -> Lease:
+    """A lease of an hour that was watched for so long."""
+
+    async def watch() -> Lease:
+        service = await ServiceClock.ask(cast("Gateway", gateway), LoopTime(gateway.loop))
+        lease = lease_of(service, 3_600)
+        task = asyncio.create_task(lease.watch(cast("Gateway", gateway), margin=5))
+        await asyncio.sleep(seconds)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return lease
+
+    try:
+        return gateway.loop.run_until_complete(watch())
+    finally:
+        gateway.loop.close()
+
+
+@pytest.mark.parametrize("jump", [6.5, 3_600, -6.5, -3_600])
+def test_nothing_is_started_any_more_once_the_gateways_clock_has_jumped(jump: float) -> None:
+    assert watched(Jumping(VirtualLoop(), jump), 50).allows_start()  # not yet
+    lease = watched(Jumping(VirtualLoop(), jump), 60 + 35 / 2 + 2)
+    assert lease.jumped == pytest.approx(jump, abs=1.1)
+    assert not lease.allows_start()
+    assert lease.seconds_left() == 0
+
+
+@pytest.mark.parametrize("jump", [0, 4.9, -4.9])
+def test_a_clock_that_is_off_by_less_than_the_margin_is_no_reason_to_stop(jump: float) -> None:
+    lease = watched(Jumping(VirtualLoop(), jump), 1_000)
+    assert (lease.jumped, lease.allows_start()) == (0, True)
+
+
+def test_a_gateway_that_does_not_tell_the_time_is_asked_again() -> None:
+    gateway = Jumping(VirtualLoop(), silent=True)
+    assert watched(gateway, 1_000).allows_start()
+    assert gateway.asked > 50
+
+
+# A claim of a clock that was set back
+
+CLAIM = ClaimId("c1")
+LEDGER = a_ledger(a_claim(a_run(), at=after(NOW, 3_600_000)))  # it seems to begin in an hour
+LASTS = CLAIM_MS / 1000
+
+
+def test_a_claim_that_was_seen_for_longer_than_it_was_made_for_has_lapsed() -> None:
+    clock = Ticking()
+    lapses = Lapses(clock=clock)
+    for passed in (0, LASTS, 5):  # the last one is just the margin
+        clock.seconds += passed
+        lapses.notice(LEDGER, NOW, margin=5)
+        assert lapses.lapsed == {}
+    clock.seconds += 0.1
+    lapses.notice(LEDGER, after(NOW, 7), margin=5)
+    assert lapses.lapsed == {CLAIM: after(NOW, 7)}
+    clock.seconds += 100
+    lapses.notice(LEDGER, after(NOW, 9), margin=5)
+    assert lapses.lapsed == {CLAIM: after(NOW, 7)}
+
+
+def test_the_time_counts_from_when_the_claim_was_first_seen() -> None:
+    clock = Ticking()
+    lapses = Lapses(clock=clock)
+    lapses.notice(a_ledger(), NOW, margin=5)
+    clock.seconds += 10 * LASTS
+    lapses.notice(LEDGER, NOW, margin=5)
+    clock.seconds += LASTS
+    lapses.notice(LEDGER, NOW, margin=5)
+    assert lapses.lapsed == {}
+
+
+def test_a_claim_that_has_expired_by_the_gateways_clock_need_not_lapse() -> None:
+    clock = Ticking()
+    lapses = Lapses(clock=clock)
+    for _ in range(3):
+        lapses.notice(LEDGER, after(NOW, 3_600_000 + CLAIM_MS), margin=5)
+        clock.seconds += 10 * LASTS
+    assert (lapses.lapsed, lapses.seen) == ({}, {})

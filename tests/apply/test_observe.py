@@ -1,147 +1,71 @@
-"""How started instances fare: whose status it is, when one is gone, and what is recorded."""
+"""How started instances fare: which ends are recorded, when one is gone, and what is left."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import cast
+from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from reconciler.apply.branch import Branch
-from reconciler.apply.observe import (
-    Observation,
-    is_unfinished,
-    observe,
-    shared_instances,
-    status_of,
-    unfinished,
-)
+from reconciler.apply.observe import Observation, is_unfinished, observe, unfinished
 from reconciler.apply.patience import LONGEST_LOOK_SECONDS, Patience
-from reconciler.apply.ports import (
-    Appended,
-    Declined,
-    Gateway,
-    Instance,
-    LookedUp,
-    Options,
-    Snapshot,
-    Sought,
-)
-from reconciler.configuration import Environment, GatewayConfiguration, Limits
+from reconciler.apply.ports import Appended, Declined, Instance, Options, Snapshot
 from reconciler.errors import GitError
-from reconciler.ledger import Event, Ledger, Record, events
+from reconciler.ledger import Event, Ledger, events
 from reconciler.ledger.statuses import FINAL, status_name
 from reconciler.model import EpochMs, InstanceId, Run
-from reconciler.times import parse_zone
+from tests.apply.service import (
+    ENVIRONMENT,
+    SERVICE,
+    SETTLE_SECONDS,
+    FakeService,
+    a_look,
+    with_gateway,
+)
 from tests.building import (
     EIGHT,
     NOW,
     a_claim,
     a_ledger,
-    a_resolved,
     a_run,
     a_triggered,
     after,
     an_instance,
     an_observed,
-    an_unknown,
     declared,
     runs_apart,
 )
 
-SETTLE_SECONDS = 5.0
-SECOND = 1_000
-LATER = after(NOW, 3_600 * SECOND)
+SECOND, MINUTE = 1_000, 60_000
 RUN = a_run()
+RUNS = runs_apart(3)
 STATUSES = tuple(range(-1, 11))
+SUCCESS, RUNNING, FAIL = 1, 2, -1
 
 
-def the_record(*more: Event, run: Run = RUN) -> Record:
-    """What is recorded of the run, which was claimed within the second after NOW, and started."""
-    claim = a_claim(run, at=after(NOW, 900))
-    return a_ledger(claim, a_triggered(run), *more).records[run.id]
-
-
-def seen(status: int | None, created: int | None = 0) -> Instance:
-    """An instance with a stamp of so many seconds after NOW; None: it has none."""
-    stamp = None if created is None else after(NOW, created * SECOND)
-    return an_instance(RUN, status=status, created=stamp, created_latest=stamp)
-
-
-# Whose status
-
-
-@pytest.mark.parametrize("shared", [False, True])
-@pytest.mark.parametrize("status", STATUSES)
-def test_the_one_instance_that_is_listed_says_how_the_run_fares(
-    status: int, *, shared: bool
-) -> None:
-    assert status_of(the_record(), [seen(status)], shared=shared) == status
-
-
-def test_an_instance_that_does_not_say_when_it_was_created_counts_if_it_is_the_only_one() -> None:
-    nowhere = seen(1, None)
-    assert status_of(the_record(), [nowhere], shared=False) == 1
-    assert status_of(the_record(), [nowhere], shared=True) is None
-    assert status_of(the_record(), [nowhere, nowhere], shared=False) is None
-    assert status_of(the_record(), [nowhere, seen(-1)], shared=False) == -1
-    assert status_of(the_record(), [nowhere, seen(-1, -1)], shared=False) is None
-
-
-def test_an_instance_that_is_older_than_the_claim_is_another_run_s() -> None:
-    """It may be the only one that is listed yet."""
-    for shared in (False, True):
-        assert status_of(the_record(), [seen(1, -1)], shared=shared) is None
-        assert status_of(the_record(), [seen(1, -1), seen(2, 1)], shared=shared) == 2
-
-
-def test_a_person_s_word_counts_more_than_the_instance_s_age() -> None:
-    ledger = a_ledger(a_claim(RUN), an_unknown(RUN), a_resolved(RUN, "3377-1"))
-    assert status_of(ledger.records[RUN.id], [seen(1, -60)], shared=False) == 1
-
-
-def test_instances_that_disagree_tell_nothing() -> None:
-    assert status_of(the_record(), [seen(1, 1), seen(-1, 2)], shared=False) is None
-    assert status_of(the_record(), [seen(1, 1), seen(None, 2)], shared=False) is None
-    assert status_of(the_record(), [seen(1, 1), seen(1, 2)], shared=False) == 1
-
-
-@given(
-    st.lists(
-        st.builds(
-            seen,
-            st.sampled_from([-1, 1, 2, None]),
-            st.sampled_from([None, -60, -1, 0, 1, 60]),
-        ),
-        max_size=4,
-    ),
-    st.booleans(),
-)
-def test_a_status_is_that_of_every_instance_that_could_be_the_run_s(
-    found: list[Instance], shared: bool
-) -> None:
-    told = status_of(the_record(), found, shared=shared)
-    younger = [one for one in found if one.created_latest and one.created_latest >= NOW]
-    unplaced = [one for one in found if one.created_latest is None]
-    possible = younger if shared or len(found) > 1 else younger + unplaced
-    statuses = {one.status for one in possible}
-    assert told == (statuses.pop() if len(statuses) == 1 else None)
-
-
-def test_an_id_of_two_runs_or_attempts_is_shared() -> None:
-    first, second = a_run("one"), a_run("two", parameters=())
-    again = replace(first, attempt=2)
-    ledger = a_ledger(
-        a_claim(first, second),
-        a_triggered(first, "3377-1"),
-        a_triggered(second, "3377-2"),
-        an_observed(first, -1),
+def started(*runs: Run) -> Ledger:
+    """Each run was started as an instance of its own: `i0` and on."""
+    return a_ledger(
+        a_claim(*runs, service=SERVICE),
+        *(a_triggered(run, f"i{number}") for number, run in enumerate(runs)),
     )
-    assert shared_instances(ledger) == frozenset()
-    ledger = ledger.extended([a_claim(again, claim="c2"), a_triggered(again, "3377-1", "c2")])
-    assert shared_instances(ledger) == {"3377-1"}
+
+
+def listed(*statuses: int, runs: Sequence[Run] = RUNS, **more: Any) -> list[Instance]:
+    return [
+        an_instance(run, f"i{number}", status=status, **more)
+        for number, (run, status) in enumerate(zip(runs, statuses, strict=False))
+    ]
+
+
+def observed(service: FakeService, ledger: Ledger, *runs: Run, **more: Any) -> Observation:
+    look = a_look(service, ledger, *runs, **more)
+    return asyncio.run(observe(list(ledger.records.values()), look))
+
+
+def ends(observation: Observation) -> list[tuple[str, int | str]]:
+    return [(one.run, one.status) for one in observation.ended]
 
 
 # Which runs are asked for
@@ -161,78 +85,175 @@ def test_the_newest_that_are_due_and_have_no_end_are_asked_for_first() -> None:
 
 @pytest.mark.parametrize("status", STATUSES)
 def test_only_an_end_ends_the_asking(status: int) -> None:
-    assert is_unfinished(the_record(an_observed(RUN, status))) is (status_name(status) not in FINAL)
+    ledger = a_ledger(a_claim(RUN), a_triggered(RUN), an_observed(RUN, status))
+    assert is_unfinished(ledger.records[RUN.id]) is (status_name(status) not in FINAL)
+
+
+def test_a_late_start_under_an_older_claim_is_not_observed_while_the_newest_is_in_doubt() -> None:
+    late = a_ledger(a_claim(RUN), a_triggered(RUN, claim="c0"))
+    assert not is_unfinished(late.records[RUN.id])
+
+
+def test_nobody_is_asked_about_nothing() -> None:
+    service = FakeService()
+    assert observed(service, a_ledger()) == Observation(ended=[], statuses={})
+    assert service.asked == []
 
 
 # One look
 
 
-@dataclass
-class FakeGateway:
-    """Answers one look."""
-
-    found: Mapping[InstanceId, Sequence[Instance]]
-    failure: str | None = None
-    asked: list[Sought] = field(default_factory=list)
-    looks: int = 0
-    of_flow: Mapping[int, Sequence[Instance]] = field(default_factory=dict)  # by whole searches
-
-    async def search(self, flow_id: int, _: EpochMs, __: EpochMs) -> Sequence[Instance]:
-        return self.of_flow.get(flow_id, ())
-
-    async def look_up(self, sought: Sequence[Sought], most_requests: int) -> LookedUp:
-        assert most_requests == 300
-        self.asked += sought
-        self.looks += 1
-        found = {id_: tuple(instances) for id_, instances in self.found.items()}
-        return LookedUp(instances=found, failure=self.failure)
-
-
-def look(ledger: Ledger, gateway: FakeGateway, now: EpochMs = LATER) -> Observation:
-    return asyncio.run(
-        observe(
-            list(ledger.records.values()),
-            cast("Gateway", gateway),
-            ledger,
-            settle_seconds=SETTLE_SECONDS,
-            now=lambda: now,
-        )
-    )
-
-
-def found(**statuses: int) -> FakeGateway:
-    return FakeGateway({InstanceId(id_): [seen(one)] for id_, one in statuses.items()})
-
-
-def started(*runs: Run) -> Ledger:
-    return a_ledger(a_claim(*runs), *(a_triggered(run, f"i{run.id[-1]}") for run in runs))
-
-
 def test_ends_are_recorded_and_everything_else_is_shown() -> None:
-    gateway = found(i0=1, i1=2, i2=-1)
-    observation = look(started(*runs_apart(3)), gateway)
-    assert [(one.run, one.status, one.claim) for one in observation.ended] == [
-        ("run-0", 1, "c1"),
-        ("run-2", -1, "c1"),
-    ]
+    service = FakeService(listed(SUCCESS, RUNNING, FAIL))
+    observation = observed(service, started(*RUNS), *RUNS)
+    assert ends(observation) == [("run-0", 1), ("run-2", -1)]
+    assert [one.claim for one in observation.ended] == ["c1", "c1"]
     assert observation.statuses == {"run-0": "SUCCESS", "run-1": "RUNNING", "run-2": "FAIL"}
-    assert [one.id for one in gateway.asked] == ["i0", "i1", "i2"]
-    assert {one.trigger_time for one in gateway.asked} == {
-        after(EIGHT, minute * 60_000) for minute in range(3)
-    }
+    assert (observation.failure, observation.untold) == (None, {})
+    assert [(one.id, one.trigger_time) for one in service.sought] == [
+        (f"i{minute}", after(EIGHT, minute * MINUTE)) for minute in range(3)
+    ]
 
 
 def test_an_end_that_is_recorded_is_no_news_and_another_one_is() -> None:
-    ledger = started(*runs_apart(2))
-    ledger = ledger.extended([an_observed(run, -1) for run in runs_apart(2)])
-    observation = look(ledger, found(i0=-1, i1=1))
-    assert [(one.run, one.status) for one in observation.ended] == [("run-1", 1)]
+    ledger = started(*RUNS[:2])
+    ledger = ledger.extended([an_observed(run, FAIL) for run in RUNS[:2]])
+    service = FakeService(listed(FAIL, SUCCESS))
+    assert ends(observed(service, ledger, *RUNS)) == [("run-1", SUCCESS)]
+
+
+def test_an_end_that_get_alone_shows_is_recorded_only_after_a_whole_search() -> None:
+    ledger, (mine,) = started(RUN), listed(FAIL, runs=[RUN])
+    service = FakeService([mine])
+    assert ends(observed(service, ledger, RUN)) == [(RUN.id, FAIL)]
+    assert service.asked == ["look up", "search 3377"]
+    broken = FakeService([mine], broken={3377})
+    observation = observed(broken, ledger, RUN)
+    assert (ends(observation), observation.statuses) == ([], {})
+    assert observation.failure == "HTTP 502"
+
+
+@pytest.mark.parametrize(("status", "whole"), [(FAIL, True), (RUNNING, False)])
+def test_what_was_wholly_seen_or_still_runs_needs_no_search(status: int, *, whole: bool) -> None:
+    service = FakeService(listed(status, runs=[RUN]))
+    if whole:
+        service.whole = frozenset({InstanceId("i0")})
+    observation = observed(service, started(RUN), RUN)
+    assert observation.statuses == {RUN.id: status_name(status)}
+    assert service.asked == ["look up"]
+
+
+def test_a_search_that_shows_another_under_the_id_keeps_an_end_from_being_recorded() -> None:
+    """By its id alone the service shows one of the two."""
+    (mine,) = listed(RUNNING, runs=[RUN])
+    hers = replace(mine, status=FAIL)
+    service = FakeService([mine, hers], quick={mine.id: (hers,)})
+    observation = observed(service, started(RUN), RUN)
+    assert (ends(observation), observation.statuses, observation.untold) == ([], {}, {})
+    assert observation.failure is not None
+    assert observation.failure.startswith("how wind fares cannot be told: several instances have")
+
+
+def test_what_can_never_be_told_is_said_so_that_nobody_waits_for_it() -> None:
+    (hers,) = listed(FAIL, runs=[RUN], created=after(NOW, 10 * MINUTE))
+    observation = observed(FakeService([hers]), started(RUN), RUN)
+    assert ends(observation) == []
+    assert list(observation.untold) == [RUN.id]
+    running = replace(hers, status=RUNNING)
+    assert observed(FakeService([running]), started(RUN), RUN).untold == {}
+
+
+def test_one_search_is_made_for_all_runs_of_a_minute() -> None:
+    twin = a_run("twin", parameters=(), trigger_time=after(EIGHT, 45 * SECOND))
+    rows = [
+        an_instance(run, f"i{number}", status=SUCCESS) for number, run in enumerate((RUN, twin))
+    ]
+    service = FakeService(rows)
+    assert len(ends(observed(service, started(RUN, twin), RUN, twin))) == 2
+    assert service.asked == ["look up", "search 3377"]
+
+
+# Shared ids
+
+
+def test_two_attempts_that_share_an_id_each_have_the_end_of_their_own_row() -> None:
+    again = replace(RUN, attempt=2)
+    claim = a_claim(again, claim="c2", at=after(NOW, 10 * MINUTE), service=SERVICE)
+    ledger = a_ledger(
+        a_claim(RUN, service=SERVICE),
+        a_triggered(RUN),
+        an_observed(RUN, FAIL),
+        claim,
+        a_triggered(again, "3377-1", "c2", at=claim.at),
+    )
+    first = an_instance(RUN, status=FAIL)
+    second = an_instance(RUN, status=SUCCESS, created=after(NOW, 10 * MINUTE))
+    both = FakeService([first, second], quick={first.id: (first,)}, whole=frozenset({first.id}))
+    observation = observed(both, ledger, RUN)
+    assert ends(observation) == [(again.id, SUCCESS)]
+    assert observation.statuses == {RUN.id: "FAIL", again.id: "SUCCESS"}
+    assert "search 3377" in both.asked  # for the id is known to be shared
+    old_only = observed(FakeService([first]), ledger, RUN)
+    assert old_only.statuses == {RUN.id: "FAIL"}
+
+
+def test_runs_of_several_flows_with_one_id_each_have_the_end_that_their_own_search_shows() -> None:
+    runs = [a_run(name, flow_id=number) for number, name in enumerate("abc", start=1)]
+    ledger = a_ledger(a_claim(*runs, service=SERVICE), *(a_triggered(run, "same") for run in runs))
+    service = FakeService(
+        [an_instance(runs[0], "same", status=FAIL), an_instance(runs[1], "same", status=SUCCESS)],
+        quick={InstanceId("same"): ()},
+    )
+    observation = observed(service, ledger, *runs, now=after(NOW, SECOND))
+    assert ends(observation) == [("a", FAIL), ("b", SUCCESS)]
+    assert "c" not in observation.statuses
+
+
+# Gone
+
+
+def missing(quick: Mapping[str, Sequence[Instance]] | None = None, **more: Any) -> FakeService:
+    return FakeService(
+        quick={InstanceId(id_): tuple(rows) for id_, rows in (quick or {"i0": ()}).items()}, **more
+    )
+
+
+def test_an_instance_is_gone_only_after_several_misses_over_its_time_and_a_whole_search() -> None:
+    service = missing()
+    observation = observed(service, started(RUN), RUN)
+    assert ends(observation) == [(RUN.id, "NOT_FOUND")]
+    assert observation.statuses == {RUN.id: "NOT_FOUND"}
+    assert service.asked == ["look up", "get i0", "get i0", "search 3377"]
+    assert sum(service.pauses) == SETTLE_SECONDS
+
+
+@pytest.mark.parametrize("shown_at", [1, 2])
+def test_one_answer_that_names_nothing_proves_nothing(shown_at: int) -> None:
+    (mine,) = listed(RUNNING, runs=[RUN])
+    service = missing(got=lambda _, time: mine if time == shown_at else None)
+    observation = observed(service, started(RUN), RUN)
+    assert (ends(observation), observation.statuses) == ([], {})
+
+
+def test_an_instance_that_a_search_lists_is_not_gone_though_its_id_is_not_known() -> None:
+    service = missing(listed=listed(RUNNING, runs=[RUN]), got=lambda *_: None)
+    assert ends(observed(service, started(RUN), RUN)) == []
+    broken = missing(broken={3377})
+    observation = observed(broken, started(RUN), RUN)
+    assert (ends(observation), observation.failure) == ([], "HTTP 502")
 
 
 def test_what_was_not_learned_is_not_gone() -> None:
-    observation = look(started(*runs_apart(2)), FakeGateway({InstanceId("i0"): []}, "HTTP 502"))
-    assert [(one.run, one.status) for one in observation.ended] == [("run-0", "NOT_FOUND")]
+    service = missing(failure="HTTP 502")
+    observation = observed(service, started(*RUNS[:2]), *RUNS)
+    assert ends(observation) == [("run-0", "NOT_FOUND")]
     assert observation.failure == "HTTP 502"
+
+
+def test_that_a_failed_instance_is_forgotten_takes_nothing_from_how_it_ended() -> None:
+    ledger = started(RUN).extended([an_observed(RUN, FAIL)])
+    observation = observed(missing(), ledger, RUN)
+    assert (ends(observation), observation.statuses) == ([], {RUN.id: "NOT_FOUND"})
 
 
 @pytest.mark.parametrize(
@@ -244,17 +265,70 @@ def test_an_instance_is_gone_only_once_it_must_have_shown_up(
 ) -> None:
     """Some seconds after it was started, and after its time has come."""
     run = a_run(trigger_time=after(NOW, ahead * SECOND))
-    since = max(NOW, run.trigger_time)
-    gateway = FakeGateway({InstanceId("3377-1"): []})
-    ledger = a_ledger(a_claim(run), a_triggered(run))
-    observation = look(ledger, gateway, after(since, int(seconds * SECOND)))
+    now = after(max(NOW, run.trigger_time), int(seconds * SECOND))
+    service = missing()
+    observation = observed(service, started(run), run, now=now)
     assert [one.status for one in observation.ended] == (["NOT_FOUND"] if gone else [])
+    assert gone or service.pauses == []
 
 
-def test_nobody_is_asked_about_nothing() -> None:
-    gateway = FakeGateway({})
-    assert look(a_ledger(), gateway) == Observation(ended=[], statuses={})
-    assert gateway.looks == 0
+# Asked of the right service
+
+
+def test_about_runs_of_another_service_nothing_is_asked_and_the_reason_is_said() -> None:
+    for more, word in (
+        ({"user_id": "u2"}, "gateway.userId is u2"),
+        ({"org_id": "o2"}, "put back gateway.orgId: o1"),
+        ({"url": "https://a.test"}, "put back gateway.url: http://127.0.0.1:9"),
+    ):
+        service = FakeService(listed(FAIL, runs=[RUN]))
+        observation = observed(service, started(RUN), RUN, environment=with_gateway(**more))
+        assert (ends(observation), observation.statuses) == ([], {})
+        assert service.sought == []
+        assert observation.failure is not None
+        assert observation.failure.startswith("wind: it was claimed for another service")
+        assert word in observation.failure
+
+
+def test_a_service_is_the_same_however_its_address_is_written() -> None:
+    service = FakeService(listed(SUCCESS, runs=[RUN]))
+    for url in ("http://127.0.0.1:9/", "HTTP://127.0.0.1:9"):
+        observation = observed(service, started(RUN), RUN, environment=with_gateway(url=url))
+        assert len(observation.ended) == 1
+
+
+def test_a_claim_that_names_no_service_is_judged_by_the_one_that_is_configured() -> None:
+    ledger = a_ledger(a_claim(RUN), a_triggered(RUN, "i0"))
+    service = FakeService(listed(SUCCESS, runs=[RUN]))
+    assert len(observed(service, ledger, RUN, environment=with_gateway(user_id="u2")).ended) == 1
+
+
+# What one look leaves to the next
+
+
+def test_what_one_look_has_no_searches_for_is_said_and_is_the_first_of_the_next() -> None:
+    runs = runs_apart(30)
+    service = FakeService(listed(*[SUCCESS] * 30, runs=runs))
+    first = observed(service, started(*runs), *runs, turn=0)
+    second = observed(service, started(*runs), *runs, turn=1)
+    assert [len(one.ended) for one in (first, second)] == [20, 20]
+    assert {one.run for look in (first, second) for one in look.ended} == {run.id for run in runs}
+    assert first.failure == "10 runs are left for the next look"
+    assert service.turns == [0, 1]
+
+
+def test_what_one_look_cannot_miss_often_enough_is_said_and_is_the_first_of_the_next() -> None:
+    runs = runs_apart(30)
+    quick = {f"i{number}": () for number in range(30)}
+    looks = [observed(missing(quick), started(*runs), *runs, turn=turn) for turn in (0, 1)]
+    assert {one.run for look in looks for one in look.ended} == {run.id for run in runs}
+    assert looks[0].failure == "10 missing instances are left for later"
+
+
+def test_several_reasons_are_counted() -> None:
+    runs = [a_run(name, flow_id=number) for number, name in enumerate("abc", start=1)]
+    service = FakeService(listed(*[FAIL] * 3, runs=runs), broken={1, 2, 3})
+    assert observed(service, started(*runs), *runs).failure == "HTTP 502 (and 2 more)"
 
 
 # What of it is still to be recorded
@@ -271,21 +345,6 @@ class FakeStore:
 
     async def append(self, *_: object, **__: object) -> Appended:
         return Declined(message="a hook said no")
-
-
-ENVIRONMENT = Environment(
-    name="prod",
-    manifests="triggers",
-    state="state/prod",
-    gateway=GatewayConfiguration(
-        url="http://127.0.0.1:9",
-        org_id="o1",
-        user_id="u1",
-        timezone="GMT+8",
-        zone=parse_zone("GMT+8"),
-    ),
-    limits=Limits(),
-)
 
 
 def a_snapshot(ledger: Ledger) -> Snapshot:
@@ -385,25 +444,3 @@ def test_a_wait_of_days_looks_as_often_at_its_end() -> None:
     assert pauses[-1] == LONGEST_LOOK_SECONDS
     patience.something_ended()
     assert patience.pause(None, NOW) < LONGEST_LOOK_SECONDS
-
-
-def test_an_instance_of_another_flow_tells_nothing() -> None:
-    record = a_ledger(a_claim(RUN), a_triggered(RUN)).records[RUN.id]
-    assert status_of(record, [an_instance(RUN, flow_id=999, status=1)], shared=False) is None
-    assert status_of(record, [an_instance(RUN, flow_id=None, status=1)], shared=False) == 1
-
-
-def test_runs_that_share_an_id_each_have_the_end_that_their_own_search_shows() -> None:
-    first, second = a_run("a", flow_id=1), a_run("b", flow_id=2)
-    third = a_run("c", flow_id=3)
-    recorded = [a_triggered(run, "same") for run in (first, second, third)]
-    gateway = FakeGateway(
-        {},
-        of_flow={
-            1: [an_instance(first, "same", status=-1)],
-            2: [an_instance(second, "same", status=1)],
-        },
-    )
-    observation = look(a_ledger(a_claim(first, second, third), *recorded), gateway)
-    assert {one.run: one.status for one in observation.ended} == {"a": -1, "b": 1}
-    assert gateway.asked == []

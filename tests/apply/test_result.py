@@ -11,6 +11,8 @@ from reconciler.errors import ExitCode
 from reconciler.ledger import events
 from reconciler.plan import Action, PlannedRun
 from tests.building import (
+    a_claim,
+    a_ledger,
     a_rejected,
     a_run,
     a_triggered,
@@ -32,6 +34,9 @@ PLANNED = PlannedRun(
     run=RUN,
 )
 DOUBT = Doubt(planned=PLANNED, reason="nothing found yet", decided_at=None)
+TWICE = a_ledger(
+    a_claim(RUN), a_triggered(RUN, "3377-1"), a_triggered(RUN, "3377-2", "c2")
+).records[RUN.id]
 
 
 def a_result(**more: Any) -> ApplyResult:
@@ -53,6 +58,8 @@ def a_result(**more: Any) -> ApplyResult:
         (a_result(waiting=[PLANNED]), ExitCode.OK),
         (a_result(unstarted=[PLANNED]), ExitCode.PROBLEM),
         (a_result(doubts=[DOUBT]), ExitCode.IN_DOUBT),
+        (a_result(twice=[TWICE]), ExitCode.IN_DOUBT),
+        (a_result(unstarted=[PLANNED], twice=[TWICE]), ExitCode.IN_DOUBT),
         (a_result(interrupted=True), ExitCode.INTERRUPTED),
     ],
 )

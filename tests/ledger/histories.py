@@ -28,6 +28,7 @@ STATUSES = (-1, 0, 1, 2, 8, 10, "SUCCESS", "running", "something new")
 def possible_events(ledger: Ledger, run: Run, claim: str) -> list[Event]:
     """Everything that may be appended next about the run, under that nonce or a new one."""
     made: list[Event] = [a_triggered(run, instance, claim) for instance in INSTANCES]
+    made.append(a_triggered(run, INSTANCES[0], claim, inferred=True))
     record = ledger.records.get(run.id)
     if claim not in ledger.claims:
         if record is not None and record.phase in UNSETTLED:

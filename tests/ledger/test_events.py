@@ -114,7 +114,7 @@ def test_a_line_that_was_cut_off_is_never_taken_for_an_event(length: int) -> Non
     assert str(refusal(LINE + b"\n" + LINE[:length])).startswith(f"{FILE}:2: ")
 
 
-@pytest.mark.parametrize("field", ["at", "until"])
+@pytest.mark.parametrize("field", ["at", "until", "looked_at"])
 @pytest.mark.parametrize("time", ["yesterday", "2024-03-02T08:00:00", "2024-13-02T08:00:00Z"])
 def test_a_claim_whose_times_cannot_be_told_is_named_with_file_and_line(
     field: str, time: str

@@ -201,6 +201,19 @@ LEDGER: list[events.Event] = [
         commit="abc",
         runs={RUN: events.ClaimedRun(digest=DIGEST, trigger_time=EpochMs(1), flow_id=7)},
     ),
+    events.Claim(
+        v=1,
+        at=AT,
+        claim=CLAIM,
+        by="ana",
+        until=AT,
+        commit="abc",
+        runs={RUN: events.ClaimedRun(digest=DIGEST, trigger_time=EpochMs(1), flow_id=7)},
+        service=events.Service(org_id="o1", gateway="https://a.test", user_id="u1"),
+        correlation="RUN",
+        before=(events.Seen(id=InstanceId("7-1"), created=EpochMs(1)),),
+        looked_at=AT,
+    ),
     events.Triggered(
         v=1,
         at=AT,
@@ -211,6 +224,7 @@ LEDGER: list[events.Event] = [
         trigger_time=EpochMs(1),
         flow_instance_id=InstanceId("7-1"),
         evidence={"found": 1},
+        inferred=True,
     ),
     events.Rejected(v=1, at=AT, run=RUN, claim=CLAIM, code=62103, message="no"),
     events.Unknown(v=1, at=AT, run=RUN, claim=CLAIM, seen="timeout"),
@@ -226,7 +240,9 @@ def test_a_ledger_line_conforms_and_each_required_field_is_needed(event: events.
     line = json.loads(events.encode([event]))
     assert not validate("ledger", line)
     assert not validate("ledger", {**line, "more": "fields may stand beside"})
-    optional = {"evidence", "reason"} | ({"claim"} if line["event"] == "triggered" else set())
+    optional = {"evidence", "reason", "inferred"}
+    optional |= {"service", "correlation", "before", "lookedAt"}
+    optional |= {"claim"} if line["event"] == "triggered" else set()
     if line["event"] == "absent":
         optional.remove("evidence")
     for name in line.keys() - optional:

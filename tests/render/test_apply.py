@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 
 from reconciler.apply.settle import Doubt
-from reconciler.model import EpochMs, InstanceId
+from reconciler.model import EpochMs
 from reconciler.plan import Action, PlannedRun
 from reconciler.render.apply import apply_json, apply_text
 from tests.render.outcomes import a_result, absent, cancelled, observed, rejected, triggered
@@ -19,6 +19,7 @@ from tests.render.values import (
     SHANGHAI,
     a_failed_record,
     a_record,
+    a_start,
     assert_fits,
     assert_safe,
     planned,
@@ -100,7 +101,7 @@ WAITED = a_result(
         observed("tidal", "NOT_FOUND"),
     ),
     failed=[ended_badly("wind"), ended_badly("import", "FAIL")],
-    unfinished=[a_record("slow", instances=(InstanceId("12-1"),))],
+    unfinished=[a_record("slow", starts=(a_start("12-1"),))],
     cancelled=(
         cancelled("old"),
         cancelled("older", 62104, "it has ended"),
@@ -151,6 +152,34 @@ Not claimed, by the preflight:
     )
 
 
+TWICE = a_record(
+    "wind",
+    starts=(a_start("3377-1", "c1"), a_start("3377-2", "c2")),
+    error="started twice: as 3377-1 under claim c1 and as 3377-2 under claim c2",
+)
+
+
+def test_a_run_that_was_started_twice_is_told_with_both_claims_and_instances() -> None:
+    assert apply_text(a_result(twice=[TWICE]), SHANGHAI, "prod") == (
+        """\
+prod at 1a2b3c4d5e6f: 1 started twice
+
+Started twice: look at both instances, then say which one speaks for the run:
+  wind: started twice: as 3377-1 under claim c1 and as 3377-2 under claim c2
+    reconciler status wind --env prod
+"""
+    )
+    assert json.loads(apply_json(a_result(twice=[TWICE]), "prod"))["startedTwice"] == [
+        {
+            "run": "wind",
+            "starts": [
+                {"claim": "c1", "flowInstanceId": "3377-1"},
+                {"claim": "c2", "flowInstanceId": "3377-2"},
+            ],
+        }
+    ]
+
+
 def test_json_has_ends_cancellations_and_refusals() -> None:
     result = json.loads(apply_json(WAITED, "prod"))
     assert result["observed"][0] == {"run": "march/0", "status": "SUCCESS"}
@@ -181,6 +210,7 @@ def test_json_has_ends_cancellations_and_refusals() -> None:
         {"cancelled": (cancelled("a"),)},
         {"failed": [ended_badly("a")]},
         {"unfinished": [a_record("a")]},
+        {"twice": [TWICE]},
         {"refused": [planned("a", Action.WAIT, refused=True)]},
     ],
     ids=lambda done: next(iter(done)),
@@ -287,7 +317,7 @@ def test_nothing_leaves_80_columns_but_commands_whatever_the_names() -> None:
         doubts=[a_doubt(text, text) for text in NASTY],
         observed=[observed(text, text) for text in NASTY],
         failed=[ended_badly(f"{text}!", text) for text in NASTY],
-        unfinished=[a_record(text, instances=(InstanceId(text),)) for text in NASTY],
+        unfinished=[a_record(text, starts=(a_start(text),)) for text in NASTY],
         cancelled=[cancelled(f"{text}/{n}", n, text) for text in NASTY for n in range(20)],
         refused=[planned(f"{text}/{n}", Action.WAIT, text) for text in NASTY for n in range(30)],
         waiting=[planned(text, Action.WAIT, text) for text in NASTY],
@@ -306,7 +336,7 @@ def test_no_text_is_obeyed(run: str, message: str) -> None:
         doubts=[a_doubt(run, message)],
         observed=[observed(run, message)],
         failed=[ended_badly(message, run)],
-        unfinished=[a_record(run, instances=(InstanceId(message),))],
+        unfinished=[a_record(run, starts=(a_start(message),))],
         cancelled=[cancelled(run, 0, message), cancelled(run, 1, message)],
         refused=[planned(run, Action.WAIT, message)],
         waiting=[planned(run, Action.WAIT, message)],

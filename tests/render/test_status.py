@@ -24,6 +24,7 @@ from tests.render.values import (
     OBEYED,
     SHANGHAI,
     a_row,
+    a_start,
     assert_fits,
     assert_safe,
     texts,
@@ -244,6 +245,8 @@ def test_json_has_the_fields_of_the_contract() -> None:
         "status": None,
         "cancelled": None,
         "error": None,
+        "starts": [],
+        "startedTwice": False,
         "labels": {},
         "claim": "c1a1",
         "claimedBy": "ci@runner-7",
@@ -306,6 +309,20 @@ def test_a_claim_whose_apply_died_is_said_to_have_left_nothing() -> None:
 @pytest.mark.parametrize("state", [state for state in RunState if state is not RunState.IN_DOUBT])
 def test_only_a_run_in_doubt_is_to_be_settled(state: RunState) -> None:
     assert "reconciler resolve" not in status_detail_text("prod", a_row("a", state), SHANGHAI)
+
+
+def test_a_run_that_was_started_twice_is_settled_by_naming_the_instance_that_counts() -> None:
+    starts = (a_start("3377-1", "c1"), a_start("3377-2", "c2"), a_start("3377-1", "c3"))
+    twice = a_row("wind", starts=starts, started_twice=True)
+    text = status_detail_text("prod", twice, SHANGHAI)
+    commands = [line for line in text.split("\n") if line.startswith("  reconciler")]
+    assert commands == [
+        "  reconciler resolve wind --triggered 3377-1 --env prod",
+        "  reconciler resolve wind --triggered 3377-2 --env prod",
+    ]
+    (row,) = json.loads(status_json("prod", [twice]))["runs"]
+    assert row["startedTwice"] is True
+    assert row["starts"][1] == {"claim": "c2", "flowInstanceId": "3377-2"}
 
 
 def test_the_commands_are_quoted_for_a_shell() -> None:

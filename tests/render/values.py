@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from reconciler.ledger import Record, RunState
-from reconciler.ledger.records import Phase
-from reconciler.model import Digest, EpochMs, Place, Problem, RunId
+from reconciler.ledger.records import Phase, Start
+from reconciler.model import ClaimId, Digest, EpochMs, InstanceId, Place, Problem, RunId
 from reconciler.plan import Action, Plan, PlannedRun
 from reconciler.render.status import StatusRow
 from reconciler.times import parse_instant, parse_zone
@@ -103,6 +103,15 @@ def a_record(run: str, **more: Any) -> Record:
         "trigger_time": EpochMs(0),
     }
     return Record(run=RunId(run), **(values | more))
+
+
+def a_start(instance: str, claim: str | None = "c1a1") -> Start:
+    """One start of a run, as the ledger knows it."""
+    return Start(
+        claim=None if claim is None else ClaimId(claim),
+        instance=InstanceId(instance),
+        at="2024-03-02T00:00:05.000Z",
+    )
 
 
 def a_failed_record(run: str, status: str = "TIMEOUT") -> Record:

@@ -1,0 +1,78 @@
+"""What ledgers say of everybody's claims and instances, by what a look at the service needs."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from reconciler.ledger import Ledger, Record, events
+from reconciler.ledger.records import Start
+from reconciler.model import ClaimId, EpochMs, InstanceId, RunId
+from reconciler.times import parse_instant
+
+MINUTE_MS = 60_000
+
+Minute = tuple[int | None, int]  # flow, and the minute of a trigger time since the epoch
+
+
+def minute_of(flow_id: int | None, time: EpochMs) -> Minute:
+    """What two runs must share for the service to be able to give them one instance id."""
+    return flow_id, time // MINUTE_MS
+
+
+class Known:
+    """What ledgers say of everybody's instances and claims, by what a search needs of it."""
+
+    def __init__(self, ledgers: Iterable[Ledger]) -> None:
+        self._owners: dict[InstanceId, list[tuple[Record, Start]]] = defaultdict(list)
+        # By flow and minute: the exact time that was sent, and the start.
+        self._minutes: dict[Minute, list[tuple[EpochMs, Start]]] = defaultdict(list)
+        self._claims: dict[int, list[tuple[events.Claim, RunId, int | None]]] = defaultdict(list)
+        self.claims: dict[ClaimId, events.Claim] = {}
+        for ledger in ledgers:
+            self.claims |= ledger.claims
+            for record in ledger.records.values():
+                for start in record.starts:
+                    self._owners[start.instance].append((record, start))
+                    self._minutes[minute_of(record.flow_id, record.trigger_time)].append(
+                        (record.trigger_time, start)
+                    )
+            for claim in ledger.claims.values():
+                for run, claimed in claim.runs.items():
+                    near = claim, run, claimed.flow_id
+                    self._claims[claimed.trigger_time // MINUTE_MS].append(near)
+
+    def owners(self, instance: InstanceId) -> Sequence[tuple[Record, Start]]:
+        """The starts that are recorded with this instance id."""
+        return self._owners.get(instance, ())
+
+    def claimed_at(self, claim: ClaimId | None) -> EpochMs | None:
+        """When the claim was made; None where the ledgers do not have it."""
+        known = self.claims.get(claim) if claim is not None else None
+        return parse_instant(known.at) if known is not None else None
+
+    def starts_in(self, flow_id: int | None, time: EpochMs) -> Sequence[Start]:
+        """The starts of the flow that are recorded for that minute."""
+        return [start for _, start in self._minutes.get(minute_of(flow_id, time), ())]
+
+    def tells_apart(self, instance: InstanceId, owner: Record, time: EpochMs) -> bool:
+        """Whether a run of that time is known to get another id than the owner's instance has.
+
+        Two ids in one minute do not show that yet, for a service may round times to make its ids.
+        They do where a run of the owner's time, of that time or between them has another id.
+        """
+        first, last = sorted((owner.trigger_time, time))
+        return any(
+            start.instance != instance and first <= its_time <= last
+            for its_time, start in self._minutes.get(
+                minute_of(owner.flow_id, owner.trigger_time), ()
+            )
+        )
+
+    def claims_near(self, flow_id: int, time: EpochMs) -> list[tuple[events.Claim, RunId]]:
+        """The claims that hold a run of the flow in that minute or one beside it, with the run."""
+        minute = time // MINUTE_MS
+        return [
+            (claim, run)
+            for near in (minute - 1, minute, minute + 1)
+            for claim, run, flow in self._claims.get(near, ())
+            if flow in {None, flow_id}
+        ]

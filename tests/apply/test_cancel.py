@@ -1,0 +1,133 @@
+"""Cancelling: only where nothing but the run's own instance can be hit."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+from reconciler.apply.cancel import NotCancelled, cancel
+from reconciler.apply.ports import Cancelled, Instance
+from reconciler.ledger import Ledger, events
+from reconciler.model import Run
+from tests.apply.service import SERVICE, FakeService, a_look, with_gateway
+from tests.building import (
+    NOW,
+    a_claim,
+    a_ledger,
+    a_run,
+    a_triggered,
+    after,
+    an_instance,
+    runs_apart,
+)
+
+MINUTE = 60_000
+RUN = a_run()
+MINE = an_instance(RUN)
+RUNNING, FAIL = 2, -1
+
+
+def started(*runs: Run) -> Ledger:
+    return a_ledger(
+        a_claim(*runs, service=SERVICE),
+        *(a_triggered(run, f"3377-{number}") for number, run in enumerate(runs, start=1)),
+    )
+
+
+def cancelled(
+    service: FakeService, ledger: Ledger | None = None, *runs: Run, **more: Any
+) -> list[events.Cancelled | NotCancelled]:
+    ledger = started(RUN) if ledger is None else ledger
+    look = a_look(service, ledger, *(runs or (RUN,)), **more)
+    return asyncio.run(cancel(list(ledger.records.values()), look))
+
+
+def reason(service: FakeService, *more: Any, **others: Any) -> str:
+    (one,) = cancelled(service, *more, **others)
+    assert isinstance(one, NotCancelled)
+    assert service.cancelled == []
+    return one.reason
+
+
+def test_the_runs_own_instance_is_cancelled_and_the_answer_recorded() -> None:
+    service = FakeService([MINE], answer=Cancelled(code=62104, message="it has ended"))
+    (event,) = cancelled(service)
+    assert isinstance(event, events.Cancelled)
+    assert (event.run, event.code, event.message, event.claim) == (
+        RUN.id,
+        62104,
+        "it has ended",
+        "c1",
+    )
+    assert service.cancelled == ["3377-1"]
+    assert service.asked == ["search 3377"]
+
+
+def newer(status: int) -> Instance:
+    return an_instance(RUN, status=status, created=after(NOW, 10 * MINUTE))
+
+
+def test_a_strangers_instance_under_the_id_is_never_hit() -> None:
+    why = reason(FakeService([MINE, newer(RUNNING)]))
+    assert why == (
+        "a cancellation could hit another instance (others have the id 3377-1 as well): cancel it "
+        "by hand"
+    )
+    assert "was not created when the run was started" in reason(FakeService([newer(RUNNING)]))
+
+
+def test_one_that_has_ended_cannot_be_hit() -> None:
+    service = FakeService([MINE, newer(FAIL)])
+    (event,) = cancelled(service)
+    assert isinstance(event, events.Cancelled)
+
+
+def test_two_rows_of_which_nobody_can_tell_the_runs_are_left_alone() -> None:
+    twins = FakeService([MINE, replace(MINE, parameters=None)])
+    assert "others have the id" in reason(twins)
+    unlike = FakeService([MINE, replace(MINE, parameters=None, status=FAIL)])
+    assert "several instances have its id" in reason(unlike)
+
+
+def test_where_the_search_shows_none_the_id_is_asked_for() -> None:
+    hidden = FakeService(got=lambda *_: MINE)
+    (event,) = cancelled(hidden)
+    assert isinstance(event, events.Cancelled)
+    assert hidden.asked == ["search 3377", "get 3377-1"]
+    assert reason(FakeService()) == "the service shows no instance 3377-1"
+
+
+def test_an_instance_that_waits_for_its_time_may_be_unlisted() -> None:
+    waiting = a_run(trigger_time=after(NOW, 10 * MINUTE))
+    service = FakeService()
+    (event,) = cancelled(service, started(waiting), waiting, now=after(NOW, MINUTE))
+    assert isinstance(event, events.Cancelled)
+    assert service.cancelled == ["3377-1"]
+
+
+def test_nothing_is_cancelled_where_the_search_was_not_whole() -> None:
+    assert reason(FakeService([MINE], broken={3377})) == "HTTP 502"
+
+
+def test_another_service_is_not_asked_to_cancel() -> None:
+    service = FakeService([MINE])
+    why = reason(service, environment=with_gateway(user_id="u2"))
+    assert why.startswith("it was claimed for another service than is configured")
+    assert service.asked == []
+
+
+def test_one_that_cannot_be_cancelled_does_not_keep_the_others() -> None:
+    runs = runs_apart(3)
+    rows = [an_instance(run, f"3377-{number}") for number, run in enumerate(runs, start=1)]
+    service = FakeService([rows[0], rows[2]])
+    found = cancelled(service, started(*runs), *runs)
+    assert [isinstance(one, NotCancelled) for one in found] == [False, True, False]
+    assert sorted(service.cancelled) == ["3377-1", "3377-3"]
+
+
+def test_a_run_whose_flow_nobody_knows_is_left_alone() -> None:
+    ledger = started(RUN)
+    record = msgspec.structs.replace(ledger.records[RUN.id], flow_id=None)
+    (one,) = asyncio.run(cancel([record], a_look(FakeService([MINE]), ledger, RUN)))
+    assert one == NotCancelled(run=RUN.id, reason="the ledger does not say its flow")

@@ -1,0 +1,327 @@
+"""Which of the instances that have a run's id is the run's, and how it fares."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.apply.evidence import author
+from reconciler.apply.instances import Told, only_this_one_runs, tell
+from reconciler.apply.ports import Instance
+from reconciler.ledger import Event, Ledger, events
+from reconciler.ledger.statuses import FINAL, status_name
+from reconciler.model import ClaimId, InstanceId, Run, RunId
+from tests.apply.service import SERVICE, FakeService, a_look
+from tests.building import (
+    NOW,
+    a_claim,
+    a_ledger,
+    a_resolved,
+    a_run,
+    a_triggered,
+    after,
+    an_instance,
+    an_unknown,
+)
+
+SECOND, MINUTE = 1_000, 60_000
+NAME = "RECONCILER_RUN"
+RUN = a_run()
+AGAIN = replace(RUN, attempt=2)  # the same in everything, and under the same id here
+TWIN = a_run("twin", parameters=(("REPLACE", "twin"),))
+SUCCESS, RUNNING, FAIL = 1, 2, -1
+STATUSES = tuple(range(-1, 11))
+
+
+def start(run: Run, claim: str = "c1", at: int = 0, **more: Any) -> list[Event]:
+    """Claimed so many milliseconds after NOW, and started within half a second, as `3377-1`."""
+    made = a_claim(run, claim=claim, at=after(NOW, at), service=SERVICE, **more)
+    text = a_claim(at=after(NOW, at + 500)).at
+    return [made, a_triggered(run, "3377-1", claim, at=text)]
+
+
+def row(at: int | None = 0, status: int | None = RUNNING, **more: Any) -> Instance:
+    """What is listed under the id, created so many milliseconds after NOW."""
+    stamp = None if at is None else after(NOW, at)
+    return an_instance(RUN, status=status, created=stamp, created_latest=stamp, **more)
+
+
+def told(ledger: Ledger, *listed: Instance, run: Run = RUN) -> Told:
+    record = ledger.records[run.id]
+    look = a_look(FakeService(), ledger, RUN, TWIN)
+    return tell(record, record.starts[0], listed, look.known, look.suspect)
+
+
+ALONE = a_ledger(*start(RUN))
+
+
+# The only one
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_the_one_row_that_is_listed_says_how_the_run_fares(status: int) -> None:
+    assert told(ALONE, row(status=status)) == Told(status=status, mine=row(status=status))
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"at": None},
+        {"at": -4 * MINUTE},
+        {"at": 15 * SECOND},
+        {"flow_id": None},
+        {"trigger_time": None},
+        {"parameters": None},
+        {"parameters": (*RUN.parameters, ("DEFAULT", "1"))},
+        {"parameters": (("replace", "DDEE"),)},
+    ],
+    ids=repr,
+)
+def test_the_one_row_counts_however_the_service_shows_it(odd: dict[str, Any]) -> None:
+    assert told(ALONE, row(**odd)).status == RUNNING
+
+
+@pytest.mark.parametrize("at", [-5 * MINUTE - 1, 15 * SECOND + 501], ids=["older", "newer"])
+@pytest.mark.parametrize("status", [RUNNING, FAIL])
+def test_a_row_that_was_not_created_when_the_run_was_started_tells_nothing(
+    at: int, status: int
+) -> None:
+    """As where somebody else's instance has the id, and only the newest of an id is listed."""
+    found = told(ALONE, row(at, status))
+    assert found == Told(
+        reason="what is listed under its id was not created when the run was started: 3377-1",
+        for_good=status == FAIL,
+    )
+
+
+def test_a_row_of_another_flow_or_another_id_tells_nothing() -> None:
+    assert told(ALONE, row(flow_id=12)).status is None
+    assert told(ALONE, replace(row(), id=InstanceId("3377-2"))).status is None
+    assert told(ALONE).status is None
+
+
+def test_a_row_with_other_values_than_were_sent_tells_nothing() -> None:
+    found = told(ALONE, row(status=FAIL, parameters=(("REPLACE", "hers"),)))
+    assert (found.status, found.mine, found.for_good) == (None, None, True)
+    assert "another one than the run's" in found.reason
+
+
+def test_a_persons_word_counts_more_than_the_age_of_an_instance() -> None:
+    ledger = a_ledger(a_claim(RUN), an_unknown(RUN), a_resolved(RUN, "3377-1"))
+    for at in (-60 * MINUTE, 60 * MINUTE):
+        assert told(ledger, row(at, SUCCESS)).status == SUCCESS
+
+
+# Somebody else's beside it
+
+
+@pytest.mark.parametrize("hers", [FAIL, RUNNING])
+def test_another_row_that_is_older_or_newer_than_the_run_is_left_out(hers: int) -> None:
+    for at in (-6 * MINUTE, MINUTE):
+        for listed in ((row(status=SUCCESS), row(at, hers)), (row(at, hers), row(status=SUCCESS))):
+            assert told(ALONE, *listed) == Told(status=SUCCESS, mine=row(status=SUCCESS))
+
+
+def test_rows_of_one_time_are_told_apart_only_by_what_was_sent() -> None:
+    mine, hers = row(status=SUCCESS), row(status=FAIL)
+    found = told(ALONE, mine, hers)
+    assert (found.status, found.for_good) == (None, True)
+    assert told(ALONE, mine, row(status=RUNNING)).for_good is False
+    hers = replace(hers, parameters=(("REPLACE", "hers"),))
+    assert told(ALONE, mine, hers) == Told(status=SUCCESS, mine=mine)
+
+
+def test_rows_that_agree_in_their_status_tell_it_and_not_which_is_the_runs() -> None:
+    assert told(ALONE, row(), row(SECOND)) == Told(status=RUNNING)
+    assert told(ALONE, row(status=None), row(SECOND, None)) == Told(status=None)
+
+
+def test_what_was_seen_before_the_claim_is_left_out() -> None:
+    stamp = after(NOW, -30 * SECOND)
+    before = (events.Seen(id=row().id, created=stamp),)
+    looked = a_claim(at=after(NOW, -2 * SECOND)).at
+    seen = a_ledger(*start(RUN, before=before, looked_at=looked))
+    old = row(-30 * SECOND, FAIL)
+    assert told(ALONE, old, row()).status is None
+    assert told(seen, old, row()) == Told(status=RUNNING, mine=row())
+    assert told(seen, old).status is None
+    too_close = a_claim(at=after(NOW, -500)).at  # in one second with the claim
+    assert told(a_ledger(*start(RUN, before=before, looked_at=too_close)), old).status == FAIL
+
+
+# The nonce
+
+
+def signed(run: RunId, claim: str, at: int | None, status: int) -> Instance:
+    pair = (NAME, author(run, ClaimId(claim)))
+    return row(at, status, parameters=(*RUN.parameters, pair))
+
+
+def test_the_nonce_tells_the_runs_row_from_all_others() -> None:
+    ledger = a_ledger(
+        *start(RUN, "c1", correlation=NAME), *start(AGAIN, "c2", 1_000, correlation=NAME)
+    )
+    first, second = signed(RUN.id, "c1", None, FAIL), signed(AGAIN.id, "c2", None, SUCCESS)
+    for listed in ((first, second), (second, first)):
+        assert told(ledger, *listed) == Told(status=FAIL, mine=first)
+        assert told(ledger, *listed, run=AGAIN) == Told(status=SUCCESS, mine=second)
+    assert told(ledger, second).status is None
+    assert told(ledger, first, run=AGAIN).status is None
+
+
+def test_a_row_with_the_nonce_of_a_claim_that_is_not_known_to_have_started_is_not_the_runs() -> (
+    None
+):
+    other = a_claim(TWIN, claim="c9", service=SERVICE, correlation=NAME)
+    ledger = a_ledger(*start(RUN, correlation=NAME), other)
+    assert told(ledger, signed(TWIN.id, "c9", 0, FAIL)).status is None
+    mine, theirs = row(parameters=None), signed(TWIN.id, "c9", 0, FAIL)
+    assert told(ledger, mine, theirs) == Told(status=RUNNING, mine=mine)
+
+
+def test_several_rows_with_the_nonce_tell_only_what_they_agree_in() -> None:
+    ledger = a_ledger(*start(RUN, correlation=NAME))
+    one, other = signed(RUN.id, "c1", 0, FAIL), signed(RUN.id, "c1", SECOND, SUCCESS)
+    assert told(ledger, one, replace(other, status=FAIL)) == Told(status=FAIL)
+    found = told(ledger, one, other)
+    assert (found.status, found.for_good) == (None, True)
+    assert found.reason.startswith("several instances carry its nonce")
+
+
+# Attempts and twins that share an id
+
+ATTEMPTS = a_ledger(*start(RUN), *start(AGAIN, "c2", 10 * MINUTE))
+
+
+def test_of_two_attempts_each_has_its_own_row() -> None:
+    first, second = row(status=FAIL), row(10 * MINUTE, RUNNING)
+    for listed in ((first, second), (second, first)):
+        assert told(ATTEMPTS, *listed) == Told(status=FAIL, mine=first)
+        assert told(ATTEMPTS, *listed, run=AGAIN) == Told(status=RUNNING, mine=second)
+
+
+def test_where_only_the_newest_row_is_listed_it_is_the_second_attempts() -> None:
+    newest = row(10 * MINUTE, SUCCESS)
+    assert told(ATTEMPTS, newest, run=AGAIN) == Told(status=SUCCESS, mine=newest)
+    assert told(ATTEMPTS, newest).status is None
+
+
+def test_where_only_the_first_row_is_listed_it_is_not_the_second_attempts() -> None:
+    """The second may not be listed yet."""
+    first = row(status=FAIL)
+    assert told(ATTEMPTS, first) == Told(status=FAIL, mine=first)
+    assert told(ATTEMPTS, first, run=AGAIN).status is None
+
+
+def test_attempts_right_after_one_another_are_told_apart_by_what_stood_there() -> None:
+    """Their rows would fit both, by their age."""
+    stamp = after(NOW, SECOND)
+    second = start(
+        AGAIN,
+        "c2",
+        12 * SECOND,
+        before=(events.Seen(id=row().id, created=stamp),),
+        looked_at=a_claim(at=after(NOW, 10 * SECOND)).at,
+    )
+    ledger = a_ledger(*start(RUN, at=SECOND), *second)
+    rows = row(SECOND, FAIL), row(12 * SECOND, RUNNING)
+    assert told(ledger, *rows) == Told(status=FAIL, mine=rows[0])
+    assert told(ledger, *rows, run=AGAIN) == Told(status=RUNNING, mine=rows[1])
+    assert told(ledger, rows[1]).status is None
+    assert told(ledger, rows[0], run=AGAIN).status is None
+    strange = row(13 * SECOND, SUCCESS)  # what came after the second claim is not the first's
+    assert told(ledger, *rows, strange) == Told(status=FAIL, mine=rows[0])
+
+
+def test_attempts_a_minute_apart_are_told_apart_by_what_only_the_first_can_have_made() -> None:
+    """Where nobody looked before the second claim, and the first row would fit both."""
+    ledger = a_ledger(*start(RUN), *start(AGAIN, "c2", MINUTE))
+    rows = row(status=FAIL), row(MINUTE, RUNNING)
+    assert told(ledger, *rows) == Told(status=FAIL, mine=rows[0])
+    assert told(ledger, *rows, run=AGAIN) == Told(status=RUNNING, mine=rows[1])
+    assert told(ledger, rows[0], run=AGAIN).status is None
+
+
+def test_twins_of_one_moment_are_told_apart_by_what_was_sent() -> None:
+    ledger = a_ledger(*start(RUN), *start(TWIN, "c2", 200))
+    rows = row(status=FAIL), row(parameters=TWIN.parameters, status=SUCCESS)
+    assert told(ledger, *rows).status == FAIL
+    assert told(ledger, *rows, run=TWIN).status == SUCCESS
+
+
+def test_rows_that_fit_two_runs_alike_tell_nothing() -> None:
+    ledger = a_ledger(*start(RUN), *start(TWIN, "c2", 200))
+    rows = row(parameters=None, status=FAIL), row(parameters=None, status=SUCCESS)
+    for run in (RUN, TWIN):
+        found = told(ledger, *rows, run=run)
+        assert (found.status, found.for_good) == (None, True)
+        assert "two cannot be told apart" in found.reason
+    assert told(ledger, rows[0]).status is None
+    assert told(ledger, rows[0], run=TWIN).status is None
+
+
+# Whatever is listed
+
+listings = st.lists(
+    st.builds(
+        row,
+        st.sampled_from([None, -6 * MINUTE, 0, 12 * SECOND, MINUTE, 10 * MINUTE]),
+        st.sampled_from([FAIL, SUCCESS, RUNNING]),
+        parameters=st.sampled_from([None, RUN.parameters, TWIN.parameters]),
+    ),
+    max_size=4,
+)
+LEDGERS = st.sampled_from([ALONE, ATTEMPTS, a_ledger(*start(RUN), *start(TWIN, "c2", 200))])
+
+
+@given(LEDGERS, listings, st.data())
+def test_the_order_of_the_rows_decides_nothing(
+    ledger: Ledger, listed: list[Instance], data: st.DataObject
+) -> None:
+    shuffled = data.draw(st.permutations(listed))
+    one, other = told(ledger, *listed), told(ledger, *shuffled)
+    assert (one.status, one.for_good) == (other.status, other.for_good)
+
+
+@given(LEDGERS, listings)
+def test_a_status_is_one_that_is_listed_for_a_row_that_the_run_can_have_made(
+    ledger: Ledger, listed: list[Instance]
+) -> None:
+    found = told(ledger, *listed)
+    possible = [
+        one
+        for one in listed
+        if one.created is None or after(NOW, -5 * MINUTE) <= one.created <= after(NOW, 15_500)
+    ]
+    assert found.status is None or found.status in {one.status for one in possible}
+    if found.mine is not None:
+        assert found.mine in possible
+        assert found.status == found.mine.status
+    if found.for_good:
+        assert found.reason
+
+
+@given(listings, st.sampled_from([ATTEMPTS, a_ledger(*start(RUN), *start(TWIN, "c2", 200))]))
+def test_no_row_is_certainly_that_of_two_runs(listed: list[Instance], ledger: Ledger) -> None:
+    first, second = (told(ledger, *listed, run=ledger_run) for ledger_run in runs_of(ledger))
+    if first.mine is not None and second.mine is not None:
+        assert first.mine != second.mine
+
+
+def runs_of(ledger: Ledger) -> list[Run]:
+    return [run for run in (RUN, AGAIN, TWIN) if run.id in ledger.records]
+
+
+# Whom a cancellation hits
+
+
+@pytest.mark.parametrize("status", [*STATUSES, None])
+def test_a_cancellation_can_hit_whatever_else_has_the_id_and_has_not_ended(
+    status: int | None,
+) -> None:
+    mine, other = row(), row(MINUTE, status)
+    ended = status is not None and status_name(status) in FINAL
+    assert only_this_one_runs(mine, [mine, other]) is ended
+    assert only_this_one_runs(mine, [mine])

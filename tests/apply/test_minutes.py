@@ -1,0 +1,115 @@
+"""Looking at a minute before the claim: whose, in how few searches, and how much is kept."""
+
+import asyncio
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.apply.evidence import search_window
+from reconciler.apply.minutes import MOST_SEEN, Before, look_before, shares_a_minute
+from reconciler.apply.ports import Instance
+from reconciler.ledger import Event, events
+from reconciler.model import EpochMs, InstanceId, Run
+from tests.apply.service import FakeService, a_look, with_gateway
+from tests.building import (
+    EIGHT,
+    NOW,
+    a_claim,
+    a_ledger,
+    a_run,
+    a_triggered,
+    after,
+    an_instance,
+)
+
+MINUTE, DAY = 60_000, 86_400_000
+RUN = a_run()
+
+
+def shares(run: Run, *recorded: Event, **more: Any) -> bool:
+    return shares_a_minute(run, a_look(FakeService(), a_ledger(*recorded), **more))
+
+
+def test_a_run_that_is_the_first_of_its_kind_and_minute_is_not_looked_for() -> None:
+    assert not shares(RUN)
+    next_minute = a_run("other", trigger_time=after(EIGHT, MINUTE))
+    assert not shares(RUN, a_claim(next_minute), a_triggered(next_minute))
+    assert not shares(RUN, a_claim(a_run("other")))
+
+
+@pytest.mark.parametrize("more", [{"attempt": 2}, {"revision": 2}, {"duplicate_of": "old"}])
+def test_an_attempt_a_revision_or_a_duplicate_shares_a_minute(more: dict[str, Any]) -> None:
+    assert shares(replace(RUN, **more))
+
+
+def test_so_does_a_run_beside_another_one() -> None:
+    assert shares(RUN, environment=with_gateway(same_minute_allowed=True))
+    other = a_run("other", trigger_time=after(EIGHT, 59_000))
+    assert shares(RUN, a_claim(other), a_triggered(other))
+
+
+def looked(service: FakeService, *runs: Run) -> Before | None:
+    look = a_look(service, a_ledger())
+    return asyncio.run(look_before(runs, look, lambda: after(NOW, 7)))
+
+
+def test_everything_that_stands_in_the_minutes_is_kept_once_with_its_stamp() -> None:
+    rows = [
+        an_instance(RUN, "a"),
+        an_instance(RUN, "a", status=4),
+        an_instance(RUN, "b", created=None),
+        an_instance(RUN, "far", trigger_time=after(EIGHT, 10 * MINUTE)),
+        an_instance(RUN, "c", flow_id=12),
+    ]
+    other = a_run("other", flow_id=12)
+    assert looked(FakeService(rows), RUN, other) == Before(
+        seen=(
+            events.Seen(id=InstanceId("a"), created=NOW),
+            events.Seen(id=InstanceId("b")),
+            events.Seen(id=InstanceId("c"), created=NOW),
+        ),
+        at=after(NOW, 7),
+    )
+
+
+def test_more_than_a_claim_can_hold_is_not_kept_at_all() -> None:
+    rows = [an_instance(RUN, f"{number}") for number in range(MOST_SEEN + 1)]
+    assert looked(FakeService(rows), RUN) is None
+    kept = looked(FakeService(rows[:-1]), RUN)
+    assert kept is not None
+    assert len(kept.seen) == MOST_SEEN
+
+
+class Searching(FakeService):
+    """Remembers the windows that were searched."""
+
+    async def search(
+        self, flow_id: int, from_time: EpochMs, to_time: EpochMs
+    ) -> tuple[Instance, ...]:
+        self.asked.append(f"{flow_id} {from_time} {to_time}")
+        return ()
+
+
+@given(st.lists(st.tuples(st.integers(1, 2), st.integers(0, 5 * DAY)), min_size=1, max_size=8))
+def test_every_minute_is_searched_wholly_in_windows_that_are_far_apart(
+    times: list[tuple[int, int]],
+) -> None:
+    runs = [
+        a_run(f"run-{number}", flow_id=flow, trigger_time=after(EIGHT, offset))
+        for number, (flow, offset) in enumerate(times)
+    ]
+    service = Searching()
+    assert looked(service, *runs) is not None
+    windows = [tuple(map(int, one.split())) for one in service.asked]
+    for run in runs:
+        start, end = search_window(run.trigger_time)
+        assert any(
+            flow == run.flow_id and first <= start and end <= last for flow, first, last in windows
+        )
+    for flow in (1, 2):
+        mine = sorted((first, last) for one, first, last in windows if one == flow)
+        assert all(later - last > DAY for (_, last), (later, _) in pairwise(mine))

@@ -1,0 +1,189 @@
+"""Settling runs in doubt: when a search proves absence, and whom it asks."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from reconciler.apply.evidence import BY_AGREEMENT, BY_NONCE, author
+from reconciler.apply.ports import Instance
+from reconciler.apply.settle import Doubt, settle
+from reconciler.apply.start import Outcome
+from reconciler.ledger import Event, Ledger, events
+from reconciler.model import ClaimId, EpochMs, Run
+from reconciler.plan import Action, PlannedRun
+from tests.apply.service import LATER, SERVICE, SETTLE_SECONDS, FakeService, a_look, with_gateway
+from tests.building import (
+    CLAIM_MS,
+    NOW,
+    a_claim,
+    a_ledger,
+    a_run,
+    after,
+    an_instance,
+    an_unknown,
+)
+
+SECOND = 1_000
+SETTLE_MS = int(SETTLE_SECONDS * SECOND)
+NAME = "RECONCILER_RUN"
+RUN = a_run()
+MINE = an_instance(RUN)
+
+
+def in_doubt(*runs: Run, **more: Any) -> list[Event]:
+    claim = a_claim(*runs, **({"service": SERVICE} | more))
+    return [claim, *(an_unknown(run) for run in runs)]
+
+
+def settled(
+    service: FakeService, *runs: Run, ledger: Ledger | None = None, **more: Any
+) -> list[Outcome | Doubt]:
+    runs = runs or (RUN,)
+    ledger = ledger or a_ledger(*in_doubt(*runs))
+    doubts = [
+        PlannedRun(
+            id=run.id,
+            action=Action.RESOLVE,
+            reason="in doubt",
+            flow_id=run.flow_id,
+            trigger_time=run.trigger_time,
+            parameters=run.parameters,
+            digest=run.digest,
+            place=run.place,
+            run=run,
+            record=ledger.records[run.id],
+        )
+        for run in runs
+    ]
+    return asyncio.run(settle(doubts, a_look(service, ledger, *runs, **more)))
+
+
+def doubt(service: FakeService, *runs: Run, **more: Any) -> Doubt:
+    (found,) = settled(service, *runs, **more)
+    assert isinstance(found, Doubt)
+    return found
+
+
+def test_an_instance_that_alone_is_possible_and_agrees_is_recorded_as_inferred() -> None:
+    (found,) = settled(FakeService([MINE]))
+    assert isinstance(found, events.Triggered)
+    assert (found.flow_instance_id, found.claim, found.inferred) == ("3377-1", "c1", True)
+    assert found.evidence["recognisedBy"] == BY_AGREEMENT
+
+
+def signed(run: Run, instance: str = "3377-1") -> Instance:
+    pair = (NAME, author(run.id, ClaimId("c1")))
+    return an_instance(run, instance, parameters=(*run.parameters, pair))
+
+
+def test_an_instance_that_carries_the_nonce_is_recorded_as_certain() -> None:
+    ledger = a_ledger(*in_doubt(RUN, correlation=NAME))
+    (found,) = settled(FakeService([signed(RUN)]), ledger=ledger)
+    assert isinstance(found, events.Triggered)
+    assert (found.inferred, found.evidence["recognisedBy"]) == (False, BY_NONCE)
+
+
+@pytest.mark.parametrize(
+    ("passed", "absent"),
+    [(0, False), (CLAIM_MS + SETTLE_MS - 1, False), (CLAIM_MS + SETTLE_MS, True)],
+)
+def test_absence_is_certain_once_a_started_instance_would_have_shown_up(
+    passed: int, *, absent: bool
+) -> None:
+    (found,) = settled(FakeService(), now=after(NOW, passed))
+    if absent:
+        assert isinstance(found, events.Absent)
+        assert found.claim == "c1"
+    else:
+        assert isinstance(found, Doubt)
+        assert found.decided_at == after(NOW, CLAIM_MS + SETTLE_MS)
+
+
+def test_an_instance_that_waits_for_its_time_need_not_be_listed() -> None:
+    waits = a_run(trigger_time=after(NOW, 10 * CLAIM_MS))
+    found = doubt(FakeService(), waits, now=after(NOW, 5 * CLAIM_MS))
+    assert "its trigger time still lies ahead" in found.reason
+    assert found.decided_at == after(waits.trigger_time, SETTLE_MS)
+
+
+def test_a_claim_of_a_clock_that_was_set_back_is_over_when_it_has_lapsed() -> None:
+    """And since its own stamp is of that clock, no instance is too old for it."""
+    ahead = a_ledger(*in_doubt(RUN, at=after(NOW, 3_600 * SECOND)))
+    assert isinstance(doubt(FakeService(), ledger=ahead, now=after(NOW, CLAIM_MS)), Doubt)
+    lapsed = {ClaimId("c1"): after(NOW, CLAIM_MS)}
+    now = after(NOW, CLAIM_MS + SETTLE_MS)
+    (found,) = settled(FakeService(), ledger=ahead, lapsed=lapsed, now=now)
+    assert isinstance(found, events.Absent)
+    old = doubt(FakeService([MINE]), ledger=ahead, lapsed=lapsed, now=now)
+    assert old.reason.startswith("what may be its instance cannot be recognised")
+
+
+def test_a_search_that_was_not_whole_settles_nothing() -> None:
+    service = FakeService(broken={3377})
+    assert (doubt(service).reason, doubt(service).decided_at) == ("HTTP 502", None)
+    early = doubt(service, now=NOW)
+    assert early.decided_at == after(NOW, CLAIM_MS + SETTLE_MS)
+
+
+def test_another_service_is_not_asked() -> None:
+    service = FakeService()
+    found = doubt(service, environment=with_gateway(user_id="u2"))
+    assert found.reason.endswith("put back gateway.userId: u1")
+    assert (found.decided_at, service.asked) == (None, [])
+
+
+def test_two_runs_in_doubt_are_not_given_one_instance() -> None:
+    twin = a_run("twin")
+    both = settled(FakeService([MINE]), RUN, twin)
+    assert all(isinstance(one, Doubt) and one.decided_at is None for one in both)
+
+
+def test_two_runs_whose_nonces_stand_in_two_rows_of_one_id_are_both_found() -> None:
+    twin = a_run("twin", parameters=())
+    ledger = a_ledger(*in_doubt(RUN, twin, correlation=NAME))
+    both = settled(FakeService([signed(RUN), signed(twin)]), RUN, twin, ledger=ledger)
+    assert [isinstance(one, events.Triggered) and one.inferred for one in both] == [False, False]
+    assert all(isinstance(one, events.Triggered) for one in both)
+
+
+# How to recognise an instance of a claim
+
+
+def suspected(*recorded: Event, **more: Any) -> Any:
+    ledger = a_ledger(*recorded)
+    look = a_look(FakeService(), ledger, RUN, **more)
+    return look.suspect(ledger.records[RUN.id], ClaimId("c1"))
+
+
+def test_the_parameter_that_carried_the_nonce_is_the_claims_own() -> None:
+    other = with_gateway(correlation_parameter="OTHER")
+    assert suspected(*in_doubt(RUN, correlation=NAME), environment=other).correlation == NAME
+    assert suspected(*in_doubt(RUN), environment=other).correlation is None
+    older = in_doubt(RUN, service=None)  # of before claims named it
+    assert suspected(*older, environment=other).correlation == "OTHER"
+
+
+def test_what_is_known_of_a_claim_makes_its_suspect() -> None:
+    suspect = suspected(*in_doubt(RUN), environment=with_gateway(stamp_slack=60))
+    assert (suspect.claimed_at, suspect.slack) == (NOW, 60_000)
+    assert suspect.parameters == RUN.parameters
+    lapsed = suspected(*in_doubt(RUN), lapsed={ClaimId("c1"): EpochMs(LATER)})
+    assert lapsed.claimed_at is None
+    changed = a_ledger(*in_doubt(a_run(parameters=())))
+    look = a_look(FakeService(), changed, RUN)
+    (record,) = changed.records.values()
+    found = look.suspect(record, ClaimId("c1"))
+    assert found is not None
+    assert found.parameters is None
+
+
+@pytest.mark.parametrize(("before", "counts"), [(1_000, True), (999, False), (-1, False)])
+def test_what_stood_there_counts_if_a_second_lies_between_the_look_and_the_claim(
+    before: int, *, counts: bool
+) -> None:
+    seen = events.Seen(id=MINE.id, created=NOW)
+    looked = a_claim(at=after(NOW, -before)).at
+    suspect = suspected(*in_doubt(RUN, before=(seen,), looked_at=looked))
+    assert suspect.before == ({seen} if counts else frozenset())
+    assert suspected(*in_doubt(RUN, before=(seen,))).before == frozenset()

@@ -1,0 +1,259 @@
+"""A person settles a run: what is believed, and what is refused with what to do instead."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+import pytest
+
+from reconciler.apply.ports import Appended, Gateway, Instance, Landed, Snapshot
+from reconciler.configuration import Environment
+from reconciler.errors import RefusedError
+from reconciler.ledger import Event, Ledger, Record, RunState
+from reconciler.model import EpochMs, InstanceId, Run
+from reconciler.resolve import Decision, resolve
+from tests.apply.service import ENVIRONMENT, LATER, SERVICE, with_gateway
+from tests.building import (
+    EIGHT,
+    NOW,
+    a_claim,
+    a_ledger,
+    a_run,
+    a_triggered,
+    after,
+    an_absent,
+    an_instance,
+    an_unknown,
+    declared,
+)
+
+SECOND, MINUTE = 1_000, 60_000
+RUN = a_run(trigger_time=after(EIGHT, 7_250))
+MINE = an_instance(RUN)
+
+
+@dataclass
+class FakeBranch:
+    """A branch that takes every push."""
+
+    ledger: Ledger
+    environment: Environment = ENVIRONMENT
+    appended: list[Event] = field(default_factory=list)
+
+    async def fetch(self) -> Snapshot:
+        return Snapshot(
+            commit="8c6cf7a",
+            environment=self.environment,
+            declared=declared(RUN),
+            ledger=self.ledger,
+        )
+
+    async def append(self, base: Snapshot, events: Sequence[Event], message: str) -> Appended:
+        assert "[skip ci]" in message
+        self.appended += events
+        self.ledger = base.ledger.extended(events)
+        return Landed(snapshot=await self.fetch())
+
+
+@dataclass
+class Knowing:
+    """A service that knows instances by their ids."""
+
+    known: dict[str, Instance]
+    now: EpochMs
+
+    async def current_time(self) -> EpochMs:
+        return self.now
+
+    async def instance(self, instance: InstanceId) -> Instance | None:
+        return self.known.get(instance)
+
+
+class StoppedClock:
+    def elapsed(self) -> float:
+        return 0.0
+
+    def wall(self) -> EpochMs:
+        raise AssertionError("nothing is decided by the local idea of the time")
+
+
+def in_doubt(run: Run = RUN) -> list[Event]:
+    return [a_claim(run, service=SERVICE), an_unknown(run)]
+
+
+def resolved(
+    ledger: Ledger,
+    triggered: str | None = "3377-1",
+    *,
+    run: Run = RUN,
+    shown: Instance = MINE,
+    environment: Environment = ENVIRONMENT,
+    now: EpochMs = LATER,
+    **more: Any,
+) -> Record:
+    @asynccontextmanager
+    async def open_gateway(_: Environment) -> AsyncIterator[Gateway]:
+        yield cast("Gateway", Knowing({shown.id: shown}, now))
+
+    decision = Decision(
+        run=run.id,
+        triggered=None if triggered is None else InstanceId(triggered),
+        by="Ana Lima <ana@example.com>",
+        **more,
+    )
+    branch = FakeBranch(ledger, environment)
+    return asyncio.run(resolve(decision, branch, open_gateway, StoppedClock()))
+
+
+def refusal(*arguments: Any, **more: Any) -> str:
+    with pytest.raises(RefusedError) as caught:
+        resolved(*arguments, **more)
+    return str(caught.value)
+
+
+def test_a_run_in_doubt_is_given_the_instance_that_a_person_has_seen() -> None:
+    record = resolved(a_ledger(*in_doubt()))
+    assert (record.state(LATER), record.instances) == (RunState.TRIGGERED, ("3377-1",))
+    assert resolved(a_ledger(*in_doubt()), None).state(LATER) is RunState.PENDING
+
+
+# Another service
+
+
+@pytest.mark.parametrize("triggered", ["3377-1", None])
+@pytest.mark.parametrize(
+    ("more", "back"),
+    [
+        ({"user_id": "u2"}, "(gateway.userId is u2); put back gateway.userId: u1"),
+        ({"org_id": "o2"}, "(gateway.orgId is o2); put back gateway.orgId: o1"),
+        (
+            {"url": "https://a.test", "user_id": "u2"},
+            (
+                "(gateway.url is https://a.test, gateway.userId is u2); put back gateway.url: "
+                "http://127.0.0.1:9, gateway.userId: u1"
+            ),
+        ),
+    ],
+)
+def test_what_another_service_knows_settles_nothing(
+    triggered: str | None, more: dict[str, Any], back: str
+) -> None:
+    said = refusal(a_ledger(*in_doubt()), triggered, environment=with_gateway(**more), sure=True)
+    assert said == (
+        f"{RUN.id} cannot be settled: it was claimed for another service than is configured {back}"
+    )
+
+
+def test_a_claim_that_names_no_service_is_settled_by_the_one_that_is_configured() -> None:
+    ledger = a_ledger(a_claim(RUN), an_unknown(RUN))
+    assert resolved(ledger, environment=with_gateway(user_id="u2")).instances == ("3377-1",)
+
+
+# The minute
+
+
+@pytest.mark.parametrize("shown", [0, 7_000, 7_250, 8_000, 59_999])
+def test_an_instance_is_the_runs_by_the_minute_of_its_trigger_time(shown: int) -> None:
+    """A service may cut or round it, and nobody knows how far."""
+    one = replace(MINE, trigger_time=after(EIGHT, shown))
+    for allowed in (False, True):
+        environment = with_gateway(same_minute_allowed=allowed)
+        assert resolved(a_ledger(*in_doubt()), shown=one, environment=environment).instances
+
+
+@pytest.mark.parametrize("shown", [-1, MINUTE, -8 * 60 * MINUTE])
+def test_an_instance_of_another_minute_is_refused(shown: int) -> None:
+    said = refusal(a_ledger(*in_doubt()), shown=replace(MINE, trigger_time=after(EIGHT, shown)))
+    assert "instance 3377-1 has the trigger time" in said
+
+
+def test_a_time_may_be_rounded_to_the_next_minute() -> None:
+    late = a_run(trigger_time=after(EIGHT, 45 * SECOND))
+    shown = replace(MINE, trigger_time=after(EIGHT, MINUTE))
+    assert resolved(a_ledger(*in_doubt(late)), run=late, shown=shown).instances == ("3377-1",)
+
+
+def test_an_instance_that_hides_its_flow_and_time_is_believed_and_one_of_another_flow_not() -> None:
+    hidden = replace(MINE, flow_id=None, trigger_time=None)
+    assert resolved(a_ledger(*in_doubt()), shown=hidden).instances == ("3377-1",)
+    assert refusal(a_ledger(*in_doubt()), shown=replace(MINE, flow_id=12)) == (
+        "instance 3377-1 is of flow 12, and wind of 3377"
+    )
+    assert refusal(a_ledger(*in_doubt()), "3377-9") == "the service knows no instance 3377-9"
+
+
+# Another run's instance
+
+
+def test_an_instance_of_another_minutes_run_is_not_free_and_one_of_the_same_minute_is() -> None:
+    for trigger_time, free in ((after(EIGHT, 59_000), True), (after(EIGHT, MINUTE), False)):
+        other = a_run("other", trigger_time=trigger_time, parameters=())
+        ledger = a_ledger(a_claim(other, claim="c0"), a_triggered(other, claim="c0"), *in_doubt())
+        if free:
+            assert resolved(ledger).instances == ("3377-1",)
+        else:
+            assert refusal(ledger) == "instance 3377-1 is recorded as that of other"
+
+
+# Too early
+
+
+def test_that_nothing_was_started_is_believed_only_once_nothing_can_be_any_more() -> None:
+    ledger = a_ledger(a_claim(RUN, service=SERVICE), an_unknown(RUN))
+    assert refusal(ledger, None, now=after(NOW, SECOND)).startswith("its claim lies ahead until")
+    assert resolved(ledger, None, now=after(NOW, SECOND), sure=True).instances == ()
+    waits = a_run(trigger_time=after(LATER, MINUTE))
+    early = a_ledger(*in_doubt(waits))
+    assert refusal(early, None, run=waits).startswith("its trigger time lies ahead until")
+
+
+# Started twice
+
+
+def twice() -> Ledger:
+    return a_ledger(
+        a_claim(RUN, service=SERVICE),
+        an_absent(RUN),
+        a_claim(RUN, claim="c2", service=SERVICE),
+        a_triggered(RUN, "3377-2", "c2"),
+        a_triggered(RUN, "3377-1", "c1"),
+    )
+
+
+def test_a_run_that_was_started_twice_is_settled_by_one_of_its_instances() -> None:
+    assert twice().records[RUN.id].instances == ("3377-2", "3377-1")
+    record = resolved(twice())
+    assert record.instances == ("3377-1", "3377-2")
+    assert (record.acknowledged, record.started_twice) == (True, False)
+
+
+@pytest.mark.parametrize("triggered", ["3377-9", None])
+def test_a_run_that_was_started_twice_is_not_settled_otherwise(triggered: str | None) -> None:
+    assert refusal(twice(), triggered).startswith(
+        "wind was started twice: as 3377-2 under claim c2 and as 3377-1 under claim c1"
+    )
+
+
+def test_a_choice_stands_and_needs_no_other() -> None:
+    ledger = twice()
+    record = resolved(ledger)
+    assert record.state(LATER) is RunState.TRIGGERED
+    settled = Ledger({**ledger.records, RUN.id: record}, ledger.claims, ledger.length + 1)
+    assert refusal(settled) == "wind is not in doubt: it is triggered"
+
+
+def test_a_late_start_beside_the_newest_claims_doubt_is_settled_like_any_doubt() -> None:
+    ledger = a_ledger(
+        a_claim(RUN, service=SERVICE),
+        an_absent(RUN),
+        a_claim(RUN, claim="c2", service=SERVICE),
+        an_unknown(RUN, "c2"),
+        a_triggered(RUN, "3377-2", "c1"),
+    )
+    not_started = resolved(ledger, None)
+    assert (not_started.state(LATER), not_started.instances) == (RunState.TRIGGERED, ("3377-2",))
+    assert not not_started.started_twice
+    started = resolved(ledger)
+    assert (started.instances, started.started_twice) == (("3377-2", "3377-1"), True)
