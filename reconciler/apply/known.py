@@ -30,11 +30,10 @@ class Known:
         for ledger in ledgers:
             self.claims |= ledger.claims
             for record in ledger.records.values():
+                minute = minute_of(record.flow_id, record.trigger_time)
                 for start in record.starts:
                     self._owners[start.instance].append((record, start))
-                    self._minutes[minute_of(record.flow_id, record.trigger_time)].append(
-                        (record.trigger_time, start)
-                    )
+                    self._minutes[minute].append((record.trigger_time, start))
             for claim in ledger.claims.values():
                 for run, claimed in claim.runs.items():
                     near = claim, run, claimed.flow_id
@@ -60,11 +59,10 @@ class Known:
         They do where a run of the owner's time, of that time or between them has another id.
         """
         first, last = sorted((owner.trigger_time, time))
+        minute = minute_of(owner.flow_id, owner.trigger_time)
         return any(
             start.instance != instance and first <= its_time <= last
-            for its_time, start in self._minutes.get(
-                minute_of(owner.flow_id, owner.trigger_time), ()
-            )
+            for its_time, start in self._minutes.get(minute, ())
         )
 
     def claims_near(self, flow_id: int, time: EpochMs) -> list[tuple[events.Claim, RunId]]:

@@ -45,11 +45,9 @@ def recover_file(options: CommonOptions, file: Path) -> tuple[str, ExitCode]:
         return await recover(lost, await Branch.open(ports))
 
     recovered = asyncio.run(feed())
-    lines = [
-        f"{len(lost)} events in {file}: {recovered.missing} recorded; "
-        f"{len(lost) - recovered.missing} were in the ledger already",
-        *(f"{record.run}: {record.error}" for record in recovered.twice),
-    ]
+    known = len(lost) - recovered.missing
+    lines = [f"{len(lost)} events in {file}: {recovered.missing} recorded; {known} known already"]
+    lines += [f"{record.run}: {record.error}" for record in recovered.twice]
     return "\n".join(lines), ExitCode.IN_DOUBT if recovered.twice else ExitCode.OK
 
 

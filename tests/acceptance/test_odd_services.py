@@ -292,7 +292,8 @@ def test_a_run_in_doubt_is_only_looked_for_at_the_service_that_it_was_claimed_fo
     scene.run("apply", exits=4)
     searched = [one.operation for one in scene.sandbox.requests].count("search")
     before = "u1" if field == "userId" else "o1"
-    scene.push({"reconciler.yaml": configuration(scene.url, **{field: "another"})})
+    changed: Any = {field: "another"}
+    scene.push({"reconciler.yaml": configuration(scene.url, **changed)})
     scene.clock.forward()
     said = scene.run("apply", exits=4)
     assert f"(gateway.{field} is another); put back gateway.{field}: {before}" in said.flat

@@ -79,6 +79,7 @@ class Asking:
     ) -> ports.LookedUp:
         """Look at one half after the other: an answer may be old when it arrives."""
         assert most_requests > 0
+        assert turn >= 0
         await self.step("look up", 0.01, 0.3)
         world, whole = self.world, set[InstanceId]()
         half, found, failure = len(sought) // 2, {}, None
