@@ -4,7 +4,7 @@ The id alone does not tell: the service may give one id to all instances of a fl
 list all of them, or only the newest. Pure.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from reconciler.apply.evidence import (
@@ -23,6 +23,8 @@ from reconciler.ledger.statuses import FINAL, status_name
 from reconciler.model import ClaimId, InstanceId
 
 LEAD_MS = 15_000  # that the stamps of instances may be ahead of the gateway's clock
+
+_AT_ANY_TIME = "9999-12-31T00:00:00Z"
 
 SuspectOf = Callable[[Record, ClaimId | None], Suspect | None]
 
@@ -116,9 +118,9 @@ def _shared_out(
     known: Known,
     suspect_of: SuspectOf,
 ) -> tuple[list[Instance], bool]:
-    """Leave out what must be another recorded start's under the same id; whether that fails."""
+    """Leave out what must be another start's under the same id; whether that fails."""
     contested = False
-    for record, its_start in known.owners(start.instance):
+    for record, its_start in (*known.owners(start.instance), *_open(suspect, start, known)):
         other = suspect_of(record, its_start.claim)
         if other is None or (other.run, other.claim) == (suspect.run, suspect.claim):
             continue
@@ -126,13 +128,20 @@ def _shared_out(
         theirs = _possible(record, its_start, other, listed, known)
         ours_fit = [one for one in mine if not contradicts(suspect, one)]
         theirs_fit = [one for one in theirs if not contradicts(other, one)]
-        if ours_fit and theirs_fit and not any(one in theirs_fit for one in ours_fit):
+        if ours_fit and not any(one in theirs_fit for one in ours_fit):
             mine = ours_fit
         elif len(theirs) == 1 and theirs[0] in mine and len(mine) > 1:
             mine = [one for one in mine if one != theirs[0]]
         elif theirs and all(one in mine for one in theirs):
             contested = True
     return mine, contested
+
+
+def _open(suspect: Suspect, start: Start, known: Known) -> Iterator[tuple[Record, Start]]:
+    """The starts of this minute of which nobody knows whether they took place, and under which id."""
+    for record in known.in_doubt_in(suspect.flow_id, suspect.trigger_time):
+        if (record.run, record.claim) != (suspect.run, suspect.claim):
+            yield record, Start(claim=record.claim, instance=start.instance, at=_AT_ANY_TIME)
 
 
 def _there_before(

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from reconciler.ledger import Ledger, Record, events
-from reconciler.ledger.records import Start
+from reconciler.ledger.records import UNSETTLED, Start
 from reconciler.model import ClaimId, EpochMs, InstanceId, RunId
 from reconciler.times import parse_instant
 
@@ -25,12 +25,15 @@ class Known:
         self._owners: dict[InstanceId, list[tuple[Record, Start]]] = defaultdict(list)
         # By flow and minute: the exact time that was sent, and the start.
         self._minutes: dict[Minute, list[tuple[EpochMs, Start]]] = defaultdict(list)
+        self._open: dict[Minute, list[Record]] = defaultdict(list)
         self._claims: dict[int, list[tuple[events.Claim, RunId, int | None]]] = defaultdict(list)
         self.claims: dict[ClaimId, events.Claim] = {}
         for ledger in ledgers:
             self.claims |= ledger.claims
             for record in ledger.records.values():
                 minute = minute_of(record.flow_id, record.trigger_time)
+                if record.phase in UNSETTLED:
+                    self._open[minute].append(record)
                 for start in record.starts:
                     self._owners[start.instance].append((record, start))
                     self._minutes[minute].append((record.trigger_time, start))
@@ -51,6 +54,10 @@ class Known:
     def starts_in(self, flow_id: int | None, time: EpochMs) -> Sequence[Start]:
         """The starts of the flow that are recorded for that minute."""
         return [start for _, start in self._minutes.get(minute_of(flow_id, time), ())]
+
+    def in_doubt_in(self, flow_id: int | None, time: EpochMs) -> Sequence[Record]:
+        """The runs of the flow and minute of which nobody knows yet whether they were started."""
+        return self._open.get(minute_of(flow_id, time), ())
 
     def tells_apart(self, instance: InstanceId, owner: Record, time: EpochMs) -> bool:
         """Whether a run of that time is known to get another id than the owner's instance has.

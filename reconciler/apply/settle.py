@@ -86,6 +86,13 @@ async def _look_for(planned: PlannedRun, look: Look) -> Outcome | Doubt:
     evidence = evidence_of(suspect, found, began)
     at = format_instant(look.now())
     match finding:
+        case Found(by=by) if by != BY_NONCE and began < record.trigger_time:
+            reason = f"{finding.instance} agrees with it, but while its trigger time lies ahead its"
+            return Doubt(
+                planned=planned,
+                reason=f"{reason} own instance may not be listed yet",
+                decided_at=_decided_at(record, look),
+            )
         case Found():
             return events.Triggered(
                 v=events.VERSION,

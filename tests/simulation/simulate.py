@@ -84,6 +84,7 @@ def simulate(
         runs=declared_runs(rng, same_minute=oddities.same_minute),
         chances=chances or drawn_chances(rng),
         truth=Truth(
+            now=loop.time,
             clock=ServiceTime(drift=rng.uniform(-1e-3, 1e-3), jumps=oddities.jumps),
             oddities=oddities,
         ),

@@ -1,6 +1,6 @@
 """What has really happened, which no applier can see whole."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from reconciler.ledger import Ledger, events
@@ -12,12 +12,15 @@ from tests.simulation.instances import Started
 from tests.simulation.listing import listed
 from tests.simulation.oddities import Oddities
 
+LATE_SECONDS = 40.0  # that a record may be behind the search that it is derived from
+
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Truth:
     """Every instance, whose it is, and what was recorded by the one inference that may err."""
 
     clock: ServiceTime
+    now: Callable[[], float]  # the loop's time
     oddities: Oddities
     started: list[Started] = field(default_factory=list)  # the runs' own
     strangers: list[Started] = field(default_factory=list)  # that others started
@@ -57,13 +60,15 @@ class Truth:
         return found
 
     def _are_alike(self, one: Started, run: RunId, claim: events.Claim) -> bool:
-        """Whether nothing tells the stranger's instance from the run's, which never came to be.
+        """Whether nothing tells the stranger's instance from the run's, which is not to be seen.
 
-        It carries the same, was created after the claim as far as its stamp tells, and the claim
-        was made without a correlation parameter.
+        The run's never came to be, or is not listed yet. The other carries the same, was created
+        after the claim as far as its stamp tells, and the claim was made without a correlation
+        parameter.
         """
         claimed = claim.runs.get(run)
-        if claimed is None or claim.claim in self.correlated or self.of_run(run):
+        hidden = all(own.listed > self.now() - LATE_SECONDS for own in self.of_run(run))
+        if claimed is None or claim.claim in self.correlated or not hidden:
             return False
         if (one.run.digest, one.run.trigger_time) != (claimed.digest, claimed.trigger_time):
             return False
