@@ -138,7 +138,7 @@ def _shared_out(
 
 
 def _open(suspect: Suspect, start: Start, known: Known) -> Iterator[tuple[Record, Start]]:
-    """The starts of this minute of which nobody knows whether they took place, and under which id."""
+    """The starts of this minute of which nobody knows whether, and under which id, they were."""
     for record in known.in_doubt_in(suspect.flow_id, suspect.trigger_time):
         if (record.run, record.claim) != (suspect.run, suspect.claim):
             yield record, Start(claim=record.claim, instance=start.instance, at=_AT_ANY_TIME)

@@ -1,6 +1,6 @@
 """Changes to the protocol, each of which breaks the promise: the simulation must notice all."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -8,17 +8,44 @@ import msgspec
 import pytest
 
 from reconciler import schedule
-from reconciler.apply import branch, evidence, flows, lease, observe, settle, start, watching
-from reconciler.apply.ports import Appended, Connection, Raced, Unknown
+from reconciler.apply import (
+    branch,
+    cancel,
+    evidence,
+    flows,
+    instances,
+    lease,
+    looking,
+    observe,
+    protocol,
+    settle,
+    start,
+    watching,
+)
+from reconciler.apply.evidence import Standing, Suspect
+from reconciler.apply.known import Known
+from reconciler.apply.looking import Look
+from reconciler.apply.ports import Appended, Connection, Instance, Raced, Unknown
 from reconciler.apply.start import Batch
 from reconciler.ledger import Event, Record, RunState, events
 from reconciler.model import EpochMs, Run
-from reconciler.plan import PlannedRun, decide, dependencies, make
+from reconciler.plan import decide, dependencies, make
 from reconciler.plan.attempts import Newest, another_follows
-from reconciler.plan.dependencies import Standing
+from reconciler.plan.dependencies import Standing as DependencyStanding
 from reconciler.plan.values import Decision, FlowCheck
 
 Mutant = Callable[[pytest.MonkeyPatch], None]
+SWITCHES: dict[str, tuple[str, ...]] = {}  # the oddities that a mutant is tried with
+
+
+def among(*switches: str) -> Callable[[Mutant], Mutant]:
+    """Try the mutant on services with these oddities, and not on a mixture."""
+
+    def marked(mutant: Mutant) -> Mutant:
+        SWITCHES[mutant.__name__] = switches
+        return mutant
+
+    return marked
 
 
 # One start
@@ -47,22 +74,18 @@ def ignore_the_lease(patch: pytest.MonkeyPatch) -> None:
 
 
 def believe_absence_before_the_trigger_time(patch: pytest.MonkeyPatch) -> None:
-    def decided_at(planned: PlannedRun, settle_seconds: float) -> EpochMs:
-        assert planned.record is not None
-        return EpochMs(planned.record.until + int(settle_seconds * 1000))
+    def decided_at(record: Record, look: Look) -> EpochMs:
+        return EpochMs(record.until + int(look.environment.gateway.settle * 1000))
 
     patch.setattr(settle, "_decided_at", decided_at)
 
 
 def believe_absence_before_the_claim_has_expired(patch: pytest.MonkeyPatch) -> None:
-    def decided_at(planned: PlannedRun, _: float) -> EpochMs:
-        return planned.trigger_time
-
-    patch.setattr(settle, "_decided_at", decided_at)
+    patch.setattr(settle, "_decided_at", lambda record, _: record.trigger_time)
 
 
-def believe_evidence_older_than_the_claim(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(evidence, "_created_from", lambda _: EpochMs(0))
+def rule_nothing_out_by_its_age(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(evidence, "is_older", lambda *_: False)
 
 
 def rebase_text_in_place_of_deriving_again(patch: pytest.MonkeyPatch) -> None:
@@ -75,6 +98,87 @@ def rebase_text_in_place_of_deriving_again(patch: pytest.MonkeyPatch) -> None:
 
     original = branch.Branch._append
     patch.setattr(branch.Branch, "_append", append)
+
+
+# Whose instance it is
+
+
+@among("created by another clock")
+def rule_out_by_any_earlier_stamp(patch: pytest.MonkeyPatch) -> None:
+    def is_older(suspect: Suspect, one: Instance) -> bool:
+        return original(replace(suspect, slack=0), one)
+
+    original = evidence.is_older
+    patch.setattr(evidence, "is_older", is_older)
+
+
+@among("trigger time rounded to the second")
+def rule_out_by_another_trigger_time(patch: pytest.MonkeyPatch) -> None:
+    def another(suspect: Suspect, one: Instance) -> bool:
+        second = suspect.trigger_time // 1000 * 1000
+        return one.trigger_time not in {None, suspect.trigger_time, second}
+
+    patch.setattr(evidence, "is_of_another_minute", another)
+
+
+@among("trigger time rounded to the minute")
+def search_the_very_minute_only(patch: pytest.MonkeyPatch) -> None:
+    def window(time: EpochMs) -> tuple[EpochMs, EpochMs]:
+        start = EpochMs(time // 60_000 * 60_000)
+        return start, EpochMs(start + 60_000)
+
+    patch.setattr(evidence, "search_window", window)
+    patch.setattr(settle, "search_window", window)
+
+
+@among("parameters merged")
+def rule_out_by_other_parameters(patch: pytest.MonkeyPatch) -> None:
+    def standing(suspect: Suspect, one: Instance, known: Known) -> Standing:
+        differs = one.parameters is not None and one.parameters != suspect.parameters
+        return Standing.NOT_OURS if differs else original(suspect, one, known)
+
+    original = evidence.standing
+    patch.setattr(evidence, "standing", standing)
+
+
+@among("correlation", "parameters in another case")
+def rule_out_by_another_spelling_of_the_nonce(patch: pytest.MonkeyPatch) -> None:
+    def by_nonce(suspect: Suspect, one: Instance, _: Known) -> Standing | None:
+        values = dict(one.parameters or ())
+        if suspect.claim is None or suspect.correlation not in values:
+            return None
+        its = values[suspect.correlation] == evidence.author(suspect.run, suspect.claim)
+        return Standing.OURS if its else Standing.NOT_OURS
+
+    patch.setattr(evidence, "nonce_standing", by_nonce)
+
+
+@among("shared ids", "parameters merged")
+def rule_out_whatever_is_recorded_for_another_run(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Known, "tells_apart", lambda *_: True)
+
+
+@among("shared ids")
+def claim_without_a_look_at_a_shared_minute(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(protocol, "shares_a_minute", lambda *_: False)
+
+
+@among("hiding")
+def ask_whatever_service_is_configured(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(looking, "elsewhere", lambda *_: None)
+
+
+@among("misfits")
+def believe_any_instance_that_an_answer_names(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(start, "_whose", lambda *_: None)
+
+
+def keep_what_was_inferred_for_an_older_claim(patch: pytest.MonkeyPatch) -> None:
+    def known(event: Event, ledger: Any) -> bool:
+        return not isinstance(event, events.Triggered) and original(event, ledger)
+
+    original = branch._is_known
+    patch.setattr(branch, "_is_known", known)
 
 
 # Order
@@ -92,7 +196,7 @@ def _count_as_success(patch: pytest.MonkeyPatch, state: RunState) -> None:
     def recorded_one(record: Record) -> Any:
         one = original(record)
         is_it = record.state(record.until) is state
-        return replace(one, standing=Standing.SUCCEEDED) if is_it else one
+        return replace(one, standing=DependencyStanding.SUCCEEDED) if is_it else one
 
     original = dependencies._recorded_one
     patch.setattr(dependencies, "_recorded_one", recorded_one)
@@ -193,8 +297,41 @@ def believe_at_once_that_an_instance_is_forgotten(patch: pytest.MonkeyPatch) -> 
     patch.setattr(observe, "_must_show", lambda *_: EpochMs(0))
 
 
+@among("shared ids", "strangers")
 def take_the_end_of_an_older_instance(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(observe, "_is_older", lambda *_: False)
+    patch.setattr(instances, "is_older", lambda *_: False)
+    patch.setattr(instances, "stood_before", lambda *_: False)
+    patch.setattr(instances, "_shared_out", lambda _, __, mine, *___: (mine, False))
+
+
+@among("nulls")
+def believe_once_that_an_instance_is_gone(patch: pytest.MonkeyPatch) -> None:
+    async def unlisted(*_: Any) -> bool:
+        return True
+
+    patch.setattr(observe, "MISSING_LOOKS", 0)
+    patch.setattr(observe._Observing, "_is_unlisted", unlisted)
+
+
+@among("shared ids", "strangers")
+def take_any_instance_of_the_id_for_the_runs(patch: pytest.MonkeyPatch) -> None:
+    def told(_: Record, __: Any, listed: Sequence[Instance], *___: Any) -> instances.Told:
+        return instances.Told(status=listed[0].status, mine=listed[0])
+
+    patch.setattr(observe, "tell", told)
+
+
+@among("shared ids")
+def forget_what_is_in_doubt_in_the_same_minute(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(instances, "_open", lambda *_: ())
+
+
+@among("shared ids", "strangers")
+def cancel_whatever_has_the_id(patch: pytest.MonkeyPatch) -> None:
+    async def nothing(*_: Any) -> None:
+        return None
+
+    patch.setattr(cancel, "_hindrance", nothing)
 
 
 def record_an_end_that_others_have_recorded(patch: pytest.MonkeyPatch) -> None:
@@ -227,7 +364,17 @@ MUTANTS: list[Mutant] = [
     ignore_the_lease,
     believe_absence_before_the_trigger_time,
     believe_absence_before_the_claim_has_expired,
-    believe_evidence_older_than_the_claim,
+    rule_nothing_out_by_its_age,
+    rule_out_by_any_earlier_stamp,
+    rule_out_by_another_trigger_time,
+    search_the_very_minute_only,
+    rule_out_by_other_parameters,
+    rule_out_by_another_spelling_of_the_nonce,
+    rule_out_whatever_is_recorded_for_another_run,
+    claim_without_a_look_at_a_shared_minute,
+    ask_whatever_service_is_configured,
+    believe_any_instance_that_an_answer_names,
+    keep_what_was_inferred_for_an_older_claim,
     rebase_text_in_place_of_deriving_again,
     start_dependents_of_what_was_merely_started,
     start_dependents_of_what_has_failed,
@@ -244,6 +391,10 @@ MUTANTS: list[Mutant] = [
     send_the_time_without_the_stagger,
     believe_at_once_that_an_instance_is_forgotten,
     take_the_end_of_an_older_instance,
+    believe_once_that_an_instance_is_gone,
+    take_any_instance_of_the_id_for_the_runs,
+    forget_what_is_in_doubt_in_the_same_minute,
+    cancel_whatever_has_the_id,
     record_an_end_that_others_have_recorded,
     record_what_is_no_end,
     cancel_again_and_again,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.simulation.mutants import MUTANTS, Mutant
+from tests.simulation.mutants import MUTANTS, SWITCHES, Mutant
 from tests.simulation.peace import Account
 from tests.simulation.simulate import BrokenPromiseError, simulate
 
@@ -19,7 +19,6 @@ def test_every_run_is_started_exactly_once_whatever_happens(first: int) -> None:
     assert sum_.observed > SEEDS_OF_A_TEST
     assert min(sum_.crashes, sum_.dependents, sum_.moved, sum_.blocked) > SEEDS_OF_A_TEST / 2
     assert min(sum_.retried, sum_.called_off, sum_.forgotten) > SEEDS_OF_A_TEST / 10
-    assert sum_.cancelled > SEEDS_OF_A_TEST / 100
     assert min(sum_.strangers, sum_.lost_answers, sum_.plain) > SEEDS_OF_A_TEST / 10
     assert min(sum_.revised, sum_.duplicates) > SEEDS_OF_A_TEST / 50
 
@@ -30,6 +29,11 @@ def test_where_the_service_behaves_no_lost_answer_leaves_a_doubt() -> None:
     assert sum_.lost_answers_plain > SEEDS_OF_A_TEST / 10
     assert sum_.lost_in_doubt_plain <= sum_.lost_answers_plain / 100
     assert sum_.mistaken == 0
+
+
+def test_instances_are_cancelled() -> None:
+    lives = [simulate(seed, switches=()) for seed in range(SEEDS_OF_A_TEST)]
+    assert sum(life.account.cancelled for life in lives) > SEEDS_OF_A_TEST / 100
 
 
 def test_a_seed_replays_exactly() -> None:
@@ -43,9 +47,9 @@ def test_a_broken_protocol_breaks_the_promise(
 ) -> None:
     mutate(monkeypatch)
     with pytest.raises(BrokenPromiseError, match="ViolationError"):
-        _live(SEEDS_FOR_A_MUTANT)
+        _live(SEEDS_FOR_A_MUTANT, SWITCHES.get(mutate.__name__))
 
 
-def _live(seeds: int) -> None:
+def _live(seeds: int, switches: tuple[str, ...] | None) -> None:
     for seed in range(seeds):
-        simulate(seed)
+        simulate(seed, switches=switches)
