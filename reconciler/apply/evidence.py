@@ -194,10 +194,13 @@ def contradicts(suspect: Suspect, one: Instance) -> bool:
     """
     if suspect.parameters is None or one.parameters is None:
         return False
+    sent = list(suspect.parameters)
+    if suspect.correlation is not None and suspect.claim is not None:
+        sent.append((suspect.correlation, author(suspect.run, suspect.claim)))
     listed = {key.casefold(): value for key, value in one.parameters}
     return any(
         key.casefold() in listed and not _formatted(value, listed[key.casefold()])
-        for key, value in suspect.parameters
+        for key, value in sent
     )
 
 
