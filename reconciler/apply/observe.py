@@ -37,6 +37,7 @@ class Observation:
         RunId, str
     ]  # EnOS's names, of every run whose instance is known, ended or not
     untold: Mapping[RunId, str] = field(default_factory=dict)  # that cannot be told later either
+    unclear: Mapping[RunId, str] = field(default_factory=dict)  # that cannot be told now, and why
     failure: str | None = None  # why not every run was seen
 
 
@@ -102,6 +103,11 @@ class _Observing:
             ],
             statuses={run: status_name(status) for run, status in statuses.items()},
             untold={run: told.reason for run, told in self._told.items() if told.for_good},
+            unclear={
+                run: told.reason
+                for run, told in self._told.items()
+                if told.reason and not told.for_good
+            },
             failure=self._failure(),
         )
 

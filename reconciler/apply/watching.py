@@ -1,5 +1,6 @@
 """Started instances under an apply's eyes: observed, cancelled, waited for."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -16,6 +17,9 @@ from reconciler.plan import Action, Plan, PlannedRun
 from reconciler.rules.references import with_parents
 
 
+UNCLEAR_LOOKS = 20  # at an instance that cannot be told from another, until nothing waits for it
+
+
 class Watch:
     """What one apply knows of started instances, and what it has yet to see of them."""
 
@@ -25,6 +29,7 @@ class Watch:
         self._cancelled: set[RunId] = set()  # tried by this apply
         self._watched: set[RunId] = set()  # everything that was ever waited for
         self._untold: dict[RunId, str] = {}  # whose end nobody can tell any more, and why
+        self._unclear: Counter[RunId] = Counter()  # looks that could not tell how it fares
         self.observed: list[events.Observed] = []
         self.cancelled: list[events.Cancelled] = []
 
@@ -34,6 +39,10 @@ class Watch:
         newest = (look.ledger.records[record.run] for record in records)
         observation = await observe([one for one in newest if is_unfinished(one)], look)
         self._untold |= observation.untold
+        for run, reason in observation.unclear.items():
+            self._unclear[run] += 1
+            if self._unclear[run] >= UNCLEAR_LOOKS:
+                self._untold[run] = reason
         self._branch.pending += observation.ended
         self.observed += observation.ended
         for event in observation.ended:
