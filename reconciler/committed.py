@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from reconciler.errors import LedgerError
 from reconciler.git import CommitId, Git, ObjectId, TreeEntry
 from reconciler.ledger import ACTIVE, Ledger, read_events
-from reconciler.ledger.files import is_ledger_file, ledger_order, with_line_end
+from reconciler.ledger.files import is_ledger_file, ledger_text
 from reconciler.links import (
     Refusal,
     is_reported,
@@ -112,8 +112,7 @@ class CommittedLedger:
 
     def text(self) -> bytes:
         """All files together, in the order in which they were written."""
-        order = [*ledger_order(self.content, self.folder), ACTIVE]
-        return b"".join(with_line_end(self.content.get(name, b"")) for name in order)
+        return ledger_text(self.content, self.folder)
 
     @property
     def active(self) -> bytes:

@@ -1,6 +1,6 @@
 """`reconciler.yaml`: strict reading into typed values."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any
@@ -41,6 +41,12 @@ class GatewayConfiguration:
     stamp_slack: float = 300  # seconds that the stamps of instances may differ from the clock
     same_minute_allowed: bool = False  # two runs of one flow in one minute
     correlation_parameter: str | None = None  # names, in each instance, the run and its claim
+    service: str | None = None  # where two gateways really are two services of one organisation
+
+    @property
+    def service_name(self) -> str:
+        """Where runs are started, however the environment or the address is called."""
+        return self.service or self.org_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +85,7 @@ class Configuration:
 
     git: GitConfiguration
     environments: Mapping[str, Environment]  # at least one, by name, in the file's order
+    retired: tuple[str, ...] = ()  # folders of ledgers that are read and not written any more
 
 
 class InvalidConfigurationError(ConfigurationError):
@@ -118,7 +125,8 @@ def _problems(document: Document) -> list[Problem]:
         for name, environment in environments.items()
         if pointer(("environments", name)) not in unsound
     }
-    findings = [*_too_short_claims(sound), *_shared_state(sound)]
+    retired = value.get("retired", []) if "/retired" not in unsound else []
+    findings = [*_too_short_claims(sound), *_overlapping(sound, retired)]
     return problems + [document.problem(finding) for finding in findings]
 
 
@@ -137,28 +145,35 @@ def _too_short_claims(environments: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding(path=path, code="range", words=words)
 
 
-def _shared_state(environments: Mapping[str, Any]) -> Iterator[Finding]:
-    """Two ledgers in one folder, or one inside the other, would be read as one."""
-    earlier: dict[str, str] = {}  # by the folder and by every folder around it: an environment
+def _overlapping(environments: Mapping[str, Any], retired: Sequence[Any]) -> Iterator[Finding]:
+    """Folders of manifests and of ledgers lie nowhere in, around or at one another.
+
+    Two ledgers in one folder would be read as one, and a manifest in two folders started twice.
+    """
+    fields: list[tuple[Path, str, str]] = [
+        (("environments", name, kind), parse_folder(value[kind]), f"{kind} of environment {name}")
+        for name, value in environments.items()
+        for kind in ("manifests", "state")
+    ]
+    fields += [
+        (("retired", number), parse_folder(folder), f"retired folder {folder}")
+        for number, folder in enumerate(retired)
+        if isinstance(folder, str)
+    ]
+    earlier: dict[str, str] = {}  # by the folder and by every folder around it: what it is
     owners: dict[str, str] = {}
-    for name, value in environments.items():
-        # Some file systems take names that differ in case for one.
-        folder = parse_folder(value["state"]).casefold()
-        other = earlier.get(folder) or _owner(folder, owners)
+    for path, text, what in fields:
+        folder = text.casefold()  # some file systems take names that differ in case for one
+        other = earlier.get(folder) or next(
+            (owners[around] for around in _around(folder) if around in owners), None
+        )
         if other is not None:
-            words = (
-                f"lies in, around or at the state folder of environment {other}: each ledger "
-                "needs a folder of its own"
-            )
-            yield Finding(path=("environments", name, "state"), code="exclusive", words=words)
+            words = f"lies in, around or at the {other}: each needs a folder of its own"
+            yield Finding(path=path, code="exclusive", words=words)
             continue
-        owners[folder] = name
+        owners[folder] = what
         for around in _around(folder):
-            earlier.setdefault(around, name)
-
-
-def _owner(folder: str, owners: Mapping[str, str]) -> str | None:
-    return next((owners[around] for around in _around(folder) if around in owners), None)
+            earlier.setdefault(around, what)
 
 
 def _around(folder: str) -> list[str]:
@@ -180,6 +195,7 @@ def _configuration(value: Mapping[str, Any]) -> Configuration:
             )
             for name, environment in value["environments"].items()
         },
+        retired=tuple(map(parse_folder, value.get("retired", ()))),
     )
 
 
@@ -214,6 +230,7 @@ _GATEWAY_FIELDS = {
     "settleSeconds": "settle",
     "stampSlackSeconds": "stamp_slack",
     "correlationParameter": "correlation_parameter",
+    "service": "service",
 }
 _LIMIT_FIELDS = {
     "maxRunsPerApply": "max_runs_per_apply",

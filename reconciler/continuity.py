@@ -1,52 +1,108 @@
-"""Whether a ledger still holds everything that it is known to have held.
+"""Whether the ledgers still hold everything that they are known to have held.
 
 A rewritten branch, a revert, a merge that took the wrong side, a configuration that names another
 folder or another branch: each would make started runs look new, and have them started again.
 """
 
-from urllib.parse import quote
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote, unquote
 
 from reconciler.apply.messages import TRAILER
 from reconciler.committed import CommittedLedger
 from reconciler.configuration import Environment
 from reconciler.errors import LedgerError
-from reconciler.git import CommitId, Git
+from reconciler.git import CommitId, Git, ObjectId
+from reconciler.identity import Book
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a ledger is looked for, and what its traces are called."""
+
+    remote: str
+    branch: str  # of the manifests
+    environment: Environment
+    commit: CommitId  # the tip of the manifests' branch
+    parent: CommitId | None  # that of the ledger's; None: it is not there yet
+
+
+def memory_name(git: Git, environment: str, branch: str) -> str:
+    """Name the environment's traces: of its own for each branch and each folder of a monorepo."""
+    return quote(f"{branch}:{git.prefix}{environment}", safe="").replace(".", "%2E")
 
 
 def check_continuity(
-    git: Git,
-    remote: str,
-    environment: Environment,
-    files: CommittedLedger,
-    *,
-    commit: CommitId,
-    parent: CommitId | None,
-) -> None:
-    """Compare the ledger with every trace of an earlier one.
+    git: Git, place: Place, files: CommittedLedger, others: Sequence[Book]
+) -> list[Book]:
+    """Compare the ledgers with every trace of an earlier one, under whatever name.
 
-    `commit` is the tip of the manifests' branch, `parent` that of the ledger's (None: it is not
-    there yet). Raises LedgerError if the ledger does not continue one of them.
+    Gives the traces of other branches: what they record counts as well. Raises LedgerError if some
+    trace of this branch is continued by no ledger.
     """
-    name = memory_name(git, environment.name)
-    traces = {
-        "this clone has read before": git.remembered(name),
-        f"{remote} keeps for new clones": git.kept(remote, name),
-    }
-    if parent is not None:
-        traces["was last recorded"] = git.last_written(parent, files.folder, TRAILER)
-    if parent != commit:
-        traces["lies beside the manifests"] = git.folder(commit, files.folder)
-    for trace, tree in traces.items():
-        if tree is None:
+    if place.parent is not None:
+        _check(git, files, git.last_written(place.parent, files.folder, TRAILER), "was recorded")
+    if place.parent != place.commit:
+        beside = git.folder(place.commit, files.folder)
+        _check(git, files, beside, "lies beside the manifests")
+    texts = [files.text(), *(book.text for book in others)]
+    elsewhere = []
+    for trace in _traces(git, place):
+        if any(text.startswith(trace.text) for text in texts):
             continue
+        if trace.name == memory_name(git, place.environment.name, place.branch):
+            raise lost(files, trace.words)
+        book = trace.book()
+        if not book.concerns(place.environment.gateway.service_name):
+            continue
+        if trace.branch in {None, place.branch} or not _exists(git, place.remote, trace.branch):
+            raise _homeless(book)
+        elsewhere.append(book)
+    return elsewhere
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Trace:
+    name: str
+    branch: str | None  # None: written before the name had it
+    words: str  # who has it
+    files: CommittedLedger
+    text: bytes
+
+    def book(self) -> Book:
+        """What it records. Raises LedgerError."""
+        _, separator, title = unquote(self.name).partition(":")
+        shown = f"{title} on {self.branch}" if separator else unquote(self.name)
+        return Book(folder=f"{shown} ({self.words})", ledger=self.files.ledger(), text=self.text)
+
+
+def _traces(git: Git, place: Place) -> Iterator[_Trace]:
+    for key, tree in git.traces(place.remote).items():
+        where, _, rest = key.partition("/")
+        name = rest if where == "seen" else rest.removeprefix(f"{place.remote}/")
+        branch, separator, _ = unquote(name).partition(":")
         before = CommittedLedger.read(git, "", git.list_tree(tree))
-        if not files.continues(before):
-            raise lost(files, trace)
+        if not before.content:
+            continue
+        yield _Trace(
+            name=name,
+            branch=branch if separator else None,
+            words="this clone has read before" if where == "seen" else f"{place.remote} keeps",
+            files=before,
+            text=before.text(),
+        )
 
 
-def memory_name(git: Git, environment: str) -> str:
-    """Name the environment's traces: a part of a ref, of its own for each folder of a monorepo."""
-    return quote(git.prefix + environment, safe="").replace(".", "%2E")
+def _exists(git: Git, remote: str, branch: str | None) -> bool:
+    return branch is not None and git.fetch(remote, [branch])[branch] is not None
+
+
+def _check(git: Git, files: CommittedLedger, tree: ObjectId | None, trace: str) -> None:
+    if tree is None:
+        return
+    before = CommittedLedger.read(git, "", git.list_tree(tree))
+    if not files.continues(before):
+        raise lost(files, trace)
 
 
 def lost(files: CommittedLedger, trace: str) -> LedgerError:
@@ -55,5 +111,14 @@ def lost(files: CommittedLedger, trace: str) -> LedgerError:
         f"{files.folder}: the ledger has lost events: it does not continue the one that {trace}",
         hint="The branch was rewritten, a revert, an edit or a merge took lines away, or `state` "
         "or `git.ledgerBranch` was changed without moving the ledger along. Put it back; nothing "
+        "is started until then (docs/operating.md, a lost ledger).",
+    )
+
+
+def _homeless(book: Book) -> LedgerError:
+    return LedgerError(
+        f"the ledger has lost events: no folder continues the one of {book.folder}",
+        hint="An environment was renamed or removed without its ledger. Move the ledger to the "
+        "environment that goes on with it (`git mv`), or list its folder under `retired`; nothing "
         "is started until then (docs/operating.md, a lost ledger).",
     )

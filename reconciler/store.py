@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from functools import partial
 
 from reconciler.apply.ports import Appended, Declined, Landed, Raced, Snapshot, Unclear
+from reconciler.books import CommittedBooks, books_of, naming_of, of_the_same_service
 from reconciler.committed import CommittedFile, CommittedLedger, wanted_files
 from reconciler.configuration import Configuration, Environment, parse_configuration
+from reconciler.continuity import Place as LedgerPlace
 from reconciler.continuity import check_continuity, lost, memory_name
 from reconciler.errors import ConfigurationError, GitError
-from reconciler.git import CommitId, Git, ObjectId, TreeEntry
+from reconciler.git import CommitId, Git, ObjectId
 from reconciler.git import push as pushed
+from reconciler.identity import Book, surroundings
 from reconciler.ledger import Event, Ledger, append_events
 from reconciler.manifest import FileResult, combine, is_manifest_path, read_file
 from reconciler.model import Declared, Place, Problem, Source
@@ -41,7 +44,8 @@ class GitStore:
         self._name = environment
         self._branch = branch
         self._configuration: tuple[ObjectId, Configuration] | None = None
-        self._results: dict[CommittedFile, FileResult] = {}
+        self._results: dict[tuple[CommittedFile, str, int], FileResult] = {}
+        self._branches: list[Book] = []  # what other branches record, as far as it is kept
         self._ledger: tuple[CommittedLedger, Ledger] | None = None
         self._seen: tuple[CommitId, str] | None = None  # where the ledger was last read or written
 
@@ -68,7 +72,7 @@ class GitStore:
         False if the remote does not, or somebody else was faster; nothing depends on it today.
         """
         return self._seen is None or self._git.keep(
-            self._remote, memory_name(self._git, self._name), *self._seen
+            self._remote, memory_name(self._git, self._name, self._branch), *self._seen
         )
 
     @property
@@ -87,27 +91,65 @@ class GitStore:
                 f"{self._remote} has no branch {self._branch}",
                 hint="Push it first, or name another one in reconciler.yaml (git.branch).",
             )
-        environment = self._read_environment(commit)
-        declared = self._read_declared(commit, environment)
-        files = self._read_ledger_files(parent, environment)
+        tree = CommittedBooks(self._git, commit)
+        ledgers = tree if parent == commit else parent and CommittedBooks(self._git, parent)
+        configuration = self._read_configuration(tree)
+        environment = choose_environment(configuration, self._name)
+        declared = self._read_declared(commit, environment, tree)
+        folder = self._git.prefix + environment.state
+        files = CommittedLedger.read(self._git, folder, ledgers.under(folder) if ledgers else [])
+        others = self._other_books(configuration, tree, ledgers or tree, folder)
         if self._ledger is None:
-            check_continuity(
-                self._git, self._remote, environment, files, commit=commit, parent=parent
+            place = LedgerPlace(
+                remote=self._remote,
+                branch=self._branch,
+                environment=environment,
+                commit=commit,
+                parent=parent,
             )
+            self._branches = check_continuity(self._git, place, files, others)
             if parent is not None:
                 self._remember(parent, files)
+        ledger = self._fold(files)
+        own = Book(folder=folder, ledger=ledger, text=files.text(), environment=environment.name)
         return GitSnapshot(
             commit=commit,
             environment=environment,
             declared=declared,
-            ledger=self._fold(files),
+            ledger=ledger,
             parent=parent,
             files=files,
+            surroundings=surroundings(
+                environment,
+                [own, *others, *self._branches],
+                {
+                    other.name: self._read_declared(commit, other, tree).runs
+                    for other in of_the_same_service(configuration, environment)
+                },
+                own=folder,
+            ),
         )
 
-    def _read_environment(self, commit: CommitId) -> Environment:
+    def _other_books(
+        self,
+        configuration: Configuration,
+        tree: CommittedBooks,
+        ledgers: CommittedBooks,
+        own: str,
+    ) -> list[Book]:
+        """Every other ledger of the repository, on either branch."""
         path = self._git.prefix + CONFIGURATION
-        entry = next((one for one in self._git.list_tree(commit, [path]) if one.is_file), None)
+        naming = naming_of(self._git.prefix, configuration, tree.configurations(path))
+        folders = {folder: tree.ledger(folder).content for folder in tree.folders}
+        if ledgers is not tree:
+            folders |= {folder: ledgers.ledger(folder).content for folder in ledgers.folders}
+        folders.pop(own, None)
+        naming.check_own(own)
+        return books_of(naming, folders.items())
+
+    def _read_configuration(self, tree: CommittedBooks) -> Configuration:
+        path = self._git.prefix + CONFIGURATION
+        entry = next((one for one in tree.under(path) if one.is_file), None)
         if entry is None:
             raise ConfigurationError(
                 f"{path} is not on {self._remote}/{self._branch}",
@@ -124,31 +166,24 @@ class GitStore:
                 f"{path} on {self._remote}/{self._branch} has another `git` section than here",
                 hint="Bring this checkout up to date (git pull), or push the change of it first.",
             )
-        return choose_environment(configuration, self._name)
+        return configuration
 
-    def _read_declared(self, commit: CommitId, environment: Environment) -> Declared:
+    def _read_declared(
+        self, commit: CommitId, environment: Environment, tree: CommittedBooks
+    ) -> Declared:
         folder = self._git.prefix + environment.manifests
-        entries = self._git.list_tree(commit, [folder])
+        entries = tree.under(folder)
         is_wanted = partial(is_manifest_path, folder=folder)
         files, problems = wanted_files(self._git, commit, entries, folder, is_wanted)
-        unread = [file for file in files if file not in self._results]
+        zone, most = environment.gateway.zone, environment.limits.max_runs_per_backfill
+        keys = {file: (file, str(zone), most) for file in files}
+        unread = [file for file in files if keys[file] not in self._results]
         blobs = self._git.read_blobs(file.oid for file in unread)
         for file in unread:
             source = Source(path=self._shown(file.path), content=blobs[file.oid])
-            self._results[file] = read_file(
-                source,
-                environment.gateway.zone,
-                max_runs=environment.limits.max_runs_per_backfill,
-            )
-        results = [self._results[file] for file in files]
+            self._results[keys[file]] = read_file(source, zone, max_runs=most)
+        results = [self._results[keys[file]] for file in files]
         return combine(results, [self._shown_problem(problem) for problem in problems])
-
-    def _read_ledger_files(
-        self, parent: CommitId | None, environment: Environment
-    ) -> CommittedLedger:
-        folder = self._git.prefix + environment.state
-        entries: list[TreeEntry] = self._git.list_tree(parent, [folder]) if parent else []
-        return CommittedLedger.read(self._git, folder, entries)
 
     def _fold(self, files: CommittedLedger) -> Ledger:
         if self._ledger is not None:
@@ -161,7 +196,7 @@ class GitStore:
 
     def _remember(self, commit: CommitId, files: CommittedLedger) -> None:
         if files.content:
-            name = memory_name(self._git, self._name)
+            name = memory_name(self._git, self._name, self._branch)
             self._git.remember(name, commit, files.folder)
             self._seen = commit, files.folder
 
@@ -203,6 +238,7 @@ class GitStore:
             ledger=ledger,
             parent=commit,
             files=files,
+            surroundings=base.surroundings,
         )
 
     def _shown(self, path: str) -> str:

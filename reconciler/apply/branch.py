@@ -11,6 +11,7 @@ from reconciler.apply.ports import Declined, Landed, Ports, Raced, Snapshot, Sto
 from reconciler.apply.steps import Noted, Progress, Recorded
 from reconciler.errors import GitError, ReconcilerError
 from reconciler.ledger import Event, Ledger, events
+from reconciler.ledger.records import UNSETTLED
 from reconciler.ledger.statuses import SUCCEEDED, status_name
 
 CLAIM_ATTEMPTS = 6  # without an answer, in a row
@@ -194,8 +195,8 @@ def _is_known(event: Event, ledger: Ledger) -> bool:
         return False
     match event:
         case events.Triggered(inferred=True):
-            # It was inferred for a claim that another has followed: it may be the other's instance.
-            return record.claim != event.claim
+            # Once the run was settled otherwise, it may be the instance of whatever followed.
+            return record.claim != event.claim or record.phase not in UNSETTLED
         case events.Observed():
             # Whoever saw another end before the success is late; after it nobody looks any more.
             return record.status in {status_name(event.status), *SUCCEEDED}
@@ -211,4 +212,5 @@ def _with(snapshot: Snapshot, ledger: Ledger) -> Snapshot:
         environment=snapshot.environment,
         declared=snapshot.declared,
         ledger=ledger,
+        surroundings=snapshot.surroundings,
     )

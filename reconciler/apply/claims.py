@@ -55,7 +55,8 @@ class Claims:
             before=before.seen if before is not None else (),
             looked_at=format_instant(before.at) if before is not None else None,
         )
-        known = Known([self._branch.ledger])
+        elsewhere = self._branch.snapshot.surroundings.elsewhere.values()
+        known = Known([self._branch.ledger, *elsewhere])
         claiming = await self._branch.claim(claim)
         if claiming is Claiming.OURS:
             return self._batch(claim, runs, lease, known)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from reconciler.apply.evidence import (
+    SECOND_MS,
     Standing,
     Suspect,
     contradicts,
@@ -93,21 +94,31 @@ def _possible(
     """Those under the id of the start that nothing rules out as what it started."""
     named_by_a_person = isinstance(record.evidence, dict) and "resolvedBy" in record.evidence
     found = []
+    is_shared = sum(one.id == start.instance for one in listed) > 1
     for one in listed:
         if one.id != start.instance or one.flow_id not in {None, suspect.flow_id}:
             continue
         by_nonce = nonce_standing(suspect, one, known)
         if by_nonce is Standing.NOT_OURS:
             continue
-        elsewhen = is_older(suspect, one) or stood_before(suspect, one) or _is_newer(start, one)
+        elsewhen = (
+            is_older(suspect, one)
+            or stood_before(suspect, one)
+            or _is_newer(start, one, is_shared=is_shared)
+        )
         if by_nonce is not None or named_by_a_person or not elsewhen:
             found.append(one)
     return found
 
 
-def _is_newer(start: Start, one: Instance) -> bool:
-    """Whether it was created after the run is known to have been started already."""
-    return one.created is not None and one.created > start.instant + LEAD_MS
+def _is_newer(start: Start, one: Instance, *, is_shared: bool) -> bool:
+    """Whether it was created after the run is known to have been started already.
+
+    Where the id is seen to be shared, somebody else may have started it moments later, while the
+    run's own is not listed yet. So stamps that are ahead are then not allowed for.
+    """
+    lead = SECOND_MS if is_shared else LEAD_MS
+    return one.created is not None and one.created > start.instant + lead
 
 
 def _shared_out(

@@ -1,5 +1,7 @@
 """What one apply knows: the branch as it last saw it, and what it has tried itself."""
 
+from collections.abc import Collection
+
 from reconciler.apply.branch import Branch
 from reconciler.apply.claims import Claims
 from reconciler.apply.guards import InvalidManifestsError, refuse_too_many
@@ -13,7 +15,7 @@ from reconciler.apply.start import Outcome
 from reconciler.apply.watching import Watch
 from reconciler.configuration import Environment
 from reconciler.errors import RefusedError
-from reconciler.ledger import Record, events
+from reconciler.ledger import Ledger, Record, events
 from reconciler.model import EpochMs, Run, RunId, first_attempt
 from reconciler.plan import Action, FlowCheck, Plan, PlannedRun, make_plan
 
@@ -40,6 +42,10 @@ class Knowledge:
         """The environment as the branch configures it."""
         return self.branch.snapshot.environment
 
+    @property
+    def _elsewhere(self) -> Collection[Ledger]:
+        return self.branch.snapshot.surroundings.elsewhere.values()
+
     def plan(self, now: EpochMs) -> Plan:
         """Derive the plan from the branch as last seen."""
         snapshot, ledger = self.branch.snapshot, self.branch.ledger
@@ -53,6 +59,7 @@ class Knowledge:
             same_minute_allowed=self.environment.gateway.same_minute_allowed,
             reserved_parameter=self.environment.gateway.correlation_parameter,
             flows=self.flows,
+            surroundings=snapshot.surroundings,
         )
 
     def look(self, gateway: Gateway, clock: ServiceClock) -> Look:
@@ -64,7 +71,7 @@ class Knowledge:
             ledger=self.branch.ledger,
             declared=by_id(self.branch.snapshot.declared.runs),
             now=clock.earliest,
-            known=Known([self.branch.ledger]),
+            known=Known([self.branch.ledger, *self._elsewhere]),
             lapsed=self.lapses.lapsed,
             turn=self._looks,
         )

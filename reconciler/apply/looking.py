@@ -84,7 +84,9 @@ def service_of(gateway: GatewayConfiguration) -> events.Service:
     host = (parts.hostname or "").lower()
     address = host if parts.port in {None, port} else f"{host}:{parts.port}"
     url = f"{parts.scheme.lower()}://{address}{parts.path.rstrip('/')}"
-    return events.Service(org_id=gateway.org_id, gateway=url, user_id=gateway.user_id)
+    return events.Service(
+        org_id=gateway.org_id, gateway=url, user_id=gateway.user_id, name=gateway.service
+    )
 
 
 def _difference(recorded: events.Service, configured: events.Service) -> str | None:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from reconciler.apply.steps import Progress
 from reconciler.configuration import Environment
+from reconciler.identity import NOTHING_ELSE, Surroundings
 from reconciler.ledger import Event, Ledger
 from reconciler.model import (
     ClaimId,
@@ -179,6 +180,7 @@ class Snapshot:
     environment: Environment
     declared: Declared
     ledger: Ledger
+    surroundings: Surroundings = NOTHING_ELSE  # what the rest of the repository says
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from reconciler.apply.lease import ServiceClock
 from reconciler.apply.looking import Look, by_id
 from reconciler.apply.observe import observe, unfinished
 from reconciler.apply.ports import Ports
+from reconciler.identity import Surroundings
 from reconciler.ledger import Ledger, Record
 from reconciler.model import EpochMs, RunId
 
@@ -19,6 +20,7 @@ class Refreshed:
 
     commit: str
     ledger: Ledger
+    surroundings: Surroundings
     statuses: Mapping[RunId, str]  # EnOS's names, also of instances that have not ended
     ended: int = 0  # how many ends were recorded
     failure: str | None = None  # why not every instance was seen
@@ -45,7 +47,7 @@ async def refresh(
                 ledger=ledger,
                 declared=by_id(branch.snapshot.declared.runs),
                 now=clock.earliest,
-                known=Known([ledger]),
+                known=Known([ledger, *branch.snapshot.surroundings.elsewhere.values()]),
                 turn=clock.stamp // _TURN_MS,
             )
             wanted = _wanted(ledger, clock.earliest(), is_wanted, again=again)
@@ -57,6 +59,7 @@ async def refresh(
     return Refreshed(
         commit=branch.snapshot.commit,
         ledger=branch.ledger,
+        surroundings=branch.snapshot.surroundings,
         statuses=statuses,
         ended=ended,
         failure=failure,

@@ -16,7 +16,6 @@ from reconciler.model import EpochMs, RunId, first_attempt, run_id, run_name
 from reconciler.plan import Action, Plan, PlannedRun
 from reconciler.rules.references import with_parents
 
-
 UNCLEAR_LOOKS = 20  # at an instance that cannot be told from another, until nothing waits for it
 
 

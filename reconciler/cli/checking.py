@@ -59,6 +59,7 @@ def validate(options: CommonOptions, paths: Sequence[Path]) -> Validation:
             ledger,
             same_minute_allowed=environment.gateway.same_minute_allowed,
             reserved_parameter=environment.gateway.correlation_parameter,
+            surroundings=workspace.surroundings(environment, ledger),
         )
         found.update(declared.problems, findings.problems)
         files.update(declared.files)

@@ -103,6 +103,7 @@ def _plan(
         same_minute_allowed=environment.gateway.same_minute_allowed,
         reserved_parameter=environment.gateway.correlation_parameter,
         flows=flows,
+        surroundings=known.surroundings,
     )
 
 

@@ -1,16 +1,24 @@
 """What the read-only commands read: manifests and ledger, from here or from the remote."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from reconciler.books import (
+    CommittedBooks,
+    books_of,
+    local_files,
+    naming_of,
+    of_the_same_service,
+)
 from reconciler.cli.options import CommonOptions
 from reconciler.committed import CommittedLedger
 from reconciler.configuration import Configuration, Environment
-from reconciler.continuity import check_continuity
+from reconciler.continuity import Place, check_continuity
 from reconciler.errors import ConfigurationError, GitError
 from reconciler.git import CommitId, Git
+from reconciler.identity import Book, Surroundings, surroundings
 from reconciler.ledger import Ledger, read_events
 from reconciler.ledger.files import is_ledger_file
 from reconciler.manifest import combine, is_manifest_path, read_file
@@ -54,12 +62,46 @@ class Workspace:
         files = {source.path.rpartition("/")[2]: source.content for source in sources}
         return Ledger.of(read_events(files, environment.state))
 
+    def surroundings(
+        self, environment: Environment, ledger: Ledger, books: Sequence[Book] | None = None
+    ) -> Surroundings:
+        """What the rest of the repository says about the environment; `books`: its other ledgers.
+
+        Without `books`, they are those of the working tree. Raises LedgerError.
+        """
+        git = self._git()
+        prefix = git.prefix if git is not None else ""
+        own = Book(folder=prefix + environment.state, ledger=ledger, text=b"")
+        others = self.local_books(git, own.folder) if books is None else books
+        declared = {
+            other.name: self.declared(other).runs
+            for other in of_the_same_service(self.configuration, environment)
+        }
+        return surroundings(environment, [own, *others], declared, own=own.folder)
+
+    def local_books(self, git: Git | None, own: str) -> list[Book]:
+        """The other ledgers that git tracks and that lie in the working tree."""
+        ledgers, configurations = local_files(git)
+        naming = naming_of(
+            git.prefix if git is not None else "", self.configuration, configurations
+        )
+        naming.check_own(own)
+        return books_of(naming, ((one, files) for one, files in ledgers.items() if one != own))
+
+    def _git(self) -> Git | None:
+        """The repository, or None for a folder that is none: it can be validated all the same."""
+        try:
+            return Git.at(self.root)
+        except GitError:
+            return None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownLedger:
     """A ledger, and where it was read."""
 
     ledger: Ledger
+    surroundings: Surroundings
     commit: str | None  # None: from the working tree
     note: str | None  # what a person should know about where it was read
 
@@ -74,18 +116,33 @@ def read_ledgers(workspace: Workspace, *, offline: bool) -> dict[str, KnownLedge
         note = "offline: the ledger is the working tree's, and may be behind"
         return {
             environment.name: KnownLedger(
-                ledger=workspace.local_ledger(environment), commit=_head(workspace), note=note
+                ledger=(ledger := workspace.local_ledger(environment)),
+                surroundings=workspace.surroundings(environment, ledger),
+                commit=_head(workspace),
+                note=note,
             )
             for environment in workspace.environments
         }
-    commit, parent = _fetch(git, workspace.configuration)
+    branch, commit, parent = _fetch(git, workspace.configuration)
+    _, configurations = local_files(git)
+    naming = naming_of(git.prefix, workspace.configuration, configurations)
+    tree = CommittedBooks(git, parent) if parent is not None else None
+    remote = workspace.configuration.git.remote
     known = {}
     for environment in workspace.environments:
-        files = _committed(git, parent, environment)
-        remote = workspace.configuration.git.remote
-        check_continuity(git, remote, environment, files, commit=commit, parent=parent)
+        folder = git.prefix + environment.state
+        naming.check_own(folder)
+        files = CommittedLedger.read(git, folder, tree.under(folder) if tree else [])
+        folders = [one for one in tree.folders if one != folder] if tree else []
+        others = books_of(naming, ((one, tree.ledger(one).content) for one in folders if tree))
+        place = Place(
+            remote=remote, branch=branch, environment=environment, commit=commit, parent=parent
+        )
+        others += check_continuity(git, place, files, others)
+        ledger = files.ledger()
         known[environment.name] = KnownLedger(
-            ledger=files.ledger(),
+            ledger=ledger,
+            surroundings=workspace.surroundings(environment, ledger, others),
             commit=parent,
             note=_unpushed(git, commit, environment, remote),
         )
@@ -113,8 +170,8 @@ def _head(workspace: Workspace) -> CommitId | None:
         return None
 
 
-def _fetch(git: Git, configuration: Configuration) -> tuple[CommitId, CommitId | None]:
-    """Fetch the tips of the manifests' branch and of the ledger's; the latter need not exist."""
+def _fetch(git: Git, configuration: Configuration) -> tuple[str, CommitId, CommitId | None]:
+    """Fetch the tips of the manifests' branch, which is named, and of the ledger's, if any."""
     remote = configuration.git.remote
     branch = configuration.git.branch or git.default_branch(remote)
     ledger_branch = configuration.git.ledger_branch or branch
@@ -125,10 +182,4 @@ def _fetch(git: Git, configuration: Configuration) -> tuple[CommitId, CommitId |
             f"{remote} has no branch {branch}",
             hint="Push it first, or name another one in reconciler.yaml (git.branch).",
         )
-    return commit, tips[ledger_branch]
-
-
-def _committed(git: Git, commit: CommitId | None, environment: Environment) -> CommittedLedger:
-    folder = git.prefix + environment.state
-    entries = git.list_tree(commit, [folder]) if commit else []
-    return CommittedLedger.read(git, folder, entries)
+    return branch, commit, tips[ledger_branch]

@@ -41,7 +41,12 @@ def refresh_ledgers(
                 f"{environment}: recorded how {found.ended} run(s) ended; git pull brings it here"
             )
             click.echo(note, err=True)
-        known = KnownLedger(ledger=found.ledger, commit=found.commit, note=None)
+        known = KnownLedger(
+            ledger=found.ledger,
+            surroundings=found.surroundings,
+            commit=found.commit,
+            note=None,
+        )
         fresh[environment] = FreshLedger(known=known, statuses=found.statuses)
     return fresh
 

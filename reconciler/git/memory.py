@@ -66,6 +66,24 @@ def kept(root: Path, remote: str, name: str) -> ObjectId | None:
     return _resolve(root, f"{_FETCHED}/{remote}/{name}^{{tree}}")
 
 
+def traces(root: Path, remote: str) -> dict[str, ObjectId]:
+    """The trees that this clone has seen and that the remote kept, under whatever name.
+
+    The keys tell both apart and end in the name: `seen/NAME`, `kept/REMOTE/NAME`.
+    """
+    listing = run_git(
+        root,
+        *("for-each-ref", "--format=%(refname) %(objecttype) %(objectname) %(tree)"),
+        *(_HERE, f"{_FETCHED}/{remote}"),
+    ).text
+    found = {}
+    for line in filter(None, listing.split("\n")):
+        name, kind, oid, *tree = line.split(" ")
+        key = name.removeprefix("refs/reconciler-memory/")
+        found[key] = ObjectId(oid if kind == "tree" else tree[0])
+    return found
+
+
 def last_written(root: Path, commit: CommitId, folder: str, trailer: str) -> ObjectId | None:
     """The folder's tree in the newest commit, up to this one, that changed it under the trailer.
 

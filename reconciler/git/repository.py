@@ -118,6 +118,10 @@ class Git:
         """See `memory.kept`."""
         return memory.kept(self.root, on_remote, name)
 
+    def traces(self, on_remote: str) -> dict[str, ObjectId]:
+        """See `memory.traces`."""
+        return memory.traces(self.root, on_remote)
+
     def folder(self, commit: CommitId, path: str) -> ObjectId | None:
         """See `memory.folder`."""
         return memory.folder(self.root, commit, path)

@@ -38,12 +38,13 @@ class ClaimedRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     stagger: int = 0  # milliseconds by which the trigger time was moved; the digest is without
 
 
-class Service(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class Service(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     """Whom a claim's starts are sent to, and on whose behalf: only it can be asked about them."""
 
     org_id: str
     gateway: str  # URL, in the form that `reconciler.apply.looking.service_of` gives it
     user_id: str
+    name: str | None = None  # `gateway.service`, where two services stand under one organisation
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

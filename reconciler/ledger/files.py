@@ -34,6 +34,20 @@ def is_ledger_file(path: str, folder: str) -> bool:
     return head == folder and _OURS.fullmatch(name) is not None
 
 
+def is_ledger_name(name: str) -> bool:
+    """Whether a file of that name is one of a ledger's, or passes for one."""
+    return _OURS.fullmatch(name) is not None
+
+
+def ledger_text(files: Mapping[str, bytes], folder: str) -> bytes:
+    """All files together, in the order in which they were written. Raises LedgerError for a gap.
+
+    Sealing and folding only move the borders between files, so this text only grows.
+    """
+    order = [*ledger_order(files, folder), ACTIVE]
+    return b"".join(with_line_end(files.get(name, b"")) for name in order)
+
+
 def read_events(files: Mapping[str, bytes], folder: str) -> Iterator[Event]:
     """Every event of the ledger in the order in which it was written.
 

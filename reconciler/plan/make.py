@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from reconciler.identity import NOTHING_ELSE, Surroundings
 from reconciler.ledger import Ledger, Record
 from reconciler.model import Declared, Digest, EpochMs, Run, first_attempt, run_name
 from reconciler.plan.attempts import Newest, another_follows, newest_attempt
@@ -25,11 +26,12 @@ def make_plan(
     same_minute_allowed: bool,
     reserved_parameter: str | None = None,
     flows: Mapping[int, FlowCheck] = _NO_FLOWS,
+    surroundings: Surroundings = NOTHING_ELSE,
 ) -> Plan:
     """Decide on every declared run and on every recorded one that is still of interest.
 
     `now` is the gateway's clock where it is known; before an apply, the local one. `flows` are
-    those that the service was asked about.
+    those that the service was asked about, `surroundings` the rest of the repository.
     """
     declared = scheduled(declared, ledger)
     findings = check(
@@ -37,6 +39,7 @@ def make_plan(
         ledger,
         same_minute_allowed=same_minute_allowed,
         reserved_parameter=reserved_parameter,
+        surroundings=surroundings,
     )
     problems = tuple(sorted((*declared.problems, *findings.problems)))
     context = Context(

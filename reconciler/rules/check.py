@@ -4,11 +4,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from reconciler.identity import NOTHING_ELSE, Surroundings
 from reconciler.ledger import Ledger
 from reconciler.model import Declared, Place, Problem, Run, RunId, backfill_of
 from reconciler.rules.collisions import collisions
 from reconciler.rules.dependencies import dependency_problems
-from reconciler.rules.duplicates import duplicates
+from reconciler.rules.duplicates import duplicates, duplicates_elsewhere
 
 Found = tuple[Run, Problem]  # a problem, and the run that it is about
 
@@ -29,20 +30,25 @@ def check(
     *,
     same_minute_allowed: bool,
     reserved_parameter: str | None = None,
+    surroundings: Surroundings = NOTHING_ELSE,
 ) -> Findings:
     """Apply the rules to what is declared, its staggered runs scheduled.
 
     `reserved_parameter` is the one that the gateway's configuration has the reconciler add.
+    `surroundings` are the other ledgers and manifests of the repository.
     """
     runs = declared.runs
     changed = [(run, problem) for run in runs for problem in _changed(run, ledger)]
-    doubled = list(duplicates(runs, ledger))
+    doubled = [
+        *duplicates(runs, ledger, surroundings),
+        *duplicates_elsewhere(runs, ledger, surroundings),
+    ]
     colliding = [] if same_minute_allowed else list(collisions(runs))
     reserved = list(_reserved(runs, reserved_parameter)) if reserved_parameter else []
     dependent = list(dependency_problems(runs, ledger))
     found = (*changed, *doubled, *colliding, *reserved, *dependent)
     return Findings(
-        problems=tuple(sorted(_once_a_manifest(found))),
+        problems=tuple(sorted((*surroundings.problems, *_once_a_manifest(found)))),
         changed=frozenset(run.id for run, _ in changed),
         duplicates=frozenset(run.id for run, _ in doubled),
         colliding=frozenset(run.id for run, _ in colliding),

@@ -3,23 +3,69 @@
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
+from reconciler.identity import Surroundings
 from reconciler.ledger import Ledger
 from reconciler.model import Digest, Problem, Run, covers, run_name
 from reconciler.rules.references import known_names, with_parents
 
+NO_LEDGER = Ledger.of(())
 
-def duplicates(runs: Sequence[Run], ledger: Ledger) -> Iterator[tuple[Run, Problem]]:
+
+def duplicates(
+    runs: Sequence[Run], ledger: Ledger, surroundings: Surroundings
+) -> Iterator[tuple[Run, Problem]]:
     """Every run that is the same as another, and those whose `duplicateOf` names none."""
     groups: dict[Digest, list[Run]] = defaultdict(list)
     for run in runs:
         groups[run.digest].append(run)
-    known = known_names(runs, ledger) if any(run.duplicate_of for run in runs) else frozenset()
+    known: frozenset[str] = frozenset()
+    if any(run.duplicate_of for run in runs):
+        known = known_names(runs, ledger).union(
+            *(known_names((), other) for other in surroundings.elsewhere.values()),
+            *(known_names(others, NO_LEDGER) for others in surroundings.declared.values()),
+        )
     elsewhere = _recorded_elsewhere(groups, ledger)
     for digest, group in groups.items():
         for run in group:
             if run.duplicate_of is not None:
                 yield from _wrong_reference(run, run.duplicate_of, known)
         yield from _duplicates_of_group(group, elsewhere.get(digest, {}), ledger)
+
+
+def duplicates_elsewhere(
+    runs: Sequence[Run], ledger: Ledger, surroundings: Surroundings
+) -> Iterator[tuple[Run, Problem]]:
+    """Every run that another ledger of the service records, or another environment declares."""
+    recorded: dict[Digest, tuple[str, str]] = {}
+    for place, other in surroundings.elsewhere.items():
+        for record in other.records.values():
+            if record.may_have_started:
+                recorded.setdefault(record.digest, (run_name(record.run), f"recorded in {place}"))
+    for environment, others in surroundings.declared.items():
+        for run in others:
+            where = f"declared in environment {environment} ({run.place})"
+            recorded.setdefault(run.digest, (run.name, where))
+    for run in runs:
+        found = recorded.get(run.digest)
+        if found is None or _recorded(run, ledger):
+            continue
+        name, where = found
+        if run.duplicate_of is None or not covers(run.duplicate_of, name):
+            yield run, _same_elsewhere(run, name, where)
+
+
+def _same_elsewhere(run: Run, name: str, where: str) -> Problem:
+    manifest = name.partition("/")[0]
+    again = f", or write `duplicateOf: {manifest}` to run it again"
+    again = "" if manifest == run.manifest else again
+    return Problem(
+        place=run.place_of("/metadata/name"),
+        code="duplicate",
+        pointer="/metadata/name",
+        message=f"{run.id} is the same run as {name}, which is {where}: the same flow, trigger "
+        f"time and parameters at the same service; remove one{again} (two services under one "
+        "organisation are told apart by `gateway.service`)",
+    )
 
 
 def _recorded_elsewhere(

@@ -136,7 +136,7 @@ def test_several_environments_are_all_validated_unless_one_is_named(open_scene: 
 
 def test_the_same_name_in_two_environments_is_no_problem(open_scene: OpenScene) -> None:
     scene = open_scene(
-        {"triggers/a.yaml": manifest("a", 1), "triggers-prod/a.yaml": manifest("a", 1)},
+        {"triggers/a.yaml": manifest("a", 1), "triggers-prod/a.yaml": manifest("a", 2)},
         configured=lambda url: configuration(url, environments=("test", "prod")),
     )
     scene.run("validate")

@@ -80,7 +80,8 @@ def test_every_field_that_is_given_arrives() -> None:
 def test_folders_are_normalised_and_environments_keep_their_order() -> None:
     environments = valid("several-environments").environments
     assert list(environments) == ["prod", "prod-2"]
-    assert environments["prod"].manifests == "triggers/prod" == environments["prod-2"].manifests
+    folders = [environment.manifests for environment in environments.values()]
+    assert folders == ["triggers/prod", "triggers/prod-2"]
 
 
 def test_an_integral_float_is_an_integer() -> None:

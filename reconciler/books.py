@@ -1,0 +1,178 @@
+"""Every ledger of a repository: those of a commit, of a working tree, and what is remembered."""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import PurePosixPath
+
+from reconciler.committed import CommittedLedger
+from reconciler.configuration import Configuration, Environment, parse_configuration
+from reconciler.errors import ConfigurationError, LedgerError
+from reconciler.git import CommitId, Git, TreeEntry
+from reconciler.identity import CONFIGURATION, Book
+from reconciler.ledger import Ledger, read_events
+from reconciler.ledger.events import decode
+from reconciler.ledger.files import is_ledger_name, ledger_text
+from reconciler.model import Source
+
+_LEDGERS = ":(top,glob)**/ledger*.jsonl"
+_CONFIGURATIONS = f":(top,glob)**/{CONFIGURATION}"
+
+
+class Naming:
+    """Which folders the configurations of a repository name, and as what.
+
+    Folders are relative to the repository's root, though each configuration may lie in a folder of
+    its own.
+    """
+
+    def __init__(self) -> None:
+        self.environments: dict[str, tuple[str, str]] = {}  # by folder: environment and service
+        self.retired: set[str] = set()
+        self.unreadable: list[str] = []  # folders of configurations that cannot be read
+        self.shared: dict[str, str] = {}  # folders that two configurations name: the second one
+
+    def add(self, prefix: str, configuration: Configuration) -> None:
+        """Take in a configuration that lies in that folder (`""`, or ending in a slash)."""
+        for environment in configuration.environments.values():
+            folder = prefix + environment.state
+            if folder in self.environments:
+                self.shared[folder] = prefix + CONFIGURATION
+            service = environment.gateway.service_name
+            self.environments[folder] = environment.name, service
+        self.retired |= {prefix + folder for folder in configuration.retired}
+
+    def add_file(self, path: str, content: bytes) -> None:
+        """Take in another configuration of the repository, if it can be read."""
+        prefix = path.removesuffix(CONFIGURATION)
+        try:
+            self.add(prefix, parse_configuration(Source(path=path, content=content)))
+        except ConfigurationError:
+            self.unreadable.append(prefix)
+
+    def check_own(self, folder: str) -> None:
+        """Raise ConfigurationError if another configuration names that ledger's folder as well."""
+        if folder in self.shared:
+            raise ConfigurationError(
+                f"{self.shared[folder]} names the ledger's folder {folder} as well",
+                hint="Each environment needs a `state` folder of its own.",
+            )
+
+    def book(self, folder: str, content: Mapping[str, bytes]) -> Book | None:
+        """The ledger in the folder; None if nobody names it and it is none of ours.
+
+        Raises LedgerError for one that is named and cannot be read.
+        """
+        named = folder in self.environments or folder in self.retired
+        if not named and not _is_ours(content):
+            return None
+        environment, service = self.environments.get(folder, (None, None))
+        known = named or any(folder.startswith(prefix) for prefix in self.unreadable if prefix)
+        return Book(
+            folder=folder,
+            ledger=Ledger.of(read_events(content, folder)),
+            text=ledger_text(content, folder),
+            environment=environment,
+            configured=service,
+            named=known,
+        )
+
+
+def _is_ours(content: Mapping[str, bytes]) -> bool:
+    """Whether the first line that there is can be read as one of our events."""
+    first = next((text for _, text in sorted(content.items()) if text), b"")
+    try:
+        next(decode(first.split(b"\n", 1)[0], "?"))
+    except (LedgerError, StopIteration):
+        return False
+    return True
+
+
+class CommittedBooks:
+    """The ledgers and configurations of one commit's whole tree."""
+
+    def __init__(self, git: Git, commit: CommitId) -> None:
+        self._git = git
+        self.entries: Sequence[TreeEntry] = git.list_tree(commit)
+
+    def under(self, folder: str) -> list[TreeEntry]:
+        """The entries at or in the folder."""
+        return [
+            one
+            for one in self.entries
+            if not folder or one.path == folder or one.path.startswith(f"{folder}/")
+        ]
+
+    def configurations(self, besides: str) -> dict[str, bytes]:
+        """Every other `reconciler.yaml` of the tree, by its path."""
+        found = {
+            one.path: one.oid
+            for one in self.entries
+            if one.is_file and one.path != besides and _base(one.path) == CONFIGURATION
+        }
+        blobs = self._git.read_blobs(found.values())
+        return {path: blobs[oid] for path, oid in found.items()}
+
+    @cached_property
+    def folders(self) -> list[str]:
+        """The folders in which a file has the name of a ledger's."""
+        found = (one.path for one in self.entries if is_ledger_name(_base(one.path)))
+        return list(dict.fromkeys(path.rpartition("/")[0] for path in found))
+
+    def ledger(self, folder: str) -> CommittedLedger:
+        """The ledger's files in that folder. Raises GitError, LedgerError."""
+        return CommittedLedger.read(self._git, folder, self.under(folder))
+
+
+def local_files(git: Git | None) -> tuple[dict[str, dict[str, bytes]], dict[str, bytes]]:
+    """The ledgers by folder, and the configurations by path, that git tracks and that lie here.
+
+    Paths are relative to the repository's root. Nothing where there is no repository.
+    """
+    if git is None:
+        return {}, {}
+    listing = git.run("ls-files", "-z", "--cached", "--", _LEDGERS, _CONFIGURATIONS)
+    ledgers: dict[str, dict[str, bytes]] = {}
+    configurations: dict[str, bytes] = {}
+    for raw in filter(None, listing.stdout.split(b"\0")):
+        path, place = raw.decode("utf-8", "surrogateescape"), git.root / os.fsdecode(raw)
+        if place.is_symlink() or not place.is_file():
+            continue  # deleted here, or a link: `read_worktree` speaks of those that are named
+        folder, _, name = path.rpartition("/")
+        if name == CONFIGURATION:
+            configurations[path] = place.read_bytes()
+        elif is_ledger_name(name):
+            ledgers.setdefault(folder, {})[name] = place.read_bytes()
+    configurations.pop((git.prefix + CONFIGURATION), None)
+    return ledgers, configurations
+
+
+def naming_of(prefix: str, configuration: Configuration, others: Mapping[str, bytes]) -> Naming:
+    """What all configurations of a repository name; `configuration` lies in that folder."""
+    naming = Naming()
+    naming.add(prefix, configuration)
+    for path, content in others.items():
+        naming.add_file(path, content)
+    return naming
+
+
+def books_of(naming: Naming, ledgers: Iterable[tuple[str, Mapping[str, bytes]]]) -> list[Book]:
+    """Those of the ledgers that are ours. Raises LedgerError."""
+    found = (naming.book(folder, content) for folder, content in ledgers)
+    return [book for book in found if book is not None]
+
+
+def _base(path: str) -> str:
+    return PurePosixPath(path).name
+
+
+def of_the_same_service(
+    configuration: Configuration, environment: Environment
+) -> list[Environment]:
+    """The other environments that start their runs at the same service."""
+    return [
+        other
+        for other in configuration.environments.values()
+        if other.name != environment.name
+        and other.gateway.service_name == environment.gateway.service_name
+    ]

@@ -1,0 +1,107 @@
+"""What was started is known by what it is and where, not by an environment's name.
+
+The *service* is where a run is started: the organisation, or `gateway.service`. Every ledger of a
+repository counts for every environment of the same service, so that an environment that was
+renamed, split or copied starts nothing again. Pure.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from reconciler.configuration import Environment
+from reconciler.ledger import Ledger
+from reconciler.model import Place, Problem, Run
+
+CONFIGURATION = "reconciler.yaml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Book:
+    """One ledger of the repository, wherever it lies."""
+
+    folder: str  # relative to the repository's root; of a trace: what it is called
+    ledger: Ledger
+    text: bytes = field(repr=False)  # all its lines, by which one is known to continue another
+    environment: str | None = None  # that names the folder; None: it is retired, or nobody does
+    configured: str | None = None  # the service of that environment
+    named: bool = True  # by an environment, or as retired; False: nobody reads it any more
+
+    @property
+    def services(self) -> frozenset[str]:
+        """The services that its claims were made for, or else the environment's; may be empty."""
+        return services_of(self.ledger) or frozenset(filter(None, [self.configured]))
+
+    def concerns(self, service: str) -> bool:
+        """Whether what it records may have been started at that service."""
+        return service in self.services or not self.services
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What the rest of the repository says about one environment."""
+
+    problems: tuple[Problem, ...] = ()
+    elsewhere: Mapping[str, Ledger] = field(default_factory=dict)  # of the service, by their names
+    declared: Mapping[str, Sequence[Run]] = field(default_factory=dict)  # of other environments
+
+
+NOTHING_ELSE = Surroundings()
+
+
+def services_of(ledger: Ledger) -> frozenset[str]:
+    """The services that the ledger's claims say they were made for."""
+    made = (claim.service for claim in ledger.claims.values())
+    return frozenset(one.name or one.org_id for one in made if one is not None)
+
+
+def surroundings(
+    environment: Environment,
+    books: Iterable[Book],
+    declared: Mapping[str, Sequence[Run]],
+    *,
+    own: str,
+) -> Surroundings:
+    """What the other ledgers mean for the environment whose ledger lies in the folder `own`.
+
+    `declared`: the runs of the other environments of the same service.
+    """
+    service = environment.gateway.service_name
+    found = [book for book in books if book.folder == own or book.concerns(service)]
+    named = [book for book in found if book.named]
+    problems = [_rehomed(environment, book) for book in found if book.folder == own]
+    problems += [
+        _orphaned(book)
+        for book in found
+        if not book.named and not any(one.text.startswith(book.text) for one in named)
+    ]
+    return Surroundings(
+        problems=tuple(problem for problem in problems if problem is not None),
+        elsewhere={book.folder: book.ledger for book in found if book.folder != own},
+        declared=declared,
+    )
+
+
+def _rehomed(environment: Environment, book: Book) -> Problem | None:
+    before = services_of(book.ledger) - {environment.gateway.service_name}
+    if not before:
+        return None
+    pointer = f"/environments/{environment.name}/gateway/orgId"
+    return Problem(
+        place=Place(file=CONFIGURATION),
+        code="rehomed",
+        pointer=pointer,
+        message=f"environment {environment.name} is of {environment.gateway.service_name}, and its "
+        f"ledger in {book.folder} records what was started at {', '.join(sorted(before))}: put "
+        "orgId back, or give the environment a `state` folder of its own and list the old one "
+        "under `retired`",
+    )
+
+
+def _orphaned(book: Book) -> Problem:
+    return Problem(
+        place=Place(file=book.folder),
+        code="orphaned",
+        message=f"{book.folder} holds a ledger that no environment names: what it records could "
+        f"start again. Move it to the environment that goes on with it (`git mv {book.folder} "
+        "STATE_FOLDER`), or list it under `retired` in reconciler.yaml",
+    )

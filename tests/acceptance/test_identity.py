@@ -1,0 +1,179 @@
+"""What was started is known for good, wherever it is declared next."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.acceptance.conftest import OpenScene
+from tests.acceptance.scene import Scene, configuration, manifest, runs
+from tests.repositories import commit, git, make_clone
+
+COMMANDS = ("validate", "plan", "apply")
+
+
+def configured(**changes: Any) -> Callable[[str], str]:
+    """A configuration with changes by environment; None for one that does not stand there."""
+
+    def write(url: str) -> str:
+        content = yaml.safe_load(configuration(url))
+        test = content["environments"].pop("test")
+        for name, change in changes.items():
+            if name == "retired":
+                content["retired"] = change
+                continue
+            gateway = test["gateway"] | change.pop("gateway", {})
+            content["environments"][name] = test | change | {"gateway": gateway}
+        return yaml.safe_dump(content, sort_keys=False)
+
+    return write
+
+
+def refused(scene: Scene, words: str, *options: str) -> None:
+    """Each command refuses with these words, and nothing is started."""
+    before = len(scene.instances)
+    for command in COMMANDS:
+        said = scene.run(command, *(options if command == "apply" else ()), exits=1)
+        assert words in said.flat, said.flat
+    assert len(scene.instances) == before
+
+
+@pytest.fixture
+def applied(open_scene: OpenScene) -> Scene:
+    """A run that the environment `test` has started."""
+    scene = open_scene(runs("a"))
+    scene.run("apply")
+    git(scene.clone, "pull", "--quiet", "origin", "main")
+    return scene
+
+
+def test_an_environment_renamed_without_its_ledger_starts_nothing(applied: Scene) -> None:
+    renamed = configured(prod={"state": "state/prod"})
+    applied.push({"reconciler.yaml": renamed(applied.url)})
+    refused(applied, "orphaned: state/test holds a ledger that no environment names")
+
+
+def test_a_ledger_that_moved_along_goes_on(applied: Scene) -> None:
+    git(applied.clone, "mv", "state/test", "state/prod")
+    renamed = configured(prod={"state": "state/prod"})
+    applied.push({"reconciler.yaml": renamed(applied.url), **runs("a", "b")})
+    applied.run("validate")
+    applied.run("apply")
+    assert [one.flow_id for one in applied.instances] == [1, 2]
+
+
+def test_a_retired_ledger_is_still_read(applied: Scene) -> None:
+    renamed = configured(prod={"state": "state/prod"}, retired=["state/test"])
+    applied.push({"reconciler.yaml": renamed(applied.url)})
+    refused(applied, "a is the same run as a, which is recorded in state/test")
+    git(applied.clone, "rm", "--quiet", "triggers/a.yaml")
+    applied.push({"triggers/b.yaml": manifest("b", 2)})
+    applied.run("validate")
+    applied.run("apply")
+    assert [one.flow_id for one in applied.instances] == [1, 2]
+
+
+def test_a_run_that_another_environment_of_the_organisation_records_is_a_duplicate(
+    applied: Scene,
+) -> None:
+    split = configured(test={}, prod={"manifests": "triggers-prod", "state": "state/prod"})
+    copied = {"triggers-prod/b.yaml": manifest("b", 1, parameters={"SITE": "a"})}
+    applied.push({"reconciler.yaml": split(applied.url), **copied})
+    refused(applied, "b is the same run as a, which is recorded in state/test", "--env", "prod")
+    meant = manifest("b", 1, parameters={"SITE": "a"}, duplicateOf="a")
+    applied.push({"triggers-prod/b.yaml": meant})
+    applied.run("validate")
+    applied.run("apply", "--env", "prod")
+    assert len(applied.instances) == 2
+
+
+def test_a_run_that_two_environments_declare_is_a_duplicate_before_either_starts_it(
+    open_scene: OpenScene,
+) -> None:
+    split = configured(test={}, prod={"manifests": "triggers-prod", "state": "state/prod"})
+    files = {"triggers/a.yaml": manifest("a", 1), "triggers-prod/a.yaml": manifest("a", 1)}
+    scene = open_scene(files, configured=split)
+    for name in ("test", "prod"):
+        refused(scene, "a is the same run as a, which is declared in environment", "--env", name)
+
+
+@pytest.mark.parametrize("gateway", [{"orgId": "o2"}, {"service": "elsewhere"}])
+def test_another_service_has_runs_of_its_own(
+    open_scene: OpenScene, gateway: dict[str, Any]
+) -> None:
+    split = configured(
+        test={}, prod={"manifests": "triggers-prod", "state": "state/prod", "gateway": gateway}
+    )
+    files = {"triggers/a.yaml": manifest("a", 1), "triggers-prod/a.yaml": manifest("a", 1)}
+    scene = open_scene(files, configured=split)
+    scene.run("validate")
+    for name in ("test", "prod", "test", "prod"):
+        scene.run("apply", "--env", name)
+    assert len(scene.instances) == 2
+
+
+@pytest.mark.parametrize("folder", ["triggers/dev", "triggers", "state/test"])
+def test_folders_that_overlap_are_refused(open_scene: OpenScene, folder: str) -> None:
+    nested = configured(test={}, dev={"manifests": folder, "state": "state/dev"})
+    scene = open_scene({"triggers/dev/a.yaml": manifest("a", 1)}, configured=nested)
+    for command in COMMANDS:
+        said = scene.run(command, exits=1)
+        assert "exclusive: environments.dev.manifests: lies in, around or at the" in said.flat
+    assert scene.instances == []
+
+
+def test_an_organisation_that_changes_under_a_ledger_is_refused(applied: Scene) -> None:
+    moved = configured(test={"gateway": {"orgId": "o2"}})
+    applied.push({"reconciler.yaml": moved(applied.url)})
+    refused(applied, "rehomed: environment test is of o2, and its ledger in state/test records")
+
+
+def test_a_ledger_that_was_deleted_with_its_environment_is_noticed_in_a_new_shallow_clone(
+    applied: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git(applied.clone, "rm", "-r", "--quiet", "state")
+    renamed = configured(prod={"state": "state/prod"})
+    applied.push({"reconciler.yaml": renamed(applied.url)})
+    shallow = make_clone(applied.origin, applied.folder / "shallow", "--depth=1")
+    monkeypatch.chdir(shallow)
+    said = applied.run("apply", exits=1)
+    assert "no folder continues the one of test on main (origin keeps)" in said.flat
+    assert len(applied.instances) == 1
+
+
+def test_a_branch_of_its_own_for_each_organisation_may_use_one_name(
+    applied: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = configured(test={"gateway": {"orgId": "o2"}})
+    text = other(applied.url).replace("version: 1\n", "version: 1\ngit: {branch: second}\n")
+    git(applied.clone, "checkout", "--quiet", "-b", "second", "HEAD~2")
+    commit(applied.clone, {"reconciler.yaml": text})
+    git(applied.clone, "push", "--quiet", "origin", "second")
+    applied.run("apply")
+    assert len(applied.instances) == 2
+    applied.run("apply")
+    git(applied.clone, "checkout", "--quiet", "main")
+    applied.run("apply")
+    assert len(applied.instances) == 2
+
+
+def test_a_branch_that_goes_back_starts_nothing_that_another_branch_records(
+    applied: Scene,
+) -> None:
+    git(applied.clone, "push", "--quiet", "origin", "HEAD~2:refs/heads/older")
+    git(applied.origin, "symbolic-ref", "HEAD", "refs/heads/older")
+    fresh = make_clone(applied.origin, applied.folder / "fresh")
+    said = applied.run("apply", "--repo", str(fresh), exits=1)
+    assert "which is recorded in test on main" in said.flat
+    assert len(applied.instances) == 1
+
+
+def test_two_configurations_may_not_share_a_ledgers_folder(open_scene: OpenScene) -> None:
+    outer = configured(test={"state": "part/state/test"})
+    scene = open_scene(runs("a"), configured=outer)
+    scene.push({"part/reconciler.yaml": configuration(scene.url)})
+    for command in COMMANDS:
+        said = scene.run(command, exits=1)
+        assert "part/reconciler.yaml names the ledger's folder part/state/test as well" in said.flat
+    assert scene.instances == []
