@@ -142,9 +142,7 @@ def test_a_ledger_that_was_deleted_with_its_environment_is_noticed_in_a_new_shal
     assert len(applied.instances) == 1
 
 
-def test_a_branch_of_its_own_for_each_organisation_may_use_one_name(
-    applied: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_branch_of_its_own_for_each_organisation_may_use_one_name(applied: Scene) -> None:
     other = configured(test={"gateway": {"orgId": "o2"}})
     text = other(applied.url).replace("version: 1\n", "version: 1\ngit: {branch: second}\n")
     git(applied.clone, "checkout", "--quiet", "-b", "second", "HEAD~2")
