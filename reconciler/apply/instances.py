@@ -57,12 +57,9 @@ def tell(
     if not mine:
         reason = "what is listed under its id was not created when the run was started"
         return _untold(listed, reason)
-    if len({one.status for one in mine}) == 1 and (
-        len(mine) > 1 or not contradicts(suspect, mine[0])
-    ):
-        return _told(mine)
+    # That all have ended alike does not help: the run's own may be the one that is not listed yet.
     fitting = [one for one in mine if not contradicts(suspect, one)]
-    if len(fitting) == 1 and len(mine) > 1:
+    if len(fitting) == 1:
         return _told(fitting)
     return _untold(mine, "several instances have its id, or another one than the run's")
 

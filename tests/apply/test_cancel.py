@@ -85,7 +85,7 @@ def test_one_that_has_ended_cannot_be_hit() -> None:
 
 def test_two_rows_of_which_nobody_can_tell_the_runs_are_left_alone() -> None:
     twins = FakeService([MINE, replace(MINE, parameters=None)])
-    assert "others have the id" in reason(twins)
+    assert "several instances have its id" in reason(twins)
     unlike = FakeService([MINE, replace(MINE, parameters=None, status=FAIL)])
     assert "several instances have its id" in reason(unlike)
 
