@@ -182,8 +182,13 @@ def agrees(suspect: Suspect, one: Instance) -> bool:
         return False
     if suspect.parameters is not None:
         return sorted(one.parameters) == sorted(suspect.parameters)
+    return _has_digest(suspect, one)
+
+
+def _has_digest(suspect: Suspect, one: Instance) -> bool:
+    """Whether it carries just what the claim's digest is of, where no manifest says so any more."""
     declared = EpochMs(suspect.trigger_time - suspect.delay)
-    return run_digest(suspect.flow_id, declared, one.parameters) == suspect.digest
+    return run_digest(suspect.flow_id, declared, one.parameters or ()) == suspect.digest
 
 
 def contradicts(suspect: Suspect, one: Instance) -> bool:
@@ -192,8 +197,10 @@ def contradicts(suspect: Suspect, one: Instance) -> bool:
     Only for choosing between instances of which one is certainly the run's: that something differs
     proves nothing about a service that nobody knows.
     """
-    if suspect.parameters is None or one.parameters is None:
+    if one.parameters is None:
         return False
+    if suspect.parameters is None:
+        return suspect.digest is not None and not _has_digest(suspect, one)
     sent = list(suspect.parameters)
     if suspect.correlation is not None and suspect.claim is not None:
         sent.append((suspect.correlation, author(suspect.run, suspect.claim)))
