@@ -1,4 +1,3 @@
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,7 +17,7 @@ from reconciler.git import (
 )
 from reconciler.git.push import Answer, Heard, read_answer
 from reconciler.git.remote import addresses
-from tests.repositories import commit, git, make_clone, write_hook
+from tests.repositories import commit, git, make_clone, say_ok_and_move_nothing, write_hook
 
 SECONDS = 60.0  # more than any of these pushes takes
 
@@ -208,16 +207,9 @@ def test_a_rejected_push_that_is_on_the_branch_has_landed(repository: Git, origi
     assert repository.push("origin", made, "main", expected=before, timeout=SECONDS) == Landed()
 
 
-def _say_ok_and_move_nothing(origin: Path) -> None:
-    """Let the server take every push to a branch, as one that makes a merge request of it does."""
-    git(origin, "config", "receive.procReceiveRefs", "refs/heads")
-    hook = Path(__file__).with_name("proc_receive.py")
-    write_hook(origin, "proc-receive", f'exec "{sys.executable}" "{hook}"')
-
-
 def test_an_ok_for_a_branch_that_does_not_move_is_a_refusal(repository: Git, origin: Path) -> None:
     before = _tip(origin)
-    _say_ok_and_move_nothing(origin)
+    say_ok_and_move_nothing(origin)
     result = _push_on(repository, before)
     assert isinstance(result, Refused)
     assert "the push was taken, and main at" in result.message
@@ -232,7 +224,7 @@ def test_an_ok_for_a_branch_that_somebody_else_has_moved_is_a_race(
     before = _tip(origin)
     rival = repository.commit_files(before, {"rival": b""}, "rival")
     repository.push("origin", rival, "rival", expected=None, timeout=SECONDS)
-    _say_ok_and_move_nothing(origin)
+    say_ok_and_move_nothing(origin)
     write_hook(origin, "post-receive", f"git update-ref refs/heads/main {rival}")
     assert isinstance(_push_on(repository, before), Raced)
 
