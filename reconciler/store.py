@@ -214,12 +214,12 @@ class GitStore:
         match answer:
             case pushed.Landed():
                 return Landed(snapshot=self._landed(base, commit, changes, events))
-            case pushed.Raced() | pushed.UpToDate():
+            case pushed.Raced():
                 return Raced()
             case pushed.Unclear():
                 return Unclear(message=answer.message)
             case pushed.Refused():
-                return Declined(message=answer.message)
+                return Declined(message=answer.message, hint=answer.hint)
 
     def _landed(
         self,

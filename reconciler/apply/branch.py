@@ -19,6 +19,11 @@ RECORD_ATTEMPTS = 8  # outcomes must not be lost; a claim that cannot be pushed 
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 10.0
 
+_DECLINED_HINT = (
+    "Allow the reconciler's identity to push to the branch, or keep the ledger on a branch of its "
+    "own (git.ledgerBranch)."
+)
+
 
 class Claiming(Enum):
     """What became of a claim's push."""
@@ -84,8 +89,7 @@ class Branch:
             case Declined():
                 raise GitError(
                     f"the remote declined the claim, so nothing was started: {appended.message}",
-                    hint="Allow the reconciler's identity to push to the branch, or keep the "
-                    "ledger on a branch of its own (git.ledgerBranch).",
+                    hint=appended.hint or _DECLINED_HINT,
                 )
             case _:
                 assert_never(appended)
@@ -97,18 +101,25 @@ class Branch:
         return result
 
     def _check_moved(self, before: Snapshot) -> None:
-        """A race is lost to somebody: refuse to run on against a branch that does not move."""
+        """A race is lost to somebody: refuse to run on against a branch that is shown unmoved.
+
+        With a ledger branch that may be another environment, of which only the commit tells.
+        """
         now = self.snapshot
-        if (now.commit, now.ledger.length) != (before.commit, before.ledger.length):
+        if (now.commit, now.parent, now.ledger.length) != (
+            before.commit,
+            before.parent,
+            before.ledger.length,
+        ):
             self.unanswered = 0
             return
         self.unanswered += 1
         if self.unanswered >= CLAIM_ATTEMPTS:
             raise GitError(
-                f"the remote turned {CLAIM_ATTEMPTS} claims away as if the branch had moved, and "
-                "it has not",
-                hint="Look for a lock that was left behind in the remote repository. Nothing was "
-                "started under these claims.",
+                f"{CLAIM_ATTEMPTS} claims lost a race though the remote still shows the branch "
+                "where it was; nothing was started under them",
+                hint="What is read there may lag behind what is pushed: let git fetch from the "
+                "server itself, not from a copy of it.",
             )
 
     async def record(self) -> None:
@@ -213,4 +224,5 @@ def _with(snapshot: Snapshot, ledger: Ledger) -> Snapshot:
         declared=snapshot.declared,
         ledger=ledger,
         surroundings=snapshot.surroundings,
+        parent=snapshot.parent,
     )

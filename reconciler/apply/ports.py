@@ -181,11 +181,12 @@ class Snapshot:
     declared: Declared
     ledger: Ledger
     surroundings: Surroundings = NOTHING_ELSE  # what the rest of the repository says
+    parent: str | None = None  # the commit that the ledger was read from, where there is one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Landed:
-    """The events are on the shared branch, and the snapshot has them."""
+    """The shared branch, read back, has the events; so has the snapshot."""
 
     snapshot: Snapshot
 
@@ -204,9 +205,10 @@ class Unclear:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declined:
-    """The remote turned the push away for a reason of its own, told in its words."""
+    """The branch, read back, does not hold the events, for the reason that the remote gives."""
 
     message: str
+    hint: str | None = None  # what to do about it, where that can be told
 
 
 Appended = Landed | Raced | Unclear | Declined

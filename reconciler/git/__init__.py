@@ -3,7 +3,7 @@
 from reconciler.git.checkout import AlreadyThere, CheckoutResult, FastForwarded, NotSafe
 from reconciler.git.command import CompletedGit, GitTimeoutError
 from reconciler.git.objects import CommitId, ObjectId, TreeEntry
-from reconciler.git.push import Landed, PushResult, Raced, Refused, Unclear, UpToDate
+from reconciler.git.push import Landed, PushResult, Raced, Refused, Unclear
 from reconciler.git.repository import Git
 
 __all__ = [
@@ -22,5 +22,4 @@ __all__ = [
     "Refused",
     "TreeEntry",
     "Unclear",
-    "UpToDate",
 ]

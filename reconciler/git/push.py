@@ -1,38 +1,48 @@
-"""Pushing one commit to one branch, as a compare-and-swap."""
+"""Pushing one commit to one ref: a compare-and-swap, judged by what the ref holds afterwards.
 
+What a server says of a push is no evidence. One says ok and moves nothing: it has turned the push
+into a merge request, or has lost a race and does not know it. Another speaks of a lost race in
+words of its own. And the push may go to another repository than the one that is fetched. So the
+ref is read back from there, and that decides; the words are only passed on.
+"""
+
+import random
 import re
+import time
 from dataclasses import dataclass
+from enum import Enum, auto
 from pathlib import Path
+from typing import assert_never
 
 from reconciler.errors import GitError
 from reconciler.git.command import CompletedGit, GitTimeoutError, run_git
 from reconciler.git.objects import CommitId, is_ancestor
-from reconciler.git.remote import check_branch, fetch
+from reconciler.git.remote import Addresses, addresses, bring, check_branch, remote_tip
 from reconciler.git.words import remote_words
+
+_SENDINGS = 3  # of a push that is rejected though nobody was faster: somebody may hold a lock
+_LOOKS = 4  # for a push that was taken: a replica may lag a little
+_PAUSE_SECONDS = 0.2  # before the second; each one after it is twice as long
 
 
 @dataclass(frozen=True, slots=True)
 class Landed:
-    """The branch was where it was expected, and this push moved it to our commit."""
-
-
-@dataclass(frozen=True, slots=True)
-class UpToDate:
-    """The branch was at that commit before this push: this push has acquired nothing."""
+    """The ref, read back, holds our commit, which nobody else has to push."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Raced:
-    """The branch was not, or did not stay, where it was expected: nothing was changed by us."""
+    """The ref was not, or did not stay, where it was expected, and does not hold our commit."""
 
     message: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """The remote does not accept it, in its own words: nothing was changed."""
+    """The ref is where it was, for the reason that the remote gives or that can be seen."""
 
     message: str
+    hint: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +52,7 @@ class Unclear:
     message: str
 
 
-PushResult = Landed | UpToDate | Raced | Refused | Unclear
+PushResult = Landed | Raced | Refused | Unclear
 
 _PUSH = (
     "push",
@@ -54,15 +64,6 @@ _PUSH = (
     "--recurse-submodules=no",
 )
 
-_LOST_RACE = re.compile(
-    r"stale info|non-fast-forward|fetch first|already exists|incorrect old value"
-    r"|is at [0-9a-f]+ but expected|\.lock': file exists|unable to resolve reference"
-    r"|lock[_ ]failure|failed to lock|already been updated",
-    re.IGNORECASE,
-)
-_SERVER_TROUBLE = re.compile(
-    r"internal (server )?error|time(d )?[- ]?out|unavailable|try again|\(failure\)", re.IGNORECASE
-)
 # Said before anything is sent, and true until a person does something about it.
 _NO_ACCESS = re.compile(
     r"authentication failed|could not read (username|password)|permission denied \("
@@ -70,6 +71,34 @@ _NO_ACCESS = re.compile(
     r"|does not appear to be a git repository|host key verification failed",
     re.IGNORECASE,
 )
+_LOCK = re.compile(r"\.lock\b|\block(ed|ing)?\b", re.IGNORECASE)
+_LOCK_HINT = (
+    "Look for a lock that was left behind in the remote repository, and remove it once nobody "
+    "pushes there."
+)
+_TAKEN_HINT = (
+    "The server may turn pushes into merge requests, queue them, or say ok and do nothing. Let the "
+    "reconciler's identity push to the branch itself, or keep the ledger on a branch of its own "
+    "(git.ledgerBranch)."
+)
+
+
+class Heard(Enum):
+    """What the remote is said to have done, as far as `git push` heard."""
+
+    TAKEN = auto()
+    REJECTED = auto()
+    DECLINED = auto()  # by a hook: it would say the same again
+    NOTHING = auto()  # it may be at work on it still
+    NO_ACCESS = auto()  # nothing was sent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came of one sending, by the words of git and of the remote."""
+
+    heard: Heard
+    message: str
 
 
 def push(
@@ -89,89 +118,134 @@ def push(
     ref = check_branch(root, branch)
     if expected is not None and not is_ancestor(root, expected, commit):
         raise GitError(f"{commit} does not follow {expected}: pushing it would lose history")
-    _check_single_url(root, remote)
-    lease = f"--force-with-lease={ref}:{expected or ''}"
-    try:
-        done = run_git(
-            root, *_PUSH, lease, "--", remote, f"{commit}:{ref}", timeout=timeout, accept=None
-        )
-    except GitTimeoutError as error:
-        return Unclear(message=str(error))
-    answer = read_answer(done, f"{commit}:{ref}")
-    if isinstance(answer, Raced) and _may_have_been_sent_twice(done):
-        return _look(root, remote, commit, branch, answer)
-    return answer
+    return swap(root, remote, commit, ref, expected=expected, timeout=timeout)
 
 
-def _check_single_url(root: Path, remote: str) -> None:
-    urls = run_git(root, "remote", "get-url", "--push", "--all", remote).text.split("\n")
-    if len(urls) > 1:
-        raise GitError(
-            f"{remote} pushes to {len(urls)} repositories, so no push to it can be a claim",
-            hint=f"keep one of: git config --get-all remote.{remote}.pushurl",
-        )
-
-
-def _may_have_been_sent_twice(done: CompletedGit) -> bool:
-    """Whether the push may have lost the race against itself.
-
-    Over HTTP curl sends a request again, and tells nobody, where a connection that it had used
-    before ends without an answer: the first sending may have landed, and the second been rejected.
-    """
-    return done.text.startswith("To http") and "\t[remote rejected]" in done.text
-
-
-def _look(
-    root: Path, remote: str, commit: CommitId, branch: str, otherwise: PushResult
+def swap(
+    root: Path,
+    remote: str,
+    commit: CommitId,
+    ref: str,
+    *,
+    expected: CommitId | None,
+    timeout: float,
 ) -> PushResult:
-    """Landed if the remote's branch holds the commit, for nobody else has it to push."""
-    try:
-        tip = fetch(root, remote, [branch])[branch]
-        has_landed = tip is not None and is_ancestor(root, commit, tip)
-    except GitError as error:
-        return Unclear(message=str(error))
-    return Landed() if has_landed else otherwise
+    """The same for any ref, given by its full name. Nobody else may have the commit to push."""
+    where = addresses(root, remote)
+    attempt = _Attempt(
+        root=root, remote=where, commit=commit, ref=ref, expected=expected, timeout=timeout
+    )
+    result, pause = attempt.once(), _PAUSE_SECONDS
+    for _ in range(_SENDINGS - 1):
+        if result is not None:
+            return result
+        # Nothing tells when another push lets go of a lock.
+        time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - spreads rivals, guards nothing
+        pause *= 2
+        result = attempt.once()
+    return result or attempt.refused()
 
 
-def read_answer(done: CompletedGit, spec: str) -> PushResult:
-    """What `git push --porcelain` with that one refspec said; anything unforeseen is unclear."""
+@dataclass(slots=True, kw_only=True)
+class _Attempt:
+    """One commit on its way to one ref, sent once or several times."""
+
+    root: Path
+    remote: Addresses
+    commit: CommitId
+    ref: str
+    expected: CommitId | None
+    timeout: float
+    said: str = ""  # by the last sending
+
+    def once(self) -> PushResult | None:
+        """Send it; None where it was rejected, is not there and nobody was faster."""
+        answer = self._send()
+        self.said = answer.message
+        match answer.heard:
+            case Heard.NO_ACCESS:
+                return Refused(message=answer.message)
+            case Heard.NOTHING:
+                return Unclear(message=answer.message)
+            case Heard.TAKEN | Heard.DECLINED | Heard.REJECTED:
+                return self._judge(answer.heard)
+            case _:
+                assert_never(answer.heard)
+
+    def refused(self) -> Refused:
+        """The end of an attempt that was rejected each time, in the remote's words."""
+        hint = _LOCK_HINT if _LOCK.search(self.said) else None
+        if not self.remote.differ:
+            return Refused(message=self.said, hint=hint)
+        return Refused(message=f"{self.said}\n{self.remote.difference}", hint=self.remote.hint)
+
+    def _send(self) -> Answer:
+        lease = f"--force-with-lease={self.ref}:{self.expected or ''}"
+        spec = f"{self.commit}:{self.ref}"
+        command = (*_PUSH, lease, "--", self.remote.name, spec)
+        try:
+            done = run_git(self.root, *command, timeout=self.timeout, accept=None)
+        except GitTimeoutError as error:
+            return Answer(heard=Heard.NOTHING, message=str(error))
+        return read_answer(done, spec)
+
+    def _judge(self, heard: Heard) -> PushResult | None:
+        """Decide by what the ref holds now, where it is fetched."""
+        try:
+            result = self._look()
+            for number in range(_LOOKS - 1):
+                if result is not None or heard is not Heard.TAKEN:
+                    break
+                time.sleep(_PAUSE_SECONDS * 2**number)
+                result = self._look()
+        except GitError as error:
+            return Unclear(message=f"{self.said}\n{error}".strip())
+        if result is None and heard is Heard.TAKEN:
+            return self._untrue()
+        if result is None and heard is Heard.DECLINED:
+            return self.refused()
+        return result
+
+    def _look(self) -> Landed | Raced | None:
+        """Read the ref back; None where it has not moved. Raises GitError."""
+        tip = remote_tip(self.root, self.remote.name, self.ref, timeout=self.timeout)
+        if tip == self.commit:
+            return Landed()
+        if tip == self.expected:
+            return None
+        if tip is not None:
+            bring(self.root, self.remote.name, self.ref, timeout=self.timeout)
+            if is_ancestor(self.root, self.commit, tip):
+                return Landed()
+        return Raced(message=self.said or f"{self.ref} has moved")
+
+    def _untrue(self) -> Refused:
+        name = self.ref.removeprefix("refs/heads/")
+        message = f"the push was taken, and {name} at {self.remote.fetched} does not hold it"
+        if self.remote.differ:
+            return Refused(message=f"{message}: {self.remote.difference}", hint=self.remote.hint)
+        return Refused(message="\n".join(filter(None, (message, self.said))), hint=_TAKEN_HINT)
+
+
+def read_answer(done: CompletedGit, spec: str) -> Answer:
+    """What `git push --porcelain` with that one refspec said."""
     lines = [line.split("\t") for line in done.text.split("\n")]
     answers = [line for line in lines if len(line) == 3 and line[1] == spec]  # noqa: PLR2004 - flag, refspec, summary
-    if len(answers) != 1:
-        return _without_answer(done)
-    flag, _, summary = answers[0]
-    match flag:
-        case "!":
-            return _rejection(summary, done)
-        case " " | "*" | "+" if done.exit_code == 0:
-            return Landed()
-        case "=" if done.exit_code == 0:
-            return UpToDate()
-        case _:
-            return Unclear(message=_words(summary, done))
-
-
-def _without_answer(done: CompletedGit) -> PushResult:
+    summary = answers[0][2] if len(answers) == 1 else ""
+    message = "\n".join(words for words in (remote_words(done.stderr), summary) if words)
+    if summary and answers[0][0] == "!":
+        return Answer(heard=_rejection(summary), message=message)
+    if done.exit_code == 0:
+        return Answer(heard=Heard.TAKEN, message=remote_words(done.stderr))
+    if summary:
+        return Answer(heard=Heard.NOTHING, message=message)
+    heard = Heard.NO_ACCESS if _NO_ACCESS.search(done.stderr) else Heard.NOTHING
     message = done.stderr or f"git push ended with exit code {done.exit_code} and no answer"
-    if _NO_ACCESS.search(done.stderr):
-        return Refused(message=message)
-    return Unclear(message=message)
+    return Answer(heard=heard, message=message)
 
 
-def _rejection(summary: str, done: CompletedGit) -> PushResult:
-    message = _words(summary, done)
+def _rejection(summary: str) -> Heard:
     if summary.startswith("[remote failure]"):
-        return Unclear(message=message)
-    # A hook may speak of anything in its message, so for one that declined that is not searched.
-    declined = summary.startswith("[remote rejected]") and "declined" in summary
-    if not declined and _LOST_RACE.search(f"{summary}\n{done.stderr}"):
-        return Raced(message=message)
-    unexplained = "failed to update ref" in summary and not remote_words(done.stderr)
-    if not declined and (unexplained or _SERVER_TROUBLE.search(summary)):
-        return Unclear(message=message)
-    return Refused(message=message)
-
-
-def _words(summary: str, done: CompletedGit) -> str:
-    """The remote's message, if it gave one, and git's summary."""
-    return "\n".join(words for words in (remote_words(done.stderr), summary) if words)
+        return Heard.NOTHING  # it did not come to report what it did
+    is_declined = summary.startswith("[remote rejected]") and "hook declined" in summary
+    return Heard.DECLINED if is_declined else Heard.REJECTED

@@ -4,13 +4,14 @@ import random
 import re
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.errors import GitError
 from reconciler.git.command import NETWORK_SECONDS, run_git
 from reconciler.git.memory import refspec
 from reconciler.git.objects import CommitId
-from reconciler.git.words import advice
+from reconciler.git.words import advice, without_credentials
 
 _ATTEMPTS = 12  # at a ref that another process of this clone holds locked
 _LONGEST_WAIT = 0.5  # seconds, between two attempts
@@ -28,6 +29,68 @@ _ASK_FOR_BRANCH = "name the branch in reconciler.yaml: `git: {branch: NAME}`"
 def has_remote(root: Path, remote: str) -> bool:
     """Whether the clone knows a remote of that name."""
     return remote in run_git(root, "remote").text.split("\n")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addresses:
+    """Where a remote is fetched from and where it is pushed to, without credentials."""
+
+    name: str  # of the remote
+    fetched: str
+    pushed: str
+    setting: str  # the one that makes them differ, if they do
+
+    @property
+    def differ(self) -> bool:
+        """Whether they are written differently; it may be one repository all the same."""
+        return self.fetched != self.pushed
+
+    @property
+    def difference(self) -> str:
+        """What to say of it."""
+        return (
+            f"{self.name} pushes to {self.pushed} ({self.setting}), but is fetched from "
+            f"{self.fetched}, and only what is there counts"
+        )
+
+    @property
+    def hint(self) -> str:
+        """What to do about it."""
+        return f"let both be the same repository: look at git config --get-regexp '{self.setting}'"
+
+
+def addresses(root: Path, remote: str) -> Addresses:
+    """The remote's addresses. Raises GitError where there is none, or it pushes to several."""
+    pushed = run_git(root, "remote", "get-url", "--push", "--all", remote).text.split("\n")
+    if len(pushed) > 1:
+        raise GitError(
+            f"{remote} pushes to {len(pushed)} repositories, so no push to it can be a claim",
+            hint=f"keep one of: git config --get-all remote.{remote}.pushurl",
+        )
+    fetched = run_git(root, "remote", "get-url", remote).text
+    name = f"remote.{remote}.pushurl"
+    is_named = pushed != [fetched] and run_git(root, "config", "--get", name, accept=(0, 1)).text
+    return Addresses(
+        name=remote,
+        fetched=without_credentials(fetched),
+        pushed=without_credentials(pushed[0]),
+        setting=name if is_named else "url.*.pushInsteadOf",
+    )
+
+
+def remote_tip(root: Path, remote: str, ref: str, *, timeout: float) -> CommitId | None:
+    """Where the ref stands at the address that is fetched; None if it is not there.
+
+    `ref` is a full name. Raises GitError if the remote cannot be read.
+    """
+    listing = run_git(root, "ls-remote", "--", remote, ref, timeout=timeout)
+    lines = (line.partition("\t") for line in listing.text.split("\n"))
+    return next((CommitId(tip) for tip, _, name in lines if name == ref), None)
+
+
+def bring(root: Path, remote: str, ref: str, *, timeout: float) -> None:
+    """Fetch what the ref holds without moving any ref here. Raises GitError."""
+    run_git(root, *_FETCH, "--", remote, ref, timeout=timeout)
 
 
 def default_branch(root: Path, remote: str) -> str:

@@ -14,10 +14,10 @@ from reconciler.git import (
     Raced,
     Refused,
     Unclear,
-    UpToDate,
 )
-from reconciler.git.push import read_answer
-from tests.repositories import commit, git, make_clone, write_hook
+from reconciler.git.push import Answer, Heard, read_answer
+from reconciler.git.remote import addresses
+from tests.repositories import commit, git, make_clone, say_ok_and_move_nothing, write_hook
 
 SECONDS = 60.0  # more than any of these pushes takes
 
@@ -66,12 +66,14 @@ def test_a_branch_is_created_only_where_there_is_none(repository: Git, origin: P
     assert git(origin, "rev-parse", "ledger") == made
 
 
-def test_pushing_what_is_there_already_is_no_acquisition(repository: Git, origin: Path) -> None:
+def test_what_is_there_already_counts_because_nobody_else_has_it_to_push(
+    repository: Git, origin: Path
+) -> None:
     before = _tip(origin)
     made = repository.commit_files(before, {"f": b""}, "m")
     repository.push("origin", made, "main", expected=before, timeout=SECONDS)
     again = repository.push("origin", made, "main", expected=before, timeout=SECONDS)
-    assert again == UpToDate()
+    assert again == Landed()
 
 
 def test_a_commit_that_would_lose_history_is_not_pushed(repository: Git, origin: Path) -> None:
@@ -157,11 +159,116 @@ def test_a_branch_that_the_server_has_checked_out_is_a_refusal(
     assert "branch is currently checked out" in result.message
 
 
-def test_a_lock_held_on_the_server_is_a_race(repository: Git, origin: Path) -> None:
+def test_a_lock_left_behind_on_the_server_is_a_refusal_that_says_so(
+    repository: Git, origin: Path
+) -> None:
     before = _tip(origin)
     (origin / "refs/heads/main.lock").touch()
-    assert isinstance(_push_on(repository, before), Raced)
+    result = _push_on(repository, before)
+    assert isinstance(result, Refused)
+    assert "main.lock': File exists" in result.message
+    assert result.hint is not None
+    assert "lock that was left behind" in result.hint
     assert _tip(origin) == before
+
+
+def test_a_lock_that_is_let_go_soon_hinders_nobody(repository: Git, origin: Path) -> None:
+    # The first push finds the lock of somebody who is about to let it go.
+    write_hook(
+        origin,
+        "pre-receive",
+        "[ -e seen ] && rm -f refs/heads/main.lock; touch seen; exit 0",
+    )
+    (origin / "refs/heads/main.lock").touch()
+    assert _push_on(repository, _tip(origin)) == Landed()
+
+
+@pytest.mark.parametrize(
+    "words", ["invalid old id sent", "transaction aborted", "repository already exists", "no"]
+)
+def test_whatever_a_server_says_of_a_lost_race_the_branch_tells(
+    repository: Git, origin: Path, words: str
+) -> None:
+    before = _tip(origin)
+    rival = repository.commit_files(before, {"rival": b""}, "rival")
+    repository.push("origin", rival, "rival", expected=None, timeout=SECONDS)
+    write_hook(
+        origin, "update", f"echo {words} >&2; git update-ref refs/heads/main {rival}; exit 1"
+    )
+    assert isinstance(_push_on(repository, before), Raced)
+    assert _tip(origin) == rival
+
+
+def test_a_rejected_push_that_is_on_the_branch_has_landed(repository: Git, origin: Path) -> None:
+    before = _tip(origin)
+    made = repository.commit_files(before, {"f": b""}, "m")
+    repository.push("origin", made, "other", expected=None, timeout=SECONDS)
+    write_hook(origin, "update", f"git update-ref refs/heads/main {made}; exit 1")
+    assert repository.push("origin", made, "main", expected=before, timeout=SECONDS) == Landed()
+
+
+def test_an_ok_for_a_branch_that_does_not_move_is_a_refusal(repository: Git, origin: Path) -> None:
+    before = _tip(origin)
+    say_ok_and_move_nothing(origin)
+    result = _push_on(repository, before)
+    assert isinstance(result, Refused)
+    assert "the push was taken, and main at" in result.message
+    assert result.hint is not None
+    assert "merge requests" in result.hint
+    assert _tip(origin) == before
+
+
+def test_an_ok_for_a_branch_that_somebody_else_has_moved_is_a_race(
+    repository: Git, origin: Path
+) -> None:
+    before = _tip(origin)
+    rival = repository.commit_files(before, {"rival": b""}, "rival")
+    repository.push("origin", rival, "rival", expected=None, timeout=SECONDS)
+    say_ok_and_move_nothing(origin)
+    write_hook(origin, "post-receive", f"git update-ref refs/heads/main {rival}")
+    assert isinstance(_push_on(repository, before), Raced)
+
+
+@pytest.mark.parametrize("setting", ["remote.origin.pushurl", "url.*.pushInsteadOf"])
+def test_a_push_that_goes_to_a_fork_is_a_refusal_that_names_both_addresses(
+    repository: Git, origin: Path, clone: Path, tmp_path: Path, setting: str
+) -> None:
+    before = _tip(origin)
+    fork = tmp_path / "fork.git"
+    git(tmp_path, "clone", "--quiet", "--bare", str(origin), str(fork))
+    if setting == "remote.origin.pushurl":
+        git(clone, "config", setting, fork.as_uri())
+    else:
+        git(clone, "config", f"url.{fork.as_uri()}.pushInsteadOf", origin.as_uri())
+    result = _push_on(repository, before)
+    assert isinstance(result, Refused)
+    for part in (setting, origin.as_uri(), fork.as_uri()):
+        assert part in result.message
+    assert _tip(origin) == before
+
+
+def test_the_addresses_are_shown_without_credentials(clone: Path) -> None:
+    git(clone, "remote", "set-url", "origin", "https://ana:hunter2@a.example/x")
+    git(clone, "remote", "set-url", "--push", "origin", "https://ben:hunter3@b.example/x")
+    found = addresses(clone, "origin")
+    assert found.differ
+    assert "hunter" not in found.difference
+
+
+def test_a_push_to_another_address_of_the_same_repository_lands(
+    repository: Git, origin: Path, clone: Path
+) -> None:
+    git(clone, "config", "remote.origin.pushurl", str(origin))
+    assert _push_on(repository, _tip(origin)) == Landed()
+
+
+def test_a_branch_that_cannot_be_read_back_is_unclear(
+    repository: Git, origin: Path, clone: Path, tmp_path: Path
+) -> None:
+    before = _tip(origin)
+    git(clone, "config", "remote.origin.pushurl", str(origin))
+    git(clone, "remote", "set-url", "origin", (tmp_path / "nothing").as_uri())
+    assert isinstance(_push_on(repository, before), Unclear)
 
 
 def test_a_branch_that_cannot_be_made_on_the_server_is_a_refusal(repository: Git) -> None:
@@ -254,37 +361,29 @@ def test_the_users_pre_push_hook_is_not_run(repository: Git, origin: Path, clone
     assert _push_on(repository, _tip(origin)) == Landed()
 
 
-def _answer(*lines: str, code: int = 1, said: str = "") -> PushResult:
+def _answer(*lines: str, code: int = 1, said: str = "") -> Answer:
     done = CompletedGit(exit_code=code, stdout="\n".join(lines).encode(), stderr=said)
     return read_answer(done, "c0ffee:refs/heads/main")
 
 
 # Answers of servers that a test cannot run, in the form of `git push --porcelain` (git-push(1)).
 @pytest.mark.parametrize(
-    ("summary", "said", "kind"),
+    ("summary", "heard"),
     [
-        ("[rejected] (stale info)", "", Raced),
-        ("[rejected] (non-fast-forward)", "", Raced),
-        ("[rejected] (fetch first)", "", Raced),
-        ("[remote rejected] (incorrect old value provided)", "", Raced),
-        ("[remote rejected] (cannot lock ref 'x': is at 1a but expected 2b)", "", Raced),
-        ("[remote rejected] (cannot lock ref 'x': reference already exists)", "", Raced),
-        ("[remote rejected] (TF401028: The reference has already been updated)", "", Raced),
-        ("[remote rejected] (failed to update ref)", "", Unclear),
-        ("[remote rejected] (failed to update ref)", "remote: Permission denied", Refused),
-        ("[remote rejected] (Internal Server Error)", "", Unclear),
-        ("[remote failure] (remote failed to report status)", "", Unclear),
-        ("[remote rejected] (protected branch hook declined)", "remote: GH006", Refused),
-        ("[remote rejected] (permission denied)", "", Refused),
-        ("[remote rejected] (unpacker error)", "remote: disk full", Refused),
-        ("[something new]", "", Refused),
+        ("[rejected] (stale info)", Heard.REJECTED),
+        ("[remote rejected] (incorrect old value provided)", Heard.REJECTED),
+        ("[remote rejected] (cannot lock ref 'x': is at 1a but expected 2b)", Heard.REJECTED),
+        ("[remote rejected] (TF401028: The reference has already been updated)", Heard.REJECTED),
+        ("[remote rejected] (failed to update ref)", Heard.REJECTED),
+        ("[remote rejected] (protected branch hook declined)", Heard.DECLINED),
+        ("[something new]", Heard.REJECTED),
+        ("[remote failure] (remote failed to report status)", Heard.NOTHING),
     ],
 )
-def test_a_rejection_is_told_apart_by_its_reason(
-    summary: str, said: str, kind: type[PushResult]
-) -> None:
-    result = _answer("To x", f"!\tc0ffee:refs/heads/main\t{summary}", said=said)
-    assert isinstance(result, kind)
+def test_a_rejection_is_heard_with_its_reason(summary: str, heard: Heard) -> None:
+    said = "remote: GH006"
+    answer = _answer("To x", f"!\tc0ffee:refs/heads/main\t{summary}", said=said)
+    assert answer == Answer(heard=heard, message=f"GH006\n{summary}")
 
 
 @pytest.mark.parametrize(
@@ -297,8 +396,8 @@ def test_a_rejection_is_told_apart_by_its_reason(
         "",
     ],
 )
-def test_without_an_answer_it_is_unclear(said: str) -> None:
-    assert isinstance(_answer(said=said, code=128), Unclear)
+def test_without_an_answer_nothing_is_heard(said: str) -> None:
+    assert _answer(said=said, code=128).heard is Heard.NOTHING
 
 
 @pytest.mark.parametrize(
@@ -312,22 +411,21 @@ def test_without_an_answer_it_is_unclear(said: str) -> None:
         "Host key verification failed.\nfatal: Could not read from remote repository.",
     ],
 )
-def test_without_access_it_is_a_refusal(said: str) -> None:
-    assert _answer(said=said, code=128) == Refused(message=said)
+def test_without_access_nothing_was_sent(said: str) -> None:
+    assert _answer(said=said, code=128) == Answer(heard=Heard.NO_ACCESS, message=said)
 
 
 @pytest.mark.parametrize(
-    ("lines", "code"),
+    ("lines", "code", "heard"),
     [
-        ([" \tc0ffee:refs/heads/main\tabc..def", "Done"], 1),
-        ([" \tc0ffee:refs/heads/other\tabc..def", "Done"], 0),
-        (["Everything up-to-date"], 0),
-        (["?\tc0ffee:refs/heads/main\tabc..def", "Done"], 0),
-        ([" \tc0ffee:refs/heads/main\tabc..def"] * 2, 0),
-        ([], 0),
+        ([" \tc0ffee:refs/heads/main\tabc..def", "Done"], 0, Heard.TAKEN),
+        (["Everything up-to-date"], 0, Heard.TAKEN),
+        (["?\tc0ffee:refs/heads/main\tabc..def", "Done"], 0, Heard.TAKEN),
+        ([], 0, Heard.TAKEN),
+        ([" \tc0ffee:refs/heads/main\tabc..def", "Done"], 1, Heard.NOTHING),
     ],
 )
-def test_an_answer_that_is_not_exactly_as_foreseen_is_never_a_landing(
-    lines: list[str], code: int
+def test_an_answer_without_an_error_is_one_for_the_branch_to_prove(
+    lines: list[str], code: int, heard: Heard
 ) -> None:
-    assert isinstance(_answer(*lines, code=code), Unclear)
+    assert _answer(*lines, code=code).heard is heard

@@ -1,0 +1,102 @@
+"""Remotes whose ok is not true: no run is started under a claim that is not where others look."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from reconciler.sandbox import Sandbox, running
+from tests.environments import (
+    LASTING,
+    Setting,
+    assert_each_started_once,
+    configuration,
+    make_setting,
+    runs_of_one_flow_each,
+)
+from tests.repositories import git, isolate, say_ok_and_move_nothing
+
+RUNS, APPLIERS = 3, 4
+
+
+@pytest.fixture
+def sandbox() -> Sandbox:
+    return Sandbox(LASTING)
+
+
+@pytest.fixture
+def setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> Iterator[Setting]:
+    isolate(monkeypatch, tmp_path)
+    with running(sandbox) as url:
+        files = {
+            **runs_of_one_flow_each(RUNS),
+            "reconciler.yaml": configuration(url, claim=30, timeout=3),
+        }
+        yield make_setting(tmp_path / "all", url, sandbox, files)
+
+
+@contextmanager
+def _far_away(origin: Path, seconds: float) -> Iterator[str]:
+    program = Path(__file__).with_name("dulwich_server.py")
+    with subprocess.Popen(
+        [sys.executable, str(program), str(origin), str(seconds)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as server:
+        assert server.stdout is not None
+        try:
+            yield server.stdout.readline().strip()
+        finally:
+            server.kill()
+
+
+def test_appliers_that_race_before_a_server_that_says_ok_to_all_start_each_run_once(
+    setting: Setting, sandbox: Sandbox
+) -> None:
+    clones = [setting.clone_again(f"clone-{number}") for number in range(APPLIERS)]
+    with _far_away(setting.origin, 0.15) as url:
+        for clone in clones:
+            git(clone, "remote", "set-url", "origin", url)
+        processes = [setting.start("apply", clone=clone) for clone in clones]
+        ends = [process.communicate(timeout=100) for process in processes]
+    for process, (_, stderr) in zip(processes, ends, strict=True):
+        assert process.returncode == 0, stderr
+    assert_each_started_once(setting, sandbox, RUNS)
+
+
+def test_nothing_is_started_where_the_server_says_ok_and_moves_nothing(
+    setting: Setting, sandbox: Sandbox
+) -> None:
+    say_ok_and_move_nothing(setting.origin)
+    done = setting.run("apply")
+    assert done.returncode == 1
+    assert "the push was taken, and main at" in done.stderr
+    assert "merge requests" in done.stderr
+    assert not sandbox.instances
+
+
+@pytest.mark.parametrize("setting_name", ["remote.origin.pushurl", "pushInsteadOf"])
+def test_of_an_applier_that_pushes_to_a_fork_and_another_only_the_other_starts_runs(
+    setting: Setting, sandbox: Sandbox, setting_name: str
+) -> None:
+    fork = setting.folder / "fork.git"
+    git(setting.folder, "clone", "--quiet", "--bare", str(setting.origin), str(fork))
+    if setting_name == "pushInsteadOf":
+        setting_name = f"url.{fork.as_uri()}.pushInsteadOf"
+        git(setting.clone, "config", setting_name, setting.origin.as_uri())
+    else:
+        git(setting.clone, "config", setting_name, fork.as_uri())
+    other = setting.clone_again("other")
+    astray = setting.run("apply")
+    assert astray.returncode == 1
+    for part in (setting.origin.as_uri(), fork.as_uri(), setting_name.rpartition(".")[2]):
+        assert part in astray.stderr
+    assert not sandbox.instances
+    assert setting.run("apply", clone=other).returncode == 0
+    again = setting.run("apply")
+    assert again.returncode == 0, again.stderr  # there is nothing left to claim
+    assert len(sandbox.instances) == RUNS
