@@ -3,7 +3,7 @@
 import re
 
 # `https://user:token@host`, `https://token@host`, `ssh://user:password@host`; a bare `ssh://git@`
-# is no secret. Up to the last @, for a password may hold an @ or a / that its author did not escape.
+# is no secret. Up to the last @, for a password may hold an @ or a / that was not escaped.
 # Whoever answers on the other side writes these words, as many as they like: so nothing here may
 # read a character more than a few times. Each pattern ends where the next match could begin.
 _WEB_USER = re.compile(r"((?:https?|ftps?)://)[^/\s'\"]*@", re.IGNORECASE)
