@@ -3,13 +3,15 @@
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from random import Random
+from time import process_time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.ledger import Event, Ledger
-from reconciler.model import EpochMs, Place, Problem, Retry, Run
+from reconciler.model import Digest, EpochMs, Place, Problem, Retry, Run
 from reconciler.plan import Action, Plan, PlannedRun, make_plan
 from reconciler.rules import check
 from reconciler.rules.dependencies import dependency_problems
@@ -302,6 +304,83 @@ def test_a_dependency_that_will_not_start_blocks(kept: Mapping[str, bool], words
         fates_of = {"import": fates, "report": []}
         scene = Scene([first, report], frozenset(fates_of), fates_of, after(NOW, 1000))
         assert planned(scene.plan(), report).reason == f"blocked: import {words}"
+
+
+# Chains: exact and quick at any length, in any order
+
+
+@settings(max_examples=300)
+@given(scenes(), st.randoms(use_true_random=False))
+def test_the_order_of_files_changes_no_plan(scene: Scene, chance: Random) -> None:
+    shuffled = list(scene.runs)
+    chance.shuffle(shuffled)
+    assert replace(scene, runs=shuffled).plan() == scene.plan()
+
+
+@given(st.data())
+def test_the_order_of_files_changes_no_circle(data: st.DataObject) -> None:
+    drawn = data.draw(references())
+    runs = [
+        replace(run, trigger_time=after(EIGHT, number * MINUTE), digest=Digest(f"{number}"))
+        for number, run in enumerate(drawn)
+    ]
+    assert a_plan(*data.draw(st.permutations(runs))) == a_plan(*runs)
+
+
+def a_plan(*runs: Run, ledger: Ledger = EMPTY) -> Plan:
+    return make_plan(
+        declared(*runs), ledger, NOW, environment="prod", commit=None, same_minute_allowed=False
+    )
+
+
+def a_chain(length: int, **first: object) -> list[Run]:
+    runs = [a_member("m0", 0, **first)]
+    runs += [a_member(f"m{one}", one, f"m{one - 1}") for one in range(1, length)]
+    return runs
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_the_end_of_a_chain_of_five_thousand_is_blocked_by_its_beginning(
+    *, backwards: bool
+) -> None:
+    runs = a_chain(5_000, suspend=True)
+    began = process_time()
+    plan = a_plan(*(reversed(runs) if backwards else runs))
+    assert process_time() - began < 5
+    assert plan.problems == ()
+    assert planned(plan, runs[1]).reason == "blocked: m0 is suspended"
+    assert {planned_.reason for planned_ in plan.runs[2:]} == {
+        f"blocked: m{number} is blocked" for number in range(1, 4_999)
+    }
+    assert all(one.blocked for one in plan.runs[1:])
+
+
+def test_a_chain_of_five_thousand_that_may_succeed_waits() -> None:
+    plan = a_plan(*reversed(a_chain(5_000)))
+    assert plan.runs[0].action is Action.TRIGGER
+    assert plan.runs[-1].reason == "waits for m4998, which was not started yet"
+    assert not any(one.blocked for one in plan.runs)
+
+
+def test_circles_by_the_thousand_are_all_told_and_none_blocks() -> None:
+    pairs = [a_member(f"m{number}", number, f"m{number ^ 1}") for number in range(5_000)]
+    began = process_time()
+    plan = a_plan(*pairs, a_member("behind", 5_001, "m0"))
+    long = a_plan(a_member("m0", 9_000, "m4999"), *a_chain(5_000)[1:])
+    assert process_time() - began < 10
+    assert [problem.code for problem in plan.problems] == ["cycle"] * 5_000
+    assert [problem.code for problem in long.problems] == ["cycle"] * 5_000
+    assert not any(one.blocked for one in plan.runs)
+
+
+def test_what_many_wait_for_by_names_of_its_runs_is_looked_up_once() -> None:
+    members = [a_member(f"bf/{number}", number) for number in range(5_000)]
+    each = [a_member(f"m{number}", 9_000 + number, f"bf/{number}") for number in range(5_000)]
+    everything = a_member("all", 20_000, "bf")
+    began = process_time()
+    plan = a_plan(*each, *members, everything)
+    assert process_time() - began < 10
+    assert planned(plan, everything).reason == "waits for bf: 0 of 5000 runs have succeeded"
 
 
 # Rules: unknown names and circles, each at its item

@@ -1,10 +1,14 @@
 """What an apply refuses to do."""
 
+import json
 from collections.abc import Mapping, Sequence
+from datetime import tzinfo
 
+from reconciler.apply.ports import SavedRun
 from reconciler.errors import RefusedError
-from reconciler.model import Digest, Problem, RunId
-from reconciler.plan import Action, Plan
+from reconciler.model import EpochMs, Parameters, Problem, RunId
+from reconciler.plan import Action, Plan, PlannedRun
+from reconciler.times import in_zone
 
 
 class InvalidManifestsError(RefusedError):
@@ -27,12 +31,57 @@ def refuse_too_many(wanted: int, limit: int) -> None:
         )
 
 
-def refuse_stale(plan: Plan, only: Mapping[RunId, Digest]) -> None:
-    """Refuse a saved plan of which any run is not to be started now as it says."""
-    now = {run.id: run.digest for run in plan.of_action(Action.TRIGGER)}
-    for run, digest in only.items():
-        if now.get(run) != digest:
-            raise RefusedError(
-                f"the saved plan is stale: {run} is not to be started any more as it says",
-                hint="Make a new plan from the branch as it is now.",
-            )
+def is_as_saved(planned: PlannedRun, saved: SavedRun | None) -> bool:
+    """Whether the run would be sent as the saved plan says, at the same time."""
+    if saved is None:
+        return False
+    return (planned.digest, planned.trigger_time) == (saved.digest, saved.trigger_time)
+
+
+def refuse_stale(plan: Plan, only: Mapping[RunId, SavedRun], zone: tzinfo) -> None:
+    """Refuse a saved plan of which any run is not to be started now as it says.
+
+    `zone` is the gateway's, in which times are told.
+    """
+    now = {planned.id: planned for planned in plan.runs}
+    stale = {
+        run: how for run, saved in only.items() if (how := _difference(saved, now.get(run), zone))
+    }
+    for run, how in stale.items():
+        more = f" (and {len(stale) - 1} more)" if len(stale) > 1 else ""
+        raise RefusedError(
+            f"the saved plan is stale: {run} is not to be started any more as it says: {how}{more}",
+            hint="Make a new plan from the branch as it is now.",
+        )
+
+
+def _difference(saved: SavedRun, now: PlannedRun | None, zone: tzinfo) -> str | None:
+    """How the run differs from what was saved; None if it does not."""
+    if now is None:
+        return "it is no longer declared"
+    if now.action is not Action.TRIGGER:
+        return now.reason
+    if is_as_saved(now, saved):
+        return None
+    found = [
+        f"{name} {before} → {after}"
+        for name, before, after in (
+            ("flowId", str(saved.flow_id), str(now.flow_id)),
+            ("triggerTime", _time(saved.trigger_time, zone), _time(now.trigger_time, zone)),
+            ("parameters", _written(saved.parameters), _written(now.parameters)),
+        )
+        if before != after
+    ]
+    # Two staggers can bring two times to one: the same is sent, and yet not the same was meant.
+    return ", ".join(found) or "triggerTime before its stagger"
+
+
+def _time(instant: EpochMs, zone: tzinfo) -> str:
+    try:
+        return in_zone(instant, zone).isoformat()
+    except (OverflowError, ValueError):  # a saved plan can hold any number
+        return f"{instant} ms"
+
+
+def _written(parameters: Parameters) -> str:
+    return json.dumps(dict(parameters), ensure_ascii=False)

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from reconciler.apply.branch import Branch
 from reconciler.apply.claims import Claims
-from reconciler.apply.guards import InvalidManifestsError, refuse_too_many
+from reconciler.apply.guards import InvalidManifestsError, is_as_saved, refuse_too_many
 from reconciler.apply.known import Known
 from reconciler.apply.lease import Lapses, ServiceClock
 from reconciler.apply.looking import Look, by_id
@@ -100,7 +100,7 @@ class Knowledge:
 
     def _is_meant(self, planned: PlannedRun) -> bool:
         only = self.options.only
-        return only is None or only.get(planned.id) == planned.digest
+        return only is None or is_as_saved(planned, only.get(planned.id))
 
     def triggers(self, plan: Plan) -> list[Run]:
         """What the plan starts, of that which this apply is meant to start."""

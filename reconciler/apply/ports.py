@@ -252,12 +252,22 @@ class Ports:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SavedRun:
+    """A run as a saved plan says that it is to be started."""
+
+    digest: Digest
+    flow_id: int
+    trigger_time: EpochMs  # its stagger included, which the digest leaves out
+    parameters: Parameters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """What the caller asked for."""
 
     by: str  # who applies, for the claim
     max_runs: int | None = None  # None: the environment's limit
-    only: Mapping[RunId, Digest] | None = None  # a saved plan's runs; None: whatever is planned
+    only: Mapping[RunId, SavedRun] | None = None  # a saved plan's runs; None: whatever is planned
     preflight: bool = False  # ask about every flow before the first claim
     wait: bool = False  # until all that was started has ended
     wait_seconds: float | None = None  # at most; None: as long as it takes

@@ -50,7 +50,7 @@ async def apply(ports: Ports, options: Options) -> ApplyResult:
     plan = knowledge.plan(ports.clock.wall())
     knowledge.guard(plan)
     if options.only is not None:
-        refuse_stale(plan, options.only)
+        refuse_stale(plan, options.only, knowledge.environment.gateway.zone)
     needed = any(_needs_gateway(run, plan.at) for run in plan.runs)
     if not needed and not unfinished(branch.ledger, EpochMs(plan.at + DAY_MS)):
         return knowledge.result(plan, interrupted=ports.stop.is_set())

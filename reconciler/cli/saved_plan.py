@@ -4,13 +4,25 @@ import json
 from pathlib import Path
 from typing import Any
 
+from reconciler.apply.ports import SavedRun
 from reconciler.errors import RefusedError
-from reconciler.model import Digest, RunId
+from reconciler.model import Digest, EpochMs, RunId
 from reconciler.plan import Action
 
+# What reading JSON that anybody may have written can raise: too deep, too large, of other kinds.
+_NOT_A_PLAN = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+    OverflowError,
+)
 
-def read_saved_plan(path: Path, environment: str) -> dict[RunId, Digest]:
-    """The runs that the plan would start in the environment, with their digests.
+
+def read_saved_plan(path: Path, environment: str) -> dict[RunId, SavedRun]:
+    """The runs that the plan would start in the environment, as it would start them.
 
     Raises RefusedError if the file is no plan, or not of that environment.
     """
@@ -21,11 +33,11 @@ def read_saved_plan(path: Path, environment: str) -> dict[RunId, Digest]:
         plan = next((one for one in plans if one["environment"] == environment), None)
         if version == 1 and plan is not None:
             return {
-                RunId(run["run"]): Digest(run["digest"])
+                RunId(run["run"]): _saved(run)
                 for run in plan["runs"]
                 if run["action"] == Action.TRIGGER
             }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except _NOT_A_PLAN as error:
         raise RefusedError(
             f"{path} is not a saved plan: {error}",
             hint="Make one with `reconciler plan --out FILE`.",
@@ -34,4 +46,14 @@ def read_saved_plan(path: Path, environment: str) -> dict[RunId, Digest]:
     raise RefusedError(
         f"{path} is of format {version} and for environment {found}, not for {environment}",
         hint="Name the environment that it was made for with --env.",
+    )
+
+
+def _saved(run: Any) -> SavedRun:
+    """Raises KeyError, TypeError or ValueError where something is missing or of another kind."""
+    return SavedRun(
+        digest=Digest(run["digest"]),
+        flow_id=int(run["flowId"]),
+        trigger_time=EpochMs(int(run["triggerTime"])),
+        parameters=tuple((str(one["key"]), str(one["value"])) for one in run["parameters"]),
     )

@@ -10,7 +10,7 @@ from tempfile import TemporaryFile
 from typing import IO
 
 from reconciler.errors import GitError
-from reconciler.git.words import advice, readable
+from reconciler.git.words import MOST_BYTES, advice, readable, shortened
 
 LOCAL_SECONDS = 60.0  # a command that needs no network
 NETWORK_SECONDS = 120.0  # one that does
@@ -161,8 +161,13 @@ def _signal_group(process: subprocess.Popen[bytes], order: signal.Signals) -> No
 
 
 def _contents(errors: IO[bytes]) -> str:
+    size = errors.seek(0, os.SEEK_END)
     errors.seek(0)
-    return readable(errors.read())
+    if size <= MOST_BYTES:
+        return readable(errors.read())
+    start = errors.read(MOST_BYTES // 2)
+    errors.seek(size - MOST_BYTES // 2)
+    return readable(shortened(start, errors.read(MOST_BYTES // 2), size - MOST_BYTES))
 
 
 def _said(errors: IO[bytes]) -> str:

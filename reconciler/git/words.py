@@ -3,10 +3,14 @@
 import re
 
 # `https://user:token@host`, `https://token@host`, `ssh://user:password@host`; a bare `ssh://git@`
-# is no secret. Greedy, because a password may hold an @ or a / that its author did not escape.
+# is no secret. Up to the last @, for a password may hold an @ or a / that was not escaped.
+# Whoever answers on the other side writes these words, as many as they like: so nothing here may
+# read a character more than a few times. Each pattern ends where the next match could begin.
 _WEB_USER = re.compile(r"((?:https?|ftps?)://)[^/\s'\"]*@", re.IGNORECASE)
-_PASSWORD = re.compile(r"([a-z][a-z0-9+.-]*://)[^/\s'\"@:]*:[^\s'\"]*@", re.IGNORECASE)
-_ESCAPE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+_ADDRESS = re.compile(r"[^\s'\"]++")  # what an address may be made of; most of them are none
+_PASSWORD = re.compile(r"(?<=[a-z0-9+.-])://[^/@:]*+:", re.IGNORECASE)
+_ESCAPE = re.compile(r"\x1b\[[0-?]*+[ -/]*+[@-~]")
+_SPACE = re.compile(rb"[ \t\r\n]")
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
 # Each hint with what git says where it helps. In this order, for git often says two of these at
@@ -42,7 +46,7 @@ _HINTS = {
     ),
     "check the remote's address and your access to it: git remote -v": (
         r"does not appear to be a git repository",
-        r"repository .*not found",
+        r"repository .{0,300}not found",
         r"no such remote",
         r"returned error: 404",
         r"could not read from remote repository",
@@ -52,6 +56,21 @@ _HINTS = {
         r"cannot lock ref",
     ),
 }
+
+
+MOST_BYTES = 65_536  # of what git wrote that are read: half of them from each end
+
+
+def shortened(start: bytes, end: bytes, left_out: int) -> bytes:
+    """Both ends of what git wrote, and how much is missing between them.
+
+    No word is cut in two: what is left of an address could be a password that nothing gives away.
+    """
+    head = start[: max(start.rfind(space) for space in b" \t\r\n") + 1]
+    first = _SPACE.search(end)
+    tail = end[first.start() :] if first else b""
+    missing = left_out + len(start) - len(head) + len(end) - len(tail)
+    return b"%s\n(%d bytes of what git said are left out here)\n%s" % (head, missing, tail)
 
 
 def readable(raw: bytes) -> str:
@@ -64,7 +83,16 @@ def readable(raw: bytes) -> str:
 
 def without_credentials(text: str) -> str:
     """The text with the user part of every web address in it, and every password, struck out."""
-    return _PASSWORD.sub(r"\1***@", _WEB_USER.sub(r"\1***@", text))
+    return _ADDRESS.sub(_without_password, _WEB_USER.sub(r"\1***@", text))
+
+
+def _without_password(found: re.Match[str]) -> str:
+    word = found[0]
+    last = word.rfind("@")
+    password = _PASSWORD.search(word, 0, last) if last > 0 else None
+    if password is None:
+        return word
+    return f"{word[: password.start()]}://***{word[last:]}"
 
 
 def advice(said: str) -> str | None:

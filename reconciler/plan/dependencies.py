@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from reconciler.ledger import Ledger, Record, RunState
-from reconciler.model import EpochMs, Run, RunId, covers, run_attempt, run_name, run_revision
+from reconciler.model import EpochMs, Run, RunId, run_attempt, run_name, run_revision
 from reconciler.plan.attempts import Newest, another_follows, newest_attempt
+from reconciler.rules.references import with_parents
 
 
 class Standing(Enum):
@@ -34,26 +35,36 @@ class Dependency:
     reason: str  # why it has not succeeded, in words; empty where it has
 
 
-_DEEPEST = 50  # links of a chain
-
-
 class Dependencies:
-    """Answers for every name once, however many runs depend on it."""
+    """Answers for every name once, however many runs depend on it, and whatever their order.
+
+    What is lost is found first, from its causes on to all that it blocks. So each link is followed
+    once, however long a chain is; and runs that wait for each other in a circle, which a problem
+    tells of, are not lost by that.
+    """
 
     def __init__(self, runs: Iterable[Run], ledger: Ledger, now: EpochMs) -> None:
+        runs = list(runs)
         self._ledger = ledger
         self._now = now
-        self._declared: dict[str, list[Run]] = defaultdict(list)  # by manifest
-        self._recorded: dict[str, list[Record]] | None = None  # the same
+        self._wanted = {name for run in runs for name in run.depends_on}
+        self._own: dict[str, tuple[bool, _One]] = {}  # by the run's name: see `_alone`
         self._known: dict[str, Dependency] = {}
-        self._depth = 0
-        for run in runs:
-            self._declared[run.manifest].append(run)
+        self._declared: dict[str, list[Run]] = defaultdict(list)  # by each wanted name
+        for run in sorted(runs, key=lambda run: run.turn) if self._wanted else ():
+            for name in self._wanted_of(run.name):
+                self._declared[name].append(run)
+        self._recorded = self._newest_records()
+        self._blocked = self._find_blocked(runs)
 
     def of(self, run: Run) -> list[Dependency]:
         """Those of the run's dependencies that have not succeeded."""
         found = [self._dependency(name) for name in run.depends_on]
         return [one for one in found if one.standing is not Standing.SUCCEEDED]
+
+    def _wanted_of(self, name: str) -> list[str]:
+        """What is depended on that means the run of that name, perhaps among others."""
+        return [one for one in with_parents(name) if one in self._wanted]
 
     def _dependency(self, name: str) -> Dependency:
         known = self._known.get(name)
@@ -63,46 +74,66 @@ class Dependencies:
 
     def _members(self, name: str) -> list[_One]:
         """Every run that the name means: declared ones, or else those that are recorded."""
-        manifest = name.partition("/")[0]
-        declared = [run for run in self._declared.get(manifest, ()) if covers(name, run.name)]
+        declared = self._declared.get(name)
         if declared:
             return [self._declared_one(run) for run in declared]
-        return [_recorded_one(record) for record in self._newest_records(manifest, name)]
+        return [_recorded_one(record) for record in self._recorded.get(name, {}).values()]
 
     def _declared_one(self, run: Run) -> _One:
-        newest = newest_attempt(run, self._ledger.records)
-        started = newest.record is not None and newest.record.may_have_started
-        if newest.record is None or not started or another_follows(run, newest):
-            if self._is_blocked(run):
-                return _One(run=run.id, standing=Standing.LOST, words="is blocked")
-            return _to_be_started(run, newest, self._now)
-        return _recorded_one(newest.record)
+        if run.name in self._blocked:
+            return _One(run=run.id, standing=Standing.LOST, words="is blocked")
+        return self._alone(run)[1]
 
-    def _is_blocked(self, run: Run) -> bool:
-        """Whether something that the run itself depends on is lost.
+    def _alone(self, run: Run) -> tuple[bool, _One]:
+        """Whether the run, or an attempt at it, is yet to be started; and how it stands by itself.
 
-        Asked only so deep into a chain: beyond, what is blocked shows as coming, and never starts.
+        That is: whatever becomes of those that it depends on.
         """
-        if not run.depends_on or self._depth == _DEEPEST:
-            return False
-        self._depth += 1
-        lost = any(one.standing is Standing.LOST for one in self.of(run))
-        self._depth -= 1
-        return lost
+        own = self._own.get(run.name)
+        if own is None:
+            newest = newest_attempt(run, self._ledger.records)
+            record = newest.record
+            if record is None or not record.may_have_started or another_follows(run, newest):
+                own = True, _to_be_started(run, newest, self._now)
+            else:
+                own = False, _recorded_one(record)
+            self._own[run.name] = own
+        return own
 
-    def _newest_records(self, manifest: str, name: str) -> list[Record]:
-        if self._recorded is None:
-            self._recorded = defaultdict(list)
-            for record in self._ledger.records.values():
-                self._recorded[run_name(record.run).partition("/")[0]].append(record)
-        newest: dict[str, Record] = {}
-        for record in self._recorded.get(manifest, ()):
+    def _find_blocked(self, runs: Iterable[Run]) -> frozenset[str]:
+        """The names of the runs yet to be started of which something that they need is lost."""
+        waiting: dict[str, list[Run]] = defaultdict(list)  # by the name that is waited for
+        for run in runs:
+            if run.depends_on and self._alone(run)[0]:
+                for name in run.depends_on:
+                    waiting[name].append(run)
+        lost = [name for name in waiting if self._is_lost(name)]
+        blocked: set[str] = set()
+        while lost:
+            for run in waiting.pop(lost.pop(), ()):
+                if run.name not in blocked:
+                    blocked.add(run.name)
+                    lost += self._wanted_of(run.name)
+        return frozenset(blocked)
+
+    def _is_lost(self, name: str) -> bool:
+        """Whether one of those that the name means is lost by itself, or it means none."""
+        declared = self._declared.get(name, ())
+        members = [self._alone(run)[1] for run in declared] or self._members(name)
+        return not members or any(one.standing is Standing.LOST for one in members)
+
+    def _newest_records(self) -> dict[str, dict[str, Record]]:
+        """By each wanted name that nothing declared has: what is recorded, by the run's name."""
+        newest: dict[str, dict[str, Record]] = defaultdict(dict)
+        if all(name in self._declared for name in self._wanted):
+            return newest
+        for record in self._ledger.records.values():
             one = run_name(record.run)
-            if covers(name, one):
-                before = newest.get(one)
+            for name in self._wanted_of(one):
+                before = newest[name].get(one)
                 if before is None or _rank(before) < _rank(record):
-                    newest[one] = record
-        return list(newest.values())
+                    newest[name][one] = record
+        return newest
 
 
 def _rank(record: Record) -> tuple[bool, int, int]:

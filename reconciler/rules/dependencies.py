@@ -1,7 +1,6 @@
 """References to runs that must have succeeded before: none unknown, and no circles."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 
 from reconciler.ledger import Ledger
@@ -27,20 +26,40 @@ def dependency_problems(runs: Sequence[Run], ledger: Ledger) -> Iterator[tuple[R
 
 
 def _circles(dependents: Mapping[str, Run]) -> Iterator[tuple[Run, Problem]]:
-    graph = {
-        name: {wanted.partition("/")[0] for wanted in run.depends_on}
-        for name, run in dependents.items()
-    }
-    while True:
-        try:
-            TopologicalSorter(graph).prepare()
-        except CycleError as error:
-            circle: list[str] = error.args[1][::-1]  # each waits for the one behind it
-        else:
-            return
-        for name, needed in pairwise(circle):
-            yield dependents[name], _circle(dependents[name], needed, circle)
-            del graph[name]
+    """Circles that have no manifest in common, until there is none that touches none of them.
+
+    Names are gone through in their own order, so that the order of files changes nothing.
+    """
+    seen: set[str] = set()
+    for start in sorted(dependents):
+        chain: dict[str, Iterator[str]] = {}  # each waits for the next, and for what it has left
+        ahead: str | None = start
+        while ahead is not None:
+            if ahead in chain:
+                names = list(chain)
+                circle = [*names[names.index(ahead) :], ahead]
+                for name, needed in pairwise(circle):
+                    yield dependents[name], _circle(dependents[name], needed, circle)
+                    del chain[name]
+            elif ahead not in seen and ahead in dependents:
+                seen.add(ahead)
+                chain[ahead] = iter(sorted(_manifests(dependents[ahead])))
+            ahead = _next(chain)
+
+
+def _next(chain: dict[str, Iterator[str]]) -> str | None:
+    """What the end of the chain waits for besides; ends that wait for nothing else go."""
+    while chain:
+        name = next(reversed(chain))
+        needed = next(chain[name], None)
+        if needed is not None:
+            return needed
+        del chain[name]
+    return None
+
+
+def _manifests(run: Run) -> set[str]:
+    return {wanted.partition("/")[0] for wanted in run.depends_on}
 
 
 def _unknown(run: Run, index: int, name: str) -> Problem:

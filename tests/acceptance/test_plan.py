@@ -282,6 +282,10 @@ def test_a_stale_plan_is_refused_and_starts_nothing(
         '"text"',
         '{"version": 1}',
         '{"version": 1, "environments": 3}',
+        (
+            '{"version": 1, "environment": "test", "runs": [{"run": "a", "action": "trigger", '
+            '"digest": "", "flowId": 1e999, "triggerTime": 0, "parameters": []}]}'
+        ),
         "\udcff",
     ],
 )

@@ -1,10 +1,19 @@
 from pathlib import Path
+from time import process_time
 
 import pytest
 
 from reconciler.errors import GitError
 from reconciler.git import Git
-from reconciler.git.words import readable, remote_words, without_credentials
+from reconciler.git.command import run_git
+from reconciler.git.words import (
+    MOST_BYTES,
+    advice,
+    readable,
+    remote_words,
+    shortened,
+    without_credentials,
+)
 from tests.repositories import git
 
 
@@ -41,6 +50,61 @@ def test_escapes_and_control_characters_do_not_reach_the_terminal() -> None:
 
 def test_gits_advice_for_people_at_a_prompt_is_left_out() -> None:
     assert readable(b"error: no\nhint: use git pull\n\nfatal: end   \n") == "error: no\nfatal: end"
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        *("a", "a:", "a@", "a://", "a://b:", "a://b:c@", "https://", "https://a", "ssh://u:"),
+        *("http://@", "://:", "\x1b[", "\x1b[0", "\x1b[ ", "0;", "repository ", "permission to "),
+        *("remote: ", "hint:", "\r", " ", "'", '"', "\x07"),
+    ],
+)
+@pytest.mark.parametrize("around", ["{}", "ssh://u:{}", "\x1b[{}", "repository {}", "{}@", "{} x"])
+def test_the_longest_answer_of_a_hostile_server_is_read_in_no_time(part: str, around: str) -> None:
+    said = around.format(part * (1_000_000 // len(part))).encode()
+    began = process_time()
+    shown = readable(said)
+    remote_words(shown)
+    advice(shown[:MOST_BYTES])
+    assert process_time() - began < 0.5  # a tenth, on a machine that does nothing else
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("ssh://u:p@q://r:s@h", "ssh://***@h"),
+        ("xssh://u:p@h,ssh://v:w@i", "xssh://***@i"),
+        ("git+ssh://u:@h", "git+ssh://***@h"),
+        ("ssh://h:22/a", "ssh://h:22/a"),
+        ("://u:p@h", "://u:p@h"),
+    ],
+)
+def test_a_password_is_struck_out_up_to_the_last_sign_that_may_end_it(
+    said: str, shown: str
+) -> None:
+    assert without_credentials(said) == shown
+
+
+def test_of_a_long_answer_both_ends_are_kept_and_no_word_is_cut() -> None:
+    shown = readable(shortened(b"remote: no\nssh://u:s3c", b"ret@h x\nfatal: end\n", 7_000))
+    assert shown.split("\n") == [
+        "remote: no",
+        "(7016 bytes of what git said are left out here)",
+        " x",
+        "fatal: end",
+    ]
+    assert readable(shortened(b"ssh://u:s3c", b"ret@h", 1)) == (
+        "(17 bytes of what git said are left out here)"
+    )
+
+
+def test_a_git_that_never_stops_talking_is_cut_short(clone: Path) -> None:
+    talk = "!f() { head -c 1000000 /dev/zero | tr '\\\\0' 'x' >&2; echo ' y' >&2; exit 3; }; f"
+    git(clone, "config", "alias.talk", talk)
+    completed = run_git(clone, "talk", accept=None)
+    assert completed.exit_code == 3
+    assert completed.stderr == "(1000000 bytes of what git said are left out here)\n y"
 
 
 def test_the_servers_words_are_told_from_gits() -> None:

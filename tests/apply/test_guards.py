@@ -1,0 +1,91 @@
+"""A saved plan is what is done, in every respect, or it is refused with what differs."""
+
+from dataclasses import replace
+
+import pytest
+
+from reconciler.apply.guards import is_as_saved, refuse_stale
+from reconciler.apply.ports import SavedRun
+from reconciler.errors import RefusedError
+from reconciler.model import EpochMs, Run
+from reconciler.plan import Plan, make_plan
+from reconciler.times import parse_zone
+from tests.building import EIGHT, NOW, a_digest, a_ledger, a_run, after, declared
+
+ZONE = parse_zone("GMT+8")
+RUN = a_run("wind")
+OTHER = a_run("other", flow_id=1)
+MINUTE = 60_000
+
+
+def plan_of(*runs: Run) -> Plan:
+    return make_plan(
+        declared(*runs),
+        a_ledger(),
+        NOW,
+        environment="prod",
+        commit=None,
+        same_minute_allowed=False,
+    )
+
+
+def saved(run: Run) -> SavedRun:
+    return SavedRun(
+        digest=run.digest,
+        flow_id=run.flow_id,
+        trigger_time=run.trigger_time,
+        parameters=run.parameters,
+    )
+
+
+def refusal(before: Run, *now: Run) -> str:
+    with pytest.raises(RefusedError) as caught:
+        refuse_stale(plan_of(*now), {before.id: saved(before)}, ZONE)
+    beginning = "the saved plan is stale: wind is not to be started any more as it says: "
+    assert str(caught.value).startswith(beginning)
+    return str(caught.value).removeprefix(beginning)
+
+
+def test_a_plan_that_still_holds_is_not_refused() -> None:
+    refuse_stale(plan_of(RUN, OTHER), {RUN.id: saved(RUN)}, ZONE)
+
+
+def test_a_run_whose_stagger_moved_it_is_not_started_as_saved() -> None:
+    """Its digest is the same: the stagger is no part of it."""
+    moved = replace(RUN, trigger_time=after(EIGHT, MINUTE), delay=MINUTE)
+    assert moved.digest == RUN.digest
+    said = "triggerTime 2024-03-02T08:00:00+08:00 → 2024-03-02T08:01:00+08:00"
+    assert refusal(RUN, moved) == said
+    (planned,) = plan_of(moved).runs
+    assert not is_as_saved(planned, saved(RUN))
+    assert is_as_saved(planned, saved(moved))
+    assert not is_as_saved(planned, None)
+
+
+@pytest.mark.parametrize(
+    ("now", "said"),
+    [
+        (a_run(flow_id=4), "flowId 3377 → 4"),
+        (
+            a_run(parameters=(("SITE", "é"),)),
+            'parameters {"REPLACE": "ddee"} → {"SITE": "é"}',
+        ),
+        (replace(RUN, suspend=True), "suspended"),
+        (replace(RUN, digest=a_digest("b")), "triggerTime before its stagger"),
+        (OTHER, "it is no longer declared"),
+    ],
+)
+def test_the_refusal_says_what_differs(now: Run, said: str) -> None:
+    assert refusal(RUN, now) == said
+
+
+def test_a_time_that_no_calendar_has_is_told_as_its_number() -> None:
+    assert refusal(replace(RUN, trigger_time=EpochMs(10**17)), RUN).startswith(
+        f"triggerTime {10**17} ms"
+    )
+
+
+def test_further_runs_that_differ_are_counted() -> None:
+    only = {one.id: saved(one) for one in (RUN, OTHER)}
+    with pytest.raises(RefusedError, match=r"it is no longer declared \(and 1 more\)$"):
+        refuse_stale(plan_of(), only, ZONE)
