@@ -135,7 +135,8 @@ def test_rows_of_one_time_are_told_apart_only_by_what_was_sent() -> None:
 
 def test_rows_that_agree_in_their_status_tell_it_and_not_which_is_the_runs() -> None:
     assert told(ALONE, row(), row(SECOND)) == Told(status=RUNNING)
-    assert told(ALONE, row(status=None), row(SECOND, None)) == Told(status=None)
+    unread = told(ALONE, row(status=None), row(SECOND, None))
+    assert unread == Told(reason="the status of 3377-1 cannot be read")
 
 
 def test_what_was_seen_before_the_claim_is_left_out() -> None:
