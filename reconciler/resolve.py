@@ -16,7 +16,7 @@ from reconciler.errors import GitError, RefusedError
 from reconciler.ledger import Event, Ledger, Record, RunState, events
 from reconciler.ledger.records import STARTED
 from reconciler.model import EpochMs, InstanceId, RunId
-from reconciler.times import format_instant
+from reconciler.times import format_instant, parse_instant
 
 _ATTEMPTS = 8
 
@@ -43,6 +43,7 @@ async def resolve(
     Raises RefusedError where the run is not in doubt, the instance is not one of the run's flow,
     or the decision is premature and not `sure`; GitError, GatewayError.
     """
+    _check_words(decision)
     snapshot = await store.fetch()
     judged = _unsettled(snapshot.ledger, decision).claim
     async with open_gateway(snapshot.environment) as gateway:
@@ -76,6 +77,19 @@ async def resolve(
                 raise GitError(f"the decision was not recorded for certain: {appended.message}")
             snapshot = await store.fetch()
     raise GitError("the decision was not recorded: the branch kept moving", hint="Try again.")
+
+
+def _check_words(decision: Decision) -> None:
+    """Refuse what no service and no ledger can hold, as bytes of a terminal that are no text."""
+    id_ = decision.triggered
+    if id_ is not None and not _is_name(id_):
+        raise RefusedError(f"{id_!r} is no instance id")
+    if decision.reason.encode(errors="replace").decode() != decision.reason:
+        raise RefusedError(f"the reason {decision.reason!r} is no text")
+
+
+def _is_name(id_: InstanceId) -> bool:
+    return id_.isprintable() and id_ == id_.strip() != ""
 
 
 def _unsettled(ledger: Ledger, decision: Decision) -> Record:
@@ -183,5 +197,22 @@ def _check_claimed(event: Event, ledger: Ledger) -> None:
             f"the branch has no claim {event.claim} of {event.run}",
             hint="Is this the repository and the environment that the file comes from?",
         )
-    if isinstance(event, events.Triggered) and event.digest != claimed.digest:
-        raise RefusedError(f"{event.run} was claimed with another digest than the file says")
+    try:
+        parse_instant(event.at)
+    except ValueError as error:
+        raise RefusedError(f"{event.run} has a time in the file that {error}: {event.at}") from None
+    if isinstance(event, events.Triggered):
+        _check_triggered(event, claimed)
+
+
+def _check_triggered(event: events.Triggered, claimed: events.ClaimedRun) -> None:
+    pairs = (
+        ("digest", event.digest, claimed.digest),
+        ("trigger time", event.trigger_time, claimed.trigger_time),
+        ("flow", event.flow_id, event.flow_id if claimed.flow_id is None else claimed.flow_id),
+    )
+    for what, told, recorded in pairs:
+        if told != recorded:
+            raise RefusedError(f"{event.run} was claimed with another {what} than the file says")
+    if not _is_name(event.flow_instance_id):
+        raise RefusedError(f"{event.run} has no readable instance id in the file")

@@ -8,7 +8,7 @@ instance that *differs* from what was sent may still be the run's. Each listed i
   that no rounding to the minute makes of the run's; the whole nonce of another claim that the
   ledger knows; a creation before the claim by more than any two clocks differ
   (`gateway.stampSlackSeconds`); that it stood there before the claim; or that it is recorded as
-  another run's, whose own start its creation fits, where the two cannot share one id;
+  another run's, whose start it fits, where the two are known not to share an id;
 - **possible**: everything else.
 
 Without a nonce an instance is also ours if it alone is possible, agrees in everything, was created
@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
-from reconciler.apply.known import MINUTE_MS, Known, Minute, minute_of
+from reconciler.apply.known import MINUTE_MS, Known
 from reconciler.apply.ports import Instance
 from reconciler.ledger import Record, events
 from reconciler.ledger.records import Start
@@ -134,20 +134,34 @@ def standing(suspect: Suspect, one: Instance, known: Known) -> Standing:
         (record, start)
         for record, start in known.owners(one.id)
         if (record.run, start.claim) != (suspect.run, suspect.claim)
+        and not _is_disowned(record, one)
     ]
     if not any(_fits(owner, one, suspect.slack, known) for owner in owners):
         return Standing.POSSIBLE
     may_share = any(
-        _minute(record) == _minute(suspect)
-        and not known.tells_apart(one.id, record, suspect.trigger_time)
-        for record, _ in owners
+        not known.tells_apart(one.id, record, suspect.trigger_time) for record, _ in owners
     )
     return Standing.ANOTHERS if may_share else Standing.NOT_OURS
 
 
+def may_be_its(suspect: Suspect, one: Instance, known: Known) -> bool:
+    """Whether nothing rules it out as the suspect's, whoever else may have its id."""
+    return standing(suspect, one, known) is not Standing.NOT_OURS
+
+
 def is_of_another_minute(suspect: Suspect, one: Instance) -> bool:
     """Whether its trigger time is one that no rounding makes of the suspect's."""
-    start, end = search_window(suspect.trigger_time)
+    return _lies_outside(suspect.trigger_time, one)
+
+
+def _is_disowned(record: Record, one: Instance) -> bool:
+    """Whether it is not the record's, though it has its id: flows, or a whole day, may share it."""
+    other_flow = None not in {record.flow_id, one.flow_id} and record.flow_id != one.flow_id
+    return other_flow or _lies_outside(record.trigger_time, one)
+
+
+def _lies_outside(trigger_time: EpochMs, one: Instance) -> bool:
+    start, end = search_window(trigger_time)
     return one.trigger_time is not None and not start <= one.trigger_time < end
 
 
@@ -289,10 +303,6 @@ def _fits(owner: tuple[Record, Start], one: Instance, slack: int, known: Known) 
     return one.created_latest >= claimed_at - slack and one.created <= start.instant + slack
 
 
-def _minute(one: Record | Suspect) -> Minute:
-    return minute_of(one.flow_id, one.trigger_time)
-
-
 def _shown_as(trigger_time: EpochMs) -> set[int]:
     """What a service may show of a trigger time: itself, cut or rounded to the second or minute."""
     return {
@@ -315,8 +325,8 @@ def _formatted(sent: str, listed: str) -> bool:
 def _why(suspect: Suspect, possible: Sequence[Instance], others: Sequence[Instance]) -> str:
     if not possible:
         return (
-            f"instance {_ids(others)} is recorded as another run's, and the service may give the "
-            "runs of one flow and minute the same id"
+            f"instance {_ids(others)} is recorded as another run's, and the service may give "
+            "several runs the same id"
         )
     agreeing = [one for one in possible if agrees(suspect, one)]
     if len(agreeing) > 1:

@@ -76,6 +76,8 @@ def _told(mine: Sequence[Instance]) -> Told:
     statuses = {one.status for one in mine}
     if len(statuses) > 1:
         return _untold(mine, "several instances carry its nonce")
+    if mine[0].status is None:
+        return Told(reason=f"the status of {mine[0].id} cannot be read")
     return Told(status=mine[0].status, mine=mine[0] if len(mine) == 1 else None)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from reconciler.apply.evidence import search_window
+from reconciler.apply.evidence import may_be_its, search_window
 from reconciler.apply.instances import Told, tell
 from reconciler.apply.looking import Look, start_of
 from reconciler.apply.ports import Instance, Sought
@@ -222,7 +222,17 @@ class _Observing:
         except GatewayError as error:
             self._failures.append(str(error))
             return False
-        return not any(one.id == record.instances[0] for one in listed)
+        if any(one.id == record.instances[0] for one in listed):
+            return False
+        start = start_of(record)
+        suspect = self._look.suspect(record, start.claim) if start else None
+        others = [one for one in listed if suspect and may_be_its(suspect, one, self._look.known)]
+        if others:  # a service may list an instance under another id than it answered
+            ids = ", ".join(dict.fromkeys(one.id for one in others))
+            reason = f"instance {record.instances[0]} is not known, but {ids} may be its own"
+            self._told[record.run] = Told(reason=reason, for_good=True)
+            self._failures.append(f"how {record.run} fares cannot be told: {reason}")
+        return not others
 
     def _failure(self) -> str | None:
         if not self._failures:

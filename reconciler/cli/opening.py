@@ -74,6 +74,7 @@ def open_environment(root: Path, environment: Environment) -> AbstractAsyncConte
         zone=gateway.zone,
         timeout=gateway.timeout,
         requests_per_second=environment.limits.requests_per_second,
+        stamp_slack=gateway.stamp_slack,
         ca_file=str(root / gateway.ca_file) if gateway.ca_file else None,
     )
     return open_gateway(settings, read_credentials(gateway))

@@ -29,6 +29,7 @@ from reconciler.model import EpochMs, InstanceId, Run
 _NO_INSTANCE = frozenset({404})
 _NO_FLOW = frozenset({404, 62104})
 _NO_PRIVILEGE = 62103
+_LOCAL_DRIFT_SECONDS = 60  # that the service's clock, as it is known here, may be behind
 
 
 class EnosConnection:
@@ -118,7 +119,7 @@ class EnosGateway:
         if data is None:
             return None
         try:
-            found = read_instance(data, self._settings.zone, now=self._session.stamps.known_now())
+            found = read_instance(data, self._settings.zone, now=self._latest_stamp())
         except ValueError as error:
             raise self._questions.unreadable(operation, str(error)) from None
         if found.id != instance:
@@ -166,9 +167,15 @@ class EnosGateway:
             raise self._questions.failure(operation, verdict)
         return Cancelled(code=verdict.code, message=verdict.said or verdict.words)
 
+    def _latest_stamp(self) -> EpochMs | None:
+        """The latest time that a stamp of the service may show now, if its time is known."""
+        now = self._session.stamps.known_now()
+        slack = max(self._settings.stamp_slack, _LOCAL_DRIFT_SECONDS)
+        return None if now is None else EpochMs(now + int(slack * 1000))
+
     def _entry_reader(self, window: Window | None) -> Callable[[Any], Instance]:
         """Reads entries of a list, all by one idea of the time: a repeat is read like the first."""
-        now = self._session.stamps.known_now()
+        now = self._latest_stamp()
         return lambda entry: read_entry(entry, self._settings.zone, now=now, window=window)
 
     async def _page(

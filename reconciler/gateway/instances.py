@@ -20,8 +20,7 @@ from reconciler.times import parse_instant
 
 NAMELESS = InstanceId("")  # stands for an id that cannot be read
 
-_STAMP = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d(?::\d\d)?)(?:\.\d+)?", re.ASCII)
-_SLACK_MS = 60_000  # how far the service's clock, as it is known here, may be behind
+_STAMP = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d(?::\d\d)?)(?:\.\d+)?(Z?)", re.ASCII)
 _SECOND_MS = 1_000
 _MINUTE_MS = 60_000
 _EARLIEST = 100_000_000_000  # 1973; as seconds it would be the year 5138
@@ -63,7 +62,8 @@ def read_instance(
 ) -> Instance:
     """One FlowInstance. Raises ValueError if it is none, or has no readable id.
 
-    `now` is the service's time, if known; `window` the trigger times that were asked for.
+    `now` is the latest time that a stamp may show, if known: the service's, and what stamps may be
+    ahead of it. `window` is the trigger times that were asked for.
     """
     if not isinstance(entry, dict):
         raise ValueError("an instance is not an object")  # noqa: TRY004 - a value of the wire, not of a caller
@@ -96,7 +96,8 @@ def readings(stamp: object, zone: tzinfo) -> tuple[EpochMs, ...]:
 
     The reference names no zone. In its sample of a FlowInstance `triggerTime` is eight hours
     ahead of `startTime` and `timestamp`, so some stamps are in the server's zone and some in UTC.
-    A time in the hour that a zone's clocks repeat has two instants as well.
+    A time in the hour that a zone's clocks repeat has two instants as well. A `Z` says UTC, and is
+    often a mere letter in a layout of local times.
     """
     number = None if isinstance(stamp, str) else read_milliseconds(stamp)
     if number is not None:  # seconds, taken for milliseconds, would make everything look old
@@ -108,11 +109,9 @@ def readings(stamp: object, zone: tzinfo) -> tuple[EpochMs, ...]:
         if match is None:
             return (parse_instant(stamp.strip()),)
         local = datetime.fromisoformat(f"{match[1]} {match[2]}")
-        moments = (
-            local.replace(tzinfo=zone, fold=0),
-            local.replace(tzinfo=zone, fold=1),
-            local.replace(tzinfo=UTC),
-        )
+        in_utc = local.replace(tzinfo=UTC)
+        in_zone = (local.replace(tzinfo=zone, fold=0), local.replace(tzinfo=zone, fold=1))
+        moments = (in_utc, *in_zone) if match[3] else (*in_zone, in_utc)
         instants = dict.fromkeys(EpochMs(int(one.timestamp()) * 1000) for one in moments)
         return tuple(one for one in instants if 0 < one <= LAST_INSTANT)
     except (ValueError, OverflowError):
@@ -169,7 +168,7 @@ def _latest(possible: tuple[EpochMs, ...], now: EpochMs | None) -> EpochMs | Non
     The latest, because an instance is ruled out as a run's for having been created before it was
     claimed: reading a stamp as too early would have the run started twice.
     """
-    past = [one for one in possible if now is None or one <= now + _SLACK_MS]
+    past = [one for one in possible if now is None or one <= now]
     latest = max(past or possible, default=None)
     if latest is None or latest % _MINUTE_MS:
         return latest

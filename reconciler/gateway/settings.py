@@ -16,6 +16,7 @@ class GatewaySettings:
     zone: tzinfo  # for reading the service's zoneless stamps
     timeout: float  # seconds for one request, from connecting to the answer's last byte
     requests_per_second: float | None  # of all workers together; None: no limit
+    stamp_slack: float  # seconds that stamps may differ from the service's clock
     ca_file: str | None  # a PEM file of CAs to trust besides the usual ones
 
     @property

@@ -296,10 +296,14 @@ def test_another_runs_instance_may_share_its_id_with_the_runs_of_its_minute() ->
     assert found.reason.startswith("instance 3377-1 is recorded as another run's, and")
 
 
-def test_another_runs_instance_of_another_minute_or_flow_is_not_the_runs() -> None:
+def test_an_id_that_runs_of_another_minute_or_flow_have_as_well_proves_nothing() -> None:
     for more in ({"trigger_time": after(TIME, MINUTE)}, {"flow_id": 12}):
         other = a_run("other", **({"trigger_time": TIME} | more))
-        assert stands(MINE, known_of(*started(other))) is Standing.NOT_OURS
+        known = known_of(*started(other))
+        assert stands(MINE, known) is Standing.POSSIBLE
+        assert isinstance(judged(MINE, known=known), Ambiguous)
+        hidden = replace(MINE, trigger_time=None, flow_id=None)
+        assert stands(hidden, known) is Standing.ANOTHERS
 
 
 def test_a_record_counts_only_for_an_instance_that_its_own_start_can_have_made() -> None:

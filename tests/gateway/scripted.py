@@ -212,6 +212,7 @@ def settings(url: str, **changes: Any) -> GatewaySettings:
         zone=ZONE,
         timeout=30,
         requests_per_second=None,
+        stamp_slack=300,
         ca_file=None,
     )
     return replace(usual, **changes)

@@ -1,0 +1,115 @@
+"""The real command meets services whose ids, stamps and answers are odd in ways of their own."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC
+from typing import Any
+
+import pytest
+
+from reconciler.model import EpochMs, InstanceId
+from reconciler.sandbox import Drop, Fault, FlowInstance, Reply, SandboxOptions
+from reconciler.sandbox.instances import Instances
+from reconciler.sandbox.shown import Shown
+from reconciler.times import in_zone
+from tests.acceptance.conftest import OpenScene
+from tests.acceptance.scene import EIGHT_MS, Scene, configuration, manifest
+
+LASTING = SandboxOptions(run_seconds=1e6)
+DONE_OR_DOUBT = (0, 4)
+HOUR_MS = 3_600_000
+LOST = Fault(on="trigger", ending=Drop(effect=True))
+
+
+def short(url: str, **gateway: Any) -> str:
+    """With claims that an apply can wait for."""
+    return configuration(url, limits={"claimSeconds": 3}, timeoutSeconds=1, **gateway)
+
+
+def apply_again(scene: Scene, seconds: float) -> None:
+    """Apply three times in all, so much later each time."""
+    scene.run("apply", exits=DONE_OR_DOUBT)
+    for _ in range(2):
+        scene.clock.forward(seconds)
+        scene.run("apply", exits=DONE_OR_DOUBT)
+
+
+@pytest.mark.parametrize("lost", [0, 2])
+@pytest.mark.parametrize(
+    ("layout", "flows", "hours"),
+    [("{flow}-{time:%Y%m%d}000000", (1, 1), (0, 1)), ("{time:%Y%m%d%H%M}00", (1, 2), (0, 0))],
+    ids=["of a day", "without the flow"],
+)
+def test_an_id_that_runs_of_other_minutes_or_flows_share_has_none_started_twice(
+    open_scene: OpenScene,
+    monkeypatch: pytest.MonkeyPatch,
+    layout: str,
+    flows: tuple[int, ...],
+    hours: tuple[int, ...],
+    lost: int,
+) -> None:
+    def make_id(self: Instances, flow: int, time: EpochMs) -> InstanceId:
+        return InstanceId(layout.format(flow=flow, time=in_zone(time, self._zone)))
+
+    monkeypatch.setattr(Instances, "_id", make_id)
+    files = {
+        f"triggers/r{n}.yaml": manifest(f"r{n}", flow, triggerTime=EIGHT_MS + hour * HOUR_MS)
+        for n, (flow, hour) in enumerate(zip(flows, hours, strict=True))
+    }
+    scene = open_scene(files, *[LOST] * lost, configured=short, options=LASTING)
+    apply_again(scene, seconds=150)
+    assert len(scene.instances) == 2
+
+
+def in_utc(ahead: float) -> Callable[[Shown, FlowInstance], str]:
+    def created(_: Shown, one: FlowInstance) -> str:
+        stamp = EpochMs(one.created + round(ahead * 1000))
+        return f"{in_zone(stamp, UTC):%Y-%m-%d %H:%M:%S}"
+
+    return created
+
+
+@pytest.mark.parametrize("ahead", [100, 250])
+def test_stamps_in_utc_may_be_ahead_as_far_as_any(
+    open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch, ahead: float
+) -> None:
+    monkeypatch.setattr(Shown, "created", in_utc(ahead))
+    scene = open_scene(
+        {"triggers/a.yaml": manifest("a", 1)}, LOST, configured=short, options=LASTING
+    )
+    apply_again(scene, seconds=5)
+    assert len(scene.instances) == 1
+
+
+def test_local_stamps_that_call_themselves_utc_do_not_look_old(
+    open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def created(self: Shown, one: FlowInstance) -> str:
+        return f"{in_zone(one.created, self.zone):%Y-%m-%dT%H:%M:%SZ}"
+
+    monkeypatch.setattr(Shown, "created", created)
+    scene = open_scene(
+        {"triggers/a.yaml": manifest("a", 1)},
+        LOST,
+        configured=lambda url: short(url, timezone="GMT-5"),
+        options=replace(LASTING, timezone="GMT-5"),
+    )
+    apply_again(scene, seconds=150)
+    assert len(scene.instances) == 1
+
+
+@pytest.mark.parametrize("answered", ["1-19700101000000", "null", "0"])
+def test_an_instance_that_is_listed_under_another_id_than_was_answered_is_not_called_gone(
+    open_scene: OpenScene, answered: str
+) -> None:
+    body = f'{{"code":0,"msg":"OK","data":{{"flowInstanceId":"{answered}"}}}}'
+    odd = Fault(on="trigger", ending=Reply(body=body, effect=True))
+    scene = open_scene(
+        {"triggers/a.yaml": manifest("a", 1)}, odd, configured=short, options=LASTING
+    )
+    scene.run("apply")
+    scene.clock.forward()
+    said = scene.run("apply")
+    assert f"{answered} is not known, but 1-20240302080000 may be its own" in said.flat
+    assert scene.outcomes("a") == ["triggered"]
+    assert len(scene.instances) == 1

@@ -1,0 +1,67 @@
+"""What a person hands to `resolve` and `recover` may be damaged: it is refused."""
+
+import json
+from typing import Any
+
+import pytest
+
+from reconciler.sandbox import Drop, Fault
+from tests.acceptance.conftest import OpenScene
+from tests.acceptance.scene import EIGHT_MS, Scene, configuration, runs
+
+_LOST = Fault(on="trigger", ending=Drop(effect=True))
+_UNSEARCHABLE = Fault(on="search", times="always", ending=Drop())
+
+
+def _short(url: str) -> str:
+    return configuration(url, limits={"claimSeconds": 3}, timeoutSeconds=1)
+
+
+def in_doubt(open_scene: OpenScene) -> Scene:
+    scene = open_scene(runs("a"), _LOST, _UNSEARCHABLE, configured=_short)
+    scene.run("apply", exits=4)
+    return scene
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"at": "yesterday"},
+        {"flowId": 2},
+        {"triggerTime": 5},
+        {"flowInstanceId": ""},
+        {"flowInstanceId": "a\nb"},
+    ],
+    ids=str,
+)
+def test_a_rescue_file_that_was_changed_by_hand_is_refused(
+    open_scene: OpenScene, change: dict[str, Any]
+) -> None:
+    scene = in_doubt(open_scene)
+    claim = scene.ledger()[0]
+    event = {
+        "event": "triggered",
+        "v": 1,
+        "at": claim["at"],
+        "run": "a",
+        "claim": claim["claim"],
+        "digest": claim["runs"]["a"]["digest"],
+        "flowId": 1,
+        "triggerTime": EIGHT_MS,
+        "flowInstanceId": "1-20240302080000",
+    }
+    file = scene.folder / "rescue.jsonl"
+    file.write_text(json.dumps(event | change) + "\n")
+    scene.run("recover", str(file), exits=1)
+    assert scene.outcomes("a") == ["unknown"]
+    file.write_text(json.dumps(event) + "\n")
+    scene.run("recover", str(file))
+    assert scene.outcomes("a") == ["unknown", "triggered"]
+
+
+@pytest.mark.parametrize("words", [["--triggered="], ["--triggered=\udcff"], ["--triggered=a b\n"]])
+def test_an_instance_id_that_is_no_text_is_refused(open_scene: OpenScene, words: list[str]) -> None:
+    scene = in_doubt(open_scene)
+    assert "is no instance id" in scene.run("resolve", "a", *words, exits=1).flat
+    scene.run("resolve", "a", "--not-triggered", "--yes", "--reason=\udcff", exits=1)
+    assert scene.outcomes("a") == ["unknown"]
