@@ -24,7 +24,7 @@ from reconciler.apply.ports import Gateway, Options, Ports
 from reconciler.apply.preflight import check_clock, check_zone
 from reconciler.apply.result import ApplyResult
 from reconciler.apply.settle import Doubt, settle
-from reconciler.apply.start import Batch, start_batch
+from reconciler.apply.start import TOO_LATE, Batch, start_batch
 from reconciler.apply.steps import Noted, Settled, Waiting
 from reconciler.apply.waiting import waits_for, worth_waiting_for
 from reconciler.configuration import Environment
@@ -185,7 +185,10 @@ class _Apply:
             self.knowledge.outcomes.update((outcome.run, outcome) for outcome in outcomes)
         if batch.request_seconds:
             self.request_seconds = max(1.5 * fmean(batch.request_seconds), 0.01)
-        self.stuck = all(isinstance(outcome, events.Absent) for outcome in outcomes)
+        self.stuck = all(
+            isinstance(outcome, events.Absent) and outcome.evidence != {"notStarted": TOO_LATE}
+            for outcome in outcomes
+        )
 
     async def _settle(self, plan: Plan, gateway: Gateway, clock: ServiceClock) -> bool:
         """Look once for every run in doubt and take down what is certain; whether anything was."""

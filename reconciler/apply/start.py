@@ -27,6 +27,8 @@ from reconciler.ledger import events
 from reconciler.model import ClaimId, InstanceId, Run, RunId
 from reconciler.times import format_instant
 
+TOO_LATE = "its notAfter has passed"  # of one run: it says nothing about the others
+
 FIRST_PAUSE_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 8.0
 
@@ -169,7 +171,7 @@ def _forbidden(batch: Batch, run: Run) -> str | None:
     if not batch.lease.allows_start():
         return "the claim's time was used up"
     if run.not_after is not None and batch.lease.clock.latest() > run.not_after:
-        return "its notAfter has passed"
+        return TOO_LATE
     return None
 
 
