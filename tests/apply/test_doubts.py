@@ -104,7 +104,7 @@ def ports_of(store: KeptStore, service: FakeService, told: Told) -> Ports:
 def waited(runs: Sequence[Run], service: FakeService, told: Told, seconds: float) -> Any:
     """Apply with `--wait` over runs in doubt, while one other run goes on for ever."""
     running = a_run("running", flow_id=1)
-    recorded = [
+    recorded: list[Event] = [
         a_claim(*runs, service=SERVICE),
         *(an_unknown(run) for run in runs),
         a_claim(running, claim="c2", service=SERVICE),
