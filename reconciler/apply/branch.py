@@ -43,6 +43,7 @@ class Branch:
     jitter: Callable[[], float]  # in [0, 1)
     rescue: Callable[[Sequence[Event]], str]  # keeps events that cannot be pushed; says where
     pending: list[Event]
+    _folded: tuple[Ledger, list[Event], Ledger] | None = None  # base, pending, and both
     unanswered: int = 0  # claims in a row that came to nothing though nobody else was faster
 
     @classmethod
@@ -59,8 +60,16 @@ class Branch:
 
     @property
     def ledger(self) -> Ledger:
-        """The branch's ledger and, after it, what is still pending."""
-        return self.snapshot.ledger.extended(self.pending)
+        """The branch's ledger and, after it, what is still pending.
+
+        The same value until one of the two changes: to fold is to copy all that is recorded.
+        """
+        base, pending = self.snapshot.ledger, self.pending
+        if not pending:
+            return base
+        if self._folded is None or self._folded[0] is not base or self._folded[1] != pending:
+            self._folded = base, list(pending), base.extended(pending)
+        return self._folded[2]
 
     async def claim(self, claim: events.Claim) -> Claiming:
         """Push the claim behind what is pending, once; unless it is ours, read the branch again.

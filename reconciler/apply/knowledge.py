@@ -1,9 +1,11 @@
 """What one apply knows: the branch as it last saw it, and what it has tried itself."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from typing import Generic, TypeVar
 
 from reconciler.apply.branch import Branch
 from reconciler.apply.claims import Claims
+from reconciler.apply.doubts import NOT_YET, DoubtLooks
 from reconciler.apply.guards import InvalidManifestsError, is_as_saved, refuse_too_many
 from reconciler.apply.known import Known
 from reconciler.apply.lease import Lapses, ServiceClock
@@ -16,10 +18,27 @@ from reconciler.apply.watching import Watch
 from reconciler.configuration import Environment
 from reconciler.errors import RefusedError
 from reconciler.ledger import Ledger, Record, events
-from reconciler.model import EpochMs, Run, RunId, first_attempt
+from reconciler.model import Declared, EpochMs, Run, RunId, first_attempt
 from reconciler.plan import Action, FlowCheck, Plan, PlannedRun, make_plan
 
 STARTS_OF_ONE_RUN = 3  # after that many proven absent, an apply leaves the run to the next one
+
+_Source = TypeVar("_Source")
+_Made = TypeVar("_Made")
+
+
+class _Derived(Generic[_Source, _Made]):
+    """What is made of a value, and made anew for another one only: it may be long to make."""
+
+    def __init__(self, make: Callable[[_Source], _Made]) -> None:
+        self._make = make
+        self._last: tuple[_Source, _Made] | None = None
+
+    def of(self, source: _Source) -> _Made:
+        """The same for the same value, by identity."""
+        if self._last is None or self._last[0] is not source:
+            self._last = source, self._make(source)
+        return self._last[1]
 
 
 class Knowledge:
@@ -32,8 +51,11 @@ class Knowledge:
         self.watch = Watch(ports, branch)
         self.outcomes: dict[RunId, Outcome] = {}
         self.doubts: dict[RunId, Doubt] = {}
+        self.looks = DoubtLooks(ports.clock)
         self.lapses = Lapses(clock=ports.clock)
         self._looks = 0
+        self._known = _Derived[Ledger, Known](lambda ledger: Known([ledger, *self._elsewhere]))
+        self._declared = _Derived[Declared, dict[RunId, Run]](lambda one: by_id(one.runs))
         self.flows: dict[int, FlowCheck] = {}  # those that the service was asked about
         self._gateway = self.environment.gateway  # the one that this apply works with
 
@@ -69,9 +91,9 @@ class Knowledge:
             gateway=gateway,
             environment=self.environment,
             ledger=self.branch.ledger,
-            declared=by_id(self.branch.snapshot.declared.runs),
+            declared=self._declared.of(self.branch.snapshot.declared),
             now=clock.earliest,
-            known=Known([self.branch.ledger, *self._elsewhere]),
+            known=self._known.of(self.branch.ledger),
             lapsed=self.lapses.lapsed,
             turn=self._looks,
         )
@@ -128,7 +150,7 @@ class Knowledge:
             outcomes=tuple(self.outcomes.values()),
             unstarted=[run for run in plan.of_action(Action.TRIGGER) if run.id in wanted],
             doubts=[
-                self.doubts.get(run.id) or Doubt(planned=run, reason=run.reason, decided_at=None)
+                self.doubts.get(run.id) or Doubt(planned=run, reason=NOT_YET, decided_at=None)
                 for run in plan.of_action(Action.RESOLVE)
             ],
             waiting=[run for run in plan.of_action(Action.WAIT) if not run.refused],

@@ -191,11 +191,18 @@ class _Apply:
         )
 
     async def _settle(self, plan: Plan, gateway: Gateway, clock: ServiceClock) -> bool:
-        """Look once for every run in doubt and take down what is certain; whether anything was."""
-        settled, doubts = False, plan.of_action(Action.RESOLVE)
-        for found in await settle(doubts, self.knowledge.look(gateway, clock)) if doubts else ():
+        """Look for the runs in doubt that are due; whether any of them was settled for certain."""
+        settled, looks = False, self.knowledge.looks
+        due, left = looks.due(
+            plan.of_action(Action.RESOLVE), self.knowledge.doubts, clock.earliest()
+        )
+        if left:
+            message = f"{left} run(s) in doubt are left to the next look, {len(due)} are looked for"
+            self.ports.progress(Noted(message=message))
+        for found in await settle(due, self.knowledge.look(gateway, clock)) if due else ():
             if isinstance(found, Doubt):
                 self.knowledge.doubts[found.planned.id] = found
+                looks.put_off(found)
                 continue
             settled = True
             self.knowledge.doubts.pop(found.run, None)

@@ -77,7 +77,11 @@ class Dependencies:
         declared = self._declared.get(name)
         if declared:
             return [self._declared_one(run) for run in declared]
-        return [_recorded_one(record) for record in self._recorded.get(name, {}).values()]
+        recorded = self._recorded.get(name, {}).values()
+        return [
+            _recorded_one(one)
+            for one in sorted(recorded, key=lambda one: (one.trigger_time, one.run))
+        ]
 
     def _declared_one(self, run: Run) -> _One:
         if run.name in self._blocked:

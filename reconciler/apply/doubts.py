@@ -1,0 +1,73 @@
+"""When a run in doubt is looked for again: a search is many requests, and most change nothing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from reconciler.apply.ports import Clock
+from reconciler.apply.settle import Doubt
+from reconciler.ledger import Record
+from reconciler.model import EpochMs, RunId
+from reconciler.plan import PlannedRun
+
+MOST_SOUGHT = 32  # runs of one look: each is a whole search, of nine requests or more
+FIRST_PAUSE_SECONDS = 15.0  # where time decides nothing
+EARLY_PAUSE_SECONDS = 1.0  # where it will: an instance may be listed long before that
+LONGEST_PAUSE_SECONDS = 900.0
+
+NOT_YET = "in doubt: it may have been started, and was not looked for yet"
+
+
+@dataclass(slots=True, kw_only=True)
+class _Looked:
+    """The last look for a run."""
+
+    record: Record | None  # as it was recorded then
+    pause: float  # seconds, until the next one
+    due: float  # when that is, as `Clock.elapsed` gives it
+
+
+class DoubtLooks:
+    """Pauses between looks for one run grow, and of many runs each has its turn.
+
+    A run is due at once if it was not looked for yet, if something else is recorded of it by now,
+    or if the time has come that decides on it.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._looked: dict[RunId, _Looked] = {}
+
+    def due(
+        self, doubts: Sequence[PlannedRun], known: Mapping[RunId, Doubt], now: EpochMs
+    ) -> tuple[list[PlannedRun], int]:
+        """Those to look for now, whoever waits longest first; and how many are left to the next.
+
+        `known` is what came of their last looks, `now` no later than the gateway's time.
+        """
+        elapsed = self._clock.elapsed()
+        due = [run for run in doubts if self._is_due(run, known.get(run.id), now, elapsed)]
+        due.sort(key=lambda run: looked.due if (looked := self._looked.get(run.id)) else -1.0)
+        chosen = due[:MOST_SOUGHT]
+        for run in chosen:
+            before = self._looked.get(run.id)
+            again = before is not None and before.record == run.record
+            pause = min(2 * before.pause, LONGEST_PAUSE_SECONDS) if before and again else 0.0
+            self._looked[run.id] = _Looked(record=run.record, pause=pause, due=elapsed + pause)
+        return chosen, len(due) - len(chosen)
+
+    def put_off(self, doubt: Doubt) -> None:
+        """Take down that the look for the run has settled nothing."""
+        looked = self._looked.get(doubt.planned.id)
+        if looked is not None:
+            decides = doubt.decided_at is not None
+            least = EARLY_PAUSE_SECONDS if decides else FIRST_PAUSE_SECONDS
+            looked.pause = max(looked.pause, least)
+            looked.due = self._clock.elapsed() + looked.pause
+
+    def _is_due(self, run: PlannedRun, doubt: Doubt | None, now: EpochMs, elapsed: float) -> bool:
+        looked = self._looked.get(run.id)
+        if looked is None or doubt is None or looked.record != run.record:
+            return True
+        if doubt.decided_at is not None and doubt.decided_at <= now:
+            return True
+        return looked.due <= elapsed
