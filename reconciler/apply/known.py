@@ -66,9 +66,10 @@ class Known:
         They do where a run of the owner's time, of that time or between them has another id.
         """
         first, last = sorted((owner.trigger_time, time))
-        minute = minute_of(owner.flow_id, owner.trigger_time)
+        minutes = {minute_of(owner.flow_id, one) for one in (first, last)}
         return any(
             start.instance != instance and first <= its_time <= last
+            for minute in minutes
             for its_time, start in self._minutes.get(minute, ())
         )
 
