@@ -107,7 +107,7 @@ def test_where_nothing_can_be_kept_the_reason_is_told_and_nothing_is_tried_again
 
 
 def test_a_remote_that_cannot_be_reached_is_no_refusal_to_remember(
-    repository: Git, origin: Path, tmp_path: Path
+    repository: Git, origin: Path
 ) -> None:
     write_hook(origin, "pre-receive", "kill -9 0")
     assert _keep(repository, "1") is not None
