@@ -83,7 +83,7 @@ class Claims:
             return usual
         length = float(min(math.ceil(usual + 2 * self.push_seconds), LONGEST * usual))
         message = (
-            f"pushing a claim took {self.push_seconds:.0f} s of the {usual:g} that it lasts, so the "
+            f"pushing a claim took {self.push_seconds:.0f} s of its {usual:g}, so the "
             f"next one is made for {length:g} s: raise limits.claimSeconds to {length:g}"
         )
         self._ports.progress(Noted(message=message))
