@@ -13,6 +13,7 @@ from reconciler.committed import CommittedLedger
 from reconciler.configuration import Environment
 from reconciler.errors import LedgerError
 from reconciler.git import CommitId, Git, ObjectId
+from reconciler.git.traces import BRANCH_MARK
 from reconciler.identity import Book
 
 
@@ -80,6 +81,7 @@ def _traces(git: Git, place: Place) -> Iterator[_Trace]:
     for key, tree in git.traces(place.remote).items():
         where, _, rest = key.partition("/")
         name = rest if where == "seen" else rest.removeprefix(f"{place.remote}/")
+        name = name.removeprefix(f"{BRANCH_MARK}/")
         branch, separator, _ = unquote(name).partition(":")
         before = CommittedLedger.read(git, "", git.list_tree(tree))
         if not before.content:

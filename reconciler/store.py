@@ -66,14 +66,21 @@ class GitStore:
             raise TypeError("a GitStore appends to its own snapshots")
         return await asyncio.to_thread(self._append, base, events, message)
 
-    def keep(self) -> bool:
+    def keep(self) -> str | None:
         """Have the remote keep the ledger's tree, so that a new clone notices if it is lost.
 
-        False if the remote does not, or somebody else was faster; nothing depends on it today.
+        Returns why it does not, if so. Raises GitError and LedgerError.
         """
-        return self._seen is None or self._git.keep(
-            self._remote, memory_name(self._git, self._name, self._branch), *self._seen
+        if self._seen is None:
+            return None
+        name = memory_name(self._git, self._name, self._branch)
+        return self._git.keep(self._remote, name, *self._seen, self._continues)
+
+    def _continues(self, new: ObjectId, old: ObjectId) -> bool:
+        after, before = (
+            CommittedLedger.read(self._git, "", self._git.list_tree(tree)) for tree in (new, old)
         )
+        return after.continues(before)
 
     @property
     def _remote(self) -> str:
@@ -200,6 +207,15 @@ class GitStore:
             self._git.remember(name, commit, files.folder)
             self._seen = commit, files.folder
 
+    def _has_seen_more(self, commit: CommitId, files: CommittedLedger) -> bool:
+        """Whether another process of this clone has remembered a later ledger by now."""
+        seen = self._git.remembered(memory_name(self._git, self._name, self._branch))
+        tree = self._git.folder(commit, files.folder)
+        before = self._seen and self._git.folder(*self._seen)
+        if seen is None or tree is None or seen == before:
+            return False
+        return self._continues(seen, tree)
+
     def _append(self, base: GitSnapshot, events: Sequence[Event], message: str) -> Appended:
         files = base.files
         changes = append_events(files.content, files.active, events, files.content.__getitem__)
@@ -229,7 +245,8 @@ class GitStore:
         events: Sequence[Event],
     ) -> GitSnapshot:
         files, ledger = base.files.with_changes(changes), base.ledger.extended(events)
-        self._remember(commit, files)
+        if not self._has_seen_more(commit, files):
+            self._remember(commit, files)
         self._ledger = files, ledger
         return GitSnapshot(
             commit=commit if self._ledger_branch == self._branch else base.commit,

@@ -1,5 +1,6 @@
 """An apply's own claims: making them, and taking up one whose push was not answered."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 
@@ -10,11 +11,13 @@ from reconciler.apply.looking import service_of
 from reconciler.apply.minutes import Before
 from reconciler.apply.ports import Options, Ports
 from reconciler.apply.start import Batch
-from reconciler.apply.steps import Claimed
+from reconciler.apply.steps import Claimed, Noted
 from reconciler.ledger import events
 from reconciler.model import ClaimId, EpochMs, Run, RunId
 from reconciler.plan import Action, Plan
 from reconciler.times import format_instant
+
+LONGEST = 10  # times claimSeconds, for a claim whose push takes long
 
 
 class Claims:
@@ -27,6 +30,7 @@ class Claims:
         # Those whose push was not answered, by nonce.
         self._unclear: dict[ClaimId, tuple[events.Claim, Lease, Known]] = {}
         self.starts: Counter[RunId] = Counter()  # how often this apply was to start each run
+        self.push_seconds = 0.0  # how long the last claim took to land, or to fail
 
     async def make(
         self, runs: Sequence[Run], clock: ServiceClock, before: Before | None
@@ -39,7 +43,7 @@ class Claims:
         at = clock.earliest()
         lease = Lease(
             clock=clock,
-            until=EpochMs(at + int(environment.limits.claim_seconds * 1000)),
+            until=EpochMs(at + int(self._length() * 1000)),
             reserve=environment.gateway.timeout + environment.limits.margin,
         )
         claim = events.Claim(
@@ -57,12 +61,34 @@ class Claims:
         )
         elsewhere = self._branch.snapshot.surroundings.elsewhere.values()
         known = Known([self._branch.ledger, *elsewhere])
-        claiming = await self._branch.claim(claim)
+        began = self._ports.clock.elapsed()
+        try:
+            claiming = await self._branch.claim(claim)
+        finally:
+            self.push_seconds = self._ports.clock.elapsed() - began
         if claiming is Claiming.OURS:
             return self._batch(claim, runs, lease, known)
         if claiming is Claiming.UNCLEAR:
             self._unclear[claim.claim] = claim, lease, known
         return None
+
+    def _length(self) -> float:
+        """How many seconds the next claim lasts: longer where the last one's push used them up.
+
+        A claim runs from before its push, so that a slow one leaves no time to start anything.
+        """
+        environment = self._branch.snapshot.environment
+        usual = environment.limits.claim_seconds
+        usable = usual - environment.gateway.timeout - environment.limits.margin
+        if self.push_seconds <= usable / 2:
+            return usual
+        length = float(min(math.ceil(usual + 2 * self.push_seconds), LONGEST * usual))
+        message = (
+            f"pushing a claim took {self.push_seconds:.0f} s of its {usual:g}, so the "
+            f"next one is made for {length:g} s: raise limits.claimSeconds to {length:g}"
+        )
+        self._ports.progress(Noted(message=message))
+        return length
 
     def adopt(self, plan: Plan) -> Batch | None:
         """Take up a claim of this apply whose push was not answered and has landed after all."""

@@ -139,9 +139,22 @@ def standing(suspect: Suspect, one: Instance, known: Known) -> Standing:
     if not any(_fits(owner, one, suspect.slack, known) for owner in owners):
         return Standing.POSSIBLE
     may_share = any(
-        not known.tells_apart(one.id, record, suspect.trigger_time) for record, _ in owners
+        not _is_plainly_anothers(suspect, one, record)
+        and not known.tells_apart(one.id, record, suspect.trigger_time)
+        for record, _ in owners
     )
     return Standing.ANOTHERS if may_share else Standing.NOT_OURS
+
+
+def _is_plainly_anothers(suspect: Suspect, one: Instance, record: Record) -> bool:
+    """Whether it shows the minute of the other run, which only rounding could make of this one's.
+
+    As of neighbours: 08:07:59.7 and 08:08:00.
+    """
+    minutes = record.trigger_time // MINUTE_MS, suspect.trigger_time // MINUTE_MS
+    if one.trigger_time is None or minutes[0] == minutes[1]:
+        return False
+    return one.trigger_time // MINUTE_MS == record.trigger_time // MINUTE_MS
 
 
 def may_be_its(suspect: Suspect, one: Instance, known: Known) -> bool:

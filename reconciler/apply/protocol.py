@@ -35,6 +35,7 @@ from reconciler.plan import Action, Plan, PlannedRun
 
 DAY_MS = 86_400_000
 FAILED_LOOKS = 3  # at a run's minute before its claim, until it is left to the next apply
+LATE_CLAIMS = 3  # whose time was up when they landed, in a row, until the apply gives up
 FRESH_SECONDS = 2.0  # within them, clocks that drift do not drift apart by anything that counts
 
 
@@ -90,6 +91,7 @@ class _Apply:
         self.patience = Patience(ports.clock, knowledge.options, ports.jitter)
         self.waiting: Waiting | None = None  # what was last said of it
         self.stuck = False  # the last batch started nothing
+        self.used_up = 0  # claims in a row whose time was up before they had landed
         self.failed_looks: Counter[RunId] = Counter()  # before a claim, at the run's minute
 
     @property
@@ -177,6 +179,7 @@ class _Apply:
         return runs, before
 
     async def _start(self, batch: Batch, gateway: Gateway) -> None:
+        was_late = not batch.lease.allows_start()
         try:
             await start_batch(batch, gateway, self.environment.limits.concurrency)
         finally:
@@ -185,10 +188,13 @@ class _Apply:
             self.knowledge.outcomes.update((outcome.run, outcome) for outcome in outcomes)
         if batch.request_seconds:
             self.request_seconds = max(1.5 * fmean(batch.request_seconds), 0.01)
-        self.stuck = all(
+        nothing = all(
             isinstance(outcome, events.Absent) and outcome.evidence != {"notStarted": TOO_LATE}
             for outcome in outcomes
         )
+        # Where a slow push had used the claim up, a longer claim may do; how often is counted.
+        self.used_up = self.used_up + 1 if nothing and was_late else 0
+        self.stuck = nothing and not 0 < self.used_up <= LATE_CLAIMS
 
     async def _settle(self, plan: Plan, gateway: Gateway, clock: ServiceClock) -> bool:
         """Look for the runs in doubt that are due; whether any of them was settled for certain."""

@@ -16,6 +16,7 @@ from reconciler.apply.ports import Options
 from reconciler.apply.protocol import apply
 from reconciler.apply.result import ApplyResult, exit_code
 from reconciler.apply.steps import Progress, Step
+from reconciler.cli.keeping import keep_trace
 from reconciler.cli.opening import Shared
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.saved_plan import read_saved_plan
@@ -84,10 +85,8 @@ def apply_environment(options: CommonOptions, wanted: Wanted) -> ApplyReport:
             click.echo(problems_text(error.problems, 0, 0), err=True, nl=False)
             raise
     with ThreadPoolExecutor(1) as beside:  # neither waits for the other: one asks the remote
-        kept = beside.submit(shared.store.keep)
+        beside.submit(keep_trace, shared, quiet=options.quiet)
         _bring_forward(shared, CommitId(result.commit), quiet=options.quiet)
-    if not kept.result() and options.verbose:
-        click.echo("the remote keeps no copy of the ledger for new clones", err=True)
     return ApplyReport(result=result, environment=shared.environment)
 
 

@@ -28,6 +28,7 @@ class Shared:
 
     root: Path  # of the configuration
     git: Git
+    remote: str
     branch: str
     environment: Environment  # as this checkout has it; the branch's comes with a snapshot
     store: GitStore
@@ -41,7 +42,14 @@ class Shared:
         git = Git.at(root)
         branch = configuration.git.branch or git.default_branch(configuration.git.remote)
         store = GitStore(git, configuration, environment.name, branch)
-        return cls(root=root, git=git, branch=branch, environment=environment, store=store)
+        return cls(
+            root=root,
+            git=git,
+            remote=configuration.git.remote,
+            branch=branch,
+            environment=environment,
+            store=store,
+        )
 
     def open_gateway(self, environment: Environment) -> AbstractAsyncContextManager[Gateway]:
         """The environment's gateway. Raises ConfigurationError, as for missing credentials."""

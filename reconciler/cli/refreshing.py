@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import click
 
 from reconciler.apply.refresh import Refreshed, refresh
+from reconciler.cli.keeping import keep_trace
 from reconciler.cli.opening import Shared, silent
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.reading import KnownLedger
@@ -33,6 +34,7 @@ def refresh_ledgers(
     for environment in environments:
         shared = Shared.find(replace(options, env=environment))
         found = asyncio.run(_refresh(shared, tuple(runs)))
+        keep_trace(shared, quiet=options.quiet)
         if found.failure is not None:
             note = f"{environment}: not every started instance could be observed: {found.failure}"
             click.echo(note, err=True)

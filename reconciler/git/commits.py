@@ -38,7 +38,7 @@ def commit_files(
         for path, content in changes.items()
     ]
     top = _write_level(root, None if parent is None else f"{parent}^{{tree}}", planned, "")
-    return _write_commit(root, top or _write_tree(root, ()), parent, message)
+    return write_commit(root, top or _write_tree(root, ()), parent, message)
 
 
 def _parts(path: str) -> tuple[str, ...]:
@@ -121,7 +121,8 @@ def _object_type(entry: TreeEntry) -> str:
     return "commit" if entry.is_submodule else "blob"
 
 
-def _write_commit(root: Path, tree: ObjectId, parent: CommitId | None, message: str) -> CommitId:
+def write_commit(root: Path, tree: ObjectId, parent: CommitId | None, message: str) -> CommitId:
+    """A new commit of the tree, with git's own identity, and a signature if that is set."""
     # `commit-tree` does not look at commit.gpgSign by itself.
     is_signed = (
         run_git(root, "config", "--type=bool", "commit.gpgSign", accept=(0, 1)).text == "true"

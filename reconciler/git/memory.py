@@ -5,20 +5,26 @@ its tree in a ref of its own, the remote keeps one for clones that are new or sh
 history says what was last written.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-from reconciler.git.command import GitTimeoutError, run_git
+from reconciler.git.command import run_git
+from reconciler.git.commits import write_commit
 from reconciler.git.objects import CommitId, ObjectId
+from reconciler.git.push import Landed, Raced, Refused, Unclear, swap
+from reconciler.git.remote import FETCH, remote_tip
+from reconciler.git.traces import BRANCH_MARK as _BRANCH_MARK
+from reconciler.git.traces import BRANCHES as _BRANCHES
+from reconciler.git.traces import FETCHED as _FETCHED
+from reconciler.git.traces import THERE as _THERE
 
 _HERE = "refs/reconciler-memory/seen"  # the trees that this clone has seen
-_THERE = "refs/reconciler/ledger"  # on the remote: commits without parents, of the same trees
-_FETCHED = "refs/reconciler-memory/kept"
 _KEEPING_SECONDS = 30.0  # a trace is worth no longer wait
-
-
-def refspec(remote: str) -> str:
-    """What to fetch so that `kept` knows what the remote keeps; it may keep nothing."""
-    return f"+{_THERE}/*:{_FETCHED}/{remote}/*"
+_TRIES = 3  # while others keep theirs
+# What this clone remembers of a server that refused: where it keeps traces all the same.
+_ON_BRANCH = "branch"
+_NOWHERE = "nowhere"
 
 
 def remember(root: Path, name: str, commit: CommitId, folder: str) -> None:
@@ -34,36 +40,112 @@ def remembered(root: Path, name: str) -> ObjectId | None:
     return _resolve(root, f"{_HERE}/{name}^{{tree}}")
 
 
-def keep(root: Path, remote: str, name: str, commit: CommitId, folder: str) -> bool:
-    """Have the remote keep the folder, as the commit has it, for other clones.
+def keep(
+    root: Path,
+    remote: str,
+    name: str,
+    commit: CommitId,
+    folder: str,
+    continues: Callable[[ObjectId, ObjectId], bool],
+) -> str | None:
+    """Have the remote keep the folder, as the commit has it, for other clones; or say why not.
 
-    False if it does not: it may forbid refs beside branches, or somebody else was faster.
+    What is kept only grows: each commit follows the one before, and a tree that does not continue
+    the one that is kept (`continues(new, old)`) changes nothing, for then somebody has kept more.
+    A server that takes only branches keeps it on one; what it refuses is not tried again by this
+    clone. Raises GitError where git fails here.
     """
-    tree, before = _resolve(root, f"{commit}:{folder}"), kept_commit(root, remote, name)
-    if tree is None or (before is not None and _resolve(root, f"{before}^{{tree}}") == tree):
-        return tree is not None
-    message = f"The ledger of {name}, for clones that have not seen it [skip ci]\n"
-    made = run_git(root, "commit-tree", tree, "-F", "-", stdin=message.encode()).text
-    ref = f"{_THERE}/{name}"
-    lease = f"--force-with-lease={ref}:{before or ''}"
-    command = ("push", "--quiet", "--no-verify", lease, "--", remote, f"+{made}:{ref}")
-    try:
-        done = run_git(root, *command, timeout=_KEEPING_SECONDS, accept=None)
-    except GitTimeoutError:
-        return False
-    if done.exit_code == 0:
-        run_git(root, "update-ref", f"{_FETCHED}/{remote}/{name}", made, accept=(0, 1, 128))
-    return done.exit_code == 0
+    tree = _resolve(root, f"{commit}:{folder}")
+    reason = "its refusal is remembered"
+    for place in _places(root, remote, name) if tree is not None else ():
+        result = _keep_at(root, remote, place, tree or ObjectId(""), continues)
+        if not isinstance(result, Refused):
+            return result
+        reason = result.message
+        _remember_refusal(root, remote, place)
+    return None if tree is None else reason
 
 
-def kept_commit(root: Path, remote: str, name: str) -> ObjectId | None:
-    """The commit that the remote kept under the name when it was last fetched."""
-    return _resolve(root, f"{_FETCHED}/{remote}/{name}^{{commit}}")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """A ref on the remote that may hold a trace, and the one here that it is fetched to."""
+
+    name: str  # of the trace
+    ref: str
+    here: str
+    next: str  # what is tried once the server has refused this one
+
+
+def _places(root: Path, remote: str, name: str) -> list[_Place]:
+    beside = _Place(
+        name=name, ref=f"{_THERE}/{name}", here=f"{_FETCHED}/{remote}/{name}", next=_ON_BRANCH
+    )
+    branch = _Place(
+        name=name,
+        ref=f"{_BRANCHES}/{name}",
+        here=f"{_FETCHED}/{remote}/{_BRANCH_MARK}/{name}",
+        next=_NOWHERE,
+    )
+    known = run_git(root, "config", "--get", _setting(remote), accept=(0, 1)).text
+    if known == _NOWHERE:
+        return []
+    if known == _ON_BRANCH or _resolve(root, f"{branch.here}^{{commit}}") is not None:
+        return [branch]
+    return [beside, branch]
+
+
+def _setting(remote: str) -> str:
+    return f"reconciler.{remote}.trace"
+
+
+def _remember_refusal(root: Path, remote: str, place: _Place) -> None:
+    """Only to save a push next time, so another process may hold the configuration's lock."""
+    run_git(root, "config", _setting(remote), place.next, accept=None)
+
+
+def _keep_at(
+    root: Path,
+    remote: str,
+    place: _Place,
+    tree: ObjectId,
+    continues: Callable[[ObjectId, ObjectId], bool],
+) -> str | Refused | None:
+    for _ in range(_TRIES):
+        before = _resolve(root, f"{place.here}^{{commit}}")
+        old = before and _resolve(root, f"{before}^{{tree}}")
+        if old is not None and (old == tree or not continues(tree, old)):
+            return None
+        expected = None if before is None else CommitId(before)
+        message = f"The ledger of {place.name}, for clones that have not seen it [skip ci]\n"
+        made = write_commit(root, tree, expected, message)
+        answer = swap(root, remote, made, place.ref, expected=expected, timeout=_KEEPING_SECONDS)
+        match answer:
+            case Landed():
+                run_git(root, "update-ref", place.here, made, accept=(0, 1, 128))
+                return None
+            case Raced():
+                _refresh(root, remote, place)
+            case Refused():
+                return answer
+            case Unclear():
+                return answer.message
+    return "others were faster each time"
+
+
+def _refresh(root: Path, remote: str, place: _Place) -> None:
+    """See what the remote keeps there by now: more, or nothing any more."""
+    if remote_tip(root, remote, place.ref, timeout=_KEEPING_SECONDS) is None:
+        run_git(root, "update-ref", "-d", place.here)
+    else:
+        spec = f"+{place.ref}:{place.here}"
+        run_git(root, *FETCH, "--", remote, spec, timeout=_KEEPING_SECONDS)
 
 
 def kept(root: Path, remote: str, name: str) -> ObjectId | None:
     """The tree that the remote kept under the name when it was last fetched."""
-    return _resolve(root, f"{_FETCHED}/{remote}/{name}^{{tree}}")
+    here = f"{_FETCHED}/{remote}"
+    on_branch = _resolve(root, f"{here}/{_BRANCH_MARK}/{name}^{{tree}}")
+    return on_branch or _resolve(root, f"{here}/{name}^{{tree}}")
 
 
 def traces(root: Path, remote: str) -> dict[str, ObjectId]:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from reconciler.errors import GitError
 from reconciler.git.command import NETWORK_SECONDS, run_git
-from reconciler.git.memory import refspec
 from reconciler.git.objects import CommitId
+from reconciler.git.traces import BRANCHES, refspecs
 from reconciler.git.words import advice, without_credentials
 
 _ATTEMPTS = 12  # at a ref that another process of this clone holds locked
@@ -90,7 +90,7 @@ def remote_tip(root: Path, remote: str, ref: str, *, timeout: float) -> CommitId
 
 def bring(root: Path, remote: str, ref: str, *, timeout: float) -> None:
     """Fetch what the ref holds without moving any ref here. Raises GitError."""
-    run_git(root, *_FETCH, "--", remote, ref, timeout=timeout)
+    run_git(root, *FETCH, "--", remote, ref, timeout=timeout)
 
 
 def default_branch(root: Path, remote: str) -> str:
@@ -128,7 +128,7 @@ def _advertised(root: Path, remote: str) -> tuple[str | None, list[str]]:
         value, _, name = line.partition("\t")
         if name == "HEAD" and value.startswith(f"ref: {_HEADS}"):
             default = value.removeprefix(f"ref: {_HEADS}")
-        elif name.startswith(_HEADS):
+        elif name.startswith(_HEADS) and not name.startswith(f"{BRANCHES}/"):
             branches.append(name.removeprefix(_HEADS))
     return default, branches
 
@@ -181,9 +181,9 @@ def _fetch_or_absent(root: Path, remote: str, refs: dict[str, str]) -> str | Non
     usual case, where asking what is there would always cost a second one.
     """
     specs = [f"+{ref}:{_local_ref(remote, branch)}" for branch, ref in refs.items()]
-    specs.append(refspec(remote))
+    specs.extend(refspecs(remote))
     for attempt in range(1, _ATTEMPTS + 1):
-        done = run_git(root, *_FETCH, "--", remote, *specs, timeout=NETWORK_SECONDS, accept=None)
+        done = run_git(root, *FETCH, "--", remote, *specs, timeout=NETWORK_SECONDS, accept=None)
         if done.exit_code == 0:
             return None
         absent = _MISSING.search(done.stderr)
@@ -197,7 +197,7 @@ def _fetch_or_absent(root: Path, remote: str, refs: dict[str, str]) -> str | Non
     raise GitError(f"{remote} could not be read: {said}", hint=advice(done.stderr))
 
 
-_FETCH = (
+FETCH = (
     "fetch",
     "--quiet",
     "--refmap=",  # leaves the user's remote-tracking branches as they are

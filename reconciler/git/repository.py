@@ -1,7 +1,7 @@
 """A clone on this machine, and everything that is asked of it."""
 
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,9 +110,16 @@ class Git:
         """See `memory.remembered`."""
         return memory.remembered(self.root, name)
 
-    def keep(self, on_remote: str, name: str, commit: CommitId, folder: str) -> bool:
+    def keep(
+        self,
+        on_remote: str,
+        name: str,
+        commit: CommitId,
+        folder: str,
+        continues: Callable[[ObjectId, ObjectId], bool],
+    ) -> str | None:
         """See `memory.keep`."""
-        return memory.keep(self.root, on_remote, name, commit, folder)
+        return memory.keep(self.root, on_remote, name, commit, folder, continues)
 
     def kept(self, on_remote: str, name: str) -> ObjectId | None:
         """See `memory.kept`."""
