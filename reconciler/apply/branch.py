@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Self, assert_never
 
+from reconciler.apply.known import Minute, minute_of
 from reconciler.apply.messages import commit_message
 from reconciler.apply.ports import Declined, Landed, Ports, Raced, Snapshot, Store, Unclear
 from reconciler.apply.steps import Noted, Progress, Recorded
@@ -13,6 +14,7 @@ from reconciler.errors import GitError, ReconcilerError
 from reconciler.ledger import Event, Ledger, events
 from reconciler.ledger.records import UNSETTLED
 from reconciler.ledger.statuses import SUCCEEDED, status_name
+from reconciler.model import RunId
 
 CLAIM_ATTEMPTS = 6  # without an answer, in a row
 RECORD_ATTEMPTS = 8  # outcomes must not be lost; a claim that cannot be pushed just fails
@@ -154,8 +156,18 @@ class Branch:
 
     async def refetch(self) -> None:
         """Read the branch again, and forget of what is pending all that it holds by now."""
+        before = self.snapshot.ledger
         self.snapshot = await self.store.fetch()
-        self.pending = self.news(self.pending)
+        shared = _minutes_claimed_since(before, self.snapshot.ledger)
+        self.pending = [
+            event
+            for event in self.news(self.pending)
+            if not (isinstance(event, events.Observed) and self._minute(event.run) in shared)
+        ]
+
+    def _minute(self, run: RunId) -> Minute:
+        record = self.snapshot.ledger.records[run]
+        return minute_of(record.flow_id, record.trigger_time)
 
     def news(self, recorded: Sequence[Event]) -> list[Event]:
         """Those events of which the branch does not hold all that they say."""
@@ -206,6 +218,19 @@ class Branch:
         """Wait for others, longer each time, and never in step with them."""
         longest = min(FIRST_PAUSE_SECONDS * 2**attempt, LONGEST_PAUSE_SECONDS)
         await asyncio.sleep(longest * self.jitter())
+
+
+def _minutes_claimed_since(before: Ledger, now: Ledger) -> set[Minute]:
+    """The flows and minutes of what others have claimed meanwhile.
+
+    What was seen there may be the instance of their start, if the service gives both one id. So an
+    end that was derived without knowing of it is looked for again.
+    """
+    return {
+        minute_of(claimed.flow_id, claimed.trigger_time)
+        for nonce in now.claims.keys() - before.claims.keys()
+        for claimed in now.claims[nonce].runs.values()
+    }
 
 
 def _is_known(event: Event, ledger: Ledger) -> bool:

@@ -70,6 +70,7 @@ LEFT: Mapping[type, Mapping[str, str]] = {
     GatewayConfiguration: {
         "url": _OTHER_SERVICE,
         "org_id": _OTHER_SERVICE,
+        "service": "names what other ledgers count for (tests/acceptance/test_identity.py)",
         "timezone": "only business dates need it, and they are trigger times by now",
         "zone": "the same; another than the service's is refused (tests/apply)",
         "access_key_env": "read where the gateway is opened",
