@@ -55,6 +55,7 @@ class Limits:
 
     max_runs_per_apply: int = 200
     max_runs_per_backfill: int = MOST_RUNS  # that one manifest may declare
+    max_runs: int = 200_000  # that all manifests together may declare
     concurrency: int = 8
     requests_per_second: float | None = None  # None: no limit
     claim_seconds: float = 120
@@ -215,7 +216,7 @@ def _gateway(environment: Mapping[str, Any]) -> GatewayConfiguration:
 def _limits(environment: Mapping[str, Any]) -> Limits:
     limits = environment.get("limits", {})
     given = _given(limits, _LIMIT_FIELDS)
-    for name in ("max_runs_per_apply", "max_runs_per_backfill", "concurrency"):
+    for name in ("max_runs_per_apply", "max_runs_per_backfill", "max_runs", "concurrency"):
         if name in given:
             given[name] = int(given[name])  # 8.0 is an integer to JSON Schema
     return Limits(**given)
@@ -235,6 +236,7 @@ _GATEWAY_FIELDS = {
 _LIMIT_FIELDS = {
     "maxRunsPerApply": "max_runs_per_apply",
     "maxRunsPerBackfill": "max_runs_per_backfill",
+    "maxRuns": "max_runs",
     "concurrency": "concurrency",
     "requestsPerSecond": "requests_per_second",
     "claimSeconds": "claim_seconds",

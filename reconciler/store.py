@@ -44,7 +44,7 @@ class GitStore:
         self._name = environment
         self._branch = branch
         self._configuration: tuple[ObjectId, Configuration] | None = None
-        self._results: dict[tuple[CommittedFile, str, int], FileResult] = {}
+        self._results: dict[tuple[CommittedFile, tuple[str, int, int]], FileResult] = {}
         self._branches: list[Book] = []  # what other branches record, as far as it is kept
         self._ledger: tuple[CommittedLedger, Ledger] | None = None
         self._seen: tuple[CommitId, str] | None = None  # where the ledger was last read or written
@@ -182,15 +182,23 @@ class GitStore:
         entries = tree.under(folder)
         is_wanted = partial(is_manifest_path, folder=folder)
         files, problems = wanted_files(self._git, commit, entries, folder, is_wanted)
-        zone, most = environment.gateway.zone, environment.limits.max_runs_per_backfill
-        keys = {file: (file, str(zone), most) for file in files}
-        unread = [file for file in files if keys[file] not in self._results]
+        zone, limits = environment.gateway.zone, environment.limits
+        key = (str(zone), limits.max_runs_per_backfill, limits.max_runs)
+        unread = [file for file in files if (file, key) not in self._results]
         blobs = self._git.read_blobs(file.oid for file in unread)
-        for file in unread:
-            source = Source(path=self._shown(file.path), content=blobs[file.oid])
-            self._results[keys[file]] = read_file(source, zone, max_runs=most)
-        results = [self._results[keys[file]] for file in files]
-        return combine(results, [self._shown_problem(problem) for problem in problems])
+
+        def read(file: CommittedFile) -> FileResult:
+            if (file, key) not in self._results:
+                self._results[file, key] = read_file(
+                    Source(path=self._shown(file.path), content=blobs[file.oid]),
+                    zone,
+                    max_runs=limits.max_runs_per_backfill,
+                    most=limits.max_runs,
+                )
+            return self._results[file, key]
+
+        shown = [self._shown_problem(problem) for problem in problems]
+        return combine(map(read, files), shown, most=limits.max_runs)
 
     def _fold(self, files: CommittedLedger) -> Ledger:
         if self._ledger is not None:

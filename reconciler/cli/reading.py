@@ -50,8 +50,12 @@ class Workspace:
         """What the manifests in the working tree declare."""
         is_wanted = partial(is_manifest_path, folder=environment.manifests)
         sources, problems = read_worktree(self.root, environment.manifests, is_wanted)
-        zone, most = environment.gateway.zone, environment.limits.max_runs_per_backfill
-        return combine((read_file(source, zone, max_runs=most) for source in sources), problems)
+        zone, limits = environment.gateway.zone, environment.limits
+        results = (
+            read_file(source, zone, max_runs=limits.max_runs_per_backfill, most=limits.max_runs)
+            for source in sources
+        )
+        return combine(results, problems, most=limits.max_runs)
 
     def local_ledger(self, environment: Environment) -> Ledger:
         """The ledger in the working tree. Raises LedgerError."""

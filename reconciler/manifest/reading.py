@@ -23,6 +23,9 @@ VERBATIM = frozenset(
 _ENDINGS = (".yaml", ".yml")
 
 
+MOST_DECLARED = 200_000  # runs of one environment, unless its limits say otherwise
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileResult:
     """What one file declares, and what is wrong with it."""
@@ -42,11 +45,14 @@ def is_manifest_path(path: str, folder: str) -> bool:
     return not any(part.startswith(".") for part in path[len(folder) + 1 :].split("/"))
 
 
-def read_file(source: Source, zone: tzinfo, *, max_runs: int = MOST_RUNS) -> FileResult:
-    """Read one file. The same content, path, zone and limit always give the same result.
+def read_file(
+    source: Source, zone: tzinfo, *, max_runs: int = MOST_RUNS, most: int = MOST_DECLARED
+) -> FileResult:
+    """Read one file. The same content, path, zone and limits always give the same result.
 
     A document with a problem gives no run; the file's other documents do. `zone` is the gateway's,
-    `max_runs` what one backfill may declare.
+    `max_runs` what one backfill may declare, `most` what all manifests together may: a file that
+    passes it is not expanded to its end, for a few lines can declare what no memory holds.
     """
     documents, problems = read_documents(source, VERBATIM)
     runs: list[Run] = []
@@ -55,14 +61,24 @@ def read_file(source: Source, zone: tzinfo, *, max_runs: int = MOST_RUNS) -> Fil
         if found:
             problems += found
             continue
+        if len(runs) > most:
+            break
         expanded = expand(document, zone, max_runs=max_runs)
         runs += expanded.runs
         problems += expanded.problems
     return FileResult(file=source.path, runs=tuple(runs), problems=tuple(sorted(problems)))
 
 
-def combine(results: Iterable[FileResult], problems: Iterable[Problem] = ()) -> Declared:
+def combine(
+    results: Iterable[FileResult],
+    problems: Iterable[Problem] = (),
+    *,
+    most: int = MOST_DECLARED,
+) -> Declared:
     """Everything that the files of one environment declare. `problems` are known from elsewhere.
+
+    Files are taken one by one until they declare more than `most` runs together: that is a problem
+    at the file that passes it, and no run counts then.
 
     Of several manifests with one name only the first one's runs are kept, so that nothing else
     that is wrong with the others hides the cause.
@@ -70,9 +86,13 @@ def combine(results: Iterable[FileResult], problems: Iterable[Problem] = ()) -> 
     manifests: dict[str, dict[Place, list[Run]]] = defaultdict(lambda: defaultdict(list))
     found = list(problems)
     files: list[str] = []
+    total = 0
     for result in results:
         files.append(result.file)
         found += result.problems
+        total += len(result.runs)
+        if total > most:
+            return Declared(runs=(), problems=(_too_many(result.file, most),), files=tuple(files))
         for run in result.runs:
             manifests[run.manifest][run.place].append(run)
     for documents in manifests.values():
@@ -82,6 +102,15 @@ def combine(results: Iterable[FileResult], problems: Iterable[Problem] = ()) -> 
         runs=tuple(chain.from_iterable(kept)),
         problems=tuple(sorted(found)),
         files=tuple(files),
+    )
+
+
+def _too_many(file: str, most: int) -> Problem:
+    return Problem(
+        place=Place(file=file),
+        code="too-many-runs",
+        message=f"with this file the manifests declare more than {most:,} runs together, and "
+        "nothing behind it was read: declare fewer, or raise limits.maxRuns in reconciler.yaml",
     )
 
 

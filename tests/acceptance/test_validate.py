@@ -243,3 +243,27 @@ def test_a_damaged_ledger_stops_it_with_file_and_line(open_scene: OpenScene) -> 
     path.write_text(path.read_text() + json.dumps({"v": 2, "event": "claim"}) + "\n")
     said = scene.run("validate", exits=1)
     assert said.err.startswith("error: state/test/ledger.jsonl:3: written in format 2")
+
+
+def test_more_runs_than_the_environment_may_declare_are_one_problem_everywhere(
+    open_scene: OpenScene,
+) -> None:
+    scene = open_scene(
+        runs("a", "b", "c"), configured=lambda url: configuration(url, limits={"maxRuns": 2})
+    )
+    for command in ("validate", "plan", "apply"):
+        said = scene.run(command, exits=1)
+        assert "triggers/c.yaml:1:1: too-many-runs: with this file the manifests" in said.flat
+    assert scene.instances == []
+
+
+def test_a_few_lines_that_declare_what_no_memory_holds_are_refused_at_once(
+    open_scene: OpenScene,
+) -> None:
+    header = "apiVersion: reconciler/v1\nkind: Backfill\n"
+    dates = "{from: 1990-01-01, to: 2017-01-01, every: 1d}"
+    body = f"spec: {{flowId: 1, businessDates: {dates}}}\n"
+    documents = [f"{header}metadata: {{name: b-{n}}}\n{body}" for n in range(200)]
+    scene = open_scene({"triggers/all.yaml": "---\n".join(documents)})
+    said = scene.run("validate", exits=1)
+    assert "too-many-runs" in said.out

@@ -80,6 +80,7 @@ LEFT: Mapping[type, Mapping[str, str]] = {
     Limits: {
         "max_runs_per_apply": "refuses before the first claim (tests/apply)",
         "max_runs_per_backfill": "of what may be declared",
+        "max_runs": "the same",
     },
     Run: {"places": _FOR_PEOPLE, "labels": _FOR_PEOPLE, "description": _FOR_PEOPLE},
 }
