@@ -58,8 +58,10 @@ def tell(
         reason = "what is listed under its id was not created when the run was started"
         return _untold(listed, reason)
     # That all have ended alike does not help: the run's own may be the one that is not listed yet.
+    # Nor does being the only one that fits, if it came after the start where others use the id too.
     fitting = [one for one in mine if not contradicts(suspect, one)]
-    if len(fitting) == 1:
+    is_late = len(listed) > 1 and any(_is_newer(start, one, SECOND_MS) for one in fitting)
+    if len(fitting) == 1 and not is_late:
         return _told(fitting)
     return _untold(mine, "several instances have its id, or another one than the run's")
 
@@ -93,7 +95,6 @@ def _possible(
     """Those under the id of the start that nothing rules out as what it started."""
     named_by_a_person = isinstance(record.evidence, dict) and "resolvedBy" in record.evidence
     found = []
-    is_shared = sum(one.id == start.instance for one in listed) > 1
     for one in listed:
         if one.id != start.instance or one.flow_id not in {None, suspect.flow_id}:
             continue
@@ -101,23 +102,16 @@ def _possible(
         if by_nonce is Standing.NOT_OURS:
             continue
         elsewhen = (
-            is_older(suspect, one)
-            or stood_before(suspect, one)
-            or _is_newer(start, one, is_shared=is_shared)
+            is_older(suspect, one) or stood_before(suspect, one) or _is_newer(start, one, LEAD_MS)
         )
         if by_nonce is not None or named_by_a_person or not elsewhen:
             found.append(one)
     return found
 
 
-def _is_newer(start: Start, one: Instance, *, is_shared: bool) -> bool:
-    """Whether it was created after the run is known to have been started already.
-
-    Where the id is seen to be shared, somebody else may have started it moments later, while the
-    run's own is not listed yet. So stamps that are ahead are then not allowed for.
-    """
-    lead = SECOND_MS if is_shared else LEAD_MS
-    return one.created is not None and one.created > start.instant + lead
+def _is_newer(start: Start, one: Instance, within: int) -> bool:
+    """Whether it was created so long after the run is known to have been started already."""
+    return one.created is not None and one.created > start.instant + within
 
 
 def _shared_out(
