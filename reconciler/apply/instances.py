@@ -23,7 +23,7 @@ from reconciler.ledger.records import Start
 from reconciler.ledger.statuses import FINAL, status_name
 from reconciler.model import ClaimId, InstanceId
 
-LEAD_MS = 15_000  # that the stamps of instances may be ahead of the gateway's clock
+LEAD_MS = 6_000  # that the stamps of instances may be ahead of the gateway's clock
 
 _AT_ANY_TIME = "9999-12-31T00:00:00Z"
 

@@ -7,7 +7,7 @@ that an instance is gone only after it was missing several times, by its id and 
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from reconciler.apply.evidence import may_be_its, search_window
@@ -99,7 +99,9 @@ class _Observing:
                     claim=record.starts[0].claim,
                 )
                 for record in self._records
-                if record.run in statuses and _is_news(record, statuses[record.run])
+                if record.run in statuses
+                and _is_news(record, statuses[record.run])
+                and _must_show(record, self._look.environment.gateway.settle) <= self._began
             ],
             statuses={run: status_name(status) for run, status in statuses.items()},
             untold={run: told.reason for run, told in self._told.items() if told.for_good},
@@ -187,6 +189,9 @@ class _Observing:
         if start is None:
             return
         told = tell(record, start, listed, self._look.known, self._look.suspect)
+        settle = self._look.environment.gateway.settle
+        if told.for_good and self._began < _must_show(record, settle):
+            told = replace(told, for_good=False)  # the run's own may not be listed yet
         self._told[record.run] = told
         if told.status is None and told.reason:
             self._failures.append(f"how {record.run} fares cannot be told: {told.reason}")

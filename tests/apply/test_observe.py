@@ -205,8 +205,16 @@ def test_runs_of_several_flows_with_one_id_each_have_the_end_that_their_own_sear
         quick={InstanceId("same"): ()},
     )
     observation = observed(service, ledger, *runs, now=after(NOW, SECOND))
-    assert ends(observation) == [("a", FAIL), ("b", SUCCESS)]
-    assert "c" not in observation.statuses
+    assert observation.statuses == {"a": "FAIL", "b": "SUCCESS"}
+
+
+def test_no_end_is_recorded_before_the_runs_own_instance_must_be_listed() -> None:
+    """Until then, the one that is listed under its id may be somebody else's."""
+    service = FakeService([an_instance(RUN, status=FAIL)])
+    early = observed(service, a_ledger(a_claim(RUN), a_triggered(RUN)), RUN, now=after(NOW, SECOND))
+    assert (ends(early), early.statuses) == ([], {RUN.id: "FAIL"})
+    late = observed(service, a_ledger(a_claim(RUN), a_triggered(RUN)), RUN)
+    assert ends(late) == [(RUN.id, FAIL)]
 
 
 # Gone

@@ -179,7 +179,9 @@ def _must_run(world: World, run: Run, record: Record, looks: Looks) -> None:
     looked = looks.looked
     (instance,) = world.truth.of_run(record.run)
     ends = instance.rerun.ends if instance.rerun else instance.ends  # between them it has no end
-    seen = max(instance.begins, ends, instance.listed)
+    shown = max(instance.begins, _triggered_at(world, record))
+    shown += world.environment.gateway.settle
+    seen = max(instance.begins, ends, instance.listed, shown)
     if instance.forgotten:
         # Until it must have shown up, nobody can tell that it was forgotten; nor at one look.
         seen = max(seen, _triggered_at(world, record)) + world.environment.gateway.settle
