@@ -58,10 +58,10 @@ def tell(
         reason = "what is listed under its id was not created when the run was started"
         return _untold(listed, reason)
     # That all have ended alike does not help: the run's own may be the one that is not listed yet.
-    # Nor does being the only one that fits, if it came after the start where others use the id too.
+    # Nor does being the only one that fits, where others use the id too and its time is off.
     fitting = [one for one in mine if not contradicts(suspect, one)]
-    is_late = len(listed) > 1 and any(_is_newer(start, one, SECOND_MS) for one in fitting)
-    if len(fitting) == 1 and not is_late:
+    is_off = len(listed) > 1 and any(_is_off(suspect, start, one) for one in fitting)
+    if len(fitting) == 1 and not is_off:
         return _told(fitting)
     return _untold(mine, "several instances have its id, or another one than the run's")
 
@@ -107,6 +107,15 @@ def _possible(
         if by_nonce is not None or named_by_a_person or not elsewhen:
             found.append(one)
     return found
+
+
+def _is_off(suspect: Suspect, start: Start, one: Instance) -> bool:
+    """Whether its creation lies outside the time between claim and answer by more than seconds."""
+    if _is_newer(start, one, SECOND_MS):
+        return True
+    if suspect.claimed_at is None or one.created_latest is None:
+        return False
+    return one.created_latest < suspect.claimed_at - LEAD_MS
 
 
 def _is_newer(start: Start, one: Instance, within: int) -> bool:
