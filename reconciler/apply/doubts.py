@@ -64,6 +64,11 @@ class DoubtLooks:
             looked.pause = max(looked.pause, least)
             looked.due = self._clock.elapsed() + looked.pause
 
+    def bring_forward(self) -> None:
+        """Have every run looked for again: what could have been its instance is another's now."""
+        for looked in self._looked.values():
+            looked.due = self._clock.elapsed()
+
     def _is_due(self, run: PlannedRun, doubt: Doubt | None, now: EpochMs, elapsed: float) -> bool:
         looked = self._looked.get(run.id)
         if looked is None or doubt is None or looked.record != run.record:

@@ -112,8 +112,9 @@ class _Apply:
         plan = await self._checked(self.knowledge.plan(clock.earliest()), gateway, clock)
         while not self.ports.stop.is_set():
             self.knowledge.guard(plan)
-            if await self._settle(plan, gateway, clock):
+            while await self._settle(plan, gateway, clock):
                 plan = self.knowledge.plan(clock.earliest())
+                self.knowledge.looks.bring_forward()
             if await self.watch.cancel(plan, self.knowledge.look(gateway, clock)):
                 plan = self.knowledge.plan(clock.earliest())
             batch = self.knowledge.claims.adopt(plan)
