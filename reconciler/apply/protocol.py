@@ -114,7 +114,6 @@ class _Apply:
             self.knowledge.guard(plan)
             while await self._settle(plan, gateway, clock):
                 plan = self.knowledge.plan(clock.earliest())
-                self.knowledge.looks.bring_forward()
             if await self.watch.cancel(plan, self.knowledge.look(gateway, clock)):
                 plan = self.knowledge.plan(clock.earliest())
             batch = self.knowledge.claims.adopt(plan)
@@ -198,7 +197,7 @@ class _Apply:
         self.stuck = nothing and not 0 < self.used_up <= LATE_CLAIMS
 
     async def _settle(self, plan: Plan, gateway: Gateway, clock: ServiceClock) -> bool:
-        """Look for the runs in doubt that are due; whether any of them was settled for certain."""
+        """Look for runs in doubt that are due; whether another look may settle more right away."""
         settled, looks = False, self.knowledge.looks
         due, left = looks.due(
             plan.of_action(Action.RESOLVE), self.knowledge.doubts, clock.earliest()
@@ -216,7 +215,9 @@ class _Apply:
             self.branch.pending.append(found)
             self.knowledge.outcomes[found.run] = found
             self.ports.progress(Settled(run=found.run, event=found))
-        return settled
+        if settled:
+            looks.bring_forward()
+        return settled or left > 0
 
     async def _wait(self, plan: Plan, gateway: Gateway, clock: ServiceClock) -> bool:
         """Record, then wait for what time or others may change; False if nothing will."""
