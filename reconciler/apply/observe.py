@@ -101,7 +101,7 @@ class _Observing:
                 for record in self._records
                 if record.run in statuses
                 and _is_news(record, statuses[record.run])
-                and _must_show(record, self._look.environment.gateway.settle) <= self._began
+                and (record.cancelled is not None or self._is_shown(record))
             ],
             statuses={run: status_name(status) for run, status in statuses.items()},
             untold={run: told.reason for run, told in self._told.items() if told.for_good},
@@ -189,17 +189,20 @@ class _Observing:
         if start is None:
             return
         told = tell(record, start, listed, self._look.known, self._look.suspect)
-        settle = self._look.environment.gateway.settle
-        if told.for_good and self._began < _must_show(record, settle):
+        if told.for_good and not self._is_shown(record):
             told = replace(told, for_good=False)  # the run's own may not be listed yet
         self._told[record.run] = told
         if told.status is None and told.reason:
             self._failures.append(f"how {record.run} fares cannot be told: {told.reason}")
 
+    def _is_shown(self, record: Record) -> bool:
+        """Whether the run's own instance must have been listed when the look began."""
+        return _must_show(record, self._look.environment.gateway.settle) <= self._began
+
     async def _gone(self) -> list[Record]:
         """Those that stay missing, by id and then in a whole search, over the time to show up."""
         settle = self._look.environment.gateway.settle
-        due = [one for one in self._missing if _must_show(one, settle) <= self._began]
+        due = [one for one in self._missing if self._is_shown(one)]
         wanted = _rotated(due, self._look.turn)[:MOST_SEARCHES]
         if len(due) > len(wanted):
             self._failures.append(f"{len(due) - len(wanted)} missing instances are left for later")

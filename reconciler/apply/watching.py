@@ -35,7 +35,7 @@ class Watch:
     async def look(self, records: Sequence[Record], look: Look) -> bool:
         """Observe the runs once and take down those that have ended; whether any had."""
         # The branch may have been read anew since, and others have recorded their ends.
-        newest = (look.ledger.records[record.run] for record in records)
+        newest = (self._branch.ledger.records[record.run] for record in records)
         observation = await observe([one for one in newest if is_unfinished(one)], look)
         self._untold |= observation.untold
         for run, reason in observation.unclear.items():
