@@ -19,6 +19,9 @@ from tests.environments import (
 )
 from tests.repositories import isolate
 
+# Each waits for several claims to expire, on a machine that may be busy.
+pytestmark = pytest.mark.timeout(600)
+
 RUNS = 2
 REQUESTS = 3 + RUNS  # token, time, zone, and a start for each run
 AT_ONCE = 6
