@@ -61,13 +61,23 @@ def test_gits_advice_for_people_at_a_prompt_is_left_out() -> None:
     ],
 )
 @pytest.mark.parametrize("around", ["{}", "ssh://u:{}", "\x1b[{}", "repository {}", "{}@", "{} x"])
-def test_the_longest_answer_of_a_hostile_server_is_read_in_no_time(part: str, around: str) -> None:
-    said = around.format(part * (1_000_000 // len(part))).encode()
-    began = process_time()
-    shown = readable(said)
-    remote_words(shown)
-    advice(shown[:MOST_BYTES])
-    assert process_time() - began < 0.5  # a tenth, on a machine that does nothing else
+def test_a_long_answer_of_a_hostile_server_costs_no_more_than_its_length(
+    part: str, around: str
+) -> None:
+    short, long = (around.format(part * (size // len(part))).encode() for size in (80_000, 640_000))
+    assert _cost_of_reading(long) < 24 * _cost_of_reading(short)  # 8 times the length; squared: 64
+
+
+def _cost_of_reading(said: bytes) -> float:
+    """Processor seconds, the best of three: a machine that is busy with others makes some worse."""
+    costs = []
+    for _ in range(3):
+        began = process_time()
+        shown = readable(said)
+        remote_words(shown)
+        advice(shown[:MOST_BYTES])
+        costs.append(process_time() - began)
+    return min(costs)
 
 
 @pytest.mark.parametrize(
