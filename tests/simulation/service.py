@@ -150,8 +150,10 @@ class Service:
         stranger = self.instance_of(run, user, f"other-{len(self.truth.strangers)}")
         stranger.forgotten = False
         if oddities.shared_ids and alike:  # never shown alone where the run's own exists
-            own = [one.listed for one in self.truth.started if one.instance == stranger.instance]
-            stranger.listed = max(stranger.listed, *own, stranger.at)
+            own = [one for one in self.truth.started if one.instance == stranger.instance]
+            stranger.listed = max(stranger.listed, *(one.listed for one in own), stranger.at)
+            for one in own:
+                one.forgotten = False
         self.truth.strangers.append(stranger)
         twin = "the same" if is_twin else "something"
         self.note(f"others start {twin} as {stranger.instance}, until {stranger.ends:.3f}")
@@ -224,8 +226,8 @@ class Service:
         raise NotImplementedError
 
     def own_first(self, started: Started) -> Started:
-        """Show the run's own at once where others already stand under its id and look the same."""
+        """Show the run's own, at once and for good, where others under its id look the same."""
         alike = any(one.at > 0 for one in self.truth.under(started.instance) if one.claim is None)
         if self.truth.oddities.shared_ids and alike:
-            started.listed = started.at
+            started.listed, started.forgotten = started.at, False
         return started
