@@ -5,12 +5,12 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 from reconciler.apply.branch import Branch
-from reconciler.apply.evidence import search_window
 from reconciler.apply.known import MINUTE_MS
 from reconciler.apply.lease import ServiceClock
 from reconciler.apply.looking import elsewhere
 from reconciler.apply.messages import TRAILER
 from reconciler.apply.ports import Clock, Gateway, Landed, Raced, Snapshot, Store
+from reconciler.apply.suspect import search_window
 from reconciler.configuration import Environment
 from reconciler.errors import GitError, RefusedError
 from reconciler.ledger import Event, Ledger, Record, RunState, events

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reconciler.apply.evidence import search_window
 from reconciler.apply.instances import only_this_one_runs, tell
 from reconciler.apply.looking import Look, start_of
+from reconciler.apply.suspect import search_window
 from reconciler.errors import GatewayError
 from reconciler.ledger import Record, events
 from reconciler.model import RunId

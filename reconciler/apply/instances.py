@@ -7,17 +7,17 @@ list all of them, or only the newest. Pure.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from reconciler.apply.evidence import (
+from reconciler.apply.known import Known
+from reconciler.apply.nonces import nonce_standing
+from reconciler.apply.ports import Instance
+from reconciler.apply.suspect import (
     SECOND_MS,
     Standing,
     Suspect,
     contradicts,
     is_older,
-    nonce_standing,
     stood_before,
 )
-from reconciler.apply.known import Known
-from reconciler.apply.ports import Instance
 from reconciler.ledger import Record
 from reconciler.ledger.records import Start
 from reconciler.ledger.statuses import FINAL, status_name
@@ -58,12 +58,11 @@ def tell(
         reason = "what is listed under its id was not created when the run was started"
         return _untold(listed, reason)
     # That all have ended alike does not help: the run's own may be the one that is not listed yet.
-    # Nor does being the only one that fits, where others use the id too and its time is off.
     fitting = [one for one in mine if not contradicts(suspect, one)]
-    is_off = len(listed) > 1 and any(_is_off(suspect, start, one) for one in fitting)
-    if len(fitting) == 1 and not is_off:
-        return _told(fitting)
-    return _untold(mine, "several instances have its id, or another one than the run's")
+    if len(fitting) != 1:
+        return _untold(mine, "several instances have its id, or another one than the run's")
+    doubt = _may_be_anothers(suspect, start, fitting[0], listed)
+    return _untold(mine, doubt) if doubt else _told(fitting)
 
 
 def only_this_one_runs(mine: Instance, listed: Sequence[Instance]) -> bool:
@@ -107,6 +106,19 @@ def _possible(
         if by_nonce is not None or named_by_a_person or not elsewhen:
             found.append(one)
     return found
+
+
+def _may_be_anothers(
+    suspect: Suspect, start: Start, one: Instance, listed: Sequence[Instance]
+) -> str | None:
+    """Why the only one that fits need not be the run's all the same; None if it must be."""
+    no_nonce = f"it shows no {suspect.correlation}" if suspect.correlation is not None else None
+    if no_nonce and (one.created is None or one.created != one.created_latest):
+        return f"{no_nonce}, nor when exactly it was created"
+    shared = "others have its id too" if len(listed) > 1 else None
+    if (shared or no_nonce) and _is_off(suspect, start, one):
+        return f"{shared or no_nonce}, and it was not created just when the run was started"
+    return None
 
 
 def _is_off(suspect: Suspect, start: Start, one: Instance) -> bool:

@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from reconciler.apply.evidence import Suspect
 from reconciler.apply.known import Known
 from reconciler.apply.ports import Gateway
+from reconciler.apply.suspect import Suspect
 from reconciler.configuration import Environment, GatewayConfiguration
 from reconciler.ledger import Ledger, Record, events
 from reconciler.ledger.records import Start

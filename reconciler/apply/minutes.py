@@ -8,8 +8,8 @@ from collections import defaultdict
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 
-from reconciler.apply.evidence import search_window
 from reconciler.apply.looking import Look
+from reconciler.apply.suspect import search_window
 from reconciler.ledger import events
 from reconciler.model import EpochMs, InstanceId, Run
 from reconciler.times import parse_instant

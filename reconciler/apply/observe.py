@@ -10,10 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from reconciler.apply.evidence import may_be_its, search_window
+from reconciler.apply.evidence import may_be_its
 from reconciler.apply.instances import Told, tell
 from reconciler.apply.looking import Look, start_of
 from reconciler.apply.ports import Instance, Sought
+from reconciler.apply.suspect import search_window
 from reconciler.errors import GatewayError
 from reconciler.ledger import Ledger, Record, RunState, events
 from reconciler.ledger.statuses import FINAL, NOT_FOUND, status_name

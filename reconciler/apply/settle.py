@@ -8,22 +8,15 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Any, assert_never
 
-from reconciler.apply.evidence import (
-    BY_NONCE,
-    Ambiguous,
-    Found,
-    NoneFound,
-    evidence_of,
-    judge,
-    search_window,
-)
+from reconciler.apply.evidence import BY_NONCE, Ambiguous, Found, NoneFound, evidence_of, judge
 from reconciler.apply.looking import Look
 from reconciler.apply.start import Outcome
+from reconciler.apply.suspect import search_window
 from reconciler.errors import GatewayError
 from reconciler.ledger import Record, events
-from reconciler.model import EpochMs
+from reconciler.model import ClaimId, EpochMs
 from reconciler.plan import PlannedRun
 from reconciler.times import format_instant
 
@@ -78,44 +71,45 @@ async def _look_for(planned: PlannedRun, look: Look) -> Outcome | Doubt:
     began = look.now()  # only what had to be listed by then can be missed by the search
     decided_at = _decided_at(record, look)
     try:
-        found = await look.gateway.search(suspect.flow_id, *search_window(suspect.trigger_time))
+        listed = await look.gateway.search(suspect.flow_id, *search_window(suspect.trigger_time))
     except GatewayError as error:
         again = decided_at if began < decided_at else None  # past it, the next apply looks again
         return Doubt(planned=planned, reason=str(error), decided_at=again)
-    finding = judge(suspect, found, look.known)
-    evidence = evidence_of(suspect, found, began)
-    at = format_instant(look.now())
+    finding = judge(suspect, listed, look.known)
     match finding:
-        case Found(by=by) if by != BY_NONCE and began < record.trigger_time:
-            reason = f"{finding.instance} agrees with it, but while its trigger time lies ahead its"
-            return Doubt(
-                planned=planned,
-                reason=f"{reason} own instance may not be listed yet",
-                decided_at=_decided_at(record, look),
-            )
-        case Found():
-            return events.Triggered(
-                v=events.VERSION,
-                at=at,
-                run=planned.id,
-                claim=record.claim,
-                digest=record.digest,
-                flow_id=suspect.flow_id,
-                trigger_time=record.trigger_time,
-                flow_instance_id=finding.instance,
-                evidence=evidence | {"recognisedBy": finding.by},
-                inferred=finding.by != BY_NONCE,
-            )
         case Ambiguous():
             return Doubt(planned=planned, reason=finding.reason, decided_at=None)
-        case NoneFound() if began >= decided_at:
-            return events.Absent(
-                v=events.VERSION, at=at, run=planned.id, claim=record.claim, evidence=evidence
-            )
-        case NoneFound():
+        case Found() if finding.by != BY_NONCE and began < record.trigger_time:
+            return Doubt(planned=planned, reason=_unlisted(finding), decided_at=decided_at)
+        case NoneFound() if began < decided_at:
             return Doubt(planned=planned, reason=_too_early(record, began), decided_at=decided_at)
+        case Found() | NoneFound():
+            evidence = evidence_of(suspect, listed, began)
+            return _settled(record, record.claim, finding, evidence, format_instant(look.now()))
         case _:
             assert_never(finding)
+
+
+def _settled(
+    record: Record, claim: ClaimId, finding: Found | NoneFound, evidence: dict[str, Any], at: str
+) -> events.Triggered | events.Absent:
+    """What goes into the ledger of a run that is found, or certainly absent."""
+    if isinstance(finding, NoneFound):
+        return events.Absent(
+            v=events.VERSION, at=at, run=record.run, claim=claim, evidence=evidence
+        )
+    return events.Triggered(
+        v=events.VERSION,
+        at=at,
+        run=record.run,
+        claim=claim,
+        digest=record.digest,
+        flow_id=evidence["flowId"],
+        trigger_time=record.trigger_time,
+        flow_instance_id=finding.instance,
+        evidence=evidence | {"recognisedBy": finding.by},
+        inferred=finding.by != BY_NONCE,
+    )
 
 
 def _decided_at(record: Record, look: Look) -> EpochMs:
@@ -128,6 +122,13 @@ def _decided_at(record: Record, look: Look) -> EpochMs:
     settle = int(look.environment.gateway.settle * 1000)
     expired = look.lapsed.get(record.claim, record.until) if record.claim else record.until
     return EpochMs(max(expired, record.trigger_time) + settle)
+
+
+def _unlisted(finding: Found) -> str:
+    return (
+        f"{finding.instance} agrees with it, but while its trigger time lies ahead its own "
+        "instance may not be listed yet"
+    )
 
 
 def _too_early(record: Record, now: EpochMs) -> str:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from reconciler.apply.batch import by_flow
-from reconciler.apply.evidence import author
 from reconciler.apply.known import MINUTE_MS, Known
 from reconciler.apply.lease import Lease
 from reconciler.apply.ports import (
@@ -23,6 +22,7 @@ from reconciler.apply.ports import (
     Unknown,
 )
 from reconciler.apply.steps import Progress, Settled
+from reconciler.apply.suspect import author
 from reconciler.ledger import events
 from reconciler.model import ClaimId, InstanceId, Run, RunId
 from reconciler.times import format_instant

@@ -15,16 +15,13 @@ from reconciler.apply.evidence import (
     Finding,
     Found,
     NoneFound,
-    Standing,
-    Suspect,
-    author,
     evidence_of,
     judge,
-    search_window,
     standing,
 )
 from reconciler.apply.known import Known
 from reconciler.apply.ports import Instance
+from reconciler.apply.suspect import Standing, Suspect, author, search_window
 from reconciler.ledger import Event, events
 from reconciler.model import ClaimId, EpochMs, InstanceId, Run, RunId
 from tests.building import (

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.apply.evidence import author
 from reconciler.apply.instances import Told, only_this_one_runs, tell
 from reconciler.apply.ports import Instance
+from reconciler.apply.suspect import author
 from reconciler.ledger import Event, Ledger, events
 from reconciler.ledger.statuses import FINAL, status_name
-from reconciler.model import ClaimId, InstanceId, Run, RunId
+from reconciler.model import ClaimId, InstanceId, Parameters, Run, RunId
 from tests.apply.service import SERVICE, FakeService, a_look
 from tests.building import (
     NOW,
@@ -46,6 +46,11 @@ def row(at: int | None = 0, status: int | None = RUNNING, **more: Any) -> Instan
     """What is listed under the id, created so many milliseconds after NOW."""
     stamp = None if at is None else after(NOW, at)
     return an_instance(RUN, status=status, created=stamp, created_latest=stamp, **more)
+
+
+def stamped(at: int) -> dict[str, Any]:
+    """Created so many milliseconds after NOW, as a change of a row."""
+    return {"created": after(NOW, at), "created_latest": after(NOW, at)}
 
 
 def told(ledger: Ledger, *listed: Instance, run: Run = RUN) -> Told:
@@ -106,6 +111,29 @@ def test_a_row_with_other_values_than_were_sent_tells_nothing() -> None:
     found = told(ALONE, row(status=FAIL, parameters=(("REPLACE", "hers"),)))
     assert (found.status, found.mine, found.for_good) == (None, None, True)
     assert "another one than the run's" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("stamps", "why"),
+    [
+        ({"created": None, "created_latest": None}, "nor when exactly it was created"),
+        ({"created_latest": after(NOW, MINUTE - 1)}, "nor when exactly it was created"),
+        (stamped(-7 * SECOND), "not created just when the run was started"),
+        (stamped(3 * SECOND), "not created just when the run was started"),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("parameters", [RUN.parameters, None])
+def test_a_row_that_lacks_the_nonce_that_was_sent_is_the_runs_only_if_its_time_says_so(
+    stamps: dict[str, Any], why: str, parameters: Parameters | None
+) -> None:
+    """The newest of an id alone may be listed, and another's hides the run's own."""
+    ledger = a_ledger(*start(RUN, correlation=NAME))
+    found = told(ledger, replace(row(parameters=parameters), **stamps))
+    assert (found.status, found.mine) == (None, None)
+    assert f"it shows no {NAME}" in found.reason
+    assert why in found.reason
+    assert told(ledger, row(parameters=parameters)).status == RUNNING
 
 
 def test_a_persons_word_counts_more_than_the_age_of_an_instance() -> None:

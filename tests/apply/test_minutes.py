@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.apply.evidence import search_window
 from reconciler.apply.minutes import MOST_SEEN, Before, look_before, shares_a_minute
 from reconciler.apply.ports import Instance
+from reconciler.apply.suspect import search_window
 from reconciler.ledger import Event, events
 from reconciler.model import EpochMs, InstanceId, Run
 from tests.apply.service import FakeService, a_look, with_gateway

@@ -22,11 +22,14 @@ from reconciler.apply import (
     start,
     watching,
 )
-from reconciler.apply.evidence import Standing, Suspect
+from reconciler.apply import (
+    suspect as suspects,
+)
 from reconciler.apply.known import Known
 from reconciler.apply.looking import Look
 from reconciler.apply.ports import Appended, Connection, Instance, Raced, Unknown
 from reconciler.apply.start import Batch
+from reconciler.apply.suspect import Standing, Suspect
 from reconciler.ledger import Event, Record, RunState, events
 from reconciler.model import EpochMs, Run
 from reconciler.plan import decide, dependencies, make
@@ -108,15 +111,14 @@ def rule_out_by_any_earlier_stamp(patch: pytest.MonkeyPatch) -> None:
     def is_older(suspect: Suspect, one: Instance) -> bool:
         return original(replace(suspect, slack=0), one)
 
-    original = evidence.is_older
+    original = suspects.is_older
     patch.setattr(evidence, "is_older", is_older)
 
 
 @among("trigger time rounded to the second")
 def rule_out_by_another_trigger_time(patch: pytest.MonkeyPatch) -> None:
-    def another(suspect: Suspect, one: Instance) -> bool:
-        second = suspect.trigger_time // 1000 * 1000
-        return one.trigger_time not in {None, suspect.trigger_time, second}
+    def another(trigger_time: EpochMs, one: Instance) -> bool:
+        return one.trigger_time not in {None, trigger_time, trigger_time // 1000 * 1000}
 
     patch.setattr(evidence, "is_of_another_minute", another)
 
@@ -127,7 +129,7 @@ def search_the_very_minute_only(patch: pytest.MonkeyPatch) -> None:
         start = EpochMs(time // 60_000 * 60_000)
         return start, EpochMs(start + 60_000)
 
-    patch.setattr(evidence, "search_window", window)
+    patch.setattr(suspects, "search_window", window)
     patch.setattr(settle, "search_window", window)
 
 
@@ -147,7 +149,7 @@ def rule_out_by_another_spelling_of_the_nonce(patch: pytest.MonkeyPatch) -> None
         values = dict(one.parameters or ())
         if suspect.claim is None or suspect.correlation not in values:
             return None
-        its = values[suspect.correlation] == evidence.author(suspect.run, suspect.claim)
+        its = values[suspect.correlation] == suspects.author(suspect.run, suspect.claim)
         return Standing.OURS if its else Standing.NOT_OURS
 
     patch.setattr(evidence, "nonce_standing", by_nonce)
@@ -326,6 +328,11 @@ def forget_what_is_in_doubt_in_the_same_minute(patch: pytest.MonkeyPatch) -> Non
     patch.setattr(instances, "_open", lambda *_: ())
 
 
+@among("correlation", "shared ids", "twins", "created cut to the minute")
+def take_what_shows_no_nonce_for_the_runs(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(instances, "_may_be_anothers", lambda *_: None)
+
+
 @among("shared ids", "strangers")
 def cancel_whatever_has_the_id(patch: pytest.MonkeyPatch) -> None:
     async def nothing(*_: Any) -> None:
@@ -394,6 +401,7 @@ MUTANTS: list[Mutant] = [
     believe_once_that_an_instance_is_gone,
     take_any_instance_of_the_id_for_the_runs,
     forget_what_is_in_doubt_in_the_same_minute,
+    take_what_shows_no_nonce_for_the_runs,
     cancel_whatever_has_the_id,
     record_an_end_that_others_have_recorded,
     record_what_is_no_end,

@@ -1,0 +1,140 @@
+"""A start that a claim made possible, and what a listed instance has in common with it.
+
+Pure. What differs may still be the run's: `evidence` says what each of these answers proves.
+"""
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from reconciler.apply.known import MINUTE_MS
+from reconciler.apply.ports import Instance
+from reconciler.ledger import events
+from reconciler.model import ClaimId, Digest, EpochMs, Parameters, RunId, run_digest
+
+SECOND_MS = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suspect:
+    """One start that a claim made possible, with everything by which its instance is recognised."""
+
+    run: RunId
+    claim: ClaimId | None  # None: recorded without one, so no nonce tells
+    flow_id: int
+    trigger_time: EpochMs  # as sent
+    parameters: Parameters | None  # as the manifest says; None: its manifest is gone
+    digest: Digest | None = None  # of what was declared, by which it is told where it is gone
+    delay: int = 0  # milliseconds by which the trigger time was moved from the declared one
+    claimed_at: EpochMs | None  # no later than the claim; None: an instance's age says nothing
+    slack: int = 0  # milliseconds that the stamps of instances may differ from the clock of claims
+    correlation: str | None = None  # the parameter that carried the nonce
+    before: frozenset[events.Seen] = frozenset()  # what certainly stood there before the claim
+
+
+class Standing(Enum):
+    """What one listed instance can be to a suspect."""
+
+    OURS = auto()
+    POSSIBLE = auto()
+    ANOTHERS = auto()  # recorded as another run's, but the service may give both one id
+    NOT_OURS = auto()
+
+
+def author(run: RunId, claim: ClaimId) -> str:
+    """What the correlation parameter carries: the nonce first, for a service may cut values."""
+    return f"{claim} {run}"
+
+
+def search_window(trigger_time: EpochMs) -> tuple[EpochMs, EpochMs]:
+    """The trigger times to search, from inclusive, to exclusive: all that rounding can make of one.
+
+    A time may be cut to its second or minute, or rounded to the next one, over the minute's border.
+    """
+    start = trigger_time - trigger_time % MINUTE_MS
+    rounds_up = trigger_time - start >= MINUTE_MS // 2
+    return EpochMs(start), EpochMs(start + MINUTE_MS + (SECOND_MS if rounds_up else 0))
+
+
+def is_of_another_minute(trigger_time: EpochMs, one: Instance) -> bool:
+    """Whether its trigger time is one that no rounding makes of that one."""
+    start, end = search_window(trigger_time)
+    return one.trigger_time is not None and not start <= one.trigger_time < end
+
+
+def is_older(suspect: Suspect, one: Instance) -> bool:
+    """Whether it was created before the claim by more than two clocks are expected to differ."""
+    if suspect.claimed_at is None or one.created_latest is None:
+        return False
+    return one.created_latest < suspect.claimed_at - suspect.slack
+
+
+def stood_before(suspect: Suspect, one: Instance) -> bool:
+    """Whether it is the very instance that was seen before the claim.
+
+    Where ids are shared, a newer instance may have taken its place in the list. Then the stamp is
+    another, unless it is too coarse: one that seems to be cut to the minute tells nothing.
+    """
+    if one.created is None or one.created % MINUTE_MS == 0:
+        return False
+    return events.Seen(id=one.id, created=one.created) in suspect.before
+
+
+def agrees(suspect: Suspect, one: Instance) -> bool:
+    """Whether everything about the instance is readable, and just as the suspect's must be."""
+    if one.flow_id is None or one.created_latest is None or suspect.claimed_at is None:
+        return False
+    claimed_at = suspect.claimed_at - suspect.claimed_at % SECOND_MS  # as stamps are cut
+    if one.created_latest < claimed_at or suspect.correlation is not None:
+        return False  # one that carries a nonce was found by it
+    if one.trigger_time is None or one.parameters is None:
+        return False
+    if one.trigger_time not in _shown_as(suspect.trigger_time):
+        return False
+    if suspect.parameters is not None:
+        return sorted(one.parameters) == sorted(suspect.parameters)
+    return _has_digest(suspect, one)
+
+
+def contradicts(suspect: Suspect, one: Instance) -> bool:
+    """Whether its parameters differ from those that were sent by more than formatting explains.
+
+    Only for choosing between instances of which one is certainly the run's: that something differs
+    proves nothing about a service that nobody knows.
+    """
+    if one.parameters is None:
+        return False
+    if suspect.parameters is None:
+        return suspect.digest is not None and not _has_digest(suspect, one)
+    sent = list(suspect.parameters)
+    if suspect.correlation is not None and suspect.claim is not None:
+        sent.append((suspect.correlation, author(suspect.run, suspect.claim)))
+    listed = {key.casefold(): value for key, value in one.parameters}
+    return any(
+        key.casefold() in listed and not _formatted(value, listed[key.casefold()])
+        for key, value in sent
+    )
+
+
+def _has_digest(suspect: Suspect, one: Instance) -> bool:
+    """Whether it carries just what the claim's digest is of, where no manifest says so any more."""
+    declared = EpochMs(suspect.trigger_time - suspect.delay)
+    return run_digest(suspect.flow_id, declared, one.parameters or ()) == suspect.digest
+
+
+def _shown_as(trigger_time: EpochMs) -> set[int]:
+    """What a service may show of a trigger time: itself, cut or rounded to the second or minute."""
+    return {
+        trigger_time,
+        *(trigger_time - trigger_time % unit for unit in (SECOND_MS, MINUTE_MS)),
+        *((trigger_time + unit // 2) // unit * unit for unit in (SECOND_MS, MINUTE_MS)),
+    }
+
+
+def _formatted(sent: str, listed: str) -> bool:
+    """Whether a service may show the value that was sent as the one that it lists."""
+    if "${" in sent or sent.casefold().startswith(listed.casefold()):
+        return True
+    try:
+        return float(sent) == float(listed)
+    except ValueError:
+        return sent.strip().casefold() == listed.strip().casefold()
