@@ -323,7 +323,7 @@ def take_any_instance_of_the_id_for_the_runs(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(observe, "tell", told)
 
 
-@among("shared ids")
+@among("shared ids", "same minute", "created cut to the minute")
 def forget_what_is_in_doubt_in_the_same_minute(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(instances, "_open", lambda *_: ())
 
