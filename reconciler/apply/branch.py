@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import Self, assert_never
 
@@ -10,6 +10,7 @@ from reconciler.apply.known import Minute, minute_of
 from reconciler.apply.messages import commit_message
 from reconciler.apply.ports import Declined, Landed, Ports, Raced, Snapshot, Store, Unclear
 from reconciler.apply.steps import Noted, Progress, Recorded
+from reconciler.configuration import Environment, GatewayConfiguration
 from reconciler.errors import GitError, ReconcilerError
 from reconciler.ledger import Event, Ledger, events
 from reconciler.ledger.records import UNSETTLED
@@ -47,6 +48,10 @@ class Branch:
     pending: list[Event]
     _folded: tuple[Ledger, list[Event], Ledger] | None = None  # base, pending, and both
     unanswered: int = 0  # claims in a row that came to nothing though nobody else was faster
+    _gateway: GatewayConfiguration = field(init=False)  # as configured when it was opened
+
+    def __post_init__(self) -> None:
+        self._gateway = self.snapshot.environment.gateway
 
     @classmethod
     async def open(cls, ports: Ports) -> Self:
@@ -59,6 +64,20 @@ class Branch:
             rescue=ports.rescue,
             pending=[],
         )
+
+    @property
+    def environment(self) -> Environment:
+        """The environment as the branch configures it, but with the gateway that is worked with.
+
+        Another one that is configured meanwhile is not asked: what this one answers would be taken
+        for the other's.
+        """
+        return replace(self.snapshot.environment, gateway=self._gateway)
+
+    @property
+    def is_reconfigured(self) -> bool:
+        """Whether the branch by now names another gateway than the one that is worked with."""
+        return self.snapshot.environment.gateway != self._gateway
 
     @property
     def ledger(self) -> Ledger:

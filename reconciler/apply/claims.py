@@ -39,7 +39,7 @@ class Claims:
 
         `before`: what stood in their minutes, where somebody looked.
         """
-        environment = self._branch.snapshot.environment
+        environment = self._branch.environment
         at = clock.earliest()
         lease = Lease(
             clock=clock,
@@ -77,7 +77,7 @@ class Claims:
 
         A claim runs from before its push, so that a slow one leaves no time to start anything.
         """
-        environment = self._branch.snapshot.environment
+        environment = self._branch.environment
         usual = environment.limits.claim_seconds
         usable = usual - environment.gateway.timeout - environment.limits.margin
         if self.push_seconds <= usable / 2:
@@ -113,7 +113,7 @@ class Claims:
             progress=self._ports.progress,
             stop=self._ports.stop,
             jitter=self._ports.jitter,
-            margin=self._branch.snapshot.environment.limits.margin,
+            margin=self._branch.environment.limits.margin,
             correlation=claim.correlation,
             known=known,
         )

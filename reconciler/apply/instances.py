@@ -16,6 +16,7 @@ from reconciler.apply.suspect import (
     Suspect,
     contradicts,
     is_older,
+    may_have_stood_before,
     stood_before,
 )
 from reconciler.ledger import Record
@@ -112,6 +113,8 @@ def _may_be_anothers(
     suspect: Suspect, start: Start, one: Instance, listed: Sequence[Instance]
 ) -> str | None:
     """Why the only one that fits need not be the run's all the same; None if it must be."""
+    if may_have_stood_before(suspect, one):
+        return "what has its id may be what stood there before its claim"
     no_nonce = f"it shows no {suspect.correlation}" if suspect.correlation is not None else None
     if no_nonce and (one.created is None or one.created != one.created_latest):
         return f"{no_nonce}, nor when exactly it was created"

@@ -57,12 +57,11 @@ class Knowledge:
         self._known = _Derived[Ledger, Known](lambda ledger: Known([ledger, *self._elsewhere]))
         self._declared = _Derived[Declared, dict[RunId, Run]](lambda one: by_id(one.runs))
         self.flows: dict[int, FlowCheck] = {}  # those that the service was asked about
-        self._gateway = self.environment.gateway  # the one that this apply works with
 
     @property
     def environment(self) -> Environment:
-        """The environment as the branch configures it."""
-        return self.branch.snapshot.environment
+        """The environment as the branch configures it, with the gateway of this apply."""
+        return self.branch.environment
 
     @property
     def _elsewhere(self) -> Collection[Ledger]:
@@ -102,7 +101,7 @@ class Knowledge:
         """Refuse what must not be applied."""
         if plan.problems:
             raise InvalidManifestsError(plan.problems)
-        if self.environment.gateway != self._gateway:
+        if self.branch.is_reconfigured:
             raise RefusedError(
                 f"the gateway of {self.environment.name} was configured anew meanwhile",
                 hint="What was started is recorded. Apply again.",

@@ -56,7 +56,7 @@ async def apply(ports: Ports, options: Options) -> ApplyResult:
     if not needed and not unfinished(branch.ledger, EpochMs(plan.at + DAY_MS)):
         return knowledge.result(plan, interrupted=ports.stop.is_set())
     try:
-        async with ports.open_gateway(branch.snapshot.environment) as gateway:
+        async with ports.open_gateway(branch.environment) as gateway:
             try:
                 return await _Apply(ports, knowledge).go_on(gateway)
             finally:
@@ -96,7 +96,7 @@ class _Apply:
 
     @property
     def environment(self) -> Environment:
-        """The environment as the branch configures it."""
+        """The environment as the branch configures it, with the gateway of this apply."""
         return self.knowledge.environment
 
     async def go_on(self, gateway: Gateway) -> ApplyResult:
@@ -116,6 +116,7 @@ class _Apply:
                 plan = self.knowledge.plan(clock.earliest())
             if await self.watch.cancel(plan, self.knowledge.look(gateway, clock)):
                 plan = self.knowledge.plan(clock.earliest())
+            self.knowledge.guard(plan)
             batch = self.knowledge.claims.adopt(plan)
             if batch is None and (runs := self._choose(plan)):
                 clock = await self._ask_again(gateway, clock)
@@ -171,10 +172,12 @@ class _Apply:
             message = f"{len(sharing)} run(s) are not claimed before their minutes can be searched"
             self.ports.progress(Noted(message=f"{message}: {error}"))
             return [run for run in runs if run not in sharing], None
-        while before is not None and before.seen and not self.ports.stop.is_set():
+        while before is not None and before.seen:
             missing = STAMP_MS - (clock.earliest() - before.at)
             if missing <= 0:
                 break
+            if self.ports.stop.is_set():  # a claim made too early says nothing of what stood there
+                return (), None
             await self._sleep(missing / 1000)
         return runs, before
 
@@ -217,6 +220,7 @@ class _Apply:
             self.ports.progress(Settled(run=found.run, event=found))
         if settled:
             looks.bring_forward()
+            await self.watch.look_again(self.knowledge.look(gateway, clock))
         return settled or left > 0
 
     async def _wait(self, plan: Plan, gateway: Gateway, clock: ServiceClock) -> bool:

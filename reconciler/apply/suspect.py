@@ -76,6 +76,11 @@ def stood_before(suspect: Suspect, one: Instance) -> bool:
     """
     if one.created is None or one.created % MINUTE_MS == 0:
         return False
+    return may_have_stood_before(suspect, one)
+
+
+def may_have_stood_before(suspect: Suspect, one: Instance) -> bool:
+    """Whether one of that id and stamp was seen before the claim, however coarse the stamp."""
     return events.Seen(id=one.id, created=one.created) in suspect.before
 
 

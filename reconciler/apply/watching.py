@@ -51,6 +51,13 @@ class Watch:
             self._ports.progress(Noted(message=reason))
         return bool(observation.ended)
 
+    async def look_again(self, look: Look) -> bool:
+        """Observe those of which nobody could tell how they fare, now that more is known."""
+        unclear = {*self._unclear, *self._untold}
+        self._untold.clear()
+        records = [look.ledger.records[run] for run in sorted(unclear)]
+        return bool(records) and await self.look(records, look)
+
     async def look_at_all(self, look: Look) -> bool:
         """Observe every started run whose time has come."""
         return await self.look(unfinished(look.ledger, look.now()), look)

@@ -12,7 +12,7 @@ from reconciler.apply.ports import Instance
 from reconciler.apply.suspect import author
 from reconciler.ledger import Event, Ledger, events
 from reconciler.ledger.statuses import FINAL, status_name
-from reconciler.model import ClaimId, InstanceId, Parameters, Run, RunId
+from reconciler.model import ClaimId, EpochMs, InstanceId, Parameters, Run, RunId
 from tests.apply.service import SERVICE, FakeService, a_look
 from tests.building import (
     NOW,
@@ -140,6 +140,21 @@ def test_a_persons_word_counts_more_than_the_age_of_an_instance() -> None:
     ledger = a_ledger(a_claim(RUN), an_unknown(RUN), a_resolved(RUN, "3377-1"))
     for at in (-60 * MINUTE, 60 * MINUTE):
         assert told(ledger, row(at, SUCCESS)).status == SUCCESS
+
+
+@pytest.mark.parametrize("stamp", [NOW - NOW % MINUTE, None], ids=["minute", "unreadable"])
+def test_a_row_with_the_stamp_of_one_that_stood_there_before_may_be_that_one(
+    stamp: EpochMs | None,
+) -> None:
+    """A stamp to the minute, as here, is that of whatever was created in it."""
+    seen = events.Seen(id=row().id, created=stamp)
+    looked = a_claim(at=after(NOW, -2 * SECOND)).at
+    found = replace(row(), created=stamp, created_latest=stamp and after(stamp, MINUTE - 1))
+    assert told(a_ledger(*start(RUN)), found).status == RUNNING
+    ledger = a_ledger(*start(RUN, before=(seen,), looked_at=looked))
+    assert told(ledger, found) == Told(
+        reason="what has its id may be what stood there before its claim: 3377-1"
+    )
 
 
 # Somebody else's beside it
