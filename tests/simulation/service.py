@@ -1,6 +1,7 @@
 """The gateway's side of the world: instances, their lives, and who is shown which of them."""
 
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -21,7 +22,7 @@ LONGEST_LIFE_SECONDS = 12.0
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
-class Service:
+class Service(ABC):
     """The instances of the runs, and those that others start."""
 
     loop: VirtualLoop
@@ -176,9 +177,9 @@ class Service:
         ]
         return sorted(found, key=lambda one: one.at)
 
+    @abstractmethod
     def _is_recorded(self, one: Started) -> bool:
         """Only then it may be forgotten: longer than that every service remembers what it did."""
-        raise NotImplementedError
 
     def listing(self, user: str, instance: InstanceId | None = None) -> list[Started]:
         """What a list shows of what is known."""
@@ -221,9 +222,9 @@ class Service:
         running[-1].cancelled(self.now)
         return True
 
+    @abstractmethod
     def _check_cancellation(self, one: Started) -> None:
         """Raise ViolationError unless the instance is one that somebody wants to be cancelled."""
-        raise NotImplementedError
 
     def own_first(self, started: Started) -> Started:
         """Show the run's own, at once and for good, where others under its id look the same."""
