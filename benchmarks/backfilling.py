@@ -10,7 +10,7 @@ from benchmarks.measure import Sample, compare, run, seconds, spread
 from reconciler.ledger import ACTIVE, Event, events
 from reconciler.ledger.events import encode
 from reconciler.ledger.fold import Ledger
-from reconciler.manifest import read_manifests
+from reconciler.manifest import combine, read_file
 from reconciler.model import ClaimId, Declared, InstanceId, Run, Source
 from reconciler.schedule import scheduled
 from reconciler.times import parse_zone
@@ -62,9 +62,8 @@ def write_backfill(root: Path) -> None:
     configuration = CONFIGURATION.format(url="http://127.0.0.1:9", concurrency=8)
     (root / "reconciler.yaml").write_text(configuration, encoding="utf-8")
     (root / "triggers" / "wind.yaml").write_text(manifest, encoding="utf-8")
-    declared = read_manifests(
-        [Source(path="triggers/wind.yaml", content=manifest.encode())], parse_zone("GMT+8")
-    )
+    source = Source(path="triggers/wind.yaml", content=manifest.encode())
+    declared = combine([read_file(source, parse_zone("GMT+8"))])
     if len(declared.runs) != RUNS:
         raise RuntimeError(f"{len(declared.runs)} runs, not {RUNS}: {declared.problems}")
     ledger = root / "state" / "bench" / ACTIVE

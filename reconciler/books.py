@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import PurePosixPath
 
 from reconciler.committed import CommittedLedger
-from reconciler.configuration import Configuration, Environment, parse_configuration
+from reconciler.configuration import Configuration, parse_configuration
 from reconciler.errors import ConfigurationError, LedgerError
 from reconciler.git import CommitId, Git, TreeEntry
 from reconciler.identity import CONFIGURATION, Book
@@ -31,6 +31,7 @@ class Naming:
         self.retired: set[str] = set()
         self.unreadable: list[str] = []  # folders of configurations that cannot be read
         self.shared: dict[str, str] = {}  # folders that two configurations name: the second one
+        self._books: dict[str, tuple[Mapping[str, bytes], Book | None]] = {}  # by folder
 
     def add(self, prefix: str, configuration: Configuration) -> None:
         """Take in a configuration that lies in that folder (`""`, or ending in a slash)."""
@@ -61,8 +62,15 @@ class Naming:
     def book(self, folder: str, content: Mapping[str, bytes]) -> Book | None:
         """The ledger in the folder; None if nobody names it and it is none of ours.
 
-        Raises LedgerError for one that is named and cannot be read.
+        Each is read once, however many environments ask. Raises LedgerError for one that is named
+        and cannot be read.
         """
+        known = self._books.get(folder)
+        if known is None or known[0] is not content:
+            known = self._books[folder] = content, self._book(folder, content)
+        return known[1]
+
+    def _book(self, folder: str, content: Mapping[str, bytes]) -> Book | None:
         named = folder in self.environments or folder in self.retired
         if not named and not _is_ours(content):
             return None
@@ -94,6 +102,7 @@ class CommittedBooks:
     def __init__(self, git: Git, commit: CommitId) -> None:
         self._git = git
         self.entries: Sequence[TreeEntry] = git.list_tree(commit)
+        self._ledgers: dict[str, CommittedLedger] = {}
 
     def under(self, folder: str) -> list[TreeEntry]:
         """The entries at or in the folder."""
@@ -114,14 +123,25 @@ class CommittedBooks:
         return {path: blobs[oid] for path, oid in found.items()}
 
     @cached_property
+    def _in_folders(self) -> dict[str, list[TreeEntry]]:
+        found: dict[str, list[TreeEntry]] = {}
+        for one in self.entries:
+            folder, _, name = one.path.rpartition("/")
+            if is_ledger_name(name):
+                found.setdefault(folder, []).append(one)
+        return found
+
+    @property
     def folders(self) -> list[str]:
         """The folders in which a file has the name of a ledger's."""
-        found = (one.path for one in self.entries if is_ledger_name(_base(one.path)))
-        return list(dict.fromkeys(path.rpartition("/")[0] for path in found))
+        return list(self._in_folders)
 
     def ledger(self, folder: str) -> CommittedLedger:
         """The ledger's files in that folder. Raises GitError, LedgerError."""
-        return CommittedLedger.read(self._git, folder, self.under(folder))
+        if folder not in self._ledgers:
+            entries = self._in_folders.get(folder, [])
+            self._ledgers[folder] = CommittedLedger.read(self._git, folder, entries)
+        return self._ledgers[folder]
 
 
 def local_files(git: Git | None) -> tuple[dict[str, dict[str, bytes]], dict[str, bytes]]:
@@ -164,15 +184,3 @@ def books_of(naming: Naming, ledgers: Iterable[tuple[str, Mapping[str, bytes]]])
 
 def _base(path: str) -> str:
     return PurePosixPath(path).name
-
-
-def of_the_same_service(
-    configuration: Configuration, environment: Environment
-) -> list[Environment]:
-    """The other environments that start their runs at the same service."""
-    return [
-        other
-        for other in configuration.environments.values()
-        if other.name != environment.name
-        and other.gateway.service_name == environment.gateway.service_name
-    ]

@@ -6,7 +6,7 @@ from datetime import tzinfo
 from typing import Any
 
 from reconciler.errors import ConfigurationError
-from reconciler.expansion import MOST_RUNS
+from reconciler.expansion import MOST_DECLARED, MOST_RUNS
 from reconciler.manifest.document import Document, read_documents
 from reconciler.model import Problem, Source
 from reconciler.schema import Finding
@@ -55,7 +55,7 @@ class Limits:
 
     max_runs_per_apply: int = 200
     max_runs_per_backfill: int = MOST_RUNS  # that one manifest may declare
-    max_runs: int = 200_000  # that all manifests together may declare
+    max_runs: int = MOST_DECLARED  # that all manifests together may declare
     concurrency: int = 8
     requests_per_second: float | None = None  # None: no limit
     claim_seconds: float = 120

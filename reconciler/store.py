@@ -6,17 +6,19 @@ from dataclasses import dataclass
 from functools import partial
 
 from reconciler.apply.ports import Appended, Declined, Landed, Raced, Snapshot, Unclear
-from reconciler.books import CommittedBooks, books_of, naming_of, of_the_same_service
+from reconciler.books import CommittedBooks, books_of, naming_of
 from reconciler.committed import CommittedFile, CommittedLedger, wanted_files
 from reconciler.configuration import Configuration, Environment, parse_configuration
 from reconciler.continuity import Place as LedgerPlace
 from reconciler.continuity import check_continuity, lost, memory_name
+from reconciler.declaring import Ceiling, read_bounded, read_service
 from reconciler.errors import ConfigurationError, GitError
+from reconciler.expansion import Bounds
 from reconciler.git import CommitId, Git, ObjectId
 from reconciler.git import push as pushed
 from reconciler.identity import Book, surroundings
 from reconciler.ledger import Event, Ledger, append_events
-from reconciler.manifest import FileResult, combine, is_manifest_path, read_file
+from reconciler.manifest import FileResult, is_manifest_path, read_file
 from reconciler.model import Declared, Place, Problem, Source
 from reconciler.settings import CONFIGURATION, choose_environment
 
@@ -44,7 +46,7 @@ class GitStore:
         self._name = environment
         self._branch = branch
         self._configuration: tuple[ObjectId, Configuration] | None = None
-        self._results: dict[tuple[CommittedFile, tuple[str, int, int]], FileResult] = {}
+        self._results: dict[tuple[CommittedFile, str, int], FileResult] = {}
         self._branches: list[Book] = []  # what other branches record, as far as it is kept
         self._ledger: tuple[CommittedLedger, Ledger] | None = None
         self._seen: tuple[CommitId, str] | None = None  # where the ledger was last read or written
@@ -102,7 +104,11 @@ class GitStore:
         ledgers = tree if parent == commit else parent and CommittedBooks(self._git, parent)
         configuration = self._read_configuration(tree)
         environment = choose_environment(configuration, self._name)
-        declared = self._read_declared(commit, environment, tree)
+        declared = read_service(
+            configuration,
+            environment,
+            lambda one, ceiling: self._read_declared(commit, one, tree, ceiling),
+        )
         folder = self._git.prefix + environment.state
         files = CommittedLedger.read(self._git, folder, ledgers.under(folder) if ledgers else [])
         others = self._other_books(configuration, tree, ledgers or tree, folder)
@@ -122,17 +128,14 @@ class GitStore:
         return GitSnapshot(
             commit=commit,
             environment=environment,
-            declared=declared,
+            declared=declared.pop(environment.name),
             ledger=ledger,
             parent=parent,
             files=files,
             surroundings=surroundings(
                 environment,
                 [own, *others, *self._branches],
-                {
-                    other.name: self._read_declared(commit, other, tree).runs
-                    for other in of_the_same_service(configuration, environment)
-                },
+                {name: other.runs for name, other in declared.items()},
                 own=folder,
             ),
         )
@@ -176,29 +179,27 @@ class GitStore:
         return configuration
 
     def _read_declared(
-        self, commit: CommitId, environment: Environment, tree: CommittedBooks
+        self, commit: CommitId, environment: Environment, tree: CommittedBooks, ceiling: Ceiling
     ) -> Declared:
         folder = self._git.prefix + environment.manifests
         entries = tree.under(folder)
         is_wanted = partial(is_manifest_path, folder=folder)
         files, problems = wanted_files(self._git, commit, entries, folder, is_wanted)
-        zone, limits = environment.gateway.zone, environment.limits
-        key = (str(zone), limits.max_runs_per_backfill, limits.max_runs)
-        unread = [file for file in files if (file, key) not in self._results]
-        blobs = self._git.read_blobs(file.oid for file in unread)
+        zone = environment.gateway.zone
+        key = str(zone), ceiling.bounds.backfill
+        unread = [file.oid for file in files if (file, *key) not in self._results]
+        blobs = self._git.read_blobs(unread)
 
-        def read(file: CommittedFile) -> FileResult:
-            if (file, key) not in self._results:
-                self._results[file, key] = read_file(
-                    Source(path=self._shown(file.path), content=blobs[file.oid]),
-                    zone,
-                    max_runs=limits.max_runs_per_backfill,
-                    most=limits.max_runs,
-                )
-            return self._results[file, key]
+        def read(file: CommittedFile, bounds: Bounds) -> FileResult:
+            result = self._results.get((file, *key))
+            if result is None or result.made > bounds.left:
+                content = blobs.get(file.oid) or self._git.read_blobs([file.oid])[file.oid]
+                source = Source(path=self._shown(file.path), content=content)
+                result = self._results[file, *key] = read_file(source, zone, bounds)
+            return result
 
         shown = [self._shown_problem(problem) for problem in problems]
-        return combine(map(read, files), shown, most=limits.max_runs)
+        return read_bounded(files, read, shown, ceiling)
 
     def _fold(self, files: CommittedLedger) -> Ledger:
         if self._ledger is not None:

@@ -10,6 +10,7 @@ from reconciler import __version__
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.reading import Workspace
 from reconciler.configuration import InvalidConfigurationError
+from reconciler.declaring import TooManyRunsError
 from reconciler.errors import ConfigurationError
 from reconciler.model import Problem
 from reconciler.render import problems as rendering
@@ -42,12 +43,19 @@ class Validation:
 def validate(options: CommonOptions, paths: Sequence[Path]) -> Validation:
     """Read configuration, manifests and ledger of the working tree, and report all problems.
 
-    With paths, those of other files are left out. Raises ConfigurationError, LedgerError.
+    With paths, those of other files are left out. Where the configuration cannot be used, or there
+    are too many runs, that alone is reported, whatever the paths: nothing else is known then.
+    Raises ConfigurationError, LedgerError.
     """
     try:
-        workspace = Workspace.find(options)
+        return _validated(Workspace.find(options), options, paths)
     except InvalidConfigurationError as error:
         return Validation(problems=error.problems, files=0, runs=0)
+    except TooManyRunsError as error:
+        return Validation(problems=(error.problem,), files=0, runs=0)
+
+
+def _validated(workspace: Workspace, options: CommonOptions, paths: Sequence[Path]) -> Validation:
     found: set[Problem] = set()
     files: set[str] = set()
     runs = 0

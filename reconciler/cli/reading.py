@@ -1,27 +1,28 @@
 """What the read-only commands read: manifests and ledger, from here or from the remote."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from reconciler.books import (
     CommittedBooks,
+    Naming,
     books_of,
     local_files,
     naming_of,
-    of_the_same_service,
 )
 from reconciler.cli.options import CommonOptions
 from reconciler.committed import CommittedLedger
 from reconciler.configuration import Configuration, Environment
 from reconciler.continuity import Place, check_continuity
+from reconciler.declaring import Ceiling, read_bounded, read_service
 from reconciler.errors import ConfigurationError, GitError
 from reconciler.git import CommitId, Git
 from reconciler.identity import Book, Surroundings, surroundings
 from reconciler.ledger import Ledger, read_events
 from reconciler.ledger.files import is_ledger_file
-from reconciler.manifest import combine, is_manifest_path, read_file
+from reconciler.manifest import is_manifest_path, read_file
 from reconciler.model import Declared
 from reconciler.settings import choose_environments, find_root, read_configuration
 from reconciler.worktree import read_worktree
@@ -34,6 +35,9 @@ class Workspace:
     root: Path
     configuration: Configuration
     environments: list[Environment]  # those that the command is about
+    # What was read already: by environment, what its service's environments declare; and books.
+    _declared: dict[str, dict[str, Declared]] = field(default_factory=dict, repr=False)
+    _shelves: list["_Shelf"] = field(default_factory=list, repr=False)
 
     @classmethod
     def find(cls, options: CommonOptions) -> "Workspace":
@@ -47,15 +51,22 @@ class Workspace:
         )
 
     def declared(self, environment: Environment) -> Declared:
-        """What the manifests in the working tree declare."""
+        """What the manifests in the working tree declare. Raises TooManyRunsError."""
+        return self._declared_at_service(environment)[environment.name]
+
+    def _declared_at_service(self, environment: Environment) -> dict[str, Declared]:
+        if environment.name not in self._declared:
+            found = read_service(self.configuration, environment, self._read)
+            self._declared.update(dict.fromkeys(found, found))
+        return self._declared[environment.name]
+
+    def _read(self, environment: Environment, ceiling: Ceiling) -> Declared:
         is_wanted = partial(is_manifest_path, folder=environment.manifests)
         sources, problems = read_worktree(self.root, environment.manifests, is_wanted)
-        zone, limits = environment.gateway.zone, environment.limits
-        results = (
-            read_file(source, zone, max_runs=limits.max_runs_per_backfill, most=limits.max_runs)
-            for source in sources
+        zone = environment.gateway.zone
+        return read_bounded(
+            sources, lambda source, bounds: read_file(source, zone, bounds), problems, ceiling
         )
-        return combine(results, problems, most=limits.max_runs)
 
     def local_ledger(self, environment: Environment) -> Ledger:
         """The ledger in the working tree. Raises LedgerError."""
@@ -73,24 +84,25 @@ class Workspace:
 
         Without `books`, they are those of the working tree. Raises LedgerError.
         """
-        git = self._git()
-        prefix = git.prefix if git is not None else ""
-        own = Book(folder=prefix + environment.state, ledger=ledger, text=b"")
-        others = self.local_books(git, own.folder) if books is None else books
+        shelf = self._shelf()
+        folder = shelf.prefix + environment.state
+        own = Book(folder=folder, ledger=ledger, text=b"")
+        others = shelf.besides(folder) if books is None else books
         declared = {
-            other.name: self.declared(other).runs
-            for other in of_the_same_service(self.configuration, environment)
+            name: other.runs
+            for name, other in self._declared_at_service(environment).items()
+            if name != environment.name
         }
-        return surroundings(environment, [own, *others], declared, own=own.folder)
+        return surroundings(environment, [own, *others], declared, own=folder)
 
-    def local_books(self, git: Git | None, own: str) -> list[Book]:
-        """The other ledgers that git tracks and that lie in the working tree."""
-        ledgers, configurations = local_files(git)
-        naming = naming_of(
-            git.prefix if git is not None else "", self.configuration, configurations
-        )
-        naming.check_own(own)
-        return books_of(naming, ((one, files) for one, files in ledgers.items() if one != own))
+    def _shelf(self) -> "_Shelf":
+        if not self._shelves:
+            git = self._git()
+            prefix = git.prefix if git is not None else ""
+            ledgers, configurations = local_files(git)
+            naming = naming_of(prefix, self.configuration, configurations)
+            self._shelves.append(_Shelf(prefix=prefix, naming=naming, ledgers=ledgers))
+        return self._shelves[0]
 
     def _git(self) -> Git | None:
         """The repository, or None for a folder that is none: it can be validated all the same."""
@@ -98,6 +110,21 @@ class Workspace:
             return Git.at(self.root)
         except GitError:
             return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shelf:
+    """The ledgers that git tracks and that lie in the working tree."""
+
+    prefix: str  # the configuration's folder within the repository
+    naming: Naming
+    ledgers: dict[str, dict[str, bytes]]  # by folder
+
+    def besides(self, own: str) -> list[Book]:
+        """The ledgers of other folders. Raises ConfigurationError, LedgerError."""
+        self.naming.check_own(own)
+        others = ((folder, files) for folder, files in self.ledgers.items() if folder != own)
+        return books_of(self.naming, others)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +163,7 @@ def read_ledgers(workspace: Workspace, *, offline: bool) -> dict[str, KnownLedge
     for environment in workspace.environments:
         folder = git.prefix + environment.state
         naming.check_own(folder)
-        files = CommittedLedger.read(git, folder, tree.under(folder) if tree else [])
+        files = tree.ledger(folder) if tree else CommittedLedger(folder=folder, content={})
         folders = [one for one in tree.folders if one != folder] if tree else []
         others = books_of(naming, ((one, tree.ledger(one).content) for one in folders if tree))
         place = Place(

@@ -3,23 +3,35 @@
 from datetime import tzinfo
 
 from reconciler.expansion.backfill import backfill_runs
+from reconciler.expansion.ceiling import MOST_DECLARED, MOST_RUNS, Bounds, NoRoomError
 from reconciler.expansion.common import Expanded, Manifest, RefusedError
 from reconciler.expansion.trigger import trigger_run
 
-__all__ = ["MOST_RUNS", "Expanded", "Manifest", "expand"]
+__all__ = [
+    "MOST_DECLARED",
+    "MOST_RUNS",
+    "Bounds",
+    "Expanded",
+    "Manifest",
+    "NoRoomError",
+    "expand",
+]
 
-MOST_RUNS = 10_000  # of one backfill, unless limits.maxRunsPerBackfill says otherwise
+_DEFAULTS = Bounds()
 
 
-def expand(manifest: Manifest, zone: tzinfo, *, max_runs: int = MOST_RUNS) -> Expanded:
+def expand(manifest: Manifest, zone: tzinfo, bounds: Bounds = _DEFAULTS) -> Expanded:
     """The runs, with their trigger times and digests worked out; or why they cannot be.
 
     `zone` is the gateway's, in which business dates and times of day are meant. A backfill of more
-    than `max_runs` is refused before memory is spent on it.
+    runs than the bounds allow is refused before memory is spent on it; raises NoRoomError where
+    there is room for none or not for all.
     """
     try:
         if manifest.value["kind"] == "Trigger":
-            return Expanded(runs=(trigger_run(manifest, zone),))
-        return Expanded(runs=backfill_runs(manifest, zone, max_runs))
+            if bounds.left < 1:
+                raise NoRoomError(1)
+            return Expanded(runs=(trigger_run(manifest, zone),), made=1)
+        return backfill_runs(manifest, zone, bounds)
     except RefusedError as error:
-        return Expanded(problems=tuple(map(manifest.problem, error.findings)))
+        return Expanded(problems=tuple(map(manifest.problem, error.findings)), made=error.made)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any
 
-from reconciler.expansion.ceiling import bounded_slots, check_names
-from reconciler.expansion.common import Manifest, RefusedError, parameters, shared
+from reconciler.expansion.ceiling import Bounds, bounded_slots, check_names
+from reconciler.expansion.common import Expanded, Manifest, RefusedError, parameters, shared
 from reconciler.expansion.exclusion import exclusion_findings, leaves_out, read_exclusion
-from reconciler.expansion.matrix import Combination, combinations, matrix_findings
+from reconciler.expansion.matrix import Combination, combinations, count, matrix_findings
 from reconciler.expansion.ranges import range_findings, timetable
 from reconciler.expansion.slots import Slot, Timetable
 from reconciler.expansion.stagger import fits, staggers
@@ -26,8 +26,11 @@ class _Start:
     stagger: Stagger | None = None
 
 
-def backfill_runs(manifest: Manifest, zone: tzinfo, max_runs: int) -> tuple[Run, ...]:
-    """The runs, at least one. Raises RefusedError with everything that stands against them."""
+def backfill_runs(manifest: Manifest, zone: tzinfo, bounds: Bounds) -> Expanded:
+    """The runs, at least one.
+
+    Raises RefusedError with everything that stands against them, and NoRoomError.
+    """
     spec = manifest.value["spec"]
     findings = (
         *matrix_findings(spec),
@@ -37,12 +40,13 @@ def backfill_runs(manifest: Manifest, zone: tzinfo, max_runs: int) -> tuple[Run,
     if findings:
         raise RefusedError(findings)
     table = timetable(spec, zone)
-    slots = bounded_slots(spec, table, max_runs)
+    slots = bounded_slots(spec, table, bounds)
     if not slots:
         words = "has no time between its two ends"
         raise RefusedError([Finding(path=table.path, code="empty", words=words)])
     check_names(manifest.value["metadata"]["name"], spec, slots)
-    return tuple(_runs(manifest, _starts(spec, table, slots)))
+    made = len(slots) * count(spec.get("matrix", {}))
+    return Expanded(runs=tuple(_runs(manifest, _starts(spec, table, slots))), made=made)
 
 
 def _starts(spec: Mapping[str, Any], table: Timetable, slots: Iterable[Slot]) -> Sequence[_Start]:

@@ -1,6 +1,7 @@
-"""How many runs one backfill may declare, found before memory is spent on them."""
+"""How many runs may be declared, found out before memory is spent on them."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -10,21 +11,45 @@ from reconciler.expansion.slots import Slot, Timetable
 from reconciler.schema import Finding
 from reconciler.schema.paths import Path
 
+MOST_RUNS = 10_000  # of one backfill, unless limits.maxRunsPerBackfill says otherwise
+MOST_DECLARED = 200_000  # of all manifests together, unless limits.maxRuns says otherwise
 LONGEST_NAME = 1_024  # of a run, as the schema allows references to it
 
 _MATRIX: Path = ("spec", "matrix")
 _MOST_WRITTEN = 10**12
 
 
-def bounded_slots(spec: Mapping[str, Any], table: Timetable, max_runs: int) -> list[Slot]:
-    """The times of a backfill. Raises RefusedError if it has too many, or too many combinations."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """How many runs a manifest may make, all counted, also those that `exclude` takes away."""
+
+    backfill: int = MOST_RUNS  # where it is a backfill
+    left: int = MOST_DECLARED  # of what all manifests together may make
+
+
+class NoRoomError(Exception):
+    """The manifests together make more runs than they may; the last one at least `runs`."""
+
+    def __init__(self, runs: int) -> None:
+        super().__init__()
+        self.runs = runs
+
+
+def bounded_slots(spec: Mapping[str, Any], table: Timetable, bounds: Bounds) -> list[Slot]:
+    """The times of a backfill.
+
+    Raises RefusedError if it has too many, or too many combinations, and NoRoomError.
+    """
     combinations = count(spec.get("matrix", {}))
-    if combinations > max_runs:
-        raise _too_many(_MATRIX, combinations, max_runs)
-    most = max_runs // combinations
+    if combinations > bounds.backfill:
+        raise _too_many(_MATRIX, combinations, bounds.backfill)
+    most = min(bounds.backfill, bounds.left) // combinations
     slots = list(islice(table.slots(), most + 1))
-    if len(slots) > most:
-        raise _too_many(table.path, len(slots) * combinations, max_runs)
+    runs = len(slots) * combinations
+    if runs > bounds.backfill:
+        raise _too_many(table.path, runs, bounds.backfill, counted=runs)
+    if runs > bounds.left:
+        raise NoRoomError(runs)
     return sorted(slots, key=lambda slot: slot.base)
 
 
@@ -40,12 +65,12 @@ def check_names(name: str, spec: Mapping[str, Any], slots: list[Slot]) -> None:
         raise RefusedError([Finding(path=_MATRIX, code="range", words=words)])
 
 
-def _too_many(path: Path, runs: int, max_runs: int) -> RefusedError:
+def _too_many(path: Path, runs: int, max_runs: int, counted: int = 0) -> RefusedError:
     words = (
         f"makes at least {_written(runs)} runs, more than the {max_runs} that "
         "limits.maxRunsPerBackfill allows: narrow it, or raise the limit"
     )
-    return RefusedError([Finding(path=path, code="range", words=words)])
+    return RefusedError([Finding(path=path, code="range", words=words)], made=counted)
 
 
 def _written(number: int) -> str:

@@ -50,14 +50,16 @@ class Expanded:
 
     runs: tuple[Run, ...] = ()
     problems: tuple[Problem, ...] = ()
+    made: int = 0  # runs that were counted for it, also those that `exclude` takes away
 
 
 class RefusedError(Exception):
     """The manifest declares no run, for these reasons."""
 
-    def __init__(self, findings: Iterable[Finding]) -> None:
+    def __init__(self, findings: Iterable[Finding], made: int = 0) -> None:
         super().__init__()
         self.findings = tuple(findings)
+        self.made = made  # runs that were counted to find out
 
 
 class Shared(TypedDict):

@@ -2,11 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from itertools import chain
 
-from reconciler.expansion import MOST_RUNS, expand
+from reconciler.expansion import Bounds, NoRoomError, expand
 from reconciler.manifest.document import read_documents
 from reconciler.manifest.verbatim import ANY
 from reconciler.model import Declared, Place, Problem, Run, Source
@@ -21,9 +21,7 @@ VERBATIM = frozenset(
 )
 
 _ENDINGS = (".yaml", ".yml")
-
-
-MOST_DECLARED = 200_000  # runs of one environment, unless its limits say otherwise
+_DEFAULTS = Bounds()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +31,19 @@ class FileResult:
     file: str
     runs: tuple[Run, ...]
     problems: tuple[Problem, ...]
+    made: int = 0  # runs that were counted, also those that `exclude` takes away
+
+
+class CrowdedError(Exception):
+    """A file makes more runs than may be made, at least `made`; `place`: the manifest's with which.
+
+    Whoever reads several files turns it into what a person should know.
+    """
+
+    def __init__(self, place: Place, made: int) -> None:
+        super().__init__()
+        self.place = place
+        self.made = made
 
 
 def is_manifest_path(path: str, folder: str) -> bool:
@@ -45,40 +56,34 @@ def is_manifest_path(path: str, folder: str) -> bool:
     return not any(part.startswith(".") for part in path[len(folder) + 1 :].split("/"))
 
 
-def read_file(
-    source: Source, zone: tzinfo, *, max_runs: int = MOST_RUNS, most: int = MOST_DECLARED
-) -> FileResult:
-    """Read one file. The same content, path, zone and limits always give the same result.
+def read_file(source: Source, zone: tzinfo, bounds: Bounds = _DEFAULTS) -> FileResult:
+    """Read one file. The same content, path, zone and bounds always give the same result.
 
-    A document with a problem gives no run; the file's other documents do. `zone` is the gateway's,
-    `max_runs` what one backfill may declare, `most` what all manifests together may: a file that
-    passes it is not expanded to its end, for a few lines can declare what no memory holds.
+    A document with a problem gives no run; the file's other documents do. `zone` is the gateway's.
+    Raises CrowdedError before memory is spent on more runs than the bounds allow.
     """
     documents, problems = read_documents(source, VERBATIM)
     runs: list[Run] = []
+    made = 0
     for document in documents:
         found = document.problems("trigger")
         if found:
             problems += found
             continue
-        if len(runs) > most:
-            break
-        expanded = expand(document, zone, max_runs=max_runs)
+        try:
+            expanded = expand(document, zone, replace(bounds, left=bounds.left - made))
+        except NoRoomError as error:
+            raise CrowdedError(document.place(()), made + error.runs) from None
         runs += expanded.runs
         problems += expanded.problems
-    return FileResult(file=source.path, runs=tuple(runs), problems=tuple(sorted(problems)))
+        made += expanded.made
+    return FileResult(
+        file=source.path, runs=tuple(runs), problems=tuple(sorted(problems)), made=made
+    )
 
 
-def combine(
-    results: Iterable[FileResult],
-    problems: Iterable[Problem] = (),
-    *,
-    most: int = MOST_DECLARED,
-) -> Declared:
+def combine(results: Iterable[FileResult], problems: Iterable[Problem] = ()) -> Declared:
     """Everything that the files of one environment declare. `problems` are known from elsewhere.
-
-    Files are taken one by one until they declare more than `most` runs together: that is a problem
-    at the file that passes it, and no run counts then.
 
     Of several manifests with one name only the first one's runs are kept, so that nothing else
     that is wrong with the others hides the cause.
@@ -86,13 +91,9 @@ def combine(
     manifests: dict[str, dict[Place, list[Run]]] = defaultdict(lambda: defaultdict(list))
     found = list(problems)
     files: list[str] = []
-    total = 0
     for result in results:
         files.append(result.file)
         found += result.problems
-        total += len(result.runs)
-        if total > most:
-            return Declared(runs=(), problems=(_too_many(result.file, most),), files=tuple(files))
         for run in result.runs:
             manifests[run.manifest][run.place].append(run)
     for documents in manifests.values():
@@ -103,27 +104,6 @@ def combine(
         problems=tuple(sorted(found)),
         files=tuple(files),
     )
-
-
-def _too_many(file: str, most: int) -> Problem:
-    return Problem(
-        place=Place(file=file),
-        code="too-many-runs",
-        message=f"with this file the manifests declare more than {most:,} runs together, and "
-        "nothing behind it was read: declare fewer, or raise limits.maxRuns in reconciler.yaml",
-    )
-
-
-def read_manifests(
-    sources: Iterable[Source],
-    zone: tzinfo,
-    known_problems: Iterable[Problem] = (),
-    *,
-    max_runs: int = MOST_RUNS,
-) -> Declared:
-    """Read all files of one environment; `known_problems` is what hindered finding them."""
-    results = (read_file(source, zone, max_runs=max_runs) for source in sources)
-    return combine(results, known_problems)
 
 
 def _taken(group: list[Run]) -> Iterator[Problem]:

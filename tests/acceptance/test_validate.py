@@ -253,8 +253,36 @@ def test_more_runs_than_the_environment_may_declare_are_one_problem_everywhere(
     )
     for command in ("validate", "plan", "apply"):
         said = scene.run(command, exits=1)
-        assert "triggers/c.yaml:1:1: too-many-runs: with this file the manifests" in said.flat
+        assert (
+            "triggers/c.yaml:1:1: too-many-runs: with this manifest environment test" in said.flat
+        )
+        assert "at least 3 runs" in said.flat
+        assert "more than the 2 that its limits.maxRuns allows" in said.flat
     assert scene.instances == []
+
+
+@pytest.mark.parametrize("path", ["a", "c", "d"])
+def test_nothing_is_said_of_files_that_were_not_read(open_scene: OpenScene, path: str) -> None:
+    """Nor of those that were: all manifests together tell what is wrong with one."""
+    scene = open_scene(
+        runs("a", "b", "c", "d"), configured=lambda url: configuration(url, limits={"maxRuns": 2})
+    )
+    said = scene.run("validate", f"triggers/{path}.yaml", exits=1)
+    assert "too-many-runs" in said.out
+    assert "Not read: 1 more of its files." in said.flat
+    assert said.out.endswith("\n1 problem\n")
+
+
+def test_a_ledger_is_no_orphan_only_because_the_manifests_were_not_read(
+    open_scene: OpenScene,
+) -> None:
+    scene = open_scene(runs("a", "b"))
+    scene.run("apply")
+    scene.push({"reconciler.yaml": configuration(scene.url, limits={"maxRuns": 1})})
+    for command in ("plan", "status"):
+        said = scene.run(command, exits=1)
+        assert "too-many-runs" in said.err
+        assert said.out == ""
 
 
 def test_a_few_lines_that_declare_what_no_memory_holds_are_refused_at_once(
@@ -266,4 +294,5 @@ def test_a_few_lines_that_declare_what_no_memory_holds_are_refused_at_once(
     documents = [f"{header}metadata: {{name: b-{n}}}\n{body}" for n in range(200)]
     scene = open_scene({"triggers/all.yaml": "---\n".join(documents)})
     said = scene.run("validate", exits=1)
-    assert "too-many-runs" in said.out
+    assert "triggers/all.yaml:" in said.out
+    assert "at least 200,001 runs" in said.flat

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from reconciler.configuration import InvalidConfigurationError, parse_configuration
-from reconciler.manifest import read_manifests
+from reconciler.manifest import combine, read_file
 from reconciler.model import Problem, Run, Source
 from reconciler.times import format_instant, parse_zone
 
@@ -26,7 +26,7 @@ def source(path: Path) -> Source:
 def problems(path: Path) -> tuple[Problem, ...]:
     """What is wrong with the example."""
     if path.parent.parent.name == "manifests":
-        return read_manifests([source(path)], ZONE).problems
+        return combine([read_file(source(path), ZONE)]).problems
     try:
         parse_configuration(source(path))
     except InvalidConfigurationError as error:
@@ -41,7 +41,7 @@ def report(path: Path) -> str:
 
 def runs(path: Path) -> str:
     """The runs that a valid manifest declares, as JSON."""
-    declared = read_manifests([source(path)], ZONE)
+    declared = combine([read_file(source(path), ZONE)])
     listed = [_shown(run) for run in declared.runs]
     return json.dumps(listed, indent=2, ensure_ascii=False) + "\n"
 

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from typing import Any
 
-from reconciler.expansion import MOST_RUNS, Expanded, expand
+from reconciler.expansion import MOST_RUNS, Bounds, Expanded, expand
 from reconciler.model import EpochMs, Place, Problem, Run
 from reconciler.schema import Finding, Where, validate
 from reconciler.schema.paths import Path, pointer
@@ -71,7 +71,7 @@ def backfill(spec: Mapping[str, Any], *, name: str = NAME) -> Stub:
 def expanded(
     spec: Mapping[str, Any], zone: str = "GMT+8", *, max_runs: int = MOST_RUNS
 ) -> Expanded:
-    return expand(backfill(spec), parse_zone(zone), max_runs=max_runs)
+    return expand(backfill(spec), parse_zone(zone), Bounds(backfill=max_runs))
 
 
 def runs(spec: Mapping[str, Any], zone: str = "GMT+8") -> tuple[Run, ...]:

@@ -2,7 +2,8 @@ from datetime import UTC
 
 import pytest
 
-from reconciler.manifest import FileResult, combine, is_manifest_path, read_file, read_manifests
+from reconciler.expansion import Bounds
+from reconciler.manifest import FileResult, combine, is_manifest_path, read_file
 from reconciler.manifest.build import MOST_EXPANDED_CHARACTERS
 from reconciler.manifest.document import read_documents
 from reconciler.manifest.events import MOST_ALIASES, MOST_EVENTS, MOST_NESTING
@@ -61,7 +62,7 @@ def test_problems_of_all_files_are_reported_in_one_go_and_sorted() -> None:
         Source(path="t/c.yaml", content=manifest().encode()),
     ]
     known = Problem(place=Place(file="t/aa.yaml"), code="link", message="leads nowhere")
-    declared = read_manifests(sources, UTC, [known])
+    declared = combine((read_file(one, UTC) for one in sources), [known])
     assert [problem.place.file for problem in declared.problems] == [
         "t/a.yaml",
         "t/aa.yaml",
@@ -137,11 +138,9 @@ def test_backfills_with_one_name_in_one_file_are_two_manifests() -> None:
 
 def test_the_limit_of_a_backfill_is_passed_on() -> None:
     source = Source(path="t/a.yaml", content=BACKFILL.encode())
-    assert len(read_file(source, UTC, max_runs=10).runs) == 10
-    (problem,) = read_file(source, UTC, max_runs=9).problems
+    assert len(read_file(source, UTC, Bounds(backfill=10)).runs) == 10
+    (problem,) = read_file(source, UTC, Bounds(backfill=9)).problems
     assert (problem.code, problem.pointer) == ("range", "/spec/businessDates")
-    assert read_manifests([source], UTC, max_runs=9).problems == (problem,)
-    assert len(read_manifests([source], UTC).runs) == 10
 
 
 def test_values_of_a_matrix_and_of_exclusions_are_the_text_that_was_written() -> None:

@@ -1,0 +1,124 @@
+"""How many runs all manifests together may declare: a guard against accidents.
+
+A few lines of YAML can make more runs than any memory holds. So runs are counted before they are
+made, manifest by manifest, and reading ends at the one that passes the limit. What was read until
+then is worth nothing: whether a run is a duplicate, an orphan or known at all, only all manifests
+together tell.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from reconciler.configuration import Configuration, Environment
+from reconciler.errors import ReconcilerError
+from reconciler.expansion import MOST_DECLARED, Bounds
+from reconciler.manifest import CrowdedError, FileResult, combine
+from reconciler.model import Declared, Problem
+
+_File = TypeVar("_File")
+
+
+class TooManyRunsError(ReconcilerError):
+    """The manifests declare more runs than they may; `problem` says where that was noticed."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(str(problem))
+        self.problem = problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ceiling:
+    """How much of the limits is left when the manifests of an environment are read.
+
+    Environments of one service are compared with one another, so they are read together: each may
+    declare what its own `limits.maxRuns` says, and all of them what the largest of these says.
+    """
+
+    environment: str = ""
+    bounds: Bounds = field(default_factory=Bounds)  # of the environment alone
+    together: int = MOST_DECLARED
+    before: Mapping[str, int] = field(default_factory=dict)  # declared by those that were read
+    after: Sequence[str] = ()  # environments that are still to be read
+
+    @property
+    def left(self) -> int:
+        """How many runs the environment may declare."""
+        return min(self.bounds.left, self.together - sum(self.before.values()))
+
+    def passed(self, at: CrowdedError, runs: int, files_left: int) -> TooManyRunsError:
+        """The error for the manifest with which the environment makes at least so many runs."""
+        if runs > self.bounds.left:
+            whose = f"environment {self.environment}" if self.environment else "the environment"
+            who, limit = f"{whose} declares", self.bounds.left
+            which = "its limits.maxRuns"
+        else:
+            names = ", ".join([*self.before, self.environment])
+            who, limit = f"the environments {names}, which share a service, declare", self.together
+            runs += sum(self.before.values())
+            which = "the largest limits.maxRuns of that service"
+        unread = [f"{files_left:,} more of its files"] if files_left else []
+        unread += [f"environment {name}" for name in self.after]
+        rest = f" Not read: {', '.join(unread)}." if unread else ""
+        return TooManyRunsError(
+            Problem(
+                place=at.place,
+                code="too-many-runs",
+                message=f"with this manifest {who} at least {runs:,} runs (those that `exclude` "
+                f"takes away are counted), more than the {limit:,} that {which} allows.{rest} "
+                "Declare fewer, or raise the limit in reconciler.yaml",
+            )
+        )
+
+
+_DEFAULT = Ceiling()
+
+
+def read_bounded(
+    files: Sequence[_File],
+    read: Callable[[_File, Bounds], FileResult],
+    problems: Iterable[Problem] = (),
+    ceiling: Ceiling = _DEFAULT,
+) -> Declared:
+    """Read the files of one environment one by one. `problems` are known from elsewhere.
+
+    Raises TooManyRunsError before memory is spent on more runs than the ceiling allows.
+    """
+    results: list[FileResult] = []
+    made = 0
+    for index, file in enumerate(files):
+        try:
+            result = read(file, replace(ceiling.bounds, left=ceiling.left - made))
+        except CrowdedError as error:
+            raise ceiling.passed(error, made + error.made, len(files) - index - 1) from None
+        results.append(result)
+        made += result.made
+    return combine(results, problems)
+
+
+def read_service(
+    configuration: Configuration,
+    environment: Environment,
+    read: Callable[[Environment, Ceiling], Declared],
+) -> dict[str, Declared]:
+    """What the environment declares, and every other of the same service, by their names.
+
+    Always in the configuration's order, so that each of them meets the same ceiling at the same
+    place. Raises TooManyRunsError.
+    """
+    service = environment.gateway.service_name
+    group = [
+        one for one in configuration.environments.values() if one.gateway.service_name == service
+    ]
+    names = [one.name for one in group]
+    found: dict[str, Declared] = {}
+    for index, one in enumerate(group):
+        ceiling = Ceiling(
+            environment=one.name,
+            bounds=Bounds(backfill=one.limits.max_runs_per_backfill, left=one.limits.max_runs),
+            together=max(other.limits.max_runs for other in group),
+            before={name: len(declared.runs) for name, declared in found.items()},
+            after=names[index + 1 :],
+        )
+        found[one.name] = read(one, ceiling)
+    return found
