@@ -6,12 +6,17 @@ from functools import cached_property
 from pathlib import PurePosixPath
 
 from reconciler.committed import CommittedLedger
-from reconciler.configuration import Configuration, parse_configuration
+from reconciler.configuration import (
+    Configuration,
+    Environment,
+    overlap,
+    parse_configuration,
+)
 from reconciler.errors import ConfigurationError, LedgerError
 from reconciler.git import CommitId, Git, TreeEntry
 from reconciler.identity import CONFIGURATION, Book
 from reconciler.ledger import Ledger, read_events
-from reconciler.ledger.events import decode
+from reconciler.ledger.events import looks_like_event
 from reconciler.ledger.files import is_ledger_name, ledger_text
 from reconciler.model import Source
 
@@ -30,17 +35,16 @@ class Naming:
         self.environments: dict[str, tuple[str, str]] = {}  # by folder: environment and service
         self.retired: set[str] = set()
         self.unreadable: list[str] = []  # folders of configurations that cannot be read
-        self.shared: dict[str, str] = {}  # folders that two configurations name: the second one
+        self._folders: list[tuple[str, str, str]] = []  # by whom, which, as what
         self._books: dict[str, tuple[Mapping[str, bytes], Book | None]] = {}  # by folder
 
     def add(self, prefix: str, configuration: Configuration) -> None:
         """Take in a configuration that lies in that folder (`""`, or ending in a slash)."""
         for environment in configuration.environments.values():
-            folder = prefix + environment.state
-            if folder in self.environments:
-                self.shared[folder] = prefix + CONFIGURATION
             service = environment.gateway.service_name
-            self.environments[folder] = environment.name, service
+            self.environments[prefix + environment.state] = environment.name, service
+            for folder, what in _folders_of(environment):
+                self._folders.append((prefix + CONFIGURATION, prefix + folder, what))
         self.retired |= {prefix + folder for folder in configuration.retired}
 
     def add_file(self, path: str, content: bytes) -> None:
@@ -51,13 +55,19 @@ class Naming:
         except ConfigurationError:
             self.unreadable.append(prefix)
 
-    def check_own(self, folder: str) -> None:
-        """Raise ConfigurationError if another configuration names that ledger's folder as well."""
-        if folder in self.shared:
-            raise ConfigurationError(
-                f"{self.shared[folder]} names the ledger's folder {folder} as well",
-                hint="Each environment needs a `state` folder of its own.",
-            )
+    def check_own(self, prefix: str, environment: Environment) -> None:
+        """Raise ConfigurationError if folders of another configuration overlap the environment's.
+
+        `prefix`: the folder in which the configuration of the environment lies.
+        """
+        for path, folder, what in self._folders:
+            for own, kind in _folders_of(environment):
+                if path != prefix + CONFIGURATION and overlap(prefix + own, folder):
+                    raise ConfigurationError(
+                        f"{path} names {folder} as {what}, which lies in, around or at "
+                        f"{prefix + own}, the {kind}",
+                        hint="Give each environment of the repository folders of its own.",
+                    )
 
     def book(self, folder: str, content: Mapping[str, bytes]) -> Book | None:
         """The ledger in the folder; None if nobody names it and it is none of ours.
@@ -86,14 +96,19 @@ class Naming:
         )
 
 
+def _folders_of(environment: Environment) -> list[tuple[str, str]]:
+    return [
+        (environment.manifests, f"manifests of environment {environment.name}"),
+        (environment.state, f"state of environment {environment.name}"),
+    ]
+
+
 def _is_ours(content: Mapping[str, bytes]) -> bool:
-    """Whether the first line that there is can be read as one of our events."""
-    first = next((text for _, text in sorted(content.items()) if text), b"")
-    try:
-        next(decode(first.split(b"\n", 1)[0], "?"))
-    except (LedgerError, StopIteration):
-        return False
-    return True
+    """Whether any line that there is can be read as one of our events, in whatever format.
+
+    So that one is not passed over because it is damaged: reading it all says where.
+    """
+    return any(map(looks_like_event, b"\n".join(content.values()).splitlines()))
 
 
 class CommittedBooks:
@@ -111,6 +126,18 @@ class CommittedBooks:
             for one in self.entries
             if not folder or one.path == folder or one.path.startswith(f"{folder}/")
         ]
+
+    def check_folder(self, folder: str) -> None:
+        """Raise LedgerError if something else stands where a ledger's folder is, or on the way."""
+        around = {"/".join(folder.split("/")[:end]) for end in range(1, folder.count("/") + 2)}
+        for one in self.entries:
+            if one.path in around:
+                raise LedgerError(
+                    f"{one.path} is a link, a file or a repository of its own, and the ledger's "
+                    f"folder {folder} lies there",
+                    hint="Put the folder itself in its place (`git mv`), or name another as "
+                    "`state`.",
+                )
 
     def configurations(self, besides: str) -> dict[str, bytes]:
         """Every other `reconciler.yaml` of the tree, by its path."""
@@ -135,6 +162,10 @@ class CommittedBooks:
     def folders(self) -> list[str]:
         """The folders in which a file has the name of a ledger's."""
         return list(self._in_folders)
+
+    def by_folder(self) -> dict[str, CommittedLedger]:
+        """Every ledger of the tree. Raises GitError, LedgerError."""
+        return {folder: self.ledger(folder) for folder in self.folders}
 
     def ledger(self, folder: str) -> CommittedLedger:
         """The ledger's files in that folder. Raises GitError, LedgerError."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any
+from unicodedata import normalize
 
 from reconciler.errors import ConfigurationError
 from reconciler.expansion import MOST_DECLARED, MOST_RUNS
@@ -164,7 +165,7 @@ def _overlapping(environments: Mapping[str, Any], retired: Sequence[Any]) -> Ite
     earlier: dict[str, str] = {}  # by the folder and by every folder around it: what it is
     owners: dict[str, str] = {}
     for path, text, what in fields:
-        folder = text.casefold()  # some file systems take names that differ in case for one
+        folder = folder_key(text)
         other = earlier.get(folder) or next(
             (owners[around] for around in _around(folder) if around in owners), None
         )
@@ -175,6 +176,20 @@ def _overlapping(environments: Mapping[str, Any], retired: Sequence[Any]) -> Ite
         owners[folder] = what
         for around in _around(folder):
             earlier.setdefault(around, what)
+
+
+def folder_key(folder: str) -> str:
+    """What folders have in common that some file system takes for one.
+
+    There are some to which names are equal that differ in case, or in how accents are encoded.
+    """
+    return normalize("NFC", normalize("NFC", folder).casefold())
+
+
+def overlap(one: str, other: str) -> bool:
+    """Whether one folder lies in, around or at the other."""
+    first, second = folder_key(one), folder_key(other)
+    return first in _around(second) or second in _around(first)
 
 
 def _around(folder: str) -> list[str]:

@@ -66,19 +66,25 @@ def surroundings(
     `declared`: the runs of the other environments of the same service.
     """
     service = environment.gateway.service_name
+    books = list(books)
     found = [book for book in books if book.folder == own or book.concerns(service)]
-    named = [book for book in found if book.named]
     problems = [_rehomed(environment, book) for book in found if book.folder == own]
-    problems += [
-        _orphaned(book)
-        for book in found
-        if not book.named and not any(one.text.startswith(book.text) for one in named)
-    ]
+    problems += map(_orphaned, _orphans(books))
     return Surroundings(
         problems=tuple(problem for problem in problems if problem is not None),
         elsewhere={book.folder: book.ledger for book in found if book.folder != own},
         declared=declared,
     )
+
+
+def _orphans(books: Sequence[Book]) -> list[Book]:
+    """Ledgers that nobody reads and that no other continues, whatever service they were made for.
+
+    An organisation's id may have been changed together with the folder, or for want of one.
+    """
+    unread = [book for book in books if not book.named]
+    named = [book for book in books if book.named] if unread else []
+    return [book for book in unread if not any(one.text.startswith(book.text) for one in named)]
 
 
 def _rehomed(environment: Environment, book: Book) -> Problem | None:
@@ -92,8 +98,8 @@ def _rehomed(environment: Environment, book: Book) -> Problem | None:
         pointer=pointer,
         message=f"environment {environment.name} is of {environment.gateway.service_name}, and its "
         f"ledger in {book.folder} records what was started at {', '.join(sorted(before))}: put "
-        "orgId back, or give the environment a `state` folder of its own and list the old one "
-        "under `retired`",
+        "`orgId` or `service` back, or give the environment a `state` folder of its own and list "
+        "the old one under `retired`",
     )
 
 

@@ -101,7 +101,7 @@ class GitStore:
                 hint="Push it first, or name another one in reconciler.yaml (git.branch).",
             )
         tree = CommittedBooks(self._git, commit)
-        ledgers = tree if parent == commit else parent and CommittedBooks(self._git, parent)
+        ledgers = self._ledgers_at(parent) if parent != commit else tree
         configuration = self._read_configuration(tree)
         environment = choose_environment(configuration, self._name)
         declared = read_service(
@@ -110,8 +110,10 @@ class GitStore:
             lambda one, ceiling: self._read_declared(commit, one, tree, ceiling),
         )
         folder = self._git.prefix + environment.state
-        files = CommittedLedger.read(self._git, folder, ledgers.under(folder) if ledgers else [])
-        others = self._other_books(configuration, tree, ledgers or tree, folder)
+        if ledgers is not None:
+            ledgers.check_folder(folder)
+        files = ledgers.ledger(folder) if ledgers else CommittedLedger(folder=folder, content={})
+        others = self._other_books(configuration, tree, ledgers or tree, environment)
         if self._ledger is None:
             place = LedgerPlace(
                 remote=self._remote,
@@ -140,22 +142,23 @@ class GitStore:
             ),
         )
 
+    def _ledgers_at(self, commit: CommitId | None) -> CommittedBooks | None:
+        return None if commit is None else CommittedBooks(self._git, commit)
+
     def _other_books(
         self,
         configuration: Configuration,
         tree: CommittedBooks,
         ledgers: CommittedBooks,
-        own: str,
+        environment: Environment,
     ) -> list[Book]:
         """Every other ledger of the repository, on either branch."""
         path = self._git.prefix + CONFIGURATION
         naming = naming_of(self._git.prefix, configuration, tree.configurations(path))
-        folders = {folder: tree.ledger(folder).content for folder in tree.folders}
-        if ledgers is not tree:
-            folders |= {folder: ledgers.ledger(folder).content for folder in ledgers.folders}
-        folders.pop(own, None)
-        naming.check_own(own)
-        return books_of(naming, folders.items())
+        naming.check_own(self._git.prefix, environment)
+        found = tree.by_folder() | ledgers.by_folder()
+        found.pop(self._git.prefix + environment.state, None)
+        return books_of(naming, ((folder, one.content) for folder, one in found.items()))
 
     def _read_configuration(self, tree: CommittedBooks) -> Configuration:
         path = self._git.prefix + CONFIGURATION

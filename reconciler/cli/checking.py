@@ -61,13 +61,13 @@ def _validated(workspace: Workspace, options: CommonOptions, paths: Sequence[Pat
     runs = 0
     for environment in workspace.environments:
         declared = workspace.declared(environment)
-        ledger = workspace.local_ledger(environment)
+        own = workspace.local_book(environment)
         findings = check(
-            scheduled(declared, ledger),
-            ledger,
+            scheduled(declared, own.ledger),
+            own.ledger,
             same_minute_allowed=environment.gateway.same_minute_allowed,
             reserved_parameter=environment.gateway.correlation_parameter,
-            surroundings=workspace.surroundings(environment, ledger),
+            surroundings=workspace.surroundings(environment, own),
         )
         found.update(declared.problems, findings.problems)
         files.update(declared.files)

@@ -1,7 +1,7 @@
 """What the read-only commands read: manifests and ledger, from here or from the remote."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from reconciler.errors import ConfigurationError, GitError
 from reconciler.git import CommitId, Git
 from reconciler.identity import Book, Surroundings, surroundings
 from reconciler.ledger import Ledger, read_events
-from reconciler.ledger.files import is_ledger_file
+from reconciler.ledger.files import is_ledger_file, ledger_text
 from reconciler.manifest import is_manifest_path, read_file
 from reconciler.model import Declared
 from reconciler.settings import choose_environments, find_root, read_configuration
@@ -37,7 +37,7 @@ class Workspace:
     environments: list[Environment]  # those that the command is about
     # What was read already: by environment, what its service's environments declare; and books.
     _declared: dict[str, dict[str, Declared]] = field(default_factory=dict, repr=False)
-    _shelves: list["_Shelf"] = field(default_factory=list, repr=False)
+    _shelves: list["Shelf"] = field(default_factory=list, repr=False)
 
     @classmethod
     def find(cls, options: CommonOptions) -> "Workspace":
@@ -68,40 +68,43 @@ class Workspace:
             sources, lambda source, bounds: read_file(source, zone, bounds), problems, ceiling
         )
 
-    def local_ledger(self, environment: Environment) -> Ledger:
+    def local_book(self, environment: Environment) -> Book:
         """The ledger in the working tree. Raises LedgerError."""
         is_wanted: Callable[[str], bool] = partial(is_ledger_file, folder=environment.state)
         sources, problems = read_worktree(self.root, environment.state, is_wanted)
         if problems:
             raise ConfigurationError(f"the ledger cannot be read: {problems[0]}")
         files = {source.path.rpartition("/")[2]: source.content for source in sources}
-        return Ledger.of(read_events(files, environment.state))
+        return Book(
+            folder=self.shelf().prefix + environment.state,
+            ledger=Ledger.of(read_events(files, environment.state)),
+            text=ledger_text(files, environment.state),
+            environment=environment.name,
+        )
 
     def surroundings(
-        self, environment: Environment, ledger: Ledger, books: Sequence[Book] | None = None
+        self, environment: Environment, own: Book, others: Sequence[Book] | None = None
     ) -> Surroundings:
-        """What the rest of the repository says about the environment; `books`: its other ledgers.
+        """What the rest of the repository says about the environment.
 
-        Without `books`, they are those of the working tree. Raises LedgerError.
+        `others`: the other ledgers; without them, those of the working tree. Raises LedgerError.
         """
-        shelf = self._shelf()
-        folder = shelf.prefix + environment.state
-        own = Book(folder=folder, ledger=ledger, text=b"")
-        others = shelf.besides(folder) if books is None else books
+        others = self.shelf().besides(environment) if others is None else others
         declared = {
             name: other.runs
             for name, other in self._declared_at_service(environment).items()
             if name != environment.name
         }
-        return surroundings(environment, [own, *others], declared, own=folder)
+        return surroundings(environment, [own, *others], declared, own=own.folder)
 
-    def _shelf(self) -> "_Shelf":
+    def shelf(self) -> "Shelf":
+        """The ledgers of the working tree, listed once."""
         if not self._shelves:
             git = self._git()
             prefix = git.prefix if git is not None else ""
             ledgers, configurations = local_files(git)
             naming = naming_of(prefix, self.configuration, configurations)
-            self._shelves.append(_Shelf(prefix=prefix, naming=naming, ledgers=ledgers))
+            self._shelves.append(Shelf(prefix=prefix, naming=naming, ledgers=ledgers))
         return self._shelves[0]
 
     def _git(self) -> Git | None:
@@ -113,16 +116,17 @@ class Workspace:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Shelf:
+class Shelf:
     """The ledgers that git tracks and that lie in the working tree."""
 
     prefix: str  # the configuration's folder within the repository
     naming: Naming
     ledgers: dict[str, dict[str, bytes]]  # by folder
 
-    def besides(self, own: str) -> list[Book]:
+    def besides(self, environment: Environment) -> list[Book]:
         """The ledgers of other folders. Raises ConfigurationError, LedgerError."""
-        self.naming.check_own(own)
+        self.naming.check_own(self.prefix, environment)
+        own = self.prefix + environment.state
         others = ((folder, files) for folder, files in self.ledgers.items() if folder != own)
         return books_of(self.naming, others)
 
@@ -144,40 +148,67 @@ def read_ledgers(workspace: Workspace, *, offline: bool) -> dict[str, KnownLedge
     """
     git = None if offline else _repository(workspace)
     if git is None:
-        note = "offline: the ledger is the working tree's, and may be behind"
         return {
-            environment.name: KnownLedger(
-                ledger=(ledger := workspace.local_ledger(environment)),
-                surroundings=workspace.surroundings(environment, ledger),
-                commit=_head(workspace),
-                note=note,
-            )
+            environment.name: _local_ledger(workspace, environment)
             for environment in workspace.environments
         }
     branch, commit, parent = _fetch(git, workspace.configuration)
-    _, configurations = local_files(git)
-    naming = naming_of(git.prefix, workspace.configuration, configurations)
-    tree = CommittedBooks(git, parent) if parent is not None else None
+    shelf = workspace.shelf()
     remote = workspace.configuration.git.remote
+    tree = CommittedBooks(git, parent) if parent is not None else None
+    ledgers = _moved(tree.by_folder() if tree else {}, shelf)
+    beside = CommittedBooks(git, commit).by_folder() if parent != commit else {}
     known = {}
     for environment in workspace.environments:
+        shelf.naming.check_own(git.prefix, environment)
         folder = git.prefix + environment.state
-        naming.check_own(folder)
-        files = tree.ledger(folder) if tree else CommittedLedger(folder=folder, content={})
-        folders = [one for one in tree.folders if one != folder] if tree else []
-        others = books_of(naming, ((one, tree.ledger(one).content) for one in folders if tree))
+        if tree is not None:
+            tree.check_folder(folder)
+        files = ledgers.get(folder) or CommittedLedger(folder=folder, content={})
+        contents = {one: found.content for one, found in (beside | ledgers).items()}
+        contents.pop(folder, None)
+        others = books_of(shelf.naming, contents.items())
         place = Place(
             remote=remote, branch=branch, environment=environment, commit=commit, parent=parent
         )
         others += check_continuity(git, place, files, others)
-        ledger = files.ledger()
+        own = Book(
+            folder=folder, ledger=files.ledger(), text=files.text(), environment=environment.name
+        )
         known[environment.name] = KnownLedger(
-            ledger=ledger,
-            surroundings=workspace.surroundings(environment, ledger, others),
+            ledger=own.ledger,
+            surroundings=workspace.surroundings(environment, own, others),
             commit=parent,
             note=_unpushed(git, commit, environment, remote),
         )
     return known
+
+
+def _local_ledger(workspace: Workspace, environment: Environment) -> KnownLedger:
+    own = workspace.local_book(environment)
+    return KnownLedger(
+        ledger=own.ledger,
+        surroundings=workspace.surroundings(environment, own),
+        commit=_head(workspace),
+        note="offline: the ledger is the working tree's, and may be behind",
+    )
+
+
+def _moved(ledgers: Mapping[str, CommittedLedger], shelf: Shelf) -> dict[str, CommittedLedger]:
+    """The remote's ledgers as they will lie once this checkout is merged.
+
+    Where a pull request moves a ledger, the remote has it in the old folder still, and has perhaps
+    gone on with it.
+    """
+    found = dict(ledgers)
+    named = shelf.naming.environments.keys() | shelf.naming.retired
+    for folder in sorted(named & shelf.ledgers.keys() - ledgers.keys()):
+        text = ledger_text(shelf.ledgers[folder], folder)
+        for old in sorted(found.keys() - named - shelf.ledgers.keys()):
+            if text and found[old].text().startswith(text):
+                found[folder] = replace(found.pop(old), folder=folder)
+                break
+    return found
 
 
 def _unpushed(git: Git, commit: CommitId, environment: Environment, remote: str) -> str | None:

@@ -173,6 +173,12 @@ def decode(content: bytes, file: str) -> Iterator[Event]:
         yield event
 
 
+def looks_like_event(line: bytes) -> bool:
+    """Whether a line was written as an event, in this format or another one."""
+    value = _object(line)
+    return isinstance(value.get("v"), int) and isinstance(value.get("event"), str)
+
+
 # msgspec checks the UTF-8 of a text only where it makes one, and lets Python's own error through.
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _HINT = "Restore the file from the branch's history; nothing is started until it can be read."
@@ -192,7 +198,7 @@ def _check_times(claim: Claim, where: str) -> None:
 def _unreadable(line: bytes, where: str, why: str) -> LedgerError:
     if line.startswith((b"<<<<<<<", b"=======", b">>>>>>>", b"|||||||")):
         return LedgerError(f"{where}: a merge conflict stands in the ledger", hint=_HINT)
-    version = _version(line)
+    version = _object(line).get("v")
     if isinstance(version, int) and version != VERSION:
         return LedgerError(
             f"{where}: written in format {version}, this reconciler reads format {VERSION}",
@@ -201,9 +207,9 @@ def _unreadable(line: bytes, where: str, why: str) -> LedgerError:
     return LedgerError(f"{where}: not a ledger event: {why}", hint=_HINT)
 
 
-def _version(line: bytes) -> object:
+def _object(line: bytes) -> dict[str, object]:
     try:
         value = msgspec.json.decode(line)
     except _UNREADABLE:
-        return None
-    return value.get("v") if isinstance(value, dict) else None
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -123,6 +123,40 @@ def test_folders_that_overlap_are_refused(open_scene: OpenScene, folder: str) ->
     assert scene.instances == []
 
 
+def test_an_organisation_that_changes_together_with_its_folder_orphans_the_ledger(
+    applied: Scene,
+) -> None:
+    moved = {"gateway": {"orgId": "o2"}, "state": "state/new"}
+    applied.push({"reconciler.yaml": configured(test=dict(moved))(applied.url)})
+    refused(applied, "orphaned: state/test holds a ledger that no environment names")
+    meant = configured(test=dict(moved), retired=["state/test"])
+    applied.push({"reconciler.yaml": meant(applied.url)})
+    applied.run("validate")
+    applied.run("apply")
+    assert len(applied.instances) == 2
+
+
+def test_a_run_that_moves_to_another_environment_is_a_duplicate_there(applied: Scene) -> None:
+    split = configured(test={}, prod={"manifests": "triggers-prod", "state": "state/prod"})
+    git(applied.clone, "rm", "--quiet", "triggers/a.yaml")
+    moved = {"triggers-prod/a.yaml": manifest("a", 1)}
+    applied.push({"reconciler.yaml": split(applied.url), **moved})
+    refused(applied, "a is the same run as a, which is recorded in state/test", "--env", "prod")
+
+
+def test_the_name_of_an_environment_alone_means_nothing(applied: Scene) -> None:
+    applied.push({"reconciler.yaml": configured(prod={})(applied.url), **runs("a", "b")})
+    applied.run("validate")
+    applied.run("apply")
+    assert [one.flow_id for one in applied.instances] == [1, 2]
+
+
+def test_a_service_that_changes_under_a_ledger_is_refused(applied: Scene) -> None:
+    moved = configured(test={"gateway": {"service": "frankfurt"}})
+    applied.push({"reconciler.yaml": moved(applied.url)})
+    refused(applied, "rehomed: environment test is of frankfurt, and its ledger in state/test")
+
+
 def test_an_organisation_that_changes_under_a_ledger_is_refused(applied: Scene) -> None:
     moved = configured(test={"gateway": {"orgId": "o2"}})
     applied.push({"reconciler.yaml": moved(applied.url)})
@@ -165,13 +199,3 @@ def test_a_branch_that_goes_back_starts_nothing_that_another_branch_records(
     said = applied.run("apply", "--repo", str(fresh), exits=1)
     assert "which is recorded in test on main" in said.flat
     assert len(applied.instances) == 1
-
-
-def test_two_configurations_may_not_share_a_ledgers_folder(open_scene: OpenScene) -> None:
-    outer = configured(test={"state": "part/state/test"})
-    scene = open_scene(runs("a"), configured=outer)
-    scene.push({"part/reconciler.yaml": configuration(scene.url)})
-    for command in COMMANDS:
-        said = scene.run(command, exits=1)
-        assert "part/reconciler.yaml names the ledger's folder part/state/test as well" in said.flat
-    assert scene.instances == []

@@ -1,0 +1,123 @@
+"""Where ledgers lie: moved, copied, linked, damaged, or named by two configurations."""
+
+import shutil
+
+import pytest
+
+from tests.acceptance.conftest import OpenScene
+from tests.acceptance.scene import Scene, configuration, manifest, runs
+from tests.acceptance.test_identity import COMMANDS, configured, refused
+from tests.repositories import git
+
+RENAMED = {"state": "state/prod"}
+ORPHANED = "orphaned: state/test holds a ledger that no environment names"
+
+
+@pytest.fixture
+def applied(open_scene: OpenScene) -> Scene:
+    """A run that the environment `test` has started."""
+    scene = open_scene(runs("a"))
+    scene.run("apply")
+    git(scene.clone, "pull", "--quiet", "origin", "main")
+    return scene
+
+
+def test_a_ledger_that_is_copied_is_continued_by_its_copy(applied: Scene) -> None:
+    shutil.copytree(applied.clone / "state/test", applied.clone / "state/prod")
+    renamed = configured(prod=dict(RENAMED))
+    applied.push({"reconciler.yaml": renamed(applied.url), **runs("a", "b")})
+    for command in COMMANDS:
+        applied.run(command)
+    assert [one.flow_id for one in applied.instances] == [1, 2]
+
+
+def test_a_pull_request_that_moves_a_ledger_is_planned_as_it_will_be(applied: Scene) -> None:
+    git(applied.clone, "mv", "state/test", "state/prod")
+    text = configured(prod=dict(RENAMED))(applied.url)
+    (applied.clone / "reconciler.yaml").write_text(text)
+    assert "1 done" in applied.run("plan").out
+    shutil.rmtree(applied.clone / "state/prod")
+    assert ORPHANED in applied.run("plan", exits=1).flat
+
+
+@pytest.mark.parametrize("folder", ["State/test", "state/Test", "state/test/inner"])
+def test_a_folder_that_only_looks_the_same_is_another_one(applied: Scene, folder: str) -> None:
+    applied.push({"reconciler.yaml": configured(test={"state": folder})(applied.url)})
+    refused(applied, ORPHANED)
+
+
+@pytest.mark.parametrize(("link", "state"), [("state/prod", "state/prod"), ("link", "link/test")])
+def test_a_ledger_is_not_looked_for_through_links(applied: Scene, link: str, state: str) -> None:
+    (applied.clone / link).symlink_to("test" if "/" in link else "state")
+    applied.push({"reconciler.yaml": configured(test={"state": state})(applied.url)})
+    refused(applied, link)
+    for command in ("plan", "apply"):
+        said = applied.run(command, exits=1)
+        assert f"{link} is a link, a file or a repository of its own" in said.flat
+
+
+@pytest.mark.parametrize(
+    "first", ["<<<<<<< HEAD\n", "\n", "# a note\n", '{"v":99,"event":"new"}\n']
+)
+def test_a_damaged_ledger_that_nobody_names_is_not_passed_over(applied: Scene, first: str) -> None:
+    path = applied.clone / "state/test/ledger.jsonl"
+    path.write_text(first + path.read_text())
+    applied.push({"reconciler.yaml": configured(prod=dict(RENAMED))(applied.url)})
+    refused(applied, "error: state/test/ledger.jsonl:1: ")
+
+
+def test_a_configuration_that_is_copied_into_a_folder_starts_nothing_again(
+    applied: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied = {"sub/triggers/a.yaml": manifest("a", 1)}
+    applied.push({"sub/reconciler.yaml": configuration(applied.url), **copied})
+    monkeypatch.chdir(applied.clone / "sub")
+    refused(applied, "a is the same run as a, which is recorded in state/test")
+
+
+@pytest.mark.parametrize("with_ledger", [True, False])
+def test_a_configuration_that_moves_into_a_folder_goes_on_with_its_ledger(
+    applied: Scene, monkeypatch: pytest.MonkeyPatch, *, with_ledger: bool
+) -> None:
+    (applied.clone / "sub").mkdir()
+    for one in ("reconciler.yaml", "triggers", *(["state"] if with_ledger else [])):
+        git(applied.clone, "mv", one, f"sub/{one}")
+    applied.push({"sub/triggers/b.yaml": manifest("b", 2)})
+    monkeypatch.chdir(applied.clone / "sub")
+    if with_ledger:
+        applied.run("apply")
+        assert [one.flow_id for one in applied.instances] == [1, 2]
+    else:
+        refused(applied, ORPHANED)
+
+
+@pytest.mark.parametrize(
+    ("kind", "folder", "inner"),
+    [
+        ("state", "part/state/test", "part/state/test"),
+        ("state", "part/state", "part/state/test"),
+        ("state", "part/State/TEST", "part/state/test"),
+        ("manifests", "part/triggers", "part/triggers"),
+        ("manifests", "part", "part/triggers"),
+    ],
+)
+def test_folders_of_two_configurations_overlap_nowhere(
+    open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch, kind: str, folder: str, inner: str
+) -> None:
+    scene = open_scene(runs("a"), configured=configured(test={kind: folder}))
+    scene.push({"part/reconciler.yaml": configuration(scene.url), **manifests_in(folder)})
+    refused(scene, f"part/reconciler.yaml names {inner} as {kind} of environment test")
+    monkeypatch.chdir(scene.clone / "part")
+    refused(scene, f"error: reconciler.yaml names {folder} as {kind} of environment test")
+    assert scene.instances == []
+
+
+def manifests_in(folder: str) -> dict[str, str]:
+    return {f"{folder}/a.yaml": manifest("a", 1)}
+
+
+def test_a_retired_ledger_beside_a_ledger_branch_is_read_by_plan_as_well(applied: Scene) -> None:
+    text = configured(prod=dict(RENAMED), retired=["state/test"])(applied.url)
+    branch = text.replace("version: 1\n", "version: 1\ngit: {ledgerBranch: ledger}\n")
+    applied.push({"reconciler.yaml": branch})
+    refused(applied, "a is the same run as a, which is recorded in state/test")
