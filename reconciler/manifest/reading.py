@@ -85,8 +85,8 @@ def read_file(source: Source, zone: tzinfo, bounds: Bounds = _DEFAULTS) -> FileR
 def combine(results: Iterable[FileResult], problems: Iterable[Problem] = ()) -> Declared:
     """Everything that the files of one environment declare. `problems` are known from elsewhere.
 
-    Of several manifests with one name only the first one's runs are kept, so that nothing else
-    that is wrong with the others hides the cause.
+    Of several manifests with one name only the runs of one are kept, so that nothing else that is
+    wrong with the others hides the cause; of which one, does not depend on how files are called.
     """
     manifests: dict[str, dict[Place, list[Run]]] = defaultdict(lambda: defaultdict(list))
     found = list(problems)
@@ -98,12 +98,28 @@ def combine(results: Iterable[FileResult], problems: Iterable[Problem] = ()) -> 
             manifests[run.manifest][run.place].append(run)
     for documents in manifests.values():
         found += _taken([runs[0] for runs in documents.values()])
-    kept = (next(iter(documents.values())) for documents in manifests.values())
+    kept = (
+        min(documents.values(), key=_content)
+        if len(documents) > 1
+        else next(iter(documents.values()))
+        for documents in manifests.values()
+    )
     return Declared(
         runs=tuple(chain.from_iterable(kept)),
         problems=tuple(sorted(found)),
         files=tuple(files),
     )
+
+
+def _content(runs: list[Run]) -> list[tuple[object, ...]]:
+    """What runs are chosen by, whatever the file and the place that they were read from."""
+    return [_of_run(run) for run in runs]
+
+
+def _of_run(run: Run) -> tuple[object, ...]:
+    rest = replace(run, place=Place(file=""), places={}, retry=None)
+    retry = (run.retry.max, *sorted(run.retry.on)) if run.retry else ()
+    return run.id, run.digest, repr(rest), repr(retry)
 
 
 def _taken(group: list[Run]) -> Iterator[Problem]:

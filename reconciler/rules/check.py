@@ -35,9 +35,11 @@ def check(
     """Apply the rules to what is declared, its staggered runs scheduled.
 
     `reserved_parameter` is the one that the gateway's configuration has the reconciler add.
-    `surroundings` are the other ledgers and manifests of the repository.
+    `surroundings` are the other ledgers and manifests of the repository. Runs are gone through in
+    their turn, so that how files are called changes neither what is found nor what it is compared
+    with in the message.
     """
-    runs = declared.runs
+    runs = sorted(declared.runs, key=lambda run: run.turn)
     changed = [(run, problem) for run in runs for problem in _changed(run, ledger)]
     doubled = [
         *duplicates(runs, ledger, surroundings),

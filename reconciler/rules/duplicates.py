@@ -42,7 +42,7 @@ def duplicates_elsewhere(
             if record.may_have_started:
                 recorded.setdefault(record.digest, (run_name(record.run), f"recorded in {place}"))
     for environment, others in surroundings.declared.items():
-        for run in others:
+        for run in sorted(others, key=lambda run: run.turn):
             where = f"declared in environment {environment} ({run.place})"
             recorded.setdefault(run.digest, (run.name, where))
     for run in runs:

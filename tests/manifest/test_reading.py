@@ -121,13 +121,14 @@ def test_the_runs_of_a_backfill_do_not_take_its_name_from_one_another() -> None:
 def test_a_backfill_and_another_manifest_with_its_name_are_reported_once_each(
     texts: tuple[str, str],
 ) -> None:
-    """And only the first one's runs are kept: what is wrong with the others hides the cause."""
-    first = read(texts[0], "t/1.yaml")
-    declared = combine([first, read(texts[1], "t/2.yaml"), read(BACKFILL, "t/3.yaml")])
+    """Only one's runs are kept, whatever the order: what is wrong with others hides the cause."""
+    declared = combine(
+        [read(texts[0], "t/1.yaml"), read(texts[1], "t/2.yaml"), read(BACKFILL, "t/3.yaml")]
+    )
     assert [(str(p.place), p.code, p.pointer) for p in declared.problems] == [
         (f"t/{number}.yaml:3:18", "name-taken", "/metadata/name") for number in (1, 2, 3)
     ]
-    assert declared.runs == first.runs
+    assert [run.id for run in declared.runs] == ["a"]
 
 
 def test_backfills_with_one_name_in_one_file_are_two_manifests() -> None:
