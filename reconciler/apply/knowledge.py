@@ -131,6 +131,15 @@ class Knowledge:
             if planned.run is not None and self._is_meant(planned)
         ]
 
+    def cancels(self, plan: Plan) -> list[PlannedRun]:
+        """What the plan cancels, of that which this apply is meant to cancel."""
+        meant = self.options.cancels
+        return [
+            planned
+            for planned in plan.of_action(Action.CANCEL)
+            if meant is None or planned.id in meant
+        ]
+
     def startable(self, plan: Plan) -> list[Run]:
         """Of these, what it may still try: a refused run, or one lost too often, is the next's."""
         return [
@@ -156,7 +165,7 @@ class Knowledge:
             refused=[run for run in plan.refused if self._is_meant(run)],
             observed=self.watch.observed,
             cancelled=self.watch.cancelled,
-            uncancelled=plan.of_action(Action.CANCEL),
+            uncancelled=self.cancels(plan),
             failed=self.watch.failed(plan, self.outcomes) if self.options.wait else [],
             unfinished=self.awaited(plan) if self.options.wait else [],
             twice=twice,

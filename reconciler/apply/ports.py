@@ -1,7 +1,7 @@
 """What the apply protocol needs of the outside world, and the answers that it tells apart."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -268,6 +268,7 @@ class Options:
     by: str  # who applies, for the claim
     max_runs: int | None = None  # None: the environment's limit
     only: Mapping[RunId, SavedRun] | None = None  # a saved plan's runs; None: whatever is planned
+    cancels: Collection[RunId] | None = None  # what a saved plan would cancel; None: the same
     preflight: bool = False  # ask about every flow before the first claim
     wait: bool = False  # until all that was started has ended
     wait_seconds: float | None = None  # at most; None: as long as it takes

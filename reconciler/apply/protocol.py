@@ -114,7 +114,9 @@ class _Apply:
             self.knowledge.guard(plan)
             while await self._settle(plan, gateway, clock):
                 plan = self.knowledge.plan(clock.earliest())
-            if await self.watch.cancel(plan, self.knowledge.look(gateway, clock)):
+            if await self.watch.cancel(
+                self.knowledge.cancels(plan), self.knowledge.look(gateway, clock)
+            ):
                 plan = self.knowledge.plan(clock.earliest())
             self.knowledge.guard(plan)
             batch = self.knowledge.claims.adopt(plan)

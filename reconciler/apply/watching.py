@@ -13,7 +13,7 @@ from reconciler.apply.start import Outcome
 from reconciler.apply.steps import Noted, Settled, Watching
 from reconciler.ledger import Record, events
 from reconciler.model import EpochMs, RunId, first_attempt, run_id, run_name
-from reconciler.plan import Action, Plan, PlannedRun
+from reconciler.plan import Plan, PlannedRun
 from reconciler.rules.references import with_parents
 
 UNCLEAR_LOOKS = 20  # at an instance that cannot be told from another, until nothing waits for it
@@ -62,11 +62,11 @@ class Watch:
         """Observe every started run whose time has come."""
         return await self.look(unfinished(look.ledger, look.now()), look)
 
-    async def cancel(self, plan: Plan, look: Look) -> bool:
-        """Cancel what the plan says and still runs, once in an apply; whether there was any."""
+    async def cancel(self, planned_ones: Sequence[PlannedRun], look: Look) -> bool:
+        """Cancel those that still run, once in an apply; whether there was any."""
         wanted = [
             planned.record
-            for planned in plan.of_action(Action.CANCEL)
+            for planned in planned_ones
             if planned.record is not None and planned.id not in self._cancelled
         ]
         if not wanted:

@@ -61,11 +61,12 @@ class Wanted:
 
     def options(self, environment: Environment) -> Options:
         """The same for the protocol. Raises RefusedError for a plan that is none."""
-        plan_file = self.plan_file
+        saved = read_saved_plan(self.plan_file, environment.name) if self.plan_file else None
         return Options(
             by=applier(),
             max_runs=self.max_runs,
-            only=read_saved_plan(plan_file, environment.name) if plan_file else None,
+            only=saved.starts if saved else None,
+            cancels=saved.cancels if saved else None,
             preflight=self.preflight,
             wait=self.wait,
             wait_seconds=self.timeout,

@@ -1,6 +1,7 @@
 """Reading a plan that `plan --out` saved."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,16 @@ _NOT_A_PLAN = (
 )
 
 
-def read_saved_plan(path: Path, environment: str) -> dict[RunId, SavedRun]:
-    """The runs that the plan would start in the environment, as it would start them.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedPlan:
+    """What a saved plan would do in one environment."""
+
+    starts: dict[RunId, SavedRun]  # as it would start them
+    cancels: frozenset[RunId]
+
+
+def read_saved_plan(path: Path, environment: str) -> SavedPlan:
+    """What the plan would do in the environment.
 
     Raises RefusedError if the file is no plan, or not of that environment.
     """
@@ -32,11 +41,10 @@ def read_saved_plan(path: Path, environment: str) -> dict[RunId, SavedRun]:
         version = document["version"]
         plan = next((one for one in plans if one["environment"] == environment), None)
         if version == 1 and plan is not None:
-            return {
-                RunId(run["run"]): _saved(run)
-                for run in plan["runs"]
-                if run["action"] == Action.TRIGGER
-            }
+            return SavedPlan(
+                starts={RunId(run["run"]): _saved(run) for run in _planned(plan, Action.TRIGGER)},
+                cancels=frozenset(RunId(run["run"]) for run in _planned(plan, Action.CANCEL)),
+            )
     except _NOT_A_PLAN as error:
         raise RefusedError(
             f"{path} is not a saved plan: {error}",
@@ -47,6 +55,10 @@ def read_saved_plan(path: Path, environment: str) -> dict[RunId, SavedRun]:
         f"{path} is of format {version} and for environment {found}, not for {environment}",
         hint="Name the environment that it was made for with --env.",
     )
+
+
+def _planned(plan: Any, action: Action) -> list[Any]:
+    return [run for run in plan["runs"] if run["action"] == action]
 
 
 def _saved(run: Any) -> SavedRun:

@@ -107,8 +107,12 @@ class Plan:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over every run's id, action and digest: the same work has the same digest."""
-        content = [self.environment, [[run.id, run.action, run.digest] for run in self.runs]]
+        """SHA-256 over what each run is, carries and waits for: the same work, the same digest.
+
+        The trigger time stands beside the run's digest, which leaves its stagger out.
+        """
+        runs = [[run.id, run.action, run.digest, run.trigger_time] for run in self.runs]
+        content = [self.environment, runs]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
     @property

@@ -272,6 +272,94 @@ def test_a_stale_plan_is_refused_and_starts_nothing(
     assert (len(scene.posts), scene.tip()) == (before, tip)
 
 
+def _backfill(*, sites: str = "cn-1, cn-2", more: str = "") -> str:
+    return (
+        "apiVersion: reconciler/v1\nkind: Backfill\nmetadata: {name: back}\nspec:\n  flowId: 5\n"
+        "  businessDates: {from: 2024-03-01, to: 2024-03-02, every: 1d}\n"
+        f"  matrix: {{SITE: [{sites}]}}\n{more}"
+    )
+
+
+STAGGERED = "  stagger: 1m\n"
+
+
+@pytest.fixture
+def saved_backfill(open_scene: OpenScene) -> tuple[Scene, str]:
+    """A backfill of four staggered runs, and a plan of it that was saved."""
+    files = {"triggers/back.yaml": _backfill(more=STAGGERED), **runs("a")}
+    scene = open_scene(files)
+    file = str(scene.folder / "plan.json")
+    scene.run("plan", "--out", file)
+    return scene, file
+
+
+@pytest.mark.parametrize(
+    ("now", "how"),
+    [
+        (
+            _backfill(more="  stagger: 2m\n"),
+            "triggerTime 2024-03-02T00:01:00+08:00 → 2024-03-02T00:0",
+        ),
+        (_backfill(more=STAGGERED + "  at: '01:00'\n"), "triggerTime 2024-03-02T00:00:00+08:00 →"),
+        (_backfill(sites="cn-0, cn-1, cn-2", more=STAGGERED), "triggerTime 2024-03-02T00:00:00"),
+        (_backfill(more=STAGGERED + "  exclude: [{SITE: cn-1}]\n"), "it is no longer declared"),
+        (_backfill(more=STAGGERED + "  revision: 2\n"), "it is no longer declared"),
+        (
+            _backfill(more=STAGGERED + "  dependsOn: [a]\n"),
+            "waits for a, which was not started yet",
+        ),
+        (_backfill(more=STAGGERED + "  cancel: true\n"), "cancelled before it was started"),
+        (_backfill(more=STAGGERED + "  suspend: true\n"), "suspended"),
+        (_backfill(more=STAGGERED + "  parameters: {X: y}\n"), 'parameters {"SITE": "cn-1"} →'),
+        (_backfill(more=STAGGERED).replace("flowId: 5", "flowId: 6"), "flowId 5 → 6"),
+    ],
+)
+def test_a_backfill_that_is_not_as_it_was_saved_is_refused(
+    saved_backfill: tuple[Scene, str], now: str, how: str
+) -> None:
+    scene, file = saved_backfill
+    scene.push({"triggers/back.yaml": now})
+    said = scene.run("apply", "--plan", file, exits=1)
+    assert "the saved plan is stale: back/2024-03-01/SITE=cn-" in said.flat
+    assert how in said.flat
+    assert scene.posts == []
+
+
+def test_the_order_of_starts_is_no_part_of_what_a_saved_plan_starts(
+    saved_backfill: tuple[Scene, str],
+) -> None:
+    scene, file = saved_backfill
+    scene.push({"triggers/back.yaml": _backfill(more=STAGGERED + "  order: descending\n")})
+    scene.run("apply", "--plan", file)
+    assert len(scene.posts) == 5
+
+
+def test_a_saved_plan_is_held_to_the_ceiling_of_the_branch(
+    saved_backfill: tuple[Scene, str],
+) -> None:
+    scene, file = saved_backfill
+    for limit, words in (
+        ("maxRunsPerApply", "5 runs, and the limit is 4"),
+        ("maxRuns", "too-many-runs"),
+    ):
+        scene.push({"reconciler.yaml": configuration(scene.url, limits={limit: 4})})
+        assert words in scene.run("apply", "--plan", file, exits=1).flat
+    assert scene.posts == []
+
+
+def test_a_saved_plan_cancels_only_what_it_holds(saved: tuple[Scene, str]) -> None:
+    scene, file = saved
+    scene.run("apply", "--env", "test", "--plan", file)
+    scene.push({"triggers/c.yaml": manifest("c", 3)})
+    scene.run("plan", "--env", "test", "--out", file)
+    scene.push({"triggers/a.yaml": manifest("a", 1, cancel=True)})
+    scene.run("apply", "--env", "test", "--plan", file)
+    assert "cancelled" not in scene.outcomes("a")
+    scene.run("plan", "--env", "test", "--out", file)
+    scene.run("apply", "--env", "test", "--plan", file)
+    assert "cancelled" in scene.outcomes("a")
+
+
 @pytest.mark.parametrize(
     "content",
     [
