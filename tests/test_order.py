@@ -1,8 +1,7 @@
 """How files are called, and in which order they are read, changes no plan and no message."""
 
 import re
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC
 from itertools import starmap
 
@@ -14,7 +13,7 @@ from reconciler.ledger import Ledger
 from reconciler.manifest import combine, read_file
 from reconciler.model import Declared, EpochMs, Source
 from reconciler.plan import Plan, make_plan
-from tests.building import NOW, a_claim, a_ledger, a_run, a_triggered, after
+from tests.building import NOW, a_claim, a_ledger, a_run, a_triggered, after, calls
 
 LATER = after(NOW, 3_600_000)
 PLACE = re.compile(r"t/\w+\.yaml:\d+:\d+")
@@ -92,22 +91,6 @@ def test_a_plan_never_depends_on_the_names_of_files(data: st.DataObject) -> None
         )
     ]
     assert without_places(plans[0]) == without_places(plans[1])
-
-
-def calls(work: Callable[[], object]) -> int:
-    """How many functions of Python the work calls: what it costs, on whatever machine."""
-    made = 0
-
-    def count(_: object, event: str, __: object) -> None:
-        nonlocal made
-        made += event == "call"
-
-    sys.setprofile(count)
-    try:
-        work()
-    finally:
-        sys.setprofile(None)
-    return made
 
 
 def a_link(number: int, length: int) -> tuple[str, str]:

@@ -2,9 +2,11 @@
 
 import pytest
 
+from reconciler.identity import Surroundings
 from reconciler.ledger import Event, Ledger
 from reconciler.model import Run
 from reconciler.rules import Findings, check
+from reconciler.rules.duplicates import duplicates_elsewhere
 from tests.building import (
     EIGHT,
     a_claim,
@@ -17,6 +19,7 @@ from tests.building import (
     after,
     an_absent,
     an_unknown,
+    calls,
     declared,
     runs_apart,
 )
@@ -246,3 +249,29 @@ def test_very_many_runs_of_one_digest_are_judged_all_the_same(runs: list[Run]) -
     assert len(findings(*runs).problems) >= 20_000
     renamed = [a_run(f"new-{run.name}", digest=run.digest) for run in runs]
     assert len(findings(*renamed, ledger=started(*runs)).duplicates) == len(runs)
+
+
+@pytest.mark.parametrize("recorded", [True, False], ids=["recorded", "declared"])
+def test_what_other_environments_hold_costs_nothing_unless_it_is_the_same(
+    *, recorded: bool
+) -> None:
+    """Or as many environments, each with as many runs, would cost their square."""
+
+    def cost(number: int) -> int:
+        others = [a_run(f"other-{one}", parameters=(("N", str(one)),)) for one in range(number)]
+        events = (
+            one
+            for run in others
+            for one in (a_claim(run, claim=run.name), a_triggered(run, claim=run.name))
+        )
+        around = Surroundings(declared={"other": others})
+        if recorded:
+            around = Surroundings(elsewhere={"state/other": a_ledger(*events)})
+            assert around.elsewhere["state/other"].started  # made once, whoever asks
+        empty = a_ledger()
+        found: list[object] = []
+        made = calls(lambda: found.extend(duplicates_elsewhere([a_run()], empty, around)))
+        assert found == []
+        return made
+
+    assert cost(1_000) < 2 * cost(10)

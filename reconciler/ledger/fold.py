@@ -9,13 +9,13 @@ from reconciler.errors import LedgerError
 from reconciler.ledger.events import Absent, Claim, ClaimedRun, Event, Rejected, Unknown
 from reconciler.ledger.outcomes import LOST, Outcome, kind_of, with_outcome
 from reconciler.ledger.records import STARTED, UNSETTLED, Phase, Record, ledger_instant
-from reconciler.model import ClaimId, EpochMs, RunId
+from reconciler.model import ClaimId, Digest, EpochMs, RunId
 
 
 class Ledger:
     """What all recorded events together say. A value: `extended` gives a new one."""
 
-    __slots__ = ("claims", "length", "records")
+    __slots__ = ("_started", "claims", "length", "records")
 
     def __init__(
         self, records: Mapping[RunId, Record], claims: Mapping[ClaimId, Claim], length: int
@@ -23,11 +23,23 @@ class Ledger:
         self.records = records
         self.claims = claims  # without their runs' order mattering: by nonce
         self.length = length  # how many events it was folded from
+        self._started: dict[Digest, RunId] | None = None
 
     @classmethod
     def of(cls, events: Iterable[Event]) -> Self:
         """Fold events, oldest first. Raises LedgerError where they contradict themselves."""
         return cls({}, {}, 0).extended(events)
+
+    @property
+    def started(self) -> Mapping[Digest, RunId]:
+        """By digest, the first run that may have been started; made once, when it is asked for."""
+        if self._started is None:
+            self._started = {
+                record.digest: run
+                for run, record in reversed(list(self.records.items()))
+                if record.may_have_started
+            }
+        return self._started
 
     def extended(self, events: Iterable[Event]) -> Self:
         """This ledger with more events after its own."""

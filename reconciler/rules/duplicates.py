@@ -36,13 +36,16 @@ def duplicates_elsewhere(
     runs: Sequence[Run], ledger: Ledger, surroundings: Surroundings
 ) -> Iterator[tuple[Run, Problem]]:
     """Every run that another ledger of the service records, or another environment declares."""
+    # Only what is asked about is taken of each, or many environments would cost their square.
+    wanted = {run.digest for run in runs}
     recorded: dict[Digest, tuple[str, str]] = {}
     for place, other in surroundings.elsewhere.items():
-        for record in other.records.values():
-            if record.may_have_started:
-                recorded.setdefault(record.digest, (run_name(record.run), f"recorded in {place}"))
+        for digest in wanted & other.started.keys():
+            name = run_name(other.started[digest])
+            recorded.setdefault(digest, (name, f"recorded in {place}"))
     for environment, others in surroundings.declared.items():
-        for run in sorted(others, key=lambda run: run.turn):
+        same = (run for run in others if run.digest in wanted)
+        for run in sorted(same, key=lambda run: run.turn):
             where = f"declared in environment {environment} ({run.place})"
             recorded.setdefault(run.digest, (run.name, where))
     for run in runs:

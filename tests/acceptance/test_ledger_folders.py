@@ -1,9 +1,12 @@
 """Where ledgers lie: moved, copied, linked, damaged, or named by two configurations."""
 
 import shutil
+from collections import Counter
+from collections.abc import Iterator, Mapping
 
 import pytest
 
+from reconciler.ledger import Event, read_events
 from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import Scene, configuration, manifest, runs
 from tests.acceptance.test_identity import COMMANDS, configured, refused
@@ -121,3 +124,29 @@ def test_a_retired_ledger_beside_a_ledger_branch_is_read_by_plan_as_well(applied
     branch = text.replace("version: 1\n", "version: 1\ngit: {ledgerBranch: ledger}\n")
     applied.push({"reconciler.yaml": branch})
     refused(applied, "a is the same run as a, which is recorded in state/test")
+
+
+@pytest.mark.parametrize("command", ["validate", "plan", "apply"])
+def test_each_ledger_is_read_once_however_many_environments_there_are(
+    open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    names = ("test", "b", "c")
+    files = {
+        f"triggers{'' if name == 'test' else f'-{name}'}/{name}.yaml": manifest(name, flow)
+        for flow, name in enumerate(names, start=1)
+    }
+    scene = open_scene(files, configured=lambda url: configuration(url, environments=names))
+    for name in names:
+        scene.run("apply", "--env", name)
+    git(scene.clone, "pull", "--quiet", "origin", "main")
+    read: Counter[str] = Counter()
+    events = read_events
+
+    def counted(content: Mapping[str, bytes], folder: str) -> Iterator[Event]:
+        read[folder] += 1
+        return events(content, folder)
+
+    monkeypatch.setattr("reconciler.books.read_events", counted)
+    scene.run(command, *(["--env", "test"] if command == "apply" else []))
+    assert read.keys() <= {f"state/{name}" for name in names}
+    assert set(read.values()) == {1}
