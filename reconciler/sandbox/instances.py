@@ -9,8 +9,16 @@ from datetime import tzinfo
 from reconciler.model import EpochMs, InstanceId
 from reconciler.sandbox.clock import ServiceClock
 from reconciler.sandbox.lanes import FlowInstance, Lane, Start
-from reconciler.sandbox.options import SandboxOptions, Status
+from reconciler.sandbox.options import Ids, SandboxOptions, Status
 from reconciler.times import in_zone
+
+_TO_MINUTE = "%Y%m%d%H%M00"
+_ID_TIMES: dict[Ids, str] = {
+    "unique": _TO_MINUTE,
+    "minute": _TO_MINUTE,
+    "hour": "%Y%m%d%H0000",
+    "day": "%Y%m%d000000",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,12 +143,15 @@ class Instances:
         """The flow and the trigger time's minute, as in all the reference's samples.
 
         What the service does when that is taken is not documented: here it gets a suffix, or is
-        shared.
+        shared. A service may also cut the time further, and leave the flow out.
         """
+        ids = self._options.ids
         stamp = in_zone(trigger_time, self._zone)
-        base = f"{flow_id}-{stamp:%Y%m%d%H%M}00"
+        base = f"{stamp:{_ID_TIMES[ids]}}"
+        if self._options.id_names_flow:
+            base = f"{flow_id}-{base}"
         self._taken[base] += 1
-        taken = 1 if self._options.ids == "minute" else self._taken[base]
+        taken = self._taken[base] if ids == "unique" else 1
         return InstanceId(base if taken == 1 else f"{base}-{taken}")
 
 

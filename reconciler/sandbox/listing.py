@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, assert_never
 
 from reconciler.model import EpochMs
 from reconciler.sandbox.answers import RefusalError, unusable
@@ -21,7 +21,7 @@ class Found:
     """One page of what a search found, and how many there are on all pages."""
 
     page: Sequence[FlowInstance]
-    count: int
+    count: int | str | None
 
 
 def find(
@@ -43,8 +43,8 @@ def find(
     ]
     for sorter in reversed(wanted.pagination.sorters):
         _sort(found, sorter, instances, now)
-    start = _page_index(wanted, options) * wanted.pagination.page_size
-    return Found(page=found[start : start + wanted.pagination.page_size], count=len(found))
+    page = _page(found, wanted, options)
+    return Found(page=page, count=_count(len(found), len(page), options))
 
 
 def describe_instance(instance: FlowInstance, phase: Phase, shown: Shown) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def describe_instance(instance: FlowInstance, phase: Phase, shown: Shown) -> dic
         "flowId": str(flow_id) if shown.options.flow_id_as_string else flow_id,
         "flowName": _flow_name(flow_id, shown.options),
         **shown.parameters(instance),
-        "status": phase.status.value,
+        "status": shown.status(phase.status),
         "statusDesc": phase.status.name,
         "triggerTime": shown.trigger_time(instance),
         "startTime": shown.moment(phase.started),
@@ -104,6 +104,33 @@ def _sort(found: list[FlowInstance], sorter: Sorter, instances: Instances, now: 
         return one.ready if started is None else started
 
     found.sort(key=key, reverse=sorter.order == "desc")
+
+
+def _page(
+    found: list[FlowInstance], wanted: SearchBody, options: SandboxOptions
+) -> list[FlowInstance]:
+    size, index = wanted.pagination.page_size, _page_index(wanted, options)
+    last = max(len(found) - 1, 0) // size
+    if index > last and options.past_end != "empty":
+        index = last if options.past_end == "last" else 0
+    return found[index * size : (index + 1) * size]
+
+
+def _count(total: int, shown: int, options: SandboxOptions) -> int | str | None:
+    """What a search says that there are, which need not be how many there are."""
+    match options.count_shown:
+        case "all":
+            return total
+        case "page":
+            return shown
+        case "none":
+            return None
+        case "more":
+            return total + 1
+        case "text":
+            return str(total)
+        case _:
+            assert_never(options.count_shown)
 
 
 def _page_index(wanted: SearchBody, options: SandboxOptions) -> int:

@@ -30,11 +30,17 @@ class Status(IntEnum):
 
 ENDINGS = (Status.SUCCESS, Status.FAIL, Status.INTERNAL_ERROR, Status.TIMEOUT, Status.SKIP)
 
-Ids = Literal["unique", "minute"]
+Ids = Literal["unique", "minute", "hour", "day"]
 Lists = Literal["all", "newest"]
 Sees = Literal["all", "own"]
-CreatedCut = Literal["second", "minute"]
-TriggerTimeShown = Literal["second", "minute", "roundedSecond", "roundedMinute"]
+CreatedCut = Literal["second", "minute", "hour", "day"]
+TriggerTimeShown = Literal["second", "minute", "hour", "day", "roundedSecond", "roundedMinute"]
+StampLayout = Literal[
+    "plain", "iso", "letterZ", "offset", "noSeconds", "date", "milliseconds", "millisecondsText"
+]
+CountShown = Literal["all", "page", "none", "more", "text"]
+PastEnd = Literal["empty", "last", "first"]
+StatusShown = Literal["number", "text", "word", "undocumented", "blank"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,13 +132,20 @@ class SandboxOptions:
     page_base: int = 1  # the number of a search's first page; samples have 0 and 1
     instance_type: int = 0  # which `type` a triggered instance gets; not documented
     flow_id_as_string: bool = False  # in a FlowInstance; samples have both
-    ids: Ids = "unique"  # minute: all of a flow and a minute share one
+    ids: Ids = "unique"  # otherwise: all of a flow and a minute, an hour or a day share one
+    id_names_flow: bool = True  # False: an id is a time alone, and flows share it as well
     lists: Lists = "all"  # newest: of those with one id
     sees: Sees = "all"  # own: a user knows only the instances that it started
     list_after_seconds: float = 0.0  # until searches show an instance; infinite: never
+    count_shown: CountShown = "all"  # by searches
+    past_end: PastEnd = "empty"  # the page that a search for a later one than the last one gets
     created_lag_seconds: float = 0.0  # by which creation stamps are behind; negative: ahead
     created_cut: CreatedCut = "second"
+    created_zone: str | None = None  # of creation stamps; None: the service's
     trigger_time_shown: TriggerTimeShown = "second"  # searches compare the true one all the same
+    trigger_time_zone: str | None = None  # of the trigger times that are shown; None: the service's
+    stamp_layout: StampLayout = "plain"  # of every stamp
+    status_shown: StatusShown = "number"
     parameters_shown: ParametersShown = field(default_factory=ParametersShown)
     clock_jumps: tuple[ClockJump, ...] = ()
     users: Mapping[str, frozenset[str]] | None = None  # by organisation; None: any user of any
@@ -141,7 +154,8 @@ class SandboxOptions:
 
     def __post_init__(self) -> None:
         try:
-            parse_zone(self.timezone)
+            for name in (self.timezone, self.created_zone, self.trigger_time_zone):
+                parse_zone(name or "GMT")
         except ValueError as error:
             raise ConfigurationError(f"the sandbox's zone: {error}") from None
 

@@ -4,20 +4,33 @@ import json
 import math
 import re
 from dataclasses import dataclass
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 from typing import Any, assert_never
 
 from reconciler.model import EpochMs
 from reconciler.sandbox.clock import ServiceClock
 from reconciler.sandbox.lanes import FlowInstance
-from reconciler.sandbox.options import FlowOptions, ParametersShown, SandboxOptions
-from reconciler.times import business_date, in_zone
+from reconciler.sandbox.options import (
+    FlowOptions,
+    ParametersShown,
+    SandboxOptions,
+    StampLayout,
+    Status,
+)
+from reconciler.times import business_date, in_zone, parse_zone
 
 _VARIABLE = re.compile(r"\$\{[^}]*\}")
 _JSON_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 _LONGEST_INTEGER = 1_000  # digits; Python reads 4300
-_HALF_SECOND_MS, _HALF_MINUTE_MS = 500, 30_000
-_TO_SECOND, _TO_MINUTE = "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:00"
+_HALVES_MS = {"roundedSecond": ("second", 500), "roundedMinute": ("minute", 30_000)}
+_LAYOUTS: dict[StampLayout, str] = {
+    "plain": "%Y-%m-%d %H:%M:%S",
+    "iso": "%Y-%m-%dT%H:%M:%S",
+    "letterZ": "%Y-%m-%dT%H:%M:%SZ",
+    "noSeconds": "%Y-%m-%dT%H:%M",
+    "date": "%Y-%m-%d",
+}
+_UNDOCUMENTED = 100  # added to a status, it is none of the reference's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,28 +41,38 @@ class Shown:
     zone: tzinfo
     clock: ServiceClock
 
-    def moment(self, instant: EpochMs | None) -> str | None:
+    def moment(self, instant: EpochMs | None) -> str | int | None:
         """When something happened, as the service's clock had it; cut to the second."""
-        return None if instant is None else self._stamp(self.clock.said(instant), _TO_SECOND)
+        return None if instant is None else self._stamp(self.clock.said(instant), "second", None)
 
-    def created(self, instance: FlowInstance) -> str:
+    def created(self, instance: FlowInstance) -> str | int:
         """The creation stamp, which comes from another clock."""
         lag = round(self.options.created_lag_seconds * 1000)
-        cut = _TO_SECOND if self.options.created_cut == "second" else _TO_MINUTE
-        return self._stamp(EpochMs(self.clock.said(instance.created) - lag), cut)
+        said = EpochMs(self.clock.said(instance.created) - lag)
+        return self._stamp(said, self.options.created_cut, self.options.created_zone)
 
-    def trigger_time(self, instance: FlowInstance) -> str:
+    def trigger_time(self, instance: FlowInstance) -> str | int:
         """The trigger time, cut or rounded."""
-        true, how = instance.trigger_time, self.options.trigger_time_shown
+        how = self.options.trigger_time_shown
+        unit, half = _HALVES_MS.get(how, (how, 0))
+        return self._stamp(
+            EpochMs(instance.trigger_time + half), unit, self.options.trigger_time_zone
+        )
+
+    def status(self, status: Status) -> int | str | None:
+        """The status: the reference's number, or what else a service may write."""
+        how = self.options.status_shown
         match how:
-            case "second":
-                return self._stamp(true, _TO_SECOND)
-            case "minute":
-                return self._stamp(true, _TO_MINUTE)
-            case "roundedSecond":
-                return self._stamp(EpochMs(true + _HALF_SECOND_MS), _TO_SECOND)
-            case "roundedMinute":
-                return self._stamp(EpochMs(true + _HALF_MINUTE_MS), _TO_MINUTE)
+            case "number":
+                return status.value
+            case "text":
+                return str(status.value)
+            case "word":
+                return status.name
+            case "undocumented":
+                return status.value + _UNDOCUMENTED
+            case "blank":
+                return None
             case _:
                 assert_never(how)
 
@@ -65,9 +88,25 @@ class Shown:
             content = dict(pairs)
         return {"parameters": json.dumps(content, ensure_ascii=False)}
 
-    def _stamp(self, instant: EpochMs, layout: str) -> str:
-        """As the service writes instants: in its zone, without saying so."""
-        return in_zone(instant, self.zone).strftime(layout)
+    def _stamp(self, instant: EpochMs, unit: str, zone: str | None) -> str | int:
+        """As the service writes instants: in its zone, as a rule, and without saying so."""
+        at = _cut(in_zone(instant, self.zone if zone is None else parse_zone(zone)), unit)
+        layout = self.options.stamp_layout
+        if layout == "offset":
+            return at.isoformat()
+        if layout in {"milliseconds", "millisecondsText"}:
+            since = round(at.timestamp() * 1000)
+            return since if layout == "milliseconds" else str(since)
+        return at.strftime(_LAYOUTS[layout])
+
+
+def _cut(at: datetime, unit: str) -> datetime:
+    return at.replace(
+        hour=0 if unit == "day" else at.hour,
+        minute=0 if unit in {"day", "hour"} else at.minute,
+        second=at.second if unit == "second" else 0,
+        microsecond=0,
+    )
 
 
 def shown_pairs(

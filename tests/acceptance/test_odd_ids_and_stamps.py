@@ -1,17 +1,11 @@
 """The real command meets services whose ids, stamps and answers are odd in ways of their own."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC
 from typing import Any
 
 import pytest
 
-from reconciler.model import EpochMs, InstanceId
-from reconciler.sandbox import Drop, Fault, FlowInstance, Reply, SandboxOptions
-from reconciler.sandbox.instances import Instances
-from reconciler.sandbox.shown import Shown
-from reconciler.times import in_zone
+from reconciler.sandbox import Drop, Fault, Reply, SandboxOptions
 from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import EIGHT_MS, Scene, configuration, manifest
 
@@ -36,63 +30,49 @@ def apply_again(scene: Scene, seconds: float) -> None:
 
 @pytest.mark.parametrize("lost", [0, 2])
 @pytest.mark.parametrize(
-    ("layout", "flows", "hours"),
-    [("{flow}-{time:%Y%m%d}000000", (1, 1), (0, 1)), ("{time:%Y%m%d%H%M}00", (1, 2), (0, 0))],
-    ids=["of a day", "without the flow"],
+    ("odd", "flows", "hours"),
+    [
+        ({"ids": "day"}, (1, 1), (0, 1)),
+        ({"ids": "day", "lists": "newest"}, (1, 1), (0, 1)),
+        ({"ids": "hour"}, (1, 1), (0, 0.5)),
+        ({"ids": "minute", "id_names_flow": False}, (1, 2), (0, 0)),
+    ],
+    ids=["of a day", "of a day, the newest", "of an hour", "without the flow"],
 )
 def test_an_id_that_runs_of_other_minutes_or_flows_share_has_none_started_twice(
     open_scene: OpenScene,
-    monkeypatch: pytest.MonkeyPatch,
-    layout: str,
+    odd: dict[str, Any],
     flows: tuple[int, ...],
-    hours: tuple[int, ...],
+    hours: tuple[float, ...],
     lost: int,
 ) -> None:
-    def make_id(self: Instances, flow: int, time: EpochMs) -> InstanceId:
-        return InstanceId(layout.format(flow=flow, time=in_zone(time, self._zone)))
-
-    monkeypatch.setattr(Instances, "_id", make_id)
     files = {
-        f"triggers/r{n}.yaml": manifest(f"r{n}", flow, triggerTime=EIGHT_MS + hour * HOUR_MS)
+        f"triggers/r{n}.yaml": manifest(f"r{n}", flow, triggerTime=EIGHT_MS + round(hour * HOUR_MS))
         for n, (flow, hour) in enumerate(zip(flows, hours, strict=True))
     }
-    scene = open_scene(files, *[LOST] * lost, configured=short, options=LASTING)
+    scene = open_scene(files, *[LOST] * lost, configured=short, options=replace(LASTING, **odd))
     apply_again(scene, seconds=150)
     assert len(scene.instances) == 2
 
 
-def in_utc(ahead: float) -> Callable[[Shown, FlowInstance], str]:
-    def created(_: Shown, one: FlowInstance) -> str:
-        stamp = EpochMs(one.created + round(ahead * 1000))
-        return f"{in_zone(stamp, UTC):%Y-%m-%d %H:%M:%S}"
-
-    return created
-
-
 @pytest.mark.parametrize("ahead", [100, 250])
-def test_stamps_in_utc_may_be_ahead_as_far_as_any(
-    open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch, ahead: float
-) -> None:
-    monkeypatch.setattr(Shown, "created", in_utc(ahead))
+def test_stamps_in_utc_may_be_ahead_as_far_as_any(open_scene: OpenScene, ahead: float) -> None:
     scene = open_scene(
-        {"triggers/a.yaml": manifest("a", 1)}, LOST, configured=short, options=LASTING
+        {"triggers/a.yaml": manifest("a", 1)},
+        LOST,
+        configured=short,
+        options=replace(LASTING, created_zone="UTC", created_lag_seconds=-ahead),
     )
     apply_again(scene, seconds=5)
     assert len(scene.instances) == 1
 
 
-def test_local_stamps_that_call_themselves_utc_do_not_look_old(
-    open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def created(self: Shown, one: FlowInstance) -> str:
-        return f"{in_zone(one.created, self.zone):%Y-%m-%dT%H:%M:%SZ}"
-
-    monkeypatch.setattr(Shown, "created", created)
+def test_local_stamps_that_call_themselves_utc_do_not_look_old(open_scene: OpenScene) -> None:
     scene = open_scene(
         {"triggers/a.yaml": manifest("a", 1)},
         LOST,
         configured=lambda url: short(url, timezone="GMT-5"),
-        options=replace(LASTING, timezone="GMT-5"),
+        options=replace(LASTING, timezone="GMT-5", stamp_layout="letterZ"),
     )
     apply_again(scene, seconds=150)
     assert len(scene.instances) == 1

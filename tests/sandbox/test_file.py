@@ -65,6 +65,13 @@ flows:
   5: {parameters: []}
   6: {defaults: {MODE: full, SITE: ""}}
 ids: minute
+idNamesFlow: false
+countShown: page
+pastEnd: last
+createdZone: UTC
+triggerTimeZone: GMT+1
+stampLayout: letterZ
+statusShown: word
 lists: newest
 sees: own
 listAfterSeconds: 20
@@ -114,6 +121,13 @@ strangers:
             6: FlowOptions(defaults={"MODE": "full", "SITE": ""}),
         },
         ids="minute",
+        id_names_flow=False,
+        count_shown="page",
+        past_end="last",
+        created_zone="UTC",
+        trigger_time_zone="GMT+1",
+        stamp_layout="letterZ",
+        status_shown="word",
         lists="newest",
         sees="own",
         list_after_seconds=20,
@@ -225,15 +239,18 @@ def test_a_file_that_says_nothing_changes_nothing(tmp_path: Path, text: str) -> 
         ("flows: {1: {forgetsAfter: -1}}", "flows.1.forgetsAfter: must be a number of seconds"),
         ("flows: {1: {tasks: x}}", "flows.1.tasks: must be a whole number, not 'x'"),
         ("flows: {1: {defaults: {K: 1}}}", "flows.1.defaults.K: must be text, not 1"),
-        ("ids: minutes", "ids: must be one of: unique, minute; not 'minutes'"),
+        ("ids: minutes", "ids: must be one of: unique, minute, hour, day; not 'minutes'"),
         ("lists: none", "lists: must be one of: all, newest; not 'none'"),
         ("sees: 1", "sees: must be one of: all, own; not 1"),
         ("listAfterSeconds: -1", "listAfterSeconds: must be a number of seconds, not -1; or write"),
         ("createdLagSeconds: x", "createdLagSeconds: must be a number of seconds, not 'x'"),
         ("createdLagSeconds: -.inf", "createdLagSeconds: must be fewer seconds than -inf"),
         ("createdLagSeconds: .nan", "createdLagSeconds: must be fewer seconds than nan"),
-        ("createdCut: hour", "createdCut: must be one of: second, minute; not 'hour'"),
-        ("triggerTimeShown: rounded", "triggerTimeShown: must be one of: second, minute, rounded"),
+        ("createdCut: week", "createdCut: must be one of: second, minute, hour, day; not 'week'"),
+        (
+            "triggerTimeShown: rounded",
+            "triggerTimeShown: must be one of: second, minute, hour, day, rounded",
+        ),
         ("parametersShown: merged", "parametersShown: must be a list, not 'merged'"),
         ("parametersShown: [cut]", "parametersShown[0]: must be one of: merged, filled, upperCase"),
         ("parametersShown: [map, {cut: x}]", "parametersShown[1].cut: must be a whole number"),

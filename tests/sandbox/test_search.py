@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from reconciler.sandbox import FlowOptions, SandboxOptions
+from reconciler.sandbox.options import CountShown, PastEnd
 from tests.sandbox.asking import NOW, served
 
 MINUTE = 60_000
@@ -104,3 +105,23 @@ def test_what_the_reference_does_not_call_mandatory_can_be_left_out() -> None:
 def test_a_search_with_a_wrong_type_gets_400(changes: dict[str, Any]) -> None:
     with served() as it:
         assert it.client.search(**changes).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("how", "count"), [("all", 3), ("page", 2), ("none", None), ("more", 4), ("text", "3")]
+)
+def test_the_count_of_a_search_may_be_of_something_else(how: CountShown, count: object) -> None:
+    with served(options=SandboxOptions(count_shown=how)) as it:
+        for _ in range(3):
+            it.client.triggered()
+        assert it.client.search(pagination=page(1, 2)).json()["data"]["count"] == count
+
+
+@pytest.mark.parametrize(("past_end", "shown"), [("empty", []), ("last", [2]), ("first", [0, 1])])
+def test_a_page_behind_the_last_may_be_another_one_again(
+    past_end: PastEnd, shown: list[int]
+) -> None:
+    with served(options=SandboxOptions(past_end=past_end)) as it:
+        names = [it.client.triggered() for _ in range(3)]
+        assert it.client.found(pagination=page(3, 2)) == [names[n] for n in shown]
+        assert it.client.found(pagination=page(2, 2)) == names[2:]

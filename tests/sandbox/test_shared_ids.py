@@ -2,7 +2,10 @@
 
 from typing import Any
 
+import pytest
+
 from reconciler.sandbox import FlowOptions, SandboxOptions, Status
+from reconciler.sandbox.options import Ids
 from tests.sandbox.asking import NOW, Served, served
 
 ID = "3377-20240302080000"
@@ -29,6 +32,24 @@ def test_instances_of_a_flow_and_a_minute_can_share_an_id_and_are_all_listed() -
         assert others == ("1-20240302080000", "3377-20240302080100")
         assert it.client.found() == [*names, *others]
         assert [one.number for one in it.sandbox.instances] == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("ids", "names_flow", "made"),
+    [
+        ("hour", True, ["1-20240302080000", "1-20240302080000", "2-20240302090000"]),
+        ("day", True, ["1-20240302000000", "1-20240302000000", "2-20240302000000"]),
+        ("day", False, ["20240302000000"] * 3),
+        ("unique", False, ["20240302080000", "20240302080100", "20240302090000"]),
+    ],
+)
+def test_an_id_can_be_that_of_an_hour_or_a_day_and_leave_the_flow_out(
+    ids: Ids, names_flow: bool, made: list[str]
+) -> None:
+    with served(options=SandboxOptions(ids=ids, id_names_flow=names_flow)) as it:
+        starts = [(1, 0), (1, 60_000), (2, 3_600_000)]
+        names = [it.client.triggered(flowId=flow, triggerTime=NOW + ms) for flow, ms in starts]
+        assert names == made
 
 
 def test_asked_for_by_an_id_that_is_shared_the_service_answers_the_newest() -> None:

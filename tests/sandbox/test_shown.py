@@ -6,7 +6,7 @@ from typing import Any, Literal
 import pytest
 
 from reconciler.sandbox import NEVER, FlowOptions, ParametersShown, SandboxOptions
-from reconciler.sandbox.options import CreatedCut, TriggerTimeShown
+from reconciler.sandbox.options import CreatedCut, StampLayout, StatusShown, TriggerTimeShown
 from tests.sandbox.asking import NOW, served
 
 SENT = (("SITE", "Cn-12"), ("DAY", "${cal_dt}"), ("N", "12"))
@@ -33,6 +33,8 @@ def shown(how: ParametersShown, sent: tuple[tuple[str, str], ...] = SENT, **flow
         (90, "minute", "2024-03-02 07:58:00"),
         (-59.4, "minute", "2024-03-02 08:00:00"),
         (-59.5, "minute", "2024-03-02 08:01:00"),
+        (-3599, "hour", "2024-03-02 08:00:00"),
+        (0.0, "day", "2024-03-02 00:00:00"),
     ],
 )
 def test_creation_stamps_can_come_from_another_clock_and_be_cut(
@@ -50,6 +52,8 @@ def test_creation_stamps_can_come_from_another_clock_and_be_cut(
     [
         ("second", 999, "2024-03-02 08:00:29"),
         ("minute", 999, "2024-03-02 08:00:00"),
+        ("hour", 999, "2024-03-02 08:00:00"),
+        ("day", 999, "2024-03-02 00:00:00"),
         ("roundedSecond", 499, "2024-03-02 08:00:29"),
         ("roundedSecond", 500, "2024-03-02 08:00:30"),
         ("roundedMinute", 999, "2024-03-02 08:00:00"),
@@ -68,6 +72,37 @@ def test_trigger_times_can_be_listed_cut_or_rounded_and_are_found_by_the_true_on
         assert (
             it.client.found(toTriggerTime=time) == it.client.found(fromTriggerTime=time + 1) == []
         )
+
+
+@pytest.mark.parametrize(
+    ("layout", "created", "trigger_time"),
+    [
+        ("plain", "2024-03-02 00:00:00", "2024-03-02 01:00:29"),
+        ("iso", "2024-03-02T00:00:00", "2024-03-02T01:00:29"),
+        ("letterZ", "2024-03-02T00:00:00Z", "2024-03-02T01:00:29Z"),
+        ("offset", "2024-03-02T00:00:00+00:00", "2024-03-02T01:00:29+01:00"),
+        ("noSeconds", "2024-03-02T00:00", "2024-03-02T01:00"),
+        ("date", "2024-03-02", "2024-03-02"),
+        ("milliseconds", NOW - 500, NOW - 500 + 29_000),
+        ("millisecondsText", str(NOW - 500), str(NOW - 500 + 29_000)),
+    ],
+)
+def test_stamps_can_be_of_other_zones_and_written_otherwise(
+    layout: StampLayout, created: str | int, trigger_time: str | int
+) -> None:
+    options = SandboxOptions(created_zone="UTC", trigger_time_zone="GMT+1", stamp_layout=layout)
+    with served(options=options) as it:
+        found = it.client.instance(it.client.triggered(triggerTime=NOW + 29_000))
+        assert (found["timestamp"], found["triggerTime"]) == (created, trigger_time)
+
+
+@pytest.mark.parametrize(
+    ("how", "status"),
+    [("number", 2), ("text", "2"), ("word", "RUNNING"), ("undocumented", 102), ("blank", None)],
+)
+def test_a_status_can_be_shown_otherwise(how: StatusShown, status: object) -> None:
+    with served(options=SandboxOptions(status_shown=how)) as it:
+        assert it.client.instance(it.client.triggered())["status"] == status
 
 
 def test_the_flows_defaults_can_be_merged_into_the_parameters() -> None:
