@@ -5,12 +5,13 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 from reconciler.apply.branch import Branch
+from reconciler.apply.evidence import is_disowned
 from reconciler.apply.known import MINUTE_MS
 from reconciler.apply.lease import ServiceClock
 from reconciler.apply.looking import elsewhere
 from reconciler.apply.messages import TRAILER
-from reconciler.apply.ports import Clock, Gateway, Landed, Raced, Snapshot, Store
-from reconciler.apply.suspect import search_window
+from reconciler.apply.ports import Clock, Gateway, Instance, Landed, Raced, Snapshot, Store
+from reconciler.apply.suspect import is_of_another_minute, search_window
 from reconciler.configuration import Environment
 from reconciler.errors import GitError, RefusedError
 from reconciler.ledger import Event, Ledger, Record, RunState, events
@@ -57,8 +58,8 @@ async def resolve(
                 )
             _check_service(snapshot, record)
             if decision.triggered is not None:
-                _check_free(snapshot.ledger, record, decision.triggered)
-                await _check_instance(gateway, record, decision.triggered)
+                found = await _check_instance(gateway, record, decision)
+                _check_free(snapshot.ledger, record, found)
             elif not decision.sure:
                 _check_due(record, service.earliest())
             event = events.Resolved(
@@ -128,18 +129,25 @@ def _check_service(snapshot: Snapshot, record: Record) -> None:
         raise RefusedError(f"{record.run} cannot be settled: {reason}")
 
 
-def _check_free(ledger: Ledger, record: Record, instance: InstanceId) -> None:
-    """Refuse an instance of another run, unless the service may give both runs one id."""
+def _check_free(ledger: Ledger, record: Record, found: Instance) -> None:
+    """Refuse an instance of another run, unless the service gives both runs one id.
+
+    It may in one minute. Elsewhere, as where an id is a whole day's, the instance itself must show
+    a flow or a trigger time that cannot be the other run's.
+    """
     for other in ledger.records.values():
-        if instance in other.instances and _minute(other) != _minute(record):
-            raise RefusedError(f"instance {instance} is recorded as that of {other.run}")
+        same = _minute(other) == _minute(record)
+        if found.id in other.instances and not same and not is_disowned(other, found):
+            raise RefusedError(f"instance {found.id} is recorded as that of {other.run}")
 
 
 def _minute(record: Record) -> tuple[int | None, int]:
     return record.flow_id, record.trigger_time // MINUTE_MS
 
 
-async def _check_instance(gateway: Gateway, record: Record, instance: InstanceId) -> None:
+async def _check_instance(gateway: Gateway, record: Record, decision: Decision) -> Instance:
+    """The instance that a person names. Raises RefusedError where it is not the run's."""
+    instance = InstanceId(decision.triggered or "")
     found = await gateway.instance(instance)
     if found is None:
         raise RefusedError(f"the service knows no instance {instance}")
@@ -147,12 +155,23 @@ async def _check_instance(gateway: Gateway, record: Record, instance: InstanceId
         raise RefusedError(
             f"instance {instance} is of flow {found.flow_id}, and {record.run} of {record.flow_id}"
         )
-    start, end = search_window(record.trigger_time)
-    if found.trigger_time is not None and not start <= found.trigger_time < end:
+    outside = is_of_another_minute(record.trigger_time, found)
+    if outside or not (decision.sure or _shows_minute(record, found)):
+        times = found.trigger_time, record.trigger_time
+        shown, own = (format_instant(time) for time in times if time is not None)
         raise RefusedError(
-            f"instance {instance} has the trigger time {format_instant(found.trigger_time)}, and "
-            f"{record.run} has {format_instant(record.trigger_time)}"
+            f"instance {instance} has the trigger time {shown}, and {record.run} has {own}",
+            hint=None if outside else "Say --yes if the service cuts the times that it shows.",
         )
+    return found
+
+
+def _shows_minute(record: Record, found: Instance) -> bool:
+    """Whether it shows the run's minute, in some zone, and not merely an hour or a day around."""
+    if found.trigger_time is None:
+        return True
+    start, end = search_window(record.trigger_time)
+    return any(start <= one < end for one in (found.trigger_time, *found.trigger_times))
 
 
 def _message(snapshot: Snapshot, record: Record, decision: Decision) -> str:

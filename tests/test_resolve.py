@@ -194,7 +194,36 @@ def test_an_instance_of_another_minutes_run_is_not_free_and_one_of_the_same_minu
         if free:
             assert resolved(ledger).instances == ("3377-1",)
         else:
-            assert refusal(ledger) == "instance 3377-1 is recorded as that of other"
+            hidden = replace(MINE, trigger_time=None)
+            said = refusal(ledger, shown=hidden)
+            assert said == "instance 3377-1 is recorded as that of other"
+
+
+@pytest.mark.parametrize("flow", [3377, 12])
+def test_an_id_that_is_a_whole_days_is_the_runs_where_the_instance_shows_it(flow: int) -> None:
+    hour = a_run("other", trigger_time=after(EIGHT, 60 * MINUTE), flow_id=flow, parameters=())
+    ledger = a_ledger(a_claim(hour, claim="c0"), a_triggered(hour, claim="c0"), *in_doubt())
+    assert resolved(ledger).instances == ("3377-1",)
+    hidden = replace(MINE, trigger_time=None)
+    if flow == RUN.flow_id:
+        assert refusal(ledger, shown=hidden) == "instance 3377-1 is recorded as that of other"
+    both = replace(MINE, trigger_time=after(EIGHT, 0), trigger_unit=2 * 60 * MINUTE)
+    if flow == RUN.flow_id:
+        assert "is recorded as that of other" in refusal(ledger, shown=both)
+
+
+def test_an_instance_that_shows_an_hour_only_is_believed_if_the_person_is_sure() -> None:
+    half_past = a_run(trigger_time=after(EIGHT, 30 * MINUTE))
+    cut = replace(MINE, trigger_time=EIGHT, trigger_unit=60 * MINUTE)
+    ledger = a_ledger(*in_doubt(half_past))
+    assert "has the trigger time" in refusal(ledger, run=half_past, shown=cut)
+    assert resolved(ledger, run=half_past, shown=cut, sure=True).instances == ("3377-1",)
+
+
+def test_a_trigger_time_in_utc_shows_the_minute_as_well() -> None:
+    read = (after(EIGHT, -8 * 60 * MINUTE), EIGHT)
+    shown = replace(MINE, trigger_time=read[0], trigger_times=read)
+    assert resolved(a_ledger(*in_doubt()), shown=shown).instances == ("3377-1",)
 
 
 # Too early

@@ -31,6 +31,7 @@ from reconciler.apply.suspect import (
     is_older,
     search_window,
     stood_before,
+    trigger_spans,
 )
 from reconciler.ledger import Record
 from reconciler.ledger.records import Start
@@ -96,7 +97,7 @@ def standing(suspect: Suspect, one: Instance, known: Known) -> Standing:
         (record, start)
         for record, start in known.owners(one.id)
         if (record.run, start.claim) != (suspect.run, suspect.claim)
-        and not _is_disowned(record, one)
+        and not is_disowned(record, one)
     ]
     if not any(_fits(owner, one, suspect.slack, known) for owner in owners):
         return Standing.POSSIBLE
@@ -116,6 +117,8 @@ def _is_plainly_anothers(suspect: Suspect, one: Instance, record: Record) -> boo
     minutes = record.trigger_time // MINUTE_MS, suspect.trigger_time // MINUTE_MS
     if one.trigger_time is None or minutes[0] == minutes[1]:
         return False
+    if any(start <= suspect.trigger_time < end for start, end in trigger_spans(one)):
+        return False  # cut to the hour, say, both would show it
     return one.trigger_time // MINUTE_MS == record.trigger_time // MINUTE_MS
 
 
@@ -124,7 +127,7 @@ def may_be_its(suspect: Suspect, one: Instance, known: Known) -> bool:
     return standing(suspect, one, known) is not Standing.NOT_OURS
 
 
-def _is_disowned(record: Record, one: Instance) -> bool:
+def is_disowned(record: Record, one: Instance) -> bool:
     """Whether it is not the record's, though it has its id: flows, or a whole day, may share it."""
     other_flow = None not in {record.flow_id, one.flow_id} and record.flow_id != one.flow_id
     return other_flow or is_of_another_minute(record.trigger_time, one)

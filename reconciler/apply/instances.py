@@ -15,6 +15,7 @@ from reconciler.apply.suspect import (
     Standing,
     Suspect,
     contradicts,
+    is_of_another_minute,
     is_older,
     may_have_stood_before,
     stood_before,
@@ -56,8 +57,9 @@ def tell(
     if contested:
         return _untold(mine, "its id is also that of another run, and the two cannot be told apart")
     if not mine:
-        reason = "what is listed under its id was not created when the run was started"
-        return _untold(listed, reason)
+        foreign = all(is_of_another_minute(suspect.trigger_time, one) for one in listed)
+        what = "has another trigger time" if foreign else "was not created when the run was started"
+        return _untold(listed, f"what is listed under its id {what}")
     # That all have ended alike does not help: the run's own may be the one that is not listed yet.
     fitting = [one for one in mine if not contradicts(suspect, one)]
     if len(fitting) != 1:
@@ -102,7 +104,10 @@ def _possible(
         if by_nonce is Standing.NOT_OURS:
             continue
         elsewhen = (
-            is_older(suspect, one) or stood_before(suspect, one) or _is_newer(start, one, LEAD_MS)
+            is_of_another_minute(suspect.trigger_time, one)
+            or is_older(suspect, one)
+            or stood_before(suspect, one)
+            or _is_newer(start, one, LEAD_MS)
         )
         if by_nonce is not None or named_by_a_person or not elsewhen:
             found.append(one)

@@ -6,7 +6,7 @@ that an instance is gone only after it was missing several times, by its id and 
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -14,7 +14,7 @@ from reconciler.apply.evidence import may_be_its
 from reconciler.apply.instances import Told, tell
 from reconciler.apply.looking import Look, start_of
 from reconciler.apply.ports import Instance, Sought
-from reconciler.apply.suspect import search_window
+from reconciler.apply.suspect import is_of_another_minute, search_window
 from reconciler.errors import GatewayError
 from reconciler.ledger import Ledger, Record, RunState, events
 from reconciler.ledger.statuses import FINAL, NOT_FOUND, status_name
@@ -134,7 +134,7 @@ class _Observing:
             shared = len(self._look.known.owners(id_)) > 1
             if not listed and not shared:
                 self._missing.append(record)
-            elif shared or (id_ not in looked_up.whole and _may_have_ended(listed)):
+            elif shared or (id_ not in looked_up.whole and _may_mislead(record, listed)):
                 self._got[record.run] = listed
                 closer.append(record)
             else:
@@ -256,9 +256,13 @@ def _rotated(items: Sequence[_Item], turn: int) -> list[_Item]:
     return [*items[first:], *items[:first]]
 
 
-def _may_have_ended(listed: Iterable[Instance]) -> bool:
-    """Whether anything that is listed has ended: who else has the id, only a whole search shows."""
-    return any(one.status is not None and status_name(one.status) in FINAL for one in listed)
+def _may_mislead(record: Record, listed: Sequence[Instance]) -> bool:
+    """Whether anything that is listed has ended, or nothing shows the run's time.
+
+    Who else has the id, only a whole search shows.
+    """
+    ended = any(one.status is not None and status_name(one.status) in FINAL for one in listed)
+    return ended or all(is_of_another_minute(record.trigger_time, one) for one in listed)
 
 
 def _is_news(record: Record, status: int | str) -> bool:

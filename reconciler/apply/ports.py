@@ -76,6 +76,8 @@ class Instance:
     carried: str = (
         ""  # its parameters as the service wrote them, readable or not: a nonce in it tells
     )
+    trigger_times: tuple[EpochMs, ...] = ()  # `trigger_time` and what else its stamp can mean
+    trigger_unit: int = 1  # milliseconds to which it may have been cut or rounded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

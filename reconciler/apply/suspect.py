@@ -56,9 +56,29 @@ def search_window(trigger_time: EpochMs) -> tuple[EpochMs, EpochMs]:
 
 
 def is_of_another_minute(trigger_time: EpochMs, one: Instance) -> bool:
-    """Whether its trigger time is one that no rounding makes of that one."""
-    start, end = search_window(trigger_time)
-    return one.trigger_time is not None and not start <= one.trigger_time < end
+    """Whether its trigger time is one that no cutting or rounding makes of that one.
+
+    It may be cut or rounded to the minute; or to the hour or the day, where it ends in noughts.
+    """
+    from_time, to_time = search_window(trigger_time)
+    return one.trigger_time is not None and not any(
+        from_time <= start < to_time or start <= trigger_time < end
+        for start, end in trigger_spans(one)
+    )
+
+
+def trigger_spans(one: Instance) -> tuple[tuple[EpochMs, EpochMs], ...]:
+    """What its trigger time may stand for, from inclusive, to exclusive; nothing if unreadable.
+
+    In every zone that it may be of; and if it is a whole hour or day, cut or rounded to that. How
+    it may be cut to less is for `search_window` to say.
+    """
+    if one.trigger_time is None:
+        return ()
+    times, unit = one.trigger_times or (one.trigger_time,), one.trigger_unit
+    if unit <= MINUTE_MS:
+        return tuple((time, time) for time in times)
+    return tuple((EpochMs(time - unit // 2), EpochMs(time + unit)) for time in times)
 
 
 def is_older(suspect: Suspect, one: Instance) -> bool:

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, time, tzinfo
 from typing import Any
 
 from reconciler.apply.ports import Instance
@@ -16,16 +16,20 @@ from reconciler.gateway.reply import (
     read_verbatim_json,
 )
 from reconciler.model import EpochMs, InstanceId, Parameters
-from reconciler.times import parse_instant
+from reconciler.times import in_zone, parse_instant
 
 NAMELESS = InstanceId("")  # stands for an id that cannot be read
 
 _STAMP = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d(?::\d\d)?)(?:\.\d+)?(Z?)", re.ASCII)
 _SECOND_MS = 1_000
 _MINUTE_MS = 60_000
+_HOUR_MS = 3_600_000
+_DAY_MS = 25 * _HOUR_MS  # the longest one, when clocks are set back
 _EARLIEST = 100_000_000_000  # 1973; as seconds it would be the year 5138
 _QUARTER_HOUR_MS = 900_000  # all zones differ by multiples of it
 _WIDEST_OFFSET_MS = 14 * 3_600_000
+
+Span = tuple[EpochMs, EpochMs]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +45,12 @@ class Window:
 
     def nearly_holds(self, instant: EpochMs) -> bool:
         """Whether an instant that was cut or rounded, to the minute at most, may belong here."""
-        return self.from_time - _MINUTE_MS <= instant <= self.to_time + _MINUTE_MS
+        return self.touches((instant, instant))
+
+    def touches(self, span: Span) -> bool:
+        """Whether an instant of the span, cut or rounded to the minute at most, may belong here."""
+        first, last = span
+        return self.from_time - _MINUTE_MS <= last and first <= self.to_time + _MINUTE_MS
 
     def holds_shifted(self, instant: EpochMs) -> bool:
         """Whether the instant would nearly belong here, had it been read in another zone.
@@ -79,15 +88,18 @@ def read_entry(
     """An entry of a list, as far as it is readable; `NAMELESS` where its id is not."""
     fields: Mapping[str, Any] = entry if isinstance(entry, dict) else {"parameters": entry}
     created = readings(fields.get("timestamp"), zone)
+    triggered = _meant(readings(fields.get("triggerTime"), zone), window)
     return Instance(
         id=InstanceId(read_name(fields.get("instanceId")) or NAMELESS),
         flow_id=read_integer(fields.get("flowId")),
-        trigger_time=_trigger_time(readings(fields.get("triggerTime"), zone), window),
+        trigger_time=triggered[0] if triggered else None,
         created=created[0] if created else None,
-        created_latest=_latest(created, now),
+        created_latest=_latest(created, now, _unit(fields.get("timestamp"), zone)),
         parameters=read_parameters(fields.get("parameters")),
         status=read_integer(fields.get("status")),
         carried=_carried(fields.get("parameters")),
+        trigger_times=triggered,
+        trigger_unit=_unit(fields.get("triggerTime"), zone),
     )
 
 
@@ -154,22 +166,39 @@ def _pair(value: object) -> tuple[str, str] | None:
     return (name, content) if isinstance(name, str) and isinstance(content, str) else None
 
 
-def _trigger_time(possible: tuple[EpochMs, ...], window: Window | None) -> EpochMs | None:
-    """The reading that the service must have meant if it kept to the window, or the likeliest."""
+def _meant(possible: tuple[EpochMs, ...], window: Window | None) -> tuple[EpochMs, ...]:
+    """The readings that the service may have meant if it kept to the window, or all."""
     fitting = (window.holds, window.nearly_holds) if window is not None else ()
     for fits in fitting:
         possible = tuple(filter(fits, possible)) or possible
-    return possible[0] if possible else None
+    return possible
 
 
-def _latest(possible: tuple[EpochMs, ...], now: EpochMs | None) -> EpochMs | None:
-    """The latest reading that does not lie in the future.
+def _unit(stamp: object, zone: tzinfo) -> int:
+    """To how many milliseconds the stamp may have been cut, by the noughts at its end."""
+    match = _STAMP.fullmatch(stamp.strip()) if isinstance(stamp, str) else None
+    if match is not None:
+        clocks = [time.fromisoformat(match[2])]
+    else:  # an instant, which was cut by who knows whose clocks
+        instants = readings(stamp, zone)
+        clocks = [in_zone(one, where).time() for one in instants for where in (zone, UTC)]
+    return max((_cut_to(one) for one in clocks), default=1)
+
+
+def _cut_to(clock: time) -> int:
+    if clock.second or clock.microsecond:
+        return 1
+    if clock.minute:
+        return _MINUTE_MS
+    return _HOUR_MS if clock.hour else _DAY_MS
+
+
+def _latest(possible: tuple[EpochMs, ...], now: EpochMs | None, unit: int) -> EpochMs | None:
+    """The latest reading that does not lie in the future, or what may have been cut to it.
 
     The latest, because an instance is ruled out as a run's for having been created before it was
     claimed: reading a stamp as too early would have the run started twice.
     """
     past = [one for one in possible if now is None or one <= now]
     latest = max(past or possible, default=None)
-    if latest is None or latest % _MINUTE_MS:
-        return latest
-    return EpochMs(latest + _MINUTE_MS - 1)  # perhaps the stamp was cut to the minute
+    return None if latest is None else EpochMs(latest + unit - 1)

@@ -7,6 +7,7 @@ from math import ceil
 from typing import Any
 
 from reconciler.apply.ports import Instance
+from reconciler.apply.suspect import trigger_spans
 from reconciler.errors import GatewayError, QuestionRefusedError
 from reconciler.gateway.instances import NAMELESS, Window
 from reconciler.gateway.operations import PAGE_SIZE
@@ -120,7 +121,7 @@ def of_flow(found: tuple[Instance, ...], flow_id: int, window: Window) -> tuple[
                 f"flow {flow_id}: the search was not whole",
                 hint="try again later",
             )
-        if one.trigger_time is None or window.nearly_holds(one.trigger_time):
+        if one.trigger_time is None or any(map(window.touches, trigger_spans(one))):
             kept.append(one)
         elif window.holds_shifted(one.trigger_time):
             raise GatewayError(

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from reconciler.sandbox import Drop, Fault, Reply, SandboxOptions
+from reconciler.model import EpochMs
+from reconciler.sandbox import Drop, Fault, Reply, SandboxOptions, Status, Stranger
 from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import EIGHT_MS, Scene, configuration, manifest
 
@@ -53,6 +54,75 @@ def test_an_id_that_runs_of_other_minutes_or_flows_share_has_none_started_twice(
     scene = open_scene(files, *[LOST] * lost, configured=short, options=replace(LASTING, **odd))
     apply_again(scene, seconds=150)
     assert len(scene.instances) == 2
+
+
+@pytest.mark.parametrize("correlation", [None, "RUN"])
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"trigger_time_shown": "hour"},
+        {"trigger_time_shown": "hour", "stamp_layout": "noSeconds", "trigger_time_zone": "UTC"},
+        {"trigger_time_shown": "day"},
+        {"trigger_time_shown": "day", "stamp_layout": "milliseconds"},
+        {"stamp_layout": "date"},
+        {"created_cut": "hour"},
+        {"created_cut": "day", "created_zone": "UTC"},
+    ],
+    ids=repr,
+)
+def test_stamps_that_are_cut_to_the_hour_or_the_day_rule_nothing_out(
+    open_scene: OpenScene, odd: dict[str, Any], correlation: str | None
+) -> None:
+    extra = {} if correlation is None else {"correlationParameter": correlation}
+    half_past = EIGHT_MS + HOUR_MS // 2
+    scene = open_scene(
+        {"triggers/a.yaml": manifest("a", 1, triggerTime=half_past)},
+        LOST,
+        configured=lambda url: short(url, **extra),
+        options=replace(LASTING, **odd),
+    )
+    apply_again(scene, seconds=150)
+    assert len(scene.instances) == 1
+    assert scene.states() == {"a": "triggered" if correlation else scene.states()["a"]}
+
+
+def test_of_an_id_that_is_a_whole_days_the_newest_is_not_taken_for_an_older_one(
+    open_scene: OpenScene,
+) -> None:
+    scene = open_scene(
+        {"triggers/a.yaml": manifest("a", 1)},
+        configured=short,
+        options=replace(LASTING, ids="day", lists="newest"),
+    )
+    scene.run("apply")
+    hers = Stranger(flow_id=1, trigger_time=EpochMs(EIGHT_MS + HOUR_MS), ends=Status.FAIL)
+    scene.sandbox.add_stranger(replace(hers, run_seconds=0.0))
+    scene.clock.forward(20)
+    said = scene.run("apply")
+    assert "what is listed under its id has another trigger time" in said.flat
+    assert scene.states() == {"a": "triggered"}
+
+
+def test_an_id_that_is_a_whole_days_is_resolved_by_the_trigger_time_that_is_shown(
+    open_scene: OpenScene,
+) -> None:
+    files = {
+        "triggers/a.yaml": manifest("a", 1),
+        "triggers/b.yaml": manifest("b", 1, triggerTime=EIGHT_MS + HOUR_MS),
+    }
+    searches = Fault(on="search", times="always", ending=Drop())
+    scene = open_scene(
+        files,
+        replace(LOST, after=1),
+        searches,
+        configured=short,
+        options=replace(LASTING, ids="day"),
+    )
+    scene.run("apply", exits=4)
+    shared = "1-20240302000000"
+    assert scene.states() == {"a": "triggered", "b": "in-doubt"}
+    scene.run("resolve", "b", "--triggered", shared)
+    assert scene.states() == {"a": "triggered", "b": "triggered"}
 
 
 @pytest.mark.parametrize("ahead", [100, 250])

@@ -361,6 +361,20 @@ def test_the_trigger_time_may_be_cut(shown: EpochMs) -> None:
     assert isinstance(judged(replace(MINE, trigger_time=shown)), Found)
 
 
+@pytest.mark.parametrize(("unit", "cut"), [(60 * MINUTE, 30), (25 * 60 * MINUTE, 8 * 60 + 30)])
+def test_a_trigger_time_that_may_be_cut_to_the_hour_or_the_day_rules_nothing_out(
+    unit: int, cut: int
+) -> None:
+    half_past = replace(SUSPECT, trigger_time=after(EIGHT, 30 * MINUTE))
+    shown = replace(MINE, trigger_time=after(half_past.trigger_time, -cut * MINUTE))
+    assert stands(shown, suspect=half_past) is Standing.NOT_OURS
+    assert stands(replace(shown, trigger_unit=unit), suspect=half_past) is Standing.POSSIBLE
+    # Nor is it another's that would show the same.
+    other = a_run("other", trigger_time=shown.trigger_time or EIGHT, parameters=())
+    its = known_of(*started(other))
+    assert stands(replace(shown, trigger_unit=unit), its, half_past) is Standing.ANOTHERS
+
+
 def test_the_trigger_time_may_be_rounded_over_the_minute() -> None:
     suspect = replace(SUSPECT, trigger_time=after(EIGHT, 59_700))
     one = replace(MINE, trigger_time=after(EIGHT, MINUTE))

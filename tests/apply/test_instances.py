@@ -88,6 +88,44 @@ def test_the_one_row_counts_however_the_service_shows_it(odd: dict[str, Any]) ->
     assert told(ALONE, row(**odd)).status == RUNNING
 
 
+HOUR = 60 * MINUTE
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        {"trigger_time": after(RUN.trigger_time, HOUR)},
+        {"trigger_time": after(RUN.trigger_time, HOUR), "trigger_unit": HOUR},
+        {"trigger_time": after(RUN.trigger_time, -61 * MINUTE)},
+    ],
+    ids=["of another hour", "cut to another hour", "of another minute"],
+)
+@pytest.mark.parametrize("status", [RUNNING, FAIL])
+def test_a_row_of_another_trigger_time_tells_nothing(shown: dict[str, Any], status: int) -> None:
+    """As where an id is a whole day's, and only the newest of an id is listed."""
+    found = told(ALONE, row(0, status, **shown))
+    assert found == Told(
+        reason="what is listed under its id has another trigger time: 3377-1",
+        for_good=status == FAIL,
+    )
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        {"trigger_time": after(RUN.trigger_time, -HOUR // 2), "trigger_unit": HOUR},
+        {"trigger_time": after(RUN.trigger_time, -8 * HOUR), "trigger_unit": 24 * HOUR},
+        {
+            "trigger_time": after(RUN.trigger_time, -8 * HOUR),
+            "trigger_times": (after(RUN.trigger_time, -8 * HOUR), RUN.trigger_time),
+        },
+    ],
+    ids=["cut to the hour", "cut to the day", "in UTC"],
+)
+def test_a_row_whose_trigger_time_may_be_the_runs_counts(shown: dict[str, Any]) -> None:
+    assert told(ALONE, row(**shown)).status == RUNNING
+
+
 @pytest.mark.parametrize("at", [-5 * MINUTE - 1, 6 * SECOND + 501], ids=["older", "newer"])
 @pytest.mark.parametrize("status", [RUNNING, FAIL])
 def test_a_row_that_was_not_created_when_the_run_was_started_tells_nothing(

@@ -46,6 +46,8 @@ def test_the_references_own_sample_is_read_with_both_of_its_zones() -> None:
         parameters=(),
         status=0,
         carried="[]",
+        trigger_times=(at("2019-07-26T12:39:00Z"), at("2019-07-26T20:39:00Z")),
+        trigger_unit=60_000,
     )
 
 
@@ -235,10 +237,43 @@ def test_a_stamp_that_only_another_zone_explains_is_an_error_and_not_an_absence(
     assert caught.value.hint == "check gateway.timezone"
 
 
+@pytest.mark.parametrize(
+    "stamp",
+    [
+        *("2024-03-02T08:00", "2024-03-02 00:00:00", "2024-03-02 09:00:00", "2024-03-02"),
+        *(1_709_337_600_000, "2024-03-02T08:00:00+08:00", "2024-03-03 00:00:00"),
+    ],
+)
+def test_what_cutting_or_rounding_to_the_hour_or_the_day_shows_is_kept(stamp: Any) -> None:
+    window = Window(from_time=at("2024-03-02T00:37:00Z"), to_time=at("2024-03-02T00:38:00Z"))
+    if stamp == "2024-03-03 00:00:00":
+        window = Window(from_time=at("2024-03-02T05:37:00Z"), to_time=at("2024-03-02T05:38:00Z"))
+    assert kept(stamp, window=window)
+    assert not kept("2024-03-02T07:59", window=window)
+
+
+@pytest.mark.parametrize(
+    ("stamp", "unit"),
+    [
+        ("2024-03-02 08:01:30", 1),
+        ("2024-03-02 08:01:00", 60_000),
+        ("2024-03-02T08:01", 60_000),
+        ("2024-03-02 08:00:00", 3_600_000),
+        ("2024-03-02 00:00:00", 25 * 3_600_000),
+    ],
+)
+def test_a_creation_that_ends_in_noughts_may_be_as_late_as_what_was_cut_to_it(
+    stamp: str, unit: int
+) -> None:
+    one = read_instance(SAMPLE | {"timestamp": stamp}, UTC)
+    assert one.created == readings(stamp, UTC)[0]
+    assert one.created_latest == (one.created or 0) + unit - 1
+
+
 def test_in_a_wide_window_a_stamp_outside_of_it_is_only_outside() -> None:
     wide = Window(from_time=WINDOW.from_time, to_time=EpochMs(WINDOW.from_time + 86_400_000))
     assert not kept(
-        "2024-03-02 07:00:00",
+        "2024-03-02 07:00:30",
         zone=UTC,
         window=Window(from_time=EpochMs(wide.from_time + 8 * 3_600_000), to_time=wide.to_time),
     )
