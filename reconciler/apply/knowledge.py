@@ -168,6 +168,7 @@ class Knowledge:
             uncancelled=self.cancels(plan),
             failed=self.watch.failed(plan, self.outcomes) if self.options.wait else [],
             unfinished=self.awaited(plan) if self.options.wait else [],
+            untold=self.watch.untold() if self.options.wait else {},
             twice=twice,
             interrupted=interrupted,
         )

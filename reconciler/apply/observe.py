@@ -198,7 +198,7 @@ class _Observing:
 
     def _is_shown(self, record: Record) -> bool:
         """Whether the run's own instance must have been listed when the look began."""
-        return _must_show(record, self._look.environment.gateway.settle) <= self._began
+        return must_show(record, self._look.environment.gateway.settle) <= self._began
 
     async def _gone(self) -> list[Record]:
         """Those that stay missing, by id and then in a whole search, over the time to show up."""
@@ -272,7 +272,7 @@ def _is_news(record: Record, status: int | str) -> bool:
     return name in FINAL and name != record.status
 
 
-def _must_show(record: Record, settle_seconds: float) -> EpochMs:
+def must_show(record: Record, settle_seconds: float) -> EpochMs:
     """From when on the service must know the instance, if it still has it.
 
     Its time must have come, for the reference does not say that an instance that waits is known.

@@ -1,7 +1,7 @@
 """What an apply did, and the exit code that follows from it alone."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from reconciler.apply.settle import Doubt
 from reconciler.apply.start import Outcome
@@ -26,6 +26,7 @@ class ApplyResult:
     uncancelled: Sequence[PlannedRun] = ()  # asked to be cancelled, and nobody can tell
     failed: Sequence[PlannedRun] = ()  # of those waited for: ended badly, and no attempt is left
     unfinished: Sequence[Record] = ()  # of those waited for: the time was used up before they ended
+    untold: Mapping[RunId, str] = field(default_factory=dict)  # waited for, given up, and why
     twice: Sequence[Record] = ()  # of the whole ledger: two starts are known, nobody settled it
     interrupted: bool = False
 
@@ -41,4 +42,5 @@ def exit_code(result: ApplyResult) -> ExitCode:
     if result.doubts or result.twice:
         return ExitCode.IN_DOUBT
     problems = (result.unstarted, result.refused, result.uncancelled, result.failed)
-    return ExitCode.PROBLEM if any((*problems, result.unfinished)) else ExitCode.OK
+    waited_for = (result.unfinished, result.untold)
+    return ExitCode.PROBLEM if any((*problems, *waited_for)) else ExitCode.OK

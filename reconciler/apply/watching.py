@@ -7,16 +7,26 @@ from dataclasses import replace
 from reconciler.apply.branch import Branch
 from reconciler.apply.cancel import NotCancelled, cancel
 from reconciler.apply.looking import Look
-from reconciler.apply.observe import is_unfinished, observe, unfinished
+from reconciler.apply.observe import (
+    MOST_SEARCHES,
+    Observation,
+    is_unfinished,
+    must_show,
+    observe,
+    unfinished,
+)
 from reconciler.apply.ports import Ports
 from reconciler.apply.start import Outcome
 from reconciler.apply.steps import Noted, Settled, Watching
 from reconciler.ledger import Record, events
+from reconciler.ledger.statuses import is_documented
 from reconciler.model import EpochMs, RunId, first_attempt, run_id, run_name
 from reconciler.plan import Plan, PlannedRun
 from reconciler.rules.references import with_parents
 
-UNCLEAR_LOOKS = 20  # at an instance that cannot be told from another, until nothing waits for it
+# Looks in a row that cannot tell how an instance fares, until nothing waits for it any more. Where
+# there are more instances than one look can ask about, that many for each such part of them.
+UNCLEAR_LOOKS = 20
 
 
 class Watch:
@@ -28,20 +38,20 @@ class Watch:
         self._cancelled: set[RunId] = set()  # tried by this apply
         self._watched: set[RunId] = set()  # everything that was ever waited for
         self._untold: dict[RunId, str] = {}  # whose end nobody can tell any more, and why
-        self._unclear: Counter[RunId] = Counter()  # looks that could not tell how it fares
+        self._unclear: Counter[RunId] = Counter()  # looks in a row that could not tell how it fares
         self.observed: list[events.Observed] = []
         self.cancelled: list[events.Cancelled] = []
 
     async def look(self, records: Sequence[Record], look: Look) -> bool:
         """Observe the runs once and take down those that have ended; whether any had."""
         # The branch may have been read anew since, and others have recorded their ends.
-        newest = (self._branch.ledger.records[record.run] for record in records)
-        observation = await observe([one for one in newest if is_unfinished(one)], look)
+        newest = [self._branch.ledger.records[record.run] for record in records]
+        asked = [record for record in newest if is_unfinished(record)]
+        observation = await observe(asked, look)
         self._untold |= observation.untold
-        for run, reason in observation.unclear.items():
-            self._unclear[run] += 1
-            if self._unclear[run] >= UNCLEAR_LOOKS:
-                self._untold[run] = reason
+        settle = look.environment.gateway.settle
+        shown = [one.run for one in asked if must_show(one, settle) <= look.now()]
+        self._count_unclear(shown, observation)
         self._branch.pending += observation.ended
         self.observed += observation.ended
         for event in observation.ended:
@@ -57,6 +67,27 @@ class Watch:
         self._untold.clear()
         records = [look.ledger.records[run] for run in sorted(unclear)]
         return bool(records) and await self.look(records, look)
+
+    def _count_unclear(self, asked: Sequence[RunId], observation: Observation) -> None:
+        """Give up on what look after look could not tell, so that nothing waits for ever."""
+        most = UNCLEAR_LOOKS * (1 + len(asked) // MOST_SEARCHES)
+        for run in asked:
+            reason = _unclear(run, observation)
+            if reason is None:
+                self._unclear.pop(run, None)
+                continue
+            self._unclear[run] += 1
+            if self._unclear[run] >= most and run not in self._untold:
+                self._untold[run] = f"{most} looks in a row could not tell how it fares: {reason}"
+
+    def untold(self) -> dict[RunId, str]:
+        """Of the runs that were waited for, those that were given up, and why."""
+        records = self._branch.ledger.records
+        return {
+            run: reason
+            for run, reason in self._untold.items()
+            if run in self._watched and is_unfinished(records[run])
+        }
 
     async def look_at_all(self, look: Look) -> bool:
         """Observe every started run whose time has come."""
@@ -139,3 +170,12 @@ class Watch:
             return planned
         before = run_id(run.name, run.revision, run.attempt - 1)
         return replace(planned, id=before, record=self._branch.ledger.records.get(before))
+
+
+def _unclear(run: RunId, observation: Observation) -> str | None:
+    """Why a look could not tell how the run fares; None if it could."""
+    name = observation.statuses.get(run)
+    if name is None:
+        reason = observation.unclear.get(run) or observation.failure
+        return reason or "the service does not show its instance"
+    return None if is_documented(name) else f"the service says {name}, which is no known status"

@@ -24,6 +24,11 @@ def status_name(status: int | str) -> str:
     return status.upper() if isinstance(status, str) else _NAMES.get(status, str(status))
 
 
+def is_documented(name: str) -> bool:
+    """Whether the reference, or this program, has a status of that name."""
+    return name == NOT_FOUND or name in _NAMES.values()
+
+
 def status_meaning(name: str) -> str | None:
     """What a final status other than success says of the run, in words."""
     return _MEANINGS.get(name)

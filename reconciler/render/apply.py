@@ -32,6 +32,7 @@ def apply_text(result: ApplyResult, zone: tzinfo, environment: str) -> str:
         _cancelled(result),
         _ended_badly(result),
         _unfinished(result),
+        _untold(result, environment),
         _refused(result),
         _not_started(result),
         _twice(result, environment),
@@ -55,6 +56,7 @@ def _summary(result: ApplyResult, environment: str) -> Iterator[str]:
         "succeeded": len(ends(result)) - len(_bad_ends(result)),
         "failed": len(bad_ends),
         "not ended": len(result.unfinished),
+        "waited for in vain": len(result.untold),
         "refused": len(rejected(result)) + len(result.refused),
         "not started": len(list(reasons_not_started(result))),
         "started twice": len(result.twice),
@@ -70,7 +72,7 @@ def _summary(result: ApplyResult, environment: str) -> Iterator[str]:
 def _has_done_anything(result: ApplyResult) -> bool:
     """Whether it did something, or there was something that it could not do."""
     started = (result.outcomes, result.unstarted, result.doubts, result.refused, result.twice)
-    ended = (result.observed, result.failed, result.unfinished)
+    ended = (result.observed, result.failed, result.unfinished, result.untold)
     return any((*started, *ended, result.cancelled, result.uncancelled))
 
 
@@ -124,6 +126,16 @@ def _unfinished(result: ApplyResult) -> Iterator[str]:
                 for record in result.unfinished
             ]
         )
+
+
+def _untold(result: ApplyResult, environment: str) -> Iterator[str]:
+    if not result.untold:
+        return
+    yield "Waited for in vain: look at the instance at the service, then ask again:"
+    for run, reason in list(result.untold.items())[:SHOWN]:
+        yield from Screen().wrapped(f"{run}: {reason}", INDENT)
+        yield " " * 2 * INDENT + command("status", run, "--refresh", "--env", environment)
+    yield from more(len(result.untold) - SHOWN)
 
 
 def _refused(result: ApplyResult) -> Iterator[str]:

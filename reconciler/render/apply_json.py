@@ -50,6 +50,7 @@ def apply_json(result: ApplyResult, environment: str) -> str:
             ],
             "failed": [{"run": run, "status": status} for run, status in failed(result).items()],
             "unfinished": [_unfinished(record) for record in result.unfinished],
+            "untold": [{"run": run, "reason": why} for run, why in result.untold.items()],
         }
     )
 

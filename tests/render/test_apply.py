@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 
 from reconciler.apply.settle import Doubt
-from reconciler.model import EpochMs
+from reconciler.model import EpochMs, RunId
 from reconciler.plan import Action, PlannedRun
 from reconciler.render.apply import apply_json, apply_text
 from tests.render.outcomes import a_result, absent, cancelled, observed, rejected, triggered
@@ -102,6 +102,7 @@ WAITED = a_result(
     ),
     failed=[ended_badly("wind"), ended_badly("import", "FAIL")],
     unfinished=[a_record("slow", starts=(a_start("12-1"),))],
+    untold={RunId("odd"): "the service says 42"},
     cancelled=(
         cancelled("old"),
         cancelled("older", 62104, "it has ended"),
@@ -117,7 +118,7 @@ def test_ends_cancellations_and_refusals_before_a_claim_are_told() -> None:
     assert apply_text(WAITED, SHANGHAI, "prod") == (
         """\
 prod at 1a2b3c4d5e6f: 1 triggered, 1 cancelled, 2 not cancelled, 1,200
-succeeded, 4 failed, 1 not ended, 1 refused
+succeeded, 4 failed, 1 not ended, 1 waited for in vain, 1 refused
 
 Triggered:
   wind: 3377-1
@@ -144,6 +145,10 @@ Failed, with no attempt left:
 
 Waited for, and not ended yet:
   slow: 12-1
+
+Waited for in vain: look at the instance at the service, then ask again:
+  odd: the service says 42
+    reconciler status odd --refresh --env prod
 
 Not claimed, by the preflight:
   would be refused: flow 12 is locked (1 run)
@@ -197,6 +202,7 @@ def test_json_has_ends_cancellations_and_refusals() -> None:
         {"run": "import", "status": "FAIL"},
     ]
     assert result["unfinished"] == [{"run": "slow", "flowInstanceId": "12-1"}]
+    assert result["untold"] == [{"run": "odd", "reason": "the service says 42"}]
 
 
 @pytest.mark.parametrize(
@@ -210,6 +216,7 @@ def test_json_has_ends_cancellations_and_refusals() -> None:
         {"cancelled": (cancelled("a"),)},
         {"failed": [ended_badly("a")]},
         {"unfinished": [a_record("a")]},
+        {"untold": {"a": "the service says 42"}},
         {"twice": [TWICE]},
         {"refused": [planned("a", Action.WAIT, refused=True)]},
     ],
