@@ -20,6 +20,7 @@ from reconciler.cli.keeping import keep_trace
 from reconciler.cli.opening import Shared
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.saved_plan import read_saved_plan
+from reconciler.cli.saying import say
 from reconciler.configuration import Environment
 from reconciler.errors import ExitCode, GitError
 from reconciler.git import CheckoutResult, CommitId, FastForwarded, NotSafe
@@ -118,7 +119,7 @@ def _interrupt(stop: asyncio.Event, task: "asyncio.Future[ApplyResult]") -> None
         return
     stop.set()
     with suppress(OSError, ValueError):
-        click.echo("interrupted: starting nothing more, recording what is known", err=True)
+        say("interrupted: starting nothing more, recording what is known")
 
 
 @contextmanager
@@ -143,6 +144,6 @@ def _bring_forward(shared: Shared, commit: CommitId, *, quiet: bool) -> None:
     if quiet:
         return
     if isinstance(moved, NotSafe):
-        click.echo(f"this checkout was left as it is: {moved.reason}", err=True)
+        say(f"this checkout was left as it is: {moved.reason}")
     elif isinstance(moved, FastForwarded):
-        click.echo(f"this checkout was brought forward to {commit[:12]}", err=True)
+        say(f"this checkout was brought forward to {commit[:12]}")

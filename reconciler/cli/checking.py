@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import click
-
 from reconciler import __version__
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.reading import Workspace
+from reconciler.cli.saying import say
 from reconciler.configuration import InvalidConfigurationError
 from reconciler.declaring import TooManyRunsError
 from reconciler.errors import ConfigurationError
@@ -74,7 +73,7 @@ def _validated(workspace: Workspace, options: CommonOptions, paths: Sequence[Pat
         runs += len(declared.runs)
         if not declared.files and not options.quiet:
             note = f"{environment.name}: there are no manifests in {environment.manifests}"
-            click.echo(note, err=True)
+            say(note)
     problems = tuple(sorted(found))
     if not paths:
         return Validation(problems=problems, files=len(files), runs=runs)

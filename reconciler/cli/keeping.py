@@ -1,8 +1,7 @@
 """Having the remote keep a trace of the ledger, after all that counts is done."""
 
-import click
-
 from reconciler.cli.opening import Shared
+from reconciler.cli.saying import say
 
 
 def keep_trace(shared: Shared, *, quiet: bool) -> None:
@@ -13,9 +12,8 @@ def keep_trace(shared: Shared, *, quiet: bool) -> None:
         reason = str(error)
     if reason is not None and not quiet:
         remote = shared.remote
-        click.echo(
+        say(
             f"{remote} keeps no copy of the ledger for new clones, which cannot notice then if it "
             f"loses events: {reason} (docs/operating.md, a lost ledger; to try again: "
             f"git config --unset reconciler.{remote}.trace)",
-            err=True,
         )

@@ -84,6 +84,8 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _say(error: ReconcilerError) -> None:
-    click.echo(f"error: {error}", err=True)
+    from reconciler.cli.saying import say  # late, as everything that not each command needs
+
+    say(f"error: {error}")
     if error.hint:
-        click.echo(f"  {error.hint}", err=True)
+        say(f"  {error.hint}")

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-import click
-
 from reconciler.apply.flows import check_flows, flows_of
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.reading import KnownLedger, Workspace, read_ledgers
+from reconciler.cli.saying import say
 from reconciler.configuration import Environment
 from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.machine import LocalClock
@@ -78,7 +77,7 @@ def make_plans(options: CommonOptions, *, offline: bool, online: bool = False) -
     for environment in workspace.environments:
         known = ledgers[environment.name]
         if known.note and not options.quiet:
-            click.echo(f"{environment.name}: {known.note}", err=True)
+            say(f"{environment.name}: {known.note}")
         declared = workspace.declared(environment)
         plan = _plan(declared, known, environment)
         if online:

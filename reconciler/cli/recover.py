@@ -16,8 +16,9 @@ def command(file: Path) -> ExitCode:
 
     FILE is what the apply named. What the ledger holds already is left out, so it may be repeated.
     """
+    from reconciler.cli.saying import say
     from reconciler.cli.settling import recover_file
 
     words, code = recover_file(current_options(), file)
-    click.echo(words)
+    say(words, err=False)
     return code

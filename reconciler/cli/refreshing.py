@@ -4,13 +4,12 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import click
-
 from reconciler.apply.refresh import Refreshed, refresh
 from reconciler.cli.keeping import keep_trace
 from reconciler.cli.opening import Shared, silent
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.reading import KnownLedger
+from reconciler.cli.saying import say
 from reconciler.model import RunId
 
 
@@ -37,12 +36,12 @@ def refresh_ledgers(
         keep_trace(shared, quiet=options.quiet)
         if found.failure is not None:
             note = f"{environment}: not every started instance could be observed: {found.failure}"
-            click.echo(note, err=True)
+            say(note)
         if found.ended and not options.quiet:
             note = (
                 f"{environment}: recorded how {found.ended} run(s) ended; git pull brings it here"
             )
-            click.echo(note, err=True)
+            say(note)
         known = KnownLedger(
             ledger=found.ledger,
             surroundings=found.surroundings,

@@ -8,6 +8,7 @@ import click
 
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.reading import Workspace, read_ledgers
+from reconciler.cli.saying import say
 from reconciler.configuration import Environment
 from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.ledger import Ledger, Record, RunState
@@ -139,7 +140,7 @@ def report_status(
     for environment in workspace.environments:
         known = ledgers[environment.name]
         if known.note and not options.quiet:
-            click.echo(f"{environment.name}: {known.note}", err=True)
+            say(f"{environment.name}: {known.note}")
         rows = list(status_rows(known.ledger, workspace.declared(environment), now))
         if environment.name in fresh:
             statuses = fresh[environment.name].statuses

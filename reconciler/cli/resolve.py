@@ -23,7 +23,8 @@ def command(
     """
     if (triggered is None) is not not_triggered:
         raise click.UsageError("Say either --triggered ID or --not-triggered.")
+    from reconciler.cli.saying import say
     from reconciler.cli.settling import resolve_run
 
-    click.echo(resolve_run(current_options(), run, triggered, reason, sure=yes))
+    say(resolve_run(current_options(), run, triggered, reason, sure=yes), err=False)
     return ExitCode.OK

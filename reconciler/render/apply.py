@@ -18,6 +18,7 @@ from reconciler.render.apply_outcomes import (
 )
 from reconciler.render.layout import Screen, as_text
 from reconciler.render.moments import clock_time, zone_name
+from reconciler.render.safe import said
 from reconciler.render.steps import cancel_answer
 from reconciler.render.words import COMMIT_DIGITS, command, status_words
 
@@ -85,7 +86,9 @@ def _started(result: ApplyResult) -> Iterator[str]:
     ):
         if those:
             yield heading
-            yield from listed([(one.run, f"{one.run}: {one.flow_instance_id}") for one in those])
+            yield from listed(
+                [(one.run, said(f"{one.run}: {one.flow_instance_id}")) for one in those]
+            )
 
 
 def _cancelled(result: ApplyResult) -> Iterator[str]:
@@ -122,7 +125,7 @@ def _unfinished(result: ApplyResult) -> Iterator[str]:
         yield "Waited for, and not ended yet:"
         yield from listed(
             [
-                (record.run, f"{record.run}: {', '.join(record.instances)}")
+                (record.run, said(f"{record.run}: {', '.join(record.instances)}"))
                 for record in result.unfinished
             ]
         )
@@ -133,7 +136,7 @@ def _untold(result: ApplyResult, environment: str) -> Iterator[str]:
         return
     yield "Waited for in vain: look at the instance at the service, then ask again:"
     for run, reason in list(result.untold.items())[:SHOWN]:
-        yield from Screen().wrapped(f"{run}: {reason}", INDENT)
+        yield from Screen().wrapped(said(f"{run}: {reason}"), INDENT)
         yield " " * 2 * INDENT + command("status", run, "--refresh", "--env", environment)
     yield from more(len(result.untold) - SHOWN)
 
@@ -144,7 +147,7 @@ def _refused(result: ApplyResult) -> Iterator[str]:
         yield from grouped((event.run, f"{event.code}: {event.message}") for event in refused)
     if result.refused:
         yield "Not claimed, by the preflight:"
-        yield from grouped((run.id, run.reason) for run in result.refused)
+        yield from grouped((run.id, said(run.reason)) for run in result.refused)
 
 
 def _not_started(result: ApplyResult) -> Iterator[str]:
@@ -158,7 +161,7 @@ def _twice(result: ApplyResult, environment: str) -> Iterator[str]:
         return
     yield "Started twice: look at both instances, then say which one speaks for the run:"
     for record in result.twice[:SHOWN]:
-        yield from Screen().wrapped(f"{record.run}: {record.error}", INDENT)
+        yield from Screen().wrapped(said(f"{record.run}: {record.error}"), INDENT)
         yield " " * 2 * INDENT + command("status", record.run, "--env", environment)
     yield from more(len(result.twice) - SHOWN)
 
@@ -168,7 +171,7 @@ def _in_doubt(result: ApplyResult, zone: tzinfo, environment: str) -> Iterator[s
         return
     yield "In doubt: may have been started, and is not started again until it is settled:"
     for doubt in result.doubts[:SHOWN]:
-        yield from Screen().wrapped(f"{doubt.planned.id}: {doubt.reason}", INDENT)
+        yield from Screen().wrapped(said(f"{doubt.planned.id}: {doubt.reason}"), INDENT)
         if doubt.decided_at is not None:
             when = f"{clock_time(doubt.decided_at, zone)} ({zone_name(zone)})"
             yield from Screen().wrapped(f"an apply after {when} can settle it", 2 * INDENT)

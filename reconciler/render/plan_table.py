@@ -10,6 +10,7 @@ from reconciler.plan import Action, PlannedRun
 from reconciler.render.backfills import runs_in_words, together
 from reconciler.render.layout import GAP, Screen, row, width_for
 from reconciler.render.moments import clock_time, processed_date, zone_name
+from reconciler.render.safe import said
 from reconciler.render.words import has_failed
 
 SHOWN_RUNS = 500  # lines of one action: more is scrolled past, not read
@@ -91,7 +92,7 @@ def plan_table(groups: Sequence[Group], zone: tzinfo, screen: Screen) -> Iterato
             yield table + line
         yield table + "-" * (sum(widths) + len(GAP) * (len(widths) - 1))
     for group in groups:
-        yield from screen.wrapped(group.reason)
+        yield from screen.wrapped(said(group.reason))
         for runs in group.lines:
             first, *more = _shown(runs, zone, widths, screen)
             action = screen.paint(group.action, _style(runs[0]))

@@ -7,6 +7,7 @@ from datetime import tzinfo
 from reconciler.ledger import RunState
 from reconciler.render.layout import Screen, as_text
 from reconciler.render.moments import clock_time, ledger_time, processed_date, zone_name
+from reconciler.render.safe import said
 from reconciler.render.status_row import StatusRow
 from reconciler.render.words import command, status_words
 
@@ -39,11 +40,11 @@ def _facts(row: StatusRow, zone: tzinfo) -> Iterator[tuple[str, str]]:
     yield "flow", "not known" if row.flow_id is None else str(row.flow_id)
     yield "trigger time", f"{time}, business date {processed_date(row.trigger_time, zone)}"
     given = {
-        "instance": row.instance,
+        "instance": row.instance and said(row.instance),
         "triggered at": row.triggered_at and f"{ledger_time(row.triggered_at, zone)} {here}",
         "status": row.status and status_words(row.status),
         "cancellation": row.cancelled,
-        "error": row.error,
+        "error": row.error and said(row.error),
         "claim": row.claim,
         "claimed by": row.by,
         "claimed at": row.claimed_at and f"{ledger_time(row.claimed_at, zone)} {here}",

@@ -9,6 +9,7 @@ from reconciler.model import backfill_of
 from reconciler.render.backfills import together
 from reconciler.render.layout import GAP, Screen, row, width_for
 from reconciler.render.moments import clock_time, ledger_time, zone_name
+from reconciler.render.safe import said
 from reconciler.render.status_row import StatusRow
 from reconciler.render.words import UNFOLD, counted, status_words
 
@@ -111,7 +112,7 @@ def _is_urgent(one: StatusRow) -> bool:
 
 
 def _cells(one: StatusRow, zone: tzinfo) -> tuple[str, ...]:
-    return (one.state.value, one.run, clock_time(one.trigger_time, zone), one.instance or "")
+    return (one.state.value, one.run, clock_time(one.trigger_time, zone), said(one.instance or ""))
 
 
 def _widths(rows: Sequence[Sequence[str]], headings: Sequence[str], screen: Screen) -> list[int]:
@@ -128,7 +129,7 @@ def _widths(rows: Sequence[Sequence[str]], headings: Sequence[str], screen: Scre
 
 def _notes(one: StatusRow, zone: tzinfo, *, verbose: bool) -> Iterator[str]:
     if one.error is not None:
-        yield one.error
+        yield said(one.error)
     if one.status is not None and (verbose or one.state is not RunState.SUCCEEDED):
         yield f"the instance is {status_words(one.status)}"
     if one.cancelled is not None:

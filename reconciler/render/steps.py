@@ -5,7 +5,7 @@ from typing import assert_never
 from reconciler.apply.steps import Claimed, Noted, Recorded, Settled, Step, Waiting, Watching
 from reconciler.ledger import Event, events
 from reconciler.ledger.statuses import FINAL, status_name
-from reconciler.render.safe import visible
+from reconciler.render.safe import said, visible
 from reconciler.render.words import counted, status_words
 from reconciler.times import format_instant
 
@@ -28,7 +28,7 @@ def plain_step(step: Step) -> str | None:
             line = step.message
         case _:
             assert_never(step)
-    return None if line is None else visible(line)
+    return None if line is None else visible(said(line))
 
 
 def _outcome(event: Event) -> str | None:

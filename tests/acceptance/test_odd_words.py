@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.sandbox import Drop, Fault
+from reconciler.sandbox import Drop, Fault, Reply
 from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import EIGHT_MS, Scene, configuration, runs
 
@@ -65,3 +65,22 @@ def test_an_instance_id_that_is_no_text_is_refused(open_scene: OpenScene, words:
     assert "is no instance id" in scene.run("resolve", "a", *words, exits=1).flat
     scene.run("resolve", "a", "--not-triggered", "--yes", "--reason=\udcff", exits=1)
     assert scene.outcomes("a") == ["unknown"]
+
+
+def test_an_id_of_the_service_is_said_in_a_form_that_no_terminal_stumbles_over(
+    open_scene: OpenScene,
+) -> None:
+    """By apply, status, resolve and its refusal; the ledger has it as it is."""
+    id_ = "1-\u05d0\u05d1" + "9" * 100
+    body = json.dumps({"code": 0, "data": {"flowInstanceId": id_}})
+    odd = Fault(on="trigger", ending=Reply(body=body, effect=True))
+    scene = open_scene(runs("a"), odd)
+    said = [scene.run("apply"), scene.run("status", "a"), scene.run("status")]
+    assert scene.ledger()[-1]["flowInstanceId"] == id_
+    endless = id_ * 50
+    said.append(scene.run("resolve", endless, "--triggered", endless, exits=1))
+    for one in said:
+        text = one.out + one.err
+        assert "1-\\u05d0\\u05d1999" in text
+        assert "\u05d0" not in text
+        assert "9" * 200 not in "".join(text.split())

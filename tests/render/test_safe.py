@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.render.document import json_document
-from reconciler.render.safe import shortened, visible
+from reconciler.render.safe import said, shortened, visible
 from tests.render.values import OBEYED, texts
 
 
@@ -33,6 +33,27 @@ def test_visible_text_has_no_control_character_and_no_line_break(text: str) -> N
     assert OBEYED.search(shown) is None
     assert "\n" not in shown
     assert len(shown.splitlines()) <= 1
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("error: a b\n  hint, 风电", "error: a b\n  hint, 风电"),
+        ("instance \u202e1-\x1b[2J is\tgone", "instance \\u202e1-\\x1b[2J is\\tgone"),
+        ("instance \u05d01-2024 of 12", "instance \\u05d01-2024 of 12"),
+        ("instance \u06291-2024 of 12", "instance \\u06291-2024 of 12"),
+        (f"of {'x' * 150}{'y' * 150} a", f"of {'x' * 100}…{'y' * 99} a"),
+        (f"in {'folder/' * 60}a.yaml", f"in {'folder/' * 60}a.yaml"),
+    ],
+)
+def test_what_is_said_is_safe_line_by_line_and_no_name_is_endless(text: str, shown: str) -> None:
+    assert said(text) == shown
+
+
+@given(texts)
+def test_no_line_of_what_is_said_is_obeyed(text: str) -> None:
+    for line in said(text).split("\n"):
+        assert OBEYED.search(line) is None
 
 
 @given(texts, st.integers(min_value=1, max_value=80))
