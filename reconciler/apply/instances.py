@@ -65,15 +65,34 @@ def tell(
     if len(fitting) != 1:
         return _untold(mine, "several instances have its id, or another one than the run's")
     doubt = _may_be_anothers(suspect, start, fitting[0], listed)
+    if doubt is None and not _is_named(record) and _is_end_of_nothing_sent(suspect, fitting[0]):
+        doubt = "nothing that was sent is among the parameters of what has its id"
     return _untold(mine, doubt) if doubt else _told(fitting)
 
 
 def only_this_one_runs(mine: Instance, listed: Sequence[Instance]) -> bool:
     """Whether nothing else under that id can be under way, so that a cancellation cannot hit it."""
-    return all(
-        one == mine or (one.status is not None and status_name(one.status) in FINAL)
-        for one in listed
-    )
+    return all(one == mine or _has_ended(one) for one in listed)
+
+
+def _has_ended(one: Instance) -> bool:
+    return one.status is not None and status_name(one.status) in FINAL
+
+
+def _is_end_of_nothing_sent(suspect: Suspect, one: Instance) -> bool:
+    """Whether it has ended and shows parameters, and none of the run's: it may be another's.
+
+    As where a person starts the flow in the same seconds, and only the newest of an id is listed.
+    """
+    if not _has_ended(one) or one.parameters is None or not suspect.parameters:
+        return False
+    listed = {key.casefold() for key, _ in one.parameters}
+    return listed.isdisjoint(key.casefold() for key, _ in suspect.parameters)
+
+
+def _is_named(record: Record) -> bool:
+    """Whether a person has said that the run was started as that instance."""
+    return isinstance(record.evidence, dict) and "resolvedBy" in record.evidence
 
 
 def _told(mine: Sequence[Instance]) -> Told:
@@ -87,15 +106,13 @@ def _told(mine: Sequence[Instance]) -> Told:
 
 def _untold(candidates: Sequence[Instance], reason: str) -> Told:
     ids = ", ".join(dict.fromkeys(one.id for one in candidates))
-    ended = all(one.status is not None and status_name(one.status) in FINAL for one in candidates)
-    return Told(reason=f"{reason}: {ids}", for_good=ended)
+    return Told(reason=f"{reason}: {ids}", for_good=all(map(_has_ended, candidates)))
 
 
 def _possible(
     record: Record, start: Start, suspect: Suspect, listed: Sequence[Instance], known: Known
 ) -> list[Instance]:
     """Those under the id of the start that nothing rules out as what it started."""
-    named_by_a_person = isinstance(record.evidence, dict) and "resolvedBy" in record.evidence
     found = []
     for one in listed:
         if one.id != start.instance or one.flow_id not in {None, suspect.flow_id}:
@@ -109,7 +126,7 @@ def _possible(
             or stood_before(suspect, one)
             or _is_newer(start, one, LEAD_MS)
         )
-        if by_nonce is not None or named_by_a_person or not elsewhen:
+        if by_nonce is not None or _is_named(record) or not elsewhen:
             found.append(one)
     return found
 

@@ -88,6 +88,20 @@ def test_the_one_row_counts_however_the_service_shows_it(odd: dict[str, Any]) ->
     assert told(ALONE, row(**odd)).status == RUNNING
 
 
+@pytest.mark.parametrize("shown", [(), (("SITE", "another"),)], ids=repr)
+def test_an_end_that_shows_none_of_what_was_sent_may_be_anothers(
+    shown: tuple[tuple[str, str], ...],
+) -> None:
+    """As where a person starts the flow in the same second, and only the newest is listed."""
+    assert told(ALONE, row(parameters=shown)).status == RUNNING
+    assert told(ALONE, row(status=FAIL, parameters=shown)) == Told(
+        reason="nothing that was sent is among the parameters of what has its id: 3377-1",
+        for_good=True,
+    )
+    resolved = a_ledger(a_claim(RUN, service=SERVICE), an_unknown(RUN), a_resolved(RUN, "3377-1"))
+    assert told(resolved, row(status=FAIL, parameters=shown)).status == FAIL
+
+
 HOUR = 60 * MINUTE
 
 
