@@ -58,8 +58,9 @@ async def resolve(
                 )
             _check_service(snapshot, record)
             if decision.triggered is not None:
-                found = await _check_instance(gateway, record, decision)
+                found = await _known(gateway, decision.triggered)
                 _check_free(snapshot.ledger, record, found)
+                _check_its(record, found, sure=decision.sure)
             elif not decision.sure:
                 _check_due(record, service.earliest())
             event = events.Resolved(
@@ -145,25 +146,27 @@ def _minute(record: Record) -> tuple[int | None, int]:
     return record.flow_id, record.trigger_time // MINUTE_MS
 
 
-async def _check_instance(gateway: Gateway, record: Record, decision: Decision) -> Instance:
-    """The instance that a person names. Raises RefusedError where it is not the run's."""
-    instance = InstanceId(decision.triggered or "")
+async def _known(gateway: Gateway, instance: InstanceId) -> Instance:
     found = await gateway.instance(instance)
     if found is None:
         raise RefusedError(f"the service knows no instance {instance}")
+    return found
+
+
+def _check_its(record: Record, found: Instance, *, sure: bool) -> None:
+    """Refuse an instance that shows another flow or trigger time than the run's."""
     if record.flow_id is not None and found.flow_id not in {None, record.flow_id}:
         raise RefusedError(
-            f"instance {instance} is of flow {found.flow_id}, and {record.run} of {record.flow_id}"
+            f"instance {found.id} is of flow {found.flow_id}, and {record.run} of {record.flow_id}"
         )
     outside = is_of_another_minute(record.trigger_time, found)
-    if outside or not (decision.sure or _shows_minute(record, found)):
+    if outside or not (sure or _shows_minute(record, found)):
         times = found.trigger_time, record.trigger_time
         shown, own = (format_instant(time) for time in times if time is not None)
         raise RefusedError(
-            f"instance {instance} has the trigger time {shown}, and {record.run} has {own}",
+            f"instance {found.id} has the trigger time {shown}, and {record.run} has {own}",
             hint=None if outside else "Say --yes if the service cuts the times that it shows.",
         )
-    return found
 
 
 def _shows_minute(record: Record, found: Instance) -> bool:

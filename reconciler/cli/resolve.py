@@ -11,7 +11,11 @@ from reconciler.errors import ExitCode
 @click.option("--triggered", metavar="ID", help="It was started, as this instance.")
 @click.option("--not-triggered", is_flag=True, help="It was not started.")
 @click.option("--reason", default="", metavar="TEXT", help="Why, for those who read the ledger.")
-@click.option("--yes", is_flag=True, help="Even while it may still be started.")
+@click.option(
+    "--yes",
+    is_flag=True,
+    help="Even while it may still be started, or though only the hour of it is shown.",
+)
 @common_options
 def command(
     *, run: str, triggered: str | None, not_triggered: bool, reason: str, yes: bool
