@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reconciler.apply.instances import only_this_one_runs, tell
+from reconciler.apply.known import DAY_MS, Known
 from reconciler.apply.looking import Look, start_of
 from reconciler.apply.suspect import search_window
 from reconciler.errors import GatewayError
 from reconciler.ledger import Record, events
-from reconciler.model import RunId
+from reconciler.model import EpochMs, RunId
 from reconciler.times import format_instant
 
 
@@ -57,12 +58,23 @@ async def _cancel(record: Record, look: Look) -> events.Cancelled | NotCancelled
     )
 
 
+def _window(record: Record, known: Known) -> tuple[EpochMs, EpochMs]:
+    """The trigger times, from inclusive, to exclusive, of all that may have the instance's id.
+
+    That is its minute; or a day and more, unless the service is known to give several ids in one.
+    """
+    start, end = search_window(record.trigger_time)
+    if known.has_other_ids_near(record.instances[0], record.flow_id, record.trigger_time):
+        return start, end
+    return EpochMs(max(start - DAY_MS, 0)), EpochMs(end + DAY_MS)
+
+
 async def _hindrance(record: Record, look: Look) -> str | None:
     """Why a cancellation could hit another instance, or None. Raises GatewayError."""
     start, id_ = start_of(record), record.instances[0]
     if start is None or record.flow_id is None:
         return "the ledger does not say its flow"
-    listed = await look.gateway.search(record.flow_id, *search_window(record.trigger_time))
+    listed = await look.gateway.search(record.flow_id, *_window(record, look.known))
     its = [one for one in listed if one.id == id_]
     if not its:
         got = await look.gateway.instance(id_)

@@ -7,7 +7,7 @@ list all of them, or only the newest. Pure.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from reconciler.apply.known import Known
+from reconciler.apply.known import MINUTE_MS, Known
 from reconciler.apply.nonces import nonce_standing
 from reconciler.apply.ports import Instance
 from reconciler.apply.suspect import (
@@ -126,7 +126,7 @@ def _possible(
             or stood_before(suspect, one)
             or _is_newer(start, one, LEAD_MS)
         )
-        if by_nonce is not None or _is_named(record) or not elsewhen:
+        if by_nonce is Standing.OURS or _is_named(record) or not elsewhen:
             found.append(one)
     return found
 
@@ -170,14 +170,21 @@ def _shared_out(
 ) -> tuple[list[Instance], bool]:
     """Leave out what must be another start's under the same id; whether that fails."""
     contested = False
-    for record, its_start in (*known.owners(start.instance), *_open(suspect, start, known)):
+    is_coarse = any(one.trigger_unit > MINUTE_MS for one in mine)
+    open_ = _open(suspect, start, known, of_any_minute=is_coarse)
+    for record, its_start in (*known.owners(start.instance), *open_):
         other = suspect_of(record, its_start.claim)
         if other is None or (other.run, other.claim) == (suspect.run, suspect.claim):
             continue
         mine = _there_before(mine, start.instance, suspect, other)
         theirs = _possible(record, its_start, other, listed, known)
+        proven = [one for one in theirs if nonce_standing(other, one, known) is Standing.OURS]
+        if proven:
+            mine = [one for one in mine if one not in proven]
+            continue
         ours_fit = [one for one in mine if not contradicts(suspect, one)]
         theirs_fit = [one for one in theirs if not contradicts(other, one)]
+        theirs = theirs_fit or theirs
         if ours_fit and not any(one in theirs_fit for one in ours_fit):
             mine = ours_fit
         elif len(theirs) == 1 and theirs[0] in mine and len(mine) > 1:
@@ -187,9 +194,12 @@ def _shared_out(
     return mine, contested
 
 
-def _open(suspect: Suspect, start: Start, known: Known) -> Iterator[tuple[Record, Start]]:
-    """The starts of this minute of which nobody knows whether, and under which id, they were."""
-    for record in known.in_doubt_in(suspect.flow_id, suspect.trigger_time):
+def _open(
+    suspect: Suspect, start: Start, known: Known, *, of_any_minute: bool
+) -> Iterator[tuple[Record, Start]]:
+    """The starts of the minute of which nobody knows whether, and under which id, they were."""
+    time = None if of_any_minute else suspect.trigger_time
+    for record in known.in_doubt_in(suspect.flow_id, time):
         if (record.run, record.claim) != (suspect.run, suspect.claim):
             yield record, Start(claim=record.claim, instance=start.instance, at=_AT_ANY_TIME)
 

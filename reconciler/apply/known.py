@@ -9,6 +9,8 @@ from reconciler.model import ClaimId, EpochMs, InstanceId, RunId
 from reconciler.times import parse_instant
 
 MINUTE_MS = 60_000
+DAY_MS = 24 * 60 * MINUTE_MS
+_QUARTER_MS = 15 * MINUTE_MS  # no zone is off by less
 
 Minute = tuple[int | None, int]  # flow, and the minute of a trigger time since the epoch
 
@@ -55,9 +57,14 @@ class Known:
         """The starts of the flow that are recorded for that minute."""
         return [start for _, start in self._minutes.get(minute_of(flow_id, time), ())]
 
-    def in_doubt_in(self, flow_id: int | None, time: EpochMs) -> Sequence[Record]:
-        """The runs of the flow and minute of which nobody knows yet whether they were started."""
-        return self._open.get(minute_of(flow_id, time), ())
+    def in_doubt_in(self, flow_id: int | None, time: EpochMs | None) -> Sequence[Record]:
+        """The runs of the flow of which nobody knows yet whether they were started.
+
+        Those in the minute of that time, or in any.
+        """
+        if time is not None:
+            return self._open.get(minute_of(flow_id, time), ())
+        return [one for (flow, _), open_ in self._open.items() if flow == flow_id for one in open_]
 
     def tells_apart(self, instance: InstanceId, owner: Record, time: EpochMs) -> bool:
         """Whether a run of that time is known to get another id than the owner's instance has.
@@ -72,6 +79,16 @@ class Known:
             for minute in minutes
             for its_time, start in self._minutes.get(minute, ())
         )
+
+    def has_other_ids_near(self, instance: InstanceId, flow_id: int | None, time: EpochMs) -> bool:
+        """Whether a start of the flow in the same quarter of an hour has another id.
+
+        Then ids are not given by the hour or the day, whatever the zone.
+        """
+        first = time // _QUARTER_MS * _QUARTER_MS
+        minutes = range(first, first + _QUARTER_MS, MINUTE_MS)
+        starts = (one for minute in minutes for one in self.starts_in(flow_id, EpochMs(minute)))
+        return any(start.instance != instance for start in starts)
 
     def claims_near(self, flow_id: int, time: EpochMs) -> list[tuple[events.Claim, RunId]]:
         """The claims that hold a run of the flow in that minute or one beside it, with the run."""

@@ -22,8 +22,8 @@ def nonce_standing(suspect: Suspect, one: Instance, known: Known) -> Standing | 
         for text in texts:
             rest = _beside(suspect.claim, text)
             if rest is not None:
-                siblings = [run for claim, run in near if claim.claim == suspect.claim]
-                return _which_run(suspect.run, siblings, rest)
+                made = known.claims.get(suspect.claim)
+                return _which_run(suspect.run, tuple(made.runs) if made else (), rest)
     sent = " ".join(value.casefold() for _, value in suspect.parameters or ())
     for claim, _ in near:
         is_other = claim.claim != suspect.claim and claim.claim.casefold() not in sent

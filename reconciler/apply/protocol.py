@@ -15,6 +15,7 @@ from reconciler.apply.branch import Branch
 from reconciler.apply.flows import check_flows, flows_of
 from reconciler.apply.guards import refuse_stale
 from reconciler.apply.knowledge import Knowledge
+from reconciler.apply.known import DAY_MS
 from reconciler.apply.lease import ServiceClock
 from reconciler.apply.looking import STAMP_MS
 from reconciler.apply.minutes import Before, look_before, shares_a_minute
@@ -33,7 +34,6 @@ from reconciler.ledger import events
 from reconciler.model import EpochMs, Run, RunId
 from reconciler.plan import Action, Plan, PlannedRun
 
-DAY_MS = 86_400_000
 FAILED_LOOKS = 3  # at a run's minute before its claim, until it is left to the next apply
 LATE_CLAIMS = 3  # whose time was up when they landed, in a row, until the apply gives up
 FRESH_SECONDS = 2.0  # within them, clocks that drift do not drift apart by anything that counts

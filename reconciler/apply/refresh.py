@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from reconciler.apply.branch import Branch
-from reconciler.apply.known import Known
+from reconciler.apply.known import DAY_MS, Known
 from reconciler.apply.lease import ServiceClock
 from reconciler.apply.looking import Look, by_id
 from reconciler.apply.observe import observe, unfinished
@@ -38,7 +38,7 @@ async def refresh(
     environment, ledger = branch.snapshot.environment, branch.ledger
     statuses: Mapping[RunId, str] = {}
     failure, ended = None, 0
-    if _wanted(ledger, EpochMs(ports.clock.wall() + _DAY_MS), is_wanted, again=again):
+    if _wanted(ledger, EpochMs(ports.clock.wall() + DAY_MS), is_wanted, again=again):
         async with ports.open_gateway(environment) as gateway:
             clock = await ServiceClock.ask(gateway, ports.clock)
             look = Look(
@@ -66,7 +66,6 @@ async def refresh(
     )
 
 
-_DAY_MS = 86_400_000
 _TURN_MS = 1_000  # one call of the command seldom follows another within that
 
 

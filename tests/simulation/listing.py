@@ -6,7 +6,7 @@ from reconciler.apply import ports
 from reconciler.model import EpochMs, Parameters, wire_parameters
 from tests.simulation.clock import MINUTE_MS
 from tests.simulation.instances import Started
-from tests.simulation.oddities import CORRELATION_PARAMETER, Oddities
+from tests.simulation.oddities import CORRELATION_PARAMETER, DAY_MS, HOUR_MS, Oddities
 
 DECLARED = ("SITE", "DAY", "N")  # the names of the parameters that the flows declare
 _DEFAULTS = (("MODE", "full"), (CORRELATION_PARAMETER, "none"), ("SITE", "all"), ("N", "0"))
@@ -18,12 +18,14 @@ def listed(
     """The instance as a list shows it now, and as the real reader reads that."""
     parameters = listed_parameters(one.run.parameters, oddities)
     stamp = EpochMs(_cut(created + oddities.created_ahead, oddities.created_unit))
+    shown = listed_time(one.run.trigger_time, oddities)
     # reconciler/gateway/instances.py: such a stamp may have been cut to the minute.
     latest = stamp if stamp % MINUTE_MS else EpochMs(stamp + MINUTE_MS - 1)
     return ports.Instance(
         id=one.instance,
         flow_id=one.run.flow_id,
-        trigger_time=listed_time(one.run.trigger_time, oddities),
+        trigger_time=shown,
+        trigger_unit=max(unit for unit in (1, HOUR_MS, DAY_MS) if shown % unit == 0),
         created=stamp,
         created_latest=latest,
         parameters=parameters,

@@ -8,8 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tests.simulation.clock import MINUTE_MS
+
 CORRELATION_PARAMETER = "RECONCILER"
 USERS = ("u1", "u2")
+HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 MOST_BACK_MS = 22_000  # that and what stamps are off by is less than the stamp slack
 MOST_FORWARD_MS = 1_800  # less than the margin
 
@@ -22,7 +25,8 @@ class Oddities:
     correlation: bool = False  # is configured
     correlation_changes: bool = False  # others switch it on and off
     same_minute: bool = False  # several runs of a flow in one minute, and `sameMinute: allow`
-    shared_ids: bool = False  # ids carry minutes only, so two starts of a flow in one share theirs
+    shared_ids: bool = False  # ids carry a time only, so two starts of a flow can share theirs
+    id_unit: int = MINUTE_MS  # milliseconds to which that time is cut
     newest_only: bool = False  # and only the newest of them is listed
     created_ahead: int = 0  # milliseconds that the clock of the creation stamps is ahead
     created_unit: int = 1_000  # milliseconds that they are cut to
@@ -69,11 +73,15 @@ SWITCHES: Mapping[str, Callable[[random.Random], dict[str, Any]]] = {
     "correlation": _correlation,
     "same minute": _always(same_minute=True),
     "shared ids": lambda rng: {"shared_ids": True, "newest_only": rng.random() < 0.4},
+    "ids of the hour": _always(shared_ids=True, id_unit=HOUR_MS),
+    "ids of the day": _always(shared_ids=True, id_unit=DAY_MS),
     "created by another clock": _created_off,
     "created cut to the minute": _always(created_unit=60_000),
     "created to the millisecond": _always(created_unit=1),
     "trigger time exact": _always(trigger_unit=1),
     "trigger time cut to the minute": _always(trigger_unit=60_000),
+    "trigger time cut to the hour": _always(trigger_unit=HOUR_MS),
+    "trigger time cut to the day": _always(trigger_unit=DAY_MS),
     "trigger time rounded to the second": _always(trigger_rounded=True),
     "trigger time rounded to the minute": _always(trigger_unit=60_000, trigger_rounded=True),
     "parameters merged": _listed("merged"),

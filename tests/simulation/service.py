@@ -9,7 +9,6 @@ from reconciler.apply import ports
 from reconciler.configuration import Environment
 from reconciler.model import EpochMs, InstanceId, Run, RunId, run_digest
 from tests.simulation.chances import Chances
-from tests.simulation.clock import MINUTE_MS
 from tests.simulation.instances import Rerun, Started
 from tests.simulation.listing import listed
 from tests.simulation.loop import VirtualLoop
@@ -103,9 +102,9 @@ class Service(ABC):
         return self.random.choice(BAD) if self.chance(self.chances.ends_badly) else 1
 
     def _instance_id(self, run: Run, number: str) -> InstanceId:
-        minute = f"{run.flow_id}-{run.trigger_time // MINUTE_MS}"
-        shared = self.truth.oddities.shared_ids
-        return InstanceId(minute if shared else f"{run.flow_id}-{number}")
+        oddities = self.truth.oddities
+        shared = f"{run.flow_id}-{run.trigger_time // oddities.id_unit}"
+        return InstanceId(shared if oddities.shared_ids else f"{run.flow_id}-{number}")
 
     # Others
 
