@@ -13,6 +13,7 @@ from reconciler.committed import CommittedLedger
 from reconciler.configuration import Environment
 from reconciler.errors import LedgerError
 from reconciler.git import CommitId, Git, ObjectId
+from reconciler.git.memory import Trace
 from reconciler.git.traces import BRANCH_MARK
 from reconciler.identity import Book
 
@@ -31,6 +32,49 @@ class Place:
 def memory_name(git: Git, environment: str, branch: str) -> str:
     """Name the environment's traces: of its own for each branch and each folder of a monorepo."""
     return quote(f"{branch}:{git.prefix}{environment}", safe="").replace(".", "%2E")
+
+
+class Memory:
+    """What this clone, and the remote for other clones, are to remember of a ledger."""
+
+    def __init__(self, git: Git, remote: str, environment: str) -> None:
+        self._git = git
+        self._remote = remote
+        self._environment = environment
+        # The name, and where the ledger was last read or written.
+        self._seen: tuple[str, CommitId, str] | None = None
+
+    def see(self, branch: str, commit: CommitId, files: CommittedLedger) -> None:
+        """Have this clone remember the ledger as that commit has it; `branch`: the manifests'."""
+        if files.content:
+            name = memory_name(self._git, self._environment, branch)
+            self._git.remember(name, commit, files.folder)
+            self._seen = name, commit, files.folder
+
+    def see_own(self, branch: str, commit: CommitId, files: CommittedLedger) -> None:
+        """The same after a push, unless another process of this clone has seen more by now."""
+        seen = self._git.remembered(memory_name(self._git, self._environment, branch))
+        tree = self._git.folder(commit, files.folder)
+        before = self._seen and self._git.folder(*self._seen[1:])
+        if seen is None or tree is None or seen == before or not self._continues(seen, tree):
+            self.see(branch, commit, files)
+
+    def keep(self) -> str | None:
+        """Have the remote keep the ledger. Gives why it does not, if so."""
+        if self._seen is None:
+            return None
+        return self._git.keep(self._remote, *self._seen, self._continues)
+
+    def next_trace(self, branch: str, commit: CommitId, folder: str) -> Trace | None:
+        """What the remote is to keep once it has the commit, if it can travel with that."""
+        name = memory_name(self._git, self._environment, branch)
+        return self._git.next_trace(self._remote, name, commit, folder, self._continues)
+
+    def _continues(self, new: ObjectId, old: ObjectId) -> bool:
+        after, before = (
+            CommittedLedger.read(self._git, "", self._git.list_tree(tree)) for tree in (new, old)
+        )
+        return after.continues(before)
 
 
 def check_continuity(
