@@ -9,7 +9,7 @@ from reconciler.apply.ports import Appended, Declined, Landed, Raced, Snapshot, 
 from reconciler.books import CommittedBooks, books_of, naming_of
 from reconciler.committed import CommittedFile, CommittedLedger, wanted_files
 from reconciler.configuration import Configuration, Environment, parse_configuration
-from reconciler.continuity import Memory, check_continuity, lost
+from reconciler.continuity import Memory, check_continuity, lost_or_late
 from reconciler.continuity import Place as LedgerPlace
 from reconciler.declaring import Ceiling, read_bounded, read_service
 from reconciler.errors import ConfigurationError, GitError
@@ -214,7 +214,9 @@ class GitStore:
             if self._ledger[0].content == files.content:
                 return self._ledger[1]
             if not files.continues(self._ledger[0]):
-                raise lost(files, "this apply has read before")
+                before = self._ledger[0].text()
+                words = "this apply has read before"
+                raise lost_or_late(self._git, self._remote, files, before, words)
         self._ledger = files, files.ledger()
         return self._ledger[1]
 

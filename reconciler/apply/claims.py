@@ -82,10 +82,11 @@ class Claims:
         usable = usual - environment.gateway.timeout - environment.limits.margin
         if self.push_seconds <= usable / 2:
             return usual
-        length = float(min(math.ceil(usual + 2 * self.push_seconds), LONGEST * usual))
+        needed = math.ceil(usual + 2 * self.push_seconds)
+        length = float(min(needed, LONGEST * usual))
         message = (
             f"pushing a claim took {self.push_seconds:.0f} s of its {usual:g}, so the "
-            f"next one is made for {length:g} s: raise limits.claimSeconds to {length:g}"
+            f"next one is made for {length:g} s: raise limits.claimSeconds to {needed}"
         )
         self._ports.progress(Noted(message=message))
         return length

@@ -18,9 +18,11 @@ from reconciler.git.sending import Move
 from reconciler.git.traces import BRANCH_MARK as _BRANCH_MARK
 from reconciler.git.traces import BRANCHES as _BRANCHES
 from reconciler.git.traces import FETCHED as _FETCHED
+from reconciler.git.traces import MEMORY as _MEMORY
 from reconciler.git.traces import THERE as _THERE
+from reconciler.git.words import readable
 
-_HERE = "refs/reconciler-memory/seen"  # the trees that this clone has seen
+_HERE = f"{_MEMORY}/seen"  # the trees that this clone has seen
 _KEEPING_SECONDS = 30.0  # a trace is worth no longer wait
 _TRIES = 3  # while others keep theirs
 # What this clone remembers of a server that refused: where it keeps traces all the same.
@@ -212,9 +214,14 @@ def traces(root: Path, remote: str) -> dict[str, ObjectId]:
     found = {}
     for line in filter(None, listing.split("\n")):
         name, kind, oid, *tree = line.split(" ")
-        key = name.removeprefix("refs/reconciler-memory/")
+        key = name.removeprefix(f"{_MEMORY}/")
         found[key] = ObjectId(oid if kind == "tree" else tree[0])
     return found
+
+
+def author(root: Path, ref: str) -> str:
+    """Who made the commit that the ref holds, and when. Anybody who can push may claim anything."""
+    return readable(run_git(root, "log", "-1", "--format=%an <%ae> at %aI", ref, "--").stdout)
 
 
 def last_written(root: Path, commit: CommitId, folder: str, trailer: str) -> ObjectId | None:
@@ -236,7 +243,8 @@ def last_written(root: Path, commit: CommitId, folder: str, trailer: str) -> Obj
 
 def folder(root: Path, commit: CommitId, path: str) -> ObjectId | None:
     """The folder's tree as the commit has it; None if it has none."""
-    return _resolve(root, f"{commit}:{path}^{{tree}}")
+    found = _resolve(root, f"{commit}:{path}")  # nothing can follow a path in one question
+    return found and _resolve(root, f"{found}^{{tree}}")
 
 
 def _resolve(root: Path, spec: str) -> ObjectId | None:

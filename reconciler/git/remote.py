@@ -10,7 +10,7 @@ from pathlib import Path
 from reconciler.errors import GitError
 from reconciler.git.command import NETWORK_SECONDS, run_git
 from reconciler.git.objects import CommitId
-from reconciler.git.traces import refspecs
+from reconciler.git.traces import MEMORY, refspecs
 from reconciler.git.words import advice, without_credentials
 
 _ATTEMPTS = 12  # at a ref that another process of this clone holds locked
@@ -154,7 +154,7 @@ def _fetch_traces_alone(root: Path, remote: str) -> None:
 
 def _local_ref(remote: str, ref: str) -> str:
     if ref == HEAD:
-        return f"refs/reconciler-memory/head/{remote}"
+        return f"{MEMORY}/head/{remote}"
     return f"refs/reconciler/{remote}/{ref.removeprefix(HEADS)}"
 
 

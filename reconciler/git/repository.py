@@ -158,6 +158,14 @@ class Git:
         """See `memory.traces`."""
         return memory.traces(self.root, on_remote)
 
+    def author(self, ref: str) -> str:
+        """See `memory.author`."""
+        return memory.author(self.root, ref)
+
+    def addresses(self, of_remote: str) -> remote.Addresses:
+        """See `remote.addresses`."""
+        return remote.addresses(self.root, of_remote)
+
     def folder(self, commit: CommitId, path: str) -> ObjectId | None:
         """See `memory.folder`."""
         return memory.folder(self.root, commit, path)
