@@ -104,6 +104,10 @@ class Git:
         """See `objects.list_tree`."""
         return objects.list_tree(self.root, commit, paths)
 
+    def read_tree(self, commit: CommitId) -> objects.Tree:
+        """See `objects.read_tree`."""
+        return objects.read_tree(self.root, commit)
+
     def read_blobs(self, oids: Iterable[ObjectId]) -> dict[ObjectId, bytes]:
         """See `objects.read_blobs`."""
         return objects.read_blobs(self.root, oids)
