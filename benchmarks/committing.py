@@ -14,7 +14,7 @@ LEDGER = "state/bench/ledger.jsonl"
 def measure(folder: Path) -> None:
     """Print both times and their ratio."""
     repository = folder / "repository"
-    _write(repository)
+    write(repository)
     clone = Git.at(repository)
     tip = CommitId(git("rev-parse", "HEAD", cwd=repository))
     number = iter(range(10**6))
@@ -37,7 +37,8 @@ def measure(folder: Path) -> None:
     print(f"ratio                {spread(found.ratios)}")
 
 
-def _write(repository: Path) -> None:
+def write(repository: Path) -> None:
+    """Make a repository of 100,000 manifests and a ledger, in one commit."""
     for index in range(FILES):
         path = repository / "triggers" / f"b{index // 200:04d}" / f"run-{index:07d}.yaml"
         if index % 200 == 0:

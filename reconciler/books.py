@@ -1,7 +1,7 @@
 """Every ledger of a repository: those of a commit, of a working tree, and what is remembered."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import PurePosixPath
 
@@ -17,7 +17,7 @@ from reconciler.git import CommitId, Git, TreeEntry
 from reconciler.identity import CONFIGURATION, Book
 from reconciler.ledger import Ledger, read_events
 from reconciler.ledger.events import looks_like_event
-from reconciler.ledger.files import is_ledger_name, ledger_text
+from reconciler.ledger.files import LEDGER, is_ledger_name, ledger_text
 from reconciler.model import Source
 
 _LEDGERS = ":(top,glob)**/ledger*.jsonl"
@@ -116,24 +116,20 @@ class CommittedBooks:
 
     def __init__(self, git: Git, commit: CommitId) -> None:
         self._git = git
-        self.entries: Sequence[TreeEntry] = git.list_tree(commit)
+        self._tree = git.read_tree(commit)
         self._ledgers: dict[str, CommittedLedger] = {}
 
     def under(self, folder: str) -> list[TreeEntry]:
         """The entries at or in the folder."""
-        return [
-            one
-            for one in self.entries
-            if not folder or one.path == folder or one.path.startswith(f"{folder}/")
-        ]
+        return self._tree.under(folder)
 
     def check_folder(self, folder: str) -> None:
         """Raise LedgerError if something else stands where a ledger's folder is, or on the way."""
-        around = {"/".join(folder.split("/")[:end]) for end in range(1, folder.count("/") + 2)}
-        for one in self.entries:
-            if one.path in around:
+        parts = folder.split("/")
+        for path in ("/".join(parts[: end + 1]) for end in range(len(parts))):
+            if self._tree.at(path) is not None:
                 raise LedgerError(
-                    f"{one.path} is a link, a file or a repository of its own, and the ledger's "
+                    f"{path} is a link, a file or a repository of its own, and the ledger's "
                     f"folder {folder} lies there",
                     hint="Put the folder itself in its place (`git mv`), or name another as "
                     "`state`.",
@@ -143,7 +139,7 @@ class CommittedBooks:
         """Every other `reconciler.yaml` of the tree, by its path."""
         found = {
             one.path: one.oid
-            for one in self.entries
+            for one in self._tree.beginning(CONFIGURATION)
             if one.is_file and one.path != besides and _base(one.path) == CONFIGURATION
         }
         blobs = self._git.read_blobs(found.values())
@@ -152,7 +148,7 @@ class CommittedBooks:
     @cached_property
     def _in_folders(self) -> dict[str, list[TreeEntry]]:
         found: dict[str, list[TreeEntry]] = {}
-        for one in self.entries:
+        for one in self._tree.beginning(LEDGER):
             folder, _, name = one.path.rpartition("/")
             if is_ledger_name(name):
                 found.setdefault(folder, []).append(one)

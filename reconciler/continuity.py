@@ -6,6 +6,7 @@ folder or another branch: each would make started runs look new, and have them s
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from shlex import quote as quoted
 from urllib.parse import quote, unquote
 
 from reconciler.apply.messages import TRAILER
@@ -13,7 +14,8 @@ from reconciler.committed import CommittedLedger
 from reconciler.configuration import Environment
 from reconciler.errors import LedgerError
 from reconciler.git import CommitId, Git, ObjectId
-from reconciler.git.traces import BRANCH_MARK
+from reconciler.git.memory import Trace
+from reconciler.git.traces import BRANCH_MARK, MEMORY, ref_there
 from reconciler.identity import Book
 
 
@@ -31,6 +33,49 @@ class Place:
 def memory_name(git: Git, environment: str, branch: str) -> str:
     """Name the environment's traces: of its own for each branch and each folder of a monorepo."""
     return quote(f"{branch}:{git.prefix}{environment}", safe="").replace(".", "%2E")
+
+
+class Memory:
+    """What this clone, and the remote for other clones, are to remember of a ledger."""
+
+    def __init__(self, git: Git, remote: str, environment: str) -> None:
+        self._git = git
+        self._remote = remote
+        self._environment = environment
+        # The name, and where the ledger was last read or written.
+        self._seen: tuple[str, CommitId, str] | None = None
+
+    def see(self, branch: str, commit: CommitId, files: CommittedLedger) -> None:
+        """Have this clone remember the ledger as that commit has it; `branch`: the manifests'."""
+        if files.content:
+            name = memory_name(self._git, self._environment, branch)
+            self._git.remember(name, commit, files.folder)
+            self._seen = name, commit, files.folder
+
+    def see_own(self, branch: str, commit: CommitId, files: CommittedLedger) -> None:
+        """The same after a push, unless another process of this clone has seen more by now."""
+        seen = self._git.remembered(memory_name(self._git, self._environment, branch))
+        tree = self._git.folder(commit, files.folder)
+        before = self._seen and self._git.folder(*self._seen[1:])
+        if seen is None or tree is None or seen == before or not self._continues(seen, tree):
+            self.see(branch, commit, files)
+
+    def keep(self) -> str | None:
+        """Have the remote keep the ledger. Gives why it does not, if so."""
+        if self._seen is None:
+            return None
+        return self._git.keep(self._remote, *self._seen, self._continues)
+
+    def next_trace(self, branch: str, commit: CommitId, folder: str) -> Trace | None:
+        """What the remote is to keep once it has the commit, if it can travel with that."""
+        name = memory_name(self._git, self._environment, branch)
+        return self._git.next_trace(self._remote, name, commit, folder, self._continues)
+
+    def _continues(self, new: ObjectId, old: ObjectId) -> bool:
+        after, before = (
+            CommittedLedger.read(self._git, "", self._git.list_tree(tree)) for tree in (new, old)
+        )
+        return after.continues(before)
 
 
 def check_continuity(
@@ -52,18 +97,19 @@ def check_continuity(
         if any(text.startswith(trace.text) for text in texts):
             continue
         if trace.name == memory_name(git, place.environment.name, place.branch):
-            raise lost(files, trace.words)
+            raise _lost_to(git, place.remote, files, trace)
         book = trace.book()
         if not book.concerns(place.environment.gateway.service_name):
             continue
         if trace.branch in {None, place.branch} or not _exists(git, place.remote, trace.branch):
-            raise _homeless(book)
+            raise _homeless(book, _mending(git, place.remote, trace))
         elsewhere.append(book)
     return elsewhere
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Trace:
+    key: str  # as `Git.traces` has it
     name: str
     branch: str | None  # None: written before the name had it
     words: str  # who has it
@@ -87,6 +133,7 @@ def _traces(git: Git, place: Place) -> Iterator[_Trace]:
         if not before.content:
             continue
         yield _Trace(
+            key=key,
             name=name,
             branch=branch if separator else None,
             words="this clone has read before" if where == "seen" else f"{place.remote} keeps",
@@ -117,10 +164,55 @@ def lost(files: CommittedLedger, trace: str) -> LedgerError:
     )
 
 
-def _homeless(book: Book) -> LedgerError:
+def lost_or_late(
+    git: Git, remote: str, files: CommittedLedger, before: bytes, trace: str
+) -> LedgerError:
+    """The same, but for one that is merely shorter where what is fetched may lag behind."""
+    error = lost(files, trace)
+    if not before.startswith(files.text()):
+        return error
+    where = git.addresses(remote)
+    if not where.differ:
+        return error
+    return LedgerError(
+        f"{files.folder}: what is fetched from {where.fetched} lags behind what is pushed to "
+        f"{where.pushed} ({where.setting}), or the ledger has lost events: it does not continue "
+        f"the one that {trace}",
+        hint="Wait a little and run it again. Better, fetch from where it is pushed to: "
+        f"{where.hint}. If that changes nothing: {error.hint}",
+    )
+
+
+def _lost_to(git: Git, remote: str, files: CommittedLedger, trace: _Trace) -> LedgerError:
+    """The error for a ledger that does not continue a trace of its own name."""
+    if trace.text.startswith(files.text()):
+        return lost_or_late(git, remote, files, trace.text, trace.words)
+    return LedgerError(
+        f"{files.folder}: the ledger has lost events, or a trace of it is false: neither it nor "
+        f"the one that {trace.words} continues the other",
+        hint="If the branch is wrong, put it back (docs/operating.md, a lost ledger). If the trace "
+        f"is: {_mending(git, remote, trace)}. Nothing is started until then.",
+    )
+
+
+def _mending(git: Git, remote: str, trace: _Trace) -> str:
+    """Whose the trace is, and how to delete it where it is kept and where this clone has it."""
+    here = f"git update-ref -d {quoted(f'{MEMORY}/{trace.key}')}"
+    there = ref_there(remote, trace.key)
+    if there is None:
+        return f"it is this clone's own; forget it with `{here}`"
+    author = git.author(f"{MEMORY}/{trace.key}")
+    return (
+        f"it was pushed by {author}; delete it with `git push {remote} --delete {quoted(there)}`, "
+        f"and in each clone `{here}`"
+    )
+
+
+def _homeless(book: Book, mending: str) -> LedgerError:
     return LedgerError(
         f"the ledger has lost events: no folder continues the one of {book.folder}",
         hint="An environment was renamed or removed without its ledger. Move the ledger to the "
         "environment that goes on with it (`git mv`), or list its folder under `retired`; nothing "
-        "is started until then (docs/operating.md, a lost ledger).",
+        "is started until then (docs/operating.md, a lost ledger). Only if it never was one: "
+        f"{mending}.",
     )

@@ -9,8 +9,8 @@ from reconciler.apply.ports import Appended, Declined, Landed, Raced, Snapshot, 
 from reconciler.books import CommittedBooks, books_of, naming_of
 from reconciler.committed import CommittedFile, CommittedLedger, wanted_files
 from reconciler.configuration import Configuration, Environment, parse_configuration
+from reconciler.continuity import Memory, check_continuity, lost_or_late
 from reconciler.continuity import Place as LedgerPlace
-from reconciler.continuity import check_continuity, lost, memory_name
 from reconciler.declaring import Ceiling, read_bounded, read_service
 from reconciler.errors import ConfigurationError, GitError
 from reconciler.expansion import Bounds
@@ -18,6 +18,7 @@ from reconciler.git import CommitId, Git, ObjectId
 from reconciler.git import push as pushed
 from reconciler.identity import Book, surroundings
 from reconciler.ledger import Event, Ledger, append_events
+from reconciler.ledger.events import Claim
 from reconciler.manifest import FileResult, is_manifest_path, read_file
 from reconciler.model import Declared, Place, Problem, Source
 from reconciler.settings import CONFIGURATION, choose_environment
@@ -40,16 +41,16 @@ class GitStore:
     store. Methods of one store are called one after another.
     """
 
-    def __init__(self, git: Git, local: Configuration, environment: str, branch: str) -> None:
+    def __init__(self, git: Git, local: Configuration, environment: str) -> None:
         self._git = git
         self._local = local
         self._name = environment
-        self._branch = branch
+        self.branch = local.git.branch or ""  # if it is not named, the default one, once fetched
         self._configuration: tuple[ObjectId, Configuration] | None = None
         self._results: dict[tuple[CommittedFile, str, int], FileResult] = {}
         self._branches: list[Book] = []  # what other branches record, as far as it is kept
         self._ledger: tuple[CommittedLedger, Ledger] | None = None
-        self._seen: tuple[CommitId, str] | None = None  # where the ledger was last read or written
+        self._memory = Memory(git, local.git.remote, environment)
 
     async def fetch(self) -> GitSnapshot:
         """The branch as the remote has it now.
@@ -73,16 +74,7 @@ class GitStore:
 
         Returns why it does not, if so. Raises GitError and LedgerError.
         """
-        if self._seen is None:
-            return None
-        name = memory_name(self._git, self._name, self._branch)
-        return self._git.keep(self._remote, name, *self._seen, self._continues)
-
-    def _continues(self, new: ObjectId, old: ObjectId) -> bool:
-        after, before = (
-            CommittedLedger.read(self._git, "", self._git.list_tree(tree)) for tree in (new, old)
-        )
-        return after.continues(before)
+        return self._memory.keep()
 
     @property
     def _remote(self) -> str:
@@ -90,14 +82,14 @@ class GitStore:
 
     @property
     def _ledger_branch(self) -> str:
-        return self._local.git.ledger_branch or self._branch
+        return self._local.git.ledger_branch or self.branch
 
     def _fetch(self) -> GitSnapshot:
-        tips = self._git.fetch(self._remote, sorted({self._branch, self._ledger_branch}))
-        commit, parent = tips[self._branch], tips[self._ledger_branch]
+        tips = self._fetch_tips()
+        commit, parent = tips[self.branch], tips[self._ledger_branch]
         if commit is None:
             raise GitError(
-                f"{self._remote} has no branch {self._branch}",
+                f"{self._remote} has no branch {self.branch}",
                 hint="Push it first, or name another one in reconciler.yaml (git.branch).",
             )
         tree = CommittedBooks(self._git, commit)
@@ -117,14 +109,14 @@ class GitStore:
         if self._ledger is None:
             place = LedgerPlace(
                 remote=self._remote,
-                branch=self._branch,
+                branch=self.branch,
                 environment=environment,
                 commit=commit,
                 parent=parent,
             )
             self._branches = check_continuity(self._git, place, files, others)
             if parent is not None:
-                self._remember(parent, files)
+                self._memory.see(self.branch, parent, files)
         ledger = self._fold(files)
         own = Book(folder=folder, ledger=ledger, text=files.text(), environment=environment.name)
         return GitSnapshot(
@@ -144,6 +136,19 @@ class GitStore:
 
     def _ledgers_at(self, commit: CommitId | None) -> CommittedBooks | None:
         return None if commit is None else CommittedBooks(self._git, commit)
+
+    def _fetch_tips(self) -> dict[str, CommitId | None]:
+        named = self._local.git
+        ledger_branch = [named.ledger_branch] if named.ledger_branch else []
+        branch, tips = self._git.fetch_shared(self._remote, named.branch, ledger_branch)
+        if self.branch and branch != self.branch:
+            raise GitError(
+                f"{branch} is the default branch of {self._remote} by now, and {self.branch} no "
+                "longer is",
+                hint="Run it again: it works on the new one then.",
+            )
+        self.branch = branch
+        return tips
 
     def _other_books(
         self,
@@ -165,7 +170,7 @@ class GitStore:
         entry = next((one for one in tree.under(path) if one.is_file), None)
         if entry is None:
             raise ConfigurationError(
-                f"{path} is not on {self._remote}/{self._branch}",
+                f"{path} is not on {self._remote}/{self.branch}",
                 hint="Commit and push it: an apply does what the shared branch says.",
             )
         if self._configuration is None or self._configuration[0] != entry.oid:
@@ -176,7 +181,7 @@ class GitStore:
         configuration = self._configuration[1]
         if configuration.git != self._local.git:
             raise ConfigurationError(
-                f"{path} on {self._remote}/{self._branch} has another `git` section than here",
+                f"{path} on {self._remote}/{self.branch} has another `git` section than here",
                 hint="Bring this checkout up to date (git pull), or push the change of it first.",
             )
         return configuration
@@ -209,24 +214,11 @@ class GitStore:
             if self._ledger[0].content == files.content:
                 return self._ledger[1]
             if not files.continues(self._ledger[0]):
-                raise lost(files, "this apply has read before")
+                before = self._ledger[0].text()
+                words = "this apply has read before"
+                raise lost_or_late(self._git, self._remote, files, before, words)
         self._ledger = files, files.ledger()
         return self._ledger[1]
-
-    def _remember(self, commit: CommitId, files: CommittedLedger) -> None:
-        if files.content:
-            name = memory_name(self._git, self._name, self._branch)
-            self._git.remember(name, commit, files.folder)
-            self._seen = commit, files.folder
-
-    def _has_seen_more(self, commit: CommitId, files: CommittedLedger) -> bool:
-        """Whether another process of this clone has remembered a later ledger by now."""
-        seen = self._git.remembered(memory_name(self._git, self._name, self._branch))
-        tree = self._git.folder(commit, files.folder)
-        before = self._seen and self._git.folder(*self._seen)
-        if seen is None or tree is None or seen == before:
-            return False
-        return self._continues(seen, tree)
 
     def _append(self, base: GitSnapshot, events: Sequence[Event], message: str) -> Appended:
         files = base.files
@@ -236,8 +228,17 @@ class GitStore:
             {f"{files.folder}/{name}": content for name, content in changes.items()},
             message,
         )
+        claims = any(isinstance(event, Claim) for event in events)
         answer = self._git.push(
-            self._remote, commit, self._ledger_branch, expected=base.parent, timeout=PUSH_SECONDS
+            self._remote,
+            commit,
+            self._ledger_branch,
+            expected=base.parent,
+            timeout=PUSH_SECONDS,
+            # Outcomes are not in a hurry, and the last push of an apply has some.
+            trace=None if claims else self._memory.next_trace(self.branch, commit, files.folder),
+            # Who asks for it only now claims on another one.
+            is_default=claims and self._local.git.branch is self._local.git.ledger_branch is None,
         )
         match answer:
             case pushed.Landed():
@@ -257,11 +258,10 @@ class GitStore:
         events: Sequence[Event],
     ) -> GitSnapshot:
         files, ledger = base.files.with_changes(changes), base.ledger.extended(events)
-        if not self._has_seen_more(commit, files):
-            self._remember(commit, files)
+        self._memory.see_own(self.branch, commit, files)
         self._ledger = files, ledger
         return GitSnapshot(
-            commit=commit if self._ledger_branch == self._branch else base.commit,
+            commit=commit if self._ledger_branch == self.branch else base.commit,
             environment=base.environment,
             declared=base.declared,
             ledger=ledger,

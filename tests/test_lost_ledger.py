@@ -127,6 +127,17 @@ def test_a_ledger_branch_that_begins_without_the_ledger_is_noticed(
     assert_nothing_is_started(applied, sandbox, shallow(applied))
 
 
+def test_a_ledger_branch_without_what_lies_beside_the_manifests_is_noticed(
+    applied: Setting, sandbox: Sandbox
+) -> None:
+    change_configuration(applied, "version: 1\n", "version: 1\ngit: {ledgerBranch: led}\n")
+    git(applied.origin, "update-ref", "-d", "refs/reconciler/ledger/main%3Atest")
+    done = applied.run("apply", clone=shallow(applied))
+    assert done.returncode == 1
+    assert "the one that lies beside the manifests" in done.stderr
+    assert len(sandbox.instances) == 2
+
+
 def test_a_ledger_branch_that_begins_with_the_ledger_goes_on_from_it(
     applied: Setting, sandbox: Sandbox
 ) -> None:

@@ -82,13 +82,29 @@ class Claims:
         usable = usual - environment.gateway.timeout - environment.limits.margin
         if self.push_seconds <= usable / 2:
             return usual
-        length = float(min(math.ceil(usual + 2 * self.push_seconds), LONGEST * usual))
+        length = float(min(self._needed(), LONGEST * usual))
         message = (
             f"pushing a claim took {self.push_seconds:.0f} s of its {usual:g}, so the "
-            f"next one is made for {length:g} s: raise limits.claimSeconds to {length:g}"
+            f"next one is made for {length:g} s: raise limits.claimSeconds to {self._needed()}"
         )
         self._ports.progress(Noted(message=message))
         return length
+
+    def _needed(self) -> int:
+        """Seconds for a claim that leaves as much time as usual behind a push like the last one."""
+        usual = self._branch.snapshot.environment.limits.claim_seconds
+        return math.ceil(usual + 2 * self.push_seconds)
+
+    def give_up(self, number: int) -> None:
+        """Say that so many claims in a row were used up by their pushes, and what to raise."""
+        limits = self._branch.snapshot.environment.limits
+        message = (
+            f"gave up: the time of {number} claims in a row was used up before they had landed, "
+            f"though they were made for up to {LONGEST} times limits.claimSeconds "
+            f"({limits.claim_seconds:g}); the last push took {self.push_seconds:.0f} s: raise "
+            f"limits.claimSeconds to {self._needed()}"
+        )
+        self._ports.progress(Noted(message=message))
 
     def adopt(self, plan: Plan) -> Batch | None:
         """Take up a claim of this apply whose push was not answered and has landed after all."""

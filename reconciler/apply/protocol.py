@@ -200,6 +200,8 @@ class _Apply:
         # Where a slow push had used the claim up, a longer claim may do; how often is counted.
         self.used_up = self.used_up + 1 if nothing and was_late else 0
         self.stuck = nothing and not 0 < self.used_up <= LATE_CLAIMS
+        if self.used_up > LATE_CLAIMS:
+            self.knowledge.claims.give_up(self.used_up)
 
     async def _settle(self, plan: Plan, gateway: Gateway, clock: ServiceClock) -> bool:
         """Look for runs in doubt that are due; whether another look may settle more right away."""

@@ -138,7 +138,7 @@ def _bring_forward(shared: Shared, commit: CommitId, *, quiet: bool) -> None:
     """Let the user's checkout show the ledger, where that loses nothing."""
     moved: CheckoutResult
     try:
-        moved = shared.git.fast_forward_checkout(shared.branch, commit)
+        moved = shared.git.fast_forward_checkout(shared.store.branch, commit)
     except GitError as error:
         moved = NotSafe(reason=str(error))
     if quiet:

@@ -29,7 +29,6 @@ class Shared:
     root: Path  # of the configuration
     git: Git
     remote: str
-    branch: str
     environment: Environment  # as this checkout has it; the branch's comes with a snapshot
     store: GitStore
 
@@ -40,13 +39,11 @@ class Shared:
         configuration = read_configuration(root)
         environment = choose_environment(configuration, options.env)
         git = Git.at(root)
-        branch = configuration.git.branch or git.default_branch(configuration.git.remote)
-        store = GitStore(git, configuration, environment.name, branch)
+        store = GitStore(git, configuration, environment.name)
         return cls(
             root=root,
             git=git,
             remote=configuration.git.remote,
-            branch=branch,
             environment=environment,
             store=store,
         )

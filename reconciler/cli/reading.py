@@ -235,13 +235,13 @@ def _head(workspace: Workspace) -> CommitId | None:
 def _fetch(git: Git, configuration: Configuration) -> tuple[str, CommitId, CommitId | None]:
     """Fetch the tips of the manifests' branch, which is named, and of the ledger's, if any."""
     remote = configuration.git.remote
-    branch = configuration.git.branch or git.default_branch(remote)
-    ledger_branch = configuration.git.ledger_branch or branch
-    tips = git.fetch(remote, sorted({branch, ledger_branch}))
+    named = configuration.git
+    ledger_branch = [named.ledger_branch] if named.ledger_branch else []
+    branch, tips = git.fetch_shared(remote, named.branch, ledger_branch)
     commit = tips[branch]
     if commit is None:
         raise GitError(
             f"{remote} has no branch {branch}",
             hint="Push it first, or name another one in reconciler.yaml (git.branch).",
         )
-    return branch, commit, tips[ledger_branch]
+    return branch, commit, tips[named.ledger_branch or branch]

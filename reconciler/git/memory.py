@@ -12,14 +12,17 @@ from pathlib import Path
 from reconciler.git.command import run_git
 from reconciler.git.commits import write_commit
 from reconciler.git.objects import CommitId, ObjectId
-from reconciler.git.push import Landed, Raced, Refused, Unclear, swap
-from reconciler.git.remote import FETCH, remote_tip
+from reconciler.git.push import Along, Landed, Raced, Refused, Unclear, swap
+from reconciler.git.remote import FETCH, look
+from reconciler.git.sending import Move
 from reconciler.git.traces import BRANCH_MARK as _BRANCH_MARK
 from reconciler.git.traces import BRANCHES as _BRANCHES
 from reconciler.git.traces import FETCHED as _FETCHED
+from reconciler.git.traces import MEMORY as _MEMORY
 from reconciler.git.traces import THERE as _THERE
+from reconciler.git.words import readable
 
-_HERE = "refs/reconciler-memory/seen"  # the trees that this clone has seen
+_HERE = f"{_MEMORY}/seen"  # the trees that this clone has seen
 _KEEPING_SECONDS = 30.0  # a trace is worth no longer wait
 _TRIES = 3  # while others keep theirs
 # What this clone remembers of a server that refused: where it keeps traces all the same.
@@ -62,8 +65,44 @@ def keep(
         if not isinstance(result, Refused):
             return result
         reason = result.message
-        _remember_refusal(root, remote, place)
+        # Only to save a push next time: another process may hold the configuration's lock.
+        run_git(root, "config", _setting(remote), place.next, accept=None)
     return None if tree is None else reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """The next trace of a ledger, which can travel with the push that the ledger grows by."""
+
+    move: Move
+    here: str  # the ref that shows what the remote keeps
+    prefix: str  # of the traces' refs on the remote
+
+
+def next_trace(
+    root: Path,
+    remote: str,
+    name: str,
+    commit: CommitId,
+    folder: str,
+    continues: Callable[[ObjectId, ObjectId], bool],
+) -> Trace | None:
+    """What `keep` would have the remote keep; None if that is nothing, or must travel alone."""
+    tree = _resolve(root, f"{commit}:{folder}")
+    place = next(iter(_places(root, remote, name)), None)
+    alone = run_git(root, "config", "--get", _alone(remote), accept=(0, 1)).text
+    if tree is None or place is None or alone == place.prefix:
+        return None
+    move = _next(root, place, tree, continues)
+    return None if move is None else Trace(move=move, here=place.here, prefix=place.prefix)
+
+
+def note(root: Path, remote: str, trace: Trace, became: Along) -> None:
+    """Take down what became of a trace that travelled with a push that has landed."""
+    if became is Along.MOVED:
+        run_git(root, "update-ref", trace.here, trace.move.commit, accept=(0, 1, 128))
+    elif became is Along.APART:
+        run_git(root, "config", _alone(remote), trace.prefix, accept=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +113,11 @@ class _Place:
     ref: str
     here: str
     next: str  # what is tried once the server has refused this one
+
+    @property
+    def prefix(self) -> str:
+        """What such a place's refs begin with."""
+        return self.ref.removesuffix(f"/{self.name}")
 
 
 def _places(root: Path, remote: str, name: str) -> list[_Place]:
@@ -98,9 +142,22 @@ def _setting(remote: str) -> str:
     return f"reconciler.{remote}.trace"
 
 
-def _remember_refusal(root: Path, remote: str, place: _Place) -> None:
-    """Only to save a push next time, so another process may hold the configuration's lock."""
-    run_git(root, "config", _setting(remote), place.next, accept=None)
+def _alone(remote: str) -> str:
+    return f"reconciler.{remote}.traceAlone"  # where traces stand that travel with no other push
+
+
+def _next(
+    root: Path, place: _Place, tree: ObjectId, continues: Callable[[ObjectId, ObjectId], bool]
+) -> Move | None:
+    """The move that has the place hold that tree; None if what it holds is as good."""
+    before = _resolve(root, f"{place.here}^{{commit}}")
+    old = before and _resolve(root, f"{before}^{{tree}}")
+    if old is not None and (old == tree or not continues(tree, old)):
+        return None
+    expected = None if before is None else CommitId(before)
+    message = f"The ledger of {place.name}, for clones that have not seen it [skip ci]\n"
+    made = write_commit(root, tree, expected, message)
+    return Move(ref=place.ref, commit=made, expected=expected)
 
 
 def _keep_at(
@@ -111,17 +168,13 @@ def _keep_at(
     continues: Callable[[ObjectId, ObjectId], bool],
 ) -> str | Refused | None:
     for _ in range(_TRIES):
-        before = _resolve(root, f"{place.here}^{{commit}}")
-        old = before and _resolve(root, f"{before}^{{tree}}")
-        if old is not None and (old == tree or not continues(tree, old)):
+        move = _next(root, place, tree, continues)
+        if move is None:
             return None
-        expected = None if before is None else CommitId(before)
-        message = f"The ledger of {place.name}, for clones that have not seen it [skip ci]\n"
-        made = write_commit(root, tree, expected, message)
-        answer = swap(root, remote, made, place.ref, expected=expected, timeout=_KEEPING_SECONDS)
+        answer = swap(root, remote, move, timeout=_KEEPING_SECONDS)
         match answer:
             case Landed():
-                run_git(root, "update-ref", place.here, made, accept=(0, 1, 128))
+                run_git(root, "update-ref", place.here, move.commit, accept=(0, 1, 128))
                 return None
             case Raced():
                 _refresh(root, remote, place)
@@ -134,7 +187,7 @@ def _keep_at(
 
 def _refresh(root: Path, remote: str, place: _Place) -> None:
     """See what the remote keeps there by now: more, or nothing any more."""
-    if remote_tip(root, remote, place.ref, timeout=_KEEPING_SECONDS) is None:
+    if place.ref not in look(root, remote, [place.ref], timeout=_KEEPING_SECONDS).tips:
         run_git(root, "update-ref", "-d", place.here)
     else:
         spec = f"+{place.ref}:{place.here}"
@@ -161,9 +214,14 @@ def traces(root: Path, remote: str) -> dict[str, ObjectId]:
     found = {}
     for line in filter(None, listing.split("\n")):
         name, kind, oid, *tree = line.split(" ")
-        key = name.removeprefix("refs/reconciler-memory/")
+        key = name.removeprefix(f"{_MEMORY}/")
         found[key] = ObjectId(oid if kind == "tree" else tree[0])
     return found
+
+
+def author(root: Path, ref: str) -> str:
+    """Who made the commit that the ref holds, and when. Anybody who can push may claim anything."""
+    return readable(run_git(root, "log", "-1", "--format=%an <%ae> at %aI", ref, "--").stdout)
 
 
 def last_written(root: Path, commit: CommitId, folder: str, trailer: str) -> ObjectId | None:
@@ -185,7 +243,8 @@ def last_written(root: Path, commit: CommitId, folder: str, trailer: str) -> Obj
 
 def folder(root: Path, commit: CommitId, path: str) -> ObjectId | None:
     """The folder's tree as the commit has it; None if it has none."""
-    return _resolve(root, f"{commit}:{path}^{{tree}}")
+    found = _resolve(root, f"{commit}:{path}")  # nothing can follow a path in one question
+    return found and _resolve(root, f"{found}^{{tree}}")
 
 
 def _resolve(root: Path, spec: str) -> ObjectId | None:

@@ -71,6 +71,66 @@ def list_tree(
     return parse_entries(listing.stdout)
 
 
+class Tree:
+    """Everything that a commit holds, listed at once; only what is asked for is taken apart.
+
+    For a listing is read from git many times faster than its entries can be made here.
+    """
+
+    def __init__(self, listing: bytes) -> None:
+        self._listing = b"\0" + listing  # of `ls-tree -r -z`
+
+    def under(self, folder: str) -> list[TreeEntry]:
+        """The entries at or in the folder, or all of them for ""."""
+        if not folder:
+            return parse_entries(self._listing)
+        own = self.at(folder)
+        inside = self._from(folder.encode("utf-8", "surrogateescape") + b"/")
+        entries = [_parse_entry(record) for record in inside]
+        return entries if own is None else [own, *entries]
+
+    def at(self, path: str) -> TreeEntry | None:
+        """What lies at that very path, unless it is nothing, or a folder."""
+        found = self._from(path.encode("utf-8", "surrogateescape") + b"\0")
+        return next((_parse_entry(record) for record in found), None)
+
+    def beginning(self, *names: str) -> list[TreeEntry]:
+        """The entries whose own names, without their folders, begin with one of these."""
+        return [_parse_entry(record) for name in names for record in self._named(name.encode())]
+
+    def _from(self, beginning: bytes) -> Iterator[bytes]:
+        """The records whose paths begin so: in git's order they follow one another."""
+        found = self._listing.find(b"\t" + beginning)
+        while found >= 0 and self._tab(found) != found:  # there can be one in a path as well
+            found = self._listing.find(b"\t" + beginning, found + 1)
+        if found < 0:
+            return
+        start = self._listing.rfind(b"\0", 0, found) + 1
+        while self._listing.startswith(beginning, self._listing.find(b"\t", start) + 1):
+            end = self._listing.find(b"\0", start)
+            yield self._listing[start:end]
+            start = end + 1
+
+    def _named(self, name: bytes) -> Iterator[bytes]:
+        found = self._listing.find(name)
+        while found >= 0:
+            end = self._listing.find(b"\0", found)
+            is_own = self._listing[found - 1 : found] == b"/" or self._tab(found) == found - 1
+            if is_own and b"/" not in self._listing[found:end]:
+                yield self._listing[self._listing.rfind(b"\0", 0, found) + 1 : end]
+                found = end
+            found = self._listing.find(name, found + 1)
+
+    def _tab(self, within: int) -> int:
+        """Where the path of the record begins that this place lies in, less one."""
+        return self._listing.find(b"\t", self._listing.rfind(b"\0", 0, within))
+
+
+def read_tree(root: Path, commit: CommitId) -> Tree:
+    """The commit's whole tree. Raises GitError if there is no such commit."""
+    return Tree(run_git(root, "ls-tree", "-r", "-z", "--full-tree", commit).stdout)
+
+
 def parse_entries(listing: bytes) -> list[TreeEntry]:
     """The entries in the output of `ls-tree -z`."""
     return [_parse_entry(record) for record in listing.split(b"\0") if record]

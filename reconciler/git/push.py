@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import assert_never
 
 from reconciler.errors import GitError
-from reconciler.git.command import CompletedGit, GitTimeoutError, run_git
-from reconciler.git.objects import CommitId, is_ancestor
-from reconciler.git.remote import Addresses, addresses, bring, check_branch, remote_tip
-from reconciler.git.words import remote_words
+from reconciler.git.command import run_git
+from reconciler.git.commits import write_commit
+from reconciler.git.default import default_branch
+from reconciler.git.objects import CommitId, ObjectId, is_ancestor
+from reconciler.git.remote import HEADS, Addresses, Seen, addresses, bring, check_branch, look
+from reconciler.git.sending import NO_ANSWER, Answer, Heard, Move, send
 
 _SENDINGS = 3  # of a push that is rejected though nobody was faster: somebody may hold a lock
 _LOOKS = 4  # for a push that was taken: a replica may lag a little
@@ -54,23 +56,6 @@ class Unclear:
 
 PushResult = Landed | Raced | Refused | Unclear
 
-_PUSH = (
-    "push",
-    "--porcelain",
-    # A pre-push hook is made for a person's work: it may run tests for minutes, ask, or call this
-    # program again. The commit holds no such work, and the server's own hooks still decide.
-    "--no-verify",
-    "--no-follow-tags",
-    "--recurse-submodules=no",
-)
-
-# Said before anything is sent, and true until a person does something about it.
-_NO_ACCESS = re.compile(
-    r"authentication failed|could not read (username|password)|permission denied \("
-    r"|permission to \S+ denied|returned error: 40[134]|repository .*not found"
-    r"|does not appear to be a git repository|host key verification failed",
-    re.IGNORECASE,
-)
 _LOCK = re.compile(r"\.lock\b|\block(ed|ing)?\b", re.IGNORECASE)
 _LOCK_HINT = (
     "Look for a lock that was left behind in the remote repository, and remove it once nobody "
@@ -83,22 +68,12 @@ _TAKEN_HINT = (
 )
 
 
-class Heard(Enum):
-    """What the remote is said to have done, as far as `git push` heard."""
+class Along(Enum):
+    """What became of a second ref that was to move together with the first."""
 
-    TAKEN = auto()
-    REJECTED = auto()
-    DECLINED = auto()  # by a hook: it would say the same again
-    NOTHING = auto()  # it may be at work on it still
-    NO_ACCESS = auto()  # nothing was sent
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What came of one sending, by the words of git and of the remote."""
-
-    heard: Heard
-    message: str
+    MOVED = auto()  # both did
+    APART = auto()  # the server does not move both as one
+    OPEN = auto()  # it cannot be told, or was not tried
 
 
 def push(
@@ -109,41 +84,34 @@ def push(
     *,
     expected: CommitId | None,
     timeout: float,
-) -> PushResult:
+    along: Move | None = None,
+    is_default: bool = False,
+) -> tuple[PushResult, Along]:
     """Move the remote's branch from `expected` (None: it must not exist) to the commit.
 
-    The commit must descend from `expected`, so that history is never rewritten. `timeout` is in
-    seconds. Raises GitError if there is no such remote, or it stands for several repositories.
+    The commit must descend from `expected`, so that history is never rewritten. `along` moves with
+    it, or not at all; if only both were refused, the branch moves alone. `is_default`: it must be
+    the remote's default branch still. `timeout` is in seconds, for each call of git. Raises
+    GitError if there is no such remote, or it stands for several repositories.
     """
     ref = check_branch(root, branch)
     if expected is not None and not is_ancestor(root, expected, commit):
         raise GitError(f"{commit} does not follow {expected}: pushing it would lose history")
-    return swap(root, remote, commit, ref, expected=expected, timeout=timeout)
-
-
-def swap(
-    root: Path,
-    remote: str,
-    commit: CommitId,
-    ref: str,
-    *,
-    expected: CommitId | None,
-    timeout: float,
-) -> PushResult:
-    """The same for any ref, given by its full name. Nobody else may have the commit to push."""
-    where = addresses(root, remote)
     attempt = _Attempt(
-        root=root, remote=where, commit=commit, ref=ref, expected=expected, timeout=timeout
+        root=root,
+        remote=addresses(root, remote),
+        move=Move(ref=ref, commit=commit, expected=expected),
+        along=along,
+        is_default=is_default,
+        timeout=timeout,
     )
-    result, pause = attempt.once(), _PAUSE_SECONDS
-    for _ in range(_SENDINGS - 1):
-        if result is not None:
-            return result
-        # Nothing tells when another push lets go of a lock.
-        time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - spreads rivals, guards nothing
-        pause *= 2
-        result = attempt.once()
-    return result or attempt.refused()
+    return attempt.together() or attempt.alone(), attempt.became
+
+
+def swap(root: Path, remote: str, move: Move, *, timeout: float) -> PushResult:
+    """The same for any one ref. Nobody else may have the commit to push."""
+    where = addresses(root, remote)
+    return _Attempt(root=root, remote=where, move=move, timeout=timeout).alone()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -152,45 +120,60 @@ class _Attempt:
 
     root: Path
     remote: Addresses
-    commit: CommitId
-    ref: str
-    expected: CommitId | None
+    move: Move
     timeout: float
-    said: str = ""  # by the last sending
+    along: Move | None = None
+    is_default: bool = False
+    became: Along = Along.OPEN
+    answer: Answer = NO_ANSWER  # to the last sending
+    seen: Seen | None = None  # after it
 
-    def once(self) -> PushResult | None:
-        """Send it; None where it was rejected, is not there and nobody was faster."""
-        answer = self._send()
-        self.said = answer.message
-        match answer.heard:
+    def together(self) -> PushResult | None:
+        """Send both moves as one; None where the branch may be taken alone."""
+        if self.along is None:
+            return None
+        result = self._once(self.move, self.along)
+        tip = self.seen.tips.get(self.along.ref) if self.seen is not None else None
+        if tip == self.along.commit:
+            self.became = Along.MOVED
+            if not isinstance(result, Landed):
+                self._take_back(self.along)
+        elif self.seen is not None and tip == self.along.expected:
+            is_told = result is None or isinstance(result, Landed)
+            self.became = Along.APART if is_told else Along.OPEN
+        return result
+
+    def alone(self) -> PushResult:
+        """Send the one move, several times where nobody is seen to have been faster."""
+        pause = _PAUSE_SECONDS
+        for number in range(_SENDINGS):
+            result = self._once(self.move)
+            if result is not None:
+                return result
+            if self.answer.heard is Heard.DECLINED or number == _SENDINGS - 1:
+                break
+            # Nothing tells when another push lets go of a lock.
+            time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - spreads rivals, guards nothing
+            pause *= 2
+        return self._refused()
+
+    def _once(self, *moves: Move) -> PushResult | None:
+        """Send; None where it was rejected, is not there and nobody was faster."""
+        self.answer = send(self.root, self.remote.name, moves, timeout=self.timeout)
+        match self.answer.heard:
             case Heard.NO_ACCESS:
-                return Refused(message=answer.message)
-            case Heard.NOTHING:
-                return Unclear(message=answer.message)
-            case Heard.TAKEN | Heard.DECLINED | Heard.REJECTED:
-                return self._judge(answer.heard)
+                return Refused(message=self.answer.message)
+            case Heard.UNABLE:
+                self.became = Along.APART
+                return None
+            case Heard.NOTHING | Heard.TAKEN | Heard.DECLINED | Heard.REJECTED:
+                return self._judge()
             case _:
-                assert_never(answer.heard)
+                assert_never(self.answer.heard)
 
-    def refused(self) -> Refused:
-        """The end of an attempt that was rejected each time, in the remote's words."""
-        hint = _LOCK_HINT if _LOCK.search(self.said) else None
-        if not self.remote.differ:
-            return Refused(message=self.said, hint=hint)
-        return Refused(message=f"{self.said}\n{self.remote.difference}", hint=self.remote.hint)
-
-    def _send(self) -> Answer:
-        lease = f"--force-with-lease={self.ref}:{self.expected or ''}"
-        spec = f"{self.commit}:{self.ref}"
-        command = (*_PUSH, lease, "--", self.remote.name, spec)
-        try:
-            done = run_git(self.root, *command, timeout=self.timeout, accept=None)
-        except GitTimeoutError as error:
-            return Answer(heard=Heard.NOTHING, message=str(error))
-        return read_answer(done, spec)
-
-    def _judge(self, heard: Heard) -> PushResult | None:
+    def _judge(self) -> PushResult | None:
         """Decide by what the ref holds now, where it is fetched."""
+        heard, said = self.answer.heard, self.answer.message
         try:
             result = self._look()
             for number in range(_LOOKS - 1):
@@ -199,53 +182,67 @@ class _Attempt:
                 time.sleep(_PAUSE_SECONDS * 2**number)
                 result = self._look()
         except GitError as error:
-            return Unclear(message=f"{self.said}\n{error}".strip())
+            return Unclear(message=f"{said}\n{error}".strip())
         if result is None and heard is Heard.TAKEN:
             return self._untrue()
-        if result is None and heard is Heard.DECLINED:
-            return self.refused()
+        if result is None and heard is Heard.NOTHING:
+            return Unclear(message=said)
         return result
 
-    def _look(self) -> Landed | Raced | None:
+    def _look(self) -> PushResult | None:
         """Read the ref back; None where it has not moved. Raises GitError."""
-        tip = remote_tip(self.root, self.remote.name, self.ref, timeout=self.timeout)
-        if tip == self.commit:
-            return Landed()
-        if tip == self.expected:
+        refs = [move.ref for move in (self.move, self.along) if move is not None]
+        seen = look(self.root, self.remote.name, refs, timeout=self.timeout)
+        self.seen = seen
+        tip = seen.tips.get(self.move.ref)
+        if tip == self.move.commit:
+            return self._landed(seen)
+        if tip == self.move.expected:
             return None
         if tip is not None:
-            bring(self.root, self.remote.name, self.ref, timeout=self.timeout)
-            if is_ancestor(self.root, self.commit, tip):
-                return Landed()
-        return Raced(message=self.said or f"{self.ref} has moved")
+            bring(self.root, self.remote.name, self.move.ref, timeout=self.timeout)
+            if is_ancestor(self.root, self.move.commit, tip):
+                return self._landed(seen)
+        return Raced(message=self.answer.message or f"{self.move.ref} has moved")
+
+    def _landed(self, seen: Seen) -> Landed | Refused:
+        branch = self.move.ref.removeprefix(HEADS)
+        if not self.is_default or seen.default == branch:
+            return Landed()
+        now = default_branch(self.root, self.remote.name)
+        if now == branch:
+            return Landed()
+        name = self.remote.name
+        return Refused(
+            message=f"{now} is the default branch of {name} by now, and {branch} no longer is",
+            hint="Run it again: it works on the new one then.",
+        )
+
+    def _take_back(self, along: Move) -> None:
+        """Undo the second move where the first came to nothing: it speaks of what is not there.
+
+        History is not rewritten for that: what stood there before comes on top.
+        """
+        self.became = Along.APART
+        if along.expected is None:
+            undone = Move(ref=along.ref, commit=CommitId(""), expected=along.commit)
+        else:
+            tree = ObjectId(run_git(self.root, "rev-parse", f"{along.expected}^{{tree}}").text)
+            made = write_commit(self.root, tree, along.commit, "Taken back [skip ci]\n")
+            undone = Move(ref=along.ref, commit=made, expected=along.commit)
+        send(self.root, self.remote.name, [undone], timeout=self.timeout)
+
+    def _refused(self) -> Refused:
+        """The end of an attempt that was rejected each time, in the remote's words."""
+        said = self.answer.message
+        hint = _LOCK_HINT if _LOCK.search(said) else None
+        if not self.remote.differ:
+            return Refused(message=said, hint=hint)
+        return Refused(message=f"{said}\n{self.remote.difference}", hint=self.remote.hint)
 
     def _untrue(self) -> Refused:
-        name = self.ref.removeprefix("refs/heads/")
+        name, said = self.move.ref.removeprefix(HEADS), self.answer.message
         message = f"the push was taken, and {name} at {self.remote.fetched} does not hold it"
         if self.remote.differ:
             return Refused(message=f"{message}: {self.remote.difference}", hint=self.remote.hint)
-        return Refused(message="\n".join(filter(None, (message, self.said))), hint=_TAKEN_HINT)
-
-
-def read_answer(done: CompletedGit, spec: str) -> Answer:
-    """What `git push --porcelain` with that one refspec said."""
-    lines = [line.split("\t") for line in done.text.split("\n")]
-    answers = [line for line in lines if len(line) == 3 and line[1] == spec]  # noqa: PLR2004 - flag, refspec, summary
-    summary = answers[0][2] if len(answers) == 1 else ""
-    message = "\n".join(words for words in (remote_words(done.stderr), summary) if words)
-    if summary and answers[0][0] == "!":
-        return Answer(heard=_rejection(summary), message=message)
-    if done.exit_code == 0:
-        return Answer(heard=Heard.TAKEN, message=remote_words(done.stderr))
-    if summary:
-        return Answer(heard=Heard.NOTHING, message=message)
-    heard = Heard.NO_ACCESS if _NO_ACCESS.search(done.stderr) else Heard.NOTHING
-    message = done.stderr or f"git push ended with exit code {done.exit_code} and no answer"
-    return Answer(heard=heard, message=message)
-
-
-def _rejection(summary: str) -> Heard:
-    if summary.startswith("[remote failure]"):
-        return Heard.NOTHING  # it did not come to report what it did
-    is_declined = summary.startswith("[remote rejected]") and "hook declined" in summary
-    return Heard.DECLINED if is_declined else Heard.REJECTED
+        return Refused(message="\n".join(filter(None, (message, said))), hint=_TAKEN_HINT)

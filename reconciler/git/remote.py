@@ -3,27 +3,29 @@
 import random
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.errors import GitError
 from reconciler.git.command import NETWORK_SECONDS, run_git
 from reconciler.git.objects import CommitId
-from reconciler.git.traces import BRANCHES, refspecs
+from reconciler.git.traces import MEMORY, refspecs
 from reconciler.git.words import advice, without_credentials
 
 _ATTEMPTS = 12  # at a ref that another process of this clone holds locked
 _LONGEST_WAIT = 0.5  # seconds, between two attempts
 
-_HEADS = "refs/heads/"
+HEADS = "refs/heads/"
+HEAD = "HEAD"  # of the remote
+_NAMES = f"ref: {HEADS}"
 _LOCKED = re.compile(
     r"\.lock': file exists|is at [0-9a-f]+ but expected|reference already exists"
     r"|unable to resolve reference",
     re.IGNORECASE,
 )
-_MISSING = re.compile(r"couldn't find remote ref refs/heads/(.+)", re.IGNORECASE)
-_ASK_FOR_BRANCH = "name the branch in reconciler.yaml: `git: {branch: NAME}`"
+_MISSING = re.compile(r"couldn't find remote ref (HEAD|refs/heads/.+)", re.IGNORECASE)
+ASK_FOR_BRANCH = "name the branch in reconciler.yaml: `git: {branch: NAME}`"
 
 
 def has_remote(root: Path, remote: str) -> bool:
@@ -78,14 +80,27 @@ def addresses(root: Path, remote: str) -> Addresses:
     )
 
 
-def remote_tip(root: Path, remote: str, ref: str, *, timeout: float) -> CommitId | None:
-    """Where the ref stands at the address that is fetched; None if it is not there.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What one reading of a remote showed."""
 
-    `ref` is a full name. Raises GitError if the remote cannot be read.
+    tips: Mapping[str, CommitId]  # by the full names of those refs that are there
+    default: str | None  # the branch that its HEAD names; None where it does not say
+
+
+def look(root: Path, remote: str, refs: Collection[str], *, timeout: float) -> Seen:
+    """Where the refs stand at the address that is fetched. Raises GitError if it cannot be read.
+
+    `refs` are full names, or patterns of them as `git ls-remote` takes them.
     """
-    listing = run_git(root, "ls-remote", "--", remote, ref, timeout=timeout)
-    lines = (line.partition("\t") for line in listing.text.split("\n"))
-    return next((CommitId(tip) for tip, _, name in lines if name == ref), None)
+    options = ("ls-remote", "--symref", "--", remote, HEAD, *refs)
+    listing = run_git(root, *options, timeout=timeout).text
+    lines = [line.partition("\t") for line in listing.split("\n")]
+    named = (value for value, _, name in lines if name == HEAD and value.startswith(_NAMES))
+    return Seen(
+        tips={name: CommitId(tip) for tip, _, name in lines if name and " " not in tip},
+        default=next((value.removeprefix(_NAMES) for value in named), None),
+    )
 
 
 def bring(root: Path, remote: str, ref: str, *, timeout: float) -> None:
@@ -93,51 +108,11 @@ def bring(root: Path, remote: str, ref: str, *, timeout: float) -> None:
     run_git(root, *FETCH, "--", remote, ref, timeout=timeout)
 
 
-def default_branch(root: Path, remote: str) -> str:
-    """The branch that an apply works on if the configuration names none.
-
-    The remote's own default; else its only branch; else whichever of `main` and `master` it has.
-    Nothing of this clone counts: two clones must never work on two branches, each with a ledger
-    of its own. Raises GitError if none of these says.
-    """
-    default, branches = _advertised(root, remote)
-    if default is not None:
-        return default
-    usual = [branch for branch in branches if branch in {"main", "master"}]
-    for candidates in (branches, usual):
-        if len(candidates) == 1:
-            return candidates[0]
-    if not branches:
-        raise GitError(f"{remote} has no branch yet", hint=f"push one: git push {remote} HEAD")
-    raise GitError(
-        f"{remote} has {len(branches)} branches and does not say which is the main one",
-        hint=_ASK_FOR_BRANCH,
-    )
-
-
-def _advertised(root: Path, remote: str) -> tuple[str | None, list[str]]:
-    """The remote's default branch, if it says, and all its branches."""
-    listing = run_git(
-        root,
-        *("ls-remote", "--symref", "--", remote, "HEAD", f"{_HEADS}*"),
-        timeout=NETWORK_SECONDS,
-    )
-    default = None
-    branches = []
-    for line in listing.text.split("\n"):
-        value, _, name = line.partition("\t")
-        if name == "HEAD" and value.startswith(f"ref: {_HEADS}"):
-            default = value.removeprefix(f"ref: {_HEADS}")
-        elif name.startswith(_HEADS) and not name.startswith(f"{BRANCHES}/"):
-            branches.append(name.removeprefix(_HEADS))
-    return default, branches
-
-
 def check_branch(root: Path, branch: str) -> str:
     """The branch's full ref name. Raises GitError if git would not allow the name."""
-    ref = f"{_HEADS}{branch}"
+    ref = f"{HEADS}{branch}"
     if run_git(root, "check-ref-format", ref, accept=(0, 1)).exit_code:
-        raise GitError(f"{branch!r} cannot be the name of a branch", hint=_ASK_FOR_BRANCH)
+        raise GitError(f"{branch!r} cannot be the name of a branch", hint=ASK_FOR_BRANCH)
     return ref
 
 
@@ -148,39 +123,53 @@ def fetch(root: Path, remote: str, branches: Sequence[str]) -> dict[str, CommitI
     A shallow or partial clone stays one. Raises GitError if the remote cannot be read.
     """
     refs = {branch: check_branch(root, branch) for branch in branches}
-    missing: set[str] = set()
-    while wanted := {branch: ref for branch, ref in refs.items() if branch not in missing}:
-        absent = _fetch_or_absent(root, remote, wanted)
-        if absent is None:
-            break
-        missing.add(absent)
-        _forget(root, remote, absent)
-    return {
-        branch: None if branch in missing else _tip(root, remote, branch) for branch in branches
-    }
+    tips = fetch_refs(root, remote, refs.values())
+    return {branch: tips[ref] for branch, ref in refs.items()}
 
 
-def _local_ref(remote: str, branch: str) -> str:
-    return f"refs/reconciler/{remote}/{branch}"
+def fetch_refs(root: Path, remote: str, refs: Collection[str]) -> dict[str, CommitId | None]:
+    """The same for branches by their full names, and for the remote's HEAD."""
+    _fetch_traces_alone(root, remote)
+    wanted = list(dict.fromkeys(refs))
+    while wanted and (absent := _fetch_or_absent(root, remote, wanted)) is not None:
+        wanted.remove(absent)
+        # What an earlier fetch left of `a` would stand in the way of `a/b`.
+        run_git(root, "update-ref", "-d", _local_ref(remote, absent))
+    return {ref: _tip(root, remote, ref) if ref in wanted else None for ref in refs}
 
 
-def _tip(root: Path, remote: str, branch: str) -> CommitId:
-    ref = _local_ref(remote, branch)
-    return CommitId(run_git(root, "rev-parse", "--verify", f"{ref}^{{commit}}").text)
+def _fetch_traces_alone(root: Path, remote: str) -> None:
+    """In a shallow clone that has fetched nothing yet, bring the newest of each trace only.
+
+    Nobody looks at older ones, and a trace is as long as there were applies. Fetched together with
+    the branch, all that is fetched would be cut off; in a whole clone it would leave a shallow one.
+    Where this fails, the fetch that follows says why, or brings them whole.
+    """
+    if run_git(root, "rev-parse", "--is-shallow-repository").text != "true":
+        return
+    if not run_git(root, "for-each-ref", "--count=1", _local_ref(remote, HEADS)).text:
+        newest = (*FETCH, "--depth=1", "--", remote, *refspecs(remote))
+        run_git(root, *newest, timeout=NETWORK_SECONDS, accept=None)
 
 
-def _forget(root: Path, remote: str, branch: str) -> None:
-    """Drop what an earlier fetch left of a branch, or `a` would stand in the way of `a/b`."""
-    run_git(root, "update-ref", "-d", _local_ref(remote, branch))
+def _local_ref(remote: str, ref: str) -> str:
+    if ref == HEAD:
+        return f"{MEMORY}/head/{remote}"
+    return f"refs/reconciler/{remote}/{ref.removeprefix(HEADS)}"
 
 
-def _fetch_or_absent(root: Path, remote: str, refs: dict[str, str]) -> str | None:
-    """Fetch all the branches, or name the first one that the remote does not have.
+def _tip(root: Path, remote: str, ref: str) -> CommitId:
+    spec = f"{_local_ref(remote, ref)}^{{commit}}"
+    return CommitId(run_git(root, "rev-parse", "--verify", spec).text)
+
+
+def _fetch_or_absent(root: Path, remote: str, refs: Sequence[str]) -> str | None:
+    """Fetch all the refs, or name the first one that the remote does not have.
 
     Git fetches nothing at all if one is missing. To try first costs a single connection in the
     usual case, where asking what is there would always cost a second one.
     """
-    specs = [f"+{ref}:{_local_ref(remote, branch)}" for branch, ref in refs.items()]
+    specs = [f"+{ref}:{_local_ref(remote, ref)}" for ref in refs]
     specs.extend(refspecs(remote))
     for attempt in range(1, _ATTEMPTS + 1):
         done = run_git(root, *FETCH, "--", remote, *specs, timeout=NETWORK_SECONDS, accept=None)

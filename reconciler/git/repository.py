@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.errors import GitError
-from reconciler.git import checkout, commits, memory, objects, remote
+from reconciler.git import checkout, commits, default, memory, objects, remote
 from reconciler.git import push as pushing
 from reconciler.git.command import LOCAL_SECONDS, CompletedGit, run_git
 from reconciler.git.objects import CommitId, ObjectId, TreeEntry
@@ -59,8 +59,14 @@ class Git:
         return remote.has_remote(self.root, name)
 
     def default_branch(self, of_remote: str) -> str:
-        """See `remote.default_branch`."""
-        return remote.default_branch(self.root, of_remote)
+        """See `default.default_branch`."""
+        return default.default_branch(self.root, of_remote)
+
+    def fetch_shared(
+        self, from_remote: str, branch: str | None, more: Sequence[str]
+    ) -> tuple[str, dict[str, CommitId | None]]:
+        """See `default.fetch_shared`."""
+        return default.fetch_shared(self.root, from_remote, branch, more)
 
     def fetch(self, from_remote: str, branches: Sequence[str]) -> dict[str, CommitId | None]:
         """See `remote.fetch`."""
@@ -74,17 +80,33 @@ class Git:
         *,
         expected: CommitId | None,
         timeout: float,
+        trace: memory.Trace | None = None,
+        is_default: bool = False,
     ) -> pushing.PushResult:
-        """See `push.push`."""
-        return pushing.push(
-            self.root, to_remote, commit, branch, expected=expected, timeout=timeout
+        """See `push.push`; `trace` travels along if it can."""
+        result, became = pushing.push(
+            self.root,
+            to_remote,
+            commit,
+            branch,
+            expected=expected,
+            timeout=timeout,
+            along=None if trace is None else trace.move,
+            is_default=is_default,
         )
+        if trace is not None and isinstance(result, pushing.Landed):
+            memory.note(self.root, to_remote, trace, became)
+        return result
 
     def list_tree(
         self, commit: CommitId | ObjectId, paths: Collection[str] = ()
     ) -> list[TreeEntry]:
         """See `objects.list_tree`."""
         return objects.list_tree(self.root, commit, paths)
+
+    def read_tree(self, commit: CommitId) -> objects.Tree:
+        """See `objects.read_tree`."""
+        return objects.read_tree(self.root, commit)
 
     def read_blobs(self, oids: Iterable[ObjectId]) -> dict[ObjectId, bytes]:
         """See `objects.read_blobs`."""
@@ -121,6 +143,17 @@ class Git:
         """See `memory.keep`."""
         return memory.keep(self.root, on_remote, name, commit, folder, continues)
 
+    def next_trace(
+        self,
+        on_remote: str,
+        name: str,
+        commit: CommitId,
+        folder: str,
+        continues: Callable[[ObjectId, ObjectId], bool],
+    ) -> memory.Trace | None:
+        """See `memory.next_trace`."""
+        return memory.next_trace(self.root, on_remote, name, commit, folder, continues)
+
     def kept(self, on_remote: str, name: str) -> ObjectId | None:
         """See `memory.kept`."""
         return memory.kept(self.root, on_remote, name)
@@ -128,6 +161,14 @@ class Git:
     def traces(self, on_remote: str) -> dict[str, ObjectId]:
         """See `memory.traces`."""
         return memory.traces(self.root, on_remote)
+
+    def author(self, ref: str) -> str:
+        """See `memory.author`."""
+        return memory.author(self.root, ref)
+
+    def addresses(self, of_remote: str) -> remote.Addresses:
+        """See `remote.addresses`."""
+        return remote.addresses(self.root, of_remote)
 
     def folder(self, commit: CommitId, path: str) -> ObjectId | None:
         """See `memory.folder`."""

@@ -6,7 +6,8 @@ are fetched below one name, so that whoever lists that sees all that the remote 
 
 THERE = "refs/reconciler/ledger"
 BRANCHES = "refs/heads/reconciler-trace"
-FETCHED = "refs/reconciler-memory/kept"
+MEMORY = "refs/reconciler-memory"  # in a clone
+FETCHED = f"{MEMORY}/kept"
 BRANCH_MARK = "+"  # sets traces on branches apart: no trace has this name, for they are URL-quoted
 
 
@@ -16,3 +17,12 @@ def refspecs(remote: str) -> tuple[str, str]:
         f"+{THERE}/*:{FETCHED}/{remote}/*",
         f"+{BRANCHES}/*:{FETCHED}/{remote}/{BRANCH_MARK}/*",
     )
+
+
+def ref_there(remote: str, key: str) -> str | None:
+    """The remote's ref of a trace, by what it is called below MEMORY; None for a clone's own."""
+    name = key.removeprefix(f"kept/{remote}/")
+    if name == key:
+        return None
+    on_branch = name.removeprefix(f"{BRANCH_MARK}/")
+    return f"{THERE}/{name}" if on_branch == name else f"{BRANCHES}/{on_branch}"

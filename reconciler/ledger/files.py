@@ -13,7 +13,8 @@ from itertools import takewhile
 from reconciler.errors import LedgerError
 from reconciler.ledger.events import Event, decode, encode
 
-ACTIVE = "ledger.jsonl"
+LEDGER = "ledger"  # what the names of all files begin with
+ACTIVE = f"{LEDGER}.jsonl"
 SEAL_BYTES = 32 * 1024  # past it, an append begins a new file
 FOLD_FILES = 16  # that many sealed files become one, which is then left alone
 

@@ -1,10 +1,12 @@
 """What an apply refuses, and what refuses it: one clear message, and nothing started twice."""
 
+import re
 import socket
 from collections.abc import Callable
 
 import pytest
 
+from reconciler.apply import claims, protocol
 from reconciler.sandbox import Fault, FlowOptions, SandboxOptions
 from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import CONFIGURATION, LEDGER, Scene, configuration, manifest, runs
@@ -307,6 +309,22 @@ def test_a_changed_run_on_the_branch_blocks_everything(open_scene: OpenScene) ->
     scene.push({"triggers/a.yaml": manifest("a", 9), "triggers/b.yaml": manifest("b", 2)})
     assert ": changed: a is recorded" in scene.run("apply", exits=1).err
     assert scene.posts == [1]
+
+
+def test_pushes_that_use_up_the_longest_claims_end_the_apply_which_says_what_to_raise(
+    open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims, "LONGEST", 1)  # of what the push takes, so that it is soon over
+    monkeypatch.setattr(protocol, "LATE_CLAIMS", 1)
+    limits = {"claimSeconds": 0.4}
+    scene = open_scene(
+        runs("a"), configured=lambda url: configuration(url, limits=limits, timeoutSeconds=0.1)
+    )
+    write_hook(scene.origin, "pre-receive", "sleep 0.6")
+    said = scene.run("apply", exits=1)
+    assert "gave up: the time of 2 claims in a row was used up before they had landed" in said.flat
+    assert re.search(r"the last push took \d s: raise limits.claimSeconds to [2-9]", said.flat)
+    assert scene.posts == []
 
 
 def test_a_branch_that_was_reset_and_lost_its_ledger_is_not_believed(

@@ -1,9 +1,12 @@
 """What the remote keeps of a folder only grows, wherever the server lets it be."""
 
+from collections.abc import Callable
 from pathlib import Path
 
-from reconciler.git import CommitId, Git, ObjectId
-from tests.repositories import git, make_clone, write_hook
+import pytest
+
+from reconciler.git import CommitId, Git, Landed, ObjectId, PushResult, Raced, Refused
+from tests.repositories import commit, git, make_clone, say_ok_and_move_nothing, write_hook
 
 NAME, FOLDER = "prod", "state/prod"
 BESIDE, BRANCH = "refs/reconciler/ledger/prod", "refs/heads/reconciler-trace/prod"
@@ -13,12 +16,26 @@ def _ledger(repository: Git, text: str) -> CommitId:
     return repository.commit_files(None, {f"{FOLDER}/ledger.jsonl": text.encode()}, "m")
 
 
-def _keep(repository: Git, text: str) -> str | None:
+def _continues(repository: Git) -> Callable[[ObjectId, ObjectId], bool]:
     def continues(new: ObjectId, old: ObjectId) -> bool:
         texts = [git(repository.root, "show", f"{tree}:ledger.jsonl") for tree in (new, old)]
         return texts[0].startswith(texts[1])
 
-    return repository.keep("origin", NAME, _ledger(repository, text), FOLDER, continues)
+    return continues
+
+
+def _keep(repository: Git, text: str) -> str | None:
+    made = _ledger(repository, text)
+    return repository.keep("origin", NAME, made, FOLDER, _continues(repository))
+
+
+def _push(repository: Git, text: str) -> PushResult:
+    """Push a ledger and its trace together."""
+    before = repository.fetch("origin", ["main"])["main"]
+    made = repository.commit_files(before, {f"{FOLDER}/ledger.jsonl": text.encode()}, "m")
+    trace = repository.next_trace("origin", NAME, made, FOLDER, _continues(repository))
+    assert trace is not None
+    return repository.push("origin", made, "main", expected=before, timeout=60, trace=trace)
 
 
 def _kept(origin: Path, ref: str = BESIDE) -> list[str]:
@@ -114,3 +131,55 @@ def test_a_remote_that_cannot_be_reached_is_no_refusal_to_remember(
     (origin / "hooks" / "pre-receive").unlink()
     assert _keep(repository, "1") is None
     assert _kept(origin) == ["1"]
+
+
+def test_a_trace_travels_with_the_push_that_it_follows(repository: Git, origin: Path) -> None:
+    for text in ("1", "12"):
+        assert _push(repository, text) == Landed()
+    assert _kept(origin) == ["12", "1"]
+
+
+def test_neither_lands_where_the_branch_has_moved(
+    repository: Git, origin: Path, tmp_path: Path
+) -> None:
+    assert _push(repository, "1") == Landed()
+    rival = make_clone(origin, tmp_path / "rival")
+    commit(rival, {"x": "1"})
+    script = f"git -C '{rival}' push --quiet origin main; exec git-receive-pack \"$@\""
+    program = tmp_path / "receive"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    git(repository.root, "config", "remote.origin.receivepack", str(program))
+    assert isinstance(_push(repository, "12"), Raced)
+    assert _kept(origin) == ["1"]
+
+
+def test_the_branch_lands_alone_where_somebody_else_has_kept_more(
+    repository: Git, origin: Path, tmp_path: Path
+) -> None:
+    other = Git.at(make_clone(origin, tmp_path / "other"))
+    other.fetch("origin", ["main"])
+    assert _push(repository, "1") == Landed()
+    git(other.root, "update-ref", "-d", "refs/reconciler-memory/kept/origin/prod")
+    before = git(origin, "rev-parse", "main")
+    made = other.commit_files(
+        other.fetch("origin", ["main"])["main"], {f"{FOLDER}/ledger.jsonl": b"12"}, "m"
+    )
+    git(other.root, "update-ref", "-d", "refs/reconciler-memory/kept/origin/prod")
+    trace = other.next_trace("origin", NAME, made, FOLDER, _continues(other))
+    result = other.push("origin", made, "main", expected=CommitId(before), timeout=60, trace=trace)
+    assert result == Landed()
+    assert _kept(origin) == ["1"]
+    assert other.next_trace("origin", NAME, made, FOLDER, _continues(other)) is not None
+
+
+@pytest.mark.parametrize("earlier", [[], ["1"]])
+def test_a_trace_that_a_server_moves_without_its_branch_is_taken_back(
+    repository: Git, origin: Path, earlier: list[str]
+) -> None:
+    for text in earlier:
+        assert _push(repository, text) == Landed()
+    say_ok_and_move_nothing(origin)
+    assert isinstance(_push(repository, "12"), Refused)
+    refs = git(origin, "for-each-ref", "--format=%(refname)", BESIDE)
+    assert (_kept(origin)[:1] if refs else []) == earlier

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import GitError
-from reconciler.git import CommitId, Git, ObjectId, TreeEntry
+from reconciler.git import CommitId, Git, ObjectId, TreeEntry, objects
 from reconciler.links import Refusal
 from tests.repositories import commit, git, make_clone, make_origin_and_clone
 
@@ -157,3 +157,64 @@ def test_a_partial_clone_reads_what_it_does_not_hold_yet(origin: Path, tmp_path:
     repository = Git.at(partial)
     (entry,) = repository.list_tree(_head(partial), ["triggers"])
     assert repository.read_blobs([entry.oid]) == {entry.oid: b"a: 1\n"}
+
+
+_ODD_NAMES = (
+    "ledger.jsonl",
+    "reconciler.yaml",
+    "state/prod",
+    "state/prod.yaml",
+    "state/prod2/ledger.jsonl",
+    "state/prod-old/ledger-000001.jsonl",
+    "states/a",
+    "x\tstate/a/ledger.jsonl",
+    "x\tledger.jsonl",
+    "a/state/b/ledger.jsonl",
+    "a/ledger/ledger/deep",
+    "a/ledger-archive/x.jsonl",
+    "line\nbreak/ledger.jsonl",
+    "b/myledger.jsonl",
+    "umläut/ledger.jsonl",
+)
+
+
+@pytest.mark.parametrize("folder", ["", "state", "state/prod", "a", "x\tstate", "umläut", "none"])
+def test_a_tree_shows_what_lies_at_or_in_a_folder(repository: Git, folder: str) -> None:
+    made = repository.commit_files(None, dict.fromkeys(_ODD_NAMES, b""), "m")
+    entries = repository.list_tree(made)
+    wanted = [
+        one
+        for one in entries
+        if not folder or one.path == folder or one.path.startswith(f"{folder}/")
+    ]
+    assert repository.read_tree(made).under(folder) == wanted
+
+
+@pytest.mark.parametrize("names", [("ledger",), ("reconciler.yaml", "myled"), ("x\t",), ("deep",)])
+def test_a_tree_shows_what_is_named_so_in_any_folder(
+    repository: Git, names: tuple[str, ...]
+) -> None:
+    made = repository.commit_files(None, dict.fromkeys(_ODD_NAMES, b""), "m")
+    entries = repository.list_tree(made)
+    wanted = [one for one in entries if one.path.rpartition("/")[2].startswith(names)]
+    found = repository.read_tree(made).beginning(*names)
+    assert sorted(one.path for one in found) == sorted(one.path for one in wanted)
+
+
+def test_of_a_large_tree_only_what_is_asked_for_is_taken_apart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    taken: list[bytes] = []
+    parse = objects._parse_entry
+
+    def watched(record: bytes) -> TreeEntry:
+        taken.append(record)
+        return parse(record)
+
+    monkeypatch.setattr(objects, "_parse_entry", watched)
+    record = "100644 blob " + "a" * 40 + "\tsrc/{:05d}/x\0"
+    listing = "".join(map(record.format, range(10_000))).encode()
+    tree = objects.Tree(listing)
+    assert [one.path for one in tree.under("src/00042")] == ["src/00042/x"]
+    assert tree.beginning("ledger") == []
+    assert len(taken) == 1

@@ -15,8 +15,8 @@ from reconciler.git import (
     Refused,
     Unclear,
 )
-from reconciler.git.push import Answer, Heard, read_answer
 from reconciler.git.remote import addresses
+from reconciler.git.sending import Answer, Heard, read_answer
 from tests.repositories import commit, git, make_clone, say_ok_and_move_nothing, write_hook
 
 SECONDS = 60.0  # more than any of these pushes takes
@@ -278,7 +278,7 @@ def test_a_branch_that_cannot_be_made_on_the_server_is_a_refusal(repository: Git
     assert "main" in result.message
 
 
-def test_a_push_whose_answer_is_lost_is_unclear_and_a_fetch_shows_that_it_landed(
+def test_a_push_whose_answer_is_lost_has_landed_if_the_branch_holds_it(
     repository: Git, origin: Path
 ) -> None:
     # The server has moved the branch; then the whole process group of `git push` dies.
@@ -286,10 +286,19 @@ def test_a_push_whose_answer_is_lost_is_unclear_and_a_fetch_shows_that_it_landed
     before = _tip(origin)
     made = repository.commit_files(before, {"f": b""}, "m")
     result = repository.push("origin", made, "main", expected=before, timeout=SECONDS)
-    assert isinstance(result, Unclear)
-    tip = repository.fetch("origin", ["main"])["main"]
-    assert tip is not None
-    assert repository.is_ancestor(made, tip)
+    assert result == Landed()
+    assert _tip(origin) == made
+
+
+def test_a_push_whose_answer_is_lost_is_a_lost_race_if_the_branch_holds_another(
+    repository: Git, origin: Path
+) -> None:
+    before = _tip(origin)
+    rival = repository.commit_files(before, {"rival": b""}, "rival")
+    repository.push("origin", rival, "rival", expected=None, timeout=SECONDS)
+    write_hook(origin, "pre-receive", f"echo {rival} > refs/heads/main; kill -9 0")
+    assert isinstance(_push_on(repository, before), Raced)
+    assert _tip(origin) == rival
 
 
 def test_a_push_that_dies_before_the_branch_moves_is_unclear_and_a_fetch_shows_that_it_did_not_land(

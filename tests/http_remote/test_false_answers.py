@@ -1,14 +1,16 @@
 """Remotes whose ok is not true: no run is started under a claim that is not where others look."""
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
-from reconciler.sandbox import Sandbox, running
+from reconciler.sandbox import Fault, Sandbox, running
 from tests.environments import (
     LASTING,
     Setting,
@@ -17,7 +19,7 @@ from tests.environments import (
     make_setting,
     runs_of_one_flow_each,
 )
-from tests.repositories import git, isolate, say_ok_and_move_nothing
+from tests.repositories import git, isolate, say_ok_and_move_nothing, write_hook
 
 RUNS, APPLIERS = 3, 4
 
@@ -66,6 +68,59 @@ def test_appliers_that_race_before_a_server_that_says_ok_to_all_start_each_run_o
     for process, (_, stderr) in zip(processes, ends, strict=True):
         assert process.returncode == 0, stderr
     assert_each_started_once(setting, sandbox, RUNS)
+
+
+_DENIALS = {
+    "non-fast-forwards": {"receive.denyNonFastForwards": "true", "receive.denyDeletes": "true"},
+    "hidden refs": {"transfer.hideRefs": "refs/reconciler"},
+    "several refs as one": {"receive.advertiseAtomic": "false"},
+}
+
+
+def _deny(origin: Path, refusal: str) -> None:
+    if refusal == "all but branches":
+        write_hook(origin, "pre-receive", "! grep -qv ' refs/heads/'")
+    for name, value in _DENIALS.get(refusal, {}).items():
+        git(origin, "config", name, value)
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    ["nothing", "non-fast-forwards", "hidden refs", "several refs as one", "all but branches"],
+)
+def test_killed_between_its_pushes_before_any_make_of_server_each_run_is_started_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refusal: str
+) -> None:
+    """Where nothing is refused, dulwich serves; else git does, in a race of two that come after."""
+    isolate(monkeypatch, tmp_path)
+    victim: list[int] = []
+
+    def kill() -> None:
+        os.kill(victim[0], signal.SIGKILL)
+
+    sandbox = Sandbox(LASTING)
+    sandbox.add_fault(Fault(on="trigger", call_after=kill))
+    with running(sandbox) as url, ExitStack() as things:
+        files = {
+            **runs_of_one_flow_each(RUNS),
+            "reconciler.yaml": configuration(url, claim=1, timeout=0.3),
+        }
+        setting = make_setting(tmp_path / "all", url, sandbox, files)
+        clones = [setting.clone, *(setting.clone_again(name) for name in ("one", "two"))]
+        _deny(setting.origin, refusal)
+        if refusal == "nothing":
+            far = things.enter_context(_far_away(setting.origin, 0.02))
+            for clone in clones:
+                git(clone, "remote", "set-url", "origin", far)
+        killed = setting.start("apply")
+        victim.append(killed.pid)
+        killed.communicate(timeout=60)
+        assert killed.returncode == -signal.SIGKILL
+        later = [setting.start("apply", clone=clone) for clone in clones[1:]]
+        for process in later:
+            _, stderr = process.communicate(timeout=100)
+            assert process.returncode == 0, stderr
+        assert_each_started_once(setting, sandbox, RUNS)
 
 
 def test_nothing_is_started_where_the_server_says_ok_and_moves_nothing(

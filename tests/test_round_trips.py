@@ -1,0 +1,147 @@
+"""How often an apply asks the git remote: each time costs a connection."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from reconciler.sandbox import Sandbox, running
+from tests.environments import LASTING, Setting, make_setting, manifest, runs_of_one_flow_each
+from tests.repositories import commit, git, isolate, make_clone, write_hook
+
+_ASKS = re.compile(r"built-in: git (fetch|ls-remote|push)\b")
+BESIDE, BRANCH = "refs/reconciler/ledger/main%3Atest", "refs/heads/reconciler-trace/main%3Atest"
+
+
+@pytest.fixture
+def sandbox() -> Sandbox:
+    return Sandbox(LASTING)
+
+
+@pytest.fixture
+def setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> Iterator[Setting]:
+    isolate(monkeypatch, tmp_path)
+    with running(sandbox) as url:
+        yield make_setting(tmp_path / "all", url, sandbox, runs_of_one_flow_each(1))
+
+
+def _asks(setting: Setting, clone: Path | None = None) -> Counter[str]:
+    """Apply, and count the calls of git that ask the remote."""
+    log = setting.folder / "trace"
+    log.unlink(missing_ok=True)
+    process = setting.start("apply", clone=clone, variables={"GIT_TRACE": str(log)})
+    _, stderr = process.communicate(timeout=100)
+    assert process.returncode == 0, stderr
+    return Counter(_ASKS.findall(log.read_text()))
+
+
+def _declare_another(setting: Setting, number: int = 7) -> None:
+    git(setting.clone, "pull", "--quiet")
+    commit(setting.clone, {f"triggers/late-{number}.yaml": manifest(f"late-{number}", number)})
+    git(setting.clone, "push", "--quiet", "origin", "main")
+
+
+def _kept(setting: Setting, ref: str = BESIDE) -> str:
+    return git(setting.origin, "rev-parse", f"{ref}^{{tree}}")
+
+
+def _recorded(setting: Setting) -> str:
+    return git(setting.origin, "rev-parse", "main:state/test")
+
+
+def test_an_apply_of_one_run_fetches_once_and_pushes_twice_and_reads_back_each_push(
+    setting: Setting, sandbox: Sandbox
+) -> None:
+    _asks(setting)
+    _declare_another(setting)
+    assert _asks(setting) == {"fetch": 1, "push": 2, "ls-remote": 2}
+    assert len(sandbox.instances) == 2
+    assert _kept(setting) == _recorded(setting)
+
+
+def test_a_new_clone_asks_no_more_often(setting: Setting) -> None:
+    new = setting.clone_again("new")
+    assert _asks(setting, new) == {"fetch": 1, "push": 2, "ls-remote": 2}
+    assert _kept(setting) == _recorded(setting)
+
+
+def test_an_apply_with_nothing_to_do_fetches_once(setting: Setting) -> None:
+    _asks(setting)
+    assert _asks(setting) == {"fetch": 1}
+
+
+def test_a_new_shallow_clone_brings_the_newest_trace_only_and_stays_as_deep_as_it_was(
+    setting: Setting,
+) -> None:
+    for number in (7, 8):
+        _asks(setting)
+        _declare_another(setting, number)
+    shallow = make_clone(setting.origin, setting.folder / "shallow", "--depth=2")
+    assert _asks(setting, shallow) == {"fetch": 2, "push": 2, "ls-remote": 2}
+    traces = git(shallow, "rev-list", "refs/reconciler-memory/kept/origin/main%3Atest")
+    assert len(traces.split()) == 2  # that which was there, and its own
+    assert len(git(setting.origin, "rev-list", BESIDE).split()) == 3
+    branch = git(shallow, "rev-list", "refs/reconciler/origin/main")
+    assert len(branch.split()) == 2
+    _declare_another(setting, 9)
+    assert _asks(setting, shallow) == {"fetch": 1, "push": 2, "ls-remote": 2}
+    whole = git(setting.clone, "rev-parse", "--is-shallow-repository")
+    assert whole == "false"
+
+
+# Each with what the first apply pushes and reads back, and what any later one does.
+@pytest.mark.parametrize(
+    ("refusal", "first", "later", "ref"),
+    [
+        ("does not move both as one", 3, 3, BESIDE),
+        ("takes only branches", 5, 2, BRANCH),
+        ("hides other refs", 4, 2, BRANCH),
+    ],
+)
+def test_what_a_server_refuses_is_tried_once(
+    setting: Setting, refusal: str, first: int, later: int, ref: str
+) -> None:
+    if refusal == "does not move both as one":
+        git(setting.origin, "config", "receive.advertiseAtomic", "false")
+    elif refusal == "takes only branches":
+        write_hook(setting.origin, "pre-receive", "! grep -qv ' refs/heads/'")
+    else:
+        git(setting.origin, "config", "transfer.hideRefs", "refs/reconciler")
+    asks = _asks(setting)
+    assert asks["push"] - (refusal == "does not move both as one") == first
+    _declare_another(setting)
+    asks = _asks(setting)
+    assert (asks["push"], asks["ls-remote"]) == (later, later)
+    assert _kept(setting, ref) == _recorded(setting)
+
+
+def test_a_default_branch_that_is_remembered_wrongly_is_asked_for(
+    setting: Setting, sandbox: Sandbox
+) -> None:
+    _asks(setting)
+    git(setting.clone, "push", "--quiet", "origin", "main:trunk")
+    git(setting.origin, "symbolic-ref", "HEAD", "refs/heads/trunk")
+    git(setting.clone, "switch", "--quiet", "--create", "work")
+    commit(setting.clone, {"triggers/late.yaml": manifest("late", 7)})
+    git(setting.clone, "push", "--quiet", "origin", "work:trunk")
+    asks = _asks(setting)
+    assert asks["ls-remote"] == 3
+    assert len(sandbox.instances) == 2
+    assert git(setting.origin, "log", "-1", "--format=%s", "trunk").endswith("[skip ci]")
+
+
+def test_nothing_is_started_under_a_claim_on_a_branch_that_is_no_longer_the_default_one(
+    setting: Setting, sandbox: Sandbox
+) -> None:
+    # Both branches are at the same commit, so that the fetch cannot tell.
+    assert setting.run("plan").returncode == 0
+    git(setting.clone, "push", "--quiet", "origin", "main:trunk")
+    git(setting.origin, "symbolic-ref", "HEAD", "refs/heads/trunk")
+    done = setting.run("apply")
+    assert done.returncode == 1
+    assert "trunk is the default branch of origin by now, and main no longer is" in done.stderr
+    assert not sandbox.instances
+    done = setting.run("apply")
+    assert len(sandbox.instances) == 1, done.stderr

@@ -1,0 +1,203 @@
+"""What this clone and the remote remember of a ledger, and what is said where it differs."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from reconciler.committed import CommittedLedger
+from reconciler.continuity import Memory
+from reconciler.git import CommitId, Git
+from reconciler.sandbox import Sandbox, running
+from tests.environments import LASTING, Setting, make_setting, manifest, runs_of_one_flow_each
+from tests.repositories import commit, git, isolate, make_clone, write_hook
+
+BESIDE = "refs/reconciler/ledger/main%3Atest"
+SEEN = "refs/reconciler-memory/seen/main%3Atest"
+
+
+@pytest.fixture
+def sandbox() -> Sandbox:
+    return Sandbox(LASTING)
+
+
+@pytest.fixture
+def setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> Iterator[Setting]:
+    isolate(monkeypatch, tmp_path)
+    with running(sandbox) as url:
+        yield make_setting(tmp_path / "all", url, sandbox, runs_of_one_flow_each(1))
+
+
+def _apply(setting: Setting, clone: Path | None = None) -> str:
+    done = setting.run("apply", clone=clone)
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
+def _refused(setting: Setting, clone: Path | None = None) -> str:
+    done = setting.run("apply", clone=clone)
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def _mend(said: str, clone: Path) -> None:
+    """Do what the message says: each command in it that begins with git."""
+    commands = re.findall(r"`(git (?:push|update-ref)[^`]*)`", said)
+    assert len(commands) == 2, said
+    for command in commands:
+        git(clone, *shlex.split(command)[1:])
+
+
+def _forge(setting: Setting, ref: str, text: str) -> None:
+    """Somebody pushes another ledger as the trace."""
+    forger = make_clone(setting.origin, setting.folder / "forger")
+    git(forger, "config", "user.name", "Mallory")
+    git(forger, "switch", "--quiet", "--orphan", "forged")
+    commit(forger, {"ledger.jsonl": text})
+    git(forger, "push", "--quiet", "--force", "origin", f"HEAD:{ref}")
+
+
+def test_a_forged_trace_stops_everything_until_the_two_commands_have_mended_it(
+    setting: Setting, sandbox: Sandbox
+) -> None:
+    _apply(setting)
+    _forge(setting, BESIDE, "nothing that anybody wrote\n")
+    for clone in (setting.clone, setting.clone_again("fresh")):
+        said = _refused(setting, clone)
+        assert "neither it nor the one that origin keeps continues the other" in said
+        assert "pushed by Mallory <test@example.test>" in said
+    _mend(said, clone)
+    _apply(setting, clone)
+    assert len(sandbox.instances) == 1
+    assert git(setting.origin, "rev-parse", f"{BESIDE}^{{tree}}")
+
+
+def test_a_forged_trace_of_another_name_says_whose_it_is_as_well(
+    setting: Setting, sandbox: Sandbox
+) -> None:
+    _apply(setting)
+    text = git(setting.origin, "show", "main:state/test/ledger.jsonl").replace("run-0", "run-9")
+    _forge(setting, "refs/heads/reconciler-trace/main%3A$(echo)", text + "\n")
+    fresh = setting.clone_again("fresh")
+    said = _refused(setting, fresh)
+    assert "no folder continues the one of $(echo) on main" in said
+    assert "pushed by Mallory" in said
+    _mend(said, fresh)
+    _apply(setting, fresh)
+    assert len(sandbox.instances) == 1
+
+
+def test_a_mirror_that_lags_is_named_before_a_ledger_that_has_lost_events(
+    setting: Setting, sandbox: Sandbox
+) -> None:
+    mirror = setting.folder / "mirror.git"
+    git(setting.folder, "clone", "--quiet", "--mirror", str(setting.origin), str(mirror))
+    _apply(setting)
+    git(setting.clone, "config", "remote.origin.pushurl", setting.origin.as_uri())
+    git(setting.clone, "remote", "set-url", "origin", mirror.as_uri())
+    said = _refused(setting)
+    assert "lags behind what is pushed to" in said
+    assert said.index("lags behind") < said.index("has lost events")
+    git(mirror, "fetch", "--quiet")
+    _apply(setting)
+    assert len(sandbox.instances) == 1
+
+
+def test_nothing_is_started_under_a_claim_that_a_mirror_does_not_show(
+    setting: Setting, sandbox: Sandbox
+) -> None:
+    mirror = setting.folder / "mirror.git"
+    git(setting.folder, "clone", "--quiet", "--mirror", str(setting.origin), str(mirror))
+    git(setting.clone, "config", "remote.origin.pushurl", setting.origin.as_uri())
+    git(setting.clone, "remote", "set-url", "origin", mirror.as_uri())
+    assert "only what is there counts" in _refused(setting)
+    assert not sandbox.instances
+
+
+def test_where_no_trace_can_be_kept_the_apply_says_so_and_is_fine(
+    setting: Setting, sandbox: Sandbox
+) -> None:
+    write_hook(
+        setting.origin, "update", 'case "$1" in refs/heads/main) ;; *) echo closed; exit 1;; esac'
+    )
+    assert "origin keeps no copy of the ledger for new clones" in _apply(setting)
+    assert "its refusal is remembered" in _apply(setting)
+    assert len(sandbox.instances) == 1
+
+
+def test_a_refreshed_status_has_the_remote_keep_the_trace(setting: Setting) -> None:
+    _apply(setting)
+    git(setting.origin, "update-ref", "-d", BESIDE)
+    fresh = setting.clone_again("fresh")
+    done = setting.run("status", "--refresh", clone=fresh)
+    assert done.returncode == 0, done.stderr
+    kept = git(setting.origin, "rev-parse", f"{BESIDE}^{{tree}}")
+    assert kept == git(setting.origin, "rev-parse", "main:state/test")
+
+
+def test_a_clone_remembers_by_itself_where_neither_remote_nor_history_does(
+    setting: Setting, sandbox: Sandbox
+) -> None:
+    before = git(setting.origin, "rev-parse", "main")
+    _apply(setting)
+    git(setting.origin, "update-ref", "-d", BESIDE)
+    git(setting.origin, "update-ref", "refs/heads/main", before)
+    git(setting.clone, "update-ref", "-d", "refs/reconciler-memory/kept/origin/main%3Atest")
+    assert "does not continue the one that this clone has read before" in _refused(setting)
+    assert len(sandbox.instances) == 1
+
+
+def test_a_slow_process_does_not_make_its_clone_forget_what_another_has_seen(
+    setting: Setting,
+) -> None:
+    here = Git.at(setting.clone)
+
+    def ledger(parent: CommitId | None, text: str) -> tuple[CommitId, CommittedLedger]:
+        made = here.commit_files(parent, {"state/test/ledger.jsonl": text.encode()}, "m")
+        files = CommittedLedger(folder="state/test", content={"ledger.jsonl": text.encode()})
+        return made, files
+
+    first, second, third = ledger(None, "1\n"), ledger(None, "1\n2\n"), ledger(None, "1\n2\n3\n")
+    slow, fast = Memory(here, "origin", "test"), Memory(here, "origin", "test")
+    slow.see("main", *first)
+    fast.see("main", *first)
+    fast.see_own("main", *third)
+    slow.see_own("main", *second)
+    assert git(setting.clone, "show", f"{SEEN}:ledger.jsonl") == "1\n2\n3"
+    fast.see_own("main", *ledger(None, "1\n2\n3\n4\n"))
+    assert git(setting.clone, "show", f"{SEEN}:ledger.jsonl") == "1\n2\n3\n4"
+
+
+def test_environments_that_race_on_one_ledger_branch_all_land_and_none_speaks_of_a_lock(
+    setting: Setting, sandbox: Sandbox
+) -> None:
+    text = (setting.clone / "reconciler.yaml").read_text()
+    first = text[text.index("  test:") :]
+    second = first.replace("test:", "other:", 1).replace("triggers", "more")
+    second = second.replace("state/test", "state/other")
+    files = {
+        "reconciler.yaml": text.replace("version: 1\n", "version: 1\ngit: {ledgerBranch: led}\n")
+        + second,
+        "more/late.yaml": manifest("late", 7),
+    }
+    commit(setting.clone, files)
+    git(setting.clone, "push", "--quiet", "origin", "main", "main:led")
+    # The first two pushes wait for each other in the server's hook, having seen the same tip.
+    write_hook(
+        setting.origin,
+        "pre-receive",
+        "grep -q led || exit 0; touch arrived.$$; for i in $(seq 600); do\n"
+        "[ $(ls -d arrived.* | wc -l) -ge 2 ] && exit 0; sleep 0.05; done; exit 1",
+    )
+    clones = {name: setting.clone_again(name) for name in ("test", "other")}
+    processes = [
+        setting.start("apply", "--env", name, clone=clone) for name, clone in clones.items()
+    ]
+    for process in processes:
+        _, stderr = process.communicate(timeout=100)
+        assert process.returncode == 0, stderr
+        assert "lock" not in stderr
+    assert sorted(instance.flow_id for instance in sandbox.instances) == [1, 7]
