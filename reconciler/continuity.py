@@ -79,12 +79,18 @@ class Memory:
 
 
 def check_continuity(
-    git: Git, place: Place, files: CommittedLedger, others: Sequence[Book]
+    git: Git,
+    place: Place,
+    files: CommittedLedger,
+    others: Sequence[Book],
+    *,
+    read: dict[ObjectId, CommittedLedger],
 ) -> list[Book]:
     """Compare the ledgers with every trace of an earlier one, under whatever name.
 
-    Gives the traces of other branches: what they record counts as well. Raises LedgerError if some
-    trace of this branch is continued by no ledger.
+    Gives the traces of other branches: what they record counts as well. `read` keeps the traces
+    that were read, by their trees, for the next time. Raises LedgerError if some trace of this
+    branch is continued by no ledger.
     """
     if place.parent is not None:
         _check(git, files, git.last_written(place.parent, files.folder, TRAILER), "was recorded")
@@ -93,7 +99,7 @@ def check_continuity(
         _check(git, files, beside, "lies beside the manifests")
     texts = [files.text(), *(book.text for book in others)]
     elsewhere = []
-    for trace in _traces(git, place):
+    for trace in _traces(git, place, read):
         if any(text.startswith(trace.text) for text in texts):
             continue
         if trace.name == memory_name(git, place.environment.name, place.branch):
@@ -123,13 +129,15 @@ class _Trace:
         return Book(folder=f"{shown} ({self.words})", ledger=self.files.ledger(), text=self.text)
 
 
-def _traces(git: Git, place: Place) -> Iterator[_Trace]:
+def _traces(git: Git, place: Place, read: dict[ObjectId, CommittedLedger]) -> Iterator[_Trace]:
     for key, tree in git.traces(place.remote).items():
         where, _, rest = key.partition("/")
         name = rest if where == "seen" else rest.removeprefix(f"{place.remote}/")
         name = name.removeprefix(f"{BRANCH_MARK}/")
         branch, separator, _ = unquote(name).partition(":")
-        before = CommittedLedger.read(git, "", git.list_tree(tree))
+        if tree not in read:
+            read[tree] = CommittedLedger.read(git, "", git.list_tree(tree))
+        before = read[tree]
         if not before.content:
             continue
         yield _Trace(

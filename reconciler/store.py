@@ -1,9 +1,10 @@
 """The shared branch in git: manifests to read, the ledger to append to by compare-and-swap."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from reconciler.apply.ports import Appended, Declined, Landed, Raced, Snapshot, Unclear
 from reconciler.books import CommittedBooks, books_of, naming_of
@@ -41,14 +42,25 @@ class GitStore:
     store. Methods of one store are called one after another.
     """
 
-    def __init__(self, git: Git, local: Configuration, environment: str) -> None:
+    def __init__(
+        self,
+        git: Git,
+        local: Configuration,
+        environment: str,
+        *,
+        aside: Callable[..., Awaitable[Any]] = asyncio.to_thread,  # runs what blocks
+    ) -> None:
         self._git = git
         self._local = local
         self._name = environment
+        self._aside = aside
         self.branch = local.git.branch or ""  # if it is not named, the default one, once fetched
         self._configuration: tuple[ObjectId, Configuration] | None = None
         self._results: dict[tuple[CommittedFile, str, int], FileResult] = {}
         self._branches: list[Book] = []  # what other branches record, as far as it is kept
+        self._traces: dict[ObjectId, CommittedLedger] = {}  # by their trees
+        # The tips of both branches for which all ledgers are known to hold what they have held.
+        self._checked: tuple[CommitId, CommitId | None] | None = None
         self._ledger: tuple[CommittedLedger, Ledger] | None = None
         self._memory = Memory(git, local.git.remote, environment)
 
@@ -58,7 +70,8 @@ class GitStore:
         Raises GitError, LedgerError, and ConfigurationError where the branch has no environment of
         that name or keeps its ledger elsewhere than this checkout says.
         """
-        return await asyncio.to_thread(self._fetch)
+        snapshot: GitSnapshot = await self._aside(self._fetch)
+        return snapshot
 
     async def append(self, base: Snapshot, events: Sequence[Event], message: str) -> Appended:
         """Commit the events on top of the snapshot and push, if the branch still is where it was.
@@ -67,7 +80,8 @@ class GitStore:
         """
         if not isinstance(base, GitSnapshot):
             raise TypeError("a GitStore appends to its own snapshots")
-        return await asyncio.to_thread(self._append, base, events, message)
+        appended: Appended = await self._aside(self._append, base, events, message)
+        return appended
 
     def keep(self) -> str | None:
         """Have the remote keep the ledger's tree, so that a new clone notices if it is lost.
@@ -106,7 +120,8 @@ class GitStore:
             ledgers.check_folder(folder)
         files = ledgers.ledger(folder) if ledgers else CommittedLedger(folder=folder, content={})
         others = self._other_books(configuration, tree, ledgers or tree, environment)
-        if self._ledger is None:
+        if self._checked != (commit, parent):
+            # Also later on: whoever has pushed meanwhile may have taken lines from any ledger.
             place = LedgerPlace(
                 remote=self._remote,
                 branch=self.branch,
@@ -114,9 +129,10 @@ class GitStore:
                 commit=commit,
                 parent=parent,
             )
-            self._branches = check_continuity(self._git, place, files, others)
-            if parent is not None:
-                self._memory.see(self.branch, parent, files)
+            self._branches = check_continuity(self._git, place, files, others, read=self._traces)
+            self._checked = commit, parent
+        if self._ledger is None and parent is not None:
+            self._memory.see(self.branch, parent, files)
         ledger = self._fold(files)
         own = Book(folder=folder, ledger=ledger, text=files.text(), environment=environment.name)
         return GitSnapshot(
@@ -260,8 +276,10 @@ class GitStore:
         files, ledger = base.files.with_changes(changes), base.ledger.extended(events)
         self._memory.see_own(self.branch, commit, files)
         self._ledger = files, ledger
+        manifests = commit if self._ledger_branch == self.branch else CommitId(base.commit)
+        self._checked = manifests, commit
         return GitSnapshot(
-            commit=commit if self._ledger_branch == self.branch else base.commit,
+            commit=manifests,
             environment=base.environment,
             declared=base.declared,
             ledger=ledger,

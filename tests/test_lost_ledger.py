@@ -1,11 +1,16 @@
 """A ledger that has lost events stops everything, however it lost them."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from reconciler.errors import LedgerError
+from reconciler.git import Git
 from reconciler.sandbox import Sandbox, running
+from reconciler.settings import read_configuration
+from reconciler.store import GitStore
 from tests.environments import LASTING, Setting, make_setting, manifest, runs_of_one_flow_each
 from tests.repositories import commit, git, isolate, make_clone
 
@@ -189,3 +194,21 @@ def test_a_reverted_record_is_noticed_whatever_the_user_has_set_for_logs(
     fresh = applied.clone_again("fresh")
     git(fresh, "config", name, value)
     assert_nothing_is_started(applied, sandbox, fresh)
+
+
+def test_lines_taken_away_while_an_apply_is_at_work_are_noticed(
+    applied: Setting, sandbox: Sandbox
+) -> None:
+    """It has read the ledger before another run was recorded, and reads it again after that."""
+    clone = applied.clone_again("at-work")
+    store = GitStore(Git.at(clone), read_configuration(clone), "test", "main")
+    asyncio.run(store.fetch())
+    git(applied.clone, "pull", "--quiet", "origin", "main")
+    commit(applied.clone, {"triggers/later.yaml": manifest("later", 3, minute=9)})
+    git(applied.clone, "push", "--quiet", "origin", "main")
+    assert applied.run("apply").returncode == 0
+    assert len(sandbox.instances) == 3
+    git(applied.clone, "revert", "--no-edit", "HEAD", "HEAD~1")
+    git(applied.clone, "push", "--quiet", "origin", "main")
+    with pytest.raises(LedgerError, match="has lost events"):
+        asyncio.run(store.fetch())

@@ -1,4 +1,4 @@
-"""An apply's own claims: making them, and taking up one whose push was not answered."""
+"""An apply's own claims: making them, and taking up one that turns out to have landed."""
 
 import math
 from collections import Counter
@@ -27,8 +27,9 @@ class Claims:
         self._ports = ports
         self._options = options
         self._branch = branch
-        # Those whose push was not answered, by nonce.
-        self._unclear: dict[ClaimId, tuple[events.Claim, Lease, Known]] = {}
+        # Those that are not known to have landed, by nonce. A server that squashes what it is given
+        # puts the claim on the branch in a commit of its own, so that the race seems lost.
+        self._open: dict[ClaimId, tuple[events.Claim, Lease, Known]] = {}
         self.starts: Counter[RunId] = Counter()  # how often this apply was to start each run
         self.push_seconds = 0.0  # how long the last claim took to land, or to fail
 
@@ -68,8 +69,7 @@ class Claims:
             self.push_seconds = self._ports.clock.elapsed() - began
         if claiming is Claiming.OURS:
             return self._batch(claim, runs, lease, known)
-        if claiming is Claiming.UNCLEAR:
-            self._unclear[claim.claim] = claim, lease, known
+        self._open[claim.claim] = claim, lease, known
         return None
 
     def _length(self) -> float:
@@ -107,9 +107,9 @@ class Claims:
         self._ports.progress(Noted(message=message))
 
     def adopt(self, plan: Plan) -> Batch | None:
-        """Take up a claim of this apply whose push was not answered and has landed after all."""
-        for claim in self._unclear.keys() & self._branch.snapshot.ledger.claims.keys():
-            made, lease, known = self._unclear.pop(claim)
+        """Take up a claim of this apply that the branch holds after all, whoever put it there."""
+        for claim in self._open.keys() & self._branch.snapshot.ledger.claims.keys():
+            made, lease, known = self._open.pop(claim)
             runs = [
                 planned.run
                 for planned in plan.of_action(Action.HOLD)

@@ -195,7 +195,7 @@ class Landed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Raced:
-    """The branch moved since the snapshot: nothing of the events is on it."""
+    """The branch moved since the snapshot, and does not hold the commit: read it again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -126,7 +126,10 @@ class _Apply:
                 batch = await self.knowledge.claims.make(runs, clock, before) if runs else None
             elif batch is None:
                 if not await self._wait(plan, gateway, clock):
-                    break
+                    await self.branch.record()
+                    if plan.commit == self.branch.snapshot.commit:
+                        break
+                    # The outcomes landed on what others have pushed meanwhile: see what it says.
                 clock = await self._ask_again(gateway, clock)
             if batch is not None:
                 await self._start(batch, gateway)

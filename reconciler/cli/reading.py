@@ -171,7 +171,7 @@ def read_ledgers(workspace: Workspace, *, offline: bool) -> dict[str, KnownLedge
         place = Place(
             remote=remote, branch=branch, environment=environment, commit=commit, parent=parent
         )
-        others += check_continuity(git, place, files, others)
+        others += check_continuity(git, place, files, others, read={})
         own = Book(
             folder=folder, ledger=files.ledger(), text=files.text(), environment=environment.name
         )

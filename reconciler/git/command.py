@@ -82,6 +82,19 @@ def run_git(
     Raises GitError for an exit code that is not in `accept` (None accepts all) or if git cannot be
     run at all, and GitTimeoutError.
     """
+    completed = complete(folder, args, stdin, timeout)
+    if accept is not None and completed.exit_code not in accept:
+        raise GitError(_failure(args, completed), hint=advice(completed.stderr))
+    return completed
+
+
+def complete(
+    folder: Path, args: tuple[str, ...], stdin: bytes | None, timeout: float
+) -> CompletedGit:
+    """What git itself comes to, whatever its exit code; all that is git is behind this call.
+
+    Raises GitError if it cannot be run, and GitTimeoutError.
+    """
     # Standard error goes to a file because a process that ssh leaves behind to share its connection
     # keeps it open: a pipe would not end before that process does.
     with _open_errors() as errors:
@@ -97,12 +110,7 @@ def run_git(
         except BaseException:
             _stop(process)
             raise
-        completed = CompletedGit(
-            exit_code=process.returncode, stdout=stdout, stderr=_contents(errors)
-        )
-    if accept is not None and completed.exit_code not in accept:
-        raise GitError(_failure(args, completed), hint=advice(completed.stderr))
-    return completed
+        return CompletedGit(exit_code=process.returncode, stdout=stdout, stderr=_contents(errors))
 
 
 def _open_errors() -> IO[bytes]:

@@ -1,13 +1,18 @@
-"""`python -m tests.simulation --seeds N [--first S]`: live through many seeds, on every core."""
+"""`python -m tests.simulation --seeds N [--first S]`: live through many seeds, on every core.
+
+For every ten seeds of one environment (`simulate`) there is one of several (`estate`).
+"""
 
 import argparse
 import os
 import sys
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from itertools import repeat
 
+from tests.simulation.estate.life import simulate as simulate_estate
 from tests.simulation.oddities import SWITCHES
 from tests.simulation.peace import Account
 from tests.simulation.simulate import BrokenPromiseError, simulate
@@ -41,6 +46,49 @@ def live(first: int, end: int, switches: Collection[str] | None = None) -> Sum:
     return total
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estates:
+    """What some seeds of several environments came to."""
+
+    seeds: int = 0
+    started: int = 0
+    crashes: int = 0
+    problems: int = 0
+    left_to_people: int = 0
+    drawn: Counter[str] = field(default_factory=Counter)  # in how many seeds
+    failure: str | None = None
+
+    def __add__(self, other: "Estates") -> "Estates":
+        return Estates(
+            seeds=self.seeds + other.seeds,
+            started=self.started + other.started,
+            crashes=self.crashes + other.crashes,
+            problems=self.problems + other.problems,
+            left_to_people=self.left_to_people + other.left_to_people,
+            drawn=self.drawn + other.drawn,
+            failure=self.failure or other.failure,
+        )
+
+
+def live_estates(first: int, end: int) -> Estates:
+    """Live through the seeds of one chunk, each with several environments."""
+    total = Estates()
+    for seed in range(first, end):
+        try:
+            life = simulate_estate(seed)
+        except BrokenPromiseError as broken:
+            return total + Estates(seeds=1, failure=str(broken))
+        total += Estates(
+            seeds=1,
+            started=life.started,
+            crashes=life.crashes,
+            problems=life.problems,
+            left_to_people=life.left_to_people,
+            drawn=Counter(life.drawn),
+        )
+    return total
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=10_000, help="how many [default: 10000]")
@@ -53,15 +101,18 @@ def main() -> int:
         help="an oddity of the service, in place of those that a seed draws; may be repeated",
     )
     parser.add_argument("--each", action="store_true", help="what each oddity alone leads to")
+    parser.add_argument(
+        "--estates",
+        type=int,
+        help="how many of several environments [default: a tenth of the seeds]",
+    )
+    parser.add_argument("--replay-estate", type=int, metavar="SEED", help="show one of those")
     options = parser.parse_args()
     switches = None if options.switch is None else set(options.switch) - {"none"}
     if options.replay is not None:
-        try:
-            print("\n".join(simulate(options.replay, switches=switches).trace))
-        except BrokenPromiseError as broken:
-            print(broken)
-            return 1
-        return 0
+        return _replay(lambda: simulate(options.replay, switches=switches).trace)
+    if options.replay_estate is not None:
+        return _replay(lambda: simulate_estate(options.replay_estate).trace)
     seeds = range(options.first, options.first + options.seeds)
     if options.each:
         return _show_each(seeds)
@@ -70,6 +121,41 @@ def main() -> int:
     if total.failure:
         print(total.failure)
         print("replay it: python -m tests.simulation --replay SEED")
+        return 1
+    many = options.seeds // 10 if options.estates is None else options.estates
+    return _show_estates(range(options.first, options.first + many))
+
+
+def _replay(lived: Callable[[], Sequence[str]]) -> int:
+    try:
+        print("\n".join(lived()))
+    except BrokenPromiseError as broken:
+        print(broken)
+        return 1
+    return 0
+
+
+def _show_estates(seeds: range) -> int:
+    """Live through seeds of several environments, and say what was drawn."""
+    chunk = max(1, min(CHUNK, len(seeds) // (os.cpu_count() or 1)))
+    firsts = range(seeds.start, seeds.stop, chunk)
+    ends = (min(first + chunk, seeds.stop) for first in firsts)
+    total = Estates()
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        for result in pool.map(live_estates, firsts, ends):
+            total += result
+            if total.failure:
+                pool.shutdown(cancel_futures=True)
+                break
+    print(
+        f"{total.seeds} seeds of several environments: {total.started} runs started, "
+        f"{total.crashes} crashes, {total.problems} applies that were refused, "
+        f"{total.left_to_people} environments with a doubt that a copy of the ledger could settle"
+    )
+    print("drawn:", "; ".join(f"{what} {count}" for what, count in sorted(total.drawn.items())))
+    if total.failure:
+        print(total.failure)
+        print("replay it: python -m tests.simulation --replay-estate SEED")
     return 1 if total.failure else 0
 
 

@@ -10,17 +10,28 @@ from typing import Any
 import pytest
 
 from reconciler.apply import ports
-from reconciler.configuration import Environment, GatewayConfiguration, GitConfiguration, Limits
-from reconciler.model import Run
+from reconciler.configuration import (
+    Configuration,
+    Environment,
+    GatewayConfiguration,
+    GitConfiguration,
+    Limits,
+    parse_configuration,
+)
+from reconciler.model import Run, Source
 from reconciler.schema.files import load_schema
+from tests.simulation.estate import life
+from tests.simulation.estate.people import CHANGES
 from tests.simulation.oddities import SWITCHES, Oddities, drawn_oddities, oddities_of
 from tests.simulation.process import Process
 from tests.simulation.simulate import BrokenPromiseError, simulate
 from tests.simulation.world import Commit, World
 
 SEEDS = 250
+SEEDS_OF_ESTATES = 30
 
 DRAWN: Mapping[type, Mapping[str, str]] = {
+    Configuration: {},
     GitConfiguration: {},
     Environment: {"gateway": "by its fields", "limits": "by its fields"},
     GatewayConfiguration: {
@@ -57,20 +68,37 @@ DRAWN: Mapping[type, Mapping[str, str]] = {
     },
 }
 
-_OTHER_SERVICE = "what a claim was made for changes by the user, and the user is drawn"
-_GIT = "the store is a port here; tests/git and tests/http_remote have real ones"
-_FOR_PEOPLE = "shown to people; nothing that starts, settles or observes a run reads it"
-LEFT: Mapping[type, Mapping[str, str]] = {
-    GitConfiguration: {"remote": _GIT, "branch": _GIT, "ledger_branch": _GIT},
+# By the simulation of several environments (`estate`).
+DRAWN_BY_ESTATES: Mapping[type, Mapping[str, str]] = {
+    Configuration: {
+        "git": "by its fields",
+        "environments": "one to five; others rename, split, copy, nest and remove them",
+        "retired": "others retire ledgers, and take them from the list",
+    },
+    GitConfiguration: {
+        "branch": "named, or the remote's default, which others move",
+        "ledger_branch": "by the seed, and others set and unset it",
+    },
     Environment: {
-        "name": "stands in commit messages only",
-        "manifests": "a folder: the store reads it",
-        "state": "a folder: the store reads it",
+        "name": "others change it",
+        "manifests": "the same; folders lie in one another",
+        "state": "others move it, leave it behind, and let two environments share it",
     },
     GatewayConfiguration: {
+        "org_id": "others change it under a ledger",
+        "service": "others set it and take it away",
+    },
+    Limits: {"max_runs": "others make it too small for what is declared"},
+}
+
+_OTHER_SERVICE = "what a claim was made for changes by the user, and the user is drawn"
+_FOR_PEOPLE = "shown to people; nothing that starts, settles or observes a run reads it"
+LEFT: Mapping[type, Mapping[str, str]] = {
+    Configuration: {},
+    GitConfiguration: {"remote": "what it is called; where it leads to is drawn (`estate`)"},
+    Environment: {},
+    GatewayConfiguration: {
         "url": _OTHER_SERVICE,
-        "org_id": _OTHER_SERVICE,
-        "service": "names what other ledgers count for (tests/acceptance/test_identity.py)",
         "timezone": "only business dates need it, and they are trigger times by now",
         "zone": "the same; another than the service's is refused (tests/apply)",
         "access_key_env": "read where the gateway is opened",
@@ -80,7 +108,6 @@ LEFT: Mapping[type, Mapping[str, str]] = {
     Limits: {
         "max_runs_per_apply": "refuses before the first claim (tests/apply)",
         "max_runs_per_backfill": "of what may be declared",
-        "max_runs": "the same",
     },
     Run: {"places": _FOR_PEOPLE, "labels": _FOR_PEOPLE, "description": _FOR_PEOPLE},
 }
@@ -109,9 +136,9 @@ BECOMES: Mapping[str, str] = {  # each property of a manifest's `spec`: the fiel
 
 @pytest.mark.parametrize("of", DRAWN, ids=lambda of: of.__name__)
 def test_every_field_is_drawn_or_named_with_a_reason(of: type) -> None:
-    named = [*DRAWN[of], *LEFT[of]]
-    assert len(named) == len(set(named))
-    assert {field.name for field in fields(of)} <= set(named)
+    drawn = {*DRAWN[of], *DRAWN_BY_ESTATES.get(of, ())}
+    assert not drawn & set(LEFT[of])
+    assert {field.name for field in fields(of)} <= drawn | set(LEFT[of])
 
 
 @pytest.mark.parametrize("kind", ["trigger", "backfill"])
@@ -148,6 +175,32 @@ def test_what_is_said_to_be_drawn_takes_several_values(monkeypatch: pytest.Monke
         names = {field.name for field in fields(of)} & set(drawn)
         assert not {name for name in names if len(seen[of, name]) < 2}, of
         assert not {name for name in LEFT[of] if len(seen[of, name]) > 1} - {"places"}, of
+
+
+def test_what_estates_are_said_to_draw_takes_several_values(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: dict[tuple[type, str], set[str]] = defaultdict(set)
+    counts: set[int] = set()
+
+    def parse(source: Source) -> Configuration:
+        read = original(source)
+        counts.add(len(read.environments))
+        environments = read.environments.values()
+        gateways = [(one.gateway, one.limits) for one in environments]
+        for value in (read, read.git, *environments, *(one for pair in gateways for one in pair)):
+            for field in fields(value):
+                seen[type(value), field.name].add(repr(getattr(value, field.name)))
+        return read
+
+    original = parse_configuration
+    monkeypatch.setattr(life, "parse_configuration", parse)
+    for seed in range(SEEDS_OF_ESTATES):
+        with suppress(BrokenPromiseError):  # that is for others to say
+            life.simulate(seed, changes=[*CHANGES])  # all of them, and often
+    assert {1, 2, 3} <= counts
+    for of, drawn in DRAWN_BY_ESTATES.items():
+        assert not {name for name in drawn if len(seen[of, name]) < 2}, of
 
 
 @pytest.mark.parametrize("switch", SWITCHES)

@@ -1,0 +1,191 @@
+"""One applier in one clone: the product's own store, protocol and git layer, and its bad luck."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reconciler.apply import ports
+from reconciler.apply.protocol import apply
+from reconciler.apply.result import ApplyResult
+from reconciler.configuration import Configuration, Environment, parse_configuration
+from reconciler.errors import GatewayError
+from reconciler.git import Git
+from reconciler.identity import CONFIGURATION
+from reconciler.model import ClaimId, EpochMs, InstanceId, Run, Source
+from reconciler.store import GitStore
+from tests.simulation.estate.clone import Clone
+from tests.simulation.estate.world import LIFE_SECONDS, Instance, World
+from tests.simulation.process import CrashedError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+CLONES = Path("/clones")
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Applier:
+    """A process. `clock` and gateway are its own methods; git runs in its clone."""
+
+    world: World
+    name: str
+    clone: Clone
+    change: Callable[[World], None]  # what others may do at each of its steps
+    dead: bool = False
+    nonces: list[ClaimId] = field(default_factory=list)  # of its claims, the newest last
+
+    def elapsed(self) -> float:
+        return 1_000.0 + self.world.now
+
+    def wall(self) -> EpochMs:
+        return self.world.service_time()
+
+    async def live(self, environment: str, commit: str) -> ApplyResult:
+        """Apply the environment, as the checkout of that commit says. Raises what apply raises."""
+        content = self.world.objects.files(commit)[CONFIGURATION]
+        local = parse_configuration(Source(path=CONFIGURATION, content=content))
+        store = await self._open(local, environment)
+        result = await apply(
+            ports.Ports(
+                store=store,
+                open_gateway=self._gateway,
+                clock=self,
+                progress=lambda step: self.world.note(f"{self.name}: {step}"),
+                stop=asyncio.Event(),
+                new_claim=self._nonce,
+                jitter=self.world.random.random,
+                rescue=lambda _: "a file",
+            ),
+            ports.Options(by=self.name),
+        )
+        self.world.note(f"{self.name} keeps a trace: {await self.aside(store.keep)}")
+        return result
+
+    async def _open(self, local: Configuration, environment: str) -> GitStore:
+        git = Git(root=CLONES / self.clone.name, prefix="")
+        branch = local.git.branch or await self.aside(git.default_branch, local.git.remote)
+        return GitStore(git, local, environment, branch, aside=self.aside)
+
+    def _nonce(self) -> ClaimId:
+        nonce = ClaimId(f"{self.world.random.getrandbits(64):016x}")
+        self.nonces.append(nonce)
+        return nonce
+
+    async def aside(self, function: Callable[..., Any], *args: Any) -> Any:
+        return await self.world.aside.run(self, function, *args)
+
+    def pause(self, what: str, seconds: float) -> None:
+        """In a thread of its own: let time pass, in which others go on; perhaps die."""
+        self.alive(what)
+        self.world.aside.wait(seconds)
+        self.alive(what)
+        self.change(self.world)
+
+    async def step(self, what: str, seconds: float) -> None:
+        self.alive(what)
+        await asyncio.sleep(seconds * self.world.random.random())
+        self.alive(what)
+        self.change(self.world)
+
+    def alive(self, what: str) -> None:
+        if not self.dead and self.world.chance(self.world.crash):
+            self.dead = True
+            self.world.note(f"{self.name} CRASHES at {what}")
+        if self.dead:
+            raise CrashedError(what)
+
+    @asynccontextmanager
+    async def _gateway(self, environment: Environment) -> "AsyncIterator[ports.Gateway]":
+        gateway = environment.gateway
+        yield Gateway(applier=self, service=gateway.service or gateway.org_id)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Gateway:
+    """A service that is kind, but for answers that are lost."""
+
+    applier: Applier
+    service: str
+
+    @asynccontextmanager
+    async def connection(self) -> "AsyncIterator[ports.Connection]":
+        yield self
+
+    async def trigger(self, run: Run, allowed: Callable[[], bool]) -> ports.Answer:
+        applier, world = self.applier, self.applier.world
+        await applier.step("trigger", 0.4)
+        if not allowed():
+            return ports.NotSent(reason="not allowed any more")
+        await applier.step("trigger sent", 0.1)
+        if not world.chance(world.lost_answer):
+            started = world.start(applier.name, self.service, run, applier.nonces)
+            await applier.step("trigger answered", 0.2)
+            return ports.Triggered(instance=_id(started))
+        if world.chance(0.5):
+            world.start(applier.name, self.service, run, applier.nonces)
+        await applier.step("trigger lost", 5.0)
+        return ports.Unknown(seen="nothing")
+
+    async def current_time(self) -> EpochMs:
+        await self.applier.step("time", 0.1)
+        return self.applier.world.service_time()
+
+    async def timezone(self) -> str:
+        return "GMT+8"
+
+    async def search(
+        self, flow_id: int, from_time: EpochMs, to_time: EpochMs
+    ) -> tuple[ports.Instance, ...]:
+        await self.applier.step("search", 0.3)
+        if self.applier.world.chance(self.applier.world.lost_answer / 4):
+            raise GatewayError("the search failed")
+        return tuple(
+            self._shown(one)
+            for one in self._instances()
+            if one.run.flow_id == flow_id and from_time <= one.run.trigger_time < to_time
+        )
+
+    async def instance(self, instance: InstanceId) -> ports.Instance | None:
+        await self.applier.step("instance", 0.3)
+        return next((self._shown(one) for one in self._instances() if _id(one) == instance), None)
+
+    async def look_up(
+        self, sought: Sequence[ports.Sought], most_requests: int, turn: int = 0
+    ) -> ports.LookedUp:
+        assert most_requests > 0
+        assert turn >= 0
+        await self.applier.step("look up", 0.3)
+        found = {
+            wanted.id: tuple(self._shown(one) for one in self._instances() if _id(one) == wanted.id)
+            for wanted in sought
+        }
+        return ports.LookedUp(instances=found, whole=frozenset(found))
+
+    async def flow(self, flow_id: int) -> ports.Flow | None:
+        raise AssertionError(f"nobody has asked about flow {flow_id}")
+
+    async def cancel(self, instance: InstanceId) -> ports.Cancelled:
+        raise AssertionError(f"nobody has called {instance} off")
+
+    def _instances(self) -> list[Instance]:
+        return [one for one in self.applier.world.instances if one.service == self.service]
+
+    def _shown(self, one: Instance) -> ports.Instance:
+        world = self.applier.world
+        created = EpochMs(world.service_time() - int((world.now - one.at) * 1000))
+        return ports.Instance(
+            id=_id(one),
+            flow_id=one.run.flow_id,
+            trigger_time=one.run.trigger_time,
+            created=created,
+            created_latest=created,
+            parameters=one.run.parameters,
+            status=2 if world.now < one.at + LIFE_SECONDS else 1,
+        )
+
+
+def _id(one: Instance) -> InstanceId:
+    return InstanceId(f"{one.service}-{one.number}")

@@ -1,0 +1,184 @@
+"""Rounds of applies and changes, then peace; each apply is held to what it says."""
+
+import asyncio
+
+from reconciler.apply.result import ApplyResult, exit_code
+from reconciler.apply.settle import Doubt
+from reconciler.errors import ExitCode, ReconcilerError
+from reconciler.ledger import events, read_events
+from reconciler.ledger.files import ACTIVE
+from tests.simulation.estate.applier import Applier
+from tests.simulation.estate.aside import AbandonedError
+from tests.simulation.estate.clone import Clone
+from tests.simulation.estate.peace import restore
+from tests.simulation.estate.people import change, maybe_change, mend
+from tests.simulation.estate.remote import HEADS, TAKES_TRACES
+from tests.simulation.estate.world import World
+from tests.simulation.process import CrashedError
+from tests.simulation.promise import ViolationError
+
+MOST_SECONDS = 2_400.0  # of an apply
+LATEST_PUSH_SECONDS = 120.0  # after its answer
+MOST_APPLIES = 12  # in peace, of an environment, until it says that all is well
+
+
+class Appliers:
+    """Everybody who applies in one seed."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.crashes = self.problems = self.processes = self.left_to_people = 0
+
+    async def live(self) -> None:
+        world = self.world
+        for index in range(world.random.randint(1, 2)):
+            self._clone(f"clone-{index}", shallow=False)
+        for _ in range(world.random.randint(2, 4)):
+            at_once = range(world.random.choice([1, 1, 2, 3]))
+            await asyncio.gather(*(self._one_or_two() for _ in at_once))
+            if mend in world.changes and world.chance(0.3):
+                mend(world)
+            for _ in range(world.random.randint(0, 2)):
+                change(world)
+        await self._peace()
+
+    async def _one_or_two(self) -> None:
+        world = self.world
+        for _ in range(world.random.randint(1, 2)):
+            await asyncio.sleep(world.random.choice([0.5, 5.0, 60.0]) * world.random.random())
+            name = world.random.choice([*sorted(world.clones), "new", "new"])
+            clone = world.clones.get(name) or self._clone(
+                f"new-{self.processes}", shallow=world.shallow and world.chance(0.6)
+            )
+            if clone.checkout is None or world.chance(0.85):
+                self._pull(clone)
+            if clone.checkout is not None:  # the branch may not be there, for whoever reads late
+                homes = sorted(world.layout_at(clone.checkout).homes)
+                await self._apply(clone, world.random.choice(homes))
+
+    def _clone(self, name: str, *, shallow: bool) -> Clone:
+        world = self.world
+        seen = world.remote.seen().refs
+        cut = frozenset(seen.values()) if shallow else frozenset()
+        clone = Clone(
+            name=name, objects=world.objects, origin=world.remote, pause=self._pause, cut=cut
+        )
+        world.clones[name] = clone
+        return clone
+
+    def _pause(self, what: str, seconds: float) -> None:
+        self.world.aside.owner.pause(what, seconds)
+
+    def _pull(self, clone: Clone) -> None:
+        seen = self.world.remote.seen()
+        branch = self.world.layout.branch or seen.head
+        clone.checkout = seen.refs.get(f"{HEADS}{branch}") or clone.checkout
+
+    async def _apply(self, clone: Clone, environment: str) -> ApplyResult | None:
+        world = self.world
+        self.processes += 1
+        applier = Applier(world=world, name=f"p{self.processes}", clone=clone, change=maybe_change)
+        world.note(f"{applier.name} applies {environment} in {clone.name}")
+        world.alive += 1
+        try:
+            async with asyncio.timeout(MOST_SECONDS):
+                result = await applier.live(environment, clone.checkout or "")
+        except TimeoutError:
+            raise ViolationError("an apply waits for ever") from None
+        except ReconcilerError as error:
+            world.note(f"{applier.name} ends: {error}")
+            self.problems += 1
+            self._check_said(applier, str(error))
+            return None
+        except BaseException as error:
+            if not applier.dead or not _is_crash(error):
+                raise
+            self.crashes += 1
+            return None
+        finally:
+            world.alive -= 1
+        code = exit_code(result)
+        doubts = [f"{doubt.planned.id}: {doubt.reason}" for doubt in result.doubts]
+        world.note(f"{applier.name} ends with {code!r} {'; '.join(doubts)}")
+        if code is ExitCode.OK:
+            self._check_done(environment, result.commit)
+        return result
+
+    def _check_said(self, applier: Applier, words: str) -> None:
+        """Whoever says that a claim was declined has looked whether it is there."""
+        manners = self.world.manners
+        if manners.lag or manners.queued or manners.unanswered or applier.clone.fork is not None:
+            return  # it may land, or be seen, after whoever looked has gone away
+        if "declined the claim" in words and applier.nonces[-1] in self.world.claims:
+            raise ViolationError("a claim is called declined, and is on the branch")
+
+    def _check_done(self, environment: str, commit: str) -> None:
+        """Whoever says that all is well has left nothing that was declared there."""
+        world = self.world
+        layout = world.layout_at(commit)
+        home = layout.homes[environment]
+        for run, key in layout.of_home(home).values():
+            if not world.started(home.service_name, key):
+                raise ViolationError(f"{run} (k{key}) was not started, and nobody says so")
+
+    async def _peace(self) -> None:
+        world = self.world
+        world.crash = world.lost_answer = world.change = 0.0
+        world.remote.manners = world.manners.kind()
+        world.note("PEACE")
+        await asyncio.sleep(LATEST_PUSH_SECONDS)
+        for clone in world.clones.values():
+            clone.fork = None
+        restore(world)
+        for name in sorted(world.layout.homes):
+            await self._in_peace(name)
+        if world.broken:
+            raise world.broken[0]
+
+    async def _in_peace(self, environment: str) -> None:
+        world = self.world
+        for number in range(MOST_APPLIES):
+            chosen = world.random.choice([*sorted(world.clones), "new"])
+            clone = world.clones.get(chosen) or self._clone(f"late-{number}", shallow=False)
+            self._pull(clone)
+            result = await self._apply(clone, environment)
+            if result is None:
+                raise ViolationError(f"in peace, {environment} is refused")
+            if exit_code(result) is ExitCode.OK:
+                await self._check_kept(environment)
+                return
+            if result.doubts and all(map(self._is_known_to_a_copy, result.doubts)):
+                self.left_to_people += 1
+                return
+            await asyncio.sleep(60)
+        raise ViolationError(f"in peace, {environment} never comes to an end")
+
+    def _is_known_to_a_copy(self, doubt: Doubt) -> bool:
+        """Whether a copy of the ledger tells what became of the very claim; people settle it."""
+        run, record = doubt.planned.id, doubt.planned.record
+        return any(
+            event.run == run and record is not None and event.claim == record.claim
+            for text in self.world.lineages
+            for event in read_events({ACTIVE: text}, "a copy")
+            if isinstance(event, events.Triggered)
+        )
+
+    async def _check_kept(self, environment: str) -> None:
+        """A clone that remembers no refusal has a trace kept wherever the server takes one."""
+        world = self.world
+        clone = self._clone(f"last-{environment}", shallow=False)
+        self._pull(clone)
+        result = await self._apply(clone, environment)
+        if result is None or exit_code(result) is not ExitCode.OK:
+            raise ViolationError(f"in peace, a new clone finds fault with {environment}")
+        state = world.layout.homes[environment].state
+        text = world.texts(world.tip(world.ledger_branch)).get(state, b"")
+        takes = world.manners.traces in TAKES_TRACES[:2]
+        if takes and text and not any(one.startswith(text) for one in world.traces()):
+            raise ViolationError(f"in peace, no trace is kept of {environment}")
+
+
+def _is_crash(error: BaseException) -> bool:
+    if isinstance(error, BaseExceptionGroup):
+        return any(_is_crash(one) for one in error.exceptions)
+    return isinstance(error, CrashedError | AbandonedError | asyncio.CancelledError)

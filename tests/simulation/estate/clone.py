@@ -1,0 +1,219 @@
+"""A clone, and the git that the product runs in it: the commands that it uses, by their words."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+from reconciler.git.command import CompletedGit, GitTimeoutError
+from tests.simulation.estate.objects import FILE, FOLDER, Entry, Objects
+from tests.simulation.estate.remote import Remote
+
+_OK, _NO = 0, 1
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Clone:
+    """One clone on some machine. `pause(what, seconds)` lets time pass, or ends the process."""
+
+    name: str
+    objects: Objects
+    origin: Remote
+    fork: Remote | None = None  # where pushes go, by a setting, though it is fetched from origin
+    pause: Callable[[str, float], None] = lambda *_: None
+    cut: frozenset[str] = frozenset()  # of a shallow clone: commits whose parents it does not have
+    checkout: str | None = None  # the commit whose files lie there
+    refs: dict[str, str] = field(default_factory=dict)
+    settings: dict[str, str] = field(default_factory=dict)
+
+    def complete(self, args: Sequence[str], stdin: bytes | None, timeout: float) -> CompletedGit:
+        """What git comes to."""
+        words = list(args)
+        trailer = next((w for w in words if w.startswith("--grep=")), None)
+        while words[0].startswith("-"):
+            del words[: 2 if words[0] == "-c" else 1]
+        command, *rest = words
+        match command:
+            case "push":
+                return self._push(rest, timeout)
+            case "log":
+                return _done(self._log(trailer or "", rest))
+            case "hash-object":
+                return _done(self.objects.blob(stdin or b""))
+            case "commit-tree":
+                return _done(self._commit_tree(rest, stdin or b""))
+            case "mktree":
+                return _done(self._mktree(stdin or b""))
+            case "cat-file":
+                return self._cat((stdin or b"").decode().split())
+            case _:
+                answer: CompletedGit = getattr(self, f"_{command.replace('-', '_')}")(rest)
+                return answer
+
+    # What asks nobody else
+
+    def _check_ref_format(self, _: list[str]) -> CompletedGit:
+        return _done("")
+
+    def _merge_base(self, words: list[str]) -> CompletedGit:
+        old, new = words[-2:]
+        return _done("", _OK if self.objects.is_ancestor(old, new, self.cut) else _NO)
+
+    def _remote(self, words: list[str]) -> CompletedGit:
+        forked = self.fork is not None and "--push" in words
+        return _done("https://host/fork" if forked else "https://host/origin")
+
+    def _config(self, words: list[str]) -> CompletedGit:
+        if words[0].startswith("--"):
+            value = self.settings.get(words[1])
+            return _done(value or "", _OK if value is not None else _NO)
+        self.settings[words[0]] = words[1]
+        return _done("")
+
+    def _rev_parse(self, words: list[str]) -> CompletedGit:
+        found = self._resolve(words[-1])
+        return _done(found or "", _OK if found is not None else _NO)
+
+    def _resolve(self, spec: str) -> str | None:
+        name, _, wanted = spec.partition("^")
+        name, colon, path = name.partition(":")
+        oid: str | None = self.refs.get(name, name)
+        if colon and oid is not None:
+            oid = self.objects.at(oid, path)
+        if oid is None or wanted == "{tree}":
+            return None if oid is None else self.objects.tree_of(oid)
+        if wanted == "{commit}":
+            return oid if oid in self.objects.commits else None
+        return oid if self._has(oid) else None
+
+    def _has(self, oid: str) -> bool:
+        objects = self.objects
+        return oid in objects.commits or oid in objects.trees or oid in objects.blobs
+
+    def _update_ref(self, words: list[str]) -> CompletedGit:
+        if words[0] == "-d":
+            self.refs.pop(words[1], None)
+            return _done("")
+        found = self._resolve(words[1])
+        if found is None:
+            return _done("", 128)
+        self.refs[words[0]] = found
+        return _done("")
+
+    def _for_each_ref(self, words: list[str]) -> CompletedGit:
+        lines = []
+        for name, oid in sorted(self.refs.items()):
+            if any(name.startswith(f"{prefix}/") for prefix in words[1:]):
+                is_commit = oid in self.objects.commits
+                kind = f"commit {oid} {self.objects.tree_of(oid)}" if is_commit else f"tree {oid} "
+                lines.append(f"{name} {kind}")
+        return _done("\n".join(lines))
+
+    def _ls_tree(self, words: list[str]) -> CompletedGit:
+        tree = self._resolve(next(word for word in words if not word.startswith("-")))
+        if tree is None:
+            return _done("", 128)
+        if "-r" in words:
+            return _done("".join(entry.line for entry in self.objects.walk(tree)))
+        entries = self.objects.trees[self.objects.tree_of(tree) or ""]
+        return _done("".join(entry.line for entry in entries))
+
+    def _mktree(self, listing: bytes) -> str:
+        entries = {}
+        for line in filter(None, listing.decode().split("\0")):
+            head, _, name = line.partition("\t")
+            mode, _, oid = head.split(" ")
+            assert mode in {FILE, FOLDER}
+            entries[name] = Entry(mode=mode, oid=oid, name=name)
+        return self.objects.tree(entries)
+
+    def _commit_tree(self, words: list[str], message: bytes) -> str:
+        parents = (words[words.index("-p") + 1],) if "-p" in words else ()
+        return self.objects.commit(words[0], parents, message.decode())
+
+    def _cat(self, oids: list[str]) -> CompletedGit:
+        parts = []
+        for oid in oids:
+            content = self.objects.blobs[oid]
+            parts.append(b"%s blob %d\n%s\n" % (oid.encode(), len(content), content))
+        return CompletedGit(exit_code=_OK, stdout=b"".join(parts), stderr="")
+
+    def _log(self, grep: str, words: list[str]) -> str:
+        """The newest commit with that trailer that changed the folder."""
+        folder, commit = words[-1], words[-3]
+        pattern = re.compile(grep.removeprefix("--grep="), re.MULTILINE)
+        for oid in self.objects.history(commit, self.cut):
+            written = self.objects.commits[oid]
+            parents = () if oid in self.cut else written.parents
+            here = self.objects.at(oid, folder)
+            before = [self.objects.at(parent, folder) for parent in parents] or [None]
+            if pattern.search(written.message) and all(here != one for one in before):
+                return oid
+        return ""
+
+    # What asks the remote
+
+    def _ls_remote(self, words: list[str]) -> CompletedGit:
+        broken = self._reach("ls-remote")
+        if broken is not None:
+            return broken
+        seen = self.origin.seen()
+        if "--symref" not in words:
+            found = seen.refs.get(words[-1])
+            return _done(f"{found}\t{words[-1]}" if found is not None else "")
+        lines = [f"ref: refs/heads/{seen.head}\tHEAD"]
+        heads = sorted(ref for ref in seen.refs if ref.startswith("refs/heads/"))
+        return _done("\n".join([*lines, *(f"{seen.refs[ref]}\t{ref}" for ref in heads)]))
+
+    def _reach(self, what: str) -> CompletedGit | None:
+        self.pause(what, 0.02 + self.origin.random.random() * 0.3)
+        if self.origin.random.random() >= self.origin.manners.unread:
+            return None
+        return CompletedGit(exit_code=128, stdout=b"", stderr="fatal: could not reach host")
+
+    def _fetch(self, words: list[str]) -> CompletedGit:
+        broken = self._reach("fetch")
+        if broken is not None:
+            return broken
+        seen = self.origin.seen()
+        specs = words[words.index("--") + 2 :]
+        brought = dict(pair for spec in specs for pair in _matches(spec, seen.refs))
+        for spec in specs:
+            source = spec.removeprefix("+").partition(":")[0]
+            if "*" not in source and source not in seen.refs:
+                said = f"fatal: couldn't find remote ref {source}"
+                return CompletedGit(exit_code=128, stdout=b"", stderr=said)
+        self.refs |= {name: oid for name, oid in brought.items() if name}
+        self.pause("fetched", 0.02)
+        return _done("")
+
+    def _push(self, words: list[str], timeout: float) -> CompletedGit:
+        lease = next(word for word in words if word.startswith("--force-with-lease="))
+        ref, _, expected = lease.partition("=")[2].partition(":")
+        commit = words[-1].partition(":")[0]
+        target = self.fork or self.origin
+        most = self.origin.manners.push_seconds + 0.4
+        seconds = self.origin.manners.push_seconds + self.origin.random.random() * 0.4
+        self.pause("push", seconds * 0.9 if most < timeout else timeout)
+        said = target.push(ref, commit, expected or None)
+        self.pause("pushed", seconds * 0.1)
+        if said.words is None:
+            if self.origin.random.random() < 0.5:
+                raise GitTimeoutError(f"git push took longer than {timeout:g} s")
+            return CompletedGit(exit_code=128, stdout=b"", stderr="fatal: the remote end hung up")
+        flag = "!" if said.rejected else " "
+        text = f"To https://host/origin\n{flag}\t{words[-1]}\t{said.words}\nDone\n"
+        return _done(text, _NO if said.rejected else _OK)
+
+
+def _matches(spec: str, refs: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """What a refspec brings, and where to; "" for what goes nowhere."""
+    source, _, target = spec.removeprefix("+").partition(":")
+    for ref, oid in refs.items():
+        if fnmatchcase(ref, source):
+            rest = ref.removeprefix(source.removesuffix("*"))
+            yield target.removesuffix("*") + rest if target.endswith("*") else target, oid
+
+
+def _done(text: str, exit_code: int = _OK) -> CompletedGit:
+    return CompletedGit(exit_code=exit_code, stdout=text.encode(), stderr="")

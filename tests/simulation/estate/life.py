@@ -1,0 +1,136 @@
+"""One seed: applies and changes on a server that may lie, then peace, and an account."""
+
+import asyncio
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import patch
+
+from reconciler import store
+from reconciler.configuration import parse_configuration
+from reconciler.git import CompletedGit, command
+from reconciler.git import push as git_push
+from reconciler.git import remote as git_remote
+from reconciler.manifest import read_file
+from tests.simulation.estate.appliers import Appliers
+from tests.simulation.estate.layout import KEYS, ORGANISATIONS, Home, Layout
+from tests.simulation.estate.people import CHANGES
+from tests.simulation.estate.remote import Manners, drawn_manners
+from tests.simulation.estate.world import Change, World
+from tests.simulation.loop import VirtualLoop
+from tests.simulation.simulate import BrokenPromiseError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Life:
+    """What one seed came to, and how."""
+
+    started: int
+    crashes: int
+    problems: int  # applies that said that something is wrong
+    left_to_people: int  # environments with a run in doubt of which a copy of the ledger tells
+    drawn: frozenset[str]
+    trace: list[str]
+
+
+def simulate(
+    seed: int,
+    *,
+    changes: Sequence[Change] | None = None,
+    manners: Manners | None = None,
+) -> Life:
+    """Live through one seed. Raises BrokenPromiseError if anything happened that must not.
+
+    `changes` (that others make) and `manners` (of the server) stand in for what it would draw.
+    """
+    rng = random.Random(f"estate {seed}")
+    loop = VirtualLoop()
+    loop.set_exception_handler(lambda *_: None)
+    world = _drawn_world(loop, rng, CHANGES if changes is None else changes, manners)
+    appliers = Appliers(world)
+    try:
+        with _installed(world):
+            try:
+                loop.run_until_complete(appliers.live())
+            finally:
+                loop.run_until_complete(_end_all(loop))
+        return Life(
+            started=len(world.instances),
+            crashes=appliers.crashes,
+            problems=appliers.problems,
+            left_to_people=appliers.left_to_people,
+            drawn=frozenset(world.drawn),
+            trace=world.trace,
+        )
+    except Exception as error:
+        raise BrokenPromiseError(seed, error, world.trace) from error
+    finally:
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+
+
+def _drawn_world(
+    loop: VirtualLoop, rng: random.Random, changes: Sequence[Change], manners: Manners | None
+) -> World:
+    layout = Layout(
+        homes={},
+        claim_seconds=rng.choice([30, 60, 120]),
+        correlation=rng.choice([None, None, "RECONCILER"]),
+        branch=rng.choice([None, None, "main"]),
+        ledger_branch=rng.choice([None, None, "ledgers"]),
+    )
+    drawn = drawn_manners(rng)
+    for index in range(rng.choice([1, 2, 2, 3])):
+        name = f"env-{index}"
+        organisation = ORGANISATIONS[rng.random() < 0.25]
+        home = Home(manifests=f"triggers/{name}", state=f"state/{name}", organisation=organisation)
+        layout = layout.with_home(name, home)
+    for key in rng.sample(range(KEYS), rng.randint(1, 5)):
+        home = layout.homes[rng.choice(sorted(layout.homes))]
+        layout = layout.declaring(f"{home.manifests}/{key}.yaml", f"run-{key}", key)
+    return World(
+        loop=loop,
+        random=rng,
+        layout=layout,
+        manners=manners or drawn,
+        changes=changes,
+        crash=rng.choice([0.0, 0.0, 0.01, 0.03]),
+        lost_answer=rng.choice([0.0, 0.2]),
+        change=rng.choice([0.0, 0.002, 0.01, 0.05] if changes is CHANGES else [0.05]),
+        shallow=rng.random() < 0.5,
+    )
+
+
+@contextmanager
+def _installed(world: World) -> Iterator[None]:
+    """Have the product's git layer run in this world, by its time and its chance."""
+    time = SimpleNamespace(sleep=world.aside.wait)
+
+    def complete(
+        folder: Path, args: Sequence[str], stdin: bytes | None, timeout: float
+    ) -> CompletedGit:
+        return world.clones[folder.name].complete(args, stdin, timeout)
+
+    with (
+        patch.object(command, "complete", complete),
+        # What a file says depends on nothing else, and many applies read the same ones.
+        patch.object(store, "read_file", lru_cache(read_file)),
+        patch.object(store, "parse_configuration", lru_cache(parse_configuration)),
+        patch.object(git_push, "time", time),
+        patch.object(git_remote, "time", time),
+        patch.object(git_push, "random", world.random),
+        patch.object(git_remote, "random", world.random),
+    ):
+        yield
+
+
+async def _end_all(loop: VirtualLoop) -> None:
+    """End what a violation has left at work."""
+    left = asyncio.all_tasks(loop) - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)

@@ -1,0 +1,213 @@
+"""Changes to the rules of identity and memory, each of which breaks the promise."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import pytest
+
+from reconciler import books, configuration, continuity, identity, store
+from reconciler.apply import claims, knowledge
+from reconciler.configuration import GatewayConfiguration
+from reconciler.git import Git, commits, memory
+from reconciler.git import push as git_push
+from reconciler.git.push import Heard
+from tests.simulation.estate.branches import move_head, revert, rewind
+from tests.simulation.estate.people import (
+    declare,
+    forget_retired,
+    mend,
+    move_manifest,
+    rehome,
+    rename,
+    split,
+    start_anew,
+)
+from tests.simulation.estate.remote import Manners
+from tests.simulation.estate.world import Change
+
+Mutant = Callable[[pytest.MonkeyPatch], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """In which worlds a mutant is tried."""
+
+    mutant: Mutant
+    changes: Sequence[Change]
+    manners: Manners
+
+
+TRIALS: list[Trial] = []
+
+
+def among(*changes: Change, manners: Manners | None = None) -> Callable[[Mutant], Mutant]:
+    """Try the mutant where others make these changes, on a server with these manners."""
+
+    def marked(mutant: Mutant) -> Mutant:
+        TRIALS.append(Trial(mutant=mutant, changes=changes, manners=manners or Manners()))
+        return mutant
+
+    return marked
+
+
+# Identity
+
+
+@among(move_manifest, split)
+def forget_what_other_ledgers_record(patch: pytest.MonkeyPatch) -> None:
+    check = import_module("reconciler.rules.check")  # the package calls its function the same
+    patch.setattr(check, "duplicates_elsewhere", lambda *_: ())
+
+
+@among(rename)
+def read_no_ledger_that_nobody_names(patch: pytest.MonkeyPatch) -> None:
+    def book(self: books.Naming, folder: str, content: Any) -> identity.Book | None:
+        named = folder in self.environments or folder in self.retired
+        return original(self, folder, content) if named else None
+
+    original = books.Naming.book
+    patch.setattr(books.Naming, "book", book)
+    patch.setattr(continuity, "_traces", lambda *_: ())
+
+
+@among(rename)
+def let_a_ledger_be_orphaned(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(identity, "_orphaned", lambda _: None)
+    patch.setattr(identity.Book, "concerns", lambda self, _: self.named)
+
+
+@among(start_anew, forget_retired, mend)
+def read_no_retired_ledger(patch: pytest.MonkeyPatch) -> None:
+    def book(self: books.Naming, folder: str, content: Any) -> identity.Book | None:
+        return None if folder in self.retired else original(self, folder, content)
+
+    original = books.Naming.book
+    patch.setattr(books.Naming, "book", book)
+    patch.setattr(continuity, "_traces", lambda *_: ())
+
+
+@among(rehome)
+def let_a_ledger_go_on_at_another_service(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(identity, "_rehomed", lambda *_: None)
+
+
+@among(rehome, split, mend)
+def know_a_service_by_its_organisation_alone(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(GatewayConfiguration, "service_name", property(lambda self: self.org_id))
+
+
+@among(split, declare, declare, mend)
+def let_folders_overlap(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(configuration, "_overlapping", lambda *_: ())
+
+
+@among(move_manifest, split)
+def look_at_the_problems_of_the_first_plan_only(patch: pytest.MonkeyPatch) -> None:
+    def guard(self: knowledge.Knowledge, plan: Any) -> None:
+        if id(self) not in seen:
+            seen[id(self)] = self
+            original(self, plan)
+
+    seen: dict[int, knowledge.Knowledge] = {}
+    original = knowledge.Knowledge.guard
+    patch.setattr(knowledge.Knowledge, "guard", guard)
+
+
+# Memory
+
+
+@among(rename, rename, revert, mend)
+def look_for_traces_of_the_same_name_only(patch: pytest.MonkeyPatch) -> None:
+    def traces(git: Git, place: continuity.Place, read: Any) -> Iterator[Any]:
+        own = continuity.memory_name(git, place.environment.name, place.branch)
+        return (one for one in original(git, place, read) if one.name == own)
+
+    original = continuity._traces
+    patch.setattr(continuity, "_traces", traces)
+
+
+@among(move_head)
+def forget_what_other_branches_record(patch: pytest.MonkeyPatch) -> None:
+    def checked(*args: Any, **kept: Any) -> list[identity.Book]:
+        original(*args, **kept)
+        return []
+
+    original = continuity.check_continuity
+    patch.setattr(store, "check_continuity", checked)
+
+
+@among(rewind)
+def forget_what_the_remote_keeps(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Git, "traces", lambda *_: {})
+
+
+@among(revert, manners=Manners(traces="nowhere"))
+def forget_what_the_history_says(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Git, "last_written", lambda *_: None)
+    patch.setattr(Git, "traces", lambda *_: {})
+
+
+@among()
+def put_an_older_trace_over_a_newer_one(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(store.GitStore, "_continues", lambda *_: True)
+
+
+@among()
+def begin_each_trace_anew(patch: pytest.MonkeyPatch) -> None:
+    def written(root: Any, tree: Any, _: Any, message: str) -> Any:
+        return original(root, tree, None, message)
+
+    original = commits.write_commit
+    patch.setattr(memory, "write_commit", written)
+
+
+@among(manners=Manners(traces="on branches"))
+def keep_traces_beside_the_branches_only(patch: pytest.MonkeyPatch) -> None:
+    original = memory._places
+    patch.setattr(memory, "_places", lambda *args: original(*args)[:1])
+
+
+# Pushes
+
+
+@among(manners=Manners(nothing=0.6))
+def believe_the_words_of_a_push_that_was_taken(patch: pytest.MonkeyPatch) -> None:
+    def judge(self: Any, heard: Heard) -> Any:
+        return git_push.Landed() if heard is Heard.TAKEN else original(self, heard)
+
+    original = git_push._Attempt._judge
+    patch.setattr(git_push._Attempt, "_judge", judge)
+
+
+@among(manners=Manners(rejected_landed=0.6))
+def believe_the_words_of_a_push_that_was_rejected(patch: pytest.MonkeyPatch) -> None:
+    def judge(self: Any, heard: Heard) -> Any:
+        return original(self, heard) if heard is Heard.TAKEN else self.refused()
+
+    original = git_push._Attempt._judge
+    patch.setattr(git_push._Attempt, "_judge", judge)
+
+
+@among(manners=Manners(squashed=1.0))
+def take_up_no_claim_that_is_on_the_branch_in_another_commit(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(claims.Claims, "adopt", lambda *_: None)
+
+
+@among(manners=Manners(unanswered=0.5))
+def take_a_push_without_an_answer_for_landed(patch: pytest.MonkeyPatch) -> None:
+    def once(self: Any) -> Any:
+        answer = original(self)
+        return git_push.Landed() if isinstance(answer, git_push.Unclear) else answer
+
+    original = git_push._Attempt.once
+    patch.setattr(git_push._Attempt, "once", once)
+
+
+@among(manners=Manners(push_seconds=40.0))
+def make_no_longer_claims_for_slow_pushes(patch: pytest.MonkeyPatch) -> None:
+    def length(self: claims.Claims) -> float:
+        return self._branch.snapshot.environment.limits.claim_seconds
+
+    patch.setattr(claims.Claims, "_length", length)

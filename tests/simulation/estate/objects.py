@@ -1,0 +1,116 @@
+"""What git stores, in memory: blobs, trees and commits, which all repositories of a seed share."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+FILE, FOLDER = "100644", "040000"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One entry of a single tree."""
+
+    mode: str
+    oid: str
+    name: str
+
+    @property
+    def line(self) -> str:
+        kind = "tree" if self.mode == FOLDER else "blob"
+        return f"{self.mode} {kind} {self.oid}\t{self.name}\0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """A commit. A later one has a higher number."""
+
+    number: int
+    tree: str
+    parents: tuple[str, ...]
+    message: str
+
+
+@dataclass(slots=True, eq=False)
+class Objects:
+    """Everything that was ever written, by its id."""
+
+    blobs: dict[str, bytes] = field(default_factory=dict)
+    trees: dict[str, tuple[Entry, ...]] = field(default_factory=dict)
+    commits: dict[str, Written] = field(default_factory=dict)
+
+    def blob(self, content: bytes) -> str:
+        oid = _id(b"blob", content)
+        self.blobs[oid] = content
+        return oid
+
+    def tree(self, entries: Mapping[str, Entry]) -> str:
+        listed = tuple(entries[name] for name in sorted(entries))
+        oid = _id(b"tree", "".join(entry.line for entry in listed).encode())
+        self.trees[oid] = listed
+        return oid
+
+    def commit(self, tree: str, parents: tuple[str, ...], message: str) -> str:
+        number = len(self.commits)
+        oid = _id(b"commit", f"{number} {tree} {parents} {message}".encode())
+        self.commits[oid] = Written(number=number, tree=tree, parents=parents, message=message)
+        return oid
+
+    def folder(self, files: Mapping[str, bytes]) -> str:
+        """The tree of these files, by their paths."""
+        entries: dict[str, Entry] = {}
+        below: dict[str, dict[str, bytes]] = {}
+        for path, content in files.items():
+            name, slash, rest = path.partition("/")
+            if slash:
+                below.setdefault(name, {})[rest] = content
+            else:
+                entries[name] = Entry(mode=FILE, oid=self.blob(content), name=name)
+        for name, inner in below.items():
+            entries[name] = Entry(mode=FOLDER, oid=self.folder(inner), name=name)
+        return self.tree(entries)
+
+    def tree_of(self, oid: str) -> str | None:
+        """The tree of a commit, or the tree itself."""
+        written = self.commits.get(oid)
+        if written is not None:
+            return written.tree
+        return oid if oid in self.trees else None
+
+    def at(self, oid: str, path: str) -> str | None:
+        """What stands at the path in a commit or tree; the tree itself for no path."""
+        found = self.tree_of(oid)
+        for part in filter(None, path.split("/")):
+            entries = self.trees.get(found or "", ())
+            found = next((entry.oid for entry in entries if entry.name == part), None)
+        return found
+
+    def walk(self, oid: str, prefix: str = "") -> Iterator[Entry]:
+        """Every file of a commit or tree, each with its whole path as its name."""
+        for entry in self.trees.get(self.tree_of(oid) or "", ()):
+            path = f"{prefix}{entry.name}"
+            if entry.mode == FOLDER:
+                yield from self.walk(entry.oid, f"{path}/")
+            else:
+                yield Entry(mode=entry.mode, oid=entry.oid, name=path)
+
+    def files(self, oid: str) -> dict[str, bytes]:
+        """The contents of every file, by its path."""
+        return {entry.name: self.blobs[entry.oid] for entry in self.walk(oid)}
+
+    def history(self, oid: str, cut: frozenset[str] = frozenset()) -> Iterator[str]:
+        """The commit and all before it, the newest first; those in `cut` show no parents."""
+        left = {oid}
+        while left:
+            newest = max(left, key=lambda one: self.commits[one].number)
+            left.remove(newest)
+            yield newest
+            if newest not in cut:
+                left.update(self.commits[newest].parents)
+
+    def is_ancestor(self, old: str, new: str, cut: frozenset[str] = frozenset()) -> bool:
+        return any(one == old for one in self.history(new, cut))
+
+
+def _id(kind: bytes, content: bytes) -> str:
+    return hashlib.sha1(kind + b"\0" + content, usedforsecurity=False).hexdigest()

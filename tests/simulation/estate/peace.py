@@ -1,0 +1,76 @@
+"""People mend what the messages complain of; then all that is fit to start must be started."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from reconciler.identity import services_of
+from reconciler.ledger import Ledger, read_events
+from reconciler.ledger.files import ACTIVE
+from reconciler.model import run_name
+from tests.simulation.estate.layout import Home, Layout, key_of_digest
+from tests.simulation.estate.remote import HEADS
+from tests.simulation.estate.world import MAIN, World
+
+
+def restore(world: World) -> None:
+    """Put every ledger back, whole, where it is read, and declare each run once."""
+    if world.remote.head != MAIN:
+        tip = world.tip(MAIN) or world.tip(world.remote.head)
+        world.remote.move({f"{HEADS}{MAIN}": tip}, MAIN)
+    ledgers = [Ledger.of(read_events({ACTIVE: text}, "mended")) for text in world.lineages]
+    layout = replace(
+        world.layout, homes={}, declared={}, branch=None, retired=frozenset(), max_runs=200_000
+    )
+    files: dict[str, bytes] = {}
+    number = len(world.layouts)
+    services = {home.service_name: home for home in world.layout.homes.values()}
+    used: set[int] = set()
+    for position, (service, home) in enumerate(sorted(services.items())):
+        own = _own(world, ledgers, service)
+        name = f"env-{number}-{position}"
+        new = replace(home, manifests=f"triggers/{name}", state=f"state/{name}")
+        layout = layout.with_home(name, new)
+        if own is not None:
+            used.add(own)
+            files[f"{new.state}/{ACTIVE}"] = world.lineages[own]
+        others = [one for index, one in enumerate(ledgers) if index != own]
+        layout = _declaring(world, layout, new, ledgers[own] if own is not None else None, others)
+    for index, text in enumerate(world.lineages):
+        if index not in used:
+            folder = f"retired/{number}-{index}"
+            layout = replace(layout, retired=layout.retired | {folder})
+            files[f"{folder}/{ACTIVE}"] = text
+    placed = {layout.ledger_branch or MAIN: files}
+    if layout.ledger_branch is not None:
+        placed[MAIN] = {}
+    world.publish(layout, placed)
+
+
+def _own(world: World, ledgers: list[Ledger], service: str) -> int | None:
+    """The longest ledger that is of this service alone."""
+    fit = [index for index, one in enumerate(ledgers) if services_of(one) == {service}]
+    return max(fit, key=lambda index: len(world.lineages[index]), default=None)
+
+
+def _declaring(
+    world: World, layout: Layout, home: Home, own: Ledger | None, others: list[Ledger]
+) -> Layout:
+    service = home.service_name
+    names = dict(_recorded(own)) if own is not None else {}
+    elsewhere = {
+        key
+        for one in others
+        if service in services_of(one) or not services_of(one)
+        for key, _ in _recorded(one)
+    }
+    for key in sorted(world.ever.get(service, ())):
+        if key in names or key not in elsewhere:
+            run = names.get(key, f"run-{key}")
+            layout = layout.declaring(f"{home.manifests}/{key}.yaml", run, key)
+    return layout
+
+
+def _recorded(ledger: Ledger) -> Iterator[tuple[int, str]]:
+    for record in ledger.records.values():
+        if record.may_have_started:
+            yield key_of_digest(record.digest), run_name(record.run)

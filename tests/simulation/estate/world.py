@@ -1,0 +1,251 @@
+"""One repository, its server, the services that runs are started at, and what must hold."""
+
+import random
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from reconciler.errors import LedgerError
+from reconciler.ledger import events, read_events
+from reconciler.ledger.files import is_ledger_name, ledger_text
+from reconciler.model import ClaimId, EpochMs, Run
+from reconciler.times import parse_instant
+from tests.simulation.clock import START
+from tests.simulation.estate.aside import Aside
+from tests.simulation.estate.clone import Clone
+from tests.simulation.estate.layout import Layout
+from tests.simulation.estate.objects import Objects
+from tests.simulation.estate.remote import HEADS, TRACES, Manners, Refs, Remote
+from tests.simulation.loop import VirtualLoop
+from tests.simulation.promise import ViolationError
+
+MAIN = "main"
+LIFE_SECONDS = 20.0  # of an instance
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Instance:
+    """What a service has started."""
+
+    service: str
+    run: Run
+    number: int
+    at: float
+
+    @property
+    def key(self) -> int:
+        return key_of(self.run)
+
+
+def key_of(run: Run) -> int:
+    """By which a run is known, whatever it is called and wherever it is declared."""
+    return int(dict(run.parameters)["KEY"].removeprefix("k"))
+
+
+# What others do; says what it was, or None if it could not be done now.
+Change = Callable[["World"], str | None]
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class World:
+    """Everything outside the appliers."""
+
+    loop: VirtualLoop
+    random: random.Random
+    layout: Layout
+    manners: Manners
+    crash: float = 0.0  # how often a process dies at a step
+    lost_answer: float = 0.0  # of starts
+    changes: Sequence[Change] = ()  # that others may make
+    change: float = 0.0  # how often others change something, of the steps of all processes
+    shallow: bool = False  # some clones are
+    objects: Objects = field(default_factory=Objects)
+    aside: Aside = field(default_factory=Aside)
+    remote: Remote = field(init=False)
+    fork: Remote = field(init=False)
+    clones: dict[str, Clone] = field(default_factory=dict)
+    alive: int = 0  # processes that are at work
+    instances: list[Instance] = field(default_factory=list)
+    claims: dict[ClaimId, events.Claim] = field(default_factory=dict)  # that were on the branch
+    lineages: list[bytes] = field(default_factory=list)  # every ledger at its longest
+    layouts: dict[str, Layout] = field(default_factory=dict)  # by the commits of people
+    ever: dict[str, set[int]] = field(default_factory=dict)  # keys that a service's had declared
+    broken: list[ViolationError] = field(default_factory=list)  # by what nobody waits for
+    trace: list[str] = field(default_factory=list)
+    drawn: set[str] = field(default_factory=set)  # what others did, and how the server is
+
+    def __post_init__(self) -> None:
+        commit = self.objects.commit(self.objects.folder(self.layout.files()), (), "First")
+        self.took_over(commit, self.layout)
+        self.remote = self._remote_at(commit, self.manners, self.landed)
+        self.fork = self._remote_at(commit, Manners(), lambda *_: None)
+        self.drawn |= {f"server: {name}" for name in self.manners.names}
+        self.note(f"server: {self.manners}")
+
+    def _remote_at(
+        self, commit: str, manners: Manners, landed: Callable[[str, str, str | None], None]
+    ) -> Remote:
+        return Remote(
+            objects=self.objects,
+            random=self.random,
+            now=self.loop.time,
+            later=self._later,
+            landed=landed,
+            manners=manners,
+            states=[Refs(-1e9, {f"{HEADS}{MAIN}": commit}, MAIN)],
+        )
+
+    def _later(self, seconds: float, happen: Callable[[], object]) -> None:
+        self.loop.call_later(seconds, happen)
+
+    @property
+    def now(self) -> float:
+        return self.loop.time()
+
+    def service_time(self) -> EpochMs:
+        return EpochMs(START + int(self.now * 1000))
+
+    def note(self, what: str) -> None:
+        self.trace.append(f"{self.now:9.3f} {what}")
+
+    def chance(self, probability: float) -> bool:
+        return self.random.random() < probability
+
+    # What people see and do
+
+    @property
+    def branch(self) -> str:
+        return self.layout.branch or self.remote.head
+
+    @property
+    def ledger_branch(self) -> str:
+        return self.layout.ledger_branch or self.branch
+
+    def tip(self, branch: str) -> str | None:
+        return self.remote.refs.get(f"{HEADS}{branch}")
+
+    def ledgers(self, branch: str) -> dict[str, bytes]:
+        """Every ledger file of a branch, by its path."""
+        tip = self.tip(branch)
+        files = self.objects.files(tip) if tip is not None else {}
+        return {path: text for path, text in files.items() if _is_ledger(path)}
+
+    def own_ledgers(self) -> dict[str, bytes]:
+        """The ledger files of the branch that is meant for them."""
+        return self.ledgers(self.ledger_branch)
+
+    def publish(
+        self, layout: Layout, ledgers: Mapping[str, Mapping[str, bytes]] | None = None
+    ) -> None:
+        """Push a new layout; `ledgers`: by branch, the ledger files that are to lie there."""
+        given = ledgers or {}
+        branch = layout.branch or self.remote.head
+        beside = given.get(branch, self.ledgers(branch))
+        self._commit(branch, {**layout.files(), **beside})
+        for other, files in given.items():
+            if other != branch:
+                self._commit(other, files)
+        self.took_over(self.tip(branch) or "", layout)
+
+    def took_over(self, commit: str, layout: Layout) -> None:
+        """Note what people want from now on, and where they wrote it."""
+        self.layout = self.layouts[commit] = layout
+        for home in layout.homes.values():
+            keys = {key for _, key in layout.of_home(home).values()}
+            self.ever.setdefault(home.service_name, set()).update(keys)
+
+    def _commit(self, branch: str, files: Mapping[str, bytes]) -> None:
+        tip = self.tip(branch)
+        tree = self.objects.folder(files)
+        made = self.objects.commit(tree, () if tip is None else (tip,), "Change")
+        self.remote.move({f"{HEADS}{branch}": made})
+
+    def layout_at(self, commit: str) -> Layout:
+        """What people wanted at that commit."""
+        return next(
+            self.layouts[one] for one in self.objects.history(commit) if one in self.layouts
+        )
+
+    def is_whole(self) -> bool:
+        """Whether the branch holds all that was ever on it."""
+        return self._hold(self.texts(self.tip(self.ledger_branch)).values())
+
+    def is_remembered(self) -> bool:
+        """Whether whoever comes next can read all of that in the traces."""
+        return self._hold(self.traces())
+
+    def traces(self) -> list[bytes]:
+        """The text of every trace that the remote shows."""
+        refs = self.remote.seen().refs
+        kept = [oid for ref, oid in refs.items() if ref.startswith(TRACES)]
+        return [text for oid in kept for text in self.texts(oid).values()]
+
+    def _hold(self, texts: Collection[bytes]) -> bool:
+        return all(any(text.startswith(one) for text in texts) for one in self.lineages)
+
+    def texts(self, oid: str | None) -> dict[str, bytes]:
+        """The text of every ledger in a commit or tree, by its folder."""
+        return {} if oid is None else dict(_texts(self.objects.files(oid)))
+
+    # What is pushed
+
+    def landed(self, ref: str, commit: str, expected: str | None) -> None:
+        """A push of the product has landed: learn its claims, and how long the ledgers are."""
+        if ref.startswith(TRACES):
+            self._check_trace(ref, commit, expected)
+            return
+        before = set(self.texts(expected).values())
+        for text in set(self.texts(commit).values()) - before:
+            self.note(f"on {ref}: {text.splitlines()[-1][:300].decode()}")
+            self.lineages = [one for one in self.lineages if not text.startswith(one)]
+            if not any(one.startswith(text) for one in self.lineages):
+                self.lineages.append(text)
+            for event in read_events({"ledger.jsonl": text}, "landed"):
+                if isinstance(event, events.Claim):
+                    self.claims[event.claim] = event
+
+    def _check_trace(self, ref: str, commit: str, expected: str | None) -> None:
+        """A trace only grows, and each follows the one before."""
+        new, old = self.texts(commit).get("", b""), self.texts(expected).get("", b"")
+        if not new.startswith(old):
+            self.broken.append(ViolationError(f"the trace {ref} has lost lines"))
+        if expected is not None and not self.objects.is_ancestor(expected, commit):
+            self.broken.append(ViolationError(f"the trace {ref} does not follow the one before"))
+
+    # What is started
+
+    def start(self, applier: str, service: str, run: Run, nonces: Collection[ClaimId]) -> Instance:
+        """Make an instance: the effect that must happen once."""
+        self.note(f"{applier} STARTS {run.id} (k{key_of(run)}) at {service}")
+        held = [self.claims[one] for one in nonces if one in self.claims]
+        mine = [claim for claim in held if run.id in claim.runs]
+        if not mine:
+            raise ViolationError(f"{applier} started {run.id} without a claim on the branch")
+        if all(parse_instant(claim.until) <= self.service_time() for claim in mine):
+            raise ViolationError(f"{applier} started {run.id} after its claim had expired")
+        if key_of(run) not in self.ever.get(service, ()):
+            raise ViolationError(f"k{key_of(run)} was started at {service}, and not declared there")
+        if self.started(service, key_of(run)):
+            raise ViolationError(f"k{key_of(run)} was started twice at {service}")
+        made = Instance(service=service, run=run, number=len(self.instances), at=self.now)
+        self.instances.append(made)
+        return made
+
+    def started(self, service: str, key: int) -> bool:
+        return any(one.service == service and one.key == key for one in self.instances)
+
+
+def _is_ledger(path: str) -> bool:
+    return is_ledger_name(path.rpartition("/")[2])
+
+
+def _texts(files: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
+    folders: dict[str, dict[str, bytes]] = {}
+    for path, content in files.items():
+        folder, _, name = path.rpartition("/")
+        if is_ledger_name(name):
+            folders.setdefault(folder, {})[name] = content
+    for folder, found in folders.items():
+        try:
+            yield folder, ledger_text(found, folder)
+        except LedgerError:
+            continue

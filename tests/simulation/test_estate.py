@@ -1,0 +1,66 @@
+"""Several environments, moved and copied, on servers that lie: the promise under many seeds."""
+
+import random
+
+import pytest
+
+from tests.simulation.estate.life import simulate
+from tests.simulation.estate.mutants import TRIALS, Trial
+from tests.simulation.estate.people import CHANGES
+from tests.simulation.estate.remote import TAKES_TRACES, Manners, drawn_manners
+from tests.simulation.estate.world import Change, World
+from tests.simulation.simulate import BrokenPromiseError
+
+SEEDS_OF_A_TEST = 40
+SEEDS_FOR_A_MUTANT = 150
+
+
+@pytest.mark.parametrize("first", range(0, 6 * SEEDS_OF_A_TEST, SEEDS_OF_A_TEST))
+def test_no_run_starts_twice_wherever_it_is_declared_and_whatever_git_says(first: int) -> None:
+    lives = [simulate(seed) for seed in range(first, first + SEEDS_OF_A_TEST)]
+    # A world in which nothing happens keeps every promise.
+    assert sum(life.started for life in lives) > 2 * SEEDS_OF_A_TEST
+    assert sum(life.crashes for life in lives) > SEEDS_OF_A_TEST / 2
+    assert sum(life.problems for life in lives) > SEEDS_OF_A_TEST / 2
+    assert sum(life.left_to_people for life in lives) < SEEDS_OF_A_TEST / 10
+
+
+def test_a_seed_replays_exactly() -> None:
+    for seed in range(10):
+        assert simulate(seed).trace == simulate(seed).trace
+
+
+@pytest.mark.parametrize("change", dict.fromkeys(CHANGES), ids=lambda change: change.__name__)
+def test_every_change_is_made(change: Change) -> None:
+    made = []
+
+    def noted(world: World) -> str | None:
+        made.append(change(world))
+        return made[-1]
+
+    for seed in range(20):
+        simulate(seed, changes=(*CHANGES, *10 * [noted]))
+        if any(made):
+            break
+    assert any(made)
+
+
+def test_every_manner_of_a_server_is_drawn_alone_and_with_others() -> None:
+    drawn = [drawn_manners(random.Random(seed)).names for seed in range(400)]
+    manners = {name for name in Manners.__slots__ if name != "traces"}
+    traces = {f"traces {where}" for where in TAKES_TRACES[1:]}
+    assert {names[0] for names in drawn if len(names) == 1} == manners | traces
+    assert sum(len(names) > 1 for names in drawn) > 50
+    assert sum(not names for names in drawn) > 50
+
+
+@pytest.mark.parametrize("trial", TRIALS, ids=lambda trial: trial.mutant.__name__)
+def test_a_broken_rule_breaks_the_promise(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    trial.mutant(monkeypatch)
+    with pytest.raises(BrokenPromiseError, match="ViolationError"):
+        _live_through(trial)
+
+
+def _live_through(trial: Trial) -> None:
+    for seed in range(SEEDS_FOR_A_MUTANT):
+        simulate(seed, changes=trial.changes, manners=trial.manners)
