@@ -38,7 +38,7 @@ def commit_files(
         for path, content in changes.items()
     ]
     top = _write_level(root, None if parent is None else f"{parent}^{{tree}}", planned, "")
-    return write_commit(root, top or _write_tree(root, ()), parent, message)
+    return write_commit(root, top or empty_tree(root), parent, message)
 
 
 def _parts(path: str) -> tuple[str, ...]:
@@ -119,6 +119,11 @@ def _object_type(entry: TreeEntry) -> str:
     if entry.is_folder:
         return "tree"
     return "commit" if entry.is_submodule else "blob"
+
+
+def empty_tree(root: Path) -> ObjectId:
+    """The tree that holds nothing, written here if it was not."""
+    return _write_tree(root, ())
 
 
 def write_commit(root: Path, tree: ObjectId, parent: CommitId | None, message: str) -> CommitId:

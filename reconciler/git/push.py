@@ -16,7 +16,7 @@ from typing import assert_never
 
 from reconciler.errors import GitError
 from reconciler.git.command import run_git
-from reconciler.git.commits import write_commit
+from reconciler.git.commits import empty_tree, write_commit
 from reconciler.git.default import default_branch
 from reconciler.git.objects import CommitId, ObjectId, is_ancestor
 from reconciler.git.remote import HEADS, Addresses, Seen, addresses, bring, check_branch, look
@@ -221,15 +221,16 @@ class _Attempt:
     def _take_back(self, along: Move) -> None:
         """Undo the second move where the first came to nothing: it speaks of what is not there.
 
-        History is not rewritten for that: what stood there before comes on top.
+        History is not rewritten for that: what stood there before comes on top, be it nothing. If
+        the ref were removed, whoever has fetched it meanwhile would go on believing it.
         """
         self.became = Along.APART
         if along.expected is None:
-            undone = Move(ref=along.ref, commit=CommitId(""), expected=along.commit)
+            tree = empty_tree(self.root)
         else:
             tree = ObjectId(run_git(self.root, "rev-parse", f"{along.expected}^{{tree}}").text)
-            made = write_commit(self.root, tree, along.commit, "Taken back [skip ci]\n")
-            undone = Move(ref=along.ref, commit=made, expected=along.commit)
+        made = write_commit(self.root, tree, along.commit, "Taken back [skip ci]\n")
+        undone = Move(ref=along.ref, commit=made, expected=along.commit)
         send(self.root, self.remote.name, [undone], timeout=self.timeout)
 
     def _refused(self) -> Refused:

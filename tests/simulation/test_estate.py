@@ -7,7 +7,7 @@ import pytest
 from tests.simulation.estate.life import simulate
 from tests.simulation.estate.mutants import TRIALS, Trial
 from tests.simulation.estate.people import CHANGES
-from tests.simulation.estate.remote import TAKES_TRACES, Manners, drawn_manners
+from tests.simulation.estate.remote import ATOMIC, TAKES_TRACES, Manners, drawn_manners
 from tests.simulation.estate.world import Change, World
 from tests.simulation.simulate import BrokenPromiseError
 
@@ -47,9 +47,11 @@ def test_every_change_is_made(change: Change) -> None:
 
 def test_every_manner_of_a_server_is_drawn_alone_and_with_others() -> None:
     drawn = [drawn_manners(random.Random(seed)).names for seed in range(400)]
-    manners = {name for name in Manners.__slots__ if name != "traces"}
-    traces = {f"traces {where}" for where in TAKES_TRACES[1:]}
-    assert {names[0] for names in drawn if len(names) == 1} == manners | traces
+    manners = set(Manners.__slots__) - {"traces", "atomic"}
+    kinds = {f"traces {where}" for where in TAKES_TRACES[1:]} | {
+        f"atomic {how}" for how in ATOMIC[1:]
+    }
+    assert {names[0] for names in drawn if len(names) == 1} == manners | kinds
     assert sum(len(names) > 1 for names in drawn) > 50
     assert sum(not names for names in drawn) > 50
 

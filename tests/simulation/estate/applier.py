@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from reconciler.apply import ports
 from reconciler.apply.protocol import apply
 from reconciler.apply.result import ApplyResult
-from reconciler.configuration import Configuration, Environment, parse_configuration
+from reconciler.configuration import Environment, parse_configuration
 from reconciler.errors import GatewayError
 from reconciler.git import Git
 from reconciler.identity import CONFIGURATION
@@ -36,6 +36,7 @@ class Applier:
     change: Callable[[World], None]  # what others may do at each of its steps
     dead: bool = False
     nonces: list[ClaimId] = field(default_factory=list)  # of its claims, the newest last
+    pushed: list[str] = field(default_factory=list)  # commits
 
     def elapsed(self) -> float:
         return 1_000.0 + self.world.now
@@ -47,7 +48,8 @@ class Applier:
         """Apply the environment, as the checkout of that commit says. Raises what apply raises."""
         content = self.world.objects.files(commit)[CONFIGURATION]
         local = parse_configuration(Source(path=CONFIGURATION, content=content))
-        store = await self._open(local, environment)
+        git = Git(root=CLONES / self.clone.name, prefix="")
+        store = GitStore(git, local, environment, aside=self.aside)
         result = await apply(
             ports.Ports(
                 store=store,
@@ -63,11 +65,6 @@ class Applier:
         )
         self.world.note(f"{self.name} keeps a trace: {await self.aside(store.keep)}")
         return result
-
-    async def _open(self, local: Configuration, environment: str) -> GitStore:
-        git = Git(root=CLONES / self.clone.name, prefix="")
-        branch = local.git.branch or await self.aside(git.default_branch, local.git.remote)
-        return GitStore(git, local, environment, branch, aside=self.aside)
 
     def _nonce(self) -> ClaimId:
         nonce = ClaimId(f"{self.world.random.getrandbits(64):016x}")

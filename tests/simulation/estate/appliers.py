@@ -13,6 +13,7 @@ from tests.simulation.estate.clone import Clone
 from tests.simulation.estate.peace import restore
 from tests.simulation.estate.people import change, maybe_change, mend
 from tests.simulation.estate.remote import HEADS, TAKES_TRACES
+from tests.simulation.estate.traces import check_traces, saw
 from tests.simulation.estate.world import World
 from tests.simulation.process import CrashedError
 from tests.simulation.promise import ViolationError
@@ -46,7 +47,8 @@ class Appliers:
         world = self.world
         for _ in range(world.random.randint(1, 2)):
             await asyncio.sleep(world.random.choice([0.5, 5.0, 60.0]) * world.random.random())
-            name = world.random.choice([*sorted(world.clones), "new", "new"])
+            names = sorted(world.only) or [*sorted(world.clones), "new", "new"]
+            name = world.random.choice(names)
             clone = world.clones.get(name) or self._clone(
                 f"new-{self.processes}", shallow=world.shallow and world.chance(0.6)
             )
@@ -61,13 +63,22 @@ class Appliers:
         seen = world.remote.seen().refs
         cut = frozenset(seen.values()) if shallow else frozenset()
         clone = Clone(
-            name=name, objects=world.objects, origin=world.remote, pause=self._pause, cut=cut
+            name=name,
+            objects=world.objects,
+            origin=world.remote,
+            pause=self._pause,
+            pushed=self._pushed,
+            cut=cut,
+            heard=world.remote.seen().head,
         )
         world.clones[name] = clone
         return clone
 
     def _pause(self, what: str, seconds: float) -> None:
         self.world.aside.owner.pause(what, seconds)
+
+    def _pushed(self, commit: str) -> None:
+        self.world.aside.owner.pushed.append(commit)
 
     def _pull(self, clone: Clone) -> None:
         seen = self.world.remote.seen()
@@ -97,6 +108,7 @@ class Appliers:
             return None
         finally:
             world.alive -= 1
+        saw(world, applier, world.layout_at(result.commit).homes[environment].state)
         code = exit_code(result)
         doubts = [f"{doubt.planned.id}: {doubt.reason}" for doubt in result.doubts]
         world.note(f"{applier.name} ends with {code!r} {'; '.join(doubts)}")
@@ -109,7 +121,8 @@ class Appliers:
         manners = self.world.manners
         if manners.lag or manners.queued or manners.unanswered or applier.clone.fork is not None:
             return  # it may land, or be seen, after whoever looked has gone away
-        if "declined the claim" in words and applier.nonces[-1] in self.world.claims:
+        moved = "is the default branch of" in words  # then the claim may be on another one
+        if "declined the claim" in words and not moved and applier.nonces[-1] in self.world.claims:
             raise ViolationError("a claim is called declined, and is on the branch")
 
     def _check_done(self, environment: str, commit: str) -> None:
@@ -127,6 +140,8 @@ class Appliers:
         world.remote.manners = world.manners.kind()
         world.note("PEACE")
         await asyncio.sleep(LATEST_PUSH_SECONDS)
+        if not self.crashes and "lose a trace" not in world.drawn:
+            check_traces(world)
         for clone in world.clones.values():
             clone.fork = None
         restore(world)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from tests.simulation.estate.clone import Clone
 from tests.simulation.estate.layout import Files, without
 from tests.simulation.estate.remote import HEADS, TRACES
+from tests.simulation.estate.traces import knowing
 from tests.simulation.estate.world import MAIN, World
 
 LEDGERS = "ledgers"  # a branch
@@ -69,22 +70,27 @@ def rewind(world: World) -> str | None:
     """Put the branch where it was a while ago."""
     branch = world.ledger_branch
     tip = world.tip(branch)
-    if world.alive or tip is None or not world.is_remembered():
+    only = frozenset() if world.is_remembered() else knowing(world)
+    if world.alive or tip is None or not (only or world.is_remembered()):
         return None
     before = list(world.objects.history(tip))[1:9]
     if not before:
         return None
+    world.only = only
     target = world.random.choice(before)
     world.remote.move({f"{HEADS}{branch}": target})
     if branch == world.branch:
         world.took_over(target, world.layout_at(target))
-    return "rewind"
+    return "rewind that one clone remembers" if only else "rewind"
 
 
 def move_head(world: World) -> str | None:
-    """Make an older branch the default one, or the main one again."""
+    """Make an older branch the default one, or the main one again.
+
+    Also while an apply is at work, but not while it has a claim that no trace tells of.
+    """
     tip = world.tip(MAIN)
-    if world.alive or tip is None or world.layout.branch is not None or not world.is_remembered():
+    if tip is None or world.layout.branch is not None or not world.is_remembered():
         return None
     if world.remote.head == OLD:
         world.remote.move({}, MAIN)

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 
 from reconciler.git.command import CompletedGit, GitTimeoutError
 from tests.simulation.estate.objects import FILE, FOLDER, Entry, Objects
-from tests.simulation.estate.remote import Remote
+from tests.simulation.estate.remote import HEADS, Move, Refs, Remote
 
 _OK, _NO = 0, 1
 
@@ -25,6 +25,9 @@ class Clone:
     checkout: str | None = None  # the commit whose files lie there
     refs: dict[str, str] = field(default_factory=dict)
     settings: dict[str, str] = field(default_factory=dict)
+    pushed: Callable[[str], None] = lambda _: None  # is told which commit somebody pushes
+    saw: list[bytes] = field(default_factory=list)  # ledgers that an apply here has put there
+    heard: str | None = None  # the default branch, as the remote said when it was cloned
 
     def complete(self, args: Sequence[str], stdin: bytes | None, timeout: float) -> CompletedGit:
         """What git comes to."""
@@ -36,8 +39,10 @@ class Clone:
         match command:
             case "push":
                 return self._push(rest, timeout)
+            case "log" if trailer is not None:
+                return _done(self._log(trailer, rest))
             case "log":
-                return _done(self._log(trailer or "", rest))
+                return _done("Somebody <a@b.test> at 2024-03-01T00:00:00Z")
             case "hash-object":
                 return _done(self.objects.blob(stdin or b""))
             case "commit-tree":
@@ -70,7 +75,14 @@ class Clone:
         self.settings[words[0]] = words[1]
         return _done("")
 
+    def _symbolic_ref(self, _: list[str]) -> CompletedGit:
+        if self.heard is None:
+            return _done("", _NO)
+        return _done(f"refs/remotes/origin/{self.heard}")
+
     def _rev_parse(self, words: list[str]) -> CompletedGit:
+        if words == ["--is-shallow-repository"]:
+            return _done("true" if self.cut else "false")
         found = self._resolve(words[-1])
         return _done(found or "", _OK if found is not None else _NO)
 
@@ -103,7 +115,7 @@ class Clone:
     def _for_each_ref(self, words: list[str]) -> CompletedGit:
         lines = []
         for name, oid in sorted(self.refs.items()):
-            if any(name.startswith(f"{prefix}/") for prefix in words[1:]):
+            if any(name.startswith(f"{prefix.rstrip('/')}/") for prefix in words[1:]):
                 is_commit = oid in self.objects.commits
                 kind = f"commit {oid} {self.objects.tree_of(oid)}" if is_commit else f"tree {oid} "
                 lines.append(f"{name} {kind}")
@@ -158,12 +170,12 @@ class Clone:
         if broken is not None:
             return broken
         seen = self.origin.seen()
-        if "--symref" not in words:
-            found = seen.refs.get(words[-1])
-            return _done(f"{found}\t{words[-1]}" if found is not None else "")
-        lines = [f"ref: refs/heads/{seen.head}\tHEAD"]
-        heads = sorted(ref for ref in seen.refs if ref.startswith("refs/heads/"))
-        return _done("\n".join([*lines, *(f"{seen.refs[ref]}\t{ref}" for ref in heads)]))
+        wanted = words[words.index("--") + 2 :]
+        lines = [f"ref: {HEADS}{seen.head}\tHEAD"] if f"{HEADS}{seen.head}" in seen.refs else []
+        for ref, oid in sorted(_shown(seen).items()):
+            if any(fnmatchcase(ref, pattern) for pattern in wanted):
+                lines.append(f"{oid}\t{ref}")
+        return _done("\n".join(lines))
 
     def _reach(self, what: str) -> CompletedGit | None:
         self.pause(what, 0.02 + self.origin.random.random() * 0.3)
@@ -175,35 +187,56 @@ class Clone:
         broken = self._reach("fetch")
         if broken is not None:
             return broken
-        seen = self.origin.seen()
+        seen = _shown(self.origin.seen())
         specs = words[words.index("--") + 2 :]
-        brought = dict(pair for spec in specs for pair in _matches(spec, seen.refs))
+        brought = dict(pair for spec in specs for pair in _matches(spec, seen))
         for spec in specs:
             source = spec.removeprefix("+").partition(":")[0]
-            if "*" not in source and source not in seen.refs:
+            if "*" not in source and source not in seen:
                 said = f"fatal: couldn't find remote ref {source}"
                 return CompletedGit(exit_code=128, stdout=b"", stderr=said)
+        if "--depth=1" in words:
+            self.cut |= frozenset(brought.values())
         self.refs |= {name: oid for name, oid in brought.items() if name}
         self.pause("fetched", 0.02)
         return _done("")
 
     def _push(self, words: list[str], timeout: float) -> CompletedGit:
-        lease = next(word for word in words if word.startswith("--force-with-lease="))
-        ref, _, expected = lease.partition("=")[2].partition(":")
-        commit = words[-1].partition(":")[0]
+        specs = words[words.index("--") + 2 :]
+        leases = (word for word in words if word.startswith("--force-with-lease="))
+        moves = list(map(_move, leases, specs))
         target = self.fork or self.origin
         most = self.origin.manners.push_seconds + 0.4
         seconds = self.origin.manners.push_seconds + self.origin.random.random() * 0.4
         self.pause("push", seconds * 0.9 if most < timeout else timeout)
-        said = target.push(ref, commit, expected or None)
+        if "--atomic" in words and target.manners.atomic == "refused":
+            refusal = "fatal: the receiving end does not support --atomic push"
+            return CompletedGit(exit_code=128, stdout=b"", stderr=refusal)
+        said = target.push(moves)
+        self.pushed(moves[0].commit or "")
         self.pause("pushed", seconds * 0.1)
         if said.words is None:
             if self.origin.random.random() < 0.5:
                 raise GitTimeoutError(f"git push took longer than {timeout:g} s")
             return CompletedGit(exit_code=128, stdout=b"", stderr="fatal: the remote end hung up")
         flag = "!" if said.rejected else " "
-        text = f"To https://host/origin\n{flag}\t{words[-1]}\t{said.words}\nDone\n"
+        # Of the other refs it says the same: it may be as wrong about them.
+        lines = "".join(f"{flag}\t{spec}\t{said.words}\n" for spec in specs)
+        text = f"To https://host/origin\n{lines}Done\n"
         return _done(text, _NO if said.rejected else _OK)
+
+
+def _move(lease: str, spec: str) -> Move:
+    """What a refspec asks for, on its condition."""
+    ref, _, expected = lease.partition("=")[2].partition(":")
+    commit = spec.partition(":")[0]
+    return Move(ref=ref, commit=commit or None, expected=expected or None)
+
+
+def _shown(seen: Refs) -> dict[str, str]:
+    """What a server lists: its refs, and what its HEAD names if that is there."""
+    head = seen.refs.get(f"{HEADS}{seen.head}")
+    return seen.refs if head is None else {**seen.refs, "HEAD": head}
 
 
 def _matches(spec: str, refs: dict[str, str]) -> Iterator[tuple[str, str]]:

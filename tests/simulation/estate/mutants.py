@@ -10,9 +10,9 @@ import pytest
 from reconciler import books, configuration, continuity, identity, store
 from reconciler.apply import claims, knowledge
 from reconciler.configuration import GatewayConfiguration
-from reconciler.git import Git, commits, memory
+from reconciler.git import CommitId, Git, commits, memory
 from reconciler.git import push as git_push
-from reconciler.git.push import Heard
+from reconciler.git.sending import Heard, Move, send
 from tests.simulation.estate.branches import move_head, revert, rewind
 from tests.simulation.estate.people import (
     declare,
@@ -151,7 +151,7 @@ def forget_what_the_history_says(patch: pytest.MonkeyPatch) -> None:
 
 @among()
 def put_an_older_trace_over_a_newer_one(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(store.GitStore, "_continues", lambda *_: True)
+    patch.setattr(continuity.Memory, "_continues", lambda *_: True)
 
 
 @among()
@@ -169,13 +169,44 @@ def keep_traces_beside_the_branches_only(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(memory, "_places", lambda *args: original(*args)[:1])
 
 
+@among(rewind, manners=Manners(traces="nowhere"))
+def forget_what_this_clone_has_seen(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Git, "remember", lambda *_: None)
+
+
+@among(rewind, manners=Manners(traces="nowhere"))
+def remember_only_what_was_read_first(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(continuity.Memory, "see_own", lambda *_: None)
+
+
+@among(manners=Manners(torn=1.0))
+def leave_a_trace_that_came_without_its_branch(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(git_push._Attempt, "_take_back", lambda *_: None)
+
+
+@among(manners=Manners(torn=1.0))
+def remove_a_trace_that_came_without_its_branch(patch: pytest.MonkeyPatch) -> None:
+    def take_back(self: Any, along: Move) -> None:
+        undone = Move(ref=along.ref, commit=CommitId(""), expected=along.commit)
+        send(self.root, self.remote.name, [undone], timeout=self.timeout)
+
+    patch.setattr(git_push._Attempt, "_take_back", take_back)
+
+
 # Pushes
+
+
+@among(move_head)
+def believe_a_claim_on_a_branch_that_is_no_longer_the_default_one(
+    patch: pytest.MonkeyPatch,
+) -> None:
+    patch.setattr(git_push._Attempt, "_landed", lambda *_: git_push.Landed())
 
 
 @among(manners=Manners(nothing=0.6))
 def believe_the_words_of_a_push_that_was_taken(patch: pytest.MonkeyPatch) -> None:
-    def judge(self: Any, heard: Heard) -> Any:
-        return git_push.Landed() if heard is Heard.TAKEN else original(self, heard)
+    def judge(self: Any) -> Any:
+        return git_push.Landed() if self.answer.heard is Heard.TAKEN else original(self)
 
     original = git_push._Attempt._judge
     patch.setattr(git_push._Attempt, "_judge", judge)
@@ -183,8 +214,8 @@ def believe_the_words_of_a_push_that_was_taken(patch: pytest.MonkeyPatch) -> Non
 
 @among(manners=Manners(rejected_landed=0.6))
 def believe_the_words_of_a_push_that_was_rejected(patch: pytest.MonkeyPatch) -> None:
-    def judge(self: Any, heard: Heard) -> Any:
-        return original(self, heard) if heard is Heard.TAKEN else self.refused()
+    def judge(self: Any) -> Any:
+        return original(self) if self.answer.heard is Heard.TAKEN else self._refused()
 
     original = git_push._Attempt._judge
     patch.setattr(git_push._Attempt, "_judge", judge)
@@ -197,12 +228,12 @@ def take_up_no_claim_that_is_on_the_branch_in_another_commit(patch: pytest.Monke
 
 @among(manners=Manners(unanswered=0.5))
 def take_a_push_without_an_answer_for_landed(patch: pytest.MonkeyPatch) -> None:
-    def once(self: Any) -> Any:
-        answer = original(self)
+    def once(self: Any, *moves: Any) -> Any:
+        answer = original(self, *moves)
         return git_push.Landed() if isinstance(answer, git_push.Unclear) else answer
 
-    original = git_push._Attempt.once
-    patch.setattr(git_push._Attempt, "once", once)
+    original = git_push._Attempt._once
+    patch.setattr(git_push._Attempt, "_once", once)
 
 
 @among(manners=Manners(push_seconds=40.0))

@@ -16,6 +16,11 @@ class Entry:
     name: str
 
     @property
+    def sorted_as(self) -> str:
+        """By what git puts the entries of a tree in order."""
+        return f"{self.name}/" if self.mode == FOLDER else self.name
+
+    @property
     def line(self) -> str:
         kind = "tree" if self.mode == FOLDER else "blob"
         return f"{self.mode} {kind} {self.oid}\t{self.name}\0"
@@ -45,7 +50,7 @@ class Objects:
         return oid
 
     def tree(self, entries: Mapping[str, Entry]) -> str:
-        listed = tuple(entries[name] for name in sorted(entries))
+        listed = tuple(sorted(entries.values(), key=lambda entry: entry.sorted_as))
         oid = _id(b"tree", "".join(entry.line for entry in listed).encode())
         self.trees[oid] = listed
         return oid

@@ -9,11 +9,14 @@ from reconciler.ledger.files import ACTIVE
 from reconciler.model import run_name
 from tests.simulation.estate.layout import Home, Layout, key_of_digest
 from tests.simulation.estate.remote import HEADS
+from tests.simulation.estate.traces import delete_false_traces
 from tests.simulation.estate.world import MAIN, World
 
 
 def restore(world: World) -> None:
     """Put every ledger back, whole, where it is read, and declare each run once."""
+    world.only = frozenset()
+    delete_false_traces(world)
     if world.remote.head != MAIN:
         tip = world.tip(MAIN) or world.tip(world.remote.head)
         world.remote.move({f"{HEADS}{MAIN}": tip}, MAIN)

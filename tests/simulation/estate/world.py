@@ -14,7 +14,8 @@ from tests.simulation.estate.aside import Aside
 from tests.simulation.estate.clone import Clone
 from tests.simulation.estate.layout import Layout
 from tests.simulation.estate.objects import Objects
-from tests.simulation.estate.remote import HEADS, TRACES, Manners, Refs, Remote
+from tests.simulation.estate.remote import HEADS, TRACES, Manners, Move, Refs, Remote
+from tests.simulation.estate.traces import check_trace
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.promise import ViolationError
 
@@ -63,6 +64,7 @@ class World:
     remote: Remote = field(init=False)
     fork: Remote = field(init=False)
     clones: dict[str, Clone] = field(default_factory=dict)
+    only: frozenset[str] = frozenset()  # the clones that apply, where no other could notice a loss
     alive: int = 0  # processes that are at work
     instances: list[Instance] = field(default_factory=list)
     claims: dict[ClaimId, events.Claim] = field(default_factory=dict)  # that were on the branch
@@ -77,13 +79,11 @@ class World:
         commit = self.objects.commit(self.objects.folder(self.layout.files()), (), "First")
         self.took_over(commit, self.layout)
         self.remote = self._remote_at(commit, self.manners, self.landed)
-        self.fork = self._remote_at(commit, Manners(), lambda *_: None)
+        self.fork = self._remote_at(commit, Manners(), lambda _: None)
         self.drawn |= {f"server: {name}" for name in self.manners.names}
         self.note(f"server: {self.manners}")
 
-    def _remote_at(
-        self, commit: str, manners: Manners, landed: Callable[[str, str, str | None], None]
-    ) -> Remote:
+    def _remote_at(self, commit: str, manners: Manners, landed: Callable[[Move], None]) -> Remote:
         return Remote(
             objects=self.objects,
             random=self.random,
@@ -167,11 +167,11 @@ class World:
 
     def is_whole(self) -> bool:
         """Whether the branch holds all that was ever on it."""
-        return self._hold(self.texts(self.tip(self.ledger_branch)).values())
+        return self.hold(self.texts(self.tip(self.ledger_branch)).values())
 
     def is_remembered(self) -> bool:
         """Whether whoever comes next can read all of that in the traces."""
-        return self._hold(self.traces())
+        return self.hold(self.traces())
 
     def traces(self) -> list[bytes]:
         """The text of every trace that the remote shows."""
@@ -179,7 +179,8 @@ class World:
         kept = [oid for ref, oid in refs.items() if ref.startswith(TRACES)]
         return [text for oid in kept for text in self.texts(oid).values()]
 
-    def _hold(self, texts: Collection[bytes]) -> bool:
+    def hold(self, texts: Collection[bytes]) -> bool:
+        """Whether some of the texts go on with every ledger at its longest."""
         return all(any(text.startswith(one) for text in texts) for one in self.lineages)
 
     def texts(self, oid: str | None) -> dict[str, bytes]:
@@ -188,28 +189,20 @@ class World:
 
     # What is pushed
 
-    def landed(self, ref: str, commit: str, expected: str | None) -> None:
+    def landed(self, move: Move) -> None:
         """A push of the product has landed: learn its claims, and how long the ledgers are."""
-        if ref.startswith(TRACES):
-            self._check_trace(ref, commit, expected)
+        if move.ref.startswith(TRACES):
+            check_trace(self, move)
             return
-        before = set(self.texts(expected).values())
-        for text in set(self.texts(commit).values()) - before:
-            self.note(f"on {ref}: {text.splitlines()[-1][:300].decode()}")
+        before = set(self.texts(move.expected).values())
+        for text in set(self.texts(move.commit).values()) - before:
+            self.note(f"on {move.ref}: {text.splitlines()[-1][:300].decode()}")
             self.lineages = [one for one in self.lineages if not text.startswith(one)]
             if not any(one.startswith(text) for one in self.lineages):
                 self.lineages.append(text)
             for event in read_events({"ledger.jsonl": text}, "landed"):
                 if isinstance(event, events.Claim):
                     self.claims[event.claim] = event
-
-    def _check_trace(self, ref: str, commit: str, expected: str | None) -> None:
-        """A trace only grows, and each follows the one before."""
-        new, old = self.texts(commit).get("", b""), self.texts(expected).get("", b"")
-        if not new.startswith(old):
-            self.broken.append(ViolationError(f"the trace {ref} has lost lines"))
-        if expected is not None and not self.objects.is_ancestor(expected, commit):
-            self.broken.append(ViolationError(f"the trace {ref} does not follow the one before"))
 
     # What is started
 

@@ -1,0 +1,96 @@
+"""What the remote and the clones keep of ledgers, and whether it is true."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from reconciler.git.traces import FETCHED, MEMORY, ref_there
+from tests.simulation.estate.remote import TRACES, Move
+from tests.simulation.promise import ViolationError
+
+if TYPE_CHECKING:
+    from tests.simulation.estate.applier import Applier
+    from tests.simulation.estate.world import World
+
+
+def check_trace(world: "World", move: Move) -> None:
+    """A trace only grows, but for what came without its branch; each follows the one before."""
+    new, old = world.texts(move.commit).get("", b""), world.texts(move.expected).get("", b"")
+    world.note(f"on {move.ref}: a trace of {len(old)} bytes, now {len(new)}")
+    if not new.startswith(old) and not _came_alone(world, move.expected or ""):
+        world.broken.append(ViolationError(f"the trace {move.ref} has lost lines"))
+    if move.expected is None:
+        return
+    if move.commit is None or not world.objects.is_ancestor(move.expected, move.commit):
+        broken = ViolationError(f"the trace {move.ref} does not follow the one before")
+        world.broken.append(broken)
+
+
+def _came_alone(world: "World", trace: str) -> bool:
+    """Whether what was pushed together with the trace is not on the branch."""
+    companion = world.remote.companions.get(trace)
+    if companion is None:
+        return False
+    if world.manners.queued or world.manners.unanswered:
+        return True  # it may have come between a look and what was done about it
+    tips = [oid for ref, oid in world.remote.refs.items() if not ref.startswith(TRACES)]
+    return not any(world.objects.is_ancestor(companion, tip) for tip in tips)
+
+
+def check_traces(world: "World") -> None:
+    """On a server that never misleads about a branch, none is left that speaks of what is not."""
+    if world.manners.tears_at_most():
+        for _, ref in false_traces(world):
+            raise ViolationError(f"the trace {ref} tells of what was never on the branch")
+
+
+def delete_false_traces(world: "World") -> None:
+    """What the messages say to do about them."""
+    for ref in [ref for where, ref in false_traces(world) if where is None]:
+        world.remote.move({ref: None})
+    for clone in world.clones.values():
+        for ref in list(_fetched(clone.refs)):
+            if not _was_there(world, clone.refs[ref]):
+                clone.refs.pop(ref)
+
+
+def false_traces(world: "World") -> Iterator[tuple[str | None, str]]:
+    """Refs that tell of what was on no branch, on the remote (None) or only in the clone named.
+
+    What a clone has fetched does not count where it is replaced by what the remote has by now.
+    """
+    there = world.remote.refs
+    for ref, oid in there.items():
+        if ref.startswith(TRACES) and not _was_there(world, oid):
+            yield None, ref
+    for name, clone in world.clones.items():
+        for ref in _fetched(clone.refs):
+            source = ref_there("origin", ref.removeprefix(f"{MEMORY}/"))
+            if source not in there and not _was_there(world, clone.refs[ref]):
+                yield name, ref
+
+
+def _fetched(refs: dict[str, str]) -> Iterator[str]:
+    return (ref for ref in refs if ref.startswith(f"{FETCHED}/"))
+
+
+def _was_there(world: "World", trace: str) -> bool:
+    text = world.texts(trace).get("", b"")
+    return not text or any(one.startswith(text) for one in world.lineages)
+
+
+def saw(world: "World", applier: "Applier", state: str) -> None:
+    """Note the ledgers of the folder that an apply has put on the branch before it ended."""
+    tip = world.tip(world.ledger_branch)
+    for commit in applier.pushed if tip is not None else ():
+        if world.objects.is_ancestor(commit, tip or ""):
+            applier.clone.saw.append(world.texts(commit).get(state, b""))
+
+
+def knowing(world: "World") -> frozenset[str]:
+    """The clones in which every ledger was seen at its longest, on a server that does as it says.
+
+    The product remembers what its own pushes have put there, and what it read first.
+    """
+    if world.manners != world.manners.kind():
+        return frozenset()
+    return frozenset(name for name, clone in world.clones.items() if world.hold(clone.saw))
