@@ -87,22 +87,24 @@ def rewind(world: World) -> str | None:
 def move_head(world: World) -> str | None:
     """Make an older branch the default one, or the main one again.
 
-    Also while an apply is at work, but not while it has a claim that no trace tells of.
+    Also while an apply is at work, but not while it has a claim that no trace tells of, and not if
+    its ledgers lie elsewhere there.
     """
     tip = world.tip(MAIN)
     if tip is None or world.layout.branch is not None or not world.is_remembered():
         return None
-    if world.remote.head == OLD:
-        world.remote.move({}, MAIN)
-        world.took_over(tip, world.layout_at(tip))
-        return "HEAD back"
-    target = world.random.choice(list(world.objects.history(tip))[:9])
-    changes: dict[str, str | None] = {f"{HEADS}{OLD}": target}
-    if world.chance(0.3):
+    back = world.remote.head == OLD
+    target = tip if back else world.random.choice(list(world.objects.history(tip))[:9])
+    layout = world.layout_at(target)
+    if world.alive and layout.ledger_branch != world.layout.ledger_branch:
+        return None
+    changes: dict[str, str | None] = {} if back else {f"{HEADS}{OLD}": target}
+    if not back and world.chance(0.3):
         changes[f"{HEADS}{MAIN}"] = None
-    world.remote.move(changes, OLD)
-    world.took_over(target, world.layout_at(target))
-    return "HEAD moved"
+    world.remote.move(changes, MAIN if back else OLD)
+    world.took_over(target, layout)
+    how = "back" if back else "moved"
+    return f"HEAD {how} while an apply is at work" if world.alive else f"HEAD {how}"
 
 
 def lose_traces(world: World) -> str | None:

@@ -10,7 +10,7 @@ import pytest
 from reconciler import books, configuration, continuity, identity, store
 from reconciler.apply import claims, knowledge
 from reconciler.configuration import GatewayConfiguration
-from reconciler.git import CommitId, Git, commits, memory
+from reconciler.git import CommitId, Git, commits, default, memory
 from reconciler.git import push as git_push
 from reconciler.git.sending import Heard, Move, send
 from tests.simulation.estate.branches import move_head, revert, rewind
@@ -201,6 +201,15 @@ def believe_a_claim_on_a_branch_that_is_no_longer_the_default_one(
     patch: pytest.MonkeyPatch,
 ) -> None:
     patch.setattr(git_push._Attempt, "_landed", lambda *_: git_push.Landed())
+
+
+@among(move_head, mend)
+def believe_the_default_branch_that_was_remembered(patch: pytest.MonkeyPatch) -> None:
+    def fetch(root: Any, remote: str, branch: str | None, more: Sequence[str]) -> Any:
+        return original(root, remote, branch or default._remembered(root, remote), more)
+
+    original = default.fetch_shared
+    patch.setattr(default, "fetch_shared", fetch)
 
 
 @among(manners=Manners(nothing=0.6))

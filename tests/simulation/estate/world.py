@@ -201,7 +201,7 @@ class World:
             if not any(one.startswith(text) for one in self.lineages):
                 self.lineages.append(text)
             for event in read_events({"ledger.jsonl": text}, "landed"):
-                if isinstance(event, events.Claim):
+                if isinstance(event, events.Claim) and move.ref == f"{HEADS}{self.ledger_branch}":
                     self.claims[event.claim] = event
 
     # What is started
