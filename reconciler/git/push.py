@@ -126,7 +126,8 @@ class _Attempt:
     is_default: bool = False
     became: Along = Along.OPEN
     answer: Answer = NO_ANSWER  # to the last sending
-    seen: Seen | None = None  # after it
+    seen: Seen | None = None  # after it; None: it could not be read
+    holds: bool = False  # the ref, as it was seen
 
     def together(self) -> PushResult | None:
         """Send both moves as one; None where the branch may be taken alone."""
@@ -136,7 +137,7 @@ class _Attempt:
         tip = self.seen.tips.get(self.along.ref) if self.seen is not None else None
         if tip == self.along.commit:
             self.became = Along.MOVED
-            if not isinstance(result, Landed):
+            if not self.holds and not self._is_squashed():
                 self._take_back(self.along)
         elif self.seen is not None and tip == self.along.expected:
             is_told = result is None or isinstance(result, Landed)
@@ -192,18 +193,33 @@ class _Attempt:
     def _look(self) -> PushResult | None:
         """Read the ref back; None where it has not moved. Raises GitError."""
         refs = [move.ref for move in (self.move, self.along) if move is not None]
+        self.seen = None
         seen = look(self.root, self.remote.name, refs, timeout=self.timeout)
-        self.seen = seen
         tip = seen.tips.get(self.move.ref)
-        if tip == self.move.commit:
+        self.holds = self._is_held_by(tip)
+        self.seen = seen
+        if self.holds:
             return self._landed(seen)
         if tip == self.move.expected:
             return None
-        if tip is not None:
-            bring(self.root, self.remote.name, self.move.ref, timeout=self.timeout)
-            if is_ancestor(self.root, self.move.commit, tip):
-                return self._landed(seen)
         return Raced(message=self.answer.message or f"{self.move.ref} has moved")
+
+    def _is_held_by(self, tip: CommitId | None) -> bool:
+        """Whether the tip is our commit or follows it. Raises GitError."""
+        if tip is None or tip == self.move.expected:
+            return False
+        if tip == self.move.commit:
+            return True
+        bring(self.root, self.remote.name, self.move.ref, timeout=self.timeout)
+        return is_ancestor(self.root, self.move.commit, tip)
+
+    def _is_squashed(self) -> bool:
+        """Whether the ref holds a commit that is not ours, with all that ours has."""
+        tip = self.seen.tips.get(self.move.ref) if self.seen is not None else None
+        return tip is not None and self._tree(tip) == self._tree(self.move.commit)
+
+    def _tree(self, commit: CommitId) -> ObjectId:
+        return ObjectId(run_git(self.root, "rev-parse", f"{commit}^{{tree}}").text)
 
     def _landed(self, seen: Seen) -> Landed | Refused:
         branch = self.move.ref.removeprefix(HEADS)
@@ -225,10 +241,8 @@ class _Attempt:
         the ref were removed, whoever has fetched it meanwhile would go on believing it.
         """
         self.became = Along.APART
-        if along.expected is None:
-            tree = empty_tree(self.root)
-        else:
-            tree = ObjectId(run_git(self.root, "rev-parse", f"{along.expected}^{{tree}}").text)
+        before = along.expected
+        tree = empty_tree(self.root) if before is None else self._tree(before)
         made = write_commit(self.root, tree, along.commit, "Taken back [skip ci]\n")
         undone = Move(ref=along.ref, commit=made, expected=along.commit)
         send(self.root, self.remote.name, [undone], timeout=self.timeout)

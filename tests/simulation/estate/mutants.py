@@ -10,6 +10,7 @@ import pytest
 from reconciler import books, configuration, continuity, identity, store
 from reconciler.apply import claims, knowledge
 from reconciler.configuration import GatewayConfiguration
+from reconciler.errors import GitError
 from reconciler.git import CommitId, Git, commits, default, memory
 from reconciler.git import push as git_push
 from reconciler.git.sending import Heard, Move, send
@@ -191,6 +192,27 @@ def remove_a_trace_that_came_without_its_branch(patch: pytest.MonkeyPatch) -> No
         send(self.root, self.remote.name, [undone], timeout=self.timeout)
 
     patch.setattr(git_push._Attempt, "_take_back", take_back)
+
+
+@among(manners=Manners(squashed=1.0))
+def take_back_a_trace_that_came_with_a_commit_of_the_servers_own(
+    patch: pytest.MonkeyPatch,
+) -> None:
+    patch.setattr(git_push._Attempt, "_is_squashed", lambda _: False)
+
+
+@among(manners=Manners(merged=1.0, unread=0.2))
+def take_for_absent_what_cannot_be_read(patch: pytest.MonkeyPatch) -> None:
+    def is_held_by(self: Any, tip: CommitId | None) -> bool:
+        try:
+            return original(self, tip)
+        except GitError:
+            return False
+
+    # A merge has all that the commit has, which would be noticed as well.
+    patch.setattr(git_push._Attempt, "_is_squashed", lambda _: False)
+    original = git_push._Attempt._is_held_by
+    patch.setattr(git_push._Attempt, "_is_held_by", is_held_by)
 
 
 # Pushes

@@ -72,7 +72,9 @@ def split(world: World) -> str | None:
     how = world.random.choice(["split", "copy", "copy with the ledger", "nest"])
     if how == "nest":
         organisation = world.random.choice(ORGANISATIONS)
-        new = replace(new, manifests=f"{home.manifests}/inner", organisation=organisation)
+        service = home.service if organisation == home.organisation else None
+        inner = f"{home.manifests}/inner"
+        new = replace(new, manifests=inner, organisation=organisation, service=service)
         layout = layout.with_home(other, new)
     for path, (run, key) in world.layout.of_home(home).items():
         if how == "split" and world.chance(0.5):

@@ -26,14 +26,18 @@ def check_trace(world: "World", move: Move) -> None:
 
 
 def _came_alone(world: "World", trace: str) -> bool:
-    """Whether what was pushed together with the trace is not on the branch."""
+    """Whether what was pushed together with the trace is on no branch, in whatever commit."""
     companion = world.remote.companions.get(trace)
     if companion is None:
         return False
     if world.manners.queued or world.manners.unanswered:
         return True  # it may have come between a look and what was done about it
     tips = [oid for ref, oid in world.remote.refs.items() if not ref.startswith(TRACES)]
-    return not any(world.objects.is_ancestor(companion, tip) for tip in tips)
+    tree = world.objects.tree_of(companion)
+    return not any(
+        world.objects.is_ancestor(companion, tip) or world.objects.tree_of(tip) == tree
+        for tip in tips
+    )
 
 
 def check_traces(world: "World") -> None:
@@ -75,7 +79,7 @@ def _fetched(refs: dict[str, str]) -> Iterator[str]:
 
 def _was_there(world: "World", trace: str) -> bool:
     text = world.texts(trace).get("", b"")
-    return not text or any(one.startswith(text) for one in world.lineages)
+    return not text or any(one.startswith(text) for one in [*world.lineages, *world.astray])
 
 
 def saw(world: "World", applier: "Applier", state: str) -> None:

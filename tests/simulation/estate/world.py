@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from reconciler.errors import LedgerError
 from reconciler.ledger import events, read_events
-from reconciler.ledger.files import is_ledger_name, ledger_text
+from reconciler.ledger.files import ACTIVE, is_ledger_name, ledger_text
 from reconciler.model import ClaimId, EpochMs, Run
 from reconciler.times import parse_instant
 from tests.simulation.clock import START
@@ -69,6 +69,7 @@ class World:
     instances: list[Instance] = field(default_factory=list)
     claims: dict[ClaimId, events.Claim] = field(default_factory=dict)  # that were on the branch
     lineages: list[bytes] = field(default_factory=list)  # every ledger at its longest
+    astray: list[bytes] = field(default_factory=list)  # those that end in a claim on another branch
     layouts: dict[str, Layout] = field(default_factory=dict)  # by the commits of people
     ever: dict[str, set[int]] = field(default_factory=dict)  # keys that a service's had declared
     broken: list[ViolationError] = field(default_factory=list)  # by what nobody waits for
@@ -170,12 +171,14 @@ class World:
         return self.hold(self.texts(self.tip(self.ledger_branch)).values())
 
     def is_remembered(self) -> bool:
-        """Whether whoever comes next can read all of that in the traces."""
-        return self.hold(self.traces())
+        """Whether whoever comes next can read all of that in the traces, now and later."""
+        return self.hold(self.traces()) and self.hold(self._traces_of(self.remote.refs))
 
     def traces(self) -> list[bytes]:
         """The text of every trace that the remote shows."""
-        refs = self.remote.seen().refs
+        return self._traces_of(self.remote.seen().refs)
+
+    def _traces_of(self, refs: Mapping[str, str]) -> list[bytes]:
         kept = [oid for ref, oid in refs.items() if ref.startswith(TRACES)]
         return [text for oid in kept for text in self.texts(oid).values()]
 
@@ -195,14 +198,20 @@ class World:
             check_trace(self, move)
             return
         before = set(self.texts(move.expected).values())
+        is_read = move.ref == f"{HEADS}{self.ledger_branch}"
         for text in set(self.texts(move.commit).values()) - before:
             self.note(f"on {move.ref}: {text.splitlines()[-1][:300].decode()}")
-            self.lineages = [one for one in self.lineages if not text.startswith(one)]
-            if not any(one.startswith(text) for one in self.lineages):
-                self.lineages.append(text)
-            for event in read_events({"ledger.jsonl": text}, "landed"):
-                if isinstance(event, events.Claim) and move.ref == f"{HEADS}{self.ledger_branch}":
-                    self.claims[event.claim] = event
+            read = list(read_events({ACTIVE: text}, "landed"))
+            if isinstance(read[-1], events.Claim) and not is_read:
+                self.astray.append(text)  # nobody may believe it: HEAD has moved
+                continue
+            self._goes_on(text)
+            self.claims |= {one.claim: one for one in read if isinstance(one, events.Claim)}
+
+    def _goes_on(self, text: bytes) -> None:
+        self.lineages = [one for one in self.lineages if not text.startswith(one)]
+        if not any(one.startswith(text) for one in self.lineages):
+            self.lineages.append(text)
 
     # What is started
 
