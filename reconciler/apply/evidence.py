@@ -20,7 +20,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reconciler.apply.known import MINUTE_MS, Known
+from reconciler.apply.known import Known
 from reconciler.apply.nonces import nonce_standing
 from reconciler.apply.ports import Instance
 from reconciler.apply.suspect import (
@@ -31,7 +31,6 @@ from reconciler.apply.suspect import (
     is_older,
     search_window,
     stood_before,
-    trigger_spans,
 )
 from reconciler.ledger import Record
 from reconciler.ledger.records import Start
@@ -102,24 +101,9 @@ def standing(suspect: Suspect, one: Instance, known: Known) -> Standing:
     if not any(_fits(owner, one, suspect.slack, known) for owner in owners):
         return Standing.POSSIBLE
     may_share = any(
-        not _is_plainly_anothers(suspect, one, record)
-        and not known.tells_apart(one.id, record, suspect.trigger_time)
-        for record, _ in owners
+        not known.tells_apart(one.id, record, suspect.trigger_time) for record, _ in owners
     )
     return Standing.ANOTHERS if may_share else Standing.NOT_OURS
-
-
-def _is_plainly_anothers(suspect: Suspect, one: Instance, record: Record) -> bool:
-    """Whether it shows the minute of the other run, which only rounding could make of this one's.
-
-    As of neighbours: 08:07:59.7 and 08:08:00.
-    """
-    minutes = record.trigger_time // MINUTE_MS, suspect.trigger_time // MINUTE_MS
-    if one.trigger_time is None or minutes[0] == minutes[1]:
-        return False
-    if any(start <= suspect.trigger_time < end for start, end in trigger_spans(one)):
-        return False  # cut to the hour, say, both would show it
-    return one.trigger_time // MINUTE_MS == record.trigger_time // MINUTE_MS
 
 
 def may_be_its(suspect: Suspect, one: Instance, known: Known) -> bool:
