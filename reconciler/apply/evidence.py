@@ -27,6 +27,7 @@ from reconciler.apply.suspect import (
     Standing,
     Suspect,
     agrees,
+    contradicts,
     is_of_another_minute,
     is_older,
     search_window,
@@ -34,7 +35,7 @@ from reconciler.apply.suspect import (
 )
 from reconciler.ledger import Record
 from reconciler.ledger.records import Start
-from reconciler.model import EpochMs, InstanceId
+from reconciler.model import EpochMs, InstanceId, run_digest
 from reconciler.times import format_instant
 
 BY_NONCE = "it carries the claim's nonce"
@@ -101,9 +102,26 @@ def standing(suspect: Suspect, one: Instance, known: Known) -> Standing:
     if not any(_fits(owner, one, suspect.slack, known) for owner in owners):
         return Standing.POSSIBLE
     may_share = any(
-        not known.tells_apart(one.id, record, suspect.trigger_time) for record, _ in owners
+        not _carries_what_was_recorded(suspect, one, record, known)
+        and not known.tells_apart(one.id, record, suspect.trigger_time)
+        for record, _ in owners
     )
     return Standing.ANOTHERS if may_share else Standing.NOT_OURS
+
+
+def _carries_what_was_recorded(
+    suspect: Suspect, one: Instance, record: Record, known: Known
+) -> bool:
+    """Whether it shows just what the other run was recorded with, and other values than were sent.
+
+    No formatting makes of one run's parameters those of another.
+    """
+    if record.flow_id is None or one.parameters is None or not contradicts(suspect, one):
+        return False
+    made = known.claims.get(record.claim) if record.claim is not None else None
+    delay = made.runs[record.run].stagger if made and record.run in made.runs else 0
+    declared = EpochMs(record.trigger_time - delay)
+    return run_digest(record.flow_id, declared, one.parameters) == record.digest
 
 
 def may_be_its(suspect: Suspect, one: Instance, known: Known) -> bool:
