@@ -20,22 +20,22 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reconciler.apply.known import MINUTE_MS, Known
+from reconciler.apply.known import Known
 from reconciler.apply.nonces import nonce_standing
 from reconciler.apply.ports import Instance
 from reconciler.apply.suspect import (
     Standing,
     Suspect,
     agrees,
+    contradicts,
     is_of_another_minute,
     is_older,
     search_window,
     stood_before,
-    trigger_spans,
 )
 from reconciler.ledger import Record
 from reconciler.ledger.records import Start
-from reconciler.model import EpochMs, InstanceId
+from reconciler.model import EpochMs, InstanceId, run_digest
 from reconciler.times import format_instant
 
 BY_NONCE = "it carries the claim's nonce"
@@ -102,24 +102,26 @@ def standing(suspect: Suspect, one: Instance, known: Known) -> Standing:
     if not any(_fits(owner, one, suspect.slack, known) for owner in owners):
         return Standing.POSSIBLE
     may_share = any(
-        not _is_plainly_anothers(suspect, one, record)
+        not _carries_what_was_recorded(suspect, one, record, known)
         and not known.tells_apart(one.id, record, suspect.trigger_time)
         for record, _ in owners
     )
     return Standing.ANOTHERS if may_share else Standing.NOT_OURS
 
 
-def _is_plainly_anothers(suspect: Suspect, one: Instance, record: Record) -> bool:
-    """Whether it shows the minute of the other run, which only rounding could make of this one's.
+def _carries_what_was_recorded(
+    suspect: Suspect, one: Instance, record: Record, known: Known
+) -> bool:
+    """Whether it shows just what the other run was recorded with, and other values than were sent.
 
-    As of neighbours: 08:07:59.7 and 08:08:00.
+    No formatting makes of one run's parameters those of another.
     """
-    minutes = record.trigger_time // MINUTE_MS, suspect.trigger_time // MINUTE_MS
-    if one.trigger_time is None or minutes[0] == minutes[1]:
+    if record.flow_id is None or one.parameters is None or not contradicts(suspect, one):
         return False
-    if any(start <= suspect.trigger_time < end for start, end in trigger_spans(one)):
-        return False  # cut to the hour, say, both would show it
-    return one.trigger_time // MINUTE_MS == record.trigger_time // MINUTE_MS
+    made = known.claims.get(record.claim) if record.claim is not None else None
+    delay = made.runs[record.run].stagger if made and record.run in made.runs else 0
+    declared = EpochMs(record.trigger_time - delay)
+    return run_digest(record.flow_id, declared, one.parameters) == record.digest
 
 
 def may_be_its(suspect: Suspect, one: Instance, known: Known) -> bool:

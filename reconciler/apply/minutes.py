@@ -13,7 +13,6 @@ from reconciler.apply.looking import Look
 from reconciler.apply.suspect import search_window
 from reconciler.ledger import events
 from reconciler.model import EpochMs, InstanceId, Run
-from reconciler.times import parse_instant
 
 MOST_SEEN = 5_000  # more is not written into a claim: its runs are then told apart as others are
 
@@ -59,10 +58,15 @@ async def look_before(
 
 
 def _awaited(runs: Sequence[Run], look: Look, seen: Container[InstanceId]) -> bool:
-    """Whether anything that was started in these minutes is not listed, and may be yet."""
-    young = look.now() - int(look.environment.gateway.settle * 1000)
+    """Whether anything that was started in these minutes is not listed, and may be soon.
+
+    That is a while after its start, and after its trigger time. One whose time lies ahead is not
+    waited for: that may be days.
+    """
+    now = look.now()
+    young = now - int(look.environment.gateway.settle * 1000)
     return any(
-        start.instance not in seen and parse_instant(start.at) > young
+        start.instance not in seen and (young < start.instant or young < run.trigger_time <= now)
         for run in runs
         for start in look.known.starts_in(run.flow_id, run.trigger_time)
     )

@@ -314,6 +314,20 @@ def test_a_record_counts_only_for_an_instance_that_its_own_start_can_have_made()
     assert stands(MINE, by_hand) is Standing.POSSIBLE
 
 
+def test_what_shows_just_what_its_own_run_carries_and_nothing_of_this_one_is_not_the_runs() -> None:
+    hers = (("REPLACE", "hers"),)
+    neighbour = a_run("other", trigger_time=TIME, parameters=hers)
+    known = known_of(*started(neighbour))
+    assert stands(replace(MINE, parameters=hers), known) is Standing.NOT_OURS
+    for shown in (None, (), RUN.parameters, (*hers, ("MODE", "full")), (("REPLACE", "HERS"),)):
+        assert stands(replace(MINE, parameters=shown), known) is Standing.ANOTHERS
+    # The next minute's, which rounding makes of this one's time, if ids are those of an hour.
+    late = replace(SUSPECT, trigger_time=after(EIGHT, 59_700))
+    neighbour = a_run("other", trigger_time=after(EIGHT, MINUTE))
+    row = replace(MINE, trigger_time=neighbour.trigger_time)
+    assert stands(row, known_of(*started(neighbour)), late) is Standing.ANOTHERS
+
+
 def test_the_runs_own_record_under_the_claim_rules_nothing_out() -> None:
     assert stands(MINE, known_of(*started(RUN, claim=C1))) is Standing.POSSIBLE
     assert stands(MINE, known_of(*started(RUN, claim=C0))) is Standing.ANOTHERS

@@ -76,6 +76,33 @@ def test_everything_that_stands_in_the_minutes_is_kept_once_with_its_stamp() -> 
     )
 
 
+@pytest.mark.parametrize(
+    ("started", "time", "pauses"),
+    [
+        (-1, -60, 4),  # it was started a moment ago
+        (-60, -1, 4),  # its time has come a moment ago: until then it need not have been listed
+        (-1, 60, 4),
+        (-60, 60, 0),  # it may not be listed before its time, and that may be days away
+        (-60, -60, 0),  # it must be listed by now
+    ],
+)
+def test_what_must_be_listed_soon_is_waited_for(started: int, time: int, pauses: int) -> None:
+    """The times are in seconds from the look."""
+    run = a_run(trigger_time=after(EIGHT, 1_000 * time))
+    before = a_run("before", trigger_time=run.trigger_time)
+    made = a_claim(before, at=after(EIGHT, 1_000 * started)).at
+    service, now = FakeService(), [EIGHT]
+    ledger = a_ledger(a_claim(before), a_triggered(before, at=made))
+
+    async def pause(seconds: float) -> None:
+        service.pauses.append(seconds)
+        now[0] = after(now[0], int(1_000 * seconds))
+
+    look = replace(a_look(service, ledger), now=lambda: now[0], pause=pause)
+    assert asyncio.run(look_before([run], look, lambda: now[0])) is not None
+    assert len(service.pauses) == pauses
+
+
 def test_more_than_a_claim_can_hold_is_not_kept_at_all() -> None:
     rows = [an_instance(RUN, f"{number}") for number in range(MOST_SEEN + 1)]
     assert looked(FakeService(rows), RUN) is None

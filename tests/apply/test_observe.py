@@ -452,3 +452,14 @@ def test_a_wait_of_days_looks_as_often_at_its_end() -> None:
     assert pauses[-1] == LONGEST_LOOK_SECONDS
     patience.something_ended()
     assert patience.pause(None, NOW) < LONGEST_LOOK_SECONDS
+
+
+def test_an_apply_works_with_the_gateway_it_has_opened_whatever_is_configured_meanwhile() -> None:
+    """What one user lists says nothing of what another has started."""
+    branch = a_branch(a_ledger(), a_ledger(), [], [])
+    assert (branch.environment, branch.is_reconfigured) == (ENVIRONMENT, False)
+    anew = replace(ENVIRONMENT, gateway=replace(ENVIRONMENT.gateway, user_id="another"))
+    branch.snapshot = replace(branch.snapshot, environment=anew)
+    assert (branch.environment, branch.is_reconfigured) == (ENVIRONMENT, True)
+    branch.snapshot = replace(branch.snapshot, environment=replace(anew, state="elsewhere"))
+    assert branch.environment == replace(ENVIRONMENT, state="elsewhere")

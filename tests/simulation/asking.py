@@ -53,11 +53,11 @@ class Asking:
     ) -> tuple[ports.Instance, ...]:
         """The window is one of true trigger times, whatever is listed of them."""
         await self.step("search", 0.01, 0.5)
-        found = [
-            one
-            for one in self.world.listing(self.user)
-            if one.run.flow_id == flow_id and from_time <= one.run.trigger_time < to_time
-        ]
+
+        def is_wanted(one: Started) -> bool:
+            return one.run.flow_id == flow_id and from_time <= one.run.trigger_time < to_time
+
+        found = self.world.listing(self.user, wanted=is_wanted)
         shown = tuple(map(self.world.shown, found))
         self.seen_at |= {one.instance: self.world.now for one in found}
         if self.world.chance(self.world.chances.search_fails):

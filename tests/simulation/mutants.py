@@ -328,11 +328,6 @@ def forget_what_is_in_doubt_in_the_same_minute(patch: pytest.MonkeyPatch) -> Non
     patch.setattr(instances, "_open", lambda *_: ())
 
 
-@among("hiding")
-def look_as_whoever_is_configured_by_now(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(branch.Branch, "environment", property(lambda self: self.snapshot.environment))
-
-
 @among("correlation", "shared ids", "twins", "created cut to the minute")
 def take_what_shows_no_nonce_for_the_runs(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(instances, "_may_be_anothers", lambda *_: None)
@@ -406,7 +401,6 @@ MUTANTS: list[Mutant] = [
     believe_once_that_an_instance_is_gone,
     take_any_instance_of_the_id_for_the_runs,
     forget_what_is_in_doubt_in_the_same_minute,
-    look_as_whoever_is_configured_by_now,
     take_what_shows_no_nonce_for_the_runs,
     cancel_whatever_has_the_id,
     record_an_end_that_others_have_recorded,

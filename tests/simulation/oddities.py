@@ -27,7 +27,7 @@ class Oddities:
     same_minute: bool = False  # several runs of a flow in one minute, and `sameMinute: allow`
     shared_ids: bool = False  # ids carry a time only, so two starts of a flow can share theirs
     id_unit: int = MINUTE_MS  # milliseconds to which that time is cut
-    newest_only: bool = False  # and only the newest of them is listed
+    newest_only: bool = False  # and only the newest of those that a search finds is listed
     created_ahead: int = 0  # milliseconds that the clock of the creation stamps is ahead
     created_unit: int = 1_000  # milliseconds that they are cut to
     trigger_unit: int = 1_000  # the same, of the listed trigger times

@@ -8,13 +8,14 @@ from reconciler.errors import ExitCode
 from reconciler.ledger import Ledger, Record, RunState
 from reconciler.ledger.records import STARTED, UNSETTLED, Phase
 from reconciler.ledger.statuses import NOT_FOUND
-from reconciler.model import Run, first_attempt, run_attempt, run_id, run_name
+from reconciler.model import EpochMs, Run, first_attempt, run_attempt, run_id, run_name
 from reconciler.times import parse_instant
 from tests.simulation.clock import MINUTE_MS
 from tests.simulation.promise import Needed, ViolationError, attempts, has_succeeded, needed
 from tests.simulation.world import World
 
 SLACK_SECONDS = 1.0  # clocks differ, and answers take time
+LOOK_TAKES_MS = 2_000  # a search, and what its answer may be late
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,10 +218,17 @@ def _has_a_twin(world: World, record: Record) -> bool:
         if one.run != record.run and (one.flow_id, one.trigger_time // MINUTE_MS) == minute
     ]
     unsettled = [one for one in (record, *twins) if one.phase in UNSETTLED]
-    return bool(twins) and any(
-        one.claimed_at is not None and parse_instant(one.claimed_at) < one.trigger_time
-        for one in unsettled
-    )
+    return bool(twins) and any(_looked_at(world, one) < one.trigger_time for one in unsettled)
+
+
+def _looked_at(world: World, record: Record) -> EpochMs:
+    """When at the latest somebody looked at the minute before the claim, or claimed unseeing."""
+    claim = world.tip.ledger.claims[record.claim] if record.claim is not None else None
+    if claim is None:
+        return record.until
+    if claim.looked_at is None:
+        return parse_instant(claim.at)
+    return EpochMs(parse_instant(claim.looked_at) - LOOK_TAKES_MS)
 
 
 def _must_be_doubtful(world: World, record: Record, patience: float) -> None:

@@ -180,9 +180,14 @@ class Service(ABC):
     def _is_recorded(self, one: Started) -> bool:
         """Only then it may be forgotten: longer than that every service remembers what it did."""
 
-    def listing(self, user: str, instance: InstanceId | None = None) -> list[Started]:
-        """What a list shows of what is known."""
-        known = self.known(user, instance)
+    def listing(
+        self,
+        user: str,
+        instance: InstanceId | None = None,
+        wanted: Callable[[Started], bool] = lambda _: True,
+    ) -> list[Started]:
+        """What a list shows of what is known and wanted."""
+        known = [one for one in self.known(user, instance) if wanted(one)]
         if self.truth.oddities.newest_only:
             known = list({one.instance: one for one in known}.values())
         return known
