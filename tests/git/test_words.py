@@ -64,20 +64,18 @@ def test_gits_advice_for_people_at_a_prompt_is_left_out() -> None:
 def test_a_long_answer_of_a_hostile_server_costs_no_more_than_its_length(
     part: str, around: str
 ) -> None:
-    short, long = (around.format(part * (size // len(part))).encode() for size in (20_000, 160_000))
-    assert _cost_of_reading(long) < 24 * _cost_of_reading(short)  # 8 times the length; squared: 64
+    short, long = (around.format(part * (size // len(part))).encode() for size in (40_000, 320_000))
+    # 8 times the length; squared: 64. A busy machine makes some rounds worse, none better.
+    assert any(_cost_of_reading(long) < 24 * _cost_of_reading(short) for _ in range(6))
 
 
 def _cost_of_reading(said: bytes) -> float:
-    """Processor seconds, the best of three: a machine that is busy with others makes some worse."""
-    costs = []
-    for _ in range(3):
-        began = process_time()
-        shown = readable(said)
-        remote_words(shown)
-        advice(shown[:MOST_BYTES])
-        costs.append(process_time() - began)
-    return min(costs)
+    """Processor seconds."""
+    began = process_time()
+    shown = readable(said)
+    remote_words(shown)
+    advice(shown[:MOST_BYTES])
+    return process_time() - began
 
 
 @pytest.mark.parametrize(

@@ -6,16 +6,15 @@ from math import inf
 
 from reconciler.errors import ExitCode
 from reconciler.ledger import Ledger, Record, RunState
-from reconciler.ledger.records import STARTED, UNSETTLED, Phase
+from reconciler.ledger.records import STARTED, Phase
 from reconciler.ledger.statuses import NOT_FOUND
-from reconciler.model import EpochMs, Run, first_attempt, run_attempt, run_id, run_name
+from reconciler.model import Run, first_attempt, run_attempt, run_id, run_name
 from reconciler.times import parse_instant
-from tests.simulation.clock import MINUTE_MS
 from tests.simulation.promise import Needed, ViolationError, attempts, has_succeeded, needed
+from tests.simulation.twins import has_a_twin
 from tests.simulation.world import World
 
 SLACK_SECONDS = 1.0  # clocks differ, and answers take time
-LOOK_TAKES_MS = 2_000  # a search, and what its answer may be late
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +186,7 @@ def _must_run(world: World, run: Run, record: Record, looks: Looks) -> None:
         # Until it must have shown up, nobody can tell that it was forgotten; nor at one look.
         seen = max(seen, _triggered_at(world, record)) + world.environment.gateway.settle
         looked = -inf if looks.waited is None else looks.waited
-    if _has_a_twin(world, record):
+    if has_a_twin(world, record):
         return
     if seen + SLACK_SECONDS < looked:
         raise ViolationError(f"in peace, the end of {record.run} is not recorded")
@@ -205,36 +204,10 @@ def _seems_to_last(world: World, state: RunState) -> bool:
     return state is RunState.CLAIMED and bool(world.truth.oddities.jumps)
 
 
-def _has_a_twin(world: World, record: Record) -> bool:
-    """Whether another run of the minute was claimed while the run's instance waited unlisted.
-
-    Nobody saw it before that claim then. If the claim's answer is lost, what shows up later could
-    be either's: the one stays in doubt, and the end of the other cannot be told.
-    """
-    minute = (record.flow_id, record.trigger_time // MINUTE_MS)
-    twins = [
-        one
-        for one in world.tip.ledger.records.values()
-        if one.run != record.run and (one.flow_id, one.trigger_time // MINUTE_MS) == minute
-    ]
-    unsettled = [one for one in (record, *twins) if one.phase in UNSETTLED]
-    return bool(twins) and any(_looked_at(world, one) < one.trigger_time for one in unsettled)
-
-
-def _looked_at(world: World, record: Record) -> EpochMs:
-    """When at the latest somebody looked at the minute before the claim, or claimed unseeing."""
-    claim = world.tip.ledger.claims[record.claim] if record.claim is not None else None
-    if claim is None:
-        return record.until
-    if claim.looked_at is None:
-        return parse_instant(claim.at)
-    return EpochMs(parse_instant(claim.looked_at) - LOOK_TAKES_MS)
-
-
 def _must_be_doubtful(world: World, record: Record, patience: float) -> None:
     if world.truth.clock.reached(record.trigger_time) > world.now - patience:
         return  # nobody can tell before its time has come
-    if _has_a_twin(world, record):
+    if has_a_twin(world, record):
         return
     raise ViolationError(f"in peace, {record.run} is still in doubt")
 

@@ -1,0 +1,47 @@
+"""Two runs of one minute of which even a kind service does not let anybody tell whose is whose."""
+
+from reconciler.ledger import Record
+from reconciler.ledger.records import UNSETTLED
+from reconciler.model import EpochMs
+from reconciler.times import parse_instant
+from tests.simulation.clock import MINUTE_MS
+from tests.simulation.instances import Started
+from tests.simulation.world import World
+
+LOOK_TAKES_MS = 2_000  # a search, and what its answer may be late
+
+
+def has_a_twin(world: World, record: Record) -> bool:
+    """Whether another run of the minute was claimed by somebody who saw too little of it.
+
+    While the instance of the first one waited, it was not listed. Or it was, and was created on the
+    very minute: such a stamp may be cut, and does not tell it from what comes after. If the answer
+    to the second start is lost, what shows up later could be either's: the one stays in doubt, and
+    the end of the other cannot be told.
+    """
+    minute = (record.flow_id, record.trigger_time // MINUTE_MS)
+    twins = [
+        one
+        for one in world.tip.ledger.records.values()
+        if one.run != record.run and (one.flow_id, one.trigger_time // MINUTE_MS) == minute
+    ]
+    unsettled = [one for one in (record, *twins) if one.phase in UNSETTLED]
+    started = [one for twin in (record, *twins) for one in world.truth.of_run(twin.run)]
+    return bool(twins) and (
+        any(_looked_at(world, one) < one.trigger_time for one in unsettled)
+        or any(_is_stamped_on_a_minute(world, one) for one in started)
+    )
+
+
+def _looked_at(world: World, record: Record) -> EpochMs:
+    """When at the latest somebody looked at the minute before the claim, or claimed unseeing."""
+    claim = world.tip.ledger.claims[record.claim] if record.claim is not None else None
+    if claim is None:
+        return record.until
+    if claim.looked_at is None:
+        return parse_instant(claim.at)
+    return EpochMs(parse_instant(claim.looked_at) - LOOK_TAKES_MS)
+
+
+def _is_stamped_on_a_minute(world: World, one: Started) -> bool:
+    return world.truth.clock.at(one.at) // 1_000 % 60 == 0
