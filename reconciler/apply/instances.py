@@ -7,7 +7,7 @@ list all of them, or only the newest. Pure.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from reconciler.apply.known import MINUTE_MS, Known
+from reconciler.apply.known import MINUTE_MS, Known, minute_of
 from reconciler.apply.nonces import nonce_standing
 from reconciler.apply.ports import Instance
 from reconciler.apply.suspect import (
@@ -23,7 +23,7 @@ from reconciler.apply.suspect import (
 from reconciler.ledger import Record
 from reconciler.ledger.records import Start
 from reconciler.ledger.statuses import FINAL, status_name
-from reconciler.model import ClaimId, InstanceId
+from reconciler.model import ClaimId, EpochMs, InstanceId
 
 LEAD_MS = 6_000  # that the stamps of instances may be ahead of the gateway's clock
 
@@ -170,9 +170,7 @@ def _shared_out(
 ) -> tuple[list[Instance], bool]:
     """Leave out what must be another start's under the same id; whether that fails."""
     contested = False
-    is_coarse = any(one.trigger_unit > MINUTE_MS for one in mine)
-    open_ = _open(suspect, start, known, of_any_minute=is_coarse)
-    for record, its_start in (*known.owners(start.instance), *open_):
+    for record, its_start in (*known.owners(start.instance), *_open(suspect, start, mine, known)):
         other = suspect_of(record, its_start.claim)
         if other is None or (other.run, other.claim) == (suspect.run, suspect.claim):
             continue
@@ -187,6 +185,8 @@ def _shared_out(
         theirs = theirs_fit or theirs
         if ours_fit and not any(one in theirs_fit for one in ours_fit):
             mine = ours_fit
+        elif its_start.at == _AT_ANY_TIME:  # it may have made any of them, or none
+            contested = contested or any(one in mine for one in theirs)
         elif len(theirs) == 1 and theirs[0] in mine and len(mine) > 1:
             mine = [one for one in mine if one != theirs[0]]
         elif theirs and all(one in mine for one in theirs):
@@ -195,12 +195,21 @@ def _shared_out(
 
 
 def _open(
-    suspect: Suspect, start: Start, known: Known, *, of_any_minute: bool
+    suspect: Suspect, start: Start, mine: Sequence[Instance], known: Known
 ) -> Iterator[tuple[Record, Start]]:
-    """The starts of the minute of which nobody knows whether, and under which id, they were."""
-    time = None if of_any_minute else suspect.trigger_time
-    for record in known.in_doubt_in(suspect.flow_id, time):
-        if (record.run, record.claim) != (suspect.run, suspect.claim):
+    """The starts of the minute of which nobody knows whether, and under which id, they were.
+
+    Where an instance shows an hour or a day only, also those to which an id of that hour or day
+    would have been given as well.
+    """
+    time = suspect.trigger_time
+    spans: Sequence[tuple[EpochMs, EpochMs]] = ()
+    if any(one.trigger_unit > MINUTE_MS for one in mine):
+        spans = known.spans_of_id(start.instance, suspect.flow_id, time, suspect.zone)
+    for record in known.in_doubt_in(suspect.flow_id, None if spans else time):
+        near = minute_of(0, record.trigger_time) == minute_of(0, time)
+        near = near or any(first <= record.trigger_time < end for first, end in spans)
+        if near and (record.run, record.claim) != (suspect.run, suspect.claim):
             yield record, Start(claim=record.claim, instance=start.instance, at=_AT_ANY_TIME)
 
 

@@ -1,15 +1,19 @@
 """What ledgers say of everybody's claims and instances, by what a look at the service needs."""
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from datetime import timedelta, tzinfo
+from itertools import islice, takewhile
 
 from reconciler.ledger import Ledger, Record, events
 from reconciler.ledger.records import UNSETTLED, Start
 from reconciler.model import ClaimId, EpochMs, InstanceId, RunId
-from reconciler.times import parse_instant
+from reconciler.times import in_zone, parse_instant
 
 MINUTE_MS = 60_000
 DAY_MS = 24 * 60 * MINUTE_MS
+_UNITS = (60 * MINUTE_MS, DAY_MS)
 _QUARTER_MS = 15 * MINUTE_MS  # no zone is off by less
 
 Minute = tuple[int | None, int]  # flow, and the minute of a trigger time since the epoch
@@ -27,6 +31,7 @@ class Known:
         self._owners: dict[InstanceId, list[tuple[Record, Start]]] = defaultdict(list)
         # By flow and minute: the exact time that was sent, and the start.
         self._minutes: dict[Minute, list[tuple[EpochMs, Start]]] = defaultdict(list)
+        self._flows: dict[int | None, list[tuple[EpochMs, InstanceId]]] | None = None
         self._open: dict[Minute, list[Record]] = defaultdict(list)
         self._claims: dict[int, list[tuple[events.Claim, RunId, int | None]]] = defaultdict(list)
         self.claims: dict[ClaimId, events.Claim] = {}
@@ -89,6 +94,37 @@ class Known:
         minutes = range(first, first + _QUARTER_MS, MINUTE_MS)
         starts = (one for minute in minutes for one in self.starts_in(flow_id, EpochMs(minute)))
         return any(start.instance != instance for start in starts)
+
+    def spans_of_id(
+        self, instance: InstanceId, flow_id: int | None, time: EpochMs, zone: tzinfo
+    ) -> list[tuple[EpochMs, EpochMs]]:
+        """The hour and the day around a time, from inclusive, to exclusive, in the zone and UTC.
+
+        Only those in which no other id is known of the flow: else ids are not given by them.
+        """
+        offset = in_zone(time, zone).utcoffset() or timedelta()
+        shifts = {0, int(offset.total_seconds() * 1000)}
+        firsts = {((time + by) // unit * unit - by, unit) for by in shifts for unit in _UNITS}
+        spans = [(EpochMs(first), EpochMs(first + unit)) for first, unit in firsts]
+        return [span for span in spans if not self._has_other_ids(instance, flow_id, *span)]
+
+    def _has_other_ids(
+        self, instance: InstanceId, flow_id: int | None, first: EpochMs, end: EpochMs
+    ) -> bool:
+        starts = self._of_flow(flow_id)
+        begin = bisect_left(starts, (first, InstanceId("")))
+        its = takewhile(lambda one: one[0] < end, islice(starts, begin, None))
+        return any(id_ != instance for _, id_ in its)
+
+    def _of_flow(self, flow_id: int | None) -> list[tuple[EpochMs, InstanceId]]:
+        """The starts of the flow in the order of their trigger times; sorted when first wanted."""
+        if self._flows is None:
+            self._flows = defaultdict(list)
+            for (flow, _), starts in self._minutes.items():
+                self._flows[flow] += [(time, start.instance) for time, start in starts]
+            for of_flow in self._flows.values():
+                of_flow.sort()
+        return self._flows.get(flow_id, [])
 
     def claims_near(self, flow_id: int, time: EpochMs) -> list[tuple[events.Claim, RunId]]:
         """The claims that hold a run of the flow in that minute or one beside it, with the run."""

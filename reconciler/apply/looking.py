@@ -56,6 +56,7 @@ class Look:
             claimed_at=None if made is None or claim in self.lapsed else parse_instant(made.at),
             slack=int(self.environment.gateway.stamp_slack * 1000),
             correlation=_correlation(made, configured),
+            zone=self.environment.gateway.zone,
             before=_before(made),
         )
 

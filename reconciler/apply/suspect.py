@@ -4,6 +4,7 @@ Pure. What differs may still be the run's: `evidence` says what each of these an
 """
 
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from enum import Enum, auto
 
 from reconciler.apply.known import MINUTE_MS
@@ -28,6 +29,7 @@ class Suspect:
     claimed_at: EpochMs | None  # no later than the claim; None: an instance's age says nothing
     slack: int = 0  # milliseconds that the stamps of instances may differ from the clock of claims
     correlation: str | None = None  # the parameter that carried the nonce
+    zone: tzinfo = UTC  # the service's
     before: frozenset[events.Seen] = frozenset()  # what certainly stood there before the claim
 
 

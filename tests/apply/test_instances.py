@@ -287,6 +287,40 @@ def test_several_rows_with_the_nonce_tell_only_what_they_agree_in() -> None:
     assert found.reason.startswith("several instances carry its nonce")
 
 
+# Trigger times that may be those of a whole hour or day
+
+HOUR, DAY = 60 * MINUTE, 24 * 60 * MINUTE
+
+
+@pytest.mark.parametrize(
+    ("minutes", "others", "status"),
+    [
+        (24 * 60, [], RUNNING),  # no id is known to be given for longer than a day
+        (60, [], None),  # one of a whole day would be that run's too
+        (60, [(120, "3377-9")], RUNNING),  # another id on that day: ids are not given by the day
+        (30, [(120, "3377-9")], None),  # an hour's would be that run's too
+        (30, [(45, "3377-9")], RUNNING),
+        (60, [(120, "3377-1")], None),
+    ],
+)
+def test_at_a_whole_hour_a_run_in_doubt_counts_where_an_id_may_be_that_of_both(
+    minutes: int, others: list[tuple[int, str]], status: int | None
+) -> None:
+    """`others` are starts that are known: so many minutes later, with that id."""
+    doubtful = a_run("doubtful", trigger_time=after(RUN.trigger_time, minutes * MINUTE))
+    recorded = [
+        *start(RUN),
+        a_claim(doubtful, claim="c2", service=SERVICE),
+        an_unknown(doubtful, "c2"),
+    ]
+    for number, (later, id_) in enumerate(others):
+        other = a_run(f"other-{number}", trigger_time=after(RUN.trigger_time, later * MINUTE))
+        made = a_claim(other, claim=f"d{number}", service=SERVICE)
+        recorded += [made, a_triggered(other, id_, f"d{number}", at=made.at)]
+    shown = row(trigger_unit=HOUR if minutes < 60 else DAY)  # EIGHT is midnight in UTC
+    assert told(a_ledger(*recorded), shown).status == status
+
+
 # Attempts and twins that share an id
 
 ATTEMPTS = a_ledger(*start(RUN), *start(AGAIN, "c2", 10 * MINUTE))
