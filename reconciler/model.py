@@ -151,6 +151,11 @@ def run_attempt(run: RunId) -> int:
     return int(attempt) if attempt else 1
 
 
+def manifest_of(name: str) -> str:
+    """The manifest that declares the run of that name."""
+    return name.partition("/")[0]
+
+
 def backfill_of(run: RunId) -> str | None:
     """The backfill that a run is of, by its id; None for a run of a manifest of its own."""
     manifest, separator, _ = run.partition("/")

@@ -22,8 +22,9 @@ from reconciler.git import CommitId, Git
 from reconciler.identity import Book, Surroundings, surroundings
 from reconciler.ledger import Ledger, read_events
 from reconciler.ledger.files import is_ledger_file, ledger_text
+from reconciler.machine import LocalClock
 from reconciler.manifest import is_manifest_path, read_file
-from reconciler.model import Declared
+from reconciler.model import Declared, EpochMs
 from reconciler.settings import choose_environments, find_root, read_configuration
 from reconciler.worktree import read_worktree
 
@@ -38,6 +39,7 @@ class Workspace:
     # What was read already: by environment, what its service's environments declare; and books.
     _declared: dict[str, dict[str, Declared]] = field(default_factory=dict, repr=False)
     _shelves: list["Shelf"] = field(default_factory=list, repr=False)
+    _now: EpochMs = field(default_factory=LocalClock().wall, repr=False)
 
     @classmethod
     def find(cls, options: CommonOptions) -> "Workspace":
@@ -56,7 +58,7 @@ class Workspace:
 
     def _declared_at_service(self, environment: Environment) -> dict[str, Declared]:
         if environment.name not in self._declared:
-            found = read_service(self.configuration, environment, self._read)
+            found = read_service(self.configuration, environment, self._read, now=self._now)
             self._declared.update(dict.fromkeys(found, found))
         return self._declared[environment.name]
 

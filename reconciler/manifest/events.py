@@ -39,6 +39,7 @@ MOST_ALIASES = 1_000  # in a file
 MOST_EVENTS = 200_000  # in a document; a manifest has about thirty
 
 _GLUED_TO_DIRECTIVE = re.compile(r"^%[^\r\n#]*[^ \t\r\n#]#", re.MULTILINE)
+_Placed = Any  # an event of libyaml's, which always has marks; the stubs doubt it
 _TOO_DEEP = "exceeded maximum nesting depth"  # libyaml's own limit, which it may reach first
 
 
@@ -108,7 +109,7 @@ class _Reading:
     aliases: int = 0
     is_ended: bool = True  # whether `...` ended the document before; before the first it is
 
-    def check_start(self, event: Any) -> None:
+    def check_start(self, event: _Placed) -> None:
         """Refuse `%YAML` and `%TAG` where a document before was not ended: they may be its text."""
         if not self.is_ended and (event.version or event.tags):
             message = "a line that begins with % needs a line `...` before it, or quotes"
@@ -148,12 +149,12 @@ class _Reading:
                 raise _unreadable("yaml-size", message, nodes[-1].start_mark, self.file)
         return document
 
-    def _check_end(self, event: Any, nodes: Sequence[Event]) -> None:
+    def _check_end(self, event: _Placed, nodes: Sequence[Event]) -> None:
         """Refuse what libyaml lets pass, and YAML does not."""
         self.is_ended = isinstance(event, DocumentEndEvent) and bool(event.explicit)
         flaw = first_flaw(self.text, nodes, event.start_mark.index)
         if flaw is not None:
-            place = place_after(self.text[: flaw.index], self.file)
+            place = place_after(self.text[: flaw.start], self.file)
             raise UnreadableError(Problem(place=place, code="yaml-syntax", message=flaw.words))
 
     def _resolve(

@@ -52,7 +52,7 @@ _Event = Any  # an event of libyaml's, which always has marks; the stubs doubt i
 class Flaw(NamedTuple):
     """Where in the text something is not well-formed, and why, in words for its author."""
 
-    index: int
+    start: int
     words: str
 
 

@@ -1,14 +1,23 @@
 """Runs that carry the same: a renamed manifest must not start again."""
 
 from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from reconciler.identity import Surroundings
 from reconciler.ledger import Ledger
-from reconciler.model import Digest, Problem, Run, covers, run_name
+from reconciler.model import Digest, Problem, Run, backfill_of, covers, manifest_of, run_name
 from reconciler.rules.references import known_names, with_parents
 
 NO_LEDGER = Ledger.of(())
+
+
+class _Twin(NamedTuple):
+    """A run, and the name of another that carries the same."""
+
+    run: Run
+    name: str
+    shown: str  # the name with where the other one is
 
 
 def duplicates(
@@ -25,11 +34,18 @@ def duplicates(
             *(known_names(others, NO_LEDGER) for others in surroundings.declared.values()),
         )
     elsewhere = _recorded_elsewhere(groups, ledger)
+    renamed = _renamed_within(groups, elsewhere)
+    found: list[_Twin] = []
     for digest, group in groups.items():
         for run in group:
-            if run.duplicate_of is not None:
+            if run.duplicate_of is not None and run.manifest not in renamed:
                 yield from _wrong_reference(run, run.duplicate_of, known)
-        yield from _duplicates_of_group(group, elsewhere.get(digest, {}), ledger)
+        found += _duplicates_of_group(group, elsewhere.get(digest, {}), ledger)
+    originals: dict[str, set[str]] = defaultdict(set)
+    for twin in found:
+        originals[twin.run.manifest].add(manifest_of(twin.name))
+    for twin in found:
+        yield twin.run, _duplicate(twin, originals[twin.run.manifest])
 
 
 def duplicates_elsewhere(
@@ -58,7 +74,7 @@ def duplicates_elsewhere(
 
 
 def _same_elsewhere(run: Run, name: str, where: str) -> Problem:
-    manifest = name.partition("/")[0]
+    manifest = manifest_of(name)
     again = f", or write `duplicateOf: {manifest}` to run it again"
     again = "" if manifest == run.manifest else again
     return Problem(
@@ -84,9 +100,27 @@ def _recorded_elsewhere(
     return found
 
 
+def _renamed_within(
+    groups: Mapping[Digest, list[Run]], elsewhere: Mapping[Digest, Mapping[str, None]]
+) -> set[str]:
+    """Manifests some of whose runs are recorded under another name of the same manifest.
+
+    That is so where a backfill's `every` or matrix changed, which its runs' names show. Such a one
+    is rightly a duplicate of itself.
+    """
+    return {
+        run.manifest
+        for digest, names in elsewhere.items()
+        for run in groups[digest]
+        if run.duplicate_of is not None
+        and covers(run.duplicate_of, run.name)
+        and any(covers(run.duplicate_of, name) for name in names)
+    }
+
+
 def _duplicates_of_group(
     group: list[Run], elsewhere: Mapping[str, None], ledger: Ledger
-) -> Iterator[tuple[Run, Problem]]:
+) -> Iterator[_Twin]:
     named = _references({run.name for run in group} | elsewhere.keys())
     known = _references(elsewhere)
     originals = [run for run in group if run.duplicate_of not in named]
@@ -94,14 +128,14 @@ def _duplicates_of_group(
     for run in group:
         if elsewhere and run.duplicate_of not in known and not _recorded(run, ledger):
             name = next(iter(elsewhere))
-            yield run, _duplicate(run, f"{name}, which is recorded", name)
+            yield _Twin(run, name, f"{name}, which is recorded")
         elif run.duplicate_of not in named:
             # Of two runs that are both recorded none can start again: they are left in peace.
             rivals = unrecorded if _recorded(run, ledger) else originals
             other = next((other for other in rivals if other is not run), None)
             if other is not None:
                 place = other.place_of("/metadata/name")
-                yield run, _duplicate(run, f"{other.name} ({place})", other.name)
+                yield _Twin(run, other.name, f"{other.name} ({place})")
 
 
 def _references(names: Iterable[str]) -> frozenset[str]:
@@ -109,14 +143,22 @@ def _references(names: Iterable[str]) -> frozenset[str]:
     return frozenset(reference for name in names for reference in with_parents(name))
 
 
-def _duplicate(run: Run, of: str, name: str) -> Problem:
-    manifest = name.partition("/")[0]
+def _duplicate(twin: _Twin, originals: Collection[str]) -> Problem:
+    """The problem; `originals` are the manifests of which the run's manifest repeats runs."""
+    run = twin.run
+    if run.duplicate_of is not None and backfill_of(run.id) is not None:
+        originals = {*originals, manifest_of(run.duplicate_of)}  # which others of its runs need
+    if len(originals) == 1:
+        manifest = manifest_of(twin.name)
+        remedy = f"or write `duplicateOf: {manifest}` under `spec` of the one to start again"
+    else:  # a manifest can name one only
+        remedy = f"for {run.manifest} repeats runs of {', '.join(sorted(originals))}"
     return Problem(
         place=run.place_of("/metadata/name"),
         code="duplicate",
         pointer="/metadata/name",
-        message=f"{run.id} is the same run as {of}: the same flow, trigger time and parameters; "
-        f"remove one, or write `duplicateOf: {manifest}` under `spec` of the one to start again",
+        message=f"{run.id} is the same run as {twin.shown}: the same flow, trigger time and "
+        f"parameters; remove one, {remedy}",
     )
 
 

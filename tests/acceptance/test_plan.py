@@ -10,6 +10,7 @@ import pytest
 from reconciler.sandbox import Drop, Fault
 from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import (
+    AHEAD,
     EIGHT_MS,
     LEDGER,
     Gate,
@@ -117,7 +118,7 @@ def test_same_minute_allow_lets_a_collision_pass(open_scene: OpenScene) -> None:
 
 
 def test_a_run_in_doubt_is_planned_to_be_looked_for(open_scene: OpenScene) -> None:
-    future = manifest("a", 1, triggerTime="2099-01-01T00:00:00Z")
+    future = manifest("a", 1, triggerTime=AHEAD)
     scene = open_scene({"triggers/a.yaml": future}, Fault(on="trigger", ending=Drop()))
     scene.run("apply", exits=4)
     assert _rows(scene)["a"]["action"] == "resolve"
