@@ -121,6 +121,7 @@ class Declared:
     runs: tuple[Run, ...]
     problems: tuple[Problem, ...]
     files: tuple[str, ...]  # the paths that were read
+    notes: tuple[Problem, ...] = ()  # what is hardly meant and stands in nobody's way
 
 
 def run_id(name: str, revision: int, attempt: int = 1) -> RunId:

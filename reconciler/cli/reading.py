@@ -24,8 +24,9 @@ from reconciler.ledger import Ledger, read_events
 from reconciler.ledger.files import is_ledger_file, ledger_text
 from reconciler.machine import LocalClock
 from reconciler.manifest import is_manifest_path, read_file
+from reconciler.manifest.left_out import no_folder, notes_of
 from reconciler.model import Declared, EpochMs
-from reconciler.settings import choose_environments, find_root, read_configuration
+from reconciler.settings import CONFIGURATION, choose_environments, find_root, read_configuration
 from reconciler.worktree import read_worktree
 
 
@@ -63,12 +64,23 @@ class Workspace:
         return self._declared[environment.name]
 
     def _read(self, environment: Environment, ceiling: Ceiling) -> Declared:
-        is_wanted = partial(is_manifest_path, folder=environment.manifests)
-        sources, problems = read_worktree(self.root, environment.manifests, is_wanted)
+        folder, passed_over = environment.manifests, set[str]()
+
+        def is_wanted(path: str) -> bool:
+            if is_manifest_path(path, folder):
+                return True
+            passed_over.add(path)
+            return False
+
+        sources, problems = read_worktree(self.root, folder, is_wanted)
         zone = environment.gateway.zone
-        return read_bounded(
+        declared = read_bounded(
             sources, lambda source, bounds: read_file(source, zone, bounds), problems, ceiling
         )
+        notes = sorted(notes_of(passed_over, folder))
+        if not (sources or problems or (self.root / folder).exists()):
+            notes = [no_folder(environment.name, folder, CONFIGURATION)]
+        return replace(declared, notes=tuple(notes))
 
     def local_book(self, environment: Environment) -> Book:
         """The ledger in the working tree. Raises LedgerError."""
