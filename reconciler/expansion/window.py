@@ -57,8 +57,8 @@ class Window:
         if not isinstance(value, str) and 0 < found < _MOST_SECONDS and self._holds(found * 1000):
             meant = EpochMs(found * 1000)
             return (
-                f"{found} is in seconds, for milliseconds have three digits more: {meant} is "
-                f"{format_instant(meant)} (write it as a date and time if it is meant)"
+                f"{found} is in seconds: write milliseconds, {meant} ({format_instant(meant)}), or "
+                "a date and time"
             )
         if self._holds(found):
             return None

@@ -23,6 +23,9 @@ _COMMENT = re.compile(r"#[^\r\n]*")
 _PROPERTIES = re.compile(r"(?:[&!]\S*|[ \t\r\n]+|#[^\r\n]*)*")
 _HEADER = re.compile(r"[|>][-+0-9]*")
 _LINE = re.compile(r"(?:^|(?<=\n)|(?<=\r)(?!\n))( *)([^\r\n]*)")
+# A bracket that ends a list or mapping may stand below the key: by YAML 1.2 it must not, but it is
+# usual, every parser reads it, and it can mean one thing only.
+_CLOSING = re.compile(r"[\]}][\]}, \t]*(?:(?<=[ \t])#.*)?")
 _BLANK = " \t\r\n"
 _IN_FLOW = ",[]{}"
 _BLOCK = ("|", ">")
@@ -123,6 +126,8 @@ class _Walk:
             spaces, rest = line.groups()
             is_comment = comments and rest.lstrip().startswith("#")
             if line.start() == start or not rest.strip() or is_comment or len(spaces) >= needed:
+                continue
+            if comments and len(spaces) + 1 == needed and _CLOSING.fullmatch(rest):
                 continue
             wanted = "a space" if needed == 1 else f"{needed} spaces"
             words = _INDENTED.format(line=first.start_mark.line + 1, spaces=wanted)

@@ -48,7 +48,10 @@ def test_strict_refuses_what_is_only_said_otherwise(open_scene: OpenScene) -> No
     said = scene.run("validate", "--strict", exits=1)
     assert said.out.splitlines()[-1] == "5 problems in 1 file, 1 run"
     assert said.err == ""
-    scene = open_scene(runs("ok"))
+
+
+def test_strict_has_nothing_against_a_tidy_folder(open_scene: OpenScene) -> None:
+    scene = open_scene(runs("ok") | {"triggers/README.md": "x"})
     assert scene.run("validate", "--strict").out == "1 file, 1 run: no problems\n"
 
 

@@ -51,7 +51,7 @@ def test_seconds_for_milliseconds_are_a_problem_wherever_a_time_stands(
 
 def test_the_message_about_seconds_gives_the_milliseconds_and_what_they_are() -> None:
     (found,) = problems(trigger("triggerTime: 1709337600"))
-    assert "1709337600000 is 2024-03-02T00:00:00.000Z" in found
+    assert "write milliseconds, 1709337600000 (2024-03-02T00:00:00.000Z)" in found
     assert problems(trigger("triggerTime: 1709337600000")) == []
 
 
