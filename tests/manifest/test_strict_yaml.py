@@ -114,15 +114,9 @@ def test_what_only_looks_like_a_conflict_marker_is_text(text: str) -> None:
 TEXT = st.text(
     st.characters(exclude_categories=["Cs"]) | st.sampled_from("\u2028\u0085\ufeff😀/\\")
 )
-JSON = st.dictionaries(
-    TEXT,
-    st.recursive(
-        st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | TEXT,
-        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
-        max_leaves=6,
-    ),
-    max_size=3,
-)
+LEAF = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | TEXT
+SHALLOW = LEAF | st.lists(LEAF, max_size=2) | st.dictionaries(TEXT, LEAF, max_size=2)
+JSON = st.dictionaries(TEXT, SHALLOW | st.lists(SHALLOW, max_size=2), max_size=3)
 
 
 @settings(max_examples=150)
