@@ -8,7 +8,7 @@ from reconciler.identity import Surroundings
 from reconciler.ledger import Event, Ledger
 from reconciler.model import Run
 from reconciler.rules import Findings, check
-from reconciler.rules.duplicates import duplicates_elsewhere
+from reconciler.rules.duplicates import twins_elsewhere
 from tests.building import (
     EIGHT,
     a_claim,
@@ -272,7 +272,7 @@ def test_what_other_environments_hold_costs_nothing_unless_it_is_the_same(
             assert around.elsewhere["state/other"].started  # made once, whoever asks
         empty = a_ledger()
         found: list[object] = []
-        made = calls(lambda: found.extend(duplicates_elsewhere([a_run()], empty, around)))
+        made = calls(lambda: found.extend(twins_elsewhere([a_run()], empty, around)))
         assert found == []
         return made
 
@@ -311,6 +311,18 @@ def test_a_backfill_that_repeats_runs_of_two_is_not_told_to_name_one() -> None:
     for problem in findings(a_run("b/1"), a_run("b/2", **other), ledger=ledger).problems:
         assert "b repeats runs of one, two" in problem.message
         assert "duplicateOf" not in problem.message
+
+
+def test_a_run_that_is_recorded_here_and_elsewhere_is_not_told_to_name_one_of_the_two() -> None:
+    around = Surroundings(elsewhere={"state/other": started(a_run("theirs"))})
+    found = check(
+        declared(a_run("new")),
+        started(a_run("ours")),
+        same_minute_allowed=False,
+        surroundings=around,
+    )
+    assert len(found.problems) == 2
+    assert not any("write `duplicateOf" in problem.message for problem in found.problems)
 
 
 @pytest.mark.parametrize("of", [None, "one"])

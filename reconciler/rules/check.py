@@ -19,7 +19,7 @@ from reconciler.model import (
 )
 from reconciler.rules.collisions import collisions
 from reconciler.rules.dependencies import dependency_problems
-from reconciler.rules.duplicates import duplicates, duplicates_elsewhere
+from reconciler.rules.duplicates import duplicates
 
 Found = tuple[Run, Problem]  # a problem, and the run that it is about
 
@@ -52,10 +52,7 @@ def check(
     runs = sorted(declared.runs, key=lambda run: run.turn)
     revisions = _newest_revisions(runs, ledger)
     changed = [(run, problem) for run in runs for problem in _changed(run, ledger, revisions)]
-    doubled = [
-        *duplicates(runs, ledger, surroundings),
-        *duplicates_elsewhere(runs, ledger, surroundings),
-    ]
+    doubled = list(duplicates(runs, ledger, surroundings))
     colliding = [] if same_minute_allowed else list(collisions(runs))
     reserved = list(_reserved(runs, reserved_parameter)) if reserved_parameter else []
     dependent = list(dependency_problems(runs, ledger))

@@ -23,7 +23,10 @@ class _Twin(NamedTuple):
 def duplicates(
     runs: Sequence[Run], ledger: Ledger, surroundings: Surroundings
 ) -> Iterator[tuple[Run, Problem]]:
-    """Every run that is the same as another, and those whose `duplicateOf` names none."""
+    """Every run that is the same as another, and those whose `duplicateOf` names none.
+
+    The other one may be declared beside it, recorded, or both elsewhere at the same service.
+    """
     groups: dict[Digest, list[Run]] = defaultdict(list)
     for run in runs:
         groups[run.digest].append(run)
@@ -41,16 +44,19 @@ def duplicates(
             if run.duplicate_of is not None and run.manifest not in renamed:
                 yield from _wrong_reference(run, run.duplicate_of, known)
         found += _duplicates_of_group(group, elsewhere.get(digest, {}), ledger)
+    outside = list(twins_elsewhere(runs, ledger, surroundings))
     originals: dict[str, set[str]] = defaultdict(set)
-    for twin in found:
+    for twin in (*found, *outside):
         originals[twin.run.manifest].add(manifest_of(twin.name))
     for twin in found:
         yield twin.run, _duplicate(twin, originals[twin.run.manifest])
+    for twin in outside:
+        yield twin.run, _same_elsewhere(twin, originals[twin.run.manifest])
 
 
-def duplicates_elsewhere(
+def twins_elsewhere(
     runs: Sequence[Run], ledger: Ledger, surroundings: Surroundings
-) -> Iterator[tuple[Run, Problem]]:
+) -> Iterator[_Twin]:
     """Every run that another ledger of the service records, or another environment declares."""
     # Only what is asked about is taken of each, or many environments would cost their square.
     wanted = {run.digest for run in runs}
@@ -70,18 +76,18 @@ def duplicates_elsewhere(
             continue
         name, where = found
         if run.duplicate_of is None or not covers(run.duplicate_of, name):
-            yield run, _same_elsewhere(run, name, where)
+            yield _Twin(run, name, f"{name}, which is {where}")
 
 
-def _same_elsewhere(run: Run, name: str, where: str) -> Problem:
-    manifest = manifest_of(name)
+def _same_elsewhere(twin: _Twin, originals: Collection[str]) -> Problem:
+    run, manifest = twin.run, manifest_of(twin.name)
     again = f", or write `duplicateOf: {manifest}` to run it again"
-    again = "" if manifest == run.manifest else again
+    again = "" if manifest == run.manifest or len(_needed(run, originals)) > 1 else again
     return Problem(
         place=run.place_of("/metadata/name"),
         code="duplicate",
         pointer="/metadata/name",
-        message=f"{run.id} is the same run as {name}, which is {where}: the same flow, trigger "
+        message=f"{run.id} is the same run as {twin.shown}: the same flow, trigger "
         f"time and parameters at the same service; remove one{again} (two services under one "
         "organisation are told apart by `gateway.service`)",
     )
@@ -145,13 +151,11 @@ def _references(names: Iterable[str]) -> frozenset[str]:
 
 def _duplicate(twin: _Twin, originals: Collection[str]) -> Problem:
     """The problem; `originals` are the manifests of which the run's manifest repeats runs."""
-    run = twin.run
-    if run.duplicate_of is not None and backfill_of(run.id) is not None:
-        originals = {*originals, manifest_of(run.duplicate_of)}  # which others of its runs need
+    run, originals = twin.run, _needed(twin.run, originals)
     if len(originals) == 1:
         manifest = manifest_of(twin.name)
         remedy = f"or write `duplicateOf: {manifest}` under `spec` of the one to start again"
-    else:  # a manifest can name one only
+    else:
         remedy = f"for {run.manifest} repeats runs of {', '.join(sorted(originals))}"
     return Problem(
         place=run.place_of("/metadata/name"),
@@ -160,6 +164,13 @@ def _duplicate(twin: _Twin, originals: Collection[str]) -> Problem:
         message=f"{run.id} is the same run as {twin.shown}: the same flow, trigger time and "
         f"parameters; remove one, {remedy}",
     )
+
+
+def _needed(run: Run, originals: Collection[str]) -> Collection[str]:
+    """The manifests that `duplicateOf` would have to name; it can name one only."""
+    if run.duplicate_of is None or backfill_of(run.id) is None:
+        return originals
+    return {*originals, manifest_of(run.duplicate_of)}  # which others of its runs need
 
 
 def _wrong_reference(run: Run, of: str, known: Container[str]) -> Iterator[tuple[Run, Problem]]:
