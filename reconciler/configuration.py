@@ -7,7 +7,7 @@ from typing import Any
 from unicodedata import normalize
 
 from reconciler.errors import ConfigurationError
-from reconciler.expansion import MOST_DECLARED, MOST_RUNS
+from reconciler.expansion import FIRST_YEAR, MOST_DECLARED, MOST_RUNS, YEARS_AHEAD
 from reconciler.manifest.document import Document, read_documents
 from reconciler.model import Problem, Source
 from reconciler.schema import Finding
@@ -60,6 +60,8 @@ class Limits:
     concurrency: int = 8
     requests_per_second: float | None = None  # None: no limit
     claim_seconds: float = 120
+    first_year: int = FIRST_YEAR  # in which times of manifests may lie
+    years_ahead: int = YEARS_AHEAD  # of now, in which they still may
 
     @property
     def margin(self) -> float:
@@ -231,7 +233,7 @@ def _gateway(environment: Mapping[str, Any]) -> GatewayConfiguration:
 def _limits(environment: Mapping[str, Any]) -> Limits:
     limits = environment.get("limits", {})
     given = _given(limits, _LIMIT_FIELDS)
-    for name in ("max_runs_per_apply", "max_runs_per_backfill", "max_runs", "concurrency"):
+    for name in _WHOLE_LIMITS:
         if name in given:
             given[name] = int(given[name])  # 8.0 is an integer to JSON Schema
     return Limits(**given)
@@ -248,6 +250,10 @@ _GATEWAY_FIELDS = {
     "correlationParameter": "correlation_parameter",
     "service": "service",
 }
+_WHOLE_LIMITS = (
+    *("max_runs_per_apply", "max_runs_per_backfill", "max_runs"),
+    *("concurrency", "first_year", "years_ahead"),
+)
 _LIMIT_FIELDS = {
     "maxRunsPerApply": "max_runs_per_apply",
     "maxRunsPerBackfill": "max_runs_per_backfill",
@@ -255,6 +261,8 @@ _LIMIT_FIELDS = {
     "concurrency": "concurrency",
     "requestsPerSecond": "requests_per_second",
     "claimSeconds": "claim_seconds",
+    "firstYear": "first_year",
+    "yearsAhead": "years_ahead",
 }
 
 

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from reconciler.configuration import Configuration, Environment
+from reconciler.configuration import Configuration, Environment, Limits
 from reconciler.errors import ReconcilerError
-from reconciler.expansion import MOST_DECLARED, Bounds
+from reconciler.expansion import MOST_DECLARED, Bounds, Window
 from reconciler.manifest import CrowdedError, FileResult, combine
-from reconciler.model import Declared, Problem
+from reconciler.model import Declared, EpochMs, Problem
 
 _File = TypeVar("_File")
 
@@ -100,9 +100,12 @@ def read_service(
     configuration: Configuration,
     environment: Environment,
     read: Callable[[Environment, Ceiling], Declared],
+    *,
+    now: EpochMs,
 ) -> dict[str, Declared]:
     """What the environment declares, and every other of the same service, by their names.
 
+    `now`: what years ahead are counted from, local idea of the time.
     Always in the configuration's order, so that each of them meets the same ceiling at the same
     place. Raises TooManyRunsError.
     """
@@ -115,10 +118,18 @@ def read_service(
     for index, one in enumerate(group):
         ceiling = Ceiling(
             environment=one.name,
-            bounds=Bounds(backfill=one.limits.max_runs_per_backfill, left=one.limits.max_runs),
+            bounds=_bounds(one.limits, now),
             together=max(other.limits.max_runs for other in group),
             before={name: len(declared.runs) for name, declared in found.items()},
             after=names[index + 1 :],
         )
         found[one.name] = read(one, ceiling)
     return found
+
+
+def _bounds(limits: Limits, now: EpochMs) -> Bounds:
+    return Bounds(
+        backfill=limits.max_runs_per_backfill,
+        left=limits.max_runs,
+        window=Window.of(now, limits.first_year, limits.years_ahead),
+    )

@@ -121,6 +121,7 @@ class Declared:
     runs: tuple[Run, ...]
     problems: tuple[Problem, ...]
     files: tuple[str, ...]  # the paths that were read
+    notes: tuple[Problem, ...] = ()  # what is hardly meant and stands in nobody's way
 
 
 def run_id(name: str, revision: int, attempt: int = 1) -> RunId:
@@ -149,6 +150,11 @@ def run_attempt(run: RunId) -> int:
     """Which attempt a run id means; 1 where it names none."""
     _, _, attempt = run.partition("#")
     return int(attempt) if attempt else 1
+
+
+def manifest_of(name: str) -> str:
+    """The manifest that declares the run of that name."""
+    return name.partition("/")[0]
 
 
 def backfill_of(run: RunId) -> str | None:

@@ -21,7 +21,7 @@ from reconciler.identity import Book, surroundings
 from reconciler.ledger import Event, Ledger, append_events
 from reconciler.ledger.events import Claim
 from reconciler.manifest import FileResult, is_manifest_path, read_file
-from reconciler.model import Declared, Place, Problem, Source
+from reconciler.model import Declared, EpochMs, Place, Problem, Source
 from reconciler.settings import CONFIGURATION, choose_environment
 
 PUSH_SECONDS = 60.0  # after it the answer is taken for lost, and looked for on the remote
@@ -48,11 +48,13 @@ class GitStore:
         local: Configuration,
         environment: str,
         *,
+        now: EpochMs,
         aside: Callable[..., Awaitable[Any]] = asyncio.to_thread,  # runs what blocks
     ) -> None:
         self._git = git
         self._local = local
         self._name = environment
+        self._now = now  # of one apply, so that a blob is judged once
         self._aside = aside
         self.branch = local.git.branch or ""  # if it is not named, the default one, once fetched
         self._configuration: tuple[ObjectId, Configuration] | None = None
@@ -114,6 +116,7 @@ class GitStore:
             configuration,
             environment,
             lambda one, ceiling: self._read_declared(commit, one, tree, ceiling),
+            now=self._now,
         )
         folder = self._git.prefix + environment.state
         if ledgers is not None:

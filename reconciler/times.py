@@ -2,7 +2,10 @@
 
 import re
 from bisect import bisect_left
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
+from functools import cache
+from importlib.resources import files
 from typing import cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -49,18 +52,31 @@ def format_instant(instant: EpochMs) -> str:
 def parse_zone(name: str) -> tzinfo:
     """A zone by the names that EnOS uses: `GMT`, `GMT+8`, `GMT+05:30`, or an IANA name.
 
-    Raises ValueError if there is no such zone.
+    Raises ValueError if there is no such zone. Only the names of IANA's own list count, written as
+    there: a machine has more (`localtime`, `posixrules`, `right/…`), or is lenient about capitals,
+    and what those mean another machine does not know.
     """
     match = _GMT.fullmatch(name)
     if match:
         sign, hours, minutes = match.groups()
         return _fixed(sign or "+", int(hours or 0), int(minutes or 0))
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(
-            f"{name!r} is not a time zone: write GMT+8, or an IANA name such as Asia/Shanghai"
-        ) from None
+    if name in _zone_names():
+        with suppress(ZoneInfoNotFoundError, ValueError, OSError):
+            return ZoneInfo(name)
+    why = "means another zone on each machine" if _is_local(name) else "is not a time zone"
+    raise ValueError(f"{name!r} {why}: write GMT+8, or an IANA name such as Asia/Shanghai")
+
+
+@cache
+def _zone_names() -> frozenset[str]:
+    """IANA's names, as the package `tzdata` lists them."""
+    listed = (files("tzdata") / "zones").read_text(encoding="utf-8").split()
+    return frozenset(listed) - {"Factory"}  # for machines whose zone nobody has set
+
+
+def _is_local(name: str) -> bool:
+    first, _, _ = name.casefold().partition("/")
+    return first in {"localtime", "local", "factory", "posixrules", "posix", "right"}
 
 
 def in_zone(instant: EpochMs, zone: tzinfo) -> datetime:

@@ -20,6 +20,9 @@ def days(name: str, to: str, more: str = "") -> str:
     return f"{HEAD}metadata: {{name: {name}}}\nspec: {{flowId: 1, businessDates: {dates}{more}}}\n"
 
 
+NOW = EpochMs(1709337600000)
+
+
 def files(*texts: str) -> list[Source]:
     return [
         Source(path=f"t/{index}.yaml", content=text.encode()) for index, text in enumerate(texts)
@@ -125,7 +128,7 @@ def read_for(
         asked.append(environment.name)
         return read_bounded(files(texts[environment.name]), read, ceiling=limit)
 
-    found = read_service(configuration, configuration.environments[name], read_one)
+    found = read_service(configuration, configuration.environments[name], read_one, now=NOW)
     return {one: len(declared.runs) for one, declared in found.items()}, asked
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from reconciler.errors import LedgerError
 from reconciler.git import Git
+from reconciler.machine import LocalClock
 from reconciler.sandbox import Sandbox, running
 from reconciler.settings import read_configuration
 from reconciler.store import GitStore
@@ -201,7 +202,7 @@ def test_lines_taken_away_while_an_apply_is_at_work_are_noticed(
 ) -> None:
     """It has read the ledger before another run was recorded, and reads it again after that."""
     clone = applied.clone_again("at-work")
-    store = GitStore(Git.at(clone), read_configuration(clone), "test")
+    store = GitStore(Git.at(clone), read_configuration(clone), "test", now=LocalClock().wall())
     asyncio.run(store.fetch())
     git(applied.clone, "pull", "--quiet", "origin", "main")
     commit(applied.clone, {"triggers/later.yaml": manifest("later", 3, minute=9)})

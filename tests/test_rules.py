@@ -1,12 +1,14 @@
 """The rules that need more than one manifest: changed, duplicate and colliding runs."""
 
+from dataclasses import replace
+
 import pytest
 
 from reconciler.identity import Surroundings
 from reconciler.ledger import Event, Ledger
 from reconciler.model import Run
 from reconciler.rules import Findings, check
-from reconciler.rules.duplicates import duplicates_elsewhere
+from reconciler.rules.duplicates import twins_elsewhere
 from tests.building import (
     EIGHT,
     a_claim,
@@ -270,8 +272,90 @@ def test_what_other_environments_hold_costs_nothing_unless_it_is_the_same(
             assert around.elsewhere["state/other"].started  # made once, whoever asks
         empty = a_ledger()
         found: list[object] = []
-        made = calls(lambda: found.extend(duplicates_elsewhere([a_run()], empty, around)))
+        made = calls(lambda: found.extend(twins_elsewhere([a_run()], empty, around)))
         assert found == []
         return made
 
     assert cost(1_000) < 2 * cost(10)
+
+
+# Hints: what a message says to write is not refused in its turn
+
+
+def test_a_backfill_whose_runs_are_called_otherwise_may_be_a_duplicate_of_itself() -> None:
+    ledger = started(a_run("b/2024-03-01"))
+    twice_a_day = (
+        a_run("b/2024-03-01T08:00"),
+        a_run("b/2024-03-01T20:00", trigger_time=EIGHT + 720 * MINUTE),
+    )
+    found = findings(*twice_a_day, ledger=ledger, same_minute_allowed=True)
+    (problem,) = found.problems
+    assert "write `duplicateOf: b`" in problem.message
+    followed = [replace(run, duplicate_of="b") for run in twice_a_day]
+    assert findings(*followed, ledger=ledger, same_minute_allowed=True).problems == ()
+    both = a_ledger(*(a_claim(run) for run in (a_run("b/2024-03-01"), *followed)))
+    assert findings(*followed, ledger=both, same_minute_allowed=True).problems == ()
+
+
+def test_a_run_that_has_become_a_backfill_may_be_a_duplicate_of_itself() -> None:
+    for before, now in (("b", "b/2024-03-01"), ("b/2024-03-01", "b")):
+        ledger = started(a_run(before))
+        (problem,) = findings(a_run(now), ledger=ledger).problems
+        assert "write `duplicateOf: b`" in problem.message
+        assert findings(a_run(now, duplicate_of="b"), ledger=ledger).problems == ()
+
+
+def test_a_backfill_that_repeats_runs_of_two_is_not_told_to_name_one() -> None:
+    other = {"trigger_time": EIGHT + 60 * MINUTE}
+    ledger = started(a_run("one"), a_run("two", **other))
+    for problem in findings(a_run("b/1"), a_run("b/2", **other), ledger=ledger).problems:
+        assert "b repeats runs of one, two" in problem.message
+        assert "duplicateOf" not in problem.message
+
+
+def test_a_run_that_is_recorded_here_and_elsewhere_is_not_told_to_name_one_of_the_two() -> None:
+    around = Surroundings(elsewhere={"state/other": started(a_run("theirs"))})
+    found = check(
+        declared(a_run("new")),
+        started(a_run("ours")),
+        same_minute_allowed=False,
+        surroundings=around,
+    )
+    assert len(found.problems) == 2
+    assert not any("write `duplicateOf" in problem.message for problem in found.problems)
+
+
+@pytest.mark.parametrize("of", [None, "one"])
+def test_a_hint_to_name_the_original_is_not_refused(of: str | None) -> None:
+    copies = [a_run("two", duplicate_of=of), a_run("three")]
+    ledger = started(a_run("one"))
+    found = findings(*copies, ledger=ledger)
+    assert all("write `duplicateOf: one`" in problem.message for problem in found.problems)
+    followed = [replace(run, duplicate_of="one") for run in copies]
+    assert findings(*followed, ledger=ledger).problems == ()
+
+
+def test_the_revision_that_a_changed_run_is_told_to_have_is_free() -> None:
+    third = a_run(revision=3, parameters=(("REPLACE", "third"),))
+    ledger = a_ledger(a_claim(a_run()), a_claim(third))
+    (problem,) = findings(a_run(parameters=OTHER), ledger=ledger).problems
+    assert "`revision: 4`" in problem.message
+    assert findings(a_run(revision=4, parameters=OTHER), ledger=ledger).problems == ()
+
+
+def test_a_stagger_is_advised_only_where_it_fits() -> None:
+    def backfill(every: int, count: int) -> list[Run]:
+        return [
+            a_run(
+                f"b/{slot}/A={value}",
+                trigger_time=EIGHT + slot * every * MINUTE,
+                parameters=(("A", str(value)),),
+            )
+            for slot in range(3)
+            for value in range(count)
+        ]
+
+    roomy, tight = findings(*backfill(2, 2)).problems, findings(*backfill(1, 2)).problems
+    assert all("only: write `stagger: 1m`" in problem.message for problem in roomy)
+    assert all("only: write a longer `every`" in problem.message for problem in tight)
+    assert len(roomy) == len(tight) == 6

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from reconciler.model import EpochMs
 from reconciler.times import (
+    _zone_names,
     business_date,
     business_date_instant,
     date_exists,
@@ -160,6 +161,29 @@ def test_a_zone_goes_by_the_names_that_the_service_uses(name: str, hours: float)
 def test_what_is_no_zone_is_a_value_error(name: str) -> None:
     with pytest.raises(ValueError, match="zone"):
         parse_zone(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("localtime", "Factory", "posixrules", "posix/Asia/Shanghai", "right/Asia/Shanghai"),
+        *("LocalTime", "local", "right/UTC"),
+    ],
+)
+def test_a_zone_that_each_machine_understands_otherwise_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="another zone on each machine"):
+        parse_zone(name)
+
+
+@pytest.mark.parametrize("name", ["asia/shanghai", "ASIA/SHANGHAI", "Asia/../Asia/Shanghai", "utc"])
+def test_a_zone_is_written_as_in_the_list_of_all(name: str) -> None:
+    with pytest.raises(ValueError, match="is not a time zone"):
+        parse_zone(name)
+
+
+def test_all_names_of_the_list_are_zones() -> None:
+    for name in _zone_names():
+        assert parse_zone(name).utcoffset(datetime(2024, 3, 1)) is not None  # noqa: DTZ001 - of a zone
 
 
 @given(local_days, clock_times, st.sampled_from(ZONES))

@@ -1,16 +1,17 @@
 """What `validate` does, between its options and its output."""
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reconciler import __version__
+from reconciler.cli.choosing import Wanted
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.reading import Workspace
 from reconciler.cli.saying import say
 from reconciler.configuration import InvalidConfigurationError
 from reconciler.declaring import TooManyRunsError
-from reconciler.errors import ConfigurationError
 from reconciler.model import Problem
 from reconciler.render import problems as rendering
 from reconciler.rules import check
@@ -25,16 +26,26 @@ class Validation:
     problems: tuple[Problem, ...]
     files: int
     runs: int
+    notes: tuple[Problem, ...] = ()  # what is hardly meant and stops nothing
+
+    def strictly(self) -> "Validation":
+        """The same with the notes as problems."""
+        return replace(self, problems=tuple(sorted((*self.problems, *self.notes))), notes=())
+
+    def say_notes(self, options: CommonOptions, form: str) -> None:
+        """Say the notes on stderr, where the format has no place for them."""
+        for note in () if options.quiet or form != "text" else self.notes:
+            say(f"note: {note}")
 
     def shown(self, form: str) -> str:
         """The report in one of the formats that `validate` offers."""
         match form:
             case "json":
-                return rendering.problems_json(self.problems, self.files, self.runs)
+                return rendering.problems_json(self.problems, self.files, self.runs, self.notes)
             case "github":
-                return rendering.problems_github(self.problems)
+                return rendering.problems_github(self.problems, self.notes)
             case "sarif":
-                return rendering.problems_sarif(self.problems, __version__)
+                return rendering.problems_sarif(self.problems, __version__, self.notes)
             case _:
                 return rendering.problems_text(self.problems, self.files, self.runs)
 
@@ -56,8 +67,9 @@ def validate(options: CommonOptions, paths: Sequence[Path]) -> Validation:
 
 def _validated(workspace: Workspace, options: CommonOptions, paths: Sequence[Path]) -> Validation:
     found: set[Problem] = set()
+    notes: set[Problem] = set()
     files: set[str] = set()
-    runs = 0
+    runs: Counter[str] = Counter()  # by file
     for environment in workspace.environments:
         declared = workspace.declared(environment)
         own = workspace.local_book(environment)
@@ -69,51 +81,20 @@ def _validated(workspace: Workspace, options: CommonOptions, paths: Sequence[Pat
             surroundings=workspace.surroundings(environment, own),
         )
         found.update(declared.problems, findings.problems)
+        notes.update(declared.notes)
         files.update(declared.files)
-        runs += len(declared.runs)
-        if not declared.files and not options.quiet:
+        runs.update(run.place.file for run in declared.runs)
+        if not (declared.files or declared.notes or options.quiet):
             note = f"{environment.name}: there are no manifests in {environment.manifests}"
             say(note)
-    problems = tuple(sorted(found))
-    if not paths:
-        return Validation(problems=problems, files=len(files), runs=runs)
-    wanted = _Wanted.of(find_root(options.repo), paths)
-    wanted.check_known(files)
+    wanted = Wanted.of(find_root(options.repo), paths or [workspace.root])
+    if paths:
+        for note in wanted.check(files, workspace.configuration):
+            if not options.quiet:
+                say(f"note: {note}")
     return Validation(
-        problems=tuple(problem for problem in problems if wanted.covers(problem.place.file)),
-        files=sum(wanted.covers(file) for file in files),
-        runs=runs,
+        problems=tuple(sorted(one for one in found if wanted.covers(one.place.file))),
+        notes=tuple(sorted(one for one in notes if wanted.covers(one.place.file))),
+        files=sum(map(wanted.covers, files)),
+        runs=sum(number for file, number in runs.items() if wanted.covers(file)),
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Wanted:
-    """The files and folders that the user named, relative to the root."""
-
-    paths: frozenset[str]
-
-    @classmethod
-    def of(cls, root: Path, paths: Sequence[Path]) -> "_Wanted":
-        relative = set()
-        for path in paths:
-            absolute = path.parent.resolve() / path.name if path.is_symlink() else path.resolve()
-            if not absolute.is_relative_to(root):
-                raise ConfigurationError(f"{path} is not in the repository {root}")
-            relative.add(absolute.relative_to(root).as_posix())
-        return cls(paths=frozenset(relative))
-
-    def covers(self, file: str) -> bool:
-        parts = file.split("/")
-        return "." in self.paths or any(
-            "/".join(parts[:end]) in self.paths for end in range(1, len(parts) + 1)
-        )
-
-    def check_known(self, files: set[str]) -> None:
-        """A manifest outside every environment would pass for valid, and never start."""
-        for path in sorted(self.paths):
-            is_manifest = path.endswith((".yaml", ".yml")) and "/" in path
-            if is_manifest and path not in files:
-                raise ConfigurationError(
-                    f"{path} is in no environment's folder of manifests, so it declares nothing",
-                    hint="Move it there, or see `manifests` in reconciler.yaml.",
-                )

@@ -39,7 +39,7 @@ class Shared:
         configuration = read_configuration(root)
         environment = choose_environment(configuration, options.env)
         git = Git.at(root)
-        store = GitStore(git, configuration, environment.name)
+        store = GitStore(git, configuration, environment.name, now=LocalClock().wall())
         return cls(
             root=root,
             git=git,

@@ -79,6 +79,8 @@ def make_plans(options: CommonOptions, *, offline: bool, online: bool = False) -
         if known.note and not options.quiet:
             say(f"{environment.name}: {known.note}")
         declared = workspace.declared(environment)
+        for note in () if options.quiet else declared.notes:
+            say(f"note: {note}")
         plan = _plan(declared, known, environment)
         if online:
             flows = asyncio.run(_ask(plan, workspace.root, environment))

@@ -22,9 +22,11 @@ from reconciler.git import CommitId, Git
 from reconciler.identity import Book, Surroundings, surroundings
 from reconciler.ledger import Ledger, read_events
 from reconciler.ledger.files import is_ledger_file, ledger_text
+from reconciler.machine import LocalClock
 from reconciler.manifest import is_manifest_path, read_file
-from reconciler.model import Declared
-from reconciler.settings import choose_environments, find_root, read_configuration
+from reconciler.manifest.left_out import no_folder, notes_of
+from reconciler.model import Declared, EpochMs
+from reconciler.settings import CONFIGURATION, choose_environments, find_root, read_configuration
 from reconciler.worktree import read_worktree
 
 
@@ -38,6 +40,7 @@ class Workspace:
     # What was read already: by environment, what its service's environments declare; and books.
     _declared: dict[str, dict[str, Declared]] = field(default_factory=dict, repr=False)
     _shelves: list["Shelf"] = field(default_factory=list, repr=False)
+    _now: EpochMs = field(default_factory=LocalClock().wall, repr=False)
 
     @classmethod
     def find(cls, options: CommonOptions) -> "Workspace":
@@ -56,17 +59,28 @@ class Workspace:
 
     def _declared_at_service(self, environment: Environment) -> dict[str, Declared]:
         if environment.name not in self._declared:
-            found = read_service(self.configuration, environment, self._read)
+            found = read_service(self.configuration, environment, self._read, now=self._now)
             self._declared.update(dict.fromkeys(found, found))
         return self._declared[environment.name]
 
     def _read(self, environment: Environment, ceiling: Ceiling) -> Declared:
-        is_wanted = partial(is_manifest_path, folder=environment.manifests)
-        sources, problems = read_worktree(self.root, environment.manifests, is_wanted)
+        folder, passed_over = environment.manifests, set[str]()
+
+        def is_wanted(path: str) -> bool:
+            if is_manifest_path(path, folder):
+                return True
+            passed_over.add(path)
+            return False
+
+        sources, problems = read_worktree(self.root, folder, is_wanted)
         zone = environment.gateway.zone
-        return read_bounded(
+        declared = read_bounded(
             sources, lambda source, bounds: read_file(source, zone, bounds), problems, ceiling
         )
+        notes = sorted(notes_of(passed_over, folder))
+        if not (sources or problems or (self.root / folder).exists()):
+            notes = [no_folder(environment.name, folder, CONFIGURATION)]
+        return replace(declared, notes=tuple(notes))
 
     def local_book(self, environment: Environment) -> Book:
         """The ledger in the working tree. Raises LedgerError."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import click
@@ -22,9 +23,13 @@ from reconciler.render.status import (
     statuses_json,
 )
 from reconciler.schedule import scheduled
+from reconciler.schema.paths import shown
 
 if TYPE_CHECKING:
     from reconciler.cli.refreshing import FreshLedger  # httpx comes with it
+
+
+_MOST_NAMED = 5  # values of a label, in a note
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +63,16 @@ class Filter:
                     hint="`reconciler status` lists every run.",
                 )
         return found
+
+    def unmet(self, rows: Collection[StatusRow]) -> Iterator[str]:
+        """A note about each label that no run carries: it is hardly written as it is meant."""
+        for key, value in self.labels.items():
+            values = {row.labels[key] for row in rows if key in row.labels}
+            if value not in values:
+                some = ", ".join(shown(one) for one in islice(sorted(values), _MOST_NAMED))
+                has = f"; {key} is {some}" if values else f", nor any other label {key}"
+                more = ", …" if len(values) > _MOST_NAMED else ""
+                yield f"no run carries the label {key}={value}{has}{more}"
 
     def fits(self, row: StatusRow) -> bool:
         """Whether the row has a state and the labels that were asked for."""
@@ -146,6 +161,10 @@ def report_status(
             statuses = fresh[environment.name].statuses
             rows = [replace(row, status=statuses.get(row.run, row.status)) for row in rows]
         reported.append((environment, rows))
+    for note in (
+        () if options.quiet else wanted.unmet([row for _, rows in reported for row in rows])
+    ):
+        say(f"note: {note}")
     return StatusReport.of(reported, wanted, options)
 
 

@@ -18,15 +18,23 @@ from reconciler.errors import ExitCode
     show_default=True,
     help="How to report: for people, for scripts, as annotations of a pull request.",
 )
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="Refuse what is only said otherwise: files that look like manifests and are not read, a "
+    "folder of manifests that is not there.",
+)
 @common_options
-def command(paths: tuple[Path, ...], form: str) -> ExitCode:
+def command(*, paths: tuple[Path, ...], form: str, strict: bool) -> ExitCode:
     """Report every problem of every manifest.
 
     Reads configuration, manifests and ledger from the working tree; needs no network and no
-    credentials. With PATH, only the problems in those files and folders are reported.
+    credentials. With PATH, only those files and folders are reported and counted.
     """
     from reconciler.cli.checking import validate
 
     report = validate(current_options(), paths)
+    report = report.strictly() if strict else report
+    report.say_notes(current_options(), form)
     click.echo(report.shown(form), nl=False)
     return ExitCode.PROBLEM if report.problems else ExitCode.OK

@@ -6,14 +6,18 @@ from reconciler.expansion.backfill import backfill_runs
 from reconciler.expansion.ceiling import MOST_DECLARED, MOST_RUNS, Bounds, NoRoomError
 from reconciler.expansion.common import Expanded, Manifest, RefusedError
 from reconciler.expansion.trigger import trigger_run
+from reconciler.expansion.window import FIRST_YEAR, YEARS_AHEAD, Window
 
 __all__ = [
+    "FIRST_YEAR",
     "MOST_DECLARED",
     "MOST_RUNS",
+    "YEARS_AHEAD",
     "Bounds",
     "Expanded",
     "Manifest",
     "NoRoomError",
+    "Window",
     "expand",
 ]
 
@@ -31,7 +35,7 @@ def expand(manifest: Manifest, zone: tzinfo, bounds: Bounds = _DEFAULTS) -> Expa
         if manifest.value["kind"] == "Trigger":
             if bounds.left < 1:
                 raise NoRoomError(1)
-            return Expanded(runs=(trigger_run(manifest, zone),), made=1)
+            return Expanded(runs=(trigger_run(manifest, zone, bounds.window),), made=1)
         return backfill_runs(manifest, zone, bounds)
     except RefusedError as error:
         return Expanded(problems=tuple(map(manifest.problem, error.findings)), made=error.made)

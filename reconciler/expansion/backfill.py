@@ -11,7 +11,7 @@ from reconciler.expansion.exclusion import exclusion_findings, leaves_out, read_
 from reconciler.expansion.matrix import Combination, combinations, count, matrix_findings
 from reconciler.expansion.ranges import range_findings, timetable
 from reconciler.expansion.slots import Slot, Timetable
-from reconciler.expansion.stagger import fits, staggers
+from reconciler.expansion.stagger import MINUTE, fits, staggers
 from reconciler.model import EpochMs, Run, Stagger, run_digest
 from reconciler.schema import Finding
 from reconciler.times import in_zone
@@ -33,12 +33,15 @@ def backfill_runs(manifest: Manifest, zone: tzinfo, bounds: Bounds) -> Expanded:
     """
     spec = manifest.value["spec"]
     findings = (
+        *(bounds.window.findings(spec) if bounds.window else ()),
         *matrix_findings(spec),
         *exclusion_findings(spec),
         *range_findings(spec),
     )
     if findings:
-        raise RefusedError(findings)
+        # A time that cannot be meant is not out of range besides.
+        first = {finding.path: finding for finding in reversed(findings)}
+        raise RefusedError(first.values())
     table = timetable(spec, zone)
     slots = bounded_slots(spec, table, bounds)
     if not slots:
@@ -81,9 +84,14 @@ def _staggered(starts: Sequence[_Start], every: str, table: Timetable) -> Sequen
 
 def _too_far_apart(start: _Start, stagger: Stagger, table: Timetable) -> Finding:
     end = in_zone(stagger.before, table.zone).isoformat(timespec="minutes")
+    remedy = "write a smaller stagger"
+    if not fits(
+        Stagger(step=MINUTE, before=stagger.before), start.slot.base, len(start.combinations)
+    ):
+        remedy = "take values of the matrix away, or start earlier (`at`) or less often (`every`)"
     words = (
         f"the {len(start.combinations)} runs of {start.slot.label} do not all start before the "
-        f"next date or time, {end}, if they are this far apart: write a smaller stagger"
+        f"next date or time, {end}, if they are this far apart: {remedy}"
     )
     return Finding(path=("spec", "stagger"), code="range", words=words)
 

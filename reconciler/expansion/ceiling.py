@@ -8,6 +8,7 @@ from typing import Any
 from reconciler.expansion.common import RefusedError
 from reconciler.expansion.matrix import count, longest
 from reconciler.expansion.slots import Slot, Timetable
+from reconciler.expansion.window import Window
 from reconciler.schema import Finding
 from reconciler.schema.paths import Path
 
@@ -21,10 +22,11 @@ _MOST_WRITTEN = 10**12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """How many runs a manifest may make, all counted, also those that `exclude` takes away."""
+    """What a manifest may declare. Runs are counted with those that `exclude` takes away."""
 
     backfill: int = MOST_RUNS  # where it is a backfill
     left: int = MOST_DECLARED  # of what all manifests together may make
+    window: Window | None = None  # in which times must lie; None: in any year
 
 
 class NoRoomError(Exception):

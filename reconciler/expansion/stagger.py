@@ -11,7 +11,7 @@ from reconciler.expansion.steps import Minutes, parse_step
 from reconciler.model import EpochMs, Stagger
 from reconciler.times import end_of_date
 
-_MINUTE = 60_000  # milliseconds
+MINUTE = 60_000  # milliseconds
 
 
 def staggers(every: str, table: Timetable, slots: Sequence[Slot]) -> Iterator[Stagger]:
@@ -21,7 +21,7 @@ def staggers(every: str, table: Timetable, slots: Sequence[Slot]) -> Iterator[St
     time, be it in range or not.
     """
     step = parse_step(every)
-    apart = step.count * _MINUTE if isinstance(step, Minutes) else 0
+    apart = step.count * MINUTE if isinstance(step, Minutes) else 0
 
     @cache
     def bases(day: date) -> Sequence[EpochMs]:

@@ -13,6 +13,7 @@ from reconciler.expansion.common import (
     parameters,
     shared,
 )
+from reconciler.expansion.window import Window
 from reconciler.model import EpochMs, Run, run_digest
 from reconciler.schema.paths import Path
 from reconciler.times import business_date_instant
@@ -21,9 +22,12 @@ _TRIGGER_TIME: Path = ("spec", "triggerTime")
 _BUSINESS_DATE: Path = ("spec", "businessDate")
 
 
-def trigger_run(manifest: Manifest, zone: tzinfo) -> Run:
-    """The run. Raises RefusedError for a time that it cannot have."""
+def trigger_run(manifest: Manifest, zone: tzinfo, window: Window | None) -> Run:
+    """The run. Raises RefusedError for a time that it cannot have, or that cannot be meant."""
     spec = manifest.value["spec"]
+    unmeant = tuple(window.findings(spec)) if window else ()
+    if unmeant:
+        raise RefusedError(unmeant)
     trigger_time, own, common = _trigger_time(spec, zone), parameters(spec), shared(manifest)
     return Run(
         **common,

@@ -8,6 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -82,9 +83,10 @@ def tls_context(settings: GatewaySettings) -> ssl.SSLContext:
 
     Raises ConfigurationError if the URL or the CA file cannot be used.
     """
-    if settings.url.startswith("http://") and settings.on_loopback:
+    scheme = urlsplit(settings.url).scheme  # in small letters, however it is written
+    if scheme == "http" and settings.on_loopback:
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # never used; it would trust nobody
-    if not settings.url.startswith("https://"):
+    if scheme != "https":
         raise ConfigurationError(
             f"the gateway {settings.host} has no https URL; http is for loopback only"
         )

@@ -15,7 +15,7 @@ from yaml import (
 
 from reconciler.manifest.events import MOST_NESTING, DocumentEvents, too_deep
 from reconciler.manifest.scalars import core_value
-from reconciler.manifest.text import Mark, UnreadableError, place_of
+from reconciler.manifest.text import Mark, UnreadableError, is_half_pair, place_of
 from reconciler.manifest.verbatim import Rule, Verbatim, rule_of_document
 from reconciler.model import Problem
 from reconciler.schema.paths import Path, message, pointer, shown
@@ -100,6 +100,10 @@ class _Builder:
             self._count(len(text))
         if event.tag is not None:
             self._refuse_tag(event, event.tag)
+        if is_half_pair(text):
+            words = "holds half of a surrogate pair, which is no character: write both halves"
+            self._doubt(event, "yaml-character", words)
+            return None
         if event.style:
             return text
         if as_text:
@@ -174,6 +178,9 @@ class _Builder:
             self._report(event, "yaml-merge-key", words)
         elif not (text or named.style):
             self._report(event, "yaml-key", "a key is missing before the colon")
+        elif is_half_pair(text):
+            words = "a key holds half of a surrogate pair, which is no character"
+            self._report(event, "yaml-character", words)
         elif len(text) > LONGEST_KEY:
             self._report(event, "yaml-key", f"a key is longer than {LONGEST_KEY} characters")
         else:

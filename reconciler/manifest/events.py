@@ -3,13 +3,16 @@
 Nothing here recurses, so no nesting and no number of brackets can exhaust the stack.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from yaml import (
     AliasEvent,
     CollectionEndEvent,
     CollectionStartEvent,
+    DocumentEndEvent,
     DocumentStartEvent,
     Event,
     MarkedYAMLError,
@@ -18,14 +21,25 @@ from yaml import (
 )
 from yaml.cyaml import CParser  # type: ignore[attr-defined] # its stub forgets to export it
 
-from reconciler.manifest.syntax import explain
-from reconciler.manifest.text import Mark, UnreadableError, decode, place_of
+from reconciler.manifest.json_text import is_json, json_events
+from reconciler.manifest.strict import GLUED_COMMENT, first_flaw
+from reconciler.manifest.syntax import check_conflicts, explain
+from reconciler.manifest.text import (
+    Mark,
+    UnreadableError,
+    check_characters,
+    decode,
+    place_after,
+    place_of,
+)
 from reconciler.model import Place, Problem
 
 MOST_NESTING = 100
 MOST_ALIASES = 1_000  # in a file
 MOST_EVENTS = 200_000  # in a document; a manifest has about thirty
 
+_GLUED_TO_DIRECTIVE = re.compile(r"^%[^\r\n#]*[^ \t\r\n#]#", re.MULTILINE)
+_Placed = Any  # an event of libyaml's, which always has marks; the stubs doubt it
 _TOO_DEEP = "exceeded maximum nesting depth"  # libyaml's own limit, which it may reach first
 
 
@@ -56,11 +70,17 @@ def read_events(content: bytes, file: str) -> Iterator[DocumentEvents]:
     Raises UnreadableError at the first place that cannot be read; documents before it were given.
     """
     text = decode(content, file)
+    if is_json(text):
+        yield _Reading(source=iter(json_events(text)), file=file, text=text).document()
+        return
+    check_conflicts(text, file)
+    check_characters(text, file)
     parser = CParser(text)
-    reading = _Reading(parser=parser, file=file)
+    reading = _Reading(source=iter(parser.get_event, None), file=file, text=text)
     try:
-        while (event := parser.get_event()) is not None:
+        for event in reading.source:
             if isinstance(event, DocumentStartEvent):
+                reading.check_start(event)
                 yield reading.document()
     except MarkedYAMLError as error:
         if error.problem == _TOO_DEEP:
@@ -83,18 +103,30 @@ def _unreadable(code: str, message: str, mark: Mark | None, file: str) -> Unread
 
 @dataclass(slots=True, kw_only=True)
 class _Reading:
-    parser: CParser
+    source: Iterator[Event]
     file: str
+    text: str
     aliases: int = 0
+    is_ended: bool = True  # whether `...` ended the document before; before the first it is
+
+    def check_start(self, event: _Placed) -> None:
+        """Refuse `%YAML` and `%TAG` where a document before was not ended: they may be its text."""
+        if not self.is_ended and (event.version or event.tags):
+            message = "a line that begins with % needs a line `...` before it, or quotes"
+            raise _unreadable("yaml-syntax", message, event.start_mark, self.file)
+        head = event.start_mark.index, event.end_mark.index
+        glued = _GLUED_TO_DIRECTIVE.search(self.text, *head)
+        if glued:
+            place = place_after(self.text[: glued.end() - 1], self.file)
+            raise UnreadableError(Problem(place=place, code="yaml-syntax", message=GLUED_COMMENT))
 
     def document(self) -> DocumentEvents:
         """The events up to the document's end."""
         document = DocumentEvents(file=self.file)
-        next_event, nodes = self.parser.get_event, document.nodes
+        nodes = document.nodes
         anchors: dict[str, int] = {}
         opened: list[int] = []  # indexes of the collections that enclose the event
-        while len(nodes) <= MOST_EVENTS:
-            event = next_event()
+        for event in self.source:
             if isinstance(event, ScalarEvent):
                 if event.anchor is not None:
                     anchors[event.anchor] = len(nodes)
@@ -109,10 +141,21 @@ class _Reading:
             elif isinstance(event, AliasEvent):
                 self._resolve(event, document, anchors.get(event.anchor or ""), opened)
             else:
-                return document
+                self._check_end(event, nodes)
+                break
             nodes.append(event)
-        message = f"the document holds more than {MOST_EVENTS} values"
-        raise _unreadable("yaml-size", message, nodes[-1].start_mark, self.file)
+            if len(nodes) > MOST_EVENTS:
+                message = f"the document holds more than {MOST_EVENTS} values"
+                raise _unreadable("yaml-size", message, nodes[-1].start_mark, self.file)
+        return document
+
+    def _check_end(self, event: _Placed, nodes: Sequence[Event]) -> None:
+        """Refuse what libyaml lets pass, and YAML does not."""
+        self.is_ended = isinstance(event, DocumentEndEvent) and bool(event.explicit)
+        flaw = first_flaw(self.text, nodes, event.start_mark.index)
+        if flaw is not None:
+            place = place_after(self.text[: flaw.start], self.file)
+            raise UnreadableError(Problem(place=place, code="yaml-syntax", message=flaw.words))
 
     def _resolve(
         self, event: AliasEvent, document: DocumentEvents, target: int | None, opened: list[int]

@@ -12,7 +12,8 @@ _NOT_ALLOWED = re.compile(
     "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
 _NOT_ALLOWED_IN_ASCII = re.compile("[^\t\n\r\x20-\x7e]")
-_LINE_END = re.compile("\r\n|\r|\n")
+LINE_END = re.compile("\r\n|\r|\n")
+_HALF_PAIR = re.compile("[\ud800-\udfff]")
 _UTF8_MARK = b"\xef\xbb\xbf"
 _BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _UTF16_LOOK = 4  # that many bytes of UTF-16 text without a mark hold a zero byte
@@ -41,7 +42,7 @@ class UnreadableError(Exception):
 def decode(content: bytes, file: str) -> str:
     """The text of a file in UTF-8, without the byte order mark that it may begin with.
 
-    Raises UnreadableError for another encoding and for a character that YAML does not allow.
+    Raises UnreadableError for another encoding.
     """
     if content.startswith(_BYTE_ORDER_MARKS) or b"\0" in content[:_UTF16_LOOK]:
         raise UnreadableError(
@@ -64,6 +65,11 @@ def decode(content: bytes, file: str) -> str:
                 "as UTF-8",
             )
         ) from None
+    return text
+
+
+def check_characters(text: str, file: str) -> None:
+    """Raise UnreadableError for a character that YAML does not allow."""
     allowed = _NOT_ALLOWED_IN_ASCII if text.isascii() else _NOT_ALLOWED
     found = allowed.search(text)
     if found:
@@ -74,7 +80,6 @@ def decode(content: bytes, file: str) -> str:
                 message=_wrong_character(ord(found[0])),
             )
         )
-    return text
 
 
 def place_after(text: str, file: str) -> Place:
@@ -90,9 +95,19 @@ def place_of(mark: Mark | None, file: str) -> Place:
     )
 
 
+def line_start(text: str, index: int) -> int:
+    """Where the line begins that holds the character."""
+    return max(text.rfind("\n", 0, index), text.rfind("\r", 0, index)) + 1
+
+
+def is_half_pair(text: str) -> bool:
+    """Whether the text holds half of a surrogate pair, which is no character."""
+    return not text.isascii() and _HALF_PAIR.search(text) is not None
+
+
 def split_lines(text: str) -> list[str]:
     """The lines without their ends; at least one, which may be empty."""
-    return _LINE_END.split(text)
+    return LINE_END.split(text)
 
 
 def _wrong_character(code: int) -> str:

@@ -43,21 +43,25 @@ def problem_json(problem: Problem) -> dict[str, Any]:
     }
 
 
-def problems_json(problems: Sequence[Problem], files: int, runs: int) -> str:
+def problems_json(
+    problems: Sequence[Problem], files: int, runs: int, notes: Sequence[Problem] = ()
+) -> str:
     """The JSON document of `validate --format json`."""
-    found = [problem_json(problem) for problem in problems]
-    return json_document({"version": 1, "files": files, "runs": runs, "problems": found})
+    found, noted = (list(map(problem_json, these)) for these in (problems, notes))
+    counts = {"version": 1, "files": files, "runs": runs}
+    return json_document({**counts, "problems": found, "notes": noted})
 
 
-def problems_github(problems: Sequence[Problem]) -> str:
-    """One `::error` workflow command a problem; nothing if there is none.
+def problems_github(problems: Sequence[Problem], notes: Sequence[Problem] = ()) -> str:
+    """One `::error` workflow command a problem, `::warning` a note; nothing if there is none.
 
     Escaping: GitHub's actions/toolkit, `escapeData` and `escapeProperty`.
     """
-    return as_text([_workflow_command(problem) for problem in problems])
+    commands = [_workflow_command(problem, "error") for problem in problems]
+    return as_text([*commands, *(_workflow_command(note, "warning") for note in notes)])
 
 
-def _workflow_command(problem: Problem) -> str:
+def _workflow_command(problem: Problem, name: str) -> str:
     place = problem.place
     properties = {
         "file": place.file,
@@ -66,7 +70,7 @@ def _workflow_command(problem: Problem) -> str:
         "title": problem.code,
     }
     given = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
-    return f"::error {given}::{_data(problem.message)}"
+    return f"::{name} {given}::{_data(problem.message)}"
 
 
 def _data(text: str) -> str:
@@ -78,20 +82,23 @@ def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")
 
 
-def problems_sarif(problems: Sequence[Problem], version: str) -> str:
+def problems_sarif(problems: Sequence[Problem], version: str, notes: Sequence[Problem] = ()) -> str:
     """A SARIF 2.1.0 log with one run; `version` is the reconciler's."""
-    rules = sorted({problem.code for problem in problems})
+    rules = sorted({problem.code for problem in (*problems, *notes)})
     index = {code: number for number, code in enumerate(rules)}
     driver = {"name": "reconciler", "version": version, "rules": [{"id": code} for code in rules]}
     run = {
         "tool": {"driver": driver},
         "columnKind": "unicodeCodePoints",
-        "results": [_result(problem, index[problem.code]) for problem in problems],
+        "results": [
+            *(_result(problem, index[problem.code], "error") for problem in problems),
+            *(_result(note, index[note.code], "note") for note in notes),
+        ],
     }
     return json_document({"$schema": SARIF_SCHEMA, "version": "2.1.0", "runs": [run]})
 
 
-def _result(problem: Problem, rule: int) -> dict[str, Any]:
+def _result(problem: Problem, rule: int, level: str) -> dict[str, Any]:
     place = problem.place
     physical = {
         "artifactLocation": {"uri": _relative_uri(place.file), "uriBaseId": "%SRCROOT%"},
@@ -100,7 +107,7 @@ def _result(problem: Problem, rule: int) -> dict[str, Any]:
     return {
         "ruleId": problem.code,
         "ruleIndex": rule,
-        "level": "error",
+        "level": level,
         "message": {"text": problem.message},
         "locations": [{"physicalLocation": physical}],
         "properties": {"pointer": problem.pointer},

@@ -1,15 +1,25 @@
 """Every rule over everything declared, against everything recorded."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from reconciler.identity import NOTHING_ELSE, Surroundings
 from reconciler.ledger import Ledger
-from reconciler.model import Declared, Place, Problem, Run, RunId, backfill_of
+from reconciler.model import (
+    Declared,
+    Place,
+    Problem,
+    Run,
+    RunId,
+    backfill_of,
+    manifest_of,
+    run_name,
+    run_revision,
+)
 from reconciler.rules.collisions import collisions
 from reconciler.rules.dependencies import dependency_problems
-from reconciler.rules.duplicates import duplicates, duplicates_elsewhere
+from reconciler.rules.duplicates import duplicates
 
 Found = tuple[Run, Problem]  # a problem, and the run that it is about
 
@@ -40,11 +50,9 @@ def check(
     with in the message.
     """
     runs = sorted(declared.runs, key=lambda run: run.turn)
-    changed = [(run, problem) for run in runs for problem in _changed(run, ledger)]
-    doubled = [
-        *duplicates(runs, ledger, surroundings),
-        *duplicates_elsewhere(runs, ledger, surroundings),
-    ]
+    revisions = _newest_revisions(runs, ledger)
+    changed = [(run, problem) for run in runs for problem in _changed(run, ledger, revisions)]
+    doubled = list(duplicates(runs, ledger, surroundings))
     colliding = [] if same_minute_allowed else list(collisions(runs))
     reserved = list(_reserved(runs, reserved_parameter)) if reserved_parameter else []
     dependent = list(dependency_problems(runs, ledger))
@@ -87,7 +95,19 @@ def _reserved(runs: Iterable[Run], name: str) -> Iterator[Found]:
             yield run, problem
 
 
-def _changed(run: Run, ledger: Ledger) -> Iterator[Problem]:
+def _newest_revisions(runs: Iterable[Run], ledger: Ledger) -> dict[str, int]:
+    """By manifest, the highest revision that is declared or recorded: the next one is free."""
+    found: dict[str, int] = defaultdict(lambda: 1)
+    for run in runs:
+        found[run.manifest] = max(found[run.manifest], run.revision)
+    for recorded in ledger.records:
+        manifest = manifest_of(run_name(recorded))
+        if manifest in found:
+            found[manifest] = max(found[manifest], run_revision(recorded))
+    return found
+
+
+def _changed(run: Run, ledger: Ledger, revisions: Mapping[str, int]) -> Iterator[Problem]:
     record = ledger.records.get(run.id)
     if record is not None and record.may_have_started and record.digest != run.digest:
         yield Problem(
@@ -95,5 +115,6 @@ def _changed(run: Run, ledger: Ledger) -> Iterator[Problem]:
             code="changed",
             pointer="/spec",
             message=f"{run.id} is recorded with another flow, trigger time or parameters: "
-            f"restore them, or write `revision: {run.revision + 1}` to run it again as it is now",
+            f"restore them, or write `revision: {revisions[run.manifest] + 1}` to run it again as "
+            "it is now",
         )

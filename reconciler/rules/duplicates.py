@@ -1,20 +1,32 @@
 """Runs that carry the same: a renamed manifest must not start again."""
 
 from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from reconciler.identity import Surroundings
 from reconciler.ledger import Ledger
-from reconciler.model import Digest, Problem, Run, covers, run_name
+from reconciler.model import Digest, Problem, Run, backfill_of, covers, manifest_of, run_name
 from reconciler.rules.references import known_names, with_parents
 
 NO_LEDGER = Ledger.of(())
 
 
+class _Twin(NamedTuple):
+    """A run, and the name of another that carries the same."""
+
+    run: Run
+    name: str
+    shown: str  # the name with where the other one is
+
+
 def duplicates(
     runs: Sequence[Run], ledger: Ledger, surroundings: Surroundings
 ) -> Iterator[tuple[Run, Problem]]:
-    """Every run that is the same as another, and those whose `duplicateOf` names none."""
+    """Every run that is the same as another, and those whose `duplicateOf` names none.
+
+    The other one may be declared beside it, recorded, or both elsewhere at the same service.
+    """
     groups: dict[Digest, list[Run]] = defaultdict(list)
     for run in runs:
         groups[run.digest].append(run)
@@ -25,16 +37,26 @@ def duplicates(
             *(known_names(others, NO_LEDGER) for others in surroundings.declared.values()),
         )
     elsewhere = _recorded_elsewhere(groups, ledger)
+    renamed = _renamed_within(groups, elsewhere)
+    found: list[_Twin] = []
     for digest, group in groups.items():
         for run in group:
-            if run.duplicate_of is not None:
+            if run.duplicate_of is not None and run.manifest not in renamed:
                 yield from _wrong_reference(run, run.duplicate_of, known)
-        yield from _duplicates_of_group(group, elsewhere.get(digest, {}), ledger)
+        found += _duplicates_of_group(group, elsewhere.get(digest, {}), ledger)
+    outside = list(twins_elsewhere(runs, ledger, surroundings))
+    originals: dict[str, set[str]] = defaultdict(set)
+    for twin in (*found, *outside):
+        originals[twin.run.manifest].add(manifest_of(twin.name))
+    for twin in found:
+        yield twin.run, _duplicate(twin, originals[twin.run.manifest])
+    for twin in outside:
+        yield twin.run, _same_elsewhere(twin, originals[twin.run.manifest])
 
 
-def duplicates_elsewhere(
+def twins_elsewhere(
     runs: Sequence[Run], ledger: Ledger, surroundings: Surroundings
-) -> Iterator[tuple[Run, Problem]]:
+) -> Iterator[_Twin]:
     """Every run that another ledger of the service records, or another environment declares."""
     # Only what is asked about is taken of each, or many environments would cost their square.
     wanted = {run.digest for run in runs}
@@ -54,18 +76,18 @@ def duplicates_elsewhere(
             continue
         name, where = found
         if run.duplicate_of is None or not covers(run.duplicate_of, name):
-            yield run, _same_elsewhere(run, name, where)
+            yield _Twin(run, name, f"{name}, which is {where}")
 
 
-def _same_elsewhere(run: Run, name: str, where: str) -> Problem:
-    manifest = name.partition("/")[0]
+def _same_elsewhere(twin: _Twin, originals: Collection[str]) -> Problem:
+    run, manifest = twin.run, manifest_of(twin.name)
     again = f", or write `duplicateOf: {manifest}` to run it again"
-    again = "" if manifest == run.manifest else again
+    again = "" if manifest == run.manifest or len(_needed(run, originals)) > 1 else again
     return Problem(
         place=run.place_of("/metadata/name"),
         code="duplicate",
         pointer="/metadata/name",
-        message=f"{run.id} is the same run as {name}, which is {where}: the same flow, trigger "
+        message=f"{run.id} is the same run as {twin.shown}: the same flow, trigger "
         f"time and parameters at the same service; remove one{again} (two services under one "
         "organisation are told apart by `gateway.service`)",
     )
@@ -84,9 +106,27 @@ def _recorded_elsewhere(
     return found
 
 
+def _renamed_within(
+    groups: Mapping[Digest, list[Run]], elsewhere: Mapping[Digest, Mapping[str, None]]
+) -> set[str]:
+    """Manifests some of whose runs are recorded under another name of the same manifest.
+
+    That is so where a backfill's `every` or matrix changed, which its runs' names show. Such a one
+    is rightly a duplicate of itself.
+    """
+    return {
+        run.manifest
+        for digest, names in elsewhere.items()
+        for run in groups[digest]
+        if run.duplicate_of is not None
+        and covers(run.duplicate_of, run.name)
+        and any(covers(run.duplicate_of, name) for name in names)
+    }
+
+
 def _duplicates_of_group(
     group: list[Run], elsewhere: Mapping[str, None], ledger: Ledger
-) -> Iterator[tuple[Run, Problem]]:
+) -> Iterator[_Twin]:
     named = _references({run.name for run in group} | elsewhere.keys())
     known = _references(elsewhere)
     originals = [run for run in group if run.duplicate_of not in named]
@@ -94,14 +134,14 @@ def _duplicates_of_group(
     for run in group:
         if elsewhere and run.duplicate_of not in known and not _recorded(run, ledger):
             name = next(iter(elsewhere))
-            yield run, _duplicate(run, f"{name}, which is recorded", name)
+            yield _Twin(run, name, f"{name}, which is recorded")
         elif run.duplicate_of not in named:
             # Of two runs that are both recorded none can start again: they are left in peace.
             rivals = unrecorded if _recorded(run, ledger) else originals
             other = next((other for other in rivals if other is not run), None)
             if other is not None:
                 place = other.place_of("/metadata/name")
-                yield run, _duplicate(run, f"{other.name} ({place})", other.name)
+                yield _Twin(run, other.name, f"{other.name} ({place})")
 
 
 def _references(names: Iterable[str]) -> frozenset[str]:
@@ -109,15 +149,28 @@ def _references(names: Iterable[str]) -> frozenset[str]:
     return frozenset(reference for name in names for reference in with_parents(name))
 
 
-def _duplicate(run: Run, of: str, name: str) -> Problem:
-    manifest = name.partition("/")[0]
+def _duplicate(twin: _Twin, originals: Collection[str]) -> Problem:
+    """The problem; `originals` are the manifests of which the run's manifest repeats runs."""
+    run, originals = twin.run, _needed(twin.run, originals)
+    if len(originals) == 1:
+        manifest = manifest_of(twin.name)
+        remedy = f"or write `duplicateOf: {manifest}` under `spec` of the one to start again"
+    else:
+        remedy = f"for {run.manifest} repeats runs of {', '.join(sorted(originals))}"
     return Problem(
         place=run.place_of("/metadata/name"),
         code="duplicate",
         pointer="/metadata/name",
-        message=f"{run.id} is the same run as {of}: the same flow, trigger time and parameters; "
-        f"remove one, or write `duplicateOf: {manifest}` under `spec` of the one to start again",
+        message=f"{run.id} is the same run as {twin.shown}: the same flow, trigger time and "
+        f"parameters; remove one, {remedy}",
     )
+
+
+def _needed(run: Run, originals: Collection[str]) -> Collection[str]:
+    """The manifests that `duplicateOf` would have to name; it can name one only."""
+    if run.duplicate_of is None or backfill_of(run.id) is None:
+        return originals
+    return {*originals, manifest_of(run.duplicate_of)}  # which others of its runs need
 
 
 def _wrong_reference(run: Run, of: str, known: Container[str]) -> Iterator[tuple[Run, Problem]]:

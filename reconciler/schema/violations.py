@@ -1,13 +1,11 @@
 """What violates a schema, as jsonschema finds it, in our own terms."""
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, cast
 
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError
-from jsonschema.validators import extend
 
 from reconciler.schema.files import SchemaName, load_schema
 from reconciler.schema.findings import Where
@@ -50,19 +48,7 @@ def violations(name: SchemaName, value: Any) -> Iterator[Violation]:
 
 @cache
 def _validator(name: SchemaName) -> Any:
-    class_ = extend(Draft202012Validator, {"pattern": _pattern})  # type: ignore[no-untyped-call] # its stub has no types
-    return class_(load_schema(name), format_checker=_format_checker())
-
-
-def _pattern(_: Any, pattern: str, instance: object, __: Any) -> Iterator[ValidationError]:
-    """`pattern` as JSON Schema means it: Python's `$` would let a last line feed pass."""
-    if isinstance(instance, str) and not _compiled(pattern).search(instance):
-        yield ValidationError("does not match")
-
-
-@cache
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(re.sub(r"(?<!\\)\$$", r"\\Z", pattern))
+    return Draft202012Validator(load_schema(name), format_checker=_format_checker())
 
 
 @cache

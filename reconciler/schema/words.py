@@ -209,6 +209,8 @@ def _out_of_range(violation: Violation) -> str:
     match violation.keyword:
         case "minimum":
             return f"must be at least {limit}, not {_described(value, {})}"
+        case "maximum" if "maximumErrorMessage" in violation.schema:
+            return str(violation.schema["maximumErrorMessage"])
         case "maximum":
             return f"must be at most {limit}, not {_described(value, {})}"
         case "exclusiveMinimum":

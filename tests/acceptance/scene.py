@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ CONFIGURATION = "reconciler.yaml"
 LEDGER = "state/test/ledger.jsonl"
 EIGHT_MS = 1_709_337_600_000  # of the trigger time that every run has, unless told
 _EIGHT = "2024-03-02T08:00:00+08:00"
+AHEAD = f"{datetime.now(UTC).year + 2}-01-01T00:00:00Z"  # later than any test goes on
+AHEAD_MS = round(datetime.fromisoformat(AHEAD).timestamp() * 1000)
 
 
 def configuration(

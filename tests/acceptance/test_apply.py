@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 
 from tests.acceptance.conftest import OpenScene
-from tests.acceptance.scene import CONFIGURATION, EIGHT_MS, Scene, configuration, manifest, runs
+from tests.acceptance.scene import (
+    AHEAD,
+    AHEAD_MS,
+    CONFIGURATION,
+    EIGHT_MS,
+    Scene,
+    configuration,
+    manifest,
+    runs,
+)
 from tests.repositories import git
 
 _DAY_MS = 86_400_000
@@ -99,7 +108,7 @@ def test_a_run_past_its_not_after_is_never_started(open_scene: OpenScene) -> Non
     scene = open_scene(
         {
             "triggers/a.yaml": manifest("a", 1, notAfter="2024-03-05T00:00:00+08:00"),
-            "triggers/b.yaml": manifest("b", 2, notAfter="2099-01-01T00:00:00Z"),
+            "triggers/b.yaml": manifest("b", 2, notAfter=AHEAD),
         }
     )
     assert "missed: notAfter was 2024-03-04T16:00:00.000Z (1 run)" in scene.run("apply").flat
@@ -107,7 +116,7 @@ def test_a_run_past_its_not_after_is_never_started(open_scene: OpenScene) -> Non
 
 
 def test_not_after_is_judged_by_the_gateways_clock(open_scene: OpenScene) -> None:
-    scene = open_scene({"triggers/a.yaml": manifest("a", 1, notAfter="2099-01-01T00:00:00Z")})
+    scene = open_scene({"triggers/a.yaml": manifest("a", 1, notAfter=AHEAD)})
     scene.clock.forward(100 * 365 * 86_400)
     said = scene.run("apply")
     assert "this machine's clock is" in said.err
@@ -154,9 +163,9 @@ def test_a_business_date_starts_on_the_next_day_in_the_gateways_zone(
 
 
 def test_a_future_trigger_time_is_sent_as_it_is(open_scene: OpenScene) -> None:
-    scene = open_scene({"triggers/a.yaml": manifest("a", 1, triggerTime=4_070_908_800_000)})
+    scene = open_scene({"triggers/a.yaml": manifest("a", 1, triggerTime=AHEAD_MS)})
     scene.run("apply")
-    assert scene.instance_of(1).trigger_time == 4_070_908_800_000
+    assert scene.instance_of(1).trigger_time == AHEAD_MS
 
 
 def test_runs_of_one_flow_start_in_the_order_of_their_trigger_times(

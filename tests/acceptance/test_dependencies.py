@@ -10,7 +10,7 @@ import pytest
 
 from reconciler.sandbox import Fault, FlowOptions, Reply, SandboxOptions, Status
 from tests.acceptance.conftest import OpenScene
-from tests.acceptance.scene import Scene, manifest
+from tests.acceptance.scene import AHEAD_MS, Scene, manifest
 
 _FAST = SandboxOptions(run_seconds=0.05)
 
@@ -210,10 +210,9 @@ def test_an_instance_that_has_ended_is_not_cancelled(open_scene: OpenScene) -> N
 
 
 def test_an_instance_that_still_waits_for_its_time_is_cancelled(open_scene: OpenScene) -> None:
-    ahead = 4_102_444_800_000
-    scene = open_scene({"triggers/a.yaml": manifest("a", 1, triggerTime=ahead)})
+    scene = open_scene({"triggers/a.yaml": manifest("a", 1, triggerTime=AHEAD_MS)})
     scene.run("apply")
-    scene.push({"triggers/a.yaml": manifest("a", 1, triggerTime=ahead, cancel=True)})
+    scene.push({"triggers/a.yaml": manifest("a", 1, triggerTime=AHEAD_MS, cancel=True)})
     scene.run("apply")
     assert scene.states() == {"a": "failed"}
 

@@ -22,7 +22,7 @@ from reconciler.sandbox import (
     Stranger,
 )
 from tests.acceptance.conftest import OpenScene
-from tests.acceptance.scene import EIGHT_MS, Scene, configuration, manifest
+from tests.acceptance.scene import AHEAD, EIGHT_MS, Scene, configuration, manifest
 
 LASTING = SandboxOptions(run_seconds=1e6)
 DONE_OR_DOUBT = (0, 4)
@@ -286,7 +286,7 @@ def test_one_null_does_not_make_a_running_instance_failed(open_scene: OpenScene)
 def test_a_run_in_doubt_is_only_looked_for_at_the_service_that_it_was_claimed_for(
     open_scene: OpenScene,
 ) -> None:
-    ahead = manifest("a", 1, triggerTime="2099-01-01T00:00:00Z")
+    ahead = manifest("a", 1, triggerTime=AHEAD)
     scene = open_scene({"triggers/a.yaml": ahead}, replace(LOST, list_after=NEVER), options=LASTING)
     scene.run("apply", exits=4)
     searched = [one.operation for one in scene.sandbox.requests].count("search")

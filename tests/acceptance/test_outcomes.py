@@ -7,7 +7,7 @@ import pytest
 
 from reconciler.sandbox import ALWAYS, Fault, FlowOptions, Operation, Reply, SandboxOptions, Status
 from tests.acceptance.conftest import OpenScene
-from tests.acceptance.scene import Scene, configuration, manifest, runs
+from tests.acceptance.scene import AHEAD_MS, Scene, configuration, manifest, runs
 from tests.repositories import git
 
 _LOOKS: tuple[Operation, ...] = ("search", "instance")
@@ -145,7 +145,7 @@ def test_a_look_that_fails_is_said_and_hinders_no_start(open_scene: OpenScene) -
 
 
 def test_a_run_whose_time_lies_ahead_is_not_asked_for(open_scene: OpenScene) -> None:
-    scene = open_scene({"triggers/a.yaml": manifest("a", 1, triggerTime=4_102_444_800_000)})
+    scene = open_scene({"triggers/a.yaml": manifest("a", 1, triggerTime=AHEAD_MS)})
     scene.run("apply")
     scene.run("apply")
     assert not [one for one in scene.sandbox.requests if one.operation in {"search", "instance"}]

@@ -10,6 +10,7 @@ import pytest
 from reconciler.sandbox import Drop, Fault
 from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import (
+    AHEAD,
     EIGHT_MS,
     LEDGER,
     Gate,
@@ -117,7 +118,7 @@ def test_same_minute_allow_lets_a_collision_pass(open_scene: OpenScene) -> None:
 
 
 def test_a_run_in_doubt_is_planned_to_be_looked_for(open_scene: OpenScene) -> None:
-    future = manifest("a", 1, triggerTime="2099-01-01T00:00:00Z")
+    future = manifest("a", 1, triggerTime=AHEAD)
     scene = open_scene({"triggers/a.yaml": future}, Fault(on="trigger", ending=Drop()))
     scene.run("apply", exits=4)
     assert _rows(scene)["a"]["action"] == "resolve"
@@ -407,7 +408,7 @@ def test_a_plan_that_cannot_be_written_is_told(saved: tuple[Scene, str]) -> None
     scene, _ = saved
     nowhere = scene.folder / "none" / "plan.json"
     said = scene.run("plan", "--out", str(nowhere), exits=1)
-    assert said.err == f"error: {nowhere} cannot be written: No such file or directory\n"
+    assert said.err.endswith(f"error: {nowhere} cannot be written: No such file or directory\n")
 
 
 def test_a_branch_that_the_remote_lacks_is_told(open_scene: OpenScene) -> None:

@@ -3,6 +3,7 @@
 import re
 import socket
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 
@@ -379,3 +380,30 @@ def test_a_run_that_is_suspended_meanwhile_is_not_started(open_scene: OpenScene)
     scene.run("apply")
     assert scene.posts == [2]
     assert scene.states() == {"a": "pending", "b": "triggered"}
+
+
+def test_times_that_cannot_be_meant_are_refused_by_every_command(open_scene: OpenScene) -> None:
+    scene = open_scene(
+        {
+            "triggers/a.yaml": manifest("a", 1, triggerTime=1709337600),
+            "triggers/b.yaml": manifest("b", 2, triggerTime="1988-03-02T00:00:00Z"),
+        }
+    )
+    for command in ("validate", "plan", "apply"):
+        said = scene.run(command, exits=1)
+        assert "1709337600 is in seconds" in said.out + said.err
+        assert "widen limits.firstYear" in said.out + said.err
+    assert scene.posts == []
+
+
+def test_the_years_that_times_may_have_are_configured(open_scene: OpenScene) -> None:
+    ahead = datetime.now(UTC).year + 8
+    scene = open_scene(
+        {
+            "triggers/a.yaml": manifest("a", 1, triggerTime="1988-03-02T00:00:00Z"),
+            "triggers/b.yaml": manifest("b", 2, triggerTime=f"{ahead}-03-02T00:00:00Z"),
+        },
+        configured=lambda url: configuration(url, limits={"firstYear": 1980, "yearsAhead": 9}),
+    )
+    scene.run("validate")
+    assert "2 triggered" in scene.run("apply").out

@@ -127,3 +127,13 @@ def test_the_last_date_of_all_has_an_end_before_times_that_no_run_can_have(
     for run in runs({"triggerTimes": ends, "stagger": "1m"}, zone):
         assert run.stagger is not None
         assert run.trigger_time < run.stagger.before <= LAST + 1
+
+
+def test_a_smaller_stagger_is_advised_only_where_there_is_one_that_fits() -> None:
+    dates = {"from": "2024-03-01", "to": "2024-03-02", "every": "1d"}
+    spec = {"businessDates": dates, "at": "23:58", "matrix": {"SITE": ["a", "b", "c"]}}
+    (found,) = expanded(spec | {"stagger": "1m"}).problems
+    assert "take values of the matrix away, or start earlier" in str(found)
+    (found,) = expanded(spec | {"stagger": "2m", "at": "23:57"}).problems
+    assert "write a smaller stagger" in str(found)
+    assert len(runs(spec | {"stagger": "1m", "at": "23:57"})) == 6

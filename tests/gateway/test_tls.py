@@ -11,6 +11,7 @@ import reconciler
 from reconciler.apply.ports import Answer, NotSent
 from reconciler.errors import ConfigurationError, GatewayError
 from reconciler.gateway.transport import build_client, tls_context
+from reconciler.schema.formats import check_gateway_url
 from tests.gateway.certified import make_certificate, server_context
 from tests.gateway.scripted import SERVICE_TIME, always, opened, raw, run, scripted, settings
 
@@ -106,6 +107,13 @@ def test_every_context_verifies_certificates_and_names(url: str) -> None:
     context = tls_context(settings(url))
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname
+
+
+@pytest.mark.parametrize("url", ["HTTPS://gateway.example.test", "Http://127.0.0.1:8080"])
+def test_a_scheme_may_be_written_in_capitals_here_as_in_the_configuration(url: str) -> None:
+    check_gateway_url(url)
+    its = settings(url)
+    assert build_client(its, tls_context(its), connections=1)
 
 
 def test_verification_is_nowhere_turned_off() -> None:

@@ -61,6 +61,7 @@ def test_json_has_the_fields_of_the_contract() -> None:
                 "message": "must be a whole number",
             }
         ],
+        "notes": [],
     }
 
 

@@ -108,6 +108,8 @@ LEFT: Mapping[type, Mapping[str, str]] = {
     Limits: {
         "max_runs_per_apply": "refuses before the first claim (tests/apply)",
         "max_runs_per_backfill": "of what may be declared",
+        "first_year": "the same: what lies before is a problem (tests/expansion)",
+        "years_ahead": "the same: what lies later is a problem (tests/expansion)",
     },
     Run: {"places": _FOR_PEOPLE, "labels": _FOR_PEOPLE, "description": _FOR_PEOPLE},
 }

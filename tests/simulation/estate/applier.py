@@ -49,7 +49,7 @@ class Applier:
         content = self.world.objects.files(commit)[CONFIGURATION]
         local = parse_configuration(Source(path=CONFIGURATION, content=content))
         git = Git(root=CLONES / self.clone.name, prefix="")
-        store = GitStore(git, local, environment, aside=self.aside)
+        store = GitStore(git, local, environment, now=self.wall(), aside=self.aside)
         result = await apply(
             ports.Ports(
                 store=store,

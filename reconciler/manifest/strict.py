@@ -1,0 +1,206 @@
+"""What libyaml lets pass and YAML 1.2 does not, or reads otherwise than YAML 1.2 means it.
+
+libyaml is older than YAML 1.2 and forgiving: it takes `"012"#was 013` for a value and a comment,
+and `&site:eu x` for the anchor `site` of the text `:eu x`. Its events say where everything stands,
+so the text between and around them tells.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from yaml import (
+    AliasEvent,
+    CollectionEndEvent,
+    CollectionStartEvent,
+    ScalarEvent,
+)
+
+from reconciler.manifest.text import line_start
+
+_COMMENT = re.compile(r"#[^\r\n]*")
+_PROPERTIES = re.compile(r"(?:[&!]\S*|[ \t\r\n]+|#[^\r\n]*)*")
+_HEADER = re.compile(r"[|>][-+0-9]*")
+_LINE = re.compile(r"(?:^|(?<=\n)|(?<=\r)(?!\n))( *)([^\r\n]*)")
+# A bracket that ends a list or mapping may stand below the key: by YAML 1.2 it must not, but it is
+# usual, every parser reads it, and it can mean one thing only.
+_CLOSING = re.compile(r"[\]}][\]}, \t]*(?:(?<=[ \t])#.*)?")
+_BLANK = " \t\r\n"
+_IN_FLOW = ",[]{}"
+_BLOCK = ("|", ">")
+_TOP = -1  # the column that the whole document is indented more than
+
+GLUED_COMMENT = "a comment needs a space before its #; text that holds # goes into quotes"
+_INDENTED = (
+    "this line goes on with what begins on line {line} and stands too far left: indent it by "
+    "{spaces} or more"
+)
+_GLUED_QUESTION = "`?` right before a key is not text here: put the key in quotes"
+_DASH = "`-` alone is no value in brackets: put it in quotes"
+_NAME = (
+    "the name of {what} cannot hold {character!r}: use letters, digits, - and _, and a space "
+    "after it"
+)
+_LEFT = "this text belongs to the line above and stands too far left: indent it"
+_LEADING = (
+    "this empty line has more spaces than the first line of the text below it: take them away"
+)
+_LAST = "the text ends in a line of spaces that is not ended: take it away, or end the line"
+
+
+_Event = Any  # an event of libyaml's, which always has marks; the stubs doubt it
+
+
+class Flaw(NamedTuple):
+    """Where in the text something is not well-formed, and why, in words for its author."""
+
+    start: int
+    words: str
+
+
+def first_flaw(text: str, nodes: Sequence[_Event], end: int) -> Flaw | None:
+    """The first flaw of a document, by the events of its nodes; it ends at `end` in the text."""
+    found = [*_Walk(text=text).flaws(nodes)]
+    if "#" in text:
+        found += _glued_comments(text, nodes, end)
+    return min(found, default=None)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Walk:
+    """Goes through the events with what encloses them."""
+
+    text: str
+    columns: list[int] = field(default_factory=lambda: [_TOP])  # of the enclosing block collections
+    flows: list[_Event] = field(default_factory=list)  # flow collections that are open
+    opened: list[bool] = field(default_factory=list)  # of all that are open: whether it is a flow
+
+    def flaws(self, nodes: Sequence[_Event]) -> Iterator[Flaw]:
+        for event in nodes:
+            if isinstance(event, ScalarEvent):
+                if event.style or self.flows:
+                    yield from self._scalar(event)
+            elif isinstance(event, CollectionStartEvent):
+                self._open(event)
+            elif isinstance(event, CollectionEndEvent):
+                yield from self._close(event)
+            if isinstance(event, AliasEvent) or getattr(event, "anchor", None) is not None:
+                yield from self._name(event)
+            if self.flows and not isinstance(event, CollectionEndEvent):
+                yield from self._question(event)
+
+    def _open(self, event: _Event) -> None:
+        self.opened.append(bool(event.flow_style))
+        if event.flow_style:
+            self.flows.append(event)
+        elif event.anchor is None and event.tag is None:
+            self.columns.append(event.start_mark.column)
+        else:
+            start = _after_properties(self.text, event.start_mark.index)
+            self.columns.append(start - line_start(self.text, start))
+
+    def _close(self, event: _Event) -> Iterator[Flaw]:
+        if not self.opened.pop():
+            self.columns.pop()
+            return
+        start = self.flows.pop()
+        if not self.flows:
+            yield from self._outdented(start, event, comments=True)
+
+    def _scalar(self, event: _Event) -> Iterator[Flaw]:
+        if event.style in _BLOCK:
+            yield from self._block(event)
+        elif event.style:
+            yield from self._outdented(event, event, comments=False)
+        elif event.value == "-" and self._at(event.end_mark.index) in _IN_FLOW:
+            yield Flaw(event.start_mark.index, _DASH)
+
+    def _outdented(self, first: _Event, last: _Event, *, comments: bool) -> Iterator[Flaw]:
+        """A line of a quoted text or a flow collection that is indented too little, or by tabs."""
+        if first.start_mark.line == last.end_mark.line:
+            return
+        needed = self.columns[-1] + 1
+        start, end = first.start_mark.index, last.end_mark.index
+        for line in _LINE.finditer(self.text, start, end):
+            spaces, rest = line.groups()
+            is_comment = comments and rest.lstrip().startswith("#")
+            if line.start() == start or not rest.strip() or is_comment or len(spaces) >= needed:
+                continue
+            if comments and len(spaces) + 1 == needed and _CLOSING.fullmatch(rest):
+                continue
+            wanted = "a space" if needed == 1 else f"{needed} spaces"
+            words = _INDENTED.format(line=first.start_mark.line + 1, spaces=wanted)
+            yield Flaw(line.start(2), words)
+            return
+
+    def _block(self, event: _Event) -> Iterator[Flaw]:
+        start = _after_properties(self.text, event.start_mark.index)
+        header = _HEADER.match(self.text, start)
+        end = header.end() if header else start
+        if self._at(end) == "#":
+            yield Flaw(end, GLUED_COMMENT)
+        for begin in {event.start_mark.index, start}:
+            column = begin - line_start(self.text, begin)
+            if column <= self.columns[-1] and not self.text[begin - column : begin].strip():
+                yield Flaw(begin, _LEFT)
+        if header and not any(character.isdigit() for character in header[0]):
+            yield from self._leading(end)
+        last = max(self.text.rfind("\n"), self.text.rfind("\r")) + 1
+        if last <= event.end_mark.index and self.text[last:] and not self.text[last:].strip(" "):
+            yield Flaw(last, _LAST)
+
+    def _leading(self, header_end: int) -> Iterator[Flaw]:
+        """An empty line before the text that has more spaces than the text's first line."""
+        widest = 0, header_end
+        for line in _LINE.finditer(self.text, header_end):
+            spaces, rest = line.groups()
+            if line.start() == header_end:
+                continue
+            if rest:
+                if self.columns[-1] < len(spaces) < widest[0]:
+                    yield Flaw(widest[1], _LEADING)
+                return
+            widest = max(widest, (len(spaces), line.start()))
+
+    def _name(self, event: _Event) -> Iterator[Flaw]:
+        what = "an alias" if isinstance(event, AliasEvent) else "an anchor"
+        name = getattr(event, "anchor", "")
+        sign = "*" if isinstance(event, AliasEvent) else "&"
+        start = self.text.find(f"{sign}{name}", event.start_mark.index)
+        end = start + 1 + len(name)
+        character = self._at(end)
+        if character not in _BLANK + (_IN_FLOW if self.flows else ""):
+            yield Flaw(end, _NAME.format(what=what, character=character))
+
+    def _question(self, event: _Event) -> Iterator[Flaw]:
+        start = event.start_mark.index
+        if start and self.text[start - 1] == "?" and event.end_mark.index > start:
+            yield Flaw(start - 1, _GLUED_QUESTION)
+
+    def _at(self, index: int) -> str:
+        """The character there; a line end where the text ends."""
+        return self.text[index : index + 1] or "\n"
+
+
+def _after_properties(text: str, start: int) -> int:
+    """Where a node's content begins that has an anchor or a tag before it."""
+    found = _PROPERTIES.match(text, start)
+    return found.end() if found else start
+
+
+def _glued_comments(text: str, nodes: Sequence[_Event], end: int) -> Iterator[Flaw]:
+    """The first comment that begins right after what it stands behind."""
+    before = nodes[0].start_mark.index
+    for start, after in [
+        *((one.start_mark.index, one.end_mark.index) for one in nodes),
+        (end, end),
+    ]:
+        if before < start:
+            comment = _COMMENT.search(text, before, start)
+            while comment:
+                if text[comment.start() - 1] not in _BLANK:
+                    yield Flaw(comment.start(), GLUED_COMMENT)
+                    return
+                comment = _COMMENT.search(text, comment.end(), start)
+        before = max(before, after)

@@ -1,0 +1,130 @@
+"""What a command does not look at is said: files, folders, paths and labels."""
+
+import json
+
+import pytest
+
+from reconciler.manifest.left_out import looks_like_manifest
+from tests.acceptance.conftest import OpenScene
+from tests.acceptance.scene import configuration, manifest, runs
+
+LOOKALIKES = ("up.YAML", "z.yaml.txt", "old.yml~", "js.json", "nodot")
+BESIDE = {
+    f"triggers/{name}": manifest(f"m{flow}", flow) for flow, name in enumerate(LOOKALIKES, 10)
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        *((name, True) for name in LOOKALIKES),
+        *(
+            (name, True)
+            for name in ("a.Yml", "a.yaml.bak", "a.yaml1", "a.yalm", "a.JSON", "b/a.YAML")
+        ),
+        *((name, False) for name in ("a.yaml", "b/a.yml", "README", "README.md", "OWNERS")),
+        *(
+            (name, False)
+            for name in (".a.json", ".b/a.YAML", "a.sh", "a.txt", "a.yamlish", "a.jsonl")
+        ),
+    ],
+)
+def test_a_manifest_by_another_name_is_known_by_its_name(name: str, *, expected: bool) -> None:
+    assert looks_like_manifest(f"triggers/{name}", "triggers") is expected
+
+
+def test_files_that_look_like_manifests_and_are_not_read_are_said(open_scene: OpenScene) -> None:
+    scene = open_scene(runs("ok") | BESIDE | {"triggers/README.md": "x", "triggers/.x.json": "{}"})
+    said = scene.run("validate")
+    assert said.out == "1 file, 1 run: no problems\n"
+    noted = [line.removeprefix("note: ").split(": ")[:2] for line in said.err.splitlines()]
+    assert noted == [[f"{path}:1:1", "ignored-file"] for path in sorted(BESIDE)]
+    assert "triggers/up.YAML:1:1: ignored-file: is not read" in scene.run("plan").err
+    assert scene.run("validate", "--quiet").err == ""
+
+
+def test_strict_refuses_what_is_only_said_otherwise(open_scene: OpenScene) -> None:
+    scene = open_scene(runs("ok") | BESIDE)
+    said = scene.run("validate", "--strict", exits=1)
+    assert said.out.splitlines()[-1] == "5 problems in 1 file, 1 run"
+    assert said.err == ""
+
+
+def test_strict_has_nothing_against_a_tidy_folder(open_scene: OpenScene) -> None:
+    scene = open_scene(runs("ok") | {"triggers/README.md": "x"})
+    assert scene.run("validate", "--strict").out == "1 file, 1 run: no problems\n"
+
+
+def test_notes_have_a_place_in_every_format(open_scene: OpenScene) -> None:
+    scene = open_scene(runs("ok") | {"triggers/up.YAML": "x"})
+    found = scene.run("validate", "--format", "json").json
+    assert found["problems"] == []
+    assert [(note["code"], note["file"]) for note in found["notes"]] == [
+        ("ignored-file", "triggers/up.YAML")
+    ]
+    assert scene.run("validate", "--format", "github").out.startswith(
+        "::warning file=triggers/up.YAML,"
+    )
+    (log,) = json.loads(scene.run("validate", "--format", "sarif").out)["runs"]
+    assert [(one["ruleId"], one["level"]) for one in log["results"]] == [("ignored-file", "note")]
+
+
+def test_a_folder_of_manifests_that_is_not_there_is_said(open_scene: OpenScene) -> None:
+    scene = open_scene(
+        runs("a"),
+        configured=lambda url: configuration(url).replace(
+            "manifests: triggers", "manifests: trigger"
+        ),
+    )
+    said = scene.run("validate")
+    assert "no-folder: environments.test.manifests: there is no folder trigger," in said.err
+    assert "no-folder" in scene.run("plan").err
+    assert "no-folder" in scene.run("validate", "--strict", exits=1).out
+
+
+@pytest.mark.parametrize("path", sorted(BESIDE))
+def test_a_path_that_only_looks_like_a_manifest_does_not_pass(
+    open_scene: OpenScene, path: str
+) -> None:
+    said = open_scene(runs("ok") | BESIDE).run("validate", path, exits=1)
+    assert f"error: {path} is not read, so it declares nothing" in said.err
+
+
+@pytest.mark.parametrize(
+    ("path", "files", "count"),
+    [("triggers/a.yaml", 1, 1), ("triggers/sub", 1, 2), (".", 2, 3), ("state", 0, 0)],
+)
+def test_a_path_counts_its_own_files_and_runs_only(
+    open_scene: OpenScene, path: str, files: int, count: int
+) -> None:
+    two = manifest("b", 2) + "---\n" + manifest("c", 3)
+    scene = open_scene(runs("a") | {"triggers/sub/two.yaml": two, "state/test/x": ""})
+    found = scene.run("validate", "--format", "json", path).json
+    assert (found["files"], found["runs"]) == (files, count)
+
+
+def test_a_path_in_a_folder_of_no_environment_is_refused(open_scene: OpenScene) -> None:
+    scene = open_scene(runs("a") | {"docs/x.md": "x", "triggers/empty/x.md": "x"})
+    said = scene.run("validate", "docs", exits=1)
+    assert said.err.startswith("error: docs is no folder of an environment")
+    assert "triggers/empty holds no manifests" in scene.run("validate", "triggers/empty").err
+    assert "docs/x.md is no manifest" in scene.run("validate", "docs/x.md").err
+    assert scene.run("validate", "reconciler.yaml").err == ""
+
+
+def test_a_path_of_another_environment_is_said(open_scene: OpenScene) -> None:
+    scene = open_scene(
+        runs("a") | {"triggers-prod/b.yaml": manifest("b", 2)},
+        configured=lambda url: configuration(url, environments=("test", "prod")),
+    )
+    said = scene.run("validate", "--env", "test", "triggers-prod/b.yaml")
+    assert "triggers-prod/b.yaml is of the environment prod" in said.err
+
+
+def test_a_label_that_no_run_carries_is_said(open_scene: OpenScene) -> None:
+    scene = open_scene({"triggers/a.yaml": manifest("a", 1, labels={"team": "wind"}), **runs("b")})
+    said = scene.run("status", "--label", "team=wnid")
+    assert "no run carries the label team=wnid; team is wind" in said.err
+    said = scene.run("status", "--label", "tean=wind")
+    assert "no run carries the label tean=wind, nor any other label tean" in said.err
+    assert scene.run("status", "--label", "team=wind").err == ""
