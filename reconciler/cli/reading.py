@@ -27,6 +27,8 @@ from reconciler.model import Declared
 from reconciler.settings import choose_environments, find_root, read_configuration
 from reconciler.worktree import read_worktree
 
+_MOST_OF_LEDGER = 1 << 30  # bytes; of some million runs
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workspace:
@@ -71,7 +73,14 @@ class Workspace:
     def local_book(self, environment: Environment) -> Book:
         """The ledger in the working tree. Raises LedgerError."""
         is_wanted: Callable[[str], bool] = partial(is_ledger_file, folder=environment.state)
-        sources, problems = read_worktree(self.root, environment.state, is_wanted)
+        sources, problems = read_worktree(
+            self.root,
+            environment.state,
+            is_wanted,
+            follows=False,  # as in a commit
+            most=_MOST_OF_LEDGER,
+            most_together=_MOST_OF_LEDGER,
+        )
         if problems:
             raise ConfigurationError(f"the ledger cannot be read: {problems[0]}")
         files = {source.path.rpartition("/")[2]: source.content for source in sources}
@@ -138,6 +147,7 @@ class KnownLedger:
     ledger: Ledger
     surroundings: Surroundings
     commit: str | None  # None: from the working tree
+    tip: CommitId | None = None  # of the shared branch; None: it was not read
     note: str | None  # what a person should know about where it was read
 
 
@@ -179,6 +189,7 @@ def read_ledgers(workspace: Workspace, *, offline: bool) -> dict[str, KnownLedge
             ledger=own.ledger,
             surroundings=workspace.surroundings(environment, own, others),
             commit=parent,
+            tip=commit,
             note=_unpushed(git, commit, environment, remote),
         )
     return known

@@ -56,7 +56,7 @@ def _marked(here: Path, folder: Path) -> Path:
 def _upwards(here: Path) -> Iterator[Path]:
     """The folders in which git would look: it stops at a mount, and where it is told to."""
     told = os.environ.get("GIT_CEILING_DIRECTORIES", "").split(os.pathsep)
-    ceilings = {os.path.realpath(one) for one in told if os.path.isabs(one)}
+    ceilings = {os.path.realpath(one) for one in told if Path(one).is_absolute()}
     across = os.environ.get("GIT_DISCOVERY_ACROSS_FILESYSTEM", "").lower() in {"1", "true", "yes"}
     device = os.stat(here).st_dev if here.is_dir() else None  # noqa: PTH116 - beside os.path, for bytes
     for one in (here, *here.parents):
