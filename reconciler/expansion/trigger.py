@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import date, time, tzinfo
 from typing import Any
 
+from reconciler.expansion.ceiling import check_text
 from reconciler.expansion.common import (
     Manifest,
     RefusedError,
@@ -22,8 +23,9 @@ _BUSINESS_DATE: Path = ("spec", "businessDate")
 
 
 def trigger_run(manifest: Manifest, zone: tzinfo) -> Run:
-    """The run. Raises RefusedError for a time that it cannot have."""
+    """The run. Raises RefusedError for a time that it cannot have, and for too much text."""
     spec = manifest.value["spec"]
+    check_text(spec)
     trigger_time, own, common = _trigger_time(spec, zone), parameters(spec), shared(manifest)
     return Run(
         **common,

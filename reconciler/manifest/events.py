@@ -25,6 +25,8 @@ from reconciler.model import Place, Problem
 MOST_NESTING = 100
 MOST_ALIASES = 1_000  # in a file
 MOST_EVENTS = 200_000  # in a document; a manifest has about thirty
+MOST_EVENTS_TOGETHER = 1_000_000  # in a file
+MOST_DOCUMENTS = 10_000  # in a file
 
 _TOO_DEEP = "exceeded maximum nesting depth"  # libyaml's own limit, which it may reach first
 
@@ -61,7 +63,7 @@ def read_events(content: bytes, file: str) -> Iterator[DocumentEvents]:
     try:
         while (event := parser.get_event()) is not None:
             if isinstance(event, DocumentStartEvent):
-                yield reading.document()
+                yield reading.document(event.start_mark)
     except MarkedYAMLError as error:
         if error.problem == _TOO_DEEP:
             raise too_deep(error.problem_mark, file) from None
@@ -86,14 +88,26 @@ class _Reading:
     parser: CParser
     file: str
     aliases: int = 0
+    documents: int = 0
+    events: int = 0  # of the documents before
 
-    def document(self) -> DocumentEvents:
-        """The events up to the document's end."""
+    def document(self, mark: Mark | None) -> DocumentEvents:
+        """The events up to the document's end; it begins at the mark."""
+        self.documents += 1
+        if self.documents > MOST_DOCUMENTS:
+            message = f"more than {MOST_DOCUMENTS} documents in one file: divide it"
+            raise _unreadable("yaml-size", message, mark, self.file)
+        document = self._events()
+        self.events += len(document.nodes)
+        return document
+
+    def _events(self) -> DocumentEvents:
         document = DocumentEvents(file=self.file)
         next_event, nodes = self.parser.get_event, document.nodes
         anchors: dict[str, int] = {}
         opened: list[int] = []  # indexes of the collections that enclose the event
-        while len(nodes) <= MOST_EVENTS:
+        left = min(MOST_EVENTS, MOST_EVENTS_TOGETHER - self.events)
+        while len(nodes) <= left:
             event = next_event()
             if isinstance(event, ScalarEvent):
                 if event.anchor is not None:
@@ -112,6 +126,8 @@ class _Reading:
                 return document
             nodes.append(event)
         message = f"the document holds more than {MOST_EVENTS} values"
+        if left < MOST_EVENTS:
+            message = f"the file holds more than {MOST_EVENTS_TOGETHER} values: divide it"
         raise _unreadable("yaml-size", message, nodes[-1].start_mark, self.file)
 
     def _resolve(

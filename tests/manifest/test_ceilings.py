@@ -1,0 +1,97 @@
+"""Ceilings hold before the memory is spent: counts of what was made, never times."""
+
+import tracemalloc
+from collections.abc import Callable
+from datetime import UTC
+from pathlib import Path
+
+import pytest
+
+from reconciler.expansion.ceiling import MOST_CHARACTERS, MOST_CHARACTERS_TOGETHER
+from reconciler.manifest import read_file
+from reconciler.manifest.events import MOST_DOCUMENTS
+from reconciler.model import Source
+from reconciler.worktree import MOST_BYTES, read_worktree
+
+_TRIGGER = (
+    "apiVersion: reconciler/v1\nkind: Trigger\nmetadata: {name: a}\n"
+    "spec:\n  flowId: 1\n  triggerTime: 1\n  parameters:\n"
+)
+_BACKFILL = (
+    "apiVersion: reconciler/v1\nkind: Backfill\nmetadata: {name: a}\nspec:\n  flowId: 1\n"
+    "  businessDates: {from: 2000-01-01, to: 2020-12-31, every: 1d}\n"
+)
+
+
+def _problems(text: str) -> list[str]:
+    result = read_file(Source(path="a.yaml", content=text.encode()), UTC)
+    assert result.runs == ()
+    return [f"{one.code} {one.message}" for one in result.problems]
+
+
+def test_a_file_of_too_many_documents_ends_where_they_do() -> None:
+    problems = _problems("---\na: 1\n" * (MOST_DOCUMENTS + 1))
+    assert problems[-1] == f"yaml-size more than {MOST_DOCUMENTS} documents in one file: divide it"
+
+
+def test_a_file_of_too_many_values_ends_where_they_do() -> None:
+    document = "a: [" + "1," * 150_000 + "]\n---\n"
+    problems = _problems(document * 8)
+    assert problems[-1] == "yaml-size the file holds more than 1000000 values: divide it"
+
+
+def test_the_parameters_of_one_run_hold_no_more_than_any_gateway_takes() -> None:
+    fits = _TRIGGER + f"    A: {'x' * (MOST_CHARACTERS - 1)}\n"
+    assert len(read_file(Source(path="a.yaml", content=fits.encode()), UTC).runs) == 1
+    (problem,) = _problems(_TRIGGER + f"    A: {'x' * MOST_CHARACTERS}\n")
+    assert f"a run hold {MOST_CHARACTERS + 1} characters, more than {MOST_CHARACTERS}" in problem
+
+
+@pytest.mark.parametrize("field", ["parameters: {A: %s}", "matrix: {A: [%s]}"])
+def test_text_that_every_run_repeats_is_counted_before_the_runs_are_made(field: str) -> None:
+    runs = 7_671  # days of 21 years
+    size = MOST_CHARACTERS_TOGETHER // runs + 1 if "param" in field else 128
+    text = _BACKFILL + f"  {field}\n" % ("x" * size)
+    if "matrix" in field:
+        assert len(read_file(Source(path="a.yaml", content=text.encode()), UTC).runs) == runs
+        return
+    tracemalloc.start()
+    (problem,) = _problems(text)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert f"the parameters of all {runs} runs hold" in problem
+    assert peak < MOST_CHARACTERS_TOGETHER / 4
+
+
+def _one_large(folder: Path) -> None:
+    with (folder / "a.yaml").open("wb") as file:
+        file.truncate(MOST_BYTES + 1)  # a sparse file: it takes no room
+
+
+def _a_hundred_large(folder: Path) -> None:
+    for number in range(40):
+        with (folder / f"{number}.yaml").open("wb") as file:
+            file.truncate(MOST_BYTES)
+
+
+@pytest.mark.parametrize(
+    ("arrange", "where", "read"), [(_one_large, "t/a.yaml", 0), (_a_hundred_large, "t", 32)]
+)
+def test_files_larger_than_anybody_means_are_not_read(
+    tmp_path: Path, arrange: Callable[[Path], None], where: str, read: int
+) -> None:
+    (tmp_path / "t").mkdir()
+    arrange(tmp_path / "t")
+    sources, problems = read_worktree(tmp_path, "t", lambda _: True)
+    assert [(one.place.file, one.code) for one in problems] == [(where, "too-large")]
+    assert len(sources) == read
+
+
+def test_folders_may_nest_deeper_than_functions_can(tmp_path: Path) -> None:
+    inner = "/".join(["t", *"d" * 600])
+    for end in range(len(inner) // 2 + 1):
+        (tmp_path / inner[: 2 * end + 1]).mkdir()
+    (tmp_path / inner / "a.yaml").write_text("")
+    sources, problems = read_worktree(tmp_path, "t", lambda path: path.endswith(".yaml"))
+    assert problems == []
+    assert [one.path for one in sources] == [f"{inner}/a.yaml"]
