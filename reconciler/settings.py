@@ -19,7 +19,7 @@ from reconciler.regular import check_stays
 from reconciler.worktree import read_one
 
 CONFIGURATION = "reconciler.yaml"
-_MOST_BYTES = 1 << 20  # of a configuration: some thousand environments
+MOST_OF_CONFIGURATION = 1 << 20  # bytes: some thousand environments
 
 
 def find_root(repo: Path | None) -> Path:
@@ -43,7 +43,7 @@ def find_root(repo: Path | None) -> Path:
 
 def read_configuration(root: Path) -> Configuration:
     """The configuration in the working tree. Raises ConfigurationError with every problem."""
-    found = read_one(root, CONFIGURATION, _MOST_BYTES)
+    found = read_one(root, CONFIGURATION, MOST_OF_CONFIGURATION)
     if isinstance(found, Problem):
         raise ConfigurationError(str(found))
     configuration = parse_configuration(found)

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from reconciler.books import (
+    MOST_OF_LEDGER,
     CommittedBooks,
     Naming,
     books_of,
@@ -26,8 +27,6 @@ from reconciler.manifest import is_manifest_path, read_file
 from reconciler.model import Declared
 from reconciler.settings import choose_environments, find_root, read_configuration
 from reconciler.worktree import read_worktree
-
-_MOST_OF_LEDGER = 1 << 30  # bytes; of some million runs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +77,8 @@ class Workspace:
             environment.state,
             is_wanted,
             follows=False,  # as in a commit
-            most=_MOST_OF_LEDGER,
-            most_together=_MOST_OF_LEDGER,
+            most=MOST_OF_LEDGER,
+            most_together=MOST_OF_LEDGER,
         )
         if problems:
             raise ConfigurationError(f"the ledger cannot be read: {problems[0]}")

@@ -12,6 +12,7 @@ from reconciler.times import parse_instant, parse_zone
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _URL_CHARACTERS = re.compile(r"[!-~]+")  # urlsplit drops some of the others without a word
 
+_LONGEST_PATH = 1_000  # what is made of a path grows with the square of its length
 _DRIVE = re.compile(r"[A-Za-z]:")
 _CRON_FIELDS = ("minute", "hour", "day-of-month", "month", "day-of-week")
 _ANY_TIME = datetime(2000, 1, 1)  # noqa: DTZ001 - on a clock, whatever its zone
@@ -82,6 +83,8 @@ def parse_file(text: str) -> str:
 
 
 def _path(text: str, kind: str) -> str:
+    if len(text) > _LONGEST_PATH:
+        raise ValueError(f"must have at most {_LONGEST_PATH} characters")
     if not text.isprintable() or "\\" in text:
         raise ValueError(f"must be a {kind} with / between its parts")
     if text.startswith("/"):

@@ -75,7 +75,7 @@ def test_a_gateway_that_the_shared_branch_does_not_name_hears_nothing(
 def test_each_field_that_decides_who_gets_what_must_stand_on_the_branch(
     scene: Scene, field: str, value: str
 ) -> None:
-    change(scene, **{field: value})
+    change(scene, None, **{field: value})
     said = scene.run("plan", "--online", exits=1)
     assert f"gateway.{field} is another one than on" in said.flat
     assert scene.sandbox.requests == []

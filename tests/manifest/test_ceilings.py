@@ -1,12 +1,12 @@
 """Ceilings hold before the memory is spent: counts of what was made, never times."""
 
 import tracemalloc
-from collections.abc import Callable
 from datetime import UTC
 from pathlib import Path
 
 import pytest
 
+from reconciler.configuration import InvalidConfigurationError, parse_configuration
 from reconciler.expansion.ceiling import MOST_CHARACTERS, MOST_CHARACTERS_TOGETHER
 from reconciler.manifest import read_file
 from reconciler.manifest.events import MOST_DOCUMENTS
@@ -63,28 +63,22 @@ def test_text_that_every_run_repeats_is_counted_before_the_runs_are_made(field: 
     assert peak < MOST_CHARACTERS_TOGETHER / 4
 
 
-def _one_large(folder: Path) -> None:
-    with (folder / "a.yaml").open("wb") as file:
-        file.truncate(MOST_BYTES + 1)  # a sparse file: it takes no room
-
-
-def _a_hundred_large(folder: Path) -> None:
-    for number in range(40):
-        with (folder / f"{number}.yaml").open("wb") as file:
-            file.truncate(MOST_BYTES)
-
-
-@pytest.mark.parametrize(
-    ("arrange", "where", "read"), [(_one_large, "t/a.yaml", 0), (_a_hundred_large, "t", 32)]
-)
-def test_files_larger_than_anybody_means_are_not_read(
-    tmp_path: Path, arrange: Callable[[Path], None], where: str, read: int
-) -> None:
+def test_a_file_larger_than_anybody_means_is_not_kept(tmp_path: Path) -> None:
     (tmp_path / "t").mkdir()
-    arrange(tmp_path / "t")
+    with (tmp_path / "t" / "a.yaml").open("wb") as file:
+        file.truncate(MOST_BYTES + 1)  # a sparse file: it takes no room
     sources, problems = read_worktree(tmp_path, "t", lambda _: True)
-    assert [(one.place.file, one.code) for one in problems] == [(where, "too-large")]
-    assert len(sources) == read
+    assert sources == []
+    assert [(one.place.file, one.code) for one in problems] == [("t/a.yaml", "too-large")]
+
+
+def test_reading_ends_where_all_files_together_are_too_large(tmp_path: Path) -> None:
+    (tmp_path / "t").mkdir()
+    for number in range(40):
+        (tmp_path / "t" / f"{number}.yaml").write_bytes(b"x" * 100)
+    sources, problems = read_worktree(tmp_path, "t", lambda _: True, most_together=3_200)
+    assert [(one.place.file, one.code) for one in problems] == [("t", "too-large")]
+    assert len(sources) == 32
 
 
 def test_folders_may_nest_deeper_than_functions_can(tmp_path: Path) -> None:
@@ -95,3 +89,17 @@ def test_folders_may_nest_deeper_than_functions_can(tmp_path: Path) -> None:
     sources, problems = read_worktree(tmp_path, "t", lambda path: path.endswith(".yaml"))
     assert problems == []
     assert [one.path for one in sources] == [f"{inner}/a.yaml"]
+
+
+@pytest.mark.parametrize("field", ["manifests: t", "state: s"])
+def test_a_folder_of_endless_parts_is_refused_before_its_parts_are_compared(field: str) -> None:
+    text = (
+        "version: 1\nenvironments: {p: {manifests: t, state: s, gateway: "
+        "{url: 'https://x', orgId: o, userId: u, timezone: GMT+8}}}\n"
+    ).replace(field, field + "/a" * 10_000)
+    tracemalloc.start()
+    with pytest.raises(InvalidConfigurationError, match="must have at most 1000 characters"):
+        parse_configuration(Source(path="reconciler.yaml", content=text.encode()))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10_000 * 1_000
