@@ -8,8 +8,7 @@ import pytest
 
 from reconciler.configuration import InvalidConfigurationError, parse_configuration
 from reconciler.expansion.ceiling import MOST_CHARACTERS, MOST_CHARACTERS_TOGETHER
-from reconciler.manifest import read_file
-from reconciler.manifest.events import MOST_DOCUMENTS
+from reconciler.manifest import events, read_file
 from reconciler.model import Source
 from reconciler.worktree import MOST_BYTES, read_worktree
 
@@ -29,15 +28,21 @@ def _problems(text: str) -> list[str]:
     return [f"{one.code} {one.message}" for one in result.problems]
 
 
-def test_a_file_of_too_many_documents_ends_where_they_do() -> None:
-    problems = _problems("---\na: 1\n" * (MOST_DOCUMENTS + 1))
-    assert problems[-1] == f"yaml-size more than {MOST_DOCUMENTS} documents in one file: divide it"
+def test_a_file_of_too_many_documents_ends_where_they_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(events, "MOST_DOCUMENTS", 10)
+    assert len(_problems("---\na: 1\n" * 10)) == 20
+    problems = _problems("---\na: 1\n" * 11)
+    assert problems[-1] == "yaml-size more than 10 documents in one file: divide it"
 
 
-def test_a_file_of_too_many_values_ends_where_they_do() -> None:
-    document = "a: [" + "1," * 150_000 + "]\n---\n"
+def test_a_file_of_too_many_values_ends_where_they_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "MOST_EVENTS_TOGETHER", 1_000)
+    document = "a: [" + "1," * 150 + "]\n---\n"
+    assert not any(one.startswith("yaml-size") for one in _problems(document * 6))
     problems = _problems(document * 8)
-    assert problems[-1] == "yaml-size the file holds more than 1000000 values: divide it"
+    assert problems[-1] == "yaml-size the file holds more than 1000 values: divide it"
 
 
 def test_the_parameters_of_one_run_hold_no_more_than_any_gateway_takes() -> None:
