@@ -6,7 +6,7 @@ KEY_VARIABLES = "RECONCILER_KEY_VARIABLES"
 _KEY_PREFIX = "ENOS_"
 
 # The branch that a pull request is to be merged into, as each system gives it to the jobs of one.
-_BASES = (
+BASES = (
     "GITHUB_BASE_REF",  # Gitea and Forgejo as well
     "CI_MERGE_REQUEST_TARGET_BRANCH_NAME",  # GitLab
     "CHANGE_TARGET",  # Jenkins
@@ -18,7 +18,7 @@ _BASES = (
 
 def base_branch() -> str | None:
     """The branch that the pull request is to be merged into; None outside its pipeline."""
-    given = (os.environ.get(name, "").strip() for name in _BASES)
+    given = (os.environ.get(name, "").strip() for name in BASES)
     return next((one.removeprefix("refs/heads/") for one in given if one), None)
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from reconciler import pipeline
+
 PROJECT = Path(__file__).resolve().parent.parent
 
 Files = Mapping[str, str]
@@ -21,7 +23,7 @@ _SOME_FILES: Files = {
 
 
 # Of the pipeline that runs these tests, and of no pull request in them.
-_PIPELINE = {"GITHUB_BASE_REF", "CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "CHANGE_TARGET"}
+_PIPELINE = {*pipeline.BASES, pipeline.KEY_VARIABLES}
 
 
 def isolate(monkeypatch: pytest.MonkeyPatch, folder: Path) -> list[Sequence[str]]:
