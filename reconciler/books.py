@@ -18,7 +18,11 @@ from reconciler.identity import CONFIGURATION, Book
 from reconciler.ledger import Ledger, read_events
 from reconciler.ledger.events import looks_like_event
 from reconciler.ledger.files import LEDGER, is_ledger_name, ledger_text
-from reconciler.model import Source
+from reconciler.model import Problem, Source
+from reconciler.settings import MOST_OF_CONFIGURATION
+from reconciler.worktree import read_one
+
+MOST_OF_LEDGER = 1 << 30  # bytes: of some million runs
 
 _LEDGERS = ":(top,glob)**/ledger*.jsonl"
 _CONFIGURATIONS = f":(top,glob)**/{CONFIGURATION}"
@@ -187,11 +191,19 @@ def local_files(git: Git | None) -> tuple[dict[str, dict[str, bytes]], dict[str,
             continue  # deleted here, or a link: `read_worktree` speaks of those that are named
         folder, _, name = path.rpartition("/")
         if name == CONFIGURATION:
-            configurations[path] = place.read_bytes()
+            configurations[path] = _local(git, path, MOST_OF_CONFIGURATION)
         elif is_ledger_name(name):
-            ledgers.setdefault(folder, {})[name] = place.read_bytes()
+            ledgers.setdefault(folder, {})[name] = _local(git, path, MOST_OF_LEDGER)
     configurations.pop((git.prefix + CONFIGURATION), None)
     return ledgers, configurations
+
+
+def _local(git: Git, path: str, most: int) -> bytes:
+    """The content of a file here. Raises LedgerError for one that cannot be read."""
+    found = read_one(git.root, path, most)
+    if isinstance(found, Problem):
+        raise LedgerError(f"what is recorded here cannot be known: {found}")
+    return found.content
 
 
 def naming_of(prefix: str, configuration: Configuration, others: Mapping[str, bytes]) -> Naming:

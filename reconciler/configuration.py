@@ -11,7 +11,7 @@ from reconciler.expansion import FIRST_YEAR, MOST_DECLARED, MOST_RUNS, YEARS_AHE
 from reconciler.manifest.document import Document, read_documents
 from reconciler.model import Problem, Source
 from reconciler.schema import Finding
-from reconciler.schema.formats import parse_folder
+from reconciler.schema.formats import parse_file, parse_folder
 from reconciler.schema.paths import Path, pointer
 from reconciler.times import parse_zone
 
@@ -36,7 +36,7 @@ class GatewayConfiguration:
     zone: tzinfo  # what `timezone` means
     access_key_env: str = "ENOS_ACCESS_KEY"  # names of environment variables
     secret_key_env: str = "ENOS_SECRET_KEY"  # noqa: S105 - the name of a variable
-    ca_file: str | None = None
+    ca_file: str | None = None  # relative to the repository's root
     timeout: float = 30  # seconds, one request
     settle: float = 5  # seconds that a started instance may take to show up in a search
     stamp_slack: float = 300  # seconds that the stamps of instances may differ from the clock
@@ -226,6 +226,7 @@ def _gateway(environment: Mapping[str, Any]) -> GatewayConfiguration:
         timezone=gateway["timezone"],
         zone=parse_zone(gateway["timezone"]),
         same_minute_allowed=gateway.get("sameMinute") == "allow",
+        ca_file=parse_file(gateway["caFile"]) if "caFile" in gateway else None,
         **_given(gateway, _GATEWAY_FIELDS),
     )
 
@@ -243,7 +244,6 @@ _GIT_FIELDS = {"remote": "remote", "branch": "branch", "ledgerBranch": "ledger_b
 _GATEWAY_FIELDS = {
     "accessKeyEnv": "access_key_env",
     "secretKeyEnv": "secret_key_env",
-    "caFile": "ca_file",
     "timeoutSeconds": "timeout",
     "settleSeconds": "settle",
     "stampSlackSeconds": "stamp_slack",

@@ -35,6 +35,7 @@ class Refusal:
 
 
 LEADS_TO_FOLDER = Refusal(reason="leads to a folder, and only links to files are followed")
+NO_LINK = Refusal(reason="is not followed")
 _BROKEN = Refusal(reason="leads to nothing that the repository holds")
 _CIRCLE = Refusal(reason="goes round in a circle")
 _OUTSIDE = Refusal(reason="leaves the repository")
@@ -106,11 +107,13 @@ def is_reported(path: str, *, is_wanted: bool) -> bool:
 
 def link_problem(path: str, refusal: Refusal) -> Problem:
     """The problem that a refused link is."""
+    cure = "put the file itself here"
+    if refusal is not NO_LINK:
+        cure += ", or a relative link to a file of this repository"
     return Problem(
         place=Place(file=printable(path)),
         code="link",
-        message=f"the link {refusal.reason}: put the file itself here, or a relative link to a "
-        "file of this repository",
+        message=f"the link {refusal.reason}: {cure}",
     )
 
 

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from reconciler.errors import ReconcilerError
+from reconciler.git.words import without_credentials
 from reconciler.ledger import Event, events
 from reconciler.model import ClaimId, EpochMs
 
@@ -46,9 +47,9 @@ def applier() -> str:
     server, repository = os.environ.get("GITHUB_SERVER_URL"), os.environ.get("GITHUB_REPOSITORY")
     run = os.environ.get("GITHUB_RUN_ID")
     if server and repository and run:
-        return f"{server}/{repository}/actions/runs/{run}"
+        return without_credentials(f"{server}/{repository}/actions/runs/{run}")
     job = os.environ.get("CI_JOB_URL") or os.environ.get("BUILD_URL")
-    return job or f"{_user()}@{socket.gethostname()} pid {os.getpid()}"
+    return without_credentials(job or "") or f"{_user()}@{socket.gethostname()} pid {os.getpid()}"
 
 
 def _user() -> str:

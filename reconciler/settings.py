@@ -1,30 +1,39 @@
 """Where a command works: the repository's folder, its configuration, and the credentials."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from reconciler.configuration import (
     Configuration,
     Environment,
     GatewayConfiguration,
+    GitConfiguration,
     parse_configuration,
 )
 from reconciler.errors import ConfigurationError
 from reconciler.gateway import Credentials
-from reconciler.model import Source
+from reconciler.model import Problem
+from reconciler.pipeline import KEY_VARIABLES, base_branch, may_hold_key
+from reconciler.regular import check_stays
+from reconciler.worktree import read_one
 
 CONFIGURATION = "reconciler.yaml"
+MOST_OF_CONFIGURATION = 1 << 20  # bytes: some thousand environments
 
 
 def find_root(repo: Path | None) -> Path:
     """The folder that holds `reconciler.yaml`: the one given, or the nearest upwards from here.
 
-    Raises ConfigurationError if there is none.
+    Raises ConfigurationError if there is none, and ReconcilerError for a link that leads out of a
+    repository.
     """
+    if repo is not None:
+        check_stays(repo)
     start = (repo or Path.cwd()).resolve()
     candidates = [start] if repo is not None else [start, *start.parents]
     for folder in candidates:
-        if (folder / CONFIGURATION).is_file():
+        if os.path.lexists(folder / CONFIGURATION):
             return folder
     where = f"{start} has no {CONFIGURATION}" if repo else f"no {CONFIGURATION} here or above"
     raise ConfigurationError(
@@ -34,12 +43,20 @@ def find_root(repo: Path | None) -> Path:
 
 def read_configuration(root: Path) -> Configuration:
     """The configuration in the working tree. Raises ConfigurationError with every problem."""
-    path = root / CONFIGURATION
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
-    return parse_configuration(Source(path=CONFIGURATION, content=content))
+    found = read_one(root, CONFIGURATION, MOST_OF_CONFIGURATION)
+    if isinstance(found, Problem):
+        raise ConfigurationError(str(found))
+    configuration = parse_configuration(found)
+    return replace(configuration, git=shared(configuration.git))
+
+
+def shared(git: GitConfiguration) -> GitConfiguration:
+    """Where the shared branch is, by a configuration that says this.
+
+    In a pull request's pipeline it is the branch that is merged into, whatever the checkout says.
+    """
+    base = base_branch()
+    return git if base is None else replace(git, branch=base)
 
 
 def choose_environment(configuration: Configuration, name: str | None) -> Environment:
@@ -69,10 +86,19 @@ def choose_environments(configuration: Configuration, name: str | None) -> list[
 def read_credentials(gateway: GatewayConfiguration) -> Credentials:
     """The keys from the environment variables that the configuration names.
 
-    Raises ConfigurationError for one that is not set.
+    Raises ConfigurationError for one that is not set, or may not be named.
     """
+    names = (gateway.access_key_env, gateway.secret_key_env)
+    if len(set(names)) == 1:
+        raise ConfigurationError(f"accessKeyEnv and secretKeyEnv are both {names[0]}")
     values = {}
-    for variable in (gateway.access_key_env, gateway.secret_key_env):
+    for variable in names:
+        if not may_hold_key(variable):
+            raise ConfigurationError(
+                f"the environment variable {variable} is not read: the names of key variables "
+                "begin with ENOS_, so that no configuration can ask for another secret",
+                hint=f"Rename it, or set {KEY_VARIABLES}={variable} where the command runs.",
+            )
         value = os.environ.get(variable, "").strip()
         if not value:
             raise ConfigurationError(

@@ -22,7 +22,7 @@ from reconciler.ledger import Event, Ledger, append_events
 from reconciler.ledger.events import Claim
 from reconciler.manifest import FileResult, is_manifest_path, read_file
 from reconciler.model import Declared, EpochMs, Place, Problem, Source
-from reconciler.settings import CONFIGURATION, choose_environment
+from reconciler.settings import CONFIGURATION, choose_environment, shared
 
 PUSH_SECONDS = 60.0  # after it the answer is taken for lost, and looked for on the remote
 
@@ -57,6 +57,7 @@ class GitStore:
         self._now = now  # of one apply, so that a blob is judged once
         self._aside = aside
         self.branch = local.git.branch or ""  # if it is not named, the default one, once fetched
+        self.tip: CommitId | None = None  # of the branch, once fetched
         self._configuration: tuple[ObjectId, Configuration] | None = None
         self._results: dict[tuple[CommittedFile, str, int], FileResult] = {}
         self._branches: list[Book] = []  # what other branches record, as far as it is kept
@@ -108,6 +109,7 @@ class GitStore:
                 f"{self._remote} has no branch {self.branch}",
                 hint="Push it first, or name another one in reconciler.yaml (git.branch).",
             )
+        self.tip = commit
         tree = CommittedBooks(self._git, commit)
         ledgers = self._ledgers_at(parent) if parent != commit else tree
         configuration = self._read_configuration(tree)
@@ -198,7 +200,7 @@ class GitStore:
             self._configuration = entry.oid, parsed
             self._results.clear()  # the zone may be another one, or the limit of a backfill
         configuration = self._configuration[1]
-        if configuration.git != self._local.git:
+        if shared(configuration.git) != self._local.git:
             raise ConfigurationError(
                 f"{path} on {self._remote}/{self.branch} has another `git` section than here",
                 hint="Bring this checkout up to date (git pull), or push the change of it first.",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from reconciler.links import (
     LEADS_TO_FOLDER,
+    NO_LINK,
     Kind,
     Node,
     Refusal,
@@ -20,21 +21,52 @@ from reconciler.links import (
 )
 from reconciler.model import Place, Problem, Source
 
+MOST_BYTES = 8 << 20  # of a file of manifests: twenty thousand of them fit
+MOST_TOGETHER = 256 << 20  # of all files of a folder
+
 
 def read_worktree(
-    root: Path, folder: str, is_wanted: Callable[[str], bool]
+    root: Path,
+    folder: str,
+    is_wanted: Callable[[str], bool],
+    *,
+    follows: bool = True,
+    most: int = MOST_BYTES,
+    most_together: int = MOST_TOGETHER,
 ) -> tuple[list[Source], list[Problem]]:
     """Every wanted file in the folder and below, in git's order of paths, and what hinders reading.
 
     `folder`, and the paths that `is_wanted` is asked about, are relative to the root. A link to a
-    file inside the root is read under the link's own path; linked folders and repositories inside
-    the folder are problems and are not entered. A folder that does not exist holds nothing, as in a
-    commit. Raises nothing for what a person can put into a folder: that gives problems.
+    file inside the root is read under the link's own path (a problem unless `follows`); linked
+    folders and repositories inside the folder are problems and are not entered. A folder that does
+    not exist holds nothing, as in a commit. A file of more than `most` bytes is a problem, and
+    reading ends where all together have more than `most_together`. Raises nothing for what a person
+    can put into a folder: that gives problems.
     """
-    reading = _Reading(root=os.fsencode(root), is_wanted=is_wanted)
-    found = list(reading.from_root(folder.strip("/")))
-    sources = sorted((f for f in found if isinstance(f, Source)), key=lambda source: source.path)
-    return sources, sorted(f for f in found if isinstance(f, Problem))
+    reading = _Reading(root=os.fsencode(root), is_wanted=is_wanted, follows=follows, most=most)
+    sources: list[Source] = []
+    problems: list[Problem] = []
+    together = 0
+    for found in reading.from_root(folder.strip("/")):
+        if isinstance(found, Problem):
+            problems.append(found)
+            continue
+        together += len(found.content)
+        if together > most_together:
+            problems.append(_too_large(folder, most_together))
+            break
+        sources.append(found)
+    return sorted(sources, key=lambda source: source.path), sorted(problems)
+
+
+def read_one(root: Path, path: str, most: int) -> Source | Problem:
+    """The file at that very path, of at most so many bytes, or what hinders reading.
+
+    Neither it nor a folder on the way may be a link. Like everything here, the problem quotes
+    nothing that the file holds.
+    """
+    reading = _Reading(root=os.fsencode(root), is_wanted=lambda _: True, most=most)
+    return reading.one(path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +75,18 @@ class _Reading:
 
     root: bytes
     is_wanted: Callable[[str], bool]
+    follows: bool = True
+    most: int = MOST_BYTES
+
+    def one(self, path: str) -> Source | Problem:
+        """The file, unless something else stands there or on the way."""
+        parts = path.split("/")
+        for count in range(1, len(parts) + 1):
+            part = "/".join(parts[:count])
+            node = self._look(part)
+            if node is not None and node.kind is Kind.LINK:
+                return link_problem(part, NO_LINK)
+        return self._file(path, path)
 
     def from_root(self, folder: str) -> Iterator[Source | Problem]:
         """What the folder holds, unless a link or another repository stands on the way to it."""
@@ -72,31 +116,36 @@ class _Reading:
         else:
             yield _unreadable(path, "it is not a folder")
 
-    def _folder(self, path: str) -> Iterator[Source | Problem]:
-        try:
-            with os.scandir(self._real(path)) as listing:
-                entries = list(listing)
-        except OSError as error:
-            yield _unreadable(path, error.strerror)
-            return
-        for entry in entries:
-            name = _decode(entry.name)
-            yield from self._entry(entry, f"{path}/{name}" if path else name)
+    def _folder(self, top: str) -> Iterator[Source | Problem]:
+        """Everything in the folder. Without recursion: a checkout may nest as deep as it likes."""
+        ahead = [top]
+        while ahead:
+            path = ahead.pop()
+            try:
+                with os.scandir(self._real(path)) as listing:
+                    entries = list(listing)
+            except OSError as error:
+                yield _unreadable(path, error.strerror)
+                continue
+            for entry in entries:
+                name = _decode(entry.name)
+                inner = f"{path}/{name}" if path else name
+                if entry.is_dir(follow_symlinks=False) and self._is_plain_folder(inner):
+                    ahead.append(inner)
+                else:
+                    yield from self._entry(entry, inner)
 
     def _entry(self, entry: os.DirEntry[bytes], path: str) -> Iterator[Source | Problem]:
         if entry.is_symlink():
             yield from self._link(path)
-        elif not entry.is_dir():
-            if self.is_wanted(path):
-                yield self._file(path, path)
-        elif self._is_plain_folder(path):
-            yield from self._folder(path)
-        else:
+        elif entry.is_dir():
             yield from self._in_the_way(path)
+        elif self.is_wanted(path):
+            yield self._file(path, path)
 
     def _link(self, path: str) -> Iterator[Source | Problem]:
         is_wanted = self.is_wanted(path)
-        end = resolve(path, self._look)
+        end = resolve(path, self._look) if self.follows else NO_LINK
         if isinstance(end, Refusal):
             if is_reported(path, is_wanted=is_wanted):
                 yield link_problem(path, end)
@@ -113,7 +162,10 @@ class _Reading:
             descriptor = os.open(self._real(real), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             with os.fdopen(descriptor, "rb") as file:
                 if stat.S_ISREG(os.fstat(descriptor).st_mode):
-                    return Source(path=path, content=file.read())
+                    content = file.read(self.most + 1)
+                    if len(content) > self.most:
+                        return _too_large(path, self.most)
+                    return Source(path=path, content=content)
         except OSError as error:
             return _unreadable(path, error.strerror)
         return _unreadable(path, "it is not a regular file")
@@ -140,6 +192,14 @@ class _Reading:
 
 def _decode(raw: bytes) -> str:
     return raw.decode("utf-8", "surrogateescape")
+
+
+def _too_large(path: str, most: int) -> Problem:
+    return Problem(
+        place=Place(file=printable(path)),
+        code="too-large",
+        message=f"is larger than {most:,} bytes: divide it into several files",
+    )
 
 
 def _unreadable(path: str, why: str | None) -> Problem:

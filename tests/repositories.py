@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from reconciler import pipeline
+
 PROJECT = Path(__file__).resolve().parent.parent
 
 Files = Mapping[str, str]
@@ -20,13 +22,17 @@ _SOME_FILES: Files = {
 }
 
 
+# Of the pipeline that runs these tests, and of no pull request in them.
+_PIPELINE = {*pipeline.BASES, pipeline.KEY_VARIABLES}
+
+
 def isolate(monkeypatch: pytest.MonkeyPatch, folder: Path) -> list[Sequence[str]]:
     """Give git a home of its own and forbid it the project's clone, until the test ends.
 
     Returns the list in which this process's calls of git are written down from now on, without the
     word `git`. The folder becomes the current one.
     """
-    for name in [name for name in os.environ if name.startswith("GIT_")]:
+    for name in [name for name in os.environ if name.startswith("GIT_") or name in _PIPELINE]:
         monkeypatch.delenv(name)
     settings = folder / "gitconfig"
     settings.write_text(

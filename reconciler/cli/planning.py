@@ -11,10 +11,12 @@ from reconciler.cli.options import CommonOptions
 from reconciler.cli.reading import KnownLedger, Workspace, read_ledgers
 from reconciler.cli.saying import say
 from reconciler.configuration import Environment
-from reconciler.errors import ExitCode, ReconcilerError
+from reconciler.errors import ExitCode
+from reconciler.git import Git
 from reconciler.machine import LocalClock
 from reconciler.model import Declared
 from reconciler.plan import FlowCheck, Plan, make_plan
+from reconciler.regular import write_regular
 from reconciler.render.document import json_document
 from reconciler.render.plan_json import plans_json
 from reconciler.render.plan_markdown import plan_markdown
@@ -40,10 +42,7 @@ class PlanReport:
 
     def save(self, path: Path) -> None:
         """Write the plans as JSON, for `apply --plan`. Raises ReconcilerError."""
-        try:
-            path.write_text(self._json(), encoding="utf-8")
-        except OSError as error:
-            raise ReconcilerError(f"{path} cannot be written: {error.strerror}") from None
+        write_regular(path, self._json().encode())
 
     def exit_code(self, *, detailed: bool) -> ExitCode:
         """The exit code that follows from the plans."""
@@ -83,6 +82,7 @@ def make_plans(options: CommonOptions, *, offline: bool, online: bool = False) -
             say(f"note: {note}")
         plan = _plan(declared, known, environment)
         if online:
+            _check_trust(workspace, known, environment)
             flows = asyncio.run(_ask(plan, workspace.root, environment))
             plan = _plan(declared, known, environment, flows)
         plans.append((plan, environment))
@@ -106,6 +106,14 @@ def _plan(
         flows=flows,
         surroundings=known.surroundings,
     )
+
+
+def _check_trust(workspace: Workspace, known: KnownLedger, environment: Environment) -> None:
+    from reconciler.cli.trusting import check_gateway
+
+    named = workspace.configuration.git
+    branch = f"{named.remote}/{named.branch}" if named.branch else f"{named.remote}'s branch"
+    check_gateway(Git.at(workspace.root), known.tip, environment, branch)
 
 
 async def _ask(plan: Plan, root: Path, environment: Environment) -> dict[int, FlowCheck]:

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from reconciler.books import (
+    MOST_OF_LEDGER,
     CommittedBooks,
     Naming,
     books_of,
@@ -85,7 +86,14 @@ class Workspace:
     def local_book(self, environment: Environment) -> Book:
         """The ledger in the working tree. Raises LedgerError."""
         is_wanted: Callable[[str], bool] = partial(is_ledger_file, folder=environment.state)
-        sources, problems = read_worktree(self.root, environment.state, is_wanted)
+        sources, problems = read_worktree(
+            self.root,
+            environment.state,
+            is_wanted,
+            follows=False,  # as in a commit
+            most=MOST_OF_LEDGER,
+            most_together=MOST_OF_LEDGER,
+        )
         if problems:
             raise ConfigurationError(f"the ledger cannot be read: {problems[0]}")
         files = {source.path.rpartition("/")[2]: source.content for source in sources}
@@ -152,6 +160,7 @@ class KnownLedger:
     ledger: Ledger
     surroundings: Surroundings
     commit: str | None  # None: from the working tree
+    tip: CommitId | None = None  # of the shared branch; None: it was not read
     note: str | None  # what a person should know about where it was read
 
 
@@ -193,6 +202,7 @@ def read_ledgers(workspace: Workspace, *, offline: bool) -> dict[str, KnownLedge
             ledger=own.ledger,
             surroundings=workspace.surroundings(environment, own, others),
             commit=parent,
+            tip=commit,
             note=_unpushed(git, commit, environment, remote),
         )
     return known

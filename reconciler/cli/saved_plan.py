@@ -9,10 +9,12 @@ from reconciler.apply.ports import SavedRun
 from reconciler.errors import RefusedError
 from reconciler.model import Digest, EpochMs, RunId
 from reconciler.plan import Action
+from reconciler.regular import read_regular
+
+_MOST_BYTES = 256 << 20
 
 # What reading JSON that anybody may have written can raise: too deep, too large, of other kinds.
 _NOT_A_PLAN = (
-    OSError,
     ValueError,
     KeyError,
     TypeError,
@@ -36,7 +38,7 @@ def read_saved_plan(path: Path, environment: str) -> SavedPlan:
     Raises RefusedError if the file is no plan, or not of that environment.
     """
     try:
-        document: Any = json.loads(path.read_text(encoding="utf-8"))
+        document: Any = json.loads(read_regular(path, _MOST_BYTES).decode())
         plans = document.get("environments", [document])
         version = document["version"]
         plan = next((one for one in plans if one["environment"] == environment), None)

@@ -6,12 +6,15 @@ from pathlib import Path
 from reconciler.apply.branch import Branch
 from reconciler.cli.opening import Shared, silent
 from reconciler.cli.options import CommonOptions
-from reconciler.errors import ExitCode, ReconcilerError
+from reconciler.errors import ExitCode
 from reconciler.git import Git
 from reconciler.ledger import events
 from reconciler.machine import LocalClock
 from reconciler.model import InstanceId, RunId
+from reconciler.regular import read_regular
 from reconciler.resolve import Decision, Recovered, recover, resolve
+
+_MOST_BYTES = 64 << 20  # of a rescue file: the outcomes of some hundred thousand runs
 
 
 def resolve_run(
@@ -35,10 +38,7 @@ def resolve_run(
 def recover_file(options: CommonOptions, file: Path) -> tuple[str, ExitCode]:
     """Feed a rescue file back, and say how much of it was missing, and what was started twice."""
     shared = Shared.find(options)
-    try:
-        lost = list(events.decode(file.read_bytes(), str(file)))
-    except OSError as error:
-        raise ReconcilerError(f"{file} cannot be read: {error.strerror}") from None
+    lost = list(events.decode(read_regular(file, _MOST_BYTES), str(file)))
 
     async def feed() -> Recovered:
         ports = shared.ports(silent, asyncio.Event())

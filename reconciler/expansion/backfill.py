@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any
 
-from reconciler.expansion.ceiling import Bounds, bounded_slots, check_names
+from reconciler.expansion.ceiling import Bounds, bounded_slots, check_names, check_text
 from reconciler.expansion.common import Expanded, Manifest, RefusedError, parameters, shared
 from reconciler.expansion.exclusion import exclusion_findings, leaves_out, read_exclusion
 from reconciler.expansion.matrix import Combination, combinations, count, matrix_findings
@@ -49,6 +49,7 @@ def backfill_runs(manifest: Manifest, zone: tzinfo, bounds: Bounds) -> Expanded:
         raise RefusedError([Finding(path=table.path, code="empty", words=words)])
     check_names(manifest.value["metadata"]["name"], spec, slots)
     made = len(slots) * count(spec.get("matrix", {}))
+    check_text(spec, made)
     return Expanded(runs=tuple(_runs(manifest, _starts(spec, table, slots))), made=made)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from reconciler.expansion.common import RefusedError
+from reconciler.expansion.common import RefusedError, parameters
 from reconciler.expansion.matrix import count, longest
 from reconciler.expansion.slots import Slot, Timetable
 from reconciler.expansion.window import Window
@@ -14,9 +14,12 @@ from reconciler.schema.paths import Path
 
 MOST_RUNS = 10_000  # of one backfill, unless limits.maxRunsPerBackfill says otherwise
 MOST_DECLARED = 200_000  # of all manifests together, unless limits.maxRuns says otherwise
+MOST_CHARACTERS = 1 << 20  # of the parameters of one run; gateways take less
+MOST_CHARACTERS_TOGETHER = 1 << 26  # of those of all runs of one backfill
 LONGEST_NAME = 1_024  # of a run, as the schema allows references to it
 
 _MATRIX: Path = ("spec", "matrix")
+_PARAMETERS: Path = ("spec", "parameters")
 _MOST_WRITTEN = 10**12
 
 
@@ -65,6 +68,20 @@ def check_names(name: str, spec: Mapping[str, Any], slots: list[Slot]) -> None:
             "keys, or shorter values"
         )
         raise RefusedError([Finding(path=_MATRIX, code="range", words=words)])
+
+
+def check_text(spec: Mapping[str, Any], runs: int = 1) -> None:
+    """Raise RefusedError if so many runs have more text in their parameters than can be meant."""
+    own = sum(len(key) + len(value) for key, value in parameters(spec))
+    varied = longest(spec.get("matrix", {}))
+    for size, most, of_all in (
+        (own + varied, MOST_CHARACTERS, "a run"),
+        ((own + varied) * runs, MOST_CHARACTERS_TOGETHER, f"all {runs} runs"),
+    ):
+        if size > most:
+            words = f"the parameters of {of_all} hold {size} characters, more than {most}"
+            path = _PARAMETERS if own else _MATRIX
+            raise RefusedError([Finding(path=path, code="range", words=words)])
 
 
 def _too_many(path: Path, runs: int, max_runs: int, counted: int = 0) -> RefusedError:

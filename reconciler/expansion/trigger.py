@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import date, time, tzinfo
 from typing import Any
 
+from reconciler.expansion.ceiling import check_text
 from reconciler.expansion.common import (
     Manifest,
     RefusedError,
@@ -23,8 +24,12 @@ _BUSINESS_DATE: Path = ("spec", "businessDate")
 
 
 def trigger_run(manifest: Manifest, zone: tzinfo, window: Window | None) -> Run:
-    """The run. Raises RefusedError for a time that it cannot have, or that cannot be meant."""
+    """The run.
+
+    Raises RefusedError for a time that it cannot have or that cannot be meant, and too much text.
+    """
     spec = manifest.value["spec"]
+    check_text(spec)
     unmeant = tuple(window.findings(spec)) if window else ()
     if unmeant:
         raise RefusedError(unmeant)

@@ -72,9 +72,10 @@ def differing(root: Path, commit: CommitId, folder: str) -> list[str]:
 
     New files count unless git ignores them.
     """
-    literal = "--literal-pathspecs"
-    changed = run_git(root, literal, "diff", "--name-only", "-z", commit, "--", folder)
-    new = run_git(root, literal, "ls-files", "--others", "--exclude-standard", "-z", "--", folder)
+    literal = (*without_filters(root), "--literal-pathspecs")
+    plainly = ("--name-only", "--no-ext-diff", "--no-textconv", "--ignore-submodules=dirty")
+    changed = run_git(root, *literal, "diff", *plainly, "-z", commit, "--", folder)
+    new = run_git(root, *literal, "ls-files", "--others", "--exclude-standard", "-z", "--", folder)
     names = (changed.stdout + new.stdout).decode("utf-8", "surrogateescape").split("\0")
     return sorted({name for name in names if name})
 
@@ -86,8 +87,23 @@ def is_dirty(root: Path, paths: Collection[str]) -> bool:
     """
     changed = run_git(
         root,
+        *without_filters(root),
         *("--no-optional-locks", "--literal-pathspecs", "status", "--porcelain", "-z"),
         *("--untracked-files=all", "--ignore-submodules=all", "--"),
         *(path or "." for path in paths),
     )
     return bool(changed.stdout)
+
+
+def without_filters(root: Path) -> list[str]:
+    """Options with which git compares files as they are.
+
+    A filter is a program; which files go through it `.gitattributes` says, and the program may
+    well be a file of the checkout.
+    """
+    listing = run_git(
+        root, *("config", "--name-only", "-z", "--get-regexp", r"^filter\."), accept=(0, 1)
+    ).text
+    names = {name.rpartition(".")[0] for name in listing.split("\0") if name.count(".") > 1}
+    off = ("clean=", "smudge=", "process=", "required=false")
+    return [word for name in sorted(names) for one in off for word in ("-c", f"{name}.{one}")]

@@ -47,6 +47,12 @@ _OURS = {
     "GIT_TERMINAL_PROMPT": "0",
     "LC_ALL": "C",  # messages are told apart by their English words
 }
+# So that no file of a checkout is run, however the clone is configured: hooks and a file system
+# monitor are often named by a path in the working tree, where a pull request can write.
+_SETTINGS = (
+    "'safe.bareRepository'='explicit' 'core.hooksPath'='/dev/null' 'core.fsmonitor'='false' "
+    "'submodule.recurse'='false'"
+)
 
 
 class GitTimeoutError(GitError):
@@ -130,7 +136,7 @@ def _start(
         return subprocess.Popen(
             [b"git", *(arg.encode("utf-8", "surrogateescape") for arg in args)],
             cwd=folder,
-            env=_environment(),
+            env=_environment(folder),
             stdin=subprocess.PIPE if has_input else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,
@@ -144,9 +150,35 @@ def _start(
         raise GitError(f"git cannot be run in {folder}: {error.strerror}") from None
 
 
-def _environment() -> dict[str, str]:
+def names_repository(folder: Path) -> bool:
+    """Whether the environment says which repository the folder belongs to.
+
+    GIT_DIR and GIT_WORK_TREE together do, for what lies in that working tree. Either alone, or for
+    a folder elsewhere, is what a hook hands down that was started for another repository.
+    """
+    return bool(_named_repository(folder))
+
+
+def _named_repository(folder: Path) -> dict[str, str]:
+    own, tree = os.environ.get("GIT_DIR"), os.environ.get("GIT_WORK_TREE")
+    if not own or not tree:
+        return {}
+    top = os.path.realpath(tree)
+    if not Path(os.path.realpath(folder)).is_relative_to(top):
+        return {}
+    return {"GIT_DIR": os.path.realpath(own), "GIT_WORK_TREE": top}
+
+
+def _environment(folder: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name not in _INHERITED}
-    return kept | _OURS
+    # Relative folders would be looked up in the checkout, and a `git` there be run.
+    path = [one for one in os.get_exec_path() if Path(one).is_absolute()]
+    given = kept.get("GIT_CONFIG_PARAMETERS", "")
+    ours = {
+        "GIT_CONFIG_PARAMETERS": f"{given} {_SETTINGS}".lstrip(),
+        "PATH": os.pathsep.join(path) or os.defpath,
+    }
+    return kept | _OURS | ours | _named_repository(folder)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

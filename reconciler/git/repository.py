@@ -1,12 +1,10 @@
 """A clone on this machine, and everything that is asked of it."""
 
-import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reconciler.errors import GitError
-from reconciler.git import checkout, commits, default, memory, objects, remote
+from reconciler.git import checkout, commits, default, discovery, memory, objects, remote
 from reconciler.git import push as pushing
 from reconciler.git.command import LOCAL_SECONDS, CompletedGit, run_git
 from reconciler.git.objects import CommitId, ObjectId, TreeEntry
@@ -28,21 +26,10 @@ class Git:
     def at(cls, folder: Path) -> "Git":
         """The repository that the folder lies in.
 
-        Raises GitError if there is none, it is bare, git distrusts its owner, or git is missing.
+        See `discovery.find`.
         """
-        inside, _, up = run_git(
-            folder, "rev-parse", "--is-inside-work-tree", "--show-cdup"
-        ).text.partition("\n")
-        if inside != "true":
-            raise GitError(
-                f"{folder} is not in a working tree: the repository is bare, or this is its inside",
-                hint="run it in a clone that has its files checked out",
-            )
-        here = Path(os.path.realpath(folder))
-        depth = up.count("../")
-        root = here.parents[depth - 1] if depth else here
-        inner = here.relative_to(root).as_posix()
-        return cls(root=root, prefix="" if inner == "." else f"{inner}/")
+        root, prefix = discovery.find(folder)
+        return cls(root=root, prefix=prefix)
 
     def run(
         self,

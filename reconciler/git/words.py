@@ -82,12 +82,19 @@ def readable(raw: bytes) -> str:
 
 
 def without_credentials(text: str) -> str:
-    """The text with the user part of every web address in it, and every password, struck out."""
-    return _ADDRESS.sub(_without_password, _WEB_USER.sub(r"\1***@", text))
+    """The text with the user part and the query of every web address, and passwords, struck out."""
+    return _ADDRESS.sub(_without_secrets, _WEB_USER.sub(r"\1***@", text))
 
 
-def _without_password(found: re.Match[str]) -> str:
-    word = found[0]
+def _without_secrets(found: re.Match[str]) -> str:
+    word = _without_password(found[0])
+    start = word.find("://")
+    marks = [at for mark in "?#" if start >= 0 and (at := word.find(mark, start)) >= 0]
+    # What follows may be a token, under whatever name: `?private_token=…`.
+    return f"{word[: min(marks) + 1]}***" if marks else word
+
+
+def _without_password(word: str) -> str:
     last = word.rfind("@")
     password = _PASSWORD.search(word, 0, last) if last > 0 else None
     if password is None:

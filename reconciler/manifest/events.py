@@ -37,6 +37,8 @@ from reconciler.model import Place, Problem
 MOST_NESTING = 100
 MOST_ALIASES = 1_000  # in a file
 MOST_EVENTS = 200_000  # in a document; a manifest has about thirty
+MOST_EVENTS_TOGETHER = 1_000_000  # in a file
+MOST_DOCUMENTS = 10_000  # in a file
 
 _GLUED_TO_DIRECTIVE = re.compile(r"^%[^\r\n#]*[^ \t\r\n#]#", re.MULTILINE)
 _Placed = Any  # an event of libyaml's, which always has marks; the stubs doubt it
@@ -71,7 +73,7 @@ def read_events(content: bytes, file: str) -> Iterator[DocumentEvents]:
     """
     text = decode(content, file)
     if is_json(text):
-        yield _Reading(source=iter(json_events(text)), file=file, text=text).document()
+        yield _Reading(source=iter(json_events(text)), file=file, text=text).document(None)
         return
     check_conflicts(text, file)
     check_characters(text, file)
@@ -81,7 +83,7 @@ def read_events(content: bytes, file: str) -> Iterator[DocumentEvents]:
         for event in reading.source:
             if isinstance(event, DocumentStartEvent):
                 reading.check_start(event)
-                yield reading.document()
+                yield reading.document(event.start_mark)
     except MarkedYAMLError as error:
         if error.problem == _TOO_DEEP:
             raise too_deep(error.problem_mark, file) from None
@@ -108,6 +110,8 @@ class _Reading:
     text: str
     aliases: int = 0
     is_ended: bool = True  # whether `...` ended the document before; before the first it is
+    documents: int = 0
+    events: int = 0  # of the documents before
 
     def check_start(self, event: _Placed) -> None:
         """Refuse `%YAML` and `%TAG` where a document before was not ended: they may be its text."""
@@ -120,8 +124,17 @@ class _Reading:
             place = place_after(self.text[: glued.end() - 1], self.file)
             raise UnreadableError(Problem(place=place, code="yaml-syntax", message=GLUED_COMMENT))
 
-    def document(self) -> DocumentEvents:
-        """The events up to the document's end."""
+    def document(self, mark: Mark | None) -> DocumentEvents:
+        """The events up to the document's end; it begins at the mark."""
+        self.documents += 1
+        if self.documents > MOST_DOCUMENTS:
+            message = f"more than {MOST_DOCUMENTS} documents in one file: divide it"
+            raise _unreadable("yaml-size", message, mark, self.file)
+        document = self._events()
+        self.events += len(document.nodes)
+        return document
+
+    def _events(self) -> DocumentEvents:
         document = DocumentEvents(file=self.file)
         nodes = document.nodes
         anchors: dict[str, int] = {}
@@ -144,10 +157,16 @@ class _Reading:
                 self._check_end(event, nodes)
                 break
             nodes.append(event)
-            if len(nodes) > MOST_EVENTS:
-                message = f"the document holds more than {MOST_EVENTS} values"
-                raise _unreadable("yaml-size", message, nodes[-1].start_mark, self.file)
+            self._check_size(nodes)
         return document
+
+    def _check_size(self, nodes: Sequence[_Placed]) -> None:
+        left = MOST_EVENTS_TOGETHER - self.events
+        if len(nodes) > min(MOST_EVENTS, left):
+            message = f"the document holds more than {MOST_EVENTS} values"
+            if left < MOST_EVENTS:
+                message = f"the file holds more than {MOST_EVENTS_TOGETHER} values: divide it"
+            raise _unreadable("yaml-size", message, nodes[-1].start_mark, self.file)
 
     def _check_end(self, event: _Placed, nodes: Sequence[Event]) -> None:
         """Refuse what libyaml lets pass, and YAML does not."""

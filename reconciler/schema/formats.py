@@ -12,6 +12,8 @@ from reconciler.times import parse_instant, parse_zone
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _URL_CHARACTERS = re.compile(r"[!-~]+")  # urlsplit drops some of the others without a word
 
+_LONGEST_PATH = 1_000  # what is made of a path grows with the square of its length
+_DRIVE = re.compile(r"[A-Za-z]:")
 _CRON_FIELDS = ("minute", "hour", "day-of-month", "month", "day-of-week")
 _ANY_TIME = datetime(2000, 1, 1)  # noqa: DTZ001 - on a clock, whatever its zone
 
@@ -72,15 +74,28 @@ def parse_folder(text: str) -> str:
     Raises ValueError with words for a person. The root itself is refused: it holds more than
     manifests or a ledger.
     """
+    return _path(text, "folder")
+
+
+def parse_file(text: str) -> str:
+    """The same for a file inside the repository."""
+    return _path(text, "file")
+
+
+def _path(text: str, kind: str) -> str:
+    if len(text) > _LONGEST_PATH:
+        raise ValueError(f"must have at most {_LONGEST_PATH} characters")
     if not text.isprintable() or "\\" in text:
-        raise ValueError("must be a folder with / between its parts")
+        raise ValueError(f"must be a {kind} with / between its parts")
     if text.startswith("/"):
         raise ValueError("must be relative to the repository's root: take the leading / away")
+    if _DRIVE.match(text):
+        raise ValueError("must be relative to the repository's root: take the drive away")
     parts = [part for part in text.split("/") if part not in {"", "."}]
     if ".." in parts:
         raise ValueError("must lie inside the repository, without ..")
     if not parts:
-        raise ValueError("must be a folder of its own, not the repository's root")
+        raise ValueError(f"must be a {kind} of its own, not the repository's root")
     if any(part.casefold() == ".git" for part in parts):
         raise ValueError("must not lie in .git, which is git's own")
     return "/".join(parts)
@@ -101,6 +116,7 @@ FORMATS: Mapping[str, Callable[[str], object]] = {
     "time-zone": parse_zone,
     "gateway-url": check_gateway_url,
     "folder": parse_folder,
+    "file": parse_file,
     "cron": check_cron,
 }
 

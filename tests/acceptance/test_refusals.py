@@ -44,6 +44,7 @@ def test_credentials_may_have_other_names(
             url, accessKeyEnv="OUR_KEY", secretKeyEnv="OUR_SECRET"
         ),
     )
+    monkeypatch.setenv("RECONCILER_KEY_VARIABLES", "OUR_KEY OUR_SECRET")
     assert "OUR_KEY is not set" in scene.run("apply", exits=1).err
     monkeypatch.setenv("OUR_KEY", scene.sandbox.options.access_key)
     monkeypatch.setenv("OUR_SECRET", scene.sandbox.options.secret_key)

@@ -1,0 +1,31 @@
+"""What the pipeline's author says in the environment, where no pull request can say otherwise."""
+
+import os
+
+KEY_VARIABLES = "RECONCILER_KEY_VARIABLES"
+_KEY_PREFIX = "ENOS_"
+
+# The branch that a pull request is to be merged into, as each system gives it to the jobs of one.
+BASES = (
+    "GITHUB_BASE_REF",  # Gitea and Forgejo as well
+    "CI_MERGE_REQUEST_TARGET_BRANCH_NAME",  # GitLab
+    "CHANGE_TARGET",  # Jenkins
+    "SYSTEM_PULLREQUEST_TARGETBRANCH",  # Azure DevOps: a full ref name
+    "BITBUCKET_PR_DESTINATION_BRANCH",
+    "BUILDKITE_PULL_REQUEST_BASE_BRANCH",
+)
+
+
+def base_branch() -> str | None:
+    """The branch that the pull request is to be merged into; None outside its pipeline."""
+    given = (os.environ.get(name, "").strip() for name in BASES)
+    return next((one.removeprefix("refs/heads/") for one in given if one), None)
+
+
+def may_hold_key(variable: str) -> bool:
+    """Whether the configuration may name this variable as one that holds a key.
+
+    It can be written by anybody who opens a pull request, and a job has other secrets besides.
+    """
+    allowed = os.environ.get(KEY_VARIABLES, "").replace(",", " ").split()
+    return variable.startswith(_KEY_PREFIX) or variable in allowed
