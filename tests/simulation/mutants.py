@@ -160,7 +160,7 @@ def rule_out_whatever_is_recorded_for_another_run(patch: pytest.MonkeyPatch) -> 
     patch.setattr(Known, "tells_apart", lambda *_: True)
 
 
-@among("shared ids")
+@among()
 def claim_without_a_look_at_a_shared_minute(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(protocol, "shares_a_minute", lambda *_: False)
 
@@ -296,7 +296,7 @@ def send_the_time_without_the_stagger(patch: pytest.MonkeyPatch) -> None:
 
 
 def believe_at_once_that_an_instance_is_forgotten(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(observe, "_must_show", lambda *_: EpochMs(0))
+    patch.setattr(observe, "must_show", lambda *_: EpochMs(0))
 
 
 @among("shared ids", "strangers")
@@ -323,7 +323,7 @@ def take_any_instance_of_the_id_for_the_runs(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(observe, "tell", told)
 
 
-@among("shared ids", "same minute", "created cut to the minute")
+@among("ids of the day", "trigger time cut to the hour")
 def forget_what_is_in_doubt_in_the_same_minute(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(instances, "_open", lambda *_: ())
 
