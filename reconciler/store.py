@@ -256,8 +256,9 @@ class GitStore:
             self._ledger_branch,
             expected=base.parent,
             timeout=PUSH_SECONDS,
-            # Outcomes are not in a hurry, and the last push of an apply has some.
-            trace=None if claims else self._memory.next_trace(self.branch, commit, files.folder),
+            # Also with a claim: what it starts must be known to whoever reads another branch, though
+            # this apply never comes to record it.
+            trace=self._memory.next_trace(self.branch, commit, files.folder),
             # Who asks for it only now claims on another one.
             is_default=claims and self._local.git.branch is self._local.git.ledger_branch is None,
         )

@@ -81,8 +81,8 @@ def test_a_new_shallow_clone_brings_the_newest_trace_only_and_stays_as_deep_as_i
     shallow = make_clone(setting.origin, setting.folder / "shallow", "--depth=2")
     assert _asks(setting, shallow) == {"fetch": 2, "push": 2, "ls-remote": 2}
     traces = git(shallow, "rev-list", "refs/reconciler-memory/kept/origin/main%3Atest")
-    assert len(traces.split()) == 2  # that which was there, and its own
-    assert len(git(setting.origin, "rev-list", BESIDE).split()) == 3
+    assert len(traces.split()) == 3  # that which was there, and its own of claim and outcome
+    assert len(git(setting.origin, "rev-list", BESIDE).split()) == 6
     branch = git(shallow, "rev-list", "refs/reconciler/origin/main")
     assert len(branch.split()) == 2
     _declare_another(setting, 9)

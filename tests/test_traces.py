@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -201,3 +202,21 @@ def test_environments_that_race_on_one_ledger_branch_all_land_and_none_speaks_of
         assert process.returncode == 0, stderr
         assert "lock" not in stderr
     assert sorted(instance.flow_id for instance in sandbox.instances) == [1, 7]
+
+
+def test_what_a_killed_apply_has_started_is_known_to_whoever_reads_another_branch(
+    setting: Setting, sandbox: Sandbox
+) -> None:
+    git(setting.clone, "push", "--quiet", "origin", "main:trunk")
+    # The claim lands; what came of it never does.
+    write_hook(setting.origin, "pre-receive", "test ! -e claimed && touch claimed")
+    process = setting.start("apply")
+    while not sandbox.instances and process.poll() is None:
+        time.sleep(0.01)
+    process.kill()
+    process.communicate()
+    write_hook(setting.origin, "pre-receive", "exit 0")
+    assert len(sandbox.instances) == 1
+    git(setting.origin, "symbolic-ref", "HEAD", "refs/heads/trunk")
+    assert "run-0" in _refused(setting, setting.clone_again("fresh"))
+    assert len(sandbox.instances) == 1

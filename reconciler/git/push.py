@@ -137,7 +137,9 @@ class _Attempt:
         tip = self.seen.tips.get(self.along.ref) if self.seen is not None else None
         if tip == self.along.commit:
             self.became = Along.MOVED
-            if not self.holds and not self._is_squashed():
+            # Refused although it is there: on a branch that nobody works on any more.
+            is_there = self.holds and not isinstance(result, Refused)
+            if not is_there and (self.holds or not self._is_squashed()):
                 self._take_back(self.along)
         elif self.seen is not None and tip == self.along.expected:
             is_told = result is None or isinstance(result, Landed)
