@@ -15,7 +15,7 @@ from reconciler.configuration import Environment
 from reconciler.errors import LedgerError
 from reconciler.git import CommitId, Git, ObjectId
 from reconciler.git.memory import Trace
-from reconciler.git.traces import BRANCH_MARK, MEMORY, ref_there
+from reconciler.git.traces import BRANCH_MARK, MEMORY, Others, ref_there
 from reconciler.identity import Book
 
 
@@ -70,6 +70,11 @@ class Memory:
         """What the remote is to keep once it has the commit, if it can travel with that."""
         name = memory_name(self._git, self._environment, branch)
         return self._git.next_trace(self._remote, name, commit, folder, self._continues)
+
+    def others(self, branch: str) -> Others:
+        """The traces of all other ledgers, as they were last fetched."""
+        name = memory_name(self._git, self._environment, branch)
+        return Others.than(name, self._git.kept_refs(self._remote))
 
     def _continues(self, new: ObjectId, old: ObjectId) -> bool:
         after, before = (

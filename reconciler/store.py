@@ -17,6 +17,7 @@ from reconciler.errors import ConfigurationError, GitError
 from reconciler.expansion import Bounds
 from reconciler.git import CommitId, Git, ObjectId
 from reconciler.git import push as pushed
+from reconciler.git.traces import Others
 from reconciler.identity import Book, surroundings
 from reconciler.ledger import Event, Ledger, append_events
 from reconciler.ledger.events import Claim
@@ -33,6 +34,7 @@ class GitSnapshot(Snapshot):
 
     parent: CommitId | None  # of the ledger's branch; None where that has no commit yet
     files: CommittedLedger
+    others: Others  # the traces of other ledgers
 
 
 class GitStore:
@@ -62,8 +64,9 @@ class GitStore:
         self._results: dict[tuple[CommittedFile, str, int], FileResult] = {}
         self._branches: list[Book] = []  # what other branches record, as far as it is kept
         self._traces: dict[ObjectId, CommittedLedger] = {}  # by their trees
-        # The tips of both branches for which all ledgers are known to hold what they have held.
-        self._checked: tuple[CommitId, CommitId | None] | None = None
+        # The tips of both branches, and the traces of other ledgers, for which all ledgers are known
+        # to hold what they have held.
+        self._checked: tuple[CommitId, CommitId | None, Others] | None = None
         self._ledger: tuple[CommittedLedger, Ledger] | None = None
         self._memory = Memory(git, local.git.remote, environment)
 
@@ -110,6 +113,7 @@ class GitStore:
                 hint="Push it first, or name another one in reconciler.yaml (git.branch).",
             )
         self.tip = commit
+        others_kept = self._memory.others(self.branch)  # before they are read: those may be newer
         tree = CommittedBooks(self._git, commit)
         ledgers = self._ledgers_at(parent) if parent != commit else tree
         configuration = self._read_configuration(tree)
@@ -125,7 +129,7 @@ class GitStore:
             ledgers.check_folder(folder)
         files = ledgers.ledger(folder) if ledgers else CommittedLedger(folder=folder, content={})
         others = self._other_books(configuration, tree, ledgers or tree, environment)
-        if self._checked != (commit, parent):
+        if self._checked != (commit, parent, others_kept):
             # Also later on: whoever has pushed meanwhile may have taken lines from any ledger.
             place = LedgerPlace(
                 remote=self._remote,
@@ -135,7 +139,7 @@ class GitStore:
                 parent=parent,
             )
             self._branches = check_continuity(self._git, place, files, others, read=self._traces)
-            self._checked = commit, parent
+            self._checked = commit, parent, others_kept
         if self._ledger is None and parent is not None:
             self._memory.see(self.branch, parent, files)
         ledger = self._fold(files)
@@ -147,6 +151,7 @@ class GitStore:
             ledger=ledger,
             parent=parent,
             files=files,
+            others=others_kept,
             surroundings=surroundings(
                 environment,
                 [own, *others, *self._branches],
@@ -261,6 +266,7 @@ class GitStore:
             trace=self._memory.next_trace(self.branch, commit, files.folder),
             # Who asks for it only now claims on another one.
             is_default=claims and self._local.git.branch is self._local.git.ledger_branch is None,
+            others=base.others if claims else None,
         )
         match answer:
             case pushed.Landed():
@@ -283,7 +289,7 @@ class GitStore:
         self._memory.see_own(self.branch, commit, files)
         self._ledger = files, ledger
         manifests = commit if self._ledger_branch == self.branch else CommitId(base.commit)
-        self._checked = manifests, commit
+        self._checked = manifests, commit, base.others
         return GitSnapshot(
             commit=manifests,
             environment=base.environment,
@@ -291,6 +297,7 @@ class GitStore:
             ledger=ledger,
             parent=commit,
             files=files,
+            others=base.others,
             surroundings=base.surroundings,
         )
 

@@ -220,3 +220,41 @@ def test_what_a_killed_apply_has_started_is_known_to_whoever_reads_another_branc
     git(setting.origin, "symbolic-ref", "HEAD", "refs/heads/trunk")
     assert "run-0" in _refused(setting, setting.clone_again("fresh"))
     assert len(sandbox.instances) == 1
+
+
+def test_nothing_is_started_that_another_ledger_has_claimed_while_the_claim_was_made(
+    setting: Setting, sandbox: Sandbox
+) -> None:
+    git(setting.clone, "switch", "--quiet", "--create", "rel")
+    configured = (setting.clone / "reconciler.yaml").read_text()
+    commit(setting.clone, {"reconciler.yaml": f"git: {{branch: rel}}\n{configured}"})
+    git(setting.clone, "push", "--quiet", "origin", "rel")
+    before = git(setting.origin, "rev-parse", "rel")
+    _apply(setting)
+    trace = "refs/reconciler/ledger/rel%3Atest"
+    moved = {ref: git(setting.origin, "rev-parse", ref) for ref in ("refs/heads/rel", trace)}
+    # All that is now comes again only when the claim on main has landed.
+    git(setting.origin, "update-ref", "refs/heads/rel", before)
+    git(setting.origin, "update-ref", "-d", trace)
+    comes = "; ".join(f"git update-ref {ref} {oid}" for ref, oid in moved.items())
+    write_hook(setting.origin, "post-receive", f"test -e done || {{ touch done; {comes}; }}")
+    done = setting.run("apply", clone=setting.clone_again("fresh"))
+    assert "another ledger has claimed 1 of the runs meanwhile" in done.stderr
+    assert done.returncode != 0
+    assert len(sandbox.instances) == 1
+
+
+def test_a_claim_is_taken_up_where_what_another_ledger_has_recorded_meanwhile_is_something_else(
+    setting: Setting, sandbox: Sandbox
+) -> None:
+    git(setting.clone, "switch", "--quiet", "--create", "rel")
+    trace = git(setting.clone, "commit-tree", "-m", "Trace", _empty_tree(setting))
+    git(setting.clone, "push", "--quiet", "origin", f"{trace}:refs/tags/kept", "rel")
+    comes = f"git update-ref refs/reconciler/ledger/rel%3Atest {trace}"
+    write_hook(setting.origin, "post-receive", f"test -e done || {{ touch done; {comes}; }}")
+    _apply(setting, setting.clone_again("fresh"))
+    assert len(sandbox.instances) == 1
+
+
+def _empty_tree(setting: Setting) -> str:
+    return git(setting.clone, "mktree", stdin="")

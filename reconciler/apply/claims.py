@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from reconciler.apply.branch import Branch, Claiming
 from reconciler.apply.known import Known
@@ -13,11 +14,21 @@ from reconciler.apply.ports import Options, Ports
 from reconciler.apply.start import Batch
 from reconciler.apply.steps import Claimed, Noted
 from reconciler.ledger import events
-from reconciler.model import ClaimId, EpochMs, Run, RunId
+from reconciler.model import ClaimId, Digest, EpochMs, Run, RunId
 from reconciler.plan import Action, Plan
 from reconciler.times import format_instant
 
 LONGEST = 10  # times claimSeconds, for a claim whose push takes long
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Open:
+    """A claim that is not known to have landed, and what was known when it was made."""
+
+    claim: events.Claim
+    lease: Lease
+    known: Known
+    elsewhere: frozenset[Digest]  # what may have been started by what other ledgers recorded
 
 
 class Claims:
@@ -28,8 +39,9 @@ class Claims:
         self._options = options
         self._branch = branch
         # Those that are not known to have landed, by nonce. A server that squashes what it is given
-        # puts the claim on the branch in a commit of its own, so that the race seems lost.
-        self._open: dict[ClaimId, tuple[events.Claim, Lease, Known]] = {}
+        # puts the claim on the branch in a commit of its own, so that the race seems lost. So it does
+        # where another ledger has moved meanwhile: it may have claimed the same runs.
+        self._open: dict[ClaimId, _Open] = {}
         self.starts: Counter[RunId] = Counter()  # how often this apply was to start each run
         self.push_seconds = 0.0  # how long the last claim took to land, or to fail
 
@@ -62,6 +74,7 @@ class Claims:
         )
         elsewhere = self._branch.snapshot.surroundings.elsewhere.values()
         known = Known([self._branch.ledger, *elsewhere])
+        elsewhere_before = self._started_elsewhere()
         began = self._ports.clock.elapsed()
         try:
             claiming = await self._branch.claim(claim)
@@ -69,7 +82,9 @@ class Claims:
             self.push_seconds = self._ports.clock.elapsed() - began
         if claiming is Claiming.OURS:
             return self._batch(claim, runs, lease, known)
-        self._open[claim.claim] = claim, lease, known
+        self._open[claim.claim] = _Open(
+            claim=claim, lease=lease, known=known, elsewhere=elsewhere_before
+        )
         return None
 
     def _length(self) -> float:
@@ -109,15 +124,27 @@ class Claims:
     def adopt(self, plan: Plan) -> Batch | None:
         """Take up a claim of this apply that the branch holds after all, whoever put it there."""
         for claim in self._open.keys() & self._branch.snapshot.ledger.claims.keys():
-            made, lease, known = self._open.pop(claim)
-            runs = [
+            made = self._open.pop(claim)
+            held = [
                 planned.run
                 for planned in plan.of_action(Action.HOLD)
                 if planned.run and planned.record and planned.record.claim == claim
             ]
+            taken = self._started_elsewhere() - made.elsewhere
+            runs = [run for run in held if run.digest not in taken]
+            if len(runs) < len(held):
+                message = (
+                    f"another ledger has claimed {len(held) - len(runs)} of the runs meanwhile"
+                )
+                self._ports.progress(Noted(message=f"{message}: they are not started"))
             if runs:
-                return self._batch(made, runs, lease, known)
+                return self._batch(made.claim, runs, made.lease, made.known)
         return None
+
+    def _started_elsewhere(self) -> frozenset[Digest]:
+        """What may have been started by what other ledgers record."""
+        elsewhere = self._branch.snapshot.surroundings.elsewhere.values()
+        return frozenset(digest for ledger in elsewhere for digest in ledger.started)
 
     def _batch(self, claim: events.Claim, runs: Sequence[Run], lease: Lease, known: Known) -> Batch:
         self._ports.progress(Claimed(claim=claim.claim, runs=len(runs), until=lease.until))

@@ -195,7 +195,10 @@ class Landed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Raced:
-    """The branch moved since the snapshot, and does not hold the commit: read it again."""
+    """The branch moved since the snapshot, and does not hold the commit: read it again.
+
+    A claim may be there, where another ledger has moved meanwhile.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ its tree in a ref of its own, the remote keeps one for clones that are new or sh
 history says what was last written.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from reconciler.git.traces import BRANCHES as _BRANCHES
 from reconciler.git.traces import FETCHED as _FETCHED
 from reconciler.git.traces import MEMORY as _MEMORY
 from reconciler.git.traces import THERE as _THERE
+from reconciler.git.traces import ref_there
 from reconciler.git.words import readable
 
 _HERE = f"{_MEMORY}/seen"  # the trees that this clone has seen
@@ -206,17 +207,24 @@ def traces(root: Path, remote: str) -> dict[str, ObjectId]:
 
     The keys tell both apart and end in the name: `seen/NAME`, `kept/REMOTE/NAME`.
     """
-    listing = run_git(
-        root,
-        *("for-each-ref", "--format=%(refname) %(objecttype) %(objectname) %(tree)"),
-        *(_HERE, f"{_FETCHED}/{remote}"),
-    ).text
     found = {}
-    for line in filter(None, listing.split("\n")):
-        name, kind, oid, *tree = line.split(" ")
-        key = name.removeprefix(f"{_MEMORY}/")
+    for key, kind, oid, *tree in _listed(root, _HERE, f"{_FETCHED}/{remote}"):
         found[key] = ObjectId(oid if kind == "tree" else tree[0])
     return found
+
+
+def kept_refs(root: Path, remote: str) -> dict[str, str]:
+    """The remote's refs that kept a trace when they were last fetched, and the objects in them."""
+    listed = ((ref_there(remote, one[0]), one[2]) for one in _listed(root, f"{_FETCHED}/{remote}"))
+    return {ref: oid for ref, oid in listed if ref is not None}
+
+
+def _listed(root: Path, *folders: str) -> Iterator[list[str]]:
+    """Of each ref below them: its name below MEMORY, its kind, its object and that one's tree."""
+    form = "--format=%(refname) %(objecttype) %(objectname) %(tree)"
+    listing = run_git(root, "for-each-ref", form, *folders).text
+    for line in filter(None, listing.split("\n")):
+        yield line.removeprefix(f"{_MEMORY}/").split(" ")
 
 
 def author(root: Path, ref: str) -> str:

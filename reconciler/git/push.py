@@ -21,6 +21,7 @@ from reconciler.git.default import default_branch
 from reconciler.git.objects import CommitId, ObjectId, is_ancestor
 from reconciler.git.remote import HEADS, Addresses, Seen, addresses, bring, check_branch, look
 from reconciler.git.sending import NO_ANSWER, Answer, Heard, Move, send
+from reconciler.git.traces import EACH, Others
 
 _SENDINGS = 3  # of a push that is rejected though nobody was faster: somebody may hold a lock
 _LOOKS = 4  # for a push that was taken: a replica may lag a little
@@ -34,7 +35,10 @@ class Landed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Raced:
-    """The ref was not, or did not stay, where it was expected, and does not hold our commit."""
+    """The ref was not, or did not stay, where it was expected, and does not hold our commit.
+
+    Or it does, and the trace of another ledger has moved meanwhile.
+    """
 
     message: str
 
@@ -86,12 +90,14 @@ def push(
     timeout: float,
     along: Move | None = None,
     is_default: bool = False,
+    others: Others | None = None,
 ) -> tuple[PushResult, Along]:
     """Move the remote's branch from `expected` (None: it must not exist) to the commit.
 
     The commit must descend from `expected`, so that history is never rewritten. `along` moves with
     it, or not at all; if only both were refused, the branch moves alone. `is_default`: it must be
-    the remote's default branch still. `timeout` is in seconds, for each call of git. Raises
+    the remote's default branch still. `others`: the traces of other ledgers must still be those, or
+    the answer is Raced although the branch moved. `timeout` is in seconds, for each call of git. Raises
     GitError if there is no such remote, or it stands for several repositories.
     """
     ref = check_branch(root, branch)
@@ -103,6 +109,7 @@ def push(
         move=Move(ref=ref, commit=commit, expected=expected),
         along=along,
         is_default=is_default,
+        others=others,
         timeout=timeout,
     )
     return attempt.together() or attempt.alone(), attempt.became
@@ -124,6 +131,7 @@ class _Attempt:
     timeout: float
     along: Move | None = None
     is_default: bool = False
+    others: Others | None = None
     became: Along = Along.OPEN
     answer: Answer = NO_ANSWER  # to the last sending
     seen: Seen | None = None  # after it; None: it could not be read
@@ -144,6 +152,9 @@ class _Attempt:
         elif self.seen is not None and tip == self.along.expected:
             is_told = result is None or isinstance(result, Landed)
             self.became = Along.APART if is_told else Along.OPEN
+        elif self.others is not None and result is None and self.became is Along.OPEN:
+            # Whoever reads another ledger must know of this claim, so it does not go alone.
+            return Raced(message=f"{self.along.ref} has moved")
         return result
 
     def alone(self) -> PushResult:
@@ -195,6 +206,8 @@ class _Attempt:
     def _look(self) -> PushResult | None:
         """Read the ref back; None where it has not moved. Raises GitError."""
         refs = [move.ref for move in (self.move, self.along) if move is not None]
+        if self.others is not None:
+            refs.extend(EACH)
         self.seen = None
         seen = look(self.root, self.remote.name, refs, timeout=self.timeout)
         tip = seen.tips.get(self.move.ref)
@@ -223,18 +236,27 @@ class _Attempt:
     def _tree(self, commit: CommitId) -> ObjectId:
         return ObjectId(run_git(self.root, "rev-parse", f"{commit}^{{tree}}").text)
 
-    def _landed(self, seen: Seen) -> Landed | Refused:
+    def _landed(self, seen: Seen) -> Landed | Raced | Refused:
         branch = self.move.ref.removeprefix(HEADS)
         if not self.is_default or seen.default == branch:
-            return Landed()
+            return self._after_others(seen)
         now = default_branch(self.root, self.remote.name)
         if now == branch:
-            return Landed()
+            return self._after_others(seen)
         name = self.remote.name
         return Refused(
             message=f"{now} is the default branch of {name} by now, and {branch} no longer is",
             hint="Run it again: it works on the new one then.",
         )
+
+    def _after_others(self, seen: Seen) -> Landed | Raced:
+        """Two claims of one run, in two ledgers: each shows its trace before it looks for others.
+
+        So at least one of them sees the other's here, and reads that ledger before it goes on.
+        """
+        if self.others is not None and self.others.moved(seen.tips):
+            return Raced(message="another ledger has moved meanwhile")
+        return Landed()
 
     def _take_back(self, along: Move) -> None:
         """Undo the second move where the first came to nothing: it speaks of what is not there.

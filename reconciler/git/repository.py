@@ -6,6 +6,7 @@ from pathlib import Path
 
 from reconciler.git import checkout, commits, default, discovery, memory, objects, remote
 from reconciler.git import push as pushing
+from reconciler.git.traces import Others
 from reconciler.git.command import LOCAL_SECONDS, CompletedGit, run_git
 from reconciler.git.objects import CommitId, ObjectId, TreeEntry
 from reconciler.links import Refusal
@@ -69,6 +70,7 @@ class Git:
         timeout: float,
         trace: memory.Trace | None = None,
         is_default: bool = False,
+        others: Others | None = None,
     ) -> pushing.PushResult:
         """See `push.push`; `trace` travels along if it can."""
         result, became = pushing.push(
@@ -80,6 +82,7 @@ class Git:
             timeout=timeout,
             along=None if trace is None else trace.move,
             is_default=is_default,
+            others=others,
         )
         if trace is not None and isinstance(result, pushing.Landed):
             memory.note(self.root, to_remote, trace, became)
@@ -144,6 +147,10 @@ class Git:
     def kept(self, on_remote: str, name: str) -> ObjectId | None:
         """See `memory.kept`."""
         return memory.kept(self.root, on_remote, name)
+
+    def kept_refs(self, on_remote: str) -> dict[str, str]:
+        """See `memory.kept_refs`."""
+        return memory.kept_refs(self.root, on_remote)
 
     def traces(self, on_remote: str) -> dict[str, ObjectId]:
         """See `memory.traces`."""

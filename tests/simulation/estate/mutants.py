@@ -58,8 +58,8 @@ def among(*changes: Change, manners: Manners | None = None) -> Callable[[Mutant]
 
 @among(move_manifest, split)
 def forget_what_other_ledgers_record(patch: pytest.MonkeyPatch) -> None:
-    check = import_module("reconciler.rules.check")  # the package calls its function the same
-    patch.setattr(check, "duplicates_elsewhere", lambda *_: ())
+    duplicates = import_module("reconciler.rules.duplicates")
+    patch.setattr(duplicates, "twins_elsewhere", lambda *_: ())
 
 
 @among(rename)
