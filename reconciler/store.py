@@ -64,8 +64,8 @@ class GitStore:
         self._results: dict[tuple[CommittedFile, str, int], FileResult] = {}
         self._branches: list[Book] = []  # what other branches record, as far as it is kept
         self._traces: dict[ObjectId, CommittedLedger] = {}  # by their trees
-        # The tips of both branches, and the traces of other ledgers, for which all ledgers are known
-        # to hold what they have held.
+        # The tips of both branches, and the traces of other ledgers, for which all ledgers are
+        # known to hold what they have held.
         self._checked: tuple[CommitId, CommitId | None, Others] | None = None
         self._ledger: tuple[CommittedLedger, Ledger] | None = None
         self._memory = Memory(git, local.git.remote, environment)
@@ -261,8 +261,8 @@ class GitStore:
             self._ledger_branch,
             expected=base.parent,
             timeout=PUSH_SECONDS,
-            # Also with a claim: what it starts must be known to whoever reads another branch, though
-            # this apply never comes to record it.
+            # Also with a claim: what it starts must be known to whoever reads another branch,
+            # though this apply never comes to record it.
             trace=self._memory.next_trace(self.branch, commit, files.folder),
             # Who asks for it only now claims on another one.
             is_default=claims and self._local.git.branch is self._local.git.ledger_branch is None,

@@ -258,3 +258,13 @@ def test_a_claim_is_taken_up_where_what_another_ledger_has_recorded_meanwhile_is
 
 def _empty_tree(setting: Setting) -> str:
     return git(setting.clone, "mktree", stdin="")
+
+
+def test_a_trace_that_somebody_deleted_comes_again_with_the_next_claim(setting: Setting) -> None:
+    _apply(setting)
+    git(setting.clone, "pull", "--quiet")
+    commit(setting.clone, {"triggers/late.yaml": manifest("late", 7)})
+    git(setting.clone, "push", "--quiet", "origin", "main", f":{BESIDE}")
+    write_hook(setting.origin, "pre-receive", f"cat >>pushed; grep -q {BESIDE} pushed")
+    _apply(setting)
+    assert git(setting.origin, "rev-parse", f"{BESIDE}^{{tree}}")

@@ -39,8 +39,8 @@ class Claims:
         self._options = options
         self._branch = branch
         # Those that are not known to have landed, by nonce. A server that squashes what it is given
-        # puts the claim on the branch in a commit of its own, so that the race seems lost. So it does
-        # where another ledger has moved meanwhile: it may have claimed the same runs.
+        # puts the claim on the branch in a commit of its own, so that the race seems lost. It also
+        # counts as lost where another ledger has moved meanwhile, which may have the same runs.
         self._open: dict[ClaimId, _Open] = {}
         self.starts: Counter[RunId] = Counter()  # how often this apply was to start each run
         self.push_seconds = 0.0  # how long the last claim took to land, or to fail

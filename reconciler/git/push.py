@@ -9,7 +9,7 @@ ref is read back from there, and that decides; the words are only passed on.
 import random
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from pathlib import Path
 from typing import assert_never
@@ -96,9 +96,9 @@ def push(
 
     The commit must descend from `expected`, so that history is never rewritten. `along` moves with
     it, or not at all; if only both were refused, the branch moves alone. `is_default`: it must be
-    the remote's default branch still. `others`: the traces of other ledgers must still be those, or
-    the answer is Raced although the branch moved. `timeout` is in seconds, for each call of git. Raises
-    GitError if there is no such remote, or it stands for several repositories.
+    the remote's default branch still. `others`: the traces of other ledgers must still be those,
+    or the answer is Raced although the branch moved. `timeout` is in seconds, for each call of git.
+    Raises GitError if there is no such remote, or it stands for several repositories.
     """
     ref = check_branch(root, branch)
     if expected is not None and not is_ancestor(root, expected, commit):
@@ -142,6 +142,10 @@ class _Attempt:
         if self.along is None:
             return None
         result = self._once(self.move, self.along)
+        if result is None and self.along.expected is not None and self._is_gone(self.along):
+            # Somebody has deleted it, and what was fetched of it stays.
+            self.along = replace(self.along, expected=None)
+            result = self._once(self.move, self.along)
         tip = self.seen.tips.get(self.along.ref) if self.seen is not None else None
         if tip == self.along.commit:
             self.became = Along.MOVED
@@ -156,6 +160,9 @@ class _Attempt:
             # Whoever reads another ledger must know of this claim, so it does not go alone.
             return Raced(message=f"{self.along.ref} has moved")
         return result
+
+    def _is_gone(self, move: Move) -> bool:
+        return self.seen is not None and move.ref not in self.seen.tips
 
     def alone(self) -> PushResult:
         """Send the one move, several times where nobody is seen to have been faster."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.errors import GitError
-from reconciler.git.command import NETWORK_SECONDS, run_git
+from reconciler.git.command import NETWORK_SECONDS, CompletedGit, run_git
 from reconciler.git.objects import CommitId
 from reconciler.git.traces import MEMORY, refspecs
 from reconciler.git.words import advice, without_credentials
@@ -24,6 +24,9 @@ _LOCKED = re.compile(
     r"|unable to resolve reference",
     re.IGNORECASE,
 )
+# What an earlier fetch left of `a` stands in the way of `a/b`, and the other way about.
+_IN_THE_WAY = re.compile(r"'(refs/reconciler/[^']+)' exists; cannot create")
+_CUT_OFF = "shallow roots are not allowed to be updated"  # git leaves the ref alone, and says 0
 _MISSING = re.compile(r"couldn't find remote ref (HEAD|refs/heads/.+)", re.IGNORECASE)
 ASK_FOR_BRANCH = "name the branch in reconciler.yaml: `git: {branch: NAME}`"
 
@@ -172,18 +175,41 @@ def _fetch_or_absent(root: Path, remote: str, refs: Sequence[str]) -> str | None
     specs = [f"+{ref}:{_local_ref(remote, ref)}" for ref in refs]
     specs.extend(refspecs(remote))
     for attempt in range(1, _ATTEMPTS + 1):
-        done = run_git(root, *FETCH, "--", remote, *specs, timeout=NETWORK_SECONDS, accept=None)
+        done = _fetch(root, remote, specs)
         if done.exit_code == 0:
             return None
         absent = _MISSING.search(done.stderr)
         if absent is not None and absent[1] in refs:
             return absent[1]
-        if not _LOCKED.search(done.stderr) or attempt == _ATTEMPTS:
+        in_the_way = _IN_THE_WAY.findall(done.stderr)
+        for ref in in_the_way:
+            run_git(root, "update-ref", "-d", ref)
+        if not (in_the_way or _LOCKED.search(done.stderr)) or attempt == _ATTEMPTS:
             break
         # Nothing tells when another process lets go of a lock, which takes it milliseconds.
         time.sleep(random.uniform(0, _LONGEST_WAIT))  # noqa: S311 - spreads rivals, guards nothing
     said = done.stderr.removeprefix("fatal: ")
     raise GitError(f"{remote} could not be read: {said}", hint=advice(done.stderr))
+
+
+def _fetch(root: Path, remote: str, specs: Sequence[str]) -> CompletedGit:
+    """Fetch, whatever comes of it. Raises GitError where git has left out what was cut off.
+
+    A remote that is shallow itself has commits without what went before them. To take them ends the
+    history of this clone there as well, which only a clone whose history ends somewhere may do.
+    """
+    for _ in range(2):  # the second takes what the first has brought, if what went before is here
+        done = run_git(root, *FETCH, "--", remote, *specs, timeout=NETWORK_SECONDS, accept=None)
+        if _CUT_OFF not in done.stderr:
+            return done
+    if run_git(root, "rev-parse", "--is-shallow-repository").text != "true":
+        raise GitError(
+            f"{remote} is a shallow repository: its history ends where that of this clone goes on",
+            hint="Let it hold the whole history (git fetch --unshallow there), or let the history "
+            f"of this clone end there too: git fetch --update-shallow {remote}",
+        )
+    options = (*FETCH, "--update-shallow", "--", remote, *specs)
+    return run_git(root, *options, timeout=NETWORK_SECONDS, accept=None)
 
 
 FETCH = (

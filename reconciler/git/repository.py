@@ -6,9 +6,9 @@ from pathlib import Path
 
 from reconciler.git import checkout, commits, default, discovery, memory, objects, remote
 from reconciler.git import push as pushing
-from reconciler.git.traces import Others
 from reconciler.git.command import LOCAL_SECONDS, CompletedGit, run_git
 from reconciler.git.objects import CommitId, ObjectId, TreeEntry
+from reconciler.git.traces import Others
 from reconciler.links import Refusal
 
 

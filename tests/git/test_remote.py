@@ -229,3 +229,48 @@ def test_submodules_are_not_fetched_along(
     git(clone, "config", "fetch.recurseSubmodules", "true")
     inner.rename(tmp_path / "moved.git")
     assert repository.fetch("origin", ["main"]) == {"main": tip}
+
+
+def test_a_folder_of_branches_may_take_the_place_of_a_branch(
+    repository: Git, origin: Path, clone: Path
+) -> None:
+    git(clone, "push", "--quiet", "origin", "main:rel")
+    repository.fetch("origin", ["rel"])
+    git(clone, "push", "--quiet", "origin", ":rel", "main:rel/1")
+    assert repository.fetch("origin", ["rel/1"]) == {"rel/1": _tip(origin)}
+
+
+def _cut(origin: Path, to: Path) -> str:
+    """A copy of the origin without its history; its address."""
+    git(origin, "clone", "--quiet", "--bare", "--depth=1", origin.as_uri(), str(to))
+    return to.as_uri()
+
+
+def test_a_remote_that_is_cut_off_where_this_clone_ends_is_fetched(
+    repository: Git, origin: Path, clone: Path, tmp_path: Path
+) -> None:
+    repository.fetch("origin", ["main"])
+    new = _push_more(origin, tmp_path / "other")
+    git(clone, "remote", "set-url", "origin", _cut(origin, tmp_path / "cut"))
+    assert repository.fetch("origin", ["main"]) == {"main": new}
+    assert git(clone, "rev-parse", "--is-shallow-repository") == "false"
+
+
+def test_a_remote_that_is_cut_off_later_is_never_taken_for_one_that_has_not_moved(
+    repository: Git, origin: Path, clone: Path, tmp_path: Path
+) -> None:
+    repository.fetch("origin", ["main"])
+    _push_more(origin, tmp_path / "other")
+    new = _push_more(origin, tmp_path / "another")
+    git(clone, "remote", "set-url", "origin", _cut(origin, tmp_path / "cut"))
+    for _ in range(2):
+        with pytest.raises(GitError, match="origin is a shallow repository") as caught:
+            repository.fetch("origin", ["main"])
+    assert "git fetch --update-shallow origin" in (caught.value.hint or "")
+    # What it advises, and from then on by itself.
+    git(clone, "fetch", "--quiet", "--update-shallow", "origin")
+    assert repository.fetch("origin", ["main"]) == {"main": new}
+    _push_more(origin, tmp_path / "third")
+    new = _push_more(origin, tmp_path / "fourth")
+    git(clone, "remote", "set-url", "origin", _cut(origin, tmp_path / "cut again"))
+    assert repository.fetch("origin", ["main"]) == {"main": new}
