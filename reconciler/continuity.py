@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote
 from reconciler.apply.messages import TRAILER
 from reconciler.committed import CommittedLedger
 from reconciler.configuration import Environment
-from reconciler.errors import LedgerError
+from reconciler.errors import GitError, LedgerError
 from reconciler.git import CommitId, Git, ObjectId
 from reconciler.git.memory import Trace
 from reconciler.git.traces import BRANCH_MARK, MEMORY, Others, ref_there
@@ -109,11 +109,14 @@ def check_continuity(
             continue
         if trace.name == memory_name(git, place.environment.name, place.branch):
             raise _lost_to(git, place.remote, files, trace)
-        book = trace.book()
+        try:
+            book = trace.book()
+        except LedgerError as error:
+            raise _unreadable(git, place.remote, trace.key, error) from None
         if not book.concerns(place.environment.gateway.service_name):
             continue
         if trace.branch in {None, place.branch} or not _exists(git, place.remote, trace.branch):
-            raise _homeless(book, _mending(git, place.remote, trace))
+            raise _homeless(book, _mending(git, place.remote, trace.key))
         elsewhere.append(book)
     return elsewhere
 
@@ -140,8 +143,11 @@ def _traces(git: Git, place: Place, read: dict[ObjectId, CommittedLedger]) -> It
         name = rest if where == "seen" else rest.removeprefix(f"{place.remote}/")
         name = name.removeprefix(f"{BRANCH_MARK}/")
         branch, separator, _ = unquote(name).partition(":")
-        if tree not in read:
-            read[tree] = CommittedLedger.read(git, "", git.list_tree(tree))
+        try:
+            if tree not in read:
+                read[tree] = CommittedLedger.read(git, "", git.list_tree(tree))
+        except (LedgerError, GitError) as error:
+            raise _unreadable(git, place.remote, key, error) from None
         before = read[tree]
         if not before.content:
             continue
@@ -156,7 +162,20 @@ def _traces(git: Git, place: Place, read: dict[ObjectId, CommittedLedger]) -> It
 
 
 def _exists(git: Git, remote: str, branch: str | None) -> bool:
-    return branch is not None and git.fetch(remote, [branch])[branch] is not None
+    if branch is None or not git.may_be_branch(branch):
+        return False
+    return git.fetch(remote, [branch])[branch] is not None
+
+
+def _unreadable(git: Git, remote: str, key: str, error: LedgerError | GitError) -> LedgerError:
+    """The error for a trace that says nothing: what it hides may have been started."""
+    shown = ref_there(remote, key) or f"{MEMORY}/{key}"
+    where = f"{remote} keeps" if ref_there(remote, key) else "this clone has"
+    return LedgerError(
+        f"the trace of a ledger that {where} as {shown} cannot be read: {error}",
+        hint="Nothing is started until it can be read. If a newer reconciler has written it, use "
+        f"that one. Only if it never was a ledger: {_mending(git, remote, key)}.",
+    )
 
 
 def _check(git: Git, files: CommittedLedger, tree: ObjectId | None, trace: str) -> None:
@@ -204,17 +223,17 @@ def _lost_to(git: Git, remote: str, files: CommittedLedger, trace: _Trace) -> Le
         f"{files.folder}: the ledger has lost events, or a trace of it is false: neither it nor "
         f"the one that {trace.words} continues the other",
         hint="If the branch is wrong, put it back (docs/operating.md, a lost ledger). If the trace "
-        f"is: {_mending(git, remote, trace)}. Nothing is started until then.",
+        f"is: {_mending(git, remote, trace.key)}. Nothing is started until then.",
     )
 
 
-def _mending(git: Git, remote: str, trace: _Trace) -> str:
+def _mending(git: Git, remote: str, key: str) -> str:
     """Whose the trace is, and how to delete it where it is kept and where this clone has it."""
-    here = f"git update-ref -d {quoted(f'{MEMORY}/{trace.key}')}"
-    there = ref_there(remote, trace.key)
+    here = f"git update-ref -d {quoted(f'{MEMORY}/{key}')}"
+    there = ref_there(remote, key)
     if there is None:
         return f"it is this clone's own; forget it with `{here}`"
-    author = git.author(f"{MEMORY}/{trace.key}")
+    author = git.author(f"{MEMORY}/{key}")
     return (
         f"it was pushed by {author}; delete it with `git push {remote} --delete {quoted(there)}`, "
         f"and in each clone `{here}`"

@@ -268,3 +268,44 @@ def test_a_trace_that_somebody_deleted_comes_again_with_the_next_claim(setting: 
     write_hook(setting.origin, "pre-receive", f"cat >>pushed; grep -q {BESIDE} pushed")
     _apply(setting)
     assert git(setting.origin, "rev-parse", f"{BESIDE}^{{tree}}")
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "said"),
+    [
+        ("blob", "foo", "git ls-tree failed"),
+        ("tag of a blob", "foo", "git ls-tree failed"),
+        ("garbage", "main%3Aold", "ledger.jsonl:1: not a ledger event"),
+        ("a newer format", "main%3Aold", "ledger.jsonl:1: written in format 2"),
+        ("a link", "main%3Aold", "ledger.jsonl: not a file"),
+        ("another ledger", "a%2E%2Eb%3Aold", "no folder continues the one of old on a..b"),
+        ("another ledger", "a%00b%3Aold", "no folder continues the one of old on a"),
+    ],
+)
+def test_a_trace_that_cannot_be_read_says_where_it_is_and_how_to_delete_it(
+    setting: Setting, content: str, name: str, said: str
+) -> None:
+    git(setting.clone, "push", "--quiet", "origin", f"{_unreadable(setting, content)}:refs/x/1")
+    git(setting.origin, "update-ref", f"refs/reconciler/ledger/{name}", "refs/x/1")
+    message = _refused(setting)
+    assert said in message
+    _mend(message, setting.clone)
+    _apply(setting)
+
+
+def _unreadable(setting: Setting, content: str) -> str:
+    clone = setting.clone
+    claim = (
+        '{"v":1,"event":"claim","at":"2024-03-01T00:00:00Z","claim":"c1","by":"x",'
+        '"until":"2024-03-01T00:02:00Z","commit":"c","runs":{}}\n'
+    )
+    texts = {"a newer format": claim.replace('"v":1', '"v":2'), "another ledger": claim}
+    blob = git(clone, "hash-object", "-w", "--stdin", stdin=texts.get(content, "hi\n"))
+    if content == "blob":
+        return blob
+    if content == "tag of a blob":
+        git(clone, "tag", "--annotate", "-m", "Tag", "odd", blob)
+        return git(clone, "rev-parse", "refs/tags/odd")
+    mode = "120000" if content == "a link" else "100644"
+    tree = git(clone, "mktree", stdin=f"{mode} blob {blob}\tledger.jsonl\n")
+    return git(clone, "commit-tree", "-m", "Trace", tree)

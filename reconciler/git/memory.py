@@ -208,8 +208,9 @@ def traces(root: Path, remote: str) -> dict[str, ObjectId]:
     The keys tell both apart and end in the name: `seen/NAME`, `kept/REMOTE/NAME`.
     """
     found = {}
-    for key, kind, oid, *tree in _listed(root, _HERE, f"{_FETCHED}/{remote}"):
-        found[key] = ObjectId(oid if kind == "tree" else tree[0])
+    for key, _, oid, *tree in _listed(root, _HERE, f"{_FETCHED}/{remote}"):
+        # Without a tree it is one, or something that nobody can read as a ledger.
+        found[key] = ObjectId(tree[0] or oid)
     return found
 
 
@@ -229,7 +230,9 @@ def _listed(root: Path, *folders: str) -> Iterator[list[str]]:
 
 def author(root: Path, ref: str) -> str:
     """Who made the commit that the ref holds, and when. Anybody who can push may claim anything."""
-    return readable(run_git(root, "log", "-1", "--format=%an <%ae> at %aI", ref, "--").stdout)
+    form = "--format=%an <%ae> at %aI"
+    said = readable(run_git(root, "log", "-1", form, ref, "--", accept=None).stdout)
+    return said or "somebody: there is no commit in it"
 
 
 def last_written(root: Path, commit: CommitId, folder: str, trailer: str) -> ObjectId | None:

@@ -111,12 +111,18 @@ def bring(root: Path, remote: str, ref: str, *, timeout: float) -> None:
     run_git(root, *FETCH, "--", remote, ref, timeout=timeout)
 
 
+def may_be_branch(root: Path, name: str) -> bool:
+    """Whether git allows that name for a branch."""
+    if "\0" in name:  # which no command can be given
+        return False
+    return not run_git(root, "check-ref-format", f"{HEADS}{name}", accept=(0, 1)).exit_code
+
+
 def check_branch(root: Path, branch: str) -> str:
     """The branch's full ref name. Raises GitError if git would not allow the name."""
-    ref = f"{HEADS}{branch}"
-    if run_git(root, "check-ref-format", ref, accept=(0, 1)).exit_code:
+    if not may_be_branch(root, branch):
         raise GitError(f"{branch!r} cannot be the name of a branch", hint=ASK_FOR_BRANCH)
-    return ref
+    return f"{HEADS}{branch}"
 
 
 def fetch(root: Path, remote: str, branches: Sequence[str]) -> dict[str, CommitId | None]:

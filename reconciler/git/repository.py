@@ -60,6 +60,10 @@ class Git:
         """See `remote.fetch`."""
         return remote.fetch(self.root, from_remote, branches)
 
+    def may_be_branch(self, name: str) -> bool:
+        """See `remote.may_be_branch`."""
+        return remote.may_be_branch(self.root, name)
+
     def push(
         self,
         to_remote: str,
