@@ -6,6 +6,7 @@ folder or another branch: each would make started runs look new, and have them s
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from shlex import quote as quoted
 from urllib.parse import quote, unquote
 
@@ -17,6 +18,8 @@ from reconciler.git import CommitId, Git, ObjectId
 from reconciler.git.memory import Trace
 from reconciler.git.traces import BRANCH_MARK, MEMORY, Others, ref_there
 from reconciler.identity import Book
+
+LONGEST_NAME = 200  # of a trace; a ref's lock is a few characters longer than the ref
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +35,17 @@ class Place:
 
 def memory_name(git: Git, environment: str, branch: str) -> str:
     """Name the environment's traces: of its own for each branch and each folder of a monorepo."""
-    return quote(f"{branch}:{git.prefix}{environment}", safe="").replace(".", "%2E")
+    name = _quoted(f"{branch}:{git.prefix}{environment}")
+    if len(name) <= LONGEST_NAME:
+        return name
+    # No file can have a longer name, and a ref is one. The branch still tells where to look.
+    digest = sha256(name.encode()).hexdigest()
+    short = _quoted(f"{branch}:{environment[:20]} {digest}")
+    return short if len(short) <= LONGEST_NAME else digest
+
+
+def _quoted(name: str) -> str:
+    return quote(name, safe="").replace(".", "%2E")
 
 
 class Memory:

@@ -9,11 +9,18 @@ from pathlib import Path
 import pytest
 
 from reconciler.committed import CommittedLedger
-from reconciler.continuity import Memory
+from reconciler.continuity import Memory, memory_name
 from reconciler.git import CommitId, Git
 from reconciler.sandbox import Sandbox, running
 from tests.environments import LASTING, Setting, make_setting, manifest, runs_of_one_flow_each
-from tests.repositories import commit, git, isolate, make_clone, write_hook
+from tests.repositories import (
+    commit,
+    git,
+    isolate,
+    make_clone,
+    make_origin_and_clone,
+    write_hook,
+)
 
 BESIDE = "refs/reconciler/ledger/main%3Atest"
 SEEN = "refs/reconciler-memory/seen/main%3Atest"
@@ -309,3 +316,37 @@ def _unreadable(setting: Setting, content: str) -> str:
     mode = "120000" if content == "a link" else "100644"
     tree = git(clone, "mktree", stdin=f"{mode} blob {blob}\tledger.jsonl\n")
     return git(clone, "commit-tree", "-m", "Trace", tree)
+
+
+def test_the_trace_of_a_folder_with_a_long_name_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    isolate(monkeypatch, tmp_path)
+    _, clone = make_origin_and_clone(tmp_path, {"x": "1"})
+    repository = Git.at(clone)
+    for deep in ("数据" * 30, "数据" * 31):  # one is not taken for the other
+        (clone / deep).mkdir()
+    names = {
+        memory_name(Git.at(clone / deep), environment, branch)
+        for deep in ("数据" * 30, "数据" * 31)
+        for environment in ("prod", "test")
+        for branch in ("main", "rel", "生产" * 20)
+    }
+    assert len(names) == 12
+    commit = repository.commit_files(None, {"state/ledger.jsonl": b"x"}, "m")
+    for name in names:
+        kept = repository.keep("origin", name, commit, "state", lambda *_: True)
+        assert kept is None
+        assert repository.kept("origin", name) is not None
+
+
+def test_the_refusal_of_one_trace_is_not_held_against_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    isolate(monkeypatch, tmp_path)
+    origin, clone = make_origin_and_clone(tmp_path, {"x": "1"})
+    write_hook(origin, "update", 'case "$1" in */bad) exit 1;; esac')
+    repository = Git.at(clone)
+    commit = repository.commit_files(None, {"state/ledger.jsonl": b"x"}, "m")
+    assert repository.keep("origin", "bad", commit, "state", lambda *_: True) is not None
+    assert repository.keep("origin", "good", commit, "state", lambda *_: True) is None

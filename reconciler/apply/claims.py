@@ -28,6 +28,7 @@ class _Open:
     claim: events.Claim
     lease: Lease
     known: Known
+    began: float  # when its push did, by the clock's elapsed seconds
     elsewhere: frozenset[Digest]  # what may have been started by what other ledgers recorded
 
 
@@ -43,7 +44,7 @@ class Claims:
         # counts as lost where another ledger has moved meanwhile, which may have the same runs.
         self._open: dict[ClaimId, _Open] = {}
         self.starts: Counter[RunId] = Counter()  # how often this apply was to start each run
-        self.push_seconds = 0.0  # how long the last claim took to land, or to fail
+        self.push_seconds = 0.0  # how long the last claim took to land, or to lose a race
 
     async def make(
         self, runs: Sequence[Run], clock: ServiceClock, before: Before | None
@@ -76,14 +77,13 @@ class Claims:
         known = Known([self._branch.ledger, *elsewhere])
         elsewhere_before = self._started_elsewhere()
         began = self._ports.clock.elapsed()
-        try:
-            claiming = await self._branch.claim(claim)
-        finally:
+        claiming = await self._branch.claim(claim)
+        if claiming is not Claiming.UNCLEAR:
             self.push_seconds = self._ports.clock.elapsed() - began
         if claiming is Claiming.OURS:
             return self._batch(claim, runs, lease, known)
         self._open[claim.claim] = _Open(
-            claim=claim, lease=lease, known=known, elsewhere=elsewhere_before
+            claim=claim, lease=lease, known=known, elsewhere=elsewhere_before, began=began
         )
         return None
 
@@ -125,6 +125,7 @@ class Claims:
         """Take up a claim of this apply that the branch holds after all, whoever put it there."""
         for claim in self._open.keys() & self._branch.snapshot.ledger.claims.keys():
             made = self._open.pop(claim)
+            self.push_seconds = self._ports.clock.elapsed() - made.began
             held = [
                 planned.run
                 for planned in plan.of_action(Action.HOLD)

@@ -12,6 +12,7 @@ from statistics import fmean
 
 from reconciler.apply.batch import FIRST_GUESS_SECONDS, capacity, choose_batch
 from reconciler.apply.branch import Branch
+from reconciler.apply.ending import recorded
 from reconciler.apply.flows import check_flows, flows_of
 from reconciler.apply.guards import refuse_stale
 from reconciler.apply.knowledge import Knowledge
@@ -56,11 +57,8 @@ async def apply(ports: Ports, options: Options) -> ApplyResult:
     if not needed and not unfinished(branch.ledger, EpochMs(plan.at + DAY_MS)):
         return knowledge.result(plan, interrupted=ports.stop.is_set())
     try:
-        async with ports.open_gateway(branch.environment) as gateway:
-            try:
-                return await _Apply(ports, knowledge).go_on(gateway)
-            finally:
-                await asyncio.shield(branch.record())
+        async with ports.open_gateway(branch.environment) as gateway, recorded(branch):
+            return await _Apply(ports, knowledge).go_on(gateway)
     except (GatewayError, ConfigurationError) as error:
         if needed or knowledge.claims.starts:
             raise

@@ -67,7 +67,7 @@ def keep(
             return result
         reason = result.message
         # Only to save a push next time: another process may hold the configuration's lock.
-        run_git(root, "config", _setting(remote), place.next, accept=None)
+        run_git(root, "config", _setting(remote, name), place.next, accept=None)
     return None if tree is None else reason
 
 
@@ -131,7 +131,7 @@ def _places(root: Path, remote: str, name: str) -> list[_Place]:
         here=f"{_FETCHED}/{remote}/{_BRANCH_MARK}/{name}",
         next=_NOWHERE,
     )
-    known = run_git(root, "config", "--get", _setting(remote), accept=(0, 1)).text
+    known = run_git(root, "config", "--get", _setting(remote, name), accept=(0, 1)).text
     if known == _NOWHERE:
         return []
     if known == _ON_BRANCH or _resolve(root, f"{branch.here}^{{commit}}") is not None:
@@ -139,8 +139,9 @@ def _places(root: Path, remote: str, name: str) -> list[_Place]:
     return [beside, branch]
 
 
-def _setting(remote: str) -> str:
-    return f"reconciler.{remote}.trace"
+def _setting(remote: str, name: str) -> str:
+    # Of each trace by itself: what is refused may be its name, and another's be taken.
+    return f"reconciler.{remote}/{name}.trace"
 
 
 def _alone(remote: str) -> str:
@@ -152,6 +153,8 @@ def _next(
 ) -> Move | None:
     """The move that has the place hold that tree; None if what it holds is as good."""
     before = _resolve(root, f"{place.here}^{{commit}}")
+    if before is None and _resolve(root, place.here) is not None:
+        return None  # somebody has put there what no trace can follow
     old = before and _resolve(root, f"{before}^{{tree}}")
     if old is not None and (old == tree or not continues(tree, old)):
         return None

@@ -28,6 +28,11 @@ _NO_ACCESS = re.compile(
     re.IGNORECASE,
 )
 _RULE = re.compile(r"hook declined|hidden ref")
+# What a person has set for their own pushes, where the server cannot do it: git sends nothing then.
+_UNSUPPORTED = {
+    "does not support push options": ("-c", "push.pushOption="),
+    "does not support --signed push": ("-c", "push.gpgSign=false"),
+}
 _NOT_ATOMIC = "does not support --atomic"
 
 
@@ -80,8 +85,14 @@ def send(root: Path, remote: str, moves: Sequence[Move], *, timeout: float) -> A
     options = (*_PUSH, *(["--atomic"] if len(moves) > 1 else ()))
     leases, specs = ([move.lease for move in moves], [move.spec for move in moves])
     command = (*options, *leases, "--", remote, *specs)
+    # A remote to mirror everything to takes no refspecs.
+    settings: tuple[str, ...] = ("-c", f"remote.{remote}.mirror=false")
     try:
-        done = run_git(root, *command, timeout=timeout, accept=None)
+        done = run_git(root, *settings, *command, timeout=timeout, accept=None)
+        for said, without in _UNSUPPORTED.items():
+            if said in done.stderr:
+                settings = (*settings, *without)
+                done = run_git(root, *settings, *command, timeout=timeout, accept=None)
     except GitTimeoutError as error:
         return Answer(heard=Heard.NOTHING, message=str(error))
     return read_answer(done, moves[0].spec)

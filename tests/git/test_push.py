@@ -438,3 +438,23 @@ def test_an_answer_without_an_error_is_one_for_the_branch_to_prove(
     lines: list[str], code: int, heard: Heard
 ) -> None:
     assert _answer(*lines, code=code).heard is heard
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("push.pushOption", "ci.skip"), ("push.gpgSign", "true"), ("remote.origin.mirror", "true")],
+)
+def test_what_a_person_has_set_for_pushes_and_the_server_cannot_do_hinders_no_push(
+    repository: Git, origin: Path, clone: Path, name: str, value: str
+) -> None:
+    git(clone, "config", name, value)
+    assert _push_on(repository, _tip(origin)) == Landed()
+
+
+def test_a_push_option_goes_to_a_server_that_takes_it(
+    repository: Git, origin: Path, clone: Path
+) -> None:
+    git(origin, "config", "receive.advertisePushOptions", "true")
+    write_hook(origin, "pre-receive", 'test "$GIT_PUSH_OPTION_0" = "mine"')
+    git(clone, "config", "push.pushOption", "mine")
+    assert _push_on(repository, _tip(origin)) == Landed()

@@ -1,0 +1,52 @@
+"""What an apply says when it fails, and then fails to record as well."""
+
+import asyncio
+from typing import cast
+
+import pytest
+
+from reconciler.apply.branch import Branch
+from reconciler.apply.ending import recorded
+from reconciler.errors import GatewayError, GitError
+
+
+class _Branch:
+    """A branch that takes no record, or any."""
+
+    def __init__(self, failure: GitError | None) -> None:
+        self.failure = failure
+        self.records = 0
+
+    async def record(self) -> None:
+        self.records += 1
+        if self.failure is not None:
+            raise self.failure
+
+
+async def _end(branch: _Branch, error: BaseException | None) -> None:
+    async with recorded(cast("Branch", branch)):
+        if error is not None:
+            raise error
+
+
+def test_an_error_of_the_work_is_still_said_where_recording_fails_as_well() -> None:
+    branch = _Branch(GitError("the ends are not on the branch", hint="look again"))
+    with pytest.raises(GitError) as caught:
+        asyncio.run(_end(branch, GatewayError("the claim was declined", hint="allow it")))
+    assert str(caught.value) == "the claim was declined\nthe ends are not on the branch"
+    assert caught.value.hint == "allow it\nlook again"
+
+
+@pytest.mark.parametrize("error", [GatewayError("gone"), ValueError("a bug")])
+def test_what_is_pending_is_recorded_however_the_work_ends(error: Exception) -> None:
+    branch = _Branch(None)
+    with pytest.raises(type(error)) as caught:
+        asyncio.run(_end(branch, error))
+    assert caught.value is error
+    assert branch.records == 1
+
+
+def test_where_only_recording_fails_that_is_the_error() -> None:
+    branch = _Branch(GitError("the ends are not on the branch"))
+    with pytest.raises(GitError, match="the ends are not on the branch"):
+        asyncio.run(_end(branch, None))
