@@ -16,7 +16,8 @@ def check_trace(world: "World", move: Move) -> None:
     """A trace only grows, but for what came without its branch; each follows the one before."""
     new, old = world.texts(move.commit).get("", b""), world.texts(move.expected).get("", b"")
     world.note(f"on {move.ref}: a trace of {len(old)} bytes, now {len(new)}")
-    if not new.startswith(old) and not _came_alone(world, move.expected or ""):
+    is_void = old in world.astray or _came_alone(world, move.expected or "")
+    if not new.startswith(old) and not is_void:
         world.broken.append(ViolationError(f"the trace {move.ref} has lost lines"))
     if move.expected is None:
         return
@@ -48,12 +49,13 @@ def check_traces(world: "World") -> None:
 
 
 def delete_false_traces(world: "World") -> None:
-    """What the messages say to do about them."""
-    for ref in [ref for where, ref in false_traces(world) if where is None]:
-        world.remote.move({ref: None})
+    """What the messages say to do about them, and about those of claims that nobody reads."""
+    for ref, oid in list(world.remote.refs.items()):
+        if ref.startswith(TRACES) and not _is_read(world, oid):
+            world.remote.move({ref: None})
     for clone in world.clones.values():
         for ref in list(_fetched(clone.refs)):
-            if not _was_there(world, clone.refs[ref]):
+            if not _is_read(world, clone.refs[ref]):
                 clone.refs.pop(ref)
 
 
@@ -79,7 +81,12 @@ def _fetched(refs: dict[str, str]) -> Iterator[str]:
 
 def _was_there(world: "World", trace: str) -> bool:
     text = world.texts(trace).get("", b"")
-    return not text or any(one.startswith(text) for one in [*world.lineages, *world.astray])
+    return _is_read(world, trace) or any(one.startswith(text) for one in world.astray)
+
+
+def _is_read(world: "World", trace: str) -> bool:
+    text = world.texts(trace).get("", b"")
+    return not text or any(one.startswith(text) for one in world.lineages)
 
 
 def saw(world: "World", applier: "Applier", state: str) -> None:
