@@ -1,6 +1,7 @@
 """The pure fold from events to what is known of each run."""
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Self
 
 import msgspec
@@ -23,7 +24,7 @@ class Ledger:
         self.records = records
         self.claims = claims  # without their runs' order mattering: by nonce
         self.length = length  # how many events it was folded from
-        self._started: dict[Digest, RunId] | None = None
+        self._started: dict[Digest, list[RunId]] | None = None
 
     @classmethod
     def of(cls, events: Iterable[Event]) -> Self:
@@ -31,14 +32,13 @@ class Ledger:
         return cls({}, {}, 0).extended(events)
 
     @property
-    def started(self) -> Mapping[Digest, RunId]:
-        """By digest, the first run that may have been started; made once, when it is asked for."""
+    def started(self) -> Mapping[Digest, Sequence[RunId]]:
+        """By digest, all runs that may have been started; made once, when it is asked for."""
         if self._started is None:
-            self._started = {
-                record.digest: run
-                for run, record in reversed(list(self.records.items()))
-                if record.may_have_started
-            }
+            self._started = defaultdict(list)
+            for run, record in self.records.items():
+                if record.may_have_started:
+                    self._started[record.digest].append(run)
         return self._started
 
     def extended(self, events: Iterable[Event]) -> Self:

@@ -144,6 +144,19 @@ def test_a_run_that_moves_to_another_environment_is_a_duplicate_there(applied: S
     refused(applied, "a is the same run as a, which is recorded in state/test", "--env", "prod")
 
 
+def test_a_declared_duplicate_that_moves_to_another_environment_starts_nothing_there(
+    applied: Scene,
+) -> None:
+    copy = manifest("z", 1, parameters={"SITE": "a"}, duplicateOf="a")
+    applied.push({"triggers/z.yaml": copy})
+    applied.run("apply")
+    git(applied.clone, "pull", "--quiet", "origin", "main")
+    split = configured(test={}, prod={"manifests": "triggers-prod", "state": "state/prod"})
+    git(applied.clone, "rm", "--quiet", "triggers/z.yaml")
+    applied.push({"reconciler.yaml": split(applied.url), "triggers-prod/z.yaml": copy})
+    refused(applied, "z is the same run as z, which is recorded in state/test", "--env", "prod")
+
+
 def test_the_name_of_an_environment_alone_means_nothing(applied: Scene) -> None:
     applied.push({"reconciler.yaml": configured(prod={})(applied.url), **runs("a", "b")})
     applied.run("validate")

@@ -58,8 +58,10 @@ def among(*changes: Change, manners: Manners | None = None) -> Callable[[Mutant]
 
 @among(move_manifest, split)
 def forget_what_other_ledgers_record(patch: pytest.MonkeyPatch) -> None:
-    check = import_module("reconciler.rules.check")  # the package calls its function the same
-    patch.setattr(check, "duplicates_elsewhere", lambda *_: ())
+    duplicates = import_module("reconciler.rules.duplicates")
+    original = duplicates.pools
+    alone = identity.NOTHING_ELSE
+    patch.setattr(duplicates, "pools", lambda runs, ledger, _: original(runs, ledger, alone))
 
 
 @among(rename)
