@@ -44,11 +44,6 @@ class GatewayConfiguration:
     correlation_parameter: str | None = None  # names, in each instance, the run and its claim
     service: str | None = None  # where two gateways really are two services of one organisation
 
-    @property
-    def service_name(self) -> str:
-        """Where runs are started, however the environment or the address is called."""
-        return self.service or self.org_id
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:

@@ -17,6 +17,7 @@ from reconciler.git import CommitId, Git, ObjectId
 from reconciler.git.memory import Trace
 from reconciler.git.traces import BRANCH_MARK, MEMORY, ref_there
 from reconciler.identity import Book
+from reconciler.services import service_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +106,7 @@ def check_continuity(
         if trace.name == memory_name(git, place.environment.name, place.branch):
             raise _lost_to(git, place.remote, files, trace)
         book = trace.book()
-        if not book.concerns(place.environment.gateway.service_name):
+        if not book.concerns(service_of(place.environment.gateway)):
             continue
         if trace.branch in {None, place.branch} or not _exists(git, place.remote, trace.branch):
             raise _homeless(book, _mending(git, place.remote, trace))

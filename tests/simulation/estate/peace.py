@@ -5,9 +5,11 @@ from dataclasses import replace
 
 from reconciler.identity import services_of
 from reconciler.ledger import Ledger, read_events
+from reconciler.ledger.events import Service
 from reconciler.ledger.files import ACTIVE
 from reconciler.model import run_name
-from tests.simulation.estate.layout import Home, Layout, key_of_digest
+from reconciler.services import may_be_one
+from tests.simulation.estate.layout import Home, Layout, key_of_digest, true_service
 from tests.simulation.estate.remote import HEADS
 from tests.simulation.estate.traces import delete_false_traces
 from tests.simulation.estate.world import MAIN, World
@@ -27,6 +29,14 @@ def restore(world: World) -> None:
     files: dict[str, bytes] = {}
     number = len(world.layouts)
     services = {home.service_name: home for home in world.layout.homes.values()}
+    # Of two services of one organisation each has a name.
+    named = {home.organisation for home in services.values() if home.apart}
+    services = {
+        service: replace(home, service=home.service or f"at {home.organisation}")
+        if home.organisation in named
+        else home
+        for service, home in services.items()
+    }
     used: set[int] = set()
     for position, (service, home) in enumerate(sorted(services.items())):
         own = _own(world, ledgers, service)
@@ -51,8 +61,19 @@ def restore(world: World) -> None:
 
 def _own(world: World, ledgers: list[Ledger], service: str) -> int | None:
     """The longest ledger that is of this service alone."""
-    fit = [index for index, one in enumerate(ledgers) if services_of(one) == {service}]
+    fit = [index for index, one in enumerate(ledgers) if _true_services(one) == {service}]
     return max(fit, key=lambda index: len(world.lineages[index]), default=None)
+
+
+def _true_services(ledger: Ledger) -> set[str]:
+    return {true_service(one.org_id, one.gateway) for one in services_of(ledger)}
+
+
+def _may_be_of(home: Home, ledger: Ledger) -> bool:
+    """Whether the product must take what is recorded for what was started there."""
+    now = Service(org_id=home.organisation, gateway=home.address, user_id="u1", name=home.service)
+    services = services_of(ledger)
+    return not services or any(may_be_one(one, now) for one in services)
 
 
 def _declaring(
@@ -60,12 +81,7 @@ def _declaring(
 ) -> Layout:
     service = home.service_name
     names = dict(_recorded(own)) if own is not None else {}
-    elsewhere = {
-        key
-        for one in others
-        if service in services_of(one) or not services_of(one)
-        for key, _ in _recorded(one)
-    }
+    elsewhere = {key for one in others if _may_be_of(home, one) for key, _ in _recorded(one)}
     for key in sorted(world.ever.get(service, ())):
         if key in names or key not in elsewhere:
             run = names.get(key, f"run-{key}")
