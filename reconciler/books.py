@@ -98,6 +98,7 @@ class Naming:
             environment=environment,
             configured=service,
             named=known,
+            retired=folder in self.retired and folder not in self.environments,
         )
 
 

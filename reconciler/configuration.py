@@ -124,7 +124,8 @@ def _problems(document: Document) -> list[Problem]:
         for name, environment in environments.items()
         if pointer(("environments", name)) not in unsound
     }
-    retired = value.get("retired", []) if "/retired" not in unsound else []
+    in_retired = any(one == "/retired" or one.startswith("/retired/") for one in unsound)
+    retired = [] if in_retired else value.get("retired", [])
     findings = [*_too_short_claims(sound), *_overlapping(sound, retired)]
     return problems + [document.problem(finding) for finding in findings]
 

@@ -26,6 +26,7 @@ class Book:
     text: bytes = field(repr=False)  # all its lines, by which one is known to continue another
     environment: str | None = None  # that names the folder; None: it is retired, or nobody does
     configured: Service | None = None  # the service of that environment
+    retired: bool = False  # it is read, and nobody settles what is open in it
     named: bool = True  # by an environment, or as retired; False: nobody reads it any more
 
     @property
@@ -73,6 +74,7 @@ def surroundings(
     found = [book for book in books if book.folder == own or book.concerns(service)]
     problems = [_rehomed(environment, book) for book in found if book.folder == own]
     problems += map(_orphaned, _orphans(books))
+    problems += map(_forgotten, _unsettled(books))
     return Surroundings(
         problems=tuple(problem for problem in problems if problem is not None),
         elsewhere={book.folder: book.ledger for book in found if book.folder != own},
@@ -88,6 +90,13 @@ def _orphans(books: Sequence[Book]) -> list[Book]:
     unread = [book for book in books if not book.named]
     named = [book for book in books if book.named] if unread else []
     return [book for book in unread if not any(one.text.startswith(book.text) for one in named)]
+
+
+def _unsettled(books: Sequence[Book]) -> list[Book]:
+    """Retired ledgers with runs in doubt that no environment goes on with."""
+    open_ = [book for book in books if book.retired and book.ledger.unsettled]
+    read = [book for book in books if book.environment is not None] if open_ else []
+    return [book for book in open_ if not any(one.text.startswith(book.text) for one in read)]
 
 
 def _rehomed(environment: Environment, book: Book) -> Problem | None:
@@ -113,6 +122,19 @@ def _told_apart(one: Service, other: Service) -> str:
     if service_name(one) != service_name(other):
         return service_name(one)
     return f"{service_name(one)} ({one.org_id} at {one.gateway})"
+
+
+def _forgotten(book: Book) -> Problem:
+    runs = book.ledger.unsettled
+    return Problem(
+        place=Place(file=CONFIGURATION),
+        code="unsettled",
+        pointer="/retired",
+        message=f"{book.folder} is retired and holds {len(runs)} "
+        f"run{'s' if len(runs) > 1 else ''} in doubt ({runs[0].run}), which may have been started "
+        "and which nobody looks for: name it as an environment's `state`, apply once, then retire "
+        "it",
+    )
 
 
 def _orphaned(book: Book) -> Problem:

@@ -16,7 +16,7 @@ from reconciler.model import ClaimId, Digest, EpochMs, RunId
 class Ledger:
     """What all recorded events together say. A value: `extended` gives a new one."""
 
-    __slots__ = ("_started", "claims", "length", "records")
+    __slots__ = ("_started", "_unsettled", "claims", "length", "records")
 
     def __init__(
         self, records: Mapping[RunId, Record], claims: Mapping[ClaimId, Claim], length: int
@@ -25,6 +25,7 @@ class Ledger:
         self.claims = claims  # without their runs' order mattering: by nonce
         self.length = length  # how many events it was folded from
         self._started: dict[Digest, list[RunId]] | None = None
+        self._unsettled: list[Record] | None = None
 
     @classmethod
     def of(cls, events: Iterable[Event]) -> Self:
@@ -40,6 +41,13 @@ class Ledger:
                 if record.may_have_started:
                     self._started[record.digest].append(run)
         return self._started
+
+    @property
+    def unsettled(self) -> Sequence[Record]:
+        """The runs that are claimed or in doubt; made once, when it is asked for."""
+        if self._unsettled is None:
+            self._unsettled = [one for one in self.records.values() if one.phase in UNSETTLED]
+        return self._unsettled
 
     def extended(self, events: Iterable[Event]) -> Self:
         """This ledger with more events after its own."""

@@ -1,5 +1,6 @@
 """What was started is known for good, wherever it is declared next."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -69,6 +70,26 @@ def test_a_retired_ledger_is_still_read(applied: Scene) -> None:
     refused(applied, "a is the same run as a, which is recorded in state/test")
     git(applied.clone, "rm", "--quiet", "triggers/a.yaml")
     applied.push({"triggers/b.yaml": manifest("b", 2)})
+    applied.run("validate")
+    applied.run("apply")
+    assert [one.flow_id for one in applied.instances] == [1, 2]
+
+
+def test_a_retired_ledger_with_a_run_in_doubt_stops_all_until_an_environment_has_settled_it(
+    applied: Scene,
+) -> None:
+    claim = json.loads((applied.clone / "state/test/ledger.jsonl").read_text().splitlines()[0])
+    claim |= {"claim": "f" * 32, "until": claim["at"]}
+    claim["runs"] = {"lost": claim["runs"]["a"] | {"digest": "d" * 64, "flowId": 7}}
+    old = {"state": "state/old", "manifests": "triggers-old"}
+    retired = configured(test={}, retired=["state/old"])(applied.url)
+    files = {"reconciler.yaml": retired, **runs("a", "b")}
+    applied.push({**files, "state/old/ledger.jsonl": json.dumps(claim) + "\n"})
+    refused(applied, "unsettled: state/old is retired and holds 1 run in doubt (lost)")
+    applied.push({"reconciler.yaml": configured(test={}, old=old)(applied.url)})
+    applied.run("apply", "--env", "old")
+    git(applied.clone, "pull", "--quiet", "origin", "main")
+    applied.push({"reconciler.yaml": retired})
     applied.run("validate")
     applied.run("apply")
     assert [one.flow_id for one in applied.instances] == [1, 2]
