@@ -199,18 +199,22 @@ def _open(
 ) -> Iterator[tuple[Record, Start]]:
     """The starts of the minute of which nobody knows whether, and under which id, they were.
 
-    Where an instance shows an hour or a day only, also those to which an id of that hour or day
-    would have been given as well.
+    Where an instance shows an hour or a day only, or another minute than the run's, also those to
+    which an id of that hour or day would have been given as well.
     """
     time = suspect.trigger_time
     spans: Sequence[tuple[EpochMs, EpochMs]] = ()
-    if any(one.trigger_unit > MINUTE_MS for one in mine):
+    if any(one.trigger_unit > MINUTE_MS or _shows_another_minute(time, one) for one in mine):
         spans = known.spans_of_id(start.instance, suspect.flow_id, time, suspect.zone)
     for record in known.in_doubt_in(suspect.flow_id, None if spans else time):
         near = minute_of(0, record.trigger_time) == minute_of(0, time)
         near = near or any(first <= record.trigger_time < end for first, end in spans)
         if near and (record.run, record.claim) != (suspect.run, suspect.claim):
             yield record, Start(claim=record.claim, instance=start.instance, at=_AT_ANY_TIME)
+
+
+def _shows_another_minute(time: EpochMs, one: Instance) -> bool:
+    return one.trigger_time is not None and minute_of(0, one.trigger_time) != minute_of(0, time)
 
 
 def _there_before(

@@ -43,10 +43,12 @@ def is_ledger_name(name: str) -> bool:
 def ledger_text(files: Mapping[str, bytes], folder: str) -> bytes:
     """All files together, in the order in which they were written. Raises LedgerError for a gap.
 
-    Sealing and folding only move the borders between files, so this text only grows.
+    Sealing and folding only move the borders between files, so this text only grows. A checkout may
+    have other line ends than the branch; they are no part of it.
     """
     order = [*ledger_order(files, folder), ACTIVE]
-    return b"".join(with_line_end(files.get(name, b"")) for name in order)
+    text = b"".join(with_line_end(files.get(name, b"")) for name in order)
+    return text.replace(b"\r\n", b"\n")
 
 
 def read_events(files: Mapping[str, bytes], folder: str) -> Iterator[Event]:
@@ -107,7 +109,8 @@ def _sealed(names: Iterable[str], folder: str) -> list[_Sealed]:
         elif name != ACTIVE and _OURS.fullmatch(name):
             raise LedgerError(
                 f"{folder}/{name}: not the name of a ledger file",
-                hint="Move it out of the folder if it is a copy of yours.",
+                hint="If it is a copy of yours, give it a name that does not begin with `ledger`: "
+                "wherever such a file lies, it is taken for part of a ledger.",
             )
     found.sort()
     following = 1

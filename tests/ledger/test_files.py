@@ -122,6 +122,13 @@ def test_all_files_together_are_one_text_that_only_grows(
 
 
 @pytest.mark.usefixtures("small")
+def test_a_checkout_with_other_line_ends_is_the_same_text() -> None:
+    """As `* text=auto eol=crlf` in .gitattributes makes it."""
+    here = {"ledger-000001.jsonl": b'{"a":1}\n', "ledger.jsonl": b'{"b":2}\n{"c":3}\n'}
+    there = {name: content.replace(b"\n", b"\r\n") for name, content in here.items()}
+    assert files.ledger_text(there, "state") == files.ledger_text(here, "state")
+
+
 def test_the_folder_holds_few_files_after_very_many_appends() -> None:
     folder = Folder()
     for _ in range(300):

@@ -214,11 +214,12 @@ class Service(ABC):
     def cancel(self, applier: str, user: str, instance: InstanceId, seen_at: float) -> bool:
         """Cancel the newest that runs under that id; whether there was any.
 
-        What came up after the applier has looked, no applier can know: it is left alone.
+        What came up after the applier has looked, no applier can know: it is left alone. So is what
+        the service never lists, for there the id names the newest only.
         """
-        running = [
-            one for one in self.known(user, instance, at=seen_at) if one.is_running(self.now)
-        ]
+        known = self.known(user, instance, at=seen_at)
+        named = known[-1:] if self.truth.oddities.newest_only else known
+        running = [one for one in named if one.is_running(self.now)]
         if not running:
             return False
         self.note(f"{applier} CANCELS {running[-1].run.id}")
