@@ -16,9 +16,10 @@ from reconciler.errors import ConfigurationError, LedgerError
 from reconciler.git import CommitId, Git, TreeEntry
 from reconciler.identity import CONFIGURATION, Book
 from reconciler.ledger import Ledger, read_events
-from reconciler.ledger.events import looks_like_event
+from reconciler.ledger.events import Service, looks_like_event
 from reconciler.ledger.files import LEDGER, is_ledger_name, ledger_text
 from reconciler.model import Problem, Source
+from reconciler.services import service_of
 from reconciler.settings import MOST_OF_CONFIGURATION
 from reconciler.worktree import read_one
 
@@ -36,7 +37,7 @@ class Naming:
     """
 
     def __init__(self) -> None:
-        self.environments: dict[str, tuple[str, str]] = {}  # by folder: environment and service
+        self.environments: dict[str, tuple[str, Service]] = {}  # by folder: environment and service
         self.retired: set[str] = set()
         self.unreadable: list[str] = []  # folders of configurations that cannot be read
         self._folders: list[tuple[str, str, str]] = []  # by whom, which, as what
@@ -45,7 +46,7 @@ class Naming:
     def add(self, prefix: str, configuration: Configuration) -> None:
         """Take in a configuration that lies in that folder (`""`, or ending in a slash)."""
         for environment in configuration.environments.values():
-            service = environment.gateway.service_name
+            service = service_of(environment.gateway)
             self.environments[prefix + environment.state] = environment.name, service
             for folder, what in _folders_of(environment):
                 self._folders.append((prefix + CONFIGURATION, prefix + folder, what))
@@ -97,6 +98,7 @@ class Naming:
             environment=environment,
             configured=service,
             named=known,
+            retired=folder in self.retired and folder not in self.environments,
         )
 
 

@@ -44,11 +44,6 @@ class GatewayConfiguration:
     correlation_parameter: str | None = None  # names, in each instance, the run and its claim
     service: str | None = None  # where two gateways really are two services of one organisation
 
-    @property
-    def service_name(self) -> str:
-        """Where runs are started, however the environment or the address is called."""
-        return self.service or self.org_id
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -129,7 +124,8 @@ def _problems(document: Document) -> list[Problem]:
         for name, environment in environments.items()
         if pointer(("environments", name)) not in unsound
     }
-    retired = value.get("retired", []) if "/retired" not in unsound else []
+    in_retired = any(one == "/retired" or one.startswith("/retired/") for one in unsound)
+    retired = [] if in_retired else value.get("retired", [])
     findings = [*_too_short_claims(sound), *_overlapping(sound, retired)]
     return problems + [document.problem(finding) for finding in findings]
 

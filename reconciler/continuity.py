@@ -18,6 +18,7 @@ from reconciler.git import CommitId, Git, ObjectId
 from reconciler.git.memory import Trace
 from reconciler.git.traces import BRANCH_MARK, MEMORY, Others, ref_there
 from reconciler.identity import Book
+from reconciler.services import service_of
 
 LONGEST_NAME = 200  # of a trace; a ref's lock is a few characters longer than the ref
 
@@ -126,7 +127,7 @@ def check_continuity(
             book = trace.book()
         except LedgerError as error:
             raise _unreadable(git, place.remote, trace.key, error) from None
-        if not book.concerns(place.environment.gateway.service_name):
+        if not book.concerns(service_of(place.environment.gateway)):
             continue
         if trace.branch in {None, place.branch} or not _exists(git, place.remote, trace.branch):
             raise _homeless(book, _mending(git, place.remote, trace.key))

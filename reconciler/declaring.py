@@ -15,6 +15,7 @@ from reconciler.errors import ReconcilerError
 from reconciler.expansion import MOST_DECLARED, Bounds, Window
 from reconciler.manifest import CrowdedError, FileResult, combine
 from reconciler.model import Declared, EpochMs, Problem
+from reconciler.services import may_be_one, service_of
 
 _File = TypeVar("_File")
 
@@ -103,16 +104,39 @@ def read_service(
     *,
     now: EpochMs,
 ) -> dict[str, Declared]:
-    """What the environment declares, and every other of the same service, by their names.
+    """What the environment declares, and every other of what may be its service, by their names.
 
+    As for `read_related`. Raises TooManyRunsError.
+    """
+    found = read_related(configuration, environment, read, now=now)
+    return {name: found[name] for name in of_service(configuration, environment)}
+
+
+def of_service(configuration: Configuration, environment: Environment) -> list[str]:
+    """The names of all environments of what may be the environment's service."""
+    service = service_of(environment.gateway)
+    return [
+        one.name
+        for one in configuration.environments.values()
+        if may_be_one(service_of(one.gateway), service)
+    ]
+
+
+def read_related(
+    configuration: Configuration,
+    environment: Environment,
+    read: Callable[[Environment, Ceiling], Declared],
+    *,
+    now: EpochMs,
+) -> dict[str, Declared]:
+    """What the environment declares, and all that are related to it, each at what may be a service.
+
+    A third may be related to two that have nothing to do with one another.
     `now`: what years ahead are counted from, local idea of the time.
     Always in the configuration's order, so that each of them meets the same ceiling at the same
     place. Raises TooManyRunsError.
     """
-    service = environment.gateway.service_name
-    group = [
-        one for one in configuration.environments.values() if one.gateway.service_name == service
-    ]
+    group = _related(configuration, environment)
     names = [one.name for one in group]
     found: dict[str, Declared] = {}
     for index, one in enumerate(group):
@@ -125,6 +149,15 @@ def read_service(
         )
         found[one.name] = read(one, ceiling)
     return found
+
+
+def _related(configuration: Configuration, environment: Environment) -> list[Environment]:
+    found, ahead = {environment.name}, [environment]
+    while ahead:
+        new = set(of_service(configuration, ahead.pop())) - found
+        found |= new
+        ahead += [configuration.environments[name] for name in new]
+    return [one for one in configuration.environments.values() if one.name in found]
 
 
 def _bounds(limits: Limits, now: EpochMs) -> Bounds:

@@ -1,8 +1,8 @@
 """What was started is known by what it is and where, not by an environment's name.
 
-The *service* is where a run is started: the organisation, or `gateway.service`. Every ledger of a
-repository counts for every environment of the same service, so that an environment that was
-renamed, split or copied starts nothing again. Pure.
+The *service* is where a run is started (`reconciler.services`). Every ledger of a repository counts
+for every environment of what may be the same service, so that an environment that was renamed,
+split or copied starts nothing again. Pure.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 
 from reconciler.configuration import Environment
 from reconciler.ledger import Ledger
+from reconciler.ledger.events import Service
 from reconciler.model import Place, Problem, Run
+from reconciler.services import goes_on, may_be_one, service_name, service_of
 
 CONFIGURATION = "reconciler.yaml"
 
@@ -23,17 +25,19 @@ class Book:
     ledger: Ledger
     text: bytes = field(repr=False)  # all its lines, by which one is known to continue another
     environment: str | None = None  # that names the folder; None: it is retired, or nobody does
-    configured: str | None = None  # the service of that environment
+    configured: Service | None = None  # the service of that environment
+    retired: bool = False  # it is read, and nobody settles what is open in it
     named: bool = True  # by an environment, or as retired; False: nobody reads it any more
 
     @property
-    def services(self) -> frozenset[str]:
+    def services(self) -> Sequence[Service]:
         """The services that its claims were made for, or else the environment's; may be empty."""
-        return services_of(self.ledger) or frozenset(filter(None, [self.configured]))
+        return services_of(self.ledger) or ([self.configured] if self.configured else [])
 
-    def concerns(self, service: str) -> bool:
+    def concerns(self, service: Service) -> bool:
         """Whether what it records may have been started at that service."""
-        return service in self.services or not self.services
+        services = self.services
+        return not services or any(may_be_one(one, service) for one in services)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,10 +52,10 @@ class Surroundings:
 NOTHING_ELSE = Surroundings()
 
 
-def services_of(ledger: Ledger) -> frozenset[str]:
-    """The services that the ledger's claims say they were made for."""
+def services_of(ledger: Ledger) -> list[Service]:
+    """The services that the ledger's claims say they were made for, each once."""
     made = (claim.service for claim in ledger.claims.values())
-    return frozenset(one.name or one.org_id for one in made if one is not None)
+    return list(dict.fromkeys(one for one in made if one is not None))
 
 
 def surroundings(
@@ -65,11 +69,12 @@ def surroundings(
 
     `declared`: the runs of the other environments of the same service.
     """
-    service = environment.gateway.service_name
+    service = service_of(environment.gateway)
     books = list(books)
     found = [book for book in books if book.folder == own or book.concerns(service)]
     problems = [_rehomed(environment, book) for book in found if book.folder == own]
     problems += map(_orphaned, _orphans(books))
+    problems += map(_forgotten, _unsettled(books))
     return Surroundings(
         problems=tuple(problem for problem in problems if problem is not None),
         elsewhere={book.folder: book.ledger for book in found if book.folder != own},
@@ -87,19 +92,48 @@ def _orphans(books: Sequence[Book]) -> list[Book]:
     return [book for book in unread if not any(one.text.startswith(book.text) for one in named)]
 
 
+def _unsettled(books: Sequence[Book]) -> list[Book]:
+    """Retired ledgers with runs in doubt that no environment goes on with."""
+    open_ = [book for book in books if book.retired and book.ledger.unsettled]
+    read = [book for book in books if book.environment is not None] if open_ else []
+    return [book for book in open_ if not any(one.text.startswith(book.text) for one in read)]
+
+
 def _rehomed(environment: Environment, book: Book) -> Problem | None:
-    before = services_of(book.ledger) - {environment.gateway.service_name}
-    if not before:
+    now = service_of(environment.gateway)
+    other = [one for one in services_of(book.ledger) if not goes_on(one, now)]
+    if not other:
         return None
+    before = sorted({_told_apart(one, now) for one in other})
     pointer = f"/environments/{environment.name}/gateway/orgId"
     return Problem(
         place=Place(file=CONFIGURATION),
         code="rehomed",
         pointer=pointer,
-        message=f"environment {environment.name} is of {environment.gateway.service_name}, and its "
-        f"ledger in {book.folder} records what was started at {', '.join(sorted(before))}: put "
-        "`orgId` or `service` back, or give the environment a `state` folder of its own and list "
-        "the old one under `retired`",
+        message=f"environment {environment.name} is of {_told_apart(now, other[0])}, and its "
+        f"ledger in {book.folder} records what was started at {', '.join(before)}: put "
+        "`orgId`, `url` or `service` back, or give the environment a `state` folder of its own and "
+        "list the old one under `retired`",
+    )
+
+
+def _told_apart(one: Service, other: Service) -> str:
+    """What the service is called, with what tells it from the other one if that is not enough."""
+    if service_name(one) != service_name(other):
+        return service_name(one)
+    return f"{service_name(one)} ({one.org_id} at {one.gateway})"
+
+
+def _forgotten(book: Book) -> Problem:
+    runs = book.ledger.unsettled
+    return Problem(
+        place=Place(file=CONFIGURATION),
+        code="unsettled",
+        pointer="/retired",
+        message=f"{book.folder} is retired and holds {len(runs)} "
+        f"run{'s' if len(runs) > 1 else ''} in doubt ({runs[0].run}), which may have been started "
+        "and which nobody looks for: name it as an environment's `state`, apply once, then retire "
+        "it",
     )
 
 

@@ -1,12 +1,14 @@
 """The plan: every run once, with an action that can never start anything twice."""
 
 import dataclasses
+from dataclasses import replace
 from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reconciler.identity import Surroundings
 from reconciler.ledger import Event, Ledger, RunState
 from reconciler.model import EpochMs, Problem, Run, run_name
 from reconciler.plan import Action, Plan, make_plan
@@ -15,6 +17,7 @@ from tests.building import (
     EIGHT,
     NOW,
     a_claim,
+    a_digest,
     a_ledger,
     a_problem,
     a_rejected,
@@ -203,6 +206,57 @@ def test_an_original_waits_while_its_declared_duplicate_is_in_doubt() -> None:
     ledger = a_ledger(a_claim(second))
     plan = planned(first, second, ledger=ledger)
     assert actions(plan) == {"first": Action.WAIT, "second": Action.RESOLVE}
+
+
+def beside(ledger: Ledger, *others: Run) -> Surroundings:
+    """Another environment that declares these runs and has recorded that."""
+    return Surroundings(declared={"b": others}, elsewhere={"state/b": ledger})
+
+
+def planned_beside(run: Run, surroundings: Surroundings) -> Plan:
+    return make_plan(
+        declared(run),
+        a_ledger(),
+        NOW,
+        environment="a",
+        commit=None,
+        same_minute_allowed=False,
+        surroundings=surroundings,
+    )
+
+
+def test_a_declared_duplicate_waits_for_an_original_that_another_environment_has_in_doubt() -> None:
+    first, second = a_run("first"), a_run("second", duplicate_of="first")
+    for doubtful in (first, replace(first, revision=2, digest=a_digest("d"))):
+        around = beside(a_ledger(a_claim(doubtful), an_unknown(doubtful)), first)
+        plan = planned_beside(second, around)
+        assert actions(plan) == {"second": Action.WAIT}
+        assert f"waits for {doubtful.id}, whose outcome" in reason(plan, "second")
+    done = beside(a_ledger(a_claim(first), a_triggered(first)), first)
+    assert actions(planned_beside(second, done)) == {"second": Action.TRIGGER}
+
+
+def test_an_original_waits_while_its_duplicate_in_another_environment_is_in_doubt() -> None:
+    second = a_run("second", duplicate_of="first")
+    plan = planned_beside(a_run("first"), beside(a_ledger(a_claim(second)), second))
+    assert actions(plan) == {"first": Action.WAIT}
+
+
+def test_a_run_in_doubt_of_the_same_name_in_another_environment_is_not_waited_for() -> None:
+    other = a_run("wind", flow_id=1)
+    plan = planned_beside(a_run("wind"), beside(a_ledger(a_claim(other)), other))
+    assert actions(plan) == {"wind": Action.TRIGGER}
+
+
+def test_a_declared_duplicate_waits_for_an_original_that_another_environment_is_to_start() -> None:
+    first, second = a_run("first"), a_run("second", duplicate_of="first")
+    plan = planned_beside(second, beside(a_ledger(), first))
+    assert actions(plan) == {"second": Action.WAIT}
+    assert reason(plan, "second") == "waits for first, which environment b has not started yet"
+    held = ({"suspend": True}, {"cancel": True}, {"not_after": EIGHT}, {"depends_on": ("x",)})
+    for change in held:
+        around = beside(a_ledger(), replace(first, **change))
+        assert actions(planned_beside(second, around)) == {"second": Action.TRIGGER}
 
 
 # Rules

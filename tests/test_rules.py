@@ -8,7 +8,7 @@ from reconciler.identity import Surroundings
 from reconciler.ledger import Event, Ledger
 from reconciler.model import Run
 from reconciler.rules import Findings, check
-from reconciler.rules.duplicates import twins_elsewhere
+from reconciler.rules.duplicates import duplicates
 from tests.building import (
     EIGHT,
     a_claim,
@@ -173,6 +173,87 @@ def test_a_new_copy_of_two_started_runs_is_a_duplicate_of_both() -> None:
     assert "three" in found.problems[0].message
 
 
+def test_a_renamed_duplicate_whose_original_is_removed_must_not_start_again() -> None:
+    ledger = started(a_run("x"), a_run("z", duplicate_of="x"))
+    for of in (None, "x", "z"):
+        found = findings(a_run("z2", duplicate_of=of), ledger=ledger)
+        assert codes(found) == [("triggers/z2.yaml", "duplicate")]
+        assert "z2 repeats runs of x, z" in found.problems[0].message
+    declared_again = a_run("x"), a_run("z2", duplicate_of="z")
+    assert findings(*declared_again, ledger=ledger).problems == ()
+
+
+# The same in other environments and in ledgers of others
+
+
+def around(
+    *others: Run, ledger: Ledger = EMPTY, own: tuple[Run, ...], recorded: Ledger = EMPTY
+) -> Findings:
+    """What is found in an environment, beside another one and what some ledger records."""
+    surroundings = Surroundings(declared={"b": others}, elsewhere={"state/b": recorded})
+    return check(declared(*own), ledger, same_minute_allowed=False, surroundings=surroundings)
+
+
+def test_a_duplicate_that_moves_to_another_environment_must_not_start_again_there() -> None:
+    x, z = a_run("x"), a_run("z", duplicate_of="x")
+    for others in ((), (x,)):  # x is declared where it was, or nowhere any more
+        found = around(*others, own=(z,), recorded=started(x, z))
+        assert codes(found) == [("triggers/z.yaml", "duplicate")]
+        assert "z, which is recorded in state/b" in found.problems[0].message
+
+
+def test_a_duplicate_that_moves_and_is_renamed_must_not_start_again() -> None:
+    x, z = a_run("x"), a_run("z", duplicate_of="x")
+    moved = a_run("z2", duplicate_of="x")
+    for others in ((), (x,)):
+        found = around(*others, own=(moved,), recorded=started(x, z))
+        assert codes(found) == [("triggers/z2.yaml", "duplicate")]
+    meant = a_run("z2", duplicate_of="z")
+    assert around(x, own=(meant,), recorded=started(x, z)).problems == ()
+    assert around(x, z, own=(moved,), recorded=started(x, z)).problems == ()
+
+
+@pytest.mark.parametrize("recorded", [[], ["z"], ["x", "z"]])
+def test_an_original_is_none_because_another_environment_has_a_duplicate_of_it(
+    recorded: list[str],
+) -> None:
+    x, z = a_run("x"), a_run("z", duplicate_of="x")
+    ledger = started(x) if "x" in recorded else EMPTY
+    theirs = started(z) if "z" in recorded else EMPTY
+    assert around(z, own=(x,), ledger=ledger, recorded=theirs).problems == ()
+    assert around(x, own=(z,), ledger=theirs, recorded=ledger).problems == ()
+
+
+def test_two_duplicates_of_one_that_another_environment_declares_stand_side_by_side() -> None:
+    copies = a_run("one", duplicate_of="x"), a_run("two", duplicate_of="x")
+    assert around(a_run("x"), own=copies).problems == ()
+
+
+def test_an_original_beside_an_original_of_another_environment_is_a_duplicate() -> None:
+    others = a_run("z", duplicate_of="y"), a_run("y")
+    found = around(*others, own=(a_run("x"),))
+    assert codes(found) == [("triggers/x.yaml", "duplicate")]
+    assert "y, which is declared in environment b" in found.problems[0].message
+
+
+def test_a_circle_of_duplicates_across_environments_is_refused_at_both() -> None:
+    first, second = a_run("first", duplicate_of="second"), a_run("second", duplicate_of="first")
+    for own, other in ((first, second), (second, first)):
+        found = around(other, own=(own,))
+        assert found.duplicates == {own.id}
+        assert "each would wait for the other" in found.problems[0].message
+    assert around(second, own=(first,), recorded=started(second)).problems == ()
+
+
+def test_a_run_of_the_same_name_in_two_environments_is_told_to_take_another_name() -> None:
+    x = a_run("x")
+    for of in (None, "y"):
+        own = a_run("x", duplicate_of=of)
+        (problem,) = around(x, a_run("y", duplicate_of="x"), own=(own,)).problems
+        assert "give it another name and write `duplicateOf: x`" in problem.message
+    assert around(x, own=(a_run("x2", duplicate_of="x"),)).problems == ()
+
+
 @pytest.mark.parametrize("of", ["nobody", "wind"])
 def test_a_duplicate_of_nobody_or_of_itself_is_pointed_at(of: str) -> None:
     found = findings(a_run("wind", duplicate_of=of))
@@ -272,7 +353,7 @@ def test_what_other_environments_hold_costs_nothing_unless_it_is_the_same(
             assert around.elsewhere["state/other"].started  # made once, whoever asks
         empty = a_ledger()
         found: list[object] = []
-        made = calls(lambda: found.extend(twins_elsewhere([a_run()], empty, around)))
+        made = calls(lambda: found.extend(duplicates([a_run()], empty, around)))
         assert found == []
         return made
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from reconciler.apply.branch import Branch, Claiming
 from reconciler.apply.known import Known
 from reconciler.apply.lease import Lease, ServiceClock
-from reconciler.apply.looking import service_of
 from reconciler.apply.minutes import Before
 from reconciler.apply.ports import Options, Ports
 from reconciler.apply.start import Batch
@@ -16,6 +15,7 @@ from reconciler.apply.steps import Claimed, Noted
 from reconciler.ledger import events
 from reconciler.model import ClaimId, Digest, EpochMs, Run, RunId
 from reconciler.plan import Action, Plan
+from reconciler.services import service_of
 from reconciler.times import format_instant
 
 LONGEST = 10  # times claimSeconds, for a claim whose push takes long

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 from reconciler.apply.known import Known
 from reconciler.apply.ports import Gateway
@@ -12,6 +11,7 @@ from reconciler.configuration import Environment, GatewayConfiguration
 from reconciler.ledger import Ledger, Record, events
 from reconciler.ledger.records import Start
 from reconciler.model import ClaimId, EpochMs, Parameters, Run, RunId, first_attempt
+from reconciler.services import service_of
 from reconciler.times import parse_instant
 
 # A look before the claim counts if that much lies between it and the claim: a stamp in seconds then
@@ -76,18 +76,6 @@ def elsewhere(
     if made is None or made.service is None:
         return None
     return _difference(made.service, service_of(gateway))
-
-
-def service_of(gateway: GatewayConfiguration) -> events.Service:
-    """The service of an environment, in the form that claims record."""
-    parts = urlsplit(gateway.url)
-    port = {"https": 443, "http": 80}.get(parts.scheme.lower())
-    host = (parts.hostname or "").lower()
-    address = host if parts.port in {None, port} else f"{host}:{parts.port}"
-    url = f"{parts.scheme.lower()}://{address}{parts.path.rstrip('/')}"
-    return events.Service(
-        org_id=gateway.org_id, gateway=url, user_id=gateway.user_id, name=gateway.service
-    )
 
 
 def _difference(recorded: events.Service, configured: events.Service) -> str | None:

@@ -17,7 +17,7 @@ from reconciler.cli.options import CommonOptions
 from reconciler.committed import CommittedLedger
 from reconciler.configuration import Configuration, Environment
 from reconciler.continuity import Place, check_continuity
-from reconciler.declaring import Ceiling, read_bounded, read_service
+from reconciler.declaring import Ceiling, of_service, read_bounded, read_related
 from reconciler.errors import ConfigurationError, GitError
 from reconciler.git import CommitId, Git
 from reconciler.identity import Book, Surroundings, surroundings
@@ -38,7 +38,7 @@ class Workspace:
     root: Path
     configuration: Configuration
     environments: list[Environment]  # those that the command is about
-    # What was read already: by environment, what its service's environments declare; and books.
+    # What was read already: by environment, what it and those related to it declare; and books.
     _declared: dict[str, dict[str, Declared]] = field(default_factory=dict, repr=False)
     _shelves: list["Shelf"] = field(default_factory=list, repr=False)
     _now: EpochMs = field(default_factory=LocalClock().wall, repr=False)
@@ -56,11 +56,11 @@ class Workspace:
 
     def declared(self, environment: Environment) -> Declared:
         """What the manifests in the working tree declare. Raises TooManyRunsError."""
-        return self._declared_at_service(environment)[environment.name]
+        return self._declared_by_related(environment)[environment.name]
 
-    def _declared_at_service(self, environment: Environment) -> dict[str, Declared]:
+    def _declared_by_related(self, environment: Environment) -> dict[str, Declared]:
         if environment.name not in self._declared:
-            found = read_service(self.configuration, environment, self._read, now=self._now)
+            found = read_related(self.configuration, environment, self._read, now=self._now)
             self._declared.update(dict.fromkeys(found, found))
         return self._declared[environment.name]
 
@@ -112,11 +112,9 @@ class Workspace:
         `others`: the other ledgers; without them, those of the working tree. Raises LedgerError.
         """
         others = self.shelf().besides(environment) if others is None else others
-        declared = {
-            name: other.runs
-            for name, other in self._declared_at_service(environment).items()
-            if name != environment.name
-        }
+        found = self._declared_by_related(environment)
+        beside = of_service(self.configuration, environment)
+        declared = {name: found[name].runs for name in beside if name != environment.name}
         return surroundings(environment, [own, *others], declared, own=own.folder)
 
     def shelf(self) -> "Shelf":

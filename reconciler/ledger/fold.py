@@ -1,6 +1,7 @@
 """The pure fold from events to what is known of each run."""
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Self
 
 import msgspec
@@ -15,7 +16,7 @@ from reconciler.model import ClaimId, Digest, EpochMs, RunId
 class Ledger:
     """What all recorded events together say. A value: `extended` gives a new one."""
 
-    __slots__ = ("_started", "claims", "length", "records")
+    __slots__ = ("_started", "_unsettled", "claims", "length", "records")
 
     def __init__(
         self, records: Mapping[RunId, Record], claims: Mapping[ClaimId, Claim], length: int
@@ -23,7 +24,8 @@ class Ledger:
         self.records = records
         self.claims = claims  # without their runs' order mattering: by nonce
         self.length = length  # how many events it was folded from
-        self._started: dict[Digest, RunId] | None = None
+        self._started: dict[Digest, list[RunId]] | None = None
+        self._unsettled: list[Record] | None = None
 
     @classmethod
     def of(cls, events: Iterable[Event]) -> Self:
@@ -31,15 +33,21 @@ class Ledger:
         return cls({}, {}, 0).extended(events)
 
     @property
-    def started(self) -> Mapping[Digest, RunId]:
-        """By digest, the first run that may have been started; made once, when it is asked for."""
+    def started(self) -> Mapping[Digest, Sequence[RunId]]:
+        """By digest, all runs that may have been started; made once, when it is asked for."""
         if self._started is None:
-            self._started = {
-                record.digest: run
-                for run, record in reversed(list(self.records.items()))
-                if record.may_have_started
-            }
+            self._started = defaultdict(list)
+            for run, record in self.records.items():
+                if record.may_have_started:
+                    self._started[record.digest].append(run)
         return self._started
+
+    @property
+    def unsettled(self) -> Sequence[Record]:
+        """The runs that are claimed or in doubt; made once, when it is asked for."""
+        if self._unsettled is None:
+            self._unsettled = [one for one in self.records.values() if one.phase in UNSETTLED]
+        return self._unsettled
 
     def extended(self, events: Iterable[Event]) -> Self:
         """This ledger with more events after its own."""

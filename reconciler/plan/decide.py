@@ -8,6 +8,7 @@ from typing import assert_never
 from reconciler.ledger import Ledger, Record, RunState
 from reconciler.ledger.statuses import status_meaning
 from reconciler.model import EpochMs, Run, RunId, first_attempt, run_name
+from reconciler.plan.beside import Beside
 from reconciler.plan.dependencies import Dependencies, Standing
 from reconciler.plan.values import Action, Decision, FlowCheck
 from reconciler.rules import Findings
@@ -27,6 +28,7 @@ class Context:
     unsettled: Mapping[str, Sequence[RunId]]  # by digest and by name: not known whether started
     dependencies: Dependencies
     flows: Mapping[int, FlowCheck]  # those that the service was asked about
+    beside: Beside
 
 
 def decide(run: Run, record: Record | None, context: Context) -> Decision:
@@ -127,7 +129,10 @@ def _forbidden(run: Run, context: Context) -> str | None:
     if context.problems:
         return "nothing starts while a manifest has a problem"
     twin = _unsettled_twin(run, context)
-    return None if twin is None else f"waits for {twin}, whose outcome is not known yet"
+    if twin is not None:
+        return f"waits for {twin}, whose outcome is not known yet"
+    original = context.beside.unstarted_original(run, context.now)
+    return None if original is None else f"waits for {original}"
 
 
 def _unsettled_twin(run: Run, context: Context) -> RunId | None:
@@ -137,7 +142,8 @@ def _unsettled_twin(run: Run, context: Context) -> RunId | None:
     which this one is a declared duplicate.
     """
     keys = (run.digest, run.name, run.duplicate_of or run.name)
-    return next((id_ for key in keys for id_ in context.unsettled.get(key, ())), None)
+    own = next((id_ for key in keys for id_ in context.unsettled.get(key, ())), None)
+    return own or context.beside.unsettled_twin(run)
 
 
 def unsettled_runs(ledger: Ledger, now: EpochMs) -> dict[str, list[RunId]]:

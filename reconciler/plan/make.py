@@ -7,6 +7,7 @@ from reconciler.identity import NOTHING_ELSE, Surroundings
 from reconciler.ledger import Ledger, Record
 from reconciler.model import Declared, Digest, EpochMs, Run, first_attempt, run_name
 from reconciler.plan.attempts import Newest, another_follows, newest_attempt
+from reconciler.plan.beside import Beside
 from reconciler.plan.decide import UNSETTLED, Context, decide, start, unsettled, unsettled_runs
 from reconciler.plan.dependencies import Dependencies
 from reconciler.plan.values import Action, Decision, FlowCheck, Plan, PlannedRun
@@ -50,6 +51,7 @@ def make_plan(
         unsettled=unsettled_runs(ledger, now),
         dependencies=Dependencies(declared.runs, ledger, now),
         flows=flows,
+        beside=Beside(declared.runs, surroundings),
     )
     runs = [_declared_run(run, context) for run in declared.runs]
     runs += _undeclared_runs(declared, context)

@@ -1,5 +1,6 @@
 """What was started is known for good, wherever it is declared next."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -74,6 +75,26 @@ def test_a_retired_ledger_is_still_read(applied: Scene) -> None:
     assert [one.flow_id for one in applied.instances] == [1, 2]
 
 
+def test_a_retired_ledger_with_a_run_in_doubt_stops_all_until_an_environment_has_settled_it(
+    applied: Scene,
+) -> None:
+    claim = json.loads((applied.clone / "state/test/ledger.jsonl").read_text().splitlines()[0])
+    claim |= {"claim": "f" * 32, "until": claim["at"]}
+    claim["runs"] = {"lost": claim["runs"]["a"] | {"digest": "d" * 64, "flowId": 7}}
+    old = {"state": "state/old", "manifests": "triggers-old"}
+    retired = configured(test={}, retired=["state/old"])(applied.url)
+    files = {"reconciler.yaml": retired, **runs("a", "b")}
+    applied.push({**files, "state/old/ledger.jsonl": json.dumps(claim) + "\n"})
+    refused(applied, "unsettled: state/old is retired and holds 1 run in doubt (lost)")
+    applied.push({"reconciler.yaml": configured(test={}, old=old)(applied.url)})
+    applied.run("apply", "--env", "old")
+    git(applied.clone, "pull", "--quiet", "origin", "main")
+    applied.push({"reconciler.yaml": retired})
+    applied.run("validate")
+    applied.run("apply")
+    assert [one.flow_id for one in applied.instances] == [1, 2]
+
+
 def test_a_run_that_another_environment_of_the_organisation_records_is_a_duplicate(
     applied: Scene,
 ) -> None:
@@ -98,19 +119,54 @@ def test_a_run_that_two_environments_declare_is_a_duplicate_before_either_starts
         refused(scene, "a is the same run as a, which is declared in environment", "--env", name)
 
 
-@pytest.mark.parametrize("gateway", [{"orgId": "o2"}, {"service": "elsewhere"}])
+TWICE = {"triggers/a.yaml": manifest("a", 1), "triggers-prod/a.yaml": manifest("a", 1)}
+
+
+def two_gateways(test: dict[str, Any], prod: dict[str, Any], host: str = "127.0.0.1") -> Any:
+    """Environments `test` and `prod` with those gateways, the second reached by that host."""
+
+    def write(url: str) -> str:
+        there = prod | {"url": url.replace("127.0.0.1", host)}
+        home = {"manifests": "triggers-prod", "state": "state/prod"}
+        return configured(test={"gateway": test}, prod=home | {"gateway": there})(url)
+
+    return write
+
+
+@pytest.mark.parametrize(
+    "split",
+    [
+        two_gateways({}, {"orgId": "o2"}),
+        two_gateways({"service": "here"}, {"service": "elsewhere"}, host="localhost"),
+    ],
+    ids=["organisation", "names"],
+)
 def test_another_service_has_runs_of_its_own(
-    open_scene: OpenScene, gateway: dict[str, Any]
+    open_scene: OpenScene, split: Callable[[str], str]
 ) -> None:
-    split = configured(
-        test={}, prod={"manifests": "triggers-prod", "state": "state/prod", "gateway": gateway}
-    )
-    files = {"triggers/a.yaml": manifest("a", 1), "triggers-prod/a.yaml": manifest("a", 1)}
-    scene = open_scene(files, configured=split)
+    scene = open_scene(TWICE, configured=split)
     scene.run("validate")
     for name in ("test", "prod", "test", "prod"):
         scene.run("apply", "--env", name)
     assert len(scene.instances) == 2
+
+
+@pytest.mark.parametrize(
+    "split",
+    [
+        two_gateways({}, {"service": "elsewhere"}, host="localhost"),
+        two_gateways({"service": "here"}, {}, host="localhost"),
+        two_gateways({"service": "here"}, {"service": "elsewhere"}),
+    ],
+    ids=["named", "not named", "one address"],
+)
+def test_a_name_that_only_one_has_or_that_means_the_same_address_makes_no_other_service(
+    open_scene: OpenScene, split: Callable[[str], str]
+) -> None:
+    scene = open_scene(TWICE, configured=split)
+    scene.run("validate", exits=1)
+    for name in ("test", "prod"):
+        refused(scene, "a is the same run as a, which is declared in environment", "--env", name)
 
 
 @pytest.mark.parametrize("folder", ["triggers/dev", "triggers", "state/test"])
@@ -144,6 +200,19 @@ def test_a_run_that_moves_to_another_environment_is_a_duplicate_there(applied: S
     refused(applied, "a is the same run as a, which is recorded in state/test", "--env", "prod")
 
 
+def test_a_declared_duplicate_that_moves_to_another_environment_starts_nothing_there(
+    applied: Scene,
+) -> None:
+    copy = manifest("z", 1, parameters={"SITE": "a"}, duplicateOf="a")
+    applied.push({"triggers/z.yaml": copy})
+    applied.run("apply")
+    git(applied.clone, "pull", "--quiet", "origin", "main")
+    split = configured(test={}, prod={"manifests": "triggers-prod", "state": "state/prod"})
+    git(applied.clone, "rm", "--quiet", "triggers/z.yaml")
+    applied.push({"reconciler.yaml": split(applied.url), "triggers-prod/z.yaml": copy})
+    refused(applied, "z is the same run as z, which is recorded in state/test", "--env", "prod")
+
+
 def test_the_name_of_an_environment_alone_means_nothing(applied: Scene) -> None:
     applied.push({"reconciler.yaml": configured(prod={})(applied.url), **runs("a", "b")})
     applied.run("validate")
@@ -151,10 +220,51 @@ def test_the_name_of_an_environment_alone_means_nothing(applied: Scene) -> None:
     assert [one.flow_id for one in applied.instances] == [1, 2]
 
 
-def test_a_service_that_changes_under_a_ledger_is_refused(applied: Scene) -> None:
-    moved = configured(test={"gateway": {"service": "frankfurt"}})
+def test_a_gateway_that_gets_a_name_goes_on_with_what_it_has_started(applied: Scene) -> None:
+    for name in ("frankfurt", "berlin"):
+        named = configured(test={"gateway": {"service": name}})
+        applied.push({"reconciler.yaml": named(applied.url), **runs("a", "b")})
+        applied.run("validate")
+        applied.run("apply")
+        git(applied.clone, "pull", "--quiet", "origin", "main")
+    assert [one.flow_id for one in applied.instances] == [1, 2]
+
+
+def test_what_was_started_before_the_gateway_had_a_name_counts_where_the_ledger_is_retired(
+    applied: Scene,
+) -> None:
+    named = {"gateway": {"service": "frankfurt"}, "state": "state/new"}
+    applied.push({"reconciler.yaml": configured(test=named, retired=["state/test"])(applied.url)})
+    refused(applied, "a is the same run as a, which is recorded in state/test")
+
+
+def test_a_ledger_deleted_while_its_gateway_gets_a_name_is_noticed(applied: Scene) -> None:
+    named = configured(prod={"gateway": {"service": "frankfurt"}, "state": "state/frankfurt"})
+    git(applied.clone, "rm", "-r", "--quiet", "state")
+    applied.push({"reconciler.yaml": named(applied.url)})
+    said = applied.run("apply", exits=1)
+    assert "no folder continues the one of test on main" in said.flat
+    assert len(applied.instances) == 1
+
+
+def test_a_name_at_another_address_is_another_service_than_the_ledgers(applied: Scene) -> None:
+    url = applied.url.replace("127.0.0.1", "localhost")
+    moved = configured(test={"gateway": {"service": "frankfurt", "url": url}})
     applied.push({"reconciler.yaml": moved(applied.url)})
     refused(applied, "rehomed: environment test is of frankfurt, and its ledger in state/test")
+
+
+def test_an_organisation_that_changes_under_a_service_of_one_name_is_refused(
+    open_scene: OpenScene,
+) -> None:
+    def named(organisation: str) -> Callable[[str], str]:
+        return configured(test={"gateway": {"service": "m", "orgId": organisation}})
+
+    scene = open_scene(runs("a"), configured=named("o1"))
+    scene.run("apply")
+    git(scene.clone, "pull", "--quiet", "origin", "main")
+    scene.push({"reconciler.yaml": named("o2")(scene.url)})
+    refused(scene, "rehomed: environment test is of m (o2 at http")
 
 
 def test_an_organisation_that_changes_under_a_ledger_is_refused(applied: Scene) -> None:

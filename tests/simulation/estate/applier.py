@@ -17,6 +17,7 @@ from reconciler.identity import CONFIGURATION
 from reconciler.model import ClaimId, EpochMs, InstanceId, Run, Source
 from reconciler.store import GitStore
 from tests.simulation.estate.clone import Clone
+from tests.simulation.estate.layout import true_service
 from tests.simulation.estate.world import LIFE_SECONDS, Instance, World
 from tests.simulation.process import CrashedError
 
@@ -97,7 +98,7 @@ class Applier:
     @asynccontextmanager
     async def _gateway(self, environment: Environment) -> "AsyncIterator[ports.Gateway]":
         gateway = environment.gateway
-        yield Gateway(applier=self, service=gateway.service or gateway.org_id)
+        yield Gateway(applier=self, service=true_service(gateway.org_id, gateway.url))
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

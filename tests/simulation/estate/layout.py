@@ -12,6 +12,14 @@ ORGANISATIONS = ("o1", "o2")
 LONG_AGO = 1_699_990_020_000  # Unix epoch, milliseconds: every run is due
 
 
+APART = "http://127.0.0.1:10"  # the address of services that have to do with no other
+
+
+def true_service(organisation: str, address: str) -> str:
+    """The service that answers there."""
+    return f"apart from {organisation}" if address == APART else organisation
+
+
 Files = Mapping[str, bytes]  # by their paths
 
 
@@ -22,11 +30,17 @@ class Home:
     manifests: str
     state: str
     organisation: str
-    service: str | None = None
+    service: str | None = None  # as the configuration calls it
+    apart: bool = False  # really another service of the organisation, at an address of its own
+
+    @property
+    def address(self) -> str:
+        return APART if self.apart else "http://127.0.0.1:9"
 
     @property
     def service_name(self) -> str:
-        return self.service or self.organisation
+        """Where runs are started in truth, whatever it is called."""
+        return true_service(self.organisation, self.address)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +100,7 @@ class Layout:
             "manifests": home.manifests,
             "state": home.state,
             "gateway": {
-                "url": "http://127.0.0.1:9",
+                "url": home.address,
                 "orgId": home.organisation,
                 "userId": "u1",
                 "timezone": "GMT+8",

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from reconciler import books, configuration, continuity, identity, store
+from reconciler import books, configuration, continuity, declaring, identity, store
 from reconciler.apply import claims, knowledge
-from reconciler.configuration import GatewayConfiguration
 from reconciler.errors import GitError
 from reconciler.git import CommitId, Git, commits, default, memory
 from reconciler.git import push as git_push
 from reconciler.git.sending import Heard, Move, send
+from reconciler.ledger.events import Service
+from reconciler.services import service_name
 from tests.simulation.estate.branches import move_head, revert, rewind
 from tests.simulation.estate.people import (
     declare,
@@ -59,7 +60,9 @@ def among(*changes: Change, manners: Manners | None = None) -> Callable[[Mutant]
 @among(move_manifest, split)
 def forget_what_other_ledgers_record(patch: pytest.MonkeyPatch) -> None:
     duplicates = import_module("reconciler.rules.duplicates")
-    patch.setattr(duplicates, "twins_elsewhere", lambda *_: ())
+    original = duplicates.pools
+    alone = identity.NOTHING_ELSE
+    patch.setattr(duplicates, "pools", lambda runs, ledger, _: original(runs, ledger, alone))
 
 
 @among(rename)
@@ -96,7 +99,16 @@ def let_a_ledger_go_on_at_another_service(patch: pytest.MonkeyPatch) -> None:
 
 @among(rehome, split, mend)
 def know_a_service_by_its_organisation_alone(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(GatewayConfiguration, "service_name", property(lambda self: self.org_id))
+    patch.setattr(identity, "goes_on", lambda one, other: one.org_id == other.org_id)
+
+
+@among(rehome, rehome, start_anew, mend)
+def take_a_name_for_another_service(patch: pytest.MonkeyPatch) -> None:
+    def differ(one: Service, other: Service) -> bool:
+        return service_name(one) == service_name(other)
+
+    for module in (identity, declaring):
+        patch.setattr(module, "may_be_one", differ)
 
 
 @among(split, declare, declare, mend)

@@ -74,7 +74,8 @@ def split(world: World) -> str | None:
         organisation = world.random.choice(ORGANISATIONS)
         service = home.service if organisation == home.organisation else None
         inner = f"{home.manifests}/inner"
-        new = replace(new, manifests=inner, organisation=organisation, service=service)
+        apart = home.apart and organisation == home.organisation
+        new = replace(new, manifests=inner, organisation=organisation, service=service, apart=apart)
         layout = layout.with_home(other, new)
     for path, (run, key) in world.layout.of_home(home).items():
         if how == "split" and world.chance(0.5):
@@ -145,13 +146,16 @@ def forget_retired(world: World) -> str | None:
 def rehome(world: World) -> str | None:
     """Change the organisation or the service under a ledger."""
     name, home = _home(world)
-    if home.service is None and world.chance(0.5):
+    if not home.apart and world.chance(0.3):
+        home = replace(home, service=None if home.service else f"at {home.organisation}")
+        how = "another name"
+    elif not home.apart and home.service is None and world.chance(0.5):
         other = ORGANISATIONS[home.organisation == ORGANISATIONS[0]]
         home, how = replace(home, organisation=other), "another organisation"
     else:
         # The name says that it really is another service.
-        apart = f"apart from {home.organisation}" if home.service is None else None
-        home = replace(home, service=apart)
+        apart = None if home.apart else f"apart from {home.organisation}"
+        home = replace(home, service=apart, apart=not home.apart)
         how = "another service"
     world.publish(world.layout.with_home(name, home))
     return how

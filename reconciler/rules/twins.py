@@ -1,0 +1,171 @@
+"""Everything that carries the same, wherever it is declared or recorded, and what is one too many.
+
+A run may stand beside another of its digest only if `duplicateOf` says so. What it names must
+account for every run of the digest that is recorded and that nothing declares there any more: each
+may be the run itself under its old name. For example, x and z are started, z with `duplicateOf: x`;
+then x is removed and z is called z2. That x is named says nothing of z's own start.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from reconciler.identity import Surroundings
+from reconciler.ledger import Ledger
+from reconciler.model import Digest, Run, covers, run_name
+from reconciler.rules.references import with_parents
+
+_MOST_NAMED = 6  # of the runs that one is the same as
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Twin:
+    """A run, and another that carries the same without being accounted for."""
+
+    run: Run
+    name: str  # of the other one
+    shown: str  # the name with where it is
+    names: tuple[str, ...]  # that `duplicateOf` would have to mean, all of them
+    outside: bool  # the other one is not of this environment
+    circle: bool = False  # the run waits for the other one, and that, in the end, for the run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """All that has one digest, seen from one environment."""
+
+    own: list[Run] = field(default_factory=list)
+    lost: dict[str, str] = field(default_factory=dict)  # recorded here, and declared no more
+    others: list[Run] = field(default_factory=list)  # declared in other environments
+    declared: dict[str, str] = field(default_factory=dict)  # where, by their names
+    recorded: dict[str, str] = field(default_factory=dict)  # in other ledgers: where, by the name
+
+    @property
+    def forsaken(self) -> dict[str, str]:
+        """Recorded in other ledgers, and declared in no other environment."""
+        return {name: at for name, at in self.recorded.items() if name not in self.declared}
+
+
+def pools(runs: Iterable[Run], ledger: Ledger, surroundings: Surroundings) -> Mapping[Digest, Pool]:
+    """What there is of each digest that one of the runs has."""
+    # Only what is asked about is taken of each, or many environments would cost their square.
+    found: dict[Digest, Pool] = defaultdict(Pool)
+    for run in runs:
+        found[run.digest].own.append(run)
+    for digest, pool in _both(found, ledger.started):
+        names = {run.name for run in pool.own}
+        recorded = map(run_name, ledger.started[digest])
+        pool.lost.update((name, "recorded") for name in recorded if name not in names)
+    for place, other in surroundings.elsewhere.items():
+        for digest, pool in _both(found, other.started):
+            for recorded_run in other.started[digest]:
+                pool.recorded.setdefault(run_name(recorded_run), f"recorded in {place}")
+    for environment, others in surroundings.declared.items():
+        for run in sorted([run for run in others if run.digest in found], key=lambda run: run.turn):
+            found[run.digest].others.append(run)
+            where = f"declared in environment {environment} ({run.place})"
+            found[run.digest].declared.setdefault(run.name, where)
+    return found
+
+
+def _both(found: Mapping[Digest, Pool], started: Collection[Digest]) -> list[tuple[Digest, Pool]]:
+    return [(digest, pool) for digest, pool in found.items() if digest in started]
+
+
+def _references(names: Iterable[str]) -> frozenset[str]:
+    """Everything by which a manifest can refer to one of the names."""
+    return frozenset(reference for name in names for reference in with_parents(name))
+
+
+def is_recorded(run: Run, ledger: Ledger) -> bool:
+    """Whether this very run may have been started."""
+    record = ledger.records.get(run.id)
+    return record is not None and record.may_have_started
+
+
+def twins_of(pool: Pool, ledger: Ledger) -> Iterator[Twin]:
+    """Every run of the pool's own that is one too many."""
+    runs = [*pool.own, *pool.others]
+    named = _references([*(run.name for run in runs), *pool.lost, *pool.recorded])
+    originals = [run for run in runs if run.duplicate_of not in named]
+    own = [run for run in pool.own if run.duplicate_of not in named]
+    unrecorded = [run for run in own if not is_recorded(run, ledger)]
+    yield from _unaccounted(pool, pool.lost, ledger, outside=False)
+    for run in own:
+        if pool.lost and not is_recorded(run, ledger):
+            continue
+        # Of two runs that are both recorded none can start again: they are left in peace.
+        other = _another(run, unrecorded if is_recorded(run, ledger) else own)
+        if other is not None:
+            shown = f"{other.name} ({other.place_of('/metadata/name')})"
+            yield Twin(run=run, name=other.name, shown=shown, names=(other.name,), outside=False)
+    yield from _outside(pool, originals[len(own) :], named, ledger)
+    yield from _circles(pool, originals, ledger)
+
+
+def _outside(
+    pool: Pool, originals: Sequence[Run], named: Collection[str], ledger: Ledger
+) -> Iterator[Twin]:
+    """Runs that another environment records or declares; `originals` are declared there."""
+    forsaken = pool.forsaken
+    yield from _unaccounted(pool, forsaken, ledger, outside=True)
+    for run in pool.own:
+        if is_recorded(run, ledger):
+            continue
+        if run.name in pool.declared:  # of the same name, whatever it is a duplicate of
+            yield _elsewhere(run, run.name, pool)
+        elif originals and not forsaken and run.duplicate_of not in named:
+            yield _elsewhere(run, originals[0].name, pool)
+
+
+def _elsewhere(run: Run, name: str, pool: Pool) -> Twin:
+    where = pool.recorded.get(name) or pool.declared[name]
+    names = tuple(dict.fromkeys((name, *islice(pool.forsaken, _MOST_NAMED))))
+    return Twin(run=run, name=name, shown=f"{name}, which is {where}", names=names, outside=True)
+
+
+def _unaccounted(
+    pool: Pool, recorded: Mapping[str, str], ledger: Ledger, *, outside: bool
+) -> Iterator[Twin]:
+    """Runs whose `duplicateOf` does not mean all that is recorded, or that are recorded there."""
+    names = tuple(islice(recorded, _MOST_NAMED))
+    missing: dict[str | None, str | None] = {None: next(iter(recorded), None)}
+    for run in pool.own if recorded else ():
+        of = run.duplicate_of
+        if of is not None and of not in missing:
+            missing[of] = next((name for name in recorded if not covers(of, name)), None)
+        name = run.name if outside and run.name in recorded else missing[of]
+        if name is None or is_recorded(run, ledger):
+            continue
+        shown = f"{name}, which is {recorded[name]}"
+        yield Twin(run=run, name=name, shown=shown, names=names, outside=outside)
+
+
+def _another(run: Run, rivals: Iterable[Run]) -> Run | None:
+    return next((other for other in rivals if other is not run), None)
+
+
+def _circles(pool: Pool, originals: Iterable[Run], ledger: Ledger) -> Iterator[Twin]:
+    """Duplicates of duplicates in other environments that in the end are of themselves.
+
+    Each environment would wait for another one.
+    """
+    if not pool.others:
+        return
+    waiting: dict[str, list[Run]] = defaultdict(list)  # by what they are duplicates of
+    for run in (*pool.own, *pool.others):
+        if run.duplicate_of is not None:
+            waiting[run.duplicate_of].append(run)
+    started = [run.name for run in pool.own if is_recorded(run, ledger)]
+    ahead = [*(run.name for run in originals), *started, *pool.lost, *pool.recorded]
+    grounded = set(ahead)
+    while ahead:
+        for reference in with_parents(ahead.pop()):
+            for run in waiting.pop(reference, ()):
+                grounded.add(run.name)
+                ahead.append(run.name)
+    for run in pool.own:
+        other = run.duplicate_of
+        if other is not None and run.name not in grounded:
+            yield Twin(run=run, name=other, shown=other, names=(other,), outside=True, circle=True)
