@@ -3,26 +3,24 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from reconciler.apply.ports import Appended, Declined, Landed, Raced, Snapshot, Unclear
 from reconciler.books import CommittedBooks, books_of, naming_of
-from reconciler.committed import CommittedFile, CommittedLedger, wanted_files
-from reconciler.configuration import Configuration, Environment, parse_configuration
+from reconciler.committed import CommittedLedger
+from reconciler.committed_files import CommittedFiles
+from reconciler.configuration import Configuration, Environment
 from reconciler.continuity import Memory, check_continuity, lost_or_late
 from reconciler.continuity import Place as LedgerPlace
-from reconciler.declaring import Ceiling, read_bounded, read_service
+from reconciler.declaring import read_service
 from reconciler.errors import ConfigurationError, GitError
-from reconciler.expansion import Bounds
 from reconciler.git import CommitId, Git, ObjectId
 from reconciler.git import push as pushed
 from reconciler.git.traces import Others
 from reconciler.identity import Book, surroundings
 from reconciler.ledger import Event, Ledger, append_events
 from reconciler.ledger.events import Claim
-from reconciler.manifest import FileResult, is_manifest_path, read_file
-from reconciler.model import Declared, EpochMs, Place, Problem, Source
+from reconciler.model import EpochMs
 from reconciler.settings import CONFIGURATION, choose_environment, shared
 
 PUSH_SECONDS = 60.0  # after it the answer is taken for lost, and looked for on the remote
@@ -60,8 +58,7 @@ class GitStore:
         self._aside = aside
         self.branch = local.git.branch or ""  # if it is not named, the default one, once fetched
         self.tip: CommitId | None = None  # of the branch, once fetched
-        self._configuration: tuple[ObjectId, Configuration] | None = None
-        self._results: dict[tuple[CommittedFile, str, int], FileResult] = {}
+        self._files = CommittedFiles(git)
         self._branches: list[Book] = []  # what other branches record, as far as it is kept
         self._traces: dict[ObjectId, CommittedLedger] = {}  # by their trees
         # The tips of both branches, and the traces of other ledgers, for which all ledgers are
@@ -105,14 +102,7 @@ class GitStore:
         return self._local.git.ledger_branch or self.branch
 
     def _fetch(self) -> GitSnapshot:
-        tips = self._fetch_tips()
-        commit, parent = tips[self.branch], tips[self._ledger_branch]
-        if commit is None:
-            raise GitError(
-                f"{self._remote} has no branch {self.branch}",
-                hint="Push it first, or name another one in reconciler.yaml (git.branch).",
-            )
-        self.tip = commit
+        commit, parent = self._fetch_tips()
         others_kept = self._memory.others(self.branch)  # before they are read: those may be newer
         tree = CommittedBooks(self._git, commit)
         ledgers = self._ledgers_at(parent) if parent != commit else tree
@@ -121,7 +111,7 @@ class GitStore:
         declared = read_service(
             configuration,
             environment,
-            lambda one, ceiling: self._read_declared(commit, one, tree, ceiling),
+            lambda one, ceiling: self._files.declared(commit, one, tree, ceiling),
             now=self._now,
         )
         folder = self._git.prefix + environment.state
@@ -129,19 +119,14 @@ class GitStore:
             ledgers.check_folder(folder)
         files = ledgers.ledger(folder) if ledgers else CommittedLedger(folder=folder, content={})
         others = self._other_books(configuration, tree, ledgers or tree, environment)
-        if self._checked != (commit, parent, others_kept):
-            # Also later on: whoever has pushed meanwhile may have taken lines from any ledger.
-            place = LedgerPlace(
-                remote=self._remote,
-                branch=self.branch,
-                environment=environment,
-                commit=commit,
-                parent=parent,
-            )
-            self._branches = check_continuity(self._git, place, files, others, read=self._traces)
-            self._checked = commit, parent, others_kept
-        if self._ledger is None and parent is not None:
-            self._memory.see(self.branch, parent, files)
+        place = LedgerPlace(
+            remote=self._remote,
+            branch=self.branch,
+            environment=environment,
+            commit=commit,
+            parent=parent,
+        )
+        self._check_continuity(place, files, others, others_kept)
         ledger = self._fold(files)
         own = Book(folder=folder, ledger=ledger, text=files.text(), environment=environment.name)
         return GitSnapshot(
@@ -163,7 +148,22 @@ class GitStore:
     def _ledgers_at(self, commit: CommitId | None) -> CommittedBooks | None:
         return None if commit is None else CommittedBooks(self._git, commit)
 
-    def _fetch_tips(self) -> dict[str, CommitId | None]:
+    def _check_continuity(
+        self, place: LedgerPlace, files: CommittedLedger, others: Sequence[Book], kept: Others
+    ) -> None:
+        """Raise unless every ledger holds what it has held, by whatever tells of it.
+
+        At each reading: whoever has pushed meanwhile may have taken lines from any ledger.
+        """
+        state = place.commit, place.parent, kept
+        if self._checked != state:
+            self._branches = check_continuity(self._git, place, files, others, read=self._traces)
+            self._checked = state
+        if self._ledger is None and place.parent is not None:
+            self._memory.see(self.branch, place.parent, files)
+
+    def _fetch_tips(self) -> tuple[CommitId, CommitId | None]:
+        """The tip of the branch, and that of the ledger's. Raises GitError."""
         named = self._local.git
         ledger_branch = [named.ledger_branch] if named.ledger_branch else []
         branch, tips = self._git.fetch_shared(self._remote, named.branch, ledger_branch)
@@ -174,7 +174,13 @@ class GitStore:
                 hint="Run it again: it works on the new one then.",
             )
         self.branch = branch
-        return tips
+        self.tip = tips[branch]
+        if self.tip is None:
+            raise GitError(
+                f"{self._remote} has no branch {branch}",
+                hint="Push it first, or name another one in reconciler.yaml (git.branch).",
+            )
+        return self.tip, tips[self._ledger_branch]
 
     def _other_books(
         self,
@@ -192,48 +198,14 @@ class GitStore:
         return books_of(naming, ((folder, one.content) for folder, one in found.items()))
 
     def _read_configuration(self, tree: CommittedBooks) -> Configuration:
-        path = self._git.prefix + CONFIGURATION
-        entry = next((one for one in tree.under(path) if one.is_file), None)
-        if entry is None:
-            raise ConfigurationError(
-                f"{path} is not on {self._remote}/{self.branch}",
-                hint="Commit and push it: an apply does what the shared branch says.",
-            )
-        if self._configuration is None or self._configuration[0] != entry.oid:
-            content = self._git.read_blobs([entry.oid])[entry.oid]
-            parsed = parse_configuration(Source(path=CONFIGURATION, content=content))
-            self._configuration = entry.oid, parsed
-            self._results.clear()  # the zone may be another one, or the limit of a backfill
-        configuration = self._configuration[1]
+        place = f"{self._remote}/{self.branch}"
+        configuration = self._files.configuration(tree, place)
         if shared(configuration.git) != self._local.git:
             raise ConfigurationError(
-                f"{path} on {self._remote}/{self.branch} has another `git` section than here",
+                f"{self._git.prefix}{CONFIGURATION} on {place} has another `git` section than here",
                 hint="Bring this checkout up to date (git pull), or push the change of it first.",
             )
         return configuration
-
-    def _read_declared(
-        self, commit: CommitId, environment: Environment, tree: CommittedBooks, ceiling: Ceiling
-    ) -> Declared:
-        folder = self._git.prefix + environment.manifests
-        entries = tree.under(folder)
-        is_wanted = partial(is_manifest_path, folder=folder)
-        files, problems = wanted_files(self._git, commit, entries, folder, is_wanted)
-        zone = environment.gateway.zone
-        key = str(zone), ceiling.bounds.backfill
-        unread = [file.oid for file in files if (file, *key) not in self._results]
-        blobs = self._git.read_blobs(unread)
-
-        def read(file: CommittedFile, bounds: Bounds) -> FileResult:
-            result = self._results.get((file, *key))
-            if result is None or result.made > bounds.left:
-                content = blobs.get(file.oid) or self._git.read_blobs([file.oid])[file.oid]
-                source = Source(path=self._shown(file.path), content=content)
-                result = self._results[file, *key] = read_file(source, zone, bounds)
-            return result
-
-        shown = [self._shown_problem(problem) for problem in problems]
-        return read_bounded(files, read, shown, ceiling)
 
     def _fold(self, files: CommittedLedger) -> Ledger:
         if self._ledger is not None:
@@ -300,11 +272,3 @@ class GitStore:
             others=base.others,
             surroundings=base.surroundings,
         )
-
-    def _shown(self, path: str) -> str:
-        """The path as people in the configuration's folder know it."""
-        return path.removeprefix(self._git.prefix)
-
-    def _shown_problem(self, problem: Problem) -> Problem:
-        place = Place(file=self._shown(problem.place.file))
-        return Problem(place=place, code=problem.code, message=problem.message)
