@@ -77,6 +77,16 @@ def test_a_strangers_instance_under_the_id_is_never_hit() -> None:
     assert "was not created when the run was started" in reason(FakeService([newer(RUNNING)]))
 
 
+def test_what_has_the_id_at_another_time_of_the_day_is_never_hit() -> None:
+    """Unless the flow has other ids close by: then none is given by the hour or the day."""
+    later = an_instance(RUN, status=RUNNING, trigger_time=after(RUN.trigger_time, 90 * MINUTE))
+    assert "others have the id 3377-1 as well" in reason(FakeService([MINE, later]))
+    beside = a_run("beside", trigger_time=after(RUN.trigger_time, MINUTE))
+    rows = [MINE, later, an_instance(beside, "3377-2")]
+    found = cancelled(FakeService(rows), started(RUN, beside), RUN, beside)
+    assert all(isinstance(one, events.Cancelled) for one in found)
+
+
 def test_one_that_has_ended_cannot_be_hit() -> None:
     service = FakeService([MINE, newer(FAIL)])
     (event,) = cancelled(service)

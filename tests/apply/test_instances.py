@@ -321,6 +321,40 @@ def test_at_a_whole_hour_a_run_in_doubt_counts_where_an_id_may_be_that_of_both(
     assert told(a_ledger(*recorded), shown).status == status
 
 
+def test_a_run_in_doubt_may_have_made_the_one_row_that_fits_though_others_fit_it_too() -> None:
+    """The run's own may be hidden, and which of the rows the other has made, nobody knows."""
+    doubtful = a_run("doubtful", parameters=RUN.parameters)
+    ledger = a_ledger(
+        *start(RUN), a_claim(doubtful, claim="c2", service=SERVICE), an_unknown(doubtful, "c2")
+    )
+    rows = row(parameters=None), row(MINUTE, parameters=None)
+    assert told(a_ledger(*start(RUN)), *rows).status == RUNNING
+    assert told(ledger, *rows).status is None
+
+
+def test_a_row_that_shows_the_next_minute_may_be_that_of_a_run_in_doubt_there() -> None:
+    """As where times are rounded, and ids are those of an hour."""
+    late = a_run(trigger_time=after(RUN.trigger_time, 45 * SECOND))
+    next_one = a_run("next", trigger_time=after(RUN.trigger_time, MINUTE))
+    doubt: list[Event] = [
+        a_claim(next_one, claim="c2", service=SERVICE),
+        an_unknown(next_one, "c2"),
+    ]
+    shown = row(parameters=None, trigger_time=next_one.trigger_time)
+    assert told(a_ledger(*start(late)), shown).status == RUNNING
+    assert told(a_ledger(*start(late), *doubt), shown).status is None
+
+
+def test_a_nonce_whose_rest_is_cut_may_be_any_runs_of_the_claim_whatever_their_minutes() -> None:
+    other = a_run("wind-other", trigger_time=after(RUN.trigger_time, 10 * MINUTE))
+    made = a_claim(RUN, other, service=SERVICE, correlation=NAME)
+    ledger = a_ledger(made, a_triggered(RUN, "3377-1", "c1", at=start(RUN)[1].at))
+    cut = (*RUN.parameters, (NAME, "c1 w"))
+    theirs = row(parameters=cut, trigger_time=other.trigger_time)
+    assert told(ledger, theirs).status is None
+    assert told(ledger, row(parameters=cut)).status == RUNNING
+
+
 # Attempts and twins that share an id
 
 ATTEMPTS = a_ledger(*start(RUN), *start(AGAIN, "c2", 10 * MINUTE))

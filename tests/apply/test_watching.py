@@ -16,7 +16,7 @@ from tests.apply.service import SERVICE, FakeService, a_look
 from tests.building import a_claim, a_ledger, a_run, a_triggered, an_instance
 
 RUN = a_run()
-RUNNING, UNDOCUMENTED = 2, 42
+RUNNING, FAILED, UNDOCUMENTED = 2, -1, 42
 LEDGER = a_ledger(a_claim(RUN, service=SERVICE), a_triggered(RUN))
 
 
@@ -47,6 +47,20 @@ def test_what_look_after_look_cannot_tell_is_given_up_and_said(status: int | Non
 def test_one_look_that_can_tell_begins_the_count_anew(status: int | None) -> None:
     seen = [*[status] * (UNCLEAR_LOOKS - 1), RUNNING, *[status] * (UNCLEAR_LOOKS - 1)]
     assert waited_for(seen) == (True, {})
+
+
+def test_what_could_not_be_told_is_looked_at_again_and_waited_for_once_more() -> None:
+    branch = cast("Branch", SimpleNamespace(ledger=LEDGER, pending=[]))
+    watch = Watch(cast("Ports", SimpleNamespace(progress=lambda _: None)), branch)
+    outcomes = {RUN.id: a_triggered(RUN)}
+    foreign = an_instance(RUN, status=FAILED, parameters=(("REPLACE", "hers"),))
+    service = FakeService([foreign])
+    asyncio.run(watch.look(list(LEDGER.records.values()), a_look(service, LEDGER, RUN)))
+    assert not watch.awaited([], outcomes)
+    service.listed = [an_instance(RUN, status=RUNNING)]
+    asyncio.run(watch.look_again(a_look(service, LEDGER, RUN)))
+    waits = watch.awaited([], outcomes)
+    assert waits
 
 
 def test_what_runs_is_waited_for_however_long() -> None:
