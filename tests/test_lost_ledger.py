@@ -12,15 +12,10 @@ from reconciler.machine import LocalClock
 from reconciler.sandbox import Sandbox, running
 from reconciler.settings import read_configuration
 from reconciler.store import GitStore
-from tests.environments import LASTING, Setting, make_setting, manifest, runs_of_one_flow_each
+from tests.environments import Setting, make_setting, manifest, runs_of_one_flow_each
 from tests.repositories import commit, git, isolate, make_clone
 
 LEDGER = "state/test/ledger.jsonl"
-
-
-@pytest.fixture
-def sandbox() -> Sandbox:
-    return Sandbox(LASTING)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import re
 import shlex
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,8 +10,8 @@ import pytest
 from reconciler.committed import CommittedLedger
 from reconciler.continuity import Memory, memory_name
 from reconciler.git import CommitId, Git
-from reconciler.sandbox import Sandbox, running
-from tests.environments import LASTING, Setting, make_setting, manifest, runs_of_one_flow_each
+from reconciler.sandbox import Sandbox
+from tests.environments import Setting, manifest
 from tests.repositories import (
     commit,
     git,
@@ -24,18 +23,6 @@ from tests.repositories import (
 
 BESIDE = "refs/reconciler/ledger/main%3Atest"
 SEEN = "refs/reconciler-memory/seen/main%3Atest"
-
-
-@pytest.fixture
-def sandbox() -> Sandbox:
-    return Sandbox(LASTING)
-
-
-@pytest.fixture
-def setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> Iterator[Setting]:
-    isolate(monkeypatch, tmp_path)
-    with running(sandbox) as url:
-        yield make_setting(tmp_path / "all", url, sandbox, runs_of_one_flow_each(1))
 
 
 def _apply(setting: Setting, clone: Path | None = None) -> str:

@@ -25,11 +25,6 @@ RUNS, APPLIERS = 3, 4
 
 
 @pytest.fixture
-def sandbox() -> Sandbox:
-    return Sandbox(LASTING)
-
-
-@pytest.fixture
 def setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> Iterator[Setting]:
     isolate(monkeypatch, tmp_path)
     with running(sandbox) as url:

@@ -1,0 +1,24 @@
+"""What tests of the real command against the sandbox and a bare remote begin with."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from reconciler.sandbox import Sandbox, running
+from tests.environments import LASTING, Setting, make_setting, runs_of_one_flow_each
+from tests.repositories import isolate
+
+
+@pytest.fixture
+def sandbox() -> Sandbox:
+    """A service whose instances outlast the test."""
+    return Sandbox(LASTING)
+
+
+@pytest.fixture
+def setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> Iterator[Setting]:
+    """One declared run, in a clone of a bare remote."""
+    isolate(monkeypatch, tmp_path)
+    with running(sandbox) as url:
+        yield make_setting(tmp_path / "all", url, sandbox, runs_of_one_flow_each(1))
