@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from reconciler.git.asking import ask, unreadable
 from reconciler.git.command import run_git
 from reconciler.git.commits import write_commit
 from reconciler.git.objects import CommitId, ObjectId
@@ -195,7 +196,9 @@ def _refresh(root: Path, remote: str, place: _Place) -> None:
         run_git(root, "update-ref", "-d", place.here)
     else:
         spec = f"+{place.ref}:{place.here}"
-        run_git(root, *FETCH, "--", remote, spec, timeout=_KEEPING_SECONDS)
+        done = ask(root, *FETCH, "--", remote, spec, timeout=_KEEPING_SECONDS)
+        if done.exit_code:
+            raise unreadable(remote, done)
 
 
 def kept(root: Path, remote: str, name: str) -> ObjectId | None:

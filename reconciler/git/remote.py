@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.errors import GitError
+from reconciler.git.asking import ask, unreadable
 from reconciler.git.command import NETWORK_SECONDS, CompletedGit, run_git
 from reconciler.git.objects import CommitId
 from reconciler.git.traces import MEMORY, refspecs
-from reconciler.git.words import advice, without_credentials
+from reconciler.git.words import without_credentials
 
 _ATTEMPTS = 12  # at a ref that another process of this clone holds locked
 _LONGEST_WAIT = 0.5  # seconds, between two attempts
@@ -97,8 +98,10 @@ def look(root: Path, remote: str, refs: Collection[str], *, timeout: float) -> S
     `refs` are full names, or patterns of them as `git ls-remote` takes them.
     """
     options = ("ls-remote", "--symref", "--", remote, HEAD, *refs)
-    listing = run_git(root, *options, timeout=timeout).text
-    lines = [line.partition("\t") for line in listing.split("\n")]
+    done = ask(root, *options, timeout=timeout)
+    if done.exit_code:
+        raise unreadable(remote, done)
+    lines = [line.partition("\t") for line in done.text.split("\n")]
     named = (value for value, _, name in lines if name == HEAD and value.startswith(_NAMES))
     return Seen(
         tips={name: CommitId(tip) for tip, _, name in lines if name and " " not in tip},
@@ -108,7 +111,9 @@ def look(root: Path, remote: str, refs: Collection[str], *, timeout: float) -> S
 
 def bring(root: Path, remote: str, ref: str, *, timeout: float) -> None:
     """Fetch what the ref holds without moving any ref here. Raises GitError."""
-    run_git(root, *FETCH, "--", remote, ref, timeout=timeout)
+    done = ask(root, *FETCH, "--", remote, ref, timeout=timeout)
+    if done.exit_code:
+        raise unreadable(remote, done)
 
 
 def may_be_branch(root: Path, name: str) -> bool:
@@ -158,7 +163,7 @@ def _fetch_traces_alone(root: Path, remote: str) -> None:
         return
     if not run_git(root, "for-each-ref", "--count=1", _local_ref(remote, HEADS)).text:
         newest = (*FETCH, "--depth=1", "--", remote, *refspecs(remote))
-        run_git(root, *newest, timeout=NETWORK_SECONDS, accept=None)
+        ask(root, *newest, timeout=NETWORK_SECONDS)
 
 
 def _local_ref(remote: str, ref: str) -> str:
@@ -194,8 +199,7 @@ def _fetch_or_absent(root: Path, remote: str, refs: Sequence[str]) -> str | None
             break
         # Nothing tells when another process lets go of a lock, which takes it milliseconds.
         time.sleep(random.uniform(0, _LONGEST_WAIT))  # noqa: S311 - spreads rivals, guards nothing
-    said = done.stderr.removeprefix("fatal: ")
-    raise GitError(f"{remote} could not be read: {said}", hint=advice(done.stderr))
+    raise unreadable(remote, done)
 
 
 def _fetch(root: Path, remote: str, specs: Sequence[str]) -> CompletedGit:
@@ -205,7 +209,7 @@ def _fetch(root: Path, remote: str, specs: Sequence[str]) -> CompletedGit:
     history of this clone there as well, which only a clone whose history ends somewhere may do.
     """
     for _ in range(2):  # the second takes what the first has brought, if what went before is here
-        done = run_git(root, *FETCH, "--", remote, *specs, timeout=NETWORK_SECONDS, accept=None)
+        done = ask(root, *FETCH, "--", remote, *specs, timeout=NETWORK_SECONDS)
         if _CUT_OFF not in done.stderr:
             return done
     if run_git(root, "rev-parse", "--is-shallow-repository").text != "true":
@@ -215,7 +219,7 @@ def _fetch(root: Path, remote: str, specs: Sequence[str]) -> CompletedGit:
             f"of this clone end there too: git fetch --update-shallow {remote}",
         )
     options = (*FETCH, "--update-shallow", "--", remote, *specs)
-    return run_git(root, *options, timeout=NETWORK_SECONDS, accept=None)
+    return ask(root, *options, timeout=NETWORK_SECONDS)
 
 
 FETCH = (

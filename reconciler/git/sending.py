@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
 
+from reconciler.git.asking import is_certain
 from reconciler.git.command import CompletedGit, GitTimeoutError, run_git
 from reconciler.git.objects import CommitId
 from reconciler.git.words import remote_words
@@ -20,13 +21,6 @@ _PUSH = (
     "--recurse-submodules=no",
 )
 
-# Said before anything is sent, and true until a person does something about it.
-_NO_ACCESS = re.compile(
-    r"authentication failed|could not read (username|password)|permission denied \("
-    r"|permission to \S+ denied|returned error: 40[134]|repository .*not found"
-    r"|does not appear to be a git repository|host key verification failed",
-    re.IGNORECASE,
-)
 _RULE = re.compile(r"hook declined|hidden ref")
 # What a person has set for their own pushes, where the server cannot do it: git sends nothing then.
 _UNSUPPORTED = {
@@ -117,7 +111,7 @@ def read_answer(done: CompletedGit, spec: str) -> Answer:
 def _silence(said: str) -> Heard:
     if _NOT_ATOMIC in said:
         return Heard.UNABLE
-    return Heard.NO_ACCESS if _NO_ACCESS.search(said) else Heard.NOTHING
+    return Heard.NO_ACCESS if is_certain(said) else Heard.NOTHING
 
 
 def _rejection(summary: str) -> Heard:

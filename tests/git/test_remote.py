@@ -167,7 +167,7 @@ def test_a_remote_that_is_gone_is_a_clear_error(
     with pytest.raises(GitError, match=r"origin could not be read: .*does not") as caught:
         repository.fetch("origin", ["main"])
     assert "git remote -v" in str(caught.value.hint)
-    with pytest.raises(GitError, match="git ls-remote failed"):
+    with pytest.raises(GitError, match="origin could not be read"):
         repository.default_branch("origin")
 
 
@@ -188,7 +188,7 @@ def test_a_remotes_name_is_never_read_as_an_option(
 ) -> None:
     with pytest.raises(GitError, match="could not be read"):
         repository.fetch(remote, ["main"])
-    with pytest.raises(GitError, match="git ls-remote failed"):
+    with pytest.raises(GitError, match="could not be read"):
         repository.default_branch(remote)
     assert not (clone / "hacked").exists()
 

@@ -181,7 +181,9 @@ class Clone:
         self.pause(what, 0.02 + self.origin.random.random() * 0.3)
         if self.origin.random.random() >= self.origin.manners.unread:
             return None
-        return CompletedGit(exit_code=128, stdout=b"", stderr="fatal: could not reach host")
+        return CompletedGit(
+            exit_code=128, stdout=b"", stderr="fatal: unable to access: Could not resolve host"
+        )
 
     def _fetch(self, words: list[str]) -> CompletedGit:
         broken = self._reach("fetch")
