@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from reconciler.apply.ports import Clock
 from reconciler.apply.settle import Doubt
 from reconciler.ledger import Record
-from reconciler.model import EpochMs, RunId
+from reconciler.ledger.records import Start
+from reconciler.model import ClaimId, EpochMs, RunId
 from reconciler.plan import PlannedRun
 
 MOST_SOUGHT = 32  # runs of one look: each is a whole search, of nine requests or more
@@ -17,11 +18,19 @@ LONGEST_PAUSE_SECONDS = 900.0
 NOT_YET = "in doubt: it may have been started, and was not looked for yet"
 
 
+_Starts = tuple[ClaimId | None, tuple[Start, ...]] | None  # the newest claim, and what is known
+
+
+def _starts(record: Record | None) -> _Starts:
+    """What a search may depend on, of what is recorded of the run; the rest is what was seen."""
+    return None if record is None else (record.claim, record.starts)
+
+
 @dataclass(slots=True, kw_only=True)
 class _Looked:
     """The last look for a run."""
 
-    record: Record | None  # as it was recorded then
+    starts: _Starts  # that were known then
     pause: float  # seconds, until the next one
     due: float  # when that is, as `Clock.elapsed` gives it
 
@@ -29,8 +38,8 @@ class _Looked:
 class DoubtLooks:
     """Pauses between looks for one run grow, and of many runs each has its turn.
 
-    A run is due at once if it was not looked for yet, if something else is recorded of it by now,
-    or if the time has come that decides on it.
+    A run is due at once if it was not looked for yet, if another claim or start of it is recorded
+    by now, or if the time has come that decides on it.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -50,9 +59,11 @@ class DoubtLooks:
         chosen = due[:MOST_SOUGHT]
         for run in chosen:
             before = self._looked.get(run.id)
-            again = before is not None and before.record == run.record
+            again = before is not None and before.starts == _starts(run.record)
             pause = min(2 * before.pause, LONGEST_PAUSE_SECONDS) if before and again else 0.0
-            self._looked[run.id] = _Looked(record=run.record, pause=pause, due=elapsed + pause)
+            self._looked[run.id] = _Looked(
+                starts=_starts(run.record), pause=pause, due=elapsed + pause
+            )
         return chosen, len(due) - len(chosen)
 
     def put_off(self, doubt: Doubt) -> None:
@@ -71,7 +82,7 @@ class DoubtLooks:
 
     def _is_due(self, run: PlannedRun, doubt: Doubt | None, now: EpochMs, elapsed: float) -> bool:
         looked = self._looked.get(run.id)
-        if looked is None or doubt is None or looked.record != run.record:
+        if looked is None or doubt is None or looked.starts != _starts(run.record):
             return True
         if doubt.decided_at is not None and doubt.decided_at <= now:
             return True

@@ -34,6 +34,7 @@ from reconciler.errors import ConfigurationError, GatewayError, GitError
 from reconciler.ledger import events
 from reconciler.model import EpochMs, Run, RunId
 from reconciler.plan import Action, Plan, PlannedRun
+from reconciler.times import format_instant
 
 FAILED_LOOKS = 3  # at a run's minute before its claim, until it is left to the next apply
 LATE_CLAIMS = 3  # whose time was up when they landed, in a row, until the apply gives up
@@ -217,6 +218,8 @@ class _Apply:
             if isinstance(found, Doubt):
                 self.knowledge.doubts[found.planned.id] = found
                 looks.put_off(found)
+                news = found.event(format_instant(clock.earliest()))
+                self.branch.pending += [] if news is None else [news]
                 continue
             settled = True
             self.knowledge.doubts.pop(found.run, None)

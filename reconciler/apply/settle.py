@@ -6,7 +6,7 @@ had time to show up: certainly absent. Anything else stays in doubt; nothing is 
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 
@@ -28,6 +28,26 @@ class Doubt:
     planned: PlannedRun
     reason: str
     decided_at: EpochMs | None  # from then on a whole search proves absence; None: never
+    seen: Mapping[str, Any] | None = (
+        None  # what a whole search listed, where only a person can tell
+    )
+
+    def event(self, at: str) -> events.Unknown | None:
+        """What was seen, for the ledger; None where that is nothing, or stands there already.
+
+        So what a person decides by is known wherever the ledger is, and not only to who looked.
+        """
+        record = self.planned.record
+        if self.seen is None or record is None or record.claim is None:
+            return None
+        before = record.evidence if isinstance(record.evidence, dict) else {}
+        if before.get("reason") == self.reason:
+            return None
+        answer = before.get("answer") if before else record.evidence
+        seen = {"reason": self.reason} | ({"answer": answer} if answer else {}) | dict(self.seen)
+        return events.Unknown(
+            v=events.VERSION, at=at, run=record.run, claim=record.claim, seen=seen
+        )
 
 
 async def settle(doubts: Sequence[PlannedRun], look: Look) -> list[Outcome | Doubt]:
@@ -78,7 +98,8 @@ async def _look_for(planned: PlannedRun, look: Look) -> Outcome | Doubt:
     finding = judge(suspect, listed, look.known)
     match finding:
         case Ambiguous():
-            return Doubt(planned=planned, reason=finding.reason, decided_at=None)
+            seen = evidence_of(suspect, listed, began)
+            return Doubt(planned=planned, reason=finding.reason, decided_at=None, seen=seen)
         case Found() if finding.by != BY_NONCE and began < record.trigger_time:
             return Doubt(planned=planned, reason=_unlisted(finding), decided_at=decided_at)
         case NoneFound() if began < decided_at:

@@ -91,7 +91,7 @@ class Rejected(_Event, frozen=True, kw_only=True):
 
 
 class Unknown(_Event, frozen=True, kw_only=True):
-    """The start left and its outcome could not be told."""
+    """The start left and its outcome could not be told, nor by a later search, for what it saw."""
 
     run: RunId
     claim: ClaimId

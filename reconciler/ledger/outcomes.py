@@ -68,7 +68,7 @@ def _triggered(record: Record | None, event: Triggered) -> Record:
         return msgspec.structs.replace(
             record,
             starts=starts,
-            error=_twice(starts),
+            error=_twice(starts) if is_news or not record.acknowledged else record.error,
             acknowledged=record.acknowledged and not is_news,
         )
     return Record(
@@ -176,7 +176,10 @@ def _resolved(record: Record, event: Resolved) -> Record:
 def _chosen(record: Record, event: Resolved) -> Record:
     """A person has seen that the run was started twice, and says which instance speaks for it."""
     starts = sorted(record.starts, key=lambda one: one.instance != event.triggered)
-    return msgspec.structs.replace(record, starts=tuple(starts), acknowledged=True)
+    settled = {"resolvedBy": event.by, "reason": event.reason, "settled": _twice(record.starts)}
+    return msgspec.structs.replace(
+        record, starts=tuple(starts), acknowledged=True, error=None, evidence=settled
+    )
 
 
 def kind_of(event: Event) -> str:

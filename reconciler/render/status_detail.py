@@ -57,15 +57,20 @@ def _facts(row: StatusRow, zone: tzinfo) -> Iterator[tuple[str, str]]:
 
 
 def _evidence(row: StatusRow) -> Iterator[str]:
-    """What was seen: words as they are, anything else as JSON."""
+    """What was seen: words as they are, anything else as JSON behind its reason."""
     if row.evidence is None:
         if row.state is RunState.IN_DOUBT:
             yield f"{'seen':<{_LABEL_WIDTH}}nothing: the apply that claimed it recorded no outcome"
         return
+    text: list[str] = []
     if isinstance(row.evidence, str):
         text = [row.evidence]
     else:
-        text = json.dumps(row.evidence, ensure_ascii=False, indent=2).split("\n")
+        rest = row.evidence
+        if isinstance(rest, dict) and isinstance(rest.get("reason"), str):
+            text = [rest["reason"]]
+            rest = {key: value for key, value in rest.items() if key != "reason"}
+        text += json.dumps(rest, ensure_ascii=False, indent=2).split("\n")
     label = f"{'seen':<{_LABEL_WIDTH}}"
     for line in text:
         indent = _LABEL_WIDTH + len(line) - len(line.lstrip(" "))

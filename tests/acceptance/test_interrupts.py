@@ -6,9 +6,17 @@ import subprocess
 
 import pytest
 
-from reconciler.sandbox import Fault
+from reconciler.sandbox import Fault, SandboxOptions
 from tests.acceptance.conftest import OpenScene
-from tests.acceptance.scene import Gate, Said, Scene, check_harmless, configuration, runs
+from tests.acceptance.scene import (
+    Gate,
+    Said,
+    Scene,
+    check_harmless,
+    configuration,
+    manifest,
+    runs,
+)
 
 _SAID = "interrupted: starting nothing more, recording what is known\n"
 _NAMES = ("a", "b", "c")
@@ -125,3 +133,25 @@ def test_an_interrupt_of_another_command_exits_with_130(
 
     monkeypatch.setattr("reconciler.cli.planning.make_plans", interrupted)
     assert scene.run("plan", exits=130).err.strip() == "interrupted"
+
+
+def test_an_interrupt_while_a_shared_minute_is_looked_at_leaves_its_run_unclaimed(
+    open_scene: OpenScene,
+) -> None:
+    """Claimed at once, what stood there in the same second could not be told from its own start."""
+    scene = open_scene(runs("a"), options=SandboxOptions(run_seconds=1))
+    scene.run("apply")
+    scene.clock.forward(20)
+    scene.run("apply")
+    assert scene.states() == {"a": "succeeded"}
+    gate = Gate()
+    scene.push({"triggers/b.yaml": manifest("b", 1, parameters={"SITE": "a"}, duplicateOf="a")})
+    scene.sandbox.add_fault(Fault(on="search", call_before=gate))
+    process = scene.start("apply")
+    assert gate.reached.wait(60)
+    os.kill(process.pid, signal.SIGINT)
+    _read_until(process, _SAID)
+    gate.open()
+    _end(process, scene)
+    assert scene.states() == {"a": "succeeded", "b": "pending"}
+    assert not [one for one in scene.ledger() if "b" in one.get("runs", {})]

@@ -9,7 +9,15 @@ from typing import Any
 import pytest
 
 from reconciler.model import EpochMs
-from reconciler.sandbox import NEVER, Drop, Fault, FlowOptions, SandboxOptions, Stranger
+from reconciler.sandbox import (
+    NEVER,
+    Drop,
+    Fault,
+    FlowOptions,
+    ParametersShown,
+    SandboxOptions,
+    Stranger,
+)
 from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import AHEAD, EIGHT_MS, Scene, configuration, manifest, runs
 from tests.repositories import git, write_hook
@@ -99,6 +107,27 @@ def test_status_of_a_run_in_doubt_shows_what_was_seen_and_the_commands_to_settle
     assert "seen " in said.out
     assert "  reconciler resolve c --triggered INSTANCE_ID --env test\n" in said.out
     assert "  reconciler resolve c --not-triggered --env test\n" in said.out
+
+
+def test_what_the_last_search_saw_of_a_run_in_doubt_is_recorded_once(open_scene: OpenScene) -> None:
+    hiding = SandboxOptions(run_seconds=1e6, parameters_shown=ParametersShown(hidden="absent"))
+    scene = open_scene(
+        {"triggers/a.yaml": manifest("a", 1)},
+        Fault(on="trigger", ending=Drop(effect=True)),
+        options=hiding,
+        configured=lambda url: configuration(url, limits={"claimSeconds": 3}, timeoutSeconds=1),
+    )
+    scene.run("apply", exits=4)
+    (mine,) = scene.instances
+    evidence = _rows(scene)["a"]["evidence"]
+    assert "connection broke" in evidence["answer"]
+    assert mine.id in evidence["reason"]
+    assert [one["id"] for one in evidence["found"]] == [mine.id]
+    assert mine.id in scene.run("status", "a").out
+    tip = scene.tip()
+    scene.clock.forward()
+    scene.run("apply", exits=4)
+    assert scene.tip() == tip
 
 
 def test_a_run_in_doubt_whose_time_lies_ahead_stays_so_and_is_not_started_again(

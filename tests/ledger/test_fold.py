@@ -199,7 +199,9 @@ def test_a_person_settles_a_run_that_was_started_twice_by_choosing_an_instance()
     record = ledger.extended([a_resolved(RUN, "3377-2")]).records[RUN.id]
     assert record.instances == ("3377-2", "3377-1")
     assert (record.acknowledged, record.started_twice) == (True, False)
-    assert record.state(LATER) is RunState.TRIGGERED
+    assert (record.state(LATER), record.error) == (RunState.TRIGGERED, None)
+    assert "3377-1" in record.evidence["settled"]  # it stays known, and is no error any more
+    assert ledger.extended([a_resolved(RUN, "3377-2"), LATE]).records[RUN.id] == record
     for other in (a_resolved(RUN, "3377-9"), a_resolved(RUN)):
         assert ledger.extended([other]).records[RUN.id].started_twice
 
