@@ -63,7 +63,7 @@ class CommittedFiles:
             return result
 
         shown = [self._shown_problem(problem) for problem in problems]
-        return read_bounded(files, read, shown, ceiling)
+        return read_bounded(files, read, shown, ceiling, zone=zone)
 
     def _shown(self, path: str) -> str:
         """The path as people in the configuration's folder know it."""

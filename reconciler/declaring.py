@@ -8,6 +8,7 @@ together tell.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, tzinfo
 from typing import TypeVar
 
 from reconciler.configuration import Configuration, Environment, Limits
@@ -80,9 +81,12 @@ def read_bounded(
     read: Callable[[_File, Bounds], FileResult],
     problems: Iterable[Problem] = (),
     ceiling: Ceiling = _DEFAULT,
+    *,
+    zone: tzinfo = UTC,
 ) -> Declared:
     """Read the files of one environment one by one. `problems` are known from elsewhere.
 
+    `zone` is the gateway's.
     Raises TooManyRunsError before memory is spent on more runs than the ceiling allows.
     """
     results: list[FileResult] = []
@@ -94,7 +98,7 @@ def read_bounded(
             raise ceiling.passed(error, made + error.made, len(files) - index - 1) from None
         results.append(result)
         made += result.made
-    return combine(results, problems)
+    return combine(results, problems, zone)
 
 
 def read_service(

@@ -2,9 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NewType
+from datetime import UTC, date, tzinfo
+from typing import NewType, Protocol, cast
 
 RunId = NewType("RunId", str)  # `name`, `@N` for revision N > 1, `#N` for the N-th attempt
 Digest = NewType("Digest", str)  # lower-case hex SHA-256 of what the wire carries
@@ -67,6 +68,17 @@ class Stagger:
     step: int  # milliseconds, whole minutes
     before: EpochMs  # where the business date, or the backfill's next time, would begin
 
+    def times(self, first: EpochMs) -> Sequence[EpochMs]:
+        """When a run whose time is `first` may start, the earliest first."""
+        return cast("Sequence[EpochMs]", range(first, self.before, self.step))
+
+
+class Times(Protocol):
+    """The times that a backfill names, wherever its range ends."""
+
+    def labels(self, day: date) -> Collection[str]:
+        """How those on the date stand in the names of runs."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
@@ -92,6 +104,8 @@ class Run:
     delay: int = 0  # milliseconds that the trigger time was moved by, for the stagger
     attempt: int = 1
     sequence: EpochMs | None = None  # in place of the trigger time, where the newest starts first
+    again: bool = False  # meant to process dates that runs of the manifest have processed before
+    times: Times | None = field(default=None, repr=False, compare=False)  # of its backfill
 
     @property
     def id(self) -> RunId:
@@ -122,6 +136,7 @@ class Declared:
     problems: tuple[Problem, ...]
     files: tuple[str, ...]  # the paths that were read
     notes: tuple[Problem, ...] = ()  # what is hardly meant and stands in nobody's way
+    zone: tzinfo = UTC  # the gateway's, in which dates are meant and instance ids are written
 
 
 def run_id(name: str, revision: int, attempt: int = 1) -> RunId:
@@ -161,6 +176,17 @@ def backfill_of(run: RunId) -> str | None:
     """The backfill that a run is of, by its id; None for a run of a manifest of its own."""
     manifest, separator, _ = run.partition("/")
     return manifest if separator else None
+
+
+def label_of(name: str) -> str:
+    """The date, or date and time, in the name of a backfill's run; "" for another run."""
+    return name.split("/", 2)[1] if "/" in name else ""
+
+
+def combination_of(name: str) -> dict[str, str]:
+    """The values of the matrix in the name of a backfill's run, by their keys, as written there."""
+    pairs = (segment.partition("=") for segment in name.split("/")[2:])
+    return {key: value for key, _, value in pairs}
 
 
 def covers(wanted: str, name: str) -> bool:

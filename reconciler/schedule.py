@@ -1,40 +1,119 @@
-"""When staggered runs start: at a minute of their own, chosen once and fixed from then on.
+"""Runs as the ledger has fixed them: by the names and at the minutes that they were recorded with.
 
 A stagger is not part of what a run carries, or a site more in a matrix would change the runs that
 were started before. So it is derived anew for every run that was never claimed, around those that
-were: what a claim has recorded stays.
+were: what a claim has recorded stays. Nor is it part of what a run is that a backfill names the
+time of day in its runs' names, which it does once it has several a day.
 """
 
-from collections import defaultdict
-from collections.abc import Container, Iterable
-from dataclasses import replace
+from collections import defaultdict, deque
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import tzinfo
 
 from reconciler.ledger import Ledger, Record
 from reconciler.ledger.records import Phase
-from reconciler.model import Declared, EpochMs, Run, RunId, first_attempt
+from reconciler.model import (
+    Declared,
+    EpochMs,
+    Run,
+    RunId,
+    combination_of,
+    first_attempt,
+    label_of,
+    manifest_of,
+    run_id,
+    run_name,
+)
+from reconciler.times import clock_minute
 
 MINUTE_MS = 60_000
+_DATE = 10  # characters
+_MOST_MOVES = 200_000  # minutes of one flow that are looked at to make room: about a second
 
 
 def scheduled(declared: Declared, ledger: Ledger) -> Declared:
-    """What is declared, with every staggered run's trigger time as it is to be sent.
+    """What is declared, each run by the name and at the time that are recorded or to be sent.
 
-    A run that is left without a free minute stays where it is, and collides there.
+    A staggered run that is left without a free minute stays where it is, and collides there.
     """
-    if not any(run.stagger for run in declared.runs):
-        return declared
-    waiting = sorted(declared.runs, key=lambda run: (run.trigger_time, run.id))
+    declared = replace(declared, runs=_named(declared.runs, ledger))
+    moved = any(run.stagger or _is_moved(run, ledger) for run in declared.runs)
+    return replace(declared, runs=_placed(declared, ledger)) if moved else declared
+
+
+def _named(runs: Collection[Run], ledger: Ledger) -> tuple[Run, ...]:
+    """The runs, each by the name under which its backfill has declared it before.
+
+    A second time of day, or steps of hours instead of days, put the time into all names.
+    """
+    ids = {run.id for run in runs}
+
+    def before(run: Run) -> str:
+        known = () if run.id in ledger.records else ledger.started.get(run.digest, ())
+        for recorded in known:
+            name = run_name(recorded)
+            if recorded == run_id(name, run.revision) not in ids and _is_one(name, run.name):
+                return name
+        return run.name
+
+    names = (before(run) if run.times is not None else run.name for run in runs)
+    return tuple(
+        run if name == run.name else replace(run, name=name)
+        for run, name in zip(runs, names, strict=True)
+    )
+
+
+def _is_one(name: str, other: str) -> bool:
+    """Whether the names differ in nothing but whether the time of day is named."""
+    return (
+        manifest_of(name) == manifest_of(other)
+        and label_of(name)[:_DATE] == label_of(other)[:_DATE]
+        and combination_of(name) == combination_of(other)
+    )
+
+
+def _is_moved(run: Run, ledger: Ledger) -> bool:
+    record = _claimed(run, ledger)
+    return record is not None and record.trigger_time != run.trigger_time
+
+
+@dataclass(slots=True, kw_only=True)
+class _Minutes:
+    """The minutes of one flow, as clocks show them in the service's zone."""
+
+    zone: tzinfo
+    left: Container[int]  # of what was claimed and is not declared
+    taken: set[int] = field(default_factory=set)  # of what is declared
+
+    def of(self, time: EpochMs) -> int:
+        return clock_minute(time, self.zone)
+
+
+def _placed(declared: Declared, ledger: Ledger) -> tuple[Run, ...]:
+    left = _left_minutes(ledger, declared)
+    minutes = {
+        flow: _Minutes(zone=declared.zone, left=left.get(flow, ()))
+        for flow in {run.flow_id for run in declared.runs}
+    }
     placed: dict[RunId, Run] = {}
-    taken: dict[int, set[int]] = defaultdict(set)  # by flow: minutes of what is declared
-    left = _left_minutes(ledger, {run.id for run in waiting})
-    for choose in (_fixed, _kept, _first_free):
+
+    def place(run: Run, time: EpochMs) -> None:
+        placed[run.id] = replace(run, trigger_time=time, delay=time - run.trigger_time)
+        here = minutes[run.flow_id]
+        here.taken.add(here.of(time))
+
+    waiting = sorted(declared.runs, key=lambda run: (run.trigger_time, run.id))
+    for choose in (_fixed, _kept, _of_revision_before):
         for run in waiting:
-            time = choose(run, _claimed(run, ledger), taken[run.flow_id], left[run.flow_id])
+            time = choose(run, ledger, minutes[run.flow_id])
             if time is not None:
-                placed[run.id] = replace(run, trigger_time=time, delay=time - run.trigger_time)
-                taken[run.flow_id].add(time // MINUTE_MS)
+                place(run, time)
         waiting = [run for run in waiting if run.id not in placed]
-    return replace(declared, runs=tuple(placed[run.id] for run in declared.runs))
+    arranged = _arranged(waiting, minutes)
+    for run in waiting:
+        place(run, arranged.get(run.id, run.trigger_time))
+    return tuple(placed[run.id] for run in declared.runs)
 
 
 def _claimed(run: Run, ledger: Ledger) -> Record | None:
@@ -43,59 +122,130 @@ def _claimed(run: Run, ledger: Ledger) -> Record | None:
     return record if record is not None and record.digest == run.digest else None
 
 
-Minutes = Container[int]
+def _fixed(run: Run, ledger: Ledger, _: _Minutes) -> EpochMs | None:
+    """The time that nothing can change: also of a stagger that is not declared any more."""
+    record = _claimed(run, ledger)
+    if record is not None and record.may_have_started:
+        return record.trigger_time
+    return run.trigger_time if run.stagger is None else None
 
 
-def _fixed(run: Run, record: Record | None, _: Minutes, __: Minutes) -> EpochMs | None:
-    """The time that nothing can change."""
-    if run.stagger is None:
-        return run.trigger_time
-    return record.trigger_time if record and record.may_have_started else None
-
-
-def _kept(_: Run, record: Record | None, taken: Minutes, left: Minutes) -> EpochMs | None:
+def _kept(run: Run, ledger: Ledger, minutes: _Minutes) -> EpochMs | None:
     """The time of the claim that did not start the run, unless another has that minute by now.
 
     That one may have been claimed while this run was not declared.
     """
+    record = _claimed(run, ledger)
     if record is None:
         return None
-    minute = record.trigger_time // MINUTE_MS
-    return None if minute in taken or minute in left else record.trigger_time
+    minute = minutes.of(record.trigger_time)
+    return None if minute in minutes.taken or minute in minutes.left else record.trigger_time
 
 
-def _first_free(run: Run, _: Record | None, taken: Minutes, left: Minutes) -> EpochMs:
-    """The first free minute.
+def _of_revision_before(run: Run, ledger: Ledger, minutes: _Minutes) -> EpochMs | None:
+    """The time at which the revision before was sent, if it is of the same time and still free.
+
+    So another site, or another order of the same ones, moves nobody: variables of the hour and
+    minute are worked out from it.
+    """
+    for revision in range(run.revision - 1, 0, -1):
+        record = ledger.records.get(run_id(run.name, revision))
+        if record is None or run.stagger is None:
+            continue
+        time = record.trigger_time
+        claim = ledger.claims.get(record.claim) if record.claim else None
+        delay = claim.runs[record.run].stagger if claim and record.run in claim.runs else 0
+        is_same = time - delay == run.trigger_time and time < run.stagger.before
+        return time if is_same and minutes.of(time) not in minutes.taken else None
+    return None
+
+
+def _arranged(waiting: Sequence[Run], minutes: Mapping[int, _Minutes]) -> dict[RunId, EpochMs]:
+    """A free minute for each, where some arrangement gives each one.
 
     Those of runs that are no longer declared, or of earlier revisions, are free if need be: these
     runs may be declared again.
     """
-    if run.stagger is None:
-        return run.trigger_time
-    times = range(run.trigger_time, run.stagger.before, run.stagger.step)
-    free = (time for time in times if time // MINUTE_MS not in taken)
-    untouched = (
-        time for time in times if time // MINUTE_MS not in taken and time // MINUTE_MS not in left
-    )
-    return EpochMs(next(untouched, None) or next(free, run.trigger_time))
+    chosen: dict[RunId, EpochMs] = {}
+    for flow, here in minutes.items():
+        owners: dict[int, Run] = {}
+        crowded = []
+        for run in (run for run in waiting if run.flow_id == flow):
+            time = _first_free(run, here, owners)
+            if time is None:
+                crowded.append(run)
+            else:
+                owners[here.of(time)] = run
+                chosen[run.id] = time
+        budget = _MOST_MOVES
+        for run in crowded:
+            moves, looked_at = _making_room(run, here, owners, chosen, budget)
+            budget -= looked_at
+            for moved, time in moves:
+                owners[here.of(time)] = moved
+                chosen[moved.id] = time
+    return chosen
 
 
-def _left_minutes(ledger: Ledger, declared: Container[RunId]) -> dict[int, set[int]]:
+def _first_free(run: Run, here: _Minutes, owners: Container[int]) -> EpochMs | None:
+    possible = None
+    for time in run.stagger.times(run.trigger_time) if run.stagger else ():
+        minute = here.of(time)
+        if minute in here.taken or minute in owners:
+            continue
+        if minute not in here.left:
+            return time
+        possible = time if possible is None else possible
+    return possible
+
+
+def _making_room(
+    run: Run,
+    here: _Minutes,
+    owners: Mapping[int, Run],
+    chosen: Mapping[RunId, EpochMs],
+    budget: int,
+) -> tuple[list[tuple[Run, EpochMs]], int]:
+    """Who moves where, so that the run has a minute as well; and how many minutes were looked at.
+
+    The shortest chain of such moves, by a search in breadth: each run in it takes the minute of the
+    next one, the last of them a free one. None where there is no chain, or the budget ends.
+    """
+    ahead, came_from = deque([run]), dict[int, tuple[Run, EpochMs]]()
+    while ahead and len(came_from) < budget:
+        one = ahead.popleft()
+        for time in one.stagger.times(one.trigger_time) if one.stagger else ():
+            minute = here.of(time)
+            if minute in here.taken or minute in came_from:
+                continue
+            came_from[minute] = one, time
+            if minute in owners:
+                ahead.append(owners[minute])
+                continue
+            moves = [(one, time)]
+            while moves[-1][0] is not run:
+                moves.append(came_from[here.of(chosen[moves[-1][0].id])])
+            return moves, len(came_from)
+    return [], len(came_from)
+
+
+def _left_minutes(ledger: Ledger, declared: Declared) -> dict[int, set[int]]:
     """By flow, the minutes of what was claimed and is not declared; but for what was refused.
 
     Also of what was not started for certain: its applier may be late, and raise a doubt again.
     """
+    ids = {run.id for run in declared.runs}
     minutes: dict[int, set[int]] = defaultdict(set)
     for record in ledger.records.values():
-        left = record.phase is not Phase.REJECTED and first_attempt(record.run) not in declared
+        left = record.phase is not Phase.REJECTED and first_attempt(record.run) not in ids
         if left and record.flow_id is not None:
-            minutes[record.flow_id].add(record.trigger_time // MINUTE_MS)
+            minutes[record.flow_id].add(clock_minute(record.trigger_time, declared.zone))
     return minutes
 
 
-def minutes_of(runs: Iterable[Run]) -> dict[tuple[int, int], list[Run]]:
-    """The runs by flow and minute of their trigger time."""
+def minutes_of(runs: Iterable[Run], zone: tzinfo) -> dict[tuple[int, int], list[Run]]:
+    """The runs by flow and minute of their trigger time, as clocks in the zone show it."""
     minutes: dict[tuple[int, int], list[Run]] = defaultdict(list)
     for run in runs:
-        minutes[run.flow_id, run.trigger_time // MINUTE_MS].append(run)
+        minutes[run.flow_id, clock_minute(run.trigger_time, zone)].append(run)
     return minutes

@@ -19,6 +19,7 @@ _GMT = re.compile(r"(?:GMT|UTC)(?:([+-])(\d{1,2})(?::?(\d\d))?)?", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_ON_CLOCKS = _EPOCH.replace(tzinfo=None)
 _MILLISECOND = timedelta(milliseconds=1)
+_MINUTE_MS = 60_000
 
 
 def parse_instant(text: str) -> EpochMs:
@@ -82,6 +83,17 @@ def _is_local(name: str) -> bool:
 def in_zone(instant: EpochMs, zone: tzinfo) -> datetime:
     """The instant as a clock in the zone shows it."""
     return (_EPOCH + timedelta(milliseconds=instant)).astimezone(zone)
+
+
+def clock_minute(instant: EpochMs, zone: tzinfo) -> int:
+    """The minute that clocks in the zone show then, counted from what they showed in 1970.
+
+    Where clocks go back, two instants an hour apart have the same.
+    """
+    offset = (
+        zone.utcoffset(None) if isinstance(zone, timezone) else in_zone(instant, zone).utcoffset()
+    )
+    return (instant + (offset or timedelta()) // _MILLISECOND) // _MINUTE_MS
 
 
 def local_instant(day: date, at: time, zone: tzinfo) -> EpochMs:

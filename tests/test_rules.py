@@ -364,18 +364,14 @@ def test_what_other_environments_hold_costs_nothing_unless_it_is_the_same(
 
 
 def test_a_backfill_whose_runs_are_called_otherwise_may_be_a_duplicate_of_itself() -> None:
-    ledger = started(a_run("b/2024-03-01"))
-    twice_a_day = (
-        a_run("b/2024-03-01T08:00"),
-        a_run("b/2024-03-01T20:00", trigger_time=EIGHT + 720 * MINUTE),
-    )
-    found = findings(*twice_a_day, ledger=ledger, same_minute_allowed=True)
-    (problem,) = found.problems
+    ledger = started(a_run("b/2024-03-01/SITE=a"))
+    otherwise = a_run("b/2024-03-01/PLACE=a")
+    (problem,) = findings(otherwise, ledger=ledger).problems
     assert "write `duplicateOf: b`" in problem.message
-    followed = [replace(run, duplicate_of="b") for run in twice_a_day]
-    assert findings(*followed, ledger=ledger, same_minute_allowed=True).problems == ()
-    both = a_ledger(*(a_claim(run) for run in (a_run("b/2024-03-01"), *followed)))
-    assert findings(*followed, ledger=both, same_minute_allowed=True).problems == ()
+    followed = replace(otherwise, duplicate_of="b")
+    assert findings(followed, ledger=ledger).problems == ()
+    both = a_ledger(*(a_claim(run) for run in (a_run("b/2024-03-01/SITE=a"), followed)))
+    assert findings(followed, ledger=both).problems == ()
 
 
 def test_a_run_that_has_become_a_backfill_may_be_a_duplicate_of_itself() -> None:

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
+from datetime import UTC
+from itertools import combinations, product
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -250,7 +251,7 @@ def check_place(plain: Run, runs: Mapping[RunId, Run], ledger: Ledger) -> None:
     assert not record.may_have_started
     # Whoever has its minute by now had it before, or cannot be moved.
     minute = (plain.flow_id, record.trigger_time // MINUTE_MS)
-    others = minutes_of(runs.values())[minute]
+    others = minutes_of(runs.values(), UTC)[minute]
     assert all(one.stagger is None or one.id in ledger.records for one in others)
     gone = [one for one in ledger.records.values() if one.run not in runs]
     assert others or minute in {(one.flow_id, one.trigger_time // MINUTE_MS) for one in gone}
@@ -299,3 +300,23 @@ def _applied(
                 yield a_rejected(run, claim)
             case _:
                 return
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 4), st.integers(1, 4), st.integers(1, 2)), min_size=1, max_size=6
+    )
+)
+def test_where_some_arrangement_gives_each_a_minute_it_is_found(
+    windows: list[tuple[int, int, int]],
+) -> None:
+    sites = [
+        a_site(f"s{index}", minute, slots=slots, step=step)
+        for index, (minute, slots, step) in enumerate(windows)
+    ]
+    choices = [range(minute, minute + slots * step, step) for minute, slots, step in windows]
+    fits = any(len(set(chosen)) == len(chosen) for chosen in product(*choices))
+    placed = minutes(sites)
+    assert (len(set(placed.values())) == len(sites)) is fits
+    for site, choice in zip(sites, choices, strict=True):
+        assert placed[site.id] in choice

@@ -76,7 +76,11 @@ class Workspace:
         sources, problems = read_worktree(self.root, folder, is_wanted)
         zone = environment.gateway.zone
         declared = read_bounded(
-            sources, lambda source, bounds: read_file(source, zone, bounds), problems, ceiling
+            sources,
+            lambda source, bounds: read_file(source, zone, bounds),
+            problems,
+            ceiling,
+            zone=zone,
         )
         notes = sorted(notes_of(passed_over, folder))
         if not (sources or problems or (self.root / folder).exists()):

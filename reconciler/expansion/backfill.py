@@ -50,7 +50,7 @@ def backfill_runs(manifest: Manifest, zone: tzinfo, bounds: Bounds) -> Expanded:
     check_names(manifest.value["metadata"]["name"], spec, slots)
     made = len(slots) * count(spec.get("matrix", {}))
     check_text(spec, made)
-    return Expanded(runs=tuple(_runs(manifest, _starts(spec, table, slots))), made=made)
+    return Expanded(runs=tuple(_runs(manifest, table, _starts(spec, table, slots))), made=made)
 
 
 def _starts(spec: Mapping[str, Any], table: Timetable, slots: Iterable[Slot]) -> Sequence[_Start]:
@@ -97,7 +97,7 @@ def _too_far_apart(start: _Start, stagger: Stagger, table: Timetable) -> Finding
     return Finding(path=("spec", "stagger"), code="range", words=words)
 
 
-def _runs(manifest: Manifest, starts: Sequence[_Start]) -> Iterator[Run]:
+def _runs(manifest: Manifest, table: Timetable, starts: Sequence[_Start]) -> Iterator[Run]:
     name, spec = manifest.value["metadata"]["name"], manifest.value["spec"]
     common = shared(manifest)
     newest_first = spec.get("order") == "descending"
@@ -113,4 +113,5 @@ def _runs(manifest: Manifest, starts: Sequence[_Start]) -> Iterator[Run]:
                 digest=run_digest(common["flow_id"], base, combination.parameters),
                 stagger=start.stagger,
                 sequence=EpochMs(ends - base) if newest_first else None,
+                times=table,
             )

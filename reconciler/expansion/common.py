@@ -77,6 +77,7 @@ class Shared(TypedDict):
     depends_on: tuple[str, ...]
     retry: Retry | None
     cancel: bool
+    again: bool
 
 
 def shared(manifest: Manifest) -> Shared:
@@ -95,6 +96,7 @@ def shared(manifest: Manifest) -> Shared:
         depends_on=tuple(spec.get("dependsOn", ())),
         retry=_retry(spec["retry"]) if "retry" in spec else None,
         cancel=spec.get("cancel", False),
+        again=spec.get("again", False),
     )
 
 

@@ -57,6 +57,10 @@ class Timetable:
                     date=day,
                 )
 
+    def labels(self, day: date) -> frozenset[str]:
+        """How the times on one of the grid's dates stand in names, in range or not."""
+        return frozenset(slot.label for slot in self.on(day))
+
     def business_date(self, slot: Slot) -> date:
         """The date that the slot's runs process."""
         return slot.date if self.of_business_dates else business_date(slot.base, self.zone)

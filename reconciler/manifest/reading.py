@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import tzinfo
+from datetime import UTC, tzinfo
 from itertools import chain
 
 from reconciler.expansion import Bounds, NoRoomError, expand
@@ -82,8 +82,12 @@ def read_file(source: Source, zone: tzinfo, bounds: Bounds = _DEFAULTS) -> FileR
     )
 
 
-def combine(results: Iterable[FileResult], problems: Iterable[Problem] = ()) -> Declared:
+def combine(
+    results: Iterable[FileResult], problems: Iterable[Problem] = (), zone: tzinfo = UTC
+) -> Declared:
     """Everything that the files of one environment declare. `problems` are known from elsewhere.
+
+    `zone` is the gateway's, in which the files were read.
 
     Of several manifests with one name only the runs of one are kept, so that nothing else that is
     wrong with the others hides the cause; of which one, does not depend on how files are called.
@@ -108,6 +112,7 @@ def combine(results: Iterable[FileResult], problems: Iterable[Problem] = ()) -> 
         runs=tuple(chain.from_iterable(kept)),
         problems=tuple(sorted(found)),
         files=tuple(files),
+        zone=zone,
     )
 
 

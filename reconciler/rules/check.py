@@ -17,6 +17,7 @@ from reconciler.model import (
     run_name,
     run_revision,
 )
+from reconciler.rules.again import repeated
 from reconciler.rules.collisions import collisions
 from reconciler.rules.dependencies import dependency_problems
 from reconciler.rules.duplicates import duplicates
@@ -53,10 +54,11 @@ def check(
     revisions = _newest_revisions(runs, ledger)
     changed = [(run, problem) for run in runs for problem in _changed(run, ledger, revisions)]
     doubled = list(duplicates(runs, ledger, surroundings))
-    colliding = [] if same_minute_allowed else list(collisions(runs))
+    colliding = [] if same_minute_allowed else list(collisions(runs, declared.zone))
     reserved = list(_reserved(runs, reserved_parameter)) if reserved_parameter else []
     dependent = list(dependency_problems(runs, ledger))
-    found = (*changed, *doubled, *colliding, *reserved, *dependent)
+    again = list(repeated(replace(declared, runs=tuple(runs)), ledger))
+    found = (*changed, *doubled, *colliding, *reserved, *dependent, *again)
     return Findings(
         problems=tuple(sorted((*surroundings.problems, *_once_a_manifest(found)))),
         changed=frozenset(run.id for run, _ in changed),

@@ -2,22 +2,26 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import tzinfo
 from itertools import pairwise
 
 from reconciler.model import EpochMs, Problem, Run, backfill_of
 from reconciler.schedule import minutes_of
-from reconciler.times import format_instant
+from reconciler.times import format_instant, in_zone
 
 MINUTE = 60_000  # milliseconds
 
 
-def collisions(runs: Sequence[Run]) -> Iterator[tuple[Run, Problem]]:
-    """Every run that shares flow and minute with another that carries something else."""
+def collisions(runs: Sequence[Run], zone: tzinfo) -> Iterator[tuple[Run, Problem]]:
+    """Every run that shares flow and minute with another that carries something else.
+
+    The minute is the one that clocks show in the service's zone, for that is what its ids carry.
+    """
     times: dict[str, list[EpochMs]] = defaultdict(list)
     for run in runs:
         times[run.manifest].append(run.trigger_time)
     roomy: dict[str, bool] = {}
-    for group in minutes_of(runs).values():
+    for group in minutes_of(runs, zone).values():
         # Runs of one digest are the duplicate rule's: what it lets pass is meant.
         first = group[0]
         second = next((run for run in group if run.digest != first.digest), None)
@@ -27,7 +31,7 @@ def collisions(runs: Sequence[Run]) -> Iterator[tuple[Run, Problem]]:
             if run.manifest not in roomy:
                 roomy[run.manifest] = _have_room(times[run.manifest])
             other = second if run.digest == first.digest else first
-            yield run, _collision(run, other, roomy=roomy[run.manifest])
+            yield run, _collision(run, other, zone, roomy=roomy[run.manifest])
 
 
 def _have_room(times: Iterable[EpochMs]) -> bool:
@@ -38,17 +42,26 @@ def _have_room(times: Iterable[EpochMs]) -> bool:
     )
 
 
-def _collision(run: Run, other: Run, *, roomy: bool) -> Problem:
+def _collision(run: Run, other: Run, zone: tzinfo, *, roomy: bool) -> Problem:
     pointer = "/spec/triggerTime"
-    minute = format_instant(run.trigger_time)[:16]
+    minute = _minute(run, other, zone)
     return Problem(
         place=run.place_of(pointer),
         code="collision",
         pointer=pointer,
         message=f"{run.id} and {other.id} ({other.place_of(pointer)}) both start flow "
-        f"{run.flow_id} in the minute {minute}Z, and the service's instance ids carry minutes "
+        f"{run.flow_id} in the minute {minute}, and the service's instance ids carry minutes "
         f"only: {_remedy(run, other, roomy=roomy)}",
     )
+
+
+def _minute(run: Run, other: Run, zone: tzinfo) -> str:
+    """The minute that both have; where clocks show it twice, as they show it."""
+    one, two = (format_instant(each.trigger_time)[:16] for each in (run, other))
+    if one == two:
+        return f"{one}Z"
+    local = in_zone(run.trigger_time, zone).replace(tzinfo=None).isoformat(timespec="minutes")
+    return f"{local} of the service's clock, which shows it twice"
 
 
 def _remedy(run: Run, other: Run, *, roomy: bool) -> str:

@@ -279,7 +279,7 @@ def choose_the_stagger_anew_unless_it_was_started(patch: pytest.MonkeyPatch) -> 
 def stagger_around_what_is_recorded_only(patch: pytest.MonkeyPatch) -> None:
     original = schedule._first_free
     patch.setattr(
-        schedule, "_first_free", lambda run, own, _, left: original(run, own, frozenset(), left)
+        schedule, "_first_free", lambda run, here, _: original(run, replace(here, taken=set()), ())
     )
 
 

@@ -1,0 +1,117 @@
+"""Edits of a backfill that would process again what it has processed already.
+
+A run is known by its name, and the name by date and combination. Where an edit moves the times of a
+manifest, or adds a key to its matrix, the runs that it has declared are gone and others stand in
+their place, for the same dates. Nothing tells the service that they are the same work.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, tzinfo
+
+from reconciler.ledger import Ledger, Record
+from reconciler.model import (
+    Declared,
+    EpochMs,
+    Problem,
+    Run,
+    combination_of,
+    covers,
+    first_attempt,
+    label_of,
+    manifest_of,
+    run_name,
+    run_revision,
+)
+from reconciler.times import business_date, in_zone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Gone:
+    """A run that was started, and that its manifest does not declare any more."""
+
+    record: Record
+    name: str
+    combination: Mapping[str, str]
+
+
+def repeated(declared: Declared, ledger: Ledger) -> Iterator[tuple[Run, Problem]]:
+    """Every run for a date and combination for which its manifest had another one started.
+
+    Not of a later revision, nor where `again` or `duplicateOf` says that it is meant. What an edit
+    only cuts off was no other run: a time that the manifest would still name, were its range wider.
+    """
+    zone = declared.zone
+    gone = _gone(declared, ledger)
+    for run in declared.runs if gone else ():
+        if run.again or run.cancel or _is_started(run, ledger):
+            continue
+        day = business_date(run.trigger_time, zone)
+        other = _before(run, gone.get((run.manifest, day), ()))
+        if other is not None:
+            yield run, _problem(run, other, day, zone)
+
+
+def _gone(declared: Declared, ledger: Ledger) -> dict[tuple[str, date], list[_Gone]]:
+    """What was started and is not declared, by manifest and business date."""
+    manifests = {run.manifest for run in declared.runs}
+    names = {run.name for run in declared.runs}
+    found: dict[tuple[str, date], list[_Gone]] = defaultdict(list)
+    for record in ledger.records.values():
+        name = run_name(record.run)
+        manifest = manifest_of(name)
+        if manifest not in manifests or name in names or first_attempt(record.run) != record.run:
+            continue
+        if record.may_have_started:
+            day = business_date(record.trigger_time, declared.zone)
+            gone = _Gone(record=record, name=name, combination=combination_of(name))
+            found[manifest, day].append(gone)
+    return found
+
+
+def _is_started(run: Run, ledger: Ledger) -> bool:
+    record = ledger.records.get(run.id)
+    return record is not None and record.may_have_started
+
+
+def _before(run: Run, gone: Sequence[_Gone]) -> Record | None:
+    """The one of them that has done the run's work."""
+    own = combination_of(run.name) if gone else {}
+    return next(
+        (
+            one.record
+            for one in gone
+            if run_revision(one.record.run) >= run.revision
+            and one.record.digest != run.digest  # or it is a duplicate
+            and not (run.duplicate_of and covers(run.duplicate_of, one.name))
+            and all(own.get(key, value) == value for key, value in one.combination.items())
+            and not _is_cut_off(one, run, own)
+        ),
+        None,
+    )
+
+
+def _is_cut_off(one: _Gone, run: Run, own: Mapping[str, str]) -> bool:
+    """Whether the run's manifest would still declare the other one, were its range wider."""
+    label = label_of(one.name)
+    if run.times is None or not label or one.combination.keys() != own.keys():
+        return False
+    return label in run.times.labels(date.fromisoformat(label[:10]))
+
+
+def _problem(run: Run, before: Record, day: date, zone: tzinfo) -> Problem:
+    was, now = (_shown(time, zone) for time in (before.trigger_time, run.trigger_time))
+    return Problem(
+        place=run.place_of("/metadata/name"),
+        code="again",
+        pointer="/spec",
+        message=f"{run.id} would process {day} again: {before.run} ({was}) has done it and is no "
+        f"longer declared, {run.id} ({now}) would stand in its place. Restore what was changed, "
+        f"write `revision: {run.revision + 1}` to run all of {run.manifest} again as it is now, or "
+        "`again: true` under `spec` if just that is meant",
+    )
+
+
+def _shown(time: EpochMs, zone: tzinfo) -> str:
+    return in_zone(time, zone).isoformat(sep=" ", timespec="minutes")

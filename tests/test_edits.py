@@ -1,0 +1,215 @@
+"""What an edit of a backfill does to the runs that it has started: nothing runs again unsaid."""
+
+from collections.abc import Sequence
+from datetime import timedelta, timezone, tzinfo
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+import yaml
+
+from reconciler.ledger import Ledger
+from reconciler.manifest import combine, read_file
+from reconciler.model import Declared, Problem, Source
+from reconciler.rules import check
+from reconciler.schedule import minutes_of, scheduled
+from tests.building import a_claim, a_ledger, a_triggered
+
+GMT8 = timezone(timedelta(hours=8))
+NEW_YORK = ZoneInfo("America/New_York")
+EMPTY = a_ledger()
+DAILY = {"businessDates": {"from": "2024-03-01", "to": "2024-03-02", "every": "1d"}}
+
+
+def read(spec: dict[str, Any], zone: tzinfo = GMT8, kind: str = "Backfill") -> Declared:
+    """What one manifest, called `a`, declares."""
+    manifest = {
+        "apiVersion": "reconciler/v1",
+        "kind": kind,
+        "metadata": {"name": "a"},
+        "spec": {"flowId": 1} | spec,
+    }
+    content = yaml.safe_dump(manifest, sort_keys=False).encode()
+    found = combine([read_file(Source(path="triggers/a.yaml", content=content), zone)], (), zone)
+    assert not found.problems, found.problems
+    return found
+
+
+def dated(first: str, last: str, **rest: str) -> dict[str, Any]:
+    return {"businessDates": {"from": first, "to": last, **rest}}
+
+
+def timed(first: str, last: str, every: str) -> dict[str, Any]:
+    return {"triggerTimes": {"from": first, "to": last, "every": every}}
+
+
+def started(declared: Declared, ledger: Ledger = EMPTY) -> Ledger:
+    """The ledger after all that is declared and was not started was."""
+    runs = [run for run in scheduled(declared, ledger).runs if run.id not in ledger.records]
+    claim = a_claim(*runs, claim=f"c{len(ledger.records)}")
+    outcomes = (a_triggered(run, f"i-{run.id}", claim.claim) for run in runs)
+    return ledger.extended([claim, *outcomes])
+
+
+def problems(declared: Declared, ledger: Ledger, *, shared: bool = True) -> Sequence[Problem]:
+    return check(scheduled(declared, ledger), ledger, same_minute_allowed=shared).problems
+
+
+def names(declared: Declared, ledger: Ledger) -> dict[str, bool]:
+    """The runs by their names, and whether each was started."""
+    return {run.name: run.id in ledger.records for run in scheduled(declared, ledger).runs}
+
+
+# The same work again
+
+AGAIN = {
+    "a time of day below a day": (
+        dated("2024-03-01", "2024-03-02", every="6h") | {"at": "00:00"},
+        dated("2024-03-01", "2024-03-02", every="6h") | {"at": "01:00"},
+    ),
+    "an hour of a cron of two": (
+        dated("2024-03-01", "2024-03-02", cron="0 8,20 * * *"),
+        dated("2024-03-01", "2024-03-02", cron="0 9,20 * * *"),
+    ),
+    "an hour of a cron of two, of one date": (
+        dated("2024-03-01", "2024-03-01", cron="0 8,20 * * *"),
+        dated("2024-03-01", "2024-03-01", cron="0 9,20 * * *"),
+    ),
+    "one more key": (
+        DAILY | {"matrix": {"SITE": ["x", "y"]}},
+        DAILY | {"matrix": {"SITE": ["x", "y"], "MODE": ["full"]}},
+    ),
+    "a first key": (DAILY, DAILY | {"matrix": {"SITE": ["x"]}}),
+    "a key less": (DAILY | {"matrix": {"A": ["1"], "B": ["2"]}}, DAILY | {"matrix": {"A": ["1"]}}),
+    "a longer step with another beginning": (
+        dated("2024-03-01", "2024-03-02", every="6h"),
+        dated("2024-03-01", "2024-03-02", every="5h"),
+    ),
+    "times of day in place of dates": (
+        DAILY,
+        timed("2024-03-02T01:00:00+08:00", "2024-03-03T01:00:00+08:00", "12h"),
+    ),
+}
+
+
+@pytest.mark.parametrize("edit", AGAIN)
+def test_what_was_processed_is_not_processed_again_unsaid(edit: str) -> None:
+    before, after = AGAIN[edit]
+    ledger = started(read(before))
+    (problem,) = problems(read(after), ledger)
+    assert (problem.code, problem.pointer) == ("again", "/spec")
+    assert "would process 2024-03-01 again" in problem.message
+    assert problems(read(after | {"again": True}), ledger) == ()
+    assert problems(read(after | {"revision": 2}), ledger) == ()
+    assert problems(read(before), ledger) == ()  # restored
+
+
+def test_a_range_widened_to_the_other_side_of_a_clock_change_is_seen() -> None:
+    before = timed("2024-03-15T08:00:00-04:00", "2024-03-15T20:00:00-04:00", "12h")
+    after = timed("2024-03-08T08:00:00-04:00", "2024-03-15T20:00:00-04:00", "12h")
+    ledger = started(read(before, NEW_YORK))
+    (problem,) = problems(read(after, NEW_YORK), ledger)
+    assert problem.code == "again"
+    assert "2024-03-15 08:00-04:00" in problem.message
+    assert "2024-03-15 07:00-04:00" in problem.message
+
+
+FREE = {
+    "other dates": (DAILY, dated("2024-03-02", "2024-03-05", every="1d")),
+    "other sites": (DAILY | {"matrix": {"S": ["x", "y"]}}, DAILY | {"matrix": {"S": ["y", "z"]}}),
+    "other sites and dates": (
+        DAILY | {"matrix": {"S": ["x", "y"]}},
+        dated("2024-02-28", "2024-03-01", every="1d") | {"matrix": {"S": ["z"]}},
+    ),
+    "hours narrowed at one end and widened at the other": (
+        timed("2024-03-02T00:00:00+08:00", "2024-03-02T08:00:00+08:00", "2h"),
+        timed("2024-03-02T04:00:00+08:00", "2024-03-02T12:00:00+08:00", "2h"),
+    ),
+    "an hour less of a cron of two": (
+        dated("2024-03-01", "2024-03-02", cron="0 8,20 * * *"),
+        dated("2024-03-01", "2024-03-02", cron="0 20 * * *"),
+    ),
+    "days that are months ends no more": (
+        dated("2024-01-31", "2024-05-31", every="1mo"),
+        dated("2024-02-29", "2024-05-31", every="1mo"),
+    ),
+}
+
+
+@pytest.mark.parametrize("edit", FREE)
+def test_narrowing_widening_and_exchanging_stay_free(edit: str) -> None:
+    before, after = FREE[edit]
+    assert problems(read(after), started(read(before))) == ()
+
+
+# Names
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (
+            dated("2024-03-01", "2024-03-02", cron="0 8 * * *"),
+            dated("2024-03-01", "2024-03-02", cron="0 8,20 * * *"),
+        ),
+        (DAILY, dated("2024-03-01", "2024-03-02", every="12h")),
+        (DAILY, dated("2024-03-01", "2024-03-02", every="24h")),
+    ],
+)
+def test_what_ran_keeps_its_name_however_many_times_a_day_has(
+    one: dict[str, Any], other: dict[str, Any]
+) -> None:
+    for before, after in ((one, other), (other, one)):
+        first = read(before)
+        ledger = started(first)
+        second = read(after)
+        assert problems(second, ledger) == ()
+        found = names(second, ledger)
+        kept = {run.trigger_time for run in first.runs} & {run.trigger_time for run in second.runs}
+        assert kept
+        by_time = {run.trigger_time: run.name for run in first.runs}
+        assert [name for name, ran in found.items() if ran] == [
+            by_time[one] for one in sorted(kept)
+        ]
+        assert started(second, ledger).records.keys() >= ledger.records.keys()
+        assert problems(read(before), started(second, ledger)) == ()
+
+
+# Minutes
+
+
+def test_a_stagger_that_is_taken_away_moves_nothing_and_blocks_nothing() -> None:
+    sites = DAILY | {"matrix": {"SITE": ["x", "y"]}}
+    ledger = started(read(sites | {"stagger": "1m"}))
+    after = read(sites)
+    assert problems(after, ledger, shared=False) == ()
+    times = {run.id: run.trigger_time for run in scheduled(after, ledger).runs}
+    assert times == {run: record.trigger_time for run, record in ledger.records.items()}
+    more = read(sites | {"matrix": {"SITE": ["x", "y", "z"]}})
+    assert {one.code for one in problems(more, ledger, shared=False)} == {"collision"}
+
+
+def test_a_later_revision_keeps_each_runs_minute() -> None:
+    sites = DAILY | {"matrix": {"SITE": ["x", "y", "z"]}, "stagger": "1h"}
+    ledger = started(read(sites))
+    wider = sites | {"matrix": {"SITE": ["a", "x", "y", "z"]}}
+    again = read(wider | {"revision": 2})
+    times = {run.name: run.trigger_time for run in scheduled(again, ledger).runs}
+    assert {record.run: record.trigger_time for record in ledger.records.values()}.items() <= (
+        times.items()
+    )
+    third = started(again, ledger)
+    later = scheduled(read(wider | {"revision": 3}), third).runs
+    assert {run.name: run.trigger_time for run in later} == times
+
+
+def test_two_instants_of_one_local_minute_collide() -> None:
+    hours = timed("2024-11-03T00:00:00-04:00", "2024-11-03T03:00:00-05:00", "1h")
+    (problem,) = problems(read(hours, NEW_YORK), EMPTY, shared=False)
+    assert problem.code == "collision"
+    assert "2024-11-03T01:00 of the service's clock, which shows it twice" in problem.message
+    assert problems(read(hours, NEW_YORK), EMPTY) == ()
+    staggered = read(hours | {"stagger": "1m"}, NEW_YORK)
+    assert problems(staggered, EMPTY, shared=False) == ()
+    placed = scheduled(staggered, EMPTY).runs
+    assert all(len(those) == 1 for those in minutes_of(placed, NEW_YORK).values())
