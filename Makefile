@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo test check bench simulate clean
+.PHONY: help demo test prove check bench simulate clean
 help:
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -17,8 +17,12 @@ $(READY): pyproject.toml
 demo: $(READY) ## the whole loop on a temporary repository, against the sandbox
 	$(BIN)/reconciler demo
 
-test: $(READY) ## all tests, with branch coverage
-	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term
+test: $(READY) ## the tests, with branch coverage
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not long" --cov --cov-report=term
+
+prove: $(READY) ## the long proofs: kills at every step, and 10,000 seeds of the simulation
+	$(BIN)/python -m pytest -n auto --dist worksteal -m long
+	$(BIN)/python -m tests.simulation --seeds 10000
 
 check: $(READY) ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .

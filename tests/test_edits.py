@@ -62,7 +62,9 @@ def names(declared: Declared, ledger: Ledger) -> dict[str, bool]:
 
 # The same work again
 
-AGAIN = {
+Edit = tuple[dict[str, Any], dict[str, Any]]  # before and after
+
+AGAIN: dict[str, Edit] = {
     "a time of day below a day": (
         dated("2024-03-01", "2024-03-02", every="6h") | {"at": "00:00"},
         dated("2024-03-01", "2024-03-02", every="6h") | {"at": "01:00"},
@@ -114,7 +116,7 @@ def test_a_range_widened_to_the_other_side_of_a_clock_change_is_seen() -> None:
     assert "2024-03-15 07:00-04:00" in problem.message
 
 
-FREE = {
+FREE: dict[str, Edit] = {
     "other dates": (DAILY, dated("2024-03-02", "2024-03-05", every="1d")),
     "other sites": (DAILY | {"matrix": {"S": ["x", "y"]}}, DAILY | {"matrix": {"S": ["y", "z"]}}),
     "other sites and dates": (

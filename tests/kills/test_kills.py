@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,7 @@ def test_killed_at_any_request_each_run_is_started_once(
         assert_each_started_once(setting, sandbox, RUNS)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_killed_at_any_request_of_an_apply_that_waits_nothing_is_lost(
     tmp_path: Path, moment: str
@@ -133,13 +135,15 @@ def _assert_seen_through(setting: Setting, sandbox: Sandbox) -> None:
     }
 
 
-@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize(
+    "part", [0, *(pytest.param(part, marks=pytest.mark.long) for part in range(1, PARTS))]
+)
 def test_killed_at_any_git_command_each_run_is_started_once(tmp_path: Path, part: int) -> None:
     commands = _commands_of_an_apply(tmp_path / "counted")
     assert commands > PARTS
-    for number in range(1 + part, commands + 1, PARTS):
-        for moment in ("before", "after"):
-            _kill_at_git_command(tmp_path / f"{moment}-{number}", f"{moment} {number}")
+    moments = product(("before", "after"), range(1 + part, commands + 1, PARTS))
+    with ThreadPoolExecutor(AT_ONCE // 2) as threads:
+        list(threads.map(lambda at: _kill_at_git_command(tmp_path, *at), moments))
 
 
 def _commands_of_an_apply(folder: Path) -> int:
@@ -152,15 +156,15 @@ def _commands_of_an_apply(folder: Path) -> int:
     return int((folder / "count").read_text())
 
 
-def _kill_at_git_command(folder: Path, when: str) -> None:
-    sandbox = Sandbox(LASTING)
+def _kill_at_git_command(parent: Path, moment: str, number: int) -> None:
+    folder, sandbox = parent / f"{moment}-{number}", Sandbox(LASTING)
     with running(sandbox) as url:
         setting = make_setting(folder, url, sandbox, runs_of_one_flow_each(RUNS))
-        process = setting.start("apply", variables=_wrapped(folder, when))
+        process = setting.start("apply", variables=_wrapped(folder, f"{moment} {number}"))
         process.communicate(timeout=60)
         # One that meets no delay needs fewer commands than the one that was counted.
-        reached = int((folder / "count").read_text()) >= int(when.split()[1])
-        assert (process.returncode == -signal.SIGKILL) == reached, when
+        reached = int((folder / "count").read_text()) >= number
+        assert (process.returncode == -signal.SIGKILL) == reached, (moment, number)
         _apply_plainly(setting)
         assert_each_started_once(setting, sandbox, RUNS)
 
