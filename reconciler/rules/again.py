@@ -106,9 +106,9 @@ def _problem(run: Run, before: Record, day: date, zone: tzinfo) -> Problem:
         place=run.place_of("/metadata/name"),
         code="again",
         pointer="/spec",
-        message=f"{run.id} would process {day} again: {before.run} ({was}) has done it and is no "
-        f"longer declared, {run.id} ({now}) would stand in its place. Restore what was changed, "
-        f"write `revision: {run.revision + 1}` to run all of {run.manifest} again as it is now, or "
+        message=f"{run.id} ({now}) would process {day} again: {before.run} ({was}) has done it and "
+        "is no longer declared; restore what was changed, or write "
+        f"`revision: {run.revision + 1}` to run all of {run.manifest} again as it is now, or "
         "`again: true` under `spec` if just that is meant",
     )
 
