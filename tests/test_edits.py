@@ -1,7 +1,7 @@
 """What an edit of a backfill does to the runs that it has started: nothing runs again unsaid."""
 
 from collections.abc import Sequence
-from datetime import timedelta, timezone, tzinfo
+from datetime import UTC, timedelta, timezone, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -215,3 +215,27 @@ def test_two_instants_of_one_local_minute_collide() -> None:
     assert problems(staggered, EMPTY, shared=False) == ()
     placed = scheduled(staggered, EMPTY).runs
     assert all(len(those) == 1 for those in minutes_of(placed, NEW_YORK).values())
+
+
+# What was changed
+
+
+@pytest.mark.parametrize(
+    ("after", "zone", "words"),
+    [
+        (DAILY | {"flowId": 2}, GMT8, "a/2024-03-01 is recorded with flow 1, not 2: restore"),
+        (DAILY | {"parameters": {"A": "1"}}, GMT8, "recorded with other parameters: restore"),
+        (
+            DAILY,
+            UTC,
+            "the trigger time 2024-03-01 16:00:00+00:00, not 2024-03-02 00:00:00+00:00: restore",
+        ),
+    ],
+)
+def test_a_changed_run_is_told_with_what_it_was_started_with(
+    after: dict[str, Any], zone: tzinfo, words: str
+) -> None:
+    ledger = started(read(DAILY | {"stagger": "1m"}))
+    (problem,) = problems(read(after, zone), ledger)
+    assert problem.code == "changed"
+    assert words in problem.message

@@ -3,11 +3,13 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import tzinfo
 
 from reconciler.identity import NOTHING_ELSE, Surroundings
-from reconciler.ledger import Ledger
+from reconciler.ledger import Ledger, Record
 from reconciler.model import (
     Declared,
+    EpochMs,
     Place,
     Problem,
     Run,
@@ -21,6 +23,7 @@ from reconciler.rules.again import repeated
 from reconciler.rules.collisions import collisions
 from reconciler.rules.dependencies import dependency_problems
 from reconciler.rules.duplicates import duplicates
+from reconciler.times import in_zone
 
 Found = tuple[Run, Problem]  # a problem, and the run that it is about
 
@@ -52,9 +55,10 @@ def check(
     """
     runs = sorted(declared.runs, key=lambda run: run.turn)
     revisions = _newest_revisions(runs, ledger)
-    changed = [(run, problem) for run in runs for problem in _changed(run, ledger, revisions)]
+    zone = declared.zone
+    changed = [(run, problem) for run in runs for problem in _changed(run, ledger, revisions, zone)]
     doubled = list(duplicates(runs, ledger, surroundings))
-    colliding = [] if same_minute_allowed else list(collisions(runs, declared.zone))
+    colliding = [] if same_minute_allowed else list(collisions(runs, zone))
     reserved = list(_reserved(runs, reserved_parameter)) if reserved_parameter else []
     dependent = list(dependency_problems(runs, ledger))
     again = list(repeated(replace(declared, runs=tuple(runs)), ledger))
@@ -109,14 +113,31 @@ def _newest_revisions(runs: Iterable[Run], ledger: Ledger) -> dict[str, int]:
     return found
 
 
-def _changed(run: Run, ledger: Ledger, revisions: Mapping[str, int]) -> Iterator[Problem]:
+def _changed(
+    run: Run, ledger: Ledger, revisions: Mapping[str, int], zone: tzinfo
+) -> Iterator[Problem]:
     record = ledger.records.get(run.id)
     if record is not None and record.may_have_started and record.digest != run.digest:
         yield Problem(
             place=run.place_of("/metadata/name"),
             code="changed",
             pointer="/spec",
-            message=f"{run.id} is recorded with another flow, trigger time or parameters: "
-            f"restore them, or write `revision: {revisions[run.manifest] + 1}` to run it again as "
-            "it is now",
+            message=f"{run.id} is recorded with {_difference(run, record, ledger, zone)}: "
+            f"restore what it was, or write `revision: {revisions[run.manifest] + 1}` to run it "
+            "again as it is now",
         )
+
+
+def _difference(run: Run, record: Record, ledger: Ledger, zone: tzinfo) -> str:
+    """What the run was started with and does not carry any more. The digest says only that."""
+    found = []
+    if record.flow_id is not None and record.flow_id != run.flow_id:
+        found.append(f"flow {record.flow_id}, not {run.flow_id}")
+    claim = ledger.claims.get(record.claim) if record.claim else None
+    claimed = claim.runs.get(record.run) if claim else None
+    was = EpochMs(record.trigger_time - (claimed.stagger if claimed else 0))
+    if was != run.trigger_time - run.delay:
+        now = EpochMs(run.trigger_time - run.delay)
+        times = (in_zone(one, zone).isoformat(sep=" ") for one in (was, now))
+        found.append("the trigger time {}, not {}".format(*times))
+    return " and ".join(found) or "other parameters"
