@@ -23,6 +23,7 @@ from reconciler.sandbox import (
 )
 from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import AHEAD, EIGHT_MS, Scene, configuration, manifest
+from tests.sampling import sampled
 
 LASTING = SandboxOptions(run_seconds=1e6)
 DONE_OR_DOUBT = (0, 4)
@@ -82,7 +83,7 @@ LOST = Fault(on="trigger", ending=Drop(effect=True))
 
 
 @pytest.mark.parametrize("correlation", [None, "RUN"])
-@pytest.mark.parametrize("name", ODDITIES)
+@pytest.mark.parametrize("name", sampled(ODDITIES, every=3))
 def test_a_start_whose_answer_was_lost_is_never_repeated(
     open_scene: OpenScene, name: str, correlation: str | None
 ) -> None:
@@ -105,7 +106,11 @@ def test_a_start_whose_answer_was_lost_is_never_repeated(
 
 
 @pytest.mark.parametrize(
-    "name", ["plain", "ids of the minute", "only the newest of an id", "hidden", "merged defaults"]
+    "name",
+    sampled(
+        ["plain", "ids of the minute", "only the newest of an id", "hidden", "merged defaults"],
+        every=2,
+    ),
 )
 @pytest.mark.parametrize("kind", ["retry", "revision", "duplicateOf"])
 def test_one_more_start_in_a_minute_that_is_shared_is_never_repeated(

@@ -25,6 +25,7 @@ def _own_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     isolate(monkeypatch, tmp_path)
 
 
+@pytest.mark.long
 def test_eight_processes_start_each_of_400_runs_once_while_manifests_are_pushed(
     tmp_path: Path,
 ) -> None:

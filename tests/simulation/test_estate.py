@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from tests.sampling import sampled
 from tests.simulation.estate.life import simulate
 from tests.simulation.estate.mutants import TRIALS, Trial
 from tests.simulation.estate.people import CHANGES
@@ -15,7 +16,7 @@ SEEDS_OF_A_TEST = 40
 SEEDS_FOR_A_MUTANT = 150
 
 
-@pytest.mark.parametrize("first", range(0, 6 * SEEDS_OF_A_TEST, SEEDS_OF_A_TEST))
+@pytest.mark.parametrize("first", sampled(range(0, 6 * SEEDS_OF_A_TEST, SEEDS_OF_A_TEST), every=3))
 def test_no_run_starts_twice_wherever_it_is_declared_and_whatever_git_says(first: int) -> None:
     lives = [simulate(seed) for seed in range(first, first + SEEDS_OF_A_TEST)]
     # A world in which nothing happens keeps every promise.
@@ -56,7 +57,7 @@ def test_every_manner_of_a_server_is_drawn_alone_and_with_others() -> None:
     assert sum(not names for names in drawn) > 50
 
 
-@pytest.mark.parametrize("trial", TRIALS, ids=lambda trial: trial.mutant.__name__)
+@pytest.mark.parametrize("trial", sampled(TRIALS, every=5), ids=lambda trial: trial.mutant.__name__)
 def test_a_broken_rule_breaks_the_promise(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
     trial.mutant(monkeypatch)
     with pytest.raises(BrokenPromiseError, match="ViolationError"):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.sampling import sampled
 from tests.simulation.mutants import MUTANTS, SWITCHES, Mutant
 from tests.simulation.peace import Account
 from tests.simulation.simulate import BrokenPromiseError, simulate
@@ -10,7 +11,7 @@ SEEDS_OF_A_TEST = 250
 SEEDS_FOR_A_MUTANT = 1_500
 
 
-@pytest.mark.parametrize("first", range(0, 8 * SEEDS_OF_A_TEST, SEEDS_OF_A_TEST))
+@pytest.mark.parametrize("first", sampled(range(0, 8 * SEEDS_OF_A_TEST, SEEDS_OF_A_TEST), every=4))
 def test_every_run_is_started_exactly_once_whatever_happens(first: int) -> None:
     lives = [simulate(seed) for seed in range(first, first + SEEDS_OF_A_TEST)]
     sum_ = sum((life.account for life in lives), start=Account())
@@ -41,7 +42,7 @@ def test_a_seed_replays_exactly() -> None:
         assert simulate(seed).trace == simulate(seed).trace
 
 
-@pytest.mark.parametrize("mutate", MUTANTS, ids=lambda mutate: mutate.__name__)
+@pytest.mark.parametrize("mutate", sampled(MUTANTS, every=5), ids=lambda mutate: mutate.__name__)
 def test_a_broken_protocol_breaks_the_promise(
     mutate: Mutant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
