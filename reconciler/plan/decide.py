@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from reconciler.ledger import Ledger, Record, RunState
@@ -10,7 +10,7 @@ from reconciler.ledger.statuses import status_meaning
 from reconciler.model import EpochMs, Run, RunId, first_attempt, run_name
 from reconciler.plan.beside import Beside
 from reconciler.plan.dependencies import Dependencies, Standing
-from reconciler.plan.values import Action, Decision, FlowCheck
+from reconciler.plan.values import Action, Decision, FlowCheck, Reason
 from reconciler.rules import Findings
 from reconciler.times import format_instant
 
@@ -35,9 +35,10 @@ def decide(run: Run, record: Record | None, context: Context) -> Decision:
     """Decide on a declared run; `record` is that of this very attempt."""
     if first_attempt(run.id) in context.findings.changed:
         reason = "recorded with another flow, trigger time or parameters"
-        return Decision(action=Action.CHANGED, reason=reason)
+        return Decision(action=Action.CHANGED, reason=reason, code=Reason.CHANGED)
     if first_attempt(run.id) in context.findings.duplicates:
-        return Decision(action=Action.DUPLICATE, reason="the same as another run")
+        reason = "the same as another run"
+        return Decision(action=Action.DUPLICATE, reason=reason, code=Reason.DUPLICATE)
     if record is None:
         return start(run, context, "")
     return _recorded(run, record, context)
@@ -47,27 +48,33 @@ def _recorded(run: Run, record: Record, context: Context) -> Decision:
     state = record.state(context.now)
     match state:
         case RunState.TRIGGERED | RunState.SUCCEEDED | RunState.FAILED:
-            return _started(run, record, state)
+            return _started(run, record, state, context.now)
         case RunState.CLAIMED | RunState.IN_DOUBT:
             return unsettled(record, context)
         case RunState.REJECTED:
-            return start(run, context, f"refused before ({record.error}); ")
+            decision = start(run, context, f"refused before ({record.error}); ")
+            is_ready = decision.code is Reason.READY
+            return replace(decision, code=Reason.REJECTED) if is_ready else decision
         case RunState.PENDING:
             return start(run, context, "")
         case _:
             assert_never(state)
 
 
-def _started(run: Run, record: Record, state: RunState) -> Decision:
+def _started(run: Run, record: Record, state: RunState, now: EpochMs) -> Decision:
+    code = {
+        RunState.TRIGGERED: Reason.NOT_DUE if record.trigger_time > now else Reason.RUNNING,
+        RunState.FAILED: Reason.FAILED,
+    }.get(state)
     if run.cancel and state is RunState.TRIGGERED and record.cancelled is None:
         reason = "to be cancelled, if its instance still runs"
-        return Decision(action=Action.CANCEL, reason=reason)
+        return Decision(action=Action.CANCEL, reason=reason, code=code)
     ended = f": {record.status}" if record.status else ""
     meaning = status_meaning(record.status) if record.status else None
     words = f"{state}{ended}" + (f", {meaning}" if meaning else "")
     if record.cancelled is not None and state is RunState.TRIGGERED:
         words += f"; asked to cancel it, the service said: {record.cancelled}"
-    return Decision(action=Action.DONE, reason=record.error or words)
+    return Decision(action=Action.DONE, reason=record.error or words, code=code)
 
 
 def unsettled(record: Record, context: Context) -> Decision:
@@ -76,15 +83,17 @@ def unsettled(record: Record, context: Context) -> Decision:
         claim = context.ledger.claims[record.claim] if record.claim else None
         by = claim.by if claim else "another apply"
         reason = f"claimed by {by} until {format_instant(record.until)}"
-        return Decision(action=Action.HOLD, reason=reason)
-    return Decision(action=Action.RESOLVE, reason="in doubt: it may have been started")
+        return Decision(action=Action.HOLD, reason=reason, code=Reason.CLAIMED)
+    reason = "in doubt: it may have been started"
+    return Decision(action=Action.RESOLVE, reason=reason, code=Reason.IN_DOUBT)
 
 
 def start(run: Run, context: Context, before: str) -> Decision:
     """Decide whether a run that was not started is started now; `before` begins the reason."""
     forbidden = _forbidden(run, context)
     if forbidden is not None:
-        return Decision(action=Action.WAIT, reason=before + forbidden)
+        code, words = forbidden
+        return Decision(action=Action.WAIT, reason=before + words, code=code)
     missing = context.dependencies.of(run)
     if missing:
         lost = [one for one in missing if one.standing is Standing.LOST]
@@ -93,6 +102,7 @@ def start(run: Run, context: Context, before: str) -> Decision:
             reason=before + (lost or missing)[0].reason,
             waits_for=tuple(one.name for one in missing),
             blocked=bool(lost),
+            code=Reason.BLOCKED if lost else Reason.WAITS_FOR,
         )
     return _startable(run, context, before)
 
@@ -101,10 +111,15 @@ def _startable(run: Run, context: Context, before: str) -> Decision:
     flow = context.flows.get(run.flow_id, _UNASKED)
     if flow.refusal is not None:
         reason = f"{before}would be refused: flow {run.flow_id} {flow.refusal}"
-        return Decision(action=Action.WAIT, reason=reason, refused=True)
+        return Decision(action=Action.WAIT, reason=reason, refused=True, code=Reason.REJECTED)
     past = run.trigger_time <= context.now
     reason = "starts immediately: its time is past" if past else "the service starts it at its time"
-    return Decision(action=Action.TRIGGER, reason=before + reason, warning=_undeclared(run, flow))
+    return Decision(
+        action=Action.TRIGGER,
+        reason=before + reason,
+        warning=_undeclared(run, flow),
+        code=Reason.READY,
+    )
 
 
 _UNASKED = FlowCheck()
@@ -117,22 +132,22 @@ def _undeclared(run: Run, flow: FlowCheck) -> str | None:
     return f"flow {run.flow_id} does not declare {', '.join(unknown)}" if unknown else None
 
 
-def _forbidden(run: Run, context: Context) -> str | None:
+def _forbidden(run: Run, context: Context) -> tuple[Reason, str] | None:
     if run.cancel:
-        return "cancelled before it was started"
+        return Reason.CANCELLED, "cancelled before it was started"
     if run.suspend:
-        return "suspended"
+        return Reason.SUSPENDED, "suspended"
     if run.not_after is not None and context.now > run.not_after:
-        return f"missed: notAfter was {format_instant(run.not_after)}"
+        return Reason.MISSED, f"missed: notAfter was {format_instant(run.not_after)}"
     if first_attempt(run.id) in context.findings.colliding:
-        return "collides with another run"
+        return Reason.COLLISION, "collides with another run"
     if context.problems:
-        return "nothing starts while a manifest has a problem"
+        return Reason.PROBLEM, "nothing starts while a manifest has a problem"
     twin = _unsettled_twin(run, context)
     if twin is not None:
-        return f"waits for {twin}, whose outcome is not known yet"
+        return Reason.WAITS_FOR, f"waits for {twin}, whose outcome is not known yet"
     original = context.beside.unstarted_original(run, context.now)
-    return None if original is None else f"waits for {original}"
+    return None if original is None else (Reason.WAITS_FOR, f"waits for {original}")
 
 
 def _unsettled_twin(run: Run, context: Context) -> RunId | None:

@@ -10,7 +10,7 @@ from reconciler.plan.attempts import Newest, another_follows, newest_attempt
 from reconciler.plan.beside import Beside
 from reconciler.plan.decide import UNSETTLED, Context, decide, start, unsettled, unsettled_runs
 from reconciler.plan.dependencies import Dependencies
-from reconciler.plan.values import Action, Decision, FlowCheck, Plan, PlannedRun
+from reconciler.plan.values import Action, Decision, FlowCheck, Plan, PlannedRun, Reason
 from reconciler.rules import check
 from reconciler.schedule import scheduled
 
@@ -74,7 +74,12 @@ def _one_of_a_digest_at_a_time(runs: list[PlannedRun]) -> list[PlannedRun]:
             if before.run and before.run.duplicate_of and not planned.run.duplicate_of:
                 first[planned.digest] = planned
     return [
-        replace(planned, action=Action.WAIT, reason=f"waits for {first[planned.digest].id}")
+        replace(
+            planned,
+            action=Action.WAIT,
+            reason=f"waits for {first[planned.digest].id}",
+            code=Reason.WAITS_FOR,
+        )
         if planned.action is Action.TRIGGER and first[planned.digest] is not planned
         else planned
         for planned in runs
@@ -119,6 +124,7 @@ def _planned(run: Run, record: Record | None, decision: Decision) -> PlannedRun:
         blocked=decision.blocked,
         refused=decision.refused,
         warning=decision.warning,
+        code=decision.code,
     )
 
 
@@ -145,4 +151,5 @@ def _undeclared_runs(declared: Declared, context: Context) -> Iterator[PlannedRu
             place=None,
             record=record,
             instance=record.instances[0] if record.instances else None,
+            code=decision.code,
         )

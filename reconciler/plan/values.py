@@ -34,6 +34,28 @@ class Action(StrEnum):
     ORPHANED = "orphaned"  # recorded, and no longer declared
 
 
+class Reason(StrEnum):
+    """Why a run is not done, in one word that scripts may rely on."""
+
+    READY = "ready"  # the next apply starts it
+    SUSPENDED = "suspended"
+    MISSED = "missed"
+    WAITS_FOR = "waits-for"
+    BLOCKED = "blocked"  # by one that failed, or will never start as things are
+    CANCELLED = "cancelled"
+    OVER_LIMIT = "over-limit"
+    REJECTED = "rejected"
+    CLAIMED = "claimed"
+    IN_DOUBT = "in-doubt"
+    NOT_DUE = "not-due"  # started, and its time lies ahead
+    RUNNING = "running"
+    FAILED = "failed"
+    CHANGED = "changed"
+    DUPLICATE = "duplicate"
+    COLLISION = "collision"
+    PROBLEM = "problem"  # of some manifest of the environment
+
+
 WORK = frozenset({Action.TRIGGER, Action.RESOLVE, Action.CANCEL})
 
 
@@ -55,6 +77,7 @@ class Decision:
     blocked: bool = False  # one of them has failed, or will never start as things are
     refused: bool = False  # the service would refuse it
     warning: str | None = None  # that stops nothing
+    code: Reason | None = None  # None: it is done, or no longer declared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +100,7 @@ class PlannedRun:
     blocked: bool = False
     refused: bool = False
     warning: str | None = None
+    code: Reason | None = None
 
     @property
     def turn(self) -> tuple[EpochMs, EpochMs, RunId]:

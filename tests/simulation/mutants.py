@@ -35,7 +35,7 @@ from reconciler.model import EpochMs, Run
 from reconciler.plan import decide, dependencies, make
 from reconciler.plan.attempts import Newest, another_follows
 from reconciler.plan.dependencies import Standing as DependencyStanding
-from reconciler.plan.values import Decision, FlowCheck
+from reconciler.plan.values import Decision, FlowCheck, Reason
 
 Mutant = Callable[[pytest.MonkeyPatch], None]
 SWITCHES: dict[str, tuple[str, ...]] = {}  # the oddities that a mutant is tried with
@@ -220,7 +220,7 @@ def claim_without_recording_the_success_that_allows_it(patch: pytest.MonkeyPatch
 
 
 def start_what_was_called_off(patch: pytest.MonkeyPatch) -> None:
-    def forbidden(run: Run, context: decide.Context) -> str | None:
+    def forbidden(run: Run, context: decide.Context) -> tuple[Reason, str] | None:
         return original(replace(run, cancel=False), context)
 
     original = decide._forbidden
@@ -350,8 +350,8 @@ def record_what_is_no_end(patch: pytest.MonkeyPatch) -> None:
 
 
 def cancel_again_and_again(patch: pytest.MonkeyPatch) -> None:
-    def started(run: Run, record: Record, state: RunState) -> Decision:
-        return original(run, msgspec.structs.replace(record, cancelled=None), state)
+    def started(run: Run, record: Record, state: RunState, now: EpochMs) -> Decision:
+        return original(run, msgspec.structs.replace(record, cancelled=None), state, now)
 
     original = decide._started
     patch.setattr(decide, "_started", started)
