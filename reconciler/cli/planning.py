@@ -80,21 +80,22 @@ def make_plans(options: CommonOptions, *, offline: bool, online: bool = False) -
         declared = workspace.declared(environment)
         for note in () if options.quiet else declared.notes:
             say(f"note: {note}")
-        plan = _plan(declared, known, environment)
+        plan = plan_of(declared, known, environment)
         if online:
             _check_trust(workspace, known, environment)
             flows = asyncio.run(_ask(plan, workspace.root, environment))
-            plan = _plan(declared, known, environment, flows)
+            plan = plan_of(declared, known, environment, flows)
         plans.append((plan, environment))
     return PlanReport(plans=plans, options=options)
 
 
-def _plan(
+def plan_of(
     declared: Declared,
     known: KnownLedger,
     environment: Environment,
     flows: Mapping[int, FlowCheck] = MappingProxyType({}),
 ) -> Plan:
+    """What an apply would do now. `flows` are those that the service was asked about."""
     return make_plan(
         declared,
         known.ledger,

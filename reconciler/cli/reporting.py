@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.cli.options import CommonOptions
+from reconciler.cli.planning import plan_of
 from reconciler.cli.reading import Workspace, read_ledgers
 from reconciler.cli.saying import say
 from reconciler.configuration import Environment
 from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.ledger import Ledger, Record, RunState
 from reconciler.machine import LocalClock
-from reconciler.model import Declared, EpochMs, Run, RunId, first_attempt
+from reconciler.model import EpochMs, Run, RunId, first_attempt
+from reconciler.plan import Action, Plan, Reason
 from reconciler.render.selection import meant_by
 from reconciler.render.status import (
     StatusRow,
@@ -22,7 +24,6 @@ from reconciler.render.status import (
     status_text,
     statuses_json,
 )
-from reconciler.schedule import scheduled
 from reconciler.schema.paths import shown
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ class StatusReport:
     def shown(self, form: str) -> str:
         """The report in one of the formats that `status` offers."""
         if form == "json":
-            return statuses_json([(environment.name, rows) for environment, rows in self.rows])
+            return statuses_json([(one.name, one.gateway.zone, rows) for one, rows in self.rows])
         shown = [(one, rows) for one, rows in self.rows if rows or not self.detailed]
         return "\n".join(self._text(environment, rows) for environment, rows in shown)
 
@@ -156,7 +157,9 @@ def report_status(
         known = ledgers[environment.name]
         if known.note and not options.quiet:
             say(f"{environment.name}: {known.note}")
-        rows = list(status_rows(known.ledger, workspace.declared(environment), now))
+        plan = plan_of(workspace.declared(environment), known, environment)
+        most = environment.limits.max_runs_per_apply
+        rows = list(status_rows(plan, known.ledger, now, most=most))
         if environment.name in fresh:
             statuses = fresh[environment.name].statuses
             rows = [replace(row, status=statuses.get(row.run, row.status)) for row in rows]
@@ -168,14 +171,38 @@ def report_status(
     return StatusReport.of(reported, wanted, options)
 
 
-def status_rows(ledger: Ledger, declared: Declared, now: EpochMs) -> Iterator[StatusRow]:
-    """One row a run or attempt: those recorded, and those declared and not recorded yet."""
-    runs = {run.id: run for run in scheduled(declared, ledger).runs}
+def status_rows(plan: Plan, ledger: Ledger, now: EpochMs, *, most: int) -> Iterator[StatusRow]:
+    """One row a run or attempt: those recorded, and those declared and not recorded yet.
+
+    `most` is how many runs an apply may start.
+    """
+    planned = {one.id: one for one in plan.runs}
+    runs = {first_attempt(one.id): one.run for one in plan.runs if one.run is not None}
+    starts = len(plan.of_action(Action.TRIGGER))
+    over = (
+        f"{starts:,} runs to start are more than limits.maxRunsPerApply, {most:,}: an apply "
+        "refuses them"
+    )
+
+    def with_reason(row: StatusRow) -> StatusRow:
+        one = planned.get(row.run)
+        if one is None or one.code is None:
+            is_failed = row.state is RunState.FAILED
+            return replace(row, reason=Reason.FAILED, why=_ended(row)) if is_failed else row
+        if one.action is Action.TRIGGER and starts > most:
+            return replace(row, reason=Reason.OVER_LIMIT, why=over)
+        return replace(row, reason=one.code, why=one.reason)
+
     for run in runs.values():
-        if run.id not in ledger.records:
-            yield _pending(run)
+        if run.id not in ledger.records and run.attempt == 1:
+            yield with_reason(_pending(run))
     for record in ledger.records.values():
-        yield _recorded(record, runs.get(first_attempt(record.run)), ledger, now)
+        declared = runs.get(first_attempt(record.run))
+        yield with_reason(_recorded(record, declared, ledger, now))
+
+
+def _ended(row: StatusRow) -> str:
+    return f"it ended with {row.status}" if row.status else "it ended badly"
 
 
 def _pending(run: Run) -> StatusRow:
@@ -184,6 +211,8 @@ def _pending(run: Run) -> StatusRow:
         state=RunState.PENDING,
         flow_id=run.flow_id,
         trigger_time=run.trigger_time,
+        parameters=run.parameters,
+        place=run.place,
         labels=run.labels,
     )
 
@@ -203,6 +232,8 @@ def _recorded(record: Record, run: Run | None, ledger: Ledger, now: EpochMs) -> 
         error=record.error,
         starts=record.starts,
         started_twice=record.started_twice,
+        parameters=run.parameters if run else None,
+        place=run.place if run else None,
         labels=run.labels if run else {},
         evidence=record.evidence,
         until=record.until or None,

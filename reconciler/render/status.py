@@ -4,32 +4,28 @@ from collections.abc import Sequence
 from datetime import tzinfo
 from typing import Any
 
-from reconciler.model import backfill_of
+from reconciler.model import backfill_of, manifest_of, run_name, wire_parameters
 from reconciler.render.backfills import attempt_of
 from reconciler.render.document import json_document
 from reconciler.render.layout import Screen, as_text
 from reconciler.render.status_detail import status_detail_text
 from reconciler.render.status_row import StatusRow
 from reconciler.render.status_table import state_counts, status_table
+from reconciler.times import business_date
 
-__all__ = ["StatusRow", "status_detail_text", "status_json", "status_text", "statuses_json"]
-
-
-def status_json(environment: str, rows: Sequence[StatusRow]) -> str:
-    """The JSON document of `status --format json` for one environment."""
-    return statuses_json([(environment, rows)])
+__all__ = ["StatusRow", "status_detail_text", "status_text", "statuses_json"]
 
 
-def statuses_json(statuses: Sequence[tuple[str, Sequence[StatusRow]]]) -> str:
-    """One environment as it is; several under `environments`."""
+def statuses_json(statuses: Sequence[tuple[str, tzinfo, Sequence[StatusRow]]]) -> str:
+    """One environment, with its zone, as it is; several under `environments`."""
     found = [
-        {"version": 1, "environment": environment, "runs": [_row_json(one) for one in rows]}
-        for environment, rows in statuses
+        {"version": 1, "environment": environment, "runs": [_row_json(one, zone) for one in rows]}
+        for environment, zone, rows in statuses
     ]
     return json_document(found[0] if len(found) == 1 else {"version": 1, "environments": found})
 
 
-def _row_json(one: StatusRow) -> dict[str, Any]:
+def _row_json(one: StatusRow, zone: tzinfo) -> dict[str, Any]:
     return {
         "run": one.run,
         "backfill": backfill_of(one.run),
@@ -37,6 +33,12 @@ def _row_json(one: StatusRow) -> dict[str, Any]:
         "state": one.state.value,
         "flowId": one.flow_id,
         "triggerTime": one.trigger_time,
+        "businessDate": business_date(one.trigger_time, zone).isoformat(),
+        "reason": one.reason and f"{one.reason}: {one.why}",
+        "parameters": None if one.parameters is None else wire_parameters(one.parameters),
+        "manifest": manifest_of(run_name(one.run)),
+        "file": one.place and one.place.file,
+        "line": one.place and one.place.line,
         "flowInstanceId": one.instance,
         "claimedAt": one.claimed_at,
         "triggeredAt": one.triggered_at,

@@ -37,6 +37,8 @@ def status_detail_text(environment: str, row: StatusRow, zone: tzinfo) -> str:
 def _facts(row: StatusRow, zone: tzinfo) -> Iterator[tuple[str, str]]:
     here = f"({zone_name(zone)})"
     time = f"{clock_time(row.trigger_time, zone)} {here}"
+    if row.reason is not None:
+        yield "why", said(row.why)
     yield "flow", "not known" if row.flow_id is None else str(row.flow_id)
     yield "trigger time", f"{time}, business date {processed_date(row.trigger_time, zone)}"
     given = {

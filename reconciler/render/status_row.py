@@ -6,7 +6,8 @@ from typing import Any
 
 from reconciler.ledger import RunState
 from reconciler.ledger.records import Start
-from reconciler.model import ClaimId, EpochMs, InstanceId, RunId
+from reconciler.model import ClaimId, EpochMs, InstanceId, Parameters, Place, RunId
+from reconciler.plan import Reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +26,10 @@ class StatusRow:
     error: str | None = None
     starts: tuple[Start, ...] = ()  # that are known; more than one: it was started twice
     started_twice: bool = False  # and nobody has settled that
+    reason: Reason | None = None  # why it is not done; None: it is, or is no longer declared
+    why: str = ""  # the same in words
+    parameters: Parameters | None = None  # None: it is no longer declared
+    place: Place | None = None  # of its manifest; None: the same
     labels: Mapping[str, str] = field(default_factory=dict)
     evidence: Any = None
     until: EpochMs | None = None  # when the newest claim expires

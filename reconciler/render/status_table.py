@@ -6,6 +6,7 @@ from datetime import tzinfo
 
 from reconciler.ledger import RunState
 from reconciler.model import backfill_of
+from reconciler.plan import Reason
 from reconciler.render.backfills import together
 from reconciler.render.layout import GAP, Screen, row, width_for
 from reconciler.render.moments import clock_time, ledger_time, zone_name
@@ -28,6 +29,20 @@ _STYLES: Mapping[RunState, str] = {
     RunState.TRIGGERED: "cyan",
     RunState.SUCCEEDED: "green",
 }  # what is urgent comes first: a backfill has the style of the first that it has
+_TOLD = frozenset(
+    {
+        Reason.SUSPENDED,
+        Reason.MISSED,
+        Reason.WAITS_FOR,
+        Reason.BLOCKED,
+        Reason.CANCELLED,
+        Reason.OVER_LIMIT,
+        Reason.CHANGED,
+        Reason.DUPLICATE,
+        Reason.COLLISION,
+        Reason.PROBLEM,
+    }
+)  # of the others, the state or the status says it
 _URGENT = frozenset({RunState.IN_DOUBT, RunState.REJECTED, RunState.FAILED})
 
 
@@ -93,7 +108,7 @@ def _backfill(rows: _Line, screen: Screen) -> Iterator[str]:
 
 def _counted_notes(rows: _Line, zone: tzinfo) -> Iterator[str]:
     """What somebody must know of the backfill's runs, each once, with their number."""
-    urgent = (one for one in rows if _is_urgent(one))
+    urgent = (one for one in rows if _is_urgent(one) or one.reason in _TOLD)
     found = Counter(note for one in urgent for note in _notes(one, zone, verbose=False))
     for note, number in found.most_common(SHOWN_NOTES):
         yield f"{note} ({counted(number, 'run')})"
@@ -134,11 +149,16 @@ def _notes(one: StatusRow, zone: tzinfo, *, verbose: bool) -> Iterator[str]:
         yield f"the instance is {status_words(one.status)}"
     if one.cancelled is not None:
         yield f"asked to cancel it, the service said: {one.cancelled}"
+    if one.reason in _TOLD:
+        yield said(one.why)
     if one.state in {RunState.CLAIMED, RunState.IN_DOUBT}:
         until = f" until {clock_time(one.until, zone)}" if one.until else ""
         yield f"claimed by {one.by or 'another apply'}{until}"
-    if not verbose:
-        return
+    if verbose:
+        yield from _more(one, zone)
+
+
+def _more(one: StatusRow, zone: tzinfo) -> Iterator[str]:
     if one.flow_id is not None:
         yield f"flow {one.flow_id}"
     if one.claimed_at is not None:

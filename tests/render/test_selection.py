@@ -9,8 +9,9 @@ from reconciler.cli.options import CommonOptions
 from reconciler.cli.reporting import Filter, StatusReport, status_rows
 from reconciler.configuration import parse_configuration
 from reconciler.errors import ReconcilerError
-from reconciler.ledger import RunState, events
-from reconciler.model import RunId, Stagger, run_id
+from reconciler.ledger import Ledger, RunState, events
+from reconciler.model import Run, RunId, Stagger, run_id
+from reconciler.plan import make_plan
 from reconciler.render.selection import meant_by
 from reconciler.render.status import StatusRow
 from tests.building import (
@@ -18,10 +19,12 @@ from tests.building import (
     NOW,
     a_claim,
     a_ledger,
+    a_problem,
     a_run,
     a_triggered,
     after,
     an_observed,
+    an_unknown,
     declared,
 )
 from tests.corpus.examples import CORPUS, source
@@ -140,13 +143,55 @@ def test_a_label_without_a_value_is_wrong_usage() -> None:
         asked(labels=("team",))
 
 
+def rows_of(ledger: Ledger, *runs: Run, most: int = 200, problem: bool = False) -> list[StatusRow]:
+    plan = make_plan(
+        declared(*runs, problems=(a_problem(),) if problem else ()),
+        ledger,
+        NOW,
+        environment="prod",
+        commit=None,
+        same_minute_allowed=True,
+    )
+    return list(status_rows(plan, ledger, NOW, most=most))
+
+
+def test_every_run_that_is_not_done_says_why() -> None:
+    failed, lost = (a_run(name, flow_id=flow) for flow, name in enumerate(("failed", "lost"), 1))
+    ledger = a_ledger(
+        a_claim(failed, lost), a_triggered(failed), an_observed(failed, 7), an_unknown(lost)
+    )
+    runs = (
+        failed,
+        lost,
+        a_run("ready", flow_id=10),
+        a_run("off", flow_id=3, suspend=True),
+        a_run("late", flow_id=4, not_after=EIGHT),
+        a_run("gone", flow_id=5, cancel=True),
+        a_run("next", flow_id=6, depends_on=("ready",)),
+        a_run("stuck", flow_id=7, depends_on=("failed",)),
+    )
+    reasons = {row.run: row.reason for row in rows_of(ledger, *runs)}
+    assert reasons == {
+        "failed": "failed",
+        "lost": "in-doubt",
+        "ready": "ready",
+        "off": "suspended",
+        "late": "missed",
+        "gone": "cancelled",
+        "next": "waits-for",
+        "stuck": "blocked",
+    }
+    assert {row.reason for row in rows_of(a_ledger(), *runs[2:3], most=0)} == {"over-limit"}
+    assert {row.reason for row in rows_of(a_ledger(), runs[2], problem=True)} == {"problem"}
+
+
 def test_attempts_have_rows_of_their_own_with_the_labels_of_their_manifest() -> None:
     first = a_run("wind", labels={"team": "wind"})
     again = a_run("wind", attempt=2, labels={})
     ledger = a_ledger(
         a_claim(first), a_triggered(first), a_claim(again, claim="c2"), a_triggered(again)
     )
-    rows = {row.run: row for row in status_rows(ledger, declared(first, a_run("new")), NOW)}
+    rows = {row.run: row for row in rows_of(ledger, first, a_run("new"))}
     assert list(rows) == ["new", "wind", "wind#2"]
     assert rows[RunId("wind#2")].labels == {"team": "wind"}
 
@@ -155,7 +200,7 @@ def test_a_row_has_what_is_recorded_of_the_instance() -> None:
     run = a_run("wind")
     asked_for = events.Cancelled(v=1, at=AT, run=run.id, code=62104, message="it has ended")
     ledger = a_ledger(a_claim(run), a_triggered(run), asked_for, an_observed(run, 7))
-    (row,) = status_rows(ledger, declared(run), NOW)
+    (row,) = rows_of(ledger, run)
     assert (row.state, row.status, row.cancelled) == ("failed", "TIMEOUT", "it has ended")
 
 
@@ -164,5 +209,5 @@ def test_a_staggered_run_is_shown_at_the_time_at_which_it_would_start() -> None:
     runs = [
         a_run(f"march/{site}", parameters=(("SITE", site),), stagger=stagger) for site in ("a", "b")
     ]
-    rows = status_rows(a_ledger(), declared(*runs), NOW)
+    rows = rows_of(a_ledger(), *runs)
     assert [row.trigger_time for row in rows] == [EIGHT, after(EIGHT, 60_000)]
