@@ -67,10 +67,11 @@ def command(
     if timeout is not None and not wait:
         raise click.UsageError("--timeout goes with --wait.")
     from reconciler.cli.applying import Wanted, apply_environment
+    from reconciler.cli.saying import show
 
     wanted = Wanted(
         plan_file=plan_file, max_runs=max_runs, preflight=preflight, wait=wait, timeout=timeout
     )
     report = apply_environment(current_options(), wanted)
-    click.echo(report.shown(form), nl=False)
+    show(report.shown(form))
     return report.exit_code

@@ -46,8 +46,9 @@ def command(
     if refresh and offline:
         raise click.UsageError("Say either --refresh or --offline.")
     from reconciler.cli.reporting import Filter, report_status
+    from reconciler.cli.saying import show
 
     wanted = Filter.of(runs=runs, states=states, labels=labels)
     report = report_status(current_options(), wanted, offline=offline, refreshed=refresh)
-    click.echo(report.shown(form), nl=False)
+    show(report.shown(form), painted=form == "text")
     return report.exit_code
