@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from reconciler.cli.durations import read_duration
-from reconciler.cli.options import common_options, current_options
+from reconciler.cli.options import TEXT, common_options, current_options
 from reconciler.errors import ExitCode
 
 
@@ -34,6 +34,7 @@ from reconciler.errors import ExitCode
 )
 @click.option(
     "--timeout",
+    type=TEXT,
     callback=read_duration,
     metavar="DURATION",
     help="With --wait: no longer than this, such as 90s, 30m or 2h.  [default: no limit]",

@@ -13,6 +13,7 @@ from reconciler.machine import LocalClock
 from reconciler.model import InstanceId, RunId
 from reconciler.regular import read_regular
 from reconciler.resolve import Decision, Recovered, recover, resolve
+from reconciler.utf8 import read_utf8
 
 _MOST_BYTES = 64 << 20  # of a rescue file: the outcomes of some hundred thousand runs
 
@@ -53,4 +54,5 @@ def recover_file(options: CommonOptions, file: Path) -> tuple[str, ExitCode]:
 
 def _person(git: Git) -> str:
     """Whom git takes for the committer: name and address, without the time behind them."""
-    return git.run("var", "GIT_COMMITTER_IDENT").text.rsplit(" ", 2)[0]
+    identity = read_utf8(git.run("var", "GIT_COMMITTER_IDENT").text, "replace")
+    return identity.rsplit(" ", 2)[0]
