@@ -143,6 +143,6 @@ def _bring_forward(shared: Shared, commit: CommitId, *, quiet: bool) -> None:
     if quiet:
         return
     if isinstance(moved, NotSafe):
-        say(f"this checkout was left as it is: {moved.reason}")
+        say(f"this checkout was left as it is: {moved.reason}", lines=True)
     elif isinstance(moved, FastForwarded):
         say(f"this checkout was brought forward to {commit[:12]}")

@@ -98,11 +98,11 @@ def _show(error: click.ClickException) -> None:
     text, message = shown.getvalue(), error.format_message()
     context = error.ctx if isinstance(error, click.UsageError) else None
     if context is None or message != context.get_help():  # which stands for no arguments
-        text = text.replace(message, visible(message))
+        text = text.replace(click.unstyle(message), visible(message))
     show(text, err=True)
 
 
 def _say(error: ReconcilerError) -> None:
-    say(f"error: {error}")
+    say(f"error: {error}", lines=error.has_lines)
     if error.hint:
-        say(f"  {error.hint}")
+        say(f"  {error.hint}", lines=error.has_lines)

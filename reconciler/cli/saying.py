@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TextIO, cast
 
-from reconciler.render.safe import inert, json_escape, said
+from reconciler.render.safe import inert, json_escape, said, visible
 
 _ESCAPED = "reconciler-json-escape"  # of characters that the encoding does not have
 _MEANT = ("::error ", "::warning ")  # the commands that `--format github` gives
@@ -139,12 +139,13 @@ def show(text: str, *, err: bool = False, painted: bool = False, commands: bool 
     outlet.flush()
 
 
-def say(text: str, *, err: bool = True) -> None:
+def say(text: str, *, err: bool = True, lines: bool = False) -> None:
     """Print a message, made safe: to stderr, or to stdout where it is the result.
 
-    Its lines after the first are indented, so none can pass for a message of its own.
+    It is one line, unless `lines`: the line feeds in it are meant, and what follows the first is
+    indented, so that it cannot pass for a message of its own.
     """
-    first, *more = said(text).split("\n")
+    first, *more = said(text).split("\n") if lines else [visible(said(text))]
     more = [line if line.startswith(_INDENT) else _INDENT + line for line in more]
     show("".join(f"{line}\n" for line in (first, *more)), err=err)
 
@@ -153,4 +154,4 @@ def announce(text: str, style: str = "") -> None:
     """Print a line in a rich style (`bold`), where stdout has colours."""
     from reconciler.render.layout import Screen
 
-    show(Screen.of(None, None).paint(said(text), style) + "\n", painted=True)
+    show(Screen.of(None, None).paint(visible(text), style) + "\n", painted=True)

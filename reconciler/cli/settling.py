@@ -12,6 +12,7 @@ from reconciler.ledger import events
 from reconciler.machine import LocalClock
 from reconciler.model import InstanceId, RunId
 from reconciler.regular import read_regular
+from reconciler.render.safe import visible
 from reconciler.resolve import Decision, Recovered, recover, resolve
 from reconciler.utf8 import read_utf8
 
@@ -49,7 +50,7 @@ def recover_file(options: CommonOptions, file: Path) -> tuple[str, ExitCode]:
     known = len(lost) - recovered.missing
     lines = [f"{len(lost)} events in {file}: {recovered.missing} recorded; {known} known already"]
     lines += [f"{record.run}: {record.error}" for record in recovered.twice]
-    return "\n".join(lines), ExitCode.IN_DOUBT if recovered.twice else ExitCode.OK
+    return "\n".join(map(visible, lines)), ExitCode.IN_DOUBT if recovered.twice else ExitCode.OK
 
 
 def _person(git: Git) -> str:
