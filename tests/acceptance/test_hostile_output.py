@@ -184,7 +184,7 @@ def test_what_a_hostile_gateway_says_is_shown_inert(
     scene = open_scene(runs("a"), Fault(on="trigger", call_after=clock.forward, ending=ending))
     for words in (("apply",), ("plan",), ("status",), ("status", "a")):
         check(scene.run(*words, "--verbose", exits={0, 1, 4}))
-    check(scene.run("apply", "--format", "json", exits={0, 1, 4}), "json")
+    assert scene.posts  # it was asked, and answered with that
 
 
 def test_what_a_hostile_remote_says_is_shown_inert(open_scene: OpenScene) -> None:
