@@ -90,6 +90,8 @@ class Configuration:
 class InvalidConfigurationError(ConfigurationError):
     """The configuration has problems; all of them, sorted, are in `problems`."""
 
+    has_lines = True
+
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         super().__init__("\n".join(map(str, problems)))
         self.problems = problems

@@ -24,6 +24,7 @@ class ReconcilerError(Exception):
     """
 
     exit_code: ClassVar[ExitCode] = ExitCode.PROBLEM
+    has_lines: ClassVar[bool] = False  # a line feed in the message is no part of a name
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
@@ -36,6 +37,8 @@ class ConfigurationError(ReconcilerError):
 
 class GitError(ReconcilerError):
     """Git refused, failed or took too long; the message carries what it said."""
+
+    has_lines = True
 
 
 class LedgerError(ReconcilerError):

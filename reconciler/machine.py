@@ -11,12 +11,14 @@ from contextlib import suppress
 from pathlib import Path
 
 from reconciler.errors import ReconcilerError
-from reconciler.git.words import without_credentials
+from reconciler.git.words import address
 from reconciler.ledger import Event, events
 from reconciler.model import ClaimId, EpochMs
+from reconciler.utf8 import read_utf8
 
 # A clock that goes on while the machine sleeps: otherwise a lid that was closed over a claim would
 # make the claim look young. Linux calls it BOOTTIME; elsewhere MONOTONIC does so.
+_LONGEST_NAME = 500  # characters of who applies
 _ELAPSING = getattr(time, "CLOCK_BOOTTIME", None)
 
 
@@ -47,9 +49,14 @@ def applier() -> str:
     server, repository = os.environ.get("GITHUB_SERVER_URL"), os.environ.get("GITHUB_REPOSITORY")
     run = os.environ.get("GITHUB_RUN_ID")
     if server and repository and run:
-        return without_credentials(f"{server}/{repository}/actions/runs/{run}")
+        return _told(address(f"{server}/{repository}/actions/runs/{run}"))
     job = os.environ.get("CI_JOB_URL") or os.environ.get("BUILD_URL")
-    return without_credentials(job or "") or f"{_user()}@{socket.gethostname()} pid {os.getpid()}"
+    return _told(address(job or "") or f"{_user()}@{socket.gethostname()} pid {os.getpid()}")
+
+
+def _told(text: str) -> str:
+    """What each claim can repeat: text that every ledger takes, of no more than a line."""
+    return read_utf8(text, "replace")[:_LONGEST_NAME]
 
 
 def _user() -> str:
@@ -59,10 +66,16 @@ def _user() -> str:
         return f"uid {os.getuid()}"
 
 
+class NotKeptError(ReconcilerError):
+    """Outcomes could be written nowhere; the message holds them, as ledger lines."""
+
+    has_lines = True
+
+
 def rescue(repository: Path, recorded: Sequence[Event]) -> str:
     """Keep events in a new file beside the repository, or where else it can be; gives its path.
 
-    Raises ReconcilerError with the events themselves in its message where no file can be written.
+    Raises NotKeptError, with the events themselves in its message, where no file can be written.
     """
     content = events.encode(recorded)
     name = f"reconciler-rescue-{time.strftime('%Y%m%dT%H%M%S')}-{secrets.token_hex(4)}.jsonl"
@@ -80,7 +93,7 @@ def rescue(repository: Path, recorded: Sequence[Event]) -> str:
                 path.unlink(missing_ok=True)
             continue
         return str(path)
-    raise ReconcilerError(
+    raise NotKeptError(
         f"outcomes could be kept neither on the branch nor in a file ({'; '.join(failures)}); "
         f"they are:\n{content.decode()}",
         hint="Save these lines in a file and feed it back with `reconciler recover FILE`.",

@@ -10,6 +10,14 @@ from tests.environments import LASTING, Setting, make_setting, runs_of_one_flow_
 from tests.repositories import isolate
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _width() -> Iterator[None]:
+    """What is shown is as wide as a test says, however wide the window is that runs it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("COLUMNS", raising=False)
+        yield
+
+
 @pytest.fixture
 def sandbox() -> Sandbox:
     """A service whose instances outlast the test."""

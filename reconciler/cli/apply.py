@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from reconciler.cli.durations import read_duration
-from reconciler.cli.options import common_options, current_options
+from reconciler.cli.options import TEXT, common_options, current_options
 from reconciler.errors import ExitCode
 
 
@@ -34,6 +34,7 @@ from reconciler.errors import ExitCode
 )
 @click.option(
     "--timeout",
+    type=TEXT,
     callback=read_duration,
     metavar="DURATION",
     help="With --wait: no longer than this, such as 90s, 30m or 2h.  [default: no limit]",
@@ -67,10 +68,11 @@ def command(
     if timeout is not None and not wait:
         raise click.UsageError("--timeout goes with --wait.")
     from reconciler.cli.applying import Wanted, apply_environment
+    from reconciler.cli.saying import show
 
     wanted = Wanted(
         plan_file=plan_file, max_runs=max_runs, preflight=preflight, wait=wait, timeout=timeout
     )
     report = apply_environment(current_options(), wanted)
-    click.echo(report.shown(form), nl=False)
+    show(report.shown(form))
     return report.exit_code

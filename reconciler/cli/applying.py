@@ -9,8 +9,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import click
-
 from reconciler.apply.guards import InvalidManifestsError
 from reconciler.apply.ports import Options
 from reconciler.apply.protocol import apply
@@ -20,7 +18,7 @@ from reconciler.cli.keeping import keep_trace
 from reconciler.cli.opening import Shared
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.saved_plan import read_saved_plan
-from reconciler.cli.saying import say
+from reconciler.cli.saying import Outlet, say, show
 from reconciler.configuration import Environment
 from reconciler.errors import ExitCode, GitError
 from reconciler.git import CheckoutResult, CommitId, FastForwarded, NotSafe
@@ -84,7 +82,7 @@ def apply_environment(options: CommonOptions, wanted: Wanted) -> ApplyReport:
         except asyncio.CancelledError:
             raise KeyboardInterrupt from None
         except InvalidManifestsError as error:
-            click.echo(problems_text(error.problems, 0, 0), err=True, nl=False)
+            show(problems_text(error.problems, 0, 0), err=True)
             raise
     with ThreadPoolExecutor(1) as beside:  # neither waits for the other: one asks the remote
         beside.submit(keep_trace, shared, quiet=options.quiet)
@@ -127,7 +125,8 @@ def _progress(options: CommonOptions) -> Iterator[Progress]:
     if options.quiet or sys.stderr is None:
         yield lambda _: None
     elif sys.stderr.isatty() and not options.verbose:
-        with LiveProgress(sys.stderr, color=options.color) as live:
+        stream = sys.stderr.controllable if isinstance(sys.stderr, Outlet) else sys.stderr
+        with LiveProgress(stream, color=options.color) as live:
             yield live
     else:
         with PlainProgress(sys.stderr, verbose=options.verbose) as plain:
@@ -144,6 +143,6 @@ def _bring_forward(shared: Shared, commit: CommitId, *, quiet: bool) -> None:
     if quiet:
         return
     if isinstance(moved, NotSafe):
-        say(f"this checkout was left as it is: {moved.reason}")
+        say(f"this checkout was left as it is: {moved.reason}", lines=True)
     elif isinstance(moved, FastForwarded):
         say(f"this checkout was brought forward to {commit[:12]}")

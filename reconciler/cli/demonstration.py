@@ -8,9 +8,8 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from shutil import copytree, which
 
-import click
-
 from reconciler.cli.main import run
+from reconciler.cli.saying import announce, show
 from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.git.command import run_git
 from reconciler.sandbox import Sandbox, environment, running
@@ -70,22 +69,21 @@ def _repository(base: Path, url: str) -> Path:
 
 
 def _reconciler(repository: Path, *arguments: str) -> None:
-    click.secho(f"$ reconciler {shlex.join(arguments)}", bold=True)
+    announce(f"$ reconciler {shlex.join(arguments)}", "bold")
     code = run([*arguments, "--repo", str(repository)])
-    click.echo()
+    show("\n")
     if code != ExitCode.OK:
         raise ReconcilerError(f"`reconciler {shlex.join(arguments)}` ended with exit code {code}")
 
 
 def _git(repository: Path, *arguments: str) -> None:
-    click.secho(f"$ git {shlex.join(arguments)}", bold=True)
-    click.echo(run_git(repository, *arguments).text)
-    click.echo()
+    announce(f"$ git {shlex.join(arguments)}", "bold")
+    show(f"{run_git(repository, *arguments).text}\n\n")
 
 
 def _say(text: str) -> None:
-    click.secho(f"# {text}", fg="cyan")
-    click.echo()
+    announce(f"# {text}", "cyan")
+    show("\n")
 
 
 def _farewell(repository: Path, url: str, sandbox: Sandbox) -> None:
@@ -95,12 +93,12 @@ def _farewell(repository: Path, url: str, sandbox: Sandbox) -> None:
     command = (
         "reconciler" if which("reconciler") else f"{shlex.quote(sys.executable)} -m reconciler"
     )
-    click.echo(
+    show(
         f"  {command} sandbox --port {port}        # in another terminal\n"
         f"  cd {shlex.quote(str(repository))}\n"
         f"  export {exports}\n"
         "  # change `revision: 2` to 3 in triggers/reports/monthly-yield-report.yaml, then:\n"
         "  git commit --all --message='Run the report again' && git push\n"
         f"  {command} plan && {command} apply\n"
-        f"  rm -r {shlex.quote(str(repository.parent))}        # when you have seen enough\n"
+        f"  rm -r {shlex.quote(str(repository.parent))}        # when you have seen enough\n\n"
     )

@@ -16,4 +16,5 @@ def keep_trace(shared: Shared, *, quiet: bool) -> None:
             f"{remote} keeps no copy of the ledger for new clones, which cannot notice then if it "
             f"loses events: {reason} (docs/operating.md, a lost ledger; to try again: "
             f"git config --unset reconciler.{remote}.trace)",
+            lines=True,
         )

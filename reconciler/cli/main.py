@@ -5,12 +5,15 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from io import StringIO
 
 import click
 
 from reconciler import __version__
 from reconciler.cli.options import common_options
+from reconciler.cli.saying import outlets, say, show
 from reconciler.errors import ExitCode, ReconcilerError
+from reconciler.render.safe import visible
 
 COMMANDS = (
     "validate",
@@ -54,15 +57,20 @@ def reconciler() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command line and give its exit code. Nothing is raised to the caller."""
+    with outlets():
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str]) -> int:
     try:
         code = reconciler.main(args=list(arguments), prog_name="reconciler", standalone_mode=False)
         if sys.stdout is not None:
             sys.stdout.flush()
     except click.ClickException as error:
-        error.show()
+        _show(error)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
+        say("interrupted")
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
         # Whoever read the output has left. Python would complain once more when it flushes.
@@ -74,18 +82,27 @@ def run(arguments: Sequence[str]) -> int:
     except OSError as error:
         # Whoever wrote the code below catches the errors of files and sockets; what is left is
         # this program's own output.
-        click.echo(f"error: the output could not be written: {error.strerror}", err=True)
+        say(f"error: the output could not be written: {error.strerror}")
         return ExitCode.PROBLEM
     except Exception:  # noqa: BLE001 - the one place where a bug becomes an exit code
-        click.echo(traceback.format_exc(), err=True)
-        click.echo("This is a bug in reconciler: please report it with the lines above.", err=True)
+        show(f"{traceback.format_exc()}\n", err=True)
+        say("This is a bug in reconciler: please report it with the lines above.")
         return ExitCode.BUG
     return int(code or ExitCode.OK)
 
 
-def _say(error: ReconcilerError) -> None:
-    from reconciler.cli.saying import say  # late, as everything that not each command needs
+def _show(error: click.ClickException) -> None:
+    """As click shows it, with the message on one line, for it quotes what was typed."""
+    shown = StringIO()
+    error.show(shown)
+    text, message = shown.getvalue(), error.format_message()
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if context is None or message != context.get_help():  # which stands for no arguments
+        text = text.replace(click.unstyle(message), visible(message))
+    show(text, err=True)
 
-    say(f"error: {error}")
+
+def _say(error: ReconcilerError) -> None:
+    say(f"error: {error}", lines=error.has_lines)
     if error.hint:
-        say(f"  {error.hint}")
+        say(f"  {error.hint}", lines=error.has_lines)

@@ -6,6 +6,24 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.types import StringParamType
+
+from reconciler.utf8 import read_utf8
+
+
+class _Text(StringParamType):
+    """Text that a ledger takes and a message can show: UTF-8."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Read it. Fails for bytes that are not UTF-8."""
+        text: str = super().convert(value, param, ctx)
+        try:
+            return read_utf8(text)
+        except UnicodeError:
+            self.fail("the text is not UTF-8", param, ctx)
+
+
+TEXT = _Text()
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -56,6 +74,7 @@ _OPTIONS = [
     ),
     click.option(
         "--env",
+        type=TEXT,
         metavar="NAME",
         help="The environment.  [default: the only one; validate, plan, status: all]",
         expose_value=False,

@@ -43,9 +43,10 @@ def command(
     if offline and online:
         raise click.UsageError("Say either --offline or --online.")
     from reconciler.cli.planning import make_plans
+    from reconciler.cli.saying import show
 
     report = make_plans(current_options(), offline=offline, online=online)
     if out is not None:
         report.save(out)
-    click.echo(report.shown(form), nl=False)
+    show(report.shown(form), painted=form == "text")
     return report.exit_code(detailed=detailed_exitcode)

@@ -20,5 +20,5 @@ def command(file: Path) -> ExitCode:
     from reconciler.cli.settling import recover_file
 
     words, code = recover_file(current_options(), file)
-    say(words, err=False)
+    say(words, err=False, lines=True)
     return code

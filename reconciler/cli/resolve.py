@@ -2,15 +2,17 @@
 
 import click
 
-from reconciler.cli.options import common_options, current_options
+from reconciler.cli.options import TEXT, common_options, current_options
 from reconciler.errors import ExitCode
 
 
 @click.command("resolve")
-@click.argument("run")
-@click.option("--triggered", metavar="ID", help="It was started, as this instance.")
+@click.argument("run", type=TEXT)
+@click.option("--triggered", type=TEXT, metavar="ID", help="It was started, as this instance.")
 @click.option("--not-triggered", is_flag=True, help="It was not started.")
-@click.option("--reason", default="", metavar="TEXT", help="Why, for those who read the ledger.")
+@click.option(
+    "--reason", type=TEXT, default="", metavar="TEXT", help="Why, for those who read the ledger."
+)
 @click.option(
     "--yes",
     is_flag=True,

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from reconciler.cli.options import TEXT
 from reconciler.errors import ExitCode
 
 
@@ -18,7 +19,7 @@ from reconciler.errors import ExitCode
     help="YAML: what goes wrong, and which flows exist.",
 )
 @click.option("--no-auth", is_flag=True, help="Take any token and signature.")
-@click.option("--timezone", metavar="ZONE", help="The service's zone.  [default: GMT+8]")
+@click.option("--timezone", type=TEXT, metavar="ZONE", help="The service's zone.  [default: GMT+8]")
 @click.option("--latency", type=click.FloatRange(min=0), help="Seconds before each answer.")
 @click.option(
     "--journal",

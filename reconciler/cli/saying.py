@@ -1,10 +1,157 @@
-"""The one way out for messages: whatever stands in them, a terminal only shows it."""
+"""The one way out: every text that leaves the program passes one of these streams.
 
-import click
+They stand in for stdout and stderr while a command runs, so what click, a library or a traceback
+prints passes them as well. Whatever stands in a text, a terminal and the log of a pipeline only
+show it, and it can be written whatever the encoding.
+"""
 
-from reconciler.render.safe import said
+import codecs
+import io
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TextIO, cast
+
+from reconciler.render.safe import inert, json_escape, said, visible
+
+_ESCAPED = "reconciler-json-escape"  # of characters that the encoding does not have
+_MEANT = ("::error ", "::warning ")  # the commands that `--format github` gives
+_INDENT = "  "  # of what belongs to the line above
 
 
-def say(text: str, *, err: bool = True) -> None:
-    """Print a message, made safe: to stderr, or to stdout where it is the result."""
-    click.echo(said(text), err=err)
+class _Encoding(io.TextIOBase):
+    """Writes what the encoding of the stream beneath does not have as escapes.
+
+    It has no `buffer`, lest click write around it where the encoding is ASCII.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override] # typeshed has it as a variable
+        """The encoding of the stream beneath."""
+        return self._stream.encoding or "utf-8"
+
+    def write(self, text: str) -> int:
+        """Write the text; gives its length."""
+        try:
+            text.encode(self.encoding)
+        except UnicodeEncodeError:
+            text = text.encode(self.encoding, _ESCAPED).decode(self.encoding)
+        self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Hand on what is held."""
+        self._stream.flush()
+
+    def isatty(self) -> bool:
+        """Whether a terminal is beneath."""
+        return self._stream.isatty()
+
+    def fileno(self) -> int:
+        """The file descriptor beneath."""
+        return self._stream.fileno()
+
+    def close(self) -> None:
+        """Leave the stream beneath open: it belongs to whoever opened it."""
+
+
+class Outlet(_Encoding):
+    """Writes lines that are inert. A line is held until it is whole, or flushed."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._held = ""
+        self._begins = True  # nothing but blanks was written of the line that is held
+
+    @property
+    def controllable(self) -> TextIO:
+        """The stream for what must control the terminal, and makes foreign text inert itself."""
+        return cast("TextIO", _Encoding(self._stream))
+
+    def write(self, text: str) -> int:
+        """Write the text; gives its length."""
+        self.put(text)
+        return len(text)
+
+    def put(self, text: str, *, painted: bool = False, commands: bool = False) -> None:
+        """Write it; `painted`: its colours are meant, `commands`: GitHub's commands are."""
+        *whole, self._held = (self._held + text).split("\n")
+        lines = []
+        for line in whole:
+            is_meant = commands and self._begins and line.startswith(_MEANT)
+            begins = self._begins and not is_meant
+            lines.append(inert(line, begins=begins, painted=painted) + "\n")
+            self._begins = True
+        super().write("".join(lines))
+
+    def flush(self) -> None:
+        """Hand on what is held, also of a line that is not whole yet."""
+        held, self._held = self._held, ""
+        if held:
+            super().write(inert(held, begins=self._begins))
+            self._begins = self._begins and held.isspace()
+        super().flush()
+
+
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(map(json_escape, error.object[error.start : error.end])), error.end
+
+
+codecs.register_error(_ESCAPED, _escaped)
+
+
+@contextmanager
+def outlets() -> Iterator[None]:
+    """Let everything that is printed meanwhile pass an Outlet. Within another such block: nothing.
+
+    A stream that Python could not open stays None.
+    """
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = (
+        one if one is None else cast("TextIO", _outlet(one)) for one in before
+    )
+    try:
+        yield
+    finally:
+        for one in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                if one is not None:
+                    one.flush()
+        sys.stdout, sys.stderr = before
+
+
+def _outlet(stream: TextIO | Outlet) -> Outlet:
+    return stream if isinstance(stream, Outlet) else Outlet(stream)
+
+
+def show(text: str, *, err: bool = False, painted: bool = False, commands: bool = False) -> None:
+    """Print lines as they are, but inert; see `Outlet.put`."""
+    stream = sys.stderr if err else sys.stdout
+    if stream is None:
+        return
+    outlet = _outlet(stream)
+    outlet.put(text, painted=painted, commands=commands)
+    outlet.flush()
+
+
+def say(text: str, *, err: bool = True, lines: bool = False) -> None:
+    """Print a message, made safe: to stderr, or to stdout where it is the result.
+
+    It is one line, unless `lines`: the line feeds in it are meant, and what follows the first is
+    indented, so that it cannot pass for a message of its own.
+    """
+    first, *more = said(text).split("\n") if lines else [visible(said(text))]
+    more = [line if line.startswith(_INDENT) else _INDENT + line for line in more]
+    show("".join(f"{line}\n" for line in (first, *more)), err=err)
+
+
+def announce(text: str, style: str = "") -> None:
+    """Print a line in a rich style (`bold`), where stdout has colours."""
+    from reconciler.render.layout import Screen
+
+    show(Screen.of(None, None).paint(visible(text), style) + "\n", painted=True)

@@ -11,8 +11,9 @@ from reconciler.errors import ExitCode
 )
 def command(name: str) -> ExitCode:
     """Print a JSON Schema: of manifests, configuration, ledger lines, or saved plans."""
+    from reconciler.cli.saying import show
     from reconciler.schema import SCHEMAS, schema_text
 
     chosen = next(schema for schema in SCHEMAS if schema == name)
-    click.echo(schema_text(chosen), nl=False)
+    show(schema_text(chosen))
     return ExitCode.OK

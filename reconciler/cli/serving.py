@@ -5,8 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import click
-
+from reconciler.cli.saying import show
 from reconciler.sandbox import Sandbox, SandboxOptions, environment, read_sandbox_file, serve
 
 
@@ -20,8 +19,7 @@ def serve_sandbox(
     sandbox = Sandbox(replace(base, **options), faults)
 
     def announce(url: str) -> None:
-        click.echo(url)
-        for name, value in environment(sandbox).items():
-            click.echo(f"export {name}={value}")
+        exports = (f"export {name}={value}" for name, value in environment(sandbox).items())
+        show("".join(f"{line}\n" for line in (url, *exports)))
 
     serve(sandbox, port=port, announce=announce)

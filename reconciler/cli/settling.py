@@ -12,7 +12,9 @@ from reconciler.ledger import events
 from reconciler.machine import LocalClock
 from reconciler.model import InstanceId, RunId
 from reconciler.regular import read_regular
+from reconciler.render.safe import visible
 from reconciler.resolve import Decision, Recovered, recover, resolve
+from reconciler.utf8 import read_utf8
 
 _MOST_BYTES = 64 << 20  # of a rescue file: the outcomes of some hundred thousand runs
 
@@ -48,9 +50,10 @@ def recover_file(options: CommonOptions, file: Path) -> tuple[str, ExitCode]:
     known = len(lost) - recovered.missing
     lines = [f"{len(lost)} events in {file}: {recovered.missing} recorded; {known} known already"]
     lines += [f"{record.run}: {record.error}" for record in recovered.twice]
-    return "\n".join(lines), ExitCode.IN_DOUBT if recovered.twice else ExitCode.OK
+    return "\n".join(map(visible, lines)), ExitCode.IN_DOUBT if recovered.twice else ExitCode.OK
 
 
 def _person(git: Git) -> str:
     """Whom git takes for the committer: name and address, without the time behind them."""
-    return git.run("var", "GIT_COMMITTER_IDENT").text.rsplit(" ", 2)[0]
+    identity = read_utf8(git.run("var", "GIT_COMMITTER_IDENT").text, "replace")
+    return identity.rsplit(" ", 2)[0]

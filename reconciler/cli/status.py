@@ -2,17 +2,22 @@
 
 import click
 
-from reconciler.cli.options import common_options, current_options
+from reconciler.cli.options import TEXT, common_options, current_options
 from reconciler.errors import ExitCode
 
 STATES = ("pending", "claimed", "in-doubt", "rejected", "triggered", "succeeded", "failed")
 
 
 @click.command("status")
-@click.argument("runs", nargs=-1, metavar="[RUN]...")
+@click.argument("runs", type=TEXT, nargs=-1, metavar="[RUN]...")
 @click.option("--state", "states", type=click.Choice(STATES), multiple=True, help="Only these.")
 @click.option(
-    "--label", "labels", metavar="KEY=VALUE", multiple=True, help="Only runs with this label."
+    "--label",
+    "labels",
+    type=TEXT,
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="Only runs with this label.",
 )
 @click.option(
     "--format",
@@ -46,8 +51,9 @@ def command(
     if refresh and offline:
         raise click.UsageError("Say either --refresh or --offline.")
     from reconciler.cli.reporting import Filter, report_status
+    from reconciler.cli.saying import show
 
     wanted = Filter.of(runs=runs, states=states, labels=labels)
     report = report_status(current_options(), wanted, offline=offline, refreshed=refresh)
-    click.echo(report.shown(form), nl=False)
+    show(report.shown(form), painted=form == "text")
     return report.exit_code

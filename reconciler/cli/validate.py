@@ -32,9 +32,10 @@ def command(*, paths: tuple[Path, ...], form: str, strict: bool) -> ExitCode:
     credentials. With PATH, only those files and folders are reported and counted.
     """
     from reconciler.cli.checking import validate
+    from reconciler.cli.saying import show
 
     report = validate(current_options(), paths)
     report = report.strictly() if strict else report
     report.say_notes(current_options(), form)
-    click.echo(report.shown(form), nl=False)
+    show(report.shown(form), commands=form == "github")
     return ExitCode.PROBLEM if report.problems else ExitCode.OK

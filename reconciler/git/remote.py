@@ -12,7 +12,7 @@ from reconciler.git.asking import ask, unreadable
 from reconciler.git.command import NETWORK_SECONDS, CompletedGit, run_git
 from reconciler.git.objects import CommitId
 from reconciler.git.traces import MEMORY, refspecs
-from reconciler.git.words import without_credentials
+from reconciler.git.words import address
 
 _ATTEMPTS = 12  # at a ref that another process of this clone holds locked
 _LONGEST_WAIT = 0.5  # seconds, between two attempts
@@ -78,8 +78,8 @@ def addresses(root: Path, remote: str) -> Addresses:
     is_named = pushed != [fetched] and run_git(root, "config", "--get", name, accept=(0, 1)).text
     return Addresses(
         name=remote,
-        fetched=without_credentials(fetched),
-        pushed=without_credentials(pushed[0]),
+        fetched=address(fetched),
+        pushed=address(pushed[0]),
         setting=name if is_named else "url.*.pushInsteadOf",
     )
 

@@ -9,6 +9,9 @@ import re
 _WEB_USER = re.compile(r"((?:https?|ftps?)://)[^/\s'\"]*@", re.IGNORECASE)
 _ADDRESS = re.compile(r"[^\s'\"]++")  # what an address may be made of; most of them are none
 _PASSWORD = re.compile(r"(?<=[a-z0-9+.-])://[^/@:]*+:", re.IGNORECASE)
+_SCHEME = re.compile(r"(?:[a-z][a-z0-9+.-]*:)?//+|(?:https?|ftps?):/?", re.IGNORECASE)
+_WEB = re.compile(r"(?:https?|ftps?):", re.IGNORECASE)
+_QUERY = re.compile(r"[?#;]")
 _ESCAPE = re.compile(r"\x1b\[[0-?]*+[ -/]*+[@-~]")
 _SPACE = re.compile(rb"[ \t\r\n]")
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
@@ -84,6 +87,22 @@ def readable(raw: bytes) -> str:
 def without_credentials(text: str) -> str:
     """The text with the user part and the query of every web address, and passwords, struck out."""
     return _ADDRESS.sub(_without_secrets, _WEB_USER.sub(r"\1***@", text))
+
+
+def address(text: str) -> str:
+    """One address, as somebody configured it, without what could be a secret in it.
+
+    Unlike `without_credentials` it knows where the address ends, so a password may hold anything.
+    """
+    scheme = _SCHEME.match(text)
+    start = scheme.end() if scheme else 0
+    user, at, rest = text[start:].rpartition("@")
+    if _QUERY.search(user):  # a password with a question mark, or a query with an @
+        return f"{text[:start]}***"
+    is_name = ":" not in user and not _WEB.match(text)  # `git@host`, `ssh://git@host`
+    query = _QUERY.search(rest)
+    rest = f"{rest[: query.end()]}***" if query else rest
+    return f"{text[:start]}{user if is_name else '***' if user else ''}{at}{rest}"
 
 
 def _without_secrets(found: re.Match[str]) -> str:

@@ -25,26 +25,32 @@ from reconciler.render.words import COMMIT_DIGITS, command, status_words
 __all__ = ["apply_json", "apply_text"]
 
 
-def apply_text(result: ApplyResult, zone: tzinfo, environment: str) -> str:
-    """What was started and what was not, and what has ended; each list cut to 20 with a count."""
+def apply_text(
+    result: ApplyResult, zone: tzinfo, environment: str, width: int | None = None
+) -> str:
+    """What was started and what was not, and what has ended; each list cut to 20 with a count.
+
+    See `plan_text` for `width`.
+    """
+    screen = Screen.of(width, color=False)
     blocks = [
-        _summary(result, environment),
-        _started(result),
-        _cancelled(result),
-        _ended_badly(result),
-        _unfinished(result),
-        _untold(result, environment),
-        _refused(result),
-        _not_started(result),
-        _twice(result, environment),
-        _in_doubt(result, zone, environment),
-        _waiting(result),
+        _summary(result, environment, screen),
+        _started(result, screen),
+        _cancelled(result, screen),
+        _ended_badly(result, screen),
+        _unfinished(result, screen),
+        _untold(result, environment, screen),
+        _refused(result, screen),
+        _not_started(result, screen),
+        _twice(result, environment, screen),
+        _in_doubt(result, zone, environment, screen),
+        _waiting(result, screen),
     ]
     lines = [line for block in map(list, blocks) if block for line in (*block, "")]
     return as_text(lines[:-1])
 
 
-def _summary(result: ApplyResult, environment: str) -> Iterator[str]:
+def _summary(result: ApplyResult, environment: str, screen: Screen) -> Iterator[str]:
     if result.interrupted:
         yield "Interrupted: what is known was recorded, and another apply goes on from there."
     elif not _has_done_anything(result):
@@ -67,7 +73,7 @@ def _summary(result: ApplyResult, environment: str) -> Iterator[str]:
     counts = ", ".join(f"{number:,} {word}" for word, number in numbers.items() if number)
     if counts:
         where = f"{environment} at {result.commit[:COMMIT_DIGITS]}"
-        yield from Screen().wrapped(f"{where}: {counts}")
+        yield from screen.wrapped(f"{where}: {counts}")
 
 
 def _has_done_anything(result: ApplyResult) -> bool:
@@ -77,7 +83,7 @@ def _has_done_anything(result: ApplyResult) -> bool:
     return any((*started, *ended, result.cancelled, result.uncancelled))
 
 
-def _started(result: ApplyResult) -> Iterator[str]:
+def _started(result: ApplyResult, screen: Screen) -> Iterator[str]:
     found = [event for event in triggered(result) if event.evidence is not None]
     started = [event for event in triggered(result) if event.evidence is None]
     for heading, those in (
@@ -87,99 +93,103 @@ def _started(result: ApplyResult) -> Iterator[str]:
         if those:
             yield heading
             yield from listed(
-                [(one.run, said(f"{one.run}: {one.flow_instance_id}")) for one in those]
+                [(one.run, said(f"{one.run}: {one.flow_instance_id}")) for one in those],
+                screen,
             )
 
 
-def _cancelled(result: ApplyResult) -> Iterator[str]:
+def _cancelled(result: ApplyResult, screen: Screen) -> Iterator[str]:
     if done := cancellations(result, done=True):
         yield "Cancelled:"
-        yield from listed([(event.run, event.run) for event in done])
+        yield from listed([(event.run, event.run) for event in done], screen)
     if refused := cancellations(result, done=False):
         yield "Not cancelled, for the service refused it:"
-        yield from grouped((event.run, cancel_answer(event)) for event in refused)
+        yield from grouped([(event.run, cancel_answer(event)) for event in refused], screen)
 
 
 def _bad_ends(result: ApplyResult) -> dict[RunId, str]:
     return {run: status for run, status in ends(result).items() if status not in SUCCEEDED}
 
 
-def _ended_badly(result: ApplyResult) -> Iterator[str]:
+def _ended_badly(result: ApplyResult, screen: Screen) -> Iterator[str]:
     """Those that were waited for are told apart: nothing more is tried with them."""
     for_good = failed(result)
     seen = {run: status for run, status in _bad_ends(result).items() if run not in for_good}
     if seen:
         yield "Ended badly:"
-        yield from _by_status(seen)
+        yield from _by_status(seen, screen)
     if for_good:
         yield "Failed, with no attempt left:"
-        yield from _by_status(for_good)
+        yield from _by_status(for_good, screen)
 
 
-def _by_status(statuses: Mapping[RunId, str]) -> Iterator[str]:
-    yield from grouped((run, status_words(status)) for run, status in statuses.items())
+def _by_status(statuses: Mapping[RunId, str], screen: Screen) -> Iterator[str]:
+    yield from grouped([(run, status_words(status)) for run, status in statuses.items()], screen)
 
 
-def _unfinished(result: ApplyResult) -> Iterator[str]:
+def _unfinished(result: ApplyResult, screen: Screen) -> Iterator[str]:
     if result.unfinished:
         yield "Waited for, and not ended yet:"
         yield from listed(
             [
                 (record.run, said(f"{record.run}: {', '.join(record.instances)}"))
                 for record in result.unfinished
-            ]
+            ],
+            screen,
         )
 
 
-def _untold(result: ApplyResult, environment: str) -> Iterator[str]:
+def _untold(result: ApplyResult, environment: str, screen: Screen) -> Iterator[str]:
     if not result.untold:
         return
     yield "Waited for in vain: look at the instance at the service, then ask again:"
     for run, reason in list(result.untold.items())[:SHOWN]:
-        yield from Screen().wrapped(said(f"{run}: {reason}"), INDENT)
+        yield from screen.wrapped(said(f"{run}: {reason}"), INDENT)
         yield " " * 2 * INDENT + command("status", run, "--refresh", "--env", environment)
     yield from more(len(result.untold) - SHOWN)
 
 
-def _refused(result: ApplyResult) -> Iterator[str]:
+def _refused(result: ApplyResult, screen: Screen) -> Iterator[str]:
     if refused := rejected(result).values():
         yield "Refused by the service, and tried again by the next apply:"
-        yield from grouped((event.run, f"{event.code}: {event.message}") for event in refused)
+        yield from grouped(
+            [(event.run, f"{event.code}: {event.message}") for event in refused], screen
+        )
     if result.refused:
         yield "Not claimed, by the preflight:"
-        yield from grouped((run.id, said(run.reason)) for run in result.refused)
+        yield from grouped([(run.id, said(run.reason)) for run in result.refused], screen)
 
 
-def _not_started(result: ApplyResult) -> Iterator[str]:
+def _not_started(result: ApplyResult, screen: Screen) -> Iterator[str]:
     if reasons := list(reasons_not_started(result)):
         yield "Not started, and left to the next apply:"
-        yield from grouped(reasons)
+        yield from grouped(reasons, screen)
 
 
-def _twice(result: ApplyResult, environment: str) -> Iterator[str]:
+def _twice(result: ApplyResult, environment: str, screen: Screen) -> Iterator[str]:
     if not result.twice:
         return
     yield "Started twice: look at both instances, then say which one speaks for the run:"
     for record in result.twice[:SHOWN]:
-        yield from Screen().wrapped(said(f"{record.run}: {record.error}"), INDENT)
+        yield from screen.wrapped(said(f"{record.run}: {record.error}"), INDENT)
         yield " " * 2 * INDENT + command("status", record.run, "--env", environment)
     yield from more(len(result.twice) - SHOWN)
 
 
-def _in_doubt(result: ApplyResult, zone: tzinfo, environment: str) -> Iterator[str]:
+def _in_doubt(result: ApplyResult, zone: tzinfo, environment: str, screen: Screen) -> Iterator[str]:
     if not result.doubts:
         return
     yield "In doubt: may have been started, and is not started again until it is settled:"
     for doubt in result.doubts[:SHOWN]:
-        yield from Screen().wrapped(said(f"{doubt.planned.id}: {doubt.reason}"), INDENT)
+        yield from screen.wrapped(said(f"{doubt.planned.id}: {doubt.reason}"), INDENT)
         if doubt.decided_at is not None:
             when = f"{clock_time(doubt.decided_at, zone)} ({zone_name(zone)})"
-            yield from Screen().wrapped(f"an apply after {when} can settle it", 2 * INDENT)
+            yield from screen.wrapped(f"an apply after {when} can settle it", 2 * INDENT)
         yield " " * 2 * INDENT + command("status", doubt.planned.id, "--env", environment)
     yield from more(len(result.doubts) - SHOWN)
 
 
-def _waiting(result: ApplyResult) -> Iterator[str]:
+def _waiting(result: ApplyResult, screen: Screen) -> Iterator[str]:
     if result.waiting:
         yield "Waiting:"
-        yield from grouped((run.id, run.reason) for run in result.waiting)
+        yield from grouped([(run.id, run.reason) for run in result.waiting], screen)

@@ -14,23 +14,23 @@ INDENT = 2
 Item = tuple[RunId, str]  # a run, and its line
 
 
-def listed(items: Sequence[Item], indent: int = INDENT) -> Iterator[str]:
+def listed(items: Sequence[Item], screen: Screen, indent: int = INDENT) -> Iterator[str]:
     """A line each; where they are more than 20, one for the runs of each backfill."""
     is_long = len(items) > SHOWN
     lines = together(items, lambda item: backfill_of(item[0]) if is_long else None)
     for line in lines[:SHOWN]:
-        yield from Screen().wrapped(_words(line), indent)
+        yield from screen.wrapped(_words(line), indent)
     yield from more(sum(map(len, lines[SHOWN:])), indent)
 
 
-def grouped(reasons: Iterable[Item]) -> Iterator[str]:
+def grouped(reasons: Iterable[Item], screen: Screen) -> Iterator[str]:
     """The runs by reason, at most 20 lines of one reason and 20 reasons."""
     groups: dict[str, list[RunId]] = defaultdict(list)
     for run, reason in reasons:
         groups[reason].append(run)
     for reason, runs in list(groups.items())[:SHOWN]:
-        yield from Screen().wrapped(f"{reason} ({counted(len(runs), 'run')})", INDENT)
-        yield from listed([(run, run) for run in runs], 2 * INDENT)
+        yield from screen.wrapped(f"{reason} ({counted(len(runs), 'run')})", INDENT)
+        yield from listed([(run, run) for run in runs], screen, 2 * INDENT)
     yield from more(sum(map(len, list(groups.values())[SHOWN:])))
 
 

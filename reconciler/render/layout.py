@@ -1,7 +1,8 @@
 """Columns, folds and colours of a terminal, measured in its cells."""
 
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Self
 
@@ -9,6 +10,7 @@ from reconciler.render.safe import visible
 
 COLUMNS = 80  # of output that goes to no terminal
 NARROWEST = 64  # below it a table has no room for a name
+_WIDEST_NAME = 160  # cells of a column; a longer name moves what stands behind it in its row
 GAP = "  "
 _SEPARATORS = "-_./@ "  # a name is best cut after one of these
 
@@ -19,19 +21,29 @@ class Screen:
 
     width: int = COLUMNS
     color: bool = False
+    folds: bool = False  # long names are cut; else each stays whole, for whoever looks for it
 
     @classmethod
     def of(cls, width: int | None, color: bool | None) -> Self:
-        """The screen asked for; None asks the terminal, and where there is none: 80, plain."""
+        """The screen asked for; None asks the terminal.
+
+        Where there is none: COLUMNS or 80, plain, and no name is cut however long it is.
+        """
+        folds = width is not None
         if width is None or color is None:
             from rich.console import Console
 
             console = Console()
             if width is None:
-                width = console.width if console.is_terminal else COLUMNS
+                folds = console.file.isatty()
+                width = console.width if folds else _told_width()
             if color is None:
                 color = console.color_system is not None and not console.no_color
-        return cls(width=max(width, NARROWEST), color=color)
+        return cls(width=max(width, NARROWEST), color=color, folds=folds)
+
+    def within(self, cells: int) -> Self:
+        """The same with so many cells less to the left of it."""
+        return replace(self, width=self.width - cells)
 
     def paint(self, text: str, style: str) -> str:
         """The text in a rich style (`bold red`), where there are colours."""
@@ -44,7 +56,16 @@ class Screen:
 
     def wrapped(self, text: str, indent: int = 0) -> list[str]:
         """The text made visible, on as many lines as it needs, broken between words."""
-        return [" " * indent + line for line in wrap(text, self.width - indent)]
+        lines = wrap(text, self.width - indent, folds=self.folds)
+        return [" " * indent + line for line in lines]
+
+    def row(self, cells: Sequence[str], widths: Sequence[int]) -> list[str]:
+        """One row of a table; see `row`."""
+        return row(cells, widths, folds=self.folds)
+
+    def width_for_names(self, names: Sequence[str], heading: str, room: int) -> int:
+        """How wide the column of names is, where there is so much room on a terminal."""
+        return width_for(names, heading, room if self.folds else max(room, _WIDEST_NAME))
 
 
 def fold(text: str, width: int) -> list[str]:
@@ -62,8 +83,11 @@ def fold(text: str, width: int) -> list[str]:
     return [*lines, rest]
 
 
-def wrap(text: str, width: int) -> list[str]:
-    """The text made visible, on lines of at most `width` cells; only longer words are cut."""
+def wrap(text: str, width: int, *, folds: bool = True) -> list[str]:
+    """The text made visible, on lines of at most `width` cells; only longer words are cut.
+
+    Unless `folds`, they are left whole.
+    """
     from rich.cells import cell_len
 
     lines, line = [], ""
@@ -74,19 +98,26 @@ def wrap(text: str, width: int) -> list[str]:
             continue
         if line:
             lines.append(line)
-        *full, line = fold(word, width)
+        *full, line = fold(word, width) if folds else [word]
         lines += full
     return [*lines, line]
 
 
-def row(cells: Sequence[str], widths: Sequence[int]) -> list[str]:
-    """One row of a table, each cell folded to its width; no line ends in a blank."""
-    from rich.cells import set_cell_size
+def row(cells: Sequence[str], widths: Sequence[int], *, folds: bool = True) -> list[str]:
+    """One row of a table, each cell folded to its width; no line ends in a blank.
 
-    folded = [fold(cell, width) for cell, width in zip(cells, widths, strict=True)]
+    Unless `folds`, a cell that is too wide moves what stands behind it.
+    """
+    from rich.cells import cell_len
+
+    pairs = list(zip(cells, widths, strict=True))
+    columns = [fold(cell, width) if folds else [visible(cell)] for cell, width in pairs]
+    lines = zip_longest(*columns, fillvalue="")
     return [
-        GAP.join(map(set_cell_size, parts, widths)).rstrip()
-        for parts in zip_longest(*folded, fillvalue="")
+        GAP.join(
+            part + " " * (width - cell_len(part)) for part, width in zip(line, widths, strict=True)
+        ).rstrip()
+        for line in lines
     ]
 
 
@@ -101,3 +132,12 @@ def width_for(cells: Sequence[str], heading: str, most: int) -> int:
 def as_text(lines: Sequence[str]) -> str:
     """The lines, each without trailing blanks and ended by a line feed."""
     return "".join(f"{line.rstrip()}\n" for line in lines)
+
+
+def _told_width() -> int:
+    """What COLUMNS says; 80 where it says nothing that can be meant."""
+    try:
+        told = int(os.environ.get("COLUMNS", ""))
+    except ValueError:
+        return COLUMNS
+    return told if told > 0 else COLUMNS

@@ -105,10 +105,9 @@ def plan_table(groups: Sequence[Group], zone: tzinfo, screen: Screen) -> Iterato
 def _shown(runs: _Line, zone: tzinfo, widths: Sequence[int], screen: Screen) -> list[str]:
     first, *_ = runs
     if len(runs) == 1:
-        return row(_cells(first, zone), widths)
-    room = screen.width - INDENT - widths[0] - len(GAP)
+        return screen.row(_cells(first, zone), widths)
     words = f"{backfill_of(first.id)}: {runs_in_words(runs, zone)}"
-    lines = Screen(width=room).wrapped(words)
+    lines = screen.within(INDENT + widths[0] + len(GAP)).wrapped(words)
     labels = [first.action.value, *[""] * (len(lines) - 1)]
     return [f"{label:<{widths[0]}}{GAP}{line}" for label, line in zip(labels, lines, strict=True)]
 
@@ -143,4 +142,4 @@ def _widths(
         width_for(date, headings[4], 10),
     ]
     room = screen.width - INDENT - sum(others) - len(GAP) * len(others)
-    return [others[0], width_for(name, headings[1], room), *others[1:]]
+    return [others[0], screen.width_for_names(name, headings[1], room), *others[1:]]

@@ -33,9 +33,10 @@ def plan_text(
 ) -> str:
     """The plan for people, in lines of at most `width` cells (at least 64).
 
-    `width` and `color` None ask the terminal; without one, 80 and plain. `verbose` adds the runs
-    that are done, gives each run of a backfill its own line, and cuts no list. `max_runs` is the
-    environment's limit: more than it are warned of, as an apply refuses them.
+    `width` and `color` None ask the terminal; without one it is COLUMNS or 80, plain, and no name
+    is cut. `verbose` adds the runs that are done, gives each run of a backfill its own line, and
+    cuts no list. `max_runs` is the environment's limit: more than it are warned of, as an apply
+    refuses them.
     """
     screen = Screen.of(width, color)
     shown = [run for run in plan.runs if verbose or needs_attention(run)]

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Self, TextIO, TypeGuard
 from reconciler.apply.steps import Claimed, Recorded, Settled, Step, Watching
 from reconciler.ledger import events
 from reconciler.ledger.statuses import SUCCEEDED, status_name
+from reconciler.render.safe import inert
 from reconciler.render.steps import plain_step, was_not_sent
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ class LiveProgress:
             return
         line = plain_step(step)
         if line is not None:
-            self._bar.console.print(line, markup=False, highlight=False, emoji=False)
+            self._bar.console.print(inert(line), markup=False, highlight=False, emoji=False)
 
     def _show(self, description: str, completed: int, total: int) -> None:
         self._bar.update(self._task, description=description, completed=completed, total=total)

@@ -1,12 +1,27 @@
 """Text of unknown origin, made safe to show."""
 
+import re
 import unicodedata
 
 # Control characters (ANSI escapes begin with one), bidirectional overrides and other invisible
 # format characters, surrogates that no encoding can write, line and paragraph separators.
 _HARMFUL = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+# Letters and marks that take no room and show nothing: Unicode's Default_Ignorable_Code_Point, as
+# far as it is not of a harmful category.
+_UNSEEN = (
+    "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2065\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8"
+    "\U000e0000-\U000e0fff"
+)
+_UNSEEN_ONE = re.compile(f"[{_UNSEEN}]")
 _LEFTWARD = frozenset({"R", "AL", "AN"})  # letters and digits that run from right to left
 _LONGEST_NAME = 200  # characters
+
+_SUSPECT = re.compile(r"[^\n -~]")  # all but what is certainly harmless
+_PAINT = re.compile("(\x1b\\[[0-9;]*m)")
+# What the logs of pipelines obey. GitHub trims a line, then reads `::error ...::` at its beginning;
+# `##[...]` (GitHub and Azure DevOps), `##vso[...]` and `##teamcity[...]` count anywhere in it.
+_COMMAND_LINE = re.compile(r"^(\s*):(?=:)")
+_COMMAND = re.compile(r"#(?=#(?:vso|teamcity)?\[)", re.IGNORECASE)
 
 
 def visible(text: str) -> str:
@@ -14,7 +29,7 @@ def visible(text: str) -> str:
 
     A line feed becomes `\n`, an escape character `\x1b`, a right-to-left override `\u202e`.
     """
-    if text.isprintable():
+    if text.isprintable() and not _UNSEEN_ONE.search(text):
         return text
     return "".join(_shown(character) for character in text)
 
@@ -50,6 +65,40 @@ def shortened(text: str, limit: int) -> str:
 
 
 def _shown(character: str) -> str:
-    if unicodedata.category(character) not in _HARMFUL:
+    if not is_harmful(character):
         return character
     return character.encode("unicode_escape").decode("ascii")
+
+
+def is_harmful(character: str) -> bool:
+    """Whether a terminal would obey the character, or nobody would see that it is there."""
+    return unicodedata.category(character) in _HARMFUL or _UNSEEN_ONE.match(character) is not None
+
+
+def json_escape(character: str) -> str:
+    r"""The character as JSON may write it within a string: `\u009b`, `\ud83d\ude00`."""
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
+
+
+def without_harm(text: str) -> str:
+    """Lines of text, or of JSON, with escapes for what is harmful in them; line feeds are kept."""
+    return _SUSPECT.sub(
+        lambda found: json_escape(found[0]) if is_harmful(found[0]) else found[0], text
+    )
+
+
+def inert(line: str, *, begins: bool = True, painted: bool = False) -> str:
+    r"""One line of output, that neither a terminal nor the log of a pipeline obeys.
+
+    The escapes are JSON's, so that a line of a JSON document means what it meant. `begins`: the
+    line begins with it. `painted`: colours are meant.
+    """
+    if painted and "\x1b" in line:
+        parts = _PAINT.split(line)
+        parts[::2] = map(without_harm, parts[::2])
+        line = "".join(parts)
+    else:
+        line = without_harm(line)
+    line = _COMMAND.sub(r"\\u0023", line)
+    return _COMMAND_LINE.sub(r"\1\\u003a", line) if begins else line

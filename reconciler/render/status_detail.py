@@ -14,23 +14,27 @@ from reconciler.render.words import command, status_words
 _LABEL_WIDTH = 15
 
 
-def status_detail_text(environment: str, row: StatusRow, zone: tzinfo) -> str:
+def status_detail_text(
+    environment: str, row: StatusRow, zone: tzinfo, width: int | None = None
+) -> str:
     """Everything that is known of the run; if it is in doubt, the commands that settle it.
 
-    Commands stand on one line each, however long, so that they can be copied.
+    Commands stand on one line each, however long, so that they can be copied. See `plan_text` for
+    `width`.
     """
     state = row.state.replace("-", " ")
-    lines = Screen().wrapped(f"{row.run} in {environment}: {state}")
+    screen = Screen.of(width, color=False)
+    lines = screen.wrapped(f"{row.run} in {environment}: {state}")
     lines.append("")
     for label, value in _facts(row, zone):
-        first, *more = Screen(width=Screen().width - _LABEL_WIDTH).wrapped(value)
+        first, *more = screen.within(_LABEL_WIDTH).wrapped(value)
         lines.append(f"{label:<{_LABEL_WIDTH}}{first}")
         lines += [" " * _LABEL_WIDTH + line for line in more]
-    lines += _evidence(row)
+    lines += _evidence(row, screen)
     if row.state is RunState.IN_DOUBT:
-        lines += _advice(environment, row, zone)
+        lines += _advice(environment, row, zone, screen)
     elif row.started_twice:
-        lines += _choice(environment, row)
+        lines += _choice(environment, row, screen)
     return as_text(lines)
 
 
@@ -58,7 +62,7 @@ def _facts(row: StatusRow, zone: tzinfo) -> Iterator[tuple[str, str]]:
             yield label, str(value)
 
 
-def _evidence(row: StatusRow) -> Iterator[str]:
+def _evidence(row: StatusRow, screen: Screen) -> Iterator[str]:
     """What was seen: words as they are, anything else as JSON behind its reason."""
     if row.evidence is None:
         if row.state is RunState.IN_DOUBT:
@@ -76,24 +80,24 @@ def _evidence(row: StatusRow) -> Iterator[str]:
     label = f"{'seen':<{_LABEL_WIDTH}}"
     for line in text:
         indent = _LABEL_WIDTH + len(line) - len(line.lstrip(" "))
-        for part in Screen().wrapped(line, min(indent, Screen().width // 2)):
+        for part in screen.wrapped(line, min(indent, screen.width // 2)):
             yield label + part[_LABEL_WIDTH:]
             label = " " * _LABEL_WIDTH
 
 
-def _choice(environment: str, row: StatusRow) -> Iterator[str]:
+def _choice(environment: str, row: StatusRow, screen: Screen) -> Iterator[str]:
     look = (
         "Two claims have each started it. Look at both instances in EnOS, undo what one of them "
         "has done where that matters, and say which one speaks for the run:"
     )
     yield ""
-    yield from Screen().wrapped(look)
+    yield from screen.wrapped(look)
     yield ""
     for instance in dict.fromkeys(start.instance for start in row.starts):
         yield f"  {command('resolve', row.run, '--triggered', instance, '--env', environment)}"
 
 
-def _advice(environment: str, row: StatusRow, zone: tzinfo) -> Iterator[str]:
+def _advice(environment: str, row: StatusRow, zone: tzinfo, screen: Screen) -> Iterator[str]:
     flow = "its flow" if row.flow_id is None else f"flow {row.flow_id}"
     when = f"{clock_time(row.trigger_time, zone)} ({zone_name(zone)})"
     look = (
@@ -102,7 +106,7 @@ def _advice(environment: str, row: StatusRow, zone: tzinfo) -> Iterator[str]:
         "claim. Then say what you found, with one of:"
     )
     yield ""
-    yield from Screen().wrapped(look)
+    yield from screen.wrapped(look)
     yield ""
     for found in (("--triggered", "INSTANCE_ID"), ("--not-triggered",)):
         yield f"  {command('resolve', row.run, *found, '--env', environment)}"

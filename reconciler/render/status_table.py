@@ -92,7 +92,7 @@ def _lines(lines: Sequence[_Line], zone: tzinfo, screen: Screen, *, verbose: boo
 def _run(
     one: StatusRow, cells: Sequence[str], widths: Sequence[int], screen: Screen
 ) -> Iterator[str]:
-    first, *more = row(cells, widths)
+    first, *more = screen.row(cells, widths)
     yield screen.paint(one.state, _STYLES[one.state]) + first[len(one.state) :]
     yield from more
 
@@ -101,7 +101,7 @@ def _backfill(rows: _Line, screen: Screen) -> Iterator[str]:
     states = {one.state for one in rows}
     style = next(style for state, style in _STYLES.items() if state in states)
     words = f"{backfill_of(rows[0].run)}: {counted(len(rows), 'run')}: {state_counts(rows)}"
-    first, *more = Screen(width=screen.width - _INDENT).wrapped(words)
+    first, *more = screen.within(_INDENT).wrapped(words)
     yield screen.paint(first, style)
     yield from (screen.paint(" " * _INDENT + line, style) for line in more)
 
@@ -139,7 +139,7 @@ def _widths(rows: Sequence[Sequence[str]], headings: Sequence[str], screen: Scre
         width_for(instance, headings[3], 24),
     ]
     room = screen.width - sum(others) - len(GAP) * len(others)
-    return [others[0], width_for(name, headings[1], room), *others[1:]]
+    return [others[0], screen.width_for_names(name, headings[1], room), *others[1:]]
 
 
 def _notes(one: StatusRow, zone: tzinfo, *, verbose: bool) -> Iterator[str]:

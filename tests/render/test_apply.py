@@ -329,7 +329,7 @@ def test_nothing_leaves_80_columns_but_commands_whatever_the_names() -> None:
         refused=[planned(f"{text}/{n}", Action.WAIT, text) for text in NASTY for n in range(30)],
         waiting=[planned(text, Action.WAIT, text) for text in NASTY],
     )
-    text = apply_text(result, SHANGHAI, "prod")
+    text = apply_text(result, SHANGHAI, "prod", width=80)
     kept = [line for line in text.split("\n") if not line.startswith("    reconciler status ")]
     assert_fits("\n".join(kept))
 

@@ -31,7 +31,7 @@ def test_runs_are_shown_by_what_happens_to_them_and_why() -> None:
         planned("later", Action.WAIT, f"waits for {LONG_NAME}, whose outcome is not known yet"),
         planned("well", Action.DONE, "succeeded"),
     )
-    assert plan_text(plan, SHANGHAI) == (
+    assert plan_text(plan, SHANGHAI, width=80) == (
         """\
 Plan for prod at 1a2b3c4d5e6f: 2 to trigger, 1 in doubt, 1 waiting, 1 done
 
@@ -278,13 +278,13 @@ def test_nothing_leaves_80_columns_whatever_the_names() -> None:
     for color in (False, True):
         for environment in NASTY:
             plan = a_plan(*runs, problems=problems, environment=environment)
-            assert_fits(plan_text(plan, SHANGHAI, color=color, verbose=True))
+            assert_fits(plan_text(plan, SHANGHAI, width=80, color=color, verbose=True))
 
 
 def test_no_backfill_leaves_80_columns_whatever_its_name() -> None:
     runs = [run for text in NASTY for run in of_backfill(text, 2, warning=text, reason=text)]
     for color in (False, True):
-        assert_fits(plan_text(a_plan(*runs), SHANGHAI, color=color))
+        assert_fits(plan_text(a_plan(*runs), SHANGHAI, width=80, color=color))
 
 
 @settings(max_examples=50)
@@ -292,5 +292,5 @@ def test_no_backfill_leaves_80_columns_whatever_its_name() -> None:
 def test_no_text_is_obeyed_or_leaves_its_columns(run: str, reason: str, message: str) -> None:
     folded = of_backfill(run, 2, reason=reason, warning=message)
     plan = a_plan(planned(run, reason=reason), planned("b", Action.RESOLVE, PAST), *folded)
-    assert_fits(plan_text(plan, SHANGHAI))
-    assert_fits(plan_text(a_plan(problems=(a_problem(message),)), SHANGHAI))
+    assert_fits(plan_text(plan, SHANGHAI, width=80))
+    assert_fits(plan_text(a_plan(problems=(a_problem(message),)), SHANGHAI, width=80))

@@ -49,7 +49,7 @@ def test_runs_are_shown_with_what_a_person_must_know() -> None:
         a_row(LONG_NAME, RunState.SUCCEEDED, instance=InstanceId("3377-1"), status="SUCCESS"),
         a_row("later", RunState.PENDING),
     ]
-    assert status_text("prod", rows, SHANGHAI) == (
+    assert status_text("prod", rows, SHANGHAI, width=80) == (
         """\
 prod: 1 pending, 1 in doubt, 1 rejected, 1 triggered, 1 succeeded
 
@@ -219,15 +219,15 @@ def test_nothing_leaves_80_columns_whatever_the_names() -> None:
     ]
     folded = [replace(row, run=RunId(f"{row.run}/{n}")) for row in rows for n in (1, 2)]
     for color in (False, True):
-        assert_fits(status_text(NASTY[0], rows, SHANGHAI, verbose=True, color=color))
-        assert_fits(status_text(NASTY[0], folded, SHANGHAI, color=color))
+        assert_fits(status_text(NASTY[0], rows, SHANGHAI, verbose=True, width=80, color=color))
+        assert_fits(status_text(NASTY[0], folded, SHANGHAI, width=80, color=color))
 
 
 @settings(max_examples=50)
 @given(texts, texts, texts)
 def test_no_text_is_obeyed_or_leaves_its_columns(run: str, error: str, instance: str) -> None:
     row = a_row(run, error=error, instance=InstanceId(instance), by=error)
-    assert_fits(status_text(run, [row], SHANGHAI))
+    assert_fits(status_text(run, [row], SHANGHAI, width=80))
 
 
 def test_json_has_the_fields_of_the_contract() -> None:
