@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, tzinfo
 from typing import NewType, Protocol, cast
@@ -104,6 +104,8 @@ class Run:
     delay: int = 0  # milliseconds that the trigger time was moved by, for the stagger
     attempt: int = 1
     sequence: EpochMs | None = None  # in place of the trigger time, where the newest starts first
+    formerly: tuple[str, ...] = ()  # the names that its manifest had before
+    declared_as: str = ""  # its name by the manifest, where it is recorded under another one
     again: bool = False  # meant to process dates that runs of the manifest have processed before
     times: Times | None = field(default=None, repr=False, compare=False)  # of its backfill
 
@@ -192,6 +194,14 @@ def combination_of(name: str) -> dict[str, str]:
 def covers(wanted: str, name: str) -> bool:
     """Whether a reference means the run of that name: by itself, or as one of a backfill's."""
     return name == wanted or name.startswith(f"{wanted}/")
+
+
+def with_parents(name: str) -> Iterator[str]:
+    """Every reference that means the run of that name: itself, and what it is one of."""
+    yield name
+    while "/" in name:
+        name = name.rpartition("/")[0]
+        yield name
 
 
 def wire_parameters(parameters: Parameters) -> list[dict[str, str]]:

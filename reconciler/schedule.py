@@ -7,7 +7,7 @@ time of day in its runs' names, which it does once it has several a day.
 """
 
 from collections import defaultdict, deque
-from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 
@@ -24,6 +24,7 @@ from reconciler.model import (
     manifest_of,
     run_id,
     run_name,
+    with_parents,
 )
 from reconciler.times import clock_minute
 
@@ -42,35 +43,73 @@ def scheduled(declared: Declared, ledger: Ledger) -> Declared:
     return replace(declared, runs=_placed(declared, ledger)) if moved else declared
 
 
-def _named(runs: Collection[Run], ledger: Ledger) -> tuple[Run, ...]:
-    """The runs, each by the name under which its backfill has declared it before.
+def _named(runs: Sequence[Run], ledger: Ledger) -> tuple[Run, ...]:
+    """The runs, each by the name under which it was recorded when it was called otherwise.
 
-    A second time of day, or steps of hours instead of days, put the time into all names.
+    `formerly` gives the names that its manifest had. And a second time of day, or steps of hours
+    instead of days, put the time into all names of a backfill.
     """
     ids = {run.id for run in runs}
-
-    def before(run: Run) -> str:
-        known = () if run.id in ledger.records else ledger.started.get(run.digest, ())
-        for recorded in known:
-            name = run_name(recorded)
-            if recorded == run_id(name, run.revision) not in ids and _is_one(name, run.name):
-                return name
-        return run.name
-
-    names = (before(run) if run.times is not None else run.name for run in runs)
+    names = [_recorded_name(run, ledger, ids) for run in runs]
+    renamed = {run.name: name for run, name in zip(runs, names, strict=True) if name != run.name}
+    if not renamed:
+        return tuple(runs)
+    stays = {one for run in runs if run.name not in renamed for one in with_parents(run.name)}
+    former = _references(renamed)
     return tuple(
-        run if name == run.name else replace(run, name=name)
-        for run, name in zip(runs, names, strict=True)
+        replace(
+            run,
+            name=renamed.get(run.name, run.name),
+            declared_as=run.name if run.name in renamed else "",
+            depends_on=tuple(
+                one for name in run.depends_on for one in _meaning(name, former, stays)
+            ),
+            duplicate_of=run.duplicate_of and _meaning(run.duplicate_of, former, stays)[0],
+        )
+        for run in runs
     )
 
 
-def _is_one(name: str, other: str) -> bool:
-    """Whether the names differ in nothing but whether the time of day is named."""
+def _recorded_name(run: Run, ledger: Ledger, ids: Container[RunId]) -> str:
+    if run.id in ledger.records:
+        return run.name
+    rest = run.name.removeprefix(run.manifest)
+    for former in run.formerly:
+        recorded = run_id(former + rest, run.revision)
+        if recorded in ledger.records and recorded not in ids:
+            return former + rest
+    if run.times is not None:
+        for recorded in ledger.started.get(run.digest, ()):
+            name = run_name(recorded)
+            if recorded == run_id(name, run.revision) not in ids and _is_one(name, run):
+                return name
+    return run.name
+
+
+def _is_one(name: str, run: Run) -> bool:
+    """Whether the run's name differs in nothing but whether the time of day is named."""
     return (
-        manifest_of(name) == manifest_of(other)
-        and label_of(name)[:_DATE] == label_of(other)[:_DATE]
-        and combination_of(name) == combination_of(other)
+        manifest_of(name) in {run.manifest, *run.formerly}
+        and label_of(name)[:_DATE] == label_of(run.name)[:_DATE]
+        and combination_of(name) == combination_of(run.name)
     )
+
+
+def _references(renamed: Mapping[str, str]) -> dict[str, list[str]]:
+    """By all that means a run by its present name, what means it by the name that is recorded."""
+    found: dict[str, dict[str, None]] = defaultdict(dict)
+    for name, recorded in renamed.items():
+        for now, then in zip(with_parents(name), with_parents(recorded), strict=True):
+            found[now][then] = None
+    return {now: list(then) for now, then in found.items()}
+
+
+def _meaning(
+    name: str, former: Mapping[str, Sequence[str]], stays: Container[str]
+) -> tuple[str, ...]:
+    """What a reference to the name has to say for all the runs that it means."""
+    own = (name,) if name in stays or name not in former else ()
+    return (*own, *(one for one in former.get(name, ()) if one not in own))
 
 
 def _is_moved(run: Run, ledger: Ledger) -> bool:

@@ -1,6 +1,7 @@
 """What an edit of a backfill does to the runs that it has started: nothing runs again unsaid."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, timedelta, timezone, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,9 +12,10 @@ import yaml
 from reconciler.ledger import Ledger
 from reconciler.manifest import combine, read_file
 from reconciler.model import Declared, Problem, Source
+from reconciler.plan import Action, Plan, make_plan
 from reconciler.rules import check
 from reconciler.schedule import minutes_of, scheduled
-from tests.building import a_claim, a_ledger, a_triggered
+from tests.building import NOW, a_claim, a_ledger, a_triggered, an_observed
 
 GMT8 = timezone(timedelta(hours=8))
 NEW_YORK = ZoneInfo("America/New_York")
@@ -21,12 +23,14 @@ EMPTY = a_ledger()
 DAILY = {"businessDates": {"from": "2024-03-01", "to": "2024-03-02", "every": "1d"}}
 
 
-def read(spec: dict[str, Any], zone: tzinfo = GMT8, kind: str = "Backfill") -> Declared:
-    """What one manifest, called `a`, declares."""
+def read(
+    spec: dict[str, Any], zone: tzinfo = GMT8, *, kind: str = "Backfill", name: str = "a"
+) -> Declared:
+    """What one manifest declares."""
     manifest = {
         "apiVersion": "reconciler/v1",
         "kind": kind,
-        "metadata": {"name": "a"},
+        "metadata": {"name": name},
         "spec": {"flowId": 1} | spec,
     }
     content = yaml.safe_dump(manifest, sort_keys=False).encode()
@@ -239,3 +243,68 @@ def test_a_changed_run_is_told_with_what_it_was_started_with(
     (problem,) = problems(read(after, zone), ledger)
     assert problem.code == "changed"
     assert words in problem.message
+
+
+# Renamed manifests
+
+
+def read_as(name: str, spec: dict[str, Any], kind: str = "Backfill") -> Declared:
+    return read(spec, kind=kind, name=name)
+
+
+@pytest.mark.parametrize("formerly", ["a", ["x", "a"]])
+def test_what_was_renamed_is_what_ran(formerly: str | list[str]) -> None:
+    sites = DAILY | {"matrix": {"SITE": ["x", "y"]}, "stagger": "1m"}
+    ledger = started(read(sites))
+    (problem,) = problems(read_as("b", sites), ledger)
+    assert problem.code == "duplicate"
+    assert "`formerly: a`" in problem.message
+    wider = dated("2024-02-28", "2024-03-02", every="1d")
+    renamed = read_as("b", sites | wider | {"formerly": formerly})
+    assert problems(renamed, ledger, shared=False) == ()
+    after = started(renamed, ledger)
+    assert sorted(after.records.keys() - ledger.records.keys()) == [
+        f"b/2024-02-{day}/SITE={site}" for day in (28, 29) for site in "xy"
+    ]
+    assert problems(renamed, after, shared=False) == ()
+    changed = read_as("b", sites | {"formerly": "a", "flowId": 2})
+    assert {one.code for one in problems(changed, ledger)} == {"changed"}
+    moved = read_as("b", sites | {"formerly": "a", "matrix": {"SITE": ["x"], "Z": ["1"]}})
+    assert {one.code for one in problems(moved, ledger)} == {"again"}
+    again = started(read_as("b", sites | {"formerly": "a", "revision": 2}), ledger)
+    assert len(again.records) == 2 * len(ledger.records)
+
+
+def test_a_renamed_trigger_is_what_ran() -> None:
+    spec = {"businessDate": "2024-03-01", "parameters": {}}
+    ledger = started(read(spec, kind="Trigger"))
+    (problem,) = problems(read_as("b", spec, "Trigger"), ledger)
+    assert "`formerly: a`" in problem.message
+    renamed = read_as("b", spec | {"formerly": "a"}, "Trigger")
+    assert problems(renamed, ledger) == ()
+    assert started(renamed, ledger).records == ledger.records
+
+
+@pytest.mark.parametrize("needed", ["b", "b/2024-03-01", "a"])
+def test_what_depends_on_a_renamed_backfill_waits_for_all_of_it(needed: str) -> None:
+    ledger = started(read(DAILY))
+    wider = dated("2024-03-01", "2024-03-03", every="1d") | {"formerly": "a"}
+    report = read_as(
+        "report",
+        {"businessDate": "2024-03-05", "parameters": {}, "dependsOn": [needed]},
+        "Trigger",
+    )
+    both = replace(report, runs=(*read_as("b", wider).runs, *report.runs))
+    assert problems(both, ledger) == ()
+    (planned,) = [one for one in plan(both, ledger).runs if one.id == "report"]
+    assert planned.action is Action.WAIT
+    ended = ledger.extended([an_observed(run, 1) for run in read(DAILY).runs])
+    (planned,) = [one for one in plan(both, ended).runs if one.id == "report"]
+    everything = needed == "b"
+    assert planned.action is (Action.WAIT if everything else Action.TRIGGER)
+
+
+def plan(declared: Declared, ledger: Ledger) -> Plan:
+    return make_plan(
+        declared, ledger, NOW, environment="prod", commit=None, same_minute_allowed=True
+    )

@@ -20,9 +20,8 @@ from reconciler.apply.start import Outcome
 from reconciler.apply.steps import Noted, Settled, Watching
 from reconciler.ledger import Record, events
 from reconciler.ledger.statuses import is_documented
-from reconciler.model import EpochMs, RunId, first_attempt, run_id, run_name
+from reconciler.model import EpochMs, RunId, first_attempt, run_id, run_name, with_parents
 from reconciler.plan import Plan, PlannedRun
-from reconciler.rules.references import with_parents
 
 # Looks in a row that cannot tell how an instance fares, until nothing waits for it any more. Where
 # there are more instances than one look can ask about, that many for each such part of them.

@@ -15,7 +15,7 @@ from reconciler.configuration import Environment
 from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.ledger import Ledger, Record, RunState
 from reconciler.machine import LocalClock
-from reconciler.model import EpochMs, Run, RunId, first_attempt
+from reconciler.model import EpochMs, Run, RunId, first_attempt, run_attempt, run_id
 from reconciler.plan import Action, Plan, Reason
 from reconciler.render.selection import meant_by
 from reconciler.render.status import (
@@ -99,9 +99,11 @@ class StatusReport:
         options: CommonOptions,
     ) -> "StatusReport":
         """Report what was asked for. Raises ReconcilerError for a RUN that means nothing."""
-        known = {row.run for _, those in rows for row in those}
-        meant = wanted.meant(known)
-        runs = {run for those in meant for run in those} if meant else known
+        every = [row for _, those in rows for row in those]
+        called = {RunId(row.declared_as): row.run for row in every if row.declared_as is not None}
+        called |= {row.run: row.run for row in every}
+        meant = [frozenset(called[one] for one in those) for those in wanted.meant(called)]
+        runs = {run for those in meant for run in those} if meant else set(called.values())
         chosen = [
             (environment, [row for row in those if row.run in runs and wanted.fits(row)])
             for environment, those in rows
@@ -201,6 +203,10 @@ def status_rows(plan: Plan, ledger: Ledger, now: EpochMs, *, most: int) -> Itera
         yield with_reason(_recorded(record, declared, ledger, now))
 
 
+def _declared_as(run: Run, record: Record) -> RunId:
+    return run_id(run.declared_as, run.revision, run_attempt(record.run))
+
+
 def _ended(row: StatusRow) -> str:
     return f"it ended with {row.status}" if row.status else "it ended badly"
 
@@ -233,6 +239,7 @@ def _recorded(record: Record, run: Run | None, ledger: Ledger, now: EpochMs) -> 
         starts=record.starts,
         started_twice=record.started_twice,
         parameters=run.parameters if run else None,
+        declared_as=_declared_as(run, record) if run and run.declared_as else None,
         place=run.place if run else None,
         labels=run.labels if run else {},
         evidence=record.evidence,

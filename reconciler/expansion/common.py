@@ -1,6 +1,6 @@
 """What both kinds of manifest have in common."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from sys import intern
 from typing import Any, Protocol, TypedDict
@@ -78,6 +78,7 @@ class Shared(TypedDict):
     retry: Retry | None
     cancel: bool
     again: bool
+    formerly: tuple[str, ...]
 
 
 def shared(manifest: Manifest) -> Shared:
@@ -97,6 +98,7 @@ def shared(manifest: Manifest) -> Shared:
         retry=_retry(spec["retry"]) if "retry" in spec else None,
         cancel=spec.get("cancel", False),
         again=spec.get("again", False),
+        formerly=_names(spec.get("formerly", ())),
     )
 
 
@@ -121,6 +123,10 @@ def out_of_range(path: Path) -> Finding:
     """The finding for a time that cannot be worked with."""
     words = "must lie between 1970-01-01 and 9999-12-30, UTC"
     return Finding(path=path, code="range", words=words)
+
+
+def _names(value: str | Sequence[str]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
 
 
 def _retry(value: Mapping[str, Any]) -> Retry:

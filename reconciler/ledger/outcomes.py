@@ -157,8 +157,10 @@ def _of_instance(record: Record, event: Observed | Cancelled) -> Record:
 
 
 def _resolved(record: Record, event: Resolved) -> Record:
-    if record.started_twice and event.triggered in record.instances:
-        return _chosen(record, event)
+    if len(record.starts) > 1 and event.triggered in record.instances:
+        chosen = _chosen(record, event)
+        if record.started_twice or chosen == record:  # once more, it says nothing new
+            return chosen
     if record.phase in STARTED or event.claim not in {None, record.claim}:
         return record  # somebody judged a claim that is not the newest any more
     settled = {"resolvedBy": event.by, "reason": event.reason}
@@ -176,7 +178,7 @@ def _resolved(record: Record, event: Resolved) -> Record:
 def _chosen(record: Record, event: Resolved) -> Record:
     """A person has seen that the run was started twice, and says which instance speaks for it."""
     starts = sorted(record.starts, key=lambda one: one.instance != event.triggered)
-    settled = {"resolvedBy": event.by, "reason": event.reason, "settled": _twice(record.starts)}
+    settled = {"resolvedBy": event.by, "reason": event.reason, "settled": _twice(starts)}
     return msgspec.structs.replace(
         record, starts=tuple(starts), acknowledged=True, error=None, evidence=settled
     )

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from reconciler.ledger import Ledger, Record, RunState
-from reconciler.model import EpochMs, Run, RunId, run_attempt, run_name, run_revision
+from reconciler.model import EpochMs, Run, RunId, run_attempt, run_name, run_revision, with_parents
 from reconciler.plan.attempts import Newest, another_follows, newest_attempt
-from reconciler.rules.references import with_parents
 
 
 class Standing(Enum):

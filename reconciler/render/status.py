@@ -36,6 +36,7 @@ def _row_json(one: StatusRow, zone: tzinfo) -> dict[str, Any]:
         "businessDate": business_date(one.trigger_time, zone).isoformat(),
         "reason": one.reason and f"{one.reason}: {one.why}",
         "parameters": None if one.parameters is None else wire_parameters(one.parameters),
+        "declaredAs": one.declared_as,
         "manifest": manifest_of(run_name(one.run)),
         "file": one.place and one.place.file,
         "line": one.place and one.place.line,

@@ -41,6 +41,8 @@ def status_detail_text(
 def _facts(row: StatusRow, zone: tzinfo) -> Iterator[tuple[str, str]]:
     here = f"({zone_name(zone)})"
     time = f"{clock_time(row.trigger_time, zone)} {here}"
+    if row.declared_as is not None:
+        yield "declared as", row.declared_as
     if row.reason is not None:
         yield "why", said(row.why)
     yield "flow", "not known" if row.flow_id is None else str(row.flow_id)

@@ -29,6 +29,7 @@ class StatusRow:
     reason: Reason | None = None  # why it is not done; None: it is, or is no longer declared
     why: str = ""  # the same in words
     parameters: Parameters | None = None  # None: it is no longer declared
+    declared_as: str | None = None  # its id by its manifest, where that has another name by now
     place: Place | None = None  # of its manifest; None: the same
     labels: Mapping[str, str] = field(default_factory=dict)
     evidence: Any = None

@@ -143,6 +143,8 @@ def _widths(rows: Sequence[Sequence[str]], headings: Sequence[str], screen: Scre
 
 
 def _notes(one: StatusRow, zone: tzinfo, *, verbose: bool) -> Iterator[str]:
+    if one.declared_as is not None:
+        yield f"declared as {one.declared_as} now"
     if one.error is not None:
         yield said(one.error)
     if one.status is not None and (verbose or one.state is not RunState.SUCCEEDED):

@@ -56,11 +56,12 @@ def repeated(declared: Declared, ledger: Ledger) -> Iterator[tuple[Run, Problem]
 def _gone(declared: Declared, ledger: Ledger) -> dict[tuple[str, date], list[_Gone]]:
     """What was started and is not declared, by manifest and business date."""
     manifests = {run.manifest for run in declared.runs}
+    now = {former: run.manifest for run in declared.runs for former in run.formerly}
     names = {run.name for run in declared.runs}
     found: dict[tuple[str, date], list[_Gone]] = defaultdict(list)
     for record in ledger.records.values():
         name = run_name(record.run)
-        manifest = manifest_of(name)
+        manifest = now.get(manifest_of(name), manifest_of(name))
         if manifest not in manifests or name in names or first_attempt(record.run) != record.run:
             continue
         if record.may_have_started:

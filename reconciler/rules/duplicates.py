@@ -61,6 +61,11 @@ def _problem(twin: Twin, needed: Sequence[str]) -> Problem:
 def _inside(twin: Twin, needed: Sequence[str]) -> str:
     run = twin.run
     remedy = f"or write `duplicateOf: {needed[0]}` under `spec` of the one to start again"
+    if twin.lost and needed[0] != run.manifest:
+        remedy = (
+            f"or write `formerly: {needed[0]}` under `spec` if it was renamed and nothing is to "
+            f"start again, or write `duplicateOf: {needed[0]}` to start it again"
+        )
     if len(needed) > 1:
         remedy = f"for {run.manifest} repeats runs of {', '.join(needed)}"
     return (

@@ -13,8 +13,7 @@ from itertools import islice
 
 from reconciler.identity import Surroundings
 from reconciler.ledger import Ledger
-from reconciler.model import Digest, Run, covers, run_name
-from reconciler.rules.references import with_parents
+from reconciler.model import Digest, Run, covers, run_name, with_parents
 
 _MOST_NAMED = 6  # of the runs that one is the same as
 
@@ -28,6 +27,7 @@ class Twin:
     shown: str  # the name with where it is
     names: tuple[str, ...]  # that `duplicateOf` would have to mean, all of them
     outside: bool  # the other one is not of this environment
+    lost: bool = False  # the other one is recorded here, and declared no more
     circle: bool = False  # the run waits for the other one, and that, in the end, for the run
 
 
@@ -139,7 +139,7 @@ def _unaccounted(
         if name is None or is_recorded(run, ledger):
             continue
         shown = f"{name}, which is {recorded[name]}"
-        yield Twin(run=run, name=name, shown=shown, names=names, outside=outside)
+        yield Twin(run=run, name=name, shown=shown, names=names, outside=outside, lost=not outside)
 
 
 def _another(run: Run, rivals: Iterable[Run]) -> Run | None:

@@ -2,13 +2,14 @@
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields
 from typing import Any
 
 import pytest
 
+from reconciler import schedule
 from reconciler.apply import ports
 from reconciler.configuration import (
     Configuration,
@@ -18,6 +19,7 @@ from reconciler.configuration import (
     Limits,
     parse_configuration,
 )
+from reconciler.ledger import Ledger
 from reconciler.model import Run, Source
 from reconciler.schema.files import load_schema
 from tests.simulation.estate import life
@@ -89,6 +91,10 @@ DRAWN_BY_ESTATES: Mapping[type, Mapping[str, str]] = {
         "service": "others set it and take it away",
     },
     Limits: {"max_runs": "others make it too small for what is declared"},
+    Run: {
+        "formerly": "others rename manifests, and say so or not",
+        "declared_as": "what that comes to",
+    },
 }
 
 _OTHER_SERVICE = "what a claim was made for changes by the user, and the user is drawn"
@@ -111,7 +117,13 @@ LEFT: Mapping[type, Mapping[str, str]] = {
         "first_year": "the same: what lies before is a problem (tests/expansion)",
         "years_ahead": "the same: what lies later is a problem (tests/expansion)",
     },
-    Run: {"places": _FOR_PEOPLE, "labels": _FOR_PEOPLE, "description": _FOR_PEOPLE},
+    Run: {
+        "places": _FOR_PEOPLE,
+        "labels": _FOR_PEOPLE,
+        "description": _FOR_PEOPLE,
+        "again": "lets pass a problem, with which nothing starts (tests/test_edits_at_random)",
+        "times": "only that problem reads it",
+    },
 }
 
 BECOMES: Mapping[str, str] = {  # each property of a manifest's `spec`: the field of a run
@@ -131,6 +143,8 @@ BECOMES: Mapping[str, str] = {  # each property of a manifest's `spec`: the fiel
     "notAfter": "not_after",
     "duplicateOf": "duplicate_of",
     "dependsOn": "depends_on",
+    "formerly": "formerly",
+    "again": "again",
     "retry": "retry",
     "cancel": "cancel",
 }
@@ -147,7 +161,7 @@ def test_every_field_is_drawn_or_named_with_a_reason(of: type) -> None:
 def test_every_property_of_a_manifest_becomes_something_that_is_drawn(kind: str) -> None:
     spec = load_schema("trigger")["$defs"][kind]["properties"]["spec"]["properties"]
     assert set(spec) <= set(BECOMES)
-    assert {BECOMES[name] for name in spec} <= set(DRAWN[Run])
+    assert {BECOMES[name] for name in spec} <= {*DRAWN[Run], *DRAWN_BY_ESTATES[Run], "again"}
 
 
 def test_what_is_said_to_be_drawn_takes_several_values(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,8 +209,16 @@ def test_what_estates_are_said_to_draw_takes_several_values(
                 seen[type(value), field.name].add(repr(getattr(value, field.name)))
         return read
 
-    original = parse_configuration
+    def named(runs: Sequence[Run], ledger: Ledger) -> tuple[Run, ...]:
+        found = by_name(runs, ledger)
+        for run in found:
+            for name in DRAWN_BY_ESTATES[Run]:
+                seen[Run, name].add(repr(getattr(run, name)))
+        return found
+
+    original, by_name = parse_configuration, schedule._named
     monkeypatch.setattr(life, "parse_configuration", parse)
+    monkeypatch.setattr(schedule, "_named", named)
     for seed in range(SEEDS_OF_ESTATES):
         with suppress(BrokenPromiseError):  # that is for others to say
             life.simulate(seed, changes=[*CHANGES])  # all of them, and often

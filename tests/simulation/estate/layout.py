@@ -55,6 +55,7 @@ class Layout:
     correlation: str | None = None
     max_runs: int = 200_000
     declared: Mapping[str, tuple[str, int]] = field(default_factory=dict)  # path: name and key
+    former: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # path: `formerly`
 
     def with_home(self, name: str, home: Home) -> "Layout":
         return replace(self, homes={**self.homes, name: home})
@@ -62,8 +63,12 @@ class Layout:
     def without_home(self, name: str) -> "Layout":
         return replace(self, homes={n: home for n, home in self.homes.items() if n != name})
 
-    def declaring(self, path: str, name: str, key: int) -> "Layout":
-        return replace(self, declared={**self.declared, path: (name, key)})
+    def declaring(self, path: str, name: str, key: int, former: tuple[str, ...] = ()) -> "Layout":
+        return replace(
+            self,
+            declared={**self.declared, path: (name, key)},
+            former={**self.former, path: former},
+        )
 
     def withdrawing(self, paths: Iterable[str]) -> "Layout":
         gone = set(paths)
@@ -80,7 +85,9 @@ class Layout:
 
     def files(self) -> dict[str, bytes]:
         """All of it as files. JSON is YAML."""
-        manifests = {path: manifest(*one) for path, one in self.declared.items()}
+        manifests = {
+            path: manifest(*one, self.former.get(path, ())) for path, one in self.declared.items()
+        }
         return {CONFIGURATION: json.dumps(self._configuration()).encode(), **manifests}
 
     def _configuration(self) -> dict[str, object]:
@@ -112,14 +119,15 @@ class Layout:
         }
 
 
-def manifest(name: str, key: int) -> bytes:
+def manifest(name: str, key: int, former: tuple[str, ...] = ()) -> bytes:
     """A manifest whose run is known by its key, whatever it is called."""
     flow_id, time, parameters = _sent(key)
+    spec = {"flowId": flow_id, "triggerTime": time, "parameters": parameters}
     content = {
         "apiVersion": "reconciler/v1",
         "kind": "Trigger",
         "metadata": {"name": name},
-        "spec": {"flowId": flow_id, "triggerTime": time, "parameters": parameters},
+        "spec": spec | ({"formerly": list(former)} if former else {}),
     }
     return json.dumps(content).encode()
 

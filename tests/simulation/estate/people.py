@@ -181,12 +181,14 @@ def move_manifest(world: World) -> str | None:
     path = world.random.choice(declared)
     run, key = world.layout.declared[path]
     _, home = _home(world)
-    how = world.random.choice(["move", "copy", "rename"])
+    how = world.random.choice(["move", "copy", "rename", "rename, with its former name,"])
+    former = world.layout.former.get(path, ())
     layout = world.layout if how == "copy" else world.layout.withdrawing([path])
-    if how == "rename":
-        layout = layout.declaring(path, f"run-{key}-{len(world.layouts)}", key)
+    if how.startswith("rename"):
+        former = (run, *former) if "former" in how else ()
+        layout = layout.declaring(path, f"run-{key}-{len(world.layouts)}", key, former)
     else:
-        layout = layout.declaring(f"{home.manifests}/{_new(world, 'm')}.yaml", run, key)
+        layout = layout.declaring(f"{home.manifests}/{_new(world, 'm')}.yaml", run, key, former)
     world.publish(layout)
     return f"{how} a manifest"
 
