@@ -10,7 +10,8 @@ from tempfile import TemporaryFile
 from typing import IO
 
 from reconciler.errors import GitError
-from reconciler.git.words import MOST_BYTES, advice, readable, shortened
+from reconciler.git.causes import advice
+from reconciler.git.words import MOST_BYTES, readable, shortened
 
 LOCAL_SECONDS = 60.0  # a command that needs no network
 NETWORK_SECONDS = 120.0  # one that does
