@@ -106,3 +106,5 @@ def _say(error: ReconcilerError) -> None:
     say(f"error: {error}", lines=error.has_lines)
     if error.hint:
         say(f"  {error.hint}", lines=error.has_lines)
+    for line in filter(None, error.record.split("\n")):
+        show(f"{line}\n", err=True)  # whole, whatever its length: nothing else holds it

@@ -68,6 +68,7 @@ _CAUSES = (
             r"no space left on device",
             r"disk quota exceeded",
             r"file too large",
+            r"file size limit exceeded",
             r"couldn't write '",  # all that git says of a ref
         ),
     ),
@@ -78,6 +79,7 @@ _CAUSES = (
         phrases=(
             r"read-only file system",
             r"insufficient permission for adding an object",
+            r"unable to create directory for",  # of a ref, and git does not say why
             r"(unable to|cannot|could not) (create|open|lock|write)[^\n]{1,1000}permission denied",
         ),
     ),
