@@ -194,13 +194,21 @@ def test_what_a_person_has_set_for_pushes_costs_a_claim_nothing(
     assert [event["event"] for event in scene.ledger()] == ["claim", "triggered"]
 
 
-def test_a_server_that_was_busy_is_not_remembered_as_one_that_refuses(
-    scene: Scene, front: Front
+def test_objects_that_are_removed_while_they_are_pushed_are_the_cause(
+    scene: Scene, pushes: list[Sequence[str]]
 ) -> None:
+    # What receives the push on the other side cleans up on this one before anything is packed.
+    program = scene.folder / "receive"
+    program.write_text(
+        f"#!/bin/sh\ngit -C '{scene.clone}' gc --quiet --prune=now\nexec git receive-pack \"$@\"\n"
+    )
+    program.chmod(0o755)
+    git(scene.clone, "config", "remote.origin.receivepack", str(program))
+    said = scene.run("apply", exits=1)
+    assert "an object is gone from this clone" in said.flat
+    assert _IDENTITY not in said.flat
+    assert len(pushes) == 1
+    assert scene.posts == []
+    git(scene.clone, "config", "--unset", "remote.origin.receivepack")
     scene.run("apply")
-    scene.push(runs("a", "b"))
-    front.status = 503
-    scene.run("apply", exits=1)
-    front.status = None
-    scene.run("apply")
-    assert "trace" not in git(scene.clone, "config", "--list").lower()
+    assert scene.posts == [1]
