@@ -2,8 +2,10 @@
 
 import pytest
 
+from reconciler.books import local_files
+from reconciler.git import Git
 from tests.acceptance.conftest import OpenScene
-from tests.acceptance.scene import Scene, manifest, runs
+from tests.acceptance.scene import CONFIGURATION, Scene, manifest, runs
 from tests.repositories import git, make_clone
 
 
@@ -53,6 +55,17 @@ def test_nothing_that_is_left_out_counts_as_no_longer_declared(
     assert scene.run("status", "--format", "json", *offline).json["runs"] == states
 
 
+def test_other_ledgers_and_configurations_that_are_left_out_count(scene: Scene) -> None:
+    nested = (scene.clone / CONFIGURATION).read_text()
+    scene.push({f"nested/{CONFIGURATION}": nested})
+    whole = local_files(Git.at(scene.clone))
+    _leave_out(scene)
+    assert not (scene.clone / "nested").exists()
+    assert local_files(Git.at(scene.clone)) == whole
+    assert set(whole[0]) == {"state/test"}
+    assert set(whole[1]) == {f"nested/{CONFIGURATION}"}
+
+
 def test_an_apply_from_a_sparse_checkout_is_as_any_other(scene: Scene) -> None:
     _leave_out(scene)
     scene.run("apply")
@@ -70,7 +83,9 @@ def test_what_is_deleted_here_is_gone_and_not_left_out(scene: Scene) -> None:
 def test_what_is_marked_and_lies_here_is_read_from_here(scene: Scene) -> None:
     git(scene.clone, "update-index", "--skip-worktree", "triggers/b.yaml")
     (scene.clone / "triggers/b.yaml").write_text(manifest("b", 0))
-    assert "triggers/b.yaml:" in scene.run("validate", exits=1).out
+    said = scene.run("validate", exits=1)
+    assert "triggers/b.yaml:" in said.out
+    assert "left out" not in said.err
 
 
 def test_a_partial_clone_brings_what_it_needs(

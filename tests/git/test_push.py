@@ -16,6 +16,7 @@ from reconciler.git import (
     Refused,
     Unclear,
 )
+from reconciler.git.causes import advice
 from reconciler.git.remote import addresses
 from reconciler.git.sending import Answer, Heard, read_answer
 from tests.repositories import commit, git, make_clone, say_ok_and_move_nothing, write_hook
@@ -521,6 +522,7 @@ def test_what_fails_on_the_server_is_not_said_to_fail_here() -> None:
     assert answer.heard is Heard.TURNED_AWAY
     assert answer.hint is not None
     assert answer.hint.startswith("the remote took the push and could not store it")
+    assert advice("remote: fatal: write error: No space left on device") is None
 
 
 def test_where_a_push_went_instead_is_said_in_the_remotes_own_terms() -> None:
