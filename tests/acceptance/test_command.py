@@ -141,6 +141,18 @@ def test_an_output_that_takes_nothing_is_said_to(arguments: tuple[str, ...]) -> 
     assert "Traceback" not in done.stderr
 
 
+def test_a_current_folder_that_was_removed_is_no_bug(open_scene: OpenScene) -> None:
+    scene = open_scene(runs("a"))
+    gone = scene.folder / "gone"
+    gone.mkdir()
+    os.chdir(gone)
+    gone.rmdir()
+    try:
+        assert "the current folder is gone" in scene.run("validate", exits=1).err
+    finally:
+        os.chdir(scene.folder)
+
+
 def test_a_system_that_is_not_posix_is_refused_kindly() -> None:
     code = "import os; os.name = 'nt'; from reconciler.__main__ import main; main()"
     done = subprocess.run(
