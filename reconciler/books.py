@@ -180,22 +180,30 @@ class CommittedBooks:
 def local_files(git: Git | None) -> tuple[dict[str, dict[str, bytes]], dict[str, bytes]]:
     """The ledgers by folder, and the configurations by path, that git tracks and that lie here.
 
-    Paths are relative to the repository's root. Nothing where there is no repository.
+    Those that a sparse checkout leaves out count as git has them. Paths are relative to the
+    repository's root. Nothing where there is no repository.
     """
     if git is None:
         return {}, {}
+    left_out = [one for one in git.left_out(_LEDGERS, _CONFIGURATIONS) if one.is_file]
+    blobs = git.read_blobs(one.oid for one in left_out)
+    absent = {one.path: blobs[one.oid] for one in left_out}
     listing = git.run("ls-files", "-z", "--cached", "--", _LEDGERS, _CONFIGURATIONS)
     ledgers: dict[str, dict[str, bytes]] = {}
     configurations: dict[str, bytes] = {}
     for raw in filter(None, listing.stdout.split(b"\0")):
         path, place = raw.decode("utf-8", "surrogateescape"), git.root / os.fsdecode(raw)
-        if place.is_symlink() or not place.is_file():
+        is_here = place.is_file() and not place.is_symlink()
+        if not is_here and path not in absent:
             continue  # deleted here, or a link: `read_worktree` speaks of those that are named
         folder, _, name = path.rpartition("/")
         if name == CONFIGURATION:
-            configurations[path] = _local(git, path, MOST_OF_CONFIGURATION)
+            configurations[path] = (
+                absent[path] if path in absent else _local(git, path, MOST_OF_CONFIGURATION)
+            )
         elif is_ledger_name(name):
-            ledgers.setdefault(folder, {})[name] = _local(git, path, MOST_OF_LEDGER)
+            content = absent[path] if path in absent else _local(git, path, MOST_OF_LEDGER)
+            ledgers.setdefault(folder, {})[name] = content
     configurations.pop((git.prefix + CONFIGURATION), None)
     return ledgers, configurations
 

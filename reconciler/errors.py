@@ -19,16 +19,18 @@ class ExitCode(IntEnum):
 class ReconcilerError(Exception):
     """A command cannot go on, for a reason that a person can cause and fix.
 
-    `str(error)` says what happened and where; `hint`, if any, says what to do next.
-    Neither ever holds a secret.
+    `str(error)` says what happened and where; `hint`, if any, says what to do next. `record`, if
+    any, is what is kept nowhere else, line by line, and must be shown whole. None of them ever
+    holds a secret.
     """
 
     exit_code: ClassVar[ExitCode] = ExitCode.PROBLEM
     has_lines: ClassVar[bool] = False  # a line feed in the message is no part of a name
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
+    def __init__(self, message: str, *, hint: str | None = None, record: str = "") -> None:
         super().__init__(message)
         self.hint = hint
+        self.record = record
 
 
 class ConfigurationError(ReconcilerError):

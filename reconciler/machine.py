@@ -66,16 +66,10 @@ def _user() -> str:
         return f"uid {os.getuid()}"
 
 
-class NotKeptError(ReconcilerError):
-    """Outcomes could be written nowhere; the message holds them, as ledger lines."""
-
-    has_lines = True
-
-
 def rescue(repository: Path, recorded: Sequence[Event]) -> str:
     """Keep events in a new file beside the repository, or where else it can be; gives its path.
 
-    Raises NotKeptError, with the events themselves in its message, where no file can be written.
+    Raises ReconcilerError with the events themselves as its record where no file can be written.
     """
     content = events.encode(recorded)
     name = f"reconciler-rescue-{time.strftime('%Y%m%dT%H%M%S')}-{secrets.token_hex(4)}.jsonl"
@@ -93,8 +87,8 @@ def rescue(repository: Path, recorded: Sequence[Event]) -> str:
                 path.unlink(missing_ok=True)
             continue
         return str(path)
-    raise NotKeptError(
-        f"outcomes could be kept neither on the branch nor in a file ({'; '.join(failures)}); "
-        f"they are:\n{content.decode()}",
-        hint="Save these lines in a file and feed it back with `reconciler recover FILE`.",
+    raise ReconcilerError(
+        f"outcomes could be kept neither on the branch nor in a file ({'; '.join(failures)})",
+        hint="Save these lines in a file and feed it back with `reconciler recover FILE`:",
+        record=content.decode(),
     )

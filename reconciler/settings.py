@@ -30,7 +30,13 @@ def find_root(repo: Path | None) -> Path:
     """
     if repo is not None:
         check_stays(repo)
-    start = (repo or Path.cwd()).resolve()
+    try:
+        start = (repo or Path.cwd()).resolve()
+    except FileNotFoundError:
+        raise ConfigurationError(
+            "the current folder is gone: somebody has removed it",
+            hint="Change to one that is there.",
+        ) from None
     candidates = [start] if repo is not None else [start, *start.parents]
     for folder in candidates:
         if os.path.lexists(folder / CONFIGURATION):

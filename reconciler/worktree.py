@@ -53,7 +53,7 @@ def read_worktree(
             continue
         together += len(found.content)
         if together > most_together:
-            problems.append(_too_large(folder, most_together))
+            problems.append(too_large(folder, most_together))
             break
         sources.append(found)
     return sorted(sources, key=lambda source: source.path), sorted(problems)
@@ -164,7 +164,7 @@ class _Reading:
                 if stat.S_ISREG(os.fstat(descriptor).st_mode):
                     content = file.read(self.most + 1)
                     if len(content) > self.most:
-                        return _too_large(path, self.most)
+                        return too_large(path, self.most)
                     return Source(path=path, content=content)
         except OSError as error:
             return _unreadable(path, error.strerror)
@@ -194,7 +194,8 @@ def _decode(raw: bytes) -> str:
     return raw.decode("utf-8", "surrogateescape")
 
 
-def _too_large(path: str, most: int) -> Problem:
+def too_large(path: str, most: int) -> Problem:
+    """The problem of a file, or a folder, of more than `most` bytes."""
     return Problem(
         place=Place(file=printable(path)),
         code="too-large",

@@ -22,11 +22,6 @@ RECORD_ATTEMPTS = 8  # outcomes must not be lost; a claim that cannot be pushed 
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 10.0
 
-_DECLINED_HINT = (
-    "Allow the reconciler's identity to push to the branch, or keep the ledger on a branch of its "
-    "own (git.ledgerBranch)."
-)
-
 
 class Claiming(Enum):
     """What became of a claim's push."""
@@ -119,7 +114,7 @@ class Branch:
             case Declined():
                 raise GitError(
                     f"the remote declined the claim, so nothing was started: {appended.message}",
-                    hint=appended.hint or _DECLINED_HINT,
+                    hint=appended.hint,
                 )
             case _:
                 assert_never(appended)

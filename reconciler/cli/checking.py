@@ -9,7 +9,7 @@ from reconciler import __version__
 from reconciler.cli.choosing import Wanted
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.reading import Workspace
-from reconciler.cli.saying import say
+from reconciler.cli.saying import say, say_left_out
 from reconciler.configuration import InvalidConfigurationError
 from reconciler.declaring import TooManyRunsError
 from reconciler.model import Problem
@@ -87,6 +87,7 @@ def _validated(workspace: Workspace, options: CommonOptions, paths: Sequence[Pat
         if not (declared.files or declared.notes or options.quiet):
             note = f"{environment.name}: there are no manifests in {environment.manifests}"
             say(note)
+    say_left_out(workspace.left_out, quiet=options.quiet)
     wanted = Wanted.of(find_root(options.repo), paths or [workspace.root])
     if paths:
         for note in wanted.check(files, workspace.configuration):

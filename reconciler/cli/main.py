@@ -3,7 +3,6 @@
 import importlib
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from io import StringIO
 
@@ -79,15 +78,10 @@ def _run(arguments: Sequence[str]) -> int:
     except ReconcilerError as error:
         _say(error)
         return error.exit_code
-    except OSError as error:
-        # Whoever wrote the code below catches the errors of files and sockets; what is left is
-        # this program's own output.
-        say(f"error: the output could not be written: {error.strerror}")
-        return ExitCode.PROBLEM
-    except Exception:  # noqa: BLE001 - the one place where a bug becomes an exit code
-        show(f"{traceback.format_exc()}\n", err=True)
-        say("This is a bug in reconciler: please report it with the lines above.")
-        return ExitCode.BUG
+    except Exception as error:  # noqa: BLE001 - the one place where a bug becomes an exit code
+        from reconciler.cli.unexpected import tell
+
+        return tell(error, arguments)
     return int(code or ExitCode.OK)
 
 
@@ -106,3 +100,5 @@ def _say(error: ReconcilerError) -> None:
     say(f"error: {error}", lines=error.has_lines)
     if error.hint:
         say(f"  {error.hint}", lines=error.has_lines)
+    for line in filter(None, error.record.split("\n")):
+        show(f"{line}\n", err=True)  # whole, whatever its length: nothing else holds it

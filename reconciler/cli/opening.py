@@ -11,7 +11,6 @@ from reconciler.apply.steps import Progress, Step
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.trusting import check_certificates
 from reconciler.configuration import Environment
-from reconciler.errors import GitError
 from reconciler.gateway import GatewaySettings, open_gateway
 from reconciler.git import Git
 from reconciler.machine import LocalClock, jitter, new_claim, rescue
@@ -41,7 +40,7 @@ class Shared:
         configuration = read_configuration(root)
         environment = choose_environment(configuration, options.env)
         git = Git.at(root)
-        _check_remote(git, configuration.git.remote)
+        git.check_remote(configuration.git.remote)
         store = GitStore(git, configuration, environment.name, now=LocalClock().wall())
         return cls(
             root=root,
@@ -71,22 +70,6 @@ class Shared:
             jitter=jitter,
             rescue=partial(rescue, self.root),
         )
-
-
-def _check_remote(git: Git, name: str) -> None:
-    """Raise GitError unless this clone has it: git takes any other name for a path or an address.
-
-    The name is the checkout's, so it could lead anywhere, and what is there would count as shared.
-    """
-    if git.has_remote(name):
-        return
-    there = git.run("remote").text.split()
-    raise GitError(
-        f"this clone has no remote {name}",
-        hint=f"It has {', '.join(there)}: set git.remote in reconciler.yaml."
-        if there
-        else f"Add it: git remote add {name} URL",
-    )
 
 
 def open_environment(root: Path, environment: Environment) -> AbstractAsyncContextManager[Gateway]:

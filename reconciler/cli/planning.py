@@ -9,7 +9,7 @@ from types import MappingProxyType
 from reconciler.apply.flows import check_flows, flows_of
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.reading import KnownLedger, Workspace, read_ledgers
-from reconciler.cli.saying import say
+from reconciler.cli.saying import say, say_left_out
 from reconciler.configuration import Environment
 from reconciler.errors import ExitCode
 from reconciler.git import Git
@@ -86,6 +86,7 @@ def make_plans(options: CommonOptions, *, offline: bool, online: bool = False) -
             flows = asyncio.run(_ask(plan, workspace.root, environment))
             plan = plan_of(declared, known, environment, flows)
         plans.append((plan, environment))
+    say_left_out(workspace.left_out, quiet=options.quiet)
     return PlanReport(plans=plans, options=options)
 
 

@@ -20,15 +20,17 @@ from reconciler.continuity import Place, check_continuity
 from reconciler.declaring import Ceiling, of_service, read_bounded, read_related
 from reconciler.errors import ConfigurationError, GitError
 from reconciler.git import CommitId, Git
+from reconciler.git.remote import NoRemoteError
 from reconciler.identity import Book, Surroundings, surroundings
 from reconciler.ledger import Ledger, read_events
 from reconciler.ledger.files import is_ledger_file, ledger_text
 from reconciler.machine import LocalClock
 from reconciler.manifest import is_manifest_path, read_file
 from reconciler.manifest.left_out import no_folder, notes_of
-from reconciler.model import Declared, EpochMs
+from reconciler.model import Declared, EpochMs, Problem, Source
 from reconciler.settings import CONFIGURATION, choose_environments, find_root, read_configuration
-from reconciler.worktree import read_worktree
+from reconciler.sparse import read_left_out, told
+from reconciler.worktree import MOST_BYTES, MOST_TOGETHER, read_worktree
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,8 @@ class Workspace:
     # What was read already: by environment, what it and those related to it declare; and books.
     _declared: dict[str, dict[str, Declared]] = field(default_factory=dict, repr=False)
     _shelves: list["Shelf"] = field(default_factory=list, repr=False)
+    _gits: list[Git | None] = field(default_factory=list, repr=False)
+    left_out: dict[str, str] = field(default_factory=dict, repr=False)  # by folder, what to say
     _now: EpochMs = field(default_factory=LocalClock().wall, repr=False)
 
     @classmethod
@@ -73,7 +77,7 @@ class Workspace:
             passed_over.add(path)
             return False
 
-        sources, problems = read_worktree(self.root, folder, is_wanted)
+        sources, problems = self._sources(folder, is_wanted, MOST_BYTES)
         zone = environment.gateway.zone
         declared = read_bounded(
             sources,
@@ -87,16 +91,29 @@ class Workspace:
             notes = [no_folder(environment.name, folder, CONFIGURATION)]
         return replace(declared, notes=tuple(notes))
 
+    def _sources(
+        self, folder: str, is_wanted: Callable[[str], bool], most: int, *, is_ledger: bool = False
+    ) -> tuple[list[Source], list[Problem]]:
+        """The files of a folder, also those that a sparse checkout leaves out."""
+        sources, problems = read_worktree(
+            self.root,
+            folder,
+            is_wanted,
+            follows=not is_ledger,  # as in a commit
+            most=most,
+            most_together=MOST_OF_LEDGER if is_ledger else MOST_TOGETHER,
+        )
+        absent, hindered = read_left_out(self.git(), folder, is_wanted, most)
+        if absent:
+            self.left_out[folder] = told(len(absent), folder)
+        found = sorted((*sources, *absent), key=lambda source: source.path)
+        return found, sorted((*problems, *hindered))
+
     def local_book(self, environment: Environment) -> Book:
         """The ledger in the working tree. Raises LedgerError."""
         is_wanted: Callable[[str], bool] = partial(is_ledger_file, folder=environment.state)
-        sources, problems = read_worktree(
-            self.root,
-            environment.state,
-            is_wanted,
-            follows=False,  # as in a commit
-            most=MOST_OF_LEDGER,
-            most_together=MOST_OF_LEDGER,
+        sources, problems = self._sources(
+            environment.state, is_wanted, MOST_OF_LEDGER, is_ledger=True
         )
         if problems:
             raise ConfigurationError(f"the ledger cannot be read: {problems[0]}")
@@ -124,19 +141,21 @@ class Workspace:
     def shelf(self) -> "Shelf":
         """The ledgers of the working tree, listed once."""
         if not self._shelves:
-            git = self._git()
+            git = self.git()
             prefix = git.prefix if git is not None else ""
             ledgers, configurations = local_files(git)
             naming = naming_of(prefix, self.configuration, configurations)
             self._shelves.append(Shelf(prefix=prefix, naming=naming, ledgers=ledgers))
         return self._shelves[0]
 
-    def _git(self) -> Git | None:
+    def git(self) -> Git | None:
         """The repository, or None for a folder that is none: it can be validated all the same."""
-        try:
-            return Git.at(self.root)
-        except GitError:
-            return None
+        if not self._gits:
+            try:
+                self._gits.append(Git.at(self.root))
+            except GitError:
+                self._gits.append(None)
+        return self._gits[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,15 +265,22 @@ def _unpushed(git: Git, commit: CommitId, environment: Environment, remote: str)
 
 
 def _repository(workspace: Workspace) -> Git | None:
-    """The clone, if it has the configured remote."""
-    git = Git.at(workspace.root)
-    return git if git.has_remote(workspace.configuration.git.remote) else None
+    """The clone, if it has any remote. Raises NoRemoteError if that is not the configured one."""
+    git = workspace.git() or Git.at(workspace.root)  # the second says why there is none
+    try:
+        git.check_remote(workspace.configuration.git.remote)
+    except NoRemoteError as error:
+        if error.has_others:
+            raise
+        return None
+    return git
 
 
 def _head(workspace: Workspace) -> CommitId | None:
+    git = workspace.git()  # a folder that is no repository can be planned offline as well
     try:
-        return Git.at(workspace.root).working_tree_commit()
-    except GitError:  # a folder that is no repository can be planned offline as well
+        return None if git is None else git.working_tree_commit()
+    except GitError:
         return None
 
 

@@ -10,7 +10,7 @@ import click
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.planning import plan_of
 from reconciler.cli.reading import Workspace, read_ledgers
-from reconciler.cli.saying import say
+from reconciler.cli.saying import say, say_left_out
 from reconciler.configuration import Environment
 from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.ledger import Ledger, Record, RunState
@@ -170,6 +170,7 @@ def report_status(
         () if options.quiet else wanted.unmet([row for _, rows in reported for row in rows])
     ):
         say(f"note: {note}")
+    say_left_out(workspace.left_out, quiet=options.quiet)
     return StatusReport.of(reported, wanted, options)
 
 

@@ -8,7 +8,7 @@ show it, and it can be written whatever the encoding.
 import codecs
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TextIO, cast
 
@@ -148,6 +148,12 @@ def say(text: str, *, err: bool = True, lines: bool = False) -> None:
     first, *more = said(text).split("\n") if lines else [visible(said(text))]
     more = [line if line.startswith(_INDENT) else _INDENT + line for line in more]
     show("".join(f"{line}\n" for line in (first, *more)), err=err)
+
+
+def say_left_out(told: Mapping[str, str], *, quiet: bool) -> None:
+    """Say of each folder what a sparse checkout leaves out of it."""
+    for folder in () if quiet else sorted(told):
+        say(f"note: {told[folder]}")
 
 
 def announce(text: str, style: str = "") -> None:

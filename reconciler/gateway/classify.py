@@ -101,7 +101,10 @@ def judge_reply(reply: Reply, quote: Quoting, now: float) -> Verdict:
 
 def judge_error(error: Exception, quote: Quoting, *, connecting: bool) -> Failed:
     """What an exception says. `connecting`: it is certain that the connection was not yet up."""
-    words = quote(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+    told = error
+    while isinstance(told, ExceptionGroup):  # one of several at once says enough
+        told = told.exceptions[0]
+    words = quote(f"{type(told).__name__}: {told}" if str(told) else type(told).__name__)
     if isinstance(error, httpx.ReadError | httpx.WriteError):
         words = f"the connection broke before an answer came ({words})"
     if isinstance(error, TimeoutError):

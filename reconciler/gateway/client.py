@@ -21,7 +21,7 @@ from reconciler.gateway.reply import read_milliseconds, read_name
 from reconciler.gateway.search import Page, of_flow, read_page, search_all
 from reconciler.gateway.session import Session
 from reconciler.gateway.settings import Credentials, GatewaySettings
-from reconciler.gateway.transport import build_client, tls_context
+from reconciler.gateway.transport import build_client, proxy_of, tls_context
 from reconciler.model import EpochMs, InstanceId, Run
 
 # How the service says that it does not have what was asked for is not documented. Success without
@@ -69,7 +69,9 @@ class EnosGateway:
         self._client = client
         self._context = context
         self._clock = clock
-        self._questions = Questions(session, client, host=settings.host, sleep=sleep)
+        proxy = proxy_of(settings)
+        by = f" (by the proxy {proxy.shown})" if proxy is not None else ""
+        self._questions = Questions(session, client, host=f"{settings.host}{by}", sleep=sleep)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[EnosConnection]:

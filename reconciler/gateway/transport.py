@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import ssl
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
@@ -17,6 +18,7 @@ from reconciler.apply.ports import NotSent
 from reconciler.errors import ConfigurationError
 from reconciler.gateway.classify import Failed, Verdict, judge_error, judge_reply
 from reconciler.gateway.leftover import close_if_more_came
+from reconciler.gateway.proxies import Proxy, proxy_for
 from reconciler.gateway.quoting import Quoting
 from reconciler.gateway.reply import Reply
 from reconciler.gateway.settings import GatewaySettings
@@ -109,13 +111,15 @@ def build_client(
 
     Raises ConfigurationError if the environment names a proxy that cannot be used.
     """
+    proxy = proxy_of(settings)
     try:
         return httpx.AsyncClient(
             verify=context,
             http1=True,
             http2=False,
             follow_redirects=False,
-            trust_env=not settings.on_loopback,
+            trust_env=False,
+            proxy=None if proxy is None else _proxy(proxy, context),
             timeout=httpx.Timeout(settings.timeout, connect=settings.timeout * _CONNECT_SHARE),
             limits=httpx.Limits(
                 max_connections=connections,
@@ -128,12 +132,26 @@ def build_client(
                 "user-agent": f"reconciler/{__version__}",
             },
         )
-    except (ValueError, ImportError, httpx.InvalidURL):
+    except ImportError:  # of what httpx speaks SOCKS with
+        raise ConfigurationError(
+            f"a proxy of that kind needs another package: {proxy.shown if proxy else ''}",
+            hint='Install it: pip install "httpx[socks]"',
+        ) from None
+    except (ValueError, httpx.InvalidURL):
         # Their words repeat the proxy's URL, and with it perhaps a password.
         raise ConfigurationError(
-            "the proxy that the environment names cannot be used",
-            hint="check HTTPS_PROXY, ALL_PROXY and NO_PROXY",
+            f"the proxy cannot be used: {proxy.shown if proxy else ''}",
+            hint="Write it as http://HOST:PORT, or name the gateway in NO_PROXY.",
         ) from None
+
+
+def proxy_of(settings: GatewaySettings) -> Proxy | None:
+    """The proxy that leads to the gateway. Raises ConfigurationError where it cannot be used."""
+    return None if settings.on_loopback else proxy_for(settings.url, os.environ)
+
+
+def _proxy(proxy: Proxy, context: ssl.SSLContext) -> httpx.Proxy:
+    return httpx.Proxy(proxy.url, ssl_context=context if proxy.scheme == "https" else None)
 
 
 async def exchange(

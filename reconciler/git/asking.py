@@ -3,23 +3,16 @@
 import random
 import re
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from reconciler.errors import GitError
+from reconciler.git.causes import Kind, advice, kind_of
 from reconciler.git.command import CompletedGit, run_git
-from reconciler.git.words import advice
 
 _QUESTIONS = 4  # in all: with one connection in a hundred cut, one apply in 10^8 ends by it
 _PAUSE_SECONDS = 0.5  # before the second; each one after it is twice as long
 
-# Said before anything is sent, and true until a person does something about it.
-_NO_ACCESS = re.compile(
-    r"authentication failed|could not read (username|password)|permission denied \("
-    r"|permission to \S+ denied|returned error: 40[134]|repository .*not found"
-    r"|does not appear to be a git repository|host key verification failed",
-    re.IGNORECASE,
-)
-_TRUST = re.compile(r"certificate|unable to find remote helper|not allowed", re.IGNORECASE)
 # In the words of curl, ssh and git for a connection that was not made, was cut or was turned away.
 _PASSING = re.compile(
     r"returned error: (408|425|429|5\d\d)|HTTP (408|425|429|5\d\d)\b"
@@ -35,13 +28,13 @@ _PASSING = re.compile(
 
 
 def is_certain(said: str) -> bool:
-    """Whether the remote would say the same again, until a person does something about it."""
-    return bool(_NO_ACCESS.search(said))
+    """Whether git would end alike the next time, until a person does something about it."""
+    return kind_of(said) in {Kind.HERE, Kind.NO_ACCESS, Kind.TURNED_AWAY}
 
 
 def may_pass(said: str) -> bool:
     """Whether that which stopped git is of a kind that passes by itself."""
-    return bool(_PASSING.search(said)) and not (is_certain(said) or _TRUST.search(said))
+    return bool(_PASSING.search(said)) and not is_certain(said)
 
 
 def ask(root: Path, *args: str, timeout: float) -> CompletedGit:
@@ -50,19 +43,37 @@ def ask(root: Path, *args: str, timeout: float) -> CompletedGit:
     `timeout` in seconds, for each time; a remote that lets it pass is not asked again. Raises
     GitError if git cannot be run, and GitTimeoutError.
     """
+
+    def once() -> CompletedGit:
+        return run_git(root, *args, timeout=timeout, accept=None)
+
+    return repeated(once, may_pass, _QUESTIONS)
+
+
+def repeated(
+    once: Callable[[], CompletedGit], passes: Callable[[str], bool], times: int
+) -> CompletedGit:
+    """Do it up to so many times in all, with longer and longer pauses, while what stops it passes.
+
+    `passes` is asked about git's words. Gives what came of the last time.
+    """
     pause = _PAUSE_SECONDS
-    for _ in range(_QUESTIONS - 1):
-        done = run_git(root, *args, timeout=timeout, accept=None)
-        if done.exit_code == 0 or not may_pass(done.stderr):
+    for _ in range(times - 1):
+        done = once()
+        if done.exit_code == 0 or not passes(done.stderr):
             return done
         # Nothing tells when a remote can be reached again.
         time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - spreads rivals, guards nothing
         pause *= 2
-    return run_git(root, *args, timeout=timeout, accept=None)
+    return once()
 
 
 def unreadable(remote: str, done: CompletedGit) -> GitError:
     """What to raise where the remote did not answer."""
     said = done.stderr.removeprefix("fatal: ").removeprefix("error: ")
     said = said or f"git ended with exit code {done.exit_code}"
-    return GitError(f"{remote} could not be read: {said}", hint=advice(done.stderr))
+    if kind_of(done.stderr) is Kind.HERE or "cannot lock ref" in said:
+        what = f"this clone could not take in what {remote} holds"
+    else:
+        what = f"{remote} could not be read"
+    return GitError(f"{what}: {said}", hint=advice(done.stderr))

@@ -1,11 +1,14 @@
 """The user's own checkout: where it stands, and moving it forward where that is safe."""
 
+import os
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.git.command import run_git
-from reconciler.git.objects import CommitId, is_ancestor
+from reconciler.git.objects import CommitId, ObjectId, TreeEntry, is_ancestor
+
+_LEFT_OUT = "S "  # git-ls-files(1): skip-worktree
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,18 @@ def differing(root: Path, commit: CommitId, folder: str) -> list[str]:
     new = run_git(root, *literal, "ls-files", "--others", "--exclude-standard", "-z", "--", folder)
     names = (changed.stdout + new.stdout).decode("utf-8", "surrogateescape").split("\0")
     return sorted({name for name in names if name})
+
+
+def left_out(root: Path, *pathspecs: str) -> list[TreeEntry]:
+    """What the index holds under these, and a sparse checkout has left out of the working tree."""
+    listing = run_git(root, "ls-files", "-t", "--stage", "-z", "--", *pathspecs).stdout
+    found = []
+    for line in listing.decode("utf-8", "surrogateescape").split("\0"):
+        marks, _, path = line.partition("\t")
+        if marks.startswith(_LEFT_OUT) and not os.path.lexists(root / path):
+            _, mode, oid, *_ = marks.split(" ")
+            found.append(TreeEntry(mode=mode, oid=ObjectId(oid), path=path))
+    return found
 
 
 def is_dirty(root: Path, paths: Collection[str]) -> bool:

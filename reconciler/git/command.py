@@ -10,7 +10,8 @@ from tempfile import TemporaryFile
 from typing import IO
 
 from reconciler.errors import GitError
-from reconciler.git.words import MOST_BYTES, advice, readable, shortened
+from reconciler.git.causes import advice
+from reconciler.git.words import MOST_BYTES, readable, shortened
 
 LOCAL_SECONDS = 60.0  # a command that needs no network
 NETWORK_SECONDS = 120.0  # one that does
@@ -116,7 +117,16 @@ def complete(
         except BaseException:
             _stop(process)
             raise
-        return CompletedGit(exit_code=process.returncode, stdout=stdout, stderr=_contents(errors))
+        said = "\n".join(filter(None, (_contents(errors), _signal(args, process.returncode))))
+        return CompletedGit(exit_code=process.returncode, stdout=stdout, stderr=said)
+
+
+def _signal(args: tuple[str, ...], exit_code: int) -> str:
+    """What ended git, where it had no time to say so itself."""
+    if exit_code >= 0:
+        return ""
+    number = -exit_code
+    return f"{_name(args)} was ended by signal {number} ({signal.strsignal(number) or 'unknown'})"
 
 
 def _open_errors() -> IO[bytes]:

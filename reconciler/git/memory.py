@@ -67,6 +67,8 @@ def keep(
         if not isinstance(result, Refused):
             return result
         reason = result.message
+        if not result.is_of_ref:
+            break  # a busy server, or one that nobody here can reach, refuses no place
         # Only to save a push next time: another process may hold the configuration's lock.
         run_git(root, "config", _setting(remote, name), place.next, accept=None)
     return None if tree is None else reason

@@ -171,6 +171,19 @@ def read_blobs(root: Path, oids: Iterable[ObjectId]) -> dict[ObjectId, bytes]:
     return dict(_parse_blobs(wanted, memoryview(contents)))
 
 
+def sizes(root: Path, oids: Iterable[ObjectId]) -> list[int]:
+    """How many bytes each of these blobs has. Raises GitError if one is missing."""
+    asked = "".join(f"{oid}\n" for oid in oids).encode()
+    if not asked:
+        return []
+    form = "--batch-check=%(objectsize)"
+    told = run_git(root, "cat-file", form, stdin=asked, timeout=NETWORK_SECONDS).text.split("\n")
+    for line in told:
+        if not line.isdecimal():
+            raise GitError(f"in this clone is {line}", hint="look for damage with: git fsck")
+    return [int(line) for line in told]
+
+
 def _parse_blobs(
     oids: Iterable[ObjectId], contents: memoryview
 ) -> Iterator[tuple[ObjectId, bytes]]:

@@ -7,7 +7,6 @@ ref is read back from there, and that decides; the words are only passed on.
 """
 
 import random
-import re
 import time
 from dataclasses import dataclass, replace
 from enum import Enum, auto
@@ -49,6 +48,7 @@ class Refused:
 
     message: str
     hint: str | None = None
+    is_of_ref: bool = False  # another ref may be taken all the same
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,11 +60,6 @@ class Unclear:
 
 PushResult = Landed | Raced | Refused | Unclear
 
-_LOCK = re.compile(r"\.lock\b|\block(ed|ing)?\b", re.IGNORECASE)
-_LOCK_HINT = (
-    "Look for a lock that was left behind in the remote repository, and remove it once nobody "
-    "pushes there."
-)
 _TAKEN_HINT = (
     "The server may turn pushes into merge requests, queue them, or say ok and do nothing. Let the "
     "reconciler's identity push to the branch itself, or keep the ledger on a branch of its own "
@@ -183,10 +178,12 @@ class _Attempt:
         self.answer = send(self.root, self.remote.name, moves, timeout=self.timeout)
         match self.answer.heard:
             case Heard.NO_ACCESS:
-                return Refused(message=self.answer.message)
+                return Refused(message=self.answer.message, hint=self.answer.hint)
             case Heard.UNABLE:
                 self.became = Along.APART
                 return None
+            case Heard.TURNED_AWAY:
+                return self._judge() or self._refused()
             case Heard.NOTHING | Heard.TAKEN | Heard.DECLINED | Heard.REJECTED:
                 return self._judge()
             case _:
@@ -281,14 +278,19 @@ class _Attempt:
     def _refused(self) -> Refused:
         """The end of an attempt that was rejected each time, in the remote's words."""
         said = self.answer.message
-        hint = _LOCK_HINT if _LOCK.search(said) else None
+        is_of_ref = self.answer.heard is not Heard.TURNED_AWAY
         if not self.remote.differ:
-            return Refused(message=said, hint=hint)
-        return Refused(message=f"{said}\n{self.remote.difference}", hint=self.remote.hint)
+            return Refused(message=said, hint=self.answer.hint, is_of_ref=is_of_ref)
+        said = f"{said}\n{self.remote.difference}"
+        return Refused(message=said, hint=self.remote.hint, is_of_ref=is_of_ref)
 
     def _untrue(self) -> Refused:
         name, said = self.move.ref.removeprefix(HEADS), self.answer.message
         message = f"the push was taken, and {name} at {self.remote.fetched} does not hold it"
+        if self.answer.went is not None:
+            message = f"{message}: by the remote's words it went to {self.answer.went}"
         if self.remote.differ:
-            return Refused(message=f"{message}: {self.remote.difference}", hint=self.remote.hint)
-        return Refused(message="\n".join(filter(None, (message, said))), hint=_TAKEN_HINT)
+            message, hint = f"{message}: {self.remote.difference}", self.remote.hint
+        else:
+            message, hint = "\n".join(filter(None, (message, said))), _TAKEN_HINT
+        return Refused(message=message, hint=hint, is_of_ref=True)

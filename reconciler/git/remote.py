@@ -37,6 +37,26 @@ def has_remote(root: Path, remote: str) -> bool:
     return remote in run_git(root, "remote").text.split("\n")
 
 
+def check_remote(root: Path, remote: str) -> None:
+    """Raise NoRemoteError unless the clone has it: git takes other names for paths or addresses.
+
+    The name is the checkout's, so it could lead anywhere, and what is there would count as shared.
+    """
+    there = run_git(root, "remote").text.split()
+    if remote not in there:
+        raise NoRemoteError(remote, there)
+
+
+class NoRemoteError(GitError):
+    """The clone has no remote of that name."""
+
+    def __init__(self, name: str, there: Sequence[str]) -> None:
+        others = f"It has {', '.join(there)}: set git.remote in reconciler.yaml."
+        hint = others if there else f"Add it: git remote add {name} URL"
+        super().__init__(f"this clone has no remote {name}", hint=hint)
+        self.has_others = bool(there)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addresses:
     """Where a remote is fetched from and where it is pushed to, without credentials."""

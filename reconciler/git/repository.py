@@ -46,6 +46,10 @@ class Git:
         """See `remote.has_remote`."""
         return remote.has_remote(self.root, name)
 
+    def check_remote(self, name: str) -> None:
+        """See `remote.check_remote`."""
+        remote.check_remote(self.root, name)
+
     def default_branch(self, of_remote: str) -> str:
         """See `default.default_branch`."""
         return default.default_branch(self.root, of_remote)
@@ -105,6 +109,14 @@ class Git:
     def read_blobs(self, oids: Iterable[ObjectId]) -> dict[ObjectId, bytes]:
         """See `objects.read_blobs`."""
         return objects.read_blobs(self.root, oids)
+
+    def sizes(self, oids: Iterable[ObjectId]) -> list[int]:
+        """See `objects.sizes`."""
+        return objects.sizes(self.root, oids)
+
+    def left_out(self, *pathspecs: str) -> list[TreeEntry]:
+        """See `checkout.left_out`."""
+        return checkout.left_out(self.root, *pathspecs)
 
     def resolve_links(
         self, commit: CommitId, links: Iterable[TreeEntry]

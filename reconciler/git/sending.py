@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
 
-from reconciler.git.asking import is_certain
+from reconciler.git.asking import repeated
+from reconciler.git.causes import Kind, advice, kind_of
 from reconciler.git.command import CompletedGit, GitTimeoutError, run_git
 from reconciler.git.objects import CommitId
-from reconciler.git.words import remote_words
+from reconciler.git.words import mentioned_address, remote_words
 
 _PUSH = (
     "push",
@@ -21,13 +22,45 @@ _PUSH = (
     "--recurse-submodules=no",
 )
 
-_RULE = re.compile(r"hook declined|hidden ref")
+_TO_THE_BUSY = 3  # sendings of one push in all
+
+# What servers say of a rule of theirs, be it in a hook or built in.
+_RULE = re.compile(
+    r"declined|hidden ref|prohibited|not (permitted|allowed)|denied|protected", re.IGNORECASE
+)
+_PERMISSION = re.compile(
+    r"protected|not (permitted|allowed|authori[sz]ed)|permission|denied|forbidden|access"
+    r"|pull request|merge request|prohibited|returned error: 403|hidden ref",
+    re.IGNORECASE,
+)
+_PERMISSION_HINT = (
+    "Allow the reconciler's identity to push to the branch, or keep the ledger on a branch of its "
+    "own (git.ledgerBranch)."
+)
+_RULE_HINT = (
+    "A rule of the server declines it: have the rule let the reconciler's commits pass, or keep "
+    "the ledger on a branch that it leaves out (git.ledgerBranch)."
+)
+_LOCK = re.compile(r"\.lock\b|\block(ed|ing)?\b", re.IGNORECASE)
+_LOCK_HINT = (
+    "Look for a lock that was left behind in the remote repository, and remove it once nobody "
+    "pushes there."
+)
+_STALE = "stale info"  # git's own, by what is shown to whoever pushes
+_STALE_HINT = (
+    "Who pushes is shown another state of the branch than who fetches, or none at all: as by a "
+    "login page, a proxy, or a copy that lags behind. See what git push --dry-run says by hand."
+)
+_UNSAID_HINT = (
+    "The branch stands where it was: the words above, and the server's log, say what it minds."
+)
 # What a person has set for their own pushes, where the server cannot do it: git sends nothing then.
 _UNSUPPORTED = {
     "does not support push options": ("-c", "push.pushOption="),
     "does not support --signed push": ("-c", "push.gpgSign=false"),
 }
 _NOT_ATOMIC = "does not support --atomic"
+_FORBIDDEN = "returned error: 403"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +87,8 @@ class Heard(Enum):
 
     TAKEN = auto()
     REJECTED = auto()
-    DECLINED = auto()  # by a rule: it would say the same again
+    DECLINED = auto()  # by a rule about the ref: it would say the same again
+    TURNED_AWAY = auto()  # whatever the ref: it would say the same again
     NOTHING = auto()  # it may be at work on it still
     NO_ACCESS = auto()  # nothing was sent
     UNABLE = auto()  # nothing was sent: it cannot move several refs as one
@@ -66,6 +100,8 @@ class Answer:
 
     heard: Heard
     message: str
+    hint: str | None = None  # what to do, should the branch show that nothing was moved
+    went: str | None = None  # where the remote says that it has put what was pushed
 
 
 NO_ANSWER = Answer(heard=Heard.NOTHING, message="")
@@ -74,48 +110,86 @@ NO_ANSWER = Answer(heard=Heard.NOTHING, message="")
 def send(root: Path, remote: str, moves: Sequence[Move], *, timeout: float) -> Answer:
     """Push the moves, all or none, and say what was heard of the first one.
 
-    There are servers that move one of several all the same. `timeout` in seconds.
+    There are servers that move one of several all the same. One that is busy is sent it again: it
+    still is the same commit to the same place. `timeout` in seconds, for each sending.
     """
     options = (*_PUSH, *(["--atomic"] if len(moves) > 1 else ()))
     leases, specs = ([move.lease for move in moves], [move.spec for move in moves])
     command = (*options, *leases, "--", remote, *specs)
     # A remote to mirror everything to takes no refspecs.
     settings: tuple[str, ...] = ("-c", f"remote.{remote}.mirror=false")
+
+    def once() -> CompletedGit:
+        return run_git(root, *settings, *command, timeout=timeout, accept=None)
+
     try:
-        done = run_git(root, *settings, *command, timeout=timeout, accept=None)
+        done = repeated(once, _is_busy, _TO_THE_BUSY)
         for said, without in _UNSUPPORTED.items():
             if said in done.stderr:
                 settings = (*settings, *without)
-                done = run_git(root, *settings, *command, timeout=timeout, accept=None)
+                done = repeated(once, _is_busy, _TO_THE_BUSY)
     except GitTimeoutError as error:
         return Answer(heard=Heard.NOTHING, message=str(error))
     return read_answer(done, moves[0].spec)
 
 
+def _is_busy(said: str) -> bool:
+    return kind_of(said) is Kind.BUSY
+
+
 def read_answer(done: CompletedGit, spec: str) -> Answer:
     """What `git push --porcelain` with that one refspec said."""
     lines = [line.split("\t") for line in done.text.split("\n")]
-    answers = [line for line in lines if len(line) == 3 and line[1] == spec]  # noqa: PLR2004 - flag, refspec, summary
-    summary = answers[0][2] if len(answers) == 1 else ""
-    message = "\n".join(words for words in (remote_words(done.stderr), summary) if words)
-    if summary and answers[0][0] == "!":
-        return Answer(heard=_rejection(summary), message=message)
+    answers = [line for line in lines if len(line) == 3]  # noqa: PLR2004 - flag, refspec, summary
+    own = [line for line in answers if line[1] == spec]
+    summary = own[0][2] if len(own) == 1 else ""
+    said = remote_words(done.stderr)
+    message = "\n".join(words for words in (said, summary) if words)
+    if summary and own[0][0] == "!":
+        return _rejection(summary, message, done.stderr)
     if done.exit_code == 0:
-        return Answer(heard=Heard.TAKEN, message=remote_words(done.stderr))
+        elsewhere = [line[1] for line in answers if line[1].startswith(spec.partition(":")[0])]
+        named = next((line.partition(":")[2] for line in elsewhere if line != spec), None)
+        went = named or mentioned_address(said)
+        return Answer(heard=Heard.TAKEN, message=said, went=went)
     if summary:
         return Answer(heard=Heard.NOTHING, message=message)
     message = done.stderr or f"git push ended with exit code {done.exit_code} and no answer"
-    return Answer(heard=_silence(done.stderr), message=message)
+    return _silence(message, done.stderr)
 
 
-def _silence(said: str) -> Heard:
+def _silence(message: str, said: str) -> Answer:
+    """Where the remote has not said a word about the ref."""
+    hint = advice(said)
     if _NOT_ATOMIC in said:
-        return Heard.UNABLE
-    return Heard.NO_ACCESS if is_certain(said) else Heard.NOTHING
+        return Answer(heard=Heard.UNABLE, message=message)
+    match kind_of(said):
+        case Kind.HERE:
+            heard = Heard.NO_ACCESS
+        case Kind.NO_ACCESS:
+            heard = Heard.NO_ACCESS
+            hint = _PERMISSION_HINT if _FORBIDDEN in said else hint
+        case Kind.TURNED_AWAY | Kind.BUSY:
+            heard = Heard.TURNED_AWAY
+        case _:
+            heard = Heard.NOTHING
+    return Answer(heard=heard, message=message, hint=hint)
 
 
-def _rejection(summary: str) -> Heard:
+def _rejection(summary: str, message: str, said: str) -> Answer:
     if summary.startswith("[remote failure]"):
-        return Heard.NOTHING  # it did not come to report what it did
+        return Answer(heard=Heard.NOTHING, message=message)  # it did not come to report anything
+    if kind_of(summary) in {Kind.TURNED_AWAY, Kind.BUSY}:
+        # What made it fail may have happened here, and stand before what git makes of it.
+        return Answer(
+            heard=Heard.TURNED_AWAY,
+            message=f"{said}\n{summary}".strip(),
+            hint=advice(f"{said}\n{summary}"),
+        )
     is_declined = summary.startswith("[remote rejected]") and _RULE.search(summary)
-    return Heard.DECLINED if is_declined else Heard.REJECTED
+    if not is_declined:
+        hint = _LOCK_HINT if _LOCK.search(message) else _UNSAID_HINT
+        hint = _STALE_HINT if _STALE in summary else hint
+        return Answer(heard=Heard.REJECTED, message=message, hint=hint)
+    hint = _PERMISSION_HINT if _PERMISSION.search(message) else _RULE_HINT
+    return Answer(heard=Heard.DECLINED, message=message, hint=hint)

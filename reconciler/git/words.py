@@ -1,4 +1,4 @@
-"""Git's own words, made safe to show, and what to advise on them."""
+"""Git's own words, made safe to show."""
 
 import re
 
@@ -13,53 +13,9 @@ _SCHEME = re.compile(r"(?:[a-z][a-z0-9+.-]*:)?//+|(?:https?|ftps?):/?", re.IGNOR
 _WEB = re.compile(r"(?:https?|ftps?):", re.IGNORECASE)
 _QUERY = re.compile(r"[?#;]")
 _ESCAPE = re.compile(r"\x1b\[[0-?]*+[ -/]*+[@-~]")
+_WEB_ADDRESS = re.compile(r"https?://[^\s'\"<>]++", re.IGNORECASE)
 _SPACE = re.compile(rb"[ \t\r\n]")
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
-
-# Each hint with what git says where it helps. In this order, for git often says two of these at
-# once and the first is then the cause.
-_HINTS = {
-    "if you trust its owner: git config --global --add safe.directory FOLDER": (
-        r"dubious ownership",
-    ),
-    "run it inside a clone, or name one with --repo": (r"not a git repository",),
-    'git config user.name "NAME" && git config user.email "ADDRESS"': (
-        r"tell me who you are",
-        r"unable to auto-detect",
-        r"empty ident",
-        r"no (name|email) was given",
-    ),
-    "check the network, and the remote's address: git remote -v": (
-        r"could not resolve host",
-        r"name resolution",
-        r"network is unreachable",
-        r"connection refused",
-        r"failed to connect",
-        r"connection timed out",
-        r"no route to host",
-    ),
-    "accept the host's key once by hand: git ls-remote": (r"host key verification failed",),
-    "give git access to the remote, then check it: git ls-remote": (
-        r"authentication failed",
-        r"could not read (username|password)",
-        r"permission denied",
-        r"permission to \S+ denied",
-        r"access denied",
-        r"returned error: 40[13]",
-    ),
-    "check the remote's address and your access to it: git remote -v": (
-        r"does not appear to be a git repository",
-        r"repository .{0,300}not found",
-        r"no such remote",
-        r"returned error: 404",
-        r"could not read from remote repository",
-    ),
-    "another git command is at work in this clone; if none is, remove the lock file": (
-        r"\.lock': file exists",
-        r"cannot lock ref",
-    ),
-}
-
 
 MOST_BYTES = 65_536  # of what git wrote that are read: half of them from each end
 
@@ -121,14 +77,6 @@ def _without_password(word: str) -> str:
     return f"{word[: password.start()]}://***{word[last:]}"
 
 
-def advice(said: str) -> str | None:
-    """What to do about an error of git's, if its cause is one that we know."""
-    for hint, phrases in _HINTS.items():
-        if re.search("|".join(phrases), said, re.IGNORECASE):
-            return hint
-    return None
-
-
 def remote_words(said: str) -> str:
     """What the server said: the lines marked `remote:`, tidied; "" if it said nothing."""
     lines = (
@@ -137,3 +85,9 @@ def remote_words(said: str) -> str:
         if line.startswith("remote:")
     )
     return "\n".join(line for line in lines if line)
+
+
+def mentioned_address(said: str) -> str | None:
+    """The first web address in these words, if there is any."""
+    found = _WEB_ADDRESS.search(said)
+    return None if found is None else found[0].rstrip(".,;:)")

@@ -25,7 +25,7 @@ def plain_step(step: Step) -> str | None:
         case Watching():
             line = _ended(step)
         case Noted():
-            line = step.message
+            line = "; ".join(filter(None, step.message.split("\n")))
         case _:
             assert_never(step)
     return None if line is None else visible(said(line))

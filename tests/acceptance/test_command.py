@@ -1,5 +1,6 @@
 """The command as a whole: its options, its usage errors, its bugs."""
 
+import errno
 import json
 import os
 import pty
@@ -59,24 +60,107 @@ def test_help_is_there_for_everything(open_scene: OpenScene, command: str) -> No
     assert "Usage: reconciler " in open_scene({}).run(*words, "--help").out
 
 
-def test_a_bug_exits_with_3_and_asks_to_be_reported(
+def _break(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("reconciler.cli.checking.validate", broken)
+
+
+def test_a_bug_exits_with_3_and_keeps_what_to_report_in_a_file(
+    open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = open_scene(runs("a"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(scene.folder / "cache"))
+    _break(monkeypatch, RuntimeError("the flux\x1b capacitor of https://me:hunter2@host/"))
+    said = scene.run("validate", "--strict", exits=3)
+    assert said.out == ""
+    (log,) = (scene.folder / "cache/reconciler").iterdir()
+    (line,) = said.err.splitlines()
+    assert line.startswith("error: RuntimeError: the flux\\x1b capacitor")
+    assert line.endswith(f"this is a bug in reconciler, please report it with {log}")
+    assert log.stat().st_mode & 0o077 == 0
+    text = log.read_text()
+    assert f"reconciler {__version__}, Python 3." in text
+    assert "arguments: ['validate', '--strict']" in text
+    assert "Traceback (most recent call last)" in text
+    assert "hunter2" not in text + line
+
+
+def test_a_bug_that_no_file_can_keep_is_printed(
     open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from reconciler.cli.main import run
 
     open_scene(runs("a"))
-
-    def broken(*_: object, **__: object) -> None:
-        raise RuntimeError("the flux capacitor")
-
-    monkeypatch.setattr("reconciler.cli.checking.validate", broken)
+    monkeypatch.setattr("reconciler.cli.unexpected._folders", lambda: iter([Path("/proc/no")]))
+    _break(monkeypatch, KeyError("x"))
     assert run(["validate"]) == 3
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert "RuntimeError: the flux capacitor" in said.err
-    assert said.err.endswith(
-        "This is a bug in reconciler: please report it with the lines above.\n"
+    said = capsys.readouterr().err
+    assert "Traceback (most recent call last)" in said
+    assert said.endswith("with the lines above, for no file can be written\n")
+
+
+def test_a_stray_error_of_a_file_is_a_bug_and_none_of_the_output(
+    open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = open_scene(runs("a"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(scene.folder / "cache"))
+    _break(monkeypatch, PermissionError(errno.EACCES, "Permission denied", "/x/y"))
+    said = scene.run("validate", exits=3)
+    assert "PermissionError: [Errno 13] Permission denied: '/x/y'" in said.err
+    assert "output" not in said.err
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EMFILE, errno.EIO])
+def test_what_the_machine_has_run_out_of_is_said_as_it_is(
+    open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    scene = open_scene(runs("a"))
+    _break(monkeypatch, OSError(number, os.strerror(number), "/x/y"))
+    said = scene.run("validate", exits=1)
+    assert said.err == f"error: {os.strerror(number)}: /x/y\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is full")
+@pytest.mark.parametrize("arguments", [("schema", "config"), ("--help",), ("--version",)])
+def test_an_output_that_takes_nothing_is_said_to(arguments: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "reconciler", *arguments],
+            cwd=PROJECT,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith(
+        "error: the output could not be written: No space left on device\n"
     )
+    assert "Traceback" not in done.stderr
+
+
+def test_a_current_folder_that_was_removed_is_no_bug(open_scene: OpenScene) -> None:
+    scene = open_scene(runs("a"))
+    gone = scene.folder / "gone"
+    gone.mkdir()
+    os.chdir(gone)
+    gone.rmdir()
+    try:
+        assert "the current folder is gone" in scene.run("validate", exits=1).err
+    finally:
+        os.chdir(scene.folder)
+
+
+def test_a_system_that_is_not_posix_is_refused_kindly() -> None:
+    code = "import os; os.name = 'nt'; from reconciler.__main__ import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: reconciler runs on Linux, macOS and other POSIX systems")
+    assert "Traceback" not in done.stderr
 
 
 def test_common_options_may_stand_before_and_after_the_command(

@@ -216,13 +216,23 @@ def test_a_password_in_the_address_of_a_remote_reaches_no_output(
         assert "hunter2" not in said.flat
 
 
-@pytest.mark.parametrize("proxy", ["http://me:hunter2@127.0.0.1:1", "nonsense://me:hunter2@x"])
+@pytest.mark.parametrize(
+    ("proxy", "named"),
+    [
+        ("http://me:hunter2@127.0.0.1:1", "by the proxy http://127.0.0.1:1"),
+        ("http://me:hunter2@127.0.0.1:99999", "its port is no number from 1 to 65535"),
+        ("nonsense://me:hunter2@x", "its scheme is none of http"),
+    ],
+)
 def test_a_password_in_the_address_of_a_proxy_reaches_no_output(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch, proxy: str
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, proxy: str, named: str
 ) -> None:
     change(scene, url="https://gateway.invalid")
     scene.push({})
     monkeypatch.delenv("NO_PROXY")
     monkeypatch.setenv("HTTPS_PROXY", proxy)
     for command in (("plan", "--online"), ("apply", "--verbose")):
-        assert "hunter2" not in scene.run(*command, exits=1).flat
+        said = scene.run(*command, exits=1).flat
+        assert "hunter2" not in said
+        assert named in said
+        assert "HTTPS_PROXY" in said

@@ -277,3 +277,11 @@ def test_an_instance_of_another_flow_is_no_answer_to_the_start(instance: str) ->
 )
 def test_an_instance_whose_id_names_no_other_flow_is_the_runs(instance: str) -> None:
     assert started(instance) == Triggered(instance=InstanceId(instance))
+
+
+def test_of_errors_in_a_group_one_is_told_and_none_decides() -> None:
+    group = ExceptionGroup("several", [ExceptionGroup("inner", [httpx.ConnectError("no port")])])
+    failed = judge_error(group, QUOTE, connecting=False)
+    assert isinstance(failed.answer, Unknown)
+    assert failed.words == "ConnectError: no port"
+    assert isinstance(judge_error(group, QUOTE, connecting=True).answer, NotSent)

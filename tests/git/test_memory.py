@@ -185,3 +185,15 @@ def test_a_trace_that_a_server_moves_without_its_branch_is_taken_back(
     assert git(origin, "rev-list", "--count", BESIDE) == str(len(earlier) + 2)
     files = git(origin, "ls-tree", "--name-only", BESIDE).split()
     assert [git(origin, "show", f"{BESIDE}:{name}") for name in files] == earlier
+
+
+def test_a_server_that_cannot_be_reached_is_not_remembered_as_one_that_refuses(
+    repository: Git, origin: Path, clone: Path
+) -> None:
+    git(clone, "remote", "set-url", "--push", "origin", str(origin.parent / "nothing"))
+    said = _keep(repository, "1")
+    assert said is not None
+    assert "does not appear to be a git repository" in said
+    git(clone, "config", "--unset", "remote.origin.pushurl")
+    assert _keep(repository, "1") is None
+    assert _kept(origin) == ["1"]

@@ -1,4 +1,5 @@
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from reconciler.git import (
     Refused,
     Unclear,
 )
+from reconciler.git.causes import advice
 from reconciler.git.remote import addresses
 from reconciler.git.sending import Answer, Heard, read_answer
 from tests.repositories import commit, git, make_clone, say_ok_and_move_nothing, write_hook
@@ -142,10 +144,14 @@ def test_a_hook_that_declines_is_heard_in_its_own_words(repository: Git, origin:
         'echo "main is protected: stale info, fetch first, try again" >&2; exit 1',
     )
     before = _tip(origin)
-    assert _push_on(repository, before) == Refused(
-        message="main is protected: stale info, fetch first, try again\n"
+    result = _push_on(repository, before)
+    assert isinstance(result, Refused)
+    assert result.message == (
+        "main is protected: stale info, fetch first, try again\n"
         "[remote rejected] (pre-receive hook declined)"
     )
+    assert result.hint is not None
+    assert "identity to push" in result.hint
     assert _tip(origin) == before
 
 
@@ -157,6 +163,8 @@ def test_a_branch_that_the_server_has_checked_out_is_a_refusal(
     result = _push_on(repository, _tip(origin))
     assert isinstance(result, Refused)
     assert "branch is currently checked out" in result.message
+    assert result.hint is not None
+    assert "bare repository" in result.hint
 
 
 def test_a_lock_left_behind_on_the_server_is_a_refusal_that_says_so(
@@ -385,6 +393,9 @@ def _answer(*lines: str, code: int = 1, said: str = "") -> Answer:
         ("[remote rejected] (TF401028: The reference has already been updated)", Heard.REJECTED),
         ("[remote rejected] (failed to update ref)", Heard.REJECTED),
         ("[remote rejected] (protected branch hook declined)", Heard.DECLINED),
+        ("[remote rejected] (push declined due to repository rule violations)", Heard.DECLINED),
+        ("[remote rejected] (prohibited by Gerrit: not permitted: update)", Heard.DECLINED),
+        ("[remote rejected] (TF402455: Pushes to this branch are not permitted)", Heard.DECLINED),
         ("[something new]", Heard.REJECTED),
         ("[remote failure] (remote failed to report status)", Heard.NOTHING),
     ],
@@ -392,7 +403,7 @@ def _answer(*lines: str, code: int = 1, said: str = "") -> Answer:
 def test_a_rejection_is_heard_with_its_reason(summary: str, heard: Heard) -> None:
     said = "remote: GH006"
     answer = _answer("To x", f"!\tc0ffee:refs/heads/main\t{summary}", said=said)
-    assert answer == Answer(heard=heard, message=f"GH006\n{summary}")
+    assert (answer.heard, answer.message) == (heard, f"GH006\n{summary}")
 
 
 @pytest.mark.parametrize(
@@ -421,7 +432,9 @@ def test_without_an_answer_nothing_is_heard(said: str) -> None:
     ],
 )
 def test_without_access_nothing_was_sent(said: str) -> None:
-    assert _answer(said=said, code=128) == Answer(heard=Heard.NO_ACCESS, message=said)
+    answer = _answer(said=said, code=128)
+    assert (answer.heard, answer.message) == (Heard.NO_ACCESS, said)
+    assert answer.hint is not None
 
 
 @pytest.mark.parametrize(
@@ -458,3 +471,87 @@ def test_a_push_option_goes_to_a_server_that_takes_it(
     write_hook(origin, "pre-receive", 'test "$GIT_PUSH_OPTION_0" = "mine"')
     git(clone, "config", "push.pushOption", "mine")
     assert _push_on(repository, _tip(origin)) == Landed()
+
+
+# What is not a matter of access must not be said to be one.
+@pytest.mark.parametrize(
+    ("said", "hint"),
+    [
+        ("error: RPC failed; HTTP 413 curl 22 The requested URL returned error: 413", "size"),
+        ("fatal: unable to access 'https://h/': The requested URL returned error: 429", "busy"),
+        ("error: RPC failed; HTTP 503 curl 22 The requested URL returned error: 503", "busy"),
+        ("error: Cannot access URL https://h/, return code 22\nfatal: git-http-push failed", "web"),
+        ("fatal: protocol error: bad line length character: <!DO", "web page"),
+        ("error: RPC failed; HTTP 302 curl 22 The requested URL returned error: 302", "web page"),
+        ("error: RPC failed; HTTP 411 curl 22 The requested URL returned error: 411", "proxy"),
+    ],
+)
+def test_what_is_turned_away_whatever_it_is_has_a_cause_of_its_own(said: str, hint: str) -> None:
+    answer = _answer(said=f"{said}\nfatal: the remote end hung up unexpectedly", code=1)
+    assert answer.heard is Heard.TURNED_AWAY
+    assert answer.hint is not None
+    assert hint in answer.hint
+    assert "identity" not in answer.hint
+
+
+@pytest.mark.parametrize(
+    ("said", "hint"),
+    [
+        (
+            "error: gpg failed to sign the data\nfatal: failed to sign the push certificate",
+            "push.g",
+        ),
+        ("fatal: unable to create temporary file: No space left on device", "no room here"),
+        ("error: insufficient permission for adding an object to repository", "cannot be written"),
+        ("fatal: Unable to create '/x/.git/a.lock': Read-only file system", "cannot be written"),
+    ],
+)
+def test_what_fails_here_was_not_sent(said: str, hint: str) -> None:
+    answer = _answer(said=f"{said}\nfatal: the remote end hung up unexpectedly", code=128)
+    assert answer.heard is Heard.NO_ACCESS
+    assert answer.hint is not None
+    assert hint in answer.hint
+
+
+def test_what_fails_on_the_server_is_not_said_to_fail_here() -> None:
+    answer = _answer(
+        "!\tc0ffee:refs/heads/main\t[remote rejected] (unpacker error)",
+        said="remote: fatal: write error: No space left on device\n"
+        "error: remote unpack failed: unpack-objects abnormal exit",
+    )
+    assert answer.heard is Heard.TURNED_AWAY
+    assert answer.hint is not None
+    assert answer.hint.startswith("the remote took the push and could not store it")
+    assert advice("remote: fatal: write error: No space left on device") is None
+
+
+def test_where_a_push_went_instead_is_said_in_the_remotes_own_terms() -> None:
+    ref = _answer(" \tc0ffee:refs/pull/7/head\t[new reference]", "Done", code=0)
+    words = "remote: Opened for review:\nremote:   https://h.example/mr/7.\n"
+    link = _answer(" \tc0ffee:refs/heads/main\tabc..def", "Done", code=0, said=words)
+    assert (ref.went, link.went) == ("refs/pull/7/head", "https://h.example/mr/7")
+
+
+def test_a_rule_that_is_no_matter_of_access_is_not_said_to_be_one() -> None:
+    said = "remote: Subject line too long"
+    answer = _answer(
+        "!\tc0ffee:refs/heads/main\t[remote rejected] (pre-receive hook declined)", said=said
+    )
+    assert answer.hint is not None
+    assert answer.hint.startswith("A rule of the server")
+
+
+def test_objects_that_were_removed_before_the_push_are_its_cause(
+    repository: Git, origin: Path, clone: Path, git_calls: list[Sequence[str]]
+) -> None:
+    before = _tip(origin)
+    made = repository.commit_files(before, {"f": b"new"}, "m")
+    blob = git(clone, "rev-parse", f"{made}:f")
+    (clone / ".git/objects" / blob[:2] / blob[2:]).unlink()
+    git_calls.clear()
+    result = repository.push("origin", made, "main", expected=before, timeout=SECONDS)
+    assert isinstance(result, Refused)
+    assert result.hint is not None
+    assert "git gc --prune=now" in result.hint
+    assert sum("push" in call for call in git_calls) == 1
+    assert _tip(origin) == before

@@ -5,10 +5,11 @@ import pytest
 
 from reconciler.errors import GitError
 from reconciler.git import Git
+from reconciler.git.causes import advice, kind_of
 from reconciler.git.command import run_git
 from reconciler.git.words import (
     MOST_BYTES,
-    advice,
+    mentioned_address,
     readable,
     remote_words,
     shortened,
@@ -75,6 +76,8 @@ def _cost_of_reading(said: bytes) -> float:
     shown = readable(said)
     remote_words(shown)
     advice(shown[:MOST_BYTES])
+    kind_of(shown[:MOST_BYTES])
+    mentioned_address(shown)
     return process_time() - began
 
 

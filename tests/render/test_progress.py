@@ -43,6 +43,7 @@ def claimed(runs: int) -> Claimed:
             "waiting until 2024-03-02T00:00:00.000Z: 2 run(s) in doubt",
         ),
         (Noted(message="the clocks differ"), "the clocks differ"),
+        (Noted(message="no answer\nerror: cut off\n"), "no answer; error: cut off"),
         (settled(triggered("a")), "a: triggered as 3377-1"),
         (settled(triggered("a", evidence={})), "a: triggered as 3377-1 (found by a search)"),
         (settled(rejected("a")), "a: refused: 62103: user has no privilege"),

@@ -1,0 +1,226 @@
+"""What git's words say went wrong: of which kind it is, and what to do about it.
+
+Whoever answers on the other side writes some of these words, so each expression here is linear.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import Enum, auto
+
+
+class Kind(Enum):
+    """What a failure means for the next attempt."""
+
+    HERE = auto()  # this clone or machine: nothing was sent, and the next attempt ends alike
+    NO_ACCESS = auto()  # nothing was sent, and the next attempt ends alike
+    TURNED_AWAY = auto()  # the other side took nothing, and would take nothing the next time
+    BUSY = auto()  # it took nothing, and may take it in a while
+    OTHER = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """One thing that goes wrong."""
+
+    kind: Kind
+    hint: str
+    phrases: tuple[str, ...]  # expressions, in git's words where it helps
+
+    def is_in(self, said: str) -> bool:
+        """Whether these words tell of it."""
+        return re.search("|".join(self.phrases), said, re.IGNORECASE) is not None
+
+
+# In this order: git often says two of these at once, and the first is then the cause.
+_CAUSES = (
+    Cause(
+        kind=Kind.OTHER,
+        hint="if you trust its owner: git config --global --add safe.directory FOLDER",
+        phrases=(r"dubious ownership",),
+    ),
+    Cause(
+        kind=Kind.OTHER,
+        hint="run it inside a clone, or name one with --repo",
+        phrases=(r"not a git repository",),
+    ),
+    Cause(
+        kind=Kind.HERE,
+        hint="an object is gone from this clone: another command has removed what no branch held "
+        "yet, as `git gc --prune=now` and `git prune` do. Run it again without them beside it; "
+        "if it stays so, clone anew",
+        phrases=(
+            r"(fatal|error): bad object",
+            r"(fatal|error): unable to read [0-9a-f]{40}",
+            r"not a valid commit name",
+        ),
+    ),
+    Cause(
+        kind=Kind.BUSY,
+        hint="the remote took the push and could not store it: look there for room on the disk, "
+        "for who may write to the repository's objects, and for what its log says",
+        phrases=(r"unpacker error", r"remote unpack failed"),
+    ),
+    Cause(
+        kind=Kind.HERE,
+        hint="there is no room here: free some on the disk of this clone and in TMPDIR, or raise "
+        "the quota or limit of file sizes",
+        phrases=(
+            r"no space left on device",
+            r"disk quota exceeded",
+            r"file too large",
+            r"file size limit exceeded",
+            r"couldn't write '",  # all that git says of a ref
+        ),
+    ),
+    Cause(
+        kind=Kind.HERE,
+        hint="this clone cannot be written: let whoever runs this own its .git folder and write to "
+        "it, on a file system that is not read-only",
+        phrases=(
+            r"read-only file system",
+            r"insufficient permission for adding an object",
+            r"unable to create directory for",  # of a ref, and git does not say why
+            r"(unable to|cannot|could not) (create|open|lock|write)[^\n]{1,1000}permission denied",
+        ),
+    ),
+    Cause(
+        kind=Kind.HERE,
+        hint="make signing work without a prompt (user.signingKey, gpg.program), or unset what "
+        "asks for it in this clone (commit.gpgSign, push.gpgSign)",
+        phrases=(
+            r"failed to sign",
+            r"cannot run gpg",
+            r"user\.signingkey",
+        ),
+    ),
+    Cause(
+        kind=Kind.HERE,
+        hint='git config user.name "NAME" && git config user.email "ADDRESS"',
+        phrases=(
+            r"tell me who you are",
+            r"unable to auto-detect",
+            r"empty ident",
+            r"no (name|email) was given",
+        ),
+    ),
+    Cause(
+        kind=Kind.TURNED_AWAY,
+        hint="the address answers with a web page, as a login page or a proxy does, and not as a "
+        "git server: check it, and your access to it, with git ls-remote",
+        phrases=(
+            r"not valid: is this a git repository",
+            r"git-http-push failed",  # what git does where it takes the server for a plain one
+            r"bad line length character: <",
+            r"unable to update url base from redirection",
+            r"(returned error:|HTTP) 30\d\b",
+        ),
+    ),
+    Cause(
+        kind=Kind.TURNED_AWAY,
+        hint="the server, or a proxy before it, takes no request of that size: have the limit "
+        "raised there (nginx: client_max_body_size), or let the remote's address be one for ssh",
+        phrases=(r"(returned error:|HTTP) 413\b",),
+    ),
+    Cause(
+        kind=Kind.BUSY,
+        hint="the server is busy, or wants to be asked less often: try again later",
+        phrases=(r"(returned error:|HTTP) (429|503)\b", r"too many (requests|connections)"),
+    ),
+    Cause(
+        kind=Kind.TURNED_AWAY,
+        hint="the remote has the branch checked out: let it be a bare repository, or keep the "
+        "ledger on a branch that is checked out nowhere (git.ledgerBranch)",
+        phrases=(r"branch is currently checked out",),
+    ),
+    Cause(
+        kind=Kind.OTHER,
+        hint="check the network, and the remote's address: git remote -v",
+        phrases=(
+            r"could not resolve host",
+            r"name resolution",
+            r"network is unreachable",
+            r"connection refused",
+            r"failed to connect",
+            r"connection timed out",
+            r"no route to host",
+        ),
+    ),
+    Cause(
+        kind=Kind.NO_ACCESS,
+        hint="accept the host's key once by hand: git ls-remote",
+        phrases=(r"host key verification failed",),
+    ),
+    Cause(
+        kind=Kind.NO_ACCESS,
+        hint="give git access to the remote, then check it: git ls-remote",
+        phrases=(
+            r"authentication failed",
+            r"could not read (username|password)",
+            r"permission denied",
+            r"permission to \S+ denied",
+            r"access denied",
+            r"returned error: 40[13]",
+        ),
+    ),
+    Cause(
+        kind=Kind.NO_ACCESS,
+        hint="check the remote's address and your access to it: git remote -v",
+        phrases=(
+            r"does not appear to be a git repository",
+            r"repository .{0,300}not found",
+            r"no such remote",
+            r"returned error: 404",
+        ),
+    ),
+    Cause(
+        kind=Kind.NO_ACCESS,
+        hint="let git trust the server (http.sslCAInfo), or use an address that git may and can "
+        "use: git remote -v",
+        phrases=(
+            r"(server|SSL) certificate (verification failed|problem)",
+            r"unable to find remote helper",
+            r"transport '[^'\n]{0,300}' not allowed",
+        ),
+    ),
+    Cause(
+        kind=Kind.TURNED_AWAY,
+        hint="the server, or a proxy before it, cannot make sense of git's request: its log says "
+        "more, or let the remote's address be one for ssh",
+        phrases=(r"(returned error:|HTTP) 4(?!08|25)\d\d\b",),
+    ),
+    Cause(
+        kind=Kind.OTHER,
+        hint="check the remote's address and your access to it: git remote -v",
+        phrases=(r"could not read from remote repository",),
+    ),
+    Cause(
+        kind=Kind.OTHER,
+        hint="another git command is at work in this clone; if none is, remove the lock file",
+        phrases=(r"\.lock': file exists", r"cannot lock ref"),
+    ),
+)
+
+
+def cause_of(said: str) -> Cause | None:
+    """What those words of git's tell of, if it is something that we know."""
+    return next((cause for cause in _CAUSES if cause.is_in(said)), None)
+
+
+def kind_of(said: str) -> Kind:
+    """The kind of what git itself tells of, whatever the server says beside it."""
+    cause = cause_of(_own_words(said))
+    return Kind.OTHER if cause is None else cause.kind
+
+
+def advice(said: str) -> str | None:
+    """What to do about an error of git's, if its cause is one that we know."""
+    cause = cause_of(_own_words(said))
+    if cause is None:
+        cause = cause_of(said)
+        if cause is not None and cause.kind is Kind.HERE:
+            return None  # it is the server's machine that is full, or locked
+    return None if cause is None else cause.hint
+
+
+def _own_words(said: str) -> str:
+    return "\n".join(line for line in said.split("\n") if not line.startswith("remote:"))

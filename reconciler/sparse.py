@@ -1,0 +1,56 @@
+"""What a sparse checkout leaves out of the working tree: read as git has it, never taken for gone.
+
+Such a file is in the index, with a mark, and not on the disk. So what it holds is known, also where
+a partial clone must fetch it first.
+"""
+
+from collections.abc import Callable
+from pathlib import PurePosixPath
+
+from reconciler.git import Git, TreeEntry
+from reconciler.links import printable
+from reconciler.model import Place, Problem, Source
+from reconciler.worktree import too_large
+
+
+def read_left_out(
+    git: Git | None, folder: str, is_wanted: Callable[[str], bool], most: int
+) -> tuple[list[Source], list[Problem]]:
+    """Every wanted file at or below the folder that is left out here, and what hinders reading.
+
+    Paths are relative to the folder in which the repository was looked for. A file of more than
+    `most` bytes is a problem, and so is a link. Raises GitError if git cannot read one.
+    """
+    if git is None:
+        return [], []
+    listed = git.left_out(f":(top,literal){git.prefix}{folder}")
+    entries = [one for one in listed if is_wanted(_shown(git, one))]
+    files = [one for one in entries if one.is_file]
+    sizes = dict(zip(files, git.sizes(one.oid for one in files), strict=True))
+    kept = [one for one in files if sizes[one] <= most]
+    blobs = git.read_blobs(one.oid for one in kept)
+    problems = [too_large(_shown(git, one), most) for one in files if sizes[one] > most]
+    problems.extend(_no_file(_shown(git, one)) for one in entries if not one.is_file)
+    return [Source(path=_shown(git, one), content=blobs[one.oid]) for one in kept], problems
+
+
+def told(count: int, folder: str) -> str:
+    """What to say of so many files."""
+    files = "1 file is" if count == 1 else f"{count} files are"
+    return (
+        f"{files} left out of {folder} by a sparse checkout, and read as git has "
+        f"{'it' if count == 1 else 'them'}"
+    )
+
+
+def _shown(git: Git, entry: TreeEntry) -> str:
+    return str(PurePosixPath(entry.path).relative_to(git.prefix or "."))
+
+
+def _no_file(path: str) -> Problem:
+    return Problem(
+        place=Place(file=printable(path)),
+        code="left-out",
+        message="is a link that a sparse checkout leaves out, so nobody can tell what it leads to: "
+        "check it out (git sparse-checkout add)",
+    )
