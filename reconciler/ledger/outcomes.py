@@ -18,7 +18,7 @@ from reconciler.ledger.events import (
 )
 from reconciler.ledger.records import STARTED, UNSETTLED, Phase, Record, Start
 from reconciler.ledger.statuses import FAILED, SUCCEEDED, status_name
-from reconciler.model import EpochMs
+from reconciler.model import EpochMs, InstanceId
 
 Outcome = Triggered | Rejected | Unknown | Absent | Observed | Cancelled | Resolved
 
@@ -157,19 +157,21 @@ def _of_instance(record: Record, event: Observed | Cancelled) -> Record:
 
 
 def _resolved(record: Record, event: Resolved) -> Record:
+    settled = {"resolvedBy": event.by, "reason": event.reason}
+    made = Start(claim=record.claim, instance=event.triggered or InstanceId(""), at=event.at)
+    if made in record.starts and record.evidence == settled:
+        return record  # it is this very event that has made the start known
     if len(record.starts) > 1 and event.triggered in record.instances:
         chosen = _chosen(record, event)
         if record.started_twice or chosen == record:  # once more, it says nothing new
             return chosen
     if record.phase in STARTED or event.claim not in {None, record.claim}:
         return record  # somebody judged a claim that is not the newest any more
-    settled = {"resolvedBy": event.by, "reason": event.reason}
     if event.triggered is None and record.starts:
         return _as_started(record)
     if event.triggered is None:
         return msgspec.structs.replace(record, phase=Phase.ABSENT, error=None, evidence=settled)
-    start = Start(claim=record.claim, instance=event.triggered, at=event.at)
-    starts = (*record.starts, start)
+    starts = (*record.starts, made)
     return msgspec.structs.replace(
         record, phase=Phase.TRIGGERED, error=_twice(starts), starts=starts, evidence=settled
     )
