@@ -19,6 +19,12 @@ def cron_times(expression: str) -> tuple[time, ...]:
     return tuple(found)
 
 
+def is_hourly(expression: str) -> bool:
+    """Whether its hours are written with `*`, as `*` or `*/n`: of a day, not certain hours."""
+    _, hours, *_ = expression.split()
+    return "*" in hours
+
+
 def cron_dates(expression: str, first: date, last: date) -> Iterator[date]:
     """The dates on which it fires, both ends included."""
     _, _, *days = expression.split()
