@@ -1,6 +1,9 @@
 """Instants, zones and business dates."""
 
+import zoneinfo
 from datetime import UTC, date, datetime, time, timedelta
+from importlib.resources import files
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
@@ -8,6 +11,7 @@ from hypothesis import strategies as st
 
 from reconciler.model import EpochMs
 from reconciler.times import (
+    _zone,
     _zone_names,
     business_date,
     business_date_instant,
@@ -182,6 +186,30 @@ def test_a_zone_that_each_machine_understands_otherwise_is_refused(name: str) ->
 def test_a_zone_is_written_as_in_the_list_of_all(name: str) -> None:
     with pytest.raises(ValueError, match="is not a time zone"):
         parse_zone(name)
+
+
+def test_zones_are_those_of_the_package_whatever_files_the_system_has(
+    tmp_path: Path,
+) -> None:
+    """Two machines with other files would start other runs for one manifest."""
+    summer = utc("2024-07-01T00:00:00")
+    (tmp_path / "Europe").mkdir()
+    shanghai = files("tzdata.zoneinfo") / "Asia" / "Shanghai"
+    for name in ("Paris", "Rome"):
+        (tmp_path / "Europe" / name).write_bytes(shanghai.read_bytes())
+    before = zoneinfo.TZPATH
+    zoneinfo.reset_tzpath([tmp_path])
+    zoneinfo.ZoneInfo.clear_cache()
+    _zone.cache_clear()
+    try:
+        for name in ("Europe/Paris", "Europe/Rome"):
+            zone = parse_zone(name)
+            assert in_zone(summer, zone).utcoffset() == timedelta(hours=2)
+            assert str(zone) == name
+            assert zone is parse_zone(name)
+    finally:
+        zoneinfo.reset_tzpath(before)
+        zoneinfo.ZoneInfo.clear_cache()
 
 
 def test_all_names_of_the_list_are_zones() -> None:
