@@ -85,7 +85,7 @@ class Workspace:
         notes = sorted(notes_of(passed_over, folder))
         if not (sources or problems or (self.root / folder).exists()):
             notes = [no_folder(environment.name, folder, CONFIGURATION)]
-        return replace(declared, notes=tuple(notes))
+        return replace(declared, notes=tuple(sorted((*declared.notes, *notes))))
 
     def local_book(self, environment: Environment) -> Book:
         """The ledger in the working tree. Raises LedgerError."""

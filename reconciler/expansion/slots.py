@@ -77,6 +77,10 @@ class Timetable:
         """How the times on one of the grid's dates stand in names, in range or not."""
         return frozenset(slot.label for slot in self.on(day))
 
+    def is_again(self, slot: Slot) -> bool:
+        """Whether clocks show the slot's time for the second time then."""
+        return bool(in_zone(slot.base, self.zone).fold)
+
     def business_date(self, slot: Slot) -> date:
         """The date that the slot's runs process."""
         return slot.date if self.of_business_dates else business_date(slot.base, self.zone)

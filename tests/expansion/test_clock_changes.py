@@ -305,6 +305,24 @@ def test_an_end_that_clocks_show_for_the_second_time_is_included(
     assert found[-1].trigger_time == parse_instant(second)
 
 
+@pytest.mark.parametrize(
+    ("to", "every", "noted"),
+    [
+        ("2024-11-03T01:30:00-05:00", "1d", True),
+        ("2024-11-03T01:30:00-04:00", "1d", False),
+        ("2024-11-03T01:30:00-05:00", "12h", False),
+        ("2024-11-03T01:45:00-05:00", "1d", False),
+    ],
+)
+def test_an_end_that_gives_a_date_two_runs_is_a_note(to: str, every: str, noted: bool) -> None:
+    ends = {"from": "2024-11-01T01:30:00-04:00", "to": to, "every": every}
+    found = expanded({"triggerTimes": ends}, "America/New_York").notes
+    assert [(note.code, note.pointer) for note in found] == (
+        [("repeated-end", "/spec/triggerTimes/to")] if noted else []
+    )
+    assert all("2024-11-03T01:30:00-04:00" in note.message for note in found)
+
+
 def test_month_ends_are_taken_from_the_calendar_in_the_zone() -> None:
     ends = {"from": "2024-01-30T20:00:00Z", "to": "2024-04-29T20:00:00Z", "every": "1mo"}
     found = runs({"triggerTimes": ends}, "GMT+8")
