@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
 
 from reconciler.expansion.common import FIRST, LAST, RefusedError, out_of_range
-from reconciler.expansion.grids import Grid
+from reconciler.expansion.grids import DateGrid, Grid
+from reconciler.expansion.steps import Months
 from reconciler.model import EpochMs
 from reconciler.schema.paths import Path
 from reconciler.times import business_date, in_zone, local_instant, occurrences
@@ -76,6 +77,19 @@ class Timetable:
     def labels(self, day: date) -> frozenset[str]:
         """How the times on one of the grid's dates stand in names, in range or not."""
         return frozenset(slot.label for slot in self.on(day))
+
+    @property
+    def counted_from(self) -> date | None:
+        """The date whose day of the month all others have; None unless the step is in months."""
+        grid = self.grid
+        return grid.first if isinstance(grid, DateGrid) and isinstance(grid.step, Months) else None
+
+    def passes_over(self, day: date) -> bool:
+        """Whether the date lies in the range and a step of months does not meet it."""
+        if not isinstance(self.grid, DateGrid) or self.counted_from is None:
+            return False
+        last = min(self.grid.last, in_zone(self.until, self.zone).date())
+        return self.grid.first <= day <= last and day not in self.grid.dates()
 
     def is_again(self, slot: Slot) -> bool:
         """Whether clocks show the slot's time for the second time then."""
