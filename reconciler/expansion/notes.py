@@ -8,7 +8,6 @@ from reconciler.expansion.exclusion import read_time
 from reconciler.expansion.matrix import RESERVED
 from reconciler.expansion.slots import Slot, Timetable
 from reconciler.schema import Finding
-from reconciler.times import in_zone
 
 
 def backfill_notes(
@@ -19,23 +18,7 @@ def backfill_notes(
     words = how_days_are_read(given["cron"]) if "cron" in given else None
     if words is not None:
         yield Finding(path=(*table.path, "cron"), code="cron-days", words=words)
-    yield from _twice(table, slots)
     yield from _excludes_nothing(spec.get("exclude", ()), table, slots)
-
-
-def _twice(table: Timetable, slots: Sequence[Slot]) -> Iterator[Finding]:
-    """A last time that its date has already, before clocks went back."""
-    last = slots[-1]
-    if table.grid.grain.below_a_day or last.base != table.until or not table.is_again(last):
-        return
-    shown = in_zone(last.base, table.zone)
-    first = shown.replace(fold=0).isoformat()
-    if len(slots) > 1 and slots[-2].date == last.date:
-        words = (
-            f"is the second {shown:%H:%M} on {shown:%Y-%m-%d}, and both are in range, so "
-            f"that date has two runs: end with {first} to have the first alone"
-        )
-        yield Finding(path=(*table.path, "to"), code="repeated-end", words=words)
 
 
 def _excludes_nothing(

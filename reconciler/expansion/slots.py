@@ -45,10 +45,7 @@ class Timetable:
                     raise self._out_of_range("from" if slot.base < FIRST else "to")
 
     def on(self, day: date) -> Sequence[Slot]:
-        """All times on one of the grid's dates, ascending, also those that are not in range.
-
-        An end of the range that clocks show for the second time is one of them, as it is included.
-        """
+        """All times on one of the grid's dates, ascending, also those that are not in range."""
         try:
             trigger_day = day + timedelta(days=1) if self.of_business_dates else day
         except OverflowError:
@@ -57,17 +54,25 @@ class Timetable:
         moved: dict[EpochMs, Slot] = {}
         for at in self.grid.times(day):
             found = occurrences(datetime.combine(trigger_day, at), self.zone)
-            for base in found[:1]:
-                shown[base] = self._slot(day, at, base)
-            for base in found[1:]:
-                if self.grid.grain.both or base in {self.since, self.until}:
-                    shown[base] = self._slot(day, at, base, _offset(base, self.zone))
+            for base in self._meant(found):
+                offset = "" if base == found[0] else _offset(base, self.zone)
+                shown[base] = self._slot(day, at, base, offset)
             if not found and self.grid.grain.moves_on:
                 base_moved = local_instant(trigger_day, at, self.zone)
                 if base_moved is not None:
                     moved.setdefault(base_moved, self._slot(day, at, base_moved))
         # One that moved to where another stands anyway, or to where another has moved, is that one.
         return sorted((moved | shown).values(), key=lambda slot: slot.base)
+
+    def _meant(self, found: Sequence[EpochMs]) -> Sequence[EpochMs]:
+        """Which are meant of the instants at which clocks show a time: both, or else the first.
+
+        An end of the range is included, and so the second is meant in place of the first where it
+        is an end; or its date would be processed twice, or not at all.
+        """
+        if self.grid.grain.both:
+            return found
+        return [one for one in found if one in {self.since, self.until}] or found[:1]
 
     def _slot(self, day: date, at: time, base: EpochMs, offset: str = "") -> Slot:
         names_time = self.grid.grain.names_time or offset
@@ -90,10 +95,6 @@ class Timetable:
             return False
         last = min(self.grid.last, in_zone(self.until, self.zone).date())
         return self.grid.first <= day <= last and day not in self.grid.dates()
-
-    def is_again(self, slot: Slot) -> bool:
-        """Whether clocks show the slot's time for the second time then."""
-        return bool(in_zone(slot.base, self.zone).fold)
 
     def business_date(self, slot: Slot) -> date:
         """The date that the slot's runs process."""

@@ -220,6 +220,8 @@ def _at(
             named = f"{day}T{wall:%H:%M:%S}".removesuffix(":00")
             offset = second.to_stdlib().isoformat()[-6:]
             yield Start(label=f"{named}{offset}", at=at, business_date=business)
+            if not (shape.repeated_twice or first.timestamp() * 1000 in ends):
+                return  # the second stands in place of the first
     except whenever.SkippedTime:
         moved = _moved_on(wall, zone) if shape.skipped_move_on else None
         if moved is not None:
