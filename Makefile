@@ -3,9 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo test prove check bench simulate clean
+.PHONY: help demo test test-all prove check bench simulate clean
 help:
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -20,7 +20,20 @@ demo: $(READY) ## the whole loop on a temporary repository, against the sandbox
 test: $(READY) ## the tests, with branch coverage
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "not long" --cov --cov-report=term
 
-prove: $(READY) ## the long proofs: kills at every step, and 10,000 seeds of the simulation
+# Those on PATH that run, and pyenv's, whose commands fail for versions that are not chosen.
+test-all: ## the tests on each of Python 3.11, 3.12 and 3.13 that is on this machine
+	@set -e; tested=; for version in 3.11 3.12 3.13; do \
+		for python in python$$version "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/$$version.*/bin/python; do \
+			"$$python" -c "import sys; sys.exit('%d.%d' % sys.version_info[:2] != '$$version')" 2>/dev/null || continue; \
+			echo "== Python $$version"; \
+			"$$python" -m venv .venv-$$version; \
+			.venv-$$version/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'; \
+			.venv-$$version/bin/python -m pytest -n auto --dist worksteal -m "not long"; \
+			tested="$$tested $$version"; break; \
+		done; \
+	done; echo "tested on:$${tested:- none of 3.11, 3.12 and 3.13, for none is here}"; test -n "$$tested"
+
+prove: $(READY) ## the long proofs: kills at every step, and 10,000 seeds each of the oracle and the simulation
 	$(BIN)/python -m pytest -n auto --dist worksteal -m long
 	$(BIN)/python -m tests.simulation --seeds 10000
 
@@ -38,4 +51,4 @@ simulate: $(READY) ## 100,000 seeds of the deterministic simulation
 	$(BIN)/python -m tests.simulation --seeds 100000
 
 clean: ## remove everything that was set up
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist .coverage*
+	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist .coverage*

@@ -79,6 +79,13 @@ class Times(Protocol):
     def labels(self, day: date) -> Collection[str]:
         """How those on the date stand in the names of runs."""
 
+    @property
+    def counted_from(self) -> date | None:
+        """The date whose day of the month all others have; None unless the step is in months."""
+
+    def passes_over(self, day: date) -> bool:
+        """Whether the date lies in the range and a step of months does not meet it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:

@@ -2,14 +2,16 @@
 
 import re
 from bisect import bisect_left
-from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from functools import cache
+from importlib import import_module
 from importlib.resources import files
 from typing import cast
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from reconciler.model import EpochMs
+
+ZONES_VERSION: str = import_module("tzdata").__version__  # of the package that all zones come from
 
 _RFC3339 = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)", re.ASCII
@@ -62,8 +64,7 @@ def parse_zone(name: str) -> tzinfo:
         sign, hours, minutes = match.groups()
         return _fixed(sign or "+", int(hours or 0), int(minutes or 0))
     if name in _zone_names():
-        with suppress(ZoneInfoNotFoundError, ValueError, OSError):
-            return ZoneInfo(name)
+        return _zone(name)
     why = "means another zone on each machine" if _is_local(name) else "is not a time zone"
     raise ValueError(f"{name!r} {why}: write GMT+8, or an IANA name such as Asia/Shanghai")
 
@@ -73,6 +74,18 @@ def _zone_names() -> frozenset[str]:
     """IANA's names, as the package `tzdata` lists them."""
     listed = (files("tzdata") / "zones").read_text(encoding="utf-8").split()
     return frozenset(listed) - {"Factory"}  # for machines whose zone nobody has set
+
+
+@cache
+def _zone(name: str) -> ZoneInfo:
+    """The zone as the package `tzdata` has it.
+
+    Never the system's files, which `ZoneInfo(name)` prefers: they differ between machines, and so
+    would the trigger times that are made of a manifest.
+    """
+    folder, _, file = f"zoneinfo/{name}".rpartition("/")
+    with files("tzdata").joinpath(*folder.split("/"), file).open("rb") as content:
+        return ZoneInfo.from_file(content, key=name)
 
 
 def _is_local(name: str) -> bool:
@@ -96,13 +109,39 @@ def clock_minute(instant: EpochMs, zone: tzinfo) -> int:
     return (instant + (offset or timedelta()) // _MILLISECOND) // _MINUTE_MS
 
 
-def local_instant(day: date, at: time, zone: tzinfo) -> EpochMs:
-    """The instant at which clocks in the zone show that day and time.
+def local_instant(day: date, at: time, zone: tzinfo) -> EpochMs | None:
+    """The instant that is meant by that time on that date; None on a date that the zone never had.
 
-    Of a time that occurs twice it is the first; one that the clock skips moves on by the gap.
+    Of a time that occurs twice it is the first. One that clocks skip moves on by the gap; where
+    that would lead to another date it is the last minute that clocks show on its own. So clocks in
+    the zone always show that very date then.
     """
-    local = datetime.combine(day, at, tzinfo=zone)
-    return EpochMs((local.astimezone(UTC) - _EPOCH) // _MILLISECOND)
+    wall = datetime.combine(day, at)
+    found = occurrences(wall, zone)
+    if found:
+        return found[0]
+    moved = _past_gap(wall, zone)
+    if in_zone(moved, zone).date() == day:
+        return moved
+    if not date_exists(day, zone):
+        return None
+    return _last_minute_before_gap(wall, zone)
+
+
+def _past_gap(wall: datetime, zone: tzinfo) -> EpochMs:
+    """A time that clocks skip, moved on by the gap."""
+    return EpochMs((wall - _offset(wall, zone, 0) - _EPOCH_ON_CLOCKS) // _MILLISECOND)
+
+
+def _last_minute_before_gap(wall: datetime, zone: tzinfo) -> EpochMs:
+    """The last whole minute that clocks show before they skip that time."""
+    before, after = (_offset(wall, zone, fold) for fold in (0, 1))
+    moved = _past_gap(wall, zone)
+    gap = range(moved - (after - before) // _MILLISECOND, moved + 1)  # holds the change
+    changed = gap[bisect_left(gap, after, key=lambda one: _offset_at(EpochMs(one), zone))]
+    last = in_zone(EpochMs(changed - 1), zone)
+    past_minute = timedelta(seconds=last.second, microseconds=last.microsecond) // _MILLISECOND
+    return EpochMs(changed - 1 - past_minute)
 
 
 def occurrences(wall: datetime, zone: tzinfo) -> tuple[EpochMs, ...]:
@@ -120,7 +159,15 @@ def occurrences(wall: datetime, zone: tzinfo) -> tuple[EpochMs, ...]:
 
 def date_exists(day: date, zone: tzinfo) -> bool:
     """Whether clocks in the zone ever show that date: at its midnight, or when they skip that."""
-    return in_zone(local_instant(day, time(), zone), zone).date() == day
+    midnight = datetime.combine(day, time())
+    return bool(occurrences(midnight, zone)) or (
+        in_zone(_past_gap(midnight, zone), zone).date() == day
+    )
+
+
+def following_date(day: date, zone: tzinfo) -> date:
+    """The date that clocks show next where they skip that one."""
+    return in_zone(_past_gap(datetime.combine(day, time()), zone), zone).date()
 
 
 def end_of_date(instant: EpochMs, zone: tzinfo) -> EpochMs:
@@ -148,13 +195,14 @@ def _midnight_after(now: datetime, instant: EpochMs, zone: tzinfo) -> EpochMs:
     day = now.date() + timedelta(days=1)
     midnights = occurrences(datetime.combine(day, time()), zone)
     if not midnights:
-        return local_instant(day, time(), zone)
+        return _past_gap(datetime.combine(day, time()), zone)
     return next((one for one in midnights if one > instant), midnights[-1])
 
 
-def business_date_instant(business_date: date, at: time, zone: tzinfo) -> EpochMs:
+def business_date_instant(business_date: date, at: time, zone: tzinfo) -> EpochMs | None:
     """The trigger time that makes a flow process that date: the next day at `at`.
 
+    None where the zone never had that next day, so that nothing processes the date.
     Source: EnOS reference, "to process the data of 2018-03-01, set the trigger time to 2018-03-02".
     """
     return local_instant(business_date + timedelta(days=1), at, zone)
@@ -167,6 +215,10 @@ def business_date(instant: EpochMs, zone: tzinfo) -> date:
 
 def _offset(wall: datetime, zone: tzinfo, fold: int) -> timedelta:
     return cast("timedelta", wall.replace(tzinfo=zone, fold=fold).utcoffset())
+
+
+def _offset_at(instant: EpochMs, zone: tzinfo) -> timedelta:
+    return cast("timedelta", in_zone(instant, zone).utcoffset())
 
 
 def _fixed(sign: str, hours: int, minutes: int) -> tzinfo:

@@ -16,7 +16,7 @@ from reconciler.ledger import events
 from reconciler.model import ClaimId, Digest, EpochMs, Run, RunId
 from reconciler.plan import Action, Plan
 from reconciler.services import service_of
-from reconciler.times import format_instant
+from reconciler.times import ZONES_VERSION, format_instant
 
 LONGEST = 10  # times claimSeconds, for a claim whose push takes long
 
@@ -72,6 +72,7 @@ class Claims:
             correlation=environment.gateway.correlation_parameter,
             before=before.seen if before is not None else (),
             looked_at=format_instant(before.at) if before is not None else None,
+            tzdata=ZONES_VERSION,
         )
         elsewhere = self._branch.snapshot.surroundings.elsewhere.values()
         known = Known([self._branch.ledger, *elsewhere])

@@ -14,7 +14,7 @@ from reconciler.configuration import InvalidConfigurationError
 from reconciler.declaring import TooManyRunsError
 from reconciler.model import Problem
 from reconciler.render import problems as rendering
-from reconciler.rules import check
+from reconciler.rules import check, edit_notes
 from reconciler.schedule import scheduled
 from reconciler.settings import find_root
 
@@ -81,7 +81,7 @@ def _validated(workspace: Workspace, options: CommonOptions, paths: Sequence[Pat
             surroundings=workspace.surroundings(environment, own),
         )
         found.update(declared.problems, findings.problems)
-        notes.update(declared.notes)
+        notes.update(declared.notes, edit_notes(declared, own.ledger))
         files.update(declared.files)
         runs.update(run.place.file for run in declared.runs)
         if not (declared.files or declared.notes or options.quiet):

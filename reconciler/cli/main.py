@@ -43,8 +43,24 @@ class LazyGroup(click.Group):
         return command
 
 
+def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    """Say the version, and that of the zones: two machines agree on dates where both are equal."""
+    if wanted and not context.resilient_parsing:
+        from reconciler.times import ZONES_VERSION
+
+        click.echo(f"reconciler, version {__version__} (tzdata {ZONES_VERSION})")
+        context.exit()
+
+
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="reconciler")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Show the version and exit.",
+)
 @common_options
 def reconciler() -> None:
     """Start declared workflow runs on EnOS, each exactly once.

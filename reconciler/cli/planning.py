@@ -21,6 +21,7 @@ from reconciler.render.document import json_document
 from reconciler.render.plan_json import plans_json
 from reconciler.render.plan_markdown import plan_markdown
 from reconciler.render.plan_text import plan_text
+from reconciler.rules import edit_notes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +79,8 @@ def make_plans(options: CommonOptions, *, offline: bool, online: bool = False) -
         if known.note and not options.quiet:
             say(f"{environment.name}: {known.note}")
         declared = workspace.declared(environment)
-        for note in () if options.quiet else declared.notes:
+        notes = (*declared.notes, *edit_notes(declared, known.ledger))
+        for note in () if options.quiet else notes:
             say(f"note: {note}")
         plan = plan_of(declared, known, environment)
         if online:

@@ -89,7 +89,7 @@ class Workspace:
         notes = sorted(notes_of(passed_over, folder))
         if not (sources or problems or (self.root / folder).exists()):
             notes = [no_folder(environment.name, folder, CONFIGURATION)]
-        return replace(declared, notes=tuple(notes))
+        return replace(declared, notes=tuple(sorted((*declared.notes, *notes))))
 
     def _sources(
         self, folder: str, is_wanted: Callable[[str], bool], most: int, *, is_ledger: bool = False

@@ -9,6 +9,7 @@ from reconciler.expansion.ceiling import Bounds, bounded_slots, check_names, che
 from reconciler.expansion.common import Expanded, Manifest, RefusedError, parameters, shared
 from reconciler.expansion.exclusion import exclusion_findings, leaves_out, read_exclusion
 from reconciler.expansion.matrix import Combination, combinations, count, matrix_findings
+from reconciler.expansion.notes import backfill_notes
 from reconciler.expansion.ranges import range_findings, timetable
 from reconciler.expansion.slots import Slot, Timetable
 from reconciler.expansion.stagger import MINUTE, fits, staggers
@@ -50,7 +51,9 @@ def backfill_runs(manifest: Manifest, zone: tzinfo, bounds: Bounds) -> Expanded:
     check_names(manifest.value["metadata"]["name"], spec, slots)
     made = len(slots) * count(spec.get("matrix", {}))
     check_text(spec, made)
-    return Expanded(runs=tuple(_runs(manifest, table, _starts(spec, table, slots))), made=made)
+    runs = tuple(_runs(manifest, table, _starts(spec, table, slots)))
+    notes = tuple(map(manifest.problem, backfill_notes(spec, table, slots)))
+    return Expanded(runs=runs, notes=notes, made=made)
 
 
 def _starts(spec: Mapping[str, Any], table: Timetable, slots: Iterable[Slot]) -> Sequence[_Start]:

@@ -1,5 +1,6 @@
 """What both kinds of manifest have in common."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from sys import intern
@@ -14,6 +15,7 @@ FIRST = EpochMs(0)
 # A day less than the calendar has, so that every zone can show the instant.
 LAST = EpochMs(253402214399999)  # 9999-12-30T23:59:59.999Z
 
+MILLISECONDS = re.compile(r"[0-9]{1,15}")
 _RETRIED = frozenset({"FAIL", "INTERNAL_ERROR", "TIMEOUT"})
 _NOT_AFTER: Path = ("spec", "notAfter")
 _TRIGGER_TIME = "/spec/triggerTime"
@@ -50,6 +52,7 @@ class Expanded:
 
     runs: tuple[Run, ...] = ()
     problems: tuple[Problem, ...] = ()
+    notes: tuple[Problem, ...] = ()  # what is perhaps not meant, and stands in nobody's way
     made: int = 0  # runs that were counted for it, also those that `exclude` takes away
 
 
@@ -108,8 +111,13 @@ def parameters(spec: Mapping[str, Any]) -> Parameters:
 
 
 def instant(value: str | float) -> EpochMs:
-    """A time as the schema allows it: RFC 3339, or milliseconds, perhaps as an integral float."""
-    return parse_instant(value) if isinstance(value, str) else EpochMs(int(value))
+    """A time: RFC 3339, or milliseconds, perhaps as an integral float or in digits.
+
+    Raises ValueError with words for a person.
+    """
+    if isinstance(value, str) and not MILLISECONDS.fullmatch(value):
+        return parse_instant(value)
+    return EpochMs(int(value))
 
 
 def in_range(found: EpochMs, path: Path) -> EpochMs:

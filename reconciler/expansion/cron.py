@@ -19,6 +19,34 @@ def cron_times(expression: str) -> tuple[time, ...]:
     return tuple(found)
 
 
+def is_hourly(expression: str) -> bool:
+    """Whether its hours are written with `*`, as `*` or `*/n`: of a day, not certain hours."""
+    _, hours, *_ = expression.split()
+    return "*" in hours
+
+
+def how_days_are_read(expression: str) -> str | None:
+    """What to tell a person where both fields of days say something; None otherwise.
+
+    As Debian's cron reads it, and so crontab of the most common kind: days that either field names,
+    unless one of them begins with `*`; then days that both name.
+    """
+    _, _, month_days, _, week_days = expression.split()
+    if {month_days, week_days} & {"*", "*/1"}:
+        return None
+    if month_days.startswith("*") or week_days.startswith("*"):
+        here = "only on days that both of them name, as crontab reads it where one begins with *"
+        elsewhere = "Kubernetes takes the days that either names"
+    else:
+        here = "on the days that either of them names, as crontab and Kubernetes read it"
+        elsewhere = "other schedulers take only days that both name"
+    return (
+        f"has a day-of-month, {month_days}, and a day-of-week, {week_days}: it is met {here}; "
+        f"{elsewhere}. Leave one of them *, and `exclude` days or write a second backfill, if that "
+        "is not meant"
+    )
+
+
 def cron_dates(expression: str, first: date, last: date) -> Iterator[date]:
     """The dates on which it fires, both ends included."""
     _, _, *days = expression.split()

@@ -7,12 +7,12 @@ from datetime import date
 from itertools import islice
 from typing import Any
 
+from reconciler.expansion.common import instant
 from reconciler.expansion.matrix import RESERVED, Combination
 from reconciler.model import EpochMs
 from reconciler.schema import Finding
 from reconciler.schema.formats import parse_date
 from reconciler.schema.paths import Path, shown
-from reconciler.times import parse_instant
 
 _EXCLUDE: Path = ("spec", "exclude")
 _BUSINESS_DATE, _TRIGGER_TIME = RESERVED
@@ -37,7 +37,7 @@ def _item_findings(
 ) -> Iterator[Finding]:
     if key in RESERVED:
         try:
-            _time(key, value)
+            read_time(key, value)
         except ValueError as error:
             yield Finding(path=path, code="format", words=str(error))
     elif key not in matrix:
@@ -54,10 +54,9 @@ def _listed(names: Collection[str]) -> str:
     return f"{listed} and {more} more" if more > 0 else listed
 
 
-def _time(key: str, value: str) -> _Times:
-    if key == _BUSINESS_DATE:
-        return parse_date(value), None
-    return None, parse_instant(value)
+def read_time(key: str, value: str) -> date | EpochMs:
+    """The date or the instant that an entry names. Raises ValueError with words for a person."""
+    return parse_date(value) if key == _BUSINESS_DATE else instant(value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +82,7 @@ def read_exclusion(spec: Mapping[str, Any]) -> Exclusion:
     for entry in spec.get("exclude", ()):
         keys = tuple(sorted(key for key in entry if key not in RESERVED))
         day = parse_date(entry[_BUSINESS_DATE]) if _BUSINESS_DATE in entry else None
-        moment = parse_instant(entry[_TRIGGER_TIME]) if _TRIGGER_TIME in entry else None
+        moment = instant(entry[_TRIGGER_TIME]) if _TRIGGER_TIME in entry else None
         entries[keys][tuple(entry[key] for key in keys)].add((day, moment))
     return Exclusion(
         entries={

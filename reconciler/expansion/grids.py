@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Protocol
 
-from reconciler.expansion.cron import cron_dates, cron_times
+from reconciler.expansion.cron import cron_dates, cron_times, is_hourly
 from reconciler.expansion.steps import Days, Minutes, Months, dates
 
 _DAY_MINUTES = 24 * 60
@@ -20,7 +20,8 @@ class Grain:
     """What follows from how far apart the times are."""
 
     names_time: bool = False  # a run's name gives the time of day beside the date
-    below_a_day: bool = False  # a time that clocks skip is left out; otherwise it moves on
+    below_a_day: bool = False  # a date may have several times
+    moves_on: bool = True  # a time that clocks skip does; otherwise it is left out
     both: bool = False  # of a time that clocks show twice both are meant; otherwise the first
 
 
@@ -122,10 +123,14 @@ def running(first: date, last: date, step: Minutes, anchor: datetime) -> Running
 
 
 def cron(first: date, last: date, expression: str) -> CronGrid:
-    """What a valid cron expression names."""
+    """What a valid cron expression names.
+
+    One that is written for every hour follows the clock as a step of an hour does; one with fixed
+    hours means each of them once a day.
+    """
     times = cron_times(expression)
-    several = len(times) > 1
-    grain = Grain(names_time=several, below_a_day=several)
+    several, hourly = len(times) > 1, is_hourly(expression)
+    grain = Grain(names_time=several, below_a_day=several, moves_on=not hourly, both=hourly)
     return CronGrid(first=first, last=last, expression=expression, at=times, grain=grain)
 
 
@@ -133,6 +138,7 @@ def _grain(step: Minutes) -> Grain:
     return Grain(
         names_time=True,
         below_a_day=step.count < _DAY_MINUTES,
+        moves_on=step.count >= _DAY_MINUTES,
         both=step.count <= _HOUR_MINUTES,
     )
 

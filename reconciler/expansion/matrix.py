@@ -7,9 +7,10 @@ from math import prod
 from sys import intern
 from typing import Any
 
+from reconciler.expansion.characters import difference, look, written
 from reconciler.model import Parameters
 from reconciler.schema import Finding
-from reconciler.schema.paths import Path
+from reconciler.schema.paths import Path, shown
 
 RESERVED = ("businessDate", "triggerTime")  # in an exclusion they mean times
 _MATRIX: Path = ("spec", "matrix")
@@ -34,21 +35,44 @@ def matrix_findings(spec: Mapping[str, Any]) -> Iterator[Finding]:
             words = "stands in parameters as well: take it out of one of the two"
             yield Finding(path=path, code="exclusive", words=words, where="key")
         yield from _repeated(path, values)
+    yield from _alike_keys(list(spec.get("matrix", {})))
 
 
 def _repeated(path: Path, values: Sequence[str]) -> Iterator[Finding]:
     first: dict[str, int] = {}
     for index, value in enumerate(values):
-        if first.setdefault(value, index) != index:
-            words = f"stands in the list already, at [{first[value]}]: remove one of the two"
-            yield Finding(path=(*path, index), code="exclusive", words=words)
+        before = first.setdefault(look(value), index)
+        if before == index:
+            continue
+        if value == values[before]:
+            words = f"stands in the list already, at [{before}]: remove one of the two"
+        else:
+            words = _alike(value, values[before], f"at [{before}]")
+        yield Finding(path=(*path, index), code="exclusive", words=words)
+
+
+def _alike_keys(keys: Sequence[str]) -> Iterator[Finding]:
+    first: dict[str, str] = {}
+    for key in keys:
+        before = first.setdefault(look(key), key)
+        if before != key:
+            words = _alike(key, before, "another key")
+            yield Finding(path=(*_MATRIX, key), code="exclusive", words=words, where="key")
+
+
+def _alike(one: str, other: str, where: str) -> str:
+    return (
+        f'"{shown(one)}" looks like "{shown(other)}", {where}, and is another text: '
+        f"{difference(one, other)}; remove one of the two, or write them so that they can be told "
+        "apart"
+    )
 
 
 def combinations(matrix: Mapping[str, Sequence[str]], own: Parameters) -> Iterator[Combination]:
     """Each combination of the values, after the manifest's own parameters; one without any keys."""
     lists = [
         [
-            ((intern(key), intern(value)), f"/{_written(key, '=')}={_written(value)}")
+            ((intern(key), intern(value)), f"/{written(key)}={written(value, '=')}")
             for value in values
         ]
         for key, values in sorted(matrix.items())
@@ -68,24 +92,6 @@ def count(matrix: Mapping[str, Sequence[str]]) -> int:
 def longest(matrix: Mapping[str, Sequence[str]]) -> int:
     """How long the segments of a combination can become."""
     return sum(
-        len(f"/{_written(key, '=')}=") + max(len(_written(value)) for value in values)
+        len(f"/{written(key)}=") + max(len(written(value, "=")) for value in values)
         for key, values in matrix.items()
     )
-
-
-def _written(text: str, also: str = "") -> str:
-    """The text as it stands in a name, with an escape wherever it could be read otherwise.
-
-    A character that Python's Unicode does not know yet has an escape, too.
-    """
-    return "".join(
-        character
-        if character.isprintable() and character not in " %/@#" + also
-        else _escape(character)
-        for character in text
-    )
-
-
-def _escape(character: str) -> str:
-    """Percent-encoded (RFC 3986, 2.1), in UTF-8."""
-    return "".join(f"%{byte:02X}" for byte in character.encode())

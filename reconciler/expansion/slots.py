@@ -1,14 +1,15 @@
 """The times of a backfill, one after another: from a clock to instants, and their names."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
 
 from reconciler.expansion.common import FIRST, LAST, RefusedError, out_of_range
-from reconciler.expansion.grids import Grain, Grid
+from reconciler.expansion.grids import DateGrid, Grid
+from reconciler.expansion.steps import Months
 from reconciler.model import EpochMs
 from reconciler.schema.paths import Path
-from reconciler.times import business_date, date_exists, local_instant, occurrences
+from reconciler.times import business_date, in_zone, local_instant, occurrences
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +33,7 @@ class Timetable:
     until: EpochMs = LAST
 
     def slots(self) -> Iterator[Slot]:
-        """The times in range, made one by one; ascending unless clocks go back between them.
+        """The times in range, made one by one; ascending unless clocks go back over midnight.
 
         Raises RefusedError at one that no run can have.
         """
@@ -43,23 +44,57 @@ class Timetable:
                 elif self.of_business_dates:
                     raise self._out_of_range("from" if slot.base < FIRST else "to")
 
-    def on(self, day: date) -> Iterator[Slot]:
-        """All times on one of the grid's dates, also those that are not in range."""
+    def on(self, day: date) -> Sequence[Slot]:
+        """All times on one of the grid's dates, ascending, also those that are not in range."""
         try:
             trigger_day = day + timedelta(days=1) if self.of_business_dates else day
         except OverflowError:
             raise self._out_of_range("to") from None
+        shown: dict[EpochMs, Slot] = {}
+        moved: dict[EpochMs, Slot] = {}
         for at in self.grid.times(day):
-            for base, offset in _instants(trigger_day, at, self.zone, self.grid.grain):
-                yield Slot(
-                    label=f"{day}T{_clock(at)}{offset}" if self.grid.grain.names_time else f"{day}",
-                    base=base,
-                    date=day,
-                )
+            found = occurrences(datetime.combine(trigger_day, at), self.zone)
+            for base in self._meant(found):
+                offset = "" if base == found[0] else _offset(base, self.zone)
+                shown[base] = self._slot(day, at, base, offset)
+            if not found and self.grid.grain.moves_on:
+                base_moved = local_instant(trigger_day, at, self.zone)
+                if base_moved is not None:
+                    moved.setdefault(base_moved, self._slot(day, at, base_moved))
+        # One that moved to where another stands anyway, or to where another has moved, is that one.
+        return sorted((moved | shown).values(), key=lambda slot: slot.base)
+
+    def _meant(self, found: Sequence[EpochMs]) -> Sequence[EpochMs]:
+        """Which are meant of the instants at which clocks show a time: both, or else the first.
+
+        An end of the range is included, and so the second is meant in place of the first where it
+        is an end; or its date would be processed twice, or not at all.
+        """
+        if self.grid.grain.both:
+            return found
+        return [one for one in found if one in {self.since, self.until}] or found[:1]
+
+    def _slot(self, day: date, at: time, base: EpochMs, offset: str = "") -> Slot:
+        names_time = self.grid.grain.names_time or offset
+        label = f"{day}T{_clock(at)}{offset}" if names_time else f"{day}"
+        return Slot(label=label, base=base, date=day)
 
     def labels(self, day: date) -> frozenset[str]:
         """How the times on one of the grid's dates stand in names, in range or not."""
         return frozenset(slot.label for slot in self.on(day))
+
+    @property
+    def counted_from(self) -> date | None:
+        """The date whose day of the month all others have; None unless the step is in months."""
+        grid = self.grid
+        return grid.first if isinstance(grid, DateGrid) and isinstance(grid.step, Months) else None
+
+    def passes_over(self, day: date) -> bool:
+        """Whether the date lies in the range and a step of months does not meet it."""
+        if not isinstance(self.grid, DateGrid) or self.counted_from is None:
+            return False
+        last = min(self.grid.last, in_zone(self.until, self.zone).date())
+        return self.grid.first <= day <= last and day not in self.grid.dates()
 
     def business_date(self, slot: Slot) -> date:
         """The date that the slot's runs process."""
@@ -69,22 +104,10 @@ class Timetable:
         return RefusedError([out_of_range((*self.path, end))])
 
 
-def _instants(day: date, at: time, zone: tzinfo, grain: Grain) -> list[tuple[EpochMs, str]]:
-    """When clocks show that time, as far as it is meant; the second time with its offset."""
-    wall = datetime.combine(day, at)
-    found = occurrences(wall, zone)
-    if len(found) == 1 or (found and not grain.both):
-        return [(found[0], "")]
-    if found:
-        return [(found[0], ""), (found[1], _offset(wall, zone))]
-    if grain.below_a_day or not date_exists(day, zone):
-        return []
-    return [(local_instant(day, at, zone), "")]
-
-
-def _offset(wall: datetime, zone: tzinfo) -> str:
-    """The offset of clocks when they show that time again, as RFC 3339 writes it."""
-    return wall.replace(tzinfo=zone, fold=1).isoformat().removeprefix(wall.isoformat())
+def _offset(base: EpochMs, zone: tzinfo) -> str:
+    """The offset of clocks then, as RFC 3339 writes it."""
+    shown = in_zone(base, zone)
+    return shown.isoformat().removeprefix(shown.replace(tzinfo=None).isoformat())
 
 
 def _clock(at: time) -> str:

@@ -1,7 +1,7 @@
 """`kind: Trigger`: one run."""
 
 from collections.abc import Mapping
-from datetime import date, time, tzinfo
+from datetime import date, time, timedelta, tzinfo
 from typing import Any
 
 from reconciler.expansion.ceiling import check_text
@@ -16,8 +16,9 @@ from reconciler.expansion.common import (
 )
 from reconciler.expansion.window import Window
 from reconciler.model import EpochMs, Run, run_digest
+from reconciler.schema import Finding
 from reconciler.schema.paths import Path
-from reconciler.times import business_date_instant
+from reconciler.times import business_date_instant, following_date
 
 _TRIGGER_TIME: Path = ("spec", "triggerTime")
 _BUSINESS_DATE: Path = ("spec", "businessDate")
@@ -51,4 +52,16 @@ def _trigger_time(spec: Mapping[str, Any], zone: tzinfo) -> EpochMs:
         found = business_date_instant(day, at, zone)
     except (OverflowError, ValueError):  # the next day, or its time in UTC, has no date
         raise RefusedError([out_of_range(_BUSINESS_DATE)]) from None
+    if found is None:
+        raise RefusedError([_never(day, zone)])
     return in_range(found, _BUSINESS_DATE)
+
+
+def _never(day: date, zone: tzinfo) -> Finding:
+    """The finding for a business date that no trigger time has."""
+    skipped = day + timedelta(days=1)
+    words = (
+        f"nothing can process {day}: that takes a trigger time on {skipped}, and clocks in {zone} "
+        f"never showed this date; they went from {day} to {following_date(skipped, zone)}"
+    )
+    return Finding(path=_BUSINESS_DATE, code="range", words=words)

@@ -66,6 +66,7 @@ class Claim(_Event, frozen=True, kw_only=True):
     correlation: str | None = None  # the parameter in which each start carries this claim's nonce
     before: tuple[Seen, ...] = ()  # what stood in the minutes that were looked at before the claim
     looked_at: str | None = None  # no earlier than that look; None: nobody looked
+    tzdata: str | None = None  # version of the zones that local times were read by
 
 
 class Triggered(_Event, frozen=True, kw_only=True):

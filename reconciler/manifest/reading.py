@@ -31,6 +31,7 @@ class FileResult:
     file: str
     runs: tuple[Run, ...]
     problems: tuple[Problem, ...]
+    notes: tuple[Problem, ...] = ()  # what is perhaps not meant, and stands in nobody's way
     made: int = 0  # runs that were counted, also those that `exclude` takes away
 
 
@@ -64,6 +65,7 @@ def read_file(source: Source, zone: tzinfo, bounds: Bounds = _DEFAULTS) -> FileR
     """
     documents, problems = read_documents(source, VERBATIM)
     runs: list[Run] = []
+    notes: list[Problem] = []
     made = 0
     for document in documents:
         found = document.problems("trigger")
@@ -76,9 +78,14 @@ def read_file(source: Source, zone: tzinfo, bounds: Bounds = _DEFAULTS) -> FileR
             raise CrowdedError(document.place(()), made + error.runs) from None
         runs += expanded.runs
         problems += expanded.problems
+        notes += expanded.notes
         made += expanded.made
     return FileResult(
-        file=source.path, runs=tuple(runs), problems=tuple(sorted(problems)), made=made
+        file=source.path,
+        runs=tuple(runs),
+        problems=tuple(sorted(problems)),
+        notes=tuple(notes),
+        made=made,
     )
 
 
@@ -94,10 +101,12 @@ def combine(
     """
     manifests: dict[str, dict[Place, list[Run]]] = defaultdict(lambda: defaultdict(list))
     found = list(problems)
+    notes: list[Problem] = []
     files: list[str] = []
     for result in results:
         files.append(result.file)
         found += result.problems
+        notes += result.notes
         for run in result.runs:
             manifests[run.manifest][run.place].append(run)
     for documents in manifests.values():
@@ -113,6 +122,7 @@ def combine(
         problems=tuple(sorted(found)),
         files=tuple(files),
         zone=zone,
+        notes=tuple(sorted(notes)),
     )
 
 

@@ -14,7 +14,15 @@ _URL_CHARACTERS = re.compile(r"[!-~]+")  # urlsplit drops some of the others wit
 
 _LONGEST_PATH = 1_000  # what is made of a path grows with the square of its length
 _DRIVE = re.compile(r"[A-Za-z]:")
-_CRON_FIELDS = ("minute", "hour", "day-of-month", "month", "day-of-week")
+_CRON_FIELDS = {
+    "minute": (0, 59),
+    "hour": (0, 23),
+    "day-of-month": (1, 31),
+    "month": (1, 12),
+    "day-of-week": (0, 6),
+}
+_SPAN = re.compile(r"([0-9]{1,4})(?:-([0-9]{1,4}))?")
+_STEP = re.compile(r"[0-9]{1,200}")
 _ANY_TIME = datetime(2000, 1, 1)  # noqa: DTZ001 - on a clock, whatever its zone
 
 
@@ -35,6 +43,8 @@ def check_cron(text: str) -> None:
     fields = dict(zip(_CRON_FIELDS, text.split(), strict=False))
     if not text.isascii() or len(text.split()) != len(_CRON_FIELDS):
         raise ValueError(f"must have five fields ({', '.join(_CRON_FIELDS)}), such as 0 8 * * 1-5")
+    for name, text_of_field in fields.items():
+        _check_cron_field(name, text_of_field)
     try:
         CronSim(text, _ANY_TIME)
     except CronSimError as error:
@@ -43,6 +53,32 @@ def check_cron(text: str) -> None:
         raise ValueError(f"has a field that is wrong or never met: {named}") from None
     except Exception:  # noqa: BLE001 - what the library makes of nonsense is not documented
         raise ValueError("is not a cron expression, such as 0 8 * * 1-5") from None
+
+
+def _check_cron_field(name: str, text: str) -> None:
+    """Raise ValueError for what the library would accept and nobody can mean."""
+    for term in text.upper().split(","):
+        span, slash, step = term.partition("/")
+        if slash and span in {"L", "LW"}:
+            raise ValueError(f"has a step from {span} in the {name} {shown(text)}: take it away")
+        if span == "?":
+            raise ValueError(f"has ? as the {name}, which only some schedulers know: write *")
+        number = _values_of(span, *_CRON_FIELDS[name])
+        if number and _STEP.fullmatch(step) and int(step) > number:
+            raise ValueError(
+                f"has the {name} {shown(text)}, whose step is longer than the {number} values that "
+                "it goes through: write the only one that is met"
+            )
+
+
+def _values_of(span: str, first: int, last: int) -> int:
+    """How many values a step goes through; 0 where that is not ours to tell."""
+    if span == "*":
+        return last - first + 1
+    ends = _SPAN.fullmatch(span)
+    if ends is None:
+        return 0
+    return int(ends[2] or last) - int(ends[1]) + 1
 
 
 def check_gateway_url(text: str) -> None:

@@ -1,5 +1,6 @@
 """`kind: Backfill` from end to end: each run is started once, however the manifest is edited."""
 
+from importlib.metadata import version
 from typing import Any
 
 import yaml
@@ -218,3 +219,41 @@ def test_names_select_by_whole_name_by_part_and_by_prefix(open_scene: OpenScene)
     assert rows("march/2024-03-01/SITE=cn-01") == 1
     assert rows("mar") == 8
     assert "neither" in scene.run("status", "april", exits=1).err
+
+
+MONTHS = {"to": "2024-05-31", "every": "1mo"}
+PASSED_OVER = (
+    "months-moved: spec.businessDates: months are counted from 2024-02-29, so other days are meant "
+    "than before: 3 recorded runs are on days that march no longer means (2024-03-31 to 2024-05-31)"
+)
+
+
+def test_months_that_are_counted_from_another_day_are_said(open_scene: OpenScene) -> None:
+    one = manifest("march", 3)
+    scene = open_scene({FILE: one})
+    scene.run("apply")  # a Trigger of the name, whose record has no date
+    months: dict[str, Any] = {"businessDates": {"from": "2024-01-31", **MONTHS}, "matrix": None}
+    scene.push({FILE: backfill(**months)}, "Run month ends")
+    scene.run("apply")
+    assert scene.run("validate").err == ""
+    months["businessDates"] = {"from": "2024-02-29", **MONTHS}
+    scene.push({FILE: backfill(**months)}, "Take a month away")
+    assert PASSED_OVER in scene.run("plan").err
+    assert PASSED_OVER in scene.run("validate").err
+
+
+def test_what_a_backfill_hardly_means_is_said_by_validate_and_plan(open_scene: OpenScene) -> None:
+    dates = {"from": "2024-03-01", "to": "2024-03-10", "cron": "0 8 5 * 1"}
+    exclude = [{"triggerTime": 1_709_337_600_000}, {"businessDate": "2024-03-04"}]
+    scene = open_scene({FILE: backfill(businessDates=dates, exclude=exclude)})
+    said = [line.split(": ")[2] for line in scene.run("validate").err.splitlines()]
+    assert said == ["cron-days", "excludes-nothing"]
+    assert "excludes-nothing: spec.exclude[0]: leaves nothing out" in scene.run("plan").err
+    assert "2 problems" in scene.run("validate", "--strict", exits=1).out
+
+
+def test_a_claim_says_which_zones_its_times_were_made_by(open_scene: OpenScene) -> None:
+    scene = open_scene({FILE: backfill()})
+    scene.run("apply")
+    (claim,) = (one for one in scene.ledger() if one["event"] == "claim")
+    assert claim["tzdata"] == version("tzdata")

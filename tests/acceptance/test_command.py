@@ -6,6 +6,7 @@ import os
 import pty
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ def test_it_runs_as_a_module() -> None:
         text=True,
         check=True,
     )
-    assert done.stdout == f"reconciler, version {__version__}\n"
+    assert done.stdout == f"reconciler, version {__version__} (tzdata {version('tzdata')})\n"
 
 
 @pytest.mark.parametrize(

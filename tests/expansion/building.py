@@ -124,15 +124,17 @@ class Clocks:
         return self.instants.get(wall, [])
 
     def moved_on(self, wall: datetime) -> list[EpochMs]:
-        """When they first show it, or else as far past the gap as it lies in it.
+        """When they first show it, or else as far past the gap as it lies in it, on its date.
 
-        Nothing on a date that they do not show at all.
+        Where that is on another date, the last minute before the gap; nothing on a date that they
+        do not show at all.
         """
         if wall in self.instants or wall.date() not in self.dates:
             return self.first(wall)
         last = max(shown for shown in self.instants if shown < wall)
         past = wall - last - timedelta(minutes=1)
-        return [EpochMs(self.instants[last][-1] + MINUTE + past // timedelta(milliseconds=1))]
+        at = EpochMs(self.instants[last][-1] + MINUTE + past // timedelta(milliseconds=1))
+        return [at if self.shown[at].date() == wall.date() else self.instants[last][-1]]
 
 
 @cache

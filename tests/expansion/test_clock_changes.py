@@ -8,8 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.model import EpochMs
-from reconciler.times import business_date, format_instant
-from tests.expansion.building import CHANGES, DAY, clocks_around, expanded, labels, runs, shown
+from reconciler.times import business_date, format_instant, parse_instant
+from tests.expansion.building import (
+    CHANGES,
+    DAY,
+    Clocks,
+    clocks_around,
+    expanded,
+    labels,
+    runs,
+    shown,
+)
 
 changes = st.sampled_from(CHANGES)
 minutes_of_a_day = st.integers(0, 24 * 60 - 1).map(lambda minutes: time(*divmod(minutes, 60)))
@@ -19,6 +28,12 @@ def starts(spec: Mapping[str, object], zone: str) -> list[EpochMs]:
     result = expanded(spec, zone, max_runs=20_000)
     assert {problem.code for problem in result.problems} <= {"empty"}
     return [run.trigger_time for run in result.runs]
+
+
+def meant(clocks: Clocks, wall: datetime, ends: set[EpochMs]) -> list[EpochMs]:
+    """When a time is meant that clocks show: first, or at an end of the range."""
+    shown_at = clocks.both(wall.replace(tzinfo=None))
+    return [at for at in shown_at if at in ends] or shown_at[:1]
 
 
 @given(changes, st.sampled_from([1, 15, 30, 45, 60, 90, 120, 420]), st.data())
@@ -36,7 +51,7 @@ def test_a_step_below_a_day_meets_each_minute_that_clocks_show_on_its_grid(
         for at, clock in clocks.shown.items()
         if first <= at <= last
         and (clock.replace(tzinfo=None) - grid) % timedelta(minutes=minutes) == timedelta()
-        and (minutes <= 60 or not clock.fold)
+        and (minutes <= 60 or at in meant(clocks, clock, {first, last}))
     ]
     given_times = {"from": format_instant(first), "to": format_instant(last)}
     assert starts({"triggerTimes": {**given_times, "every": f"{minutes}m"}}, change[0]) == expected
@@ -80,7 +95,7 @@ CRON = {
 
 @given(changes, st.sampled_from(list(CRON)), st.data())
 @settings(max_examples=150, deadline=None)
-def test_cron_meets_each_of_its_times_once(
+def test_cron_meets_each_hour_of_the_clock_or_each_of_its_fixed_times_once(
     change: tuple[str, date], cron: str, data: st.DataObject
 ) -> None:
     clocks = clocks_around(change)
@@ -89,10 +104,18 @@ def test_cron_meets_each_of_its_times_once(
     expected = [
         at
         for wall in walls
-        for at in (clocks.first(wall) if len(CRON[cron]) > 1 else clocks.moved_on(wall))
+        for at in (clocks.both(wall) if "*" in cron.split()[1] else clocks.moved_on(wall))
     ]
     ends = st.sampled_from([at for at in clocks.shown if min(expected) <= at <= max(expected)])
     first, last = sorted(data.draw(st.tuples(ends, ends)))
+    if "*" not in cron.split()[1]:
+        expected = [
+            at
+            for wall in walls
+            for at in (
+                meant(clocks, wall, {first, last}) if clocks.both(wall) else clocks.moved_on(wall)
+            )
+        ]
     given_times = {"from": format_instant(first), "to": format_instant(last), "cron": cron}
     in_range = sorted(at for at in expected if first <= at <= last)
     assert starts({"triggerTimes": given_times}, change[0]) == in_range
@@ -126,8 +149,7 @@ def test_a_run_is_named_after_the_date_that_its_flow_processes(
     zone = clocks_around(change).zone
     for run in runs(spec, change[0]):
         named = date.fromisoformat(run.name.split("/")[1][:10])
-        moved_over_midnight = change[0] == "America/Nuuk" and at.hour == 23
-        assert named == business_date(run.trigger_time, zone) or moved_over_midnight
+        assert named == business_date(run.trigger_time, zone)
 
 
 def test_an_hour_that_comes_twice_is_met_twice_and_the_second_named_with_its_offset() -> None:
@@ -173,10 +195,54 @@ def test_hours_of_the_date_before_are_met_again_where_clocks_go_back_over_midnig
     )
 
 
-def test_a_time_that_moved_on_over_midnight_is_in_the_range_that_it_moved_into() -> None:
-    ends = {"from": "2024-03-31T00:10:00-01:00", "to": "2024-03-31T12:00:00-01:00"}
-    found = runs({"triggerTimes": {**ends, "cron": "30 23 * * *"}}, "America/Nuuk")
-    assert (labels(found), shown(found, "America/Nuuk")) == (["2024-03-30"], ["2024-03-31T00:30"])
+def test_a_time_that_moved_on_is_in_the_range_that_it_moved_into() -> None:
+    ends = {"from": "2024-03-10T03:10:00-04:00", "to": "2024-03-10T12:00:00-04:00"}
+    found = runs({"triggerTimes": {**ends, "cron": "30 2 * * *"}}, "America/New_York")
+    assert labels(found) == ["2024-03-10"]
+    assert shown(found, "America/New_York") == ["2024-03-10T03:30"]
+
+
+@pytest.mark.parametrize("spec", [{"every": "1d"}, {"every": "24h"}, {"cron": "30 23 * * *"}])
+def test_a_time_that_would_move_on_to_another_date_is_the_last_minute_of_its_own(
+    spec: dict[str, str],
+) -> None:
+    """Or one business date would be processed twice, and its neighbour never."""
+    at = {} if "cron" in spec else {"at": "23:30"}
+    given_dates = {"from": "2024-03-28", "to": "2024-03-30", **spec}
+    found = runs({"businessDates": given_dates, **at}, "America/Nuuk")
+    assert [label[:10] for label in labels(found)] == ["2024-03-28", "2024-03-29", "2024-03-30"]
+    assert shown(found, "America/Nuuk") == [
+        *("2024-03-29T23:30", "2024-03-30T22:59", "2024-03-31T23:30"),
+    ]
+
+
+def test_a_skipped_time_of_a_cron_that_meets_another_of_its_times_is_one_run() -> None:
+    given_dates = {"from": "2024-03-09", "to": "2024-03-09", "cron": "30 1,2,3 * * *"}
+    found = runs({"businessDates": given_dates}, "America/New_York")
+    assert labels(found) == ["2024-03-09T01:30", "2024-03-09T03:30"]
+    given_dates = {"from": "2024-03-29", "to": "2024-03-29", "cron": "0,30 23 * * *"}
+    found = runs({"businessDates": given_dates}, "America/Nuuk")
+    assert (labels(found), shown(found, "America/Nuuk")) == (
+        ["2024-03-29T23:00"],
+        ["2024-03-30T22:59"],
+    )
+
+
+def test_a_second_time_in_a_cron_does_not_change_what_clocks_do_to_the_first() -> None:
+    ends = {"from": "2024-03-09", "to": "2024-03-09"}
+    one = runs({"businessDates": {**ends, "cron": "30 2 * * *"}}, "America/New_York")
+    two = runs({"businessDates": {**ends, "cron": "30 2,8 * * *"}}, "America/New_York")
+    assert two[0].trigger_time == one[0].trigger_time
+
+
+@pytest.mark.parametrize("hours", ["*", "*/1"])
+def test_a_cron_of_every_hour_names_what_a_step_of_an_hour_does(hours: str) -> None:
+    for day in ("2024-03-09", "2024-11-02"):
+        ends = {"from": day, "to": day}
+        cron = runs({"businessDates": {**ends, "cron": f"30 {hours} * * *"}}, "America/New_York")
+        step = runs({"businessDates": {**ends, "every": "1h"}, "at": "00:30"}, "America/New_York")
+        assert [(run.name, run.digest) for run in cron] == [(run.name, run.digest) for run in step]
+    assert "2024-11-02T01:30-05:00" in labels(cron)
 
 
 def test_an_hour_that_is_skipped_is_left_out_below_a_day_and_moves_on_otherwise() -> None:
@@ -239,11 +305,32 @@ def test_nothing_starts_on_a_date_that_never_was(every: str) -> None:
     ]
 
 
-def test_a_step_of_days_from_a_second_hour_begins_on_the_next_day() -> None:
-    """The first hour is meant wherever the range begins, and it is over."""
-    ends = {"from": "2024-11-03T01:30:00-05:00", "to": "2024-11-05T01:30:00-05:00"}
-    found = runs({"triggerTimes": {**ends, "every": "1d"}}, "America/New_York")
-    assert labels(found) == ["2024-11-04", "2024-11-05"]
+@pytest.mark.parametrize(
+    ("every", "following"),
+    [
+        ("1d", ["2024-11-04", "2024-11-05"]),
+        ("24h", ["2024-11-04T01:30", "2024-11-05T01:30"]),
+        ("30h", ["2024-11-04T07:30"]),
+    ],
+)
+def test_an_end_that_clocks_show_for_the_second_time_is_included(
+    every: str, following: list[str]
+) -> None:
+    second = "2024-11-03T01:30:00-05:00"
+    ends = {"from": second, "to": "2024-11-05T01:30:00-05:00", "every": every}
+    found = runs({"triggerTimes": ends}, "America/New_York")
+    assert labels(found) == ["2024-11-03T01:30-05:00", *following]
+    assert found[0].trigger_time == parse_instant(second)
+    ends = {"from": "2024-11-01T13:30:00-04:00", "to": second, "every": "12h"}
+    found = runs({"triggerTimes": ends}, "America/New_York")
+    assert labels(found)[-2:] == ["2024-11-02T13:30", "2024-11-03T01:30-05:00"]
+    assert found[-1].trigger_time == parse_instant(second)
+
+
+def test_a_range_whose_ends_are_both_times_of_a_repeated_hour_includes_both() -> None:
+    ends = {"from": "2024-11-03T01:30:00-04:00", "to": "2024-11-03T01:30:00-05:00", "every": "1d"}
+    found = runs({"triggerTimes": ends}, "America/New_York")
+    assert labels(found) == ["2024-11-03", "2024-11-03T01:30-05:00"]
 
 
 def test_month_ends_are_taken_from_the_calendar_in_the_zone() -> None:

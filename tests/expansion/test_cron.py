@@ -1,3 +1,4 @@
+import re
 from datetime import date, datetime, time, timedelta
 from itertools import takewhile
 
@@ -86,11 +87,56 @@ def test_any_text_is_an_expression_or_a_value_error_in_one_line(text: str) -> No
         ("61 8 * * *", "never met: the minute 61"),
         ("0 0 30 2 *", "never met: the day-of-month 30"),
         ("0 0 * * 1#6", "never met: the day-of-week 1#6"),
+        ("5-70 8 * * *", "the minute 5-70"),
+        ("0 8 15W * *", "the day-of-month 15W"),
+        ("0 8 ? * 1", r"has \? as the day-of-month, .* write \*"),
+        ("*/90 * * * *", r"the minute \*/90, whose step is longer than the 60 values"),
+        ("0 */25 * * *", r"the hour \*/25, whose step is longer than the 24 values"),
+        ("0 0 */32 * *", "longer than the 31 values"),
+        ("0 0 1 */13 *", "longer than the 12 values"),
+        ("0 0 * * */8", "longer than the 7 values"),
+        ("10-20/15 * * * *", "longer than the 11 values"),
+        ("7,50/30 * * * *", "longer than the 10 values"),
+        ("0 0 L/2 * *", "has a step from L in the day-of-month L/2: take it away"),
     ],
 )
 def test_a_wrong_expression_is_told_which_field_it_is(text: str, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         check_cron(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("*/60 * * * *", "0 */24 * * *", "0 0 */31 * *", "0 0 1 */12 *", "0 0 * * */7"),
+        *("0-59/60 * * * *", "0 8 * JUL WED", "0 8 LW * 5L", "0 8 * * mon-fri", "5/30 * * * *"),
+    ],
+)
+def test_what_can_be_meant_is_an_expression(text: str) -> None:
+    check_cron(text)
+
+
+@pytest.mark.parametrize(
+    ("expression", "days", "words"),
+    [
+        ("0 8 13 * 5", ["04", "11", "13", "18", "25"], "either of them names"),
+        ("0 8 */15 * 2", ["01"], "only on days that both of them name, .* Kubernetes"),
+        ("0 8 6,16 * */6", ["06"], "only on days that both of them name"),
+        ("0 8 13 * *", ["13"], None),
+        ("0 8 * * 2", ["01", "08", "15", "22", "29"], None),
+        ("0 8 */1 * 2", ["01", "08", "15", "22", "29"], None),
+    ],
+)
+def test_days_of_the_month_and_of_the_week_are_joined_as_crontab_does_and_noted(
+    expression: str, days: list[str], words: str | None
+) -> None:
+    given_dates = {"from": "2024-10-01", "to": "2024-10-31", "cron": expression}
+    result = expanded({"businessDates": given_dates})
+    assert [run.name[-2:] for run in result.runs] == days
+    assert [(note.code, note.pointer) for note in result.notes] == (
+        [("cron-days", "/spec/businessDates/cron")] if words else []
+    )
+    assert words is None or re.search(words, result.notes[0].message)
 
 
 def test_whatever_the_library_raises_is_a_value_error(monkeypatch: pytest.MonkeyPatch) -> None:

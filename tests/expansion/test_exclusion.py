@@ -68,7 +68,9 @@ def test_a_backfill_of_trigger_times_can_leave_out_the_date_that_is_processed() 
         ({"businessDate": "2024-02-30"}, "format /spec/exclude/0/businessDate"),
         ({"businessDate": "20240301"}, "format /spec/exclude/0/businessDate"),
         ({"triggerTime": "2024-03-01T00:00:00"}, "format /spec/exclude/0/triggerTime"),
-        ({"triggerTime": "1709337600000"}, "format /spec/exclude/0/triggerTime"),
+        ({"triggerTime": "1709337600000.5"}, "format /spec/exclude/0/triggerTime"),
+        ({"triggerTime": "1" * 16}, "format /spec/exclude/0/triggerTime"),
+        ({"triggerTime": "-1"}, "format /spec/exclude/0/triggerTime"),
     ],
 )
 def test_an_entry_that_can_match_nothing_is_a_problem(entry: dict[str, str], problem: str) -> None:
@@ -79,6 +81,43 @@ def test_an_entry_that_can_match_nothing_is_a_problem(entry: dict[str, str], pro
 def test_a_date_out_of_range_is_none_so_that_ranges_can_be_narrowed() -> None:
     spec = {"businessDates": DATES, "exclude": [{"businessDate": "1999-01-01"}]}
     assert len(runs(spec)) == 8
+
+
+@pytest.mark.parametrize(
+    ("entry", "times"),
+    [
+        ({"businessDate": "1999-01-01"}, "businessDate 1999-01-01"),
+        ({"SITE": "012", "businessDate": "1999-01-01"}, "businessDate 1999-01-01"),
+        ({"triggerTime": "2024-03-09T00:00:01-05:00"}, "triggerTime 2024-03-09T00:00:01-05:00"),
+        (
+            {"businessDate": "2024-03-09", "triggerTime": "2024-03-09T00:00:00-05:00"},
+            "businessDate 2024-03-09 and triggerTime 2024-03-09T00:00:00-05:00",
+        ),
+        ({"businessDate": "2024-03-09"}, None),
+        ({"SITE": "012"}, None),
+        (
+            {"businessDate": "2024-03-08", "triggerTime": "2024-03-09T00:00:00-05:00"},
+            None,
+        ),
+    ],
+)
+def test_an_entry_that_matches_no_run_is_a_note(entry: dict[str, str], times: str | None) -> None:
+    spec = {"businessDates": DATES, "matrix": MATRIX, "exclude": [{"SITE": "cn-01"}, entry]}
+    notes = [
+        f"{one.code} {one.pointer}: {one.message}"
+        for one in expanded(spec, "America/New_York").notes
+    ]
+    words = "spec.exclude[1]: leaves nothing out: no run of this backfill has"
+    assert notes == ([f"excludes-nothing /spec/exclude/1: {words} {times}"] if times else [])
+
+
+@pytest.mark.parametrize("written", ["1709960400000"])
+def test_a_time_that_is_left_out_may_be_in_milliseconds(written: str) -> None:
+    dated = {"businessDates": DATES, "exclude": [{"triggerTime": "2024-03-09T00:00:00-05:00"}]}
+    spec = {"businessDates": DATES, "exclude": [{"triggerTime": written}]}
+    found = runs(spec, "America/New_York")
+    assert [run.name for run in found] == [run.name for run in runs(dated, "America/New_York")]
+    assert len(found) == 7
 
 
 def test_without_a_matrix_only_times_can_be_left_out() -> None:

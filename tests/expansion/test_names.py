@@ -1,19 +1,24 @@
-from urllib.parse import unquote
+import csv
+import hashlib
+import subprocess
+import unicodedata
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reconciler.expansion.characters import _is_plain, look
 from reconciler.model import backfill_of, run_attempt, run_id, run_name, run_revision
 from reconciler.schema import validate
-from tests.expansion.building import NAME, backfill, refused, runs
+from tests.expansion.building import NAME, backfill, expanded, refused, runs
 
 ONE_DATE = {"businessDates": {"from": "2024-03-01", "to": "2024-03-01", "every": "1d"}}
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 KEYS = TEXT.filter(lambda key: key and key not in {"businessDate", "triggerTime"})
 MATRICES = st.dictionaries(
-    KEYS, st.lists(TEXT, min_size=1, max_size=3, unique=True), min_size=1, max_size=3
-)
+    KEYS, st.lists(TEXT, min_size=1, max_size=3, unique_by=look), min_size=1, max_size=3
+).filter(lambda matrix: len(set(map(look, matrix))) == len(matrix))
 ODD = st.text("%/@#=25F 4023\t\u3000\u200b风é", max_size=6)
 
 
@@ -28,8 +33,8 @@ def read_back(name: str) -> tuple[str, list[tuple[str, str]]]:
     st.one_of(
         MATRICES,
         st.dictionaries(
-            ODD.filter(bool), st.lists(ODD, min_size=1, unique=True), min_size=1, max_size=2
-        ),
+            ODD.filter(bool), st.lists(ODD, min_size=1, unique_by=look), min_size=1, max_size=2
+        ).filter(lambda matrix: len(set(map(look, matrix))) == len(matrix)),
     )
 )
 @settings(max_examples=300, deadline=None)
@@ -70,11 +75,68 @@ def test_ids_made_of_a_name_can_be_taken_apart_and_referred_to(
         ("\u3000", "SITE=%E3%80%80"),
         ("\u200b", "SITE=%E2%80%8B"),
         ("012", "SITE=012"),
+        ("a~b:c.d_e-f", "SITE=a~b:c.d_e-f"),
+        ("é", "SITE=é"),
+        ("e\u0301", "SITE=e%CC%81"),
+        ("\U00031350", "SITE=%F0%B1%8D%90"),  # Python 3.11 does not know it, 3.12 does
+        ("\u05d0", "SITE=%D7%90"),  # runs from right to left
+        ("\u1100\u1161", "SITE=%E1%84%80%E1%85%A1"),  # NFC makes one letter of the two
+        ("$(rm)", "SITE=%24%28rm%29"),
     ],
 )
 def test_what_could_be_read_otherwise_is_percent_encoded(value: str, segment: str) -> None:
     (run,) = runs({**ONE_DATE, "matrix": {"SITE": [value]}})
     assert run.name == f"wind-march/2024-03-01/{segment}"
+
+
+def test_which_characters_stand_for_themselves_is_the_same_in_every_python() -> None:
+    plain = "".join(one for one in map(chr, range(0x110000)) if _is_plain(one))
+    assert len(plain) == 87_889
+    digest = hashlib.sha256(plain.encode()).hexdigest()
+    assert digest.startswith("4c94c8392ff13926")
+    for one in plain:
+        assert unicodedata.normalize("NFC", one) == one
+        assert one.isalnum() or one in "._~-:"
+
+
+def test_a_name_can_be_pasted_into_a_shell_a_url_and_a_table() -> None:
+    printable = [chr(one) for one in range(32, 127)]
+    matrix = {"A": printable, "".join(printable): ["風", "\u202e", "\n", "'\";,"]}
+    names = sorted({run.name for run in runs({**ONE_DATE, "matrix": matrix})})
+    script = f"set -- {' '.join(names)}; printf '%s\\n' \"$@\""
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[:-1] == names
+    for name in names:
+        assert urlsplit(f"https://a.test/{name}?q#f").path == f"/{name}"
+        assert next(csv.reader([f"{name},next"])) == [name, "next"]
+
+
+ALIKE = [
+    ("é", "e\u0301", "it has U+0065 U+0301 where that has U+00E9"),
+    ("cn-01", "cn-\u200b01", "it has U+200B where that has nothing"),
+    ("a b", "a\u00a0b", "it has U+00A0 where that has U+0020"),
+    ("a\u202fb", "a\u00a0b", "it has U+00A0 where that has U+202F"),
+    ("風", "風\ufe01", "it has U+FE01 where that has nothing"),
+    ("1", "\uff11", "it has U+FF11 where that has U+0031"),
+    ("file", "\ufb01le", "it has U+FB01 where that has U+0066 U+0069"),
+    ("가", "\u1100\u1161", "it has U+1100 U+1161 where that has U+AC00"),
+]
+
+
+@pytest.mark.parametrize(("one", "other", "words"), ALIKE)
+def test_values_and_keys_that_look_alike_are_refused(one: str, other: str, words: str) -> None:
+    (problem,) = expanded({**ONE_DATE, "matrix": {"SITE": ["z", one, other]}}).problems
+    assert (problem.code, problem.pointer) == ("exclusive", "/spec/matrix/SITE/2")
+    assert "looks like" in problem.message
+    assert "at [1]" in problem.message
+    assert words in problem.message
+    matrix = {f"{one}K": ["a"], f"{other}K": ["b"]}
+    assert [code.split()[0] for code in refused({**ONE_DATE, "matrix": matrix})] == ["exclusive"]
+
+
+@pytest.mark.parametrize("values", [["a", "A"], ["a", "a "], ["", " "], ["а", "a"]])  # noqa: RUF001 - that is what is tested
+def test_values_that_a_reader_can_tell_apart_are_not(values: list[str]) -> None:
+    assert len(runs({**ONE_DATE, "matrix": {"SITE": values}})) == 2
 
 
 def test_keys_are_sorted_by_name_and_have_no_equals_sign_of_their_own() -> None:

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.expansion.steps import Days, Minutes, Months, Step, dates, parse_step
+from tests.expansion.building import runs
 
 
 @pytest.mark.parametrize(
@@ -67,3 +68,30 @@ def test_dates_ascend_from_the_first_and_none_is_left_out_before_the_last(
 @pytest.mark.parametrize("step", [Days(count=9999), Months(count=9999), Days(count=1)])
 def test_the_calendar_ends_without_an_error(step: Days | Months) -> None:
     assert list(dates(date(9999, 12, 31), date.max, step)) == [date.max]
+
+
+@pytest.mark.parametrize(
+    ("given", "passed_over"),
+    [
+        ({"every": "1mo", "from": "2024-02-29", "to": "2024-04-30"}, ["2024-03-31", "2024-04-30"]),
+        (
+            {"every": "2mo", "from": "2024-02-29", "to": "2024-04-30"},
+            ["2024-03-29", "2024-03-31", "2024-04-30"],
+        ),
+        ({"every": "1mo", "from": "2024-01-31", "to": "2024-04-29"}, ["2024-03-29"]),
+        ({"every": "4w", "from": "2024-02-29", "to": "2024-04-30"}, []),
+        ({"every": "1h", "from": "2024-02-29", "to": "2024-04-30"}, []),
+        ({"cron": "0 8 29 * *", "from": "2024-02-29", "to": "2024-04-30"}, []),
+    ],
+)
+@pytest.mark.parametrize("field", ["businessDates", "triggerTimes"])
+def test_only_a_step_of_months_passes_over_days_that_it_might_mean(
+    given: dict[str, str], passed_over: list[str], field: str
+) -> None:
+    if field == "triggerTimes":
+        given = given | {end: f"{given[end]}T22:00:00+08:00" for end in ("from", "to")}
+    (run, *_) = runs({field: given})
+    assert run.times is not None
+    asked = ("2024-01-31", "2024-03-29", "2024-03-31", "2024-04-30", "2024-05-01")
+    found = [day for day in asked if run.times.passes_over(date.fromisoformat(day))]
+    assert found == passed_over

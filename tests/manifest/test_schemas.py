@@ -213,6 +213,7 @@ LEDGER: list[events.Event] = [
         correlation="RUN",
         before=(events.Seen(id=InstanceId("7-1"), created=EpochMs(1)),),
         looked_at=AT,
+        tzdata="2026.6",
     ),
     events.Triggered(
         v=1,
@@ -241,7 +242,7 @@ def test_a_ledger_line_conforms_and_each_required_field_is_needed(event: events.
     assert not validate("ledger", line)
     assert not validate("ledger", {**line, "more": "fields may stand beside"})
     optional = {"evidence", "reason", "inferred"}
-    optional |= {"service", "correlation", "before", "lookedAt"}
+    optional |= {"service", "correlation", "before", "lookedAt", "tzdata"}
     optional |= {"claim"} if line["event"] == "triggered" else set()
     if line["event"] == "absent":
         optional.remove("evidence")
