@@ -49,24 +49,24 @@ async def look_before(
     """
     while True:
         seen: dict[events.Seen, None] = {}
+        began = look.now()  # only what had to be listed by then can be missed by the search
         for flow_id, start, end in _spans(runs):
             for one in await look.gateway.search(flow_id, start, end):
                 seen[events.Seen(id=one.id, created=one.created)] = None
-        if not _awaited(runs, look, {one.id for one in seen}):
+        if not _awaited(runs, look, {one.id for one in seen}, began):
             return Before(seen=tuple(seen), at=latest()) if len(seen) <= MOST_SEEN else None
         await look.pause(min(LOOK_SECONDS, look.environment.gateway.settle))
 
 
-def _awaited(runs: Sequence[Run], look: Look, seen: Container[InstanceId]) -> bool:
+def _awaited(runs: Sequence[Run], look: Look, seen: Container[InstanceId], began: EpochMs) -> bool:
     """Whether anything that was started in these minutes is not listed, and may be soon.
 
     That is a while after its start, and after its trigger time. One whose time lies ahead is not
     waited for: that may be days.
     """
-    now = look.now()
-    young = now - int(look.environment.gateway.settle * 1000)
+    young = began - int(look.environment.gateway.settle * 1000)
     return any(
-        start.instance not in seen and (young < start.instant or young < run.trigger_time <= now)
+        start.instance not in seen and (young < start.instant or young < run.trigger_time <= began)
         for run in runs
         for start in look.known.starts_in(run.flow_id, run.trigger_time)
     )

@@ -103,6 +103,31 @@ def test_what_must_be_listed_soon_is_waited_for(started: int, time: int, pauses:
     assert len(service.pauses) == pauses
 
 
+def test_a_search_that_takes_long_tells_what_stood_there_when_it_began() -> None:
+    before = a_run("before")
+    made = a_claim(before, at=EIGHT).at
+    now = [after(EIGHT, 1_000)]
+
+    class Slow(FakeService):
+        async def search(
+            self, flow_id: int, from_time: EpochMs, to_time: EpochMs
+        ) -> tuple[Instance, ...]:
+            found = await super().search(flow_id, from_time, to_time)
+            now[0] = after(now[0], 60_000)
+            return found
+
+    service = Slow()
+
+    async def pause(_: float) -> None:
+        service.listed = [an_instance(before, "3377-1")]
+
+    ledger = a_ledger(a_claim(before), a_triggered(before, at=made))
+    look = replace(a_look(service, ledger), now=lambda: now[0], pause=pause)
+    found = asyncio.run(look_before([a_run()], look, lambda: now[0]))
+    assert found is not None
+    assert [one.id for one in found.seen] == ["3377-1"]
+
+
 def test_more_than_a_claim_can_hold_is_not_kept_at_all() -> None:
     rows = [an_instance(RUN, f"{number}") for number in range(MOST_SEEN + 1)]
     assert looked(FakeService(rows), RUN) is None

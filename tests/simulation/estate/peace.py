@@ -109,8 +109,10 @@ def _declaring(
     service = home.service_name
     names = dict(_recorded(own)) if own is not None else {}
     elsewhere = {key for one in others if _may_be_of(home, one) for key, _ in _recorded(one)}
+    unsure = {key_of_digest(one.digest) for one in own.unsettled} if own is not None else set()
     for key in sorted(world.ever.get(service, ())):
-        if key in names or key not in elsewhere:
+        # What nobody knows of here, and is recorded elsewhere, is settled without being declared.
+        if (key in names and key not in unsure & elsewhere) or key not in elsewhere:
             run = names.get(key, f"run-{key}")
             layout = layout.declaring(f"{home.manifests}/{key}.yaml", run, key)
     return layout

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from reconciler.git.traces import FETCHED, MEMORY, ref_there
+from reconciler.ledger import events, read_events
+from reconciler.ledger.files import ACTIVE
 from tests.simulation.estate.remote import TRACES, Move
 from tests.simulation.promise import ViolationError
 
@@ -16,7 +18,11 @@ def check_trace(world: "World", move: Move) -> None:
     """A trace only grows, but for what came without its branch; each follows the one before."""
     new, old = world.texts(move.commit).get("", b""), world.texts(move.expected).get("", b"")
     world.note(f"on {move.ref}: a trace of {len(old)} bytes, now {len(new)}")
-    is_void = old in world.astray or _came_alone(world, move.expected or "")
+    is_void = (
+        old in world.astray
+        or _came_alone(world, move.expected or "")
+        or _is_given_up(world, move.ref, old)
+    )
     if not new.startswith(old) and not is_void:
         world.broken.append(ViolationError(f"the trace {move.ref} has lost lines"))
     if move.expected is None:
@@ -24,6 +30,13 @@ def check_trace(world: "World", move: Move) -> None:
     if move.commit is None or not world.objects.is_ancestor(move.expected, move.commit):
         broken = ViolationError(f"the trace {move.ref} does not follow the one before")
         world.broken.append(broken)
+
+
+def _is_given_up(world: "World", ref: str, text: bytes) -> bool:
+    """Whether it ends in a claim on a branch that nobody works on: HEAD has moved since."""
+    branch = ref.partition("%3A")[0].rpartition("/")[2]
+    ends = list(read_events({ACTIVE: text}, "given up"))[-1:] if text else []
+    return branch != world.ledger_branch and any(isinstance(one, events.Claim) for one in ends)
 
 
 def _came_alone(world: "World", trace: str) -> bool:
