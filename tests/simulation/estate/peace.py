@@ -81,6 +81,7 @@ def _settling(world: World, ledger: Ledger) -> Iterator[Event]:
             if made is not None
             and (one.service, one.run.id) == (true_service(made.org_id, made.gateway), record.run)
             and one.key == key_of_digest(record.digest)
+            and record.claim in one.claims
         ]
         yield Resolved(
             v=VERSION,

@@ -31,6 +31,7 @@ class Instance:
     run: Run
     number: int
     at: float
+    claims: frozenset[ClaimId]  # under one of which it was started
 
     @property
     def key(self) -> int:
@@ -228,7 +229,13 @@ class World:
             raise ViolationError(f"k{key_of(run)} was started at {service}, and not declared there")
         if self.started(service, key_of(run)):
             raise ViolationError(f"k{key_of(run)} was started twice at {service}")
-        made = Instance(service=service, run=run, number=len(self.instances), at=self.now)
+        made = Instance(
+            service=service,
+            run=run,
+            number=len(self.instances),
+            at=self.now,
+            claims=frozenset(claim.claim for claim in mine),
+        )
         self.instances.append(made)
         return made
 
