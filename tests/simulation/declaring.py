@@ -5,8 +5,9 @@ gateway is known to cope with several.
 """
 
 import random
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
 
 from reconciler.model import EpochMs, Parameters, Place, Retry, Run, Stagger, run_digest
 from tests.simulation.clock import MINUTE_MS, START
@@ -18,6 +19,21 @@ _LONG_AGO, _FAR_AHEAD = _THIS_MINUTE - 90, _THIS_MINUTE + 90_000  # minutes
 _SOON = START + 15_000
 _INTO_THE_MINUTE = (7_300, 0, 29_500, 59_700)  # milliseconds
 _DATES = ("2024-03-01", "2024-03-02")
+
+
+@dataclass(frozen=True, slots=True)
+class _Dates:
+    """The times of every backfill: one on each date, so that what is withdrawn is cut off only."""
+
+    counted_from: date | None = None
+
+    def labels(self, day: date) -> Collection[str]:
+        return (str(day),)
+
+    def passes_over(self, day: date) -> bool:  # noqa: ARG002 - of all steps but those of months
+        return False
+
+
 _MORE_PARAMETERS: tuple[Parameters, ...] = ((), (("DAY", "${cal_dt}"),), (("N", "012"),))
 
 
@@ -85,12 +101,12 @@ def _manifest(
     newest_first = rng.random() < 0.3
     not_after = EpochMs(START + rng.randint(5_000, 60_000)) if rng.random() < 0.1 else None
     runs = []
-    for date in range(dates):
+    for number in range(dates):
         # The later dates lie before the first one, so that there is less to wait for.
-        time = EpochMs(first - date * 20 * MINUTE_MS)
+        time = EpochMs(first - number * 20 * MINUTE_MS)
         for site in range(sites):
             parameters: Parameters = (("SITE", f"cn-{index}-{site}"), *more)
-            name = f"run-{index}" if shape == "run" else f"bf-{index}/{_DATES[date]}"
+            name = f"run-{index}" if shape == "run" else f"bf-{index}/{_DATES[number]}"
             runs.append(
                 Run(
                     name=f"{name}/S={'ab'[site]}" if staggered else name,
@@ -105,6 +121,7 @@ def _manifest(
                     retry=retry,
                     not_after=not_after,
                     cancel=False,
+                    times=None if shape == "run" else _Dates(),
                     sequence=EpochMs(2 * START - time) if newest_first else None,
                     stagger=Stagger(step=step, before=EpochMs(time + 20 * step))
                     if staggered

@@ -67,6 +67,7 @@ DRAWN: Mapping[type, Mapping[str, str]] = {
         "delay": "what the stagger comes to",
         "attempt": "what the retry comes to",
         "sequence": "by the seed: the newest first",
+        "times": "of backfills",
     },
 }
 
@@ -122,7 +123,6 @@ LEFT: Mapping[type, Mapping[str, str]] = {
         "labels": _FOR_PEOPLE,
         "description": _FOR_PEOPLE,
         "again": "lets pass a problem, with which nothing starts (tests/test_edits_at_random)",
-        "times": "only that problem reads it",
     },
 }
 
