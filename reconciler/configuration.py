@@ -200,7 +200,7 @@ def _around(folder: str) -> list[str]:
 
 def _configuration(value: Mapping[str, Any]) -> Configuration:
     return Configuration(
-        git=GitConfiguration(**_given(value.get("git", {}), _GIT_FIELDS)),
+        git=GitConfiguration(**_given(value.get("git", {}), GIT_FIELDS)),
         environments={
             name: Environment(
                 name=name,
@@ -225,21 +225,21 @@ def _gateway(environment: Mapping[str, Any]) -> GatewayConfiguration:
         zone=parse_zone(gateway["timezone"]),
         same_minute_allowed=gateway.get("sameMinute") == "allow",
         ca_file=parse_file(gateway["caFile"]) if "caFile" in gateway else None,
-        **_given(gateway, _GATEWAY_FIELDS),
+        **_given(gateway, GATEWAY_FIELDS),
     )
 
 
 def _limits(environment: Mapping[str, Any]) -> Limits:
     limits = environment.get("limits", {})
-    given = _given(limits, _LIMIT_FIELDS)
+    given = _given(limits, LIMIT_FIELDS)
     for name in _WHOLE_LIMITS:
         if name in given:
             given[name] = int(given[name])  # 8.0 is an integer to JSON Schema
     return Limits(**given)
 
 
-_GIT_FIELDS = {"remote": "remote", "branch": "branch", "ledgerBranch": "ledger_branch"}
-_GATEWAY_FIELDS = {
+GIT_FIELDS = {"remote": "remote", "branch": "branch", "ledgerBranch": "ledger_branch"}
+GATEWAY_FIELDS = {
     "accessKeyEnv": "access_key_env",
     "secretKeyEnv": "secret_key_env",
     "timeoutSeconds": "timeout",
@@ -252,7 +252,7 @@ _WHOLE_LIMITS = (
     *("max_runs_per_apply", "max_runs_per_backfill", "max_runs"),
     *("concurrency", "first_year", "years_ahead"),
 )
-_LIMIT_FIELDS = {
+LIMIT_FIELDS = {
     "maxRunsPerApply": "max_runs_per_apply",
     "maxRunsPerBackfill": "max_runs_per_backfill",
     "maxRuns": "max_runs",

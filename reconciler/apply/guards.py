@@ -8,6 +8,7 @@ from reconciler.apply.ports import SavedRun
 from reconciler.errors import RefusedError
 from reconciler.model import EpochMs, Parameters, Problem, RunId
 from reconciler.plan import Action, Plan, PlannedRun
+from reconciler.plan.refusals import too_many
 from reconciler.times import in_zone
 
 
@@ -24,11 +25,9 @@ class InvalidManifestsError(RefusedError):
 
 def refuse_too_many(wanted: int, limit: int) -> None:
     """Refuse an apply that is larger than anybody meant it to be."""
-    if wanted > limit:
-        raise RefusedError(
-            f"this apply would start {wanted} runs, and the limit is {limit}",
-            hint=f"If that is meant: --max-runs {wanted}, or raise limits.maxRunsPerApply.",
-        )
+    refused = too_many(wanted, limit)
+    if refused is not None:
+        raise RefusedError(refused.message, hint=refused.hint)
 
 
 def is_as_saved(planned: PlannedRun, saved: SavedRun | None) -> bool:

@@ -17,7 +17,7 @@ from reconciler.schedule import scheduled
 _NO_FLOWS: Mapping[int, FlowCheck] = {}
 
 
-def make_plan(
+def make_plan(  # noqa: PLR0913 - all that a plan follows from, by keyword
     declared: Declared,
     ledger: Ledger,
     now: EpochMs,
@@ -28,13 +28,15 @@ def make_plan(
     reserved_parameter: str | None = None,
     flows: Mapping[int, FlowCheck] = _NO_FLOWS,
     surroundings: Surroundings = NOTHING_ELSE,
+    is_scheduled: bool = False,
 ) -> Plan:
     """Decide on every declared run and on every recorded one that is still of interest.
 
+    `is_scheduled`: what is declared is scheduled with this ledger already.
     `now` is the gateway's clock where it is known; before an apply, the local one. `flows` are
     those that the service was asked about, `surroundings` the rest of the repository.
     """
-    declared = scheduled(declared, ledger)
+    declared = declared if is_scheduled else scheduled(declared, ledger)
     findings = check(
         declared,
         ledger,

@@ -1,0 +1,296 @@
+"""What a change does, against what an apply would start before and after it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+
+from reconciler.ledger import Event, Ledger
+from reconciler.model import Declared, EpochMs, Retry, Run, RunId, run_name
+from reconciler.plan import Action, Plan, make_plan
+from reconciler.plan.changes import FIELDS, Change, Kind, by_manifest, changes
+from reconciler.schedule import scheduled
+from tests.building import (
+    EIGHT,
+    NOW,
+    a_claim,
+    a_ledger,
+    a_rejected,
+    a_run,
+    a_triggered,
+    after,
+    an_absent,
+    an_observed,
+    an_unknown,
+    declared,
+)
+from tests.test_edits import read, started
+from tests.test_edits_at_random import _EDITS, edited, spec_of
+
+LATER = after(NOW, 3_600_000)
+FAILED = a_run(retry=Retry(max=1, on=frozenset({"FAIL"})))
+
+
+def compared(before: Declared, now: Declared, ledger: Ledger) -> tuple[Change, ...]:
+    return changes(scheduled(before, ledger), scheduled(now, ledger), ledger)
+
+
+def kinds(before: Sequence[Run], now: Sequence[Run], *recorded: Event) -> dict[str, str]:
+    found = compared(declared(*before), declared(*now), a_ledger(*recorded))
+    return {change.id: change.kind.value for change in found}
+
+
+def ended(run: Run, status: int) -> list[Event]:
+    return [a_claim(run), a_triggered(run), an_observed(run, status)]
+
+
+def test_what_is_declared_now_and_not_before_is_added_and_the_other_way_round_removed() -> None:
+    assert kinds([], [a_run()]) == {"wind": "added"}
+    assert kinds([a_run()], []) == {"wind": "removed"}
+    assert kinds([a_run()], [a_run()]) == {}
+
+
+def test_what_ran_and_is_no_longer_declared_or_declared_again_starts_nothing() -> None:
+    assert kinds([a_run()], [], *ended(a_run(), 1)) == {}
+    assert kinds([], [a_run()], *ended(a_run(), 1)) == {}
+
+
+def test_an_edit_of_what_is_not_recorded_is_a_change_with_its_fields() -> None:
+    edits: dict[str, Any] = {
+        "flow_id": 1,
+        "trigger_time": NOW,
+        "parameters": (("A", "b"),),
+        "suspend": True,
+        "not_after": NOW,
+        "depends_on": ("other",),
+        "cancel": True,
+        "retry": Retry(max=1, on=frozenset({"FAIL"})),
+        "duplicate_of": "other",
+    }
+    assert edits.keys() == set(FIELDS)
+    for name, value in edits.items():
+        (change,) = compared(declared(a_run()), declared(a_run(**{name: value})), a_ledger())
+        assert (change.kind, change.fields) == (Kind.CHANGED, (name,))
+    rejected = a_claim(a_run()), a_rejected(a_run())
+    assert kinds([a_run()], [a_run(flow_id=1)], *rejected) == {"wind": "changed"}
+
+
+def test_a_raised_revision_of_what_ran_runs_again_and_says_how_that_ended() -> None:
+    (change,) = compared(
+        declared(a_run()), declared(a_run(revision=2)), a_ledger(*ended(a_run(), -1))
+    )
+    assert (change.id, change.kind) == ("wind@2", Kind.RERUN)
+    assert change.before is not None
+    assert [(record.run, record.status) for record in change.earlier] == [("wind", "FAIL")]
+    assert kinds([a_run()], [a_run(revision=2)]) == {"wind": "removed", "wind@2": "added"}
+
+
+def test_a_retry_of_what_failed_runs_again_and_taking_it_away_removes_the_attempt() -> None:
+    recorded = ended(a_run(), -1)
+    assert kinds([a_run()], [FAILED], *recorded) == {"wind#2": "rerun"}
+    assert kinds([FAILED], [a_run()], *recorded) == {"wind#2": "removed"}
+    assert kinds([FAILED], [replace(FAILED, suspend=True)], *recorded) == {"wind#2": "changed"}
+    assert kinds([a_run()], [FAILED], *ended(a_run(), 1)) == {}
+
+
+def test_what_is_renamed_before_it_ran_is_told_as_that() -> None:
+    (change,) = compared(
+        declared(a_run("old/1"), a_run("old/2")),
+        declared(a_run("new/1", formerly=("old",)), a_run("old/2")),
+        a_ledger(),
+    )
+    assert (change.id, change.kind, change.fields) == ("new/1", Kind.CHANGED, ())
+    assert change.before is not None
+    assert change.before.name == "old/1"
+    assert kinds([a_run("old")], [a_run("new")]) == {"old": "removed", "new": "added"}
+    new = a_run("new", formerly=("old",))
+    assert kinds([a_run("old")], [a_run("old"), new]) == {"new": "added"}
+    assert kinds([a_run("old"), a_run("new")], [new]) == {"old": "removed"}
+
+
+def test_what_is_renamed_and_ran_starts_nothing() -> None:
+    assert kinds([a_run("old")], [a_run("new", formerly=("old",))], *ended(a_run("old"), 1)) == {}
+
+
+def test_what_ran_and_is_edited_here_is_refused() -> None:
+    recorded = ended(a_run(), 1)
+    other = a_run(flow_id=1)
+    assert kinds([a_run()], [other], *recorded) == {"wind": "refused"}
+    assert kinds([], [other], *recorded) == {"wind": "refused"}
+    assert kinds([other], [a_run(flow_id=2)], *recorded) == {}  # the branch is refused already
+    assert kinds([other], [a_run()], *recorded) == {}
+
+
+def test_calling_off_what_still_runs_is_a_change_and_what_has_ended_is_none() -> None:
+    running = a_claim(a_run()), a_triggered(a_run())
+    assert kinds([a_run()], [a_run(cancel=True)], *running) == {"wind": "changed"}
+    assert kinds([a_run()], [a_run(cancel=True)], *ended(a_run(), 1)) == {}
+
+
+def test_the_runs_of_a_manifest_are_told_together() -> None:
+    one, two, other = (a_run(name) for name in ("a/1/S=x", "a/1/S=y", "b"))
+    before, now = declared(one, two, other), declared(two)
+    found = by_manifest(compared(before, now, a_ledger()), before, now)
+    assert [(group.name, group.before, group.after) for group in found] == [
+        ("a", 2, 1),
+        ("b", 1, 0),
+    ]
+    assert found[0].values == {"S": {"x", "y"}}
+
+
+_RUNS = st.builds(
+    a_run,
+    st.sampled_from(["a", "b", "c/1", "c/2"]),
+    revision=st.sampled_from([1, 1, 2]),
+    flow_id=st.sampled_from([1, 1, 2]),
+    trigger_time=st.sampled_from([EIGHT, EIGHT, NOW]),
+    parameters=st.sampled_from([(("A", "1"),), (("A", "2"),)]),
+    suspend=st.sampled_from([False, False, True]),
+    not_after=st.sampled_from([None, None, NOW]),
+    depends_on=st.sampled_from([(), (), ("a",), ("c",)]),
+    cancel=st.sampled_from([False, False, False, True]),
+    retry=st.sampled_from([None, Retry(max=1, on=frozenset({"FAIL"}))]),
+    duplicate_of=st.sampled_from([None, None, "a"]),
+)
+_SIDES = st.lists(_RUNS, max_size=4, unique_by=lambda run: run.name)
+_FATES = st.sampled_from(
+    ["none", "claimed", "absent", "rejected", "unknown", "triggered", "SUCCESS", "FAIL"]
+)
+
+
+def fate(run: Run, what: str) -> list[Event]:
+    """The run's events, under a claim of its own."""
+    claim = f"c-{run.id}"
+    begin: list[Event] = [a_claim(run, claim=claim)]
+    started = a_triggered(run, f"i-{run.id}", claim)
+    match what:
+        case "none":
+            return []
+        case "absent":
+            return [*begin, an_absent(run, claim)]
+        case "rejected":
+            return [*begin, a_rejected(run, claim)]
+        case "unknown":
+            return [*begin, an_unknown(run, claim)]
+        case "triggered":
+            return [*begin, started]
+        case "SUCCESS" | "FAIL":
+            return [*begin, started, an_observed(run, what)]
+        case _:
+            return begin
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> tuple[Declared, Declared, Ledger]:
+    """What was declared, what is now, and what became of runs like those."""
+    before, now = draw(_SIDES), draw(_SIDES)
+    shared = draw(st.lists(st.sampled_from(before), max_size=3)) if before else []
+    now = [*{run.name: run for run in (*now, *shared)}.values()]
+    runs = {run.id: run for run in (*draw(_SIDES), *before)}
+    recorded = [one for run in runs.values() for one in fate(run, draw(_FATES))]
+    return declared(*before), declared(*now), a_ledger(*recorded)
+
+
+def planned(side: Declared, ledger: Ledger) -> Plan:
+    return make_plan(side, ledger, LATER, environment="prod", commit=None, same_minute_allowed=True)
+
+
+def startable(plan: Plan) -> dict[RunId, tuple[object, ...]]:
+    """What an apply may still start, by its own account, and all that decides whether and how."""
+    return {
+        one.id: tuple(getattr(one.run, name) for name in FIELDS)
+        for one in plan.runs
+        if one.action in {Action.TRIGGER, Action.WAIT, Action.DUPLICATE}
+        and not (one.record and one.record.may_have_started)
+    }
+
+
+def expected(before: Plan, now: Plan, ledger: Ledger) -> dict[RunId, Kind]:
+    ran = {run_name(one.run) for one in ledger.records.values() if one.may_have_started}
+    was, is_ = startable(before), startable(now)
+    refused, earlier = (
+        {one.id for one in plan.runs if one.action is Action.CHANGED} for plan in (now, before)
+    )
+    found = dict.fromkeys(refused - earlier, Kind.REFUSED)
+    for id_ in was.keys() | is_.keys():
+        if id_ not in was:
+            found[id_] = Kind.RERUN if run_name(id_) in ran else Kind.ADDED
+        elif id_ not in is_:
+            if RunId(id_.partition("#")[0]) not in refused:
+                found[id_] = Kind.REMOVED
+        elif was[id_] != is_[id_]:
+            found[id_] = Kind.CHANGED
+    return found
+
+
+def cancelled(plan: Plan) -> set[RunId]:
+    return {one.id for one in plan.of_action(Action.CANCEL)}
+
+
+def check(before: Declared, now: Declared, ledger: Ledger) -> None:
+    found = {change.id: change for change in compared(before, now, ledger)}
+    first, second = planned(before, ledger), planned(now, ledger)
+    called_off = {id_ for id_, one in found.items() if "cancel" in one.fields or one.before is None}
+    wanted = expected(first, second, ledger)
+    kinds = {id_: change.kind for id_, change in found.items()}
+    assert {id_: kind for id_, kind in kinds.items() if id_ in wanted} == wanted
+    assert kinds.keys() - wanted.keys() <= called_off
+    freed = {one.id for one in first.of_action(Action.DUPLICATE)}  # of what stood beside it
+    assert cancelled(second) - cancelled(first) - freed <= kinds.keys()
+    for change in found.values():
+        event(change.kind.value)
+
+
+@settings(deadline=None, max_examples=300)
+@given(worlds())
+def test_changes_explain_exactly_what_an_apply_would_start_otherwise(
+    world: tuple[Declared, Declared, Ledger],
+) -> None:
+    check(*world)
+
+
+@settings(deadline=None, max_examples=300)
+@given(worlds())
+def test_what_starts_now_and_did_not_before_is_a_change_of_that_very_run(
+    world: tuple[Declared, Declared, Ledger],
+) -> None:
+    """Unless the change did away with what stood in its way: a problem, a twin, a dependency."""
+    before, now, ledger = world
+    first, second = planned(before, ledger), planned(now, ledger)
+    found = {change.id for change in compared(*world)}
+    waited = {one.id for one in first.runs if one.action is Action.WAIT}
+    starts: dict[RunId, tuple[object, EpochMs]] = {
+        one.id: (one.digest, one.trigger_time) for one in first.of_action(Action.TRIGGER)
+    }
+    for one in second.of_action(Action.TRIGGER):
+        if starts.get(one.id) != (one.digest, one.trigger_time):
+            assert one.id in found or one.id in waited or first.problems
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(_EDITS, max_size=3),
+    st.lists(_EDITS, min_size=1, max_size=3),
+    st.booleans(),
+)
+def test_so_do_those_of_edited_backfills(
+    earlier: list[tuple[str, Any]], edits: list[tuple[str, Any]], has_run: bool
+) -> None:
+    state: dict[str, Any] = {
+        "from": "2024-03-01",
+        "to": "2024-03-02",
+        "grid": {"every": "1d"},
+        "at": "08:00",
+        "matrix": {"A": ["x", "y"]},
+        "stagger": "1m",
+        "revision": 1,
+    }
+    ledger = started(read(spec_of(state))) if has_run else a_ledger()
+    for edit in earlier:
+        state = edited(state, edit)
+    before = read(spec_of(state))
+    for edit in edits:
+        state = edited(state, edit)
+    check(before, read(spec_of(state)), ledger)

@@ -1,0 +1,75 @@
+"""What a change does to the configuration."""
+
+from dataclasses import fields, replace
+from typing import Any
+
+from reconciler.configuration import (
+    Configuration,
+    Environment,
+    GatewayConfiguration,
+    GitConfiguration,
+    Limits,
+    parse_configuration,
+)
+from reconciler.model import Source
+from reconciler.reconfigured import reconfigured
+from tests.environments import configuration
+
+HERE = parse_configuration(
+    Source(path="reconciler.yaml", content=configuration("http://127.0.0.1:9").encode())
+)
+TEST = HERE.environments["test"]
+
+
+def differences(before: Configuration | None, after: Configuration) -> dict[str, tuple[Any, Any]]:
+    return {one.pointer: (one.before, one.after) for one in reconfigured(before, after, "test")}
+
+
+def with_environment(environment: Environment) -> Configuration:
+    return replace(HERE, environments={"test": environment})
+
+
+def test_nothing_differs_from_itself() -> None:
+    assert differences(HERE, HERE) == {}
+
+
+def test_no_field_of_the_configuration_changes_unseen() -> None:
+    unseen = {"zone", "name"}  # the zone is what `timezone` means, the name the environment's key
+    for kind, part in ((GatewayConfiguration, "gateway"), (Limits, "limits")):
+        for field in {one.name for one in fields(kind)} - unseen:
+            changed: Any = replace(getattr(TEST, part), **{field: "other"})
+            after = with_environment(
+                replace(TEST, gateway=changed)
+                if part == "gateway"
+                else replace(TEST, limits=changed)
+            )
+            (pointer,) = differences(HERE, after)
+            assert pointer.startswith(f"/environments/test/{part}/"), field
+    for field in {one.name for one in fields(GitConfiguration)}:
+        after = replace(HERE, git=replace(HERE.git, **{field: "other"}))
+        assert len(differences(HERE, after)) == 1, field
+    for field in ("manifests", "state"):
+        other: dict[str, Any] = {field: "other"}
+        after = with_environment(replace(TEST, **other))
+        assert differences(HERE, after) == {
+            f"/environments/test/{field}": (getattr(TEST, field), "other")
+        }
+
+
+def test_a_field_that_is_left_out_has_its_default() -> None:
+    text = configuration("http://127.0.0.1:9").replace("      maxRunsPerApply: 1000\n", "")
+    before = parse_configuration(Source(path="reconciler.yaml", content=text.encode()))
+    assert differences(before, HERE) == {"/environments/test/limits/maxRunsPerApply": (200, 1000)}
+
+
+def test_retired_folders_and_environments_that_are_gone_are_told() -> None:
+    assert differences(HERE, replace(HERE, retired=("old",))) == {"/retired": ([], ["old"])}
+    before = replace(HERE, environments={"test": TEST, "old": TEST})
+    folders = {"manifests": "triggers", "state": "state/test"}
+    assert differences(before, HERE) == {"/environments/old": (folders, None)}
+
+
+def test_without_a_base_everything_is_new() -> None:
+    found = differences(None, HERE)
+    assert found["/environments/test/gateway/orgId"] == (None, "o1")
+    assert found["/git/remote"] == (None, "origin")

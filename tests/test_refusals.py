@@ -1,0 +1,127 @@
+"""Whatever makes an apply refuse makes a plan say so, in the same words."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
+from typing import NoReturn
+
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+
+from reconciler.apply.guards import InvalidManifestsError
+from reconciler.apply.ports import Appended, Gateway, Options, Ports, Snapshot
+from reconciler.apply.protocol import apply
+from reconciler.configuration import Environment
+from reconciler.errors import RefusedError
+from reconciler.ledger import Event, Ledger
+from reconciler.model import ClaimId, Declared, EpochMs
+from reconciler.plan import FlowCheck, make_plan
+from reconciler.plan.refusals import Refused, refusals
+from tests.apply.service import ENVIRONMENT
+from tests.building import a_problem, runs_apart
+from tests.building import declared as of_runs
+from tests.test_changes import LATER, worlds
+
+
+class ReachedTheServiceError(Exception):
+    """The apply went on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OneBranch:
+    """A shared branch that never moves."""
+
+    snapshot: Snapshot
+
+    async def fetch(self) -> Snapshot:
+        return self.snapshot
+
+    async def append(self, base: Snapshot, events: Sequence[Event], message: str) -> Appended:
+        raise AssertionError((base, events, message))
+
+
+class StoppedClock:
+    def elapsed(self) -> float:
+        return 0.0
+
+    def wall(self) -> EpochMs:
+        return LATER
+
+
+def no_gateway(environment: Environment) -> AbstractAsyncContextManager[Gateway]:
+    raise ReachedTheServiceError(environment.name)
+
+
+def never(*_: object) -> NoReturn:
+    raise AssertionError
+
+
+def refusal_of_apply(
+    side: Declared, ledger: Ledger, environment: Environment, max_runs: int | None = None
+) -> RefusedError | None:
+    """Why an apply of that branch refuses; None where it goes on to the service, or ends well."""
+    snapshot = Snapshot(commit="c", environment=environment, declared=side, ledger=ledger)
+    ports = Ports(
+        store=OneBranch(snapshot=snapshot),
+        open_gateway=no_gateway,
+        clock=StoppedClock(),
+        progress=lambda _: None,
+        stop=asyncio.Event(),
+        new_claim=lambda: ClaimId("c"),
+        jitter=lambda: 0.0,
+        rescue=never,
+    )
+    try:
+        asyncio.run(apply(ports, Options(by="ana", max_runs=max_runs)))
+    except RefusedError as error:
+        return error
+    except ReachedTheServiceError:
+        return None
+    return None
+
+
+def refusals_of_plan(side: Declared, ledger: Ledger, limit: int) -> tuple[Refused, ...]:
+    plan = make_plan(
+        side, ledger, LATER, environment="prod", commit=None, same_minute_allowed=False
+    )
+    return refusals(plan, limit)
+
+
+@settings(deadline=None, max_examples=100)
+@given(worlds(), st.integers(1, 3), st.booleans())
+def test_whatever_makes_an_apply_refuse_makes_a_plan_refuse(
+    world: tuple[Declared, Declared, Ledger], limit: int, has_problem: bool
+) -> None:
+    _, side, ledger = world
+    side = replace(side, problems=(a_problem(),)) if has_problem else side
+    limits = replace(ENVIRONMENT.limits, max_runs_per_apply=limit)
+    error = refusal_of_apply(side, ledger, replace(ENVIRONMENT, limits=limits))
+    found = refusals_of_plan(side, ledger, limit)
+    assert (error is not None) is bool(found)
+    if isinstance(error, InvalidManifestsError):
+        assert [one.message for one in found] == [str(problem) for problem in error.problems]
+    elif error is not None:
+        assert [(one.message, one.hint) for one in found] == [(str(error), error.hint)]
+    event(type(error).__name__)
+
+
+def test_runs_that_the_service_would_refuse_are_counted_as_an_apply_counts_them() -> None:
+    plan = make_plan(
+        of_runs(*runs_apart(3)),
+        Ledger.of([]),
+        LATER,
+        environment="prod",
+        commit=None,
+        same_minute_allowed=False,
+        flows={3377: FlowCheck(refusal="is locked")},
+    )
+    assert len(plan.refused) == 3
+    assert [bool(refusals(plan, limit)) for limit in (2, 3)] == [True, False]
+
+
+def test_as_many_runs_as_the_limit_are_not_refused() -> None:
+    side, ledger = of_runs(*runs_apart(3)), Ledger.of([])
+    assert [bool(refusals_of_plan(side, ledger, limit)) for limit in (2, 3)] == [True, False]
+    errors = [refusal_of_apply(side, ledger, ENVIRONMENT, limit) for limit in (2, 3)]
+    assert [error is not None for error in errors] == [True, False]
