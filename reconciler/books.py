@@ -87,7 +87,7 @@ class Naming:
 
     def _book(self, folder: str, content: Mapping[str, bytes]) -> Book | None:
         named = folder in self.environments or folder in self.retired
-        if not named and not _is_ours(content):
+        if not named and not is_ours(content):
             return None
         environment, service = self.environments.get(folder, (None, None))
         known = named or any(folder.startswith(prefix) for prefix in self.unreadable if prefix)
@@ -109,7 +109,7 @@ def _folders_of(environment: Environment) -> list[tuple[str, str]]:
     ]
 
 
-def _is_ours(content: Mapping[str, bytes]) -> bool:
+def is_ours(content: Mapping[str, bytes]) -> bool:
     """Whether any line that there is can be read as one of our events, in whatever format.
 
     So that one is not passed over because it is damaged: reading it all says where.

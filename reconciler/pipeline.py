@@ -15,11 +15,18 @@ BASES = (
     "BUILDKITE_PULL_REQUEST_BASE_BRANCH",
 )
 
+BASE_COMMIT = "CI_MERGE_REQUEST_DIFF_BASE_SHA"  # GitLab
+
 
 def base_branch() -> str | None:
     """The branch that the pull request is to be merged into; None outside its pipeline."""
     given = (os.environ.get(name, "").strip() for name in BASES)
     return next((one.removeprefix("refs/heads/") for one in given if one), None)
+
+
+def base_commit() -> str | None:
+    """The commit that the pull request's branch parted at; None where nobody says."""
+    return os.environ.get(BASE_COMMIT, "").strip() or None
 
 
 def may_hold_key(variable: str) -> bool:

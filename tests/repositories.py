@@ -23,7 +23,7 @@ _SOME_FILES: Files = {
 
 
 # Of the pipeline that runs these tests, and of no pull request in them.
-_PIPELINE = {*pipeline.BASES, pipeline.KEY_VARIABLES}
+_PIPELINE = {*pipeline.BASES, pipeline.BASE_COMMIT, pipeline.KEY_VARIABLES}
 
 
 def isolate(monkeypatch: pytest.MonkeyPatch, folder: Path) -> list[Sequence[str]]:

@@ -70,15 +70,17 @@ def working_tree_commit(root: Path) -> CommitId | None:
     return CommitId(found) if found else None
 
 
-def differing(root: Path, commit: CommitId, folder: str) -> list[str]:
-    """The files below the folder that the working tree has otherwise than the commit, or alone.
+def differing(root: Path, commit: CommitId, *folders: str) -> list[str]:
+    """The files at or below these that the working tree has otherwise than the commit, or alone.
 
     New files count unless git ignores them.
     """
     literal = (*without_filters(root), "--literal-pathspecs")
     plainly = ("--name-only", "--no-ext-diff", "--no-textconv", "--ignore-submodules=dirty")
-    changed = run_git(root, *literal, "diff", *plainly, "-z", commit, "--", folder)
-    new = run_git(root, *literal, "ls-files", "--others", "--exclude-standard", "-z", "--", folder)
+    changed = run_git(root, *literal, "diff", *plainly, "-z", commit, "--", *folders)
+    new = run_git(
+        root, *literal, "ls-files", "--others", "--exclude-standard", "-z", "--", *folders
+    )
     names = (changed.stdout + new.stdout).decode("utf-8", "surrogateescape").split("\0")
     return sorted({name for name in names if name})
 

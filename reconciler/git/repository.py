@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reconciler.git import checkout, commits, default, discovery, memory, objects, remote
+from reconciler.git import bases, checkout, commits, default, discovery, memory, objects, remote
 from reconciler.git import push as pushing
 from reconciler.git.command import LOCAL_SECONDS, CompletedGit, run_git
 from reconciler.git.objects import CommitId, ObjectId, TreeEntry
@@ -200,9 +200,21 @@ class Git:
         """See `checkout.working_tree_commit`."""
         return checkout.working_tree_commit(self.root)
 
-    def differing(self, commit: CommitId, folder: str) -> list[str]:
+    def differing(self, commit: CommitId, *folders: str) -> list[str]:
         """See `checkout.differing`."""
-        return checkout.differing(self.root, commit, folder)
+        return checkout.differing(self.root, commit, *folders)
+
+    def resolve_commit(self, revision: str) -> CommitId | None:
+        """See `bases.resolve_commit`."""
+        return bases.resolve_commit(self.root, revision)
+
+    def bring_commit(self, remote: str, name: str) -> CommitId | None:
+        """See `bases.bring_commit`."""
+        return bases.bring_commit(self.root, remote, name)
+
+    def forks(self, remote: str | None, commit: CommitId) -> list[CommitId] | None:
+        """See `bases.forks`."""
+        return bases.forks(self.root, remote, commit)
 
     def is_dirty(self, paths: Collection[str] = ()) -> bool:
         """See `checkout.is_dirty`."""

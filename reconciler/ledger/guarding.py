@@ -1,0 +1,142 @@
+r"""Whether a change leaves the ledger alone: only the reconciler writes it, on the shared branch.
+
+    fork ⊑ here ⊑ branch
+
+What the change set out from must be a beginning of what lies here, or lines were taken away; and
+what lies here must be a beginning of what the branch has, or lines were made up. So a checkout that
+is merely behind, or has merged the branch, is in order, and one that drops the last line is not.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from shlex import quote
+
+from reconciler.errors import LedgerError
+from reconciler.ledger.files import ACTIVE, ledger_order, ledger_text, with_line_end
+from reconciler.model import Place, Problem
+
+Files = Mapping[str, bytes]  # of one ledger, by their names in its folder
+Ledgers = Mapping[str, Files]  # by folder
+
+CODE = "ledger-edited"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guarded:
+    """The ledgers of a repository as three places have them."""
+
+    fork: Ledgers | None  # where the change set out from; None: that is not known
+    here: Ledgers
+    branch: Ledgers
+    named: str  # how git calls the branch: `origin/main`
+    prefix: str = ""  # the folder that people work in, to which their paths are relative
+
+    def shown(self, folder: str) -> str:
+        """The folder as a path that git takes there."""
+        inside = folder.startswith(self.prefix)
+        return folder.removeprefix(self.prefix) if inside else f":/{folder}"
+
+
+def edited(guarded: Guarded) -> list[Problem]:
+    """One problem for each ledger that was edited, at the first line that differs.
+
+    A ledger that was moved whole to another folder, or copied, was not edited.
+    """
+    problems = [_problem_here(folder, guarded) for folder in guarded.here]
+    found = {folder for folder, one in zip(guarded.here, problems, strict=True) if one}
+    gone = [_problem_gone(folder, guarded) for folder in guarded.fork or () if folder not in found]
+    return sorted(one for one in (*problems, *gone) if one is not None)
+
+
+def _problem_here(folder: str, guarded: Guarded) -> Problem | None:
+    """What is wrong with the ledger that lies here, by what the branch has."""
+    here = guarded.here[folder]
+    theirs = guarded.branch.get(folder)
+    try:
+        text = ledger_text(here, folder)
+    except LedgerError as error:
+        return _problem(Place(file=f"{folder}/{ACTIVE}"), f"{error}", folder, guarded)
+    if theirs is not None:
+        whole = _text(theirs)
+        if not whole.startswith(text):
+            return _problem(_first(here, folder, whole), _forged(text, whole), folder, guarded)
+        return None
+    if any(_text(one).startswith(text) for one in guarded.branch.values()):
+        return None
+    return _problem(
+        Place(file=_last(here, folder)), "the branch has no such ledger", folder, guarded
+    )
+
+
+def _forged(here: bytes, theirs: bytes) -> str:
+    if here.startswith(theirs):
+        return "the line was added here, and the branch does not have it"
+    return "the line is another one than on the branch"
+
+
+def _problem_gone(folder: str, guarded: Guarded) -> Problem | None:
+    """What is wrong with the ledger that the change set out from."""
+    before = _text(guarded.fork[folder]) if guarded.fork else b""
+    here = guarded.here.get(folder)
+    if here is not None and _text(here).startswith(before):
+        return None
+    others = guarded.here.values()
+    if not before or (here is None and any(_text(one).startswith(before) for one in others)):
+        return None
+    if here is None:
+        place, what = Place(file=f"{folder}/{ACTIVE}"), "the ledger was deleted here"
+    else:
+        place, what = _first(here, folder, before), "lines were taken away from here on"
+    return _problem(place, what, folder, guarded)
+
+
+def _problem(place: Place, what: str, folder: str, guarded: Guarded) -> Problem:
+    return Problem(
+        place=replace(place, file=place.file.removeprefix(guarded.prefix)),
+        code=CODE,
+        message=f"{what}: only the reconciler writes the ledger, and nothing starts once it is "
+        f"edited. Undo it: {_undo(folder, guarded)}",
+    )
+
+
+def _undo(folder: str, guarded: Guarded) -> str:
+    theirs = guarded.branch.get(folder)
+    if theirs is None:
+        return f"git rm -r -- {quote(guarded.shown(folder))}, or git mv it back"
+    more = guarded.here.get(folder, {}).keys() - theirs.keys()
+    option = "--no-overlay " if more else ""  # takes away what the branch does not have
+    return f"git checkout {option}{quote(guarded.named)} -- {quote(guarded.shown(folder))}"
+
+
+def _text(files: Files) -> bytes:
+    """All lines of a ledger; of one with a gap, what is left, for somebody else tells of that."""
+    try:
+        return ledger_text(files, "")
+    except LedgerError:
+        return b"".join(with_line_end(files[name]) for name in sorted(files))
+
+
+def _first(files: Files, folder: str, other: bytes) -> Place:
+    """Where the ledger's first line stands that differs from the other's, or its last one."""
+    theirs = iter(other.splitlines(keepends=True))
+    last = Place(file=f"{folder}/{ACTIVE}")
+    for name, number, line in _lines(files):
+        last = Place(file=f"{folder}/{name}", line=number)
+        if line != next(theirs, None):
+            break
+    return last
+
+
+def _lines(files: Files) -> Iterator[tuple[str, int, bytes]]:
+    try:
+        order = [*ledger_order(files, ""), ACTIVE]
+    except LedgerError:
+        order = sorted(files)
+    for name in order:
+        content = with_line_end(files.get(name, b"")).replace(b"\r\n", b"\n")
+        for number, line in enumerate(content.splitlines(keepends=True), start=1):
+            yield name, number, line
+
+
+def _last(files: Files, folder: str) -> str:
+    return f"{folder}/{min(files, default=ACTIVE)}"
