@@ -1,31 +1,28 @@
-"""What the read-only commands read: manifests and ledger, from here or from the remote."""
+"""What the read-only commands read in the working tree: configuration, manifests and ledgers."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from reconciler.books import (
     MOST_OF_LEDGER,
-    CommittedBooks,
     Naming,
     books_of,
     local_files,
     naming_of,
 )
 from reconciler.cli.options import CommonOptions
-from reconciler.committed import CommittedLedger
 from reconciler.configuration import Configuration, Environment
-from reconciler.continuity import Place, check_continuity
 from reconciler.declaring import Ceiling, of_service, read_bounded, read_related
 from reconciler.errors import ConfigurationError, GitError
-from reconciler.git import CommitId, Git
-from reconciler.git.remote import NoRemoteError
+from reconciler.expansion import Bounds
+from reconciler.git import Git
 from reconciler.identity import Book, Surroundings, surroundings
 from reconciler.ledger import Ledger, read_events
 from reconciler.ledger.files import is_ledger_file, ledger_text
 from reconciler.machine import LocalClock
-from reconciler.manifest import is_manifest_path, read_file
+from reconciler.manifest import FileResult, is_manifest_path, read_file
 from reconciler.manifest.left_out import no_folder, notes_of
 from reconciler.model import Declared, EpochMs, Problem, Source
 from reconciler.settings import CONFIGURATION, choose_environments, find_root, read_configuration
@@ -45,7 +42,8 @@ class Workspace:
     _shelves: list["Shelf"] = field(default_factory=list, repr=False)
     _gits: list[Git | None] = field(default_factory=list, repr=False)
     left_out: dict[str, str] = field(default_factory=dict, repr=False)  # by folder, what to say
-    _now: EpochMs = field(default_factory=LocalClock().wall, repr=False)
+    parsed: dict[str, dict[str, FileResult]] = field(default_factory=dict, repr=False)  # by path
+    now: EpochMs = field(default_factory=LocalClock().wall, repr=False)
 
     @classmethod
     def find(cls, options: CommonOptions) -> "Workspace":
@@ -64,7 +62,7 @@ class Workspace:
 
     def _declared_by_related(self, environment: Environment) -> dict[str, Declared]:
         if environment.name not in self._declared:
-            found = read_related(self.configuration, environment, self._read, now=self._now)
+            found = read_related(self.configuration, environment, self._read, now=self.now)
             self._declared.update(dict.fromkeys(found, found))
         return self._declared[environment.name]
 
@@ -79,9 +77,15 @@ class Workspace:
 
         sources, problems = self._sources(folder, is_wanted, MOST_BYTES)
         zone = environment.gateway.zone
+        parsed = self.parsed.setdefault(environment.name, {})
+
+        def read(source: Source, bounds: Bounds) -> FileResult:
+            result = parsed[source.path] = read_file(source, zone, bounds)
+            return result
+
         declared = read_bounded(
             sources,
-            lambda source, bounds: read_file(source, zone, bounds),
+            read,
             problems,
             ceiling,
             zone=zone,
@@ -172,128 +176,3 @@ class Shelf:
         own = self.prefix + environment.state
         others = ((folder, files) for folder, files in self.ledgers.items() if folder != own)
         return books_of(self.naming, others)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnownLedger:
-    """A ledger, and where it was read."""
-
-    ledger: Ledger
-    surroundings: Surroundings
-    commit: str | None  # None: from the working tree
-    tip: CommitId | None = None  # of the shared branch; None: it was not read
-    note: str | None  # what a person should know about where it was read
-
-
-def read_ledgers(workspace: Workspace, *, offline: bool) -> dict[str, KnownLedger]:
-    """The ledger of each environment: the remote branch's, fetched, or else the local one.
-
-    Raises GitError where there is a remote and it cannot be read.
-    """
-    git = None if offline else _repository(workspace)
-    if git is None:
-        return {
-            environment.name: _local_ledger(workspace, environment)
-            for environment in workspace.environments
-        }
-    branch, commit, parent = _fetch(git, workspace.configuration)
-    shelf = workspace.shelf()
-    remote = workspace.configuration.git.remote
-    tree = CommittedBooks(git, parent) if parent is not None else None
-    ledgers = _moved(tree.by_folder() if tree else {}, shelf)
-    beside = CommittedBooks(git, commit).by_folder() if parent != commit else {}
-    known = {}
-    for environment in workspace.environments:
-        shelf.naming.check_own(git.prefix, environment)
-        folder = git.prefix + environment.state
-        if tree is not None:
-            tree.check_folder(folder)
-        files = ledgers.get(folder) or CommittedLedger(folder=folder, content={})
-        contents = {one: found.content for one, found in (beside | ledgers).items()}
-        contents.pop(folder, None)
-        others = books_of(shelf.naming, contents.items())
-        place = Place(
-            remote=remote, branch=branch, environment=environment, commit=commit, parent=parent
-        )
-        others += check_continuity(git, place, files, others, read={})
-        own = Book(
-            folder=folder, ledger=files.ledger(), text=files.text(), environment=environment.name
-        )
-        known[environment.name] = KnownLedger(
-            ledger=own.ledger,
-            surroundings=workspace.surroundings(environment, own, others),
-            commit=parent,
-            tip=commit,
-            note=_unpushed(git, commit, environment, remote),
-        )
-    return known
-
-
-def _local_ledger(workspace: Workspace, environment: Environment) -> KnownLedger:
-    own = workspace.local_book(environment)
-    return KnownLedger(
-        ledger=own.ledger,
-        surroundings=workspace.surroundings(environment, own),
-        commit=_head(workspace),
-        note="offline: the ledger is the working tree's, and may be behind",
-    )
-
-
-def _moved(ledgers: Mapping[str, CommittedLedger], shelf: Shelf) -> dict[str, CommittedLedger]:
-    """The remote's ledgers as they will lie once this checkout is merged.
-
-    Where a pull request moves a ledger, the remote has it in the old folder still, and has perhaps
-    gone on with it.
-    """
-    found = dict(ledgers)
-    named = shelf.naming.environments.keys() | shelf.naming.retired
-    for folder in sorted(named & shelf.ledgers.keys() - ledgers.keys()):
-        text = ledger_text(shelf.ledgers[folder], folder)
-        for old in sorted(found.keys() - named - shelf.ledgers.keys()):
-            if text and found[old].text().startswith(text):
-                found[folder] = replace(found.pop(old), folder=folder)
-                break
-    return found
-
-
-def _unpushed(git: Git, commit: CommitId, environment: Environment, remote: str) -> str | None:
-    here = git.differing(commit, git.prefix + environment.manifests)
-    if not here:
-        return None
-    what = f"{len(here)} files differ" if len(here) > 1 else f"{here[0]} differs"
-    return f"{what} from {remote}'s branch: an apply goes by the branch, once they are there"
-
-
-def _repository(workspace: Workspace) -> Git | None:
-    """The clone, if it has any remote. Raises NoRemoteError if that is not the configured one."""
-    git = workspace.git() or Git.at(workspace.root)  # the second says why there is none
-    try:
-        git.check_remote(workspace.configuration.git.remote)
-    except NoRemoteError as error:
-        if error.has_others:
-            raise
-        return None
-    return git
-
-
-def _head(workspace: Workspace) -> CommitId | None:
-    git = workspace.git()  # a folder that is no repository can be planned offline as well
-    try:
-        return None if git is None else git.working_tree_commit()
-    except GitError:
-        return None
-
-
-def _fetch(git: Git, configuration: Configuration) -> tuple[str, CommitId, CommitId | None]:
-    """Fetch the tips of the manifests' branch, which is named, and of the ledger's, if any."""
-    remote = configuration.git.remote
-    named = configuration.git
-    ledger_branch = [named.ledger_branch] if named.ledger_branch else []
-    branch, tips = git.fetch_shared(remote, named.branch, ledger_branch)
-    commit = tips[branch]
-    if commit is None:
-        raise GitError(
-            f"{remote} has no branch {branch}",
-            hint="Push it first, or name another one in reconciler.yaml (git.branch).",
-        )
-    return branch, commit, tips[named.ledger_branch or branch]

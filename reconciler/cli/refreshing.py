@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from reconciler.apply.refresh import Refreshed, refresh
+from reconciler.cli.fetching import KnownLedger
 from reconciler.cli.keeping import keep_trace
 from reconciler.cli.opening import Shared, silent
 from reconciler.cli.options import CommonOptions
-from reconciler.cli.reading import KnownLedger
 from reconciler.cli.saying import say
 from reconciler.model import RunId
 

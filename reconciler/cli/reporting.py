@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from reconciler.cli.fetching import read_ledgers
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.planning import plan_of
-from reconciler.cli.reading import Workspace, read_ledgers
+from reconciler.cli.reading import Workspace
 from reconciler.cli.saying import say, say_left_out
 from reconciler.configuration import Environment
 from reconciler.errors import ExitCode, ReconcilerError

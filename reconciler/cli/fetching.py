@@ -1,0 +1,147 @@
+"""The ledgers that the read-only commands go by: the shared branch's, fetched, or those here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from reconciler.books import CommittedBooks, books_of
+from reconciler.cli.reading import Shelf, Workspace
+from reconciler.committed import CommittedLedger
+from reconciler.configuration import Configuration, Environment
+from reconciler.continuity import Place, check_continuity
+from reconciler.errors import GitError
+from reconciler.git import CommitId, Git
+from reconciler.git.remote import NoRemoteError
+from reconciler.identity import Book, Surroundings
+from reconciler.ledger import Ledger
+from reconciler.ledger.files import ledger_text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownLedger:
+    """A ledger, and where it was read."""
+
+    ledger: Ledger
+    surroundings: Surroundings
+    commit: str | None  # None: from the working tree
+    tip: CommitId | None = None  # of the shared branch; None: it was not read
+    remote: str | None = None  # what it was fetched from
+    branch: str | None = None  # what that branch is called
+    books: Mapping[str, CommittedLedger] = field(default_factory=dict)  # of it, by folder
+    note: str | None  # what a person should know about where it was read
+
+
+def read_ledgers(workspace: Workspace, *, offline: bool) -> dict[str, KnownLedger]:
+    """The ledger of each environment: the remote branch's, fetched, or else the local one.
+
+    Raises GitError where there is a remote and it cannot be read.
+    """
+    git = None if offline else _repository(workspace)
+    if git is None:
+        return {
+            environment.name: _local_ledger(workspace, environment)
+            for environment in workspace.environments
+        }
+    branch, commit, parent = _fetch(git, workspace.configuration)
+    shelf = workspace.shelf()
+    remote = workspace.configuration.git.remote
+    tree = CommittedBooks(git, parent) if parent is not None else None
+    ledgers = _moved(tree.by_folder() if tree else {}, shelf)
+    beside = CommittedBooks(git, commit).by_folder() if parent != commit else {}
+    known = {}
+    for environment in workspace.environments:
+        shelf.naming.check_own(git.prefix, environment)
+        folder = git.prefix + environment.state
+        if tree is not None:
+            tree.check_folder(folder)
+        files = ledgers.get(folder) or CommittedLedger(folder=folder, content={})
+        contents = {one: found.content for one, found in (beside | ledgers).items()}
+        contents.pop(folder, None)
+        others = books_of(shelf.naming, contents.items())
+        place = Place(
+            remote=remote, branch=branch, environment=environment, commit=commit, parent=parent
+        )
+        others += check_continuity(git, place, files, others, read={})
+        own = Book(
+            folder=folder, ledger=files.ledger(), text=files.text(), environment=environment.name
+        )
+        known[environment.name] = KnownLedger(
+            ledger=own.ledger,
+            surroundings=workspace.surroundings(environment, own, others),
+            commit=parent,
+            tip=commit,
+            remote=remote,
+            branch=branch,
+            books=beside | (tree.by_folder() if tree else {}),
+            note=_unpushed(git, commit, environment, remote),
+        )
+    return known
+
+
+def _local_ledger(workspace: Workspace, environment: Environment) -> KnownLedger:
+    own = workspace.local_book(environment)
+    return KnownLedger(
+        ledger=own.ledger,
+        surroundings=workspace.surroundings(environment, own),
+        commit=_head(workspace),
+        note="offline: the ledger is the working tree's, and may be behind",
+    )
+
+
+def _moved(ledgers: Mapping[str, CommittedLedger], shelf: Shelf) -> dict[str, CommittedLedger]:
+    """The remote's ledgers as they will lie once this checkout is merged.
+
+    Where a pull request moves a ledger, the remote has it in the old folder still, and has perhaps
+    gone on with it.
+    """
+    found = dict(ledgers)
+    named = shelf.naming.environments.keys() | shelf.naming.retired
+    for folder in sorted(named & shelf.ledgers.keys() - ledgers.keys()):
+        text = ledger_text(shelf.ledgers[folder], folder)
+        for old in sorted(found.keys() - named - shelf.ledgers.keys()):
+            if text and found[old].text().startswith(text):
+                found[folder] = replace(found.pop(old), folder=folder)
+                break
+    return found
+
+
+def _unpushed(git: Git, commit: CommitId, environment: Environment, remote: str) -> str | None:
+    here = git.differing(commit, git.prefix + environment.manifests)
+    if not here:
+        return None
+    what = f"{len(here)} files differ" if len(here) > 1 else f"{here[0]} differs"
+    return f"{what} from {remote}'s branch: an apply goes by the branch, once they are there"
+
+
+def _repository(workspace: Workspace) -> Git | None:
+    """The clone, if it has any remote. Raises NoRemoteError if that is not the configured one."""
+    git = workspace.git() or Git.at(workspace.root)  # the second says why there is none
+    try:
+        git.check_remote(workspace.configuration.git.remote)
+    except NoRemoteError as error:
+        if error.has_others:
+            raise
+        return None
+    return git
+
+
+def _head(workspace: Workspace) -> CommitId | None:
+    git = workspace.git()  # a folder that is no repository can be planned offline as well
+    try:
+        return None if git is None else git.working_tree_commit()
+    except GitError:
+        return None
+
+
+def _fetch(git: Git, configuration: Configuration) -> tuple[str, CommitId, CommitId | None]:
+    """Fetch the tips of the manifests' branch, which is named, and of the ledger's, if any."""
+    remote = configuration.git.remote
+    named = configuration.git
+    ledger_branch = [named.ledger_branch] if named.ledger_branch else []
+    branch, tips = git.fetch_shared(remote, named.branch, ledger_branch)
+    commit = tips[branch]
+    if commit is None:
+        raise GitError(
+            f"{remote} has no branch {branch}",
+            hint="Push it first, or name another one in reconciler.yaml (git.branch).",
+        )
+    return branch, commit, tips[named.ledger_branch or branch]
