@@ -1,5 +1,6 @@
 """What a commit declares: its configuration, and the runs of its manifests."""
 
+from datetime import tzinfo
 from functools import partial
 
 from reconciler.books import CommittedBooks
@@ -40,6 +41,10 @@ class CommittedFiles:
             self._configuration = entry.oid, parsed
             self._results.clear()  # the zone may be another one, or the limit of a backfill
         return self._configuration[1]
+
+    def know(self, file: CommittedFile, zone: tzinfo, bounds: Bounds, result: FileResult) -> None:
+        """Take what such a file was found to say elsewhere, so that it is not read again."""
+        self._results[file, str(zone), bounds.backfill] = result
 
     def declared(
         self, commit: CommitId, environment: Environment, tree: CommittedBooks, ceiling: Ceiling

@@ -6,7 +6,7 @@ split or copied starts nothing again. Pure.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from reconciler.configuration import Environment
 from reconciler.ledger import Ledger
@@ -47,6 +47,10 @@ class Surroundings:
     problems: tuple[Problem, ...] = ()
     elsewhere: Mapping[str, Ledger] = field(default_factory=dict)  # of the service, by their names
     declared: Mapping[str, Sequence[Run]] = field(default_factory=dict)  # of other environments
+
+    def with_problems(self, more: Sequence[Problem]) -> "Surroundings":
+        """The same with those problems as well."""
+        return replace(self, problems=(*self.problems, *more)) if more else self
 
 
 NOTHING_ELSE = Surroundings()

@@ -7,11 +7,13 @@ from pathlib import Path
 
 from reconciler import __version__
 from reconciler.cli.choosing import Wanted
+from reconciler.cli.guarding import edited_since
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.reading import Workspace
 from reconciler.cli.saying import say, say_left_out
 from reconciler.configuration import InvalidConfigurationError
 from reconciler.declaring import TooManyRunsError
+from reconciler.errors import LedgerError
 from reconciler.model import Problem
 from reconciler.render import problems as rendering
 from reconciler.rules import check, edit_notes
@@ -32,6 +34,10 @@ class Validation:
         """The same with the notes as problems."""
         return replace(self, problems=tuple(sorted((*self.problems, *self.notes))), notes=())
 
+    def with_problems(self, more: Sequence[Problem]) -> "Validation":
+        """The same with those problems as well."""
+        return replace(self, problems=tuple(sorted((*self.problems, *more))))
+
     def say_notes(self, options: CommonOptions, form: str) -> None:
         """Say the notes on stderr, where the format has no place for them."""
         for note in () if options.quiet or form != "text" else self.notes:
@@ -50,19 +56,28 @@ class Validation:
                 return rendering.problems_text(self.problems, self.files, self.runs)
 
 
-def validate(options: CommonOptions, paths: Sequence[Path]) -> Validation:
+def validate(options: CommonOptions, paths: Sequence[Path], base: str | None = None) -> Validation:
     """Read configuration, manifests and ledger of the working tree, and report all problems.
 
     With paths, those of other files are left out. Where the configuration cannot be used, or there
     are too many runs, that alone is reported, whatever the paths: nothing else is known then.
-    Raises ConfigurationError, LedgerError.
+    `base`: the revision that the ledgers are compared with, if any. Raises ConfigurationError,
+    LedgerError, GitError.
     """
+    edited: list[Problem] = []
     try:
-        return _validated(Workspace.find(options), options, paths)
+        workspace = Workspace.find(options)
+        if base is not None:
+            edited = edited_since(workspace, base, quiet=options.quiet)
+        return _validated(workspace, options, paths).with_problems(edited)
     except InvalidConfigurationError as error:
         return Validation(problems=error.problems, files=0, runs=0)
     except TooManyRunsError as error:
-        return Validation(problems=(error.problem,), files=0, runs=0)
+        return Validation(problems=(error.problem,), files=0, runs=0).with_problems(edited)
+    except LedgerError:
+        if not edited:
+            raise
+        return Validation(problems=tuple(edited), files=0, runs=0)
 
 
 def _validated(workspace: Workspace, options: CommonOptions, paths: Sequence[Path]) -> Validation:

@@ -25,6 +25,18 @@ from reconciler.errors import ExitCode
 @click.option(
     "--detailed-exitcode", is_flag=True, help="Exit with 5 if an apply would have work to do."
 )
+@click.option(
+    "--base",
+    metavar="REV",
+    help="Say what this checkout changes, compared with that revision.  [default: in a pull "
+    "request's pipeline where its branch parted; elsewhere the remote's branch, if files differ]",
+)
+@click.option("--no-base", is_flag=True, help="Say only what an apply would do.")
+@click.option(
+    "--max-runs",
+    type=click.IntRange(min=1),
+    help="What may be started in all.  [default: limits.maxRunsPerApply]",
+)
 @click.option("--offline", is_flag=True, help="Take the ledger from the working tree's commit.")
 @click.option(
     "--online",
@@ -33,19 +45,40 @@ from reconciler.errors import ExitCode
 )
 @common_options
 def command(
-    *, form: str, out: Path | None, detailed_exitcode: bool, offline: bool, online: bool
+    *,
+    form: str,
+    out: Path | None,
+    detailed_exitcode: bool,
+    base: str | None,
+    no_base: bool,
+    max_runs: int | None,
+    offline: bool,
+    online: bool,
 ) -> ExitCode:
-    """Show what an apply would do now.
+    """Show what an apply would do now, and what this checkout changes about it.
 
     Reads manifests from the working tree, and the ledger from the remote branch. Starts nothing.
-    With --online it needs the credentials, and a run that would be refused makes the exit code 1.
+    Whatever an apply would refuse makes the exit code 1: problems of manifests, more runs than the
+    limit, a ledger that was edited here. With --online it needs the credentials, and a run that
+    the service would refuse does so as well.
     """
     if offline and online:
         raise click.UsageError("Say either --offline or --online.")
-    from reconciler.cli.planning import make_plans
+    if base is not None and no_base:
+        raise click.UsageError("Say either --base or --no-base.")
+    from reconciler.cli.comparing import BaseOptions
+    from reconciler.cli.planning import Asked, make_plans
     from reconciler.cli.saying import show
 
-    report = make_plans(current_options(), offline=offline, online=online)
+    report = make_plans(
+        current_options(),
+        Asked(
+            base=BaseOptions(revision=base, off=no_base),
+            offline=offline,
+            online=online,
+            max_runs=max_runs,
+        ),
+    )
     if out is not None:
         report.save(out)
     show(report.shown(form), painted=form == "text")

@@ -2,33 +2,48 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
 from reconciler.apply.flows import check_flows, flows_of
+from reconciler.cli.comparing import BaseOptions, find_base, own_configuration
+from reconciler.cli.fetching import KnownLedger, read_ledgers
+from reconciler.cli.guarding import edited_ledgers, edited_since
 from reconciler.cli.options import CommonOptions
-from reconciler.cli.reading import KnownLedger, Workspace, read_ledgers
+from reconciler.cli.reading import Workspace
 from reconciler.cli.saying import say, say_left_out
 from reconciler.configuration import Environment
 from reconciler.errors import ExitCode
 from reconciler.git import Git
 from reconciler.machine import LocalClock
-from reconciler.model import Declared
+from reconciler.model import Declared, Problem
 from reconciler.plan import FlowCheck, Plan, make_plan
+from reconciler.plan.refusals import refusals
+from reconciler.plan.review import Review
 from reconciler.regular import write_regular
 from reconciler.render.document import json_document
 from reconciler.render.plan_json import plans_json
 from reconciler.render.plan_markdown import plan_markdown
 from reconciler.render.plan_text import plan_text
 from reconciler.rules import edit_notes
+from reconciler.schedule import scheduled
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reviewed:
+    """The plan of one environment, and what is said of it besides."""
+
+    plan: Plan
+    environment: Environment
+    review: Review
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanReport:
     """The plans of the environments asked for."""
 
-    plans: list[tuple[Plan, Environment]]
+    plans: list[Reviewed]
     options: CommonOptions
 
     def shown(self, form: str) -> str:
@@ -37,9 +52,12 @@ class PlanReport:
             case "json":
                 return self._json()
             case "markdown":
-                return plan_markdown([(plan, one.gateway.zone) for plan, one in self.plans])
+                return plan_markdown(
+                    [(one.plan, one.environment.gateway.zone) for one in self.plans],
+                    reviews=[one.review for one in self.plans],
+                )
             case _:
-                return "\n".join(self._text(plan, environment) for plan, environment in self.plans)
+                return "\n".join(map(self._text, self.plans))
 
     def save(self, path: Path) -> None:
         """Write the plans as JSON, for `apply --plan`. Raises ReconcilerError."""
@@ -47,49 +65,104 @@ class PlanReport:
 
     def exit_code(self, *, detailed: bool) -> ExitCode:
         """The exit code that follows from the plans."""
-        if any(plan.problems or plan.refused for plan, _ in self.plans):
+        if any(one.review.refused or one.plan.refused for one in self.plans):
             return ExitCode.PROBLEM
-        if detailed and any(plan.has_work for plan, _ in self.plans):
+        if detailed and any(one.plan.has_work for one in self.plans):
             return ExitCode.CHANGES
         return ExitCode.OK
 
     def _json(self) -> str:
-        return json_document(plans_json([plan for plan, _ in self.plans]))
+        return json_document(
+            plans_json([one.plan for one in self.plans], [one.review for one in self.plans])
+        )
 
-    def _text(self, plan: Plan, environment: Environment) -> str:
+    def _text(self, one: Reviewed) -> str:
         return plan_text(
-            plan,
-            environment.gateway.zone,
+            one.plan,
+            one.environment.gateway.zone,
             color=self.options.color,
             verbose=self.options.verbose,
-            max_runs=environment.limits.max_runs_per_apply,
+            review=one.review,
         )
 
 
-def make_plans(options: CommonOptions, *, offline: bool, online: bool = False) -> PlanReport:
-    """Plan each environment; `online` asks the service about its flows.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the command line asks of a plan."""
 
-    Raises ConfigurationError, GitError, LedgerError, and with `online` GatewayError.
+    base: BaseOptions = field(default_factory=BaseOptions)
+    offline: bool = False
+    online: bool = False  # ask the service about the flows
+    max_runs: int | None = None  # that an apply may start; None: what the configuration says
+
+
+def make_plans(options: CommonOptions, asked: Asked) -> PlanReport:
+    """Plan each environment.
+
+    Raises ConfigurationError, GitError, LedgerError, and where the service is asked GatewayError.
     """
     workspace = Workspace.find(options)
-    ledgers = read_ledgers(workspace, offline=offline)
+    ledgers = read_ledgers(workspace, offline=asked.offline)
+    anywhere = next(iter(ledgers.values()), None)  # of one branch, all of them
+    base = find_base(workspace, anywhere, asked.base)
+    edited = _edited(workspace, anywhere, asked, quiet=options.quiet)
     plans = []
     for environment in workspace.environments:
         known = ledgers[environment.name]
-        if known.note and not options.quiet:
-            say(f"{environment.name}: {known.note}")
-        declared = workspace.declared(environment)
-        notes = (*declared.notes, *edit_notes(declared, known.ledger))
-        for note in () if options.quiet else notes:
-            say(f"note: {note}")
-        plan = plan_of(declared, known, environment)
-        if online:
-            _check_trust(workspace, known, environment)
-            flows = asyncio.run(_ask(plan, workspace.root, environment))
-            plan = plan_of(declared, known, environment, flows)
-        plans.append((plan, environment))
+        known = replace(known, surroundings=known.surroundings.with_problems(edited))
+        declared = _told_declared(workspace, environment, known, quiet=options.quiet)
+        plan = _asked_plan(workspace, environment, declared, known, online=asked.online)
+        compared = None
+        if base is not None:
+            own = own_configuration(workspace)
+            compared = base.compared(environment, declared, known.ledger, own)
+        limit = asked.max_runs or environment.limits.max_runs_per_apply
+        review = Review(refused=refusals(plan, limit), compared=compared)
+        plans.append(Reviewed(plan=plan, environment=environment, review=review))
     say_left_out(workspace.left_out, quiet=options.quiet)
+    for words in base.notes if base is not None and not options.quiet else ():
+        say(f"note: {words}")
     return PlanReport(plans=plans, options=options)
+
+
+def _told_declared(
+    workspace: Workspace, environment: Environment, known: KnownLedger, *, quiet: bool
+) -> Declared:
+    """What is declared, scheduled, after what there is to know of how it was read was said."""
+    if known.note and not quiet:
+        say(f"{environment.name}: {known.note}")
+    declared = workspace.declared(environment)
+    notes = (*declared.notes, *edit_notes(declared, known.ledger))
+    for note in () if quiet else notes:
+        say(f"note: {note}")
+    return scheduled(declared, known.ledger)
+
+
+def _asked_plan(
+    workspace: Workspace,
+    environment: Environment,
+    declared: Declared,
+    known: KnownLedger,
+    *,
+    online: bool,
+) -> Plan:
+    """The environment's plan, after the service was asked about its flows if that is wanted."""
+    plan = plan_of(declared, known, environment, is_scheduled=True)
+    if not online:
+        return plan
+    _check_trust(workspace, known, environment)
+    flows = asyncio.run(_ask(plan, workspace.root, environment))
+    return plan_of(declared, known, environment, flows, is_scheduled=True)
+
+
+def _edited(
+    workspace: Workspace, known: KnownLedger | None, asked: Asked, *, quiet: bool
+) -> list[Problem]:
+    if known is not None and known.tip is not None:
+        return edited_ledgers(workspace, known, quiet=quiet)
+    if asked.base.revision is not None:  # offline: whatever of the branch is known here
+        return edited_since(workspace, asked.base.revision, quiet=quiet)
+    return []
 
 
 def plan_of(
@@ -97,6 +170,8 @@ def plan_of(
     known: KnownLedger,
     environment: Environment,
     flows: Mapping[int, FlowCheck] = MappingProxyType({}),
+    *,
+    is_scheduled: bool = False,
 ) -> Plan:
     """What an apply would do now. `flows` are those that the service was asked about."""
     return make_plan(
@@ -109,6 +184,7 @@ def plan_of(
         reserved_parameter=environment.gateway.correlation_parameter,
         flows=flows,
         surroundings=known.surroundings,
+        is_scheduled=is_scheduled,
     )
 
 

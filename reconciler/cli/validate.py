@@ -24,17 +24,24 @@ from reconciler.errors import ExitCode
     help="Refuse what is only said otherwise: files that look like manifests and are not read, a "
     "folder of manifests that is not there.",
 )
+@click.option(
+    "--base",
+    metavar="REV",
+    help="Refuse a ledger that was edited: it must be a beginning of that revision's, such as "
+    "origin/main.",
+)
 @common_options
-def command(*, paths: tuple[Path, ...], form: str, strict: bool) -> ExitCode:
+def command(*, paths: tuple[Path, ...], form: str, strict: bool, base: str | None) -> ExitCode:
     """Report every problem of every manifest.
 
     Reads configuration, manifests and ledger from the working tree; needs no network and no
-    credentials. With PATH, only those files and folders are reported and counted.
+    credentials. With PATH, only those files and folders are reported and counted; a ledger that was
+    edited always is.
     """
     from reconciler.cli.checking import validate
     from reconciler.cli.saying import show
 
-    report = validate(current_options(), paths)
+    report = validate(current_options(), paths, base)
     report = report.strictly() if strict else report
     report.say_notes(current_options(), form)
     show(report.shown(form), commands=form == "github")

@@ -5,21 +5,23 @@ from typing import Any
 
 from reconciler.model import backfill_of, wire_parameters
 from reconciler.plan import Plan, PlannedRun
+from reconciler.plan.review import NO_REVIEW, Review
 from reconciler.render.backfills import attempt_of
+from reconciler.render.changes_json import compared_json
 from reconciler.render.problems import problem_json
 from reconciler.times import format_instant
 
 
-def plans_json(plans: Sequence[Plan]) -> dict[str, Any]:
-    """One plan as it is; several under `environments`."""
-    if len(plans) == 1:
-        return plan_json(plans[0])
-    return {"version": 1, "environments": [plan_json(plan) for plan in plans]}
+def plans_json(plans: Sequence[Plan], reviews: Sequence[Review] = ()) -> dict[str, Any]:
+    """One plan as it is; several under `environments`. Of `reviews` each is of one plan."""
+    given = [*reviews, *[NO_REVIEW] * len(plans)]
+    found = [plan_json(plan, review) for plan, review in zip(plans, given, strict=False)]
+    return found[0] if len(found) == 1 else {"version": 1, "environments": found}
 
 
-def plan_json(plan: Plan) -> dict[str, Any]:
+def plan_json(plan: Plan, review: Review = NO_REVIEW) -> dict[str, Any]:
     """The plan of one environment, its runs in the order in which they would start."""
-    return {
+    found: dict[str, Any] = {
         "version": 1,
         "environment": plan.environment,
         "commit": plan.commit,
@@ -28,7 +30,9 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "summary": plan.summary,
         "runs": [_run_json(run) for run in plan.runs],
         "problems": [problem_json(problem) for problem in plan.problems],
+        "refusals": [{"code": one.code, "message": str(one)} for one in review.refused],
     }
+    return found if review.compared is None else found | compared_json(review.compared)
 
 
 def _run_json(run: PlannedRun) -> dict[str, Any]:

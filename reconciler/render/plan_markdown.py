@@ -6,28 +6,36 @@ from datetime import tzinfo
 
 from reconciler.model import Problem, backfill_of
 from reconciler.plan import Action, Plan, PlannedRun
+from reconciler.plan.review import NO_REVIEW, Review
 from reconciler.render.backfills import together
 from reconciler.render.layout import as_text
 from reconciler.render.markdown import code, fitting, length, prose, table_head
 from reconciler.render.plan_details import heading_of_times, left_out, plan_details, plan_row
+from reconciler.render.review_markdown import review_markdown
 from reconciler.render.words import COMMIT_DIGITS, action_counts, counted, needs_attention
 
 MOST_CHARACTERS = 60_000  # GitHub refuses a comment of more than 65,536
 _LEAST_OF_A_PLAN = 2_000  # room for a plan's heading, counts and some rows
 
 
-def plan_markdown(plans: Sequence[tuple[Plan, tzinfo]], most: int = MOST_CHARACTERS) -> str:
+def plan_markdown(
+    plans: Sequence[tuple[Plan, tzinfo]],
+    most: int = MOST_CHARACTERS,
+    reviews: Sequence[Review] = (),
+) -> str:
     """Each plan, with its gateway's zone, in at most `most` characters together.
 
-    Counts first, one table row a run that needs attention (runs of one backfill with the same
+    First why an apply would refuse it and what the change does, if `reviews` say so, one a plan.
+    Then counts, one table row a run that needs attention (runs of one backfill with the same
     action and reason in one line that unfolds), then warnings and problems. Nothing in a manifest
     leaves its cell or is taken for markup. Lines say how much was left out.
     """
     shown = plans[: max(most // _LEAST_OF_A_PLAN - 1, 1)]
     left = most - 100  # for the last line
     lines: list[str] = []
-    for number, (plan, zone) in enumerate(shown):
-        section = _section(plan, zone, left // (len(shown) - number))
+    given = [*reviews, *[NO_REVIEW] * len(shown)]
+    for number, ((plan, zone), review) in enumerate(zip(shown, given, strict=False)):
+        section = _section(plan, zone, review, left // (len(shown) - number))
         left -= length(section)
         lines += section
     if len(shown) < len(plans):
@@ -35,15 +43,16 @@ def plan_markdown(plans: Sequence[tuple[Plan, tzinfo]], most: int = MOST_CHARACT
     return as_text(lines).strip("\n") + "\n"
 
 
-def _section(plan: Plan, zone: tzinfo, room: int) -> list[str]:
+def _section(plan: Plan, zone: tzinfo, review: Review, room: int) -> list[str]:
     heading = _heading(plan)
+    heading[2:2] = review_markdown(plan, review, zone, room // 2)
     room -= length(heading) + 500  # for the lines that count and conclude
     problems = _problems(plan, room // 2)
     room -= length(problems)
     warnings = _warnings(plan, room // 4)
     room -= length(warnings)
     runs = _runs([run for run in plan.runs if needs_attention(run)], zone, room)
-    return [*heading, *runs, *warnings, *problems, *_conclusion(plan)]
+    return [*heading, *runs, *warnings, *problems, *_conclusion(plan, review)]
 
 
 def _heading(plan: Plan) -> list[str]:
@@ -98,7 +107,9 @@ def _listed(noun: str, lines: Iterator[str], number: int, room: int, command: st
     return [f"**{counted(number, noun)}**", "", *shown, "", *more]
 
 
-def _conclusion(plan: Plan) -> list[str]:
+def _conclusion(plan: Plan, review: Review) -> list[str]:
     if plan.problems:
         return ["Nothing is started until every problem is fixed.", ""]
+    if review.refused:
+        return ["Nothing is started: see above.", ""]
     return [] if plan.has_work else ["Nothing to do.", ""]

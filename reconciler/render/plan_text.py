@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from datetime import tzinfo
 
 from reconciler.plan import Action, Plan
+from reconciler.plan.review import NO_REVIEW, Review
 from reconciler.render.layout import Screen, as_text
 from reconciler.render.plan_table import INDENT, SHOWN_RUNS, groups_of, is_folded, plan_table
+from reconciler.render.review_text import review_text
 from reconciler.render.words import (
     COMMIT_DIGITS,
     UNFOLD,
@@ -29,25 +31,25 @@ def plan_text(
     color: bool | None = False,
     *,
     verbose: bool = False,
-    max_runs: int | None = None,
+    review: Review = NO_REVIEW,
 ) -> str:
     """The plan for people, in lines of at most `width` cells (at least 64).
 
     `width` and `color` None ask the terminal; without one it is COLUMNS or 80, plain, and no name
     is cut. `verbose` adds the runs that are done, gives each run of a backfill its own line, and
-    cuts no list. `max_runs` is the environment's limit: more than it are warned of, as an apply
-    refuses them.
+    cuts no list. `review` comes first: why an apply would refuse, and what the change does.
     """
     screen = Screen.of(width, color)
     shown = [run for run in plan.runs if verbose or needs_attention(run)]
     groups = groups_of(shown, verbose=verbose)
     blocks = [
+        *review_text(plan, review, zone, screen, verbose=verbose),
         _heading(plan, screen),
         list(plan_table(groups, zone, screen)),
         [UNFOLD] if is_folded(groups) else [],
         list(_warnings(plan, screen, verbose=verbose)),
         list(_problems(plan, screen, verbose=verbose)),
-        list(_conclusion(plan, screen, max_runs)),
+        list(_conclusion(plan, screen, review)),
     ]
     lines = [line for block in blocks if block for line in (*block, "")]
     return as_text(lines[:-1])
@@ -83,7 +85,7 @@ def _problems(plan: Plan, screen: Screen, *, verbose: bool) -> Iterator[str]:
         yield f"{' ' * INDENT}… and {more:,} more; reconciler validate shows all"
 
 
-def _conclusion(plan: Plan, screen: Screen, max_runs: int | None) -> Iterator[str]:
+def _conclusion(plan: Plan, screen: Screen, review: Review) -> Iterator[str]:
     if plan.problems:
         yield from screen.wrapped(
             f"Nothing is started in {plan.environment} until every problem is fixed."
@@ -95,13 +97,10 @@ def _conclusion(plan: Plan, screen: Screen, max_runs: int | None) -> Iterator[st
     if not plan.has_work:
         yield "Nothing to do."
         return
+    if review.refused:
+        yield from screen.wrapped(f"Nothing is started in {plan.environment}: see above.")
+        return
     starts = len(plan.of_action(Action.TRIGGER))
-    if max_runs is not None and starts > max_runs:
-        warning = (
-            f"Warning: {starts:,} runs to trigger are more than the limit of {max_runs:,} "
-            f"(limits.maxRunsPerApply). An apply refuses them without --max-runs {starts}."
-        )
-        yield from (screen.paint(line, "yellow") for line in screen.wrapped(warning))
     yield from screen.wrapped(_would_do(plan, starts))
 
 

@@ -180,7 +180,7 @@ def test_the_limits_of_an_apply_and_of_a_manifest_hold(open_scene: OpenScene) ->
     long = {"from": "2024-01-01", "to": "2024-09-30", "every": "1d"}
     files = {FILE: backfill(businessDates=long, matrix=None, stagger=None)}
     scene = open_scene(files)
-    assert "274 to trigger" in scene.run("plan").flat
+    assert "274 to trigger" in scene.run("plan", exits=1).flat
     assert "--max-runs 274" in scene.run("apply", exits=1).err
     tight = configuration(scene.url, limits={"maxRunsPerBackfill": 100})
     scene.push({"reconciler.yaml": tight})

@@ -154,11 +154,30 @@ def test_detailed_exitcode_tells_whether_there_is_work(
     scene.run("plan")
 
 
-def test_more_runs_than_the_limit_are_warned_of(open_scene: OpenScene) -> None:
+@pytest.mark.parametrize("form", ["text", "json", "markdown"])
+def test_more_runs_than_the_limit_are_refused_in_the_words_of_the_apply(
+    open_scene: OpenScene, form: str
+) -> None:
     scene = open_scene(
         runs("a", "b"), configured=lambda url: configuration(url, limits={"maxRunsPerApply": 1})
     )
-    assert "An apply refuses them without --max-runs 2." in scene.run("plan").flat
+    said = scene.run("plan", "--format", form, exits=1).flat
+    assert "raise limits.maxRunsPerApply to 2 in the same pull request" in said.replace("`", "")
+    assert "this apply would start 2 runs" in scene.run("apply", exits=1).err
+    assert "this apply would start" in said
+    scene.run("plan", "--format", form, "--max-runs", "2")
+    scene.run("plan", "--format", form, "--max-runs", "1", exits=1)
+
+
+def test_a_plan_names_each_refusal_by_its_code(open_scene: OpenScene) -> None:
+    scene = open_scene(runs("a", "b"))
+    assert scene.run("plan", "--format", "json").json["refusals"] == []
+    (one,) = scene.run("plan", "--format", "json", "--max-runs", "1", exits=1).json["refusals"]
+    assert one["code"] == "too-many-to-start"
+    scene.push({"triggers/c.yaml": "kind: Nothing\n"})
+    plan = scene.run("plan", "--format", "json", exits=1).json
+    problems = [one["code"] for one in plan["problems"]]
+    assert [one["code"] for one in plan["refusals"]] == problems != []
 
 
 def test_manifests_come_from_the_working_tree_and_the_ledger_from_the_remote(

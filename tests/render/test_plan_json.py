@@ -53,6 +53,7 @@ def test_a_plan_has_the_fields_of_the_contract() -> None:
             }
         ],
         "problems": [],
+        "refusals": [],
     }
 
 

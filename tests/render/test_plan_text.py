@@ -4,6 +4,8 @@ from hypothesis import given, settings
 
 from reconciler.model import Place
 from reconciler.plan import Action
+from reconciler.plan.refusals import refusals
+from reconciler.plan.review import Review
 from reconciler.render.plan_text import plan_text
 from reconciler.times import parse_zone
 from tests.building import a_run
@@ -192,12 +194,12 @@ def test_many_warnings_are_cut_with_a_count() -> None:
     assert plan_text(plan, SHANGHAI, verbose=True).count("\nWarning: w") == 130
 
 
-def test_more_runs_than_the_limit_are_warned_of() -> None:
+def test_more_runs_than_the_limit_are_refused_before_anything_else() -> None:
     plan = a_plan(*(planned(f"run-{number}") for number in range(3)))
-    assert "Warning: 3 runs to trigger are more than the limit of 2" in plan_text(
-        plan, SHANGHAI, max_runs=2
-    )
-    assert "Warning" not in plan_text(plan, SHANGHAI, max_runs=3)
+    text = plan_text(plan, SHANGHAI, review=Review(refused=refusals(plan, 2)))
+    assert text.startswith("Refused: this apply would start 3 runs, and the limit is 2.")
+    assert "Nothing is started in prod: see above." in text
+    assert "Refused" not in plan_text(plan, SHANGHAI, review=Review(refused=refusals(plan, 3)))
 
 
 def test_a_long_list_is_cut_for_each_action_and_says_by_how_much() -> None:

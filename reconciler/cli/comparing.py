@@ -1,0 +1,214 @@
+"""What a pull request set out from: finding that commit, and reading what it declares."""
+
+from dataclasses import dataclass, field, replace
+
+from reconciler.books import CommittedBooks
+from reconciler.cli.fetching import KnownLedger
+from reconciler.cli.reading import Workspace
+from reconciler.committed import CommittedFile
+from reconciler.committed_files import CommittedFiles
+from reconciler.configuration import Configuration, Environment, parse_configuration
+from reconciler.declaring import Ceiling, TooManyRunsError, read_related
+from reconciler.errors import ConfigurationError
+from reconciler.git import CommitId, Git
+from reconciler.ledger import Ledger
+from reconciler.model import Declared, Problem
+from reconciler.pipeline import base_branch, base_commit
+from reconciler.plan.changes import by_manifest, changes
+from reconciler.plan.review import Compared
+from reconciler.reconfigured import reconfigured
+from reconciler.schedule import scheduled
+from reconciler.settings import CONFIGURATION, MOST_OF_CONFIGURATION
+from reconciler.worktree import read_one
+
+_DIGITS = 12  # of a commit's id that people are shown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaseOptions:
+    """What the command line says of the base."""
+
+    revision: str | None = None  # None: the pipeline's, or the shared branch
+    off: bool = False
+
+
+def find_base(
+    workspace: Workspace, known: KnownLedger | None, options: BaseOptions
+) -> "Base | None":
+    """The base that was asked for, or else the one that goes without saying; None for none.
+
+    `known`: what was read of the shared branch. Raises ConfigurationError for a revision that there
+    is not, GitError.
+    """
+    git = None if options.off else workspace.git()
+    if git is None:
+        if options.revision is not None:
+            raise ConfigurationError("--base: this folder is in no git repository")
+        return None
+    if options.revision is not None:
+        return Base.of(workspace, git, _asked_for(git, known, options.revision))
+    if known is None or known.tip is None:
+        return None
+    parted = base_commit()
+    commit = _here_or_there(git, known.remote, parted) if parted is not None else None
+    if commit is None:
+        forks = git.forks(known.remote, known.tip)
+        commit = forks[0] if forks else known.tip
+    base = Base.of(workspace, git, commit)
+    in_pipeline = parted is not None or base_branch() is not None
+    return base if in_pipeline or base.differing else None
+
+
+def _asked_for(git: Git, known: KnownLedger | None, revision: str) -> CommitId:
+    commit = _here_or_there(git, known.remote if known else None, revision)
+    if commit is None:
+        raise ConfigurationError(
+            f"--base {revision}: neither this clone nor its remote has such a commit",
+            hint="Name a branch, a tag or a commit: --base origin/main.",
+        )
+    return commit
+
+
+def _here_or_there(git: Git, remote: str | None, revision: str) -> CommitId | None:
+    here = git.resolve_commit(revision)
+    if here is not None or remote is None:
+        return here
+    return git.bring_commit(remote, revision)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Base:
+    """A commit, compared with the working tree."""
+
+    commit: CommitId
+    differing: frozenset[str]  # manifests, and the configuration, that are others in the checkout
+    notes: list[str] = field(default_factory=list)  # why what was read of it is not all
+    _workspace: Workspace = field(repr=False)
+    _git: Git = field(repr=False)
+    _read: dict[str, Declared] = field(default_factory=dict, repr=False)  # by environment
+    _known: "list[_Committed]" = field(default_factory=list, repr=False)
+
+    @classmethod
+    def of(cls, workspace: Workspace, git: Git, commit: CommitId) -> "Base":
+        """The base at that commit. Raises GitError."""
+        environments = workspace.configuration.environments.values()
+        folders = sorted({git.prefix + one.manifests for one in environments})
+        found = git.differing(commit, git.prefix + CONFIGURATION, *folders)
+        return cls(commit=commit, differing=frozenset(found), _workspace=workspace, _git=git)
+
+    def compared(
+        self, environment: Environment, declared: Declared, ledger: Ledger, here: Configuration
+    ) -> Compared:
+        """What the change does to the environment; `here`: the checkout's own configuration.
+
+        `declared` is scheduled with that ledger. Raises GitError.
+        """
+        committed = self._committed()
+        theirs = committed.configuration
+        before = scheduled(self._declared(environment, declared), ledger)
+        found = changes(before, declared, ledger)
+        return Compared(
+            base=self.commit,
+            changes=found,
+            manifests=by_manifest(found, before, declared),
+            configuration=reconfigured(theirs, here, environment.name),
+        )
+
+    def _committed(self) -> "_Committed":
+        if not self._known:
+            self._known.append(_Committed.read(self._git, self.commit))
+            self.notes.extend(self._known[0].notes)
+        return self._known[0]
+
+    def _declared(self, environment: Environment, after: Declared) -> Declared:
+        """What the base declares in the environment of that name; nothing where it has none."""
+        committed = self._committed()
+        nothing = Declared(runs=(), problems=(), files=(), zone=after.zone)
+        configuration = committed.configuration
+        if configuration is None or environment.name not in configuration.environments:
+            return nothing
+        theirs = configuration.environments[environment.name]
+        try:
+            if environment.name not in self._read:
+                found = read_related(configuration, theirs, self._read_one, now=self._workspace.now)
+                self._read.update(found)
+        except TooManyRunsError as error:
+            self._say(f"{error.problem}")
+            return nothing
+        declared = self._read[environment.name]
+        if declared.problems:
+            self._say(_invalid(declared.problems))
+        return declared
+
+    def _say(self, what: str) -> None:
+        note = f"the base {self.commit[:_DIGITS]} is compared with as far as it can be read: {what}"
+        if note not in self.notes:
+            self.notes.append(note)
+
+    def _read_one(self, theirs: Environment, ceiling: Ceiling) -> Declared:
+        """Read the environment's manifests at the base; those that are the same here, not again."""
+        committed = self._committed()
+        ours = self._workspace.configuration.environments.get(theirs.name)
+        alike = ours is not None and _reads_alike(ours, theirs)
+        parsed = self._workspace.parsed.get(theirs.name, {}) if alike else {}
+        left_out: set[str] = set()  # by a sparse checkout: neither side says anything of them
+        for entry in committed.tree.under(self._git.prefix + theirs.manifests) if parsed else ():
+            path = entry.path.removeprefix(self._git.prefix)
+            if not entry.is_file or entry.path in self.differing:
+                continue
+            if path in parsed:
+                file = CommittedFile(path=entry.path, oid=entry.oid)
+                zone = theirs.gateway.zone
+                committed.files.know(file, zone, ceiling.bounds, parsed[path])
+            else:
+                left_out.add(path)
+        declared = committed.files.declared(self.commit, theirs, committed.tree, ceiling)
+        kept = tuple(run for run in declared.runs if run.place.file not in left_out)
+        return replace(declared, runs=kept) if left_out else declared
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Committed:
+    """What the base's commit holds."""
+
+    tree: CommittedBooks
+    files: CommittedFiles
+    configuration: Configuration | None  # None: there is none that can be read
+    notes: tuple[str, ...]
+
+    @classmethod
+    def read(cls, git: Git, commit: CommitId) -> "_Committed":
+        tree, files = CommittedBooks(git, commit), CommittedFiles(git)
+        configuration, notes = None, []
+        try:
+            configuration = files.configuration(tree, f"the base {commit[:_DIGITS]}")
+        except ConfigurationError as error:
+            notes.append(f"everything counts as added, for the base cannot be read: {error}")
+        return cls(tree=tree, files=files, configuration=configuration, notes=tuple(notes))
+
+
+def own_configuration(workspace: Workspace) -> Configuration:
+    """The configuration as the checkout has it, whatever the pipeline says about the branch.
+
+    Raises ConfigurationError.
+    """
+    found = read_one(workspace.root, CONFIGURATION, MOST_OF_CONFIGURATION)
+    if isinstance(found, Problem):
+        raise ConfigurationError(str(found))
+    return parse_configuration(found)
+
+
+def _reads_alike(one: Environment, other: Environment) -> bool:
+    """Whether a file says the same in both: it is expanded by the zone and by these limits."""
+    return _decisive(one) == _decisive(other)
+
+
+def _decisive(environment: Environment) -> tuple[object, ...]:
+    limits = environment.limits
+    bounds = limits.max_runs_per_backfill, limits.first_year, limits.years_ahead
+    return environment.manifests, environment.gateway.zone, bounds
+
+
+def _invalid(problems: tuple[Problem, ...]) -> str:
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return f"{problems[0]}{more}"

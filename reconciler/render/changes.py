@@ -1,0 +1,242 @@
+"""What a change does, in words that the terminal and Markdown share.
+
+Words are plain text of our own and, as `Quoted`, text that a manifest or a configuration brings.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import Any
+
+from reconciler.ledger.statuses import is_documented
+from reconciler.model import EpochMs, Place, Run, combination_of
+from reconciler.plan import Plan
+from reconciler.plan.changes import Change, Kind, OfManifest
+from reconciler.plan.review import Compared
+from reconciler.reconfigured import Setting
+from reconciler.render.moments import clock_time
+from reconciler.render.words import action_counts, counted, joined
+
+_ARROW = " → "
+_MOST_VALUES = 3  # of a matrix that are named
+
+
+@dataclass(frozen=True, slots=True)
+class Quoted:
+    """Text of somebody else's."""
+
+    text: str
+
+
+Words = list[str | Quoted]
+
+STARTS_NOTHING = "This change starts nothing."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """What happens to one manifest."""
+
+    manifest: str
+    place: Place | None  # where it stands now; None where it is gone
+    words: Words
+
+
+def sentence(compared: Compared) -> str:
+    """The change in one sentence."""
+    kinds = Counter(change.kind for change in compared.changes)
+    deeds = [deed for kind in Kind if kinds[kind] for deed in [_deed(kind, kinds[kind])]]
+    return f"This change {joined(deeds)}." if deeds else STARTS_NOTHING
+
+
+def _deed(kind: Kind, number: int) -> str:
+    runs = counted(number, "run")
+    match kind:
+        case Kind.ADDED:
+            return f"adds {runs}"
+        case Kind.REMOVED:
+            return f"removes {runs} that will never start"
+        case Kind.CHANGED:
+            return f"changes {runs}"
+        case Kind.RERUN:
+            return f"starts {runs} again"
+        case Kind.REFUSED:
+            return f"edits {runs} that ran already, which is refused"
+
+
+def besides(plan: Plan, compared: Compared) -> str:
+    """What an apply would do with all that the change does not touch."""
+    touched = {change.id for change in compared.changes}
+    rest = [run for run in plan.runs if run.id not in touched]
+    others = Plan(
+        environment=plan.environment, commit=plan.commit, at=plan.at, runs=tuple(rest), problems=()
+    )
+    return f"Also, whatever becomes of this change: {', '.join(action_counts(others))}."
+
+
+def setting_words(setting: Setting) -> Words:
+    """`/git/branch: main → release`."""
+    shown = (Quoted(_json(value)) for value in (setting.before, setting.after))
+    before, after = shown
+    return [Quoted(setting.pointer), ": ", before, _ARROW, after]
+
+
+def _json(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def rows(compared: Compared, zone: tzinfo) -> Iterator[Row]:
+    """One row a manifest that the change touches."""
+    for one in compared.manifests:
+        yield Row(manifest=one.name, place=one.place, words=_row(one, zone))
+
+
+def _row(one: OfManifest, zone: tzinfo) -> Words:
+    added, removed = one.of(Kind.ADDED), one.of(Kind.REMOVED)
+    revised = {change.run.name for change in added} & {change.run.name for change in removed}
+    added = [change for change in added if change.run.name not in revised]
+    removed = [change for change in removed if change.run.name not in revised]
+    growth = _growth(one, added)
+    phrases: list[Words] = []
+    counts = one.before != one.after and (growth is None or bool(removed))
+    if counts:
+        phrases.append([_numbers(one)])
+    if added and one.before:
+        phrases.append(growth or [f"{counted(len(added), 'run')} more"])
+    if removed:
+        phrases.append([f"{len(removed):,} will never start"])
+    if revised:
+        phrases.append([f"another revision of {counted(len(revised), 'run')} that never ran"])
+    phrases += _changed(one.of(Kind.CHANGED), "changed", zone)
+    phrases += _again(one.of(Kind.RERUN))
+    phrases += _changed(one.of(Kind.REFUSED), "edited that ran already", zone)
+    return _joined(phrases, ": " if counts else ", ", ", ")
+
+
+def _numbers(one: OfManifest) -> str:
+    if not one.before:
+        return f"new: {counted(one.after, 'run')}"
+    return f"{counted(one.before, 'run')}{_ARROW}{one.after:,}"
+
+
+def _growth(one: OfManifest, added: Sequence[Change]) -> Words | None:
+    """`one site more (cn-41): 31 runs`, where what is added has values of a key of its own."""
+    if not one.before or not added:
+        return None
+    for key in combination_of(added[0].run.name):
+        new = {combination_of(change.run.name).get(key, "") for change in added}
+        if one.values.get(key) and not new & one.values[key]:
+            number = "one" if len(new) == 1 else f"{len(new):,}"
+            noun = key.lower() + ("" if len(new) == 1 else "s")
+            shown = sorted(new)[:_MOST_VALUES]
+            more = ", …" if len(new) > len(shown) else ""
+            return [
+                *(f"{number} ", Quoted(noun), " more (", Quoted(", ".join(shown)), more),
+                f"): {counted(len(added), 'run')}",
+            ]
+    return None
+
+
+def _changed(found: Sequence[Change], what: str, zone: tzinfo) -> Iterator[Words]:
+    """What differs, if it is the same for all; else the first one's."""
+    if not found:
+        return
+    said = [_differences(change, zone) for change in found]
+    head = f"{counted(len(found), 'run')} {what} ("
+    first = "" if all(one == said[0] for one in said) else "the first: "
+    yield [f"{head}{first}", *said[0], ")"]
+
+
+def _differences(change: Change, zone: tzinfo) -> Words:
+    if change.before is None or change.after is None:
+        return ["not declared before"]
+    before, after = change.before, change.after
+    phrases = [_difference(name, before, after, zone) for name in change.fields]
+    if before.name != after.name:
+        phrases.insert(0, ["renamed from ", Quoted(before.name)])
+    return _joined(phrases, ", ", ", ")
+
+
+def _difference(name: str, before: Run, after: Run, zone: tzinfo) -> Words:
+    match name:
+        case "flow_id":
+            return [f"flow {before.flow_id}{_ARROW}{after.flow_id}"]
+        case "trigger_time":
+            times = (clock_time(run.trigger_time, zone) for run in (before, after))
+            return [f"trigger time {_ARROW.join(times)}"]
+        case "parameters":
+            return _parameters(before, after)
+        case "suspend":
+            return ["suspended" if after.suspend else "no longer suspended"]
+        case "cancel":
+            return ["called off" if after.cancel else "no longer called off"]
+        case "not_after":
+            return [
+                f"notAfter {_time(before.not_after, zone)}{_ARROW}{_time(after.not_after, zone)}"
+            ]
+        case "depends_on":
+            sides = (Quoted(", ".join(run.depends_on) or "nothing") for run in (before, after))
+            return ["dependsOn ", *_between(sides)]
+        case "retry":
+            numbers = (str(run.retry.max) if run.retry else "none" for run in (before, after))
+            return [f"retry {_ARROW.join(numbers)}"]
+        case _:
+            sides = (Quoted(run.duplicate_of or "nothing") for run in (before, after))
+            return ["duplicateOf ", *_between(sides)]
+
+
+def _between(sides: Iterable[Quoted]) -> Words:
+    first, second = sides
+    return [first, _ARROW, second]
+
+
+def _time(instant: EpochMs | None, zone: tzinfo) -> str:
+    return "none" if instant is None else clock_time(instant, zone)
+
+
+def _parameters(before: Run, after: Run) -> Words:
+    was, now = dict(before.parameters), dict(after.parameters)
+    phrases: list[Words] = []
+    for key in dict.fromkeys((*was, *now)):
+        if was.get(key) != now.get(key):
+            sides = (Quoted(side[key]) if key in side else Quoted("nothing") for side in (was, now))
+            phrases.append([Quoted(key), " ", *_between(sides)])
+    return _joined(phrases, ", ", ", ") if phrases else ["parameters in another order"]
+
+
+def _again(found: Sequence[Change]) -> Iterator[Words]:
+    """`revision 2 of 1,240 runs that have run already (1,200 SUCCESS, 40 FAIL)`."""
+    groups: dict[str, list[Change]] = {}
+    for change in found:
+        run = change.run
+        what = f"attempt {run.attempt}" if run.attempt > 1 else f"revision {run.revision}"
+        groups.setdefault(what, []).append(change)
+    for what, changes in groups.items():
+        ends = Counter(record.status for change in changes for record in change.earlier[-1:])
+        ended = _joined([[f"{n:,} ", _end(one)] for one, n in ends.most_common()], ", ", ", ")
+        has = "has" if len(changes) == 1 else "have"
+        runs = counted(len(changes), "run")
+        yield [f"{what} of {runs} that {has} run already (", *ended, ")"]
+
+
+def _end(status: str | None) -> str | Quoted:
+    if status is None:
+        return "not ended"
+    return status if is_documented(status) else Quoted(status)
+
+
+def _joined(phrases: Sequence[Words], first: str, others: str) -> Words:
+    """The phrases one after another; `first` stands after the first of them."""
+    words: Words = []
+    for number, phrase in enumerate(phrases):
+        words += [*([] if not number else [first if number == 1 else others]), *phrase]
+    return words
+
+
+def plain(words: Words) -> str:
+    """The words as text."""
+    return "".join(word.text if isinstance(word, Quoted) else word for word in words)

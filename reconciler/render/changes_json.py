@@ -1,0 +1,57 @@
+"""What a change does, as JSON values: the part of a plan that stands there with a base."""
+
+from typing import Any
+
+from reconciler.ledger import Record
+from reconciler.model import Retry, Run, wire_parameters
+from reconciler.plan.changes import Change
+from reconciler.plan.review import Compared
+
+
+def compared_json(compared: Compared) -> dict[str, Any]:
+    """`base`, `changes` and `configuration` of one environment's plan."""
+    return {
+        "base": {"commit": compared.base},
+        "changes": [_change_json(change) for change in compared.changes],
+        "configuration": [
+            {"pointer": one.pointer, "before": one.before, "after": one.after}
+            for one in compared.configuration
+        ],
+    }
+
+
+def _change_json(change: Change) -> dict[str, Any]:
+    return {
+        "run": change.id,
+        "change": change.kind.value,
+        "before": _side_json(change.before),
+        "after": _side_json(change.after),
+        "file": change.run.place.file,
+        "line": change.run.place.line,
+        "ran": [_ran_json(record) for record in change.earlier],
+    }
+
+
+def _side_json(run: Run | None) -> dict[str, Any] | None:
+    if run is None:
+        return None
+    return {
+        "run": run.id,
+        "flowId": run.flow_id,
+        "triggerTime": run.trigger_time,
+        "parameters": wire_parameters(run.parameters),
+        "suspend": run.suspend,
+        "notAfter": run.not_after,
+        "dependsOn": list(run.depends_on),
+        "cancel": run.cancel,
+        "retry": _retry_json(run.retry),
+        "duplicateOf": run.duplicate_of,
+    }
+
+
+def _retry_json(retry: Retry | None) -> dict[str, Any] | None:
+    return None if retry is None else {"max": retry.max, "on": sorted(retry.on)}
+
+
+def _ran_json(record: Record) -> dict[str, Any]:
+    return {"run": record.run, "state": record.phase.name.lower(), "status": record.status}

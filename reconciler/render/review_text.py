@@ -1,0 +1,63 @@
+"""What comes first in a plan for the terminal: refusals, configuration, and the change itself."""
+
+from collections.abc import Sequence
+from datetime import tzinfo
+
+from reconciler.plan import Plan
+from reconciler.plan.refusals import TOO_MANY
+from reconciler.plan.review import Compared, Review
+from reconciler.render.changes import besides, plain, rows, sentence, setting_words
+from reconciler.render.layout import Screen
+from reconciler.render.words import COMMIT_DIGITS, counted
+
+_INDENT = 2
+_SHOWN_ROWS = 100
+
+
+def review_text(
+    plan: Plan, review: Review, zone: tzinfo, screen: Screen, *, verbose: bool
+) -> list[list[str]]:
+    """Its blocks, each of which is some lines; none where there is nothing to say."""
+    blocks = [_refused(review, screen)]
+    if review.compared is not None:
+        blocks += [
+            _configuration(review.compared, screen),
+            _change(plan, review.compared, zone, screen, verbose=verbose),
+        ]
+    return [block for block in blocks if block]
+
+
+def _refused(review: Review, screen: Screen) -> list[str]:
+    """The limit in full, and how many problems there are: those are listed with the plan."""
+    lines = [f"Refused: {one}" for one in review.refused if one.code == TOO_MANY]
+    problems = len(review.refused) - len(lines)
+    if problems:
+        lines.append(f"Refused: {counted(problems, 'problem')}, listed below")
+    return [screen.paint(line, "bold red") for text in lines for line in screen.wrapped(text)]
+
+
+def _configuration(compared: Compared, screen: Screen) -> list[str]:
+    settings = [plain(setting_words(one)) for one in compared.configuration]
+    if not settings:
+        return []
+    head = screen.paint("This change of reconciler.yaml:", "bold")
+    return [head, *(line for text in settings for line in screen.wrapped(text, _INDENT))]
+
+
+def _change(
+    plan: Plan, compared: Compared, zone: tzinfo, screen: Screen, *, verbose: bool
+) -> list[str]:
+    said = f"{sentence(compared)} (Compared with {compared.base[:COMMIT_DIGITS]}.)"
+    lines = [screen.paint(line, "bold") for line in screen.wrapped(said)]
+    found = [f"{row.manifest}: {plain(row.words)}" for row in rows(compared, zone)]
+    lines += _cut(found, screen, verbose=verbose)
+    return [*lines, *screen.wrapped(besides(plan, compared))]
+
+
+def _cut(texts: Sequence[str], screen: Screen, *, verbose: bool) -> list[str]:
+    shown = texts if verbose else texts[:_SHOWN_ROWS]
+    lines = [line for text in shown for line in screen.wrapped(text, _INDENT)]
+    if len(shown) < len(texts):
+        more = counted(len(texts) - len(shown), "more manifest")
+        lines.append(f"{' ' * _INDENT}… and {more}; --verbose shows all")
+    return lines

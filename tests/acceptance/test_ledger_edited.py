@@ -1,0 +1,152 @@
+"""The ledger is the reconciler's: a pull request that edits it is red, with the way back."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.conftest import OpenScene
+from tests.acceptance.scene import LEDGER, Scene, configuration, manifest, runs
+from tests.repositories import commit, git, make_clone
+
+_UNDO = "git checkout origin/main -- state/test"
+
+
+def applied(open_scene: OpenScene) -> Scene:
+    """Two runs that were started, and a branch on top of what that recorded."""
+    scene = open_scene(runs("a", "b"))
+    scene.run("apply")
+    git(scene.clone, "checkout", "--quiet", "-b", "work")
+    return scene
+
+
+def drop_last(ledger: Path) -> None:
+    ledger.write_bytes(b"".join(ledger.read_bytes().splitlines(keepends=True)[:-1]))
+
+
+def delete_folder(ledger: Path) -> None:
+    shutil.rmtree(ledger.parent)
+
+
+def swap(ledger: Path) -> None:
+    first, *others, last = ledger.read_bytes().splitlines(keepends=True)
+    ledger.write_bytes(b"".join([last, *others, first]))
+
+
+def forge(ledger: Path) -> None:
+    line = ledger.read_bytes().splitlines(keepends=True)[-1]
+    ledger.write_bytes(ledger.read_bytes() + line.replace(b'"run":"b"', b'"run":"c"'))
+
+
+def edit(ledger: Path) -> None:
+    ledger.write_bytes(ledger.read_bytes().replace(b'"b"', b'"c"'))
+
+
+def empty(ledger: Path) -> None:
+    ledger.write_bytes(b"")
+
+
+EDITS = pytest.mark.parametrize("edit", [drop_last, delete_folder, swap, forge, edit, empty])
+
+
+@EDITS
+def test_a_pull_request_that_edits_the_ledger_is_red(
+    open_scene: OpenScene, edit: Callable[[Path], None]
+) -> None:
+    scene = applied(open_scene)
+    scene.run("plan", "--format", "json")
+    edit(scene.clone / LEDGER)
+    commit(scene.clone, {}, "Tidy")
+    plan = scene.run("plan", "--format", "json", exits=1).json
+    (problem,) = plan["problems"]
+    assert (problem["code"], problem["file"]) == ("ledger-edited", LEDGER)
+    assert _UNDO in problem["message"]
+    assert [one["code"] for one in plan["refusals"]] == ["ledger-edited"]
+    found = scene.run("validate", "--base", "origin/main", "--format", "json", exits=1).json
+    assert problem in found["problems"]
+    git(scene.clone, *_UNDO.split()[1:])
+    assert scene.run("plan", "--format", "json").json["problems"] == []
+    scene.run("validate", "--base", "origin/main")
+
+
+@EDITS
+def test_so_is_one_in_a_pipelines_shallow_clone(
+    open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch, edit: Callable[[Path], None]
+) -> None:
+    scene = applied(open_scene)
+    edit(scene.clone / LEDGER)
+    commit(scene.clone, {}, "Tidy")
+    commit(scene.clone, {"README.md": "more\n"})
+    git(scene.clone, "push", "--quiet", "origin", "work")
+    shallow = make_clone(scene.origin, scene.folder / "ci", "--depth=1", "--branch=work")
+    monkeypatch.setenv("GITHUB_BASE_REF", "main")
+    codes = scene.run("plan", "--format", "json", "--repo", str(shallow), exits=1).json["refusals"]
+    assert [one["code"] for one in codes] == ["ledger-edited"]
+
+
+def test_a_checkout_that_is_behind_or_merged_the_branch_is_in_order(open_scene: OpenScene) -> None:
+    scene = open_scene(runs("a"))
+    git(scene.clone, "checkout", "--quiet", "-b", "work")
+    commit(scene.clone, {"triggers/c.yaml": manifest("c", 3)})
+    other = make_clone(scene.origin, scene.folder / "other")
+    scene.run("apply", "--repo", str(other))
+    assert not (scene.clone / LEDGER).exists()
+    scene.run("plan")
+    git(scene.clone, "fetch", "--quiet")
+    scene.run("validate", "--base", "origin/main")
+    git(scene.clone, "merge", "--quiet", "--no-edit", "origin/main")
+    commit(other, runs("a", "b"))
+    git(other, "push", "--quiet", "origin", "main")
+    scene.run("apply", "--repo", str(other))
+    scene.run("plan")
+    git(scene.clone, "fetch", "--quiet")
+    scene.run("validate", "--base", "origin/main")
+
+
+def test_the_merge_of_a_pull_request_that_is_behind_is_in_order_in_a_shallow_clone(
+    open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = applied(open_scene)
+    commit(scene.clone, {"triggers/c.yaml": manifest("c", 3)})
+    git(scene.clone, "push", "--quiet", "origin", "work")
+    shallow = make_clone(scene.origin, scene.folder / "ci", "--depth=1", "--branch=work")
+    other = make_clone(scene.origin, scene.folder / "other")
+    commit(other, runs("a", "b", "d"))
+    git(other, "push", "--quiet", "origin", "main")
+    scene.run("apply", "--repo", str(other))
+    monkeypatch.setenv("GITHUB_BASE_REF", "main")
+    plan = scene.run("plan", "--format", "json", "--repo", str(shallow)).json
+    assert [one["run"] for one in plan["changes"]] == ["c"]
+
+
+def test_a_ledger_that_moves_whole_is_in_order_and_one_that_is_edited_on_the_way_is_not(
+    open_scene: OpenScene,
+) -> None:
+    scene = applied(open_scene)
+    renamed = configuration(scene.url).replace("state/test", "state/other")
+    git(scene.clone, "mv", "state/test", "state/other")
+    commit(scene.clone, {"reconciler.yaml": renamed})
+    assert scene.run("plan", "--format", "json").json["problems"] == []
+    scene.run("validate", "--base", "origin/main")
+    drop_last(scene.clone / "state/other/ledger.jsonl")
+    codes = {one["code"] for one in scene.run("plan", "--format", "json", exits=1).json["problems"]}
+    assert "ledger-edited" in codes
+
+
+def test_a_ledger_on_a_branch_of_its_own_is_compared_with_that(open_scene: OpenScene) -> None:
+    section = {"ledgerBranch": "ledger"}
+    scene = open_scene(runs("a"), configured=lambda url: configuration(url, git_section=section))
+    scene.run("apply")
+    scene.run("plan")
+    commit(scene.clone, {LEDGER: '{"v":1,"event":"claim"}\n'})
+    (problem,) = scene.run("plan", "--format", "json", exits=1).json["problems"]
+    assert problem["code"] == "ledger-edited"
+
+
+def test_validate_says_that_it_does_not_know_the_base(open_scene: OpenScene) -> None:
+    scene = open_scene(runs("a"))
+    assert (
+        "there is no such commit in this clone"
+        in scene.run("validate", "--base", "nowhere", exits=1).err
+    )

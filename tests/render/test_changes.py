@@ -1,0 +1,226 @@
+"""What a change does, for the terminal and as Markdown: sentences, rows, and nothing obeyed."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+
+from reconciler.ledger import Ledger
+from reconciler.model import Parameters, Retry, Run
+from reconciler.plan import Plan, make_plan
+from reconciler.plan.changes import by_manifest, changes
+from reconciler.plan.refusals import refusals
+from reconciler.plan.review import Compared, Review
+from reconciler.reconfigured import Setting
+from reconciler.render.plan_markdown import plan_markdown
+from reconciler.render.plan_text import plan_text
+from tests.building import (
+    NOW,
+    a_claim,
+    a_ledger,
+    a_problem,
+    a_run,
+    a_triggered,
+    after,
+    an_observed,
+    declared,
+)
+from tests.render.values import COMMIT, SHANGHAI, assert_fits, assert_safe, texts
+
+NOTHING = a_ledger()
+
+
+def review(
+    before: Sequence[Run],
+    now: Sequence[Run],
+    ledger: Ledger = NOTHING,
+    settings: Sequence[Setting] = (),
+    limit: int = 1_000,
+) -> tuple[Plan, Review]:
+    was, is_ = declared(*before), declared(*now)
+    found = changes(was, is_, ledger)
+    plan = make_plan(
+        is_,
+        ledger,
+        after(NOW, 3_600_000),
+        environment="prod",
+        commit=COMMIT,
+        same_minute_allowed=True,
+    )
+    compared = Compared(
+        base=COMMIT,
+        changes=found,
+        manifests=by_manifest(found, was, is_),
+        configuration=settings,
+    )
+    return plan, Review(refused=refusals(plan, limit), compared=compared)
+
+
+def text(*args: Any, verbose: bool = False, **more: Any) -> str:
+    plan, said = review(*args, **more)
+    return plan_text(plan, SHANGHAI, 80, review=said, verbose=verbose)
+
+
+def markdown(*args: Any, **more: Any) -> str:
+    plan, said = review(*args, **more)
+    return plan_markdown([(plan, SHANGHAI)], reviews=[said])
+
+
+def flat(shown: str) -> str:
+    return " ".join(shown.split())
+
+
+def month(name: str, days: int, sites: Sequence[str] = (), **more: Any) -> list[Run]:
+    """Runs of a backfill: one a day, and a site if there are any."""
+    tails = [f"/SITE={site}" for site in sites] or [""]
+    return [
+        a_run(f"{name}/2024-03-{day:02d}{tail}", trigger_time=after(NOW, day * 86_400_000), **more)
+        for day in range(1, days + 1)
+        for tail in tails
+    ]
+
+
+def test_each_kind_has_its_words() -> None:
+    ran = month("again", 2, flow_id=2)
+    ledger = a_ledger(
+        a_claim(*ran), a_triggered(ran[0]), a_triggered(ran[1], "i-2"), an_observed(ran[0])
+    )
+    shown = flat(
+        text(
+            [*month("less", 31), *ran, a_run("other"), a_run("gone", flow_id=3)],
+            [
+                *month("less", 3),
+                *month("again", 2, revision=2, flow_id=2),
+                a_run("other", parameters=(("REPLACE", "x"),), suspend=True),
+                a_run("more", flow_id=4),
+            ],
+            ledger,
+        )
+    )
+    assert (
+        "This change adds 1 run, removes 29 runs that will never start, changes 1 run and starts "
+        "2 runs again." in shown
+    )
+    assert "less: 31 runs → 3: 28 will never start" in shown
+    assert "again: revision 2 of 2 runs that have run already (1 SUCCESS, 1 not ended)" in shown
+    assert "other: 1 run changed (REPLACE ddee → x, suspended)" in shown
+    assert "gone: 1 run → 0: 1 will never start" in shown
+    assert "more: new: 1 run" in shown
+    assert "Also, whatever becomes of this change: 3 to trigger" in shown
+
+
+def test_what_is_edited_though_it_ran_says_what_was_edited() -> None:
+    ledger = a_ledger(a_claim(a_run()), a_triggered(a_run()))
+    assert "wind: 1 run edited that ran already (flow 3377 → 1)" in flat(
+        text([a_run()], [a_run(flow_id=1)], ledger)
+    )
+
+
+@pytest.mark.parametrize(
+    ("sites", "words"),
+    [
+        (["a", "b"], "wind: one site more (b): 3 runs"),
+        (["a", "b", "c"], "wind: 2 sites more (b, c): 6 runs"),
+        (["a", "b", "c", "d", "e"], "wind: 4 sites more (b, c, d, …): 12 runs"),
+        (["b"], "wind: one site more (b): 3 runs, 3 will never start"),
+    ],
+)
+def test_values_that_a_matrix_gets_are_told(sites: Sequence[str], words: str) -> None:
+    assert words in flat(text(month("wind", 3, ["a"]), month("wind", 3, sites)))
+
+
+def test_days_that_are_added_are_counted() -> None:
+    assert "wind: 3 runs → 5: 2 runs more" in text(month("wind", 3, ["a"]), month("wind", 5, ["a"]))
+
+
+@pytest.mark.parametrize(
+    ("edit", "words"),
+    [
+        ({"flow_id": 1}, "flow 3377 → 1"),
+        ({"trigger_time": NOW}, "trigger time 2024-03-02 08:00:00 → 2024-03-02 12:00:00"),
+        ({"parameters": ()}, "REPLACE ddee → nothing"),
+        ({"not_after": NOW}, "notAfter none → 2024-03-02 12:00:00"),
+        ({"depends_on": ("a", "b")}, "dependsOn nothing → a, b"),
+        ({"cancel": True}, "called off"),
+        ({"retry": Retry(max=2, on=frozenset())}, "retry none → 2"),
+        ({"duplicate_of": "a"}, "duplicateOf nothing → a"),
+    ],
+)
+def test_each_field_is_told_before_and_after(edit: dict[str, Any], words: str) -> None:
+    assert f"wind: 1 run changed ({words})" in flat(text([a_run()], [a_run(**edit)]))
+
+
+def test_parameters_in_another_order_are_told() -> None:
+    one: Parameters = (("A", "1"), ("B", "2"))
+    before, now = a_run(parameters=one), a_run(parameters=one[::-1])
+    assert "(parameters in another order)" in text([before], [now])
+
+
+def test_runs_that_change_each_otherwise_show_the_first() -> None:
+    before, same = month("wind", 3), month("wind", 3, flow_id=1)
+    assert "wind: 3 runs changed (flow 3377 → 1)" in text(before, same)
+    other = [*same[:2], a_run(same[2].name, trigger_time=same[2].trigger_time, flow_id=2)]
+    assert "wind: 3 runs changed (the first: flow 3377 → 1)" in text(before, other)
+
+
+def test_refusals_come_first_then_the_configuration_then_the_change() -> None:
+    setting = Setting(pointer="/git/branch", before=None, after="main")
+    for shown in (
+        flat(text([], month("wind", 3), settings=[setting], limit=2)),
+        markdown([], month("wind", 3), settings=[setting], limit=2).replace("`", ""),
+    ):
+        places = [
+            shown.index(words)
+            for words in (
+                "this apply would start 3 runs",
+                "/git/branch: nothing → main",
+                "This change adds 3 runs.",
+                "wind",
+                "Also, whatever becomes of this change: no runs",
+                "3 to trigger",
+            )
+        ]
+        assert places == sorted(places)
+
+
+def test_a_change_of_nothing_says_so() -> None:
+    assert "This change starts nothing." in text([a_run()], [a_run()])
+    assert "**This change starts nothing.**" in markdown([a_run()], [a_run()])
+
+
+def test_problems_are_counted_first_and_listed_last() -> None:
+    plan, said = review([], [a_run()])
+    found = plan_text(
+        plan, SHANGHAI, review=Review(refused=refusals(plan, 0), compared=said.compared)
+    )
+    assert found.startswith("Refused: this apply would start 1 runs")
+    assert a_problem().code not in found
+
+
+def test_many_manifests_are_cut_and_say_by_how_many() -> None:
+    many = [a_run(f"run-{number}", trigger_time=after(NOW, number)) for number in range(130)]
+    assert "… and 30 more manifests; --verbose shows all" in text([], many)
+    assert "run-129: new" in text([], many, verbose=True)
+    plan, said = review([], many)
+    shown = plan_markdown([(plan, SHANGHAI)], 4_000, reviews=[said])
+    assert len(shown) <= 4_000
+    assert "more manifests left out" in shown
+
+
+@settings(deadline=None, max_examples=60)
+@given(texts, texts, texts)
+def test_nothing_in_a_manifest_is_obeyed_or_leaves_its_place(
+    key: str, value: str, setting: str
+) -> None:
+    name = f"a/{key}"
+    before = [a_run(f"w/1/{key}=a", parameters=((key, "a"),), depends_on=(name,))]
+    now = [a_run(f"w/1/{key}=a", parameters=((key, value),)), a_run(f"w/1/{key}=b")]
+    settings_ = [Setting(pointer=f"/{setting}", before=value, after={"x": setting})]
+    assert_fits(text(before, now, settings=settings_))
+    shown = markdown(before, now, settings=settings_)
+    assert_safe(shown)
+    plain = markdown([a_run("w/1/K=a")], [a_run("w/1/K=a", flow_id=1), a_run("w/1/K=b")])
+    heads = [line for line in shown.split("\n") if line.startswith(("#", "**", "| ---", "<"))]
+    assert [line[:3] for line in heads if line.startswith("#")] == ["###"]
+    assert shown.count("<details>") == plain.count("<details>")
