@@ -7,6 +7,7 @@ from pathlib import Path
 from benchmarks import (
     applying,
     backfilling,
+    changing,
     committing,
     growth,
     listing,
@@ -20,6 +21,7 @@ ALL = {
     "validate": validating.measure,
     "apply": applying.measure,
     "backfill": backfilling.measure,
+    "change": changing.measure,
     "observe": observing.measure,
     "commit": committing.measure,
     "list": listing.measure,
