@@ -255,6 +255,7 @@ def test_json_has_the_fields_of_the_contract() -> None:
         "businessDate": "2024-03-01",
         "reason": None,
         "parameters": None,
+        "declaredAs": None,
         "manifest": "wind-daily-2024-03-01",
         "file": None,
         "line": None,
