@@ -13,6 +13,7 @@ from reconciler.git import CommitId, Git, ObjectId
 from reconciler.manifest import FileResult, is_manifest_path, read_file
 from reconciler.model import Declared, Place, Problem, Source
 from reconciler.settings import CONFIGURATION
+from reconciler.worktree import MOST_BYTES, too_large
 
 
 class CommittedFiles:
@@ -57,7 +58,11 @@ class CommittedFiles:
         zone = environment.gateway.zone
         key = str(zone), ceiling.bounds.backfill
         unread = [file.oid for file in files if (file, *key) not in self._results]
-        blobs = self._git.read_blobs(unread)
+        sizes = dict(zip(unread, self._git.sizes(unread), strict=True))
+        large = {oid for oid, size in sizes.items() if size > MOST_BYTES}
+        problems += [too_large(file.path, MOST_BYTES) for file in files if file.oid in large]
+        files = [file for file in files if file.oid not in large]
+        blobs = self._git.read_blobs(oid for oid in unread if oid not in large)
 
         def read(file: CommittedFile, bounds: Bounds) -> FileResult:
             result = self._results.get((file, *key))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.conftest import OpenScene
-from tests.acceptance.scene import CONFIGURATION, LEDGER, Scene, runs
+from tests.acceptance.scene import CONFIGURATION, LEDGER, Scene, manifest, runs
 from tests.repositories import commit
 
 _SECRET = "hunter2: [unclosed"  # what no message may quote; no YAML, no JSON and no event
@@ -175,3 +175,13 @@ def test_a_certificate_file_that_is_a_link_or_a_pipe_is_refused(scene: Scene) ->
     _pipe(scene.clone / "ca")
     assert "it is not a regular file" in scene.run("plan", "--online", exits=1).flat
     assert scene.sandbox.requests == []
+
+
+def test_a_manifest_on_the_branch_that_is_too_large_is_a_problem_as_in_a_checkout(
+    open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = open_scene(runs("a") | {"triggers/large.yaml": manifest("b", 2) + "#" * 2_000})
+    monkeypatch.setattr("reconciler.committed_files.MOST_BYTES", 1_000)
+    said = scene.run("apply", exits=1)
+    assert "triggers/large.yaml:1:1: too-large" in said.flat
+    assert scene.posts == []

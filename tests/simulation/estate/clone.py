@@ -49,6 +49,9 @@ class Clone:
                 return _done(self._commit_tree(rest, stdin or b""))
             case "mktree":
                 return _done(self._mktree(stdin or b""))
+            case "cat-file" if "--batch" not in rest:
+                oids = (stdin or b"").decode().split()
+                return _done("\n".join(str(len(self.objects.blobs[oid])) for oid in oids))
             case "cat-file":
                 return self._cat((stdin or b"").decode().split())
             case _:
