@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reconciler.apply.branch import Branch
 from reconciler.apply.evidence import is_disowned
@@ -16,7 +16,8 @@ from reconciler.configuration import Environment
 from reconciler.errors import GitError, RefusedError
 from reconciler.ledger import Event, Ledger, Record, RunState, events
 from reconciler.ledger.records import STARTED
-from reconciler.model import EpochMs, InstanceId, RunId
+from reconciler.model import EpochMs, InstanceId, RunId, run_attempt, run_id
+from reconciler.schedule import scheduled
 from reconciler.times import format_instant, parse_instant
 
 _ATTEMPTS = 8
@@ -41,11 +42,13 @@ async def resolve(
 ) -> Record:
     """Record the decision on the shared branch, and give what is known of the run then.
 
-    Raises RefusedError where the run is not in doubt, the instance is not one of the run's flow,
-    or the decision is premature and not `sure`; GitError, GatewayError.
+    The run may be called as its manifest calls it by now. Raises RefusedError where the run is not
+    in doubt, the instance is not one of the run's flow, or the decision is premature and not
+    `sure`; GitError, GatewayError.
     """
     _check_words(decision)
     snapshot = await store.fetch()
+    decision = replace(decision, run=_recorded(snapshot, decision.run))
     judged = _unsettled(snapshot.ledger, decision).claim
     async with open_gateway(snapshot.environment) as gateway:
         service = await ServiceClock.ask(gateway, clock)
@@ -81,6 +84,22 @@ async def resolve(
     raise GitError("the decision was not recorded: the branch kept moving", hint="Try again.")
 
 
+def _recorded(snapshot: Snapshot, run: RunId) -> RunId:
+    """The run as it is recorded. Raises RefusedError for one of which nothing is recorded."""
+    if run in snapshot.ledger.records:
+        return run
+    for one in scheduled(snapshot.declared, snapshot.ledger).runs:
+        known = run_id(one.declared_as or one.name, one.revision, run_attempt(run))
+        if known == run and one.declared_as:
+            return run_id(one.name, one.revision, run_attempt(run))
+        if known == run:
+            raise RefusedError(
+                f"{run} was never claimed: there is nothing to settle",
+                hint=f"`reconciler status {run}` says what it waits for.",
+            )
+    raise RefusedError(f"{run} is not in the ledger", hint="`reconciler status` lists every run.")
+
+
 def _check_words(decision: Decision) -> None:
     """Refuse what no service and no ledger can hold, as bytes of a terminal that are no text."""
     id_ = decision.triggered
@@ -96,11 +115,7 @@ def _is_name(id_: InstanceId) -> bool:
 
 def _unsettled(ledger: Ledger, decision: Decision) -> Record:
     """The record of a run in doubt, or of one that was started twice and is given its instance."""
-    run, record = decision.run, ledger.records.get(decision.run)
-    if record is None:
-        raise RefusedError(
-            f"{run} is not in the ledger", hint="`reconciler status` lists every run."
-        )
+    run, record = decision.run, ledger.records[decision.run]
     if record.started_twice and record.phase in STARTED:
         if decision.triggered not in record.instances:
             raise RefusedError(

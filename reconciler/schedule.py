@@ -75,9 +75,11 @@ def _recorded_name(run: Run, ledger: Ledger, ids: Container[RunId]) -> str:
         return run.name
     rest = run.name.removeprefix(run.manifest)
     for former in run.formerly:
-        recorded = run_id(former + rest, run.revision)
-        if recorded in ledger.records and recorded not in ids:
-            return former + rest
+        name = former + rest
+        # A later revision of what was recorded under its former name is called by that as well.
+        called = (run_id(name, number) for number in range(1, run.revision + 1))
+        if run_id(name, run.revision) not in ids and any(one in ledger.records for one in called):
+            return name
     if run.times is not None:
         for recorded in ledger.started.get(run.digest, ()):
             name = run_name(recorded)

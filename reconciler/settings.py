@@ -65,20 +65,25 @@ def shared(git: GitConfiguration) -> GitConfiguration:
     return git if base is None else replace(git, branch=base)
 
 
-def choose_environment(configuration: Configuration, name: str | None) -> Environment:
-    """The environment of that name, or the only one. Raises ConfigurationError."""
+def choose_environment(
+    configuration: Configuration, name: str | None, of: str = "the configuration"
+) -> Environment:
+    """The environment of that name, or the only one. Raises ConfigurationError.
+
+    `of`: what to call the configuration.
+    """
     names = ", ".join(configuration.environments)
     if name is None and len(configuration.environments) == 1:
         return next(iter(configuration.environments.values()))
     if name is None:
         raise ConfigurationError(
-            "the configuration has several environments", hint=f"Name one with --env: {names}."
+            f"{of} has several environments", hint=f"Name one with --env: {names}."
         )
     try:
         return configuration.environments[name]
     except KeyError:
         raise ConfigurationError(
-            f"the configuration has no environment {name}", hint=f"It has: {names}."
+            f"{of} has no environment {name}", hint=f"It has: {names}."
         ) from None
 
 

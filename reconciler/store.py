@@ -107,7 +107,8 @@ class GitStore:
         tree = CommittedBooks(self._git, commit)
         ledgers = self._ledgers_at(parent) if parent != commit else tree
         configuration = self._read_configuration(tree)
-        environment = choose_environment(configuration, self._name)
+        read = f"{CONFIGURATION} on {self._remote}'s {self.branch}"
+        environment = choose_environment(configuration, self._name, read)
         declared = read_service(
             configuration,
             environment,

@@ -271,8 +271,12 @@ def test_what_was_renamed_is_what_ran(formerly: str | list[str]) -> None:
     assert {one.code for one in problems(changed, ledger)} == {"changed"}
     moved = read_as("b", sites | {"formerly": "a", "matrix": {"SITE": ["x"], "Z": ["1"]}})
     assert {one.code for one in problems(moved, ledger)} == {"again"}
-    again = started(read_as("b", sites | {"formerly": "a", "revision": 2}), ledger)
-    assert len(again.records) == 2 * len(ledger.records)
+    second = read_as("b", sites | {"formerly": "a", "revision": 2})
+    assert problems(second, ledger) == ()
+    again = started(second, ledger)
+    assert again.records.keys() == {*ledger.records, *(f"{run}@2" for run in ledger.records)}
+    (problem,) = problems(read_as("c", sites | {"formerly": "x"}), ledger)
+    assert "`formerly: [a, x]`" in problem.message
 
 
 def test_a_renamed_trigger_is_what_ran() -> None:

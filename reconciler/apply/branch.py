@@ -1,7 +1,7 @@
 """The shared branch as an apply last saw it, and what it has yet to record there."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import Self, assert_never
@@ -21,6 +21,7 @@ CLAIM_ATTEMPTS = 6  # without an answer, in a row
 RECORD_ATTEMPTS = 8  # outcomes must not be lost; a claim that cannot be pushed just fails
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 10.0
+_MOST_NAMED = 20  # runs, in a message
 
 
 class Claiming(Enum):
@@ -223,7 +224,7 @@ class Branch:
                 hint="Nothing is lost: the next apply observes them again.",
             )
         return GitError(
-            f"{failure}; the outcomes of this apply are not on the branch",
+            f"{failure}; the outcomes of this apply are not on the branch{_started(kept)}",
             hint=f"They are kept in {place}: feed them back with `reconciler recover {place}`. "
             "Until then the claim keeps every run from being started again.",
         )
@@ -263,6 +264,15 @@ def _is_known(event: Event, ledger: Ledger) -> bool:
             return record.cancelled is not None
         case _:
             return False
+
+
+def _started(kept: Iterable[Event]) -> str:
+    """What it has started, for whoever has to look after it now."""
+    started = [
+        f"{one.run} as {one.flow_instance_id}" for one in kept if isinstance(one, events.Triggered)
+    ]
+    more = f" and {len(started) - _MOST_NAMED} more" if len(started) > _MOST_NAMED else ""
+    return f" (started: {', '.join(started[:_MOST_NAMED])}{more})" if started else ""
 
 
 def _with(snapshot: Snapshot, ledger: Ledger) -> Snapshot:

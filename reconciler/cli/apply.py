@@ -74,5 +74,5 @@ def command(
         plan_file=plan_file, max_runs=max_runs, preflight=preflight, wait=wait, timeout=timeout
     )
     report = apply_environment(current_options(), wanted)
-    show(report.shown(form))
+    show(report.shown(form), document=form == "json")
     return report.exit_code

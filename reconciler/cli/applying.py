@@ -14,6 +14,7 @@ from reconciler.apply.ports import Options
 from reconciler.apply.protocol import apply
 from reconciler.apply.result import ApplyResult, exit_code
 from reconciler.apply.steps import Progress, Step
+from reconciler.cli.fetching import unpushed
 from reconciler.cli.keeping import keep_trace
 from reconciler.cli.opening import Shared
 from reconciler.cli.options import CommonOptions
@@ -87,6 +88,8 @@ def apply_environment(options: CommonOptions, wanted: Wanted) -> ApplyReport:
     with ThreadPoolExecutor(1) as beside:  # neither waits for the other: one asks the remote
         beside.submit(keep_trace, shared, quiet=options.quiet)
         _bring_forward(shared, CommitId(result.commit), quiet=options.quiet)
+    if not options.quiet:
+        _say_unpushed(shared, CommitId(result.commit))
     return ApplyReport(result=result, environment=shared.environment)
 
 
@@ -131,6 +134,13 @@ def _progress(options: CommonOptions) -> Iterator[Progress]:
     else:
         with PlainProgress(sys.stderr, verbose=options.verbose) as plain:
             yield plain
+
+
+def _say_unpushed(shared: Shared, commit: CommitId) -> None:
+    with suppress(GitError):  # a note must not decide an exit code
+        note = unpushed(shared.git, commit, shared.environment, shared.remote)
+        if note is not None:
+            say(f"{shared.environment.name}: {note}")
 
 
 def _bring_forward(shared: Shared, commit: CommitId, *, quiet: bool) -> None:

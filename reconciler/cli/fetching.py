@@ -72,7 +72,7 @@ def read_ledgers(workspace: Workspace, *, offline: bool) -> dict[str, KnownLedge
             remote=remote,
             branch=branch,
             books=beside | (tree.by_folder() if tree else {}),
-            note=_unpushed(git, commit, environment, remote),
+            note=unpushed(git, commit, environment, remote),
         )
     return known
 
@@ -104,12 +104,13 @@ def _moved(ledgers: Mapping[str, CommittedLedger], shelf: Shelf) -> dict[str, Co
     return found
 
 
-def _unpushed(git: Git, commit: CommitId, environment: Environment, remote: str) -> str | None:
+def unpushed(git: Git, commit: CommitId, environment: Environment, remote: str) -> str | None:
+    """What to say where manifests here are not those of the branch; None where they are."""
     here = git.differing(commit, git.prefix + environment.manifests)
     if not here:
         return None
     what = f"{len(here)} files differ" if len(here) > 1 else f"{here[0]} differs"
-    return f"{what} from {remote}'s branch: an apply goes by the branch, once they are there"
+    return f"{what} from {remote}'s branch, and an apply does what is there: commit and push"
 
 
 def _repository(workspace: Workspace) -> Git | None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.options import common_options, current_options
+from reconciler.cli.options import TEXT, common_options, current_options
 from reconciler.errors import ExitCode
 
 
@@ -27,6 +27,7 @@ from reconciler.errors import ExitCode
 )
 @click.option(
     "--base",
+    type=TEXT,
     metavar="REV",
     help="Say what this checkout changes, compared with that revision.  [default: in a pull "
     "request's pipeline where its branch parted; elsewhere the remote's branch, if files differ]",
@@ -81,5 +82,5 @@ def command(
     )
     if out is not None:
         report.save(out)
-    show(report.shown(form), painted=form == "text")
+    show(report.shown(form), painted=form == "text", document=form == "json")
     return report.exit_code(detailed=detailed_exitcode)

@@ -240,6 +240,7 @@ def _recorded(record: Record, run: Run | None, ledger: Ledger, now: EpochMs) -> 
         error=record.error,
         starts=record.starts,
         started_twice=record.started_twice,
+        is_early=max(record.until, record.trigger_time) > now,
         parameters=run.parameters if run else None,
         declared_as=_declared_as(run, record) if run and run.declared_as else None,
         place=run.place if run else None,

@@ -129,12 +129,25 @@ def _outlet(stream: TextIO | Outlet) -> Outlet:
     return stream if isinstance(stream, Outlet) else Outlet(stream)
 
 
-def show(text: str, *, err: bool = False, painted: bool = False, commands: bool = False) -> None:
-    """Print lines as they are, but inert; see `Outlet.put`."""
+def show(
+    text: str,
+    *,
+    err: bool = False,
+    painted: bool = False,
+    commands: bool = False,
+    document: bool = False,
+) -> None:
+    """Print lines as they are, but inert; see `Outlet.put`.
+
+    `document`: it is JSON. Whoever reads that takes it for UTF-8, whatever the stream's encoding,
+    so with any other one it is ASCII.
+    """
     stream = sys.stderr if err else sys.stdout
     if stream is None:
         return
     outlet = _outlet(stream)
+    if document and codecs.lookup(outlet.encoding).name != "utf-8":
+        text = "".join(one if one.isascii() else json_escape(one) for one in text)
     outlet.put(text, painted=painted, commands=commands)
     outlet.flush()
 

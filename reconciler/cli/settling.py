@@ -6,7 +6,8 @@ from pathlib import Path
 from reconciler.apply.branch import Branch
 from reconciler.cli.opening import Shared, silent
 from reconciler.cli.options import CommonOptions
-from reconciler.errors import ExitCode
+from reconciler.cli.saying import say
+from reconciler.errors import ExitCode, LedgerError, RefusedError
 from reconciler.git import Git
 from reconciler.ledger import events
 from reconciler.machine import LocalClock
@@ -32,6 +33,8 @@ def resolve_run(
         sure=sure,
     )
     asyncio.run(resolve(decision, shared.store, shared.open_gateway, LocalClock()))
+    if not options.quiet:
+        say("the record is on the branch: git pull brings it here")
     if triggered is None:
         return f"{run} is pending again: the next apply starts it"
     return f"{run} is recorded as triggered: {triggered}"
@@ -40,7 +43,7 @@ def resolve_run(
 def recover_file(options: CommonOptions, file: Path) -> tuple[str, ExitCode]:
     """Feed a rescue file back, and say how much of it was missing, and what was started twice."""
     shared = Shared.find(options)
-    lost = list(events.decode(read_regular(file, _MOST_BYTES), str(file)))
+    lost = _read_rescue(file)
 
     async def feed() -> Recovered:
         ports = shared.ports(silent, asyncio.Event())
@@ -48,9 +51,21 @@ def recover_file(options: CommonOptions, file: Path) -> tuple[str, ExitCode]:
 
     recovered = asyncio.run(feed())
     known = len(lost) - recovered.missing
-    lines = [f"{len(lost)} events in {file}: {recovered.missing} recorded; {known} known already"]
+    lines = [
+        f"{len(lost)} events in {file}: {recovered.missing} recorded; {known} known already",
+        "all of it is on the branch: the file is not needed any more",
+    ]
     lines += [f"{record.run}: {record.error}" for record in recovered.twice]
     return "\n".join(map(visible, lines)), ExitCode.IN_DOUBT if recovered.twice else ExitCode.OK
+
+
+def _read_rescue(file: Path) -> list[events.Event]:
+    try:
+        return list(events.decode(read_regular(file, _MOST_BYTES), str(file)))
+    except LedgerError as error:
+        raise RefusedError(
+            f"{file} is no rescue file: {error}", hint="Name the file that the apply named."
+        ) from None
 
 
 def _person(git: Git) -> str:

@@ -55,5 +55,5 @@ def command(
 
     wanted = Filter.of(runs=runs, states=states, labels=labels)
     report = report_status(current_options(), wanted, offline=offline, refreshed=refresh)
-    show(report.shown(form), painted=form == "text")
+    show(report.shown(form), painted=form == "text", document=form == "json")
     return report.exit_code

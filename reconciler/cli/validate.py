@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.options import common_options, current_options
+from reconciler.cli.options import TEXT, common_options, current_options
 from reconciler.errors import ExitCode
 
 
@@ -26,6 +26,7 @@ from reconciler.errors import ExitCode
 )
 @click.option(
     "--base",
+    type=TEXT,
     metavar="REV",
     help="Refuse a ledger that was edited: it must be a beginning of that revision's, such as "
     "origin/main.",
@@ -44,5 +45,5 @@ def command(*, paths: tuple[Path, ...], form: str, strict: bool, base: str | Non
     report = validate(current_options(), paths, base)
     report = report.strictly() if strict else report
     report.say_notes(current_options(), form)
-    show(report.shown(form), commands=form == "github")
+    show(report.shown(form), commands=form == "github", document=form == "json")
     return ExitCode.PROBLEM if report.problems else ExitCode.OK

@@ -36,7 +36,10 @@ def default_branch(root: Path, remote: str) -> str:
         if len(candidates) == 1:
             return candidates[0]
     if not branches:
-        raise GitError(f"{remote} has no branch yet", hint=f"push one: git push {remote} HEAD")
+        raise GitError(
+            f"{remote} has no branch yet",
+            hint=f"Commit something, and push it: git push {remote} HEAD.",
+        )
     raise GitError(
         f"{remote} has {len(branches)} branches and does not say which is the main one",
         hint=ASK_FOR_BRANCH,

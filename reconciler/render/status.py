@@ -34,7 +34,7 @@ def _row_json(one: StatusRow, zone: tzinfo) -> dict[str, Any]:
         "flowId": one.flow_id,
         "triggerTime": one.trigger_time,
         "businessDate": business_date(one.trigger_time, zone).isoformat(),
-        "reason": one.reason and f"{one.reason}: {one.why}",
+        "reason": one.reason and _reason(one.reason, one.why),
         "parameters": None if one.parameters is None else wire_parameters(one.parameters),
         "declaredAs": one.declared_as,
         "manifest": manifest_of(run_name(one.run)),
@@ -56,6 +56,14 @@ def _row_json(one: StatusRow, zone: tzinfo) -> dict[str, Any]:
         "claimedUntil": one.until,
         "evidence": one.evidence,
     }
+
+
+def _reason(code: str, words: str) -> str:
+    """The code, and what there is to say beyond it."""
+    plain = code.replace("-", " ")
+    for known in (f"{plain}: ", f"{plain} "):
+        words = words.removeprefix(known)
+    return code if words == plain else f"{code}: {words}"
 
 
 def status_text(

@@ -110,5 +110,6 @@ def _advice(environment: str, row: StatusRow, zone: tzinfo, screen: Screen) -> I
     yield ""
     yield from screen.wrapped(look)
     yield ""
-    for found in (("--triggered", "INSTANCE_ID"), ("--not-triggered",)):
+    sure = ("--yes",) if row.is_early else ()
+    for found in (("--triggered", "INSTANCE_ID"), ("--not-triggered", *sure)):
         yield f"  {command('resolve', row.run, *found, '--env', environment)}"

@@ -31,6 +31,7 @@ class StatusRow:
     parameters: Parameters | None = None  # None: it is no longer declared
     declared_as: str | None = None  # its id by its manifest, where that has another name by now
     place: Place | None = None  # of its manifest; None: the same
+    is_early: bool = False  # its claim, or its trigger time, lies ahead: it may start yet
     labels: Mapping[str, str] = field(default_factory=dict)
     evidence: Any = None
     until: EpochMs | None = None  # when the newest claim expires

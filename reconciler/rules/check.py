@@ -135,9 +135,9 @@ def _difference(run: Run, record: Record, ledger: Ledger, zone: tzinfo) -> str:
         found.append(f"flow {record.flow_id}, not {run.flow_id}")
     claim = ledger.claims.get(record.claim) if record.claim else None
     claimed = claim.runs.get(record.run) if claim else None
-    was = EpochMs(record.trigger_time - (claimed.stagger if claimed else 0))
-    if was != run.trigger_time - run.delay:
-        now = EpochMs(run.trigger_time - run.delay)
-        times = (in_zone(one, zone).isoformat(sep=" ") for one in (was, now))
+    delay = claimed.stagger if claimed else 0
+    now = EpochMs(run.trigger_time - run.delay + delay)  # were it moved by as much as that was
+    if now != record.trigger_time:
+        times = (in_zone(one, zone).isoformat(sep=" ") for one in (record.trigger_time, now))
         found.append("the trigger time {}, not {}".format(*times))
     return " and ".join(found) or "other parameters"

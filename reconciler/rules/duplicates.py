@@ -62,8 +62,10 @@ def _inside(twin: Twin, needed: Sequence[str]) -> str:
     run = twin.run
     remedy = f"or write `duplicateOf: {needed[0]}` under `spec` of the one to start again"
     if twin.lost and needed[0] != run.manifest:
+        names = [needed[0], *run.formerly]
+        former = names[0] if len(names) == 1 else f"[{', '.join(names)}]"
         remedy = (
-            f"or write `formerly: {needed[0]}` under `spec` if it was renamed and nothing is to "
+            f"or write `formerly: {former}` under `spec` if it was renamed and nothing is to "
             f"start again, or write `duplicateOf: {needed[0]}` to start it again"
         )
     if len(needed) > 1:

@@ -91,6 +91,7 @@ def test_every_report_is_written_in_any_encoding(
     streams = Streams(monkeypatch, encoding)
     run(["plan", "--format", "json"])
     assert "风场😀" in json.dumps(json.loads(streams.out()), ensure_ascii=False)
+    assert streams.out().isascii()  # for whoever reads it takes it for UTF-8
 
 
 def test_the_c_locale_is_no_traceback(scene: Scene) -> None:
@@ -250,8 +251,8 @@ def test_sentences_are_as_wide_as_columns_says(
     for name, flow in (("b", 2), ("c", 3)):
         (scene.clone / f"triggers/{name}.yaml").write_text(manifest(name, flow))
     scene.push({})
-    words = "limit of 1 (limits.maxRunsPerApply)"
+    words = "and the limit is 1. If that is meant, raise limits.maxRunsPerApply to 3"
     monkeypatch.setenv("COLUMNS", "80")
-    assert words not in scene.run("plan").out
+    assert words not in scene.run("plan", exits=1).out
     monkeypatch.setenv("COLUMNS", "200")
-    assert words in scene.run("plan").out
+    assert words in scene.run("plan", exits=1).out

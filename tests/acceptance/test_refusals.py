@@ -270,7 +270,7 @@ def test_an_environment_that_is_not_on_the_branch_is_refused(open_scene: OpenSce
     two = configuration(scene.url, environments=("test", "prod"))
     (scene.clone / CONFIGURATION).write_text(two)
     said = scene.run("apply", "--env", "prod", exits=1)
-    assert "the configuration has no environment prod" in said.err
+    assert "reconciler.yaml on origin's main has no environment prod" in said.err
 
 
 def test_a_git_section_that_differs_from_the_branchs_is_refused(open_scene: OpenScene) -> None:

@@ -106,7 +106,7 @@ def test_status_of_a_run_in_doubt_shows_what_was_seen_and_the_commands_to_settle
     assert "c in test: in doubt" in said.out
     assert "seen " in said.out
     assert "  reconciler resolve c --triggered INSTANCE_ID --env test\n" in said.out
-    assert "  reconciler resolve c --not-triggered --env test\n" in said.out
+    assert "  reconciler resolve c --not-triggered --yes --env test\n" in said.out
 
 
 def test_what_the_last_search_saw_of_a_run_in_doubt_is_recorded_once(open_scene: OpenScene) -> None:
@@ -212,7 +212,7 @@ def test_an_instance_that_is_not_the_runs_is_refused(mixed: Scene) -> None:
     [
         ("a", "a is not in doubt: it is triggered"),
         ("b", "b is not in doubt: it is rejected"),
-        ("d", "d is not in the ledger"),
+        ("d", "d was never claimed: there is nothing to settle"),
         ("nowhere", "nowhere is not in the ledger"),
     ],
 )
@@ -293,7 +293,7 @@ def test_a_file_that_is_not_of_this_branch_is_refused(rescued: tuple[Scene, Path
     for damaged, words in (
         (content.replace(nonce, "0" * 32), f"the branch has no claim {'0' * 32} of a"),
         (content.replace('"run":"a"', '"run":"c"'), f"the branch has no claim {nonce} of c"),
-        (content[:-30], f"{file}:2: not a ledger event"),
+        (content[:-30], f"{file} is no rescue file: {file}:2: not a ledger event"),
         (json.dumps(scene.ledger()[0]) + "\n", "the file holds other events than outcomes"),
     ):
         file.write_text(damaged)
