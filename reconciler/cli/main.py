@@ -48,7 +48,7 @@ def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> N
     if wanted and not context.resilient_parsing:
         from reconciler.times import ZONES_VERSION
 
-        click.echo(f"reconciler, version {__version__} (tzdata {ZONES_VERSION})")
+        show(f"reconciler, version {__version__} (tzdata {ZONES_VERSION})\n")
         context.exit()
 
 
