@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, tzinfo
 from typing import NewType, Protocol, cast
@@ -76,8 +76,8 @@ class Stagger:
 class Times(Protocol):
     """The times that a backfill names, wherever its range ends."""
 
-    def labels(self, day: date) -> Collection[str]:
-        """How those on the date stand in the names of runs."""
+    def instant(self, label: str) -> EpochMs | None:
+        """The time that stands so in the names of runs; None where it names no such one."""
 
     @property
     def counted_from(self) -> date | None:

@@ -22,8 +22,10 @@ from reconciler.model import (
     first_attempt,
     label_of,
     manifest_of,
+    run_attempt,
     run_id,
     run_name,
+    run_revision,
     with_parents,
 )
 from reconciler.times import clock_minute
@@ -83,7 +85,8 @@ def _recorded_name(run: Run, ledger: Ledger, ids: Container[RunId]) -> str:
     if run.times is not None:
         for recorded in ledger.started.get(run.digest, ()):
             name = run_name(recorded)
-            if recorded == run_id(name, run.revision) not in ids and _is_one(name, run):
+            is_before = run_attempt(recorded) == 1 and run_revision(recorded) <= run.revision
+            if is_before and run_id(name, run.revision) not in ids and _is_one(name, run):
                 return name
     return run.name
 

@@ -91,6 +91,14 @@ AGAIN: dict[str, Edit] = {
         dated("2024-03-01", "2024-03-02", every="6h"),
         dated("2024-03-01", "2024-03-02", every="5h"),
     ),
+    "business dates written as trigger times": (
+        dated("2024-03-01", "2024-03-08", every="1w") | {"at": "08:00"},
+        timed("2024-03-02T09:00:00+08:00", "2024-03-09T09:00:00+08:00", "1w"),
+    ),
+    "trigger times written as business dates": (
+        timed("2024-03-02T09:00:00+08:00", "2024-03-09T09:00:00+08:00", "1w"),
+        dated("2024-03-01", "2024-03-08", every="1w") | {"at": "08:00"},
+    ),
     "times of day in place of dates": (
         DAILY,
         timed("2024-03-02T01:00:00+08:00", "2024-03-03T01:00:00+08:00", "12h"),
@@ -277,6 +285,36 @@ def test_what_was_renamed_is_what_ran(formerly: str | list[str]) -> None:
     assert again.records.keys() == {*ledger.records, *(f"{run}@2" for run in ledger.records)}
     (problem,) = problems(read_as("c", sites | {"formerly": "x"}), ledger)
     assert "`formerly: [a, x]`" in problem.message
+
+
+def test_hours_that_move_under_a_new_name_are_seen_whoever_else_says_formerly() -> None:
+    hours = dated("2024-03-01", "2024-03-02", cron="0 6,18 * * *")
+    moved = dated("2024-03-01", "2024-03-02", cron="0 5,18 * * *") | {"formerly": "a"}
+    ledger = started(read(hours))
+    assert {one.code for one in problems(read_as("b", moved), ledger)} == {"again"}
+    other = read_as("c", hours | {"formerly": "a", "flowId": 2})
+    both = replace(read(moved), runs=(*read(moved).runs, *other.runs))
+    assert {one.code for one in problems(both, ledger)} == {"changed"}
+
+
+def test_a_later_revision_runs_all_of_it_again_whatever_its_runs_are_called() -> None:
+    ledger = started(read(dated("2024-03-01", "2024-03-02", cron="0 6 * * *")))
+    more = read(dated("2024-03-01", "2024-03-02", cron="0 6,18 * * *") | {"revision": 2})
+    assert problems(more, ledger) == ()
+    assert len(started(more, ledger).records) == 6
+    ledger = started(read(DAILY | {"parameters": {"SITE": "x"}}))
+    matrix = read(DAILY | {"matrix": {"SITE": ["x"]}, "revision": 2})
+    assert problems(matrix, ledger) == ()
+
+
+def test_a_revision_is_not_lowered_once_it_ran() -> None:
+    ledger = started(read(DAILY))
+    wider = dated("2024-03-01", "2024-03-04", every="1d")
+    raised = started(read(wider | {"revision": 2}), ledger)
+    (problem,) = problems(read(wider), raised)
+    assert (problem.code, problem.pointer) == ("changed", "/spec/revision")
+    assert "a/2024-03-03@2 was started already" in problem.message
+    assert problems(read(DAILY), raised) == ()
 
 
 def test_a_renamed_trigger_is_what_ran() -> None:

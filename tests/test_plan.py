@@ -167,10 +167,14 @@ def test_a_revision_waits_while_an_earlier_one_is_in_doubt() -> None:
     assert reason(plan, "wind@2") == "waits for wind, whose outcome is not known yet"
 
 
-def test_a_lowered_revision_waits_while_the_later_one_is_in_doubt() -> None:
+def test_a_revision_that_was_lowered_is_a_problem_once_the_later_one_may_have_started() -> None:
     ledger = a_ledger(a_claim(a_run(revision=2)))
     plan = planned(a_run(), ledger=ledger)
-    assert actions(plan) == {"wind": Action.WAIT, "wind@2": Action.RESOLVE}
+    assert actions(plan) == {"wind": Action.CHANGED, "wind@2": Action.RESOLVE}
+    (problem,) = plan.problems
+    assert "write `revision: 2` again, or `revision: 3`" in problem.message
+    both = a_ledger(a_claim(a_run()), a_triggered(a_run()), a_claim(a_run(revision=2), claim="c2"))
+    assert planned(a_run(), ledger=both).problems == ()
 
 
 def test_a_declared_duplicate_waits_for_its_original() -> None:

@@ -9,7 +9,7 @@ import codecs
 import io
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import TextIO, cast
 
 from reconciler.render.safe import inert, json_escape, said, visible
@@ -148,8 +148,10 @@ def show(
     outlet = _outlet(stream)
     if document and codecs.lookup(outlet.encoding).name != "utf-8":
         text = "".join(one if one.isascii() else json_escape(one) for one in text)
-    outlet.put(text, painted=painted, commands=commands)
-    outlet.flush()
+    # What is said on the side must not keep the result from being told: only stdout has that.
+    with suppress(OSError, ValueError) if err else nullcontext():
+        outlet.put(text, painted=painted, commands=commands)
+        outlet.flush()
 
 
 def say(text: str, *, err: bool = True, lines: bool = False) -> None:

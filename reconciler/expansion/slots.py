@@ -79,9 +79,13 @@ class Timetable:
         label = f"{day}T{_clock(at)}{offset}" if names_time else f"{day}"
         return Slot(label=label, base=base, date=day)
 
-    def labels(self, day: date) -> frozenset[str]:
-        """How the times on one of the grid's dates stand in names, in range or not."""
-        return frozenset(slot.label for slot in self.on(day))
+    def instant(self, label: str) -> EpochMs | None:
+        """The time, in range or not, that stands so in names; None where there is none."""
+        try:
+            slots = self.on(date.fromisoformat(label[:10]))
+            return next((slot.base for slot in slots if slot.label == label), None)
+        except (ValueError, RefusedError):  # another kind of name, or a date that no run can have
+            return None
 
     @property
     def counted_from(self) -> date | None:

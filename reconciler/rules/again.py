@@ -33,6 +33,7 @@ class _Gone:
 
     record: Record
     name: str
+    time: EpochMs  # before it was moved by a stagger
     combination: Mapping[str, str]
 
 
@@ -48,27 +49,43 @@ def repeated(declared: Declared, ledger: Ledger) -> Iterator[tuple[Run, Problem]
         if run.again or run.cancel or _is_started(run, ledger):
             continue
         day = business_date(run.trigger_time, zone)
-        other = _before(run, gone.get((run.manifest, day), ()))
+        other = _before(run, gone.get((_manifest(run), day), ()))
         if other is not None:
             yield run, _problem(run, other, day, zone)
 
 
 def _gone(declared: Declared, ledger: Ledger) -> dict[tuple[str, date], list[_Gone]]:
     """What was started and is not declared, by manifest and business date."""
-    manifests = {run.manifest for run in declared.runs}
-    now = {former: run.manifest for run in declared.runs for former in run.formerly}
     names = {run.name for run in declared.runs}
+    heirs: dict[str, set[str]] = defaultdict(set)  # the manifests that may go on with one
+    for run in declared.runs:
+        for name in (_manifest(run), *run.formerly):
+            heirs[name].add(_manifest(run))
     found: dict[tuple[str, date], list[_Gone]] = defaultdict(list)
     for record in ledger.records.values():
         name = run_name(record.run)
-        manifest = now.get(manifest_of(name), manifest_of(name))
-        if manifest not in manifests or name in names or first_attempt(record.run) != record.run:
+        if name in names or first_attempt(record.run) != record.run:
             continue
-        if record.may_have_started:
+        if record.may_have_started and manifest_of(name) in heirs:
             day = business_date(record.trigger_time, declared.zone)
-            gone = _Gone(record=record, name=name, combination=combination_of(name))
-            found[manifest, day].append(gone)
+            time = EpochMs(record.trigger_time - _delay(record, ledger))
+            combination = combination_of(name)
+            gone = _Gone(record=record, name=name, time=time, combination=combination)
+            for manifest in heirs[manifest_of(name)]:
+                found[manifest, day].append(gone)
     return found
+
+
+def _delay(record: Record, ledger: Ledger) -> int:
+    """By how much the run was moved, for its stagger."""
+    claim = ledger.claims.get(record.claim) if record.claim else None
+    claimed = claim.runs.get(record.run) if claim else None
+    return claimed.stagger if claimed else 0
+
+
+def _manifest(run: Run) -> str:
+    """The manifest that declares the run, whatever name it is recorded under."""
+    return manifest_of(run.declared_as or run.name)
 
 
 def _is_started(run: Run, ledger: Ledger) -> bool:
@@ -78,7 +95,7 @@ def _is_started(run: Run, ledger: Ledger) -> bool:
 
 def _before(run: Run, gone: Sequence[_Gone]) -> Record | None:
     """The one of them that has done the run's work."""
-    own = combination_of(run.name) if gone else {}
+    own = combination_of(run.declared_as or run.name) if gone else {}
     return next(
         (
             one.record
@@ -98,7 +115,7 @@ def _is_cut_off(one: _Gone, run: Run, own: Mapping[str, str]) -> bool:
     label = label_of(one.name)
     if run.times is None or not label or one.combination.keys() != own.keys():
         return False
-    return label in run.times.labels(date.fromisoformat(label[:10]))
+    return run.times.instant(label) == one.time
 
 
 def _problem(run: Run, before: Record, day: date, zone: tzinfo) -> Problem:

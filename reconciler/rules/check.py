@@ -16,6 +16,7 @@ from reconciler.model import (
     RunId,
     backfill_of,
     manifest_of,
+    run_id,
     run_name,
     run_revision,
 )
@@ -57,6 +58,7 @@ def check(
     revisions = _newest_revisions(runs, ledger)
     zone = declared.zone
     changed = [(run, problem) for run in runs for problem in _changed(run, ledger, revisions, zone)]
+    changed += [(run, problem) for run in runs for problem in _lowered(run, ledger, revisions)]
     doubled = list(duplicates(runs, ledger, surroundings))
     colliding = [] if same_minute_allowed else list(collisions(runs, zone))
     reserved = list(_reserved(runs, reserved_parameter)) if reserved_parameter else []
@@ -125,6 +127,29 @@ def _changed(
             message=f"{run.id} is recorded with {_difference(run, record, ledger, zone)}: "
             f"restore what it was, or write `revision: {revisions[run.manifest] + 1}` to run it "
             "again as it is now",
+        )
+
+
+def _lowered(run: Run, ledger: Ledger, revisions: Mapping[str, int]) -> Iterator[Problem]:
+    """A run of which a later revision was started already: nobody means to go back to an earlier.
+
+    An earlier revision that was started as well is left in peace: it cannot start again.
+    """
+    own = ledger.records.get(run.id)
+    if own is not None and own.may_have_started:
+        return
+    later = range(run.revision + 1, revisions[run.manifest] + 1)
+    records = (ledger.records.get(run_id(run.name, revision)) for revision in later)
+    started = next((one for one in records if one is not None and one.may_have_started), None)
+    if started is not None:
+        newest = revisions[run.manifest]
+        yield Problem(
+            place=run.place_of("/spec/revision"),
+            code="changed",
+            pointer="/spec/revision",
+            message=f"{run.id} is declared with revision {run.revision}, and {started.run} was "
+            f"started already: write `revision: {newest}` again, or `revision: {newest + 1}` to "
+            "run it once more",
         )
 
 

@@ -13,7 +13,16 @@ from itertools import islice
 
 from reconciler.identity import Surroundings
 from reconciler.ledger import Ledger
-from reconciler.model import Digest, Run, covers, run_name, with_parents
+from reconciler.model import (
+    Digest,
+    Run,
+    RunId,
+    covers,
+    manifest_of,
+    run_name,
+    run_revision,
+    with_parents,
+)
 
 _MOST_NAMED = 6  # of the runs that one is the same as
 
@@ -55,8 +64,10 @@ def pools(runs: Iterable[Run], ledger: Ledger, surroundings: Surroundings) -> Ma
         found[run.digest].own.append(run)
     for digest, pool in _both(found, ledger.started):
         names = {run.name for run in pool.own}
-        recorded = map(run_name, ledger.started[digest])
-        pool.lost.update((name, "recorded") for name in recorded if name not in names)
+        newest = _newest_revisions(pool.own)
+        recorded = [one for one in ledger.started[digest] if not _is_before(one, newest)]
+        lost = (name for name in map(run_name, recorded) if name not in names)
+        pool.lost.update((name, "recorded") for name in lost)
     for place, other in surroundings.elsewhere.items():
         for digest, pool in _both(found, other.started):
             for recorded_run in other.started[digest]:
@@ -67,6 +78,23 @@ def pools(runs: Iterable[Run], ledger: Ledger, surroundings: Surroundings) -> Ma
             where = f"declared in environment {environment} ({run.place})"
             found[run.digest].declared.setdefault(run.name, where)
     return found
+
+
+def _newest_revisions(own: Iterable[Run]) -> dict[str, int]:
+    """By the present and former names of manifests, the newest revision of those runs."""
+    found: dict[str, int] = {}
+    for run in own:
+        for name in (run.manifest, *run.formerly):
+            found[name] = max(run.revision, found.get(name, 1))
+    return found
+
+
+def _is_before(recorded: RunId, newest: Mapping[str, int]) -> bool:
+    """Whether it is of an earlier revision of a manifest that one of the runs is of.
+
+    Whoever raises a revision means to run all of it again, whatever its runs are called by now.
+    """
+    return run_revision(recorded) < newest.get(manifest_of(run_name(recorded)), 1)
 
 
 def _both(found: Mapping[Digest, Pool], started: Collection[Digest]) -> list[tuple[Digest, Pool]]:

@@ -5,7 +5,7 @@ gateway is known to cope with several.
 """
 
 import random
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -25,10 +25,11 @@ _DATES = ("2024-03-01", "2024-03-02")
 class _Dates:
     """The times of every backfill: one on each date, so that what is withdrawn is cut off only."""
 
+    times: Mapping[str, EpochMs]
     counted_from: date | None = None
 
-    def labels(self, day: date) -> Collection[str]:
-        return (str(day),)
+    def instant(self, label: str) -> EpochMs | None:
+        return self.times.get(label)
 
     def passes_over(self, day: date) -> bool:  # noqa: ARG002 - of all steps but those of months
         return False
@@ -101,6 +102,7 @@ def _manifest(
     newest_first = rng.random() < 0.3
     not_after = EpochMs(START + rng.randint(5_000, 60_000)) if rng.random() < 0.1 else None
     runs = []
+    times = {label: EpochMs(first - number * 20 * MINUTE_MS) for number, label in enumerate(_DATES)}
     for number in range(dates):
         # The later dates lie before the first one, so that there is less to wait for.
         time = EpochMs(first - number * 20 * MINUTE_MS)
@@ -121,7 +123,7 @@ def _manifest(
                     retry=retry,
                     not_after=not_after,
                     cancel=False,
-                    times=None if shape == "run" else _Dates(),
+                    times=None if shape == "run" else _Dates(times=times),
                     sequence=EpochMs(2 * START - time) if newest_first else None,
                     stagger=Stagger(step=step, before=EpochMs(time + 20 * step))
                     if staggered
