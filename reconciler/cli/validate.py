@@ -13,10 +13,11 @@ from reconciler.errors import ExitCode
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["text", "json", "github", "sarif"]),
+    type=click.Choice(["text", "json", "github", "gitlab", "junit", "sarif"]),
     default="text",
     show_default=True,
-    help="How to report: for people, for scripts, as annotations of a pull request.",
+    help="How to report: for people, for scripts, as annotations of a pull request, as GitLab's "
+    "Code Quality, as a test report.",
 )
 @click.option(
     "--strict",
