@@ -64,7 +64,7 @@ def _values(runs: Iterable[Run]) -> dict[str, list[str]]:
     """The values of each parameter in the order in which they come, each once."""
     found: dict[str, dict[str, None]] = {}
     for run in runs:
-        for key, value in run.parameters:
+        for key, value in run.shown_parameters():
             found.setdefault(key, {})[value] = None
     return {key: list(values) for key, values in found.items()}
 

@@ -201,10 +201,13 @@ def _time(instant: EpochMs | None, zone: tzinfo) -> str:
 
 
 def _parameters(before: Run, after: Run) -> Words:
-    was, now = dict(before.parameters), dict(after.parameters)
+    hidden = before.sensitive | after.sensitive
+    was, now = (dict(run.shown_parameters(hidden)) for run in (before, after))
+    values = [dict(run.parameters) for run in (before, after)]
     phrases: list[Words] = []
     for key in dict.fromkeys((*was, *now)):
-        if was.get(key) != now.get(key):
+        first, second = (side.get(key) for side in values)
+        if first != second:
             sides = (Quoted(side[key]) if key in side else Quoted("nothing") for side in (was, now))
             phrases.append([Quoted(key), " ", *_between(sides)])
     return _joined(phrases, ", ", ", ") if phrases else ["parameters in another order"]
