@@ -46,5 +46,7 @@ def command(*, paths: tuple[Path, ...], form: str, strict: bool, base: str | Non
     report = validate(current_options(), paths, base)
     report = report.strictly() if strict else report
     report.say_notes(current_options(), form)
-    show(report.shown(form), commands=form == "github", document=form == "json")
+    show(
+        report.shown(form), commands=form == "github", document=form in {"json", "gitlab", "sarif"}
+    )
     return ExitCode.PROBLEM if report.problems else ExitCode.OK

@@ -93,6 +93,6 @@ def _case(suite: str, name: str) -> str:
 
 
 def _xml(text: str) -> str:
-    """The text within an element or an attribute."""
+    """The text within an element or an attribute, in ASCII: whatever the encoding, it is UTF-8."""
     shown = _NO_XML.sub(lambda found: f"\\u{ord(found[0]):04x}", visible(text))
-    return escape(shown, quote=True)
+    return escape(shown, quote=True).encode("ascii", "xmlcharrefreplace").decode()

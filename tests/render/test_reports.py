@@ -59,6 +59,7 @@ def gitlab(*problems: Problem, notes: tuple[Problem, ...] = ()) -> list[dict[str
 def junit(*problems: Problem, notes: tuple[Problem, ...] = ()) -> ET.Element:
     text = problems_junit(problems, 12, 14, EIGHT, notes)
     assert_safe(text)
+    assert text.isascii()  # so it is UTF-8, as its first line says, in whatever encoding it leaves
     root = ET.fromstring(text.encode())  # noqa: S314 - this program wrote it
     for element in root.iter():
         children, attributes = _JUNIT[element.tag]
