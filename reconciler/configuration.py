@@ -7,7 +7,7 @@ from typing import Any
 from unicodedata import normalize
 
 from reconciler.errors import ConfigurationError
-from reconciler.expansion import FIRST_YEAR, MOST_DECLARED, MOST_RUNS, YEARS_AHEAD
+from reconciler.expansion import FIRST_YEAR, MOST_DECLARED, MOST_RUNS, SENSITIVE, YEARS_AHEAD
 from reconciler.manifest.document import Document, read_documents
 from reconciler.model import Problem, Source
 from reconciler.schema import Finding
@@ -57,6 +57,7 @@ class Limits:
     claim_seconds: float = 120
     first_year: int = FIRST_YEAR  # in which times of manifests may lie
     years_ahead: int = YEARS_AHEAD  # of now, in which they still may
+    sensitive_parameters: tuple[str, ...] = SENSITIVE  # patterns of names; capitals mean nothing
 
     @property
     def margin(self) -> float:
@@ -235,6 +236,8 @@ def _limits(environment: Mapping[str, Any]) -> Limits:
     for name in _WHOLE_LIMITS:
         if name in given:
             given[name] = int(given[name])  # 8.0 is an integer to JSON Schema
+    if "sensitive_parameters" in given:
+        given["sensitive_parameters"] = tuple(given["sensitive_parameters"])
     return Limits(**given)
 
 
@@ -261,6 +264,7 @@ LIMIT_FIELDS = {
     "claimSeconds": "claim_seconds",
     "firstYear": "first_year",
     "yearsAhead": "years_ahead",
+    "sensitiveParameters": "sensitive_parameters",
 }
 
 

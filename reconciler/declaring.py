@@ -169,4 +169,5 @@ def _bounds(limits: Limits, now: EpochMs) -> Bounds:
         backfill=limits.max_runs_per_backfill,
         left=limits.max_runs,
         window=Window.of(now, limits.first_year, limits.years_ahead),
+        sensitive=limits.sensitive_parameters,
     )

@@ -113,6 +113,7 @@ class Run:
     sequence: EpochMs | None = None  # in place of the trigger time, where the newest starts first
     formerly: tuple[str, ...] = ()  # the names that its manifest had before
     declared_as: str = ""  # its name by the manifest, where it is recorded under another one
+    sensitive: frozenset[str] = frozenset()  # the parameters whose values are on the wire only
     again: bool = False  # meant to process dates that runs of the manifest have processed before
     times: Times | None = field(default=None, repr=False, compare=False)  # of its backfill
 
@@ -131,6 +132,18 @@ class Run:
         """What runs are sorted by to start in their order."""
         first = self.trigger_time if self.sequence is None else self.sequence
         return first, self.trigger_time, self.id
+
+    def shown_parameters(self, also: frozenset[str] = frozenset()) -> Parameters:
+        """The parameters as every output has them: a sensitive one by a digest of its value.
+
+        `also`: names that are sensitive elsewhere, as after the change that says so.
+        """
+        hidden = self.sensitive | also
+        if not hidden:
+            return self.parameters
+        return tuple(
+            (key, masked(value) if key in hidden else value) for key, value in self.parameters
+        )
 
     def place_of(self, pointer: str) -> Place:
         """Where the field stands, or the document if the field was left to its default."""
@@ -214,6 +227,14 @@ def with_parents(name: str) -> Iterator[str]:
 def wire_parameters(parameters: Parameters) -> list[dict[str, str]]:
     """The wire form: a list of pairs (EnOS reference, Update And Trigger Flow, sample)."""
     return [{"key": key, "value": value} for key, value in parameters]
+
+
+def masked(value: str) -> str:
+    """What stands for a sensitive value: enough to see that it is another, and no more."""
+    return f"•••• {hashlib.sha256(value.encode()).hexdigest()[:_MASK_DIGITS]}"
+
+
+_MASK_DIGITS = 6  # with more, a guessed value would be known for the right one
 
 
 def run_digest(flow_id: int, trigger_time: EpochMs, parameters: Parameters) -> Digest:

@@ -14,8 +14,10 @@ from reconciler.cli.saying import say, say_left_out
 from reconciler.configuration import InvalidConfigurationError
 from reconciler.declaring import TooManyRunsError
 from reconciler.errors import LedgerError
+from reconciler.machine import LocalClock
 from reconciler.model import Problem
 from reconciler.render import problems as rendering
+from reconciler.render.reports import problems_gitlab, problems_junit
 from reconciler.rules import check, edit_notes
 from reconciler.schedule import scheduled
 from reconciler.settings import find_root
@@ -49,7 +51,12 @@ class Validation:
             case "json":
                 return rendering.problems_json(self.problems, self.files, self.runs, self.notes)
             case "github":
-                return rendering.problems_github(self.problems, self.notes)
+                return rendering.problems_github(self.problems, self.files, self.runs, self.notes)
+            case "gitlab":
+                return problems_gitlab(self.problems, self.notes)
+            case "junit":
+                now = LocalClock().wall()
+                return problems_junit(self.problems, self.files, self.runs, now, self.notes)
             case "sarif":
                 return rendering.problems_sarif(self.problems, __version__, self.notes)
             case _:

@@ -206,7 +206,7 @@ def _reads_alike(one: Environment, other: Environment) -> bool:
 def _decisive(environment: Environment) -> tuple[object, ...]:
     limits = environment.limits
     bounds = limits.max_runs_per_backfill, limits.first_year, limits.years_ahead
-    return environment.manifests, environment.gateway.zone, bounds
+    return environment.manifests, environment.gateway.zone, bounds, limits.sensitive_parameters
 
 
 def _invalid(problems: tuple[Problem, ...]) -> str:

@@ -38,6 +38,18 @@ from reconciler.errors import ExitCode
     type=click.IntRange(min=1),
     help="What may be started in all.  [default: limits.maxRunsPerApply]",
 )
+@click.option(
+    "--max-bytes",
+    type=click.IntRange(min=4_000),
+    default=60_000,
+    show_default=True,
+    help="How large --format markdown may be.",
+)
+@click.option(
+    "--require-complete",
+    is_flag=True,
+    help="Exit with 1 if --format markdown had to leave out anything.",
+)
 @click.option("--offline", is_flag=True, help="Take the ledger from the working tree's commit.")
 @click.option(
     "--online",
@@ -45,7 +57,7 @@ from reconciler.errors import ExitCode
     help="Ask the service about every flow, and show which runs it would refuse.",
 )
 @common_options
-def command(
+def command(  # noqa: PLR0913 - click passes one argument an option
     *,
     form: str,
     out: Path | None,
@@ -53,6 +65,8 @@ def command(
     base: str | None,
     no_base: bool,
     max_runs: int | None,
+    max_bytes: int,
+    require_complete: bool,
     offline: bool,
     online: bool,
 ) -> ExitCode:
@@ -82,5 +96,11 @@ def command(
     )
     if out is not None:
         report.save(out)
-    show(report.shown(form), painted=form == "text", document=form == "json")
+    if form != "markdown":
+        show(report.shown(form), painted=form == "text", document=form == "json")
+        return report.exit_code(detailed=detailed_exitcode)
+    comment = report.comment(max_bytes)
+    show(comment.text)
+    if require_complete and not comment.is_complete:
+        return ExitCode.PROBLEM
     return report.exit_code(detailed=detailed_exitcode)

@@ -24,7 +24,7 @@ from reconciler.plan.review import Review
 from reconciler.regular import write_regular
 from reconciler.render.document import json_document
 from reconciler.render.plan_json import plans_json
-from reconciler.render.plan_markdown import plan_markdown
+from reconciler.render.plan_markdown import MOST_BYTES, Comment, plan_markdown
 from reconciler.render.plan_text import plan_text
 from reconciler.rules import edit_notes
 from reconciler.schedule import scheduled
@@ -46,16 +46,19 @@ class PlanReport:
     plans: list[Reviewed]
     options: CommonOptions
 
+    def comment(self, most: int = MOST_BYTES) -> Comment:
+        """The plans as a pull request's comment of at most so many bytes."""
+        return plan_markdown(
+            [(one.plan, one.environment.gateway.zone) for one in self.plans],
+            most,
+            reviews=[one.review for one in self.plans],
+        )
+
     def shown(self, form: str) -> str:
-        """The plans in one of the formats that `plan` offers."""
+        """The plans for people, or as JSON."""
         match form:
             case "json":
                 return self._json()
-            case "markdown":
-                return plan_markdown(
-                    [(one.plan, one.environment.gateway.zone) for one in self.plans],
-                    reviews=[one.review for one in self.plans],
-                )
             case _:
                 return "\n".join(map(self._text, self.plans))
 
@@ -117,7 +120,9 @@ def make_plans(options: CommonOptions, asked: Asked) -> PlanReport:
             own = own_configuration(workspace)
             compared = base.compared(environment, declared, known.ledger, own)
         limit = asked.max_runs or environment.limits.max_runs_per_apply
-        review = Review(refused=refusals(plan, limit), compared=compared)
+        review = Review(
+            refused=refusals(plan, limit), compared=compared, gateway=environment.gateway
+        )
         plans.append(Reviewed(plan=plan, environment=environment, review=review))
     say_left_out(workspace.left_out, quiet=options.quiet)
     for words in base.notes if base is not None and not options.quiet else ():

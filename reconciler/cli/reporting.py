@@ -219,7 +219,7 @@ def _pending(run: Run) -> StatusRow:
         state=RunState.PENDING,
         flow_id=run.flow_id,
         trigger_time=run.trigger_time,
-        parameters=run.parameters,
+        parameters=run.shown_parameters(),
         place=run.place,
         labels=run.labels,
     )
@@ -241,7 +241,7 @@ def _recorded(record: Record, run: Run | None, ledger: Ledger, now: EpochMs) -> 
         starts=record.starts,
         started_twice=record.started_twice,
         is_early=max(record.until, record.trigger_time) > now,
-        parameters=run.parameters if run else None,
+        parameters=run.shown_parameters() if run else None,
         declared_as=_declared_as(run, record) if run and run.declared_as else None,
         place=run.place if run else None,
         labels=run.labels if run else {},

@@ -13,10 +13,11 @@ from reconciler.errors import ExitCode
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["text", "json", "github", "sarif"]),
+    type=click.Choice(["text", "json", "github", "gitlab", "junit", "sarif"]),
     default="text",
     show_default=True,
-    help="How to report: for people, for scripts, as annotations of a pull request.",
+    help="How to report: for people, for scripts, as annotations of a pull request, as GitLab's "
+    "Code Quality, as a test report.",
 )
 @click.option(
     "--strict",
@@ -45,5 +46,7 @@ def command(*, paths: tuple[Path, ...], form: str, strict: bool, base: str | Non
     report = validate(current_options(), paths, base)
     report = report.strictly() if strict else report
     report.say_notes(current_options(), form)
-    show(report.shown(form), commands=form == "github", document=form == "json")
+    show(
+        report.shown(form), commands=form == "github", document=form in {"json", "gitlab", "sarif"}
+    )
     return ExitCode.PROBLEM if report.problems else ExitCode.OK

@@ -5,6 +5,7 @@ from datetime import tzinfo
 from reconciler.expansion.backfill import backfill_runs
 from reconciler.expansion.ceiling import MOST_DECLARED, MOST_RUNS, Bounds, NoRoomError
 from reconciler.expansion.common import Expanded, Manifest, RefusedError
+from reconciler.expansion.sensitive import SENSITIVE
 from reconciler.expansion.trigger import trigger_run
 from reconciler.expansion.window import FIRST_YEAR, YEARS_AHEAD, Window
 
@@ -12,6 +13,7 @@ __all__ = [
     "FIRST_YEAR",
     "MOST_DECLARED",
     "MOST_RUNS",
+    "SENSITIVE",
     "YEARS_AHEAD",
     "Bounds",
     "Expanded",
@@ -35,7 +37,7 @@ def expand(manifest: Manifest, zone: tzinfo, bounds: Bounds = _DEFAULTS) -> Expa
         if manifest.value["kind"] == "Trigger":
             if bounds.left < 1:
                 raise NoRoomError(1)
-            return Expanded(runs=(trigger_run(manifest, zone, bounds.window),), made=1)
+            return Expanded(runs=(trigger_run(manifest, zone, bounds),), made=1)
         return backfill_runs(manifest, zone, bounds)
     except RefusedError as error:
         return Expanded(problems=tuple(map(manifest.problem, error.findings)), made=error.made)

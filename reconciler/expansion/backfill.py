@@ -6,11 +6,19 @@ from datetime import tzinfo
 from typing import Any
 
 from reconciler.expansion.ceiling import Bounds, bounded_slots, check_names, check_text
-from reconciler.expansion.common import Expanded, Manifest, RefusedError, parameters, shared
+from reconciler.expansion.common import (
+    Expanded,
+    Manifest,
+    RefusedError,
+    Shared,
+    parameters,
+    shared,
+)
 from reconciler.expansion.exclusion import exclusion_findings, leaves_out, read_exclusion
 from reconciler.expansion.matrix import Combination, combinations, count, matrix_findings
 from reconciler.expansion.notes import backfill_notes
 from reconciler.expansion.ranges import range_findings, timetable
+from reconciler.expansion.sensitive import sensitive_findings
 from reconciler.expansion.slots import Slot, Timetable
 from reconciler.expansion.stagger import MINUTE, fits, staggers
 from reconciler.model import EpochMs, Run, Stagger, run_digest
@@ -38,6 +46,7 @@ def backfill_runs(manifest: Manifest, zone: tzinfo, bounds: Bounds) -> Expanded:
         *matrix_findings(spec),
         *exclusion_findings(spec),
         *range_findings(spec),
+        *sensitive_findings(spec, bounds.sensitive),
     )
     if findings:
         # A time that cannot be meant is not out of range besides.
@@ -51,7 +60,8 @@ def backfill_runs(manifest: Manifest, zone: tzinfo, bounds: Bounds) -> Expanded:
     check_names(manifest.value["metadata"]["name"], spec, slots)
     made = len(slots) * count(spec.get("matrix", {}))
     check_text(spec, made)
-    runs = tuple(_runs(manifest, table, _starts(spec, table, slots)))
+    common = shared(manifest, bounds.sensitive)
+    runs = tuple(_runs(manifest, common, table, _starts(spec, table, slots)))
     notes = tuple(map(manifest.problem, backfill_notes(spec, table, slots)))
     return Expanded(runs=runs, notes=notes, made=made)
 
@@ -100,9 +110,10 @@ def _too_far_apart(start: _Start, stagger: Stagger, table: Timetable) -> Finding
     return Finding(path=("spec", "stagger"), code="range", words=words)
 
 
-def _runs(manifest: Manifest, table: Timetable, starts: Sequence[_Start]) -> Iterator[Run]:
+def _runs(
+    manifest: Manifest, common: Shared, table: Timetable, starts: Sequence[_Start]
+) -> Iterator[Run]:
     name, spec = manifest.value["metadata"]["name"], manifest.value["spec"]
-    common = shared(manifest)
     newest_first = spec.get("order") == "descending"
     ends = starts[0].slot.base + starts[-1].slot.base
     for start in starts:

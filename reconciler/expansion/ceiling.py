@@ -30,6 +30,7 @@ class Bounds:
     backfill: int = MOST_RUNS  # where it is a backfill
     left: int = MOST_DECLARED  # of what all manifests together may make
     window: Window | None = None  # in which times must lie; None: in any year
+    sensitive: tuple[str, ...] = ()  # patterns of the names of parameters that are not shown
 
 
 class NoRoomError(Exception):

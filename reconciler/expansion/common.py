@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sys import intern
 from typing import Any, Protocol, TypedDict
 
+from reconciler.expansion.sensitive import sensitive_names
 from reconciler.model import EpochMs, Parameters, Place, Problem, Retry, Run
 from reconciler.schema import Finding, Where
 from reconciler.schema.paths import Path, pointer
@@ -82,10 +83,14 @@ class Shared(TypedDict):
     cancel: bool
     again: bool
     formerly: tuple[str, ...]
+    sensitive: frozenset[str]
 
 
-def shared(manifest: Manifest) -> Shared:
-    """Read those fields. Raises RefusedError for a time that is out of range."""
+def shared(manifest: Manifest, patterns: tuple[str, ...] = ()) -> Shared:
+    """Read those fields. Raises RefusedError for a time that is out of range.
+
+    `patterns`: of the names of parameters that are sensitive wherever they stand.
+    """
     metadata, spec = manifest.value["metadata"], manifest.value["spec"]
     return Shared(
         revision=int(spec.get("revision", 1)),
@@ -102,6 +107,7 @@ def shared(manifest: Manifest) -> Shared:
         cancel=spec.get("cancel", False),
         again=spec.get("again", False),
         formerly=_names(spec.get("formerly", ())),
+        sensitive=sensitive_names(spec, patterns),
     )
 
 

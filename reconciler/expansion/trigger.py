@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date, time, timedelta, tzinfo
 from typing import Any
 
-from reconciler.expansion.ceiling import check_text
+from reconciler.expansion.ceiling import Bounds, check_text
 from reconciler.expansion.common import (
     Manifest,
     RefusedError,
@@ -14,7 +14,7 @@ from reconciler.expansion.common import (
     parameters,
     shared,
 )
-from reconciler.expansion.window import Window
+from reconciler.expansion.sensitive import sensitive_findings
 from reconciler.model import EpochMs, Run, run_digest
 from reconciler.schema import Finding
 from reconciler.schema.paths import Path
@@ -24,17 +24,18 @@ _TRIGGER_TIME: Path = ("spec", "triggerTime")
 _BUSINESS_DATE: Path = ("spec", "businessDate")
 
 
-def trigger_run(manifest: Manifest, zone: tzinfo, window: Window | None) -> Run:
+def trigger_run(manifest: Manifest, zone: tzinfo, bounds: Bounds) -> Run:
     """The run.
 
     Raises RefusedError for a time that it cannot have or that cannot be meant, and too much text.
     """
     spec = manifest.value["spec"]
     check_text(spec)
-    unmeant = tuple(window.findings(spec)) if window else ()
+    unmeant = [*(bounds.window.findings(spec) if bounds.window else ()), *sensitive_findings(spec)]
     if unmeant:
         raise RefusedError(unmeant)
-    trigger_time, own, common = _trigger_time(spec, zone), parameters(spec), shared(manifest)
+    trigger_time, own = _trigger_time(spec, zone), parameters(spec)
+    common = shared(manifest, bounds.sensitive)
     return Run(
         **common,
         name=manifest.value["metadata"]["name"],

@@ -115,7 +115,7 @@ def _planned(run: Run, record: Record | None, decision: Decision) -> PlannedRun:
         reason=decision.reason,
         flow_id=run.flow_id,
         trigger_time=run.trigger_time,
-        parameters=run.parameters,
+        parameters=run.shown_parameters(),
         digest=run.digest,
         place=run.place,
         labels=run.labels,

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from reconciler.configuration import GatewayConfiguration
 from reconciler.plan.changes import Change, OfManifest
 from reconciler.plan.refusals import Refused
 from reconciler.reconfigured import Setting
@@ -24,6 +25,7 @@ class Review:
 
     refused: Sequence[Refused] = ()  # empty: an apply would go on, as far as is known here
     compared: Compared | None = None  # None: with nothing
+    gateway: GatewayConfiguration | None = None  # where it would start; None: is not said
 
 
 NO_REVIEW = Review()

@@ -6,13 +6,13 @@ Words are plain text of our own and, as `Quoted`, text that a manifest or a conf
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import Any
 
 from reconciler.ledger.statuses import is_documented
 from reconciler.model import EpochMs, Place, Run, combination_of
-from reconciler.plan import Plan
+from reconciler.plan import Plan, PlannedRun
 from reconciler.plan.changes import Change, Kind, OfManifest
 from reconciler.plan.review import Compared
 from reconciler.reconfigured import Setting
@@ -68,12 +68,14 @@ def _deed(kind: Kind, number: int) -> str:
 
 def besides(plan: Plan, compared: Compared) -> str:
     """What an apply would do with all that the change does not touch."""
-    touched = {change.id for change in compared.changes}
-    rest = [run for run in plan.runs if run.id not in touched]
-    others = Plan(
-        environment=plan.environment, commit=plan.commit, at=plan.at, runs=tuple(rest), problems=()
-    )
+    others = replace(plan, runs=untouched(plan, compared), problems=())
     return f"Also, whatever becomes of this change: {', '.join(action_counts(others))}."
+
+
+def untouched(plan: Plan, compared: Compared) -> tuple[PlannedRun, ...]:
+    """The runs that the change does not touch."""
+    touched = {change.id for change in compared.changes}
+    return tuple(run for run in plan.runs if run.id not in touched)
 
 
 def setting_words(setting: Setting) -> Words:
@@ -199,10 +201,13 @@ def _time(instant: EpochMs | None, zone: tzinfo) -> str:
 
 
 def _parameters(before: Run, after: Run) -> Words:
-    was, now = dict(before.parameters), dict(after.parameters)
+    hidden = before.sensitive | after.sensitive
+    was, now = (dict(run.shown_parameters(hidden)) for run in (before, after))
+    values = [dict(run.parameters) for run in (before, after)]
     phrases: list[Words] = []
     for key in dict.fromkeys((*was, *now)):
-        if was.get(key) != now.get(key):
+        first, second = (side.get(key) for side in values)
+        if first != second:
             sides = (Quoted(side[key]) if key in side else Quoted("nothing") for side in (was, now))
             phrases.append([Quoted(key), " ", *_between(sides)])
     return _joined(phrases, ", ", ", ") if phrases else ["parameters in another order"]

@@ -21,25 +21,27 @@ def compared_json(compared: Compared) -> dict[str, Any]:
 
 
 def _change_json(change: Change) -> dict[str, Any]:
+    sides = (change.before, change.after)
+    hidden = frozenset[str]().union(*(run.sensitive for run in sides if run is not None))
     return {
         "run": change.id,
         "change": change.kind.value,
-        "before": _side_json(change.before),
-        "after": _side_json(change.after),
+        "before": _side_json(change.before, hidden),
+        "after": _side_json(change.after, hidden),
         "file": change.run.place.file,
         "line": change.run.place.line,
         "ran": [_ran_json(record) for record in change.earlier],
     }
 
 
-def _side_json(run: Run | None) -> dict[str, Any] | None:
+def _side_json(run: Run | None, hidden: frozenset[str]) -> dict[str, Any] | None:
     if run is None:
         return None
     return {
         "run": run.id,
         "flowId": run.flow_id,
         "triggerTime": run.trigger_time,
-        "parameters": wire_parameters(run.parameters),
+        "parameters": wire_parameters(run.shown_parameters(hidden)),
         "suspend": run.suspend,
         "notAfter": run.not_after,
         "dependsOn": list(run.depends_on),

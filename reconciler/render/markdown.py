@@ -1,7 +1,7 @@
 """Pieces of GitHub's Markdown in which foreign text stays text.
 
 GitHub looks for mentions, issue numbers, commit hashes, emoji and addresses in everything but code,
-whatever was escaped. So everything but plain words is shown as code.
+whatever was escaped. So everything but plain words, numbers, dates and times is shown as code.
 """
 
 import re
@@ -9,11 +9,23 @@ from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from itertools import groupby
 
-from reconciler.render.safe import shortened
+from reconciler.render.layout import as_text
+from reconciler.render.safe import shortened, visible
 
 MOST_CHARACTERS = 300  # of one piece of code
 _SHORTEST_LINE = 20
-_PLAIN = re.compile(r"\(?[A-Za-z]+[,;:)]*", re.ASCII)
+# Names of letters with hyphens; small numbers, for seven digits may be a commit's; dates, times.
+_PLAIN = re.compile(
+    r"\(?(?:[A-Za-z]+(?:-[A-Za-z]+)*|\d{1,3}(?:,\d{3})+|\d{1,6}|\d{4}-\d\d-\d\d|\d\d:\d\d(?::\d\d)?)"
+    r"[,;:.)]*",
+    re.ASCII,
+)
+_COMMIT = re.compile(r"\b[0-9a-f]{7,}\b", re.IGNORECASE)
+# Stands wherever something was left out, until `finished` has seen it. No text of somebody else's
+# can hold it: `visible` shows it as an escape.
+CUT = "\x00"
+# A word, or several, alone between two backticks; what is glued to it may only end a phrase.
+_MEANT_AS_CODE = re.compile(r"(?<!\S)`([^`\s](?:[^`]*[^`\s])?)`(?=[,;:.]*(?:\s|$))")
 _BACKTICKS = re.compile("`+")
 
 
@@ -23,7 +35,7 @@ def code(text: str, limit: int = MOST_CHARACTERS) -> str:
     CommonMark 6.1: a span ends at the first run of as many backticks as it began with, and loses
     one space at both ends.
     """
-    content = shortened(text, limit)
+    content = _cut(text, limit)
     if not content:
         return ""
     longest = max(map(len, _BACKTICKS.findall(content)), default=0)
@@ -35,24 +47,46 @@ def code(text: str, limit: int = MOST_CHARACTERS) -> str:
 
 def html_code(text: str, limit: int = MOST_CHARACTERS) -> str:
     """The text as code within HTML, where no Markdown is read; nothing for an empty text."""
-    content = shortened(text, limit)
+    content = _cut(text, limit)
     return f"<code>{escape(content, quote=False)}</code>" if content else ""
 
 
 def prose(
     text: str, limit: int = 2 * MOST_CHARACTERS, as_code: Callable[[str, int], str] = code
 ) -> str:
-    """The text with its plain words as they are and everything else as code."""
-    words = shortened(text, limit).split()
+    """The text with its plain words as they are and everything else as code.
+
+    What stands between two backticks in it is one piece of code. It stands within a line, which it
+    does not begin: `1)` would begin a list.
+    """
+    shown = shortened(text, limit)
+    pieces = [
+        as_code(piece, limit) if number % 2 else _words(piece, limit, as_code)
+        for number, piece in enumerate(_MEANT_AS_CODE.split(shown))
+    ]
+    return "".join(pieces).strip() + ("" if shown == visible(text) else CUT)
+
+
+def _words(text: str, limit: int, as_code: Callable[[str, int], str]) -> str:
     parts = []
-    for plain, group in groupby(words, key=lambda word: _PLAIN.fullmatch(word) is not None):
+    for plain, group in groupby(text.split(), key=_is_plain):
         together = " ".join(group)
         parts.append(together if plain else _code_before_punctuation(together, limit, as_code))
-    return " ".join(parts)
+    lead, tail = (" " if end.isspace() else "" for end in (text[:1], text[-1:]))
+    return f"{lead}{' '.join(parts)}{tail}"
+
+
+def _is_plain(word: str) -> bool:
+    return _PLAIN.fullmatch(word) is not None and _COMMIT.search(word) is None
+
+
+def _cut(text: str, limit: int) -> str:
+    shown = shortened(text, limit)
+    return shown if shown == visible(text) else shown + CUT
 
 
 def _code_before_punctuation(text: str, limit: int, as_code: Callable[[str, int], str]) -> str:
-    content = text.rstrip(",;:")
+    content = text.rstrip(",;:.")
     if not content:
         return as_code(text, limit)
     return f"{as_code(content, limit)}{text[len(content) :]}"
@@ -79,12 +113,23 @@ def fitting(lines: Iterable[str], room: int) -> list[str]:
     for line in lines:
         if room < _SHORTEST_LINE:
             break
-        if len(line) < room:
+        taken = length([line])
+        if taken <= room:
             found.append(line)
-            room -= len(line) + 1
+            room -= taken
     return found
 
 
 def length(lines: Iterable[str]) -> int:
-    """How many characters the lines take, each with its line feed."""
-    return sum(len(line) + 1 for line in lines)
+    """How many bytes the lines take, each with its line feed."""
+    return sum(len(line.encode()) + 1 for line in lines)
+
+
+def is_cut(lines: Iterable[str]) -> bool:
+    """Whether something was left out of the lines."""
+    return any(CUT in line for line in lines)
+
+
+def finished(lines: Sequence[str]) -> str:
+    """The lines as text, without the marks of what was left out."""
+    return as_text([line.replace(CUT, "") for line in lines])

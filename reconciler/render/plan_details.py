@@ -8,6 +8,7 @@ from reconciler.model import Parameters, backfill_of
 from reconciler.plan import PlannedRun
 from reconciler.render.backfills import runs_in_words
 from reconciler.render.markdown import (
+    CUT,
     code,
     fitting,
     html_code,
@@ -110,7 +111,7 @@ def _parameters(parameters: Parameters) -> str:
     for key, value in parameters:
         pair = code(f"{key}={value}")
         if length(shown) + len(pair) > _MOST_OF_A_CELL:
-            return "<br>".join((*shown, f"… and {len(parameters) - len(shown):,} more"))
+            return "<br>".join((*shown, f"… and {len(parameters) - len(shown):,} more{CUT}"))
         shown.append(pair)
     return "<br>".join(shown)
 
@@ -120,4 +121,4 @@ def left_out(number: int, noun: str, command: str) -> list[str]:
     if not number:
         return []
     more = counted(number, f"more {noun}")
-    return [f"… and {more} left out; `reconciler {command}` shows all.", ""]
+    return [f"… and {more} left out; `reconciler {command}` shows all.{CUT}", ""]

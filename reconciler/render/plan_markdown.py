@@ -2,64 +2,111 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import tzinfo
+from urllib.parse import quote
 
 from reconciler.model import Problem, backfill_of
 from reconciler.plan import Action, Plan, PlannedRun
 from reconciler.plan.review import NO_REVIEW, Review
 from reconciler.render.backfills import together
-from reconciler.render.layout import as_text
-from reconciler.render.markdown import code, fitting, length, prose, table_head
+from reconciler.render.markdown import (
+    CUT,
+    code,
+    finished,
+    fitting,
+    is_cut,
+    length,
+    prose,
+    table_head,
+)
 from reconciler.render.plan_details import heading_of_times, left_out, plan_details, plan_row
-from reconciler.render.review_markdown import review_markdown
+from reconciler.render.review_markdown import review_markdown, waiting_markdown
+from reconciler.render.safe import visible
 from reconciler.render.words import COMMIT_DIGITS, action_counts, counted, needs_attention
 
-MOST_CHARACTERS = 60_000  # GitHub refuses a comment of more than 65,536
-_LEAST_OF_A_PLAN = 2_000  # room for a plan's heading, counts and some rows
+MOST_BYTES = 60_000  # GitHub refuses a comment of more than 65,536 characters
+_LEAST_BYTES = 2_000  # room for a plan's heading, counts and some rows
+_KEPT = 250  # for the line that says that the comment was cut, and for the last one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comment:
+    """Plans as a comment, and whether all of them is in it."""
+
+    text: str
+    is_complete: bool
 
 
 def plan_markdown(
     plans: Sequence[tuple[Plan, tzinfo]],
-    most: int = MOST_CHARACTERS,
+    most: int = MOST_BYTES,
     reviews: Sequence[Review] = (),
-) -> str:
-    """Each plan, with its gateway's zone, in at most `most` characters together.
+) -> Comment:
+    """Each plan, with its gateway's zone, in at most `most` bytes together (4,000 or more).
 
-    First why an apply would refuse it and what the change does, if `reviews` say so, one a plan.
-    Then counts, one table row a run that needs attention (runs of one backfill with the same
-    action and reason in one line that unfolds), then warnings and problems. Nothing in a manifest
-    leaves its cell or is taken for markup. Lines say how much was left out.
+    What the change does comes first, if `reviews` compare it, one a plan: a sentence, what is
+    refused, the configuration, one table row a manifest; then what else an apply would do, folded.
+    Without it there are counts, and one row a run that needs attention (runs of one backfill with
+    the same action and reason in one line that unfolds). Warnings and problems come last. Nothing
+    in a manifest leaves its cell or is taken for markup. A comment that leaves out anything says
+    so at its top, and how much in each place.
     """
-    shown = plans[: max(most // _LEAST_OF_A_PLAN - 1, 1)]
-    left = most - 100  # for the last line
-    lines: list[str] = []
+    shown = plans[: max(most // _LEAST_BYTES - 1, 1)]
+    left = most - _KEPT
+    sections: list[list[str]] = []
     given = [*reviews, *[NO_REVIEW] * len(shown)]
     for number, ((plan, zone), review) in enumerate(zip(shown, given, strict=False)):
         section = _section(plan, zone, review, left // (len(shown) - number))
         left -= length(section)
-        lines += section
-    if len(shown) < len(plans):
-        lines.append(f"… and {counted(len(plans) - len(shown), 'more environment')} left out.")
-    return as_text(lines).strip("\n") + "\n"
+        if sections and left < 0:
+            break
+        sections.append(section)
+    if len(sections) < len(plans):
+        more = counted(len(plans) - len(sections), "more environment")
+        sections.append([f"… and {more} left out.{CUT}"])
+    lines = [line for section in sections for line in section]
+    was_cut = is_cut(lines)
+    if was_cut:
+        lines[2:2] = [_CUT_SHORT, ""]  # after the marker, which must be the first line
+    return Comment(text=finished(lines).strip("\n") + "\n", is_complete=not was_cut)
+
+
+_CUT_SHORT = "**This comment was cut:** `reconciler plan --verbose` shows all."
+
+
+def _marker(environment: str) -> str:
+    """What nobody sees, and by which a bot finds the comment that it wrote before."""
+    name = quote(visible(environment), safe="").replace("--", "-%2D")
+    return f"<!-- reconciler-plan {name} -->"
 
 
 def _section(plan: Plan, zone: tzinfo, review: Review, room: int) -> list[str]:
     heading = _heading(plan)
-    heading[2:2] = review_markdown(plan, review, zone, room // 2)
-    room -= length(heading) + 500  # for the lines that count and conclude
-    problems = _problems(plan, room // 2)
-    room -= length(problems)
-    warnings = _warnings(plan, room // 4)
-    room -= length(warnings)
-    runs = _runs([run for run in plan.runs if needs_attention(run)], zone, room)
-    return [*heading, *runs, *warnings, *problems, *_conclusion(plan, review)]
+    end = _conclusion(plan, review)
+    room -= length(heading) + length(end) + 300  # for the lines that count
+    problems = _problems(plan, room // 3)
+    warnings = _warnings(plan, room // 6)
+    room -= length(problems) + length(warnings)
+    if review.compared is not None:
+        rest = waiting_markdown(plan, review.compared, zone, room // 4)
+        first = review_markdown(plan, review, zone, room - length(rest))
+    else:
+        first = [*review_markdown(plan, review, zone, room), ", ".join(_counts(plan)), ""]
+        attention = [run for run in plan.runs if needs_attention(run)]
+        rest = _runs(attention, zone, room - length(first))
+    return [*heading, *first, *rest, *warnings, *problems, *end]
 
 
 def _heading(plan: Plan) -> list[str]:
     commit = f"at {code(plan.commit[:COMMIT_DIGITS])}" if plan.commit else "without a commit yet"
+    heading = f"### Plan for {code(plan.environment, 100)} {commit}"
+    return [_marker(plan.environment), "", heading, ""]
+
+
+def _counts(plan: Plan) -> list[str]:
     first, *others = action_counts(plan)
-    counts = ", ".join((f"**{first}**", *others))
-    return [f"### Plan for {code(plan.environment, 100)} {commit}", "", counts, ""]
+    return [f"**{first}**", *others]
 
 
 def _runs(runs: Sequence[PlannedRun], zone: tzinfo, room: int) -> list[str]:

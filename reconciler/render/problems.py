@@ -1,15 +1,17 @@
 """The problems of a validation: for people, for scripts, as annotations of a pull request."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from reconciler.model import Problem
+from reconciler.model import Place, Problem
 from reconciler.render.document import json_document
 from reconciler.render.layout import as_text
-from reconciler.render.safe import visible
+from reconciler.render.safe import inert, visible
 
 SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+_SHOWN_ANNOTATIONS = 10  # of one kind, of one step (GitHub's documentation of workflow commands)
+_MOST_FOLDED = 50  # told by the last of them; a message has at most 64 KiB
 
 
 def problems_text(problems: Sequence[Problem], files: int, runs: int) -> str:
@@ -17,13 +19,17 @@ def problems_text(problems: Sequence[Problem], files: int, runs: int) -> str:
 
     Where nothing could be counted (0 files, 0 runs) only the problems are.
     """
-    looked_at = f"{_counted(files, 'file')}, {_counted(runs, 'run')}"
     if not problems:
-        return as_text([f"{looked_at}: no problems"])
+        return as_text([f"{looked_at(files, runs)}: no problems"])
     summary = _counted(len(problems), "problem")
     if files or runs:
-        summary += f" in {looked_at}"
+        summary += f" in {looked_at(files, runs)}"
     return as_text([*(visible(str(problem)) for problem in problems), summary])
+
+
+def looked_at(files: int, runs: int) -> str:
+    """`12 files, 14 runs`."""
+    return f"{_counted(files, 'file')}, {_counted(runs, 'run')}"
 
 
 def _counted(number: int, noun: str) -> str:
@@ -52,25 +58,45 @@ def problems_json(
     return json_document({**counts, "problems": found, "notes": noted})
 
 
-def problems_github(problems: Sequence[Problem], notes: Sequence[Problem] = ()) -> str:
-    """One `::error` workflow command a problem, `::warning` a note; nothing if there is none.
+def problems_github(
+    problems: Sequence[Problem], files: int, runs: int, notes: Sequence[Problem] = ()
+) -> str:
+    """The list and the count for the log, and an `::error` command a problem, `::warning` a note.
+
+    The log shows of a command its message only, so the list is what says where. GitHub shows ten
+    annotations of each kind a step: the tenth tells of all that are left.
+    """
+    told = problems_text(problems, files, runs).splitlines()
+    lines = [inert(line) for line in (*told, *(visible(f"note: {note}") for note in notes))]
+    return as_text([*lines, *_annotations(problems, "error"), *_annotations(notes, "warning")])
+
+
+def _annotations(found: Sequence[Problem], name: str) -> Iterator[str]:
+    alone = found if len(found) <= _SHOWN_ANNOTATIONS else found[: _SHOWN_ANNOTATIONS - 1]
+    for one in alone:
+        yield _workflow_command(one.place, name, one.code, _data(one.message))
+    rest = found[len(alone) :]
+    if rest:
+        told = [str(one) for one in rest[:_MOST_FOLDED]]
+        if len(told) < len(rest):
+            told.append(f"… and {len(rest) - len(told)} more; the log lists all")
+        message = "%0A".join(map(_data, told))
+        yield _workflow_command(rest[0].place, name, f"{len(rest)} more", message)
+
+
+def _workflow_command(place: Place, name: str, title: str, message: str) -> str:
+    """A command of GitHub's; the message is escaped already.
 
     Escaping: GitHub's actions/toolkit, `escapeData` and `escapeProperty`.
     """
-    commands = [_workflow_command(problem, "error") for problem in problems]
-    return as_text([*commands, *(_workflow_command(note, "warning") for note in notes)])
-
-
-def _workflow_command(problem: Problem, name: str) -> str:
-    place = problem.place
     properties = {
         "file": place.file,
         "line": str(place.line),
         "col": str(place.column),
-        "title": problem.code,
+        "title": title,
     }
     given = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
-    return f"::{name} {given}::{_data(problem.message)}"
+    return f"::{name} {given}::{message}"
 
 
 def _data(text: str) -> str:

@@ -1,61 +1,101 @@
-"""What comes first in a plan on a pull request: refusals, configuration, and the change itself."""
+"""What comes first in a comment: what the change does, what is refused, the configuration."""
 
+from collections.abc import Iterator, Sequence
 from datetime import tzinfo
 
-from reconciler.plan import Plan
+from reconciler.model import manifest_of
+from reconciler.plan import Plan, PlannedRun
 from reconciler.plan.refusals import TOO_MANY
-from reconciler.plan.review import Review
-from reconciler.render.changes import Quoted, Row, Words, besides, rows, sentence, setting_words
-from reconciler.render.markdown import code, fitting, length, prose
+from reconciler.plan.review import Compared, Review
+from reconciler.render.backfills import runs_in_words, together
+from reconciler.render.change_table import HEADINGS, change_rows, marked, unfolded
+from reconciler.render.changes import besides, setting_words, untouched
+from reconciler.render.markdown import code, fitting, length, prose, table_head
+from reconciler.render.opening import destination, opening
 from reconciler.render.plan_details import left_out
-from reconciler.render.words import COMMIT_DIGITS, counted
+from reconciler.render.words import COMMIT_DIGITS, counted, needs_attention
 
-_LONGEST = 100  # characters of one quoted piece
+_PLAN = "plan --verbose"
 
 
 def review_markdown(plan: Plan, review: Review, zone: tzinfo, room: int) -> list[str]:
-    """Its lines, in about so many characters; none where there is nothing to say."""
-    lines = _refused(review)
+    """Its lines, in about so many bytes: what a reviewer needs, the most important first."""
+    lines = [*_first(plan, review), *_refused(plan, review)]
     compared = review.compared
     if compared is None:
         return lines
-    lines += _listed(
-        "Configuration that changes",
-        [f"- {_marked(setting_words(one))}" for one in compared.configuration],
-        "setting",
-        room // 3,
-    )
-    commit = code(compared.base[:COMMIT_DIGITS])
-    lines += [f"**{sentence(compared)}** Compared with {commit}.", ""]
-    found = [_row(row) for row in rows(compared, zone)]
-    shown = fitting(found, room - length(lines))
-    if found:
-        lines += [*shown, *left_out(len(found) - len(shown), "manifest", "plan --verbose"), ""]
-    return [*lines, besides(plan, compared), ""]
+    settings = [f"- {marked(setting_words(one))}" for one in compared.configuration]
+    lines += _listed("Configuration that changes", settings, "setting", room // 3)
+    room -= length(lines)
+    lists = list(_unfolded(compared, zone, room // 3))
+    return [*lines, *_table(plan, compared, zone, room - length(lists)), *lists]
 
 
-def _refused(review: Review) -> list[str]:
-    lines = [f"**Refused:** {prose(str(one))}" for one in review.refused if one.code == TOO_MANY]
-    problems = len(review.refused) - len(lines)
+def waiting_markdown(plan: Plan, compared: Compared, zone: tzinfo, room: int) -> list[str]:
+    """What the change does not touch, in a line that unfolds where there is more to say."""
+    rest = untouched(plan, compared)
+    groups = together([run for run in rest if needs_attention(run)], _group)
+    if not rest:
+        return []
+    words = besides(plan, compared)
+    if not groups:
+        return [words, ""]
+    room -= length(["<details>", words, "</details>"]) + 200
+    shown = fitting((_waiting(runs, zone) for runs in groups), room)
+    more = left_out(len(groups) - len(shown), "line", _PLAN)
+    return ["<details>", f"<summary>{words}</summary>", "", *shown, "", *more, "</details>", ""]
+
+
+def _group(run: PlannedRun) -> tuple[str, str, str]:
+    return manifest_of(run.id), run.action, run.reason
+
+
+def _waiting(runs: Sequence[PlannedRun], zone: tzinfo) -> str:
+    first = runs[0]
+    name = code(first.id if len(runs) == 1 else manifest_of(first.id))
+    return f"- {first.action} {name}: {runs_in_words(runs, zone)}; {prose(first.reason)}"
+
+
+def _first(plan: Plan, review: Review) -> list[str]:
+    if review.compared is None:
+        return [marked(destination(review.gateway)), ""] if review.gateway else []
+    commit = code(review.compared.base[:COMMIT_DIGITS])
+    said = marked(opening(plan, review.compared, review.gateway))
+    return [f"**{said}** Compared with {commit}.", ""]
+
+
+def _refused(plan: Plan, review: Review) -> list[str]:
+    said = [prose(str(one)) for one in review.refused if one.code == TOO_MANY]
+    problems = len(review.refused) - len(said)
     if problems:
-        lines.append(f"**Refused:** {counted(problems, 'problem')}, listed below.")
-    return [text for line in lines for text in (line, "")]
+        said.append(f"{counted(problems, 'problem')}, listed below.")
+    if plan.refused:
+        said.append(f"{counted(len(plan.refused), 'run')}, by the service.")
+    return [text for words in said for text in (f"**Refused:** {words}", "")]
 
 
-def _listed(heading: str, lines: list[str], noun: str, room: int) -> list[str]:
+def _listed(heading: str, lines: Sequence[str], noun: str, room: int) -> list[str]:
     if not lines:
         return []
     shown = fitting(lines, room)
-    more = left_out(len(lines) - len(shown), noun, "plan --verbose")
-    return [f"**{heading}**", "", *shown, "", *more]
+    return [f"**{heading}**", "", *shown, "", *left_out(len(lines) - len(shown), noun, _PLAN)]
 
 
-def _row(row: Row) -> str:
-    place = f" ({code(f'{row.place.file}:{row.place.line}')})" if row.place is not None else ""
-    return f"- {code(row.manifest)}{place}: {_marked(row.words)}"
+def _table(plan: Plan, compared: Compared, zone: tzinfo, room: int) -> list[str]:
+    if not compared.manifests:
+        return []
+    head = table_head(HEADINGS)
+    shown = fitting(change_rows(plan, compared, zone), room - length(head))
+    more = left_out(len(compared.manifests) - len(shown), "manifest", _PLAN)
+    return [*([*head, *shown, ""] if shown else []), *more]
 
 
-def _marked(words: Words) -> str:
-    return "".join(
-        code(word.text, _LONGEST) if isinstance(word, Quoted) else word for word in words
-    )
+def _unfolded(compared: Compared, zone: tzinfo, room: int) -> Iterator[str]:
+    missing = 0
+    for block in unfolded(compared, zone):
+        if length(block) > room:
+            missing += 1
+            continue
+        room -= length(block)
+        yield from block
+    yield from left_out(missing, "folded list", _PLAN)

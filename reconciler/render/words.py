@@ -35,8 +35,17 @@ def joined(parts: Sequence[str]) -> str:
 
 
 def action_counts(plan: Plan) -> list[str]:
-    """`3 to trigger`, `24 done`: one for each action that some run has, or `no runs`."""
-    counts = [f"{number:,} {_ACTION_WORDS[Action(name)]}" for name, number in plan.summary.items()]
+    """`3 to trigger`, `24 done`: one for each action that some run has, or `no runs`.
+
+    What ended badly is `2 failed` and not among the done.
+    """
+    numbers = {Action(name): number for name, number in plan.summary.items()}
+    failed = sum(map(has_failed, plan.runs))
+    if failed:
+        numbers[Action.DONE] -= failed
+    counts = [f"{number:,} {_ACTION_WORDS[action]}" for action, number in numbers.items() if number]
+    if failed:
+        counts.append(f"{failed:,} failed")
     return counts or ["no runs"]
 
 

@@ -72,7 +72,7 @@ def _everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 FORMS = {
-    "validate": ("text", "json", "github", "sarif"),
+    "validate": ("text", "json", "github", "gitlab", "junit", "sarif"),
     "plan": ("text", "json", "markdown"),
     "apply": ("text", "json"),
     "status": ("text", "json"),

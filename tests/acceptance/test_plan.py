@@ -229,8 +229,19 @@ def test_a_folder_that_is_no_repository_can_only_be_planned_offline(open_scene: 
 
 def test_markdown_shows_a_reviewer_what_a_merge_does(open_scene: OpenScene) -> None:
     said = open_scene(runs("a")).run("plan", "--format", "markdown")
-    assert said.out.startswith("#")
+    assert said.out.startswith("<!-- reconciler-plan test -->\n")
     assert "`a`" in said.out
+    assert "On organisation `o1`, gateway `127.0.0.1" in said.out
+
+
+def test_a_comment_that_must_be_complete_and_is_not_fails(open_scene: OpenScene) -> None:
+    scene = open_scene(runs(*(f"run-{number}" for number in range(30))))
+    options = ("plan", "--format", "markdown", "--require-complete")
+    assert "was cut" not in scene.run(*options).out
+    said = scene.run(*options, "--max-bytes", "4000", exits=1).out
+    assert len(said.encode()) <= 4_000
+    assert said.split("\n\n")[1].startswith("**This comment was cut:**")
+    scene.run("plan", "--format", "markdown", "--max-bytes", "4000")
 
 
 def test_a_digest_changes_with_the_work_and_with_nothing_else(open_scene: OpenScene) -> None:

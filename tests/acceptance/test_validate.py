@@ -61,12 +61,26 @@ def test_json_is_one_document_with_the_fields_of_the_contract(open_scene: OpenSc
 def test_github_annotations_point_at_the_lines(open_scene: OpenScene) -> None:
     scene = open_scene(_BAD)
     said = scene.run("validate", "--format", "github", exits=1)
-    assert len(said.out.splitlines()) == 2
+    assert said.out.count("\n::error ") == 2
     assert "::error file=triggers/time.yaml,line=7,col=" in said.out
+    assert "\n2 problems in 2 files, " in said.out
 
 
-def test_github_says_nothing_about_a_sound_repository(open_scene: OpenScene) -> None:
-    assert open_scene(runs("a")).run("validate", "--format", "github").out == ""
+def test_github_only_counts_what_is_sound(open_scene: OpenScene) -> None:
+    said = open_scene(runs("a")).run("validate", "--format", "github")
+    assert said.out == "1 file, 1 run: no problems\n"
+
+
+def test_gitlab_and_junit_report_the_same_problems(open_scene: OpenScene) -> None:
+    scene = open_scene(_BAD)
+    found = scene.run("validate", "--format", "gitlab", exits=1).json
+    assert [(one["check_name"], one["location"]["path"]) for one in found] == [
+        (one["code"], one["file"])
+        for one in scene.run("validate", "--format", "json", exits=1).json["problems"]
+    ]
+    report = scene.run("validate", "--format", "junit", exits=1).out
+    assert report.count("<failure ") == len(found) == 2
+    assert ' failures="2" ' in report
 
 
 def test_sarif_is_a_log_whose_results_have_rules_and_places(open_scene: OpenScene) -> None:

@@ -1,12 +1,13 @@
 """The problems of a validation, in each format."""
 
 import json
+from collections.abc import Sequence
 from urllib.parse import unquote
 
 import pytest
 from hypothesis import given
 
-from reconciler.model import Place
+from reconciler.model import Place, Problem
 from reconciler.render.problems import (
     problems_github,
     problems_json,
@@ -65,20 +66,64 @@ def test_json_has_the_fields_of_the_contract() -> None:
     }
 
 
+def commands(problems: Sequence[Problem], notes: Sequence[Problem] = ()) -> str:
+    """What GitHub obeys of its report."""
+    lines = problems_github(problems, 1, 1, notes).splitlines(keepends=True)
+    return "".join(line for line in lines if line.startswith("::"))
+
+
+def numbered(number: int) -> list[Problem]:
+    return [
+        a_problem(f"{one} is wrong", place=Place(file="a.yaml", line=one + 1))
+        for one in range(number)
+    ]
+
+
+def test_github_shows_the_list_and_the_count_in_its_log() -> None:
+    text = problems_github([a_problem()], 12, 14, [a_problem("is odd")])
+    assert text.splitlines()[:3] == [
+        "triggers/wind.yaml:7:11: schema: must be a whole number",
+        "1 problem in 12 files, 14 runs",
+        "note: triggers/wind.yaml:7:11: schema: is odd",
+    ]
+
+
+def test_a_line_of_githubs_list_is_no_command_whatever_a_file_is_called() -> None:
+    assert commands([a_problem(place=Place(file="::error file=x::y"))]).count("\n") == 1
+
+
+@pytest.mark.parametrize(("number", "shown"), [(9, 9), (10, 10), (11, 10), (15, 10), (200, 10)])
+def test_the_tenth_annotation_tells_of_all_that_github_would_not_show(
+    number: int, shown: int
+) -> None:
+    for text in (commands(numbered(number)), commands([], numbered(number))):
+        lines = text.splitlines()
+        assert len(lines) == shown
+        assert all(f"{one} is wrong" in text for one in range(min(number, 59)))
+        if number > shown:
+            assert f"line=10,col=1,title={number - 9} more::a.yaml:10:1: schema: 9 is" in lines[-1]
+            assert ("… and 141 more" in lines[-1]) is (number == 200)
+
+
+def test_errors_and_warnings_have_ten_annotations_each() -> None:
+    text = commands(numbered(12), numbered(12))
+    assert (text.count("::error "), text.count("::warning ")) == (10, 10)
+
+
 def test_github_gets_a_workflow_command_for_each_problem() -> None:
-    assert problems_github([a_problem(), a_problem("is empty", place=Place(file="b.yaml"))]) == (
+    assert commands([a_problem(), a_problem("is empty", place=Place(file="b.yaml"))]) == (
         "::error file=triggers/wind.yaml,line=7,col=11,title=schema::must be a whole number\n"
         "::error file=b.yaml,line=1,col=1,title=schema::is empty\n"
     )
 
 
-def test_github_gets_nothing_when_all_is_well() -> None:
-    assert problems_github([]) == ""
+def test_github_gets_a_line_that_counts_and_no_command_when_all_is_well() -> None:
+    assert problems_github([], 12, 14) == "12 files, 14 runs: no problems\n"
 
 
 def test_github_escapes_what_would_end_a_property_or_a_command() -> None:
     place = Place(file="a,line=1::b%,c.yaml", line=2, column=3)
-    text = problems_github([a_problem("50% a:b,c\r\n::error::d", place=place)])
+    text = commands([a_problem("50% a:b,c\r\n::error::d", place=place)])
     assert text == (
         "::error file=a%2Cline=1%3A%3Ab%25%2Cc.yaml,line=2,col=3,title=schema"
         "::50%25 a:b,c%0D%0A::error::d\n"
@@ -86,14 +131,14 @@ def test_github_escapes_what_would_end_a_property_or_a_command() -> None:
 
 
 def test_github_shows_other_control_characters_as_escapes() -> None:
-    assert problems_github([a_problem("\x1b[31mred")]).endswith("::\\x1b[31mred\n")
+    assert commands([a_problem("\x1b[31mred")]).endswith("::\\x1b[31mred\n")
 
 
 @given(texts, texts, texts)
 def test_github_gets_one_line_with_four_properties_whatever_a_problem_says(
     message: str, file: str, code: str
 ) -> None:
-    text = problems_github([a_problem(message, place=Place(file=file), code=code)])
+    text = commands([a_problem(message, place=Place(file=file), code=code)])
     assert_safe(text)
     assert text.count("\n") == 1
     _, properties, _ = text.split("::", 2)

@@ -117,11 +117,13 @@ LEFT: Mapping[type, Mapping[str, str]] = {
         "max_runs_per_backfill": "of what may be declared",
         "first_year": "the same: what lies before is a problem (tests/expansion)",
         "years_ahead": "the same: what lies later is a problem (tests/expansion)",
+        "sensitive_parameters": _FOR_PEOPLE,
     },
     Run: {
         "places": _FOR_PEOPLE,
         "labels": _FOR_PEOPLE,
         "description": _FOR_PEOPLE,
+        "sensitive": _FOR_PEOPLE,
         "again": "lets pass a problem, with which nothing starts (tests/test_edits_at_random)",
     },
 }
@@ -147,6 +149,7 @@ BECOMES: Mapping[str, str] = {  # each property of a manifest's `spec`: the fiel
     "again": "again",
     "retry": "retry",
     "cancel": "cancel",
+    "sensitive": "sensitive",
 }
 
 
@@ -161,7 +164,12 @@ def test_every_field_is_drawn_or_named_with_a_reason(of: type) -> None:
 def test_every_property_of_a_manifest_becomes_something_that_is_drawn(kind: str) -> None:
     spec = load_schema("trigger")["$defs"][kind]["properties"]["spec"]["properties"]
     assert set(spec) <= set(BECOMES)
-    assert {BECOMES[name] for name in spec} <= {*DRAWN[Run], *DRAWN_BY_ESTATES[Run], "again"}
+    assert {BECOMES[name] for name in spec} <= {
+        *DRAWN[Run],
+        *DRAWN_BY_ESTATES[Run],
+        "again",
+        "sensitive",
+    }
 
 
 def test_what_is_said_to_be_drawn_takes_several_values(monkeypatch: pytest.MonkeyPatch) -> None:

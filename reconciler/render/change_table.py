@@ -1,0 +1,178 @@
+"""What a change does, as a comment's table: one row a manifest, and all values when unfolded."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import tzinfo
+from math import prod
+
+from reconciler.model import Place, Run, combination_of, label_of
+from reconciler.plan import Action, Plan
+from reconciler.plan.changes import OfManifest
+from reconciler.plan.review import Compared
+from reconciler.render.changes import Quoted, Words, rows
+from reconciler.render.markdown import CUT, code, html_code, length, prose, table_row
+from reconciler.render.moments import clock_time, processed_date, zone_name
+from reconciler.render.words import counted
+
+HEADINGS = ("Manifest", "Change", "Carries", "When")
+_LONGEST = 100  # characters of one quoted piece
+_FEW = 3  # values that a row names; of more it names the first and the last
+_MOST_OF_A_CELL = 1_000
+_MOST_OF_A_LIST = 4_000  # bytes of all values of one key
+
+
+def marked(words: Words) -> str:
+    """The words as Markdown, what is somebody else's as code."""
+    return "".join(
+        code(word.text, _LONGEST) if isinstance(word, Quoted) else word for word in words
+    )
+
+
+def change_rows(plan: Plan, compared: Compared, zone: tzinfo) -> Iterator[str]:
+    """One row of the table a manifest that the change touches."""
+    at_once = {
+        run.id for run in plan.runs if run.action is Action.TRIGGER and run.trigger_time <= plan.at
+    }
+    for one, row in zip(compared.manifests, rows(compared, zone), strict=True):
+        runs = _runs(one)
+        starting = sum(change.id in at_once for change in one.changes)
+        cells = (_named(one.name, one.place, runs[0].description), marked(row.words))
+        yield table_row((*cells, _carried(runs), _when(runs, starting, zone)))
+
+
+def unfolded(compared: Compared, zone: tzinfo) -> Iterator[list[str]]:
+    """For each manifest whose row leaves out values, a block that unfolds into all of them."""
+    for one in compared.manifests:
+        runs = _runs(one)
+        many = {key: found for key, found in _varied(runs, zone).items() if len(found) > _FEW}
+        if many:
+            counts = ", ".join(f"{len(found):,} of {html_code(key)}" for key, found in many.items())
+            summary = f"<summary>{html_code(one.name)}: all values ({counts})</summary>"
+            lines = [f"- {code(key)}: {_all(found)}" for key, found in many.items()]
+            yield ["<details>", summary, "", *lines, "", "</details>", ""]
+
+
+def _runs(one: OfManifest) -> list[Run]:
+    return [change.run for change in one.changes]
+
+
+def _named(name: str, place: Place | None, description: str) -> str:
+    where = code(f"{place.file}:{place.line}") if place is not None else "no longer declared"
+    return "<br>".join(filter(None, (code(name), where, prose(description))))
+
+
+def _values(runs: Iterable[Run]) -> dict[str, list[str]]:
+    """The values of each parameter in the order in which they come, each once."""
+    found: dict[str, dict[str, None]] = {}
+    for run in runs:
+        for key, value in run.shown_parameters():
+            found.setdefault(key, {})[value] = None
+    return {key: list(values) for key, values in found.items()}
+
+
+def _dates(runs: Iterable[Run], zone: tzinfo) -> list[str]:
+    """The business dates; without those that no calendar has."""
+    found = {processed_date(run.trigger_time, zone) for run in runs}
+    return sorted(found - {""})
+
+
+def _varied(runs: Sequence[Run], zone: tzinfo) -> dict[str, list[str]]:
+    """Everything in which the runs differ by value."""
+    return {**_values(runs), "business date": _dates(runs, zone)}
+
+
+def _carried(runs: Sequence[Run]) -> str:
+    """Flow, the values of a matrix, and the parameters that all share."""
+    flows = sorted({run.flow_id for run in runs})
+    pieces = [f"flow {', '.join(map(code, map(str, flows[:_FEW])))}"]
+    if len(flows) > _FEW:
+        pieces = [f"{len(flows):,} flows, the first: {code(str(flows[0]))}"]
+    values = _values(runs)
+    for number, (key, found) in enumerate(values.items()):
+        piece = code(f"{key}={found[0]}") if len(found) == 1 else _several(key, found)
+        if length(pieces) + len(piece) > _MOST_OF_A_CELL:
+            pieces.append(f"… and {counted(len(values) - number, 'more parameter')}{CUT}")
+            break
+        pieces.append(piece)
+    if len(runs) < _combinations(runs):
+        pieces.append("not every combination")
+    return "<br>".join(pieces)
+
+
+def _combinations(runs: Iterable[Run]) -> int:
+    """How many runs of a backfill its dates and the values of its matrix would make."""
+    found: dict[str, set[str]] = {}
+    for run in runs:
+        for key, value in {"": label_of(run.name), **combination_of(run.name)}.items():
+            found.setdefault(key, set()).add(value)
+    return prod(map(len, found.values()))
+
+
+def _several(key: str, found: Sequence[str]) -> str:
+    """`SITE: 40 values: cn-01 … cn-40`."""
+    if len(found) <= _FEW:
+        return f"{code(key)}: {', '.join(_piece(value) for value in found)}"
+    first, last = _piece(found[0]), _piece(found[-1])
+    return f"{code(key)}: {len(found):,} values: {first} … {last}"
+
+
+def _piece(value: str) -> str:
+    return code(value, _LONGEST) or "(empty)"
+
+
+def _all(found: Sequence[str]) -> str:
+    shown: list[str] = []
+    room = _MOST_OF_A_LIST
+    for value in found:
+        piece = code(value) or "(empty)"
+        room -= length([piece]) + 1
+        if room < 0:
+            shown.append(f"… and {len(found) - len(shown):,} more{CUT}")
+            break
+        shown.append(piece)
+    return ", ".join(shown)
+
+
+def _when(runs: Sequence[Run], at_once: int, zone: tzinfo) -> str:
+    """Business dates, trigger times, what starts at once because its time is past, and gates."""
+    dates = _dates(runs, zone)
+    times = sorted({run.trigger_time for run in runs})
+    pieces = []
+    if dates:
+        span = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
+        pieces.append(f"{counted(len(dates), 'business date')}: {span}")
+    first, last = clock_time(times[0], zone), clock_time(times[-1], zone)
+    span = first if first == last else f"{first} to {last}"
+    pieces.append(f"at {span} ({prose(zone_name(zone), _LONGEST)})")
+    if at_once:
+        whole = len(runs) > 1 and at_once == len(runs)
+        number = f"all {at_once:,}" if whole else f"{at_once:,}"
+        pieces.append(f"{number} at once: the time is past")
+    return "<br>".join((*pieces, *_gates(runs, zone)))
+
+
+def _gates(runs: Sequence[Run], zone: tzinfo) -> Iterator[str]:
+    """What a start waits for, and what may keep it away."""
+    found: dict[str, int] = {}
+    for run in runs:
+        for gate in _gates_of(run, zone):
+            found[gate] = found.get(gate, 0) + 1
+    for number, (gate, of) in enumerate(found.items()):
+        if number == _FEW * 2:
+            yield f"… and {counted(len(found) - number, 'more condition')}{CUT}"
+            return
+        yield gate if of == len(runs) else f"{gate} ({counted(of, 'run')})"
+
+
+def _gates_of(run: Run, zone: tzinfo) -> Iterator[str]:
+    if run.suspend:
+        yield "suspended"
+    if run.cancel:
+        yield "called off"
+    if run.depends_on:
+        names = ", ".join(code(name, _LONGEST) for name in run.depends_on[:_FEW])
+        more = len(run.depends_on) - _FEW
+        yield f"after {names}" + (f" and {more:,} more{CUT}" if more > 0 else "")
+    if run.retry:
+        yield f"retry: {counted(run.retry.max, 'time')}"
+    if run.not_after is not None:
+        yield f"not after {clock_time(run.not_after, zone)}"

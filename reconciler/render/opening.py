@@ -1,0 +1,76 @@
+"""The sentence with which a comment begins: what the change starts, where, what else it does."""
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import chain
+from urllib.parse import urlsplit
+
+from reconciler.configuration import GatewayConfiguration
+from reconciler.plan import Action, Plan
+from reconciler.plan.changes import Kind
+from reconciler.plan.review import Compared
+from reconciler.render.changes import STARTS_NOTHING, Quoted, Words
+from reconciler.render.words import counted, joined
+
+
+def opening(plan: Plan, compared: Compared, gateway: GatewayConfiguration | None) -> Words:
+    """`This change starts 1,240 runs at once, on organisation …; removes 28 runs that …`."""
+    if not compared.changes:
+        return [STARTS_NOTHING]
+    starts = list(_starts(plan, compared))
+    others = list(_others(compared))
+    words: Words = ["This change "]
+    if starts:
+        words += [joined(starts), *(_destination(gateway) if gateway else [])]
+        others = ["", *others]
+    return [*words, "; ".join(others), "."]
+
+
+def destination(gateway: GatewayConfiguration) -> Words:
+    """`On organisation o1, gateway apim.example.com, as user u1.`."""
+    return ["On", *_destination(gateway)[1:], "."]
+
+
+def _destination(gateway: GatewayConfiguration) -> Words:
+    host = urlsplit(gateway.url).netloc or gateway.url
+    return [
+        *(", on", " organisation ", Quoted(gateway.org_id), ", gateway ", Quoted(host)),
+        *(", as user ", Quoted(gateway.user_id)),
+    ]
+
+
+def _starts(plan: Plan, compared: Compared) -> Iterator[str]:
+    """What the change lets start; of what it adds, when."""
+    planned = {run.id: run for run in plan.runs}
+    at_once = later = rest = 0
+    for change in compared.changes:
+        if change.kind is not Kind.ADDED:
+            continue
+        run = planned.get(change.id)
+        if run is None or run.action is not Action.TRIGGER:
+            rest += 1
+        elif run.trigger_time <= plan.at:
+            at_once += 1
+        else:
+            later += 1
+    again = sum(change.kind is Kind.RERUN for change in compared.changes)
+    yield from chain(
+        [f"starts {counted(at_once, 'run')} at once"] if at_once else [],
+        [f"starts {counted(later, 'run')} at {_its(later)} time"] if later else [],
+        [f"adds {counted(rest, 'run')} that cannot start yet"] if rest else [],
+        [f"starts {counted(again, 'run')} again"] if again else [],
+    )
+
+
+def _its(number: int) -> str:
+    return "its" if number == 1 else "their"
+
+
+def _others(compared: Compared) -> Iterator[str]:
+    kinds = Counter(change.kind for change in compared.changes)
+    if number := kinds[Kind.CHANGED]:
+        yield f"changes {counted(number, 'run')}"
+    if number := kinds[Kind.REMOVED]:
+        yield f"removes {counted(number, 'run')} that will never start"
+    if number := kinds[Kind.REFUSED]:
+        yield f"edits {counted(number, 'run')} that ran already, which is refused"

@@ -1,0 +1,98 @@
+"""The problems of a validation as reports that a pipeline hands to its forge."""
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from html import escape
+from typing import Any
+
+from reconciler.model import EpochMs, Problem
+from reconciler.render.document import json_document
+from reconciler.render.layout import as_text
+from reconciler.render.problems import looked_at
+from reconciler.render.safe import visible
+from reconciler.times import format_instant
+
+_NO_XML = re.compile("[\ufffe\uffff]")  # of what `visible` leaves, XML 1.0 has all but these
+
+
+def problems_gitlab(problems: Sequence[Problem], notes: Sequence[Problem] = ()) -> str:
+    """GitLab's Code Quality report: a list of problems, and of notes as information.
+
+    A fingerprint leaves the line out, so that a problem that only moved is not a new one. GitLab
+    shows one of those with the same fingerprint, so each further one counts itself.
+    """
+    seen: Counter[str] = Counter()
+    found = [(problem, "blocker") for problem in problems] + [(note, "info") for note in notes]
+    return json_document([_issue(problem, severity, seen) for problem, severity in found])
+
+
+def _issue(problem: Problem, severity: str, seen: Counter[str]) -> dict[str, Any]:
+    named = f"{problem.place.file}\0{problem.code}\0{problem.pointer}\0{problem.message}"
+    seen[named] += 1
+    content = f"{named}\0{seen[named]}".encode(errors="surrogateescape")
+    return {
+        "description": problem.message,
+        "check_name": problem.code,
+        "fingerprint": hashlib.sha256(content).hexdigest(),
+        "severity": severity,
+        "location": {"path": problem.place.file, "lines": {"begin": problem.place.line}},
+    }
+
+
+def problems_junit(
+    problems: Sequence[Problem],
+    files: int,
+    runs: int,
+    at: EpochMs,
+    notes: Sequence[Problem] = (),
+) -> str:
+    """A JUnit report with one suite: a failure for each problem, or one test that passed.
+
+    Order and attributes are those of the schema of Ant's JUnit task; `at` is when it was done.
+    """
+    cases = [line for problem in problems for line in _failure(problem)]
+    passed = _case("reconciler", looked_at(files, runs))
+    attributes = {
+        "name": "reconciler validate",
+        "package": "reconciler",
+        "id": "0",
+        "hostname": "localhost",
+        "timestamp": format_instant(at)[: len("2024-03-02T08:00:00")],
+        "tests": str(len(problems) or 1),
+        "failures": str(len(problems)),
+        "errors": "0",
+        "time": "0",
+    }
+    given = [f'{name}="{value}"' for name, value in attributes.items()]
+    return as_text(
+        [
+            '<?xml version="1.0" encoding="UTF-8"?>',
+            "<testsuites>",
+            f"  <testsuite {' '.join(given)}>",
+            "    <properties/>",
+            *(cases or [f"    <{passed}/>"]),
+            f"    <system-out>{_xml(' '.join(f'note: {note};' for note in notes))}</system-out>",
+            "    <system-err/>",
+            "  </testsuite>",
+            "</testsuites>",
+        ]
+    )
+
+
+def _failure(problem: Problem) -> Iterator[str]:
+    yield f"    <{_case(problem.place.file, f'{problem.place}: {problem.code}')}>"
+    kind, message = _xml(problem.code), _xml(problem.message)
+    yield f'      <failure type="{kind}" message="{message}">{_xml(str(problem))}</failure>'
+    yield "    </testcase>"
+
+
+def _case(suite: str, name: str) -> str:
+    return f'testcase classname="{_xml(suite)}" name="{_xml(name)}" time="0"'
+
+
+def _xml(text: str) -> str:
+    """The text within an element or an attribute, in ASCII: whatever the encoding, it is UTF-8."""
+    shown = _NO_XML.sub(lambda found: f"\\u{ord(found[0]):04x}", visible(text))
+    return escape(shown, quote=True).encode("ascii", "xmlcharrefreplace").decode()

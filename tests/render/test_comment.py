@@ -1,0 +1,307 @@
+"""What a pull request changes, as the comment that its reviewer reads."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from reconciler.configuration import GatewayConfiguration
+from reconciler.ledger import Ledger
+from reconciler.model import Retry, Run
+from reconciler.plan import Plan
+from reconciler.plan.review import Review
+from reconciler.reconfigured import Setting
+from reconciler.render.markdown import prose
+from reconciler.render.plan_markdown import Comment, plan_markdown
+from tests.building import NOW, a_claim, a_ledger, a_run, a_triggered, after, an_observed
+from tests.render.test_changes import NOTHING, month, review
+from tests.render.values import NASTY, SHANGHAI, assert_safe, texts
+
+DAY_MS = 86_400_000
+GATEWAY = GatewayConfiguration(
+    url="https://apim.example.com/apim",
+    org_id="o155",
+    user_id="u164",
+    timezone="GMT+8",
+    zone=SHANGHAI,
+)  # fmt: skip - who is asked, in one line
+SITES = [f"cn-{number:02d}" for number in range(1, 41)]
+_parser = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+
+
+def comment(
+    before: Sequence[Run],
+    now: Sequence[Run],
+    ledger: Ledger = NOTHING,
+    most: int = 60_000,
+    gateway: GatewayConfiguration = GATEWAY,
+    **more: Any,
+) -> Comment:
+    plan, said = review(before, now, ledger, **more)
+    return plan_markdown([(plan, SHANGHAI)], most, [replace(said, gateway=gateway)])
+
+
+def shown(*args: Any, **more: Any) -> str:
+    return comment(*args, **more).text
+
+
+def sites_in_march() -> list[Run]:
+    """A day of March at each of forty sites, all in the past."""
+    return [
+        a_run(
+            f"wind-march/2024-01-{day:02d}/SITE={site}",
+            trigger_time=after(NOW, (day - 60) * DAY_MS),
+            parameters=(("SITE", site), ("MODE", "full")),
+            description="Reprocess after the outage",
+        )
+        for day in range(1, 32)
+        for site in SITES
+    ]
+
+
+def test_a_reviewer_reads_everything_in_the_order_in_which_it_matters() -> None:
+    ran = a_run("ran", flow_id=2)
+    ledger = a_ledger(a_claim(ran), a_triggered(ran), an_observed(ran, status="FAIL"))
+    setting = Setting(pointer="/git/branch", before=None, after="main")
+    calm = a_run("calm", flow_id=9, suspend=True)
+    text = shown(
+        [*month("less", 31, flow_id=5), ran, calm],
+        [*month("less", 3, flow_id=5), ran, calm, a_run("new", depends_on=("ran",))],
+        ledger,
+        settings=[setting],
+        limit=2,
+    )
+    assert (
+        text
+        == """\
+<!-- reconciler-plan prod -->
+
+### Plan for `prod` at `1a2b3c4d5e6f`
+
+**This change adds 1 run that cannot start yet, on organisation `o155`, gateway \
+`apim.example.com`, as user `u164`; removes 28 runs that will never start.** Compared with \
+`1a2b3c4d5e6f`.
+
+**Refused:** this apply would start 3 runs, and the limit is 2. If that is meant, raise \
+`limits.maxRunsPerApply` to 3 in the same pull request; once, by hand: apply `--max-runs` 3.
+
+**Configuration that changes**
+
+- `/git/branch`: `nothing` → `main`
+
+| Manifest | Change | Carries | When |
+| --- | --- | --- | --- |
+| `less`<br>`triggers/less/2024-03-01.yaml:1` | 31 runs → 3: 28 will never start \
+| flow `5`<br>`REPLACE=ddee` | 28 business dates: 2024-03-05 to 2024-04-01<br>\
+at 2024-03-06 12:00:00 to 2024-04-02 12:00:00 (`GMT+8`) |
+| `new`<br>`triggers/new.yaml:1` | new: 1 run | flow `3377`<br>`REPLACE=ddee` \
+| 1 business date: 2024-03-01<br>at 2024-03-02 08:00:00 (`GMT+8`)<br>after `ran` |
+
+<details>
+<summary><code>less</code>: all values (28 of <code>business date</code>)</summary>
+
+- `business date`: """
+        + ", ".join(f"`2024-03-{day:02d}`" for day in range(5, 32))
+        + """, `2024-04-01`
+
+</details>
+
+<details>
+<summary>Also, whatever becomes of this change: 3 to trigger, 1 waiting, 1 failed.</summary>
+
+- wait `calm`: 1 run of flow 9, business date 2024-03-01; suspended
+- done `ran`: 1 run of flow 2, business date 2024-03-01; failed: FAIL, a task of the flow failed
+- trigger `less`: 3 runs of flow 5, business dates 2024-03-02 to 2024-03-04; \
+the service starts it at its time
+
+</details>
+
+Nothing is started: see above.
+"""
+    )
+
+
+def test_a_month_of_forty_sites_fits_in_one_screen_and_unfolds_into_all_values() -> None:
+    found = comment([], sites_in_march(), limit=2_000)
+    first, details = found.text.split("<details>")
+    assert found.is_complete
+    assert len(first.encode()) < 8_000
+    assert first.count("\n| `") == 1
+    assert "**This change starts 1,240 runs at once, on organisation `o155`" in first
+    assert "`SITE`: 40 values: `cn-01` … `cn-40`<br>`MODE=full`" in first
+    assert "all 1,240 at once: the time is past" in first
+    assert "31 business dates: " in first
+    assert "Reprocess after the outage" in first
+    assert "not every combination" not in first
+    assert [site for site in SITES if f"`{site}`" not in details] == []
+
+
+def test_a_backfill_with_gaps_says_that_not_every_combination_runs() -> None:
+    assert "not every combination" in shown([], sites_in_march()[1:], limit=2_000)
+
+
+def test_what_starts_is_told_apart_by_when() -> None:
+    ran = a_run("again", flow_id=2)
+    ledger = a_ledger(a_claim(ran), a_triggered(ran))
+    now = [
+        a_run("again", flow_id=2, revision=2),
+        a_run("past", flow_id=3),
+        a_run("later", flow_id=4, trigger_time=after(NOW, DAY_MS)),
+        a_run("held", flow_id=5, suspend=True),
+        a_run("other", flow_id=6),
+    ]
+    text = shown([ran, a_run("other", flow_id=7), a_run("gone", flow_id=8)], now, ledger)
+    assert (
+        "**This change starts 1 run at once, starts 1 run at its time, adds 1 run that cannot "
+        "start yet and starts 1 run again, on organisation `o155`, gateway `apim.example.com`, as "
+        "user `u164`; changes 1 run; removes 1 run that will never start.**" in text
+    )
+
+
+def test_an_edit_of_what_ran_is_said_in_the_sentence() -> None:
+    ledger = a_ledger(a_claim(a_run()), a_triggered(a_run()))
+    text = shown([a_run()], [a_run(flow_id=1)], ledger)
+    assert "**This change edits 1 run that ran already, which is refused.**" in text
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"suspend": True}, "suspended"),
+        ({"cancel": True}, "called off"),
+        ({"depends_on": ("a", "b")}, "after `a`, `b`"),
+        ({"retry": Retry(max=2, on=frozenset())}, "retry: 2 times"),
+        ({"not_after": NOW}, "not after 2024-03-02 12:00:00"),
+    ],
+)
+def test_each_gate_stands_in_the_row(fields: dict[str, Any], words: str) -> None:
+    (row,) = re.findall(r"^\| `wind.*$", shown([], [a_run(**fields)]), re.MULTILINE)
+    assert row.endswith(f"<br>{words} |")
+
+
+def test_without_a_base_it_says_where_an_apply_would_start_runs() -> None:
+    plan, said = review([], [a_run()])
+    found = plan_markdown([(plan, SHANGHAI)], reviews=[Review(gateway=GATEWAY)]).text
+    assert said.compared is not None
+    assert "On organisation `o155`, gateway `apim.example.com`, as user `u164`.\n" in found
+
+
+def test_numbers_and_names_in_a_sentence_are_not_split_up() -> None:
+    assert prose("waits for wind-march: 0 of 1240 have succeeded, on 2024-03-01 at 08:00:00") == (
+        "waits for wind-march: 0 of 1240 have succeeded, on 2024-03-01 at 08:00:00"
+    )
+    assert prose("write `duplicateOf: wind` under `spec`") == (
+        "write `duplicateOf: wind` under `spec`"
+    )
+
+
+@pytest.mark.parametrize("word", ["1234567", "deadbeef", "GH-12", "#12", "@me", "a/b#1"])
+def test_what_a_forge_would_link_is_code(word: str) -> None:
+    assert prose(f"see {word} here") == f"see `{word}` here"
+
+
+def test_a_comment_that_was_cut_says_so_at_its_top() -> None:
+    many = [a_run(f"run-{number}", trigger_time=after(NOW, number)) for number in range(130)]
+    found = comment([], many, most=6_000)
+    assert not found.is_complete
+    assert found.text.split("\n\n")[1].startswith("**This comment was cut:**")
+    whole = comment([], many)
+    assert whole.is_complete
+    assert "cut" not in whole.text
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        a_run(parameters=(("A", "x" * 301),)),
+        a_run(parameters=tuple((f"K{number}", "x" * 50) for number in range(50))),
+        a_run(depends_on=("a", "b", "c", "d")),
+        a_run(description="a " * 400),
+    ],
+)
+def test_a_value_that_is_not_shown_whole_is_a_cut(run: Run) -> None:
+    assert not comment([], [run]).is_complete
+
+
+def test_an_ellipsis_of_somebody_elses_is_no_cut() -> None:
+    assert comment([], [a_run(description="… and 3 more left out", parameters=())]).is_complete
+
+
+def _shape(markdown: str) -> Counter[str]:
+    """How many tables, rows, links, details and the like a renderer makes of it."""
+    found: Counter[str] = Counter()
+    for token in _parser.parse(markdown):
+        found[token.type] += token.nesting >= 0
+        for child in token.children or ():
+            if child.type not in {"text", "code_inline", "softbreak"}:
+                found[child.type] += 1
+        if token.type == "html_block":
+            found += Counter(re.findall(r"</?(?!code)\w+", token.content))
+    return found
+
+
+def _world(text: str) -> tuple[Plan, Review]:
+    text = text.encode(errors="replace").decode()  # no manifest holds half a character
+    before = [
+        a_run(f"w/1/K={number}", parameters=(("K", str(number)),), flow_id=number)
+        for number in range(1, 3)
+    ]
+    now = [
+        a_run(
+            f"w/1/K={number}",
+            parameters=(("K", f"{text}{number}"), ("L", text)),
+            flow_id=number,
+            description=text,
+            depends_on=(f"a{text}",),
+        )
+        for number in range(1, 6)
+    ]
+    setting = Setting(pointer=f"/{text}", before=text, after={"x": text})
+    gateway = replace(GATEWAY, org_id=text, user_id=text)
+    plan, said = review(before, now, settings=[setting])
+    return plan, replace(said, gateway=gateway)
+
+
+_WAS_CUT = "**This comment was cut:** `reconciler plan --verbose` shows all.\n\n"
+_HOSTILE = (
+    *NASTY,
+    "`a` | b",
+    "</details>",
+    "@me #1 GH-1 https://x.test www.x.test a@b.test",
+    "-->",
+)
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.one_of(st.sampled_from(_HOSTILE), texts))
+def test_no_text_changes_what_a_renderer_makes_of_the_comment(text: str) -> None:
+    (plan, said), (plain, said_plainly) = _world(f"x{text}"), _world("plain")
+    hostile = plan_markdown([(plan, SHANGHAI)], reviews=[said]).text
+    assert_safe(hostile)
+    assert _shape(hostile.replace(_WAS_CUT, "")) == _shape(
+        plan_markdown([(plain, SHANGHAI)], reviews=[said_plainly]).text
+    )
+
+
+@settings(deadline=None, max_examples=60)
+@given(texts, st.integers(1, 60), st.integers(4_000, 12_000))
+def test_the_limit_is_of_bytes_and_holds(text: str, number: int, most: int) -> None:
+    plan, said = _world(text * 20)
+    many = [a_run(f"风电-{one}", trigger_time=after(NOW, one)) for one in range(number)]
+    other, more = review([], many)
+    found = plan_markdown([(plan, SHANGHAI), (other, SHANGHAI)] * 2, most, [said, more] * 2)
+    assert len(found.text.encode()) <= most
+
+
+def test_the_limit_counts_the_bytes_of_letters_that_take_several() -> None:
+    many = [
+        a_run(f"run-{number}", trigger_time=after(NOW, number), description="风电场日报" * 20)
+        for number in range(100)
+    ]
+    assert 15_000 < len(shown([], many, most=20_000).encode()) <= 20_000
