@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.apply.branch import CLAIM_ATTEMPTS
 from tests.environments import assert_each_started_once, runs_of_one_flow_each
 from tests.http_remote.account import ANA
 from tests.http_remote.hosted import Hosted, connect, hosted
@@ -45,14 +44,14 @@ def test_a_push_that_curl_sends_again_does_not_lose_the_race_against_itself(
         _assert_recorded_without_delay(site)
 
 
-def test_an_apply_ends_where_the_remote_never_answers_a_push(tmp_path: Path) -> None:
+def test_an_apply_ends_where_the_remote_turns_every_push_away(tmp_path: Path) -> None:
     with hosted(tmp_path, runs_of_one_flow_each(RUNS)) as site:
         with losing(site.server.port, None, Loss.REFUSED_503) as proxy:
             connect(site.setting.clone, ANA.url(proxy.port))
             done = site.run("apply")
         assert done.returncode == 1
         assert "returned error: 503" in done.stderr
-        assert proxy.pushes == CLAIM_ATTEMPTS
+        assert proxy.pushes == 3  # of one commit: a busy server may take it a moment later
         site.assert_nothing_started()
 
 
