@@ -117,7 +117,8 @@ def test_cron_meets_each_hour_of_the_clock_or_each_of_its_fixed_times_once(
             )
         ]
     given_times = {"from": format_instant(first), "to": format_instant(last), "cron": cron}
-    in_range = sorted(at for at in expected if first <= at <= last)
+    # A time that is moved on may meet another one of the expression: that is one run.
+    in_range = sorted({at for at in expected if first <= at <= last})
     assert starts({"triggerTimes": given_times}, change[0]) == in_range
 
 
