@@ -128,11 +128,11 @@ class Watch:
             record
             for record in ledger.records.values()
             if is_unfinished(record)
-            and record.run not in self._untold
             and (record.run in started or not needed.isdisjoint(with_parents(run_name(record.run))))
         ]
+        # Also what nobody can tell, perhaps from the first look on: that it is given up is said.
         self._watched |= {record.run for record in found}
-        return found
+        return [record for record in found if record.run not in self._untold]
 
     def due(self, awaited: Sequence[Record], now: EpochMs) -> list[Record]:
         """Those whose trigger time has come; before it nothing can have become of them."""
@@ -141,7 +141,8 @@ class Watch:
     def tell(self, awaited: Sequence[Record]) -> None:
         """Tell how many of those that were ever waited for have ended."""
         total = len(self._watched)
-        self._ports.progress(Watching(ended=total - len(awaited), total=total))
+        ended = total - len(awaited) - len(self.untold())
+        self._ports.progress(Watching(ended=ended, total=total))
 
     def failed(self, plan: Plan, outcomes: Mapping[RunId, Outcome]) -> list[PlannedRun]:
         """The runs that ended badly, with no attempt that this apply makes.

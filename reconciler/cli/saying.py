@@ -9,7 +9,7 @@ import codecs
 import io
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from typing import TextIO, cast
 
 from reconciler.render.safe import inert, json_escape, said, visible
@@ -56,6 +56,24 @@ class _Encoding(io.TextIOBase):
 
     def close(self) -> None:
         """Leave the stream beneath open: it belongs to whoever opened it."""
+
+
+class _Unfailing(_Encoding):
+    """What is said on the side: that nobody can read it must not keep the result from being told.
+
+    The result stands on stdout alone.
+    """
+
+    def write(self, text: str) -> int:
+        """Write the text where that is possible; gives its length."""
+        with suppress(OSError, ValueError):
+            super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Hand on what is held where that is possible."""
+        with suppress(OSError, ValueError):
+            super().flush()
 
 
 class Outlet(_Encoding):
@@ -112,9 +130,10 @@ def outlets() -> Iterator[None]:
     A stream that Python could not open stays None.
     """
     before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = (
-        one if one is None else cast("TextIO", _outlet(one)) for one in before
-    )
+    if sys.stdout is not None:
+        sys.stdout = cast("TextIO", _outlet(sys.stdout))
+    if sys.stderr is not None and not isinstance(sys.stderr, Outlet):
+        sys.stderr = cast("TextIO", Outlet(cast("TextIO", _Unfailing(sys.stderr))))
     try:
         yield
     finally:
@@ -148,10 +167,8 @@ def show(
     outlet = _outlet(stream)
     if document and codecs.lookup(outlet.encoding).name != "utf-8":
         text = "".join(one if one.isascii() else json_escape(one) for one in text)
-    # What is said on the side must not keep the result from being told: only stdout has that.
-    with suppress(OSError, ValueError) if err else nullcontext():
-        outlet.put(text, painted=painted, commands=commands)
-        outlet.flush()
+    outlet.put(text, painted=painted, commands=commands)
+    outlet.flush()
 
 
 def say(text: str, *, err: bool = True, lines: bool = False) -> None:

@@ -272,3 +272,21 @@ def test_the_demo_runs_the_whole_loop(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "Nothing to do." in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_an_apply_whose_stderr_nobody_reads_reports_what_it_started(open_scene: OpenScene) -> None:
+    scene = open_scene(runs("a"))
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as nobody:
+        done = subprocess.run(
+            [sys.executable, "-m", "reconciler", "apply"],
+            cwd=scene.clone,
+            env={**os.environ, "PYTHONPATH": str(PROJECT)},
+            stdout=subprocess.PIPE,
+            stderr=nobody,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 0
+    assert f"a: {scene.instance_of(1).id}" in done.stdout

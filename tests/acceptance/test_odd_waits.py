@@ -8,7 +8,7 @@ import pytest
 from reconciler.apply import patience, watching
 from reconciler.sandbox import Fault, Reply, SandboxOptions
 from tests.acceptance.conftest import OpenScene
-from tests.acceptance.scene import Scene, manifest
+from tests.acceptance.scene import CONFIGURATION, Scene, configuration, manifest, runs
 
 _REFUSED = Reply(code=62103, msg="no privilege")
 
@@ -49,3 +49,19 @@ def test_a_wait_for_what_nobody_can_tell_ends_with_1_and_says_what_to_do(
     assert "reconciler status a --refresh --env test" in told.flat
     assert scene.states() == {"a": "triggered", "b": "pending"}
     assert len(scene.instances) == 1
+
+
+def test_a_wait_for_what_another_user_has_started_ends_with_1_and_says_so(
+    open_scene: OpenScene,
+) -> None:
+    scene = open_scene(runs("a"), options=SandboxOptions(run_seconds=1e6))
+    scene.run("apply")
+    scene.push(
+        {
+            CONFIGURATION: configuration(scene.url, userId="u2"),
+            "triggers/b.yaml": manifest("b", 2, dependsOn=["a"]),
+        }
+    )
+    said = scene.run("apply", "--wait", "--timeout", "5s", exits=1)
+    assert "put back gateway.userId: u1" in said.flat
+    assert scene.posts == [1]
