@@ -78,7 +78,15 @@ def judge(suspect: Suspect, listed: Sequence[Instance], known: Known) -> Finding
     if len(possible) == 1 and agrees(suspect, possible[0]) and not known.owners(possible[0].id):
         return Found(instance=possible[0].id, by=BY_AGREEMENT)
     if not possible and not others:
-        return NoneFound()
+        hidden = suspect.claimed_at is not None and known.may_hide(
+            suspect.flow_id, suspect.trigger_time, suspect.claimed_at, suspect.zone
+        )
+        if not hidden:
+            return NoneFound()
+        return Ambiguous(
+            reason=f"instance {hidden} of another run may have its id as well, and hide it: the "
+            "service may give ids by the hour or the day, and list only the newest of each"
+        )
     return Ambiguous(reason=_why(suspect, possible, others))
 
 

@@ -2,8 +2,8 @@
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from datetime import timedelta, tzinfo
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, timedelta, tzinfo
 from itertools import islice, takewhile
 
 from reconciler.ledger import Ledger, Record, events
@@ -24,6 +24,24 @@ def minute_of(flow_id: int | None, time: EpochMs) -> Minute:
     return flow_id, time // MINUTE_MS
 
 
+def _spans(time: EpochMs, zone: tzinfo) -> set[tuple[EpochMs, int]]:
+    """When the hour and the day around a time begin, in the zone and UTC, and how long they are."""
+    offset = in_zone(time, zone).utcoffset() or timedelta()
+    shifts = {0, int(offset.total_seconds() * 1000)}
+    return {(EpochMs((time + by) // unit * unit - by), unit) for by in shifts for unit in _UNITS}
+
+
+def _spells_out(instance: InstanceId, record: Record, unit: int, zone: tzinfo) -> bool:
+    """Whether the id holds more of its trigger time than the hour, or the day, that it lies in."""
+    for clock in (zone, UTC):
+        shown = in_zone(record.trigger_time, clock)
+        if shown.minute and f"{shown:%Y%m%d%H%M}" in instance:
+            return True
+        if unit == DAY_MS and shown.hour and f"{shown:%Y%m%d%H}" in instance:
+            return True
+    return False
+
+
 class Known:
     """What ledgers say of everybody's instances and claims, by what a search needs of it."""
 
@@ -31,6 +49,7 @@ class Known:
         self._owners: dict[InstanceId, list[tuple[Record, Start]]] = defaultdict(list)
         # By flow and minute: the exact time that was sent, and the start.
         self._minutes: dict[Minute, list[tuple[EpochMs, Start]]] = defaultdict(list)
+        self._starts: dict[int, list[tuple[int | None, Start]]] = defaultdict(list)  # by the minute
         self._flows: dict[int | None, list[tuple[EpochMs, InstanceId]]] | None = None
         self._open: dict[Minute, list[Record]] = defaultdict(list)
         self._claims: dict[int, list[tuple[events.Claim, RunId, int | None]]] = defaultdict(list)
@@ -44,6 +63,7 @@ class Known:
                 for start in record.starts:
                     self._owners[start.instance].append((record, start))
                     self._minutes[minute].append((record.trigger_time, start))
+                    self._starts[minute[1]].append((record.flow_id, start))
             for claim in ledger.claims.values():
                 for run, claimed in claim.runs.items():
                     near = claim, run, claimed.flow_id
@@ -102,11 +122,56 @@ class Known:
 
         Only those in which no other id is known of the flow: else ids are not given by them.
         """
-        offset = in_zone(time, zone).utcoffset() or timedelta()
-        shifts = {0, int(offset.total_seconds() * 1000)}
-        firsts = {((time + by) // unit * unit - by, unit) for by in shifts for unit in _UNITS}
-        spans = [(EpochMs(first), EpochMs(first + unit)) for first, unit in firsts]
+        spans = [(first, EpochMs(first + unit)) for first, unit in _spans(time, zone)]
         return [span for span in spans if not self._has_other_ids(instance, flow_id, *span)]
+
+    def may_hide(
+        self, flow_id: int, time: EpochMs, since: EpochMs, zone: tzinfo
+    ) -> InstanceId | None:
+        """The id of a start after `since` that a start of that time may have been given as well.
+
+        A service that gives ids by the hour, by the day or without the flow may list only the
+        newest of an id, and so not the one that is looked for. Two ids in such a span, or one that
+        spells out the minute, show that ids are not given by it.
+        """
+        for first, unit in _spans(time, zone):
+            its = [
+                (record, start)
+                for record, start in self._starts_between(flow_id, first, first + unit)
+                if minute_of(0, record.trigger_time) != minute_of(0, time)
+            ]
+            ids = {start.instance for _, start in its} | {
+                start.instance for start in self.starts_in(flow_id, time)
+            }
+            if len(ids) == 1:
+                for record, start in its:
+                    if start.instant >= since and not _spells_out(
+                        start.instance, record, unit, zone
+                    ):
+                        return start.instance
+        return self._of_another_flow(flow_id, time, since)
+
+    def _of_another_flow(self, flow_id: int, time: EpochMs, since: EpochMs) -> InstanceId | None:
+        """The same of a start of another flow in the very minute."""
+        its = self._starts.get(minute_of(0, time)[1], ())
+        if len({start.instance for _, start in its}) != 1:
+            return None
+        for flow, start in its:
+            named = start.instance.startswith(f"{flow}-")
+            if flow != flow_id and start.instant >= since and not named:
+                return start.instance
+        return None
+
+    def _starts_between(
+        self, flow_id: int, first: EpochMs, end: int
+    ) -> Iterator[tuple[Record, Start]]:
+        starts = self._of_flow(flow_id)
+        begin = bisect_left(starts, (first, InstanceId("")))
+        its = takewhile(lambda one: one[0] < end, islice(starts, begin, None))
+        for id_ in dict.fromkeys(id_ for _, id_ in its):
+            for record, start in self._owners[id_]:
+                if record.flow_id == flow_id and first <= record.trigger_time < end:
+                    yield record, start
 
     def _has_other_ids(
         self, instance: InstanceId, flow_id: int | None, first: EpochMs, end: EpochMs

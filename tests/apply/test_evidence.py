@@ -24,6 +24,7 @@ from reconciler.apply.ports import Instance
 from reconciler.apply.suspect import Standing, Suspect, author, search_window
 from reconciler.ledger import Event, events
 from reconciler.model import ClaimId, EpochMs, InstanceId, Run, RunId
+from reconciler.times import format_instant, parse_zone
 from tests.building import (
     EIGHT,
     NOW,
@@ -491,11 +492,47 @@ lists = st.lists(instances, max_size=4)
 def test_absence_is_claimed_only_if_each_instance_is_ruled_out_for_a_reason_of_its_own(
     suspect: Suspect, found: list[Instance], known: Known
 ) -> None:
-    alone = [judge(suspect, [one], known) for one in found]
-    assert (judge(suspect, found, known) == NoneFound()) is all(one == NoneFound() for one in alone)
-    assert [one == NoneFound() for one in alone] == [
-        standing(suspect, one, known) is Standing.NOT_OURS for one in found
+    hidden = suspect.claimed_at is not None and known.may_hide(
+        suspect.flow_id, suspect.trigger_time, suspect.claimed_at, suspect.zone
+    )
+    ruled_out = [standing(suspect, one, known) is Standing.NOT_OURS for one in found]
+    assert (judge(suspect, found, known) == NoneFound()) is (all(ruled_out) and not hidden)
+    alone = [judge(suspect, [one], known) == NoneFound() for one in found]
+    assert alone == [one and not hidden for one in ruled_out]
+
+
+@pytest.mark.parametrize(
+    ("flow", "minutes", "ids", "hides"),
+    [
+        (1, 40, ["x"], True),  # an id that says nothing, in the same hour
+        (1, 180, ["x"], True),  # on the same day
+        (1, 3_000, ["x"], False),  # no id is of more than a day
+        (1, 40, ["x", "y"], False),  # two ids in one hour: they are not given by it
+        (1, 40, ["1-20240302084000"], False),  # it spells out its minute
+        (1, 40, ["1-20240302080000"], True),
+        (1, 180, ["1-20240302110000"], False),  # and this one its hour
+        (1, 180, ["1-20240302000000"], True),
+        (2, 0, ["20240302080000"], True),  # of another flow, which it does not name
+        (2, 0, ["2-20240302080000"], False),
+        (2, 1, ["20240302080100"], False),
+    ],
+)
+@pytest.mark.parametrize("later", [True, False])
+def test_absence_is_not_proven_where_another_start_may_have_the_id_and_hide_the_runs(
+    flow: int, minutes: int, ids: list[str], hides: bool, later: bool
+) -> None:
+    run = a_run("a", flow_id=1)
+    others = [
+        a_run(f"b-{index}", flow_id=flow, trigger_time=after(EIGHT, (minutes + index) * MINUTE))
+        for index in range(len(ids))
     ]
+    at = format_instant(after(NOW, 1_000 if later else -1_000))
+    ledger = a_ledger(
+        a_claim(*others, claim="c2"),
+        *(a_triggered(one, id_, "c2", at=at) for one, id_ in zip(others, ids, strict=True)),
+    )
+    hidden = Known([ledger]).may_hide(1, run.trigger_time, NOW, parse_zone("GMT+8"))
+    assert (hidden is not None) is (hides and later)
 
 
 @given(suspects, lists, known_ones)

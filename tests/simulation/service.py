@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from reconciler.apply import ports
 from reconciler.configuration import Environment
 from reconciler.model import EpochMs, InstanceId, Run, RunId, run_digest
+from reconciler.times import in_zone
 from tests.simulation.chances import Chances
 from tests.simulation.instances import Rerun, Started
 from tests.simulation.listing import listed
@@ -103,8 +104,10 @@ class Service(ABC):
 
     def _instance_id(self, run: Run, number: str) -> InstanceId:
         oddities = self.truth.oddities
-        shared = f"{run.flow_id}-{run.trigger_time // oddities.id_unit}"
-        return InstanceId(shared if oddities.shared_ids else f"{run.flow_id}-{number}")
+        # As in the documented samples: flow and trigger time, cut to the minute.
+        time = EpochMs(run.trigger_time // oddities.id_unit * oddities.id_unit)
+        base = f"{run.flow_id}-{in_zone(time, self.environment.gateway.zone):%Y%m%d%H%M}00"
+        return InstanceId(base if oddities.shared_ids else f"{base}-{number}")
 
     # Others
 

@@ -121,7 +121,7 @@ class Gateway:
         if not world.chance(world.lost_answer):
             started = world.start(applier.name, self.service, run, applier.nonces)
             await applier.step("trigger answered", 0.2)
-            return ports.Triggered(instance=_id(started))
+            return ports.Triggered(instance=started.id)
         if world.chance(0.5):
             world.start(applier.name, self.service, run, applier.nonces)
         await applier.step("trigger lost", 5.0)
@@ -148,7 +148,7 @@ class Gateway:
 
     async def instance(self, instance: InstanceId) -> ports.Instance | None:
         await self.applier.step("instance", 0.3)
-        return next((self._shown(one) for one in self._instances() if _id(one) == instance), None)
+        return next((self._shown(one) for one in self._instances() if one.id == instance), None)
 
     async def look_up(
         self, sought: Sequence[ports.Sought], most_requests: int, turn: int = 0
@@ -157,7 +157,7 @@ class Gateway:
         assert turn >= 0
         await self.applier.step("look up", 0.3)
         found = {
-            wanted.id: tuple(self._shown(one) for one in self._instances() if _id(one) == wanted.id)
+            wanted.id: tuple(self._shown(one) for one in self._instances() if one.id == wanted.id)
             for wanted in sought
         }
         return ports.LookedUp(instances=found, whole=frozenset(found))
@@ -175,7 +175,7 @@ class Gateway:
         world = self.applier.world
         created = EpochMs(world.service_time() - int((world.now - one.at) * 1000))
         return ports.Instance(
-            id=_id(one),
+            id=one.id,
             flow_id=one.run.flow_id,
             trigger_time=one.run.trigger_time,
             created=created,
@@ -183,7 +183,3 @@ class Gateway:
             parameters=one.run.parameters,
             status=2 if world.now < one.at + LIFE_SECONDS else 1,
         )
-
-
-def _id(one: Instance) -> InstanceId:
-    return InstanceId(f"{one.service}-{one.number}")

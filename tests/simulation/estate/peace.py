@@ -7,7 +7,7 @@ from reconciler.identity import services_of
 from reconciler.ledger import Event, Ledger, read_events
 from reconciler.ledger.events import VERSION, Resolved, Service, encode
 from reconciler.ledger.files import ACTIVE
-from reconciler.model import InstanceId, run_name
+from reconciler.model import run_name
 from reconciler.services import may_be_one
 from reconciler.times import format_instant
 from tests.simulation.estate.layout import Home, Layout, key_of_digest, true_service
@@ -76,7 +76,7 @@ def _settling(world: World, ledger: Ledger) -> Iterator[Event]:
         claim = ledger.claims[record.claim] if record.claim is not None else None
         made = claim.service if claim is not None else None
         started = [
-            InstanceId(f"{one.service}-{one.number}")
+            one.id
             for one in world.instances
             if made is not None
             and (one.service, one.run.id) == (true_service(made.org_id, made.gateway), record.run)

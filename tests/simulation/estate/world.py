@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from reconciler.errors import LedgerError
 from reconciler.ledger import events, read_events
 from reconciler.ledger.files import ACTIVE, is_ledger_name, ledger_text
-from reconciler.model import ClaimId, EpochMs, Run
-from reconciler.times import parse_instant
+from reconciler.model import ClaimId, EpochMs, InstanceId, Run
+from reconciler.times import in_zone, parse_instant, parse_zone
 from tests.simulation.clock import START
 from tests.simulation.estate.aside import Aside
 from tests.simulation.estate.clone import Clone
@@ -36,6 +36,12 @@ class Instance:
     @property
     def key(self) -> int:
         return key_of(self.run)
+
+    @property
+    def id(self) -> InstanceId:
+        """As in the documented samples: flow and trigger time; and what tells it from others."""
+        time = in_zone(self.run.trigger_time, parse_zone("GMT+8"))
+        return InstanceId(f"{self.run.flow_id}-{time:%Y%m%d%H%M}00-{self.number}")
 
 
 def key_of(run: Run) -> int:
