@@ -31,10 +31,15 @@ def _spans(time: EpochMs, zone: tzinfo) -> set[tuple[EpochMs, int]]:
     return {(EpochMs((time + by) // unit * unit - by), unit) for by in shifts for unit in _UNITS}
 
 
-def _spells_out(instance: InstanceId, record: Record, unit: int, zone: tzinfo) -> bool:
+def _holds_date(instance: InstanceId, time: EpochMs, zone: tzinfo) -> bool:
+    """Whether the id is made of the trigger time: one that is not is hardly given twice."""
+    return any(f"{in_zone(time, clock):%Y%m%d}" in instance for clock in (zone, UTC))
+
+
+def _spells_out(instance: InstanceId, time: EpochMs, unit: int, zone: tzinfo) -> bool:
     """Whether the id holds more of its trigger time than the hour, or the day, that it lies in."""
     for clock in (zone, UTC):
-        shown = in_zone(record.trigger_time, clock)
+        shown = in_zone(time, clock)
         if shown.minute and f"{shown:%Y%m%d%H%M}" in instance:
             return True
         if unit == DAY_MS and shown.hour and f"{shown:%Y%m%d%H}" in instance:
@@ -125,14 +130,23 @@ class Known:
         spans = [(first, EpochMs(first + unit)) for first, unit in _spans(time, zone)]
         return [span for span in spans if not self._has_other_ids(instance, flow_id, *span)]
 
+    def may_be_hidden(
+        self, instance: InstanceId, flow_id: int, time: EpochMs, zone: tzinfo
+    ) -> bool:
+        """Whether anybody's newer start may have the id of a start of that time: see `may_hide`."""
+        spans = self.spans_of_id(instance, flow_id, time, zone)
+        return _holds_date(instance, time, zone) and any(
+            not _spells_out(instance, time, end - first, zone) for first, end in spans
+        )
+
     def may_hide(
         self, flow_id: int, time: EpochMs, since: EpochMs, zone: tzinfo
     ) -> InstanceId | None:
         """The id of a start after `since` that a start of that time may have been given as well.
 
-        A service that gives ids by the hour, by the day or without the flow may list only the
+        A service that makes ids of the hour, of the day or without the flow may list only the
         newest of an id, and so not the one that is looked for. Two ids in such a span, or one that
-        spells out the minute, show that ids are not given by it.
+        spells out the minute, show that it does not; nor does one whose ids hold no date at all.
         """
         for first, unit in _spans(time, zone):
             its = [
@@ -145,20 +159,25 @@ class Known:
             }
             if len(ids) == 1:
                 for record, start in its:
-                    if start.instant >= since and not _spells_out(
-                        start.instance, record, unit, zone
-                    ):
+                    at = record.trigger_time
+                    is_cut = _holds_date(start.instance, at, zone) and not _spells_out(
+                        start.instance, at, unit, zone
+                    )
+                    if start.instant >= since and is_cut:
                         return start.instance
-        return self._of_another_flow(flow_id, time, since)
+        return self._of_another_flow(flow_id, time, since, zone)
 
-    def _of_another_flow(self, flow_id: int, time: EpochMs, since: EpochMs) -> InstanceId | None:
+    def _of_another_flow(
+        self, flow_id: int, time: EpochMs, since: EpochMs, zone: tzinfo
+    ) -> InstanceId | None:
         """The same of a start of another flow in the very minute."""
         its = self._starts.get(minute_of(0, time)[1], ())
         if len({start.instance for _, start in its}) != 1:
             return None
         for flow, start in its:
-            named = start.instance.startswith(f"{flow}-")
-            if flow != flow_id and start.instant >= since and not named:
+            names_flow = start.instance.startswith(f"{flow}-")
+            is_of_time = _holds_date(start.instance, time, zone) and not names_flow
+            if flow != flow_id and start.instant >= since and is_of_time:
                 return start.instance
         return None
 

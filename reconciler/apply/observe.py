@@ -231,7 +231,14 @@ class _Observing:
         except GatewayError as error:
             self._failures.append(str(error))
             return False
-        if any(one.id == record.instances[0] for one in listed):
+        id_, known = record.instances[0], self._look.known
+        if any(one.id == id_ for one in listed):
+            return False
+        zone = self._look.environment.gateway.zone
+        if known.may_be_hidden(id_, record.flow_id, record.trigger_time, zone):
+            reason = f"{id_} is not listed: another of its hour or day may have its id, and hide it"
+            self._told[record.run] = Told(reason=reason, for_good=True)
+            self._failures.append(f"how {record.run} fares cannot be told: {reason}")
             return False
         start = start_of(record)
         suspect = self._look.suspect(record, start.claim) if start else None

@@ -502,18 +502,33 @@ def test_absence_is_claimed_only_if_each_instance_is_ruled_out_for_a_reason_of_i
 
 
 @pytest.mark.parametrize(
+    ("id_", "hidden"), [("x", False), ("1-20240302080000", True), ("1-20240302084000", False)]
+)
+def test_what_has_an_id_of_the_hour_or_day_may_be_hidden_by_anybodys(
+    id_: str, hidden: bool
+) -> None:
+    run = a_run("a", flow_id=1, trigger_time=after(EIGHT, 40 * MINUTE))
+    known = Known([a_ledger(a_claim(run), a_triggered(run, id_))])
+    zone = parse_zone("GMT+8")
+    assert known.may_be_hidden(InstanceId(id_), 1, run.trigger_time, zone) is hidden
+
+
+@pytest.mark.parametrize(
     ("flow", "minutes", "ids", "hides"),
     [
-        (1, 40, ["x"], True),  # an id that says nothing, in the same hour
-        (1, 180, ["x"], True),  # on the same day
-        (1, 3_000, ["x"], False),  # no id is of more than a day
-        (1, 40, ["x", "y"], False),  # two ids in one hour: they are not given by it
+        (1, 40, ["x"], False),  # made of no time
+        (1, 40, ["20240302"], True),  # in the same hour
+        (1, 180, ["20240302"], True),  # on the same day
+        (1, 180, ["2024030203"], False),  # the hour in UTC
+        (1, 3_000, ["20240304"], False),  # no id is of more than a day
+        (1, 40, ["20240302", "20240302-2"], False),  # two in one hour: they are not given by it
         (1, 40, ["1-20240302084000"], False),  # it spells out its minute
         (1, 40, ["1-20240302080000"], True),
         (1, 180, ["1-20240302110000"], False),  # and this one its hour
         (1, 180, ["1-20240302000000"], True),
         (2, 0, ["20240302080000"], True),  # of another flow, which it does not name
         (2, 0, ["2-20240302080000"], False),
+        (2, 0, ["x"], False),
         (2, 1, ["20240302080100"], False),
     ],
 )
