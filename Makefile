@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo test test-all prove check bench simulate clean
+.PHONY: help demo test coverage test-all prove check bench simulate clean
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -17,7 +17,10 @@ $(READY): pyproject.toml
 demo: $(READY) ## the whole loop on a temporary repository, against the sandbox
 	$(BIN)/reconciler demo
 
-test: $(READY) ## the tests, with branch coverage
+test: $(READY) ## the tests
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not long"
+
+coverage: $(READY) ## the same, with branch coverage: half as long again
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "not long" --cov --cov-report=term
 
 # Those on PATH that run, and pyenv's, whose commands fail for versions that are not chosen.
