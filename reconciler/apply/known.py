@@ -36,15 +36,17 @@ def _holds_date(instance: InstanceId, time: EpochMs, zone: tzinfo) -> bool:
     return any(f"{in_zone(time, clock):%Y%m%d}" in instance for clock in (zone, UTC))
 
 
-def _spells_out(instance: InstanceId, time: EpochMs, unit: int, zone: tzinfo) -> bool:
-    """Whether the id holds more of its trigger time than the hour, or the day, that it lies in."""
-    for clock in (zone, UTC):
-        shown = in_zone(time, clock)
-        if shown.minute and f"{shown:%Y%m%d%H%M}" in instance:
-            return True
-        if unit == DAY_MS and shown.hour and f"{shown:%Y%m%d%H}" in instance:
-            return True
-    return False
+def _is_cut(instance: InstanceId, time: EpochMs, zone: tzinfo) -> bool:
+    """Whether the id is made of no more than the hour, or the day, of its trigger time.
+
+    A full hour says nothing of its minute, nor midnight of its hour.
+    """
+    clocks = [in_zone(time, clock) for clock in (zone, UTC)]
+    spelled = any(f"{shown:%Y%m%d%H%M}" in instance for shown in clocks)
+    hour_spelled = any(f"{shown:%Y%m%d%H}" in instance for shown in clocks)
+    lacks_minute = not spelled and all(shown.minute for shown in clocks)
+    lacks_hour = not hour_spelled and all(shown.hour for shown in clocks)
+    return _holds_date(instance, time, zone) and (lacks_minute or lacks_hour)
 
 
 class Known:
@@ -55,6 +57,7 @@ class Known:
         # By flow and minute: the exact time that was sent, and the start.
         self._minutes: dict[Minute, list[tuple[EpochMs, Start]]] = defaultdict(list)
         self._starts: dict[int, list[tuple[int | None, Start]]] = defaultdict(list)  # by the minute
+        self._cut: bool | None = None  # see `_cuts_ids`
         self._flows: dict[int | None, list[tuple[EpochMs, InstanceId]]] | None = None
         self._open: dict[Minute, list[Record]] = defaultdict(list)
         self._claims: dict[int, list[tuple[events.Claim, RunId, int | None]]] = defaultdict(list)
@@ -131,13 +134,20 @@ class Known:
         return [span for span in spans if not self._has_other_ids(instance, flow_id, *span)]
 
     def may_be_hidden(
-        self, instance: InstanceId, flow_id: int, time: EpochMs, zone: tzinfo
+        self, instance: InstanceId, flow_id: int | None, time: EpochMs, zone: tzinfo
     ) -> bool:
         """Whether anybody's newer start may have the id of a start of that time: see `may_hide`."""
-        spans = self.spans_of_id(instance, flow_id, time, zone)
-        return _holds_date(instance, time, zone) and any(
-            not _spells_out(instance, time, end - first, zone) for first, end in spans
-        )
+        return self._cuts_ids(zone) and bool(self.spans_of_id(instance, flow_id, time, zone))
+
+    def _cuts_ids(self, zone: tzinfo) -> bool:
+        """Whether some recorded id shows that ids are made of the hour or the day only."""
+        if self._cut is None:
+            self._cut = any(
+                _is_cut(start.instance, time, zone)
+                for starts in self._minutes.values()
+                for time, start in starts
+            )
+        return self._cut
 
     def may_hide(
         self, flow_id: int, time: EpochMs, since: EpochMs, zone: tzinfo
@@ -145,10 +155,11 @@ class Known:
         """The id of a start after `since` that a start of that time may have been given as well.
 
         A service that makes ids of the hour, of the day or without the flow may list only the
-        newest of an id, and so not the one that is looked for. Two ids in such a span, or one that
-        spells out the minute, show that it does not; nor does one whose ids hold no date at all.
+        newest of an id, and so not the one that is looked for. Such a service is known by an id
+        that holds the date of its trigger time, and not its minute; two ids in a span show that
+        they are not given by it.
         """
-        for first, unit in _spans(time, zone):
+        for first, unit in _spans(time, zone) if self._cuts_ids(zone) else ():
             its = [
                 (record, start)
                 for record, start in self._starts_between(flow_id, first, first + unit)
@@ -158,12 +169,8 @@ class Known:
                 start.instance for start in self.starts_in(flow_id, time)
             }
             if len(ids) == 1:
-                for record, start in its:
-                    at = record.trigger_time
-                    is_cut = _holds_date(start.instance, at, zone) and not _spells_out(
-                        start.instance, at, unit, zone
-                    )
-                    if start.instant >= since and is_cut:
+                for _, start in its:
+                    if start.instant >= since:
                         return start.instance
         return self._of_another_flow(flow_id, time, since, zone)
 

@@ -20,6 +20,7 @@ from reconciler.model import (
     manifest_of,
     run_id,
     run_name,
+    run_revision,
 )
 from reconciler.plan.attempts import Newest, another_follows, newest_attempt
 
@@ -94,14 +95,31 @@ class _Side:
     runs: Mapping[RunId, Run]  # by the id of the first attempt
     by_name: Mapping[str, Run]
     startable: Mapping[RunId, Run]  # by the attempt that could be started next
+    lowered: frozenset[RunId]  # not started, and a later revision was: refused
 
     @classmethod
     def of(cls, declared: Declared, ledger: Ledger) -> "_Side":
+        startable = _startable(declared.runs, ledger)
+        lowered = _lowered(startable.values(), ledger)
         return cls(
             runs={run.id: run for run in declared.runs},
             by_name={run.name: run for run in declared.runs},
-            startable=_startable(declared.runs, ledger),
+            startable={id_: run for id_, run in startable.items() if id_ not in lowered},
+            lowered=lowered,
         )
+
+
+def _lowered(runs: Iterable[Run], ledger: Ledger) -> frozenset[RunId]:
+    newest: dict[str, int] = {}
+    for record in ledger.records.values():
+        if record.may_have_started:
+            name, revision = run_name(record.run), run_revision(record.run)
+            newest[name] = max(revision, newest.get(name, 1))
+    return frozenset(
+        run.id
+        for run in runs
+        if run.attempt == 1 and run.revision < newest.get(run.name, 1)  # it may be tried once more
+    )
 
 
 def _startable(runs: Iterable[Run], ledger: Ledger) -> dict[RunId, Run]:
@@ -159,6 +177,9 @@ def _renamed(was: _Side, now: _Side) -> dict[RunId, RunId]:
 
 def _of_recorded(was: _Side, now: _Side, ledger: Ledger) -> Iterator[Change]:
     """What ran and was edited; and what still runs and is to be cancelled, or not any more."""
+    for id_ in now.lowered - was.lowered:
+        after = now.runs[first_attempt(id_)]
+        yield Change(id=id_, kind=Kind.REFUSED, before=was.by_name.get(after.name), after=after)
     for id_, after in now.runs.items():
         record = ledger.records.get(id_)
         if record is None or not record.may_have_started:

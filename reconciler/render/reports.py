@@ -31,7 +31,7 @@ def problems_gitlab(problems: Sequence[Problem], notes: Sequence[Problem] = ()) 
 def _issue(problem: Problem, severity: str, seen: Counter[str]) -> dict[str, Any]:
     named = f"{problem.place.file}\0{problem.code}\0{problem.pointer}\0{problem.message}"
     seen[named] += 1
-    content = f"{named}\0{seen[named]}".encode(errors="surrogateescape")
+    content = f"{named}\0{seen[named]}".encode(errors="surrogatepass")
     return {
         "description": problem.message,
         "check_name": problem.code,
