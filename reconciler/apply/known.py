@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, timedelta, tzinfo
 from itertools import islice, takewhile
+from operator import itemgetter
 
 from reconciler.ledger import Ledger, Record, events
 from reconciler.ledger.records import UNSETTLED, Start
@@ -15,6 +16,7 @@ MINUTE_MS = 60_000
 DAY_MS = 24 * 60 * MINUTE_MS
 _UNITS = (60 * MINUTE_MS, DAY_MS)
 _QUARTER_MS = 15 * MINUTE_MS  # no zone is off by less
+_TIME = itemgetter(0)  # of a trigger time and its start
 
 Minute = tuple[int | None, int]  # flow, and the minute of a trigger time since the epoch
 
@@ -22,13 +24,6 @@ Minute = tuple[int | None, int]  # flow, and the minute of a trigger time since 
 def minute_of(flow_id: int | None, time: EpochMs) -> Minute:
     """What two runs must share for the service to be able to give them one instance id."""
     return flow_id, time // MINUTE_MS
-
-
-def _spans(time: EpochMs, zone: tzinfo) -> set[tuple[EpochMs, int]]:
-    """When the hour and the day around a time begin, in the zone and UTC, and how long they are."""
-    offset = in_zone(time, zone).utcoffset() or timedelta()
-    shifts = {0, int(offset.total_seconds() * 1000)}
-    return {(EpochMs((time + by) // unit * unit - by), unit) for by in shifts for unit in _UNITS}
 
 
 def _holds_date(instance: InstanceId, time: EpochMs, zone: tzinfo) -> bool:
@@ -58,7 +53,7 @@ class Known:
         self._minutes: dict[Minute, list[tuple[EpochMs, Start]]] = defaultdict(list)
         self._starts: dict[int, list[tuple[int | None, Start]]] = defaultdict(list)  # by the minute
         self._cut: bool | None = None  # see `_cuts_ids`
-        self._flows: dict[int | None, list[tuple[EpochMs, InstanceId]]] | None = None
+        self._flows: dict[int | None, list[tuple[EpochMs, Start]]] | None = None
         self._open: dict[Minute, list[Record]] = defaultdict(list)
         self._claims: dict[int, list[tuple[events.Claim, RunId, int | None]]] = defaultdict(list)
         self.claims: dict[ClaimId, events.Claim] = {}
@@ -130,7 +125,10 @@ class Known:
 
         Only those in which no other id is known of the flow: else ids are not given by them.
         """
-        spans = [(first, EpochMs(first + unit)) for first, unit in _spans(time, zone)]
+        offset = in_zone(time, zone).utcoffset() or timedelta()
+        shifts = {0, int(offset.total_seconds() * 1000)}
+        firsts = {((time + by) // unit * unit - by, unit) for by in shifts for unit in _UNITS}
+        spans = [(EpochMs(first), EpochMs(first + unit)) for first, unit in firsts]
         return [span for span in spans if not self._has_other_ids(instance, flow_id, *span)]
 
     def may_be_hidden(
@@ -159,19 +157,12 @@ class Known:
         that holds the date of its trigger time, and not its minute; two ids in a span show that
         they are not given by it.
         """
-        for first, unit in _spans(time, zone) if self._cuts_ids(zone) else ():
-            its = [
-                (record, start)
-                for record, start in self._starts_between(flow_id, first, first + unit)
-                if minute_of(0, record.trigger_time) != minute_of(0, time)
-            ]
-            ids = {start.instance for _, start in its} | {
-                start.instance for start in self.starts_in(flow_id, time)
-            }
-            if len(ids) == 1:
-                for _, start in its:
-                    if start.instant >= since:
-                        return start.instance
+        around = (EpochMs(time - DAY_MS), EpochMs(time + DAY_MS))
+        for its_time, start in self._between(flow_id, *around) if self._cuts_ids(zone) else ():
+            if start.instant >= since and minute_of(0, its_time) != minute_of(0, time):
+                spans = self.spans_of_id(start.instance, flow_id, time, zone)
+                if any(first <= its_time < end for first, end in spans):
+                    return start.instance
         return self._of_another_flow(flow_id, time, since, zone)
 
     def _of_another_flow(
@@ -188,33 +179,28 @@ class Known:
                 return start.instance
         return None
 
-    def _starts_between(
-        self, flow_id: int, first: EpochMs, end: int
-    ) -> Iterator[tuple[Record, Start]]:
-        starts = self._of_flow(flow_id)
-        begin = bisect_left(starts, (first, InstanceId("")))
-        its = takewhile(lambda one: one[0] < end, islice(starts, begin, None))
-        for id_ in dict.fromkeys(id_ for _, id_ in its):
-            for record, start in self._owners[id_]:
-                if record.flow_id == flow_id and first <= record.trigger_time < end:
-                    yield record, start
-
     def _has_other_ids(
         self, instance: InstanceId, flow_id: int | None, first: EpochMs, end: EpochMs
     ) -> bool:
-        starts = self._of_flow(flow_id)
-        begin = bisect_left(starts, (first, InstanceId("")))
-        its = takewhile(lambda one: one[0] < end, islice(starts, begin, None))
-        return any(id_ != instance for _, id_ in its)
+        its = self._between(flow_id, first, end)
+        return any(start.instance != instance for _, start in its)
 
-    def _of_flow(self, flow_id: int | None) -> list[tuple[EpochMs, InstanceId]]:
+    def _between(
+        self, flow_id: int | None, first: EpochMs, end: EpochMs
+    ) -> Iterator[tuple[EpochMs, Start]]:
+        """The starts of the flow from one trigger time, inclusive, to another, exclusive."""
+        starts = self._of_flow(flow_id)
+        begin = bisect_left(starts, first, key=_TIME)
+        return takewhile(lambda one: one[0] < end, islice(starts, begin, None))
+
+    def _of_flow(self, flow_id: int | None) -> list[tuple[EpochMs, Start]]:
         """The starts of the flow in the order of their trigger times; sorted when first wanted."""
         if self._flows is None:
             self._flows = defaultdict(list)
             for (flow, _), starts in self._minutes.items():
-                self._flows[flow] += [(time, start.instance) for time, start in starts]
+                self._flows[flow] += starts
             for of_flow in self._flows.values():
-                of_flow.sort()
+                of_flow.sort(key=_TIME)
         return self._flows.get(flow_id, [])
 
     def claims_near(self, flow_id: int, time: EpochMs) -> list[tuple[events.Claim, RunId]]:

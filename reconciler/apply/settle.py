@@ -28,9 +28,7 @@ class Doubt:
     planned: PlannedRun
     reason: str
     decided_at: EpochMs | None  # from then on a whole search proves absence; None: never
-    seen: Mapping[str, Any] | None = (
-        None  # what a whole search listed, where only a person can tell
-    )
+    seen: Mapping[str, Any] | None = None  # by a whole search, where only a person can tell
 
     def event(self, at: str) -> events.Unknown | None:
         """What was seen, for the ledger; None where that is nothing, or stands there already.
