@@ -45,7 +45,8 @@ _WRAPPER = """\
 #!/bin/sh
 until mkdir "$KILL_COUNT.lock" 2>/dev/null; do :; done # two commands may run side by side
 number=$(($(cat "$KILL_COUNT") + 1))
-echo "$number" > "$KILL_COUNT"
+echo "$number" > "$KILL_COUNT.next"
+mv "$KILL_COUNT.next" "$KILL_COUNT" # whole at every moment: the test reads it beside us
 rmdir "$KILL_COUNT.lock"
 [ "$KILL_AT" = "before $number" ] && kill -9 "$PPID" && exit 137
 "$KILL_GIT" "$@"
