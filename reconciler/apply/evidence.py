@@ -20,8 +20,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from reconciler.apply.ids import Making
 from reconciler.apply.known import Known
-from reconciler.apply.nonces import nonce_standing
+from reconciler.apply.nonces import claim_named_in, nonce_standing
 from reconciler.apply.ports import Instance
 from reconciler.apply.suspect import (
     Standing,
@@ -65,8 +66,8 @@ class Ambiguous:
 Finding = Found | NoneFound | Ambiguous
 
 
-def judge(suspect: Suspect, listed: Sequence[Instance], known: Known) -> Finding:
-    """What a whole search says of a run in doubt."""
+def judge(suspect: Suspect, listed: Sequence[Instance], known: Known, making: Making) -> Finding:
+    """What a whole search says of a run in doubt; `making`: how the service makes ids."""
     standings = [(one, standing(suspect, one, known)) for one in listed]
     ours = [one for one, stands in standings if stands is Standing.OURS]
     if ours:
@@ -78,15 +79,8 @@ def judge(suspect: Suspect, listed: Sequence[Instance], known: Known) -> Finding
     if len(possible) == 1 and agrees(suspect, possible[0]) and not known.owners(possible[0].id):
         return Found(instance=possible[0].id, by=BY_AGREEMENT)
     if not possible and not others:
-        hidden = suspect.claimed_at is not None and known.may_hide(
-            suspect.flow_id, suspect.trigger_time, suspect.claimed_at, suspect.zone
-        )
-        if not hidden:
-            return NoneFound()
-        return Ambiguous(
-            reason=f"instance {hidden} of another run may have its id as well, and hide it: the "
-            "service may give ids by the hour or the day, and list only the newest of each"
-        )
+        hidden = _hidden(suspect, listed, known, making)
+        return Ambiguous(reason=hidden) if hidden is not None else NoneFound()
     return Ambiguous(reason=_why(suspect, possible, others))
 
 
@@ -115,6 +109,48 @@ def standing(suspect: Suspect, one: Instance, known: Known) -> Standing:
         for record, _ in owners
     )
     return Standing.ANOTHERS if may_share else Standing.NOT_OURS
+
+
+def _hidden(
+    suspect: Suspect, listed: Sequence[Instance], known: Known, making: Making
+) -> str | None:
+    """Why the run's own may be there all the same, unlisted; None if it cannot be.
+
+    Of several with one id, a service may list only the newest.
+    """
+    if making.of_each:
+        return None
+    newer = [one for one in listed if _may_hide(suspect, one, known)]
+    hides = f"instance {_ids(newer)} is another's" if newer else None
+    if not newer and suspect.claimed_at is not None:
+        run = known.may_hide(
+            suspect.flow_id, suspect.trigger_time, suspect.claimed_at, suspect.zone, making
+        )
+        hides = f"{run} may have been started since it was claimed" if run is not None else None
+    return f"{hides}, and may hide its own: the service may list one of an id" if hides else None
+
+
+def _may_hide(suspect: Suspect, one: Instance, known: Known) -> bool:
+    """Whether another's instance of the minute may be newer than the run's, and have its id."""
+    if (
+        one.flow_id not in {None, suspect.flow_id}
+        or is_of_another_minute(suspect.trigger_time, one)
+        or is_older(suspect, one)
+        or stood_before(suspect, one)
+    ):
+        return False
+    named = claim_named_in(suspect, one, known)
+    owners = [
+        (record, start)
+        for record, start in known.owners(one.id)
+        if named in {None, start.claim} and not is_disowned(record, one)
+    ]
+    since = suspect.claimed_at
+    return not owners or any(
+        (since is None or start.instant >= since)
+        and not known.tells_apart(one.id, record, suspect.trigger_time)
+        for record, start in owners
+    )
 
 
 def _carries_what_was_recorded(

@@ -3,10 +3,12 @@
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, timedelta, tzinfo
+from dataclasses import dataclass
+from datetime import timedelta, tzinfo
 from itertools import islice, takewhile
 from operator import itemgetter
 
+from reconciler.apply.ids import Making, Sighting
 from reconciler.ledger import Ledger, Record, events
 from reconciler.ledger.records import UNSETTLED, Start
 from reconciler.model import ClaimId, EpochMs, InstanceId, RunId
@@ -26,22 +28,28 @@ def minute_of(flow_id: int | None, time: EpochMs) -> Minute:
     return flow_id, time // MINUTE_MS
 
 
-def _holds_date(instance: InstanceId, time: EpochMs, zone: tzinfo) -> bool:
-    """Whether the id is made of the trigger time: one that is not is hardly given twice."""
-    return any(f"{in_zone(time, clock):%Y%m%d}" in instance for clock in (zone, UTC))
+def _hours_and_days(time: EpochMs, zone: tzinfo) -> list[tuple[EpochMs, EpochMs]]:
+    """The hour and the day around a time, from inclusive, to exclusive, in the zone and UTC."""
+    offset = in_zone(time, zone).utcoffset() or timedelta()
+    shifts = {0, int(offset.total_seconds() * 1000)}
+    firsts = {((time + by) // unit * unit - by, unit) for by in shifts for unit in _UNITS}
+    return [(EpochMs(first), EpochMs(first + unit)) for first, unit in firsts]
 
 
-def _is_cut(instance: InstanceId, time: EpochMs, zone: tzinfo) -> bool:
-    """Whether the id is made of no more than the hour, or the day, of its trigger time.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sent:
+    """A start that is known (`start`), or one of which nobody knows whether it was made."""
 
-    A full hour says nothing of its minute, nor midnight of its hour.
-    """
-    clocks = [in_zone(time, clock) for clock in (zone, UTC)]
-    spelled = any(f"{shown:%Y%m%d%H%M}" in instance for shown in clocks)
-    hour_spelled = any(f"{shown:%Y%m%d%H}" in instance for shown in clocks)
-    lacks_minute = not spelled and all(shown.minute for shown in clocks)
-    lacks_hour = not hour_spelled and all(shown.hour for shown in clocks)
-    return _holds_date(instance, time, zone) and (lacks_minute or lacks_hour)
+    record: Record
+    start: Start | None
+
+    @property
+    def time(self) -> EpochMs:
+        return self.record.trigger_time
+
+    @property
+    def flow_id(self) -> int | None:
+        return self.record.flow_id
 
 
 class Known:
@@ -51,8 +59,8 @@ class Known:
         self._owners: dict[InstanceId, list[tuple[Record, Start]]] = defaultdict(list)
         # By flow and minute: the exact time that was sent, and the start.
         self._minutes: dict[Minute, list[tuple[EpochMs, Start]]] = defaultdict(list)
-        self._starts: dict[int, list[tuple[int | None, Start]]] = defaultdict(list)  # by the minute
-        self._cut: bool | None = None  # see `_cuts_ids`
+        self._everything: list[_Sent] = []  # in the order of trigger times once it was asked for
+        self._making: Making | None = None  # what the recorded ids show; see `making`
         self._flows: dict[int | None, list[tuple[EpochMs, Start]]] | None = None
         self._open: dict[Minute, list[Record]] = defaultdict(list)
         self._claims: dict[int, list[tuple[events.Claim, RunId, int | None]]] = defaultdict(list)
@@ -63,10 +71,11 @@ class Known:
                 minute = minute_of(record.flow_id, record.trigger_time)
                 if record.phase in UNSETTLED:
                     self._open[minute].append(record)
+                    self._everything.append(_Sent(record=record, start=None))
                 for start in record.starts:
                     self._owners[start.instance].append((record, start))
                     self._minutes[minute].append((record.trigger_time, start))
-                    self._starts[minute[1]].append((record.flow_id, start))
+                    self._everything.append(_Sent(record=record, start=start))
             for claim in ledger.claims.values():
                 for run, claimed in claim.runs.items():
                     near = claim, run, claimed.flow_id
@@ -125,59 +134,78 @@ class Known:
 
         Only those in which no other id is known of the flow: else ids are not given by them.
         """
-        offset = in_zone(time, zone).utcoffset() or timedelta()
-        shifts = {0, int(offset.total_seconds() * 1000)}
-        firsts = {((time + by) // unit * unit - by, unit) for by in shifts for unit in _UNITS}
-        spans = [(EpochMs(first), EpochMs(first + unit)) for first, unit in firsts]
+        spans = _hours_and_days(time, zone)
         return [span for span in spans if not self._has_other_ids(instance, flow_id, *span)]
 
-    def may_be_hidden(
-        self, instance: InstanceId, flow_id: int | None, time: EpochMs, zone: tzinfo
-    ) -> bool:
-        """Whether anybody's newer start may have the id of a start of that time: see `may_hide`."""
-        return self._cuts_ids(zone) and bool(self.spans_of_id(instance, flow_id, time, zone))
-
-    def _cuts_ids(self, zone: tzinfo) -> bool:
-        """Whether some recorded id shows that ids are made of the hour or the day only."""
-        if self._cut is None:
-            self._cut = any(
-                _is_cut(start.instance, time, zone)
-                for starts in self._minutes.values()
-                for time, start in starts
+    def making(self, zone: tzinfo) -> Making:
+        """What the recorded ids show of how the service makes them."""
+        if self._making is None:
+            self._everything.sort(key=lambda one: one.time)
+            recorded = (
+                Sighting(instance=one.start.instance, flow_id=one.flow_id, times=(one.time,))
+                for one in self._everything
+                if one.start is not None
             )
-        return self._cut
+            self._making = Making(of_each=self._gives_each_its_own()).having_seen(recorded, zone)
+        return self._making
+
+    def _gives_each_its_own(self) -> bool:
+        """Whether two starts of one flow and time are recorded with two ids.
+
+        Times of one minute would not do: a service may round them to make its ids. Nor would what
+        a person recorded, or a search inferred.
+        """
+        first: dict[tuple[int | None, EpochMs], InstanceId] = {}
+        return any(
+            first.setdefault((one.flow_id, one.time), one.start.instance) != one.start.instance
+            for one in self._everything
+            if one.start is not None and one.start.claim is not None and not one.start.inferred
+        )
+
+    def may_be_hidden(self, flow_id: int | None, time: EpochMs, zone: tzinfo) -> bool:
+        """Whether anybody's newer start may have the id of a start of that time: see `may_hide`."""
+        making = self.making(zone)
+        return not making.of_each and any(
+            True for _ in self._spans_of_one_id(flow_id, time, zone, making)
+        )
 
     def may_hide(
-        self, flow_id: int, time: EpochMs, since: EpochMs, zone: tzinfo
-    ) -> InstanceId | None:
-        """The id of a start after `since` that a start of that time may have been given as well.
+        self, flow_id: int, time: EpochMs, since: EpochMs, zone: tzinfo, making: Making
+    ) -> RunId | None:
+        """A run whose start, after `since`, may have been given the id of a start of that time.
 
         A service that makes ids of the hour, of the day or without the flow may list only the
-        newest of an id, and so not the one that is looked for. Such a service is known by an id
-        that holds the date of its trigger time, and not its minute; two ids in a span show that
-        they are not given by it.
+        newest of an id, and so not the one that is looked for. `making` says whether it makes such
+        ids. A run of which nobody knows whether it was started counts as one that was. Two ids
+        within a span show that it is not one id's.
         """
-        around = (EpochMs(time - DAY_MS), EpochMs(time + DAY_MS))
-        for its_time, start in self._between(flow_id, *around) if self._cuts_ids(zone) else ():
-            if start.instant >= since and minute_of(0, its_time) != minute_of(0, time):
-                spans = self.spans_of_id(start.instance, flow_id, time, zone)
-                if any(first <= its_time < end for first, end in spans):
-                    return start.instance
-        return self._of_another_flow(flow_id, time, since, zone)
-
-    def _of_another_flow(
-        self, flow_id: int, time: EpochMs, since: EpochMs, zone: tzinfo
-    ) -> InstanceId | None:
-        """The same of a start of another flow in the very minute."""
-        its = self._starts.get(minute_of(0, time)[1], ())
-        if len({start.instance for _, start in its}) != 1:
-            return None
-        for flow, start in its:
-            names_flow = start.instance.startswith(f"{flow}-")
-            is_of_time = _holds_date(start.instance, time, zone) and not names_flow
-            if flow != flow_id and start.instant >= since and is_of_time:
-                return start.instance
+        for its in self._spans_of_one_id(flow_id, time, zone, making):
+            for one in its:
+                elsewhere = minute_of(one.flow_id, one.time) != minute_of(flow_id, time)
+                if elsewhere and (one.start is None or one.start.instant >= since):
+                    return one.record.run
         return None
+
+    def _spans_of_one_id(
+        self, flow_id: int | None, time: EpochMs, zone: tzinfo, making: Making
+    ) -> Iterator[list[_Sent]]:
+        """What was sent, or may have been, in each span around the time that may have one id."""
+        self.making(zone)  # puts everything in its order
+        spans = _hours_and_days(time, zone) if making.cut else []
+        if making.flowless:
+            minute = EpochMs(time // MINUTE_MS * MINUTE_MS)
+            spans.append((minute, EpochMs(minute + MINUTE_MS)))
+        for first, end in spans:
+            begin, beyond = (
+                bisect_left(self._everything, at, key=lambda one: one.time) for at in (first, end)
+            )
+            its = [
+                one
+                for one in self._everything[begin:beyond]
+                if making.flowless or one.flow_id == flow_id
+            ]
+            if len({one.start.instance for one in its if one.start is not None}) <= 1:
+                yield its
 
     def _has_other_ids(
         self, instance: InstanceId, flow_id: int | None, first: EpochMs, end: EpochMs

@@ -15,20 +15,36 @@ def nonce_standing(suspect: Suspect, one: Instance, known: Known) -> Standing | 
     A whole nonce is proof, for nobody guesses 128 random bits. It counts only where the reconciler
     puts it, or what a manifest says could pass for one.
     """
+    carried = _carried(suspect, one, known)
+    if carried is None:
+        return None
+    claim, rest = carried
+    if claim != suspect.claim:
+        return Standing.NOT_OURS
+    made = known.claims.get(claim)
+    return _which_run(suspect.run, tuple(made.runs) if made else (), rest)
+
+
+def claim_named_in(suspect: Suspect, one: Instance, known: Known) -> ClaimId | None:
+    """The claim whose whole nonce it carries; None if it carries none that is known."""
+    carried = _carried(suspect, one, known)
+    return carried[0] if carried is not None else None
+
+
+def _carried(suspect: Suspect, one: Instance, known: Known) -> tuple[ClaimId, str] | None:
+    """The claim whose nonce it carries, the suspect's before others, and what stands beside it."""
     near = known.claims_near(suspect.flow_id, suspect.trigger_time)
     names = {claim.correlation for claim, _ in near} | {suspect.correlation}
     texts = _texts(one, {name.casefold() for name in names if name})
-    if suspect.claim is not None:
-        for text in texts:
-            rest = _beside(suspect.claim, text)
-            if rest is not None:
-                made = known.claims.get(suspect.claim)
-                return _which_run(suspect.run, tuple(made.runs) if made else (), rest)
     sent = " ".join(value.casefold() for _, value in suspect.parameters or ())
-    for claim, _ in near:
-        is_other = claim.claim != suspect.claim and claim.claim.casefold() not in sent
-        if is_other and any(_beside(claim.claim, text) is not None for text in texts):
-            return Standing.NOT_OURS
+    others = (claim.claim for claim, _ in near if claim.claim != suspect.claim)
+    claims = [suspect.claim] if suspect.claim is not None else []
+    claims += (claim for claim in others if claim.casefold() not in sent)
+    for claim in claims:
+        for text in texts:
+            rest = _beside(claim, text)
+            if rest is not None:
+                return claim, rest
     return None
 
 

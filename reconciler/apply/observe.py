@@ -235,8 +235,8 @@ class _Observing:
         if any(one.id == id_ for one in listed):
             return False
         zone = self._look.environment.gateway.zone
-        if known.may_be_hidden(id_, record.flow_id, record.trigger_time, zone):
-            reason = f"{id_} is not listed: another of its hour or day may have its id, and hide it"
+        if known.may_be_hidden(record.flow_id, record.trigger_time, zone):
+            reason = f"{id_} is not listed, and may be hidden by another instance of its id"
             self._told[record.run] = Told(reason=reason, for_good=True)
             self._failures.append(f"how {record.run} fares cannot be told: {reason}")
             return False

@@ -79,6 +79,13 @@ class Instance:
     trigger_times: tuple[EpochMs, ...] = ()  # `trigger_time` and what else its stamp can mean
     trigger_unit: int = 1  # milliseconds to which it may have been cut or rounded
 
+    @property
+    def may_be_triggered_at(self) -> tuple[EpochMs, ...]:
+        """All that its trigger time can mean; nothing if it is unreadable."""
+        if self.trigger_time is None:
+            return ()
+        return self.trigger_times or (self.trigger_time,)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sought:

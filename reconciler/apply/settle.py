@@ -6,14 +6,16 @@ had time to show up: certainly absent. Anything else stays in doubt; nothing is 
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 
 from reconciler.apply.evidence import BY_NONCE, Ambiguous, Found, NoneFound, evidence_of, judge
+from reconciler.apply.ids import ANYHOW, Making, Sighting
 from reconciler.apply.looking import Look
+from reconciler.apply.ports import Instance
 from reconciler.apply.start import Outcome
-from reconciler.apply.suspect import search_window
+from reconciler.apply.suspect import Suspect, search_window
 from reconciler.errors import GatewayError
 from reconciler.ledger import Record, events
 from reconciler.model import ClaimId, EpochMs
@@ -49,16 +51,26 @@ class Doubt:
 
 
 async def settle(doubts: Sequence[PlannedRun], look: Look) -> list[Outcome | Doubt]:
-    """Look once for the instance of each run in doubt."""
+    """Look once for the instance of each run in doubt.
+
+    What the ids of one show of how the service makes them counts for all.
+    """
     gate = asyncio.Semaphore(look.environment.limits.concurrency)
 
-    async def one(planned: PlannedRun) -> Outcome | Doubt:
+    async def one(planned: PlannedRun) -> "_Searched | Doubt":
         async with gate:
             return await _look_for(planned, look)
 
     async with asyncio.TaskGroup() as looks:
         tasks = [looks.create_task(one(planned)) for planned in doubts]
-    return _each_to_one([task.result() for task in tasks], doubts)
+    looked = [task.result() for task in tasks]
+    zone = look.environment.gateway.zone
+    seen = (sighting for one in looked if isinstance(one, _Searched) for sighting in one.sightings)
+    making = look.known.making(zone).having_seen(seen, zone)
+    if not making.is_known and not all(isinstance(one, _Searched) for one in looked):
+        making = ANYHOW  # what was not looked at could show it
+    found = [_judged(one, look, making) if isinstance(one, _Searched) else one for one in looked]
+    return _each_to_one(found, doubts)
 
 
 def _each_to_one(
@@ -78,7 +90,34 @@ def _each_to_one(
     ]
 
 
-async def _look_for(planned: PlannedRun, look: Look) -> Outcome | Doubt:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Searched:
+    """A run in doubt whose minute was searched."""
+
+    planned: PlannedRun
+    record: Record
+    claim: ClaimId
+    suspect: Suspect
+    listed: Sequence[Instance]
+    began: EpochMs  # no later than the search: only what had to be listed by then can be missed
+
+    @property
+    def sightings(self) -> Iterator[Sighting]:
+        """The ids that are listed, each for its own time.
+
+        One that is listed with a time that was not searched for has it cut: its own is the run's.
+        """
+        start, end = search_window(self.suspect.trigger_time)
+        for one in self.listed:
+            its = tuple(time for time in one.may_be_triggered_at if start <= time < end)
+            yield Sighting(
+                instance=one.id,
+                flow_id=self.suspect.flow_id if one.flow_id is None else one.flow_id,
+                times=its or (self.suspect.trigger_time,),
+            )
+
+
+async def _look_for(planned: PlannedRun, look: Look) -> _Searched | Doubt:
     record = planned.record
     suspect = None if record is None else look.suspect(record, record.claim)
     if record is None or record.claim is None or suspect is None:
@@ -86,25 +125,38 @@ async def _look_for(planned: PlannedRun, look: Look) -> Outcome | Doubt:
     elsewhere = look.elsewhere(record)
     if elsewhere is not None:
         return Doubt(planned=planned, reason=elsewhere, decided_at=None)
-    began = look.now()  # only what had to be listed by then can be missed by the search
-    decided_at = _decided_at(record, look)
+    began = look.now()
     try:
         listed = await look.gateway.search(suspect.flow_id, *search_window(suspect.trigger_time))
     except GatewayError as error:
+        decided_at = _decided_at(record, look)
         again = decided_at if began < decided_at else None  # past it, the next apply looks again
         return Doubt(planned=planned, reason=str(error), decided_at=again)
-    finding = judge(suspect, listed, look.known)
+    return _Searched(
+        planned=planned,
+        record=record,
+        claim=record.claim,
+        suspect=suspect,
+        listed=listed,
+        began=began,
+    )
+
+
+def _judged(searched: _Searched, look: Look, making: Making) -> Outcome | Doubt:
+    planned, record, began = searched.planned, searched.record, searched.began
+    decided_at = _decided_at(record, look)
+    finding = judge(searched.suspect, searched.listed, look.known, making)
+    evidence = evidence_of(searched.suspect, searched.listed, began)
     match finding:
         case Ambiguous():
-            seen = evidence_of(suspect, listed, began)
-            return Doubt(planned=planned, reason=finding.reason, decided_at=None, seen=seen)
+            return Doubt(planned=planned, reason=finding.reason, decided_at=None, seen=evidence)
         case Found() if finding.by != BY_NONCE and began < record.trigger_time:
             return Doubt(planned=planned, reason=_unlisted(finding), decided_at=decided_at)
         case NoneFound() if began < decided_at:
             return Doubt(planned=planned, reason=_too_early(record, began), decided_at=decided_at)
         case Found() | NoneFound():
-            evidence = evidence_of(suspect, listed, began)
-            return _settled(record, record.claim, finding, evidence, format_instant(look.now()))
+            at = format_instant(look.now())
+            return _settled(record, searched.claim, finding, evidence, at)
         case _:
             assert_never(finding)
 

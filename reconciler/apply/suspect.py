@@ -75,9 +75,7 @@ def trigger_spans(one: Instance) -> tuple[tuple[EpochMs, EpochMs], ...]:
     In every zone that it may be of; and if it is a whole hour or day, cut or rounded to that. How
     it may be cut to less is for `search_window` to say.
     """
-    if one.trigger_time is None:
-        return ()
-    times, unit = one.trigger_times or (one.trigger_time,), one.trigger_unit
+    times, unit = one.may_be_triggered_at, one.trigger_unit
     if unit <= MINUTE_MS:
         return tuple((time, time) for time in times)
     return tuple((EpochMs(time - unit // 2), EpochMs(time + unit)) for time in times)

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -88,7 +89,7 @@ def stands(one: Instance, known: Known = NOBODY, suspect: Suspect = SUSPECT) -> 
 
 
 def judged(*found: Instance, suspect: Suspect = SUSPECT, known: Known = NOBODY) -> Finding:
-    return judge(suspect, found, known)
+    return judge(suspect, found, known, known.making(suspect.zone))
 
 
 # Another flow
@@ -169,7 +170,45 @@ def test_an_instance_with_another_claims_nonce_is_not_the_runs() -> None:
     known = known_of(claimed(RUN), claimed(OTHER, claim=C0))
     for value in (author(OTHER.id, C0), author(RUN.id, C0).upper(), C0):
         assert stands(carrying(value), known, SIGNED) is Standing.NOT_OURS
-    assert judged(carrying(author(OTHER.id, C0)), suspect=SIGNED, known=known) == NoneFound()
+
+
+BEFORE, SINCE = after(CLAIMED_AT, -2_000), after(CLAIMED_AT, 2_000)
+APART = [
+    *started(a_run("p", flow_id=7), "7-1", claim=ClaimId("c7"), at=BEFORE),
+    *started(a_run("q", flow_id=7), "7-2", claim=ClaimId("c8"), at=BEFORE),
+]
+
+
+@pytest.mark.parametrize(
+    ("recorded", "hides"),
+    [
+        ([claimed(OTHER, claim=C0)], True),  # nobody knows when it was started
+        (started(OTHER, at=SINCE), True),
+        (started(OTHER, at=BEFORE), False),  # the run's own is newer, and would be listed
+        ([*started(OTHER, at=SINCE), *APART], False),  # each start has an id of its own
+        ([*started(OTHER, at=SINCE), APART[0], APART[1]], True),
+    ],
+)
+def test_what_a_newer_instance_of_another_may_hide_is_not_absent(
+    recorded: list[Event], hides: bool
+) -> None:
+    """A service that gives two runs one id may list only the newer."""
+    known = known_of(claimed(RUN), *recorded)
+    verdict = judged(carrying(author(OTHER.id, C0)), suspect=SIGNED, known=known)
+    assert isinstance(verdict, Ambiguous if hides else NoneFound)
+    created_before = created(after(CLAIMED_AT, -SLACK - 1), carrying(author(OTHER.id, C0)))
+    assert judged(created_before, suspect=SIGNED, known=known) == NoneFound()
+
+
+def test_ids_show_that_each_start_has_its_own_only_by_starts_that_are_known_for_sure() -> None:
+    assert known_of(*APART).making(parse_zone("UTC")).of_each
+    by_hand = a_triggered(a_run("q", flow_id=7), "7-2", claim=None)
+    assert not known_of(*APART[:2], by_hand).making(parse_zone("UTC")).of_each
+    inferred = msgspec.structs.replace(APART[3], inferred=True)
+    assert not known_of(*APART[:3], inferred).making(parse_zone("UTC")).of_each
+    late = a_run("q", flow_id=7, trigger_time=after(EIGHT, SECOND))
+    rounded = started(late, "7-2", claim=ClaimId("c8"))
+    assert not known_of(*APART[:2], *rounded).making(parse_zone("UTC")).of_each
 
 
 def test_the_nonce_of_a_run_of_the_next_minute_counts_for_it_may_be_rounded_into_this_one() -> None:
@@ -492,13 +531,12 @@ lists = st.lists(instances, max_size=4)
 def test_absence_is_claimed_only_if_each_instance_is_ruled_out_for_a_reason_of_its_own(
     suspect: Suspect, found: list[Instance], known: Known
 ) -> None:
-    hidden = suspect.claimed_at is not None and known.may_hide(
-        suspect.flow_id, suspect.trigger_time, suspect.claimed_at, suspect.zone
-    )
     ruled_out = [standing(suspect, one, known) is Standing.NOT_OURS for one in found]
-    assert (judge(suspect, found, known) == NoneFound()) is (all(ruled_out) and not hidden)
-    alone = [judge(suspect, [one], known) == NoneFound() for one in found]
-    assert alone == [one and not hidden for one in ruled_out]
+    if judged(*found, suspect=suspect, known=known) == NoneFound():
+        assert all(ruled_out)
+        assert all(judged(one, suspect=suspect, known=known) == NoneFound() for one in found)
+    if all(ruled_out) and known.making(suspect.zone).of_each:  # nothing hides another
+        assert judged(*found, suspect=suspect, known=known) == NoneFound()
 
 
 @pytest.mark.parametrize(
@@ -510,7 +548,7 @@ def test_what_has_an_id_of_the_hour_or_day_may_be_hidden_by_anybodys(
     run = a_run("a", flow_id=1, trigger_time=after(EIGHT, 40 * MINUTE))
     known = Known([a_ledger(a_claim(run), a_triggered(run, id_))])
     zone = parse_zone("GMT+8")
-    assert known.may_be_hidden(InstanceId(id_), 1, run.trigger_time, zone) is hidden
+    assert known.may_be_hidden(1, run.trigger_time, zone) is hidden
 
 
 @pytest.mark.parametrize(
@@ -546,7 +584,8 @@ def test_absence_is_not_proven_where_another_start_may_have_the_id_and_hide_the_
         a_claim(*others, claim="c2"),
         *(a_triggered(one, id_, "c2", at=at) for one, id_ in zip(others, ids, strict=True)),
     )
-    hidden = Known([ledger]).may_hide(1, run.trigger_time, NOW, parse_zone("GMT+8"))
+    zone, known = parse_zone("GMT+8"), Known([ledger])
+    hidden = known.may_hide(1, run.trigger_time, NOW, zone, known.making(zone))
     assert (hidden is not None) is (hides and later)
 
 
@@ -554,7 +593,7 @@ def test_absence_is_not_proven_where_another_start_may_have_the_id_and_hide_the_
 def test_no_id_that_another_start_has_is_given_to_the_run_unless_by_nonce(
     suspect: Suspect, found: list[Instance], known: Known
 ) -> None:
-    verdict = judge(suspect, found, known)
+    verdict = judged(*found, suspect=suspect, known=known)
     if isinstance(verdict, Found) and verdict.by == BY_AGREEMENT:
         assert not known.owners(verdict.instance)
         possible = [one for one in found if stands(one, known, suspect) is Standing.POSSIBLE]
@@ -569,7 +608,7 @@ def test_the_order_of_the_list_decides_nothing(
     suspect: Suspect, found: list[Instance], known: Known, data: st.DataObject
 ) -> None:
     shuffled = data.draw(st.permutations(found))
-    one, other = judge(suspect, found, known), judge(suspect, shuffled, known)
+    one, other = (judged(*each, suspect=suspect, known=known) for each in (found, shuffled))
     assert type(one) is type(other)
     assert isinstance(one, Ambiguous) or one == other
 

@@ -25,6 +25,7 @@ from reconciler.apply import (
 from reconciler.apply import (
     suspect as suspects,
 )
+from reconciler.apply.ids import Making, Sighting
 from reconciler.apply.known import Known
 from reconciler.apply.looking import Look
 from reconciler.apply.ports import Appended, Connection, Instance, Raced, Unknown
@@ -158,6 +159,26 @@ def rule_out_by_another_spelling_of_the_nonce(patch: pytest.MonkeyPatch) -> None
 @among("shared ids", "parameters merged")
 def rule_out_whatever_is_recorded_for_another_run(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Known, "tells_apart", lambda *_: True)
+
+
+@among("shared ids", "correlation", "same minute", "newest of an id")
+def let_another_instance_hide_nothing(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(evidence, "_may_hide", lambda *_: False)
+
+
+@among("ids of the hour", "newest of an id")
+def let_no_start_of_the_hour_hide_another(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Known, "may_hide", lambda *_: None)
+
+
+@among("ids without the flow", "newest of an id")
+def let_no_start_of_another_flow_hide_one(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Sighting, "is_flowless", lambda *_: False)
+
+
+@among("ids of the hour", "newest of an id")
+def take_ids_that_nothing_shows_for_whole(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(settle, "ANYHOW", Making())
 
 
 @among()
@@ -378,6 +399,10 @@ MUTANTS: list[Mutant] = [
     rule_out_by_other_parameters,
     rule_out_by_another_spelling_of_the_nonce,
     rule_out_whatever_is_recorded_for_another_run,
+    let_another_instance_hide_nothing,
+    let_no_start_of_the_hour_hide_another,
+    let_no_start_of_another_flow_hide_one,
+    take_ids_that_nothing_shows_for_whole,
     claim_without_a_look_at_a_shared_minute,
     ask_whatever_service_is_configured,
     believe_any_instance_that_an_answer_names,

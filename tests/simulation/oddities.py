@@ -27,7 +27,9 @@ class Oddities:
     same_minute: bool = False  # several runs of a flow in one minute, and `sameMinute: allow`
     shared_ids: bool = False  # ids carry a time only, so two starts of a flow can share theirs
     id_unit: int = MINUTE_MS  # milliseconds to which that time is cut
+    names_flow: bool = True  # they carry the flow as well
     newest_only: bool = False  # and only the newest of those that a search finds is listed
+    newest_of_all: bool = False  # of all that have the id, whatever the search is for
     created_ahead: int = 0  # milliseconds that the clock of the creation stamps is ahead
     created_unit: int = 1_000  # milliseconds that they are cut to
     trigger_unit: int = 1_000  # the same, of the listed trigger times
@@ -75,6 +77,8 @@ SWITCHES: Mapping[str, Callable[[random.Random], dict[str, Any]]] = {
     "shared ids": lambda rng: {"shared_ids": True, "newest_only": rng.random() < 0.4},
     "ids of the hour": _always(shared_ids=True, id_unit=HOUR_MS),
     "ids of the day": _always(shared_ids=True, id_unit=DAY_MS),
+    "ids without the flow": _always(shared_ids=True, names_flow=False),
+    "newest of an id": _always(shared_ids=True, newest_only=True, newest_of_all=True),
     "created by another clock": _created_off,
     "created cut to the minute": _always(created_unit=60_000),
     "created to the millisecond": _always(created_unit=1),

@@ -106,7 +106,8 @@ class Service(ABC):
         oddities = self.truth.oddities
         # As in the documented samples: flow and trigger time, cut to the minute.
         time = EpochMs(run.trigger_time // oddities.id_unit * oddities.id_unit)
-        base = f"{run.flow_id}-{in_zone(time, self.environment.gateway.zone):%Y%m%d%H%M}00"
+        base = f"{in_zone(time, self.environment.gateway.zone):%Y%m%d%H%M}00"
+        base = f"{run.flow_id}-{base}" if oddities.names_flow else base
         return InstanceId(base if oddities.shared_ids else f"{base}-{number}")
 
     # Others
@@ -190,7 +191,10 @@ class Service(ABC):
         wanted: Callable[[Started], bool] = lambda _: True,
     ) -> list[Started]:
         """What a list shows of what is known and wanted."""
-        known = [one for one in self.known(user, instance) if wanted(one)]
+        known = self.known(user, instance)
+        if self.truth.oddities.newest_of_all:
+            known = list({one.instance: one for one in known}.values())
+        known = [one for one in known if wanted(one)]
         if self.truth.oddities.newest_only:
             known = list({one.instance: one for one in known}.values())
         return known
