@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta, tzinfo
 from itertools import islice, takewhile
@@ -102,6 +102,10 @@ class Known:
         if time is not None:
             return self._open.get(minute_of(flow_id, time), ())
         return [one for (flow, _), open_ in self._open.items() if flow == flow_id for one in open_]
+
+    def are_all_among(self, runs: Collection[RunId]) -> bool:
+        """Whether those are all the runs of which nobody knows yet whether they were started."""
+        return all(one.run in runs for open_ in self._open.values() for one in open_)
 
     def tells_apart(self, instance: InstanceId, owner: Record, time: EpochMs) -> bool:
         """Whether a run of that time is known to get another id than the owner's instance has.

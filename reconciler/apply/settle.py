@@ -67,8 +67,9 @@ async def settle(doubts: Sequence[PlannedRun], look: Look) -> list[Outcome | Dou
     zone = look.environment.gateway.zone
     seen = (sighting for one in looked if isinstance(one, _Searched) for sighting in one.sightings)
     making = look.known.making(zone).having_seen(seen, zone)
-    if not making.is_known and not all(isinstance(one, _Searched) for one in looked):
-        making = ANYHOW  # what was not looked at could show it
+    searched = {one.record.run for one in looked if isinstance(one, _Searched)}
+    if not making.is_known and not look.known.are_all_among(searched):
+        making = ANYHOW  # what was not looked at could show it, and may hide what was
     found = [_judged(one, look, making) if isinstance(one, _Searched) else one for one in looked]
     return _each_to_one(found, doubts)
 

@@ -24,6 +24,7 @@ class Chances:
     called_off: float = 0.2  # of those commits: `cancel: true` for all of a manifest, or not
     suspended: float = 0.1  # of those commits: `suspend: true`, likewise
     revised: float = 0.1  # of those commits: `revision: 2` for all of a manifest
+    edited: float = 0.15  # of those commits: another hour, or one more key, for a whole backfill
     reconfigured: float = 0.3  # of those commits: another user, or correlation (`Oddities`)
     ends_badly: float = 0.3
     forgotten: float = 0.07  # that the service does not know an instance any more that has ended

@@ -18,6 +18,7 @@ _THIS_MINUTE = START // MINUTE_MS
 _LONG_AGO, _FAR_AHEAD = _THIS_MINUTE - 90, _THIS_MINUTE + 90_000  # minutes
 _SOON = START + 15_000
 _INTO_THE_MINUTE = (7_300, 0, 29_500, 59_700)  # milliseconds
+_LATER = 10 * MINUTE_MS  # by which an edit moves a backfill: where no other run is declared
 _DATES = ("2024-03-01", "2024-03-02")
 
 
@@ -68,6 +69,30 @@ def revised(run: Run, *, anew: bool) -> Run:
     time = EpochMs(run.trigger_time)
     digest = run_digest(run.flow_id, time, parameters)
     return replace(run, revision=2, parameters=parameters, digest=digest)
+
+
+def edited(run: Run, *, key: bool, again: bool) -> Run:
+    """The run of a backfill whose matrix gets a key, or whose dates get another hour."""
+    manifest, label, *pairs = run.name.split("/")
+    time, parameters, times = run.trigger_time, run.parameters, run.times
+    if key:
+        pairs, parameters = [*pairs, "K=x"], (*parameters, ("K", "x"))
+    else:
+        assert isinstance(times, _Dates)
+        label, time = f"{label}T12:30", EpochMs(time + _LATER)
+        later = {f"{one}T12:30": EpochMs(at + _LATER) for one, at in times.times.items()}
+        times = replace(times, times=later)
+    moved = run.stagger and replace(run.stagger, before=EpochMs(run.stagger.before + _LATER))
+    return replace(
+        run,
+        name="/".join((manifest, label, *pairs)),
+        trigger_time=time,
+        parameters=parameters,
+        digest=run_digest(run.flow_id, time, parameters),
+        times=times,
+        stagger=run.stagger if key else moved,
+        again=again,
+    )
 
 
 def _depends_on(rng: random.Random, earlier: Sequence[Run]) -> tuple[str, ...]:

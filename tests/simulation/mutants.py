@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from importlib import import_module
 from typing import Any
 
 import msgspec
@@ -288,6 +289,11 @@ def _follow(patch: pytest.MonkeyPatch, follows: Callable[[Run, Newest], bool]) -
 # Time
 
 
+@among()
+def start_again_what_an_edit_names_otherwise(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(import_module("reconciler.rules.check"), "repeated", lambda *_: ())
+
+
 def choose_the_stagger_anew_at_each_plan(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(schedule, "_fixed", lambda run, *_: None if run.stagger else run.trigger_time)
     patch.setattr(schedule, "_kept", lambda *_: None)
@@ -417,6 +423,7 @@ MUTANTS: list[Mutant] = [
     try_again_while_the_attempt_before_runs,
     try_again_once_too_often,
     try_again_whatever_the_end,
+    start_again_what_an_edit_names_otherwise,
     choose_the_stagger_anew_at_each_plan,
     choose_the_stagger_anew_unless_it_was_started,
     stagger_around_what_is_recorded_only,

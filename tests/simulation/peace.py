@@ -37,6 +37,7 @@ class Account:
     dependents: int = 0  # started after what they depend on
     duplicates: int = 0  # the same as another run, and meant
     revised: int = 0  # by a later revision
+    edited: int = 0  # edits of a backfill's hour or matrix, not in runs
     retried: int = 0  # further attempts
     blocked: int = 0  # not started, because of what they depend on
     called_off: int = 0  # not started, because of `cancel`
@@ -250,6 +251,7 @@ def account_of(world: World, crashes: int) -> Account:
         untold=sum(_is_untold(world, record) for record in records),
         dependents=sum(bool(one.run.depends_on) for one in truth.started),
         duplicates=sum(one.run.duplicate_of is not None for one in truth.started),
+        edited=world.edits,
         revised=sum(one.run.revision > 1 for one in truth.started),
         retried=sum(one.run.attempt > 1 for one in truth.started),
         blocked=sum(not run.cancel and is_blocked(world, run) for run in kept),

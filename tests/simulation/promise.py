@@ -9,10 +9,22 @@ from collections.abc import Mapping, Sequence
 from reconciler.ledger import Event, Ledger, Record, events
 from reconciler.ledger.records import Phase
 from reconciler.ledger.statuses import FINAL, status_name
-from reconciler.model import Run, RunId, first_attempt, run_id, run_name, run_revision
+from reconciler.model import (
+    Run,
+    RunId,
+    combination_of,
+    first_attempt,
+    label_of,
+    manifest_of,
+    run_id,
+    run_name,
+    run_revision,
+)
 from tests.simulation.clock import MINUTE_MS
 from tests.simulation.instances import Started
 from tests.simulation.truth import Truth
+
+DAY_MS = 86_400_000
 
 
 class ViolationError(Exception):
@@ -77,6 +89,9 @@ def check_claim(
         if run.suspend:
             raise ViolationError(f"{id_} is claimed though it is suspended")
         _check_attempt(id_, run, before, after)
+        other = has_done_its_work(run, runs, before)
+        if other is not None:
+            raise ViolationError(f"{id_} is claimed, and {other} has done its work")
         for wanted in needed(run, runs, after):
             if not has_succeeded(after, wanted):
                 raise ViolationError(
@@ -85,6 +100,27 @@ def check_claim(
         _check_time(id_, claimed, run, runs, before)
         if not same_minute:
             _check_minute(id_, claimed, run, runs, after)
+
+
+def has_done_its_work(run: Run, runs: Sequence[Run], ledger: Ledger) -> RunId | None:
+    """What was started for the run's date and combination before its backfill was edited.
+
+    Nothing if that is meant, or if the backfill would still name the other were its range wider.
+    """
+    own = ledger.records.get(run.id)
+    if run.again or run.times is None or (own is not None and own.may_have_started):
+        return None
+    values, names = combination_of(run.name), {one.name for one in runs}
+    for record in ledger.records.values():
+        name, others = run_name(record.run), combination_of(run_name(record.run))
+        of_its_day = record.trigger_time // DAY_MS == run.trigger_time // DAY_MS
+        of_it = manifest_of(name) == run.manifest and run_revision(record.run) >= run.revision
+        agrees = all(values.get(key, value) == value for key, value in others.items())
+        is_cut_off = values.keys() == others.keys() and run.times.instant(label_of(name))
+        gone = name not in names and record.may_have_started
+        if gone and of_its_day and of_it and agrees and not is_cut_off:
+            return record.run
+    return None
 
 
 def _check_attempt(id_: RunId, run: Run, before: Ledger, after: Ledger) -> None:

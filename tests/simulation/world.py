@@ -13,7 +13,7 @@ from reconciler.configuration import Environment
 from reconciler.ledger import Event, Ledger, events
 from reconciler.model import ClaimId, Run, RunId, first_attempt, run_name
 from tests.simulation.clock import MINUTE_MS
-from tests.simulation.declaring import revised
+from tests.simulation.declaring import edited, revised
 from tests.simulation.instances import Started
 from tests.simulation.oddities import CORRELATION_PARAMETER, MOST_FORWARD_MS, USERS
 from tests.simulation.promise import (
@@ -22,12 +22,17 @@ from tests.simulation.promise import (
     check_claim,
     check_recorded,
     check_start,
+    has_done_its_work,
     means,
     needed,
 )
 from tests.simulation.service import Service
 
 _SOON_SECONDS = 50.0  # in which others come who start something
+
+
+def _others_named(run: Run) -> list[str]:
+    return [*run.depends_on, *([run.duplicate_of] if run.duplicate_of else [])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,7 @@ class World(Service):
     """Everything outside the appliers."""
 
     tip: Commit = field(init=False)
+    edits: int = 0  # of backfills' hours and matrices
     conditions: dict[tuple[str, RunId], Sequence[Needed]] = field(default_factory=dict)  # of claims
 
     def __post_init__(self) -> None:
@@ -79,6 +85,8 @@ class World(Service):
             self.note(f"others suspend: {sorted(self.suspended)}")
         if self.chance(self.chances.revised):
             runs = self._revise(runs)
+        if self.chance(self.chances.edited):
+            runs = self._edit(runs)
         if self.chance(self.chances.reconfigured):
             environment = self._reconfigured(environment)
         self.commit(runs, environment)
@@ -100,6 +108,34 @@ class World(Service):
         self.runs = tuple(revised(run, anew=anew) if run.id in of_it else run for run in self.runs)
         return tuple(revised(run, anew=anew) if run.id in of_it else run for run in runs)
 
+    def _edit(self, runs: tuple[Run, ...]) -> tuple[Run, ...]:
+        """Add a key to a backfill's matrix, or move its hour: by mistake, or meaning it."""
+        named = {name.partition("/")[0] for run in self.runs for name in _others_named(run)}
+        whole = [
+            manifest
+            for manifest in sorted({run.manifest for run in self.runs if "/" in run.name})
+            if manifest not in named
+            and {run.id for run in self.runs if run.manifest == manifest}
+            <= {run.id for run in runs}
+            and not any(run.again for run in self.runs if run.manifest == manifest)
+        ]
+        if not whole:
+            return runs
+        manifest = self.random.choice(whole)
+        self.edits += 1
+        key, again = self.random.random() < 0.5, self.random.random() < 0.5
+        self.note(
+            f"others {'add a key to' if key else 'move the hour of'} {manifest}"
+            f"{', meaning it' if again else ''}"
+        )
+
+        def changed(run: Run) -> Run:
+            return edited(run, key=key, again=again) if run.manifest == manifest else run
+
+        if again:
+            self.runs = tuple(changed(run) for run in self.runs)
+        return tuple(changed(run) for run in runs)
+
     def _reconfigured(self, environment: Environment) -> Environment:
         """Another user, or correlation switched on or off, where the seed has that."""
         oddities, gateway = self.truth.oddities, environment.gateway
@@ -116,8 +152,12 @@ class World(Service):
     def restore(self) -> None:
         """Declare everything again, but for what a review would have found to be a problem."""
         runs = [run for run in self.runs if self._has_room(run)]
-        while unknown := [run for run in runs if not self._knows(run, runs)]:
-            runs = [run for run in runs if run not in unknown]
+        while left := [
+            run
+            for run in runs
+            if not self._knows(run, runs) or has_done_its_work(run, runs, self.tip.ledger)
+        ]:
+            runs = [run for run in runs if run not in left]
         self.commit(runs, self.tip.environment)
 
     def _has_room(self, run: Run) -> bool:
@@ -136,8 +176,7 @@ class World(Service):
 
     def _knows(self, run: Run, runs: Sequence[Run]) -> bool:
         known = [*(run.name for run in runs), *map(run_name, self.tip.ledger.records)]
-        named = [*run.depends_on, *([run.duplicate_of] if run.duplicate_of else [])]
-        return all(any(means(name, one) for one in known) for name in named)
+        return all(any(means(name, one) for one in known) for name in _others_named(run))
 
     def commit(self, runs: Sequence[Run], environment: Environment) -> None:
         """Declare these runs, some with `cancel: true` or `suspend: true`."""
