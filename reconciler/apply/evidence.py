@@ -16,7 +16,7 @@ after the claim, and is nobody else's. A run is absent only where the search was
 is possible. docs/exactly-once.md has the table with its reasons.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +35,7 @@ from reconciler.apply.suspect import (
     stood_before,
 )
 from reconciler.ledger import Record
-from reconciler.ledger.records import Start
+from reconciler.ledger.records import Start, ledger_instant
 from reconciler.model import EpochMs, InstanceId, run_digest
 from reconciler.times import format_instant
 
@@ -66,8 +66,17 @@ class Ambiguous:
 Finding = Found | NoneFound | Ambiguous
 
 
-def judge(suspect: Suspect, listed: Sequence[Instance], known: Known, making: Making) -> Finding:
-    """What a whole search says of a run in doubt; `making`: how the service makes ids."""
+def judge(
+    suspect: Suspect,
+    listed: Sequence[Instance],
+    known: Known,
+    making: Making,
+    rivals: Sequence[Suspect] = (),
+) -> Finding:
+    """What a whole search says of a run in doubt.
+
+    `making`: how the service makes ids. `rivals`: the other runs in doubt of the same minute.
+    """
     standings = [(one, standing(suspect, one, known)) for one in listed]
     ours = [one for one, stands in standings if stands is Standing.OURS]
     if ours:
@@ -77,6 +86,12 @@ def judge(suspect: Suspect, listed: Sequence[Instance], known: Known, making: Ma
     possible = [one for one, stands in standings if stands is Standing.POSSIBLE]
     others = [one for one, stands in standings if stands is Standing.ANOTHERS]
     if len(possible) == 1 and agrees(suspect, possible[0]) and not known.owners(possible[0].id):
+        rival = next((one for one in rivals if _may_be_rivals(one, possible[0], known)), None)
+        if rival is not None:
+            return Ambiguous(
+                reason=f"instance {possible[0].id} agrees with it, and may be {rival.run}'s, "
+                "which is in doubt as well"
+            )
         return Found(instance=possible[0].id, by=BY_AGREEMENT)
     if not possible and not others:
         hidden = _hidden(suspect, listed, known, making)
@@ -109,6 +124,12 @@ def standing(suspect: Suspect, one: Instance, known: Known) -> Standing:
         for record, _ in owners
     )
     return Standing.ANOTHERS if may_share else Standing.NOT_OURS
+
+
+def _may_be_rivals(rival: Suspect, one: Instance, known: Known) -> bool:
+    """Whether the instance may be that other run's, which is in doubt as well."""
+    stands = standing(rival, one, known)
+    return stands is Standing.OURS or (stands is Standing.POSSIBLE and not contradicts(rival, one))
 
 
 def _hidden(
@@ -195,6 +216,35 @@ def evidence_of(suspect: Suspect, found: Sequence[Instance], at: EpochMs) -> dic
             {"id": one.id, "created": one.created and format_instant(one.created)} for one in found
         ],
     }
+
+
+def seen_before(evidence: Any, now: Collection[str]) -> list[dict[str, Any]]:
+    """What earlier searches for the run found, by their evidence, and is not listed now."""
+    earlier = evidence if isinstance(evidence, dict) else {}
+    rows = [*earlier.get("found", ()), *earlier.get("foundBefore", ())]
+    return [row for row in rows if isinstance(row, dict) and row.get("id", "") not in {"", *now}]
+
+
+def without_vanished(
+    suspect: Suspect, evidence: Any, listed: Sequence[Instance], known: Known
+) -> NoneFound | Ambiguous:
+    """That nothing is there, unless something is listed no more that may have been the run's.
+
+    `evidence`: what the ledger holds of earlier searches under the same claim. A service may forget
+    an instance, or hide it behind a newer one of its id; what was seen was there all the same.
+    Raises LedgerError where the ledger holds a time that is none.
+    """
+    oldest = None if suspect.claimed_at is None else suspect.claimed_at - suspect.slack
+    before = {seen.id for seen in suspect.before}
+    gone = [
+        row["id"]
+        for row in seen_before(evidence, {one.id for one in listed})
+        if not known.owners(row["id"]) and row["id"] not in before
+        if not (oldest and row.get("created") and ledger_instant(row["created"]) < oldest)
+    ]
+    if not gone:
+        return NoneFound()
+    return Ambiguous(reason=f"what may have been its instance is listed no more: {', '.join(gone)}")
 
 
 def _fits(owner: tuple[Record, Start], one: Instance, slack: int, known: Known) -> bool:

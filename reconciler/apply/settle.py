@@ -10,7 +10,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 
-from reconciler.apply.evidence import BY_NONCE, Ambiguous, Found, NoneFound, evidence_of, judge
+from reconciler.apply.evidence import (
+    BY_NONCE,
+    Ambiguous,
+    Found,
+    NoneFound,
+    evidence_of,
+    judge,
+    seen_before,
+    without_vanished,
+)
 from reconciler.apply.ids import ANYHOW, Making, Sighting
 from reconciler.apply.looking import Look
 from reconciler.apply.ports import Instance
@@ -44,7 +53,9 @@ class Doubt:
         if before.get("reason") == self.reason:
             return None
         answer = before.get("answer") if before else record.evidence
+        gone = seen_before(record.evidence, {row["id"] for row in self.seen["found"]})
         seen = {"reason": self.reason} | ({"answer": answer} if answer else {}) | dict(self.seen)
+        seen |= {"foundBefore": gone} if gone else {}
         return events.Unknown(
             v=events.VERSION, at=at, run=record.run, claim=record.claim, seen=seen
         )
@@ -146,7 +157,14 @@ async def _look_for(planned: PlannedRun, look: Look) -> _Searched | Doubt:
 def _judged(searched: _Searched, look: Look, making: Making) -> Outcome | Doubt:
     planned, record, began = searched.planned, searched.record, searched.began
     decided_at = _decided_at(record, look)
-    finding = judge(searched.suspect, searched.listed, look.known, making)
+    rivals = [
+        suspect
+        for other in look.known.in_doubt_in(searched.suspect.flow_id, record.trigger_time)
+        if other.run != record.run and (suspect := look.suspect(other, other.claim)) is not None
+    ]
+    finding = judge(searched.suspect, searched.listed, look.known, making, rivals)
+    if isinstance(finding, NoneFound):
+        finding = without_vanished(searched.suspect, record.evidence, searched.listed, look.known)
     evidence = evidence_of(searched.suspect, searched.listed, began)
     match finding:
         case Ambiguous():

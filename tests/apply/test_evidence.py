@@ -19,6 +19,7 @@ from reconciler.apply.evidence import (
     evidence_of,
     judge,
     standing,
+    without_vanished,
 )
 from reconciler.apply.known import Known
 from reconciler.apply.ports import Instance
@@ -666,3 +667,49 @@ def test_the_evidence_says_what_was_asked_when_and_what_was_found() -> None:
             {"id": "3377-2", "created": None},
         ],
     }
+
+
+ROW = {"id": "3377-1", "created": "2024-03-02T04:00:01Z"}
+
+
+@pytest.mark.parametrize(
+    ("evidence", "listed", "known", "absent"),
+    [
+        ({"found": [ROW]}, (), NOBODY, False),
+        ({"found": [], "foundBefore": [ROW]}, (), NOBODY, False),
+        ({"found": [ROW | {"created": None}]}, (), NOBODY, False),
+        ({"found": [ROW]}, (MINE,), NOBODY, True),  # what it is by now was judged
+        ({"found": [ROW | {"created": "2024-03-02T03:00:00Z"}]}, (), NOBODY, True),  # too old
+        ({"found": [ROW]}, (), known_of(*started(OTHER)), True),  # another's
+        ({"found": []}, (), NOBODY, True),
+        ({"answer": "HTTP 502"}, (), NOBODY, True),
+        ({"found": ["x", {}]}, (), NOBODY, True),
+        ("timed out", (), NOBODY, True),
+        (None, (), NOBODY, True),
+    ],
+)
+def test_what_may_have_been_the_runs_is_not_absent_once_it_is_listed_no_more(
+    evidence: object, listed: tuple[Instance, ...], known: Known, absent: bool
+) -> None:
+    verdict = without_vanished(SUSPECT, evidence, listed, known)
+    assert isinstance(verdict, NoneFound if absent else Ambiguous)
+    stood = replace(SUSPECT, before=frozenset({events.Seen(id=MINE.id, created=NOW)}))
+    assert isinstance(without_vanished(stood, evidence, listed, known), NoneFound)
+
+
+@pytest.mark.parametrize(
+    ("rival", "taken"),
+    [
+        (replace(SUSPECT, run=OTHER.id, claim=C0), False),
+        (replace(SUSPECT, run=OTHER.id, claim=C0, parameters=(*PARAMETERS, ("K", "x"))), False),
+        (replace(SUSPECT, run=OTHER.id, claim=C0, parameters=(("REPLACE", "hers"),)), True),
+        (replace(SUSPECT, run=OTHER.id, claim=C0, claimed_at=after(NOW, 2 * SLACK)), True),
+        (replace(SUSPECT, run=OTHER.id, claim=C0, trigger_time=after(EIGHT, 5 * MINUTE)), True),
+    ],
+    ids=["the same", "the same and more", "another value", "claimed later", "another minute"],
+)
+def test_what_another_run_in_doubt_may_have_made_is_not_taken_by_agreement(
+    rival: Suspect, taken: bool
+) -> None:
+    verdict = judge(SUSPECT, [MINE], NOBODY, NOBODY.making(SUSPECT.zone), [rival])
+    assert isinstance(verdict, Found if taken else Ambiguous)

@@ -44,6 +44,11 @@ class Oddities:
     misfits: bool = False  # an answer comes once more, as that to the next start
 
     @property
+    def hides_older(self) -> bool:
+        """Whether nobody sees an instance once another has been given its id."""
+        return self.newest_only or self.newest_of_all
+
+    @property
     def plain(self) -> bool:
         """Whether the service is as kind as can be."""
         return not self.names
@@ -78,7 +83,7 @@ SWITCHES: Mapping[str, Callable[[random.Random], dict[str, Any]]] = {
     "ids of the hour": _always(shared_ids=True, id_unit=HOUR_MS),
     "ids of the day": _always(shared_ids=True, id_unit=DAY_MS),
     "ids without the flow": _always(shared_ids=True, names_flow=False),
-    "newest of an id": _always(shared_ids=True, newest_only=True, newest_of_all=True),
+    "newest of an id": _always(shared_ids=True, newest_of_all=True),
     "created by another clock": _created_off,
     "created cut to the minute": _always(created_unit=60_000),
     "created to the millisecond": _always(created_unit=1),
