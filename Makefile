@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo test coverage test-all prove check bench simulate clean
+.PHONY: help demo test coverage test-all prove check dist bench simulate clean
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -45,6 +45,11 @@ check: $(READY) ## format, lint, types, import contracts
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+dist: $(READY) ## the sdist and the wheel in dist/, the wheel tried in an empty environment
+	rm -rf dist
+	$(BIN)/python -m hatchling build
+	bash .ci/wheel dist/*.whl
 
 bench: $(READY) ## the figures of benchmarks/README.md
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check check-jsonschema

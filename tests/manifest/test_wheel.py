@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler import __version__
 from reconciler.schema import SCHEMAS
 
 ROOT = Path(__file__).parents[2]
@@ -37,6 +38,14 @@ def test_the_wheel_ships_the_schemas_of_the_repository_byte_for_byte(wheel: Path
         for name in SCHEMAS:
             file = f"schemas/{name}.schema.json"
             assert archive.read(f"reconciler/{file}") == (ROOT / file).read_bytes()
+
+
+def test_the_wheel_is_named_as_pypi_knows_it_and_its_command_as_users_do(wheel: Path) -> None:
+    assert wheel.name == f"enos_reconciler-{__version__}-py3-none-any.whl"
+    with zipfile.ZipFile(wheel) as archive:
+        folder = f"enos_reconciler-{__version__}.dist-info"
+        commands = archive.read(f"{folder}/entry_points.txt").decode()
+    assert "reconciler = reconciler.__main__:main" in commands
 
 
 def test_the_program_in_the_wheel_finds_its_schemas(wheel: Path) -> None:
