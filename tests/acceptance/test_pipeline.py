@@ -1,6 +1,7 @@
 """The workflow that teams copy: its shell steps, run as a runner runs them, on a bare remote."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -162,3 +163,12 @@ def test_the_workflow_may_write_only_where_it_applies() -> None:
     for job in workflow["jobs"].values():
         for step in job["steps"]:
             assert "secrets." not in step.get("run", "")  # it would end up in a command line
+
+
+def test_every_action_is_pinned_by_its_digest_and_says_its_version() -> None:
+    """A tag can be moved to other code, and a job that applies has keys."""
+    workflows = [_WORKFLOW, *(PROJECT / ".github" / "workflows").glob("*.yml")]
+    uses = [line for path in workflows for line in path.read_text().split("\n") if "uses: " in line]
+    assert len(uses) > len(workflows)
+    for line in uses:
+        assert re.search(r"uses: (\./|[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+)", line), line

@@ -107,6 +107,17 @@ def test_configuration_that_includes_a_file_of_the_checkout_is_refused(clone: Pa
     assert "--show-origin" in str(caught.value.hint)
 
 
+def test_credentials_that_actions_checkout_keeps_outside_the_checkout_are_included(
+    clone: Path, tmp_path: Path
+) -> None:
+    kept = tmp_path / "git-credentials.config"
+    kept.write_text("[core]\n\tabbrev = 13\n")
+    git(clone, "config", f"includeIf.gitdir:{clone}/.git.path", str(kept))
+    git(clone, "config", "includeIf.gitdir:/github/workspace/.git.path", "/github/no.config")
+    assert Git.at(clone).root == clone
+    assert git(clone, "config", "core.abbrev") == "13"
+
+
 def test_configuration_of_the_user_may_lie_anywhere(
     clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
