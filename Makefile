@@ -20,7 +20,7 @@ demo: $(READY) ## the whole loop on a temporary repository, against the sandbox
 test: $(READY) ## the tests
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "not long"
 
-coverage: $(READY) ## the same, with branch coverage: half as long again
+coverage: $(READY) ## the same, with branch coverage, red below 95 %: half as long again
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "not long" --cov --cov-report=term
 
 # Those on PATH that run, and pyenv's, whose commands fail for versions that are not chosen.
@@ -40,11 +40,12 @@ prove: $(READY) ## the long proofs: kills at every step, and 10,000 seeds each o
 	$(BIN)/python -m pytest -n auto --dist worksteal -m long
 	$(BIN)/python -m tests.simulation --seeds 10000
 
-check: $(READY) ## format, lint, types, import contracts
+check: $(READY) ## format, lint, types, import contracts, spelling
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/codespell
 
 dist: $(READY) ## the sdist and the wheel in dist/, the wheel tried in an empty environment
 	rm -rf dist
