@@ -129,17 +129,21 @@ class CommittedBooks:
         """The entries at or in the folder."""
         return self._tree.under(folder)
 
+    def on_the_way(self, folder: str) -> list[TreeEntry]:
+        """What stands in the place of a folder that this one lies in: one entry, or none."""
+        parts = folder.split("/")
+        above = (self._tree.at("/".join(parts[:count])) for count in range(1, len(parts)))
+        return [entry for entry in above if entry is not None]
+
     def check_folder(self, folder: str) -> None:
         """Raise LedgerError if something else stands where a ledger's folder is, or on the way."""
-        parts = folder.split("/")
-        for path in ("/".join(parts[: end + 1]) for end in range(len(parts))):
-            if self._tree.at(path) is not None:
-                raise LedgerError(
-                    f"{path} is a link, a file or a repository of its own, and the ledger's "
-                    f"folder {folder} lies there",
-                    hint="Put the folder itself in its place (`git mv`), or name another as "
-                    "`state`.",
-                )
+        own = self._tree.at(folder)
+        for entry in (*self.on_the_way(folder), *(() if own is None else (own,))):
+            raise LedgerError(
+                f"{entry.path} is a link, a file or a repository of its own, and the ledger's "
+                f"folder {folder} lies there",
+                hint="Put the folder itself in its place (`git mv`), or name another as `state`.",
+            )
 
     def configurations(self, besides: str) -> dict[str, bytes]:
         """Every other `reconciler.yaml` of the tree, by its path."""

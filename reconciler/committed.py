@@ -4,11 +4,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from reconciler.errors import LedgerError
-from reconciler.git import CommitId, Git, ObjectId, TreeEntry
+from reconciler.git import Git, ObjectId, TreeEntry
 from reconciler.ledger import ACTIVE, Ledger, read_events
 from reconciler.ledger.files import is_ledger_file, ledger_text
 from reconciler.links import (
-    Refusal,
     is_reported,
     link_problem,
     name_problem,
@@ -27,44 +26,36 @@ class CommittedFile:
 
 
 def wanted_files(
-    git: Git,
-    commit: CommitId,
-    entries: Iterable[TreeEntry],
-    folder: str,
-    is_wanted: Callable[[str], bool],
+    entries: Iterable[TreeEntry], folder: str, is_wanted: Callable[[str], bool]
 ) -> tuple[list[CommittedFile], list[Problem]]:
-    """The wanted files among the entries of the folder, links followed, and what hinders reading.
+    """The wanted files among the entries, and what hinders reading.
 
+    The entries are those in the folder, and whatever stands in its place or on the way to it.
     By the same rules as `read_worktree`, so that a pull request's checkout and the merged commit
     say the same.
     """
     files: list[CommittedFile] = []
     problems: list[Problem] = []
-    links: list[TreeEntry] = []
     for entry in entries:
-        problem = _unreadable(entry, folder, is_wanted)
+        problem = _hindrance(entry, folder, is_wanted)
         if problem is not None:
             problems.append(problem)
-        elif entry.is_link:
-            links.append(entry)
-        elif is_wanted(entry.path):
+        elif entry.is_file and is_wanted(entry.path):
             files.append(CommittedFile(path=entry.path, oid=entry.oid))
-    for path, end in git.resolve_links(commit, links).items():
-        if isinstance(end, Refusal):
-            if is_reported(path, is_wanted=is_wanted(path)):
-                problems.append(link_problem(path, end))
-        elif is_wanted(path):
-            files.append(CommittedFile(path=path, oid=end.oid))
     return files, problems
 
 
-def _unreadable(entry: TreeEntry, folder: str, is_wanted: Callable[[str], bool]) -> Problem | None:
+def _hindrance(entry: TreeEntry, folder: str, is_wanted: Callable[[str], bool]) -> Problem | None:
     """Why an entry cannot be read, whatever it holds."""
-    if is_wanted(entry.path) and (problem := name_problem(entry.path)) is not None:
-        return problem
+    path, wanted = entry.path, is_wanted(entry.path)
+    in_its_place = not path.startswith(f"{folder}/") and bool(folder)  # it, or one on the way to it
     if entry.is_submodule:
-        return submodule_problem(entry.path)
-    return no_folder_problem(entry.path) if entry.is_file and entry.path == folder else None
+        return submodule_problem(path)
+    if entry.is_link and (in_its_place or is_reported(path, is_wanted=wanted)):
+        return link_problem(path)
+    if in_its_place:
+        return no_folder_problem(path)
+    return name_problem(path) if wanted else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from reconciler.configuration import Configuration, Environment, parse_configura
 from reconciler.declaring import Ceiling, read_bounded
 from reconciler.errors import ConfigurationError
 from reconciler.expansion import Bounds
-from reconciler.git import CommitId, Git, ObjectId
+from reconciler.git import Git, ObjectId
 from reconciler.manifest import FileResult, is_manifest_path, read_file
 from reconciler.model import Declared, Place, Problem, Source
 from reconciler.settings import CONFIGURATION
@@ -48,13 +48,13 @@ class CommittedFiles:
         self._results[file, str(zone), bounds.backfill] = result
 
     def declared(
-        self, commit: CommitId, environment: Environment, tree: CommittedBooks, ceiling: Ceiling
+        self, environment: Environment, tree: CommittedBooks, ceiling: Ceiling
     ) -> Declared:
         """The runs of an environment, up to the ceiling, and the problems of its files."""
         folder = self._git.prefix + environment.manifests
-        entries = tree.under(folder)
+        entries = [*tree.on_the_way(folder), *tree.under(folder)]
         is_wanted = partial(is_manifest_path, folder=folder)
-        files, problems = wanted_files(self._git, commit, entries, folder, is_wanted)
+        files, problems = wanted_files(entries, folder, is_wanted)
         zone = environment.gateway.zone
         key = str(zone), ceiling.bounds.backfill
         unread = [file.oid for file in files if (file, *key) not in self._results]

@@ -1,103 +1,14 @@
-"""Where a symbolic link leads: one rule for the working tree and for a commit's tree."""
+"""What stands in the way of reading a file: one rule for the working tree and for a commit's tree.
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum, auto
-from typing import assert_never
+No symbolic link is followed, wherever it leads: nobody who reviews a link sees what it brings, and
+what is never followed leads nowhere (docs/decisions/0015).
+"""
 
 from reconciler.model import Place, Problem
 
-_MOST_LINKS = 40  # followed on the way to one file, as Linux does
-
-
-class Kind(Enum):
-    """What stands at a path."""
-
-    FILE = auto()
-    FOLDER = auto()
-    LINK = auto()
-    SUBMODULE = auto()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Node:
-    """What stands at a path; `target` is the text of a link."""
-
-    kind: Kind
-    target: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
-    """Why a link is not followed, in words that go on from "the link …"."""
-
-    reason: str
-
-
-LEADS_TO_FOLDER = Refusal(reason="leads to a folder, and only links to files are followed")
-NO_LINK = Refusal(reason="is not followed")
-_BROKEN = Refusal(reason="leads to nothing that the repository holds")
-_CIRCLE = Refusal(reason="goes round in a circle")
-_OUTSIDE = Refusal(reason="leaves the repository")
-_ABSOLUTE = Refusal(reason="leaves the repository: its target is an absolute path")
-_SUBMODULE = Refusal(reason="leads into a submodule")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Onward:
-    """A link was met: the path to go on with, in which its target stands in its place."""
-
-    path: str
-
-
-def resolve(path: str, look: Callable[[str], Node | None]) -> str | Refusal:
-    """Follow the link at `path`, and the links on its way, to a file inside the repository.
-
-    Paths are relative to the repository's root, `/` between their parts. `look` says what stands at
-    a path without following it, None for nothing. An absolute target is refused even if it points
-    into this clone: in another one it would not.
-    """
-    for _ in range(_MOST_LINKS + 1):
-        end = _walk(path, look)
-        if not isinstance(end, _Onward):
-            return end
-        path = end.path
-    return _CIRCLE
-
-
-def _walk(path: str, look: Callable[[str], Node | None]) -> str | Refusal | _Onward:
-    """Go along the path, part by part, to its end or to the first link."""
-    folder: list[str] = []
-    ahead = [part for part in path.split("/") if part not in {"", "."}]
-    while ahead:
-        part, *ahead = ahead
-        if part == "..":
-            if not folder:
-                return _OUTSIDE
-            folder.pop()
-            continue
-        here = "/".join((*folder, part))
-        node = look(here)
-        if node is None or (node.kind is Kind.FILE and ahead):
-            return _BROKEN
-        match node.kind:
-            case Kind.FILE:
-                return here
-            case Kind.FOLDER:
-                folder.append(part)
-            case Kind.LINK if node.target.startswith("/"):
-                return _ABSOLUTE
-            case Kind.LINK:
-                return _Onward(path="/".join((*folder, node.target, *ahead)))
-            case Kind.SUBMODULE:
-                return _SUBMODULE
-            case _:
-                assert_never(node.kind)
-    return LEADS_TO_FOLDER
-
 
 def is_reported(path: str, *, is_wanted: bool) -> bool:
-    """Whether a refused link in a folder of manifests is a problem.
+    """Whether a link in a folder of manifests is a problem.
 
     A link whose name is not a manifest's may stand for a folder of manifests, so it is one too; but
     not a hidden one, for editors mark the files that they hold open by broken links.
@@ -105,15 +16,12 @@ def is_reported(path: str, *, is_wanted: bool) -> bool:
     return is_wanted or not path.rpartition("/")[2].startswith(".")
 
 
-def link_problem(path: str, refusal: Refusal) -> Problem:
-    """The problem that a refused link is."""
-    cure = "put the file itself here"
-    if refusal is not NO_LINK:
-        cure += ", or a relative link to a file of this repository"
+def link_problem(path: str) -> Problem:
+    """The problem that a link is."""
     return Problem(
         place=Place(file=printable(path)),
         code="link",
-        message=f"the link {refusal.reason}: {cure}",
+        message="is a symbolic link, and none is followed: put the file or the folder itself here",
     )
 
 
@@ -130,11 +38,11 @@ def name_problem(path: str) -> Problem | None:
 
 
 def no_folder_problem(path: str) -> Problem:
-    """The problem of a folder of manifests that is something else."""
+    """The problem of a folder of manifests, or of one on the way to it, that is something else."""
     return Problem(
         place=Place(file=printable(path)),
         code="unreadable",
-        message="is to hold manifests, and is not a folder",
+        message="cannot be read: it is not a folder",
     )
 
 

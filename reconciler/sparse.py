@@ -5,11 +5,12 @@ a partial clone must fetch it first.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import PurePosixPath
 
+from reconciler.committed import wanted_files
 from reconciler.git import Git, TreeEntry
-from reconciler.links import printable
-from reconciler.model import Place, Problem, Source
+from reconciler.model import Problem, Source
 from reconciler.worktree import too_large
 
 
@@ -24,14 +25,13 @@ def read_left_out(
     if git is None:
         return [], []
     listed = git.left_out(f":(top,literal){git.prefix}{folder}")
-    entries = [one for one in listed if is_wanted(_shown(git, one))]
-    files = [one for one in entries if one.is_file]
+    shown = [replace(one, path=_shown(git, one)) for one in listed]
+    files, problems = wanted_files(shown, folder, is_wanted)
     sizes = dict(zip(files, git.sizes(one.oid for one in files), strict=True))
     kept = [one for one in files if sizes[one] <= most]
     blobs = git.read_blobs(one.oid for one in kept)
-    problems = [too_large(_shown(git, one), most) for one in files if sizes[one] > most]
-    problems.extend(_no_file(_shown(git, one)) for one in entries if not one.is_file)
-    return [Source(path=_shown(git, one), content=blobs[one.oid]) for one in kept], problems
+    problems.extend(too_large(one.path, most) for one in files if sizes[one] > most)
+    return [Source(path=one.path, content=blobs[one.oid]) for one in kept], problems
 
 
 def told(count: int, folder: str) -> str:
@@ -45,12 +45,3 @@ def told(count: int, folder: str) -> str:
 
 def _shown(git: Git, entry: TreeEntry) -> str:
     return str(PurePosixPath(entry.path).relative_to(git.prefix or "."))
-
-
-def _no_file(path: str) -> Problem:
-    return Problem(
-        place=Place(file=printable(path)),
-        code="left-out",
-        message="is a link that a sparse checkout leaves out, so nobody can tell what it leads to: "
-        "check it out (git sparse-checkout add)",
-    )

@@ -112,7 +112,7 @@ class GitStore:
         declared = read_service(
             configuration,
             environment,
-            lambda one, ceiling: self._files.declared(commit, one, tree, ceiling),
+            lambda one, ceiling: self._files.declared(one, tree, ceiling),
             now=self._now,
         )
         folder = self._git.prefix + environment.state

@@ -4,19 +4,15 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from enum import Enum, auto
 from pathlib import Path
 
 from reconciler.links import (
-    LEADS_TO_FOLDER,
-    NO_LINK,
-    Kind,
-    Node,
-    Refusal,
     is_reported,
     link_problem,
     name_problem,
+    no_folder_problem,
     printable,
-    resolve,
     submodule_problem,
 )
 from reconciler.model import Place, Problem, Source
@@ -25,25 +21,33 @@ MOST_BYTES = 8 << 20  # of a file of manifests: twenty thousand of them fit
 MOST_TOGETHER = 256 << 20  # of all files of a folder
 
 
+class _Kind(Enum):
+    """What stands at a path."""
+
+    FILE = auto()
+    FOLDER = auto()
+    LINK = auto()
+    SUBMODULE = auto()
+
+
 def read_worktree(
     root: Path,
     folder: str,
     is_wanted: Callable[[str], bool],
     *,
-    follows: bool = True,
     most: int = MOST_BYTES,
     most_together: int = MOST_TOGETHER,
 ) -> tuple[list[Source], list[Problem]]:
     """Every wanted file in the folder and below, in git's order of paths, and what hinders reading.
 
-    `folder`, and the paths that `is_wanted` is asked about, are relative to the root. A link to a
-    file inside the root is read under the link's own path (a problem unless `follows`); linked
-    folders and repositories inside the folder are problems and are not entered. A folder that does
-    not exist holds nothing, as in a commit. A file of more than `most` bytes is a problem, and
-    reading ends where all together have more than `most_together`. Raises nothing for what a person
-    can put into a folder: that gives problems.
+    `folder`, and the paths that `is_wanted` is asked about, are relative to the root. Links in the
+    folder or on the way to it from the root, and repositories inside it, are problems and are not
+    entered; how the root itself is reached does not matter. A folder that does not exist holds
+    nothing, as in a commit. A file of more than `most` bytes is a problem, and reading ends where
+    all together have more than `most_together`. Raises nothing for what a person can put into a
+    folder: that gives problems.
     """
-    reading = _Reading(root=os.fsencode(root), is_wanted=is_wanted, follows=follows, most=most)
+    reading = _Reading(root=os.fsencode(root), is_wanted=is_wanted, most=most)
     sources: list[Source] = []
     problems: list[Problem] = []
     together = 0
@@ -75,7 +79,6 @@ class _Reading:
 
     root: bytes
     is_wanted: Callable[[str], bool]
-    follows: bool = True
     most: int = MOST_BYTES
 
     def one(self, path: str) -> Source | Problem:
@@ -83,38 +86,30 @@ class _Reading:
         parts = path.split("/")
         for count in range(1, len(parts) + 1):
             part = "/".join(parts[:count])
-            node = self._look(part)
-            if node is not None and node.kind is Kind.LINK:
-                return link_problem(part, NO_LINK)
-        return self._file(path, path)
+            if self._look(part) is _Kind.LINK:
+                return link_problem(part)
+        return self._file(path)
 
     def from_root(self, folder: str) -> Iterator[Source | Problem]:
         """What the folder holds, unless a link or another repository stands on the way to it."""
         parts = folder.split("/") if folder else []
-        for count in range(1, len(parts)):
+        for count in range(1, len(parts) + 1):
             path = "/".join(parts[:count])
-            if not self._is_plain_folder(path):
+            if self._look(path) is not _Kind.FOLDER:
                 yield from self._in_the_way(path)
                 return
-        if not folder or self._is_plain_folder(folder):
-            yield from self._folder(folder)
-        else:
-            yield from self._in_the_way(folder)
-
-    def _is_plain_folder(self, path: str) -> bool:
-        node = self._look(path)
-        return node is not None and node.kind is Kind.FOLDER
+        yield from self._folder(folder)
 
     def _in_the_way(self, path: str) -> Iterator[Problem]:
-        node = self._look(path)
-        if node is None:
-            return
-        if node.kind is Kind.LINK:
-            yield link_problem(path, LEADS_TO_FOLDER)
-        elif node.kind is Kind.SUBMODULE:
-            yield submodule_problem(path)
-        else:
-            yield _unreadable(path, "it is not a folder")
+        match self._look(path):
+            case _Kind.LINK:
+                yield link_problem(path)
+            case _Kind.SUBMODULE:
+                yield submodule_problem(path)
+            case _Kind.FILE:
+                yield no_folder_problem(path)
+            case _Kind.FOLDER | None:
+                return
 
     def _folder(self, top: str) -> Iterator[Source | Problem]:
         """Everything in the folder. Without recursion: a checkout may nest as deep as it likes."""
@@ -130,36 +125,26 @@ class _Reading:
             for entry in entries:
                 name = _decode(entry.name)
                 inner = f"{path}/{name}" if path else name
-                if entry.is_dir(follow_symlinks=False) and self._is_plain_folder(inner):
-                    ahead.append(inner)
-                else:
-                    yield from self._entry(entry, inner)
+                if entry.is_symlink():
+                    if is_reported(inner, is_wanted=self.is_wanted(inner)):
+                        yield link_problem(inner)
+                elif entry.is_dir():
+                    if self._look(inner) is _Kind.FOLDER:
+                        ahead.append(inner)
+                    else:
+                        yield from self._in_the_way(inner)
+                elif self.is_wanted(inner):
+                    yield self._file(inner)
 
-    def _entry(self, entry: os.DirEntry[bytes], path: str) -> Iterator[Source | Problem]:
-        if entry.is_symlink():
-            yield from self._link(path)
-        elif entry.is_dir():
-            yield from self._in_the_way(path)
-        elif self.is_wanted(path):
-            yield self._file(path, path)
-
-    def _link(self, path: str) -> Iterator[Source | Problem]:
-        is_wanted = self.is_wanted(path)
-        end = resolve(path, self._look) if self.follows else NO_LINK
-        if isinstance(end, Refusal):
-            if is_reported(path, is_wanted=is_wanted):
-                yield link_problem(path, end)
-        elif is_wanted:
-            yield self._file(path, end)
-
-    def _file(self, path: str, real: str) -> Source | Problem:
-        """The content of the file `real`, under the name `path`."""
+    def _file(self, path: str) -> Source | Problem:
+        """The content of the file."""
         problem = name_problem(path)
         if problem is not None:
             return problem
         try:
             # To open a pipe would wait for somebody to write into it.
-            descriptor = os.open(self._real(real), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            descriptor = os.open(self._real(path), flags)
             with os.fdopen(descriptor, "rb") as file:
                 if stat.S_ISREG(os.fstat(descriptor).st_mode):
                     content = file.read(self.most + 1)
@@ -170,21 +155,20 @@ class _Reading:
             return _unreadable(path, error.strerror)
         return _unreadable(path, "it is not a regular file")
 
-    def _look(self, path: str) -> Node | None:
+    def _look(self, path: str) -> _Kind | None:
         """What stands at the path. Git's own folder counts as nothing, as it does in a commit."""
         if path == ".git":
             return None
-        real = self._real(path)
         try:
-            mode = os.lstat(real).st_mode
-            if stat.S_ISLNK(mode):
-                return Node(kind=Kind.LINK, target=_decode(os.readlink(real)))  # noqa: PTH115 - a Path cannot hold bytes
+            mode = os.lstat(self._real(path)).st_mode
         except OSError:
-            return None  # to a link that leads there it is as good as absent
+            return None
+        if stat.S_ISLNK(mode):
+            return _Kind.LINK
         if not stat.S_ISDIR(mode):
-            return Node(kind=Kind.FILE)
+            return _Kind.FILE
         is_repository = os.path.lexists(self._real(f"{path}/.git"))
-        return Node(kind=Kind.SUBMODULE if is_repository else Kind.FOLDER)
+        return _Kind.SUBMODULE if is_repository else _Kind.FOLDER
 
     def _real(self, path: str) -> bytes:
         return b"/".join((self.root, path.encode("utf-8", "surrogateescape")))

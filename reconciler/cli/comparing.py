@@ -162,7 +162,7 @@ class Base:
                 committed.files.know(file, zone, ceiling.bounds, parsed[path])
             else:
                 left_out.add(path)
-        declared = committed.files.declared(self.commit, theirs, committed.tree, ceiling)
+        declared = committed.files.declared(theirs, committed.tree, ceiling)
         kept = tuple(run for run in declared.runs if run.place.file not in left_out)
         return replace(declared, runs=kept) if left_out else declared
 

@@ -103,7 +103,6 @@ class Workspace:
             self.root,
             folder,
             is_wanted,
-            follows=not is_ledger,  # as in a commit
             most=most,
             most_together=MOST_OF_LEDGER if is_ledger else MOST_TOGETHER,
         )

@@ -1,13 +1,12 @@
 """Reading what a commit holds."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NewType
 
 from reconciler.errors import GitError
 from reconciler.git.command import NETWORK_SECONDS, run_git
-from reconciler.links import Kind, Node, Refusal, resolve
 
 ObjectId = NewType("ObjectId", str)  # lower-case hex, 40 digits (SHA-1) or 64 (SHA-256)
 CommitId = NewType("CommitId", str)  # the object id of a commit
@@ -200,41 +199,3 @@ def _parse_blobs(
         first = start + len(line) + 1
         start = first + int(size) + 1
         yield oid, bytes(contents[first : start - 1])
-
-
-def resolve_links(
-    root: Path, commit: CommitId, links: Iterable[TreeEntry]
-) -> dict[str, TreeEntry | Refusal]:
-    """For each link, by its path: the file of the same commit that it leads to, or why none.
-
-    Costs nothing if there is no link, else two processes for all of them.
-    """
-    paths = [entry.path for entry in links]
-    if not paths:
-        return {}
-    entries = {entry.path: entry for entry in list_tree(root, commit)}
-    tree = _tree_nodes(root, entries)
-    return {path: _follow(path, tree, entries) for path in paths}
-
-
-def _follow(
-    path: str, tree: Mapping[str, Node], entries: Mapping[str, TreeEntry]
-) -> TreeEntry | Refusal:
-    end = resolve(path, tree.get)
-    return end if isinstance(end, Refusal) else entries[end]
-
-
-def _tree_nodes(root: Path, entries: Mapping[str, TreeEntry]) -> dict[str, Node]:
-    targets = read_blobs(root, (entry.oid for entry in entries.values() if entry.is_link))
-    tree: dict[str, Node] = {}
-    for path, entry in entries.items():
-        parent = path.rpartition("/")[0]
-        while parent and parent not in tree:
-            tree[parent] = Node(kind=Kind.FOLDER)
-            parent = parent.rpartition("/")[0]
-        if entry.is_link:
-            target = targets[entry.oid].decode("utf-8", "surrogateescape")
-            tree[path] = Node(kind=Kind.LINK, target=target)
-        else:
-            tree[path] = Node(kind=Kind.SUBMODULE if entry.is_submodule else Kind.FILE)
-    return tree

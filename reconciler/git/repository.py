@@ -9,7 +9,6 @@ from reconciler.git import push as pushing
 from reconciler.git.command import LOCAL_SECONDS, CompletedGit, run_git
 from reconciler.git.objects import CommitId, ObjectId, TreeEntry
 from reconciler.git.traces import Others
-from reconciler.links import Refusal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,12 +116,6 @@ class Git:
     def left_out(self, *pathspecs: str) -> list[TreeEntry]:
         """See `checkout.left_out`."""
         return checkout.left_out(self.root, *pathspecs)
-
-    def resolve_links(
-        self, commit: CommitId, links: Iterable[TreeEntry]
-    ) -> dict[str, TreeEntry | Refusal]:
-        """See `objects.resolve_links`."""
-        return objects.resolve_links(self.root, commit, links)
 
     def commit_files(
         self, parent: CommitId | None, changes: Mapping[str, bytes | None], message: str

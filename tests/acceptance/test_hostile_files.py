@@ -63,7 +63,7 @@ def test_a_ledger_is_no_link_even_within_the_repository_as_on_the_branch(scene: 
     scene.run("apply")
     (scene.clone / LEDGER).rename(scene.clone / "elsewhere.jsonl")
     _link(scene.clone / LEDGER, "../../elsewhere.jsonl")
-    assert "the link is not followed" in scene.run("validate", exits=1).flat
+    assert "is a symbolic link, and none is followed" in scene.run("validate", exits=1).flat
 
 
 def test_a_folder_that_leads_to_another_repository_is_not_taken_for_the_one_named(

@@ -109,4 +109,4 @@ def test_a_link_that_is_left_out_is_a_problem(scene: Scene) -> None:
     scene.push({})
     _leave_out(scene)
     said = scene.run("validate", exits=1)
-    assert "triggers/d.yaml:1:1: left-out: is a link that a sparse checkout leaves out" in said.out
+    assert "triggers/d.yaml:1:1: link: is a symbolic link, and none is followed" in said.out

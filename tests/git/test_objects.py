@@ -6,7 +6,6 @@ import pytest
 
 from reconciler.errors import GitError
 from reconciler.git import CommitId, Git, ObjectId, TreeEntry, objects
-from reconciler.links import Refusal
 from tests.repositories import commit, git, make_clone, make_origin_and_clone
 
 AWKWARD = ["with space", 'quo"te', "new\nline", "tab\there", "日本", "-dash", ":(top)magic", "*"]
@@ -107,7 +106,6 @@ def test_a_submodule_is_reported_as_one_and_not_entered(clone: Path, tmp_path: P
     inner.mkdir()
     make_origin_and_clone(inner)
     git(clone, "submodule", "--quiet", "add", (inner / "origin.git").as_uri(), "triggers/sub")
-    (clone / "into").symlink_to("triggers/sub/README.md")
     head = CommitId(commit(clone, {}))
     repository = Git.at(clone)
     entries = repository.list_tree(head, ["triggers"])
@@ -115,40 +113,6 @@ def test_a_submodule_is_reported_as_one_and_not_entered(clone: Path, tmp_path: P
         ("triggers/a.yaml", False),
         ("triggers/sub", True),
     ]
-    links = repository.list_tree(head, ["into"])
-    assert repository.resolve_links(head, links) == {
-        "into": Refusal(reason="leads into a submodule")
-    }
-
-
-def test_links_resolve_within_the_commit_and_not_in_the_working_tree(
-    repository: Git, clone: Path
-) -> None:
-    (clone / "triggers/one.yaml").symlink_to("../shared/real.yaml")
-    (clone / "triggers/two.yaml").symlink_to("one.yaml")
-    (clone / "triggers/out.yaml").symlink_to("../../elsewhere.yaml")
-    (clone / "triggers/gone.yaml").symlink_to("untracked.yaml")
-    head = CommitId(commit(clone, {"shared/real.yaml": "real"}))
-    (clone / "triggers/untracked.yaml").write_text("")
-    (clone / "shared/real.yaml").unlink()
-    links = [entry for entry in repository.list_tree(head, ["triggers"]) if entry.is_link]
-    resolved = repository.resolve_links(head, links)
-    (real,) = repository.list_tree(head, ["shared"])
-    assert resolved == {
-        "triggers/gone.yaml": Refusal(reason="leads to nothing that the repository holds"),
-        "triggers/one.yaml": real,
-        "triggers/out.yaml": Refusal(reason="leaves the repository"),
-        "triggers/two.yaml": real,
-    }
-
-
-def test_without_links_nothing_is_looked_up(
-    repository: Git, clone: Path, git_calls: list[Sequence[str]]
-) -> None:
-    head = _head(clone)
-    git_calls.clear()
-    assert repository.resolve_links(head, []) == {}
-    assert git_calls == []
 
 
 def test_a_partial_clone_reads_what_it_does_not_hold_yet(origin: Path, tmp_path: Path) -> None:

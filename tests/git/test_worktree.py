@@ -59,15 +59,7 @@ def test_a_file_in_the_folders_place_is_a_problem(tmp_path: Path) -> None:
     assert _read(tmp_path, "triggers/prod") == ([], ["triggers unreadable"])
 
 
-def test_a_link_to_a_file_inside_is_read_under_its_own_name(tmp_path: Path) -> None:
-    _write(tmp_path, "triggers/a.yaml", "shared/real")
-    (tmp_path / "triggers/b.yaml").symlink_to("../shared/real")
-    sources, problems = read_worktree(tmp_path, "triggers", _is_manifest)
-    assert sources[1] == Source(path="triggers/b.yaml", content=b"in shared/real")
-    assert problems == []
-
-
-def test_links_that_lead_to_no_file_inside_are_problems_and_not_read(tmp_path: Path) -> None:
+def test_every_link_is_a_problem_and_not_read_wherever_it_leads(tmp_path: Path) -> None:
     root = tmp_path / "root"
     _write(tmp_path, "root/triggers/a.yaml", "root/more/x.yaml", "secret", "root/.git/config")
     links = {
@@ -76,6 +68,8 @@ def test_links_that_lead_to_no_file_inside_are_problems_and_not_read(tmp_path: P
         "triggers/circle.yaml": "circle.yaml",
         "triggers/folder": "../more",
         "triggers/inner.yaml": "../.git/config",
+        "triggers/inside.yaml": "a.yaml",
+        "triggers/notes.txt": "../more/x.yaml",
         "triggers/out.yaml": "../../secret",
         "triggers/outer": "../..",
         "triggers/self.yaml": ".",
@@ -83,6 +77,15 @@ def test_links_that_lead_to_no_file_inside_are_problems_and_not_read(tmp_path: P
     for path, target in links.items():
         (root / path).symlink_to(target)
     assert _read(root) == (["triggers/a.yaml"], [f"{path} link" for path in sorted(links)])
+
+
+def test_a_root_that_is_reached_by_a_link_is_read_like_any_other(tmp_path: Path) -> None:
+    _write(tmp_path, "private/clone/triggers/a.yaml")
+    (tmp_path / "short").symlink_to("private")
+    (tmp_path / "shorter").symlink_to("short/clone")
+    assert (
+        _read(tmp_path / "short/clone") == _read(tmp_path / "shorter") == (["triggers/a.yaml"], [])
+    )
 
 
 def test_a_broken_link_that_an_editor_left_is_no_problem(tmp_path: Path) -> None:
