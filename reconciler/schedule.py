@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 
 from reconciler.ledger import Ledger, Record
+from reconciler.ledger.events import stagger_of
 from reconciler.ledger.records import Phase
 from reconciler.model import (
     Declared,
@@ -197,8 +198,7 @@ def _of_revision_before(run: Run, ledger: Ledger, minutes: _Minutes) -> EpochMs 
         if record is None or run.stagger is None:
             continue
         time = record.trigger_time
-        claim = ledger.claims.get(record.claim) if record.claim else None
-        delay = claim.runs[record.run].stagger if claim and record.run in claim.runs else 0
+        delay = stagger_of(ledger.claims, record.claim, record.run)
         is_same = time - delay == run.trigger_time and time < run.stagger.before
         return time if is_same and minutes.of(time) not in minutes.taken else None
     return None

@@ -35,6 +35,7 @@ from reconciler.apply.suspect import (
     stood_before,
 )
 from reconciler.ledger import Record
+from reconciler.ledger.events import stagger_of
 from reconciler.ledger.records import Start, ledger_instant
 from reconciler.model import EpochMs, InstanceId, run_digest
 from reconciler.times import format_instant
@@ -183,8 +184,7 @@ def _carries_what_was_recorded(
     """
     if record.flow_id is None or one.parameters is None or not contradicts(suspect, one):
         return False
-    made = known.claims.get(record.claim) if record.claim is not None else None
-    delay = made.runs[record.run].stagger if made and record.run in made.runs else 0
+    delay = stagger_of(known.claims, record.claim, record.run)
     declared = EpochMs(record.trigger_time - delay)
     return run_digest(record.flow_id, declared, one.parameters) == record.digest
 

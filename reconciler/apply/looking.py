@@ -9,6 +9,7 @@ from reconciler.apply.ports import Gateway
 from reconciler.apply.suspect import Suspect
 from reconciler.configuration import Environment, GatewayConfiguration
 from reconciler.ledger import Ledger, Record, events
+from reconciler.ledger.events import stagger_of
 from reconciler.ledger.records import Start
 from reconciler.model import ClaimId, EpochMs, Parameters, Run, RunId, first_attempt
 from reconciler.services import service_of
@@ -52,7 +53,7 @@ class Look:
             trigger_time=record.trigger_time,
             parameters=self.parameters(record),
             digest=record.digest,
-            delay=made.runs[record.run].stagger if made and record.run in made.runs else 0,
+            delay=stagger_of(self.known.claims, claim, record.run),
             claimed_at=None if made is None or claim in self.lapsed else parse_instant(made.at),
             slack=int(self.environment.gateway.stamp_slack * 1000),
             correlation=_correlation(made, configured),

@@ -4,7 +4,7 @@ An event is never changed and never skipped: what cannot be read stops everythin
 that is passed over may be the one that says that a run was started.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -142,6 +142,13 @@ def claimed_run(run: Run) -> ClaimedRun:
     return ClaimedRun(
         digest=run.digest, trigger_time=run.trigger_time, flow_id=run.flow_id, stagger=run.delay
     )
+
+
+def stagger_of(claims: Mapping[ClaimId, Claim], claim: ClaimId | None, run: RunId) -> int:
+    """Milliseconds by which that claim moved the run's trigger time; 0 where it is not known."""
+    made = claims.get(claim) if claim is not None else None
+    claimed = made.runs.get(run) if made is not None else None
+    return claimed.stagger if claimed is not None else 0
 
 
 _encoder = msgspec.json.Encoder()

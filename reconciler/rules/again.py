@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date, tzinfo
 
 from reconciler.ledger import Ledger, Record
+from reconciler.ledger.events import stagger_of
 from reconciler.model import (
     Declared,
     EpochMs,
@@ -68,19 +69,13 @@ def _gone(declared: Declared, ledger: Ledger) -> dict[tuple[str, date], list[_Go
             continue
         if record.may_have_started and manifest_of(name) in heirs:
             day = business_date(record.trigger_time, declared.zone)
-            time = EpochMs(record.trigger_time - _delay(record, ledger))
+            delay = stagger_of(ledger.claims, record.claim, record.run)
+            time = EpochMs(record.trigger_time - delay)
             combination = combination_of(name)
             gone = _Gone(record=record, name=name, time=time, combination=combination)
             for manifest in heirs[manifest_of(name)]:
                 found[manifest, day].append(gone)
     return found
-
-
-def _delay(record: Record, ledger: Ledger) -> int:
-    """By how much the run was moved, for its stagger."""
-    claim = ledger.claims.get(record.claim) if record.claim else None
-    claimed = claim.runs.get(record.run) if claim else None
-    return claimed.stagger if claimed else 0
 
 
 def _manifest(run: Run) -> str:

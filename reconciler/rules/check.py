@@ -7,6 +7,7 @@ from datetime import tzinfo
 
 from reconciler.identity import NOTHING_ELSE, Surroundings
 from reconciler.ledger import Ledger, Record
+from reconciler.ledger.events import stagger_of
 from reconciler.model import (
     Declared,
     EpochMs,
@@ -158,9 +159,7 @@ def _difference(run: Run, record: Record, ledger: Ledger, zone: tzinfo) -> str:
     found = []
     if record.flow_id is not None and record.flow_id != run.flow_id:
         found.append(f"flow {record.flow_id}, not {run.flow_id}")
-    claim = ledger.claims.get(record.claim) if record.claim else None
-    claimed = claim.runs.get(record.run) if claim else None
-    delay = claimed.stagger if claimed else 0
+    delay = stagger_of(ledger.claims, record.claim, record.run)
     now = EpochMs(run.trigger_time - run.delay + delay)  # were it moved by as much as that was
     if now != record.trigger_time:
         times = (in_zone(one, zone).isoformat(sep=" ") for one in (record.trigger_time, now))
