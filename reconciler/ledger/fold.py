@@ -49,6 +49,11 @@ class Ledger:
             self._unsettled = [one for one in self.records.values() if one.phase in UNSETTLED]
         return self._unsettled
 
+    def may_have_started(self, run: RunId) -> bool:
+        """Whether an instance of this very run exists or could exist."""
+        record = self.records.get(run)
+        return record is not None and record.may_have_started
+
     def extended(self, events: Iterable[Event]) -> Self:
         """This ledger with more events after its own."""
         records, claims, length = dict(self.records), dict(self.claims), self.length

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 
 from reconciler.identity import Surroundings
 from reconciler.model import Digest, EpochMs, Run, RunId, covers, run_name
-from reconciler.rules.twins import is_recorded
 
 
 class Beside:
@@ -46,6 +45,6 @@ class Beside:
             missed = one.not_after is not None and now > one.not_after
             if of is None or not covers(of, one.name) or held or missed:
                 continue
-            if not any(is_recorded(one, ledger) for ledger in self._ledgers):
+            if not any(ledger.may_have_started(one.id) for ledger in self._ledgers):
                 return f"{one.id}, which environment {environment} has not started yet"
         return None

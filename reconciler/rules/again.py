@@ -47,7 +47,7 @@ def repeated(declared: Declared, ledger: Ledger) -> Iterator[tuple[Run, Problem]
     zone = declared.zone
     gone = _gone(declared, ledger)
     for run in declared.runs if gone else ():
-        if run.again or run.cancel or _is_started(run, ledger):
+        if run.again or run.cancel or ledger.may_have_started(run.id):
             continue
         day = business_date(run.trigger_time, zone)
         other = _before(run, gone.get((_manifest(run), day), ()))
@@ -81,11 +81,6 @@ def _gone(declared: Declared, ledger: Ledger) -> dict[tuple[str, date], list[_Go
 def _manifest(run: Run) -> str:
     """The manifest that declares the run, whatever name it is recorded under."""
     return manifest_of(run.declared_as or run.name)
-
-
-def _is_started(run: Run, ledger: Ledger) -> bool:
-    record = ledger.records.get(run.id)
-    return record is not None and record.may_have_started
 
 
 def _before(run: Run, gone: Sequence[_Gone]) -> Record | None:

@@ -136,8 +136,7 @@ def _lowered(run: Run, ledger: Ledger, revisions: Mapping[str, int]) -> Iterator
 
     An earlier revision that was started as well is left in peace: it cannot start again.
     """
-    own = ledger.records.get(run.id)
-    if own is not None and own.may_have_started:
+    if ledger.may_have_started(run.id):
         return
     later = range(run.revision + 1, revisions[run.manifest] + 1)
     records = (ledger.records.get(run_id(run.name, revision)) for revision in later)

@@ -106,25 +106,19 @@ def _references(names: Iterable[str]) -> frozenset[str]:
     return frozenset(reference for name in names for reference in with_parents(name))
 
 
-def is_recorded(run: Run, ledger: Ledger) -> bool:
-    """Whether this very run may have been started."""
-    record = ledger.records.get(run.id)
-    return record is not None and record.may_have_started
-
-
 def twins_of(pool: Pool, ledger: Ledger) -> Iterator[Twin]:
     """Every run of the pool's own that is one too many."""
     runs = [*pool.own, *pool.others]
     named = _references([*(run.name for run in runs), *pool.lost, *pool.recorded])
     originals = [run for run in runs if run.duplicate_of not in named]
     own = [run for run in pool.own if run.duplicate_of not in named]
-    unrecorded = [run for run in own if not is_recorded(run, ledger)]
+    unrecorded = [run for run in own if not ledger.may_have_started(run.id)]
     yield from _unaccounted(pool, pool.lost, ledger, outside=False)
     for run in own:
-        if pool.lost and not is_recorded(run, ledger):
+        if pool.lost and not ledger.may_have_started(run.id):
             continue
         # Of two runs that are both recorded none can start again: they are left in peace.
-        other = _another(run, unrecorded if is_recorded(run, ledger) else own)
+        other = _another(run, unrecorded if ledger.may_have_started(run.id) else own)
         if other is not None:
             shown = f"{other.name} ({other.place_of('/metadata/name')})"
             yield Twin(run=run, name=other.name, shown=shown, names=(other.name,), outside=False)
@@ -139,7 +133,7 @@ def _outside(
     forsaken = pool.forsaken
     yield from _unaccounted(pool, forsaken, ledger, outside=True)
     for run in pool.own:
-        if is_recorded(run, ledger):
+        if ledger.may_have_started(run.id):
             continue
         if run.name in pool.declared:  # of the same name, whatever it is a duplicate of
             yield _elsewhere(run, run.name, pool)
@@ -164,7 +158,7 @@ def _unaccounted(
         if of is not None and of not in missing:
             missing[of] = next((name for name in recorded if not covers(of, name)), None)
         name = run.name if outside and run.name in recorded else missing[of]
-        if name is None or is_recorded(run, ledger):
+        if name is None or ledger.may_have_started(run.id):
             continue
         shown = f"{name}, which is {recorded[name]}"
         yield Twin(run=run, name=name, shown=shown, names=names, outside=outside, lost=not outside)
@@ -185,7 +179,7 @@ def _circles(pool: Pool, originals: Iterable[Run], ledger: Ledger) -> Iterator[T
     for run in (*pool.own, *pool.others):
         if run.duplicate_of is not None:
             waiting[run.duplicate_of].append(run)
-    started = [run.name for run in pool.own if is_recorded(run, ledger)]
+    started = [run.name for run in pool.own if ledger.may_have_started(run.id)]
     ahead = [*(run.name for run in originals), *started, *pool.lost, *pool.recorded]
     grounded = set(ahead)
     while ahead:
