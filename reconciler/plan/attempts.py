@@ -9,7 +9,7 @@ from reconciler.model import Run, RunId, run_id
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Newest:
-    """The newest attempt of a run that may have been started."""
+    """The newest attempt at a run that may have been started, or else the first attempt."""
 
     attempt: int  # 1 also where there is none
     record: Record | None
@@ -18,6 +18,11 @@ class Newest:
     def state(self) -> RunState | None:
         """Its state, as far as time does not matter to it; None where nothing is recorded."""
         return None if self.record is None else self.record.state(self.record.until)
+
+    @property
+    def may_have_started(self) -> bool:
+        """Whether an instance of the run exists or could exist."""
+        return self.record is not None and self.record.may_have_started
 
 
 def newest_attempt(run: Run, records: Mapping[RunId, Record]) -> Newest:

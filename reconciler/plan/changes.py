@@ -20,9 +20,9 @@ from reconciler.model import (
     manifest_of,
     run_id,
     run_name,
-    run_revision,
 )
-from reconciler.plan.attempts import Newest, another_follows, newest_attempt
+from reconciler.plan.attempts import another_follows, newest_attempt
+from reconciler.rules.revisions import is_edited, lowered
 
 
 class Kind(StrEnum):
@@ -100,26 +100,13 @@ class _Side:
     @classmethod
     def of(cls, declared: Declared, ledger: Ledger) -> "_Side":
         startable = _startable(declared.runs, ledger)
-        lowered = _lowered(startable.values(), ledger)
+        refused = frozenset(run.id for run, _ in lowered(declared.runs, ledger))
         return cls(
             runs={run.id: run for run in declared.runs},
             by_name={run.name: run for run in declared.runs},
-            startable={id_: run for id_, run in startable.items() if id_ not in lowered},
-            lowered=lowered,
+            startable={id_: run for id_, run in startable.items() if id_ not in refused},
+            lowered=refused,
         )
-
-
-def _lowered(runs: Iterable[Run], ledger: Ledger) -> frozenset[RunId]:
-    newest: dict[str, int] = {}
-    for record in ledger.records.values():
-        if record.may_have_started:
-            name, revision = run_name(record.run), run_revision(record.run)
-            newest[name] = max(revision, newest.get(name, 1))
-    return frozenset(
-        run.id
-        for run in runs
-        if run.attempt == 1 and run.revision < newest.get(run.name, 1)  # it may be tried once more
-    )
 
 
 def _startable(runs: Iterable[Run], ledger: Ledger) -> dict[RunId, Run]:
@@ -127,22 +114,12 @@ def _startable(runs: Iterable[Run], ledger: Ledger) -> dict[RunId, Run]:
     found: dict[RunId, Run] = {}
     for run in runs:
         newest = newest_attempt(run, ledger.records)
-        if _is_unrecorded(newest):
+        if not newest.may_have_started:
             found[run.id] = run
-        elif not _is_edited(run, ledger) and another_follows(run, newest):
+        elif not is_edited(run, ledger) and another_follows(run, newest):
             following = replace(run, attempt=newest.attempt + 1)
             found[following.id] = following
     return found
-
-
-def _is_unrecorded(newest: Newest) -> bool:
-    return newest.record is None or not newest.record.may_have_started
-
-
-def _is_edited(run: Run, ledger: Ledger) -> bool:
-    """Whether the run was started as something else than it is declared to be."""
-    record = ledger.records.get(run.id)
-    return record is not None and record.may_have_started and record.digest != run.digest
 
 
 def _of_startable(was: _Side, now: _Side, ledger: Ledger) -> Iterator[Change]:
@@ -159,7 +136,7 @@ def _of_startable(was: _Side, now: _Side, ledger: Ledger) -> Iterator[Change]:
             yield Change(id=id_, kind=Kind.CHANGED, before=before, after=after)
     for id_ in was.startable.keys() - now.startable.keys() - set(renamed.values()):
         declared = now.runs.get(first_attempt(id_))
-        if declared is None or not _is_edited(declared, ledger):  # or `_of_recorded` tells of it
+        if declared is None or not is_edited(declared, ledger):  # or `_of_recorded` tells of it
             yield Change(id=id_, kind=Kind.REMOVED, before=was.startable[id_], after=None)
 
 

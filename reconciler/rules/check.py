@@ -17,7 +17,6 @@ from reconciler.model import (
     RunId,
     backfill_of,
     manifest_of,
-    run_id,
     run_name,
     run_revision,
 )
@@ -25,6 +24,7 @@ from reconciler.rules.again import repeated
 from reconciler.rules.collisions import collisions
 from reconciler.rules.dependencies import dependency_problems
 from reconciler.rules.duplicates import duplicates
+from reconciler.rules.revisions import is_edited, lowered
 from reconciler.times import in_zone
 
 Found = tuple[Run, Problem]  # a problem, and the run that it is about
@@ -59,7 +59,9 @@ def check(
     revisions = _newest_revisions(runs, ledger)
     zone = declared.zone
     changed = [(run, problem) for run in runs for problem in _changed(run, ledger, revisions, zone)]
-    changed += [(run, problem) for run in runs for problem in _lowered(run, ledger, revisions)]
+    changed += [
+        (run, _lowered(run, later, revisions[run.manifest])) for run, later in lowered(runs, ledger)
+    ]
     doubled = list(duplicates(runs, ledger, surroundings))
     colliding = [] if same_minute_allowed else list(collisions(runs, zone))
     reserved = list(_reserved(runs, reserved_parameter)) if reserved_parameter else []
@@ -119,38 +121,27 @@ def _newest_revisions(runs: Iterable[Run], ledger: Ledger) -> dict[str, int]:
 def _changed(
     run: Run, ledger: Ledger, revisions: Mapping[str, int], zone: tzinfo
 ) -> Iterator[Problem]:
-    record = ledger.records.get(run.id)
-    if record is not None and record.may_have_started and record.digest != run.digest:
+    if is_edited(run, ledger):
+        difference = _difference(run, ledger.records[run.id], ledger, zone)
         yield Problem(
             place=run.place_of("/metadata/name"),
             code="changed",
             pointer="/spec",
-            message=f"{run.id} is recorded with {_difference(run, record, ledger, zone)}: "
+            message=f"{run.id} is recorded with {difference}: "
             f"restore what it was, or write `revision: {revisions[run.manifest] + 1}` to run it "
             "again as it is now",
         )
 
 
-def _lowered(run: Run, ledger: Ledger, revisions: Mapping[str, int]) -> Iterator[Problem]:
-    """A run of which a later revision was started already: nobody means to go back to an earlier.
-
-    An earlier revision that was started as well is left in peace: it cannot start again.
-    """
-    if ledger.may_have_started(run.id):
-        return
-    later = range(run.revision + 1, revisions[run.manifest] + 1)
-    records = (ledger.records.get(run_id(run.name, revision)) for revision in later)
-    started = next((one for one in records if one is not None and one.may_have_started), None)
-    if started is not None:
-        newest = revisions[run.manifest]
-        yield Problem(
-            place=run.place_of("/spec/revision"),
-            code="changed",
-            pointer="/spec/revision",
-            message=f"{run.id} is declared with revision {run.revision}, and {started.run} was "
-            f"started already: write `revision: {newest}` again, or `revision: {newest + 1}` to "
-            "run it once more",
-        )
+def _lowered(run: Run, later: RunId, newest: int) -> Problem:
+    return Problem(
+        place=run.place_of("/spec/revision"),
+        code="changed",
+        pointer="/spec/revision",
+        message=f"{run.id} is declared with revision {run.revision}, and {later} was "
+        f"started already: write `revision: {newest}` again, or `revision: {newest + 1}` to "
+        "run it once more",
+    )
 
 
 def _difference(run: Run, record: Record, ledger: Ledger, zone: tzinfo) -> str:
