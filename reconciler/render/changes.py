@@ -47,11 +47,12 @@ class Row:
 def sentence(compared: Compared) -> str:
     """The change in one sentence."""
     kinds = Counter(change.kind for change in compared.changes)
-    deeds = [deed for kind in Kind if kinds[kind] for deed in [_deed(kind, kinds[kind])]]
+    deeds = [deed_words(kind, kinds[kind]) for kind in Kind if kinds[kind]]
     return f"This change {joined(deeds)}." if deeds else STARTS_NOTHING
 
 
-def _deed(kind: Kind, number: int) -> str:
+def deed_words(kind: Kind, number: int) -> str:
+    """What a change does with that many runs: `removes 28 runs that will never start`."""
     runs = counted(number, "run")
     match kind:
         case Kind.ADDED:

@@ -9,7 +9,7 @@ from reconciler.configuration import GatewayConfiguration
 from reconciler.plan import Action, Plan
 from reconciler.plan.changes import Kind
 from reconciler.plan.review import Compared
-from reconciler.render.changes import STARTS_NOTHING, Quoted, Words
+from reconciler.render.changes import STARTS_NOTHING, Quoted, Words, deed_words
 from reconciler.render.words import counted, joined
 
 
@@ -58,7 +58,7 @@ def _starts(plan: Plan, compared: Compared) -> Iterator[str]:
         [f"starts {counted(at_once, 'run')} at once"] if at_once else [],
         [f"starts {counted(later, 'run')} at {_its(later)} time"] if later else [],
         [f"adds {counted(rest, 'run')} that cannot start yet"] if rest else [],
-        [f"starts {counted(again, 'run')} again"] if again else [],
+        [deed_words(Kind.RERUN, again)] if again else [],
     )
 
 
@@ -67,10 +67,8 @@ def _its(number: int) -> str:
 
 
 def _others(compared: Compared) -> Iterator[str]:
+    """What the change does besides letting runs start."""
     kinds = Counter(change.kind for change in compared.changes)
-    if number := kinds[Kind.CHANGED]:
-        yield f"changes {counted(number, 'run')}"
-    if number := kinds[Kind.REMOVED]:
-        yield f"removes {counted(number, 'run')} that will never start"
-    if number := kinds[Kind.REFUSED]:
-        yield f"edits {counted(number, 'run')} that ran already, which is refused"
+    for kind in (Kind.CHANGED, Kind.REMOVED, Kind.REFUSED):
+        if kinds[kind]:
+            yield deed_words(kind, kinds[kind])
