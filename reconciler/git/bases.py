@@ -9,7 +9,7 @@ from pathlib import Path
 from reconciler.errors import GitError
 from reconciler.git.asking import ask
 from reconciler.git.command import NETWORK_SECONDS, run_git
-from reconciler.git.objects import CommitId
+from reconciler.git.objects import CommitId, is_shallow
 from reconciler.git.remote import FETCH
 
 _BROUGHT = "refs/reconciler-base/last"
@@ -33,7 +33,7 @@ def bring_commit(root: Path, remote: str, name: str) -> CommitId | None:
     short = name.removeprefix(f"{remote}/")
     if "\0" in short or short.startswith(("-", "+")) or ":" in short:
         return None
-    depth = ("--depth=1",) if _is_shallow(root) else ()
+    depth = ("--depth=1",) if is_shallow(root) else ()
     spec = f"+{short}:{_BROUGHT}"
     done = ask(root, *FETCH, *depth, "--", remote, spec, timeout=NETWORK_SECONDS)
     return None if done.exit_code else resolve_commit(root, _BROUGHT)
@@ -49,7 +49,7 @@ def forks(root: Path, remote: str | None, commit: CommitId) -> list[CommitId] | 
     if head is None:
         return None
     found = _merge_bases(root, head, commit)
-    if found or not _is_shallow(root):
+    if found or not is_shallow(root):
         return found or None
     for parent in _written_parents(root, head):
         if found := _merge_bases(root, parent, commit):
@@ -58,7 +58,7 @@ def forks(root: Path, remote: str | None, commit: CommitId) -> list[CommitId] | 
         _deepen(root, str(remote), deeper, head)
         if found := _merge_bases(root, head, commit):
             return found
-        if not _is_shallow(root):
+        if not is_shallow(root):
             break
     return None
 
@@ -77,10 +77,6 @@ def _written_parents(root: Path, commit: CommitId) -> list[CommitId]:
     head = run_git(root, "cat-file", "commit", commit).stdout.partition(b"\n\n")[0]
     words = (line.split(b" ") for line in head.split(b"\n"))
     return [CommitId(line[1].decode("ascii")) for line in words if line[0] == b"parent"]
-
-
-def _is_shallow(root: Path) -> bool:
-    return run_git(root, "rev-parse", "--is-shallow-repository").text == "true"
 
 
 def _deepen(root: Path, remote: str, deeper: str, head: CommitId) -> None:

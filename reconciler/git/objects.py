@@ -141,6 +141,11 @@ def _parse_entry(record: bytes) -> TreeEntry:
     return TreeEntry(mode=mode, oid=ObjectId(oid), path=path.decode("utf-8", "surrogateescape"))
 
 
+def is_shallow(root: Path) -> bool:
+    """Whether the clone's history is cut off somewhere."""
+    return run_git(root, "rev-parse", "--is-shallow-repository").text == "true"
+
+
 def is_ancestor(root: Path, ancestor: CommitId, descendant: CommitId) -> bool:
     """Whether the first commit is the second or lies in its history, as far as it is known here.
 

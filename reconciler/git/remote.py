@@ -10,7 +10,7 @@ from pathlib import Path
 from reconciler.errors import GitError
 from reconciler.git.asking import ask, unreadable
 from reconciler.git.command import NETWORK_SECONDS, CompletedGit, run_git
-from reconciler.git.objects import CommitId
+from reconciler.git.objects import CommitId, is_shallow
 from reconciler.git.traces import MEMORY, refspecs
 from reconciler.git.words import address
 
@@ -179,7 +179,7 @@ def _fetch_traces_alone(root: Path, remote: str) -> None:
     the branch, all that is fetched would be cut off; in a whole clone it would leave a shallow one.
     Where this fails, the fetch that follows says why, or brings them whole.
     """
-    if run_git(root, "rev-parse", "--is-shallow-repository").text != "true":
+    if not is_shallow(root):
         return
     if not run_git(root, "for-each-ref", "--count=1", _local_ref(remote, HEADS)).text:
         newest = (*FETCH, "--depth=1", "--", remote, *refspecs(remote))
@@ -232,7 +232,7 @@ def _fetch(root: Path, remote: str, specs: Sequence[str]) -> CompletedGit:
         done = ask(root, *FETCH, "--", remote, *specs, timeout=NETWORK_SECONDS)
         if _CUT_OFF not in done.stderr:
             return done
-    if run_git(root, "rev-parse", "--is-shallow-repository").text != "true":
+    if not is_shallow(root):
         raise GitError(
             f"{remote} is a shallow repository: its history ends where that of this clone goes on",
             hint="Let it hold the whole history (git fetch --unshallow there), or let the history "
