@@ -57,12 +57,10 @@ class CommittedFiles:
         files, problems = wanted_files(entries, folder, is_wanted)
         zone = environment.gateway.zone
         key = str(zone), ceiling.bounds.backfill
-        unread = [file.oid for file in files if (file, *key) not in self._results]
-        sizes = dict(zip(unread, self._git.sizes(unread), strict=True))
-        large = {oid for oid, size in sizes.items() if size > MOST_BYTES}
+        unread = (file.oid for file in files if (file, *key) not in self._results)
+        blobs, large = self._git.read_bounded_blobs(unread, MOST_BYTES)
         problems += [too_large(file.path, MOST_BYTES) for file in files if file.oid in large]
         files = [file for file in files if file.oid not in large]
-        blobs = self._git.read_blobs(oid for oid in unread if oid not in large)
 
         def read(file: CommittedFile, bounds: Bounds) -> FileResult:
             result = self._results.get((file, *key))

@@ -27,10 +27,9 @@ def read_left_out(
     listed = git.left_out(f":(top,literal){git.prefix}{folder}")
     shown = [replace(one, path=_shown(git, one)) for one in listed]
     files, problems = wanted_files(shown, folder, is_wanted)
-    sizes = dict(zip(files, git.sizes(one.oid for one in files), strict=True))
-    kept = [one for one in files if sizes[one] <= most]
-    blobs = git.read_blobs(one.oid for one in kept)
-    problems.extend(too_large(one.path, most) for one in files if sizes[one] > most)
+    blobs, large = git.read_bounded_blobs((one.oid for one in files), most)
+    problems.extend(too_large(one.path, most) for one in files if one.oid in large)
+    kept = [one for one in files if one.oid not in large]
     return [Source(path=one.path, content=blobs[one.oid]) for one in kept], problems
 
 

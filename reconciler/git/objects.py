@@ -175,7 +175,20 @@ def read_blobs(root: Path, oids: Iterable[ObjectId]) -> dict[ObjectId, bytes]:
     return dict(_parse_blobs(wanted, memoryview(contents)))
 
 
-def sizes(root: Path, oids: Iterable[ObjectId]) -> list[int]:
+def read_bounded_blobs(
+    root: Path, oids: Iterable[ObjectId], most: int
+) -> tuple[dict[ObjectId, bytes], frozenset[ObjectId]]:
+    """The contents of those blobs that have no more than `most` bytes; and which ones have more.
+
+    Raises GitError if one is missing.
+    """
+    wanted = list(dict.fromkeys(oids))
+    sizes = dict(zip(wanted, _sizes(root, wanted), strict=True))
+    large = frozenset(oid for oid, size in sizes.items() if size > most)
+    return read_blobs(root, (oid for oid in wanted if oid not in large)), large
+
+
+def _sizes(root: Path, oids: Iterable[ObjectId]) -> list[int]:
     """How many bytes each of these blobs has. Raises GitError if one is missing."""
     asked = "".join(f"{oid}\n" for oid in oids).encode()
     if not asked:

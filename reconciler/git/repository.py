@@ -109,9 +109,11 @@ class Git:
         """See `objects.read_blobs`."""
         return objects.read_blobs(self.root, oids)
 
-    def sizes(self, oids: Iterable[ObjectId]) -> list[int]:
-        """See `objects.sizes`."""
-        return objects.sizes(self.root, oids)
+    def read_bounded_blobs(
+        self, oids: Iterable[ObjectId], most: int
+    ) -> tuple[dict[ObjectId, bytes], frozenset[ObjectId]]:
+        """See `objects.read_bounded_blobs`."""
+        return objects.read_bounded_blobs(self.root, oids, most)
 
     def left_out(self, *pathspecs: str) -> list[TreeEntry]:
         """See `checkout.left_out`."""
