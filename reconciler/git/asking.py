@@ -1,30 +1,16 @@
 """Asking a remote: what only reads is asked again where that which stopped it may have passed."""
 
 import random
-import re
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from reconciler.errors import GitError
-from reconciler.git.causes import Kind, advice, kind_of
+from reconciler.git.causes import Kind, advice, is_passing, kind_of
 from reconciler.git.command import CompletedGit, run_git
 
 _QUESTIONS = 4  # in all: with one connection in a hundred cut, one apply in 10^8 ends by it
 _PAUSE_SECONDS = 0.5  # before the second; each one after it is twice as long
-
-# In the words of curl, ssh and git for a connection that was not made, was cut or was turned away.
-_PASSING = re.compile(
-    r"returned error: (408|425|429|5\d\d)|HTTP (408|425|429|5\d\d)\b"
-    r"|could not resolve host|name resolution|failed to connect|couldn't connect"
-    r"|connection (was |is )?(reset|closed|refused|timed out|died|aborted|to \S+ closed)"
-    r"|reset by peer|broken pipe|timed out|network is unreachable|no route to host"
-    r"|hung up|early eof|unexpected(ly)? (disconnect|end|eof|closed)|empty reply"
-    r"|transfer closed|bad line length|expected flush|invalid index-pack output"
-    r"|SSL_(read|write|connect|ERROR)|TLS connection|gnutls_\w+|kex_exchange_identification"
-    r"|ssh_exchange_identification|http/2 (stream|framing)|too many (requests|connections)",
-    re.IGNORECASE,
-)
 
 
 def is_certain(said: str) -> bool:
@@ -34,7 +20,7 @@ def is_certain(said: str) -> bool:
 
 def may_pass(said: str) -> bool:
     """Whether that which stopped git is of a kind that passes by itself."""
-    return bool(_PASSING.search(said)) and not is_certain(said)
+    return is_passing(said) and not is_certain(said)
 
 
 def ask(root: Path, *args: str, timeout: float) -> CompletedGit:

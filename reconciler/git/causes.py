@@ -31,6 +31,35 @@ class Cause:
         return re.search("|".join(self.phrases), said, re.IGNORECASE) is not None
 
 
+_BUSY = (r"(returned error:|HTTP) (429|503)\b", r"too many (requests|connections)")
+_UNREACHABLE = (
+    r"could not resolve host",
+    r"name resolution",
+    r"network is unreachable",
+    r"connection refused",
+    r"failed to connect",
+    r"connection timed out",
+    r"no route to host",
+)
+# Also in the words of curl, ssh and git for a connection that was not made or was cut.
+_PASSING = re.compile(
+    "|".join(
+        (
+            *_BUSY,
+            *_UNREACHABLE,
+            r"returned error: (408|425|429|5\d\d)|HTTP (408|425|5\d\d)\b",
+            r"couldn't connect",
+            r"connection (was |is )?(reset|closed|refused|timed out|died|aborted|to \S+ closed)",
+            r"reset by peer|broken pipe|timed out|hung up|early eof|empty reply|transfer closed",
+            r"unexpected(ly)? (disconnect|end|eof|closed)",
+            r"bad line length|expected flush|invalid index-pack output",
+            r"SSL_(read|write|connect|ERROR)|TLS connection|gnutls_\w+|http/2 (stream|framing)",
+            r"(kex|ssh)_exchange_identification",
+        )
+    ),
+    re.IGNORECASE,
+)
+
 # In this order: git often says two of these at once, and the first is then the cause.
 _CAUSES = (
     Cause(
@@ -124,7 +153,7 @@ _CAUSES = (
     Cause(
         kind=Kind.BUSY,
         hint="the server is busy, or wants to be asked less often: try again later",
-        phrases=(r"(returned error:|HTTP) (429|503)\b", r"too many (requests|connections)"),
+        phrases=_BUSY,
     ),
     Cause(
         kind=Kind.TURNED_AWAY,
@@ -135,15 +164,7 @@ _CAUSES = (
     Cause(
         kind=Kind.OTHER,
         hint="check the network, and the remote's address: git remote -v",
-        phrases=(
-            r"could not resolve host",
-            r"name resolution",
-            r"network is unreachable",
-            r"connection refused",
-            r"failed to connect",
-            r"connection timed out",
-            r"no route to host",
-        ),
+        phrases=_UNREACHABLE,
     ),
     Cause(
         kind=Kind.NO_ACCESS,
@@ -210,6 +231,11 @@ def kind_of(said: str) -> Kind:
     """The kind of what git itself tells of, whatever the server says beside it."""
     cause = cause_of(_own_words(said))
     return Kind.OTHER if cause is None else cause.kind
+
+
+def is_passing(said: str) -> bool:
+    """Whether anything in those words is of a kind that passes by itself."""
+    return _PASSING.search(said) is not None
 
 
 def advice(said: str) -> str | None:
