@@ -192,6 +192,9 @@ class _Observing:
         told = tell(record, start, listed, self._look.known, self._look.suspect)
         if told.for_good and not self._is_shown(record):
             told = replace(told, for_good=False)  # the run's own may not be listed yet
+        self._note(record, told)
+
+    def _note(self, record: Record, told: Told) -> None:
         self._told[record.run] = told
         if told.status is None and told.reason:
             self._failures.append(f"how {record.run} fares cannot be told: {told.reason}")
@@ -224,6 +227,7 @@ class _Observing:
         return [record for record, missing in zip(records, answers, strict=True) if missing]
 
     async def _is_unlisted(self, record: Record) -> bool:
+        """Whether a whole search shows nothing that may be the run's; notes what it does show."""
         if record.flow_id is None:
             return False
         try:
@@ -237,17 +241,15 @@ class _Observing:
         zone = self._look.environment.gateway.zone
         if known.may_be_hidden(record.flow_id, record.trigger_time, zone):
             reason = f"{id_} is not listed, and may be hidden by another instance of its id"
-            self._told[record.run] = Told(reason=reason, for_good=True)
-            self._failures.append(f"how {record.run} fares cannot be told: {reason}")
+            self._note(record, Told(reason=reason, for_good=True))
             return False
         start = start_of(record)
         suspect = self._look.suspect(record, start.claim) if start else None
         others = [one for one in listed if suspect and may_be_its(suspect, one, self._look.known)]
         if others:  # a service may list an instance under another id than it answered
             ids = ", ".join(dict.fromkeys(one.id for one in others))
-            reason = f"instance {record.instances[0]} is not known, but {ids} may be its own"
-            self._told[record.run] = Told(reason=reason, for_good=True)
-            self._failures.append(f"how {record.run} fares cannot be told: {reason}")
+            reason = f"instance {id_} is not known, but {ids} may be its own"
+            self._note(record, Told(reason=reason, for_good=True))
         return not others
 
     def _failure(self) -> str | None:
