@@ -30,10 +30,6 @@ class ApplyResult:
     twice: Sequence[Record] = ()  # of the whole ledger: two starts are known, nobody settled it
     interrupted: bool = False
 
-    def of_kind(self, kind: type[Outcome]) -> list[RunId]:
-        """The runs that this apply left with that outcome."""
-        return [event.run for event in self.outcomes if isinstance(event, kind)]
-
 
 def exit_code(result: ApplyResult) -> ExitCode:
     """Interrupted before in doubt before refused: what a pipeline must react to first."""

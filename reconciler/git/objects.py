@@ -21,7 +21,7 @@ class TreeEntry:
     """One entry of a commit's tree.
 
     `path` is relative to the repository's root. Bytes in it that are not UTF-8 stand as lone
-    surrogates (`surrogateescape`), so that every name survives; `has_readable_path` tells.
+    surrogates (`surrogateescape`), so that every name survives.
     """
 
     mode: str  # as git writes it: 100644, 100755, 120000 (link), 160000 (submodule), 040000
@@ -47,11 +47,6 @@ class TreeEntry:
     def is_file(self) -> bool:
         """A blob with the content of a file."""
         return not (self.is_link or self.is_submodule or self.is_folder)
-
-    @property
-    def has_readable_path(self) -> bool:
-        """Whether the path is UTF-8."""
-        return self.path.isascii() or not any("\udc80" <= c <= "\udcff" for c in self.path)
 
 
 def list_tree(

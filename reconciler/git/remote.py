@@ -32,11 +32,6 @@ _MISSING = re.compile(r"couldn't find remote ref (HEAD|refs/heads/.+)", re.IGNOR
 ASK_FOR_BRANCH = "name the branch in reconciler.yaml: `git: {branch: NAME}`"
 
 
-def has_remote(root: Path, remote: str) -> bool:
-    """Whether the clone knows a remote of that name."""
-    return remote in run_git(root, "remote").text.split("\n")
-
-
 def check_remote(root: Path, remote: str) -> None:
     """Raise NoRemoteError unless the clone has it: git takes other names for paths or addresses.
 

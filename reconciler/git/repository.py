@@ -41,10 +41,6 @@ class Git:
         """Run git at the root: see `run_git`."""
         return run_git(self.root, *args, stdin=stdin, timeout=timeout, accept=accept)
 
-    def has_remote(self, name: str) -> bool:
-        """See `remote.has_remote`."""
-        return remote.has_remote(self.root, name)
-
     def check_remote(self, name: str) -> None:
         """See `remote.check_remote`."""
         remote.check_remote(self.root, name)

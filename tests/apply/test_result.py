@@ -8,17 +8,12 @@ import pytest
 from reconciler.apply.result import ApplyResult, exit_code
 from reconciler.apply.settle import Doubt
 from reconciler.errors import ExitCode
-from reconciler.ledger import events
 from reconciler.plan import Action, PlannedRun
 from tests.building import (
     a_claim,
     a_ledger,
-    a_rejected,
     a_run,
     a_triggered,
-    an_absent,
-    an_unknown,
-    runs_apart,
 )
 
 RUN = a_run()
@@ -91,14 +86,3 @@ def test_only_a_run_that_is_still_in_doubt_counts_as_such() -> None:
     # Its outcome was unknown for a while, and then it was found.
     settled = a_result(outcomes=[a_triggered(RUN)])
     assert exit_code(settled) is ExitCode.OK
-
-
-def test_outcomes_are_told_by_kind_in_their_order() -> None:
-    one, two, three = runs_apart(3)
-    result = a_result(outcomes=[a_triggered(two), an_absent(three), a_triggered(one)])
-    assert result.of_kind(events.Triggered) == ["run-1", "run-0"]
-    assert result.of_kind(events.Absent) == ["run-2"]
-    assert result.of_kind(events.Rejected) == result.of_kind(events.Unknown) == []
-    other = a_result(outcomes=[a_rejected(one), an_unknown(two)])
-    assert other.of_kind(events.Rejected) == ["run-0"]
-    assert other.of_kind(events.Unknown) == ["run-1"]

@@ -44,7 +44,7 @@ def test_a_bare_repository_in_a_checkout_is_a_folder_like_any_other(
     for folder, prefix in (("team", "team/"), ("team/triggers", "team/triggers/")):
         found = Git.at(clone / folder)
         assert (found.root, found.prefix) == (clone, prefix)
-        assert found.has_remote("origin")
+        found.check_remote("origin")
         assert found.fetch("origin", ["main"])["main"] is not None
         found.differing(found.working_tree_commit() or pytest.fail("no commit"), "team")
     assert not _ran(tmp_path)
@@ -155,7 +155,7 @@ def test_what_wrappers_configure_in_the_environment_stays_in_force(
     clone: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GIT_CONFIG_PARAMETERS", "'remote.theirs.url'='https://x.invalid/'")
-    assert Git.at(clone).has_remote("theirs")
+    Git.at(clone).check_remote("theirs")
 
 
 def test_folders_above_a_ceiling_are_not_searched(

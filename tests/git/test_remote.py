@@ -4,6 +4,7 @@ import pytest
 
 from reconciler.errors import GitError
 from reconciler.git import CommitId, Git
+from reconciler.git.remote import NoRemoteError
 from tests.repositories import commit, git, make_clone, make_origin_and_clone
 
 
@@ -20,9 +21,10 @@ def _push_more(origin: Path, to: Path) -> str:
 
 
 def test_a_remote_is_known_by_its_exact_name(repository: Git) -> None:
-    assert repository.has_remote("origin")
-    assert not repository.has_remote("orig")
-    assert not repository.has_remote("")
+    repository.check_remote("origin")
+    for name in ("orig", ""):
+        with pytest.raises(NoRemoteError):
+            repository.check_remote(name)
 
 
 def test_the_remotes_own_default_branch_comes_first(repository: Git, origin: Path) -> None:
