@@ -124,8 +124,17 @@ class Run:
 
     @property
     def manifest(self) -> str:
-        """The name of the manifest that declares the run."""
-        return self.name.partition("/")[0]
+        """The manifest in the run's name: of a renamed run, the one that it is recorded under."""
+        return manifest_of(self.name)
+
+    @property
+    def declared_name(self) -> str:
+        """The run's name by its manifest, whatever name it is recorded under."""
+        return self.declared_as or self.name
+
+    def declared_id(self, attempt: int) -> RunId:
+        """The id of one of the run's attempts by its manifest, as `id` is by its record."""
+        return run_id(self.declared_name, self.revision, attempt)
 
     @property
     def turn(self) -> tuple[EpochMs, EpochMs, RunId]:
@@ -190,7 +199,7 @@ def run_attempt(run: RunId) -> int:
 
 
 def manifest_of(name: str) -> str:
-    """The manifest that declares the run of that name."""
+    """The manifest in the name of a run."""
     return name.partition("/")[0]
 
 

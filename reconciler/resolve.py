@@ -89,10 +89,9 @@ def _recorded(snapshot: Snapshot, run: RunId) -> RunId:
     if run in snapshot.ledger.records:
         return run
     for one in scheduled(snapshot.declared, snapshot.ledger).runs:
-        known = run_id(one.declared_as or one.name, one.revision, run_attempt(run))
-        if known == run and one.declared_as:
-            return run_id(one.name, one.revision, run_attempt(run))
-        if known == run:
+        if one.declared_id(run_attempt(run)) == run:
+            if one.declared_as:
+                return run_id(one.name, one.revision, run_attempt(run))
             raise RefusedError(
                 f"{run} was never claimed: there is nothing to settle",
                 hint=f"`reconciler status {run}` says what it waits for.",

@@ -16,7 +16,7 @@ from reconciler.configuration import Environment
 from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.ledger import Ledger, Record, RunState
 from reconciler.machine import LocalClock
-from reconciler.model import EpochMs, Run, RunId, first_attempt, run_attempt, run_id
+from reconciler.model import EpochMs, Run, RunId, first_attempt, run_attempt
 from reconciler.plan import Action, Plan, Reason
 from reconciler.render.selection import meant_by
 from reconciler.render.status import (
@@ -205,10 +205,6 @@ def status_rows(plan: Plan, ledger: Ledger, now: EpochMs, *, most: int) -> Itera
         yield with_reason(_recorded(record, declared, ledger, now))
 
 
-def _declared_as(run: Run, record: Record) -> RunId:
-    return run_id(run.declared_as, run.revision, run_attempt(record.run))
-
-
 def _ended(row: StatusRow) -> str:
     return f"it ended with {row.status}" if row.status else "it ended badly"
 
@@ -242,7 +238,7 @@ def _recorded(record: Record, run: Run | None, ledger: Ledger, now: EpochMs) -> 
         started_twice=record.started_twice,
         is_early=max(record.until, record.trigger_time) > now,
         parameters=run.shown_parameters() if run else None,
-        declared_as=_declared_as(run, record) if run and run.declared_as else None,
+        declared_as=run.declared_id(run_attempt(record.run)) if run and run.declared_as else None,
         place=run.place if run else None,
         labels=run.labels if run else {},
         evidence=record.evidence,

@@ -80,12 +80,12 @@ def _gone(declared: Declared, ledger: Ledger) -> dict[tuple[str, date], list[_Go
 
 def _manifest(run: Run) -> str:
     """The manifest that declares the run, whatever name it is recorded under."""
-    return manifest_of(run.declared_as or run.name)
+    return manifest_of(run.declared_name)
 
 
 def _before(run: Run, gone: Sequence[_Gone]) -> Record | None:
     """The one of them that has done the run's work."""
-    own = combination_of(run.declared_as or run.name) if gone else {}
+    own = combination_of(run.declared_name) if gone else {}
     return next(
         (
             one.record
