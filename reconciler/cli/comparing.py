@@ -17,11 +17,10 @@ from reconciler.pipeline import base_branch, base_commit
 from reconciler.plan.changes import by_manifest, changes
 from reconciler.plan.review import Compared
 from reconciler.reconfigured import reconfigured
+from reconciler.render.words import COMMIT_DIGITS
 from reconciler.schedule import scheduled
 from reconciler.settings import CONFIGURATION, MOST_OF_CONFIGURATION
 from reconciler.worktree import read_one
-
-_DIGITS = 12  # of a commit's id that people are shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +140,8 @@ class Base:
         return declared
 
     def _say(self, what: str) -> None:
-        note = f"the base {self.commit[:_DIGITS]} is compared with as far as it can be read: {what}"
+        base = self.commit[:COMMIT_DIGITS]
+        note = f"the base {base} is compared with as far as it can be read: {what}"
         if note not in self.notes:
             self.notes.append(note)
 
@@ -181,7 +181,7 @@ class _Committed:
         tree, files = CommittedBooks(git, commit), CommittedFiles(git)
         configuration, notes = None, []
         try:
-            configuration = files.configuration(tree, f"the base {commit[:_DIGITS]}")
+            configuration = files.configuration(tree, f"the base {commit[:COMMIT_DIGITS]}")
         except ConfigurationError as error:
             notes.append(f"everything counts as added, for the base cannot be read: {error}")
         return cls(tree=tree, files=files, configuration=configuration, notes=tuple(notes))

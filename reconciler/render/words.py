@@ -7,7 +7,7 @@ from reconciler.ledger.statuses import status_meaning
 from reconciler.plan import Action, Plan, PlannedRun
 from reconciler.render.safe import visible
 
-COMMIT_DIGITS = 12
+COMMIT_DIGITS = 12  # of a commit's id that people are shown
 UNFOLD = "--verbose shows every run."
 
 _ACTION_WORDS: Mapping[Action, str] = {
