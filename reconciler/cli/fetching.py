@@ -45,8 +45,11 @@ def read_ledgers(workspace: Workspace, *, offline: bool) -> dict[str, KnownLedge
     shelf = workspace.shelf()
     remote = workspace.configuration.git.remote
     tree = CommittedBooks(git, parent) if parent is not None else None
-    ledgers = _moved(tree.by_folder() if tree else {}, shelf)
+    there = tree.by_folder() if tree else {}
     beside = CommittedBooks(git, commit).by_folder() if parent != commit else {}
+    ledgers = _moved(there, shelf)
+    every = {folder: found.content for folder, found in (beside | ledgers).items()}
+    books = beside | there
     known = {}
     for environment in workspace.environments:
         shelf.naming.check_own(git.prefix, environment)
@@ -54,9 +57,8 @@ def read_ledgers(workspace: Workspace, *, offline: bool) -> dict[str, KnownLedge
         if tree is not None:
             tree.check_folder(folder)
         files = ledgers.get(folder) or CommittedLedger(folder=folder, content={})
-        contents = {one: found.content for one, found in (beside | ledgers).items()}
-        contents.pop(folder, None)
-        others = books_of(shelf.naming, contents.items())
+        contents = (item for item in every.items() if item[0] != folder)
+        others = books_of(shelf.naming, contents)
         place = Place(
             remote=remote, branch=branch, environment=environment, commit=commit, parent=parent
         )
@@ -71,7 +73,7 @@ def read_ledgers(workspace: Workspace, *, offline: bool) -> dict[str, KnownLedge
             tip=commit,
             remote=remote,
             branch=branch,
-            books=beside | (tree.by_folder() if tree else {}),
+            books=books,
             note=unpushed(git, commit, environment, remote),
         )
     return known
