@@ -59,22 +59,8 @@ async def resolve(
                     f"{decision.run} was claimed anew meanwhile",
                     hint=f"Look again: `reconciler status {decision.run}`.",
                 )
-            _check_service(snapshot, record)
-            if decision.triggered is not None:
-                found = await _known(gateway, decision.triggered)
-                _check_free(snapshot.ledger, record, found)
-                _check_its(record, found, sure=decision.sure)
-            elif not decision.sure:
-                _check_due(record, service.earliest())
-            event = events.Resolved(
-                v=events.VERSION,
-                at=format_instant(service.earliest()),
-                run=decision.run,
-                by=decision.by,
-                triggered=decision.triggered,
-                claim=judged,
-                reason=decision.reason,
-            )
+            await _check_decision(decision, snapshot, record, gateway, service.earliest())
+            event = _resolved(decision, record, service.earliest())
             appended = await store.append(snapshot, [event], _message(snapshot, record, decision))
             if isinstance(appended, Landed):
                 return appended.snapshot.ledger.records[decision.run]
@@ -126,6 +112,31 @@ def _unsettled(ledger: Ledger, decision: Decision) -> Record:
     if state is not RunState.IN_DOUBT:
         raise RefusedError(f"{run} is not in doubt: it is {state}")
     return record
+
+
+async def _check_decision(
+    decision: Decision, snapshot: Snapshot, record: Record, gateway: Gateway, now: EpochMs
+) -> None:
+    """Refuse a decision that the service does not bear out, or that comes too early."""
+    _check_service(snapshot, record)
+    if decision.triggered is not None:
+        found = await _known(gateway, decision.triggered)
+        _check_free(snapshot.ledger, record, found)
+        _check_its(record, found, sure=decision.sure)
+    elif not decision.sure:
+        _check_due(record, now)
+
+
+def _resolved(decision: Decision, record: Record, now: EpochMs) -> events.Resolved:
+    return events.Resolved(
+        v=events.VERSION,
+        at=format_instant(now),
+        run=decision.run,
+        by=decision.by,
+        triggered=decision.triggered,
+        claim=record.claim,
+        reason=decision.reason,
+    )
 
 
 def _check_due(record: Record, now: EpochMs) -> None:

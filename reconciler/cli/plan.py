@@ -1,11 +1,15 @@
 """`reconciler plan`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from reconciler.cli.options import TEXT, common_options, current_options
 from reconciler.errors import ExitCode
+
+if TYPE_CHECKING:
+    from reconciler.cli.planning import Asked
 
 
 @click.command("plan")
@@ -77,23 +81,11 @@ def command(  # noqa: PLR0913 - click passes one argument an option
     limit, a ledger that was edited here. With --online it needs the credentials, and a run that
     the service would refuse does so as well.
     """
-    if offline and online:
-        raise click.UsageError("Say either --offline or --online.")
-    if base is not None and no_base:
-        raise click.UsageError("Say either --base or --no-base.")
-    from reconciler.cli.comparing import BaseOptions
-    from reconciler.cli.planning import Asked, make_plans
+    from reconciler.cli.planning import make_plans
     from reconciler.cli.saying import show
 
-    report = make_plans(
-        current_options(),
-        Asked(
-            base=BaseOptions(revision=base, off=no_base),
-            offline=offline,
-            online=online,
-            max_runs=max_runs,
-        ),
-    )
+    asked = _asked(base=base, no_base=no_base, offline=offline, online=online, max_runs=max_runs)
+    report = make_plans(current_options(), asked)
     if out is not None:
         report.save(out)
     if form != "markdown":
@@ -104,3 +96,22 @@ def command(  # noqa: PLR0913 - click passes one argument an option
     if require_complete and not comment.is_complete:
         return ExitCode.PROBLEM
     return report.exit_code(detailed=detailed_exitcode)
+
+
+def _asked(
+    *, base: str | None, no_base: bool, offline: bool, online: bool, max_runs: int | None
+) -> "Asked":
+    """What the options ask for. Raises click.UsageError where two of them contradict each other."""
+    if offline and online:
+        raise click.UsageError("Say either --offline or --online.")
+    if base is not None and no_base:
+        raise click.UsageError("Say either --base or --no-base.")
+    from reconciler.cli.comparing import BaseOptions
+    from reconciler.cli.planning import Asked
+
+    return Asked(
+        base=BaseOptions(revision=base, off=no_base),
+        offline=offline,
+        online=online,
+        max_runs=max_runs,
+    )

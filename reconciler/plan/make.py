@@ -55,16 +55,16 @@ def make_plan(  # noqa: PLR0913 - all that a plan follows from, by keyword
         flows=flows,
         beside=Beside(declared.runs, surroundings),
     )
+    runs = _planned_runs(declared, context)
+    return Plan(environment=environment, commit=commit, at=now, runs=runs, problems=problems)
+
+
+def _planned_runs(declared: Declared, context: Context) -> tuple[PlannedRun, ...]:
+    """Every run of the plan, in its turn."""
     runs = [_declared_run(run, context) for run in declared.runs]
     runs += _undeclared_runs(declared, context)
     runs.sort(key=lambda run: run.turn)
-    return Plan(
-        environment=environment,
-        commit=commit,
-        at=now,
-        runs=tuple(_one_of_a_digest_at_a_time(runs)),
-        problems=problems,
-    )
+    return tuple(_one_of_a_digest_at_a_time(runs))
 
 
 def _one_of_a_digest_at_a_time(runs: list[PlannedRun]) -> list[PlannedRun]:
