@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 from reconciler.apply.branch import Branch
 from reconciler.apply.evidence import is_disowned
-from reconciler.apply.known import MINUTE_MS
 from reconciler.apply.lease import ServiceClock
 from reconciler.apply.looking import elsewhere
 from reconciler.apply.messages import TRAILER
@@ -18,7 +17,7 @@ from reconciler.ledger import Event, Ledger, Record, RunState, events
 from reconciler.ledger.records import STARTED
 from reconciler.model import EpochMs, InstanceId, RunId, run_attempt, run_id
 from reconciler.schedule import scheduled
-from reconciler.times import format_instant, parse_instant
+from reconciler.times import MINUTE_MS, format_instant, parse_instant
 
 _ATTEMPTS = 8
 

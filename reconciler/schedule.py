@@ -31,7 +31,6 @@ from reconciler.model import (
 )
 from reconciler.times import clock_minute
 
-MINUTE_MS = 60_000
 _DATE = 10  # characters
 _MOST_MOVES = 200_000  # minutes of one flow that are looked at to make room: about a second
 

@@ -21,7 +21,9 @@ _GMT = re.compile(r"(?:GMT|UTC)(?:([+-])(\d{1,2})(?::?(\d\d))?)?", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_ON_CLOCKS = _EPOCH.replace(tzinfo=None)
 _MILLISECOND = timedelta(milliseconds=1)
-_MINUTE_MS = 60_000
+SECOND_MS = 1_000
+MINUTE_MS = 60 * SECOND_MS
+DAY_MS = 24 * 60 * MINUTE_MS
 
 
 def parse_instant(text: str) -> EpochMs:
@@ -106,7 +108,7 @@ def clock_minute(instant: EpochMs, zone: tzinfo) -> int:
     offset = (
         zone.utcoffset(None) if isinstance(zone, timezone) else in_zone(instant, zone).utcoffset()
     )
-    return (instant + (offset or timedelta()) // _MILLISECOND) // _MINUTE_MS
+    return (instant + (offset or timedelta()) // _MILLISECOND) // MINUTE_MS
 
 
 def local_instant(day: date, at: time, zone: tzinfo) -> EpochMs | None:

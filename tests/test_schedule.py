@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from reconciler.ledger import Ledger, events
 from reconciler.model import EpochMs, Run, RunId, Stagger, run_digest
 from reconciler.rules import check
-from reconciler.schedule import MINUTE_MS, minutes_of, scheduled
+from reconciler.schedule import minutes_of, scheduled
+from reconciler.times import MINUTE_MS
 from tests.building import (
     EIGHT,
     NOW,

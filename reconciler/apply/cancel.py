@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reconciler.apply.instances import only_this_one_runs, tell
-from reconciler.apply.known import DAY_MS, Known
+from reconciler.apply.known import Known
 from reconciler.apply.looking import Look, start_of
 from reconciler.apply.suspect import search_window
 from reconciler.errors import GatewayError
 from reconciler.ledger import Record, events
 from reconciler.model import EpochMs, RunId
-from reconciler.times import format_instant
+from reconciler.times import DAY_MS, format_instant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

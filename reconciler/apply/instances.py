@@ -7,11 +7,10 @@ list all of them, or only the newest. Pure.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from reconciler.apply.known import MINUTE_MS, Known, minute_of
+from reconciler.apply.known import Known, minute_of
 from reconciler.apply.nonces import nonce_standing
 from reconciler.apply.ports import Instance
 from reconciler.apply.suspect import (
-    SECOND_MS,
     Standing,
     Suspect,
     contradicts,
@@ -24,6 +23,7 @@ from reconciler.ledger import Record
 from reconciler.ledger.records import Start
 from reconciler.ledger.statuses import FINAL, status_name
 from reconciler.model import ClaimId, EpochMs, InstanceId
+from reconciler.times import MINUTE_MS, SECOND_MS
 
 LEAD_MS = 6_000  # that the stamps of instances may be ahead of the gateway's clock
 

@@ -12,10 +12,8 @@ from reconciler.apply.ids import Making, Sighting
 from reconciler.ledger import Ledger, Record, events
 from reconciler.ledger.records import UNSETTLED, Start
 from reconciler.model import ClaimId, EpochMs, InstanceId, RunId
-from reconciler.times import in_zone, parse_instant
+from reconciler.times import DAY_MS, MINUTE_MS, in_zone, parse_instant
 
-MINUTE_MS = 60_000
-DAY_MS = 24 * 60 * MINUTE_MS
 _UNITS = (60 * MINUTE_MS, DAY_MS)
 _QUARTER_MS = 15 * MINUTE_MS  # no zone is off by less
 _TIME = itemgetter(0)  # of a trigger time and its start

@@ -8,11 +8,11 @@ from collections import defaultdict
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 
-from reconciler.apply.known import DAY_MS
 from reconciler.apply.looking import Look
 from reconciler.apply.suspect import search_window
 from reconciler.ledger import events
 from reconciler.model import EpochMs, InstanceId, Run
+from reconciler.times import DAY_MS
 
 MOST_SEEN = 5_000  # more is not written into a claim: its runs are then told apart as others are
 

@@ -16,7 +16,6 @@ from reconciler.apply.ending import recorded
 from reconciler.apply.flows import check_flows, flows_of
 from reconciler.apply.guards import refuse_stale
 from reconciler.apply.knowledge import Knowledge
-from reconciler.apply.known import DAY_MS
 from reconciler.apply.lease import ServiceClock
 from reconciler.apply.looking import STAMP_MS
 from reconciler.apply.minutes import Before, look_before, shares_a_minute
@@ -34,7 +33,7 @@ from reconciler.errors import ConfigurationError, GatewayError, GitError
 from reconciler.ledger import events
 from reconciler.model import EpochMs, Run, RunId
 from reconciler.plan import Action, Plan, PlannedRun
-from reconciler.times import format_instant
+from reconciler.times import DAY_MS, format_instant
 
 FAILED_LOOKS = 3  # at a run's minute before its claim, until it is left to the next apply
 LATE_CLAIMS = 3  # whose time was up when they landed, in a row, until the apply gives up

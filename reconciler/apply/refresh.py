@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from reconciler.apply.branch import Branch
-from reconciler.apply.known import DAY_MS, Known
+from reconciler.apply.known import Known
 from reconciler.apply.lease import ServiceClock
 from reconciler.apply.looking import Look, by_id
 from reconciler.apply.observe import observe, unfinished
@@ -12,6 +12,7 @@ from reconciler.apply.ports import Ports
 from reconciler.identity import Surroundings
 from reconciler.ledger import Ledger, Record
 from reconciler.model import EpochMs, RunId
+from reconciler.times import DAY_MS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from reconciler.apply.batch import by_flow
-from reconciler.apply.known import MINUTE_MS, Known
+from reconciler.apply.known import Known
 from reconciler.apply.lease import Lease
 from reconciler.apply.ports import (
     Connection,
@@ -25,7 +25,7 @@ from reconciler.apply.steps import Progress, Settled
 from reconciler.apply.suspect import author
 from reconciler.ledger import events
 from reconciler.model import ClaimId, InstanceId, Run, RunId
-from reconciler.times import format_instant
+from reconciler.times import MINUTE_MS, format_instant
 
 TOO_LATE = "its notAfter has passed"  # of one run: it says nothing about the others
 

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from enum import Enum, auto
 
-from reconciler.apply.known import MINUTE_MS
 from reconciler.apply.ports import Instance
 from reconciler.ledger import events
 from reconciler.model import ClaimId, Digest, EpochMs, Parameters, RunId, run_digest
-
-SECOND_MS = 1_000
+from reconciler.times import MINUTE_MS, SECOND_MS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

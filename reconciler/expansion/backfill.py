@@ -20,10 +20,10 @@ from reconciler.expansion.notes import backfill_notes
 from reconciler.expansion.ranges import range_findings, timetable
 from reconciler.expansion.sensitive import sensitive_findings
 from reconciler.expansion.slots import Slot, Timetable
-from reconciler.expansion.stagger import MINUTE, fits, staggers
+from reconciler.expansion.stagger import fits, staggers
 from reconciler.model import EpochMs, Run, Stagger, run_digest
 from reconciler.schema import Finding
-from reconciler.times import in_zone
+from reconciler.times import MINUTE_MS, in_zone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +100,7 @@ def _too_far_apart(start: _Start, stagger: Stagger, table: Timetable) -> Finding
     end = in_zone(stagger.before, table.zone).isoformat(timespec="minutes")
     remedy = "write a smaller stagger"
     if not fits(
-        Stagger(step=MINUTE, before=stagger.before), start.slot.base, len(start.combinations)
+        Stagger(step=MINUTE_MS, before=stagger.before), start.slot.base, len(start.combinations)
     ):
         remedy = "take values of the matrix away, or start earlier (`at`) or less often (`every`)"
     words = (

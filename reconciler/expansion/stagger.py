@@ -9,9 +9,7 @@ from reconciler.expansion.common import LAST
 from reconciler.expansion.slots import Slot, Timetable
 from reconciler.expansion.steps import Minutes, parse_step
 from reconciler.model import EpochMs, Stagger
-from reconciler.times import end_of_date
-
-MINUTE = 60_000  # milliseconds
+from reconciler.times import MINUTE_MS, end_of_date
 
 
 def staggers(every: str, table: Timetable, slots: Sequence[Slot]) -> Iterator[Stagger]:
@@ -21,7 +19,7 @@ def staggers(every: str, table: Timetable, slots: Sequence[Slot]) -> Iterator[St
     time, be it in range or not.
     """
     step = parse_step(every)
-    apart = step.count * MINUTE if isinstance(step, Minutes) else 0
+    apart = step.count * MINUTE_MS if isinstance(step, Minutes) else 0
 
     @cache
     def bases(day: date) -> Sequence[EpochMs]:

@@ -16,13 +16,11 @@ from reconciler.gateway.reply import (
     read_verbatim_json,
 )
 from reconciler.model import EpochMs, InstanceId, Parameters
-from reconciler.times import in_zone, parse_instant
+from reconciler.times import MINUTE_MS, SECOND_MS, in_zone, parse_instant
 
 NAMELESS = InstanceId("")  # stands for an id that cannot be read
 
 _STAMP = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d(?::\d\d)?)(?:\.\d+)?(Z?)", re.ASCII)
-_SECOND_MS = 1_000
-_MINUTE_MS = 60_000
 _HOUR_MS = 3_600_000
 _DAY_MS = 25 * _HOUR_MS  # the longest one, when clocks are set back
 _EARLIEST = 100_000_000_000  # 1973; as seconds it would be the year 5138
@@ -41,7 +39,7 @@ class Window:
 
     def holds(self, instant: EpochMs) -> bool:
         """Whether an instant that was cut to the second may belong here."""
-        return self.from_time - self.from_time % _SECOND_MS <= instant < self.to_time
+        return self.from_time - self.from_time % SECOND_MS <= instant < self.to_time
 
     def nearly_holds(self, instant: EpochMs) -> bool:
         """Whether an instant that was cut or rounded, to the minute at most, may belong here."""
@@ -50,14 +48,14 @@ class Window:
     def touches(self, span: Span) -> bool:
         """Whether an instant of the span, cut or rounded to the minute at most, may belong here."""
         first, last = span
-        return self.from_time - _MINUTE_MS <= last and first <= self.to_time + _MINUTE_MS
+        return self.from_time - MINUTE_MS <= last and first <= self.to_time + MINUTE_MS
 
     def holds_shifted(self, instant: EpochMs) -> bool:
         """Whether the instant would nearly belong here, had it been read in another zone.
 
         Only a narrow window can tell: in a wide one every time of day would.
         """
-        start, width = self.from_time - _MINUTE_MS, self.to_time - self.from_time + 2 * _MINUTE_MS
+        start, width = self.from_time - MINUTE_MS, self.to_time - self.from_time + 2 * MINUTE_MS
         distance = instant - start
         if width >= _QUARTER_HOUR_MS or not -_WIDEST_OFFSET_MS <= distance <= (
             width + _WIDEST_OFFSET_MS
@@ -189,7 +187,7 @@ def _cut_to(clock: time) -> int:
     if clock.second or clock.microsecond:
         return 1
     if clock.minute:
-        return _MINUTE_MS
+        return MINUTE_MS
     return _HOUR_MS if clock.hour else _DAY_MS
 
 

@@ -15,6 +15,7 @@ from reconciler.gateway.instances import NAMELESS, Window
 from reconciler.gateway.operations import PAGE_SIZE
 from reconciler.gateway.search import AT_ONCE, KINDS, Page, Rows, TooManyPagesError, search_all
 from reconciler.model import EpochMs, InstanceId
+from reconciler.times import MINUTE_MS
 
 _FEW = 4  # instances that are rather asked for by id
 _WORTH = 10  # instances sought for each page that is read, or the window is halved
@@ -22,7 +23,6 @@ _ENDS = 2 * len(KINDS)  # requests of a search besides its pages: one behind the
 _MOST_CROWDED = 16  # windows in a row with too many pages: even a single minute has them, then
 _MOST_FAILURES = 2  # of windows, or of questions by id, before no more are asked: each takes long
 _MOST_REFUSALS = 16  # to speak of single instances, before the same
-_MINUTE_MS = 60_000
 _GOLDEN = 0.6180339887498949  # its multiples, modulo 1, leave no part of the sought out for long
 
 Ask = Callable[[Window, int, int], Awaitable[Page]]  # trigger times, type, page number
@@ -152,9 +152,9 @@ def _window(group: Group) -> Window:
 
     The service may cut or round it to the minute, for the list and for the id.
     """
-    start = _minute(group[0]) - _MINUTE_MS
+    start = _minute(group[0]) - MINUTE_MS
     return Window(
-        from_time=EpochMs(max(start, 0)), to_time=EpochMs(_minute(group[-1]) + 2 * _MINUTE_MS)
+        from_time=EpochMs(max(start, 0)), to_time=EpochMs(_minute(group[-1]) + 2 * MINUTE_MS)
     )
 
 
@@ -170,4 +170,4 @@ def _halves(group: Group) -> list[Group]:
 
 
 def _minute(one: Sought) -> int:
-    return one.trigger_time - one.trigger_time % _MINUTE_MS
+    return one.trigger_time - one.trigger_time % MINUTE_MS

@@ -7,9 +7,7 @@ from itertools import pairwise
 
 from reconciler.model import EpochMs, Problem, Run, backfill_of
 from reconciler.schedule import minutes_of
-from reconciler.times import format_instant, in_zone
-
-MINUTE = 60_000  # milliseconds
+from reconciler.times import MINUTE_MS, format_instant, in_zone
 
 
 def collisions(runs: Sequence[Run], zone: tzinfo) -> Iterator[tuple[Run, Problem]]:
@@ -38,7 +36,7 @@ def _have_room(times: Iterable[EpochMs]) -> bool:
     """Whether the runs of each time can start a minute apart before the next time."""
     runs = sorted(Counter(times).items())
     return all(
-        time + (number - 1) * MINUTE < after for (time, number), (after, _) in pairwise(runs)
+        time + (number - 1) * MINUTE_MS < after for (time, number), (after, _) in pairwise(runs)
     )
 
 
