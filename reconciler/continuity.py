@@ -122,15 +122,15 @@ def check_continuity(
         if any(text.startswith(trace.text) for text in texts):
             continue
         if trace.name == memory_name(git, place.environment.name, place.branch):
-            raise _lost_to(git, place.remote, files, trace)
+            raise _lost_trace_error(git, place.remote, files, trace)
         try:
             book = trace.book()
         except LedgerError as error:
-            raise _unreadable(git, place.remote, trace.key, error) from None
+            raise _unreadable_error(git, place.remote, trace.key, error) from None
         if not book.concerns(service_of(place.environment.gateway)):
             continue
         if trace.branch in {None, place.branch} or not _exists(git, place.remote, trace.branch):
-            raise _homeless(book, _mending(git, place.remote, trace.key))
+            raise _homeless_error(book, _mending(git, place.remote, trace.key))
         elsewhere.append(book)
     return elsewhere
 
@@ -161,7 +161,7 @@ def _traces(git: Git, place: Place, read: dict[ObjectId, CommittedLedger]) -> It
             if tree not in read:
                 read[tree] = CommittedLedger.read(git, "", git.list_tree(tree))
         except (LedgerError, GitError) as error:
-            raise _unreadable(git, place.remote, key, error) from None
+            raise _unreadable_error(git, place.remote, key, error) from None
         before = read[tree]
         if not before.content:
             continue
@@ -181,7 +181,9 @@ def _exists(git: Git, remote: str, branch: str | None) -> bool:
     return git.fetch(remote, [branch])[branch] is not None
 
 
-def _unreadable(git: Git, remote: str, key: str, error: LedgerError | GitError) -> LedgerError:
+def _unreadable_error(
+    git: Git, remote: str, key: str, error: LedgerError | GitError
+) -> LedgerError:
     """The error for a trace that says nothing: what it hides may have been started."""
     shown = ref_there(remote, key) or f"{MEMORY}/{key}"
     where = f"{remote} keeps" if ref_there(remote, key) else "this clone has"
@@ -197,10 +199,10 @@ def _check(git: Git, files: CommittedLedger, tree: ObjectId | None, trace: str) 
         return
     before = CommittedLedger.read(git, "", git.list_tree(tree))
     if not files.continues(before):
-        raise lost(files, trace)
+        raise _lost_error(files, trace)
 
 
-def lost(files: CommittedLedger, trace: str) -> LedgerError:
+def _lost_error(files: CommittedLedger, trace: str) -> LedgerError:
     """The error for a ledger that does not continue the one of that trace."""
     return LedgerError(
         f"{files.folder}: the ledger has lost events: it does not continue the one that {trace}",
@@ -210,11 +212,11 @@ def lost(files: CommittedLedger, trace: str) -> LedgerError:
     )
 
 
-def lost_or_late(
+def lost_or_late_error(
     git: Git, remote: str, files: CommittedLedger, before: bytes, trace: str
 ) -> LedgerError:
     """The same, but for one that is merely shorter where what is fetched may lag behind."""
-    error = lost(files, trace)
+    error = _lost_error(files, trace)
     if not before.startswith(files.text()):
         return error
     where = git.addresses(remote)
@@ -229,10 +231,10 @@ def lost_or_late(
     )
 
 
-def _lost_to(git: Git, remote: str, files: CommittedLedger, trace: _Trace) -> LedgerError:
+def _lost_trace_error(git: Git, remote: str, files: CommittedLedger, trace: _Trace) -> LedgerError:
     """The error for a ledger that does not continue a trace of its own name."""
     if trace.text.startswith(files.text()):
-        return lost_or_late(git, remote, files, trace.text, trace.words)
+        return lost_or_late_error(git, remote, files, trace.text, trace.words)
     return LedgerError(
         f"{files.folder}: the ledger has lost events, or a trace of it is false: neither it nor "
         f"the one that {trace.words} continues the other",
@@ -254,7 +256,7 @@ def _mending(git: Git, remote: str, key: str) -> str:
     )
 
 
-def _homeless(book: Book, mending: str) -> LedgerError:
+def _homeless_error(book: Book, mending: str) -> LedgerError:
     return LedgerError(
         f"the ledger has lost events: no folder continues the one of {book.folder}",
         hint="An environment was renamed or removed without its ledger. Move the ledger to the "

@@ -10,7 +10,7 @@ from reconciler.books import CommittedBooks, books_of, naming_of
 from reconciler.committed import CommittedLedger
 from reconciler.committed_files import CommittedFiles
 from reconciler.configuration import Configuration, Environment
-from reconciler.continuity import Memory, check_continuity, lost_or_late
+from reconciler.continuity import Memory, check_continuity, lost_or_late_error
 from reconciler.continuity import Place as LedgerPlace
 from reconciler.declaring import read_service
 from reconciler.errors import ConfigurationError, GitError
@@ -215,7 +215,7 @@ class GitStore:
             if not files.continues(self._ledger[0]):
                 before = self._ledger[0].text()
                 words = "this apply has read before"
-                raise lost_or_late(self._git, self._remote, files, before, words)
+                raise lost_or_late_error(self._git, self._remote, files, before, words)
         self._ledger = files, files.ledger()
         return self._ledger[1]
 

@@ -23,15 +23,15 @@ def check_zone(
     try:
         zone = parse_zone(server)
     except ValueError:
-        raise _disagreement(server, environment, "which is not a zone known here") from None
+        raise _disagreement_error(server, environment, "which is not a zone known here") from None
     for instant in (now, *trigger_times):
         there, here = in_zone(instant, zone), in_zone(instant, environment.gateway.zone)
         if there.utcoffset() != here.utcoffset():
             shown = f"at {format_instant(instant)} it shows {there:%H:%M}, not {here:%H:%M}"
-            raise _disagreement(server, environment, shown)
+            raise _disagreement_error(server, environment, shown)
 
 
-def _disagreement(server: str, environment: Environment, why: str) -> RefusedError:
+def _disagreement_error(server: str, environment: Environment, why: str) -> RefusedError:
     return RefusedError(
         f"the service's zone is {server!r} and environment {environment.name} is configured with "
         f"{environment.gateway.timezone!r}: {why}",

@@ -54,7 +54,7 @@ def repeated(
     return once()
 
 
-def unreadable(remote: str, done: CompletedGit) -> GitError:
+def unreadable_error(remote: str, done: CompletedGit) -> GitError:
     """What to raise where the remote did not answer."""
     said = done.stderr.removeprefix("fatal: ").removeprefix("error: ")
     said = said or f"git ended with exit code {done.exit_code}"

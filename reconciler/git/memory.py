@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from reconciler.git.asking import ask, unreadable
+from reconciler.git.asking import ask, unreadable_error
 from reconciler.git.command import run_git
 from reconciler.git.commits import write_commit
 from reconciler.git.objects import CommitId, ObjectId
@@ -200,7 +200,7 @@ def _refresh(root: Path, remote: str, place: _Place) -> None:
         spec = f"+{place.ref}:{place.here}"
         done = ask(root, *FETCH, "--", remote, spec, timeout=_KEEPING_SECONDS)
         if done.exit_code:
-            raise unreadable(remote, done)
+            raise unreadable_error(remote, done)
 
 
 def kept(root: Path, remote: str, name: str) -> ObjectId | None:

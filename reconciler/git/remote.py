@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.errors import GitError
-from reconciler.git.asking import ask, unreadable
+from reconciler.git.asking import ask, unreadable_error
 from reconciler.git.command import NETWORK_SECONDS, CompletedGit, run_git
 from reconciler.git.objects import CommitId, is_shallow
 from reconciler.git.traces import MEMORY, refspecs
@@ -115,7 +115,7 @@ def look(root: Path, remote: str, refs: Collection[str], *, timeout: float) -> S
     options = ("ls-remote", "--symref", "--", remote, HEAD, *refs)
     done = ask(root, *options, timeout=timeout)
     if done.exit_code:
-        raise unreadable(remote, done)
+        raise unreadable_error(remote, done)
     lines = [line.partition("\t") for line in done.text.split("\n")]
     named = (value for value, _, name in lines if name == HEAD and value.startswith(_NAMES))
     return Seen(
@@ -128,7 +128,7 @@ def bring(root: Path, remote: str, ref: str, *, timeout: float) -> None:
     """Fetch what the ref holds without moving any ref here. Raises GitError."""
     done = ask(root, *FETCH, "--", remote, ref, timeout=timeout)
     if done.exit_code:
-        raise unreadable(remote, done)
+        raise unreadable_error(remote, done)
 
 
 def may_be_branch(root: Path, name: str) -> bool:
@@ -214,7 +214,7 @@ def _fetch_or_absent(root: Path, remote: str, refs: Sequence[str]) -> str | None
             break
         # Nothing tells when another process lets go of a lock, which takes it milliseconds.
         time.sleep(random.uniform(0, _LONGEST_WAIT))  # noqa: S311 - spreads rivals, guards nothing
-    raise unreadable(remote, done)
+    raise unreadable_error(remote, done)
 
 
 def _fetch(root: Path, remote: str, specs: Sequence[str]) -> CompletedGit:
