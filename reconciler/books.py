@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 from reconciler.committed import CommittedLedger
 from reconciler.configuration import (
+    CONFIGURATION,
     Configuration,
     Environment,
     overlap,
@@ -14,7 +15,7 @@ from reconciler.configuration import (
 )
 from reconciler.errors import ConfigurationError, LedgerError
 from reconciler.git import CommitId, Git, TreeEntry
-from reconciler.identity import CONFIGURATION, Book
+from reconciler.identity import Book
 from reconciler.ledger import Ledger, read_events
 from reconciler.ledger.events import Service, looks_like_event
 from reconciler.ledger.files import LEDGER, is_ledger_name, ledger_text

@@ -5,14 +5,13 @@ from functools import partial
 
 from reconciler.books import CommittedBooks
 from reconciler.committed import CommittedFile, wanted_files
-from reconciler.configuration import Configuration, Environment, parse_configuration
+from reconciler.configuration import CONFIGURATION, Configuration, Environment, parse_configuration
 from reconciler.declaring import Ceiling, read_bounded
 from reconciler.errors import ConfigurationError
 from reconciler.expansion import Bounds
 from reconciler.git import Git, ObjectId
 from reconciler.manifest import FileResult, is_manifest_path, read_file
 from reconciler.model import Declared, Place, Problem, Source
-from reconciler.settings import CONFIGURATION
 from reconciler.worktree import MOST_BYTES, too_large
 
 

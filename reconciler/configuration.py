@@ -15,6 +15,8 @@ from reconciler.schema.formats import parse_file, parse_folder
 from reconciler.schema.paths import Path, pointer
 from reconciler.times import parse_zone
 
+CONFIGURATION = "reconciler.yaml"  # the file's name
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GitConfiguration:

@@ -8,13 +8,11 @@ split or copied starts nothing again. Pure.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from reconciler.configuration import Environment
+from reconciler.configuration import CONFIGURATION, Environment
 from reconciler.ledger import Ledger
 from reconciler.ledger.events import Service
 from reconciler.model import Place, Problem, Run
 from reconciler.services import goes_on, may_be_one, service_name, service_of
-
-CONFIGURATION = "reconciler.yaml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

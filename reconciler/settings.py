@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from reconciler.configuration import (
+    CONFIGURATION,
     Configuration,
     Environment,
     GatewayConfiguration,
@@ -18,7 +19,6 @@ from reconciler.pipeline import KEY_VARIABLES, base_branch, may_hold_key
 from reconciler.regular import check_stays
 from reconciler.worktree import read_one
 
-CONFIGURATION = "reconciler.yaml"
 MOST_OF_CONFIGURATION = 1 << 20  # bytes: some thousand environments
 
 

@@ -9,7 +9,7 @@ from reconciler.apply.ports import Appended, Declined, Landed, Raced, Snapshot, 
 from reconciler.books import CommittedBooks, books_of, naming_of
 from reconciler.committed import CommittedLedger
 from reconciler.committed_files import CommittedFiles
-from reconciler.configuration import Configuration, Environment
+from reconciler.configuration import CONFIGURATION, Configuration, Environment
 from reconciler.continuity import Memory, check_continuity, lost_or_late_error
 from reconciler.continuity import Place as LedgerPlace
 from reconciler.declaring import read_service
@@ -21,7 +21,7 @@ from reconciler.identity import Book, surroundings
 from reconciler.ledger import Event, Ledger, append_events
 from reconciler.ledger.events import Claim
 from reconciler.model import EpochMs
-from reconciler.settings import CONFIGURATION, choose_environment, shared
+from reconciler.settings import choose_environment, shared
 
 PUSH_SECONDS = 60.0  # after it the answer is taken for lost, and looked for on the remote
 

@@ -4,11 +4,10 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reconciler.configuration import Configuration
+from reconciler.configuration import CONFIGURATION, Configuration
 from reconciler.errors import ConfigurationError
 from reconciler.manifest import is_manifest_path
 from reconciler.manifest.left_out import looks_like_manifest
-from reconciler.settings import CONFIGURATION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

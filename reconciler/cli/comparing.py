@@ -7,7 +7,7 @@ from reconciler.cli.fetching import KnownLedger
 from reconciler.cli.reading import Workspace
 from reconciler.committed import CommittedFile
 from reconciler.committed_files import CommittedFiles
-from reconciler.configuration import Configuration, Environment, parse_configuration
+from reconciler.configuration import CONFIGURATION, Configuration, Environment, parse_configuration
 from reconciler.declaring import Ceiling, TooManyRunsError, read_related
 from reconciler.errors import ConfigurationError
 from reconciler.git import CommitId, Git
@@ -19,7 +19,7 @@ from reconciler.plan.review import Compared
 from reconciler.reconfigured import reconfigured
 from reconciler.render.words import COMMIT_DIGITS
 from reconciler.schedule import scheduled
-from reconciler.settings import CONFIGURATION, MOST_OF_CONFIGURATION
+from reconciler.settings import MOST_OF_CONFIGURATION
 from reconciler.worktree import read_one
 
 

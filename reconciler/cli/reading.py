@@ -13,7 +13,7 @@ from reconciler.books import (
     naming_of,
 )
 from reconciler.cli.options import CommonOptions
-from reconciler.configuration import Configuration, Environment
+from reconciler.configuration import CONFIGURATION, Configuration, Environment
 from reconciler.declaring import Ceiling, of_service, read_bounded, read_related
 from reconciler.errors import ConfigurationError, GitError
 from reconciler.expansion import Bounds
@@ -25,7 +25,7 @@ from reconciler.machine import LocalClock
 from reconciler.manifest import FileResult, is_manifest_path, read_file
 from reconciler.manifest.left_out import no_folder, notes_of
 from reconciler.model import Declared, EpochMs, Problem, Source
-from reconciler.settings import CONFIGURATION, choose_environments, find_root, read_configuration
+from reconciler.settings import choose_environments, find_root, read_configuration
 from reconciler.sparse import read_left_out, told
 from reconciler.worktree import MOST_BYTES, MOST_TOGETHER, read_worktree
 

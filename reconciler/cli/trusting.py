@@ -3,11 +3,15 @@
 import os
 from collections.abc import Mapping
 
-from reconciler.configuration import Environment, GatewayConfiguration, parse_configuration
+from reconciler.configuration import (
+    CONFIGURATION,
+    Environment,
+    GatewayConfiguration,
+    parse_configuration,
+)
 from reconciler.errors import ConfigurationError, RefusedError
 from reconciler.git import CommitId, Git
 from reconciler.model import Problem, Source
-from reconciler.settings import CONFIGURATION
 from reconciler.worktree import read_one
 
 _MOST_CERTIFICATES = 4 << 20  # bytes of a caFile

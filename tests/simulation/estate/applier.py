@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 from reconciler.apply import ports
 from reconciler.apply.protocol import apply
 from reconciler.apply.result import ApplyResult
-from reconciler.configuration import Environment, parse_configuration
+from reconciler.configuration import CONFIGURATION, Environment, parse_configuration
 from reconciler.errors import GatewayError
 from reconciler.git import Git
-from reconciler.identity import CONFIGURATION
 from reconciler.model import ClaimId, EpochMs, InstanceId, Run, Source
 from reconciler.store import GitStore
 from tests.simulation.estate.clone import Clone

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from reconciler.identity import CONFIGURATION
+from reconciler.configuration import CONFIGURATION
 from reconciler.model import Digest, EpochMs, run_digest
 
 KEYS = 8  # of the runs that there may be; each is another run, whatever it is called
