@@ -72,10 +72,11 @@ def tell(
 
 def only_this_one_runs(mine: Instance, listed: Sequence[Instance]) -> bool:
     """Whether nothing else under that id can be under way, so that a cancellation cannot hit it."""
-    return all(one == mine or _has_ended(one) for one in listed)
+    return all(one == mine or has_ended(one) for one in listed)
 
 
-def _has_ended(one: Instance) -> bool:
+def has_ended(one: Instance) -> bool:
+    """Whether the instance shows a final status."""
     return one.status is not None and status_name(one.status) in FINAL
 
 
@@ -84,7 +85,7 @@ def _is_end_of_nothing_sent(suspect: Suspect, one: Instance) -> bool:
 
     As where a person starts the flow in the same seconds, and only the newest of an id is listed.
     """
-    if not _has_ended(one) or one.parameters is None or not suspect.parameters:
+    if not has_ended(one) or one.parameters is None or not suspect.parameters:
         return False
     listed = {key.casefold() for key, _ in one.parameters}
     return listed.isdisjoint(key.casefold() for key, _ in suspect.parameters)
@@ -106,7 +107,7 @@ def _told(mine: Sequence[Instance]) -> Told:
 
 def _untold(candidates: Sequence[Instance], reason: str) -> Told:
     ids = ", ".join(dict.fromkeys(one.id for one in candidates))
-    return Told(reason=f"{reason}: {ids}", for_good=all(map(_has_ended, candidates)))
+    return Told(reason=f"{reason}: {ids}", for_good=all(map(has_ended, candidates)))
 
 
 def _possible(

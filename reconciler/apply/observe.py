@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from reconciler.apply.evidence import may_be_its
-from reconciler.apply.instances import Told, tell
+from reconciler.apply.instances import Told, has_ended, tell
 from reconciler.apply.looking import Look, start_of
 from reconciler.apply.ports import Instance, Sought
 from reconciler.apply.suspect import is_of_another_minute, search_window
@@ -270,8 +270,9 @@ def _may_mislead(record: Record, listed: Sequence[Instance]) -> bool:
 
     Who else has the id, only a whole search shows.
     """
-    ended = any(one.status is not None and status_name(one.status) in FINAL for one in listed)
-    return ended or all(is_of_another_minute(record.trigger_time, one) for one in listed)
+    return any(map(has_ended, listed)) or all(
+        is_of_another_minute(record.trigger_time, one) for one in listed
+    )
 
 
 def _is_news(record: Record, status: int | str) -> bool:

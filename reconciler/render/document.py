@@ -1,9 +1,15 @@
 """One JSON document, as every `--format json` prints it."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from reconciler.render.safe import without_harm
+
+
+def one_or_several(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The document of one environment as it is; those of several under `environments`."""
+    return found[0] if len(found) == 1 else {"version": 1, "environments": list(found)}
 
 
 def json_document(value: Any) -> str:

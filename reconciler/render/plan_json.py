@@ -8,6 +8,7 @@ from reconciler.plan import Plan, PlannedRun
 from reconciler.plan.review import NO_REVIEW, Review
 from reconciler.render.backfills import attempt_of
 from reconciler.render.changes_json import compared_json
+from reconciler.render.document import one_or_several
 from reconciler.render.problems import problem_json
 from reconciler.times import format_instant
 
@@ -16,7 +17,7 @@ def plans_json(plans: Sequence[Plan], reviews: Sequence[Review] = ()) -> dict[st
     """One plan as it is; several under `environments`. Of `reviews` each is of one plan."""
     given = [*reviews, *[NO_REVIEW] * len(plans)]
     found = [plan_json(plan, review) for plan, review in zip(plans, given, strict=False)]
-    return found[0] if len(found) == 1 else {"version": 1, "environments": found}
+    return one_or_several(found)
 
 
 def plan_json(plan: Plan, review: Review = NO_REVIEW) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from reconciler.model import backfill_of, manifest_of, run_name, wire_parameters
 from reconciler.render.backfills import attempt_of
-from reconciler.render.document import json_document
+from reconciler.render.document import json_document, one_or_several
 from reconciler.render.layout import Screen, as_text
 from reconciler.render.status_detail import status_detail_text
 from reconciler.render.status_row import StatusRow
@@ -22,7 +22,7 @@ def statuses_json(statuses: Sequence[tuple[str, tzinfo, Sequence[StatusRow]]]) -
         {"version": 1, "environment": environment, "runs": [_row_json(one, zone) for one in rows]}
         for environment, zone, rows in statuses
     ]
-    return json_document(found[0] if len(found) == 1 else {"version": 1, "environments": found})
+    return json_document(one_or_several(found))
 
 
 def _row_json(one: StatusRow, zone: tzinfo) -> dict[str, Any]:
