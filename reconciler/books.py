@@ -111,7 +111,7 @@ def _folders_of(environment: Environment) -> list[tuple[str, str]]:
 
 
 def is_ours(content: Mapping[str, bytes]) -> bool:
-    """Whether any line that there is can be read as one of our events, in whatever format.
+    """Whether any line can be read as one of our events, in whatever format.
 
     So that one is not passed over because it is damaged: reading it all says where.
     """

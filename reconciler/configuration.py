@@ -151,7 +151,7 @@ def _too_short_claims(environments: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _overlapping(environments: Mapping[str, Any], retired: Sequence[Any]) -> Iterator[Finding]:
-    """Folders of manifests and of ledgers lie nowhere in, around or at one another.
+    """No folder of manifests or ledgers may lie in, around or at another one.
 
     Two ledgers in one folder would be read as one, and a manifest in two folders started twice.
     """

@@ -67,7 +67,7 @@ class Memory:
             self._seen = name, commit, files.folder
 
     def see_own(self, branch: str, commit: CommitId, files: CommittedLedger) -> None:
-        """The same after a push, unless another process of this clone has seen more by now."""
+        """The same after a push, unless another process of this clone has seen more since."""
         seen = self._git.remembered(memory_name(self._git, self._environment, branch))
         tree = self._git.folder(commit, files.folder)
         before = self._seen and self._git.folder(*self._seen[1:])
@@ -215,7 +215,7 @@ def _lost_error(files: CommittedLedger, trace: str) -> LedgerError:
 def lost_or_late_error(
     git: Git, remote: str, files: CommittedLedger, before: bytes, trace: str
 ) -> LedgerError:
-    """The same, but for one that is merely shorter where what is fetched may lag behind."""
+    """The same error, unless the ledger is only shorter and what is fetched may lag behind."""
     error = _lost_error(files, trace)
     if not before.startswith(files.text()):
         return error

@@ -108,7 +108,7 @@ def read_service(
     *,
     now: EpochMs,
 ) -> dict[str, Declared]:
-    """What the environment declares, and every other of what may be its service, by their names.
+    """What the environment and all others of what may be its service declare, by their names.
 
     As for `read_related`. Raises TooManyRunsError.
     """

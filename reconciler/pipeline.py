@@ -5,7 +5,7 @@ import os
 KEY_VARIABLES = "RECONCILER_KEY_VARIABLES"
 _KEY_PREFIX = "ENOS_"
 
-# The branch that a pull request is to be merged into, as each system gives it to the jobs of one.
+# The branch that a pull request will be merged into, as each CI system names it to its jobs.
 BASES = (
     "GITHUB_BASE_REF",  # Gitea and Forgejo as well
     "CI_MERGE_REQUEST_TARGET_BRANCH_NAME",  # GitLab
@@ -19,7 +19,7 @@ BASE_COMMIT = "CI_MERGE_REQUEST_DIFF_BASE_SHA"  # GitLab
 
 
 def base_branch() -> str | None:
-    """The branch that the pull request is to be merged into; None outside its pipeline."""
+    """The branch that the pull request will be merged into; None outside its pipeline."""
     given = (os.environ.get(name, "").strip() for name in BASES)
     return next((one.removeprefix("refs/heads/") for one in given if one), None)
 

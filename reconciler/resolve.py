@@ -85,7 +85,7 @@ def _recorded(snapshot: Snapshot, run: RunId) -> RunId:
 
 
 def _check_words(decision: Decision) -> None:
-    """Refuse what no service and no ledger can hold, as bytes of a terminal that are no text."""
+    """Refuse words that no service or ledger can hold, such as bytes that are no text."""
     id_ = decision.triggered
     if id_ is not None and not _is_name(id_):
         raise RefusedError(f"{id_!r} is no instance id")
@@ -209,14 +209,14 @@ def _message(snapshot: Snapshot, record: Record, decision: Decision) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recovered:
-    """What feeding lost outcomes back has come to."""
+    """What came of feeding lost outcomes back."""
 
     missing: int  # of them were not on the branch before
     twice: Sequence[Record]  # runs of which two starts are known by now, and nobody settled it
 
 
 async def recover(lost: Sequence[Event], branch: Branch) -> Recovered:
-    """Append what the branch does not hold of lost outcomes.
+    """Append those of the lost outcomes that the branch does not hold.
 
     Raises RefusedError for an outcome whose claim the branch does not have with that run and
     digest, and what `Branch.record` raises.

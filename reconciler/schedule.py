@@ -101,7 +101,7 @@ def _is_one(name: str, run: Run) -> bool:
 
 
 def _references(renamed: Mapping[str, str]) -> dict[str, list[str]]:
-    """By all that means a run by its present name, what means it by the name that is recorded."""
+    """Each reference to a run by its present name, with the references by its recorded name."""
     found: dict[str, dict[str, None]] = defaultdict(dict)
     for name, recorded in renamed.items():
         for now, then in zip(with_parents(name), with_parents(recorded), strict=True):
@@ -112,7 +112,7 @@ def _references(renamed: Mapping[str, str]) -> dict[str, list[str]]:
 def _meaning(
     name: str, former: Mapping[str, Sequence[str]], stays: Container[str]
 ) -> tuple[str, ...]:
-    """What a reference to the name has to say for all the runs that it means."""
+    """The recorded names that a reference to the present name stands for."""
     own = (name,) if name in stays or name not in former else ()
     return (*own, *(one for one in former.get(name, ()) if one not in own))
 
@@ -175,7 +175,7 @@ def _fixed(run: Run, ledger: Ledger, _: _Minutes) -> EpochMs | None:
 
 
 def _kept(run: Run, ledger: Ledger, minutes: _Minutes) -> EpochMs | None:
-    """The time of the claim that did not start the run, unless another has that minute by now.
+    """The time of the claim that did not start the run, unless another run has that minute now.
 
     That one may have been claimed while this run was not declared.
     """
@@ -273,7 +273,7 @@ def _making_room(
 
 
 def _left_minutes(ledger: Ledger, declared: Declared) -> dict[int, set[int]]:
-    """By flow, the minutes of what was claimed and is not declared; but for what was refused.
+    """By flow, the minutes of runs that were claimed, not refused, and are no longer declared.
 
     Also of what was not started for certain: its applier may be late, and raise a doubt again.
     """

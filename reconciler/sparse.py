@@ -1,4 +1,4 @@
-"""What a sparse checkout leaves out of the working tree: read as git has it, never taken for gone.
+"""What a sparse checkout leaves out: it is read as git has it, and never taken for deleted.
 
 Such a file is in the index, with a mark, and not on the disk. So what it holds is known, also where
 a partial clone must fetch it first.

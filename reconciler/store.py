@@ -152,9 +152,9 @@ class GitStore:
     def _check_continuity(
         self, place: LedgerPlace, files: CommittedLedger, others: Sequence[Book], kept: Others
     ) -> None:
-        """Raise unless every ledger holds what it has held, by whatever tells of it.
+        """Raise unless every ledger still holds all that anything remembers of it.
 
-        At each reading: whoever has pushed meanwhile may have taken lines from any ledger.
+        This is checked at each reading: a push meanwhile may have removed lines from any ledger.
         """
         state = place.commit, place.parent, kept
         if self._checked != state:

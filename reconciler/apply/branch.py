@@ -63,7 +63,7 @@ class Branch:
 
     @property
     def environment(self) -> Environment:
-        """The environment as the branch configures it, but with the gateway that is worked with.
+        """The environment as the branch configures it, but with the gateway that this apply uses.
 
         Another one that is configured meanwhile is not asked: what this one answers would be taken
         for the other's.
@@ -72,7 +72,7 @@ class Branch:
 
     @property
     def is_reconfigured(self) -> bool:
-        """Whether the branch by now names another gateway than the one that is worked with."""
+        """Whether the branch now names another gateway than the one that this apply uses."""
         return self.snapshot.environment.gateway != self._gateway
 
     @property
@@ -127,7 +127,7 @@ class Branch:
         return result
 
     def _check_moved(self, before: Snapshot) -> None:
-        """A race is lost to somebody: refuse to run on against a branch that is shown unmoved.
+        """Raise GitError if push after push is rejected though the branch stays where it was.
 
         With a ledger branch that may be another environment, of which only the commit tells.
         """
@@ -170,7 +170,7 @@ class Branch:
             raise self._rescued(failure)
 
     async def refetch(self) -> None:
-        """Read the branch again, and forget of what is pending all that it holds by now."""
+        """Read the branch again, and drop the pending events that it holds now."""
         before = self.snapshot.ledger
         self.snapshot = await self.store.fetch()
         shared = _minutes_claimed_since(before, self.snapshot.ledger)
@@ -185,7 +185,7 @@ class Branch:
         return minute_of(record.flow_id, record.trigger_time)
 
     def news(self, recorded: Sequence[Event]) -> list[Event]:
-        """Those events of which the branch does not hold all that they say."""
+        """The events that say more than the branch holds."""
         ledger = self.snapshot.ledger
         return [event for event in ledger.missing(recorded) if not _is_known(event, ledger)]
 

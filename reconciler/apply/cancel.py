@@ -1,4 +1,4 @@
-"""Cancelling the instances of runs that are not wanted any more."""
+"""Cancelling the instances of runs that nobody wants any more."""
 
 import asyncio
 from collections.abc import Sequence

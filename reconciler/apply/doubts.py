@@ -49,7 +49,7 @@ class DoubtLooks:
     def due(
         self, doubts: Sequence[PlannedRun], known: Mapping[RunId, Doubt], now: EpochMs
     ) -> tuple[list[PlannedRun], int]:
-        """Those to look for now, whoever waits longest first; and how many are left to the next.
+        """The runs to look for now, the longest waiting first; and how many the next look gets.
 
         `known` is what came of their last looks, `now` no later than the gateway's time.
         """
@@ -67,7 +67,7 @@ class DoubtLooks:
         return chosen, len(due) - len(chosen)
 
     def put_off(self, doubt: Doubt) -> None:
-        """Take down that the look for the run has settled nothing."""
+        """Note that the look for the run settled nothing."""
         looked = self._looked.get(doubt.planned.id)
         if looked is not None:
             decides = doubt.decided_at is not None

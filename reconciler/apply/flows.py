@@ -1,4 +1,4 @@
-"""Asking about flows before anything is claimed, so that no start is refused that need not be."""
+"""Asking about flows first, so that no start is claimed that the service would refuse."""
 
 import asyncio
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from reconciler.plan import Action, FlowCheck, Plan
 
 
 def flows_of(plan: Plan) -> list[int]:
-    """The flows of every run that is to be started, or will be once others have succeeded."""
+    """The flows of every run that an apply starts now, or will start once others have succeeded."""
     wanted = (run for run in plan.runs if run.action is Action.TRIGGER or run.waits_for)
     return list(dict.fromkeys(run.flow_id for run in wanted if run.flow_id is not None))
 

@@ -38,7 +38,7 @@ def is_as_saved(planned: PlannedRun, saved: SavedRun | None) -> bool:
 
 
 def refuse_stale(plan: Plan, only: Mapping[RunId, SavedRun], zone: tzinfo) -> None:
-    """Refuse a saved plan of which any run is not to be started now as it says.
+    """Refuse a saved plan if a start that it lists is no longer what an apply would make now.
 
     `zone` is the gateway's, in which times are told.
     """

@@ -33,7 +33,7 @@ class Sighting:
         return self._holds("%Y%m%d", zone) and (lacks_minute or lacks_hour)
 
     def shows_making(self, zone: tzinfo) -> bool:
-        """Whether the id would show if it were made of the hour or the day only, or is neither."""
+        """Whether one could see it in the id if the id were made of the hour or the day only."""
         full_hour = any(one.minute == 0 for one in self._shown(zone))
         return not full_hour or not self._holds("%Y%m%d", zone)
 

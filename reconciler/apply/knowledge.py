@@ -28,7 +28,7 @@ _Made = TypeVar("_Made")
 
 
 class _Derived(Generic[_Source, _Made]):
-    """What is made of a value, and made anew for another one only: it may be long to make."""
+    """Something made from a value and kept: it is made again only when the value changes."""
 
     def __init__(self, make: Callable[[_Source], _Made]) -> None:
         self._make = make
@@ -141,7 +141,7 @@ class Knowledge:
         ]
 
     def startable(self, plan: Plan) -> list[Run]:
-        """Of these, what it may still try: a refused run, or one lost too often, is the next's."""
+        """The runs among these that this apply may still try; the next apply gets the others."""
         return [
             run
             for run in self.triggers(plan)

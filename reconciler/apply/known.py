@@ -1,4 +1,4 @@
-"""What ledgers say of everybody's claims and instances, by what a look at the service needs."""
+"""What the ledgers say of all claims and instances, sorted by what a look at the service needs."""
 
 from bisect import bisect_left
 from collections import defaultdict
@@ -51,7 +51,7 @@ class _Sent:
 
 
 class Known:
-    """What ledgers say of everybody's instances and claims, by what a search needs of it."""
+    """What the ledgers say of all instances and claims, sorted by what a search needs."""
 
     def __init__(self, ledgers: Iterable[Ledger]) -> None:
         self._owners: dict[InstanceId, list[tuple[Record, Start]]] = defaultdict(list)

@@ -17,7 +17,7 @@ from reconciler.times import parse_instant
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceClock:
-    """The gateway's clock as asked once. The answer was true at some moment of the question's way.
+    """One answer of the gateway's clock. It was right at some moment between question and answer.
 
     So its time now is known between two bounds, and each use takes the one that is safe for it.
     """
@@ -97,7 +97,7 @@ class Lapses:
     lapsed: dict[ClaimId, EpochMs] = field(default_factory=dict)  # since when, by the gateway's
 
     def notice(self, ledger: Ledger, now: EpochMs, margin: float) -> None:
-        """Take down what has run out. `margin` in seconds."""
+        """Note which claims have run out. `margin` in seconds."""
         for nonce, claim in ledger.claims.items():
             until, elapsed = parse_instant(claim.until), self.clock.elapsed()
             if until <= now or nonce in self.lapsed:

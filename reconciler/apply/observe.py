@@ -1,4 +1,4 @@
-"""How started instances fare: from what the service says to final states, recorded once.
+"""How started instances fare: what the service says becomes final states, each recorded once.
 
 An end is recorded only if the instance that shows it is the run's for certain (`instances`), and
 that an instance is gone only after it was missing several times, by its id and in a whole search.
@@ -115,7 +115,7 @@ class _Observing:
         )
 
     async def _look_up(self) -> list[Record]:
-        """Ask about all in few requests; gives those that take a whole search to tell."""
+        """Ask about all in few requests; gives the runs that only a whole search can tell."""
         sought = {
             one.instances[0]: Sought(id=one.instances[0], trigger_time=one.trigger_time)
             for one in self._records
@@ -204,7 +204,7 @@ class _Observing:
         return must_show(record, self._look.environment.gateway.settle) <= self._began
 
     async def _gone(self) -> list[Record]:
-        """Those that stay missing, by id and then in a whole search, over the time to show up."""
+        """The runs that stay missing, by id and in a whole search, until they had to show up."""
         settle = self._look.environment.gateway.settle
         due = [one for one in self._missing if self._is_shown(one)]
         wanted = _rotated(due, self._look.turn)[:MOST_SEARCHES]

@@ -45,7 +45,7 @@ class Patience:
         self._looks = max(self._looks - 2, 0)
 
     def records_ends(self) -> bool:
-        """Whether it is time to record ends: they can be observed again, so it need not be soon."""
+        """Whether it is time to record ends. There is no hurry: they can be observed again."""
         due = self._clock.elapsed() - self._recorded >= RECORD_SECONDS
         if due:
             self._recorded = self._clock.elapsed()

@@ -265,7 +265,7 @@ class Ports:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedRun:
-    """A run as a saved plan says that it is to be started."""
+    """A start as a saved plan lists it."""
 
     digest: Digest
     flow_id: int

@@ -1,4 +1,4 @@
-"""What an apply tells while it works, as values: whoever shows them decides on the words' place."""
+"""What an apply tells while it works, as values. The caller decides how and where to show them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

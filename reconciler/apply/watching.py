@@ -42,7 +42,7 @@ class Watch:
         self.cancelled: list[events.Cancelled] = []
 
     async def look(self, records: Sequence[Record], look: Look) -> bool:
-        """Observe the runs once and take down those that have ended; whether any had."""
+        """Observe the runs once and note those that have ended; gives whether any had."""
         # The branch may have been read anew since, and others have recorded their ends.
         newest = [self._branch.ledger.records[record.run] for record in records]
         asked = [record for record in newest if is_unfinished(record)]
@@ -61,14 +61,14 @@ class Watch:
         return bool(observation.ended)
 
     async def look_again(self, look: Look) -> bool:
-        """Observe those of which nobody could tell how they fare, now that more is known."""
+        """Now that more is known, observe again the runs that a look could not tell."""
         unclear = {*self._unclear, *self._untold}
         self._untold.clear()
         records = [look.ledger.records[run] for run in sorted(unclear)]
         return bool(records) and await self.look(records, look)
 
     def _count_unclear(self, asked: Sequence[RunId], observation: Observation) -> None:
-        """Give up on what look after look could not tell, so that nothing waits for ever."""
+        """Give up on runs that look after look could not tell, so that nothing waits for ever."""
         most = UNCLEAR_LOOKS * (1 + len(asked) // MOST_SEARCHES)
         for run in asked:
             reason = _unclear(run, observation)

@@ -104,7 +104,7 @@ async def _apply(shared: Shared, options: Options, progress: Progress) -> ApplyR
 
 
 def _unfailing(progress: Progress) -> Progress:
-    """Progress that whoever reads it may walk away from: the record must not depend on it."""
+    """Progress whose reader may go away: what is recorded must not depend on it."""
 
     def told(step: Step) -> None:
         with suppress(OSError, ValueError):

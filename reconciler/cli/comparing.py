@@ -34,7 +34,7 @@ class BaseOptions:
 def find_base(
     workspace: Workspace, known: KnownLedger | None, options: BaseOptions
 ) -> "Base | None":
-    """The base that was asked for, or else the one that goes without saying; None for none.
+    """The base that the user named, or else the default one; None if there is none.
 
     `known`: what was read of the shared branch. Raises ConfigurationError for a revision that there
     is not, GitError.

@@ -1,4 +1,4 @@
-"""The ledgers that the read-only commands go by: the shared branch's, fetched, or those here."""
+"""The ledgers for the read-only commands: those of the shared branch, fetched, or those here."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -90,7 +90,7 @@ def _local_ledger(workspace: Workspace, environment: Environment) -> KnownLedger
 
 
 def _moved(ledgers: Mapping[str, CommittedLedger], shelf: Shelf) -> dict[str, CommittedLedger]:
-    """The remote's ledgers as they will lie once this checkout is merged.
+    """The remote's ledgers, in the folders where they will be once this checkout is merged.
 
     Where a pull request moves a ledger, the remote has it in the old folder still, and has perhaps
     gone on with it.

@@ -1,4 +1,4 @@
-"""Comparing the ledgers of a checkout with those of the branch that it is to be merged into."""
+"""Comparing the ledgers of a checkout with those of the branch that it will be merged into."""
 
 from collections.abc import Mapping
 

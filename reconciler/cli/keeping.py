@@ -1,4 +1,4 @@
-"""Having the remote keep a trace of the ledger, after all that counts is done."""
+"""Having the remote keep a trace of the ledger, after everything else is done."""
 
 from reconciler.cli.opening import Shared
 from reconciler.cli.saying import say

@@ -133,7 +133,7 @@ def make_plans(options: CommonOptions, asked: Asked) -> PlanReport:
 def _told_declared(
     workspace: Workspace, environment: Environment, known: KnownLedger, *, quiet: bool
 ) -> Declared:
-    """What is declared, scheduled, after what there is to know of how it was read was said."""
+    """What is declared, scheduled; says first how it was read, if the user should know."""
     if known.note and not quiet:
         say(f"{environment.name}: {known.note}")
     declared = workspace.declared(environment)

@@ -67,7 +67,7 @@ class Filter:
         return found
 
     def unmet(self, rows: Collection[StatusRow]) -> Iterator[str]:
-        """A note about each label that no run carries: it is hardly written as it is meant."""
+        """A note about each label that no run carries: it is probably misspelt."""
         for key, value in self.labels.items():
             values = {row.labels[key] for row in rows if key in row.labels}
             if value not in values:

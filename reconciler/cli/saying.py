@@ -59,7 +59,7 @@ class _Encoding(io.TextIOBase):
 
 
 class _Unfailing(_Encoding):
-    """What is said on the side: that nobody can read it must not keep the result from being told.
+    """Messages beside the result: if nobody can read them, the result is still told.
 
     The result stands on stdout alone.
     """

@@ -1,4 +1,4 @@
-"""What stands for the characters of a value: in the names of runs, and to a reader's eye.
+"""What stands for the characters of a value in the names of runs, and how a reader sees them.
 
 Both are the same on every machine. The interpreter's own tables of Unicode grow with each version;
 those of Unicode 3.2, which every one has beside them, do not.

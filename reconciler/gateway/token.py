@@ -25,7 +25,7 @@ class Token:
 
 
 class Tokens:
-    """Gives out the token. One request at a time asks for it, whoever needs it."""
+    """Gives out the token. Of all callers that need it, one at a time asks the service."""
 
     def __init__(
         self, ask: Callable[[str | None], Awaitable[Verdict]], clock: Callable[[], float]

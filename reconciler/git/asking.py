@@ -1,4 +1,4 @@
-"""Asking a remote: what only reads is asked again where that which stopped it may have passed."""
+"""Asking a remote: a question that only reads is repeated if what stopped it may have passed."""
 
 import random
 import time
@@ -14,12 +14,12 @@ _PAUSE_SECONDS = 0.5  # before the second; each one after it is twice as long
 
 
 def is_certain(said: str) -> bool:
-    """Whether git would end alike the next time, until a person does something about it."""
+    """Whether git would fail in the same way again, until a person does something about it."""
     return kind_of(said) in {Kind.HERE, Kind.NO_ACCESS, Kind.TURNED_AWAY}
 
 
 def may_pass(said: str) -> bool:
-    """Whether that which stopped git is of a kind that passes by itself."""
+    """Whether what stopped git may pass by itself."""
     return is_passing(said) and not is_certain(said)
 
 
@@ -39,7 +39,7 @@ def ask(root: Path, *args: str, timeout: float) -> CompletedGit:
 def repeated(
     once: Callable[[], CompletedGit], passes: Callable[[str], bool], times: int
 ) -> CompletedGit:
-    """Do it up to so many times in all, with longer and longer pauses, while what stops it passes.
+    """Call `once` up to so many times, with longer and longer pauses, while what stops it may pass.
 
     `passes` is asked about git's words. Gives what came of the last time.
     """

@@ -80,7 +80,7 @@ def _written_parents(root: Path, commit: CommitId) -> list[CommitId]:
 
 
 def _deepen(root: Path, remote: str, deeper: str, head: CommitId) -> None:
-    """Fetch more of the history that ends here. What fails is tried otherwise, and then left."""
+    """Fetch more of the history that ends here, in one way or another; give up if both fail."""
     if ask(root, *FETCH, deeper, "--", remote, head, timeout=NETWORK_SECONDS).exit_code:
         try:
             ask(root, *FETCH, deeper, "--", remote, timeout=NETWORK_SECONDS)

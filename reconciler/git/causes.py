@@ -223,12 +223,12 @@ _CAUSES = (
 
 
 def cause_of(said: str) -> Cause | None:
-    """What those words of git's tell of, if it is something that we know."""
+    """The cause that these words of git's tell of, if we know it."""
     return next((cause for cause in _CAUSES if cause.is_in(said)), None)
 
 
 def kind_of(said: str) -> Kind:
-    """The kind of what git itself tells of, whatever the server says beside it."""
+    """The kind of the cause that git itself names, whatever the server says beside it."""
     cause = cause_of(_own_words(said))
     return Kind.OTHER if cause is None else cause.kind
 

@@ -98,7 +98,7 @@ def run_git(
 def complete(
     folder: Path, args: tuple[str, ...], stdin: bytes | None, timeout: float
 ) -> CompletedGit:
-    """What git itself comes to, whatever its exit code; all that is git is behind this call.
+    """Run git and give what came of it, whatever its exit code. Nothing else runs git.
 
     Raises GitError if it cannot be run, and GitTimeoutError.
     """

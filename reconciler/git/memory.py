@@ -102,7 +102,7 @@ def next_trace(
 
 
 def note(root: Path, remote: str, trace: Trace, became: Along) -> None:
-    """Take down what became of a trace that travelled with a push that has landed."""
+    """Note what became of a trace that was pushed together with a commit that has landed."""
     if became is Along.MOVED:
         run_git(root, "update-ref", trace.here, trace.move.commit, accept=(0, 1, 128))
     elif became is Along.APART:
@@ -193,7 +193,7 @@ def _keep_at(
 
 
 def _refresh(root: Path, remote: str, place: _Place) -> None:
-    """See what the remote keeps there by now: more, or nothing any more."""
+    """Fetch what the remote keeps there now, or forget it if the remote keeps nothing."""
     if place.ref not in look(root, remote, [place.ref], timeout=_KEEPING_SECONDS).tips:
         run_git(root, "update-ref", "-d", place.here)
     else:

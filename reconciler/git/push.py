@@ -34,7 +34,7 @@ class Landed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Raced:
-    """The ref was not, or did not stay, where it was expected, and does not hold our commit.
+    """The ref was not where we expected it, or moved meanwhile, and does not hold our commit.
 
     Or it does, and the trace of another ledger has moved meanwhile.
     """
@@ -68,7 +68,7 @@ _TAKEN_HINT = (
 
 
 class Along(Enum):
-    """What became of a second ref that was to move together with the first."""
+    """What became of a second ref that should have moved together with the first."""
 
     MOVED = auto()  # both did
     APART = auto()  # the server does not move both as one
@@ -263,7 +263,7 @@ class _Attempt:
         return Landed()
 
     def _take_back(self, along: Move) -> None:
-        """Undo the second move where the first came to nothing: it speaks of what is not there.
+        """Undo the second move where the first failed: it speaks of a commit that is not there.
 
         History is not rewritten for that: what stood there before comes on top, be it nothing. If
         the ref were removed, whoever has fetched it meanwhile would go on believing it.

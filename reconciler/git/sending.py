@@ -65,7 +65,7 @@ _FORBIDDEN = "returned error: 403"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Move:
-    """A ref that is to hold the commit, if it stands where it is expected."""
+    """A ref that shall hold the commit, if it is where we expect it."""
 
     ref: str  # its full name
     commit: CommitId

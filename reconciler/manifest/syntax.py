@@ -90,7 +90,7 @@ def _character(text: str, mark: Mark | None) -> str:
 
 
 def _beginning(mark: Mark | None, began: Mark | None) -> str:
-    """Where that began which is not well-formed, if it is another line."""
+    """On which line the malformed part began, if that is another line."""
     if mark is None or began is None or mark.line == began.line:
         return ""
     return f" (in what begins on line {began.line + 1})"

@@ -153,7 +153,7 @@ def _renamed(was: _Side, now: _Side) -> dict[RunId, RunId]:
 
 
 def _of_recorded(was: _Side, now: _Side, ledger: Ledger) -> Iterator[Change]:
-    """What ran and was edited; and what still runs and is to be cancelled, or not any more."""
+    """Runs that ran and were edited; and runs that go on and are called off, or no longer."""
     for id_ in now.lowered - was.lowered:
         after = now.runs[first_attempt(id_)]
         yield Change(id=id_, kind=Kind.REFUSED, before=was.by_name.get(after.name), after=after)

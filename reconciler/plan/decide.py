@@ -1,4 +1,4 @@
-"""What is to be done with one run, by what the ledger says of it."""
+"""What an apply does with one run, by what the ledger says of it."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence

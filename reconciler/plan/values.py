@@ -69,7 +69,7 @@ class FlowCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What is to be done with a run, and why."""
+    """What an apply does with a run, and why."""
 
     action: Action
     reason: str

@@ -1,4 +1,4 @@
-"""Runs in a Markdown plan: as rows, and a backfill as a line that unfolds into the table of its."""
+"""Runs in a Markdown plan: a row each; a backfill is a line that unfolds into its runs."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

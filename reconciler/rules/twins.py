@@ -92,7 +92,7 @@ def _newest_revisions(own: Iterable[Run]) -> dict[str, int]:
 def _is_before(recorded: RunId, newest: Mapping[str, int]) -> bool:
     """Whether it is of an earlier revision of a manifest that one of the runs is of.
 
-    Whoever raises a revision means to run all of it again, whatever its runs are called by now.
+    Whoever raises a revision means to run all of it again, whatever its runs are called now.
     """
     return run_revision(recorded) < newest.get(manifest_of(run_name(recorded)), 1)
 
