@@ -139,11 +139,14 @@ def _resolved(decision: Decision, record: Record, now: EpochMs) -> events.Resolv
 
 
 def _check_due(record: Record, now: EpochMs) -> None:
-    for what, until in (("its claim", record.until), ("its trigger time", record.trigger_time)):
+    for what, until in (
+        ("its claim lasts until", record.until),
+        ("its trigger time comes at", record.trigger_time),
+    ):
         if until > now:
             raise RefusedError(
-                f"{what} lies ahead until {format_instant(until)}: until then {record.run} may "
-                "still be started, or wait unseen at the service",
+                f"{what} {format_instant(until)}: until then {record.run} may still be started, or "
+                "wait unseen at the service",
                 hint="Wait, or say --yes if you know that it was not and will not be started.",
             )
 

@@ -170,7 +170,7 @@ class GitStore:
         branch, tips = self._git.fetch_shared(self._remote, named.branch, ledger_branch)
         if self.branch and branch != self.branch:
             raise GitError(
-                f"{branch} is the default branch of {self._remote} by now, and {self.branch} no "
+                f"{branch} is now the default branch of {self._remote}, and {self.branch} no "
                 "longer is",
                 hint="Run it again: it works on the new one then.",
             )

@@ -231,11 +231,11 @@ def test_a_trigger_time_in_utc_shows_the_minute_as_well() -> None:
 
 def test_that_nothing_was_started_is_believed_only_once_nothing_can_be_any_more() -> None:
     ledger = a_ledger(a_claim(RUN, service=SERVICE), an_unknown(RUN))
-    assert refusal(ledger, None, now=after(NOW, SECOND)).startswith("its claim lies ahead until")
+    assert refusal(ledger, None, now=after(NOW, SECOND)).startswith("its claim lasts until")
     assert resolved(ledger, None, now=after(NOW, SECOND), sure=True).instances == ()
     waits = a_run(trigger_time=after(LATER, MINUTE))
     early = a_ledger(*in_doubt(waits))
-    assert refusal(early, None, run=waits).startswith("its trigger time lies ahead until")
+    assert refusal(early, None, run=waits).startswith("its trigger time comes at")
 
 
 # Started twice

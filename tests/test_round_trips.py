@@ -128,7 +128,7 @@ def test_nothing_is_started_under_a_claim_on_a_branch_that_is_no_longer_the_defa
     git(setting.origin, "symbolic-ref", "HEAD", "refs/heads/trunk")
     done = setting.run("apply")
     assert done.returncode == 1
-    assert "trunk is the default branch of origin by now, and main no longer is" in done.stderr
+    assert "trunk is now the default branch of origin, and main no longer is" in done.stderr
     assert not sandbox.instances
     done = setting.run("apply")
     assert len(sandbox.instances) == 1, done.stderr

@@ -49,7 +49,7 @@ def refuse_stale(plan: Plan, only: Mapping[RunId, SavedRun], zone: tzinfo) -> No
     for run, how in stale.items():
         more = f" (and {len(stale) - 1} more)" if len(stale) > 1 else ""
         raise RefusedError(
-            f"the saved plan is stale: {run} is not to be started any more as it says: {how}{more}",
+            f"the saved plan is stale: an apply would not start {run} as planned: {how}{more}",
             hint="Make a new plan from the branch as it is now.",
         )
 

@@ -62,7 +62,11 @@ class Session:
             return unsent(token)
         await self._pacing.turn()
         if not allowed():
-            return Failed(answer=NotSent(reason="no longer allowed when its turn came"))
+            return Failed(
+                answer=NotSent(
+                    reason="sending it was no longer allowed after the wait for the rate limit"
+                )
+            )
         verdict = await self._exchange(client, self._sign(operation, token), allowed)
         if isinstance(verdict, Failed) and verdict.token_refused:
             self._tokens.refuse(token)

@@ -172,7 +172,9 @@ async def exchange(
         async with asyncio.timeout(within):
             reply = await _send(client, outgoing, phase)
     except _ForbiddenError:
-        return Failed(answer=NotSent(reason="no longer allowed when the connection stood"))
+        return Failed(
+            answer=NotSent(reason="sending it was no longer allowed once the connection was open")
+        )
     except Exception as error:  # noqa: BLE001 - whatever goes wrong in here, the request may have left
         return judge_error(error, outgoing.quote, connecting=phase.connecting)
     return judge_reply(reply, outgoing.quote, now)

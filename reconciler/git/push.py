@@ -249,7 +249,7 @@ class _Attempt:
             return self._after_others(seen)
         name = self.remote.name
         return Refused(
-            message=f"{now} is the default branch of {name} by now, and {branch} no longer is",
+            message=f"{now} is now the default branch of {name}, and {branch} no longer is",
             hint="Run it again: it works on the new one then.",
         )
 

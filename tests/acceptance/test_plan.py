@@ -299,7 +299,9 @@ def test_a_stale_plan_is_refused_and_starts_nothing(
     meanwhile(scene)
     before, tip = len(scene.posts), scene.tip()
     said = scene.run("apply", "--env", "test", "--plan", file, exits=1)
-    assert said.err.startswith("error: the saved plan is stale: a is not to be started any more")
+    assert said.err.startswith(
+        "error: the saved plan is stale: an apply would not start a as planned"
+    )
     assert (len(scene.posts), scene.tip()) == (before, tip)
 
 
@@ -351,7 +353,7 @@ def test_a_backfill_that_is_not_as_it_was_saved_is_refused(
     scene, file = saved_backfill
     scene.push({"triggers/back.yaml": now})
     said = scene.run("apply", "--plan", file, exits=1)
-    assert "the saved plan is stale: back/2024-03-01/SITE=cn-" in said.flat
+    assert "the saved plan is stale: an apply would not start back/2024-03-01/SITE=cn-" in said.flat
     assert how in said.flat
     assert scene.posts == []
 

@@ -159,10 +159,10 @@ def test_resolving_as_triggered_records_who_said_so(mixed: Scene) -> None:
 def test_resolving_as_not_triggered_needs_yes_while_it_may_still_start(mixed: Scene) -> None:
     tip = mixed.tip()
     said = mixed.run("resolve", "c", "--not-triggered", exits=1)
-    assert said.err.startswith("error: its claim lies ahead until ")
+    assert said.err.startswith("error: its claim lasts until ")
     mixed.clock.forward(3600)
     said = mixed.run("resolve", "c", "--not-triggered", exits=1)
-    assert said.err.startswith(f"error: its trigger time lies ahead until {AHEAD[:-1]}")
+    assert said.err.startswith(f"error: its trigger time comes at {AHEAD[:-1]}")
     assert "--yes" in said.err
     assert mixed.tip() == tip
     said = mixed.run("resolve", "c", "--not-triggered", "--yes")

@@ -41,7 +41,7 @@ def saved(run: Run) -> SavedRun:
 def refusal(before: Run, *now: Run) -> str:
     with pytest.raises(RefusedError) as caught:
         refuse_stale(plan_of(*now), {before.id: saved(before)}, ZONE)
-    beginning = "the saved plan is stale: wind is not to be started any more as it says: "
+    beginning = "the saved plan is stale: an apply would not start wind as planned: "
     assert str(caught.value).startswith(beginning)
     return str(caught.value).removeprefix(beginning)
 

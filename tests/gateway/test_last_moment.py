@@ -14,7 +14,7 @@ from reconciler.model import InstanceId
 from tests.gateway.certified import make_certificate, server_context
 from tests.gateway.scripted import Scripted, answer, opened, run, scripted, token_answer
 
-NO_LONGER = NotSent(reason="no longer allowed when the connection stood")
+NO_LONGER = NotSent(reason="sending it was no longer allowed once the connection was open")
 STARTED = answer({"flowInstanceId": "3377-1"})
 
 
@@ -149,7 +149,9 @@ def test_a_kept_connection_is_no_exception_and_the_next_start_gets_another() -> 
 
 def test_no_connection_is_opened_for_a_start_that_is_not_allowed_anyway() -> None:
     answers, gateway = trigger_each(in_turn("no"))
-    assert answers == [NotSent(reason="no longer allowed when its turn came")]
+    assert answers == [
+        NotSent(reason="sending it was no longer allowed after the wait for the rate limit")
+    ]
     assert gateway.connections == 1  # for the token
 
 

@@ -121,7 +121,7 @@ class Appliers:
         manners = self.world.manners
         if manners.lag or manners.queued or manners.unanswered or applier.clone.fork is not None:
             return  # it may land, or be seen, after whoever looked has gone away
-        moved = "is the default branch of" in words  # then the claim may be on another one
+        moved = "is now the default branch of" in words  # then the claim may be on another one
         if "declined the claim" in words and not moved and applier.nonces[-1] in self.world.claims:
             raise ViolationError("a claim is called declined, and is on the branch")
 
