@@ -88,6 +88,21 @@ def test_a_line_is_inert(line: str, shown: str) -> None:
     assert written(f"{line}\n") == f"{shown}\n"
 
 
+_PIECES = st.sampled_from(
+    ["a", " ", "\u3000", "\n", "\r", ":", "::", "#", "##[", "\x1b[1m", "\x85", "é"]
+)
+
+
+@given(st.lists(_PIECES).map("".join), st.booleans(), st.booleans())
+def test_many_lines_at_once_are_inert_as_each_one_is(
+    text: str, begins: bool, painted: bool
+) -> None:
+    first, *others = text.split("\n")
+    expected = [inert(first, begins=begins, painted=painted)]
+    expected += [inert(line, painted=painted) for line in others]
+    assert inert(text, begins=begins, painted=painted) == "\n".join(expected)
+
+
 def test_only_colours_that_are_meant_reach_the_terminal() -> None:
     assert inert("\x1b[31mred\x1b[0m\x1b[2J", painted=True) == "\x1b[31mred\x1b[0m\\u001b[2J"
 

@@ -96,14 +96,15 @@ class Outlet(_Encoding):
 
     def put(self, text: str, *, painted: bool = False, commands: bool = False) -> None:
         """Write it; `painted`: its colours are meant, `commands`: GitHub's commands are."""
-        *whole, self._held = (self._held + text).split("\n")
-        lines = []
-        for line in whole:
-            is_meant = commands and self._begins and line.startswith(_MEANT)
+        whole, feed, self._held = (self._held + text).rpartition("\n")
+        if not feed:
+            return
+        # At once, for a plan may have a million lines; but those that may be commands one by one.
+        for lines in whole.split("\n") if commands else [whole]:
+            is_meant = commands and self._begins and lines.startswith(_MEANT)
             begins = self._begins and not is_meant
-            lines.append(inert(line, begins=begins, painted=painted) + "\n")
+            super().write(inert(lines, begins=begins, painted=painted) + "\n")
             self._begins = True
-        super().write("".join(lines))
 
     def flush(self) -> None:
         """Hand on what is held, also of a line that is not whole yet."""

@@ -4,6 +4,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from reconciler.render.safe import without_harm
 
 
@@ -17,4 +19,11 @@ def json_document(value: Any) -> str:
 
     They are valid in JSON as they are, and obeyed by terminals or impossible to encode.
     """
-    return without_harm(json.dumps(value, ensure_ascii=False, indent=2)) + "\n"
+    return without_harm(_indented(value)) + "\n"
+
+
+def _indented(value: Any) -> str:
+    try:
+        return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+    except UnicodeEncodeError:  # half a character, as in a file's name; Python's own, slower, can
+        return json.dumps(value, ensure_ascii=False, indent=2)

@@ -20,7 +20,7 @@ _SUSPECT = re.compile(r"[^\n -~]")  # all but what is certainly harmless
 _PAINT = re.compile("(\x1b\\[[0-9;]*m)")
 # What the logs of pipelines obey. GitHub trims a line, then reads `::error ...::` at its beginning;
 # `##[...]` (GitHub and Azure DevOps), `##vso[...]` and `##teamcity[...]` count anywhere in it.
-_COMMAND_LINE = re.compile(r"^(\s*):(?=:)")
+_COMMAND_LINE = re.compile(r"^([^\S\n]*):(?=:)", re.MULTILINE)
 _COMMAND = re.compile(r"#(?=#(?:vso|teamcity)?\[)", re.IGNORECASE)
 
 
@@ -83,22 +83,28 @@ def json_escape(character: str) -> str:
 
 def without_harm(text: str) -> str:
     """Lines of text, or of JSON, with escapes for what is harmful in them; line feeds are kept."""
+    if text.isascii() and text.replace("\n", "").isprintable():
+        return text  # most texts: the search below takes ten times as long
     return _SUSPECT.sub(
         lambda found: json_escape(found[0]) if is_harmful(found[0]) else found[0], text
     )
 
 
-def inert(line: str, *, begins: bool = True, painted: bool = False) -> str:
-    r"""One line of output, that neither a terminal nor the log of a pipeline obeys.
+def inert(text: str, *, begins: bool = True, painted: bool = False) -> str:
+    r"""Lines of output, that neither a terminal nor the log of a pipeline obeys.
 
-    The escapes are JSON's, so that a line of a JSON document means what it meant. `begins`: the
-    line begins with it. `painted`: colours are meant.
+    The escapes are JSON's, so that a JSON document means what it meant. `begins`: a line begins
+    with the first of them. `painted`: colours are meant.
     """
-    if painted and "\x1b" in line:
-        parts = _PAINT.split(line)
+    if painted and "\x1b" in text:
+        parts = _PAINT.split(text)
         parts[::2] = map(without_harm, parts[::2])
-        line = "".join(parts)
+        text = "".join(parts)
     else:
-        line = without_harm(line)
-    line = _COMMAND.sub(r"\\u0023", line)
-    return _COMMAND_LINE.sub(r"\1\\u003a", line) if begins else line
+        text = without_harm(text)
+    if "##" in text:
+        text = _COMMAND.sub(r"\\u0023", text)
+    if "::" not in text:
+        return text
+    first, feed, rest = ("", "", text) if begins else text.partition("\n")
+    return first + feed + _COMMAND_LINE.sub(r"\1\\u003a", rest)

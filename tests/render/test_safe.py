@@ -1,13 +1,14 @@
 """Making text safe to show."""
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.render.document import json_document
-from reconciler.render.safe import said, shortened, visible
+from reconciler.render.safe import said, shortened, visible, without_harm
 from tests.render.values import OBEYED, texts
 
 
@@ -75,3 +76,16 @@ def test_json_says_the_same_text_with_nothing_in_it_that_a_terminal_obeys(text: 
 
 def test_json_keeps_letters_of_every_language_readable() -> None:
     assert json_document({"name": "风电"}) == '{\n  "name": "风电"\n}\n'
+
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=10,
+)
+
+
+@given(_VALUES)
+def test_a_document_is_indented_as_python_does_it(value: Any) -> None:
+    wanted = without_harm(json.dumps(value, ensure_ascii=False, indent=2))
+    assert json_document(value) == wanted + "\n"
