@@ -1,5 +1,6 @@
 """`python -m reconciler`, and the command's entry point."""
 
+import gc
 import os
 import sys
 
@@ -7,6 +8,9 @@ _ELSEWHERE = (
     "error: reconciler runs on Linux, macOS and other POSIX systems only, for its promise rests on "
     "how they end processes and open files\n  On Windows use it inside WSL, or in a container.\n"
 )
+# What is read and planned lives to the end, and hardly any of it lies in cycles: to look through it
+# as often as Python does takes a sixth of a large plan's time, and saves no memory.
+_COLLECTED = 100_000, 20, 20
 
 
 def main() -> None:
@@ -14,6 +18,7 @@ def main() -> None:
     if os.name != "posix":
         sys.stderr.write(_ELSEWHERE)
         sys.exit(1)
+    gc.set_threshold(*_COLLECTED)
     from reconciler.cli.main import run
 
     sys.exit(run(sys.argv[1:]))
