@@ -143,7 +143,10 @@ def _placed(declared: Declared, ledger: Ledger) -> tuple[Run, ...]:
     placed: dict[RunId, Run] = {}
 
     def place(run: Run, time: EpochMs) -> None:
-        placed[run.id] = replace(run, trigger_time=time, delay=time - run.trigger_time)
+        is_moved = time != run.trigger_time  # or it stays as it is: a copy costs more than the rest
+        placed[run.id] = (
+            replace(run, trigger_time=time, delay=time - run.trigger_time) if is_moved else run
+        )
         here = minutes[run.flow_id]
         here.taken.add(here.of(time))
 
