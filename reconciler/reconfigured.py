@@ -1,6 +1,7 @@
 """What a change does to the configuration: field by field, defaults filled in. Pure."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from reconciler.configuration import (
     Environment,
 )
 from reconciler.schema.paths import pointer
+from reconciler.services import service_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,15 +25,64 @@ class Setting:
     after: Any
 
 
+def former_names(
+    before: Configuration,
+    after: Configuration,
+    has_moved: Callable[[Environment, Environment], bool],
+) -> dict[str, str]:
+    """By their names now, what the environments were called that the change calls otherwise.
+
+    Only where that is certain: no environment has the old name any more, and the new one goes on
+    with its ledger, in the same folder or (`has_moved`) in another, or else with its manifests at
+    the same service.
+    """
+    gone = [one for name, one in before.environments.items() if name not in after.environments]
+    new = [one for name, one in after.environments.items() if name not in before.environments]
+    found: dict[str, str] = {}
+    for is_same in (_has_its_folder, has_moved, _has_its_manifests):
+        pairs = [
+            (now.name, was.name)
+            for now in new
+            for was in gone
+            if now.name not in found and was.name not in found.values() and is_same(was, now)
+        ]
+        claimed = Counter(name for _, name in pairs)
+        of = Counter(name for name, _ in pairs)
+        found |= {now: was for now, was in pairs if of[now] == claimed[was] == 1}
+    return found
+
+
+def _has_its_folder(was: Environment, now: Environment) -> bool:
+    return was.state == now.state
+
+
+def _has_its_manifests(was: Environment, now: Environment) -> bool:
+    services = (service_of(one.gateway) for one in (was, now))
+    return was.manifests == now.manifests and next(services) == next(services)
+
+
 def reconfigured(
-    before: Configuration | None, after: Configuration, environment: str
+    before: Configuration | None, after: Configuration, environment: str, former: str | None = None
 ) -> tuple[Setting, ...]:
-    """What differs in `git`, in `retired`, in that environment, and in which others there are."""
-    was = _fields(before, environment) if before is not None else {}
+    """What differs in `git`, in `retired`, in that environment, and in which others there are.
+
+    `former`: what the environment was called before, where the change renames it.
+    """
     now = _fields(after, environment)
-    gone = before.environments.keys() - after.environments.keys() if before is not None else ()
-    for name in sorted(gone):
-        was[pointer(("environments", name))] = _folders(before.environments[name]) if before else {}
+    if before is None:
+        return _differing({}, now)
+    was = _fields(before, former or environment, shown_as=environment)
+    if former is not None:
+        was[_ENVIRONMENTS], now[_ENVIRONMENTS] = former, environment
+    for name in sorted(before.environments.keys() - after.environments.keys() - {former}):
+        was[pointer(("environments", name))] = _folders(before.environments[name])
+    return _differing(was, now)
+
+
+_ENVIRONMENTS = pointer(("environments",))
+
+
+def _differing(was: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[Setting, ...]:
     return tuple(
         Setting(pointer=path, before=was.get(path), after=now.get(path))
         for path in dict.fromkeys((*was, *now))
@@ -39,13 +90,13 @@ def reconfigured(
     )
 
 
-def _fields(configuration: Configuration, name: str) -> dict[str, Any]:
+def _fields(configuration: Configuration, name: str, shown_as: str | None = None) -> dict[str, Any]:
     git = {theirs: getattr(configuration.git, ours) for theirs, ours in GIT_FIELDS.items()}
     found = _pointed(("git",), git)
     found["/retired"] = list(configuration.retired)
     environment = configuration.environments.get(name)
     if environment is not None:
-        path = ("environments", name)
+        path = ("environments", shown_as or name)
         found |= _pointed(path, _folders(environment))
         found |= _pointed((*path, "gateway"), _gateway(environment))
         limits = environment.limits

@@ -12,7 +12,7 @@ from reconciler.configuration import (
     parse_configuration,
 )
 from reconciler.model import Source
-from reconciler.reconfigured import reconfigured
+from reconciler.reconfigured import former_names, reconfigured
 from tests.environments import configuration
 
 HERE = parse_configuration(
@@ -73,3 +73,44 @@ def test_without_a_base_everything_is_new() -> None:
     found = differences(None, HERE)
     assert found["/environments/test/gateway/orgId"] == (None, "o1")
     assert found["/git/remote"] == (None, "origin")
+
+
+def named(**environments: Environment) -> Configuration:
+    return replace(
+        HERE, environments={key: replace(one, name=key) for key, one in environments.items()}
+    )
+
+
+def former(before: Configuration, after: Configuration, *, moved: bool = False) -> dict[str, str]:
+    return former_names(before, after, lambda *_: moved)
+
+
+OTHER = replace(TEST, manifests="m", state="s")
+
+
+def test_an_environment_is_known_by_its_ledger_or_by_its_manifests_at_the_same_service() -> None:
+    before = named(old=TEST)
+    assert former(before, named(new=replace(TEST, manifests="m"))) == {"new": "old"}
+    assert former(before, named(new=replace(TEST, state="s"))) == {"new": "old"}
+    assert former(before, named(new=OTHER)) == {}
+    assert former(before, named(new=OTHER), moved=True) == {"new": "old"}
+    elsewhere = replace(TEST, state="s", gateway=replace(TEST.gateway, org_id="o9"))
+    assert former(before, named(new=elsewhere)) == {}
+
+
+def test_one_that_still_stands_there_or_that_two_could_be_was_not_renamed() -> None:
+    assert former(named(old=TEST), named(old=TEST, new=OTHER), moved=True) == {}
+    assert former(named(old=TEST), named(new=OTHER, more=OTHER), moved=True) == {}
+    assert former(named(old=OTHER, more=OTHER), named(new=TEST), moved=True) == {}
+    both = named(new=TEST, more=OTHER)
+    assert former(named(old=TEST, former=OTHER), both) == {"new": "old", "more": "former"}
+    assert former(named(old=TEST), both, moved=True) == {"new": "old"}
+
+
+def test_a_renamed_environment_is_compared_with_what_it_was() -> None:
+    limits = replace(TEST.limits, concurrency=1)
+    found = reconfigured(named(old=TEST), named(new=replace(TEST, limits=limits)), "new", "old")
+    assert {one.pointer: (one.before, one.after) for one in found} == {
+        "/environments": ("old", "new"),
+        "/environments/new/limits/concurrency": (TEST.limits.concurrency, 1),
+    }

@@ -9,14 +9,15 @@ from reconciler.committed import CommittedFile
 from reconciler.committed_files import CommittedFiles
 from reconciler.configuration import CONFIGURATION, Configuration, Environment, parse_configuration
 from reconciler.declaring import Ceiling, TooManyRunsError, read_related
-from reconciler.errors import ConfigurationError
+from reconciler.errors import ConfigurationError, LedgerError
 from reconciler.git import CommitId, Git
 from reconciler.ledger import Ledger
+from reconciler.ledger.files import ledger_text
 from reconciler.model import Declared, Problem
 from reconciler.pipeline import base_branch, base_commit
 from reconciler.plan.changes import by_manifest, changes
 from reconciler.plan.review import Compared
-from reconciler.reconfigured import reconfigured
+from reconciler.reconfigured import former_names, reconfigured
 from reconciler.render.words import COMMIT_DIGITS
 from reconciler.schedule import scheduled
 from reconciler.settings import MOST_OF_CONFIGURATION
@@ -102,15 +103,15 @@ class Base:
 
         `declared` is scheduled with that ledger. Raises GitError.
         """
-        committed = self._committed()
-        theirs = committed.configuration
-        before = scheduled(self._declared(environment, declared), ledger)
+        theirs = self._committed().configuration
+        former = self._former_names().get(environment.name)
+        before = scheduled(self._declared(former or environment.name, declared), ledger)
         found = changes(before, declared, ledger)
         return Compared(
             base=self.commit,
             changes=found,
             manifests=by_manifest(found, before, declared),
-            configuration=reconfigured(theirs, here, environment.name),
+            configuration=reconfigured(theirs, here, environment.name, former),
         )
 
     def _committed(self) -> "_Committed":
@@ -119,22 +120,38 @@ class Base:
             self.notes.extend(self._known[0].notes)
         return self._known[0]
 
-    def _declared(self, environment: Environment, after: Declared) -> Declared:
-        """What the base declares in the environment of that name; nothing where it has none."""
+    def _former_names(self) -> dict[str, str]:
+        """What environments were called at the base, by their names here, where these differ."""
         committed = self._committed()
-        nothing = Declared(runs=(), problems=(), files=(), zone=after.zone)
-        configuration = committed.configuration
-        if configuration is None or environment.name not in configuration.environments:
-            return nothing
-        theirs = configuration.environments[environment.name]
+        if committed.configuration is None:
+            return {}
+        return former_names(committed.configuration, self._workspace.configuration, self._has_moved)
+
+    def _has_moved(self, was: Environment, now: Environment) -> bool:
+        """Whether the checkout goes on in another folder with the ledger of that environment."""
+        prefix, ledgers = self._git.prefix, self._workspace.shelf().ledgers
         try:
-            if environment.name not in self._read:
+            before = self._committed().tree.ledger(prefix + was.state).text()
+        except LedgerError:  # a link in its place: it is said wherever that ledger counts
+            return False
+        here = ledger_text(ledgers.get(prefix + now.state, {}), now.state)
+        return bool(before) and here.startswith(before)
+
+    def _declared(self, name: str, after: Declared) -> Declared:
+        """What the base declares in the environment that it calls so; nothing where it has none."""
+        nothing = Declared(runs=(), problems=(), files=(), zone=after.zone)
+        configuration = self._committed().configuration
+        if configuration is None or name not in configuration.environments:
+            return nothing
+        theirs = configuration.environments[name]
+        try:
+            if name not in self._read:
                 found = read_related(configuration, theirs, self._read_one, now=self._workspace.now)
                 self._read.update(found)
         except TooManyRunsError as error:
             self._say(f"{error.problem}")
             return nothing
-        declared = self._read[environment.name]
+        declared = self._read[name]
         if declared.problems:
             self._say(_invalid(declared.problems))
         return declared
@@ -148,9 +165,10 @@ class Base:
     def _read_one(self, theirs: Environment, ceiling: Ceiling) -> Declared:
         """Read the environment's manifests at the base; those that are the same here, not again."""
         committed = self._committed()
-        ours = self._workspace.configuration.environments.get(theirs.name)
+        names = {was: now for now, was in self._former_names().items()}
+        ours = self._workspace.configuration.environments.get(names.get(theirs.name, theirs.name))
         alike = ours is not None and _reads_alike(ours, theirs)
-        parsed = self._workspace.parsed.get(theirs.name, {}) if alike else {}
+        parsed = self._workspace.parsed.get(ours.name, {}) if ours is not None and alike else {}
         left_out: set[str] = set()  # by a sparse checkout: neither side says anything of them
         for entry in committed.tree.under(self._git.prefix + theirs.manifests) if parsed else ():
             path = entry.path.removeprefix(self._git.prefix)

@@ -190,6 +190,33 @@ def test_an_environment_that_the_base_does_not_have_is_added(open_scene: OpenSce
     assert (url["before"], url["after"]) == (None, scene.url)
 
 
+@pytest.mark.parametrize("moves_its_ledger", [False, True])
+def test_a_renamed_environment_is_compared_with_itself(
+    open_scene: OpenScene, *, moves_its_ledger: bool
+) -> None:
+    scene = open_scene(runs("a", "b"))
+    scene.run("apply", "--max-runs", "2")
+    git(scene.clone, "pull", "--quiet", "origin", "main")
+    scene.push(runs("a", "b", "c"))
+    prod = configuration(scene.url, environments=("prod",)).replace("triggers-prod", "triggers")
+    git(scene.clone, "checkout", "--quiet", "-b", "work")
+    if moves_its_ledger:
+        git(scene.clone, "mv", "state/test", "state/prod")
+    else:
+        prod = prod.replace("state/prod", "state/test")
+    commit(scene.clone, {"reconciler.yaml": prod})
+    plan = scene.run("plan", "--format", "json").json
+    assert plan["changes"] == []
+    settings = {one["pointer"]: (one["before"], one["after"]) for one in plan["configuration"]}
+    assert settings.pop("/environments") == ("test", "prod")
+    assert settings == (
+        {"/environments/prod/state": ("state/test", "state/prod")} if moves_its_ledger else {}
+    )
+    said = scene.run("plan")
+    assert "/environments: test → prod" in said.out
+    assert "This change starts nothing." in said.flat
+
+
 def test_a_base_that_cannot_be_read_is_said(open_scene: OpenScene) -> None:
     scene = open_scene(runs("a"))
     right = (scene.clone / "reconciler.yaml").read_text()
