@@ -12,6 +12,7 @@ from reconciler.cli.fetching import KnownLedger, read_ledgers
 from reconciler.cli.guarding import edited_ledgers, edited_since
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.reading import Workspace
+from reconciler.cli.recalling import Recall
 from reconciler.cli.saying import say, say_left_out
 from reconciler.configuration import Environment
 from reconciler.errors import ExitCode
@@ -115,13 +116,18 @@ def make_plans(options: CommonOptions, asked: Asked) -> PlanReport:
         known = replace(known, surroundings=known.surroundings.with_problems(edited))
         declared = _told_declared(workspace, environment, known, quiet=options.quiet)
         plan = _asked_plan(workspace, environment, declared, known, online=asked.online)
+        recall = Recall(git=workspace.git(), environment=environment, ledger=known.ledger)
         compared = None
         if base is not None:
             own = own_configuration(workspace)
-            compared = base.compared(environment, declared, known.ledger, own)
+            found = base.compared(environment, declared, known.ledger, own)
+            compared = recall.completed(found)
         limit = asked.max_runs or environment.limits.max_runs_per_apply
         review = Review(
-            refused=refusals(plan, limit), compared=compared, gateway=environment.gateway
+            refused=refusals(plan, limit),
+            compared=compared,
+            edited=recall.edited(plan, declared, compared),
+            gateway=environment.gateway,
         )
         plans.append(Reviewed(plan=plan, environment=environment, review=review))
     say_left_out(workspace.left_out, quiet=options.quiet)

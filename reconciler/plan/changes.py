@@ -50,6 +50,7 @@ class Change:
     before: Run | None
     after: Run | None
     earlier: tuple[Record, ...] = ()  # of a rerun: what has run already, the newest last
+    unseen: str = ""  # why nobody can say what it was before, where that is so
 
     @property
     def run(self) -> Run:
@@ -69,7 +70,11 @@ class Change:
         """Which of FIELDS differ; none where the run was not declared before, or is not now."""
         if self.before is None or self.after is None:
             return ()
-        return differing(self.before, self.after)
+        found = differing(self.before, self.after)
+        times = {run.trigger_time - run.delay for run in (self.before, self.after)}
+        if self.kind is Kind.REFUSED and len(times) == 1:  # it never starts at another minute
+            return tuple(name for name in found if name != "trigger_time")
+        return found
 
 
 def differing(before: Run, after: Run) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ class Review:
 
     refused: Sequence[Refused] = ()  # empty: an apply would go on, as far as is known here
     compared: Compared | None = None  # None: with nothing
+    edited: Sequence[OfManifest] = ()  # recorded, carries something else, and not by the change
     gateway: GatewayConfiguration | None = None  # where it would start; None: is not said
 
 

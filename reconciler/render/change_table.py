@@ -32,7 +32,7 @@ def change_rows(plan: Plan, compared: Compared, zone: tzinfo) -> Iterator[str]:
     at_once = {
         run.id for run in plan.runs if run.action is Action.TRIGGER and run.trigger_time <= plan.at
     }
-    for one, row in zip(compared.manifests, rows(compared, zone), strict=True):
+    for one, row in zip(compared.manifests, rows(compared.manifests, zone), strict=True):
         runs = _runs(one)
         starting = sum(change.id in at_once for change in one.changes)
         cells = (_named(one.name, one.place, runs[0].description), marked(row.words))

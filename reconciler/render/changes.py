@@ -4,6 +4,7 @@ Words are plain text of our own and, as `Quoted`, text that a manifest or a conf
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -32,6 +33,7 @@ class Quoted:
 
 Words = list[str | Quoted]
 
+EDITED = "What ran already and carries something else by now"
 STARTS_NOTHING = "This change starts nothing."
 
 
@@ -92,9 +94,9 @@ def _json(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def rows(compared: Compared, zone: tzinfo) -> Iterator[Row]:
-    """One row a manifest that the change touches."""
-    for one in compared.manifests:
+def rows(manifests: Iterable[OfManifest], zone: tzinfo) -> Iterator[Row]:
+    """One row a manifest."""
+    for one in manifests:
         yield Row(manifest=one.name, place=one.place, words=_row(one, zone))
 
 
@@ -122,7 +124,8 @@ def _row(one: OfManifest, zone: tzinfo) -> Words:
 
 def _numbers(one: OfManifest) -> str:
     if not one.before:
-        return f"new: {counted(one.after, 'run')}"
+        what = "new" if one.of(Kind.ADDED) else "declared again"
+        return f"{what}: {counted(one.after, 'run')}"
     return f"{counted(one.before, 'run')}{_ARROW}{one.after:,}"
 
 
@@ -156,12 +159,21 @@ def _changed(found: Sequence[Change], what: str, zone: tzinfo) -> Iterator[Words
 
 def _differences(change: Change, zone: tzinfo) -> Words:
     if change.before is None or change.after is None:
-        return ["not declared before"]
+        return _with_commit(change.unseen or "not declared before")
     before, after = change.before, change.after
     phrases = [_difference(name, before, after, zone) for name in change.fields]
     if before.name != after.name:
         phrases.insert(0, ["renamed from ", Quoted(before.name)])
     return _joined(phrases, ", ", ", ")
+
+
+def _with_commit(text: str) -> Words:
+    """The words, a commit's id in them as code: forges make a link of it."""
+    pieces = _COMMIT.split(text)
+    return [Quoted(piece) if number % 2 else piece for number, piece in enumerate(pieces)]
+
+
+_COMMIT = re.compile(r"\b([0-9a-f]{12})\b")
 
 
 def _difference(name: str, before: Run, after: Run, zone: tzinfo) -> Words:

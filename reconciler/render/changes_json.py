@@ -12,7 +12,7 @@ def compared_json(compared: Compared) -> dict[str, Any]:
     """`base`, `changes` and `configuration` of one environment's plan."""
     return {
         "base": {"commit": compared.base},
-        "changes": [_change_json(change) for change in compared.changes],
+        "changes": [change_json(change) for change in compared.changes],
         "configuration": [
             {"pointer": one.pointer, "before": one.before, "after": one.after}
             for one in compared.configuration
@@ -20,7 +20,8 @@ def compared_json(compared: Compared) -> dict[str, Any]:
     }
 
 
-def _change_json(change: Change) -> dict[str, Any]:
+def change_json(change: Change) -> dict[str, Any]:
+    """One run before and after; of what ran, before is what it was started with."""
     sides = (change.before, change.after)
     hidden = frozenset[str]().union(*(run.sensitive for run in sides if run is not None))
     return {
@@ -31,6 +32,7 @@ def _change_json(change: Change) -> dict[str, Any]:
         "file": change.run.place.file,
         "line": change.run.place.line,
         "ran": [_ran_json(record) for record in change.earlier],
+        **({"unseen": change.unseen} if change.unseen else {}),
     }
 
 

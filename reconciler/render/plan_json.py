@@ -7,7 +7,7 @@ from reconciler.model import backfill_of, wire_parameters
 from reconciler.plan import Plan, PlannedRun
 from reconciler.plan.review import NO_REVIEW, Review
 from reconciler.render.backfills import attempt_of
-from reconciler.render.changes_json import compared_json
+from reconciler.render.changes_json import change_json, compared_json
 from reconciler.render.document import one_or_several
 from reconciler.render.problems import problem_json
 from reconciler.times import format_instant
@@ -32,6 +32,7 @@ def plan_json(plan: Plan, review: Review = NO_REVIEW) -> dict[str, Any]:
         "runs": [_run_json(run) for run in plan.runs],
         "problems": [problem_json(problem) for problem in plan.problems],
         "refusals": [{"code": one.code, "message": str(one)} for one in review.refused],
+        "edited": [change_json(change) for one in review.edited for change in one.changes],
     }
     return found if review.compared is None else found | compared_json(review.compared)
 

@@ -9,7 +9,7 @@ from reconciler.plan.refusals import TOO_MANY
 from reconciler.plan.review import Compared, Review
 from reconciler.render.backfills import runs_in_words, together
 from reconciler.render.change_table import HEADINGS, change_rows, marked, unfolded
-from reconciler.render.changes import besides, setting_words, untouched
+from reconciler.render.changes import EDITED, besides, rows, setting_words, untouched
 from reconciler.render.markdown import code, fitting, length, prose, table_head
 from reconciler.render.opening import destination, opening
 from reconciler.render.plan_details import left_out
@@ -21,6 +21,8 @@ _PLAN = "plan --verbose"
 def review_markdown(plan: Plan, review: Review, zone: tzinfo, room: int) -> list[str]:
     """Its lines, in about so many bytes: what a reviewer needs, the most important first."""
     lines = [*_first(plan, review), *_refused(plan, review)]
+    edited = [f"- {code(row.manifest)}: {marked(row.words)}" for row in rows(review.edited, zone)]
+    lines += _listed(EDITED, edited, "manifest", room // 3)
     compared = review.compared
     if compared is None:
         return lines

@@ -6,7 +6,7 @@ from datetime import tzinfo
 from reconciler.plan import Plan
 from reconciler.plan.refusals import TOO_MANY
 from reconciler.plan.review import Compared, Review
-from reconciler.render.changes import besides, plain, rows, sentence, setting_words
+from reconciler.render.changes import EDITED, besides, plain, rows, sentence, setting_words
 from reconciler.render.layout import Screen
 from reconciler.render.words import COMMIT_DIGITS, counted
 
@@ -18,7 +18,7 @@ def review_text(
     plan: Plan, review: Review, zone: tzinfo, screen: Screen, *, verbose: bool
 ) -> list[list[str]]:
     """Its blocks, each of which is some lines; none where there is nothing to say."""
-    blocks = [_refused(review, screen)]
+    blocks = [_refused(review, screen), _edited(review, zone, screen, verbose=verbose)]
     if review.compared is not None:
         blocks += [
             _configuration(review.compared, screen),
@@ -36,6 +36,13 @@ def _refused(review: Review, screen: Screen) -> list[str]:
     return [screen.paint(line, "bold red") for text in lines for line in screen.wrapped(text)]
 
 
+def _edited(review: Review, zone: tzinfo, screen: Screen, *, verbose: bool) -> list[str]:
+    found = [f"{row.manifest}: {plain(row.words)}" for row in rows(review.edited, zone)]
+    if not found:
+        return []
+    return [screen.paint(f"{EDITED}:", "bold red"), *_cut(found, screen, verbose=verbose)]
+
+
 def _configuration(compared: Compared, screen: Screen) -> list[str]:
     settings = [plain(setting_words(one)) for one in compared.configuration]
     if not settings:
@@ -49,7 +56,7 @@ def _change(
 ) -> list[str]:
     said = f"{sentence(compared)} (Compared with {compared.base[:COMMIT_DIGITS]}.)"
     lines = [screen.paint(line, "bold") for line in screen.wrapped(said)]
-    found = [f"{row.manifest}: {plain(row.words)}" for row in rows(compared, zone)]
+    found = [f"{row.manifest}: {plain(row.words)}" for row in rows(compared.manifests, zone)]
     lines += _cut(found, screen, verbose=verbose)
     return [*lines, *screen.wrapped(besides(plan, compared))]
 

@@ -98,6 +98,90 @@ def test_a_recorded_run_that_is_edited_is_refused(open_scene: OpenScene) -> None
     assert change["before"]["parameters"] == [{"key": "SITE", "value": "a"}]
     assert change["after"]["parameters"] == [{"key": "SITE", "value": "b"}]
     assert [one["code"] for one in plan["refusals"]] == ["changed"]
+    assert plan["edited"] == []
+
+
+def site(value: str, **more: Any) -> dict[str, str]:
+    return {"triggers/a.yaml": manifest("a", 1, parameters={"SITE": value}, **more)}
+
+
+def test_what_a_run_was_really_started_with_is_shown_where_the_base_does_not_declare_it(
+    open_scene: OpenScene,
+) -> None:
+    scene = open_scene(site("x"))
+    scene.run("apply")
+    git(scene.clone, "pull", "--quiet", "origin", "main")
+    git(scene.clone, "rm", "--quiet", "triggers/a.yaml")
+    scene.push(runs("b"))
+    branch(scene, {"triggers/moved.yaml": site("y")["triggers/a.yaml"]})
+    plan = scene.run("plan", "--format", "json", exits=1).json
+    (change,) = plan["changes"]
+    assert change["change"] == "refused"
+    assert change["before"]["parameters"] == [{"key": "SITE", "value": "x"}]
+    assert not validate("plan", plan)
+    said = scene.run("plan", exits=1).flat
+    assert "a: declared again: 1 run: 1 run edited that ran already (SITE x → y)" in said
+
+
+def test_what_is_wrong_on_the_branch_already_or_without_a_base_says_what_ran(
+    open_scene: OpenScene,
+) -> None:
+    scene = open_scene(site("x"))
+    scene.run("apply")
+    git(scene.clone, "pull", "--quiet", "origin", "main")
+    scene.push(site("y"))
+    branch(scene, runs("b"))
+    plan = scene.run("plan", "--format", "json", exits=1).json
+    assert [one["run"] for one in plan["changes"]] == ["b"]
+    (edited,) = plan["edited"]
+    sides = [edited[side]["parameters"][0]["value"] for side in ("before", "after")]
+    assert sides == ["x", "y"]
+    assert not validate("plan", plan)
+    for form in ("text", "markdown"):
+        said = scene.run("plan", "--no-base", "--format", form, exits=1).flat.replace("`", "")
+        assert "What ran already and carries something else by now" in said
+        assert "a: 1 run edited that ran already (SITE x → y)" in said
+
+
+def test_the_minute_that_a_stagger_gave_is_no_edit(open_scene: OpenScene) -> None:
+    sites = {"SITE": ["cn-01", "cn-02"]}
+    scene = open_scene({FILE: days("2024-03-01", matrix=sites, stagger="1m")})
+    scene.run("apply")
+    git(scene.clone, "pull", "--quiet", "origin", "main")
+    sites = {"SITE": ["cn-00", *sites["SITE"]]}
+    edited = {FILE: days("2024-03-01", matrix=sites, stagger="1m", parameters={"MODE": "new"})}
+    branch(scene, edited)
+    words = "2 runs edited that ran already (MODE full → new)"
+    assert words in scene.run("plan", exits=1).flat
+    assert words in scene.run("plan", "--no-base", exits=1).flat
+
+
+def test_a_clone_that_does_not_have_the_commit_says_so(open_scene: OpenScene) -> None:
+    scene = open_scene(site("x"))
+    commit_of = scene.tip()
+    scene.run("apply")
+    git(scene.clone, "pull", "--quiet", "origin", "main")
+    scene.push(site("y"))
+    shallow = make_clone(scene.origin, scene.folder / "ci", "--depth=1")
+    said = scene.run("plan", "--repo", str(shallow), exits=1).flat
+    missing = f"stands in commit {commit_of[:12]}, which this clone does not have"
+    assert f"what it was started with {missing}: fetch more of the history" in said
+    plan = scene.run("plan", "--repo", str(shallow), "--format", "json", exits=1).json
+    assert missing in plan["edited"][0]["unseen"]
+    assert not validate("plan", plan)
+
+
+def test_sensitive_values_of_what_ran_are_shown_by_a_digest(open_scene: OpenScene) -> None:
+    scene = open_scene(site("x"))
+    scene.run("apply")
+    git(scene.clone, "pull", "--quiet", "origin", "main")
+    scene.push(site("secret-new", sensitive=["SITE"]))
+    for form in ("text", "markdown", "json"):
+        said = scene.run("plan", "--no-base", "--format", form, exits=1)
+        assert "secret-new" not in said.out
+        assert "••••" in said.out
+        assert '"x"' not in said.out
+        assert "SITE x" not in said.flat
 
 
 def test_a_changed_gateway_is_shown_before_everything_else(open_scene: OpenScene) -> None:

@@ -54,6 +54,7 @@ def test_a_plan_has_the_fields_of_the_contract() -> None:
         ],
         "problems": [],
         "refusals": [],
+        "edited": [],
     }
 
 

@@ -1,0 +1,174 @@
+"""What a recorded run was started with: the manifests of the commit that its claim names.
+
+A claim records a digest of what the wire carries, and the commit whose manifests said so. The blobs
+of that commit are here as long as the clone has its history, so nothing else need be recorded, and
+the digest tells for certain which run of them it was.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+
+from reconciler.configuration import Environment
+from reconciler.errors import GitError
+from reconciler.expansion import Bounds
+from reconciler.git import CommitId, Git, ObjectId
+from reconciler.ledger import Ledger, Record
+from reconciler.manifest import CrowdedError, is_manifest_path, read_file
+from reconciler.model import Declared, Digest, Run, RunId, Source, first_attempt
+from reconciler.plan import Action, Plan
+from reconciler.plan.changes import Change, Kind, OfManifest, by_manifest
+from reconciler.plan.review import Compared
+from reconciler.worktree import MOST_BYTES
+
+_MOST_COMMITS = 100  # each takes some processes: two seconds in all
+_DIGITS = 12  # of a commit's id that people are shown
+_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recall:
+    """Looks up what recorded runs were started with that are edited by now."""
+
+    git: Git | None
+    environment: Environment
+    ledger: Ledger
+    _runs: dict[ObjectId, tuple[Run, ...]] = field(default_factory=dict, repr=False)  # of a blob
+
+    def completed(self, compared: Compared) -> Compared:
+        """The same, where what ran and is edited has before it what it was started with."""
+        asked = {
+            change.id: change.run
+            for change in compared.changes
+            if change.kind is Kind.REFUSED and not self._is_known(change)
+        }
+        if not asked:
+            return compared
+        found = self._recalled(asked)
+        known = [found.get(change.id, change) for change in compared.changes]
+        manifests = [
+            replace(one, changes=tuple(found.get(change.id, change) for change in one.changes))
+            for one in compared.manifests
+        ]
+        return replace(compared, changes=tuple(known), manifests=tuple(manifests))
+
+    def edited(
+        self, plan: Plan, declared: Declared, compared: Compared | None
+    ) -> tuple[OfManifest, ...]:
+        """What ran and is edited, and not by the change: nobody asks, or the branch is so already.
+
+        `declared`: what the plan was made of.
+        """
+        changed = compared.changes if compared is not None else ()
+        told = {change.id for change in changed}
+        asked: dict[RunId, Run] = {}
+        for planned in plan.of_action(Action.CHANGED):
+            id_ = first_attempt(planned.id)
+            if planned.run is not None and id_ not in told and self._record(id_) is not None:
+                asked[id_] = planned.run
+        if not asked:
+            return ()
+        found = self._recalled(asked)
+        return by_manifest(tuple(found[id_] for id_ in sorted(found)), declared, declared)
+
+    def _record(self, id_: RunId) -> Record | None:
+        record = self.ledger.records.get(id_)
+        return record if record is not None and record.may_have_started else None
+
+    def _is_known(self, change: Change) -> bool:
+        """Whether what it was started with is before it, or nothing was: a revision was lowered."""
+        record = self._record(change.id)
+        before = change.before
+        return record is None or (before is not None and before.digest == record.digest)
+
+    def _recalled(self, asked: Mapping[RunId, Run]) -> dict[RunId, Change]:
+        by_commit: dict[str, list[Record]] = defaultdict(list)
+        for id_ in asked:
+            record = self.ledger.records[id_]
+            claim = self.ledger.claims.get(record.claim) if record.claim else None
+            by_commit[claim.commit if claim else ""].append(record)
+        found: dict[RunId, Change] = {}
+        for number, (commit, records) in enumerate(by_commit.items()):
+            files = {asked[record.run].place.file for record in records}
+            wanted = {record.digest for record in records}
+            runs = self._at(commit, wanted, files) if number < _MOST_COMMITS else _TOO_MANY
+            for record in records:
+                before = runs if isinstance(runs, str) else runs.get(record.digest)
+                found[record.run] = _change(record, before, asked[record.run], commit)
+        return found
+
+    def _at(
+        self, commit: str, wanted: Collection[Digest], likely: Collection[str]
+    ) -> dict[Digest, Run] | str:
+        """The runs of these digests that the commit's manifests declare; or why nobody can tell.
+
+        `likely`: the files in which they are declared now.
+        """
+        if not commit:
+            return "no claim says which commit it was started from"
+        is_id = _COMMIT.fullmatch(commit) is not None
+        here = self.git.resolve_commit(commit) if self.git is not None and is_id else None
+        if self.git is None or here is None:
+            return _UNREACHABLE.format(commit[:_DIGITS])
+        try:
+            return self._declared(self.git, here, wanted, likely)
+        except GitError:  # a partial clone that cannot fetch them
+            return _UNREACHABLE.format(here[:_DIGITS])
+
+    def _declared(
+        self, git: Git, commit: CommitId, wanted: Collection[Digest], likely: Collection[str]
+    ) -> dict[Digest, Run]:
+        folder = git.prefix + self.environment.manifests
+        files = {
+            entry.path.removeprefix(git.prefix): entry.oid
+            for entry in git.list_tree(commit, [folder])
+            if entry.is_file and is_manifest_path(entry.path, folder)
+        }
+        found: dict[Digest, Run] = {}
+        there = [path for path in files if path in likely]
+        for paths in (there, [path for path in files if path not in likely]):
+            self._read(git, {path: files[path] for path in paths})
+            for path in paths:
+                runs = self._runs[files[path]]
+                found |= {run.digest: run for run in runs if run.digest in wanted}
+            if found.keys() >= set(wanted):
+                break
+        return found
+
+    def _read(self, git: Git, files: Mapping[str, ObjectId]) -> None:
+        unread = {path: oid for path, oid in files.items() if oid not in self._runs}
+        sizes = dict(zip(unread, git.sizes(unread.values()), strict=True))
+        blobs = git.read_blobs(oid for path, oid in unread.items() if sizes[path] <= MOST_BYTES)
+        for path, oid in unread.items():
+            self._runs[oid] = self._parsed(path, blobs[oid]) if oid in blobs else ()
+
+    def _parsed(self, path: str, content: bytes) -> tuple[Run, ...]:
+        limits = self.environment.limits
+        bounds = Bounds(
+            backfill=limits.max_runs_per_backfill,
+            left=limits.max_runs,
+            sensitive=limits.sensitive_parameters,
+        )
+        source = Source(path=path, content=content)
+        try:
+            return read_file(source, self.environment.gateway.zone, bounds).runs
+        except CrowdedError:
+            return ()
+
+
+_TOO_MANY = f"what it was started with was not looked for, past {_MOST_COMMITS} commits"
+_UNREACHABLE = (
+    "what it was started with stands in commit {}, which this clone does not have: fetch more of "
+    "the history"
+)
+
+
+def _change(record: Record, before: Run | str | None, after: Run, commit: str) -> Change:
+    if before is None:
+        before = f"the manifests of commit {commit[:_DIGITS]} do not show what it was started with"
+    if isinstance(before, str):
+        return Change(id=record.run, kind=Kind.REFUSED, before=None, after=after, unseen=before)
+    delay = record.trigger_time - before.trigger_time
+    started = replace(before, trigger_time=record.trigger_time, delay=delay)
+    return Change(id=record.run, kind=Kind.REFUSED, before=started, after=after)
