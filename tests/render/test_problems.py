@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Sequence
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
 from hypothesis import given
+from jsonschema import Draft4Validator
 
 from reconciler.model import Place, Problem
 from reconciler.render.problems import (
@@ -15,6 +17,18 @@ from reconciler.render.problems import (
     problems_text,
 )
 from tests.render.values import OBEYED, a_problem, assert_safe, texts
+from tests.repositories import PROJECT
+
+_SARIF = Draft4Validator(
+    json.loads((PROJECT / "tests" / "suites" / "sarif-schema-2.1.0.json").read_text())
+)
+
+
+def sarif(*problems: Problem, notes: Sequence[Problem] = ()) -> dict[str, Any]:
+    """The log, which is as its published schema says."""
+    log: dict[str, Any] = json.loads(problems_sarif(problems, "1.2.3", notes))
+    _SARIF.validate(log)
+    return log
 
 
 def test_text_has_a_line_for_each_problem_and_one_that_counts() -> None:
@@ -152,17 +166,20 @@ def test_github_gets_one_line_with_four_properties_whatever_a_problem_says(
 
 def test_sarif_has_rules_and_results_that_point_to_them() -> None:
     other = a_problem("is empty", code="syntax", place=Place(file="b.yaml"))
-    log = json.loads(problems_sarif([other, a_problem(), a_problem("again")], "1.2.3"))
+    log = sarif(other, a_problem(), a_problem("again"), notes=[a_problem("odd", code="note")])
     assert log["version"] == "2.1.0"
     assert log["$schema"].endswith("sarif-2.1.0.json")
     (run,) = log["runs"]
     driver = run["tool"]["driver"]
     assert (driver["name"], driver["version"]) == ("reconciler", "1.2.3")
-    assert driver["rules"] == [{"id": "schema"}, {"id": "syntax"}]
-    assert [result["ruleId"] for result in run["results"]] == ["syntax", "schema", "schema"]
+    assert driver["rules"] == [{"id": "note"}, {"id": "schema"}, {"id": "syntax"}]
+    found = [(result["ruleId"], result["level"]) for result in run["results"]]
+    assert found == [
+        *[(code, "error") for code in ("syntax", "schema", "schema")],
+        ("note", "note"),
+    ]
     for result in run["results"]:
         assert driver["rules"][result["ruleIndex"]]["id"] == result["ruleId"]
-        assert result["level"] == "error"
     assert run["results"][1]["message"] == {"text": "must be a whole number"}
     (location,) = run["results"][1]["locations"]
     assert location["physicalLocation"] == {
@@ -172,14 +189,14 @@ def test_sarif_has_rules_and_results_that_point_to_them() -> None:
 
 
 def test_sarif_of_no_problems_is_a_run_without_results() -> None:
-    (run,) = json.loads(problems_sarif([], "1.2.3"))["runs"]
+    (run,) = sarif()["runs"]
     assert run["results"] == []
     assert run["tool"]["driver"]["rules"] == []
 
 
 @pytest.mark.parametrize("file", ["a b/100%.yaml", "c:d.yaml", "风电/#1?.yaml", "back\\slash.yaml"])
 def test_sarif_names_files_by_relative_uris(file: str) -> None:
-    (run,) = json.loads(problems_sarif([a_problem(place=Place(file=file))], "1"))["runs"]
+    (run,) = sarif(a_problem(place=Place(file=file)))["runs"]
     uri = run["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
     assert unquote(uri) == file
     assert uri.isascii()
@@ -187,8 +204,17 @@ def test_sarif_names_files_by_relative_uris(file: str) -> None:
 
 
 def test_sarif_keeps_the_bytes_of_a_file_name_that_is_not_utf_8() -> None:
-    log = problems_sarif([a_problem(place=Place(file="a\udcff.yaml"))], "1")
-    assert '"uri": "a%FF.yaml"' in log
+    problem = a_problem(place=Place(file="a\udcff.yaml"))
+    assert '"uri": "a%FF.yaml"' in problems_sarif([problem], "1")
+    sarif(problem)
+
+
+@given(texts, texts, texts)
+def test_sarif_is_as_its_schema_says_whatever_is_wrong_and_where(
+    message: str, file: str, code: str
+) -> None:
+    problem = a_problem(message, place=Place(file=file), code=code)
+    sarif(problem, notes=[problem])
 
 
 @given(texts)
