@@ -8,6 +8,7 @@ from reconciler.model import Place, Run, combination_of, label_of
 from reconciler.plan import Action, Plan
 from reconciler.plan.changes import OfManifest
 from reconciler.plan.review import Compared
+from reconciler.render.carried import FEW, values_of
 from reconciler.render.changes import Quoted, Words, rows
 from reconciler.render.markdown import CUT, code, html_code, length, prose, table_row
 from reconciler.render.moments import clock_time, processed_date, zone_name
@@ -15,7 +16,6 @@ from reconciler.render.words import counted
 
 HEADINGS = ("Manifest", "Change", "Carries", "When")
 _LONGEST = 100  # characters of one quoted piece
-_FEW = 3  # values that a row names; of more it names the first and the last
 _MOST_OF_A_CELL = 1_000
 _MOST_OF_A_LIST = 4_000  # bytes of all values of one key
 
@@ -43,7 +43,7 @@ def unfolded(compared: Compared, zone: tzinfo) -> Iterator[list[str]]:
     """For each manifest whose row leaves out values, a block that unfolds into all of them."""
     for one in compared.manifests:
         runs = _runs(one)
-        many = {key: found for key, found in _varied(runs, zone).items() if len(found) > _FEW}
+        many = {key: found for key, found in _varied(runs, zone).items() if len(found) > FEW}
         if many:
             counts = ", ".join(f"{len(found):,} of {html_code(key)}" for key, found in many.items())
             summary = f"<summary>{html_code(one.name)}: all values ({counts})</summary>"
@@ -61,12 +61,7 @@ def _named(name: str, place: Place | None, description: str) -> str:
 
 
 def _values(runs: Iterable[Run]) -> dict[str, list[str]]:
-    """The values of each parameter in the order in which they come, each once."""
-    found: dict[str, dict[str, None]] = {}
-    for run in runs:
-        for key, value in run.shown_parameters():
-            found.setdefault(key, {})[value] = None
-    return {key: list(values) for key, values in found.items()}
+    return values_of(run.shown_parameters() for run in runs)
 
 
 def _dates(runs: Iterable[Run], zone: tzinfo) -> list[str]:
@@ -83,8 +78,8 @@ def _varied(runs: Sequence[Run], zone: tzinfo) -> dict[str, list[str]]:
 def _carried(runs: Sequence[Run]) -> str:
     """Flow, the values of a matrix, and the parameters that all share."""
     flows = sorted({run.flow_id for run in runs})
-    pieces = [f"flow {', '.join(map(code, map(str, flows[:_FEW])))}"]
-    if len(flows) > _FEW:
+    pieces = [f"flow {', '.join(map(code, map(str, flows[:FEW])))}"]
+    if len(flows) > FEW:
         pieces = [f"{len(flows):,} flows, the first: {code(str(flows[0]))}"]
     values = _values(runs)
     for number, (key, found) in enumerate(values.items()):
@@ -109,7 +104,7 @@ def _combinations(runs: Iterable[Run]) -> int:
 
 def _several(key: str, found: Sequence[str]) -> str:
     """`SITE: 40 values: cn-01 … cn-40`."""
-    if len(found) <= _FEW:
+    if len(found) <= FEW:
         return f"{code(key)}: {', '.join(_piece(value) for value in found)}"
     first, last = _piece(found[0]), _piece(found[-1])
     return f"{code(key)}: {len(found):,} values: {first} … {last}"
@@ -157,7 +152,7 @@ def _gates(runs: Sequence[Run], zone: tzinfo) -> Iterator[str]:
         for gate in _gates_of(run, zone):
             found[gate] = found.get(gate, 0) + 1
     for number, (gate, of) in enumerate(found.items()):
-        if number == _FEW * 2:
+        if number == FEW * 2:
             yield f"… and {counted(len(found) - number, 'more condition')}{CUT}"
             return
         yield gate if of == len(runs) else f"{gate} ({counted(of, 'run')})"
@@ -169,8 +164,8 @@ def _gates_of(run: Run, zone: tzinfo) -> Iterator[str]:
     if run.cancel:
         yield "called off"
     if run.depends_on:
-        names = ", ".join(code(name, _LONGEST) for name in run.depends_on[:_FEW])
-        more = len(run.depends_on) - _FEW
+        names = ", ".join(code(name, _LONGEST) for name in run.depends_on[:FEW])
+        more = len(run.depends_on) - FEW
         yield f"after {names}" + (f" and {more:,} more{CUT}" if more > 0 else "")
     if run.retry:
         yield f"retry: {counted(run.retry.max, 'time')}"

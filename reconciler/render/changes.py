@@ -18,7 +18,7 @@ from reconciler.plan.changes import Change, Kind, OfManifest
 from reconciler.plan.review import Compared
 from reconciler.reconfigured import Setting
 from reconciler.render.moments import clock_time
-from reconciler.render.words import action_counts, counted, joined
+from reconciler.render.words import action_counts, counted
 
 _ARROW = " → "
 _MOST_VALUES = 3  # of a matrix that are named
@@ -44,29 +44,6 @@ class Row:
     manifest: str
     place: Place | None  # where it stands now; None where it is gone
     words: Words
-
-
-def sentence(compared: Compared) -> str:
-    """The change in one sentence."""
-    kinds = Counter(change.kind for change in compared.changes)
-    deeds = [deed_words(kind, kinds[kind]) for kind in Kind if kinds[kind]]
-    return f"This change {joined(deeds)}." if deeds else STARTS_NOTHING
-
-
-def deed_words(kind: Kind, number: int) -> str:
-    """What a change does with that many runs: `removes 28 runs that will never start`."""
-    runs = counted(number, "run")
-    match kind:
-        case Kind.ADDED:
-            return f"adds {runs}"
-        case Kind.REMOVED:
-            return f"removes {runs} that will never start"
-        case Kind.CHANGED:
-            return f"changes {runs}"
-        case Kind.RERUN:
-            return f"starts {runs} again"
-        case Kind.REFUSED:
-            return f"edits {runs} that ran already, which is refused"
 
 
 def besides(plan: Plan, compared: Compared) -> str:

@@ -9,7 +9,7 @@ from reconciler.configuration import GatewayConfiguration
 from reconciler.plan import Action, Plan
 from reconciler.plan.changes import Kind
 from reconciler.plan.review import Compared
-from reconciler.render.changes import STARTS_NOTHING, Quoted, Words, deed_words
+from reconciler.render.changes import STARTS_NOTHING, Quoted, Words
 from reconciler.render.words import counted, joined
 
 
@@ -58,7 +58,7 @@ def _starts(plan: Plan, compared: Compared) -> Iterator[str]:
         [f"starts {counted(at_once, 'run')} at once"] if at_once else [],
         [f"starts {counted(later, 'run')} at {_its(later)} time"] if later else [],
         [f"adds {counted(rest, 'run')} that cannot start yet"] if rest else [],
-        [deed_words(Kind.RERUN, again)] if again else [],
+        [_deed(Kind.RERUN, again)] if again else [],
     )
 
 
@@ -71,4 +71,20 @@ def _others(compared: Compared) -> Iterator[str]:
     kinds = Counter(change.kind for change in compared.changes)
     for kind in (Kind.CHANGED, Kind.REMOVED, Kind.REFUSED):
         if kinds[kind]:
-            yield deed_words(kind, kinds[kind])
+            yield _deed(kind, kinds[kind])
+
+
+def _deed(kind: Kind, number: int) -> str:
+    """What a change does with that many runs: `removes 28 runs that will never start`."""
+    runs = counted(number, "run")
+    match kind:
+        case Kind.ADDED:
+            return f"adds {runs}"
+        case Kind.REMOVED:
+            return f"removes {runs} that will never start"
+        case Kind.CHANGED:
+            return f"changes {runs}"
+        case Kind.RERUN:
+            return f"starts {runs} again"
+        case Kind.REFUSED:
+            return f"edits {runs} that ran already, which is refused"

@@ -8,13 +8,15 @@ from datetime import tzinfo
 from reconciler.model import backfill_of
 from reconciler.plan import Action, PlannedRun
 from reconciler.render.backfills import runs_in_words, together
+from reconciler.render.carried import carried_text
 from reconciler.render.layout import GAP, Screen, row, width_for
 from reconciler.render.moments import clock_time, processed_date, zone_name
-from reconciler.render.safe import said
+from reconciler.render.safe import said, shortened
 from reconciler.render.words import has_failed
 
 SHOWN_RUNS = 500  # lines of one action: more is scrolled past, not read
 INDENT = 2
+_LONGEST_DESCRIPTION = 300  # characters
 
 _Line = Sequence[PlannedRun]  # one run, or several of one backfill
 
@@ -78,8 +80,13 @@ def is_folded(groups: Sequence[Group]) -> bool:
     return any(len(line) > 1 for group in groups for line in group.lines)
 
 
-def plan_table(groups: Sequence[Group], zone: tzinfo, screen: Screen) -> Iterator[str]:
-    """The groups' lines; headings and columns only where some run stands alone."""
+def plan_table(
+    groups: Sequence[Group], zone: tzinfo, screen: Screen, *, verbose: bool = False
+) -> Iterator[str]:
+    """The groups' lines; headings and columns only where some run stands alone.
+
+    Beneath each line stands what it carries, and beneath a manifest's first its description.
+    """
     if not groups:
         return
     alone = [line[0] for group in groups for line in group.lines if len(line) == 1]
@@ -91,6 +98,8 @@ def plan_table(groups: Sequence[Group], zone: tzinfo, screen: Screen) -> Iterato
         for line in row(headings, widths):
             yield table + line
         yield table + "-" * (sum(widths) + len(GAP) * (len(widths) - 1))
+    beneath = INDENT + widths[0] + len(GAP)
+    described: set[str] = set()
     for group in groups:
         yield from screen.wrapped(said(group.reason))
         for runs in group.lines:
@@ -98,8 +107,22 @@ def plan_table(groups: Sequence[Group], zone: tzinfo, screen: Screen) -> Iterato
             action = screen.paint(group.action, _style(runs[0]))
             yield table + action + first[len(group.action) :]
             yield from (table + line for line in more)
+            narrower = screen.within(beneath)
+            lines = [
+                *_description(runs[0], described, narrower),
+                *carried_text(runs, narrower, verbose=verbose),
+            ]
+            yield from (" " * beneath + line for line in lines)
         if group.left_out:
             yield f"{table}… and {group.left_out:,} more to {group.action}; --verbose shows all"
+
+
+def _description(planned: PlannedRun, described: set[str], screen: Screen) -> list[str]:
+    run = planned.run
+    if run is None or not run.description or run.manifest in described:
+        return []
+    described.add(run.manifest)
+    return screen.wrapped(shortened(run.description, _LONGEST_DESCRIPTION))
 
 
 def _shown(runs: _Line, zone: tzinfo, widths: Sequence[int], screen: Screen) -> list[str]:

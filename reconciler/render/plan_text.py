@@ -45,7 +45,7 @@ def plan_text(
     blocks = [
         *review_text(plan, review, zone, screen, verbose=verbose),
         _heading(plan, screen),
-        list(plan_table(groups, zone, screen)),
+        list(plan_table(groups, zone, screen, verbose=verbose)),
         [UNFOLD] if is_folded(groups) else [],
         list(_warnings(plan, screen, verbose=verbose)),
         list(_problems(plan, screen, verbose=verbose)),

@@ -6,8 +6,9 @@ from datetime import tzinfo
 from reconciler.plan import Plan
 from reconciler.plan.refusals import TOO_MANY
 from reconciler.plan.review import Compared, Review
-from reconciler.render.changes import EDITED, besides, plain, rows, sentence, setting_words
+from reconciler.render.changes import EDITED, besides, plain, rows, setting_words, untouched
 from reconciler.render.layout import Screen
+from reconciler.render.opening import destination, opening
 from reconciler.render.words import COMMIT_DIGITS, counted
 
 _INDENT = 2
@@ -19,11 +20,14 @@ def review_text(
 ) -> list[list[str]]:
     """Its blocks, each of which is some lines; none where there is nothing to say."""
     blocks = [_refused(review, screen), _edited(review, zone, screen, verbose=verbose)]
-    if review.compared is not None:
+    compared = review.compared
+    if compared is not None:
         blocks += [
-            _configuration(review.compared, screen),
-            _change(plan, review.compared, zone, screen, verbose=verbose),
+            _configuration(compared, screen),
+            _change(plan, review, compared, zone, screen, verbose=verbose),
         ]
+    elif review.gateway is not None:
+        blocks.append(screen.wrapped(plain(destination(review.gateway))))
     return [block for block in blocks if block]
 
 
@@ -52,13 +56,15 @@ def _configuration(compared: Compared, screen: Screen) -> list[str]:
 
 
 def _change(
-    plan: Plan, compared: Compared, zone: tzinfo, screen: Screen, *, verbose: bool
+    plan: Plan, review: Review, compared: Compared, zone: tzinfo, screen: Screen, *, verbose: bool
 ) -> list[str]:
-    said = f"{sentence(compared)} (Compared with {compared.base[:COMMIT_DIGITS]}.)"
+    first = plain(opening(plan, compared, review.gateway))
+    said = f"{first} (Compared with {compared.base[:COMMIT_DIGITS]}.)"
     lines = [screen.paint(line, "bold") for line in screen.wrapped(said)]
     found = [f"{row.manifest}: {plain(row.words)}" for row in rows(compared.manifests, zone)]
     lines += _cut(found, screen, verbose=verbose)
-    return [*lines, *screen.wrapped(besides(plan, compared))]
+    rest = besides(plan, compared) if untouched(plan, compared) else ""
+    return [*lines, *(screen.wrapped(rest) if rest else [])]
 
 
 def _cut(texts: Sequence[str], screen: Screen, *, verbose: bool) -> list[str]:

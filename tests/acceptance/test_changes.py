@@ -83,7 +83,7 @@ def test_a_raised_revision_says_that_it_runs_again_what_ran(open_scene: OpenScen
     scene.run("apply")
     branch(scene, {FILE: days("2024-03-03", revision=2)})
     said = scene.run("plan").flat
-    assert "This change starts 3 runs again." in said
+    assert "This change starts 3 runs again, on organisation o1, gateway 127.0.0.1:" in said
     assert "march: revision 2 of 3 runs that have run already (3 not ended)" in said
     assert set(changes(scene).values()) == {"rerun"}
 

@@ -99,8 +99,8 @@ def test_each_kind_has_its_words() -> None:
         )
     )
     assert (
-        "This change adds 1 run, removes 29 runs that will never start, changes 1 run and starts "
-        "2 runs again." in shown
+        "This change starts 1 run at once and starts 2 runs again; changes 1 run; removes 29 runs "
+        "that will never start." in shown
     )
     assert "less: 31 runs → 3: 28 will never start" in shown
     assert "again: revision 2 of 2 runs that have run already (1 SUCCESS, 1 not ended)" in shown
@@ -172,13 +172,13 @@ def test_refusals_come_first_then_the_configuration_then_the_change() -> None:
         for words in (
             "this apply would start 3 runs",
             "/git/branch: nothing → main",
-            "This change adds 3 runs.",
+            "This change starts 3 runs at their time.",
             "wind",
-            "Also, whatever becomes of this change: no runs",
             "3 to trigger",
         )
     ]
     assert places == sorted(places)
+    assert "whatever becomes of this change" not in shown  # there is nothing else
 
 
 def test_a_change_of_nothing_says_so() -> None:

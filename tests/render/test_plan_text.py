@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 
 from reconciler.model import Place
-from reconciler.plan import Action
+from reconciler.plan import Action, PlannedRun
 from reconciler.plan.refusals import refusals
 from reconciler.plan.review import Review
 from reconciler.render.plan_text import plan_text
@@ -42,14 +42,18 @@ Plan for prod at 1a2b3c4d5e6f: 2 to trigger, 1 in doubt, 1 waiting, 1 done
   ------------------------------------------------------------------------------
 starts immediately: its time is past
   trigger  wind-daily-2024-03-01           3377  2024-03-02 08:00:00  2024-03-01
+           REPLACE=ddee
   trigger  wind-daily-2024-03-02           3377  2024-03-02 08:00:00  2024-03-01
+           REPLACE=ddee
 in doubt: it may have been started
   resolve  solar-reprocess-after-the-      3377  2024-03-02 08:00:00  2024-03-01
            outage-of-the-scada-system-
            2024-03-01@2
+           REPLACE=ddee
 waits for solar-reprocess-after-the-outage-of-the-scada-system-2024-03-01, whose
 outcome is not known yet
   wait     later                           3377  2024-03-02 08:00:00  2024-03-01
+           REPLACE=ddee
 
 reconciler apply --env prod would start 2 runs and look for the 1 run in doubt.
 """
@@ -72,15 +76,57 @@ Plan for prod at 1a2b3c4d5e6f: 1,241 to trigger, 2 waiting
 starts immediately: its time is past
   trigger  wind-march-2024-reprocessing: 1,240 runs of flow 3377, business dates
            2024-03-01 to 2027-07-23
+           REPLACE=ddee
   trigger  solar  3377  2024-03-02 08:00:00  2024-03-01
+           REPLACE=ddee
 suspended
   wait     tidal: 2 runs of flow 12, business dates 2024-03-01 to 2024-03-02
+           REPLACE=ddee
 
 --verbose shows every run.
 
 reconciler apply --env prod would start 1,241 runs.
 """
     )
+
+
+def beneath(*runs: PlannedRun, verbose: bool = False) -> list[str]:
+    """The lines beneath those of the runs: what they carry."""
+    lines = plan_text(a_plan(*runs), SHANGHAI, 80, verbose=verbose).split("\n")
+    return [line.strip() for line in lines if line.startswith(" " * 11) and "date" not in line]
+
+
+def test_parameters_stand_in_one_line_as_far_as_it_fits_and_all_of_them_if_verbose() -> None:
+    many = tuple((f"KEY_{number}", "x" * 10) for number in range(10))
+    run = planned("a", parameters=many)
+    shown = ", ".join(f"{key}={value}" for key, value in many[:2])
+    assert beneath(run) == [f"{shown}, … and 8 more parameters"]
+    whole = ", ".join(f"{key}={value}" for key, value in many)
+    assert " ".join(beneath(run, verbose=True)) == whole
+    long = (("LONG", "y" * 300), ("B", "2"))
+    (line,) = beneath(planned("a", parameters=long))
+    assert line.startswith("LONG=yyy")
+    assert line.endswith("y… and 1 more parameter")
+    assert len(line) <= 80 - 11
+    assert beneath(planned("a", parameters=())) == []
+
+
+def test_the_runs_of_a_backfill_show_what_they_share_and_in_what_they_differ() -> None:
+    runs = [
+        planned(f"wind/2024-03-01/SITE={site}", parameters=(("MODE", "full"), ("SITE", site)))
+        for site in ("cn-01", "cn-02", "cn-03", "cn-04")
+    ]
+    assert beneath(*runs[:2]) == ["MODE=full, SITE: cn-01, cn-02"]
+    assert beneath(*runs) == ["MODE=full, SITE: 4 values: cn-01 … cn-04"]
+
+
+def test_a_description_stands_once_beneath_the_first_line_of_its_manifest() -> None:
+    runs = [
+        planned(name, run=a_run(name, description="After the outage"), parameters=())
+        for name in ("wind/1", "wind/2", "solar")
+    ]
+    assert beneath(*runs) == ["After the outage"] * 2
+    assert beneath(*runs, verbose=True) == ["After the outage"] * 2
 
 
 def test_verbose_gives_each_run_of_a_backfill_its_row() -> None:
