@@ -93,8 +93,15 @@ def _code_before_punctuation(text: str, limit: int, as_code: Callable[[str, int]
 
 
 def cell(markdown: str) -> str:
-    """A table cell's content. GFM 4.10: a pipe is escaped with a backslash, in code as well."""
-    return markdown.replace("|", "\\|")
+    """A table cell's content. GFM 4.10: a pipe is escaped with a backslash, in code as well.
+
+    Some renderers count backslashes in pairs: one before the pipe would take the other for itself,
+    and the cell would end. It is doubled, for code can show it in no other way that all understand.
+    """
+    return _PIPE.sub(lambda found: found[0][:-1] + "\\" * (1 + len(found[1]) % 2) + "|", markdown)
+
+
+_PIPE = re.compile(r"(\\*)\|")
 
 
 def table_row(cells: Iterable[str]) -> str:
