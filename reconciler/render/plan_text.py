@@ -6,7 +6,9 @@ from datetime import tzinfo
 
 from reconciler.plan import Action, Plan
 from reconciler.plan.review import NO_REVIEW, Review
+from reconciler.render.changes import plain
 from reconciler.render.layout import Screen, as_text
+from reconciler.render.opening import destination
 from reconciler.render.plan_table import INDENT, SHOWN_RUNS, groups_of, is_folded, plan_table
 from reconciler.render.review_text import review_text
 from reconciler.render.words import (
@@ -44,7 +46,7 @@ def plan_text(
     groups = groups_of(shown, verbose=verbose)
     blocks = [
         *review_text(plan, review, zone, screen, verbose=verbose),
-        _heading(plan, screen),
+        _heading(plan, review, screen),
         list(plan_table(groups, zone, screen, verbose=verbose)),
         [UNFOLD] if is_folded(groups) else [],
         list(_warnings(plan, screen, verbose=verbose)),
@@ -55,11 +57,14 @@ def plan_text(
     return as_text(lines[:-1])
 
 
-def _heading(plan: Plan, screen: Screen) -> list[str]:
+def _heading(plan: Plan, review: Review, screen: Screen) -> list[str]:
     commit = f"at {plan.commit[:COMMIT_DIGITS]}" if plan.commit else "without a commit yet"
     counts = ", ".join(action_counts(plan))
     lines = screen.wrapped(f"Plan for {plan.environment} {commit}: {counts}")
-    return [screen.paint(line, "bold") for line in lines]
+    heading = [screen.paint(line, "bold") for line in lines]
+    if review.gateway is None or review.compared is not None or not plan.has_work:
+        return heading  # or the sentence about the change says where
+    return [*heading, *screen.wrapped(plain(destination(review.gateway)))]
 
 
 def _warnings(plan: Plan, screen: Screen, *, verbose: bool) -> Iterator[str]:

@@ -8,7 +8,7 @@ from reconciler.plan.refusals import TOO_MANY
 from reconciler.plan.review import Compared, Review
 from reconciler.render.changes import EDITED, besides, plain, rows, setting_words, untouched
 from reconciler.render.layout import Screen
-from reconciler.render.opening import destination, opening
+from reconciler.render.opening import opening
 from reconciler.render.words import COMMIT_DIGITS, counted
 
 _INDENT = 2
@@ -26,8 +26,6 @@ def review_text(
             _configuration(compared, screen),
             _change(plan, review, compared, zone, screen, verbose=verbose),
         ]
-    elif review.gateway is not None:
-        blocks.append(screen.wrapped(plain(destination(review.gateway))))
     return [block for block in blocks if block]
 
 

@@ -19,6 +19,7 @@ environments:
     gateway: {{url: "{url}", orgId: o1, userId: u1, timezone: GMT+8, settleSeconds: 0.2}}
 """
 _COMMIT = re.compile(r"\b[0-9a-f]{12}\b")
+_PORT = re.compile(r"127\.0\.0\.1:\d+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,9 +55,9 @@ def _carry_out(step: Write | Command, setting: Setting) -> str | None:
         return None
     done = setting.run(*step.arguments)
     assert done.returncode == 0, f"{step.arguments} ended with {done.returncode}: {done.stderr}"
-    return same_commit(done.stdout)
+    return always_alike(done.stdout)
 
 
-def same_commit(text: str) -> str:
-    """The text with every abbreviated commit replaced by one that is always the same."""
-    return _COMMIT.sub("3f2c9d41aa07", text)
+def always_alike(text: str) -> str:
+    """The text with each abbreviated commit, and the gateway's port, as they are every time."""
+    return _PORT.sub("127.0.0.1:8765", _COMMIT.sub("3f2c9d41aa07", text))
