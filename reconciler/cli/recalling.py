@@ -138,8 +138,7 @@ class Recall:
 
     def _read(self, git: Git, files: Mapping[str, ObjectId]) -> None:
         unread = {path: oid for path, oid in files.items() if oid not in self._runs}
-        sizes = dict(zip(unread, git.sizes(unread.values()), strict=True))
-        blobs = git.read_blobs(oid for path, oid in unread.items() if sizes[path] <= MOST_BYTES)
+        blobs, _ = git.read_bounded_blobs(unread.values(), MOST_BYTES)
         for path, oid in unread.items():
             self._runs[oid] = self._parsed(path, blobs[oid]) if oid in blobs else ()
 
