@@ -24,7 +24,7 @@ LONGEST_NAME = 200  # of a trace; a ref's lock is a few characters longer than t
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class LedgerPlace:
     """Where a ledger is looked for, and what its traces are called."""
 
     remote: str
@@ -99,7 +99,7 @@ class Memory:
 
 def check_continuity(
     git: Git,
-    place: Place,
+    place: LedgerPlace,
     files: CommittedLedger,
     others: Sequence[Book],
     *,
@@ -151,7 +151,9 @@ class _Trace:
         return Book(folder=f"{shown} ({self.words})", ledger=self.files.ledger(), text=self.text)
 
 
-def _traces(git: Git, place: Place, read: dict[ObjectId, CommittedLedger]) -> Iterator[_Trace]:
+def _traces(
+    git: Git, place: LedgerPlace, read: dict[ObjectId, CommittedLedger]
+) -> Iterator[_Trace]:
     for key, tree in git.traces(place.remote).items():
         where, _, rest = key.partition("/")
         name = rest if where == "seen" else rest.removeprefix(f"{place.remote}/")

@@ -10,8 +10,7 @@ from reconciler.books import CommittedBooks, books_of, naming_of
 from reconciler.committed import CommittedLedger
 from reconciler.committed_files import CommittedFiles
 from reconciler.configuration import CONFIGURATION, Configuration, Environment
-from reconciler.continuity import Memory, check_continuity, lost_or_late_error
-from reconciler.continuity import Place as LedgerPlace
+from reconciler.continuity import LedgerPlace, Memory, check_continuity, lost_or_late_error
 from reconciler.declaring import read_service
 from reconciler.errors import ConfigurationError, GitError
 from reconciler.git import CommitId, Git, ObjectId

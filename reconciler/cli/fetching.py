@@ -7,7 +7,7 @@ from reconciler.books import CommittedBooks, books_of
 from reconciler.cli.reading import Shelf, Workspace
 from reconciler.committed import CommittedLedger
 from reconciler.configuration import Configuration, Environment
-from reconciler.continuity import Place, check_continuity
+from reconciler.continuity import LedgerPlace, check_continuity
 from reconciler.errors import GitError
 from reconciler.git import CommitId, Git
 from reconciler.git.remote import NoRemoteError
@@ -59,7 +59,7 @@ def read_ledgers(workspace: Workspace, *, offline: bool) -> dict[str, KnownLedge
         files = ledgers.get(folder) or CommittedLedger(folder=folder, content={})
         contents = (item for item in every.items() if item[0] != folder)
         others = books_of(shelf.naming, contents)
-        place = Place(
+        place = LedgerPlace(
             remote=remote, branch=branch, environment=environment, commit=commit, parent=parent
         )
         others += check_continuity(git, place, files, others, read={})

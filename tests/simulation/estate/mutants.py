@@ -133,7 +133,7 @@ def look_at_the_problems_of_the_first_plan_only(patch: pytest.MonkeyPatch) -> No
 
 @among(rename, rename, revert, mend)
 def look_for_traces_of_the_same_name_only(patch: pytest.MonkeyPatch) -> None:
-    def traces(git: Git, place: continuity.Place, read: Any) -> Iterator[Any]:
+    def traces(git: Git, place: continuity.LedgerPlace, read: Any) -> Iterator[Any]:
         own = continuity.memory_name(git, place.environment.name, place.branch)
         return (one for one in original(git, place, read) if one.name == own)
 
