@@ -77,7 +77,7 @@ class Times(Protocol):
     """The times that a backfill names, wherever its range ends."""
 
     def instant(self, label: str) -> EpochMs | None:
-        """The time that stands so in the names of runs; None where it names no such one."""
+        """The time that has this label in the names of runs; None if the backfill has no such."""
 
     @property
     def counted_from(self) -> date | None:
@@ -138,7 +138,7 @@ class Run:
 
     @property
     def turn(self) -> tuple[EpochMs, EpochMs, RunId]:
-        """What runs are sorted by to start in their order."""
+        """What runs are sorted by: the order in which they start."""
         first = self.trigger_time if self.sequence is None else self.sequence
         return first, self.trigger_time, self.id
 

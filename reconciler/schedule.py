@@ -36,7 +36,7 @@ _MOST_MOVES = 200_000  # minutes of one flow that are looked at to make room: ab
 
 
 def scheduled(declared: Declared, ledger: Ledger) -> Declared:
-    """What is declared, each run by the name and at the time that are recorded or to be sent.
+    """What is declared, each run with the name and time that are recorded, or that will be sent.
 
     A staggered run that is left without a free minute stays where it is, and collides there.
     """
@@ -46,7 +46,7 @@ def scheduled(declared: Declared, ledger: Ledger) -> Declared:
 
 
 def _named(runs: Sequence[Run], ledger: Ledger) -> tuple[Run, ...]:
-    """The runs, each by the name under which it was recorded when it was called otherwise.
+    """The runs, each by the name that it was recorded under, if it was renamed since.
 
     `formerly` gives the names that its manifest had. And a second time of day, or steps of hours
     instead of days, put the time into all names of a backfill.
@@ -92,7 +92,7 @@ def _recorded_name(run: Run, ledger: Ledger, ids: Container[RunId]) -> str:
 
 
 def _is_one(name: str, run: Run) -> bool:
-    """Whether the run's name differs in nothing but whether the time of day is named."""
+    """Whether the two names differ only in whether they name the time of day."""
     return (
         manifest_of(name) in {run.manifest, *run.formerly}
         and label_of(name)[:_DATE] == label_of(run.name)[:_DATE]

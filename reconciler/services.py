@@ -1,4 +1,4 @@
-"""Which service runs are started at, and whether two may be one."""
+"""Which service starts runs, and whether two may be the same one."""
 
 from urllib.parse import urlsplit
 

@@ -152,7 +152,7 @@ class Workspace:
         return self._shelves[0]
 
     def git(self) -> Git | None:
-        """The repository, or None for a folder that is none: it can be validated all the same."""
+        """The repository; None if the folder is in none, which `validate` allows."""
         if not self._gits:
             try:
                 self._gits.append(Git.at(self.root))

@@ -46,7 +46,7 @@ def check_gateway(git: Git, tip: CommitId | None, environment: Environment, bran
 
 
 def check_certificates(git: Git, tip: CommitId | None, environment: Environment) -> None:
-    """Raise if `gateway.caFile` here is not what the branch holds, is a link, or no file.
+    """Raise if `gateway.caFile` here differs from the branch's, or is a link or no file.
 
     A file that neither the branch nor this checkout tracks is the pipeline's own. Raises
     RefusedError, ConfigurationError, GitError.
@@ -81,7 +81,7 @@ def _on_branch(git: Git, tip: CommitId) -> Mapping[str, Environment]:
 
 
 def _told(gateway: GatewayConfiguration) -> dict[str, str | None]:
-    """What decides to whom which secrets go, by the names of the fields."""
+    """The fields that decide which secrets go to whom, by their names."""
     return {
         "url": gateway.url,
         "orgId": gateway.org_id,

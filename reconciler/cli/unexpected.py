@@ -56,7 +56,7 @@ def tell(error: Exception, arguments: Sequence[str]) -> ExitCode:
 
 
 def _log(error: Exception, arguments: Sequence[str]) -> str:
-    """What whoever mends it needs."""
+    """What a developer needs to mend it."""
     lines = [
         f"reconciler {__version__}, Python {platform.python_version()}, {platform.platform()}",
         ", ".join(f"{name} {_version(name)}" for name in _PACKAGES),

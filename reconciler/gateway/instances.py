@@ -165,7 +165,7 @@ def _pair(value: object) -> tuple[str, str] | None:
 
 
 def _meant(possible: tuple[EpochMs, ...], window: Window | None) -> tuple[EpochMs, ...]:
-    """The readings that the service may have meant if it kept to the window, or all."""
+    """The readings that lie in the window that was asked for, or nearly; all if none does."""
     fitting = (window.holds, window.nearly_holds) if window is not None else ()
     for fits in fitting:
         possible = tuple(filter(fits, possible)) or possible

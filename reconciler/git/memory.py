@@ -76,7 +76,7 @@ def keep(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
-    """The next trace of a ledger, which can travel with the push that the ledger grows by."""
+    """The next trace of a ledger, pushed together with the commit that the ledger grows by."""
 
     move: Move
     here: str  # the ref that shows what the remote keeps
@@ -91,7 +91,7 @@ def next_trace(
     folder: str,
     continues: Callable[[ObjectId, ObjectId], bool],
 ) -> Trace | None:
-    """What `keep` would have the remote keep; None if that is nothing, or must travel alone."""
+    """What `keep` would have the remote keep; None if it is nothing, or needs its own push."""
     tree = _resolve(root, f"{commit}:{folder}")
     place = next(iter(_places(root, remote, name)), None)
     alone = run_git(root, "config", "--get", _alone(remote), accept=(0, 1)).text
@@ -229,7 +229,7 @@ def kept_refs(root: Path, remote: str) -> dict[str, str]:
 
 
 def _listed(root: Path, *folders: str) -> Iterator[list[str]]:
-    """Of each ref below them: its name below MEMORY, its kind, its object and that one's tree."""
+    """Each ref below them: its name below MEMORY, its kind, its object and the object's tree."""
     form = "--format=%(refname) %(objecttype) %(objectname) %(tree)"
     listing = run_git(root, "for-each-ref", form, *folders).text
     for line in filter(None, listing.split("\n")):

@@ -28,7 +28,7 @@ class Others:
 
     @classmethod
     def than(cls, own: str, kept: Mapping[str, str]) -> Self:
-        """Those that have another name."""
+        """The traces that have another name."""
         return cls(own=own, kept={ref: oid for ref, oid in kept.items() if _name_of(ref) != own})
 
     def moved(self, tips: Mapping[str, str]) -> bool:

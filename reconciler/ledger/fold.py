@@ -68,7 +68,7 @@ class Ledger:
         return type(self)(records, claims, length)
 
     def with_lapsed(self, lapsed: Mapping[ClaimId, EpochMs]) -> Self:
-        """This ledger, with those claims expired since then at the latest."""
+        """This ledger, with each of those claims expired at the given time at the latest."""
         if not lapsed:
             return self
         records = {
@@ -84,7 +84,7 @@ class Ledger:
         return not self.missing([event])
 
     def missing(self, recorded: Iterable[Event]) -> list[Event]:
-        """Those events, in their order, without which the ledger says less.
+        """The events, in their order, that add something to the ledger.
 
         A run's events are taken together: an `unknown` that an `absent` has followed says nothing
         new to a ledger that has both.

@@ -49,7 +49,7 @@ def edited(guarded: Guarded) -> list[Problem]:
 
 
 def _problem_here(folder: str, guarded: Guarded) -> Problem | None:
-    """What is wrong with the ledger that lies here, by what the branch has."""
+    """What is wrong with the ledger here, compared with the branch's."""
     here = guarded.here[folder]
     theirs = guarded.branch.get(folder)
     try:
@@ -109,7 +109,7 @@ def _undo(folder: str, guarded: Guarded) -> str:
 
 
 def _text(files: Files) -> bytes:
-    """All lines of a ledger; of one with a gap, what is left, for somebody else tells of that."""
+    """All lines of a ledger, or those that are left: another check reports gaps."""
     try:
         return ledger_text(files, "")
     except LedgerError:

@@ -26,7 +26,7 @@ LOST = "Restore the ledger's folder from the branch's history; nothing is starte
 
 
 def with_outcome(record: Record | None, event: Outcome) -> Record:
-    """Give what is known of the run once the event is recorded; the same if it says nothing new.
+    """What is known of the run once the event is recorded; the same if the event says nothing new.
 
     Raises LedgerError for an outcome of a run that was never claimed, but for a `triggered`: a
     start counts however it became known.
@@ -100,7 +100,7 @@ def _is_the_same(one: Start, other: Start) -> bool:
 
 
 def _twice(starts: Sequence[Start]) -> str | None:
-    """What there is to say where a run has more than one start."""
+    """The words for a run that has more than one start."""
     if len(starts) < 2:  # noqa: PLR2004 - "twice" begins at two
         return None
     each = (f"as {one.instance} under claim {one.claim or 'unknown'}" for one in starts)

@@ -1,4 +1,4 @@
-"""What is passed over when manifests are read, and was perhaps not meant to be."""
+"""Files that are passed over when manifests are read, though perhaps somebody meant them."""
 
 import re
 from collections.abc import Iterable, Iterator

@@ -36,7 +36,7 @@ class FileResult:
 
 
 class CrowdedError(Exception):
-    """A file makes more runs than may be made, at least `made`; `place`: the manifest's with which.
+    """A file makes at least `made` runs, which is too many; `place`: of the manifest that did it.
 
     Whoever reads several files turns it into what a person should know.
     """
@@ -127,7 +127,7 @@ def combine(
 
 
 def _content(runs: list[Run]) -> list[tuple[object, ...]]:
-    """What runs are chosen by, whatever the file and the place that they were read from."""
+    """What runs are compared by, whatever file and place they were read from."""
     return [_of_run(run) for run in runs]
 
 

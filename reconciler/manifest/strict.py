@@ -1,4 +1,4 @@
-"""What libyaml lets pass and YAML 1.2 does not, or reads otherwise than YAML 1.2 means it.
+"""What libyaml accepts though YAML 1.2 forbids it, or reads in another way than YAML 1.2.
 
 libyaml is older than YAML 1.2 and forgiving: it takes `"012"#was 013` for a value and a comment,
 and `&site:eu x` for the anchor `site` of the text `:eu x`. Its events say where everything stands,

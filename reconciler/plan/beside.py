@@ -8,7 +8,7 @@ from reconciler.model import Digest, EpochMs, Run, RunId, covers, run_name
 
 
 class Beside:
-    """Other environments and ledgers of the service, as far as they carry what one's runs do."""
+    """Other environments and ledgers of the service, as far as they carry the same as our runs."""
 
     def __init__(self, runs: Iterable[Run], surroundings: Surroundings) -> None:
         copies = {run.digest for run in runs if run.duplicate_of is not None}

@@ -43,7 +43,7 @@ FIELDS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One run that a change adds, takes away, or has start otherwise."""
+    """One run that a change adds, removes, or makes start in another way."""
 
     id: RunId  # of the attempt that would be started
     kind: Kind
@@ -115,7 +115,7 @@ class _Side:
 
 
 def _startable(runs: Iterable[Run], ledger: Ledger) -> dict[RunId, Run]:
-    """The attempts that an apply may start as things are, whatever they still wait for."""
+    """The attempts that an apply may start next, whatever they still wait for."""
     found: dict[RunId, Run] = {}
     for run in runs:
         newest = newest_attempt(run, ledger.records)
@@ -146,7 +146,7 @@ def _of_startable(was: _Side, now: _Side, ledger: Ledger) -> Iterator[Change]:
 
 
 def _renamed(was: _Side, now: _Side) -> dict[RunId, RunId]:
-    """What is called otherwise and was not recorded, by `formerly`: the names before."""
+    """The runs that were renamed and never recorded, each with its id before, by `formerly`."""
     found: dict[RunId, RunId] = {}
     for id_, run in now.startable.items():
         rest = run.name.removeprefix(run.manifest)

@@ -81,5 +81,5 @@ def why_absent(event: events.Absent) -> str:
 
 
 def was_not_sent(event: events.Absent) -> bool:
-    """Whether no start of the run has left, as opposed to a search that found no instance."""
+    """Whether no start of the run was sent; else a search found no instance."""
     return isinstance(event.evidence, dict) and "notStarted" in event.evidence

@@ -1,4 +1,4 @@
-"""Edits of a backfill that would process again what it has processed already.
+"""Edits of a backfill that would process the same dates a second time.
 
 A run is known by its name, and the name by date and combination. Where an edit moves the times of a
 manifest, or adds a key to its matrix, the runs that it has declared are gone and others stand in
@@ -84,7 +84,7 @@ def _manifest(run: Run) -> str:
 
 
 def _before(run: Run, gone: Sequence[_Gone]) -> Record | None:
-    """The one of them that has done the run's work."""
+    """The one that has done the run's work already."""
     own = combination_of(run.declared_name) if gone else {}
     return next(
         (

@@ -26,7 +26,7 @@ def dependency_problems(runs: Sequence[Run], ledger: Ledger) -> Iterator[tuple[R
 
 
 def _circles(dependents: Mapping[str, Run]) -> Iterator[tuple[Run, Problem]]:
-    """Circles that have no manifest in common, until there is none that touches none of them.
+    """Circles that share no manifest; every other circle touches one of them.
 
     Names are gone through in their own order, so that the order of files changes nothing.
     """

@@ -31,7 +31,7 @@ def edit_notes(declared: Declared, ledger: Ledger) -> Iterator[Problem]:
 
 
 def _date_of(name: str) -> date | None:
-    """The date in the name of a run; None where it had none, as when a Trigger was so called."""
+    """The date in the name of a run; None if it has none, as when a Trigger had that name."""
     try:
         return date.fromisoformat(label_of(name)[:10])
     except ValueError:
