@@ -89,8 +89,9 @@ def check_claim(
         if run.suspend:
             raise ViolationError(f"{id_} is claimed though it is suspended")
         _check_attempt(id_, run, before, after)
+        own = before.records.get(run.id)
         other = has_done_its_work(run, runs, before)
-        if other is not None:
+        if other is not None and not (own is not None and own.may_have_started):
             raise ViolationError(f"{id_} is claimed, and {other} has done its work")
         for wanted in needed(run, runs, after):
             if not has_succeeded(after, wanted):
@@ -107,8 +108,7 @@ def has_done_its_work(run: Run, runs: Sequence[Run], ledger: Ledger) -> RunId | 
 
     Nothing if that is meant, or if the backfill would still name the other were its range wider.
     """
-    own = ledger.records.get(run.id)
-    if run.again or run.times is None or (own is not None and own.may_have_started):
+    if run.again or run.times is None:
         return None
     values, names = combination_of(run.name), {one.name for one in runs}
     for record in ledger.records.values():

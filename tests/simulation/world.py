@@ -153,12 +153,15 @@ class World(Service):
         """Declare everything again, but for what a review would have found to be a problem."""
         runs = [run for run in self.runs if self._has_room(run)]
         while left := [
-            run
-            for run in runs
-            if not self._knows(run, runs) or has_done_its_work(run, runs, self.tip.ledger)
+            run for run in runs if not self._knows(run, runs) or self._is_done_otherwise(run, runs)
         ]:
             runs = [run for run in runs if run not in left]
         self.commit(runs, self.tip.environment)
+
+    def _is_done_otherwise(self, run: Run, runs: Sequence[Run]) -> bool:
+        """Whether an edit had its work done, and not the run's own start, which may be in doubt."""
+        other = has_done_its_work(run, runs, self.tip.ledger)
+        return other is not None and not self.truth.of_run(run.id)
 
     def _has_room(self, run: Run) -> bool:
         """Whether no other run has been given the run's minute meanwhile."""
