@@ -1,13 +1,20 @@
 """A real environment for the real command: origin, clone, sandbox, and manifests of plain runs."""
 
+import io
 import json
 import os
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Mapping
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
+from reconciler.cli.main import run
 from reconciler.sandbox import Sandbox, SandboxOptions, environment
 from tests.repositories import PROJECT, git, make_clone, make_origin_and_clone
 
@@ -58,6 +65,35 @@ def runs_of_one_flow_each(number: int) -> dict[str, str]:
     return {f"triggers/run-{one}.yaml": manifest(f"run-{one}", one + 1) for one in range(number)}
 
 
+class Clock:
+    """The gateway's clock: it goes with this machine's, and can be set forward.
+
+    So a claim expires without anybody waiting for it, and can last longer than any test on a busy
+    machine takes. An apply under way finds out when it asks for the time again, which it does every
+    few seconds.
+    """
+
+    def __init__(self) -> None:
+        self._ahead = 0
+
+    def __call__(self) -> int:
+        """Unix epoch, milliseconds."""
+        return time.time_ns() // 1_000_000 + self._ahead
+
+    def forward(self, seconds: float = 150) -> None:
+        """Let so much time pass at once: usually more than a claim lasts."""
+        self._ahead += round(seconds * 1000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """A command that has ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
     """A repository with its remote, and the variables that open the sandbox."""
@@ -83,11 +119,27 @@ class Setting:
             text=True,
         )
 
-    def run(self, *arguments: str, clone: Path | None = None) -> "subprocess.CompletedProcess[str]":
-        """Run the real command to its end."""
-        process = self.start(*arguments, clone=clone)
-        stdout, stderr = process.communicate(timeout=100)
-        return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+    def run(
+        self,
+        *arguments: str,
+        clone: Path | None = None,
+        variables: Mapping[str, str] | None = None,
+    ) -> Done:
+        """Run the command to its end in this process: starting one takes longer than most commands.
+
+        Where the process is the point (a signal, a kill, several at once), `start` it.
+        """
+        # Signals, the current folder and the streams belong to the whole process.
+        assert threading.current_thread() is threading.main_thread(), "start it, in a thread"
+        # As a pipe: with an encoding, and bytes beneath.
+        out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+            for name, value in {**self.variables, **(variables or {})}.items():
+                patch.setenv(name, value)
+            patch.chdir(self.folder)
+            code = run([*arguments, "--repo", str(clone or self.clone)])
+        stdout, stderr = (one.buffer.getvalue().decode() for one in (out, err))
+        return Done(returncode=code, stdout=stdout, stderr=stderr)
 
     def states(self) -> dict[str, tuple[str, str | None]]:
         """State and instance of every run, by the command's own account."""

@@ -18,9 +18,8 @@ def _asks(setting: Setting, clone: Path | None = None) -> Counter[str]:
     """Apply, and count the calls of git that ask the remote."""
     log = setting.folder / "trace"
     log.unlink(missing_ok=True)
-    process = setting.start("apply", clone=clone, variables={"GIT_TRACE": str(log)})
-    _, stderr = process.communicate(timeout=100)
-    assert process.returncode == 0, stderr
+    done = setting.run("apply", clone=clone, variables={"GIT_TRACE": str(log)})
+    assert done.returncode == 0, done.stderr
     return Counter(_ASKS.findall(log.read_text()))
 
 

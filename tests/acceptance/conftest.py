@@ -8,7 +8,8 @@ from typing import Protocol
 import pytest
 
 from reconciler.sandbox import Fault, Sandbox, SandboxOptions, environment, running
-from tests.acceptance.scene import CONFIGURATION, Clock, Scene, configuration
+from tests.acceptance.scene import CONFIGURATION, Scene, configuration
+from tests.environments import Clock
 from tests.repositories import isolate, make_origin_and_clone
 
 _OPTIONS = SandboxOptions(run_seconds=1e6)  # nothing ends unless a test wants it

@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ import yaml
 
 from reconciler.cli.main import run
 from reconciler.sandbox import FlowInstance, Sandbox
+from tests.environments import Clock
 from tests.repositories import PROJECT, commit, git
 
 CONFIGURATION = "reconciler.yaml"
@@ -69,25 +69,6 @@ def runs(*names: str) -> dict[str, str]:
     return {
         f"triggers/{name}.yaml": manifest(name, flow) for flow, name in enumerate(names, start=1)
     }
-
-
-class Clock:
-    """The gateway's clock: it goes with this machine's, and can be set forward.
-
-    So a claim expires without anybody waiting for it. An apply under way finds out when it asks
-    for the time again, which it does every few seconds.
-    """
-
-    def __init__(self) -> None:
-        self._ahead = 0
-
-    def __call__(self) -> int:
-        """Unix epoch, milliseconds."""
-        return time.time_ns() // 1_000_000 + self._ahead
-
-    def forward(self, seconds: float = 150) -> None:
-        """Let so much time pass at once: usually more than a claim lasts."""
-        self._ahead += round(seconds * 1000)
 
 
 class Gate:

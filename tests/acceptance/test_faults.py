@@ -4,7 +4,8 @@ import pytest
 
 from reconciler.sandbox import Drop, Fault, Reply
 from tests.acceptance.conftest import OpenScene
-from tests.acceptance.scene import Clock, configuration, runs
+from tests.acceptance.scene import configuration, runs
+from tests.environments import Clock
 
 _HTML = "<html><body>502 Bad Gateway</body></html>"
 _LOST_AFTER = {

@@ -14,7 +14,8 @@ import yaml
 from reconciler.cli.main import COMMANDS, run
 from reconciler.sandbox import Fault, Reply
 from tests.acceptance.conftest import OpenScene
-from tests.acceptance.scene import LEDGER, Clock, Said, Scene, configuration, manifest, runs
+from tests.acceptance.scene import LEDGER, Said, Scene, configuration, manifest, runs
+from tests.environments import Clock
 from tests.repositories import git, write_hook
 
 FORGED = "FORGED line"

@@ -1,13 +1,12 @@
 """A setting whose clone knows its origin by HTTP only, and the eyes for passwords that got out."""
 
-import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.sandbox import Sandbox, running
-from tests.environments import LASTING, Setting, configuration, make_setting
+from tests.environments import LASTING, Done, Setting, configuration, make_setting
 from tests.http_remote.account import ANA, STRANGER
 from tests.http_remote.web_server import WebServer
 from tests.repositories import git
@@ -21,8 +20,8 @@ class Hosted:
     server: WebServer
     sandbox: Sandbox
 
-    def run(self, *arguments: str, clone: Path | None = None) -> "subprocess.CompletedProcess[str]":
-        """Run the real command; what it says holds no password."""
+    def run(self, *arguments: str, clone: Path | None = None) -> Done:
+        """Run the command; what it says holds no password."""
         done = self.setting.run(*arguments, clone=clone)
         assert_no_secret(done.stdout, done.stderr)
         return done
