@@ -1,5 +1,6 @@
 """What tests of the real command against the sandbox and a bare remote begin with."""
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,12 @@ import pytest
 from reconciler.sandbox import Sandbox, running
 from tests.environments import LASTING, Setting, make_setting, runs_of_one_flow_each
 from tests.repositories import isolate
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector pass over the thousands of tests that are collected, which all stay."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

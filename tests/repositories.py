@@ -1,11 +1,15 @@
 """Real repositories for tests, cut off from the user's git and from this project's own clone."""
 
+import atexit
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import pytest
@@ -38,6 +42,8 @@ def isolate(monkeypatch: pytest.MonkeyPatch, folder: Path) -> list[Sequence[str]
     settings.write_text(
         "[user]\n\tname = Test\n\temail = test@example.test\n"
         '[init]\n\tdefaultBranch = main\n[protocol "file"]\n\tallow = always\n[gc]\n\tauto = 0\n'
+        "[maintenance]\n\tauto = false\n"  # a process at each fetch and commit, for nothing
+        "[core]\n\tfsync = none\n"  # no test cuts the power
     )
     monkeypatch.setenv("HOME", str(folder))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(folder / "xdg"))
@@ -55,8 +61,8 @@ def _watch(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[str]]:
     def watched(self: Any, args: Any, *rest: Any, **options: Any) -> None:
         words = [os.fsdecode(arg) for arg in ([args] if isinstance(args, str | bytes) else args)]
         if words[0] == "git":
-            folder = Path(options.get("cwd") or ".").resolve()
-            if folder.is_relative_to(PROJECT):
+            folder = Path(options.get("cwd") or ".").absolute()
+            if _is_the_projects(folder):
                 raise AssertionError(
                     f"a test ran {words} in the project's own repository, {folder}"
                 )
@@ -65,6 +71,11 @@ def _watch(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[str]]:
 
     monkeypatch.setattr(subprocess.Popen, "__init__", watched)
     return calls
+
+
+@cache
+def _is_the_projects(folder: Path) -> bool:
+    return folder.resolve().is_relative_to(PROJECT)
 
 
 def git(folder: Path, *args: str, stdin: str | None = None) -> str:
@@ -90,13 +101,37 @@ def commit(clone: Path, files: Files, message: str = "Change files") -> str:
 
 
 def make_origin_and_clone(folder: Path, files: Files = _SOME_FILES) -> tuple[Path, Path]:
-    """A bare origin whose `main` holds the files in one commit, and a clone of it."""
-    origin = folder / "origin.git"
+    """A bare origin whose `main` holds the files in one commit, and a clone of it.
+
+    As if it were cloned, committed and pushed, with fewer processes: two in place of a dozen.
+    """
+    origin, clone = folder / "origin.git", folder / "clone"
+    empty_origin, empty_clone = _empty_repositories()
+    shutil.copytree(empty_origin, origin, copy_function=shutil.copyfile)
+    shutil.copytree(empty_clone, clone, copy_function=shutil.copyfile)
+    inner = clone / ".git"
+    settings = inner / "config"
+    settings.write_text(settings.read_text().replace(empty_origin.as_uri(), origin.as_uri()))
+    made = commit(clone, files)
+    objects = origin / "objects"
+    shutil.copytree(inner / "objects", objects, copy_function=shutil.copyfile, dirs_exist_ok=True)
+    for ref in (origin / "refs/heads/main", inner / "refs/remotes/origin/main"):
+        ref.parent.mkdir(parents=True, exist_ok=True)
+        ref.write_text(f"{made}\n")
+    return origin, clone
+
+
+@cache
+def _empty_repositories() -> tuple[Path, Path]:
+    """A bare origin without a commit, and a clone of it, for others to copy."""
+    folder = Path(mkdtemp(prefix="reconciler-tests-")).resolve()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    origin, clone = folder / "origin.git", folder / "clone"
     git(folder, "init", "--quiet", "--bare", str(origin))
-    first = make_clone(origin, folder / "clone")
-    commit(first, files)
-    git(first, "push", "--quiet", "origin", "main")
-    return origin, first
+    make_clone(origin, clone)
+    for unused in (*folder.rglob("hooks/*.sample"), *folder.rglob("description")):
+        unused.unlink()
+    return origin, clone
 
 
 def make_clone(origin: Path, to: Path, *options: str) -> Path:
