@@ -4,6 +4,7 @@ Whatever the service does, nothing is started twice; and what is recorded is the
 """
 
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import pytest
@@ -82,8 +83,9 @@ def settle(scene: Scene, applies: int = 2) -> None:
 LOST = Fault(on="trigger", ending=Drop(effect=True))
 
 
-@pytest.mark.parametrize("correlation", [None, "RUN"])
-@pytest.mark.parametrize("name", sampled(ODDITIES, every=3))
+@pytest.mark.parametrize(
+    ("name", "correlation"), sampled(product(ODDITIES, [None, "RUN"]), every=5)
+)
 def test_a_start_whose_answer_was_lost_is_never_repeated(
     open_scene: OpenScene, name: str, correlation: str | None
 ) -> None:
@@ -106,13 +108,15 @@ def test_a_start_whose_answer_was_lost_is_never_repeated(
 
 
 @pytest.mark.parametrize(
-    "name",
+    ("name", "kind"),
     sampled(
-        ["plain", "ids of the minute", "only the newest of an id", "hidden", "merged defaults"],
-        every=2,
+        product(
+            ["plain", "ids of the minute", "only the newest of an id", "hidden", "merged defaults"],
+            ["retry", "revision", "duplicateOf"],
+        ),
+        every=4,
     ),
 )
-@pytest.mark.parametrize("kind", ["retry", "revision", "duplicateOf"])
 def test_one_more_start_in_a_minute_that_is_shared_is_never_repeated(
     open_scene: OpenScene, name: str, kind: str
 ) -> None:
@@ -142,7 +146,9 @@ def test_one_more_start_in_a_minute_that_is_shared_is_never_repeated(
         assert "in-doubt" not in scene.states().values()
 
 
-@pytest.mark.parametrize("name", ["plain", "ids of the minute", "only the newest of an id"])
+@pytest.mark.parametrize(
+    "name", sampled(["plain", "ids of the minute", "only the newest of an id"], every=2)
+)
 def test_an_attempt_that_is_never_carried_out_is_started_in_the_end_where_that_is_certain(
     open_scene: OpenScene, name: str
 ) -> None:

@@ -12,6 +12,7 @@ from reconciler.sandbox import Fault, FlowOptions, SandboxOptions
 from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import CONFIGURATION, LEDGER, Scene, configuration, manifest, runs
 from tests.repositories import commit, git, make_clone, write_hook
+from tests.sampling import sampled
 
 
 def _assert_nothing_happened(scene: Scene, tip: str) -> None:
@@ -74,15 +75,18 @@ def _options(**flow: object) -> SandboxOptions:
 
 @pytest.mark.parametrize(
     ("options", "code"),
-    [
-        (SandboxOptions(users={"o2": frozenset({"u1"})}), 62101),
-        (SandboxOptions(users={"o1": frozenset({"u2"})}), 62101),
-        (_options(exists=False), 62103),
-        (_options(privilege=False), 62103),
-        (_options(locked=True), 62103),
-        (_options(user_locked=True), 62103),
-        (_options(tasks=0), 62104),
-    ],
+    sampled(
+        [
+            (SandboxOptions(users={"o2": frozenset({"u1"})}), 62101),
+            (SandboxOptions(users={"o1": frozenset({"u2"})}), 62101),
+            (_options(privilege=False), 62103),
+            (_options(exists=False), 62103),
+            (_options(locked=True), 62103),
+            (_options(user_locked=True), 62103),
+            (_options(tasks=0), 62104),
+        ],
+        every=3,
+    ),
 )
 def test_a_run_that_the_service_refuses_is_recorded_and_tried_by_the_next_apply(
     open_scene: OpenScene, options: SandboxOptions, code: int

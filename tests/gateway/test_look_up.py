@@ -14,6 +14,7 @@ from reconciler.sandbox import Drop, Fault, FlowOptions, Sandbox, SandboxOptions
 from reconciler.sandbox.lanes import Start
 from tests.gateway.scripted import SERVICE_TIME, Act, Scripted, answer, http, opened, scripted
 from tests.gateway.scripted import settings as gateway_settings
+from tests.sampling import sampled
 
 DAY = 86_400_000
 HOUR = 3_600_000
@@ -62,7 +63,7 @@ def asked(sandbox: Sandbox) -> Counter[str]:
     return Counter(one.operation for one in sandbox.requests if one.operation != "token")
 
 
-@pytest.mark.parametrize(("kind", "base"), [(0, 1), (1, 0), (2, 1), (2, 0)])
+@pytest.mark.parametrize(("kind", "base"), sampled([(2, 0), (0, 1), (1, 0), (2, 1)], every=4))
 def test_ten_thousand_instances_of_a_hundred_flows_take_less_than_300_requests(
     kind: int, base: int
 ) -> None:
@@ -83,14 +84,14 @@ def test_ten_thousand_instances_of_a_hundred_flows_take_less_than_300_requests(
 
 def test_others_instances_between_the_sought_ones_are_read_too() -> None:
     sandbox = sandbox_at(SERVICE_TIME + HOUR)
-    days = range(SERVICE_TIME - 49 * DAY, SERVICE_TIME + 1, DAY)
+    days = range(SERVICE_TIME - 9 * DAY, SERVICE_TIME + 1, DAY)
     filled(sandbox, range(901, 921), [day + hour * HOUR for day in days for hour in range(1, 24)])
     sought = filled(sandbox, range(1, 51), days)
     result = looked_up(sandbox, sought, 400)
     assert result.failure is None
-    assert len(result.instances) == 2_500
+    assert len(result.instances) == 500
     assert result.whole == result.instances.keys()
-    assert sum(asked(sandbox).values()) <= 265  # 255 pages
+    assert sum(asked(sandbox).values()) <= 55  # 51 pages
 
 
 def test_what_the_service_has_forgotten_or_does_not_list_is_asked_for_by_id() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import traceback
+from itertools import product
 
 import pytest
 
@@ -32,6 +33,7 @@ from tests.gateway.scripted import (
     scripted,
     token_answer,
 )
+from tests.sampling import sampled
 
 
 def echo(status: int, code: int) -> Act:
@@ -77,8 +79,10 @@ ACTS: list[Act] = [
 MANY = [Sought(id=InstanceId(f"3377-{n}"), trigger_time=EpochMs(0)) for n in range(20)]
 
 
-@pytest.mark.parametrize("act", ACTS)
-@pytest.mark.parametrize("where", ["token/get", "token/refresh", "service"])
+@pytest.mark.parametrize(
+    ("act", "where"),
+    sampled(product(ACTS, ["token/get", "token/refresh", "service"]), every=2),
+)
 def test_no_error_answer_or_log_line_holds_a_secret(
     act: Act, where: str, caplog: pytest.LogCaptureFixture
 ) -> None:
