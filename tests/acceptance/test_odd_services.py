@@ -24,6 +24,7 @@ from reconciler.sandbox import (
 )
 from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import AHEAD, EIGHT_MS, Scene, configuration, manifest
+from tests.environments import Clock
 from tests.sampling import sampled
 
 LASTING = SandboxOptions(run_seconds=1e6)
@@ -150,16 +151,15 @@ def test_one_more_start_in_a_minute_that_is_shared_is_never_repeated(
     "name", sampled(["plain", "ids of the minute", "only the newest of an id"], every=2)
 )
 def test_an_attempt_that_is_never_carried_out_is_started_in_the_end_where_that_is_certain(
-    open_scene: OpenScene, name: str
+    open_scene: OpenScene, clock: Clock, name: str
 ) -> None:
     flow = FlowOptions(ends=(Status.FAIL, Status.SUCCESS), run_seconds=1)
     first = manifest("a", 1, retry={"max": 1})
-    never = Fault(on="trigger", after=1, ending=Drop())
+    never = Fault(on="trigger", after=1, ending=Drop(), call_after=clock.forward)
     scene = open_scene(
         {"triggers/a.yaml": first},
         never,
         options=replace(odd(name), flows={1: flow}),
-        configured=short,
     )
     scene.run("apply")
     scene.clock.forward(21.5)
