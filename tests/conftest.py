@@ -1,6 +1,7 @@
 """What tests of the real command against the sandbox and a bare remote begin with."""
 
 import gc
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,12 @@ import pytest
 from reconciler.sandbox import Sandbox, running
 from tests.environments import LASTING, Setting, make_setting, runs_of_one_flow_each
 from tests.repositories import isolate
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Half as many again as there are cores: tests wait for claims, processes and answers, too."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, 3 * (cores or 1) // 2)
 
 
 def pytest_collection_finish() -> None:

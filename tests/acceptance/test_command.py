@@ -255,6 +255,7 @@ def test_schema_prints_the_schema_that_the_repository_holds(
     assert said.json == json.loads((PROJECT / "schemas" / f"{name}.schema.json").read_text())
 
 
+@pytest.mark.long
 def test_the_demo_runs_the_whole_loop(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "reconciler", "demo"],
