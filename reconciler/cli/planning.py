@@ -114,6 +114,8 @@ def make_plans(options: CommonOptions, asked: Asked) -> PlanReport:
     for environment in workspace.environments:
         known = ledgers[environment.name]
         known = replace(known, surroundings=known.surroundings.with_problems(edited))
+        if base is not None and known.tip is not None:
+            known = replace(known, note=None)  # that files differ is what it is all about
         declared = _told_declared(workspace, environment, known, quiet=options.quiet)
         plan = _asked_plan(workspace, environment, declared, known, online=asked.online)
         recall = Recall(git=workspace.git(), environment=environment, ledger=known.ledger)

@@ -1,12 +1,12 @@
 """What a change does, as a comment's table: one row a manifest, and all values when unfolded."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import tzinfo
+from datetime import date, tzinfo
 from math import prod
 
 from reconciler.model import Place, Run, combination_of, label_of
 from reconciler.plan import Action, Plan
-from reconciler.plan.changes import OfManifest
+from reconciler.plan.changes import Kind, OfManifest
 from reconciler.plan.review import Compared
 from reconciler.render.carried import FEW, values_of
 from reconciler.render.changes import Quoted, Words, rows
@@ -33,10 +33,13 @@ def change_rows(plan: Plan, compared: Compared, zone: tzinfo) -> Iterator[str]:
         run.id for run in plan.runs if run.action is Action.TRIGGER and run.trigger_time <= plan.at
     }
     for one, row in zip(compared.manifests, rows(compared.manifests, zone), strict=True):
-        runs = _runs(one)
+        runs, gone = _runs(one), [change.run for change in one.of(Kind.REMOVED)]
         starting = sum(change.id in at_once for change in one.changes)
         cells = (_named(one.name, one.place, runs[0].description), marked(row.words))
-        yield table_row((*cells, _carried(runs), _when(runs, starting, zone)))
+        when = [] if len(gone) == len(one.changes) else [_when(runs, starting, zone)]
+        if gone:
+            when.append(f"no longer: {_span(_dates(gone, zone)) or counted(len(gone), 'run')}")
+        yield table_row((*cells, _carried(runs), "<br>".join(when)))
 
 
 def unfolded(compared: Compared, zone: tzinfo) -> Iterator[list[str]]:
@@ -52,7 +55,9 @@ def unfolded(compared: Compared, zone: tzinfo) -> Iterator[list[str]]:
 
 
 def _runs(one: OfManifest) -> list[Run]:
-    return [change.run for change in one.changes]
+    """What may start of it; or, where nothing may any more, what might have."""
+    stays = [change.run for change in one.changes if change.kind is not Kind.REMOVED]
+    return stays or [change.run for change in one.changes]
 
 
 def _named(name: str, place: Place | None, description: str) -> str:
@@ -71,8 +76,25 @@ def _dates(runs: Iterable[Run], zone: tzinfo) -> list[str]:
 
 
 def _varied(runs: Sequence[Run], zone: tzinfo) -> dict[str, list[str]]:
-    """Everything in which the runs differ by value."""
-    return {**_values(runs), "business date": _dates(runs, zone)}
+    """Everything in which the runs differ by value, and that two ends do not tell."""
+    dates = _dates(runs, zone)
+    return _values(runs) | ({} if _is_every_day(dates) else {"business date": dates})
+
+
+def _is_every_day(dates: Sequence[str]) -> bool:
+    """Whether the dates, each once and in their order, leave out none between the two ends."""
+    if not dates:
+        return True
+    first, last = (date.fromisoformat(one) for one in (dates[0], dates[-1]))
+    return (last - first).days + 1 == len(dates)
+
+
+def _span(dates: Sequence[str]) -> str:
+    """`31 business dates: 2024-03-01 to 2024-03-31`; nothing where no calendar has any."""
+    if not dates:
+        return ""
+    span = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
+    return f"{counted(len(dates), 'business date')}: {span}"
 
 
 def _carried(runs: Sequence[Run]) -> str:
@@ -129,12 +151,9 @@ def _all(found: Sequence[str]) -> str:
 
 def _when(runs: Sequence[Run], at_once: int, zone: tzinfo) -> str:
     """Business dates, trigger times, what starts at once because its time is past, and gates."""
-    dates = _dates(runs, zone)
     times = sorted({run.trigger_time for run in runs})
-    pieces = []
-    if dates:
-        span = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
-        pieces.append(f"{counted(len(dates), 'business date')}: {span}")
+    span = _span(_dates(runs, zone))
+    pieces = [span] if span else []
     first, last = clock_time(times[0], zone), clock_time(times[-1], zone)
     span = first if first == last else f"{first} to {last}"
     pieces.append(f"at {span} ({prose(zone_name(zone), _LONGEST)})")

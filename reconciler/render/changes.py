@@ -49,7 +49,10 @@ class Row:
 def besides(plan: Plan, compared: Compared) -> str:
     """What an apply would do with all that the change does not touch."""
     others = replace(plan, runs=untouched(plan, compared), problems=())
-    return f"Also, whatever becomes of this change: {', '.join(action_counts(others))}."
+    counts = ", ".join(action_counts(others))
+    if plan.problems:
+        return f"Besides, as long as there are problems: {counts}."
+    return f"Also, whatever becomes of this change: {counts}."
 
 
 def untouched(plan: Plan, compared: Compared) -> tuple[PlannedRun, ...]:

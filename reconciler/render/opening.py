@@ -16,14 +16,32 @@ from reconciler.render.words import counted, joined
 def opening(plan: Plan, compared: Compared, gateway: GatewayConfiguration | None) -> Words:
     """`This change starts 1,240 runs at once, on organisation …; removes 28 runs that …`."""
     if not compared.changes:
-        return [STARTS_NOTHING]
+        return [STARTS_NOTHING, *_elsewhere(plan, compared, gateway)]
     starts = list(_starts(plan, compared))
     others = list(_others(compared))
     words: Words = ["This change "]
     if starts:
         words += [joined(starts), *(_destination(gateway) if gateway else [])]
         others = ["", *others]
-    return [*words, "; ".join(others), "."]
+    return [*words, "; ".join(others), ".", *_elsewhere(plan, compared, gateway)]
+
+
+def _elsewhere(
+    plan: Plan, compared: Compared, gateway: GatewayConfiguration | None
+) -> Iterator[str | Quoted]:
+    """What the change lets start elsewhere, though it does not touch the runs themselves."""
+    told = {one.pointer.rpartition("/gateway/")[2] for one in compared.configuration if one.before}
+    touched = {change.id for change in compared.changes}
+    number = sum(
+        run.action in {Action.TRIGGER, Action.WAIT} and run.id not in touched for run in plan.runs
+    )
+    if gateway is not None and number and told & _DESTINATION:
+        runs, verb = counted(number, "run"), "waits" if number == 1 else "wait"
+        yield f" It moves {runs} that {verb} on the branch to organisation "
+        yield from [*_destination(gateway)[2:], "."]
+
+
+_DESTINATION = frozenset({"url", "orgId", "userId", "service"})
 
 
 def destination(gateway: GatewayConfiguration) -> Words:

@@ -1,6 +1,7 @@
 """What a change does, for the terminal and as Markdown: sentences, rows, and nothing obeyed."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -184,6 +185,15 @@ def test_refusals_come_first_then_the_configuration_then_the_change() -> None:
 def test_a_change_of_nothing_says_so() -> None:
     assert "This change starts nothing." in text([a_run()], [a_run()])
     assert "**This change starts nothing.**" in markdown([a_run()], [a_run()])
+
+
+def test_what_waits_because_of_a_problem_is_not_said_to_wait_whatever_becomes_of_the_change() -> (
+    None
+):
+    plan, said = review([a_run()], [a_run()])
+    plan = replace(plan, problems=(a_problem(),))
+    shown = flat(plan_text(plan, SHANGHAI, 80, review=said))
+    assert "Besides, as long as there are problems: 1 to trigger." in shown
 
 
 def test_problems_are_counted_first_and_listed_last() -> None:

@@ -99,19 +99,9 @@ def test_a_reviewer_reads_everything_in_the_order_in_which_it_matters() -> None:
 | Manifest | Change | Carries | When |
 | --- | --- | --- | --- |
 | `less`<br>`triggers/less/2024-03-01.yaml:1` | 31 runs → 3: 28 will never start \
-| flow `5`<br>`REPLACE=ddee` | 28 business dates: 2024-03-05 to 2024-04-01<br>\
-at 2024-03-06 12:00:00 to 2024-04-02 12:00:00 (`GMT+8`) |
+| flow `5`<br>`REPLACE=ddee` | no longer: 28 business dates: 2024-03-05 to 2024-04-01 |
 | `new`<br>`triggers/new.yaml:1` | new: 1 run | flow `3377`<br>`REPLACE=ddee` \
 | 1 business date: 2024-03-01<br>at 2024-03-02 08:00:00 (`GMT+8`)<br>after `ran` |
-
-<details>
-<summary><code>less</code>: all values (28 of <code>business date</code>)</summary>
-
-- `business date`: """
-        + ", ".join(f"`2024-03-{day:02d}`" for day in range(5, 32))
-        + """, `2024-04-01`
-
-</details>
 
 <details>
 <summary>Also, whatever becomes of this change: 3 to trigger, 1 waiting, 1 failed.</summary>
@@ -145,6 +135,45 @@ def test_a_month_of_forty_sites_fits_in_one_screen_and_unfolds_into_all_values()
 
 def test_a_backfill_with_gaps_says_that_not_every_combination_runs() -> None:
     assert "not every combination" in shown([], sites_in_march()[1:], limit=2_000)
+
+
+def test_a_row_says_what_starts_and_apart_from_it_what_will_not_any_more() -> None:
+    def when(before: Sequence[Run], now: Sequence[Run]) -> str:
+        (row,) = re.findall(r"^\| `less.*$", shown(before, now), re.MULTILINE)
+        return str(row.split(" | ")[-1])
+
+    month_before = month("less", 31)
+    narrowed = when(month_before, month_before[:3])
+    assert narrowed == "no longer: 28 business dates: 2024-03-05 to 2024-04-01 |"
+    moved = [replace(month_before[0], flow_id=1)]
+    changed = when(month_before, moved)
+    assert changed.startswith("1 business date: 2024-03-02<br>at 2024-03-03 12:00:00")
+    assert changed.endswith("<br>no longer: 30 business dates: 2024-03-03 to 2024-04-01 |")
+
+
+def test_dates_unfold_only_where_two_ends_do_not_tell_them() -> None:
+    whole = month("wind", 31)
+    assert "all values" not in shown([], whole)
+    gaps = shown([], [*whole[:3], *whole[5:7]])
+    assert "(5 of <code>business date</code>)" in gaps
+
+
+def test_runs_that_wait_on_the_branch_and_are_moved_elsewhere_are_told() -> None:
+    setting = Setting(pointer="/environments/prod/gateway/userId", before="u1", after="u164")
+    runs = [a_run(), a_run("held", flow_id=1, suspend=True)]
+    text = shown(runs, runs, settings=[setting])
+    assert (
+        "**This change starts nothing. It moves 2 runs that wait on the branch to organisation "
+        "`o155`, gateway `apim.example.com`, as user `u164`.**" in text
+    )
+    more = shown(runs, [*runs, a_run("new", flow_id=2)], settings=[setting])
+    assert "as user `u164`. It moves 2 runs that wait" in more
+    other = Setting(pointer="/environments/prod/limits/concurrency", before=1, after=2)
+    assert "It moves" not in shown(runs, runs, settings=[other])
+    ran = a_ledger(a_claim(a_run()), a_triggered(a_run()))
+    assert "It moves" not in shown(runs[:1], runs[:1], ran, settings=[setting])
+    new = replace(setting, before=None)
+    assert "It moves" not in shown(runs, runs, settings=[new])
 
 
 def test_what_starts_is_told_apart_by_when() -> None:
@@ -197,6 +226,7 @@ def test_numbers_and_names_in_a_sentence_are_not_split_up() -> None:
     assert prose("waits for wind-march: 0 of 1240 have succeeded, on 2024-03-01 at 08:00:00") == (
         "waits for wind-march: 0 of 1240 have succeeded, on 2024-03-01 at 08:00:00"
     )
+    assert prose("put `orgId`, `url` or `service` back") == "put `orgId`, `url` or `service` back"
     assert prose("write `duplicateOf: wind` under `spec`") == (
         "write `duplicateOf: wind` under `spec`"
     )
