@@ -95,7 +95,7 @@ def _problem(place: Place, what: str, folder: str, guarded: Guarded) -> Problem:
         place=replace(place, file=place.file.removeprefix(guarded.prefix)),
         code=CODE,
         message=f"{what}: only the reconciler writes the ledger, and nothing starts once it is "
-        f"edited. Undo it: {_undo(folder, guarded)}",
+        f"edited. Undo it: `{_undo(folder, guarded)}`",
     )
 
 

@@ -27,7 +27,7 @@ def too_many(wanted: int, limit: int) -> Refused | None:
         code=TOO_MANY,
         message=f"this apply would start {wanted} runs, and the limit is {limit}",
         hint=f"If that is meant, raise limits.maxRunsPerApply to {wanted} in the same pull "
-        f"request; once, by hand: apply --max-runs {wanted}.",
+        f"request; once, by hand: `apply --max-runs {wanted}`.",
     )
 
 

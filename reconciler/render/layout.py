@@ -38,7 +38,7 @@ class Screen:
                 folds = console.file.isatty()
                 width = console.width if folds else _told_width()
             if color is None:
-                color = console.color_system is not None and not console.no_color
+                color = _told_color(is_terminal=console.is_terminal, no_color=console.no_color)
         return cls(width=max(width, NARROWEST), color=color, folds=folds)
 
     def within(self, cells: int) -> Self:
@@ -132,6 +132,23 @@ def width_for(cells: Sequence[str], heading: str, most: int) -> int:
 def as_text(lines: Sequence[str]) -> str:
     """The lines, each without trailing blanks and ended by a line feed."""
     return "".join(f"{line.rstrip()}\n" for line in lines)
+
+
+def _told_color(*, is_terminal: bool, no_color: bool) -> bool:
+    """Whether there are colours: rich's rules (NO_COLOR, FORCE_COLOR, TERM), and CLICOLOR's.
+
+    CLICOLOR=0 takes them away from a terminal, CLICOLOR_FORCE gives them to what is none; what
+    rich is told goes first. See https://bixense.com/clicolors.
+    """
+    told = os.environ
+    if no_color:
+        return False
+    if told.get("FORCE_COLOR"):
+        return is_terminal
+    if told.get("CLICOLOR_FORCE", "0") not in {"", "0"}:
+        return True
+    is_dumb = told.get("TERM", "").lower() in {"dumb", "unknown"}
+    return is_terminal and not is_dumb and told.get("CLICOLOR") != "0"
 
 
 def _told_width() -> int:

@@ -79,7 +79,7 @@ def test_the_way_back_is_a_command() -> None:
     (made_up,) = problems({"s": whole(2)}, {})
     assert "git rm -r -- s" in made_up.message
     (inside,) = problems({"sub/s": whole(3)}, {"sub/s": whole(2)}, prefix="sub/")
-    assert (inside.place.file, inside.message.endswith("-- s")) == (f"s/{ACTIVE}", True)
+    assert (inside.place.file, inside.message.endswith("-- s`")) == (f"s/{ACTIVE}", True)
     (outside,) = problems({"t/s": whole(3)}, {"t/s": whole(2)}, prefix="sub/")
     assert outside.message.endswith("-- :/t/s")
 

@@ -90,7 +90,7 @@ def test_a_reviewer_reads_everything_in_the_order_in_which_it_matters() -> None:
 `1a2b3c4d5e6f`.
 
 **Refused:** this apply would start 3 runs, and the limit is 2. If that is meant, raise \
-`limits.maxRunsPerApply` to 3 in the same pull request; once, by hand: apply `--max-runs` 3.
+`limits.maxRunsPerApply` to 3 in the same pull request; once, by hand: `apply --max-runs 3`.
 
 **Configuration that changes**
 

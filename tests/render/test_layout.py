@@ -1,5 +1,7 @@
 """Folding and columns."""
 
+from io import StringIO
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,6 +53,43 @@ def test_a_screen_without_a_terminal_is_plain_and_80_wide(monkeypatch: pytest.Mo
     for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "COLUMNS"):
         monkeypatch.delenv(name, raising=False)
     assert Screen.of(None, None) == Screen(width=80, color=False)
+
+
+@pytest.mark.parametrize(
+    ("told", "on_a_terminal", "elsewhere"),
+    [
+        ({}, True, False),
+        ({"NO_COLOR": "1"}, False, False),
+        ({"NO_COLOR": "1", "CLICOLOR_FORCE": "1"}, False, False),
+        ({"CLICOLOR": "0"}, False, False),
+        ({"CLICOLOR": "1"}, True, False),
+        ({"CLICOLOR_FORCE": "1"}, True, True),
+        ({"CLICOLOR_FORCE": "0"}, True, False),
+        ({"FORCE_COLOR": "1"}, True, True),
+        ({"FORCE_COLOR": "1", "CLICOLOR": "0"}, True, True),
+        ({"TERM": "dumb"}, False, False),
+    ],
+)
+def test_colours_follow_the_usual_variables(
+    monkeypatch: pytest.MonkeyPatch,
+    told: dict[str, str],
+    *,
+    on_a_terminal: bool,
+    elsewhere: bool,
+) -> None:
+    for name in (
+        *("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE"),
+        *("TTY_COMPATIBLE", "TTY_INTERACTIVE"),
+    ):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    for is_terminal, wanted in ((True, on_a_terminal), (False, elsewhere)):
+        stream = StringIO()
+        monkeypatch.setattr(stream, "isatty", lambda answer=is_terminal: answer)
+        monkeypatch.setattr("sys.stdout", stream)
+        assert Screen.of(80, None).color is wanted
 
 
 def test_a_screen_is_never_too_narrow_for_a_table() -> None:
