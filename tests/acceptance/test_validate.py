@@ -156,6 +156,7 @@ def test_the_same_name_in_two_environments_is_no_problem(open_scene: OpenScene) 
     scene.run("validate")
 
 
+@pytest.mark.long
 def test_ten_thousand_problems_are_all_reported_at_once(open_scene: OpenScene) -> None:
     scene = open_scene({})
     folder = scene.clone / "triggers"
@@ -290,6 +291,7 @@ def test_a_ledger_is_no_orphan_only_because_the_manifests_were_not_read(
         assert said.out == ""
 
 
+@pytest.mark.long
 def test_a_few_lines_that_declare_what_no_memory_holds_are_refused_at_once(
     open_scene: OpenScene,
 ) -> None:

@@ -29,7 +29,7 @@ from tests.simulation.process import Process
 from tests.simulation.simulate import BrokenPromiseError, simulate
 from tests.simulation.world import Commit, World
 
-SEEDS = 250
+SEEDS = 120
 SEEDS_OF_ESTATES = 30
 
 DRAWN: Mapping[type, Mapping[str, str]] = {
