@@ -229,10 +229,16 @@ def cancelled(plan: Plan) -> set[RunId]:
     return {one.id for one in plan.of_action(Action.CANCEL)}
 
 
+def is_called_off(change: Change) -> bool:
+    """Whether it is about what still runs, and is to be cancelled now, or not any more."""
+    was, now = (one is not None and one.cancel for one in (change.before, change.after))
+    return change.kind is Kind.CHANGED and was != now
+
+
 def check(before: Declared, now: Declared, ledger: Ledger) -> None:
     found = {change.id: change for change in compared(before, now, ledger)}
     first, second = planned(before, ledger), planned(now, ledger)
-    called_off = {id_ for id_, one in found.items() if "cancel" in one.fields or one.before is None}
+    called_off = {id_ for id_, one in found.items() if is_called_off(one)}
     wanted = expected(first, second, ledger)
     kinds = {id_: change.kind for id_, change in found.items()}
     assert {id_: kind for id_, kind in kinds.items() if id_ in wanted} == wanted

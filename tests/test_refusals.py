@@ -14,6 +14,7 @@ from reconciler.apply.ports import Appended, Gateway, Options, Ports, Snapshot
 from reconciler.apply.protocol import apply
 from reconciler.configuration import Environment
 from reconciler.errors import RefusedError
+from reconciler.identity import NOTHING_ELSE, Surroundings
 from reconciler.ledger import Event, Ledger
 from reconciler.model import ClaimId, Declared, EpochMs
 from reconciler.plan import FlowCheck, make_plan
@@ -58,10 +59,20 @@ def never(*_: object) -> NoReturn:
 
 
 def refusal_of_apply(
-    side: Declared, ledger: Ledger, environment: Environment, max_runs: int | None = None
+    side: Declared,
+    ledger: Ledger,
+    environment: Environment,
+    max_runs: int | None = None,
+    surroundings: Surroundings = NOTHING_ELSE,
 ) -> RefusedError | None:
     """Why an apply of that branch refuses; None where it goes on to the service, or ends well."""
-    snapshot = Snapshot(commit="c", environment=environment, declared=side, ledger=ledger)
+    snapshot = Snapshot(
+        commit="c",
+        environment=environment,
+        declared=side,
+        ledger=ledger,
+        surroundings=surroundings,
+    )
     ports = Ports(
         store=OneBranch(snapshot=snapshot),
         open_gateway=no_gateway,
@@ -81,23 +92,48 @@ def refusal_of_apply(
     return None
 
 
-def refusals_of_plan(side: Declared, ledger: Ledger, limit: int) -> tuple[Refused, ...]:
+def refusals_of_plan(
+    side: Declared, ledger: Ledger, limit: int, surroundings: Surroundings = NOTHING_ELSE
+) -> tuple[Refused, ...]:
     plan = make_plan(
-        side, ledger, LATER, environment="prod", commit=None, same_minute_allowed=False
+        side,
+        ledger,
+        LATER,
+        environment="prod",
+        commit=None,
+        same_minute_allowed=False,
+        surroundings=surroundings,
     )
     return refusals(plan, limit)
 
 
-@settings(deadline=None, max_examples=100)
-@given(worlds(), st.integers(1, 3), st.booleans())
+@settings(deadline=None, max_examples=200)
+@given(
+    worlds() | st.just((of_runs(), of_runs(), Ledger.of([]))),  # by chance they are rarely sound
+    st.none() | worlds(),
+    st.integers(0, 4),
+    st.sampled_from(["", "", "", "manifest", "elsewhere"]),
+)
 def test_whatever_makes_an_apply_refuse_makes_a_plan_refuse(
-    world: tuple[Declared, Declared, Ledger], limit: int, has_problem: bool
+    world: tuple[Declared, Declared, Ledger],
+    other: tuple[Declared, Declared, Ledger] | None,
+    more: int,
+    problem: str,
 ) -> None:
+    """Also what another environment of the same service declares, and what its ledger records."""
+    limit = 2
     _, side, ledger = world
-    side = replace(side, problems=(a_problem(),)) if has_problem else side
+    side = of_runs(*side.runs, *runs_apart(more)) if more else side
+    side = replace(side, problems=(a_problem(),)) if problem == "manifest" else side
+    surroundings = Surroundings(
+        problems=(a_problem(),) if problem == "elsewhere" else (),
+        declared={"other": other[1].runs} if other else {},
+        elsewhere={"state/other": other[2]} if other else {},
+    )
     limits = replace(ENVIRONMENT.limits, max_runs_per_apply=limit)
-    error = refusal_of_apply(side, ledger, replace(ENVIRONMENT, limits=limits))
-    found = refusals_of_plan(side, ledger, limit)
+    here = replace(ENVIRONMENT, limits=limits)
+    error = refusal_of_apply(side, ledger, here, surroundings=surroundings)
+    found = refusals_of_plan(side, ledger, limit, surroundings)
     assert (error is not None) is bool(found)
     if isinstance(error, InvalidManifestsError):
         assert [one.message for one in found] == [str(problem) for problem in error.problems]

@@ -81,7 +81,7 @@ def test_the_way_back_is_a_command() -> None:
     (inside,) = problems({"sub/s": whole(3)}, {"sub/s": whole(2)}, prefix="sub/")
     assert (inside.place.file, inside.message.endswith("-- s`")) == (f"s/{ACTIVE}", True)
     (outside,) = problems({"t/s": whole(3)}, {"t/s": whole(2)}, prefix="sub/")
-    assert outside.message.endswith("-- :/t/s")
+    assert outside.message.endswith("-- :/t/s`")
 
 
 @pytest.mark.parametrize(
