@@ -15,6 +15,7 @@ from reconciler.configuration import InvalidConfigurationError
 from reconciler.declaring import TooManyRunsError
 from reconciler.errors import LedgerError
 from reconciler.machine import LocalClock
+from reconciler.manifest.left_out import SKIPPED
 from reconciler.model import Problem
 from reconciler.render import problems as rendering
 from reconciler.render.reports import problems_gitlab, problems_junit
@@ -102,8 +103,9 @@ def _validated(workspace: Workspace, options: CommonOptions, paths: Sequence[Pat
             reserved_parameter=environment.gateway.correlation_parameter,
             surroundings=workspace.surroundings(environment, own),
         )
-        found.update(declared.problems, findings.problems)
-        notes.update(declared.notes, edit_notes(declared, own.ledger))
+        skipped = [note for note in declared.notes if note.code in SKIPPED]
+        found.update(declared.problems, findings.problems, skipped)
+        notes.update({*declared.notes} - {*skipped}, edit_notes(declared, own.ledger))
         files.update(declared.files)
         runs.update(run.place.file for run in declared.runs)
         if not (declared.files or declared.notes or options.quiet):

@@ -10,6 +10,11 @@ from reconciler.schema.paths import Path, message, pointer
 
 _LIKE_AN_ENDING = re.compile(r"\.(?:ya?ml|yalm|ymal|yam|jsonc?|json5)(?![a-z])", re.IGNORECASE)
 
+# What is meant to declare something and does not. It hinders no apply, which does what is declared;
+# so `plan` notes it, and `validate`, which judges what was written, has it as a problem. A folder
+# that is not there stays a note: git keeps no empty ones, and all manifests may have had their day.
+SKIPPED = frozenset({"ignored-file"})
+
 
 def looks_like_manifest(path: str, folder: str) -> bool:
     """Whether a file below the folder that is no manifest was perhaps meant to be one.

@@ -7,6 +7,7 @@ import pytest
 from reconciler.manifest.left_out import looks_like_manifest
 from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import configuration, manifest, runs
+from tests.acceptance.test_backfill import backfill
 
 LOOKALIKES = ("up.YAML", "z.yaml.txt", "old.yml~", "js.json", "nodot")
 BESIDE = {
@@ -33,20 +34,32 @@ def test_a_manifest_by_another_name_is_known_by_its_name(name: str, *, expected:
     assert looks_like_manifest(f"triggers/{name}", "triggers") is expected
 
 
-def test_files_that_look_like_manifests_and_are_not_read_are_said(open_scene: OpenScene) -> None:
+def test_files_that_look_like_manifests_and_are_not_read_are_problems(
+    open_scene: OpenScene,
+) -> None:
     scene = open_scene(runs("ok") | BESIDE | {"triggers/README.md": "x", "triggers/.x.json": "{}"})
-    said = scene.run("validate")
-    assert said.out == "1 file, 1 run: no problems\n"
-    noted = [line.removeprefix("note: ").split(": ")[:2] for line in said.err.splitlines()]
-    assert noted == [[f"{path}:1:1", "ignored-file"] for path in sorted(BESIDE)]
-    assert "triggers/up.YAML:1:1: ignored-file: is not read" in scene.run("plan").err
-    assert scene.run("validate", "--quiet").err == ""
+    said = scene.run("validate", exits=1)
+    *problems, last = said.out.splitlines()
+    assert last == "5 problems in 1 file, 1 run"
+    assert [line.split(": ")[:2] for line in problems] == [
+        [f"{path}:1:1", "ignored-file"] for path in sorted(BESIDE)
+    ]
+    assert "note: triggers/up.YAML:1:1: ignored-file: is not read" in scene.run("plan").err
+
+
+CRON_DAYS = backfill(
+    matrix={"SITE": ["a"]},
+    businessDates={"from": "2024-03-01", "to": "2024-03-31", "cron": "0 8 1 * 1"},
+    stagger=None,
+)
 
 
 def test_strict_refuses_what_is_only_said_otherwise(open_scene: OpenScene) -> None:
-    scene = open_scene(runs("ok") | BESIDE)
+    scene = open_scene({"triggers/a.yaml": CRON_DAYS})
+    assert "note: triggers/a.yaml:" in scene.run("validate").err
+    assert scene.run("validate", "--quiet").err == ""
     said = scene.run("validate", "--strict", exits=1)
-    assert said.out.splitlines()[-1] == "5 problems in 1 file, 1 run"
+    assert said.out.splitlines()[-1].startswith("1 problem in 1 file, ")
     assert said.err == ""
 
 
@@ -56,16 +69,16 @@ def test_strict_has_nothing_against_a_tidy_folder(open_scene: OpenScene) -> None
 
 
 def test_notes_have_a_place_in_every_format(open_scene: OpenScene) -> None:
-    scene = open_scene(runs("ok") | {"triggers/up.YAML": "x"})
+    scene = open_scene({"triggers/a.yaml": CRON_DAYS})
     found = scene.run("validate", "--format", "json").json
     assert found["problems"] == []
     assert [(note["code"], note["file"]) for note in found["notes"]] == [
-        ("ignored-file", "triggers/up.YAML")
+        ("cron-days", "triggers/a.yaml")
     ]
     said = scene.run("validate", "--format", "github").out
-    assert "\n::warning file=triggers/up.YAML," in said
+    assert "\n::warning file=triggers/a.yaml," in said
     (log,) = json.loads(scene.run("validate", "--format", "sarif").out)["runs"]
-    assert [(one["ruleId"], one["level"]) for one in log["results"]] == [("ignored-file", "note")]
+    assert [(one["ruleId"], one["level"]) for one in log["results"]] == [("cron-days", "note")]
 
 
 def test_a_folder_of_manifests_that_is_not_there_is_said(open_scene: OpenScene) -> None:
