@@ -28,7 +28,7 @@ def measure(folder: Path) -> None:
             lambda at=repository: _plan(at, "--no-base"),  # type: ignore[misc] # bound early
             pairs=5,
         )
-        print(f"{name}: ratio {spread(found.ratios)}")
+        print(f"{name}: ratio {spread(found.ratios)}, of processor time {spread(found.cpu_ratios)}")
         print(f"  with a base {seconds(found.ours)}, without {seconds(found.theirs)}")
 
 

@@ -15,6 +15,7 @@ class Sample:
 
     seconds: float
     peak_mib: float
+    cpu: float = 0.0  # seconds of processor, which other work on the machine changes less
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,11 @@ class Comparison:
         """Ours to theirs, pair by pair."""
         return [a.seconds / b.seconds for a, b in zip(self.ours, self.theirs, strict=True)]
 
+    @property
+    def cpu_ratios(self) -> list[float]:
+        """The same, of the time on the processor."""
+        return [a.cpu / b.cpu for a, b in zip(self.ours, self.theirs, strict=True)]
+
 
 def run(command: Sequence[str], cwd: Path, env: dict[str, str] | None = None) -> Sample:
     """Run it once, its output thrown away, whatever its exit code."""
@@ -42,7 +48,11 @@ def run(command: Sequence[str], cwd: Path, env: dict[str, str] | None = None) ->
     )
     _, _, usage = os.wait4(process.pid, 0)
     process.returncode = 0  # it has been waited for
-    return Sample(seconds=time.perf_counter() - began, peak_mib=usage.ru_maxrss / 1024)
+    return Sample(
+        seconds=time.perf_counter() - began,
+        peak_mib=usage.ru_maxrss / 1024,
+        cpu=usage.ru_utime + usage.ru_stime,
+    )
 
 
 def compare(
