@@ -12,8 +12,8 @@ from reconciler.configuration import (
     GitConfiguration,
     parse_configuration,
 )
+from reconciler.enos.access import Credentials
 from reconciler.errors import ConfigurationError
-from reconciler.gateway import Credentials
 from reconciler.model import Problem
 from reconciler.pipeline import KEY_VARIABLES, base_branch, may_hold_key
 from reconciler.regular import check_stays

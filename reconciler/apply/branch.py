@@ -11,10 +11,10 @@ from reconciler.apply.messages import commit_message
 from reconciler.apply.ports import Declined, Landed, Ports, Raced, Snapshot, Store, Unclear
 from reconciler.apply.steps import Noted, Progress, Recorded
 from reconciler.configuration import Environment, GatewayConfiguration
+from reconciler.enos.statuses import SUCCEEDED, status_name
 from reconciler.errors import GitError, ReconcilerError
 from reconciler.ledger import Event, Ledger, events
 from reconciler.ledger.records import UNSETTLED
-from reconciler.ledger.statuses import SUCCEEDED, status_name
 from reconciler.model import RunId
 
 CLAIM_ATTEMPTS = 6  # without an answer, in a row

@@ -19,9 +19,9 @@ from reconciler.apply.suspect import (
     may_have_stood_before,
     stood_before,
 )
+from reconciler.enos.statuses import FINAL, status_name
 from reconciler.ledger import Record
 from reconciler.ledger.records import Start
-from reconciler.ledger.statuses import FINAL, status_name
 from reconciler.model import ClaimId, EpochMs, InstanceId
 from reconciler.times import MINUTE_MS, SECOND_MS
 

@@ -15,9 +15,9 @@ from reconciler.apply.instances import Told, has_ended, tell
 from reconciler.apply.looking import Look, start_of
 from reconciler.apply.ports import Instance, Sought
 from reconciler.apply.suspect import is_of_another_minute, search_window
+from reconciler.enos.statuses import FINAL, NOT_FOUND, status_name
 from reconciler.errors import GatewayError
 from reconciler.ledger import Ledger, Record, RunState, events
-from reconciler.ledger.statuses import FINAL, NOT_FOUND, status_name
 from reconciler.model import EpochMs, InstanceId, RunId
 from reconciler.times import format_instant
 

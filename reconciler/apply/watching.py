@@ -18,8 +18,8 @@ from reconciler.apply.observe import (
 from reconciler.apply.ports import Ports
 from reconciler.apply.start import Outcome
 from reconciler.apply.steps import Noted, Settled, Watching
+from reconciler.enos.statuses import is_documented
 from reconciler.ledger import Record, events
-from reconciler.ledger.statuses import is_documented
 from reconciler.model import EpochMs, RunId, first_attempt, run_id, run_name, with_parents
 from reconciler.plan import Plan, PlannedRun
 

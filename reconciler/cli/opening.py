@@ -11,7 +11,8 @@ from reconciler.apply.steps import Progress, Step
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.trusting import check_certificates
 from reconciler.configuration import Environment
-from reconciler.gateway import GatewaySettings, open_gateway
+from reconciler.enos.access import GatewaySettings
+from reconciler.enos.client import open_gateway
 from reconciler.git import Git
 from reconciler.machine import LocalClock, jitter, new_claim, rescue
 from reconciler.settings import (

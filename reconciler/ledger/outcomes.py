@@ -5,6 +5,7 @@ from typing import assert_never
 
 import msgspec
 
+from reconciler.enos.statuses import FAILED, SUCCEEDED, status_name
 from reconciler.errors import LedgerError
 from reconciler.ledger.events import (
     Absent,
@@ -17,7 +18,6 @@ from reconciler.ledger.events import (
     Unknown,
 )
 from reconciler.ledger.records import STARTED, UNSETTLED, Phase, Record, Start
-from reconciler.ledger.statuses import FAILED, SUCCEEDED, status_name
 from reconciler.model import EpochMs, InstanceId
 
 Outcome = Triggered | Rejected | Unknown | Absent | Observed | Cancelled | Resolved

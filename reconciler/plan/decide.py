@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
+from reconciler.enos.statuses import status_meaning
 from reconciler.ledger import Ledger, Record, RunState
-from reconciler.ledger.statuses import status_meaning
 from reconciler.model import EpochMs, Run, RunId, first_attempt, run_name
 from reconciler.plan.beside import Beside
 from reconciler.plan.dependencies import Dependencies, Standing

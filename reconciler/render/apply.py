@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import tzinfo
 
 from reconciler.apply.result import ApplyResult
-from reconciler.ledger.statuses import SUCCEEDED
+from reconciler.enos.statuses import SUCCEEDED
 from reconciler.model import RunId
 from reconciler.render.apply_json import apply_json
 from reconciler.render.apply_lists import INDENT, SHOWN, grouped, listed, more

@@ -4,8 +4,8 @@ from typing import Any
 
 from reconciler.apply.result import ApplyResult
 from reconciler.apply.settle import Doubt
+from reconciler.enos.statuses import status_name
 from reconciler.ledger import Record, events
-from reconciler.ledger.statuses import status_name
 from reconciler.render.apply_outcomes import failed, reasons_not_started, rejected, triggered
 from reconciler.render.document import json_document
 from reconciler.times import format_instant

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from reconciler.apply.result import ApplyResult
+from reconciler.enos.statuses import status_name
 from reconciler.ledger import events
-from reconciler.ledger.statuses import status_name
 from reconciler.model import RunId
 from reconciler.plan import PlannedRun
 from reconciler.render.steps import is_done, why_absent

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import Any
 
-from reconciler.ledger.statuses import is_documented
+from reconciler.enos.statuses import is_documented
 from reconciler.model import EpochMs, Place, Run, combination_of
 from reconciler.plan import Plan, PlannedRun
 from reconciler.plan.changes import Change, Kind, OfManifest

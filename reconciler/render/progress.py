@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, Self, TextIO, TypeGuard
 
 from reconciler.apply.steps import Claimed, Recorded, Settled, Step, Watching
+from reconciler.enos.statuses import SUCCEEDED, status_name
 from reconciler.ledger import events
-from reconciler.ledger.statuses import SUCCEEDED, status_name
 from reconciler.render.safe import inert
 from reconciler.render.steps import plain_step, was_not_sent
 

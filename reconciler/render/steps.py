@@ -3,8 +3,8 @@
 from typing import assert_never
 
 from reconciler.apply.steps import Claimed, Noted, Recorded, Settled, Step, Waiting, Watching
+from reconciler.enos.statuses import FINAL, status_name
 from reconciler.ledger import Event, events
-from reconciler.ledger.statuses import FINAL, status_name
 from reconciler.render.safe import said, visible
 from reconciler.render.words import counted, status_words
 from reconciler.times import format_instant

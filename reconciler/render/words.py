@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Mapping, Sequence
 
-from reconciler.ledger.statuses import status_meaning
+from reconciler.enos.statuses import status_meaning
 from reconciler.plan import Action, Plan, PlannedRun
 from reconciler.render.safe import visible
 

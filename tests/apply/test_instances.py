@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from reconciler.apply.instances import Told, only_this_one_runs, tell
 from reconciler.apply.ports import Instance
 from reconciler.apply.suspect import author
+from reconciler.enos.statuses import FINAL, status_name
 from reconciler.ledger import Event, Ledger, events
-from reconciler.ledger.statuses import FINAL, status_name
 from reconciler.model import ClaimId, EpochMs, InstanceId, Parameters, Run, RunId
 from tests.apply.service import SERVICE, FakeService, a_look
 from tests.building import (

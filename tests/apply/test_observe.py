@@ -11,9 +11,9 @@ from reconciler.apply.branch import Branch
 from reconciler.apply.observe import Observation, is_unfinished, observe, unfinished
 from reconciler.apply.patience import LONGEST_LOOK_SECONDS, Patience
 from reconciler.apply.ports import Appended, Declined, Instance, Options, Snapshot
+from reconciler.enos.statuses import FINAL, status_name
 from reconciler.errors import GitError
 from reconciler.ledger import Event, Ledger, events
-from reconciler.ledger.statuses import FINAL, status_name
 from reconciler.model import EpochMs, InstanceId, Run
 from tests.apply.service import (
     ENVIRONMENT,

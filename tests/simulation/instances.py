@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from reconciler.ledger.statuses import NOT_FOUND, status_name
+from reconciler.enos.statuses import NOT_FOUND, status_name
 from reconciler.model import ClaimId, InstanceId, Run
 
 WAIT, RUNNING, RERUN, CANCEL = 5, 2, 9, 8  # EnOS FlowInstance status

@@ -19,7 +19,7 @@ def listed(
     parameters = listed_parameters(one.run.parameters, oddities)
     stamp = EpochMs(_cut(created + oddities.created_ahead, oddities.created_unit))
     shown = listed_time(one.run.trigger_time, oddities)
-    # reconciler/gateway/instances.py: such a stamp may have been cut to the minute.
+    # reconciler/enos/listed.py: such a stamp may have been cut to the minute.
     latest = stamp if stamp % MINUTE_MS else EpochMs(stamp + MINUTE_MS - 1)
     return ports.Instance(
         id=one.instance,

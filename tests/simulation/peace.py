@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from math import inf
 
+from reconciler.enos.statuses import NOT_FOUND
 from reconciler.errors import ExitCode
 from reconciler.ledger import Ledger, Record, RunState
 from reconciler.ledger.records import STARTED, Phase
-from reconciler.ledger.statuses import NOT_FOUND
 from reconciler.model import Run, first_attempt, run_attempt, run_id, run_name
 from reconciler.times import parse_instant
 from tests.simulation.promise import Needed, ViolationError, attempts, has_succeeded, needed

@@ -6,9 +6,9 @@ derived from, a record by what has really become of the instance.
 
 from collections.abc import Mapping, Sequence
 
+from reconciler.enos.statuses import FINAL, status_name
 from reconciler.ledger import Event, Ledger, Record, events
 from reconciler.ledger.records import Phase
-from reconciler.ledger.statuses import FINAL, status_name
 from reconciler.model import (
     Run,
     RunId,

@@ -1,0 +1,353 @@
+"""What an answer to one request says, or the lack of one, and whether the request was carried out.
+
+Pure. The envelope in a body is read liberally, for the published samples disagree. The rule of the
+verdict: nothing counts as refused or unsent unless that is certain, because a start that was
+carried out must never be sent again.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, assert_never
+
+import httpx
+
+from reconciler.apply.ports import Answer, NotProcessed, NotSent, Rejected, Triggered, Unknown
+from reconciler.model import InstanceId
+
+_LONGEST_QUOTE = 200  # characters; enough for every documented message, too few for a page of HTML
+
+TOKEN_CODES = frozenset({401, 1001, 1002, 1003, 1004, 1005, 1202, 1203, 1204})
+
+_MEANINGS = {
+    400: "the gateway cannot process the body",
+    401: "invalid credentials",
+    403: "the caller's address or key is not allowed",
+    413: "the request is too large",
+    429: "rate limit exceeded",
+    500: "internal error",
+    503: "the service is not available",
+    1001: "the same encryption was sent twice",
+    1002: "unknown access key",
+    1003: "invalid encryption: the keys do not fit",
+    1004: "invalid parameter",
+    1005: "internal exception of the token service",
+    1202: "empty parameter",
+    1203: "the access token has expired",
+    1204: "the access token could not be refreshed",
+    62101: "the user does not exist or does not belong to the organization",
+    62102: "invalid sorter field",
+    62103: "the user has no privilege",
+    62104: "on a start: the workflow has no task",
+    62109: "internal exception of the service",
+}
+
+_HINTS = {
+    403: "have this machine's address and the application's key allowed on the gateway",
+    404: "check gateway.url",
+    429: "lower limits.requestsPerSecond, or try again later",
+    62101: "check gateway.orgId and gateway.userId",
+    62103: "check gateway.userId, or have the user given the privilege",
+}
+
+LAST_INSTANT = 253_402_300_799_999  # Unix epoch, milliseconds: the year 9999 ends, and RFC 3339
+
+_INTEGER = re.compile(r"\s*([+-]?\d{1,18})(?:\.0*)?\s*", re.ASCII)
+_DECIMAL = re.compile(r"\s*(\d{1,18})(?:\.\d*)?\s*", re.ASCII)
+
+_REFUSALS = frozenset({62101, 62103, 62104})
+_MAYBE_CARRIED_OUT = frozenset({408, 62109})
+_RATE_LIMIT = 429
+
+_DOCUMENTED_ID = re.compile(r"(\d+)-\d+", re.ASCII)  # of an instance: {flow}-{time}
+_LONGEST_ID = 200  # characters; the documented ones have about 20
+
+# Raised before the first byte of a request is written. ProxyError too: httpcore raises it only
+# where the proxy declined to open a tunnel, and an https request goes through a tunnel.
+_BEFORE_SENDING: tuple[type[Exception], ...] = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+)
+
+
+class Quoting:
+    """Makes foreign text fit for messages, logs and the ledger. A gateway may echo what it got."""
+
+    __slots__ = ("_secrets",)
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        # Longest first, so that a secret inside another one does not leave the rest of it.
+        self._secrets = sorted({secret for secret in secrets if secret}, key=len, reverse=True)
+
+    def __call__(self, text: str) -> str:
+        """The text on one line, cut to 200 characters, each secret replaced by `***`."""
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        printable = "".join(one if one.isprintable() else " " for one in text)
+        words = " ".join(printable.split())
+        return words if len(words) <= _LONGEST_QUOTE else words[: _LONGEST_QUOTE - 1] + "…"
+
+
+def meaning(code: int) -> str | None:
+    """What a body code or HTTP status means, if the reference says it."""
+    return _MEANINGS.get(code)
+
+
+def hint(code: int | None) -> str:
+    """What to check after a failure; None: no answer came."""
+    if code is None:
+        return (
+            "check gateway.url, the network and its proxy settings, and gateway.caFile if the "
+            "certificate is not trusted"
+        )
+    if code in TOKEN_CODES:
+        return "check the access key and the secret key, and this machine's clock"
+    return _HINTS.get(code, "try again later; if it stays so, check gateway.url")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """One HTTP answer, read to its end or to the limit."""
+
+    status: int
+    body: bytes | None  # content-decoded; None: too large, or in an encoding nobody asked for
+    retry_after: str | None = None  # the headers, as they came
+    date: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """What every answer of the service is wrapped in."""
+
+    code: int
+    message: str
+    data: Any
+    own: bool  # it is V2.1's `code`: a `status` may also stand in the error of a web framework
+
+
+def read_envelope(body: bytes | None) -> Envelope | None:
+    """The envelope, or None if the body is no JSON object with a readable code.
+
+    V2.1 says `code`, V2.0 and the token service `status`, the published token sample `stauts`.
+    """
+    content = read_json(body or b"")
+    if not isinstance(content, dict):
+        return None
+    for name in ("code", "status", "stauts"):
+        code = read_integer(content.get(name))
+        if code is not None:
+            message = content.get("msg", content.get("message"))
+            words = message if isinstance(message, str) else ""
+            return Envelope(code=code, message=words, data=content.get("data"), own=name == "code")
+    return None
+
+
+def read_json(text: bytes | str) -> Any:
+    """The JSON value, or None if it is none."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):  # the latter: a body of nothing but brackets
+        return None
+
+
+def read_verbatim_json(text: str) -> Any:
+    """The same, with each number as the text that it was written as."""
+    try:
+        return json.loads(text, parse_int=str, parse_float=str)
+    except (ValueError, RecursionError):
+        return None
+
+
+def read_integer(value: object) -> int | None:
+    """An integer that came as a number or as text, or None."""
+    match = _INTEGER.fullmatch(_plain(value))
+    return int(match[1]) if match else None
+
+
+def read_milliseconds(value: object) -> int | None:
+    """An instant that came as a number or as text, cut to the millisecond, or None."""
+    match = _DECIMAL.fullmatch(_plain(value))
+    instant = int(match[1]) if match else 0
+    return instant if 0 < instant <= LAST_INSTANT else None
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return ""
+    if isinstance(value, float):
+        return f"{value:f}"
+    return str(value) if isinstance(value, int | str) else ""
+
+
+def read_name(value: object) -> str | None:
+    """An id or a name that came as text or as a number, or None.
+
+    Only printable text counts: anything else could not be written to the ledger or shown.
+    """
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if isinstance(value, str) and value.strip() and value.isprintable():
+        return value.strip()
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """The service did what it was asked; `data` is the answer's, unread."""
+
+    data: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """Anything else, with what is certain about it."""
+
+    answer: Rejected | NotSent | NotProcessed | Unknown
+    code: int | None = None  # of the body, or the HTTP status where the body has none
+    date: str | None = None  # the answer's Date header
+    own: bool = False  # the code is the service's own word, not a proxy's or a web framework's
+    said: str = ""  # the message beside the code, quoted
+
+    @property
+    def token_refused(self) -> bool:
+        """Whether a new access token may help."""
+        return isinstance(self.answer, NotProcessed) and self.code in TOKEN_CODES
+
+    @property
+    def words(self) -> str:
+        """What happened, for a message."""
+        match self.answer:
+            case Rejected(message=words) | Unknown(seen=words):
+                return words
+            case NotSent(reason=words) | NotProcessed(reason=words):
+                return words
+            case _:
+                assert_never(self.answer)
+
+
+Verdict = Accepted | Failed
+
+
+def judge_reply(reply: Reply, quote: Quoting, now: float) -> Verdict:
+    """What an HTTP answer says; `now` (Unix epoch, seconds) is for a Retry-After without a Date."""
+    envelope = read_envelope(reply.body)
+    status, code = reply.status, envelope.code if envelope else None
+    if code == 0 and _is_success(status) and envelope is not None:
+        return Accepted(data=envelope.data)
+    words = _words(reply, envelope, quote)
+    decisive = code if code is not None else status
+    answer: Rejected | NotProcessed | Unknown
+    if _may_have_been_carried_out(status) or (code is not None and _says_maybe(code)):
+        answer = Unknown(seen=words)
+    elif not TOKEN_CODES.isdisjoint({status, code}):
+        decisive = decisive if decisive in TOKEN_CODES else status
+        answer = NotProcessed(reason=words)
+    elif _RATE_LIMIT in {status, code}:
+        decisive = _RATE_LIMIT
+        answer = NotProcessed(reason=words, retry_after=_retry_after(reply, now))
+    elif code in _REFUSALS or _is_refusal(status) or (code is not None and _is_refusal(code)):
+        answer = Rejected(code=decisive, message=words)
+    else:
+        answer = Unknown(seen=words)
+    own = envelope is not None and envelope.own
+    said = quote(envelope.message) if envelope is not None else ""
+    return Failed(answer=answer, code=decisive, date=reply.date, own=own, said=said)
+
+
+def judge_error(error: Exception, quote: Quoting, *, connecting: bool) -> Failed:
+    """What an exception says. `connecting`: it is certain that the connection was not yet up."""
+    told = error
+    while isinstance(told, ExceptionGroup):  # one of several at once says enough
+        told = told.exceptions[0]
+    words = quote(f"{type(told).__name__}: {told}" if str(told) else type(told).__name__)
+    if isinstance(error, httpx.ReadError | httpx.WriteError):
+        words = f"the connection broke before an answer came ({words})"
+    if isinstance(error, TimeoutError):
+        words = "no answer in time"
+    if connecting:
+        return Failed(answer=NotSent(reason=f"could not connect: {words}"))
+    if isinstance(error, _BEFORE_SENDING):
+        return Failed(answer=NotSent(reason=words))
+    return Failed(answer=Unknown(seen=words))
+
+
+def unsent(failed: Failed) -> Failed:
+    """The same failure, of a request that had to come before the one that was meant."""
+    if isinstance(failed.answer, NotSent):
+        return failed
+    wait = failed.answer.retry_after if isinstance(failed.answer, NotProcessed) else None
+    answer = NotProcessed(reason=f"no access token: {failed.words}", retry_after=wait)
+    return Failed(answer=answer, code=failed.code, date=failed.date)
+
+
+def start_answer(verdict: Verdict, flow_id: int) -> Answer:
+    """The answer to the start of a run of that flow.
+
+    Every documented instance id begins with its flow's: one that names another flow answers
+    another start, whoever mixed them up.
+    """
+    if isinstance(verdict, Failed):
+        return verdict.answer
+    data = verdict.data
+    instance = read_name(data.get("flowInstanceId")) if isinstance(data, dict) else None
+    if instance is None or len(instance) > _LONGEST_ID:
+        return Unknown(seen="code 0 without a readable flowInstanceId")
+    documented = _DOCUMENTED_ID.fullmatch(instance)
+    if documented and int(documented[1]) != flow_id:
+        return Unknown(seen=f"code 0, but it names instance {instance}, which is of another flow")
+    return Triggered(instance=InstanceId(instance))
+
+
+def _is_success(status: int) -> bool:
+    return 200 <= status < 300  # noqa: PLR2004 - RFC 9110's class of successes
+
+
+def _is_refusal(code: int) -> bool:
+    return 400 <= code < 500  # noqa: PLR2004 - RFC 9110's class of client errors
+
+
+def _may_have_been_carried_out(status: int) -> bool:
+    return status in _MAYBE_CARRIED_OUT or not (_is_success(status) or _is_refusal(status))
+
+
+def _says_maybe(code: int) -> bool:
+    # A success (0) lands here only under a status that contradicts it.
+    return code in _MAYBE_CARRIED_OUT or code == 0 or 500 <= code < 600  # noqa: PLR2004 - RFC 9110
+
+
+def _words(reply: Reply, envelope: Envelope | None, quote: Quoting) -> str:
+    if envelope is None:
+        body = "too large or oddly encoded" if reply.body is None else "unreadable"
+        explained = meaning(reply.status)
+        status = f"HTTP {reply.status}" + (f" ({explained})" if explained else "")
+        return f"{status}, {body if reply.body or reply.body is None else 'empty'} body"
+    explained = meaning(envelope.code) or meaning(reply.status)
+    words = f"HTTP {reply.status}, code {envelope.code}" + (f" ({explained})" if explained else "")
+    message = quote(envelope.message)
+    return f"{words}: {message}" if message else words
+
+
+def _retry_after(reply: Reply, now: float) -> float | None:
+    """Seconds to wait, from either form of Retry-After (RFC 9110, 10.2.3)."""
+    value = (reply.retry_after or "").strip()
+    if value.isascii() and value.isdecimal():
+        return float(value[:9])
+    until = _http_date(value)
+    if until is None:
+        return None
+    since = _http_date(reply.date or "") or datetime.fromtimestamp(now, UTC)
+    return max((until - since).total_seconds(), 0.0)
+
+
+def _http_date(value: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(value)
+    except (ValueError, OverflowError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,319 @@
+"""The gateway as the apply protocol knows it (`Gateway` and `Connection` of its ports).
+
+A start is sent once. Questions may be repeated, because asking twice does no more than asking once.
+"""
+
+import asyncio
+import ssl
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+
+from reconciler.apply.ports import (
+    Answer,
+    Cancelled,
+    Flow,
+    Instance,
+    LookedUp,
+    NotProcessed,
+    Rejected,
+    Sought,
+)
+from reconciler.enos import operations
+from reconciler.enos.access import Credentials, GatewaySettings
+from reconciler.enos.answers import (
+    Accepted,
+    Failed,
+    Verdict,
+    hint,
+    read_milliseconds,
+    read_name,
+    start_answer,
+)
+from reconciler.enos.http import build_client, proxy_of, tls_context
+from reconciler.enos.listed import WITHOUT_PRIVILEGE, Window, read_entry, read_flow, read_instance
+from reconciler.enos.observing import look_up
+from reconciler.enos.operations import Operation
+from reconciler.enos.search import Page, of_flow, read_page, search_all
+from reconciler.enos.session import Session
+from reconciler.errors import GatewayError, QuestionRefusedError
+from reconciler.model import EpochMs, InstanceId, Run
+
+AT_ONCE = 8
+_ATTEMPTS = 4  # of a question; with the pauses below a hiccup of two seconds is bridged
+_FIRST_PAUSE_SECONDS = 0.25
+_LONGEST_WAIT_SECONDS = 30.0  # that a Retry-After is heeded for before giving up
+# How the service says that it does not have what was asked for is not documented. Success without
+# data counts, and these codes in its own envelope: a proxy's 404 says nothing about an instance.
+_NO_INSTANCE = frozenset({404})
+_NO_FLOW = frozenset({404, 62104})
+_NO_PRIVILEGE = 62103
+_LOCAL_DRIFT_SECONDS = 60  # that the service's clock, as it is known here, may be behind
+
+
+class Questions:
+    """Asks the gateway at `host`, a few times over if it hiccups."""
+
+    def __init__(
+        self,
+        session: Session,
+        client: httpx.AsyncClient,
+        *,
+        host: str,
+        sleep: Callable[[float], Awaitable[None]],
+    ) -> None:
+        self._session = session
+        self._client = client
+        self._host = host
+        self._sleep = sleep
+        self._turns = asyncio.Semaphore(AT_ONCE)
+
+    async def ask(self, operation: Operation) -> Any:
+        """The data of the answer; None if there is none, however often it is asked.
+
+        Raises GatewayError, and of its kinds QuestionRefusedError where the question was refused.
+        """
+        verdict = await self._repeat(operation, lambda verdict: verdict.data is not None)
+        if isinstance(verdict, Failed):
+            raise self.failure(operation, verdict)
+        return verdict.data
+
+    async def settle(self, operation: Operation) -> Verdict:
+        """What is certain: the question was answered, or refused. Raises GatewayError."""
+        return await self._repeat(operation, lambda _: True)
+
+    async def _repeat(self, operation: Operation, answers: Callable[[Accepted], bool]) -> Verdict:
+        """Ask until an answer `answers`, the question is refused, or it was asked often enough."""
+        attempt = 0
+        while True:
+            async with self._turns:
+                verdict = await self._session.call(self._client, operation)
+            attempt += 1
+            if isinstance(verdict, Accepted):
+                if answers(verdict) or attempt == _ATTEMPTS:
+                    return verdict
+            elif isinstance(verdict.answer, Rejected):
+                return verdict
+            pause = _pause(verdict, attempt)
+            if isinstance(verdict, Failed) and (
+                attempt == _ATTEMPTS or pause > _LONGEST_WAIT_SECONDS
+            ):
+                raise self.failure(operation, verdict)
+            await self._sleep(pause)
+
+    def failure(self, operation: Operation, failed: Failed) -> GatewayError:
+        """The error that tells of a failed question."""
+        kind = QuestionRefusedError if isinstance(failed.answer, Rejected) else GatewayError
+        return kind(
+            f"{operation.name} at {self._host} failed: {failed.words}", hint=hint(failed.code)
+        )
+
+    def unreadable(self, operation: Operation, what: str) -> GatewayError:
+        """The error that tells of an answer which says nothing readable."""
+        return GatewayError(
+            f"{operation.name} at {self._host} answered with {what}",
+            hint="check that gateway.url is an EnOS gateway with batch processing V2.1",
+        )
+
+
+def _pause(verdict: Verdict, attempt: int) -> float:
+    """Seconds until the question is asked again."""
+    if isinstance(verdict, Failed) and isinstance(verdict.answer, NotProcessed):
+        asked = verdict.answer.retry_after
+        if asked is not None:
+            return asked
+    return _FIRST_PAUSE_SECONDS * 2.0**attempt
+
+
+class EnosConnection:
+    """One worker's own connection; concurrent starts on it queue."""
+
+    def __init__(
+        self, settings: GatewaySettings, session: Session, client: httpx.AsyncClient
+    ) -> None:
+        self._settings = settings
+        self._session = session
+        self._client = client
+        self._turn = asyncio.Lock()
+
+    async def trigger(self, run: Run, allowed: Callable[[], bool]) -> Answer:
+        """Update And Trigger Flow: one POST, if `allowed` still says so right before it leaves."""
+        operation = operations.start(self._settings, run)
+        async with self._turn:
+            verdict = await self._session.call(self._client, operation, allowed)
+        return start_answer(verdict, run.flow_id)
+
+
+class EnosGateway:
+    """The EnOS gateway of one environment. Questions are repeated a few times, starts never."""
+
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        session: Session,
+        client: httpx.AsyncClient,
+        context: ssl.SSLContext,
+        *,
+        clock: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]],
+    ) -> None:
+        self._settings = settings
+        self._session = session
+        self._client = client
+        self._context = context
+        self._clock = clock
+        proxy = proxy_of(settings)
+        by = f" (by the proxy {proxy.shown})" if proxy is not None else ""
+        self._questions = Questions(session, client, host=f"{settings.host}{by}", sleep=sleep)
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[EnosConnection]:
+        """A connection of its own for one worker. Opened by its first start, kept between them."""
+        async with build_client(self._settings, self._context, connections=1) as client:
+            yield EnosConnection(self._settings, self._session, client)
+
+    async def current_time(self) -> EpochMs:
+        """The service's clock; signatures go by it from now on. Raises GatewayError."""
+        operation = operations.current_time()
+        data = await self._questions.ask(operation)
+        now = read_milliseconds(data)
+        if now is None:
+            raise self._questions.unreadable(operation, "no time")
+        self._session.stamps.learn(EpochMs(now), self._clock())
+        return EpochMs(now)
+
+    async def timezone(self) -> str:
+        """The name of the service's zone, as it says it. Raises GatewayError."""
+        operation = operations.timezone()
+        data = await self._questions.ask(operation)
+        name = read_name(data.get("timezone") if isinstance(data, dict) else data)
+        if name is None:
+            raise self._questions.unreadable(operation, "no time zone")
+        return name
+
+    async def search(
+        self, flow_id: int, from_time: EpochMs, to_time: EpochMs
+    ) -> tuple[Instance, ...]:
+        """Every instance of the flow with a trigger time in [from_time, to_time), each once.
+
+        And those that may have one, should the service cut or round what it shows. An empty answer
+        is a whole answer: whatever cannot be read raises GatewayError.
+        """
+        window = Window(from_time=from_time, to_time=to_time)
+        # The service's stamps are cut to the second.
+        asked = Window(from_time=EpochMs(from_time - from_time % 1000), to_time=to_time)
+        read = self._entry_reader(window)
+        found = await search_all(lambda kind, page: self._page(asked, kind, page, read))
+        return of_flow(found, flow_id, window)
+
+    async def instance(self, instance: InstanceId) -> Instance | None:
+        """One instance by id; None if the service says that it has none. Raises GatewayError."""
+        operation = operations.instance(self._settings, instance)
+        verdict = await self._questions.settle(operation)
+        data = self._described(operation, verdict, _NO_INSTANCE)
+        if data is None:
+            return None
+        try:
+            found = read_instance(data, self._settings.zone, now=self._latest_stamp())
+        except ValueError as error:
+            raise self._questions.unreadable(operation, str(error)) from None
+        if found.id != instance:
+            raise self._questions.unreadable(operation, f"another instance than {instance}")
+        return found
+
+    async def look_up(
+        self, sought: Sequence[Sought], most_requests: int, turn: int = 0
+    ) -> LookedUp:
+        """How those instances fare, in few requests; each `turn` begins with others.
+
+        A question that is repeated after a hiccup counts once.
+        """
+        read = self._entry_reader(None)
+
+        async def ask(window: Window, kind: int, page: int) -> Page:
+            return await self._page(window, kind, page, read)
+
+        return await look_up(sought, most_requests, ask, self.instance, turn=turn)
+
+    async def flow(self, flow_id: int) -> Flow | None:
+        """Get Flow; None if the service says that it has none. Raises GatewayError."""
+        operation = operations.flow(self._settings, flow_id)
+        verdict = await self._questions.settle(operation)
+        if isinstance(verdict, Failed) and verdict.code == _NO_PRIVILEGE:
+            return WITHOUT_PRIVILEGE
+        data = self._described(operation, verdict, _NO_FLOW)
+        try:
+            return None if data is None else read_flow(data, flow_id)
+        except ValueError as error:
+            raise self._questions.unreadable(operation, str(error)) from None
+
+    async def cancel(self, instance: InstanceId) -> Cancelled:
+        """Cancel Flow Instance. Raises GatewayError if nothing certain is answered.
+
+        It may be asked for again after a hiccup, unlike a start: it names one instance, and one
+        that has been cancelled cannot be cancelled once more. All that a lost answer can lead to is
+        the refusal of the repeat, because the instance has ended.
+        """
+        operation = operations.cancel(self._settings, instance)
+        verdict = await self._questions.settle(operation)
+        if isinstance(verdict, Accepted):
+            return Cancelled(code=0, message="")
+        if verdict.code is None or not verdict.own:
+            raise self._questions.failure(operation, verdict)
+        return Cancelled(code=verdict.code, message=verdict.said or verdict.words)
+
+    def _latest_stamp(self) -> EpochMs | None:
+        """The latest time that a stamp of the service may show now, if its time is known."""
+        now = self._session.stamps.known_now()
+        slack = max(self._settings.stamp_slack, _LOCAL_DRIFT_SECONDS)
+        return None if now is None else EpochMs(now + int(slack * 1000))
+
+    def _entry_reader(self, window: Window | None) -> Callable[[Any], Instance]:
+        """Reads entries of a list, all by one idea of the time: a repeat is read like the first."""
+        now = self._latest_stamp()
+        return lambda entry: read_entry(entry, self._settings.zone, now=now, window=window)
+
+    async def _page(
+        self, window: Window, kind: int, page: int, read: Callable[[Any], Instance]
+    ) -> Page:
+        """One page of List Flow Instances. Raises GatewayError."""
+        operation = operations.search_page(
+            self._settings, kind, window.from_time, window.to_time, page
+        )
+        data = await self._questions.ask(operation)
+        try:
+            return read_page(data, read)
+        except ValueError as error:
+            raise self._questions.unreadable(operation, str(error)) from None
+
+    def _described(self, operation: Operation, verdict: Verdict, none: frozenset[int]) -> Any:
+        """The data of the answer; None where it has none, or its own code is one of `none`."""
+        if isinstance(verdict, Accepted):
+            return None if verdict.data in ({}, "") else verdict.data
+        if verdict.own and verdict.code in none:
+            return None
+        raise self._questions.failure(operation, verdict)
+
+
+@asynccontextmanager
+async def open_gateway(
+    settings: GatewaySettings,
+    credentials: Credentials,
+    *,
+    clock: Callable[[], float] = time.time,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> AsyncIterator[EnosGateway]:
+    """The gateway, without having asked it anything yet; left, all its connections are closed.
+
+    `clock` is the local idea of the time (Unix epoch, seconds). Raises ConfigurationError if the
+    URL, the CA file or the proxy that the environment names cannot be used.
+    """
+    context = tls_context(settings)
+    # One more than the questions: a token request must not wait for those that wait for it.
+    client = build_client(settings, context, connections=AT_ONCE + 1)
+    async with client:
+        session = Session(settings, credentials, client, clock=clock, sleep=sleep)
+        yield EnosGateway(settings, session, client, context, clock=clock, sleep=sleep)

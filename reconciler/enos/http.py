@@ -1,0 +1,259 @@
+"""One request over HTTP: sent once, answered within a time and a size, never redirected.
+
+Nothing may be left on a connection that is kept: it would be read as the next answer.
+
+A server or a proxy may send two answers to one request. The second then waits in a buffer, and
+HTTP/1.1 has nothing that ties an answer to its question: a run that the service refuses next would
+be recorded as started, with this run's instance. httpcore itself notices bytes in the socket of an
+idle connection, and none of those that were read from it already.
+
+The buffers are private to httpx, httpcore, h11 and anyio, and reached into here only. Where they
+cannot be found, as in another version of these, the connection is closed: that costs a handshake
+for each request, and is never wrong.
+"""
+
+import asyncio
+import logging
+import os
+import ssl
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import httpx
+
+from reconciler import __version__
+from reconciler.apply.ports import NotSent
+from reconciler.enos.access import GatewaySettings
+from reconciler.enos.answers import Failed, Quoting, Reply, Verdict, judge_error, judge_reply
+from reconciler.enos.proxies import Proxy, proxy_for
+from reconciler.errors import ConfigurationError
+
+_CONNECTION = attrgetter("stream._stream._httpcore_stream._stream._connection")
+_UNREAD = attrgetter("_h11_state.trailing_data")
+_STREAM = attrgetter("_stream")
+_RECORDS = attrgetter("_read_bio.pending")  # those that came with the one that was read
+_DECRYPTED = attrgetter("_ssl_object.pending")
+_RECEIVED = attrgetter("_protocol.read_queue")
+# Shorter than servers keep idle connections, so that a POST does not meet one being closed, for
+# then nobody could tell whether it was read.
+_KEEPALIVE_SECONDS = 3.0
+_CONNECT_SHARE = 0.5  # of the time for a request: a late connection leaves no time for an answer
+_LEAVING = "http11.send_request_headers.started"  # the connection stands, nothing was written
+_ENCODINGS = frozenset({"", "identity", "gzip", "deflate"})  # what a piece of 64 KiB blows up
+# to is bounded for these, at about a thousandfold
+
+# Their lines for debugging hold what a server sent, byte for byte, and it may echo a token.
+for _library in ("httpx", "httpcore"):
+    logging.getLogger(_library).setLevel(logging.WARNING)
+
+
+async def close_if_more_came(response: httpx.Response) -> None:
+    """Close the connection if it holds more than the answer that was just read to its end."""
+    if not _is_drained(response):
+        await response.extensions["network_stream"].aclose()
+
+
+def _is_drained(response: httpx.Response) -> bool:
+    try:
+        unread, _ = _UNREAD(_CONNECTION(response))
+        stream = response.extensions["network_stream"]
+        return not (unread or stream.get_extra_info("is_readable") or any(_buffered(stream)))
+    except (AttributeError, TypeError, ValueError):
+        return False
+
+
+def _buffered(stream: Any) -> Iterator[int]:
+    """How much each layer under httpcore's stream holds; TLS may run within TLS."""
+    layer = _STREAM(stream)
+    while hasattr(layer, "transport_stream"):
+        yield _RECORDS(layer)
+        yield _DECRYPTED(layer)()
+        layer = layer.transport_stream
+    yield len(_RECEIVED(layer))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """A request, complete and signed."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes | None = field(repr=False)
+    answer_limit: int  # bytes, content-decoded
+    quote: Quoting  # knows the secrets in this request
+
+
+class _ForbiddenError(Exception):
+    """The request may no longer leave. Raised before its first byte is written."""
+
+
+class _Phase:
+    """How far a request has got, by httpcore's trace events.
+
+    Only what they say positively counts: without events nothing is certain.
+    """
+
+    def __init__(self, allowed: Callable[[], bool]) -> None:
+        self._events: list[str] = []
+        self._allowed = allowed
+
+    async def note(self, event: str, info: Mapping[str, Any]) -> None:
+        """Called by httpcore, which goes on with the request when this returns."""
+        self._events.append(event)
+        if event == _LEAVING and not _opens_tunnel(info) and not self._allowed():
+            raise _ForbiddenError
+
+    @property
+    def connecting(self) -> bool:
+        """Whether opening the connection is all that has happened, so nothing of it was sent."""
+        steps = ("connection.connect_tcp.", "connection.start_tls.")
+        return bool(self._events) and all(event.startswith(steps) for event in self._events)
+
+
+def _opens_tunnel(info: Mapping[str, Any]) -> bool:
+    """Whether this is the request that asks a proxy for a tunnel."""
+    return getattr(info.get("request"), "method", None) == b"CONNECT"
+
+
+def tls_context(settings: GatewaySettings) -> ssl.SSLContext:
+    """The one context that all connections share: building one costs as much as many requests.
+
+    Raises ConfigurationError if the URL or the CA file cannot be used.
+    """
+    scheme = urlsplit(settings.url).scheme  # in small letters, however it is written
+    if scheme == "http" and settings.on_loopback:
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # never used; it would trust nobody
+    if scheme != "https":
+        raise ConfigurationError(
+            f"the gateway {settings.host} has no https URL; http is for loopback only"
+        )
+    try:
+        context = httpx.create_ssl_context()
+        if settings.ca_file is not None:
+            context.load_verify_locations(cafile=settings.ca_file)
+    except OSError as error:  # ssl.SSLError is one, too
+        raise ConfigurationError(
+            f"the certificates to trust cannot be read: {error}",
+            hint=f"check gateway.caFile ({settings.ca_file or 'not set'}) and SSL_CERT_FILE",
+        ) from None
+    return context
+
+
+def build_client(
+    settings: GatewaySettings, context: ssl.SSLContext, *, connections: int
+) -> httpx.AsyncClient:
+    """A client with that many connections; its transport repeats nothing.
+
+    Raises ConfigurationError if the environment names a proxy that cannot be used.
+    """
+    proxy = proxy_of(settings)
+    try:
+        return httpx.AsyncClient(
+            verify=context,
+            http1=True,
+            http2=False,
+            follow_redirects=False,
+            trust_env=False,
+            proxy=None if proxy is None else _proxy(proxy, context),
+            timeout=httpx.Timeout(settings.timeout, connect=settings.timeout * _CONNECT_SHARE),
+            limits=httpx.Limits(
+                max_connections=connections,
+                max_keepalive_connections=connections,
+                keepalive_expiry=_KEEPALIVE_SECONDS,
+            ),
+            headers={
+                "accept": "application/json",
+                "accept-encoding": "gzip",
+                "user-agent": f"reconciler/{__version__}",
+            },
+        )
+    except ImportError:  # of what httpx speaks SOCKS with
+        raise ConfigurationError(
+            f"a proxy of that kind needs another package: {proxy.shown if proxy else ''}",
+            hint='Install it: pip install "httpx[socks]"',
+        ) from None
+    except (ValueError, httpx.InvalidURL):
+        # Their words repeat the proxy's URL, and with it perhaps a password.
+        raise ConfigurationError(
+            f"the proxy cannot be used: {proxy.shown if proxy else ''}",
+            hint="Write it as http://HOST:PORT, or name the gateway in NO_PROXY.",
+        ) from None
+
+
+def proxy_of(settings: GatewaySettings) -> Proxy | None:
+    """The proxy that leads to the gateway. Raises ConfigurationError where it cannot be used."""
+    return None if settings.on_loopback else proxy_for(settings.url, os.environ)
+
+
+def _proxy(proxy: Proxy, context: ssl.SSLContext) -> httpx.Proxy:
+    return httpx.Proxy(proxy.url, ssl_context=context if proxy.scheme == "https" else None)
+
+
+async def exchange(
+    client: httpx.AsyncClient,
+    outgoing: Outgoing,
+    *,
+    within: float,
+    now: float,
+    allowed: Callable[[], bool] = lambda: True,
+) -> Verdict:
+    """Send the request once and say what came of it.
+
+    `within`: seconds in total; `now`: Unix epoch, seconds; `allowed` is asked once the connection
+    stands, right before the request leaves. Nothing but a cancellation is raised.
+    """
+    phase = _Phase(allowed)
+    try:
+        async with asyncio.timeout(within):
+            reply = await _send(client, outgoing, phase)
+    except _ForbiddenError:
+        return Failed(
+            answer=NotSent(reason="sending it was no longer allowed once the connection was open")
+        )
+    except Exception as error:  # noqa: BLE001 - whatever goes wrong in here, the request may have left
+        return judge_error(error, outgoing.quote, connecting=phase.connecting)
+    return judge_reply(reply, outgoing.quote, now)
+
+
+@lru_cache(maxsize=64)
+def _parsed(url: str) -> httpx.URL:
+    """The URL, parsed once: every start of an apply goes to the same one."""
+    return httpx.URL(url)
+
+
+async def _send(client: httpx.AsyncClient, outgoing: Outgoing, phase: _Phase) -> Reply:
+    async with client.stream(
+        outgoing.method,
+        _parsed(outgoing.url),
+        headers=dict(outgoing.headers),
+        content=outgoing.body,
+        extensions={"trace": phase.note},
+    ) as response:
+        body = await _read(response, outgoing.answer_limit)
+        await close_if_more_came(response)
+        return Reply(
+            status=response.status_code,
+            body=body,
+            retry_after=response.headers.get("retry-after"),
+            date=response.headers.get("date"),
+        )
+
+
+async def _read(response: httpx.Response, limit: int) -> bytes | None:
+    if response.headers.get("content-encoding", "").strip().lower() not in _ENCODINGS:
+        return None
+    body = bytearray()
+    # A generator, whatever its annotation says: left early, it must be closed before the response.
+    pieces = cast("AsyncGenerator[bytes]", response.aiter_bytes())
+    async with aclosing(pieces):
+        async for piece in pieces:
+            body += piece
+            if len(body) > limit:
+                return None
+    return bytes(body)

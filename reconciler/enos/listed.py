@@ -1,0 +1,275 @@
+"""Instances and flows as the service writes them: read liberally, never guessed into certainty."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, tzinfo
+from typing import Any
+
+from reconciler.apply.ports import Flow, Instance
+from reconciler.enos.answers import (
+    LAST_INSTANT,
+    read_integer,
+    read_json,
+    read_milliseconds,
+    read_name,
+    read_verbatim_json,
+)
+from reconciler.model import EpochMs, InstanceId, Parameters
+from reconciler.times import MINUTE_MS, SECOND_MS, in_zone, parse_instant
+
+NAMELESS = InstanceId("")  # stands for an id that cannot be read
+
+_STAMP = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d(?::\d\d)?)(?:\.\d+)?(Z?)", re.ASCII)
+_HOUR_MS = 3_600_000
+_DAY_MS = 25 * _HOUR_MS  # the longest one, when clocks are set back
+_EARLIEST = 100_000_000_000  # 1973; as seconds it would be the year 5138
+_QUARTER_HOUR_MS = 900_000  # all zones differ by multiples of it
+_WIDEST_OFFSET_MS = 14 * 3_600_000
+
+Span = tuple[EpochMs, EpochMs]
+_FLAGS = {"true": True, "1": True, "false": False, "0": False}
+
+# What is known of a flow that the user may not see.
+WITHOUT_PRIVILEGE = Flow(
+    locked=None, user_locked=None, editable=False, owners=None, tasks=None, parameters=None
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """Trigger times asked for, from inclusive, to exclusive; the service's stamps are cut."""
+
+    from_time: EpochMs
+    to_time: EpochMs
+
+    def holds(self, instant: EpochMs) -> bool:
+        """Whether an instant that was cut to the second may belong here."""
+        return self.from_time - self.from_time % SECOND_MS <= instant < self.to_time
+
+    def nearly_holds(self, instant: EpochMs) -> bool:
+        """Whether an instant that was cut or rounded, to the minute at most, may belong here."""
+        return self.touches((instant, instant))
+
+    def touches(self, span: Span) -> bool:
+        """Whether an instant of the span, cut or rounded to the minute at most, may belong here."""
+        first, last = span
+        return self.from_time - MINUTE_MS <= last and first <= self.to_time + MINUTE_MS
+
+    def holds_shifted(self, instant: EpochMs) -> bool:
+        """Whether the instant would nearly belong here, had it been read in another zone.
+
+        Only a narrow window can tell: in a wide one every time of day would.
+        """
+        start, width = self.from_time - MINUTE_MS, self.to_time - self.from_time + 2 * MINUTE_MS
+        distance = instant - start
+        if width >= _QUARTER_HOUR_MS or not -_WIDEST_OFFSET_MS <= distance <= (
+            width + _WIDEST_OFFSET_MS
+        ):
+            return False
+        return distance % _QUARTER_HOUR_MS <= width
+
+
+def read_instance(
+    entry: Any, zone: tzinfo, *, now: EpochMs | None = None, window: Window | None = None
+) -> Instance:
+    """One FlowInstance. Raises ValueError if it is none, or has no readable id.
+
+    `now` is the latest time that a stamp may show, if known: the service's, and what stamps may be
+    ahead of it. `window` is the trigger times that were asked for.
+    """
+    if not isinstance(entry, dict):
+        raise ValueError("an instance is not an object")  # noqa: TRY004 - a value of the wire, not of a caller
+    one = read_entry(entry, zone, now=now, window=window)
+    if one.id == NAMELESS:
+        raise ValueError("an instance has no readable instanceId")
+    return one
+
+
+def read_entry(
+    entry: Any, zone: tzinfo, *, now: EpochMs | None = None, window: Window | None = None
+) -> Instance:
+    """An entry of a list, as far as it is readable; `NAMELESS` where its id is not."""
+    fields: Mapping[str, Any] = entry if isinstance(entry, dict) else {"parameters": entry}
+    created = readings(fields.get("timestamp"), zone)
+    triggered = _meant(readings(fields.get("triggerTime"), zone), window)
+    return Instance(
+        id=InstanceId(read_name(fields.get("instanceId")) or NAMELESS),
+        flow_id=read_integer(fields.get("flowId")),
+        trigger_time=triggered[0] if triggered else None,
+        created=created[0] if created else None,
+        created_latest=_latest(created, now, _unit(fields.get("timestamp"), zone)),
+        parameters=read_parameters(fields.get("parameters")),
+        status=read_integer(fields.get("status")),
+        carried=_carried(fields.get("parameters")),
+        trigger_times=triggered,
+        trigger_unit=_unit(fields.get("triggerTime"), zone),
+    )
+
+
+def readings(stamp: object, zone: tzinfo) -> tuple[EpochMs, ...]:
+    """Every instant that a stamp may mean, the likeliest first; none if it is unreadable.
+
+    The reference names no zone. In its sample of a FlowInstance `triggerTime` is eight hours
+    ahead of `startTime` and `timestamp`, so some stamps are in the server's zone and some in UTC.
+    A time in the hour that a zone's clocks repeat has two instants as well. A `Z` says UTC, and is
+    often a mere letter in a layout of local times.
+    """
+    number = None if isinstance(stamp, str) else read_milliseconds(stamp)
+    if number is not None:  # seconds, taken for milliseconds, would make everything look old
+        return (EpochMs(number),) if number >= _EARLIEST else ()
+    if not isinstance(stamp, str):
+        return ()
+    match = _STAMP.fullmatch(stamp.strip())
+    try:
+        if match is None:
+            return (parse_instant(stamp.strip()),)
+        local = datetime.fromisoformat(f"{match[1]} {match[2]}")
+        in_utc = local.replace(tzinfo=UTC)
+        in_zone = (local.replace(tzinfo=zone, fold=0), local.replace(tzinfo=zone, fold=1))
+        moments = (in_utc, *in_zone) if match[3] else (*in_zone, in_utc)
+        instants = dict.fromkeys(EpochMs(int(one.timestamp()) * 1000) for one in moments)
+        return tuple(one for one in instants if 0 < one <= LAST_INSTANT)
+    except (ValueError, OverflowError):
+        return ()
+
+
+def read_parameters(value: object) -> Parameters | None:
+    """The parameters: a list of pairs, or text holding one; None if not readable as that.
+
+    Values that are no text are kept as JSON writes them.
+    """
+    if isinstance(value, str):
+        if not value.strip():
+            return ()
+        value = read_verbatim_json(value)
+    if isinstance(value, dict):
+        value = [{"key": name, "value": one} for name, one in value.items()]
+    if not isinstance(value, list):
+        return None
+    pairs = [_pair(one) for one in value]
+    readable = tuple(pair for pair in pairs if pair is not None)
+    return readable if len(readable) == len(pairs) else None
+
+
+def _carried(value: object) -> str:
+    """The parameters as the service wrote them: text may be cut, and then it is no JSON."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _pair(value: object) -> tuple[str, str] | None:
+    if not isinstance(value, Mapping):
+        return None
+    name, content = value.get("key"), value.get("value")
+    if isinstance(content, bool):
+        content = "true" if content else "false"
+    elif isinstance(content, int | float):
+        content = str(content)
+    return (name, content) if isinstance(name, str) and isinstance(content, str) else None
+
+
+def _meant(possible: tuple[EpochMs, ...], window: Window | None) -> tuple[EpochMs, ...]:
+    """The readings that lie in the window that was asked for, or nearly; all if none does."""
+    fitting = (window.holds, window.nearly_holds) if window is not None else ()
+    for fits in fitting:
+        possible = tuple(filter(fits, possible)) or possible
+    return possible
+
+
+def _unit(stamp: object, zone: tzinfo) -> int:
+    """To how many milliseconds the stamp may have been cut, by the noughts at its end."""
+    match = _STAMP.fullmatch(stamp.strip()) if isinstance(stamp, str) else None
+    if match is not None:
+        clocks = [time.fromisoformat(match[2])]
+    else:  # an instant, which was cut by who knows whose clocks
+        instants = readings(stamp, zone)
+        clocks = [in_zone(one, where).time() for one in instants for where in (zone, UTC)]
+    return max((_cut_to(one) for one in clocks), default=1)
+
+
+def _cut_to(clock: time) -> int:
+    if clock.second or clock.microsecond:
+        return 1
+    if clock.minute:
+        return MINUTE_MS
+    return _HOUR_MS if clock.hour else _DAY_MS
+
+
+def _latest(possible: tuple[EpochMs, ...], now: EpochMs | None, unit: int) -> EpochMs | None:
+    """The latest reading that does not lie in the future, or what may have been cut to it.
+
+    The latest, because an instance is ruled out as a run's for having been created before it was
+    claimed: reading a stamp as too early would have the run started twice.
+    """
+    past = [one for one in possible if now is None or one <= now]
+    latest = max(past or possible, default=None)
+    return None if latest is None else EpochMs(latest + unit - 1)
+
+
+def read_flow(content: Any, flow_id: int) -> Flow:
+    """The flow of that id (EnOS reference, Get Flow). Raises ValueError if it is another, or none.
+
+    An answer that does not say which flow it describes is taken to be about the one asked for.
+    """
+    if not isinstance(content, Mapping):
+        raise ValueError("no flow")  # noqa: TRY004 - a value of the wire, not of a caller
+    described = read_integer(content.get("flowId"))
+    if described is not None and described != flow_id:
+        raise ValueError(f"another flow than {flow_id}")
+    return Flow(
+        locked=_flag(content.get("locked")),
+        user_locked=_flag(content.get("isUserLocked")),
+        editable=_flag(content.get("hasEditPri")),
+        owners=_owners(content.get("owner")),
+        tasks=_tasks(content.get("graph")),
+        parameters=_parameters(content.get("parameters")),
+    )
+
+
+def _flag(value: object) -> bool | None:
+    if isinstance(value, bool):
+        return value
+    return _FLAGS.get(str(value).strip().lower()) if isinstance(value, int | str) else None
+
+
+def _owners(value: object) -> frozenset[str] | None:
+    """User ids, `;` between them. No flow is without an owner: an empty text says nothing."""
+    if not isinstance(value, str):
+        return None
+    return frozenset(filter(None, map(str.strip, value.split(";")))) or None
+
+
+def _tasks(graph: object) -> int | None:
+    graph = _unpacked(graph)
+    tasks = _unpacked(graph.get("tasks")) if isinstance(graph, Mapping) else None
+    if isinstance(tasks, list | dict):
+        return len(tasks)
+    number = read_integer(tasks)
+    return number if number is None or number >= 0 else None
+
+
+def _parameters(value: object) -> frozenset[str] | None:
+    """The names in a list of pairs, in a mapping, or in a text that holds one of them."""
+    value = _unpacked(value)
+    if isinstance(value, Mapping):
+        value = list(value)
+    if not isinstance(value, list):
+        return None
+    names = [_parameter(one) for one in value]
+    readable = [name for name in names if name is not None]
+    return frozenset(readable) if len(readable) == len(names) else None
+
+
+def _parameter(value: object) -> str | None:
+    if isinstance(value, Mapping):
+        value = value.get("key") or value.get("name")
+    return value if isinstance(value, str) and read_name(value) is not None else None
+
+
+def _unpacked(value: object) -> Any:
+    """What the text holds, if it holds JSON; anything else as it is."""
+    unpacked = read_json(value) if isinstance(value, str) else None
+    return value if unpacked is None else unpacked

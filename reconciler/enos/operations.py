@@ -1,0 +1,118 @@
+"""The calls as data: what goes into the path, the query and the body (EnOS reference, V2.1)."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from reconciler.enos.access import GatewaySettings
+from reconciler.model import EpochMs, InstanceId, Run, wire_parameters
+
+PAGE_SIZE = 100  # instances, at most
+
+_SERVICE = "/batch-processing-service/v2.1"
+_SMALL = 1 << 20  # bytes; an answer without a list in it
+_LARGE = 16 << 20  # bytes; a page of instances, each with its graph
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One call, without what authenticates it."""
+
+    name: str  # the reference's
+    path: str
+    query: Mapping[str, str]  # decoded
+    body: bytes | None = field(default=None, repr=False)  # None: a GET
+    answer_limit: int = _SMALL  # bytes
+
+
+def start(settings: GatewaySettings, run: Run) -> Operation:
+    """Update And Trigger Flow: starts one instance, every time that it is sent."""
+    body = {
+        "flowId": run.flow_id,
+        "triggerTime": run.trigger_time,
+        "parameters": wire_parameters(run.parameters),
+    }
+    return Operation(
+        name="Update And Trigger Flow",
+        path=f"{_SERVICE}/flows",
+        query=_query(settings, "updateAndTrigger"),
+        body=encode(body),
+    )
+
+
+def current_time() -> Operation:
+    """Get Current Time."""
+    return Operation(
+        name="Get Current Time", path=f"{_SERVICE}/time", query={"action": "getCurrentTime"}
+    )
+
+
+def timezone() -> Operation:
+    """Get Timezone."""
+    return Operation(name="Get Timezone", path=f"{_SERVICE}/time", query={"action": "getTimeZone"})
+
+
+def instance(settings: GatewaySettings, instance: InstanceId) -> Operation:
+    """Get Flow Instance."""
+    return Operation(
+        name="Get Flow Instance",
+        path=f"{_SERVICE}/flowInstances",
+        query={**_query(settings, "get"), "flowInstId": instance},
+        answer_limit=_LARGE,
+    )
+
+
+def cancel(settings: GatewaySettings, instance: InstanceId) -> Operation:
+    """Cancel Flow Instance."""
+    return Operation(
+        name="Cancel Flow Instance",
+        path=f"{_SERVICE}/flowInstances",
+        query=_query(settings, "cancel"),
+        body=encode({"flowInstId": instance}),
+    )
+
+
+def flow(settings: GatewaySettings, flow_id: int) -> Operation:
+    """Get Flow."""
+    return Operation(
+        name="Get Flow",
+        path=f"{_SERVICE}/flows",
+        query={**_query(settings, "get"), "flowId": str(flow_id)},
+        answer_limit=_LARGE,
+    )
+
+
+def search_page(
+    settings: GatewaySettings, kind: int, from_time: EpochMs, to_time: EpochMs, page: int
+) -> Operation:
+    """List Flow Instances, one page.
+
+    `expression` stays empty: it is matched fuzzily against instance ids and flow names, and that
+    every id holds its flow's id is no promise, so that anything else could hide an instance. No
+    sorter: the names of the fields differ between versions, and a wrong one is an error.
+    """
+    body = {
+        "type": kind,
+        "expression": "",
+        "owner": "",
+        "fromTriggerTime": from_time,
+        "toTriggerTime": to_time,
+        "status": "",
+        "pagination": {"pageNo": page, "pageSize": PAGE_SIZE, "sorters": []},
+    }
+    return Operation(
+        name="List Flow Instances",
+        path=f"{_SERVICE}/flowInstances",
+        query=_query(settings, "search"),
+        body=encode(body),
+        answer_limit=_LARGE,
+    )
+
+
+def encode(body: Mapping[str, object]) -> bytes:
+    """JSON in ASCII: its signature then cannot depend on the charset that a server assumes."""
+    return json.dumps(body, separators=(",", ":")).encode("ascii")
+
+
+def _query(settings: GatewaySettings, action: str) -> dict[str, str]:
+    return {"action": action, "userId": settings.user_id, "orgId": settings.org_id}

@@ -1,0 +1,228 @@
+"""Searching instances: everything that List Flow Instances has in a window, or an error."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from math import ceil
+from typing import Any
+
+from reconciler.apply.ports import Instance
+from reconciler.apply.suspect import trigger_spans
+from reconciler.enos.answers import read_integer
+from reconciler.enos.listed import NAMELESS, Window
+from reconciler.enos.operations import PAGE_SIZE
+from reconciler.errors import GatewayError, QuestionRefusedError
+
+KINDS = (0, 1, 2)  # manual, periodic, temporary: which one a started run gets is not documented
+AT_ONCE = 8  # requests
+_MOST_PAGES = 200  # 20,000 instances in one window
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """One page of List Flow Instances."""
+
+    instances: tuple[Instance, ...]
+    count: int | None  # in all, by the service's word; some services count what is on the page
+
+    @property
+    def pages(self) -> int:
+        """How many pages there are at least, if the count is of all."""
+        return ceil((self.count or 0) / PAGE_SIZE)
+
+
+AskPage = Callable[[int, int], Awaitable[Page]]  # type, page number; raises GatewayError
+
+
+class TooManyPagesError(GatewayError):
+    """The window has more pages than may be read, so that nothing is known for certain."""
+
+
+class Rows:
+    """What pages showed, each instance once.
+
+    An id is shared by runs of one minute, so an id alone does not make a row a repeat. The status
+    may move on between two pages, so it does not make another row of it. But rows that stand on one
+    page are as many instances, however alike they are.
+    """
+
+    def __init__(self) -> None:
+        self._alike: dict[Instance, list[Instance]] = {}  # by all but the status
+
+    def __iter__(self) -> Iterator[Instance]:
+        return (one for alike in self._alike.values() for one in alike)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._alike.values()))
+
+    def add(self, page: Iterable[Instance]) -> bool:
+        """Take in what a page shows; whether any of it is new."""
+        on_page: dict[Instance, list[Instance]] = {}
+        for one in page:
+            on_page.setdefault(replace(one, status=None), []).append(one)
+        new = False
+        for key, alike in on_page.items():
+            known = self._alike.setdefault(key, [])
+            new |= len(alike) > len(known)
+            known += alike[len(known) :]
+        return new
+
+    def numbers(self) -> dict[Instance, int]:
+        """How many there are of each, whatever became of them."""
+        return {one: len(alike) for one, alike in self._alike.items()}
+
+
+async def search_all(
+    ask: AskPage, most_pages: int = _MOST_PAGES, *, count_tells: bool = False
+) -> tuple[Instance, ...]:
+    """Every instance under every type, each once.
+
+    `count_tells`: a list of several pages that shows as many as the service counts is whole.
+    Otherwise it is read until two readings agree: one instance may go and another come meanwhile.
+
+    Raises GatewayError if anything is unreadable or may be missing, and of its kinds
+    TooManyPagesError if a type has more pages, or all of them together by the service's count.
+    """
+    firsts = await all_of(ask(kind, 1) for kind in KINDS)
+    if sum(first.pages for first in firsts) > most_pages:
+        raise _too_many(most_pages)
+    rows = Rows()
+    for kind, first in zip(KINDS, firsts, strict=True):
+        rows.add(await _search_kind(ask, kind, first, most_pages, count_tells=count_tells))
+    return tuple(rows)
+
+
+async def all_of(questions: Iterable[Awaitable[Page]]) -> list[Page]:
+    """The answers, once all have come. Raises the first error among them."""
+    answers = await asyncio.gather(*questions, return_exceptions=True)
+    pages = []
+    for answer in answers:
+        if isinstance(answer, BaseException):
+            raise answer
+        pages.append(answer)
+    return pages
+
+
+def of_flow(found: tuple[Instance, ...], flow_id: int, window: Window) -> tuple[Instance, ...]:
+    """Those that may be the flow's and in the window; what is unreadable about one speaks for it.
+
+    Raises GatewayError if one of them has no readable id, or if a stamp and the service's choice of
+    it can only be squared by another zone than the configured one or UTC: nothing could then be
+    concluded from stamps.
+    """
+    kept = []
+    for one in found:
+        if one.flow_id is not None and one.flow_id != flow_id:
+            continue
+        if one.id == NAMELESS:
+            raise GatewayError(
+                "List Flow Instances shows an instance without a readable instanceId, perhaps of "
+                f"flow {flow_id}: the search was not whole",
+                hint="try again later",
+            )
+        if one.trigger_time is None or any(map(window.touches, trigger_spans(one))):
+            kept.append(one)
+        elif window.holds_shifted(one.trigger_time):
+            raise GatewayError(
+                f"instance {one.id} was found by a trigger time that its stamp does not show in "
+                "the configured zone",
+                hint="check gateway.timezone",
+            )
+    return tuple(kept)
+
+
+class _Listing:
+    """What one type shows, as far as it was read."""
+
+    def __init__(self) -> None:
+        self.rows = Rows()
+        self.count = 0  # of all, by the service's word
+        self.pages = 0  # by that count, at least
+        self._useful = 0  # pages that showed anything new
+
+    def take(self, page: Page) -> bool:
+        """Take in a page; whether it showed anything new."""
+        new = self.rows.add(page.instances)
+        self.count = max(self.count, page.count or 0)
+        self.pages = max(self.pages, page.pages)
+        self._useful += new
+        return new
+
+    def is_whole(self, earlier: Rows, *, count_tells: bool) -> bool:
+        """Whether nothing is missing, seeing what an earlier reading found.
+
+        Pages shift when an instance comes or goes while they are read.
+        """
+        if len(self.rows) < self.count:
+            return False
+        if self._useful <= 1 or (count_tells and len(self.rows) == self.count):
+            return True
+        return self.rows.numbers() == earlier.numbers()
+
+
+async def _search_kind(
+    ask: AskPage, kind: int, first: Page, most_pages: int, *, count_tells: bool
+) -> Rows:
+    """Read all pages, again if instances came or went meanwhile."""
+    earlier = Rows()
+    for attempt in range(_ATTEMPTS):
+        listing = _Listing()
+        if listing.take(await ask(kind, 1) if attempt else first):
+            await _read_on(ask, kind, listing, most_pages)
+        await _read_page_0(ask, kind, listing)
+        if listing.is_whole(earlier, count_tells=count_tells):
+            return listing.rows
+        earlier = listing.rows
+    shown = len(listing.rows)
+    words = f"counts {listing.count} instances of type {kind} and shows {shown}"
+    if shown >= listing.count:
+        words = f"shows other instances of type {kind} each time that it is read"
+    raise GatewayError(
+        f"List Flow Instances {words}: the search was not whole", hint="try again later"
+    )
+
+
+async def _read_on(ask: AskPage, kind: int, listing: _Listing, most_pages: int) -> None:
+    """Read pages 2, 3, … while they show anything new.
+
+    Neither a short page nor the count ends the reading: a service may cap the size of a page, and
+    count what is on it.
+    """
+    number, new = 2, True
+    while new:
+        if number > most_pages + 1:
+            raise _too_many(most_pages)
+        last = max(number, min(listing.pages, number + AT_ONCE - 1))
+        pages = await all_of(ask(kind, one) for one in range(number, last + 1))
+        new = [listing.take(page) for page in pages][-1]
+        number = last + 1
+
+
+async def _read_page_0(ask: AskPage, kind: int, listing: _Listing) -> None:
+    """Whether pages are counted from 1 or from 0 differs between versions of the reference."""
+    try:
+        listing.take(await ask(kind, 0))
+    except QuestionRefusedError:
+        # The service counts its pages from 1. What is missing may stand on it all the same.
+        if len(listing.rows) < listing.count:
+            raise
+
+
+def _too_many(most_pages: int) -> TooManyPagesError:
+    return TooManyPagesError(
+        f"List Flow Instances shows no end after {most_pages} pages: the search was not whole",
+        hint="try again later",
+    )
+
+
+def read_page(data: Any, read: Callable[[Any], Instance]) -> Page:
+    """The page in an answer's data. Raises ValueError if there is none."""
+    if not isinstance(data, dict):
+        raise ValueError("no object")  # noqa: TRY004 - a value of the wire, not of a caller
+    entries, count = data.get("flowInsts"), read_integer(data.get("count"))
+    if entries is None and count == 0:
+        entries = []
+    if not isinstance(entries, list):
+        raise ValueError("no list")  # noqa: TRY004 - the same
+    return Page(instances=tuple(map(read, entries)), count=count)

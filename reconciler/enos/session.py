@@ -1,0 +1,324 @@
+"""Calls on behalf of one application: token, rate limit, signature, then one request.
+
+All workers share one token, which is renewed before it expires and after it was refused, one rate
+limit, and one idea of the service's clock, which token requests and signatures are stamped by.
+"""
+
+import asyncio
+import hashlib
+import re
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from urllib.parse import quote as percent_encode
+from urllib.parse import urlencode
+
+import httpx
+
+from reconciler.apply.ports import NotSent, Unknown
+from reconciler.enos.access import Credentials, GatewaySettings
+from reconciler.enos.answers import Accepted, Failed, Quoting, Verdict, read_integer, unsent
+from reconciler.enos.http import Outgoing, exchange
+from reconciler.enos.operations import Operation, encode
+from reconciler.model import EpochMs
+
+_CLOCK_SET_BACK_MS = 1_000  # more than requests within one millisecond can run ahead of the clock
+
+_PRINTABLE = re.compile(r"[!-~]{1,8192}")  # what may stand in a header without breaking it
+_UNSTATED_LIFE = 600  # seconds; wrong either way costs one renewal
+_MARGIN_SECONDS = 60
+_MARGIN_SHARE = 0.1  # of a life too short for the full margin
+
+_TOKEN_PATH = "/apim-token-service/v2.0/token"  # noqa: S105 - a path
+_TOKEN_ANSWER_LIMIT = 1 << 20  # bytes
+_JSON = {"content-type": "application/json"}
+
+
+def encryption(access_key: str, timestamp: int, secret_key: str) -> str:
+    """The `encryption` of a token request; `timestamp` is Unix epoch, milliseconds."""
+    return _hex_digest(f"{access_key}{timestamp}{secret_key}".encode())
+
+
+def signature(
+    token: str, query: Mapping[str, str], body: bytes, timestamp: int, secret_key: str
+) -> str:
+    """The `apim-signature` of a call.
+
+    `query` holds decoded names and values; `body` is what the wire carries, byte for byte;
+    `timestamp` is Unix epoch, milliseconds, as in the call's `apim-timestamp`.
+    """
+    pairs = "".join(f"{name}{query[name]}" for name in sorted(query))  # ASCII order of the names
+    return _hex_digest(f"{token}{pairs}".encode() + body + f"{timestamp}{secret_key}".encode())
+
+
+def _hex_digest(text: bytes) -> str:
+    return hashlib.sha256(text).hexdigest()
+
+
+class Pacing:
+    """Spaces requests evenly: a burst is what a limit per second on the other side punishes."""
+
+    def __init__(
+        self,
+        requests_per_second: float | None,
+        *,
+        elapsed: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]],
+    ) -> None:
+        self._interval = 1.0 / requests_per_second if requests_per_second else 0.0  # seconds
+        self._elapsed = elapsed
+        self._sleep = sleep
+        self._next = elapsed()
+
+    async def turn(self) -> None:
+        """Return when the next request may leave. A caller that is cancelled forgoes its turn."""
+        if not self._interval:
+            return
+        now = self._elapsed()
+        mine = max(self._next, now)
+        self._next = mine + self._interval
+        if mine > now:
+            await self._sleep(mine - now)
+
+
+class Stamps:
+    """The local clock, corrected by what the service said; the local one may be hours off."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock  # Unix epoch, seconds
+        self._offset = 0  # milliseconds that the service is ahead
+        self._known = False
+        self._last = 0
+
+    def learn(self, service: EpochMs, at: float) -> None:
+        """Take the service's own word for the time; `at` is local, Unix epoch, seconds."""
+        self._offset = service - int(at * 1000)
+        self._known = True
+
+    def guess(self, date: str | None) -> None:
+        """Take an answer's Date header, unless the service itself has been heard.
+
+        Asking the service needs a signature, so a gateway that refuses stale ones could not be
+        asked at all by a machine whose clock is wrong.
+        """
+        if self._known or date is None:
+            return
+        try:
+            moment = parsedate_to_datetime(date)
+        except (ValueError, OverflowError):
+            return
+        self._offset = int((moment.timestamp() - self._clock()) * 1000)
+
+    def now(self) -> int:
+        """The time for a stamp: Unix epoch, milliseconds."""
+        return int(self._clock() * 1000) + self._offset
+
+    def known_now(self) -> EpochMs | None:
+        """The service's time, if the service has said it."""
+        return EpochMs(self.now()) if self._known else None
+
+    def unique(self) -> int:
+        """A stamp unlike those before: the token service refuses the same hash twice (1001)."""
+        now = self.now()
+        set_back = now < self._last - _CLOCK_SET_BACK_MS
+        self._last = now if now > self._last or set_back else self._last + 1
+        return self._last
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """An access token. Never shown."""
+
+    value: str = field(repr=False)
+    since: float  # local, Unix epoch, seconds
+    until: float  # the same; when to ask for a new one
+
+
+class Tokens:
+    """Gives out the token. Of all callers that need it, one at a time asks the service."""
+
+    def __init__(
+        self, ask: Callable[[str | None], Awaitable[Verdict]], clock: Callable[[], float]
+    ) -> None:
+        """`ask(None)` gets a token, `ask(token)` has that one refreshed."""
+        self._ask = ask
+        self._clock = clock
+        self._held: Token | None = None
+        self._stale: str | None = None  # refused, or about to expire
+        self._turn = asyncio.Lock()
+        self._tries = 0
+        self._failure: Failed | None = None  # of the last try
+
+    async def current(self) -> Token | Failed:
+        """The token, or why there is none."""
+        token = self._fresh()
+        if token is not None:
+            return token
+        tries = self._tries
+        async with self._turn:
+            token = self._fresh()
+            if token is not None:
+                return token
+            if self._tries != tries and self._failure is not None:
+                # It was tried while this caller waited. If each waiter tried in turn, a hanging
+                # gateway would cost the last one a timeout for every one before it.
+                return self._failure
+            return await self._renew()
+
+    def refuse(self, token: Token) -> None:
+        """The gateway turned the token away; later callers get another, if it is still the one."""
+        if token is self._held:
+            self._held = None
+            self._stale = token.value
+
+    def _fresh(self) -> Token | None:
+        token = self._held
+        if token is None or token.since <= self._clock() < token.until:
+            return token
+        self._held = None
+        self._stale = token.value
+        return None
+
+    async def _renew(self) -> Token | Failed:
+        outcome = await self._obtain()
+        self._tries += 1
+        if isinstance(outcome, Failed):
+            self._failure = outcome
+        else:
+            self._failure = None
+            self._held = outcome
+        return outcome
+
+    async def _obtain(self) -> Token | Failed:
+        got = self._read(await self._ask(None))
+        if isinstance(got, Token) and got.value == self._stale:
+            # Until a token expires the service gives out the same one; only a refresh replaces it.
+            refreshed = self._read(await self._ask(got.value))
+            if isinstance(refreshed, Token):
+                return refreshed
+        return got
+
+    def _read(self, verdict: Verdict) -> Token | Failed:
+        if isinstance(verdict, Failed):
+            return verdict
+        value, expire = _fields(verdict)
+        if not isinstance(value, str) or not _PRINTABLE.fullmatch(value):
+            return Failed(answer=Unknown(seen="the token service answered without a token"), code=0)
+        life = expire if expire is not None and expire > 0 else _UNSTATED_LIFE
+        now = self._clock()
+        margin = min(_MARGIN_SECONDS, life * _MARGIN_SHARE)
+        return Token(value=value, since=now, until=now + life - margin)
+
+
+def _fields(verdict: Accepted) -> tuple[object, int | None]:
+    data = verdict.data if isinstance(verdict.data, dict) else {}
+    return data.get("accessToken"), read_integer(data.get("expire"))
+
+
+class Session:
+    """What all connections to one gateway share."""
+
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        credentials: Credentials,
+        client: httpx.AsyncClient,
+        *,
+        clock: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]],
+    ) -> None:
+        """`client` carries the token requests, whoever they are for."""
+        self._settings = settings
+        self._credentials = credentials
+        self._client = client
+        self._clock = clock
+        self._base = settings.url.rstrip("/")
+        self._pacing = Pacing(settings.requests_per_second, elapsed=time.monotonic, sleep=sleep)
+        self._tokens = Tokens(self._ask_for_token, clock)
+        self.stamps = Stamps(clock)
+
+    async def call(
+        self,
+        client: httpx.AsyncClient,
+        operation: Operation,
+        allowed: Callable[[], bool] = lambda: True,
+    ) -> Verdict:
+        """Send the operation once, or say why it was not sent.
+
+        `allowed` is asked twice: here, so that no connection is opened for nothing, and right
+        before the request leaves, because opening a connection may take long.
+        """
+        token = await self._tokens.current()
+        if isinstance(token, Failed):
+            self.stamps.guess(token.date)
+            return unsent(token)
+        await self._pacing.turn()
+        if not allowed():
+            return Failed(
+                answer=NotSent(
+                    reason="sending it was no longer allowed after the wait for the rate limit"
+                )
+            )
+        verdict = await self._exchange(client, self._sign(operation, token), allowed)
+        if isinstance(verdict, Failed) and verdict.token_refused:
+            self._tokens.refuse(token)
+            self.stamps.guess(verdict.date)
+        return verdict
+
+    async def _ask_for_token(self, refreshing: str | None) -> Verdict:
+        await self._pacing.turn()
+        stamp = self.stamps.unique()
+        keys = self._credentials
+        proof = encryption(keys.access_key, stamp, keys.secret_key)
+        body = {"appKey": keys.access_key, "encryption": proof, "timestamp": stamp}
+        if refreshing is not None:
+            body["accessToken"] = refreshing
+        action = "get" if refreshing is None else "refresh"
+        outgoing = Outgoing(
+            method="POST",
+            url=f"{self._base}{_TOKEN_PATH}/{action}",
+            headers=_JSON,
+            body=encode(body),
+            answer_limit=_TOKEN_ANSWER_LIMIT,
+            quote=self._quoting(proof, refreshing or ""),
+        )
+        return await self._exchange(self._client, outgoing)
+
+    def _sign(self, operation: Operation, token: Token) -> Outgoing:
+        stamp = self.stamps.now()
+        signed = signature(
+            token.value,
+            operation.query,
+            operation.body or b"",
+            stamp,
+            self._credentials.secret_key,
+        )
+        headers = {
+            "apim-accesstoken": token.value,
+            "apim-timestamp": str(stamp),
+            "apim-signature": signed,
+        }
+        query = urlencode(operation.query, quote_via=percent_encode)
+        return Outgoing(
+            method="GET" if operation.body is None else "POST",
+            url=f"{self._base}{operation.path}?{query}",
+            headers=headers if operation.body is None else headers | _JSON,
+            body=operation.body,
+            answer_limit=operation.answer_limit,
+            quote=self._quoting(signed, token.value),
+        )
+
+    async def _exchange(
+        self,
+        client: httpx.AsyncClient,
+        outgoing: Outgoing,
+        allowed: Callable[[], bool] = lambda: True,
+    ) -> Verdict:
+        return await exchange(
+            client, outgoing, within=self._settings.timeout, now=self._clock(), allowed=allowed
+        )
+
+    def _quoting(self, *secrets: str) -> Quoting:
+        keys = self._credentials
+        return Quoting((keys.access_key, keys.secret_key, *secrets))

@@ -1,0 +1,213 @@
+"""Paging, with a service that is a function: every reading of the reference, and changes midway."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC
+from typing import Any
+
+import pytest
+
+from reconciler.apply.ports import Instance
+from reconciler.enos.listed import read_entry
+from reconciler.enos.operations import PAGE_SIZE
+from reconciler.enos.search import Page, TooManyPagesError, read_page, search_all
+from reconciler.errors import GatewayError
+
+Service = Callable[[int, int], Any]
+
+
+def entries(number: int, start: int = 0) -> list[dict[str, Any]]:
+    return [{"instanceId": f"1-{start + n}", "flowId": 1} for n in range(number)]
+
+
+def paged(
+    listed: dict[int, list[dict[str, Any]]],
+    *,
+    base: int,
+    largest: int = PAGE_SIZE,
+    count: Callable[[int, int], Any] = lambda total, _: total,
+) -> Service:
+    def ask(kind: int, page: int) -> Any:
+        every = listed.get(kind, [])
+        first = (page - base) * largest
+        shown = every[first : first + largest] if first >= 0 else []
+        return {"flowInsts": shown, "count": count(len(every), len(shown))}
+
+    return ask
+
+
+def search(service: Service) -> tuple[list[Instance], list[tuple[int, int]]]:
+    asked: list[tuple[int, int]] = []
+
+    async def ask(kind: int, page: int) -> Page:
+        asked.append((kind, page))
+        return read_page(service(kind, page), lambda entry: read_entry(entry, UTC))
+
+    return list(asyncio.run(search_all(ask))), asked
+
+
+COUNTS = [
+    pytest.param(lambda total, _: total, id="the count is the total"),
+    pytest.param(lambda total, _: str(total), id="the count is the total, as text"),
+    pytest.param(lambda _, shown: shown, id="the count is the page's"),
+    pytest.param(lambda *_: None, id="no count"),
+]
+
+
+@pytest.mark.parametrize("count", COUNTS)
+@pytest.mark.parametrize("largest", [PAGE_SIZE, 30])
+@pytest.mark.parametrize("base", [0, 1])
+@pytest.mark.parametrize("number", [0, 1, 29, 30, 31, 99, 100, 101, 200, 250])
+def test_every_instance_is_found_however_the_service_counts(
+    base: int, largest: int, number: int, count: Callable[[int, int], Any]
+) -> None:
+    listed = {kind: entries(number, kind * 1000) for kind in (0, 1, 2)}
+    found, _ = search(paged(listed, base=base, largest=largest, count=count))
+    ids = [one.id for one in found]
+    assert len(ids) == len(set(ids))
+    assert set(ids) == {one["instanceId"] for every in listed.values() for one in every}
+
+
+def test_all_types_and_both_first_pages_are_looked_at_even_if_everything_is_empty() -> None:
+    found, asked = search(paged({}, base=1))
+    assert found == []
+    assert sorted(asked) == [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1)]
+
+
+def test_an_instance_under_several_types_is_found_once() -> None:
+    found, _ = search(paged({0: entries(1), 1: entries(1), 2: entries(1)}, base=1))
+    assert [one.id for one in found] == ["1-0"]
+
+
+def test_an_instance_whose_status_moves_on_between_two_pages_is_found_once() -> None:
+    statuses = iter(range(100))
+
+    def service(_: int, __: int) -> Any:
+        return {"flowInsts": [{"instanceId": "1-0", "status": next(statuses)}], "count": 1}
+
+    found, _ = search(service)
+    assert len(found) == 1
+
+
+def test_two_instances_that_share_an_id_are_both_found() -> None:
+    listed = [
+        {"instanceId": "1-0", "triggerTime": "2024-03-02 08:00:01"},
+        {"instanceId": "1-0", "triggerTime": "2024-03-02 08:00:02"},
+    ]
+    found, _ = search(paged({2: listed}, base=1))
+    assert len(found) == 2
+
+
+def test_a_service_that_ignores_paging_is_not_asked_for_ever() -> None:
+    found, asked = search(lambda *_: {"flowInsts": entries(150), "count": 150})
+    assert len(found) == 150
+    assert len(asked) == 9
+
+
+def test_a_list_that_grew_while_it_was_read_is_read_again() -> None:
+    calls = {"n": 0}
+    steady = paged({0: entries(2)}, base=1)
+
+    def service(kind: int, page: int) -> Any:
+        calls["n"] += 1
+        return {"flowInsts": entries(1), "count": 2} if calls["n"] <= 2 else steady(kind, page)
+
+    found, _ = search(service)
+    assert [one.id for one in found] == ["1-0", "1-1"]
+
+
+def test_a_list_that_never_shows_all_that_it_counts_is_an_error() -> None:
+    with pytest.raises(GatewayError, match="counts 2 instances of type 0 and shows 1"):
+        search(lambda *_: {"flowInsts": entries(1), "count": 2})
+
+
+def test_a_list_without_an_end_is_an_error() -> None:
+    def service(_: int, page: int) -> Any:
+        return {"flowInsts": entries(PAGE_SIZE, page * PAGE_SIZE), "count": None}
+
+    with pytest.raises(GatewayError, match="no end after 200 pages: the search was not whole"):
+        search(service)
+
+
+def test_a_list_that_counts_more_than_can_be_read_is_an_error_at_once() -> None:
+    def service(kind: int, _: int) -> Any:
+        return {"flowInsts": entries(PAGE_SIZE), "count": 10**9 if kind == 2 else 0}
+
+    with pytest.raises(TooManyPagesError, match="not whole"):
+        search(service)
+
+
+def shifting(*, count: Callable[[int, int], Any], by: int) -> Service:
+    """Each time that page 2 is asked for, that many have come (or gone, before it) meanwhile."""
+    gone = {"n": 0}
+    every = entries(1_000)
+
+    def ask(kind: int, page: int) -> Any:
+        if kind or not page:
+            return {"flowInsts": [], "count": 0}
+        if page == 2:
+            gone["n"] += by
+        start = gone["n"] if by > 0 else 0
+        listed = [*entries(-gone["n"] if by < 0 else 0, 5_000), *every[start : start + 150]]
+        return paged({0: listed}, base=1, largest=50, count=count)(0, page)
+
+    return ask
+
+
+@pytest.mark.parametrize("count", COUNTS)
+@pytest.mark.parametrize("by", [1, -1])
+def test_pages_that_shift_each_time_that_they_are_read_are_never_a_whole_list(
+    count: Callable[[int, int], Any], by: int
+) -> None:
+    with pytest.raises(GatewayError, match="the search was not whole"):
+        search(shifting(count=count, by=by))
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_pages_that_shifted_once_are_read_again(count: Callable[[int, int], Any]) -> None:
+    listed = entries(120)
+    seen = {"n": 0}
+
+    def service(kind: int, page: int) -> Any:
+        seen["n"] += (kind, page) == (0, 2)
+        # While the first reading is at page 2 and behind it, the first instance is away.
+        shown = listed[1:] if seen["n"] == 1 and page > 1 else listed
+        return paged({0: shown}, base=1, largest=50, count=count)(kind, page)
+
+    found, _ = search(service)
+    assert {one.id for one in found} == {one["instanceId"] for one in listed}
+
+
+def test_instances_that_are_alike_in_everything_are_two_if_one_page_shows_both() -> None:
+    alike = {"instanceId": "1-0", "triggerTime": "2024-03-02 08:00:00", "status": 1}
+    found, _ = search(paged({2: [alike, alike]}, base=1))
+    assert len(found) == 2
+
+
+def test_instances_that_differ_in_their_status_only_are_two_if_one_page_shows_both() -> None:
+    listed = [{"instanceId": "1-0", "status": status} for status in (-1, 2)]
+    found, _ = search(paged({2: listed}, base=1, count=lambda *_: None))
+    assert [one.status for one in found] == [-1, 2]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        None,
+        [],
+        "",
+        {},
+        {"count": 1},
+        {"flowInsts": None},
+        {"flowInsts": None, "count": 1},
+        {"flowInsts": {}, "count": 0},
+    ],
+)
+def test_what_is_no_page_is_an_error_and_not_an_empty_list(data: Any) -> None:
+    with pytest.raises(ValueError, match="no "):
+        read_page(data, lambda entry: read_entry(entry, UTC))
+
+
+def test_no_list_beside_a_count_of_zero_is_an_empty_list() -> None:
+    found, _ = search(lambda *_: {"flowInsts": None, "count": 0})
+    assert found == []

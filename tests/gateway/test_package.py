@@ -1,7 +1,0 @@
-import subprocess
-import sys
-
-
-def test_the_settings_can_be_had_without_loading_an_http_client() -> None:
-    code = "import reconciler.gateway, sys; sys.exit('httpx' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
