@@ -15,7 +15,7 @@ from reconciler.configuration import InvalidConfigurationError
 from reconciler.declaring import TooManyRunsError
 from reconciler.errors import LedgerError
 from reconciler.machine import LocalClock
-from reconciler.manifest.left_out import SKIPPED
+from reconciler.manifest.read import SKIPPED
 from reconciler.model import Problem
 from reconciler.render import problems as rendering
 from reconciler.render.reports import problems_gitlab, problems_junit

@@ -7,7 +7,7 @@ from pathlib import Path
 from reconciler.configuration import CONFIGURATION, Configuration
 from reconciler.errors import ConfigurationError
 from reconciler.manifest import is_manifest_path
-from reconciler.manifest.left_out import looks_like_manifest
+from reconciler.manifest.read import looks_like_manifest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ from reconciler.ledger import Ledger, read_events
 from reconciler.ledger.files import is_ledger_file, ledger_text
 from reconciler.machine import LocalClock
 from reconciler.manifest import FileResult, is_manifest_path, read_file
-from reconciler.manifest.left_out import no_folder, notes_of
+from reconciler.manifest.read import no_folder, notes_of
 from reconciler.model import Declared, EpochMs, Problem, Source
 from reconciler.settings import choose_environments, find_root, read_configuration
 from reconciler.sparse import read_left_out, told

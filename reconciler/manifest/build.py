@@ -1,7 +1,14 @@
-"""From one document's events to a plain value and the place of everything in it."""
+"""From one document's events to a plain value and the place of everything in it.
 
+An unquoted scalar means what the core schema of YAML 1.2 says (section 10.3.2), except where a
+value is the text that its author wrote: `012`, `no`, `12:30:00`.
+"""
+
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from yaml import (
@@ -13,12 +20,29 @@ from yaml import (
     ScalarEvent,
 )
 
-from reconciler.manifest.events import MOST_NESTING, DocumentEvents, too_deep
-from reconciler.manifest.scalars import core_value
 from reconciler.manifest.text import Mark, UnreadableError, is_half_pair, place_of
-from reconciler.manifest.verbatim import Rule, Verbatim, rule_of_document
+from reconciler.manifest.yaml import MOST_NESTING, DocumentEvents, too_deep
 from reconciler.model import Problem
 from reconciler.schema.paths import Path, message, pointer, shown
+
+Scalar = str | int | float | bool | None
+
+_WORDS: dict[str, bool | None] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+_FIRST_OF_NUMBER = frozenset("0123456789+-.")
+_INTEGER = re.compile(r"[-+]?[0-9]+")
+_OCTAL_OR_HEX = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_INFINITE_OR_NAN = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+_MOST_DIGITS = 400  # Python refuses to convert very long ones; no number of 64 bits needs them
+_BITS = 64
+
+ANY = "*"  # in a path of `Verbatim`: whatever key or index
+
+Verbatim = frozenset[Path]  # the mappings and lists whose values are text
 
 MOST_EXPANDED_VALUES = 100_000  # that aliases may bring into a document
 MOST_EXPANDED_CHARACTERS = 1_000_000
@@ -28,6 +52,71 @@ Marks = dict[str | int, tuple[Mark | None, Mark | None]]  # of a key and of its 
 
 _YAML_TAGS = "tag:yaml.org,2002:"
 _NOTHING: Mapping[str | int, Any] = {}
+
+
+def core_value(text: str) -> Scalar:
+    """The value of a plain scalar. Dates, `yes`, `1_000` and `08:00` are text.
+
+    Raises ValueError for a number that JSON or 64 bits cannot hold; its words go on from the text.
+    """
+    if text in _WORDS:
+        return _WORDS[text]
+    if text[0] not in _FIRST_OF_NUMBER:
+        return text
+    return _number_or_text(text)
+
+
+def _number_or_text(text: str) -> Scalar:
+    if _INTEGER.fullmatch(text):
+        return _integer(text, 10)
+    if _OCTAL_OR_HEX.fullmatch(text):
+        return _integer(text[2:], 8 if text[1] == "o" else 16)
+    if _FLOAT.fullmatch(text):
+        number = float(text)
+        if math.isinf(number):
+            raise ValueError("is too large a number")
+        return number
+    if _INFINITE_OR_NAN.fullmatch(text):
+        raise ValueError("is no number that JSON knows")
+    return text
+
+
+def _integer(digits: str, base: int) -> int:
+    number = int(digits, base) if len(digits) <= _MOST_DIGITS else 1 << _BITS
+    if not -(1 << _BITS - 1) <= number < 1 << _BITS - 1:
+        raise ValueError("does not fit into 64 bits")
+    return number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """How the value at a path is read. Without a rule, it and all in it follow YAML's core schema.
+
+    Rules are found by descending with the value, so that no path has to be put together.
+    """
+
+    as_text: bool  # a scalar is text
+    below: Mapping[str | int, "Rule"]  # by key or index
+    elsewhere: "Rule | None"  # of all other keys and indexes
+
+
+@cache
+def rule_of_document(verbatim: Verbatim) -> Rule | None:
+    """The rule for a whole document."""
+    return _rule(frozenset((*path, ANY) for path in verbatim))
+
+
+def _rule(paths: frozenset[Path]) -> Rule | None:
+    """The rule for a value, by the paths from there to what is text."""
+    if not paths:
+        return None
+
+    def below(*keys: str | int) -> Rule | None:
+        return _rule(frozenset(path[1:] for path in paths if path and path[0] in keys))
+
+    named = {path[0] for path in paths if path} - {ANY}
+    rules = {key: rule for key in named if (rule := below(key, ANY))}
+    return Rule(as_text=() in paths, below=rules, elsewhere=below(ANY))
 
 
 @dataclass(slots=True, kw_only=True)

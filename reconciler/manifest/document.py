@@ -6,10 +6,9 @@ Stricter than YAML: duplicate keys, merge keys, tags and keys that are not text 
 from dataclasses import dataclass
 from typing import Any
 
-from reconciler.manifest.build import Built, build
-from reconciler.manifest.events import read_events
+from reconciler.manifest.build import Built, Verbatim, build
 from reconciler.manifest.text import Mark, UnreadableError, place_of
-from reconciler.manifest.verbatim import Verbatim
+from reconciler.manifest.yaml import read_events
 from reconciler.model import Place, Problem, Source
 from reconciler.schema import Finding, SchemaName, Where, validate
 from reconciler.schema.paths import Path

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from reconciler.manifest.left_out import looks_like_manifest
+from reconciler.manifest.read import looks_like_manifest
 from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import configuration, manifest, runs
 from tests.acceptance.test_backfill import backfill

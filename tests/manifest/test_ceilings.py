@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.configuration import InvalidConfigurationError, parse_configuration
 from reconciler.expansion.ceiling import MOST_CHARACTERS, MOST_CHARACTERS_TOGETHER
-from reconciler.manifest import events, read_file
+from reconciler.manifest import read_file, yaml
 from reconciler.model import Source
 from reconciler.worktree import MOST_BYTES, read_worktree
 
@@ -31,14 +31,14 @@ def _problems(text: str) -> list[str]:
 def test_a_file_of_too_many_documents_ends_where_they_do(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(events, "MOST_DOCUMENTS", 10)
+    monkeypatch.setattr(yaml, "MOST_DOCUMENTS", 10)
     assert len(_problems("---\na: 1\n" * 10)) == 20
     problems = _problems("---\na: 1\n" * 11)
     assert problems[-1] == "yaml-size more than 10 documents in one file: divide it"
 
 
 def test_a_file_of_too_many_values_ends_where_they_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events, "MOST_EVENTS_TOGETHER", 1_000)
+    monkeypatch.setattr(yaml, "MOST_EVENTS_TOGETHER", 1_000)
     document = "a: [" + "1," * 150 + "]\n---\n"
     assert not any(one.startswith("yaml-size") for one in _problems(document * 6))
     problems = _problems(document * 8)

@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 
 from reconciler.ledger import events
 from reconciler.manifest.document import Document, read_documents
-from reconciler.manifest.reading import VERBATIM
+from reconciler.manifest.read import VERBATIM
 from reconciler.model import ClaimId, Digest, EpochMs, InstanceId, RunId
 from reconciler.schema import SCHEMAS, SchemaName, load_schema, schema_text, validate
 from reconciler.schema.formats import FORMATS, conforms

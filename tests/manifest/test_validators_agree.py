@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from reconciler.configuration import InvalidConfigurationError, parse_configuration
 from reconciler.manifest import read_file
 from reconciler.manifest.document import read_documents
-from reconciler.manifest.reading import VERBATIM
+from reconciler.manifest.read import VERBATIM
 from reconciler.model import Source
 from reconciler.schema import SCHEMAS, SchemaName, _validator, load_schema
 from reconciler.schema.paths import Path

@@ -1,11 +1,18 @@
-"""libyaml's events of a file, document by document, with every alias resolved to its anchor.
+r"""libyaml's events of a file, document by document, with every alias resolved to its anchor.
 
 Nothing here recurses, so no nesting and no number of brackets can exhaust the stack.
+
+JSON, as any library writes it, is read by JSON's own rules into the same events. YAML's rules would
+refuse some of it: escapes of surrogate pairs (`\ud83d\ude00`), U+2028 and other characters as
+they are, a colon on a line of its own, tabs as indentation.
 """
 
+import json
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from yaml import (
@@ -15,24 +22,36 @@ from yaml import (
     DocumentEndEvent,
     DocumentStartEvent,
     Event,
+    MappingEndEvent,
+    MappingStartEvent,
     MarkedYAMLError,
     ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
     YAMLError,
+)
+from yaml import (
+    Mark as YamlMark,
 )
 from yaml.cyaml import CParser  # type: ignore[attr-defined] # its stub forgets to export it
 
-from reconciler.manifest.json_text import is_json, json_events
 from reconciler.manifest.strict import GLUED_COMMENT, first_flaw
-from reconciler.manifest.syntax import check_conflicts, explain
 from reconciler.manifest.text import (
+    LINE_END,
     Mark,
     UnreadableError,
     check_characters,
+    check_conflicts,
     decode,
+    explain,
     place_after,
     place_of,
 )
 from reconciler.model import Place, Problem
+
+_JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]|[^\s,:{}\[\]"]+')
+_JSON_OPENING = {"{": MappingStartEvent, "[": SequenceStartEvent}
+_JSON_CLOSING = {"}": MappingEndEvent, "]": SequenceEndEvent}
 
 MOST_NESTING = 100
 MOST_ALIASES = 1_000  # in a file
@@ -43,6 +62,46 @@ MOST_DOCUMENTS = 10_000  # in a file
 _GLUED_TO_DIRECTIVE = re.compile(r"^%[^\r\n#]*[^ \t\r\n#]#", re.MULTILINE)
 _Placed = Any  # an event of libyaml's, which always has marks; the stubs doubt it
 _TOO_DEEP = "exceeded maximum nesting depth"  # libyaml's own limit, which it may reach first
+
+
+def is_json(text: str) -> bool:
+    """Whether the whole text is one mapping or list in JSON."""
+    if not text.lstrip(" \t\r\n").startswith(("{", "[")):
+        return False
+    try:
+        json.loads(text, parse_int=str, parse_float=str, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def json_events(text: str) -> list[Event]:
+    """The events of text that is JSON: keys and texts are quoted scalars, all others plain ones."""
+    starts = [0, *(end.end() for end in LINE_END.finditer(text))]
+
+    def mark(index: int) -> YamlMark:
+        line = bisect_right(starts, index) - 1
+        return YamlMark("", index, line, index - starts[line], None, 0)
+
+    return list(
+        chain.from_iterable(_events_of_json(found, mark) for found in _JSON_TOKEN.finditer(text))
+    )
+
+
+def _events_of_json(found: re.Match[str], mark: Any) -> list[Event]:
+    token, start, end = found[0], mark(found.start()), mark(found.end())
+    marks = {"start_mark": start, "end_mark": end}
+    if token in _JSON_OPENING:
+        return [_JSON_OPENING[token](None, None, implicit=True, flow_style=True, **marks)]
+    if token in _JSON_CLOSING:
+        return [_JSON_CLOSING[token](start, end)]
+    quoted = token.startswith('"')
+    value, style = (json.loads(token), '"') if quoted else (token, None)
+    return [ScalarEvent(None, None, (not quoted, quoted), value, start, end, style)]
+
+
+def _refuse_constant(constant: str) -> Any:
+    raise ValueError(constant)
 
 
 @dataclass(slots=True, kw_only=True)
