@@ -6,10 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from reconciler.sandbox import Sandbox, running
 from tests.environments import LASTING, Setting, make_setting, runs_of_one_flow_each
 from tests.repositories import isolate
+
+# How long an example takes says more of the machine than of the code: benchmarks measure that.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 def pytest_xdist_auto_num_workers() -> int:
