@@ -13,6 +13,7 @@ import pytest
 from reconciler.sandbox import Fault, Sandbox, running
 from tests.environments import (
     LASTING,
+    Clock,
     Setting,
     assert_each_started_once,
     configuration,
@@ -93,12 +94,13 @@ def test_killed_between_its_pushes_before_any_make_of_server_each_run_is_started
     def kill() -> None:
         os.kill(victim[0], signal.SIGKILL)
 
-    sandbox = Sandbox(LASTING)
+    clock = Clock()
+    sandbox = Sandbox(LASTING, clock=clock)
     sandbox.add_fault(Fault(on="trigger", call_after=kill))
     with running(sandbox) as url, ExitStack() as things:
         files = {
             **runs_of_one_flow_each(RUNS),
-            "reconciler.yaml": configuration(url, claim=1, timeout=0.3),
+            "reconciler.yaml": configuration(url, claim=120, timeout=20),
         }
         setting = make_setting(tmp_path / "all", url, sandbox, files)
         clones = [setting.clone, *(setting.clone_again(name) for name in ("one", "two"))]
@@ -111,6 +113,7 @@ def test_killed_between_its_pushes_before_any_make_of_server_each_run_is_started
         victim.append(killed.pid)
         killed.communicate(timeout=60)
         assert killed.returncode == -signal.SIGKILL
+        clock.forward()
         later = [setting.start("apply", clone=clone) for clone in clones[1:]]
         for process in later:
             _, stderr = process.communicate(timeout=100)
