@@ -17,7 +17,8 @@ def has_a_twin(world: World, record: Record) -> bool:
     While the instance of the first one waited, it was not listed. Or it was, and was created on the
     very minute: such a stamp may be cut, and does not tell it from what comes after. If the answer
     to the second start is lost, what shows up later could be either's: the one stays in doubt, and
-    the end of the other cannot be told.
+    the end of the other cannot be told. Or the first was started after the second had been claimed,
+    as where a backfill gets one more key meanwhile: a service may list the newer of one id only.
     """
     minute = (record.flow_id, record.trigger_time // MINUTE_MS)
     twins = [
@@ -30,7 +31,17 @@ def has_a_twin(world: World, record: Record) -> bool:
     return bool(twins) and (
         any(_looked_at(world, one) < one.trigger_time for one in unsettled)
         or any(_is_stamped_on_a_minute(world, one) for one in started)
+        or any(_was_started_since(world, record, twin) for twin in twins)
     )
+
+
+def _was_started_since(world: World, record: Record, twin: Record) -> bool:
+    """Whether the twin was started after the run's claim."""
+    claim = world.tip.ledger.claims.get(record.claim) if record.claim is not None else None
+    if claim is None:
+        return False
+    claimed_at = world.truth.clock.reached(parse_instant(claim.at))
+    return any(one.at >= claimed_at for one in world.truth.of_run(twin.run))
 
 
 def _looked_at(world: World, record: Record) -> EpochMs:
