@@ -10,7 +10,7 @@ from hashlib import sha256
 from shlex import quote as quoted
 from urllib.parse import quote, unquote
 
-from reconciler.apply.messages import TRAILER
+from reconciler.apply.branch import TRAILER
 from reconciler.committed import CommittedLedger
 from reconciler.configuration import Environment
 from reconciler.errors import GitError, LedgerError

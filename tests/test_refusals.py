@@ -9,7 +9,7 @@ from typing import NoReturn
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from reconciler.apply.guards import InvalidManifestsError
+from reconciler.apply.checks import InvalidManifestsError
 from reconciler.apply.ports import Appended, Gateway, Options, Ports, Snapshot
 from reconciler.apply.protocol import apply
 from reconciler.configuration import Environment

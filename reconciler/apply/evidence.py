@@ -20,17 +20,17 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reconciler.apply.ids import Making
-from reconciler.apply.known import Known
-from reconciler.apply.nonces import claim_named_in, nonce_standing
+from reconciler.apply.known import Known, Making
 from reconciler.apply.ports import Instance
 from reconciler.apply.suspect import (
     Standing,
     Suspect,
     agrees,
+    claim_named_in,
     contradicts,
     is_of_another_minute,
     is_older,
+    nonce_standing,
     search_window,
     stood_before,
 )

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from reconciler.apply.known import Known, minute_of
-from reconciler.apply.nonces import nonce_standing
 from reconciler.apply.ports import Instance
 from reconciler.apply.suspect import (
     Standing,
@@ -17,6 +16,7 @@ from reconciler.apply.suspect import (
     is_of_another_minute,
     is_older,
     may_have_stood_before,
+    nonce_standing,
     stood_before,
 )
 from reconciler.enos.statuses import FINAL, status_name

@@ -10,24 +10,24 @@ from collections import Counter
 from collections.abc import Sequence
 from statistics import fmean
 
-from reconciler.apply.batch import FIRST_GUESS_SECONDS, capacity, choose_batch
 from reconciler.apply.branch import Branch
-from reconciler.apply.ending import recorded
-from reconciler.apply.flows import check_flows, flows_of
-from reconciler.apply.guards import refuse_stale
+from reconciler.apply.checks import check_clock, check_flows, check_zone, flows_of, refuse_stale
+from reconciler.apply.doubt import Doubt, settle
 from reconciler.apply.knowledge import Knowledge
 from reconciler.apply.lease import ServiceClock
-from reconciler.apply.looking import STAMP_MS
-from reconciler.apply.minutes import Before, look_before, shares_a_minute
+from reconciler.apply.look import STAMP_MS, Before, look_before, shares_a_minute
 from reconciler.apply.observe import unfinished
-from reconciler.apply.patience import Patience
-from reconciler.apply.ports import Gateway, Options, Ports
-from reconciler.apply.preflight import check_clock, check_zone
+from reconciler.apply.ports import Gateway, Noted, Options, Ports, Settled, Waiting
 from reconciler.apply.result import ApplyResult
-from reconciler.apply.settle import Doubt, settle
-from reconciler.apply.start import TOO_LATE, Batch, start_batch
-from reconciler.apply.steps import Noted, Settled, Waiting
-from reconciler.apply.waiting import waits_for, worth_waiting_for
+from reconciler.apply.start import (
+    FIRST_GUESS_SECONDS,
+    TOO_LATE,
+    Batch,
+    capacity,
+    choose_batch,
+    start_batch,
+)
+from reconciler.apply.wait import Patience, recorded, waits_for, worth_waiting_for
 from reconciler.configuration import Environment
 from reconciler.errors import ConfigurationError, GatewayError, GitError
 from reconciler.ledger import events

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from reconciler.apply.settle import Doubt
+from reconciler.apply.doubt import Doubt
 from reconciler.apply.start import Outcome
 from reconciler.errors import ExitCode
 from reconciler.ledger import Record, events

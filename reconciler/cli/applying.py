@@ -9,11 +9,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from reconciler.apply.guards import InvalidManifestsError
-from reconciler.apply.ports import Options
+from reconciler.apply.checks import InvalidManifestsError
+from reconciler.apply.ports import Options, Progress, Step
 from reconciler.apply.protocol import apply
 from reconciler.apply.result import ApplyResult, exit_code
-from reconciler.apply.steps import Progress, Step
 from reconciler.cli.fetching import unpushed
 from reconciler.cli.keeping import keep_trace
 from reconciler.cli.opening import Shared

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from reconciler.apply.ports import Gateway, Ports
-from reconciler.apply.steps import Progress, Step
+from reconciler.apply.ports import Gateway, Ports, Progress, Step
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.trusting import check_certificates
 from reconciler.configuration import Environment

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from reconciler.apply.flows import check_flows, flows_of
+from reconciler.apply.checks import check_flows, flows_of
 from reconciler.cli.comparing import BaseOptions, find_base, own_configuration
 from reconciler.cli.fetching import KnownLedger, read_ledgers
 from reconciler.cli.guarding import edited_ledgers, edited_since

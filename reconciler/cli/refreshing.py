@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from reconciler.apply.refresh import Refreshed, refresh
+from reconciler.apply.observe import Refreshed, refresh
 from reconciler.cli.fetching import KnownLedger
 from reconciler.cli.keeping import keep_trace
 from reconciler.cli.opening import Shared, silent

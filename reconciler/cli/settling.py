@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 from reconciler.apply.branch import Branch
+from reconciler.apply.resolve import Decision, Recovered, recover, resolve
 from reconciler.cli.opening import Shared, silent
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.saying import say
@@ -14,7 +15,6 @@ from reconciler.machine import LocalClock
 from reconciler.model import InstanceId, RunId
 from reconciler.regular import read_regular
 from reconciler.render.safe import visible
-from reconciler.resolve import Decision, Recovered, recover, resolve
 from reconciler.utf8 import read_utf8
 
 _MOST_BYTES = 64 << 20  # of a rescue file: the outcomes of some hundred thousand runs

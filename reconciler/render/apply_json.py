@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from reconciler.apply.doubt import Doubt
 from reconciler.apply.result import ApplyResult
-from reconciler.apply.settle import Doubt
 from reconciler.enos.statuses import status_name
 from reconciler.ledger import Record, events
 from reconciler.render.apply_outcomes import failed, reasons_not_started, rejected, triggered

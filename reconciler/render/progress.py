@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Self, TextIO, TypeGuard
 
-from reconciler.apply.steps import Claimed, Recorded, Settled, Step, Watching
+from reconciler.apply.ports import Claimed, Recorded, Settled, Step, Watching
 from reconciler.enos.statuses import SUCCEEDED, status_name
 from reconciler.ledger import events
 from reconciler.render.safe import inert

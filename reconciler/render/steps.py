@@ -2,7 +2,7 @@
 
 from typing import assert_never
 
-from reconciler.apply.steps import Claimed, Noted, Recorded, Settled, Step, Waiting, Watching
+from reconciler.apply.ports import Claimed, Noted, Recorded, Settled, Step, Waiting, Watching
 from reconciler.enos.statuses import FINAL, status_name
 from reconciler.ledger import Event, events
 from reconciler.render.safe import said, visible

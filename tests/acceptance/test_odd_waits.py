@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.apply import patience, watching
+from reconciler.apply import wait, watch
 from reconciler.sandbox import Fault, Reply, SandboxOptions
 from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import CONFIGURATION, Scene, configuration, manifest, runs
@@ -16,8 +16,8 @@ _REFUSED = Reply(code=62103, msg="no privilege")
 @pytest.fixture(autouse=True)
 def _few_quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two looks, and not twenty; and little time between them."""
-    monkeypatch.setattr(watching, "UNCLEAR_LOOKS", 2)
-    monkeypatch.setattr(patience, "FIRST_LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(watch, "UNCLEAR_LOOKS", 2)
+    monkeypatch.setattr(wait, "FIRST_LOOK_SECONDS", 0.05)
 
 
 def _refuse(scene: Scene) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from reconciler.apply import claims, protocol
+from reconciler.apply import claim, protocol
 from reconciler.sandbox import Fault, FlowOptions, SandboxOptions
 from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import CONFIGURATION, LEDGER, Scene, configuration, manifest, runs
@@ -320,7 +320,7 @@ def test_a_changed_run_on_the_branch_blocks_everything(open_scene: OpenScene) ->
 def test_pushes_that_use_up_the_longest_claims_end_the_apply_which_says_what_to_raise(
     open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(claims, "LONGEST", 1)  # of what the push takes, so that it is soon over
+    monkeypatch.setattr(claim, "LONGEST", 1)  # of what the push takes, so that it is soon over
     monkeypatch.setattr(protocol, "LATE_CLAIMS", 1)
     limits = {"claimSeconds": 0.4}
     scene = open_scene(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from reconciler.apply.known import Known
-from reconciler.apply.looking import Look, by_id
+from reconciler.apply.look import Look, by_id
 from reconciler.apply.ports import Cancelled, Gateway, Instance, LookedUp, Sought
 from reconciler.configuration import Environment, GatewayConfiguration, Limits
 from reconciler.errors import GatewayError

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.apply.batch import Capacity, by_flow, capacity, choose_batch
+from reconciler.apply.start import Capacity, by_flow, capacity, choose_batch
 from reconciler.configuration import Limits
 from reconciler.model import Run
 from tests.building import EIGHT, a_run, after, runs_apart

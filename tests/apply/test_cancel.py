@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from reconciler.apply.cancel import NotCancelled, cancel
 from reconciler.apply.ports import Cancelled, Instance
+from reconciler.apply.watch import NotCancelled, cancel
 from reconciler.ledger import Ledger, events
 from reconciler.model import Run
 from tests.apply.service import SERVICE, FakeService, a_look, with_gateway

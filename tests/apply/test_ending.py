@@ -6,7 +6,7 @@ from typing import cast
 import pytest
 
 from reconciler.apply.branch import Branch
-from reconciler.apply.ending import recorded
+from reconciler.apply.wait import recorded
 from reconciler.errors import GatewayError, GitError
 
 

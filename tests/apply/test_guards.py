@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.apply.guards import is_as_saved, refuse_stale
+from reconciler.apply.checks import is_as_saved, refuse_stale
 from reconciler.apply.ports import SavedRun
 from reconciler.errors import RefusedError
 from reconciler.model import EpochMs, Run

@@ -5,7 +5,7 @@ import subprocess
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.apply.messages import commit_message
+from reconciler.apply.branch import commit_message
 from reconciler.ledger import Event, events
 from tests.building import (
     a_claim,

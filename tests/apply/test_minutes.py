@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.apply.minutes import MOST_SEEN, Before, look_before, shares_a_minute
+from reconciler.apply.look import MOST_SEEN, Before, look_before, shares_a_minute
 from reconciler.apply.ports import Instance
 from reconciler.apply.suspect import search_window
 from reconciler.ledger import Event, events

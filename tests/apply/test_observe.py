@@ -9,8 +9,8 @@ import pytest
 
 from reconciler.apply.branch import Branch
 from reconciler.apply.observe import Observation, is_unfinished, observe, unfinished
-from reconciler.apply.patience import LONGEST_LOOK_SECONDS, Patience
 from reconciler.apply.ports import Appended, Declined, Instance, Options, Snapshot
+from reconciler.apply.wait import LONGEST_LOOK_SECONDS, Patience
 from reconciler.enos.statuses import FINAL, status_name
 from reconciler.errors import GitError
 from reconciler.ledger import Event, Ledger, events

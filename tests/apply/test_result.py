@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from reconciler.apply.doubt import Doubt
 from reconciler.apply.result import ApplyResult, exit_code
-from reconciler.apply.settle import Doubt
 from reconciler.errors import ExitCode
 from reconciler.plan import Action, PlannedRun
 from tests.building import (

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from reconciler.apply.doubt import Doubt, settle
 from reconciler.apply.evidence import BY_AGREEMENT, BY_NONCE
 from reconciler.apply.ports import Instance
-from reconciler.apply.settle import Doubt, settle
 from reconciler.apply.start import Outcome
 from reconciler.apply.suspect import author
 from reconciler.ledger import Event, Ledger, events

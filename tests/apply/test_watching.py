@@ -9,7 +9,7 @@ import pytest
 
 from reconciler.apply.branch import Branch
 from reconciler.apply.ports import Instance, Ports
-from reconciler.apply.watching import UNCLEAR_LOOKS, Watch
+from reconciler.apply.watch import UNCLEAR_LOOKS, Watch
 from reconciler.model import InstanceId, RunId
 from reconciler.plan import PlannedRun
 from tests.apply.service import SERVICE, FakeService, a_look

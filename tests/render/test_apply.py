@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from reconciler.apply.settle import Doubt
+from reconciler.apply.doubt import Doubt
 from reconciler.model import EpochMs, RunId
 from reconciler.plan import Action, PlannedRun
 from reconciler.render.apply import apply_json, apply_text

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import pytest
 from hypothesis import given
 
-from reconciler.apply.steps import Claimed, Noted, Recorded, Settled, Step, Waiting, Watching
+from reconciler.apply.ports import Claimed, Noted, Recorded, Settled, Step, Waiting, Watching
 from reconciler.ledger import Event, events
 from reconciler.model import InstanceId, RunId
 from reconciler.render.progress import LiveProgress, PlainProgress

@@ -11,24 +11,20 @@ import pytest
 from reconciler import schedule
 from reconciler.apply import (
     branch,
-    cancel,
+    checks,
+    doubt,
     evidence,
-    flows,
     instances,
     lease,
-    looking,
+    look,
     observe,
     protocol,
-    settle,
     start,
-    watching,
+    watch,
 )
-from reconciler.apply import (
-    suspect as suspects,
-)
-from reconciler.apply.ids import Making, Sighting
-from reconciler.apply.known import Known
-from reconciler.apply.looking import Look
+from reconciler.apply import suspect as suspects
+from reconciler.apply.known import Known, Making, Sighting
+from reconciler.apply.look import Look
 from reconciler.apply.ports import Appended, Connection, Instance, Raced, Unknown
 from reconciler.apply.start import Batch
 from reconciler.apply.suspect import Standing, Suspect
@@ -82,11 +78,11 @@ def believe_absence_before_the_trigger_time(patch: pytest.MonkeyPatch) -> None:
     def decided_at(record: Record, look: Look) -> EpochMs:
         return EpochMs(record.until + int(look.environment.gateway.settle * 1000))
 
-    patch.setattr(settle, "_decided_at", decided_at)
+    patch.setattr(doubt, "_decided_at", decided_at)
 
 
 def believe_absence_before_the_claim_has_expired(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(settle, "_decided_at", lambda record, _: record.trigger_time)
+    patch.setattr(doubt, "_decided_at", lambda record, _: record.trigger_time)
 
 
 def rule_nothing_out_by_its_age(patch: pytest.MonkeyPatch) -> None:
@@ -132,7 +128,7 @@ def search_the_very_minute_only(patch: pytest.MonkeyPatch) -> None:
         return start, EpochMs(start + 60_000)
 
     patch.setattr(suspects, "search_window", window)
-    patch.setattr(settle, "search_window", window)
+    patch.setattr(doubt, "search_window", window)
 
 
 @among("parameters merged")
@@ -184,7 +180,7 @@ def let_no_start_of_another_flow_hide_one(patch: pytest.MonkeyPatch) -> None:
 
 @among("ids of the hour", "newest of an id")
 def take_ids_that_nothing_shows_for_whole(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(settle, "ANYHOW", Making())
+    patch.setattr(doubt, "ANYHOW", Making())
 
 
 @among()
@@ -194,7 +190,7 @@ def claim_without_a_look_at_a_shared_minute(patch: pytest.MonkeyPatch) -> None:
 
 @among("hiding")
 def ask_whatever_service_is_configured(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(looking, "elsewhere", lambda *_: None)
+    patch.setattr(look, "elsewhere", lambda *_: None)
 
 
 @among("misfits")
@@ -255,7 +251,7 @@ def start_what_was_called_off(patch: pytest.MonkeyPatch) -> None:
 
 
 def forget_what_the_service_said_of_a_flow(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(flows, "judge_flow", lambda *_: FlowCheck())
+    patch.setattr(checks, "judge_flow", lambda *_: FlowCheck())
 
 
 # Attempts
@@ -370,7 +366,7 @@ def cancel_whatever_has_the_id(patch: pytest.MonkeyPatch) -> None:
     async def nothing(*_: Any) -> None:
         return None
 
-    patch.setattr(cancel, "_hindrance", nothing)
+    patch.setattr(watch, "_hindrance", nothing)
 
 
 def record_an_end_that_others_have_recorded(patch: pytest.MonkeyPatch) -> None:
@@ -390,11 +386,11 @@ def cancel_again_and_again(patch: pytest.MonkeyPatch) -> None:
 
 
 def go_away_before_the_end(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(watching.Watch, "awaited", lambda *_: [])
+    patch.setattr(watch.Watch, "awaited", lambda *_: [])
 
 
 def wait_for_its_own_starts_only(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(watching, "with_parents", lambda _: ())
+    patch.setattr(watch, "with_parents", lambda _: ())
 
 
 MUTANTS: list[Mutant] = [

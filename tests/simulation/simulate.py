@@ -8,15 +8,15 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from reconciler.apply.branch import Branch
+from reconciler.apply.observe import refresh
 from reconciler.apply.ports import Gateway, Options, Ports
 from reconciler.apply.protocol import apply
-from reconciler.apply.refresh import refresh
+from reconciler.apply.resolve import recover
 from reconciler.apply.result import ApplyResult, exit_code
 from reconciler.configuration import Environment, GatewayConfiguration, Limits
 from reconciler.errors import ReconcilerError, RefusedError
 from reconciler.ledger import Event
 from reconciler.model import ClaimId
-from reconciler.resolve import recover
 from reconciler.times import parse_zone
 from tests.simulation.asking import Asking
 from tests.simulation.chances import CALM, Chances, drawn_chances

@@ -2,8 +2,8 @@
 
 import asyncio
 
+from reconciler.apply.doubt import Doubt
 from reconciler.apply.result import ApplyResult, exit_code
-from reconciler.apply.settle import Doubt
 from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.ledger import events, read_events
 from reconciler.ledger.files import ACTIVE

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from reconciler import books, configuration, continuity, declaring, identity, store
-from reconciler.apply import claims, knowledge
+from reconciler.apply import claim, knowledge
 from reconciler.errors import GitError
 from reconciler.git import CommitId, Git, commits, default, memory
 from reconciler.git import push as git_push
@@ -266,7 +266,7 @@ def believe_the_words_of_a_push_that_was_rejected(patch: pytest.MonkeyPatch) -> 
 
 @among(manners=Manners(squashed=1.0))
 def take_up_no_claim_that_is_on_the_branch_in_another_commit(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(claims.Claims, "adopt", lambda *_: None)
+    patch.setattr(claim.Claims, "adopt", lambda *_: None)
 
 
 @among(manners=Manners(unanswered=0.5))
@@ -281,7 +281,7 @@ def take_a_push_without_an_answer_for_landed(patch: pytest.MonkeyPatch) -> None:
 
 @among(manners=Manners(push_seconds=40.0))
 def make_no_longer_claims_for_slow_pushes(patch: pytest.MonkeyPatch) -> None:
-    def length(self: claims.Claims) -> float:
+    def length(self: claim.Claims) -> float:
         return self._branch.snapshot.environment.limits.claim_seconds
 
-    patch.setattr(claims.Claims, "_length", length)
+    patch.setattr(claim.Claims, "_length", length)

@@ -9,11 +9,11 @@ from typing import Any, cast
 import pytest
 
 from reconciler.apply.ports import Appended, Gateway, Instance, Landed, Snapshot
+from reconciler.apply.resolve import Decision, resolve
 from reconciler.configuration import Environment
 from reconciler.errors import RefusedError
 from reconciler.ledger import Event, Ledger, Record, RunState
 from reconciler.model import EpochMs, InstanceId, Run
-from reconciler.resolve import Decision, resolve
 from tests.apply.service import ENVIRONMENT, LATER, SERVICE, with_gateway
 from tests.building import (
     EIGHT,

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from reconciler.apply.branch import Branch, Claiming
 from reconciler.apply.known import Known
 from reconciler.apply.lease import Lease, ServiceClock
-from reconciler.apply.minutes import Before
-from reconciler.apply.ports import Options, Ports
+from reconciler.apply.look import Before
+from reconciler.apply.ports import Claimed, Noted, Options, Ports
 from reconciler.apply.start import Batch
-from reconciler.apply.steps import Claimed, Noted
 from reconciler.ledger import events
 from reconciler.model import ClaimId, Digest, EpochMs, Run, RunId
 from reconciler.plan import Action, Plan

@@ -4,11 +4,10 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 
-from reconciler.apply.branch import Branch
+from reconciler.apply.branch import TRAILER, Branch
 from reconciler.apply.evidence import is_disowned
 from reconciler.apply.lease import ServiceClock
-from reconciler.apply.looking import elsewhere
-from reconciler.apply.messages import TRAILER
+from reconciler.apply.look import elsewhere
 from reconciler.apply.ports import Clock, Gateway, Instance, Landed, Raced, Snapshot, Store
 from reconciler.apply.suspect import is_of_another_minute, search_window
 from reconciler.configuration import Environment

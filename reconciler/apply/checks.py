@@ -1,0 +1,169 @@
+"""What an apply refuses to do, and what it asks first so that no start is claimed in vain.
+
+The gateway's clock and zone must be what the configuration says before the first claim, and each
+flow can be asked about whether the service would refuse its start.
+"""
+
+import asyncio
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import tzinfo
+
+from reconciler.apply.lease import ServiceClock
+from reconciler.apply.ports import Clock, Flow, Gateway, Noted, Progress, SavedRun
+from reconciler.configuration import Environment
+from reconciler.errors import RefusedError
+from reconciler.model import EpochMs, Parameters, Problem, RunId
+from reconciler.plan import Action, FlowCheck, Plan, PlannedRun
+from reconciler.plan.refusals import too_many
+from reconciler.times import format_instant, in_zone, parse_zone
+
+TOLERATED_MS = 60_000  # of the local clock, which decides nothing; a person still wants to know
+
+
+class InvalidManifestsError(RefusedError):
+    """The shared branch's manifests have problems, so nothing is started."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__(
+            f"nothing was started: the branch's manifests have {len(problems)} problem(s)",
+            hint="Mend them in a pull request; `reconciler validate` finds them before the merge.",
+        )
+        self.problems = tuple(problems)
+
+
+def refuse_too_many(wanted: int, limit: int) -> None:
+    """Refuse an apply that is larger than anybody meant it to be."""
+    refused = too_many(wanted, limit)
+    if refused is not None:
+        raise RefusedError(refused.message, hint=refused.hint)
+
+
+def is_as_saved(planned: PlannedRun, saved: SavedRun | None) -> bool:
+    """Whether the run would be sent as the saved plan says, at the same time."""
+    if saved is None:
+        return False
+    return (planned.digest, planned.trigger_time) == (saved.digest, saved.trigger_time)
+
+
+def refuse_stale(plan: Plan, only: Mapping[RunId, SavedRun], zone: tzinfo) -> None:
+    """Refuse a saved plan if a start that it lists is no longer what an apply would make now.
+
+    `zone` is the gateway's, in which times are told.
+    """
+    now = {planned.id: planned for planned in plan.runs}
+    stale = {
+        run: how for run, saved in only.items() if (how := _difference(saved, now.get(run), zone))
+    }
+    for run, how in stale.items():
+        more = f" (and {len(stale) - 1} more)" if len(stale) > 1 else ""
+        raise RefusedError(
+            f"the saved plan is stale: an apply would not start {run} as planned: {how}{more}",
+            hint="Make a new plan from the branch as it is now.",
+        )
+
+
+def _difference(saved: SavedRun, now: PlannedRun | None, zone: tzinfo) -> str | None:
+    """How the run differs from what was saved; None if it does not."""
+    if now is None:
+        return "it is no longer declared"
+    if now.action is not Action.TRIGGER:
+        return now.reason
+    if is_as_saved(now, saved):
+        return None
+    found = [
+        f"{name} {before} → {after}"
+        for name, before, after in (
+            ("flowId", str(saved.flow_id), str(now.flow_id)),
+            ("triggerTime", _time(saved.trigger_time, zone), _time(now.trigger_time, zone)),
+            ("parameters", _written(saved.parameters), _written(now.parameters)),
+        )
+        if before != after
+    ]
+    # Two staggers can bring two times to one: the same is sent, and yet not the same was meant.
+    return ", ".join(found) or "triggerTime before its stagger"
+
+
+def _time(instant: EpochMs, zone: tzinfo) -> str:
+    try:
+        return in_zone(instant, zone).isoformat()
+    except (OverflowError, ValueError):  # a saved plan can hold any number
+        return f"{instant} ms"
+
+
+def _written(parameters: Parameters) -> str:
+    return json.dumps(dict(parameters), ensure_ascii=False)
+
+
+def check_zone(
+    server: str, environment: Environment, now: EpochMs, trigger_times: Iterable[EpochMs]
+) -> None:
+    """Refuse where the service's clock shows another time than the configured zone.
+
+    Compared at every instant that counts, so that names may differ: GMT+8 is Asia/Shanghai.
+    """
+    try:
+        zone = parse_zone(server)
+    except ValueError:
+        raise _disagreement_error(server, environment, "which is not a zone known here") from None
+    for instant in (now, *trigger_times):
+        there, here = in_zone(instant, zone), in_zone(instant, environment.gateway.zone)
+        if there.utcoffset() != here.utcoffset():
+            shown = f"at {format_instant(instant)} it shows {there:%H:%M}, not {here:%H:%M}"
+            raise _disagreement_error(server, environment, shown)
+
+
+def _disagreement_error(server: str, environment: Environment, why: str) -> RefusedError:
+    return RefusedError(
+        f"the service's zone is {server!r} and environment {environment.name} is configured with "
+        f"{environment.gateway.timezone!r}: {why}",
+        hint="Nothing was started. Correct gateway.timezone, for business dates depend on it.",
+    )
+
+
+def check_clock(service: ServiceClock, clock: Clock, progress: Progress) -> None:
+    """Say so if the local clock is off; claims are made and judged by the gateway's."""
+    off = clock.wall() - service.earliest()
+    if abs(off) > TOLERATED_MS:
+        direction = "ahead of" if off > 0 else "behind"
+        progress(
+            Noted(message=f"this machine's clock is {abs(off) // 1000} s {direction} the gateway's")
+        )
+
+
+def flows_of(plan: Plan) -> list[int]:
+    """The flows of every run that an apply starts now, or will start once others have succeeded."""
+    wanted = (run for run in plan.runs if run.action is Action.TRIGGER or run.waits_for)
+    return list(dict.fromkeys(run.flow_id for run in wanted if run.flow_id is not None))
+
+
+async def check_flows(flows: Iterable[int], gateway: Gateway, user: str) -> dict[int, FlowCheck]:
+    """Ask about each flow once, side by side. Raises GatewayError."""
+
+    async def one(flow_id: int) -> tuple[int, FlowCheck]:
+        return flow_id, judge_flow(await gateway.flow(flow_id), user)
+
+    return dict(await asyncio.gather(*map(one, flows)))
+
+
+def judge_flow(flow: Flow | None, user: str) -> FlowCheck:
+    """Whether a start by that user would be refused (EnOS reference, Update And Trigger Flow).
+
+    What the service does not say counts in the flow's favour: a start would tell.
+    """
+    if flow is None:
+        return FlowCheck(refusal="does not exist, or is not visible to this user")
+    return FlowCheck(refusal=_refusal(flow, user), parameters=flow.parameters)
+
+
+def _refusal(flow: Flow, user: str) -> str | None:
+    if flow.locked:
+        return "is locked"
+    if flow.user_locked:
+        return "belongs to a user who is locked"
+    if flow.tasks == 0:
+        return "has no task"
+    is_stranger = flow.owners is not None and user not in flow.owners
+    if flow.editable is False or (flow.editable is None and is_stranger):
+        return f"may not be started by {user}, who neither owns it nor may edit it"
+    return None
