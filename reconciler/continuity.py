@@ -15,8 +15,8 @@ from reconciler.committed import CommittedLedger
 from reconciler.configuration import Environment
 from reconciler.errors import GitError, LedgerError
 from reconciler.git import CommitId, Git, ObjectId
-from reconciler.git.memory import Trace
-from reconciler.git.traces import BRANCH_MARK, MEMORY, Others, ref_there
+from reconciler.git.remote import BRANCH_MARK, MEMORY, Others, ref_there
+from reconciler.git.traces import Trace
 from reconciler.identity import Book
 from reconciler.services import service_of
 

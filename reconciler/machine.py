@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from reconciler.errors import ReconcilerError
-from reconciler.git.words import address
+from reconciler.git.causes import address
 from reconciler.ledger import Event, events
 from reconciler.model import ClaimId, EpochMs
 from reconciler.utf8 import read_utf8

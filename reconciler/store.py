@@ -15,7 +15,7 @@ from reconciler.declaring import read_service
 from reconciler.errors import ConfigurationError, GitError
 from reconciler.git import CommitId, Git, ObjectId
 from reconciler.git import push as pushed
-from reconciler.git.traces import Others
+from reconciler.git.remote import Others
 from reconciler.identity import Book, surroundings
 from reconciler.ledger import Event, Ledger, append_events
 from reconciler.ledger.events import Claim

@@ -1,10 +1,10 @@
 """Everything that is done with git, by running git. It knows nothing of runs or ledgers."""
 
 from reconciler.git.checkout import AlreadyThere, CheckoutResult, FastForwarded, NotSafe
+from reconciler.git.clone import Git
 from reconciler.git.command import CompletedGit, GitTimeoutError
 from reconciler.git.objects import CommitId, ObjectId, TreeEntry
 from reconciler.git.push import Landed, PushResult, Raced, Refused, Unclear
-from reconciler.git.repository import Git
 
 __all__ = [
     "AlreadyThere",

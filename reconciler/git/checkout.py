@@ -1,14 +1,180 @@
-"""The user's own checkout: where it stands, and moving it forward where that is safe."""
+"""The user's own checkout: found, compared with what it set out from, and moved where that is safe.
+
+Finding the repository that a folder lies in, so that nothing in a checkout can pass for one.
+
+Git takes a folder with `HEAD`, `objects/` and `refs/` for a bare repository and obeys its `config`,
+which may name programs to run. A checkout can bring such a folder along, and cannot bring a `.git`:
+git writes no path of that name. So only a `.git` counts here, git is run at the top, where it finds
+that one, and is told not to look for any other.
+
+What a checkout set out from: revisions by any name, and where two histories part.
+
+A pipeline's clone often ends after one commit. What is missing is fetched, a little more each time,
+and only when it is asked for.
+"""
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from reconciler.git.command import run_git
-from reconciler.git.objects import CommitId, ObjectId, TreeEntry, is_ancestor
+from reconciler.errors import GitError
+from reconciler.git.command import NETWORK_SECONDS, ask, names_repository, run_git
+from reconciler.git.objects import CommitId, ObjectId, TreeEntry, is_ancestor, is_shallow
+from reconciler.git.remote import FETCH
+
+_OF_A_CLONE = {"local", "worktree"}  # the scopes whose files lie in the clone, or are included
+
+_BROUGHT = "refs/reconciler-base/last"
+_DEEPER = ("--deepen=50", "--deepen=500", "--unshallow")  # each more than the one before
 
 _LEFT_OUT = "S "  # git-ls-files(1): skip-worktree
+
+
+def find(folder: Path) -> tuple[Path, str]:
+    """The top of the working tree that the folder lies in, and the folder, relative to it.
+
+    The second is "" or ends in a slash. Raises GitError if there is no repository, it is bare, git
+    distrusts its owner, git is missing, or a file of the checkout is part of git's configuration.
+    """
+    here = Path(os.path.realpath(folder))
+    start = here if names_repository(here) else _marked(here, folder)
+    asked = run_git(
+        start, "rev-parse", "--is-inside-work-tree", "--show-cdup", "--absolute-git-dir"
+    )
+    inside, up, gits = (*asked.text.split("\n", 2), "", "")[:3]
+    if inside != "true" or here.is_relative_to(gits):
+        raise GitError(
+            f"{folder} is not in a working tree: the repository is bare, or this is its inside",
+            hint="run it in a clone that has its files checked out",
+        )
+    depth = up.count("../")
+    root = start.parents[depth - 1] if depth else start
+    _check_configuration(root, Path(gits))
+    inner = here.relative_to(root).as_posix()
+    return root, "" if inner == "." else f"{inner}/"
+
+
+def _marked(here: Path, folder: Path) -> Path:
+    """The nearest folder upwards that has a `.git`. Raises GitError if there is none."""
+    found = next((one for one in _upwards(here) if os.path.lexists(one / ".git")), None)
+    if found is not None:
+        return found
+    if not here.is_dir():
+        raise GitError(f"{folder} is not a folder")
+    raise GitError(  # without having asked git, which would read what lies here as a repository
+        f"{folder} is not in a working tree: this is not a git repository, or it is a bare one",
+        hint="run it inside a clone, or name one with --repo",
+    )
+
+
+def _upwards(here: Path) -> Iterator[Path]:
+    """The folders in which git would look: it stops at a mount, and where it is told to."""
+    told = os.environ.get("GIT_CEILING_DIRECTORIES", "").split(os.pathsep)
+    ceilings = {os.path.realpath(one) for one in told if Path(one).is_absolute()}
+    across = os.environ.get("GIT_DISCOVERY_ACROSS_FILESYSTEM", "").lower() in {"1", "true", "yes"}
+    device = os.stat(here).st_dev if here.is_dir() else None  # noqa: PTH116 - beside os.path, for bytes
+    for one in (here, *here.parents):
+        if one != here and str(one) in ceilings:
+            return
+        if not across and one.is_dir() and os.stat(one).st_dev != device:  # noqa: PTH116 - the same
+            return
+        yield one
+
+
+def _check_configuration(root: Path, gits: Path) -> None:
+    """Raise GitError if the clone's configuration includes a file that the checkout brings.
+
+    `git config include.path ../.gitconfig` lets whoever writes that file name programs.
+    """
+    listing = run_git(
+        root, "config", "--list", "--show-scope", "--show-origin", "--name-only", "-z"
+    )
+    words = listing.stdout.decode("utf-8", "surrogateescape").split("\0")
+    for scope, origin in sorted(set(zip(words[::3], words[1::3], strict=False))):
+        if scope not in _OF_A_CLONE or not origin.startswith("file:"):
+            continue
+        file = Path(os.path.realpath(root / origin.removeprefix("file:")))
+        if file.is_relative_to(root) and not file.is_relative_to(gits):
+            shown = file.relative_to(root).as_posix()
+            raise GitError(
+                f"git's configuration of this clone includes {shown}, a file of the checkout: "
+                "whoever changes that file could have git run programs",
+                hint="see `git config --local --list --show-origin`, and take the include away, "
+                "or keep the file outside the checkout",
+            )
+
+
+def resolve_commit(root: Path, revision: str) -> CommitId | None:
+    """The commit of that name, as far as this clone knows it; None where it knows none."""
+    if "\0" in revision or revision.startswith("-"):
+        return None
+    spec = f"{revision}^{{commit}}"
+    asked = run_git(root, "rev-parse", "--verify", "--quiet", spec, accept=(0, 1, 128))
+    return None if asked.exit_code else CommitId(asked.text)
+
+
+def bring_commit(root: Path, remote: str, name: str) -> CommitId | None:
+    """Fetch a commit by its id, or a remote's branch by its name; None where it has none.
+
+    No ref of the user's is moved. Of a shallow clone only the commit itself is fetched.
+    """
+    short = name.removeprefix(f"{remote}/")
+    if "\0" in short or short.startswith(("-", "+")) or ":" in short:
+        return None
+    depth = ("--depth=1",) if is_shallow(root) else ()
+    spec = f"+{short}:{_BROUGHT}"
+    done = ask(root, *FETCH, *depth, "--", remote, spec, timeout=NETWORK_SECONDS)
+    return None if done.exit_code else resolve_commit(root, _BROUGHT)
+
+
+def forks(root: Path, remote: str | None, commit: CommitId) -> list[CommitId] | None:
+    """Where the checked out history parts from that of the commit; most often one place.
+
+    None where there is none, or nothing is checked out, or a shallow clone does not show it.
+    `remote`: where a shallow clone asks for more of its history; None: nowhere.
+    """
+    head = resolve_commit(root, "HEAD")
+    if head is None:
+        return None
+    found = _merge_bases(root, head, commit)
+    if found or not is_shallow(root):
+        return found or None
+    for parent in _written_parents(root, head):
+        if found := _merge_bases(root, parent, commit):
+            return found
+    for deeper in _DEEPER if remote is not None else ():
+        _deepen(root, str(remote), deeper, head)
+        if found := _merge_bases(root, head, commit):
+            return found
+        if not is_shallow(root):
+            break
+    return None
+
+
+def _merge_bases(root: Path, one: CommitId, other: CommitId) -> list[CommitId]:
+    asked = run_git(root, "merge-base", "--all", one, other, accept=(0, 1, 128))
+    return [] if asked.exit_code else [CommitId(line) for line in asked.text.split("\n") if line]
+
+
+def _written_parents(root: Path, commit: CommitId) -> list[CommitId]:
+    """The commit's parents as it names them, though the clone's history ends at it.
+
+    A pipeline checks out the merge of a pull request and nothing before it; the commit that it was
+    merged into is fetched with the branch.
+    """
+    head = run_git(root, "cat-file", "commit", commit).stdout.partition(b"\n\n")[0]
+    words = (line.split(b" ") for line in head.split(b"\n"))
+    return [CommitId(line[1].decode("ascii")) for line in words if line[0] == b"parent"]
+
+
+def _deepen(root: Path, remote: str, deeper: str, head: CommitId) -> None:
+    """Fetch more of the history that ends here, in one way or another; give up if both fail."""
+    if ask(root, *FETCH, deeper, "--", remote, head, timeout=NETWORK_SECONDS).exit_code:
+        try:
+            ask(root, *FETCH, deeper, "--", remote, timeout=NETWORK_SECONDS)
+        except GitError:
+            return
 
 
 @dataclass(frozen=True, slots=True)

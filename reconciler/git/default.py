@@ -11,8 +11,16 @@ from pathlib import Path
 from reconciler.errors import GitError
 from reconciler.git.command import NETWORK_SECONDS, run_git
 from reconciler.git.objects import CommitId
-from reconciler.git.remote import ASK_FOR_BRANCH, HEAD, HEADS, check_branch, fetch, fetch_refs, look
-from reconciler.git.traces import BRANCHES
+from reconciler.git.remote import (
+    ASK_FOR_BRANCH,
+    BRANCHES,
+    HEAD,
+    HEADS,
+    check_branch,
+    fetch,
+    fetch_refs,
+    look,
+)
 
 
 def default_branch(root: Path, remote: str) -> str:

@@ -18,9 +18,18 @@ from reconciler.git.command import run_git
 from reconciler.git.commits import empty_tree, write_commit
 from reconciler.git.default import default_branch
 from reconciler.git.objects import CommitId, ObjectId, is_ancestor
-from reconciler.git.remote import HEADS, Addresses, Seen, addresses, bring, check_branch, look
+from reconciler.git.remote import (
+    EACH,
+    HEADS,
+    Addresses,
+    Others,
+    Seen,
+    addresses,
+    bring,
+    check_branch,
+    look,
+)
 from reconciler.git.sending import NO_ANSWER, Answer, Heard, Move, send
-from reconciler.git.traces import EACH, Others
 
 _SENDINGS = 3  # of a push that is rejected though nobody was faster: somebody may hold a lock
 _LOOKS = 4  # for a push that was taken: a replica may lag a little

@@ -1,4 +1,8 @@
-"""What a remote holds: its branches, and bringing them here."""
+"""What a remote holds: its branches and what it remembers of ledgers, and bringing them here.
+
+Some servers take no refs beside branches and tags: there a trace is on a branch of its own. Both
+are fetched below one name, so that whoever lists that sees all that the remote keeps.
+"""
 
 import random
 import re
@@ -6,13 +10,22 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from reconciler.errors import GitError
-from reconciler.git.asking import ask, unreadable_error
-from reconciler.git.command import NETWORK_SECONDS, CompletedGit, run_git
+from reconciler.git.causes import address
+from reconciler.git.command import NETWORK_SECONDS, CompletedGit, ask, run_git, unreadable_error
 from reconciler.git.objects import CommitId, is_shallow
-from reconciler.git.traces import MEMORY, refspecs
-from reconciler.git.words import address
+
+THERE = "refs/reconciler/ledger"
+BRANCHES = "refs/heads/reconciler-trace"
+MEMORY = "refs/reconciler-memory"  # in a clone
+FETCHED = f"{MEMORY}/kept"
+BRANCH_MARK = "+"  # sets traces on branches apart: no trace has this name, for they are URL-quoted
+
+
+# What to ask a remote for to see them all, as `git ls-remote` takes it.
+EACH = (f"{THERE}/*", f"{BRANCHES}/*")
 
 _ATTEMPTS = 12  # at a ref that another process of this clone holds locked
 _LONGEST_WAIT = 0.5  # seconds, between two attempts
@@ -30,6 +43,51 @@ _IN_THE_WAY = re.compile(r"'(refs/reconciler/[^']+)' exists; cannot create")
 _CUT_OFF = "shallow roots are not allowed to be updated"  # git leaves the ref alone, and says 0
 _MISSING = re.compile(r"couldn't find remote ref (HEAD|refs/heads/.+)", re.IGNORECASE)
 ASK_FOR_BRANCH = "name the branch in reconciler.yaml: `git: {branch: NAME}`"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Others:
+    """The traces of all ledgers but one, as the remote kept them when they were last fetched."""
+
+    own: str  # the name of that one's
+    kept: Mapping[str, str]  # their objects, by their refs on the remote
+
+    @classmethod
+    def than(cls, own: str, kept: Mapping[str, str]) -> Self:
+        """The traces that have another name."""
+        return cls(own=own, kept={ref: oid for ref, oid in kept.items() if _name_of(ref) != own})
+
+    def moved(self, tips: Mapping[str, str]) -> bool:
+        """Whether the remote, which shows these refs now, keeps more of them, or another one."""
+        return any(
+            self.kept.get(ref) != tip
+            for ref, tip in tips.items()
+            # ls-remote shows beside a tag what it stands for.
+            if _name_of(ref) not in {None, self.own} and not ref.endswith("^{}")
+        )
+
+
+def _name_of(ref: str) -> str | None:
+    """The name of the trace that the ref holds; None for any other ref."""
+    folder, _, name = ref.rpartition("/")
+    return name if folder in {THERE, BRANCHES} else None
+
+
+def refspecs(remote: str) -> tuple[str, str]:
+    """What to fetch to know all that the remote keeps; it may keep nothing."""
+    return (
+        f"+{THERE}/*:{FETCHED}/{remote}/*",
+        f"+{BRANCHES}/*:{FETCHED}/{remote}/{BRANCH_MARK}/*",
+    )
+
+
+def ref_there(remote: str, key: str) -> str | None:
+    """The remote's ref of a trace, by what it is called below MEMORY; None for a clone's own."""
+    name = key.removeprefix(f"kept/{remote}/")
+    if name == key:
+        return None
+    on_branch = name.removeprefix(f"{BRANCH_MARK}/")
+    return f"{THERE}/{name}" if on_branch == name else f"{BRANCHES}/{on_branch}"
 
 
 def check_remote(root: Path, remote: str) -> None:

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
 
-from reconciler.git.asking import repeated
-from reconciler.git.causes import Kind, advice, kind_of
-from reconciler.git.command import CompletedGit, GitTimeoutError, run_git
+from reconciler.git.causes import Kind, advice, kind_of, mentioned_address, remote_words
+from reconciler.git.command import CompletedGit, GitTimeoutError, repeated, run_git
 from reconciler.git.objects import CommitId
-from reconciler.git.words import mentioned_address, remote_words
 
 _PUSH = (
     "push",

@@ -1,64 +1,273 @@
-"""Where a remote keeps what it remembers of ledgers, and where that lands in a clone.
+"""What is known of a folder beyond one commit: what this clone, the remote and the history say.
 
-Some servers take no refs beside branches and tags: there a trace is on a branch of its own. Both
-are fetched below one name, so that whoever lists that sees all that the remote keeps.
+A ledger only grows. Whoever has seen it can tell that it has lost something: this clone remembers
+its tree in a ref of its own, the remote keeps one for clones that are new or shallow, and the
+history says what was last written.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Self
+from pathlib import Path
 
-THERE = "refs/reconciler/ledger"
-BRANCHES = "refs/heads/reconciler-trace"
-MEMORY = "refs/reconciler-memory"  # in a clone
-FETCHED = f"{MEMORY}/kept"
-BRANCH_MARK = "+"  # sets traces on branches apart: no trace has this name, for they are URL-quoted
+from reconciler.git.causes import readable
+from reconciler.git.command import ask, run_git, unreadable_error
+from reconciler.git.commits import write_commit
+from reconciler.git.objects import CommitId, ObjectId
+from reconciler.git.push import Along, Landed, Raced, Refused, Unclear, swap
+from reconciler.git.remote import (
+    BRANCH_MARK,
+    BRANCHES,
+    FETCH,
+    FETCHED,
+    MEMORY,
+    THERE,
+    look,
+    ref_there,
+)
+from reconciler.git.sending import Move
+
+_HERE = f"{MEMORY}/seen"  # the trees that this clone has seen
+_KEEPING_SECONDS = 30.0  # a trace is worth no longer wait
+_TRIES = 3  # while others keep theirs
+# What this clone remembers of a server that refused: where it keeps traces all the same.
+_ON_BRANCH = "branch"
+_NOWHERE = "nowhere"
 
 
-# What to ask a remote for to see them all, as `git ls-remote` takes it.
-EACH = (f"{THERE}/*", f"{BRANCHES}/*")
+def remember(root: Path, name: str, commit: CommitId, folder: str) -> None:
+    """Keep the folder, as the commit has it, in a ref of this clone.
+
+    Another process that does the same at this moment wins: either is something to remember.
+    """
+    run_git(root, "update-ref", f"{_HERE}/{name}", f"{commit}:{folder}", accept=(0, 1, 128))
+
+
+def remembered(root: Path, name: str) -> ObjectId | None:
+    """The tree that this clone last remembered under the name."""
+    return _resolve(root, f"{_HERE}/{name}^{{tree}}")
+
+
+def keep(
+    root: Path,
+    remote: str,
+    name: str,
+    commit: CommitId,
+    folder: str,
+    continues: Callable[[ObjectId, ObjectId], bool],
+) -> str | None:
+    """Have the remote keep the folder, as the commit has it, for other clones; or say why not.
+
+    What is kept only grows: each commit follows the one before, and a tree that does not continue
+    the one that is kept (`continues(new, old)`) changes nothing, for then somebody has kept more.
+    A server that takes only branches keeps it on one; what it refuses is not tried again by this
+    clone. Raises GitError where git fails here.
+    """
+    tree = _resolve(root, f"{commit}:{folder}")
+    reason = "its refusal is remembered"
+    for place in _places(root, remote, name) if tree is not None else ():
+        result = _keep_at(root, remote, place, tree or ObjectId(""), continues)
+        if not isinstance(result, Refused):
+            return result
+        reason = result.message
+        if not result.is_of_ref:
+            break  # a busy server, or one that nobody here can reach, refuses no place
+        # Only to save a push next time: another process may hold the configuration's lock.
+        run_git(root, "config", _setting(remote, name), place.next, accept=None)
+    return None if tree is None else reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Others:
-    """The traces of all ledgers but one, as the remote kept them when they were last fetched."""
+class Trace:
+    """The next trace of a ledger, pushed together with the commit that the ledger grows by."""
 
-    own: str  # the name of that one's
-    kept: Mapping[str, str]  # their objects, by their refs on the remote
-
-    @classmethod
-    def than(cls, own: str, kept: Mapping[str, str]) -> Self:
-        """The traces that have another name."""
-        return cls(own=own, kept={ref: oid for ref, oid in kept.items() if _name_of(ref) != own})
-
-    def moved(self, tips: Mapping[str, str]) -> bool:
-        """Whether the remote, which shows these refs now, keeps more of them, or another one."""
-        return any(
-            self.kept.get(ref) != tip
-            for ref, tip in tips.items()
-            # ls-remote shows beside a tag what it stands for.
-            if _name_of(ref) not in {None, self.own} and not ref.endswith("^{}")
-        )
+    move: Move
+    here: str  # the ref that shows what the remote keeps
+    prefix: str  # of the traces' refs on the remote
 
 
-def _name_of(ref: str) -> str | None:
-    """The name of the trace that the ref holds; None for any other ref."""
-    folder, _, name = ref.rpartition("/")
-    return name if folder in {THERE, BRANCHES} else None
-
-
-def refspecs(remote: str) -> tuple[str, str]:
-    """What to fetch to know all that the remote keeps; it may keep nothing."""
-    return (
-        f"+{THERE}/*:{FETCHED}/{remote}/*",
-        f"+{BRANCHES}/*:{FETCHED}/{remote}/{BRANCH_MARK}/*",
-    )
-
-
-def ref_there(remote: str, key: str) -> str | None:
-    """The remote's ref of a trace, by what it is called below MEMORY; None for a clone's own."""
-    name = key.removeprefix(f"kept/{remote}/")
-    if name == key:
+def next_trace(
+    root: Path,
+    remote: str,
+    name: str,
+    commit: CommitId,
+    folder: str,
+    continues: Callable[[ObjectId, ObjectId], bool],
+) -> Trace | None:
+    """What `keep` would have the remote keep; None if it is nothing, or needs its own push."""
+    tree = _resolve(root, f"{commit}:{folder}")
+    place = next(iter(_places(root, remote, name)), None)
+    alone = run_git(root, "config", "--get", _alone(remote), accept=(0, 1)).text
+    if tree is None or place is None or alone == place.prefix:
         return None
-    on_branch = name.removeprefix(f"{BRANCH_MARK}/")
-    return f"{THERE}/{name}" if on_branch == name else f"{BRANCHES}/{on_branch}"
+    move = _next(root, place, tree, continues)
+    return None if move is None else Trace(move=move, here=place.here, prefix=place.prefix)
+
+
+def note(root: Path, remote: str, trace: Trace, became: Along) -> None:
+    """Note what became of a trace that was pushed together with a commit that has landed."""
+    if became is Along.MOVED:
+        run_git(root, "update-ref", trace.here, trace.move.commit, accept=(0, 1, 128))
+    elif became is Along.APART:
+        run_git(root, "config", _alone(remote), trace.prefix, accept=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """A ref on the remote that may hold a trace, and the one here that it is fetched to."""
+
+    name: str  # of the trace
+    ref: str
+    here: str
+    next: str  # what is tried once the server has refused this one
+
+    @property
+    def prefix(self) -> str:
+        """What such a place's refs begin with."""
+        return self.ref.removesuffix(f"/{self.name}")
+
+
+def _places(root: Path, remote: str, name: str) -> list[_Place]:
+    beside = _Place(
+        name=name, ref=f"{THERE}/{name}", here=f"{FETCHED}/{remote}/{name}", next=_ON_BRANCH
+    )
+    branch = _Place(
+        name=name,
+        ref=f"{BRANCHES}/{name}",
+        here=f"{FETCHED}/{remote}/{BRANCH_MARK}/{name}",
+        next=_NOWHERE,
+    )
+    known = run_git(root, "config", "--get", _setting(remote, name), accept=(0, 1)).text
+    if known == _NOWHERE:
+        return []
+    if known == _ON_BRANCH or _resolve(root, f"{branch.here}^{{commit}}") is not None:
+        return [branch]
+    return [beside, branch]
+
+
+def _setting(remote: str, name: str) -> str:
+    # Of each trace by itself: what is refused may be its name, and another's be taken.
+    return f"reconciler.{remote}/{name}.trace"
+
+
+def _alone(remote: str) -> str:
+    return f"reconciler.{remote}.traceAlone"  # where traces stand that travel with no other push
+
+
+def _next(
+    root: Path, place: _Place, tree: ObjectId, continues: Callable[[ObjectId, ObjectId], bool]
+) -> Move | None:
+    """The move that has the place hold that tree; None if what it holds is as good."""
+    before = _resolve(root, f"{place.here}^{{commit}}")
+    if before is None and _resolve(root, place.here) is not None:
+        return None  # somebody has put there what no trace can follow
+    old = before and _resolve(root, f"{before}^{{tree}}")
+    if old is not None and (old == tree or not continues(tree, old)):
+        return None
+    expected = None if before is None else CommitId(before)
+    message = f"The ledger of {place.name}, for clones that have not seen it [skip ci]\n"
+    made = write_commit(root, tree, expected, message)
+    return Move(ref=place.ref, commit=made, expected=expected)
+
+
+def _keep_at(
+    root: Path,
+    remote: str,
+    place: _Place,
+    tree: ObjectId,
+    continues: Callable[[ObjectId, ObjectId], bool],
+) -> str | Refused | None:
+    for _ in range(_TRIES):
+        move = _next(root, place, tree, continues)
+        if move is None:
+            return None
+        answer = swap(root, remote, move, timeout=_KEEPING_SECONDS)
+        match answer:
+            case Landed():
+                run_git(root, "update-ref", place.here, move.commit, accept=(0, 1, 128))
+                return None
+            case Raced():
+                _refresh(root, remote, place)
+            case Refused():
+                return answer
+            case Unclear():
+                return answer.message
+    return "others were faster each time"
+
+
+def _refresh(root: Path, remote: str, place: _Place) -> None:
+    """Fetch what the remote keeps there now, or forget it if the remote keeps nothing."""
+    if place.ref not in look(root, remote, [place.ref], timeout=_KEEPING_SECONDS).tips:
+        run_git(root, "update-ref", "-d", place.here)
+    else:
+        spec = f"+{place.ref}:{place.here}"
+        done = ask(root, *FETCH, "--", remote, spec, timeout=_KEEPING_SECONDS)
+        if done.exit_code:
+            raise unreadable_error(remote, done)
+
+
+def kept(root: Path, remote: str, name: str) -> ObjectId | None:
+    """The tree that the remote kept under the name when it was last fetched."""
+    here = f"{FETCHED}/{remote}"
+    on_branch = _resolve(root, f"{here}/{BRANCH_MARK}/{name}^{{tree}}")
+    return on_branch or _resolve(root, f"{here}/{name}^{{tree}}")
+
+
+def traces(root: Path, remote: str) -> dict[str, ObjectId]:
+    """The trees that this clone has seen and that the remote kept, under whatever name.
+
+    The keys tell both apart and end in the name: `seen/NAME`, `kept/REMOTE/NAME`.
+    """
+    found = {}
+    for key, _, oid, *tree in _listed(root, _HERE, f"{FETCHED}/{remote}"):
+        # Without a tree it is one, or something that nobody can read as a ledger.
+        found[key] = ObjectId(tree[0] or oid)
+    return found
+
+
+def kept_refs(root: Path, remote: str) -> dict[str, str]:
+    """The remote's refs that kept a trace when they were last fetched, and the objects in them."""
+    listed = ((ref_there(remote, one[0]), one[2]) for one in _listed(root, f"{FETCHED}/{remote}"))
+    return {ref: oid for ref, oid in listed if ref is not None}
+
+
+def _listed(root: Path, *folders: str) -> Iterator[list[str]]:
+    """Each ref below them: its name below MEMORY, its kind, its object and the object's tree."""
+    form = "--format=%(refname) %(objecttype) %(objectname) %(tree)"
+    listing = run_git(root, "for-each-ref", form, *folders).text
+    for line in filter(None, listing.split("\n")):
+        yield line.removeprefix(f"{MEMORY}/").split(" ")
+
+
+def author(root: Path, ref: str) -> str:
+    """Who made the commit that the ref holds, and when. Anybody who can push may claim anything."""
+    form = "--format=%an <%ae> at %aI"
+    said = readable(run_git(root, "log", "-1", form, ref, "--", accept=None).stdout)
+    return said or "somebody: there is no commit in it"
+
+
+def last_written(root: Path, commit: CommitId, folder: str, trailer: str) -> ObjectId | None:
+    """The folder's tree in the newest commit, up to this one, that changed it under the trailer.
+
+    On any line of history, for a merge can have taken the other side. None if there is no such
+    commit, or a shallow clone does not reach it.
+    """
+    found = run_git(
+        root,
+        # What the user has set for reading a log must not hide what is in it.
+        *("-c", "grep.patternType=basic", "-c", "i18n.logOutputEncoding=UTF-8"),
+        *("-c", "log.showSignature=false"),
+        *("--literal-pathspecs", "log", "-1", "--full-history", "--format=%H"),
+        *(f"--grep=^{trailer}: ", commit, "--", folder),
+    ).text
+    return _resolve(root, f"{found}:{folder}") if found else None
+
+
+def folder(root: Path, commit: CommitId, path: str) -> ObjectId | None:
+    """The folder's tree as the commit has it; None if it has none."""
+    found = _resolve(root, f"{commit}:{path}")  # nothing can follow a path in one question
+    return found and _resolve(root, f"{found}^{{tree}}")
+
+
+def _resolve(root: Path, spec: str) -> ObjectId | None:
+    found = run_git(root, "rev-parse", "--verify", "--quiet", spec, accept=(0, 1, 128)).text
+    return ObjectId(found) if found else None

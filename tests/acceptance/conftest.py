@@ -7,7 +7,7 @@ from typing import Protocol
 
 import pytest
 
-from reconciler.git import asking
+from reconciler.git import command
 from reconciler.sandbox import Fault, Sandbox, SandboxOptions, environment, running
 from tests.acceptance.scene import CONFIGURATION, Scene, configuration
 from tests.environments import Clock
@@ -42,7 +42,7 @@ def open_scene(
     clock: Clock,
 ) -> Iterator[OpenScene]:
     isolate(monkeypatch, tmp_path)
-    monkeypatch.setattr(asking, "_PAUSE_SECONDS", 0.01)  # a remote here comes back by no waiting
+    monkeypatch.setattr(command, "_PAUSE_SECONDS", 0.01)  # a remote here comes back by no waiting
     monkeypatch.delenv("FORCE_COLOR", raising=False)
     for name in ("GITHUB_RUN_ID", "CI_JOB_URL", "BUILD_URL"):
         monkeypatch.delenv(name, raising=False)

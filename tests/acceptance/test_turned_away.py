@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
-from reconciler.git import asking
+from reconciler.git import command
 from tests.acceptance.conftest import OpenScene
 from tests.acceptance.git_server import Front, fronted
 from tests.acceptance.scene import Scene, runs
@@ -17,7 +17,7 @@ _IDENTITY = "Allow the reconciler's identity to push"
 
 @pytest.fixture
 def scene(open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch) -> Scene:
-    monkeypatch.setattr(asking, "_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(command, "_PAUSE_SECONDS", 0.01)
     return open_scene(runs("a"))
 
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from reconciler.errors import GitError
-from reconciler.git import Git, asking
+from reconciler.git import Git, command
 from reconciler.git.remote import look
 from tests.repositories import git
 
@@ -66,7 +66,7 @@ def line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, origin: Path, clone: P
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     pauses: list[float] = []
-    monkeypatch.setattr(asking, "time", SimpleNamespace(sleep=pauses.append))
+    monkeypatch.setattr(command, "time", SimpleNamespace(sleep=pauses.append))
     return pauses
 
 

@@ -13,7 +13,6 @@ from unittest.mock import patch
 from reconciler import committed_files
 from reconciler.configuration import parse_configuration
 from reconciler.git import CompletedGit, command
-from reconciler.git import asking as git_asking
 from reconciler.git import push as git_push
 from reconciler.git import remote as git_remote
 from reconciler.manifest import read_file
@@ -123,10 +122,10 @@ def _installed(world: World) -> Iterator[None]:
         patch.object(committed_files, "parse_configuration", lru_cache(parse_configuration)),
         patch.object(git_push, "time", time),
         patch.object(git_remote, "time", time),
-        patch.object(git_asking, "time", time),
+        patch.object(command, "time", time),
         patch.object(git_push, "random", world.random),
         patch.object(git_remote, "random", world.random),
-        patch.object(git_asking, "random", world.random),
+        patch.object(command, "random", world.random),
     ):
         yield
 

@@ -10,7 +10,7 @@ import pytest
 from reconciler import books, configuration, continuity, declaring, identity, store
 from reconciler.apply import claim, knowledge
 from reconciler.errors import GitError
-from reconciler.git import CommitId, Git, commits, default, memory
+from reconciler.git import CommitId, Git, commits, default, traces
 from reconciler.git import push as git_push
 from reconciler.git.sending import Heard, Move, send
 from reconciler.ledger.events import Service
@@ -173,13 +173,13 @@ def begin_each_trace_anew(patch: pytest.MonkeyPatch) -> None:
         return original(root, tree, None, message)
 
     original = commits.write_commit
-    patch.setattr(memory, "write_commit", written)
+    patch.setattr(traces, "write_commit", written)
 
 
 @among(manners=Manners(traces="on branches"))
 def keep_traces_beside_the_branches_only(patch: pytest.MonkeyPatch) -> None:
-    original = memory._places
-    patch.setattr(memory, "_places", lambda *args: original(*args)[:1])
+    original = traces._places
+    patch.setattr(traces, "_places", lambda *args: original(*args)[:1])
 
 
 @among(rewind, manners=Manners(traces="nowhere"))

@@ -4,11 +4,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reconciler.git import bases, checkout, commits, default, discovery, memory, objects, remote
+from reconciler.git import checkout, commits, default, objects, remote, traces
 from reconciler.git import push as pushing
 from reconciler.git.command import LOCAL_SECONDS, CompletedGit, run_git
 from reconciler.git.objects import CommitId, ObjectId, TreeEntry
-from reconciler.git.traces import Others
+from reconciler.git.remote import Others
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,9 +26,9 @@ class Git:
     def at(cls, folder: Path) -> "Git":
         """The repository that the folder lies in.
 
-        See `discovery.find`.
+        See `checkout.find`.
         """
-        root, prefix = discovery.find(folder)
+        root, prefix = checkout.find(folder)
         return cls(root=root, prefix=prefix)
 
     def run(
@@ -71,7 +71,7 @@ class Git:
         *,
         expected: CommitId | None,
         timeout: float,
-        trace: memory.Trace | None = None,
+        trace: traces.Trace | None = None,
         is_default: bool = False,
         others: Others | None = None,
     ) -> pushing.PushResult:
@@ -88,7 +88,7 @@ class Git:
             others=others,
         )
         if trace is not None and isinstance(result, pushing.Landed):
-            memory.note(self.root, to_remote, trace, became)
+            traces.note(self.root, to_remote, trace, became)
         return result
 
     def list_tree(
@@ -122,12 +122,12 @@ class Git:
         return commits.commit_files(self.root, parent, changes, message)
 
     def remember(self, name: str, commit: CommitId, folder: str) -> None:
-        """See `memory.remember`."""
-        memory.remember(self.root, name, commit, folder)
+        """See `traces.remember`."""
+        traces.remember(self.root, name, commit, folder)
 
     def remembered(self, name: str) -> ObjectId | None:
-        """See `memory.remembered`."""
-        return memory.remembered(self.root, name)
+        """See `traces.remembered`."""
+        return traces.remembered(self.root, name)
 
     def keep(
         self,
@@ -137,8 +137,8 @@ class Git:
         folder: str,
         continues: Callable[[ObjectId, ObjectId], bool],
     ) -> str | None:
-        """See `memory.keep`."""
-        return memory.keep(self.root, on_remote, name, commit, folder, continues)
+        """See `traces.keep`."""
+        return traces.keep(self.root, on_remote, name, commit, folder, continues)
 
     def next_trace(
         self,
@@ -147,37 +147,37 @@ class Git:
         commit: CommitId,
         folder: str,
         continues: Callable[[ObjectId, ObjectId], bool],
-    ) -> memory.Trace | None:
-        """See `memory.next_trace`."""
-        return memory.next_trace(self.root, on_remote, name, commit, folder, continues)
+    ) -> traces.Trace | None:
+        """See `traces.next_trace`."""
+        return traces.next_trace(self.root, on_remote, name, commit, folder, continues)
 
     def kept(self, on_remote: str, name: str) -> ObjectId | None:
-        """See `memory.kept`."""
-        return memory.kept(self.root, on_remote, name)
+        """See `traces.kept`."""
+        return traces.kept(self.root, on_remote, name)
 
     def kept_refs(self, on_remote: str) -> dict[str, str]:
-        """See `memory.kept_refs`."""
-        return memory.kept_refs(self.root, on_remote)
+        """See `traces.kept_refs`."""
+        return traces.kept_refs(self.root, on_remote)
 
     def traces(self, on_remote: str) -> dict[str, ObjectId]:
-        """See `memory.traces`."""
-        return memory.traces(self.root, on_remote)
+        """See `traces.traces`."""
+        return traces.traces(self.root, on_remote)
 
     def author(self, ref: str) -> str:
-        """See `memory.author`."""
-        return memory.author(self.root, ref)
+        """See `traces.author`."""
+        return traces.author(self.root, ref)
 
     def addresses(self, of_remote: str) -> remote.Addresses:
         """See `remote.addresses`."""
         return remote.addresses(self.root, of_remote)
 
     def folder(self, commit: CommitId, path: str) -> ObjectId | None:
-        """See `memory.folder`."""
-        return memory.folder(self.root, commit, path)
+        """See `traces.folder`."""
+        return traces.folder(self.root, commit, path)
 
     def last_written(self, commit: CommitId, folder: str, trailer: str) -> ObjectId | None:
-        """See `memory.last_written`."""
-        return memory.last_written(self.root, commit, folder, trailer)
+        """See `traces.last_written`."""
+        return traces.last_written(self.root, commit, folder, trailer)
 
     def is_ancestor(self, ancestor: CommitId, descendant: CommitId) -> bool:
         """See `objects.is_ancestor`."""
@@ -196,16 +196,16 @@ class Git:
         return checkout.differing(self.root, commit, *folders)
 
     def resolve_commit(self, revision: str) -> CommitId | None:
-        """See `bases.resolve_commit`."""
-        return bases.resolve_commit(self.root, revision)
+        """See `checkout.resolve_commit`."""
+        return checkout.resolve_commit(self.root, revision)
 
     def bring_commit(self, remote: str, name: str) -> CommitId | None:
-        """See `bases.bring_commit`."""
-        return bases.bring_commit(self.root, remote, name)
+        """See `checkout.bring_commit`."""
+        return checkout.bring_commit(self.root, remote, name)
 
     def forks(self, remote: str | None, commit: CommitId) -> list[CommitId] | None:
-        """See `bases.forks`."""
-        return bases.forks(self.root, remote, commit)
+        """See `checkout.forks`."""
+        return checkout.forks(self.root, remote, commit)
 
     def is_dirty(self, paths: Collection[str] = ()) -> bool:
         """See `checkout.is_dirty`."""
