@@ -159,6 +159,13 @@ def occurrences(wall: datetime, zone: tzinfo) -> tuple[EpochMs, ...]:
     return tuple(map(EpochMs, instants if first > second else instants[:1]))
 
 
+def is_repeated(instant: EpochMs, zone: tzinfo) -> bool:
+    """Whether clocks in the zone show the time of that instant at another one as well."""
+    if isinstance(zone, timezone):
+        return False
+    return len(occurrences(in_zone(instant, zone).replace(tzinfo=None), zone)) > 1
+
+
 def date_exists(day: date, zone: tzinfo) -> bool:
     """Whether clocks in the zone ever show that date: at its midnight, or when they skip that."""
     midnight = datetime.combine(day, time())

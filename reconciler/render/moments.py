@@ -3,7 +3,9 @@
 from datetime import timedelta, timezone, tzinfo
 
 from reconciler.model import EpochMs
-from reconciler.times import business_date, in_zone, parse_instant
+from reconciler.times import business_date, in_zone, is_repeated, parse_instant
+
+LONGEST = len("2024-11-03 01:30:00.007-04:00")
 
 
 def zone_name(zone: tzinfo) -> str:
@@ -22,13 +24,15 @@ def zone_name(zone: tzinfo) -> str:
 def clock_time(instant: EpochMs, zone: tzinfo) -> str:
     """`2024-03-02 08:00:00` as a clock in the zone shows it, milliseconds only if there are any.
 
-    An instant that no calendar has is given as its number.
+    A time that clocks show twice has its offset: `2024-11-03 01:30:00-04:00`. An instant that no
+    calendar has is given as its number.
     """
     try:
-        local = in_zone(instant, zone).replace(tzinfo=None)
+        local = in_zone(instant, zone)
+        shown = local if is_repeated(instant, zone) else local.replace(tzinfo=None)
     except (OverflowError, ValueError):
         return f"{instant} ms"
-    return local.isoformat(" ", "milliseconds" if instant % 1000 else "seconds")
+    return shown.isoformat(" ", "milliseconds" if instant % 1000 else "seconds")
 
 
 def processed_date(instant: EpochMs, zone: tzinfo) -> str:

@@ -10,7 +10,7 @@ from reconciler.plan import Action, PlannedRun
 from reconciler.render.backfills import runs_in_words, together
 from reconciler.render.carried import carried_text
 from reconciler.render.layout import GAP, Screen, row, width_for
-from reconciler.render.moments import clock_time, processed_date, zone_name
+from reconciler.render.moments import LONGEST, clock_time, processed_date, zone_name
 from reconciler.render.safe import said, shortened
 from reconciler.render.words import has_failed
 
@@ -161,7 +161,7 @@ def _widths(
     others = [
         width_for(actions, headings[0], 9),
         width_for(flow, headings[2], 10),
-        width_for(time, "Trigger time", 23),
+        width_for(time, "Trigger time", LONGEST),
         width_for(date, headings[4], 10),
     ]
     room = screen.width - INDENT - sum(others) - len(GAP) * len(others)

@@ -9,7 +9,7 @@ from reconciler.model import backfill_of
 from reconciler.plan import Reason
 from reconciler.render.backfills import together
 from reconciler.render.layout import GAP, Screen, row, width_for
-from reconciler.render.moments import clock_time, ledger_time, zone_name
+from reconciler.render.moments import LONGEST, clock_time, ledger_time, zone_name
 from reconciler.render.safe import said
 from reconciler.render.status_row import StatusRow
 from reconciler.render.words import UNFOLD, counted, status_words
@@ -135,7 +135,7 @@ def _widths(rows: Sequence[Sequence[str]], headings: Sequence[str], screen: Scre
     state, name, time, instance = zip(*rows, strict=True) if rows else [()] * len(headings)
     others = [
         width_for(state, headings[0], 9),
-        width_for(time, "Trigger time", 23),
+        width_for(time, "Trigger time", LONGEST),
         width_for(instance, headings[3], 24),
     ]
     room = screen.width - sum(others) - len(GAP) * len(others)

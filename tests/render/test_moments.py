@@ -1,12 +1,13 @@
 """Instants in the gateway's zone."""
 
-from datetime import timedelta, timezone
+from datetime import date, timedelta, timezone
 
 import pytest
 
 from reconciler.model import EpochMs
-from reconciler.render.moments import clock_time, ledger_time, processed_date, zone_name
-from reconciler.times import parse_zone
+from reconciler.render.moments import LONGEST, clock_time, ledger_time, processed_date, zone_name
+from reconciler.times import parse_instant, parse_zone
+from tests.expansion.building import CHANGES
 from tests.render.values import EIGHT, SHANGHAI
 
 
@@ -24,6 +25,36 @@ def test_the_zone_of_a_fixed_offset_is_named_in_hours() -> None:
 def test_a_time_is_shown_by_the_clocks_of_the_zone() -> None:
     assert clock_time(EIGHT, SHANGHAI) == "2024-03-02 08:00:00"
     assert clock_time(EIGHT, parse_zone("GMT-3")) == "2024-03-01 21:00:00"
+
+
+@pytest.mark.parametrize(
+    ("instant", "zone", "shown"),
+    [
+        ("2024-11-03T00:30:00-04:00", "America/New_York", "2024-11-03 00:30:00"),
+        ("2024-11-03T01:30:00-04:00", "America/New_York", "2024-11-03 01:30:00-04:00"),
+        ("2024-11-03T01:30:00-05:00", "America/New_York", "2024-11-03 01:30:00-05:00"),
+        ("2024-11-03T01:30:00.007-05:00", "America/New_York", "2024-11-03 01:30:00.007-05:00"),
+        ("2024-11-03T02:00:00-05:00", "America/New_York", "2024-11-03 02:00:00"),
+        ("2010-11-07T00:00:00-02:30", "America/St_Johns", "2010-11-07 00:00:00-02:30"),
+        ("2010-11-07T00:00:00-03:30", "America/St_Johns", "2010-11-07 00:00:00-03:30"),
+        ("2024-03-10T03:30:00-04:00", "America/New_York", "2024-03-10 03:30:00"),
+    ],
+)
+def test_a_time_that_clocks_show_twice_has_its_offset(instant: str, zone: str, shown: str) -> None:
+    assert clock_time(parse_instant(instant), parse_zone(zone)) == shown
+
+
+@pytest.mark.parametrize(("name", "day"), CHANGES)
+def test_no_two_instants_are_shown_alike(name: str, day: date) -> None:
+    noon = parse_instant(f"{day}T12:00:00Z")
+    around = [EpochMs(noon + minutes * 60_000) for minutes in range(-36 * 60, 36 * 60, 10)]
+    zone = parse_zone(name)
+    assert len({clock_time(one, zone) for one in around}) == len(around)
+
+
+def test_no_time_that_is_shown_is_longer_than_its_column() -> None:
+    second = parse_instant("2024-11-03T01:30:00.007-05:00")
+    assert len(clock_time(second, parse_zone("America/New_York"))) == LONGEST
 
 
 def test_milliseconds_are_shown_where_there_are_any() -> None:
