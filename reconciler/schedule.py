@@ -6,14 +6,16 @@ were: what a claim has recorded stays. Nor is it part of what a run is that a ba
 time of day in its runs' names, which it does once it has several a day.
 """
 
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import tzinfo
 
 from reconciler.ledger import Ledger, Record
 from reconciler.ledger.events import stagger_of
 from reconciler.ledger.records import Phase
+from reconciler.minutes import FlowMinutes as _Minutes
+from reconciler.minutes import arranged
 from reconciler.model import (
     Declared,
     EpochMs,
@@ -32,7 +34,6 @@ from reconciler.model import (
 from reconciler.times import clock_minute
 
 _DATE = 10  # characters
-_MOST_MOVES = 200_000  # minutes of one flow that are looked at to make room: about a second
 
 
 def scheduled(declared: Declared, ledger: Ledger) -> Declared:
@@ -122,18 +123,6 @@ def _is_moved(run: Run, ledger: Ledger) -> bool:
     return record is not None and record.trigger_time != run.trigger_time
 
 
-@dataclass(slots=True, kw_only=True)
-class _Minutes:
-    """The minutes of one flow, as clocks show them in the service's zone."""
-
-    zone: tzinfo
-    left: Container[int]  # of what was claimed and is not declared
-    taken: set[int] = field(default_factory=set)  # of what is declared
-
-    def of(self, time: EpochMs) -> int:
-        return clock_minute(time, self.zone)
-
-
 def _placed(declared: Declared, ledger: Ledger) -> tuple[Run, ...]:
     left = _left_minutes(ledger, declared)
     minutes = {
@@ -157,9 +146,9 @@ def _placed(declared: Declared, ledger: Ledger) -> tuple[Run, ...]:
             if time is not None:
                 place(run, time)
         waiting = [run for run in waiting if run.id not in placed]
-    arranged = _arranged(waiting, minutes)
+    found = arranged(waiting, minutes)
     for run in waiting:
-        place(run, arranged.get(run.id, run.trigger_time))
+        place(run, found.get(run.id, run.trigger_time))
     return tuple(placed[run.id] for run in declared.runs)
 
 
@@ -204,75 +193,6 @@ def _of_revision_before(run: Run, ledger: Ledger, minutes: _Minutes) -> EpochMs 
         is_same = time - delay == run.trigger_time and time < run.stagger.before
         return time if is_same and minutes.of(time) not in minutes.taken else None
     return None
-
-
-def _arranged(waiting: Sequence[Run], minutes: Mapping[int, _Minutes]) -> dict[RunId, EpochMs]:
-    """A free minute for each, where some arrangement gives each one.
-
-    Those of runs that are no longer declared, or of earlier revisions, are free if need be: these
-    runs may be declared again.
-    """
-    chosen: dict[RunId, EpochMs] = {}
-    for flow, here in minutes.items():
-        owners: dict[int, Run] = {}
-        crowded = []
-        for run in (run for run in waiting if run.flow_id == flow):
-            time = _first_free(run, here, owners)
-            if time is None:
-                crowded.append(run)
-            else:
-                owners[here.of(time)] = run
-                chosen[run.id] = time
-        budget = _MOST_MOVES
-        for run in crowded:
-            moves, looked_at = _making_room(run, here, owners, chosen, budget)
-            budget -= looked_at
-            for moved, time in moves:
-                owners[here.of(time)] = moved
-                chosen[moved.id] = time
-    return chosen
-
-
-def _first_free(run: Run, here: _Minutes, owners: Container[int]) -> EpochMs | None:
-    possible = None
-    for time in run.stagger.times(run.trigger_time) if run.stagger else ():
-        minute = here.of(time)
-        if minute in here.taken or minute in owners:
-            continue
-        if minute not in here.left:
-            return time
-        possible = time if possible is None else possible
-    return possible
-
-
-def _making_room(
-    run: Run,
-    here: _Minutes,
-    owners: Mapping[int, Run],
-    chosen: Mapping[RunId, EpochMs],
-    budget: int,
-) -> tuple[list[tuple[Run, EpochMs]], int]:
-    """Who moves where, so that the run has a minute as well; and how many minutes were looked at.
-
-    The shortest chain of such moves, by a search in breadth: each run in it takes the minute of the
-    next one, the last of them a free one. None where there is no chain, or the budget ends.
-    """
-    ahead, came_from = deque([run]), dict[int, tuple[Run, EpochMs]]()
-    while ahead and len(came_from) < budget:
-        one = ahead.popleft()
-        for time in one.stagger.times(one.trigger_time) if one.stagger else ():
-            minute = here.of(time)
-            if minute in here.taken or minute in came_from:
-                continue
-            came_from[minute] = one, time
-            if minute in owners:
-                ahead.append(owners[minute])
-                continue
-            moves = [(one, time)]
-            while moves[-1][0] is not run:
-                moves.append(came_from[here.of(chosen[moves[-1][0].id])])
-            return moves, len(came_from)
-    return [], len(came_from)
 
 
 def _left_minutes(ledger: Ledger, declared: Declared) -> dict[int, set[int]]:

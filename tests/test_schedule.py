@@ -1,10 +1,12 @@
 """The stagger: a minute of its own for every run, chosen once and kept from then on."""
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC
 from itertools import combinations, product
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -305,19 +307,54 @@ def _applied(
 
 @given(
     st.lists(
-        st.tuples(st.integers(0, 4), st.integers(1, 4), st.integers(1, 2)), min_size=1, max_size=6
-    )
+        st.tuples(st.integers(0, 4), st.integers(1, 4), st.integers(1, 3)), min_size=1, max_size=6
+    ),
+    st.sets(st.integers(0, 7), max_size=3),
+    st.sets(st.integers(0, 7), max_size=3),
 )
 def test_where_some_arrangement_gives_each_a_minute_it_is_found(
-    windows: list[tuple[int, int, int]],
+    windows: list[tuple[int, int, int]], singles: set[int], gone: set[int]
 ) -> None:
+    """Else as many as can have one."""
     sites = [
         a_site(f"s{index}", minute, slots=slots, step=step)
         for index, (minute, slots, step) in enumerate(windows)
     ]
     choices = [range(minute, minute + slots * step, step) for minute, slots, step in windows]
-    fits = any(len(set(chosen)) == len(chosen) for chosen in product(*choices))
-    placed = minutes(sites)
-    assert (len(set(placed.values())) == len(sites)) is fits
+    most = max(len(set(chosen) - singles) for chosen in product(*choices))
+    fixed = [a_fixed(f"single-{minute}", minute) for minute in singles]
+    ledger = started(*(a_fixed(f"gone-{minute}", minute) for minute in gone))
+    placed = minutes([*sites, *fixed], ledger)
+    given = {placed[site.id] for site in sites}
+    assert len(given - singles) == most
     for site, choice in zip(sites, choices, strict=True):
         assert placed[site.id] in choice
+
+
+def test_how_many_times_a_backfill_has_does_not_decide_whether_its_staggers_fit() -> None:
+    hours, sites = 24 * 14, 30
+    runs = [
+        a_site(f"{name}-{hour}-{site}", hour * 60, slots=60 // step, step=step)
+        for hour in range(hours)
+        for site in range(sites)
+        for name, step in (("a", 1), ("b", 2))
+    ]
+    assert len(set(minutes(runs).values())) == len(runs)
+
+
+@pytest.mark.parametrize("room", [0, 1])
+def test_a_chain_of_moves_may_be_as_long_as_a_day(room: int) -> None:
+    """Each run could stand at its own minute or the next, and one more came to the first."""
+    length = 1400
+    runs = [a_site(f"r{minute:04}", minute, slots=2) for minute in range(length - 1)]
+    last = a_site(f"r{length - 1:04}", length - 1, slots=1 + room)
+    placed = minutes([*runs, last, a_site("z", 0, slots=1)])
+    assert len(set(placed.values())) == length + room
+
+
+def test_many_runs_that_cannot_all_stand_apart_are_found_out_in_little_time() -> None:
+    runs = [a_site(f"r{number:04}", number % 700, slots=720) for number in range(3_000)]
+    begun = time.process_time()
+    placed = minutes(runs)
+    assert len(set(placed.values())) == 1_419
+    assert time.process_time() - begun < 5

@@ -1,6 +1,6 @@
 """Changes to the protocol, each of which breaks the promise: the simulation must notice all."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
 from typing import Any
@@ -29,7 +29,8 @@ from reconciler.apply.ports import Appended, Connection, Instance, Raced, Unknow
 from reconciler.apply.start import Batch
 from reconciler.apply.suspect import Standing, Suspect
 from reconciler.ledger import Event, Record, RunState, events
-from reconciler.model import EpochMs, Run
+from reconciler.minutes import FlowMinutes, arranged
+from reconciler.model import EpochMs, Run, RunId
 from reconciler.plan import decide, dependencies, make
 from reconciler.plan.attempts import Newest, another_follows
 from reconciler.plan.dependencies import Standing as DependencyStanding
@@ -305,10 +306,13 @@ def choose_the_stagger_anew_unless_it_was_started(patch: pytest.MonkeyPatch) -> 
 
 
 def stagger_around_what_is_recorded_only(patch: pytest.MonkeyPatch) -> None:
-    original = schedule._first_free
-    patch.setattr(
-        schedule, "_first_free", lambda run, here, _: original(run, replace(here, taken=set()), ())
-    )
+    def each_by_itself(
+        waiting: Sequence[Run], minutes: Mapping[int, FlowMinutes]
+    ) -> dict[RunId, EpochMs]:
+        free = {flow: replace(here, taken=set()) for flow, here in minutes.items()}
+        return {run.id: arranged([run], free)[run.id] for run in waiting}
+
+    patch.setattr(schedule, "arranged", each_by_itself)
 
 
 def send_the_time_without_the_stagger(patch: pytest.MonkeyPatch) -> None:

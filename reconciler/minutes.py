@@ -1,0 +1,122 @@
+"""The minutes of a flow: which of the runs that may be moved gets which, so that none share one."""
+
+from collections import defaultdict
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import tzinfo
+
+from reconciler.model import EpochMs, Run, RunId
+from reconciler.times import clock_minute
+
+_Untried = dict[Sequence[EpochMs], Iterator[EpochMs]]
+
+
+@dataclass(slots=True, kw_only=True)
+class FlowMinutes:
+    """The minutes of one flow, as clocks show them in the service's zone."""
+
+    zone: tzinfo
+    left: Container[int]  # of what was claimed and is not declared
+    taken: set[int] = field(default_factory=set)  # of what is declared, and moves no more
+
+    def of(self, time: EpochMs) -> int:
+        """The minute of that time."""
+        return clock_minute(time, self.zone)
+
+
+def arranged(waiting: Sequence[Run], minutes: Mapping[int, FlowMinutes]) -> dict[RunId, EpochMs]:
+    """A free minute for each, where some arrangement gives each one; else for as many as can be.
+
+    Each takes its first free one. Who then finds none has others of its flow moved, in chains: each
+    takes the minute of the next one, the last of them a free one. The minutes of runs that are no
+    longer declared, or of earlier revisions, are free if need be: these may be declared again.
+    """
+    chosen: dict[RunId, EpochMs] = {}
+    by_flow: dict[int, list[Run]] = defaultdict(list)
+    for run in waiting:
+        by_flow[run.flow_id].append(run)
+    for flow, runs in by_flow.items():
+        matching = _Matching(here=minutes[flow], chosen=chosen)
+        matching.make_room([run for run in runs if not matching.takes_first(run)])
+    return chosen
+
+
+@dataclass(slots=True, kw_only=True)
+class _Matching:
+    """Who of the runs that may be moved has which minute: a matching, made as large as can be."""
+
+    here: FlowMinutes
+    chosen: dict[RunId, EpochMs]
+    owners: dict[int, Run] = field(default_factory=dict)
+    # Which of their times may still be free, for all runs that have the same ones: what is not free
+    # never becomes so, and so each is looked at once. And those that nobody was given before.
+    ahead: _Untried = field(default_factory=dict)
+    unclaimed: _Untried = field(default_factory=dict)
+
+    def takes_first(self, run: Run) -> bool:
+        """Whether the run was given its first free minute."""
+        times = _times(run)
+        time = self._next_free(times, self.unclaimed, avoided=self.here.left)
+        if time is None:
+            time = self._next_free(times, self.ahead)
+        if time is not None:
+            self._give(run, time)
+        return time is not None
+
+    def make_room(self, crowded: Sequence[Run]) -> None:
+        """Give minutes to as many of the runs as some arrangement can.
+
+        In rounds, in each of which every minute is passed on once (Pothen and Fan's matching): a
+        round in which no chain was found proves that there is none.
+        """
+        while crowded:
+            tried: set[int] = set()
+            untried: _Untried = {}
+            still = [run for run in crowded if not self._moves_others(run, tried, untried)]
+            if len(still) == len(crowded):
+                return
+            crowded = still
+
+    def _moves_others(
+        self,
+        run: Run,
+        tried: set[int],
+        untried: _Untried,
+    ) -> bool:
+        """Whether a chain of moves gave the run a minute; `tried` are those of this round."""
+        chain, moves = [run], list[EpochMs]()  # each but the last takes what its successor has
+        while chain:
+            times = _times(chain[-1])
+            free = self._next_free(times, self.ahead)
+            if free is not None:
+                for one, time in zip(chain, [*moves, free], strict=True):
+                    self._give(one, time)
+                return True
+            for time in untried.setdefault(times, iter(times)):
+                minute = self.here.of(time)
+                if minute not in self.here.taken and minute not in tried:
+                    tried.add(minute)
+                    moves.append(time)
+                    chain.append(self.owners[minute])
+                    break
+            else:
+                chain.pop()
+                moves = moves[:-1]
+        return False
+
+    def _next_free(
+        self, times: Sequence[EpochMs], untried: _Untried, avoided: Container[int] = ()
+    ) -> EpochMs | None:
+        for time in untried.setdefault(times, iter(times)):
+            minute = self.here.of(time)
+            if not (minute in self.here.taken or minute in self.owners or minute in avoided):
+                return time
+        return None
+
+    def _give(self, run: Run, time: EpochMs) -> None:
+        self.owners[self.here.of(time)] = run
+        self.chosen[run.id] = time
+
+
+def _times(run: Run) -> Sequence[EpochMs]:
+    return run.stagger.times(run.trigger_time) if run.stagger else ()
