@@ -87,6 +87,22 @@ AGAIN: dict[str, Edit] = {
     ),
     "a first key": (DAILY, DAILY | {"matrix": {"SITE": ["x"]}}),
     "a key less": (DAILY | {"matrix": {"A": ["1"], "B": ["2"]}}, DAILY | {"matrix": {"A": ["1"]}}),
+    "a value in other characters": (
+        DAILY | {"matrix": {"S": ["Orl\u00e9ans 1", "x"]}},
+        DAILY | {"matrix": {"S": ["Orle\u0301ans 1", "x"]}},
+    ),
+    "a value with another blank": (
+        DAILY | {"matrix": {"S": ["Orl\u00e9ans 1", "x"]}},
+        DAILY | {"matrix": {"S": ["Orl\u00e9ans\u00a01", "x"]}},
+    ),
+    "a value with one more blank": (
+        DAILY | {"matrix": {"S": ["x", "1"]}},
+        DAILY | {"matrix": {"S": ["x ", "1"]}},
+    ),
+    "a value with what nobody sees, and other hours": (
+        dated("2024-03-01", "2024-03-02", every="6h") | {"matrix": {"S": ["x/y"]}},
+        dated("2024-03-01", "2024-03-02", every="6h") | {"matrix": {"S": ["x/\u200by"]}},
+    ),
     "a longer step with another beginning": (
         dated("2024-03-01", "2024-03-02", every="6h"),
         dated("2024-03-01", "2024-03-02", every="5h"),

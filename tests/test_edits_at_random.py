@@ -2,10 +2,12 @@
 
 from itertools import combinations
 from typing import Any
+from urllib.parse import unquote
 
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
+from reconciler.expansion.alike import look
 from reconciler.ledger import Record
 from reconciler.model import combination_of, run_name, run_revision
 from reconciler.times import business_date
@@ -25,7 +27,10 @@ _GRIDS = st.sampled_from(
         {"cron": "0 9,20 * * *"},
     ]
 )
-_VALUES = st.lists(st.sampled_from("xyz"), min_size=1, max_size=3, unique=True)
+# Some look alike.
+_VALUES = st.lists(
+    st.sampled_from(["x", "y", "z", "x ", "y\u200b"]), min_size=1, max_size=3, unique_by=look
+)
 _EDITS = st.one_of(
     st.tuples(st.just("from"), _DATES),
     st.tuples(st.just("to"), _DATES),
@@ -64,7 +69,7 @@ def same_work(one: Record, other: Record) -> bool:
     return (
         len(days) == 1
         and run_revision(one.run) == run_revision(other.run)
-        and all(mine[key] == hers[key] for key in shared)
+        and all(look(unquote(mine[key])) == look(unquote(hers[key])) for key in shared)
     )
 
 

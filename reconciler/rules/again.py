@@ -9,7 +9,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, tzinfo
+from functools import cache
+from urllib.parse import unquote
 
+from reconciler.expansion.alike import look
 from reconciler.ledger import Ledger, Record
 from reconciler.ledger.events import stagger_of
 from reconciler.model import (
@@ -93,11 +96,19 @@ def _before(run: Run, gone: Sequence[_Gone]) -> Record | None:
             if run_revision(one.record.run) >= run.revision
             and one.record.digest != run.digest  # or it is a duplicate
             and not (run.duplicate_of and covers(run.duplicate_of, one.name))
-            and all(own.get(key, value) == value for key, value in one.combination.items())
-            and not _is_cut_off(one, run, own)
+            and all(
+                _seen(own.get(key, value)) == _seen(value) for key, value in one.combination.items()
+            )
+            and (one.combination != own or not _is_cut_off(one, run, own))
         ),
         None,
     )
+
+
+@cache
+def _seen(written: str) -> str:
+    """What a reader sees of a value of the matrix that stands so in names."""
+    return look(unquote(written))
 
 
 def _is_cut_off(one: _Gone, run: Run, own: Mapping[str, str]) -> bool:
