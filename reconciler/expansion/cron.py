@@ -1,5 +1,6 @@
 """`cron`: dates, and times of day that are the same on each of them."""
 
+import re
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 
@@ -35,11 +36,13 @@ def how_days_are_read(expression: str) -> str | None:
     if {month_days, week_days} & {"*", "*/1"}:
         return None
     if month_days.startswith("*") or week_days.startswith("*"):
-        here = "only on days that both of them name, as crontab reads it where one begins with *"
+        here = "only on days that both of them name, as crontab reads them where one begins with *"
         elsewhere = "Kubernetes takes the days that either names"
     else:
-        here = "on the days that either of them names, as crontab and Kubernetes read it"
+        here = "on the days that either of them names, as crontab and Kubernetes read two fields"
         elsewhere = "other schedulers take only days that both name"
+    if re.search("[L#]", f"{month_days} {week_days}", re.IGNORECASE):
+        elsewhere += " (and crontab and Kubernetes have neither L nor #)"
     return (
         f"has a day-of-month, {month_days}, and a day-of-week, {week_days}: it is met {here}; "
         f"{elsewhere}. Leave one of them *, and `exclude` days or write a second backfill, if that "

@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from urllib.parse import urlsplit
 
@@ -21,7 +21,11 @@ _CRON_FIELDS = {
     "month": (1, 12),
     "day-of-week": (0, 6),
 }
-_SPAN = re.compile(r"([0-9]{1,4})(?:-([0-9]{1,4}))?")
+_CRON_NAMES: Mapping[str, Sequence[str]] = {  # from the field's first value on
+    "month": ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"),
+    "day-of-week": ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"),
+}
+_NUMBER = re.compile(r"[0-9]{1,4}")
 _STEP = re.compile(r"[0-9]{1,200}")
 _ANY_TIME = datetime(2000, 1, 1)  # noqa: DTZ001 - on a clock, whatever its zone
 
@@ -63,7 +67,7 @@ def _check_cron_field(name: str, text: str) -> None:
             raise ValueError(f"has a step from {span} in the {name} {shown(text)}: take it away")
         if span == "?":
             raise ValueError(f"has ? as the {name}, which only some schedulers know: write *")
-        number = _values_of(span, *_CRON_FIELDS[name])
+        number = _values_of(span, name)
         if number and _STEP.fullmatch(step) and int(step) > number:
             raise ValueError(
                 f"has the {name} {shown(text)}, whose step is longer than the {number} values that "
@@ -71,14 +75,22 @@ def _check_cron_field(name: str, text: str) -> None:
             )
 
 
-def _values_of(span: str, first: int, last: int) -> int:
+def _values_of(span: str, name: str) -> int:
     """How many values a step goes through; 0 where that is not ours to tell."""
+    first, last = _CRON_FIELDS[name]
     if span == "*":
         return last - first + 1
-    ends = _SPAN.fullmatch(span)
-    if ends is None:
-        return 0
-    return int(ends[2] or last) - int(ends[1]) + 1
+    start, dash, end = span.partition("-")
+    since = _value(start, name)
+    # To the field's last value if none is named: from 7 on, which is Sunday too, it is 7.
+    until = _value(end, name) if dash else max(last, since or 0)
+    return 0 if since is None or until is None else until - since + 1
+
+
+def _value(text: str, name: str) -> int | None:
+    if text in _CRON_NAMES.get(name, ()):
+        return _CRON_FIELDS[name][0] + _CRON_NAMES[name].index(text)
+    return int(text) if _NUMBER.fullmatch(text) else None
 
 
 def check_gateway_url(text: str) -> None:

@@ -97,6 +97,15 @@ def test_any_text_is_an_expression_or_a_value_error_in_one_line(text: str) -> No
         ("0 0 * * */8", "longer than the 7 values"),
         ("10-20/15 * * * *", "longer than the 11 values"),
         ("7,50/30 * * * *", "longer than the 10 values"),
+        ("0 8 * JAN-MAR/20 *", r"the month JAN-MAR/20, whose step is longer than the 3 values"),
+        ("0 8 * jan-mar/4 *", "longer than the 3 values"),
+        ("0 8 * OCT/4 *", "longer than the 3 values"),
+        ("0 8 * 1-MAR/4 *", "longer than the 3 values"),
+        ("0 8 * * MON-FRI/9", r"the day-of-week MON-FRI/9, whose step is longer than the 5 values"),
+        ("0 8 * * MON/10", "longer than the 6 values"),
+        ("0 8 * * 1/10", "longer than the 6 values"),
+        ("0 8 * * 7/2", "longer than the 1 values"),
+        ("0 8 * * SUN/8", "longer than the 7 values"),
         ("0 0 L/2 * *", "has a step from L in the day-of-month L/2: take it away"),
     ],
 )
@@ -110,6 +119,7 @@ def test_a_wrong_expression_is_told_which_field_it_is(text: str, words: str) -> 
     [
         *("*/60 * * * *", "0 */24 * * *", "0 0 */31 * *", "0 0 1 */12 *", "0 0 * * */7"),
         *("0-59/60 * * * *", "0 8 * JUL WED", "0 8 LW * 5L", "0 8 * * mon-fri", "5/30 * * * *"),
+        *("0 8 * JAN-MAR/3 *", "0 8 * * MON-FRI/2", "0 8 * * 0-7/2", "0 8 * FEB/11 *"),
     ],
 )
 def test_what_can_be_meant_is_an_expression(text: str) -> None:
@@ -122,6 +132,26 @@ def test_what_can_be_meant_is_an_expression(text: str) -> None:
         ("0 8 13 * 5", ["04", "11", "13", "18", "25"], "either of them names"),
         ("0 8 */15 * 2", ["01"], "only on days that both of them name, .* Kubernetes"),
         ("0 8 6,16 * */6", ["06"], "only on days that both of them name"),
+        (
+            "0 8 L * 5",
+            ["04", "11", "18", "25", "31"],
+            "either of them names, .* crontab and Kubernetes have neither L nor #",
+        ),
+        (
+            "0 8 13 * 5L",
+            ["13", "25"],
+            "either of them names, .* crontab and Kubernetes have neither L nor #",
+        ),
+        (
+            "0 8 LW * */4",
+            ["31"],
+            "both of them name, .* crontab and Kubernetes have neither L nor #",
+        ),
+        (
+            "0 8 */9 * 4#2",
+            ["10"],
+            "both of them name, .* crontab and Kubernetes have neither L nor #",
+        ),
         ("0 8 13 * *", ["13"], None),
         ("0 8 * * 2", ["01", "08", "15", "22", "29"], None),
         ("0 8 */1 * 2", ["01", "08", "15", "22", "29"], None),
