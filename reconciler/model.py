@@ -67,10 +67,16 @@ class Stagger:
 
     step: int  # milliseconds, whole minutes
     before: EpochMs  # where the business date, or the backfill's next time, would begin
+    # Since when, and until when, clocks that went back over midnight show the date before.
+    pause: tuple[EpochMs, EpochMs] | None = None
 
     def times(self, first: EpochMs) -> Sequence[EpochMs]:
         """When a run whose time is `first` may start, the earliest first."""
-        return cast("Sequence[EpochMs]", range(first, self.before, self.step))
+        times = cast("Sequence[EpochMs]", range(first, self.before, self.step))
+        if self.pause is None:
+            return times
+        since, until = self.pause
+        return tuple(time for time in times if not since <= time < until)
 
 
 class Times(Protocol):

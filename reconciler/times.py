@@ -200,6 +200,15 @@ def end_of_date(instant: EpochMs, zone: tzinfo) -> EpochMs:
     return midnight if in_zone(EpochMs(changed), zone).date() == now.date() else EpochMs(changed)
 
 
+def return_to_date(day: date, left: EpochMs, zone: tzinfo) -> EpochMs | None:
+    """When clocks in the zone show that date again, which they left then; None if they do not.
+
+    They do where they go back from it to the date before.
+    """
+    midnight, *again = occurrences(datetime.combine(day, time()), zone) or (left,)
+    return next((one for one in again if one >= left), None) if midnight < left else None
+
+
 def _midnight_after(now: datetime, instant: EpochMs, zone: tzinfo) -> EpochMs:
     day = now.date() + timedelta(days=1)
     midnights = occurrences(datetime.combine(day, time()), zone)

@@ -1,7 +1,7 @@
 """`kind: Backfill`: many runs, one for each time and each combination of the matrix."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import Any
 
@@ -97,15 +97,19 @@ def _staggered(starts: Sequence[_Start], every: str, table: Timetable) -> Sequen
 
 
 def _too_far_apart(start: _Start, stagger: Stagger, table: Timetable) -> Finding:
-    end = in_zone(stagger.before, table.zone).isoformat(timespec="minutes")
-    remedy = "write a smaller stagger"
-    if not fits(
-        Stagger(step=MINUTE_MS, before=stagger.before), start.slot.base, len(start.combinations)
-    ):
-        remedy = "take values of the matrix away, or start earlier (`at`) or less often (`every`)"
+    runs, label, base = len(start.combinations), start.slot.label, start.slot.base
+    first, end = (in_zone(one, table.zone) for one in (base, stagger.before))
+    shown, change = end.isoformat(timespec="minutes"), ""
+    remedy = "take values of the matrix away, or start earlier (`at`) or less often (`every`)"
+    if first.utcoffset() != end.utcoffset():
+        day = table.business_date(start.slot)
+        change = f" (clocks in {table.zone} change then)"
+        remedy = f"`exclude: [{{businessDate: {day}}}]`, and a backfill of its own for it, earlier"
+    if fits(replace(stagger, step=MINUTE_MS), base, runs):
+        remedy = "write a smaller stagger"
     words = (
-        f"the {len(start.combinations)} runs of {start.slot.label} do not all start before the "
-        f"next date or time, {end}, if they are this far apart: {remedy}"
+        f"the {runs} runs of {label} do not all start before the next date or time, {shown}"
+        f"{change}, if they are this far apart: {remedy}"
     )
     return Finding(path=("spec", "stagger"), code="range", words=words)
 

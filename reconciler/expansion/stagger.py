@@ -9,7 +9,7 @@ from reconciler.expansion.common import LAST
 from reconciler.expansion.slots import Slot, Timetable
 from reconciler.expansion.steps import Minutes, parse_step
 from reconciler.model import EpochMs, Stagger
-from reconciler.times import MINUTE_MS, end_of_date
+from reconciler.times import MINUTE_MS, end_of_date, in_zone, return_to_date
 
 
 def staggers(every: str, table: Timetable, slots: Sequence[Slot]) -> Iterator[Stagger]:
@@ -26,20 +26,28 @@ def staggers(every: str, table: Timetable, slots: Sequence[Slot]) -> Iterator[St
         return sorted(slot.base for slot in table.on(day))
 
     for slot in slots:
-        before = _end_of_date(slot, table)
+        before, pause = _end_of_date(slot, table)
         if table.grid.grain.below_a_day:
             after = bisect_right(bases(slot.date), slot.base)
             before = min([before, *bases(slot.date)[after : after + 1]])
-        yield Stagger(step=apart, before=before)
+        if pause is not None and before <= pause[0]:
+            pause = None
+        yield Stagger(step=apart, before=before, pause=pause)
 
 
 def fits(stagger: Stagger, base: EpochMs, runs: int) -> bool:
     """Whether so many runs, the first of them at the base, all start in time."""
-    return base + (runs - 1) * stagger.step < stagger.before
+    return len(stagger.times(base)) >= runs
 
 
-def _end_of_date(slot: Slot, table: Timetable) -> EpochMs:
+def _end_of_date(slot: Slot, table: Timetable) -> tuple[EpochMs, tuple[EpochMs, EpochMs] | None]:
+    """When the date ends for good, and the pause that clocks make in it by going back."""
+    zone = table.zone
     try:
-        return min(end_of_date(slot.base, table.zone), EpochMs(LAST + 1))
+        end = end_of_date(slot.base, zone)
+        again = return_to_date(in_zone(slot.base, zone).date(), end, zone)
+        if again is not None:
+            return min(end_of_date(again, zone), EpochMs(LAST + 1)), (end, again)
+        return min(end, EpochMs(LAST + 1)), None
     except OverflowError:  # in the year 10000
-        return EpochMs(LAST + 1)
+        return EpochMs(LAST + 1), None

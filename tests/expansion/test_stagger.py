@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 import pytest
@@ -6,10 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.expansion.common import LAST
-from reconciler.model import EpochMs, Run, Stagger
+from reconciler.ledger import Ledger
+from reconciler.model import Declared, EpochMs, Run, Stagger
+from reconciler.schedule import scheduled
 from reconciler.times import format_instant, in_zone, parse_zone
-from tests.expansion.building import CHANGES, MINUTE, clocks_around, expanded, refused, runs
+from tests.expansion.building import CHANGES, DAY, MINUTE, clocks_around, expanded, refused, runs
 
+EMPTY = Ledger.of(())
 HOURLY = {"from": "2024-03-01T06:00:00+08:00", "to": "2024-03-01T23:00:00+08:00", "every": "1h"}
 
 
@@ -87,13 +91,21 @@ def test_a_run_never_leaves_its_date_nor_passes_the_next_time_wherever_the_range
     if every not in {"1d", "1mo"}:
         assert all(run.stagger.before <= other.trigger_time for other in following)
     shown = (clocks.shown.get(at) for at in minutes_of(run))
-    assert {clock.date() for clock in shown if clock} == {clocks.shown[run.trigger_time].date()}
+    day = clocks.shown[run.trigger_time].date()
+    assert {clock.date() for clock in shown if clock} == {day}
+    if every in {"1d", "1mo"}:  # all that is left of the date, also where clocks come back to it
+        left = {at for at, clock in clocks.shown.items() if clock.date() == day}
+        walls = [
+            {clocks.shown[at].replace(tzinfo=None) for at in found if at >= run.trigger_time}
+            for found in (left, set(minutes_of(run)) & set(clocks.shown))
+        ]
+        assert walls[0] == walls[1]
 
 
 def minutes_of(run: Run) -> Iterator[EpochMs]:
     """When it may start."""
     assert run.stagger is not None
-    return map(EpochMs, range(run.trigger_time, run.stagger.before, run.stagger.step))
+    return iter(run.stagger.times(run.trigger_time))
 
 
 def test_as_many_runs_as_fit_before_midnight_are_accepted_and_one_more_is_not() -> None:
@@ -137,3 +149,47 @@ def test_a_smaller_stagger_is_advised_only_where_there_is_one_that_fits() -> Non
     (found,) = expanded(spec | {"stagger": "2m", "at": "23:57"}).problems
     assert "write a smaller stagger" in str(found)
     assert len(runs(spec | {"stagger": "1m", "at": "23:57"})) == 6
+
+
+@pytest.mark.parametrize(
+    ("zone", "change"),
+    [
+        ("America/St_Johns", date(2010, 11, 7)),
+        ("America/Goose_Bay", date(2010, 11, 7)),
+        ("America/Moncton", date(2006, 10, 29)),
+    ],
+)
+def test_a_date_that_clocks_leave_by_going_back_goes_on_afterwards(zone: str, change: date) -> None:
+    """One minute past midnight they show the hour before it again."""
+    dates = {"from": f"{change - 2 * DAY}", "to": f"{change + DAY}", "every": "1d"}
+    spec = {"businessDates": dates, "stagger": "1m", "matrix": {"SITE": ["a", "b", "c"]}}
+    declared = Declared(runs=runs(spec, zone), problems=(), files=(), zone=parse_zone(zone))
+    clocks = [in_zone(run.trigger_time, declared.zone) for run in scheduled(declared, EMPTY).runs]
+    assert {clock.date(): len(clocks) // 4 for clock in clocks} == {
+        change + days * DAY: 3 for days in range(-1, 3)
+    }
+    assert [f"{clock:%H:%M}" for clock in clocks if clock.date() == change] == [
+        *("00:00", "00:01", "00:02"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("zone", "day"),
+    [("America/Scoresbysund", "2025-03-28"), ("Asia/Pyongyang", "2018-05-03")],
+)
+def test_where_clocks_leave_too_little_room_on_a_date_the_problem_says_so_and_which(
+    zone: str, day: str
+) -> None:
+    dates = {"from": f"{day[:4]}-01-01", "to": f"{day[:4]}-12-31", "every": "1d"}
+    spec = {
+        "businessDates": dates,
+        "at": "23:30",
+        "stagger": "1m",
+        "matrix": {"SITE": [f"s{number}" for number in range(2)]},
+    }
+    (problem,) = expanded(spec, zone).problems
+    assert f"clocks in {zone} change then" in problem.message
+    assert f"`exclude: [{{businessDate: {day}}}]`" in problem.message
+    assert runs(spec | {"exclude": [{"businessDate": day}]}, zone)
+    own = {"from": day, "to": day, "every": "1d"}
+    assert len(runs(spec | {"businessDates": own, "at": "22:30"}, zone)) == 2
