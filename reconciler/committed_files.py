@@ -64,7 +64,9 @@ class CommittedFiles:
         def read(file: CommittedFile, bounds: Bounds) -> FileResult:
             result = self._results.get((file, *key))
             if result is None or result.made > bounds.left:
-                content = blobs.get(file.oid) or self._git.read_blobs([file.oid])[file.oid]
+                content = blobs.get(file.oid)  # which may be empty
+                if content is None:
+                    content = self._git.read_blobs([file.oid])[file.oid]
                 source = Source(path=self._shown(file.path), content=content)
                 result = self._results[file, *key] = read_file(source, zone, bounds)
             return result

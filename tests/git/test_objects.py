@@ -1,9 +1,13 @@
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from reconciler.books import CommittedBooks
+from reconciler.committed_files import CommittedFiles
+from reconciler.declaring import Ceiling
 from reconciler.errors import GitError
 from reconciler.git import CommitId, Git, ObjectId, TreeEntry, objects
 from tests.repositories import commit, git, make_clone, make_origin_and_clone
@@ -61,6 +65,23 @@ def test_reading_many_files_takes_two_processes(
     assert len(git_calls) == 2
     by_path = {entry.path: contents[entry.oid] for entry in entries}
     assert by_path["triggers/299.yaml"] == b"n: 299\n" * 299
+
+
+def test_an_empty_manifest_costs_no_process_more(
+    repository: Git, clone: Path, git_calls: list[Sequence[str]]
+) -> None:
+    gateway = {"url": "https://a.test", "orgId": "o", "userId": "u", "timezone": "GMT+8"}
+    place = {"manifests": "triggers", "state": "state/prod", "gateway": gateway}
+    content = json.dumps({"version": 1, "environments": {"prod": place}})
+    counts = []
+    for name, text in (("b", "# nothing\n"), ("b", "")):
+        head = CommitId(commit(clone, {"reconciler.yaml": content, f"triggers/{name}.yaml": text}))
+        tree, files = CommittedBooks(repository, head), CommittedFiles(repository)
+        environment = files.configuration(tree, "here").environments["prod"]
+        git_calls.clear()
+        files.declared(environment, tree, Ceiling())
+        counts.append(len(git_calls))
+    assert counts[0] == counts[1]
 
 
 def test_more_than_the_pipes_can_hold_is_read_without_a_deadlock(
