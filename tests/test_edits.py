@@ -13,7 +13,7 @@ from reconciler.ledger import Ledger
 from reconciler.manifest import combine, read_file
 from reconciler.model import Declared, Problem, Source
 from reconciler.plan import Action, Plan, make_plan
-from reconciler.rules import check
+from reconciler.rules import check, edit_notes
 from reconciler.schedule import minutes_of, scheduled
 from tests.building import NOW, a_claim, a_ledger, a_triggered, an_observed
 
@@ -170,6 +170,24 @@ FREE: dict[str, Edit] = {
 def test_narrowing_widening_and_exchanging_stay_free(edit: str) -> None:
     before, after = FREE[edit]
     assert problems(read(after), started(read(before))) == ()
+
+
+@pytest.mark.parametrize(
+    ("first", "every", "words"),
+    [
+        ("2024-02-29", "1mo", "months are counted from 2024-02-29, so other days are meant"),
+        ("2024-01-31", "2mo", "the step meets other months than before: 2 recorded runs are on"),
+        ("2024-02-29", "2mo", "months are counted from 2024-02-29"),
+        ("2024-01-31", "1mo", None),
+    ],
+)
+def test_a_note_says_why_a_step_of_months_passes_over_days_that_ran(
+    first: str, every: str, words: str | None
+) -> None:
+    ledger = started(read(dated("2024-01-31", "2024-05-31", every="1mo")))
+    notes = list(edit_notes(read(dated(first, "2024-05-31", every=every)), ledger))
+    assert [note.code for note in notes] == (["months-moved"] if words else [])
+    assert all((words or "") in note.message for note in notes)
 
 
 # Names

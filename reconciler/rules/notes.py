@@ -1,5 +1,6 @@
 """What an edit did that its author perhaps did not mean, and that stands in nobody's way."""
 
+from calendar import monthrange
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import date
@@ -43,11 +44,20 @@ def _months_moved(run: Run, days: list[date], recorded: int) -> Problem:
     counted_from = run.times.counted_from if run.times else None
     are = "recorded run is on a day" if recorded == 1 else "recorded runs are on days"
     shown = f"{days[0]}" if len(days) == 1 else f"{days[0]} to {days[-1]}"
+    why = f"months are counted from {counted_from}, so other days are meant than before"
+    remedy = "begin with the day of the month that they were counted from"
+    if counted_from is not None and all(_is_same_day(day, counted_from) for day in days):
+        why = "the step meets other months than before"
+        remedy = "write `every`, and the month that it begins with, as before"
     return Problem(
         place=run.place_of(f"/spec/{field}"),
         code="months-moved",
         pointer=f"/spec/{field}",
-        message=f"spec.{field}: months are counted from {counted_from}, so other days are meant "
-        f"than before: {recorded} {are} that {run.manifest} no longer means ({shown}); begin with "
-        "the day of the month that they were counted from, if that is not meant",
+        message=f"spec.{field}: {why}: {recorded} {are} that {run.manifest} no longer means "
+        f"({shown}); {remedy}, if that is not meant",
     )
+
+
+def _is_same_day(day: date, counted_from: date) -> bool:
+    """Whether a step of one month from the one date meets the other."""
+    return day.day == min(counted_from.day, monthrange(day.year, day.month)[1])
