@@ -1,6 +1,5 @@
 """What both kinds of manifest have in common."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from sys import intern
@@ -16,7 +15,6 @@ FIRST = EpochMs(0)
 # A day less than the calendar has, so that every zone can show the instant.
 LAST = EpochMs(253402214399999)  # 9999-12-30T23:59:59.999Z
 
-MILLISECONDS = re.compile(r"[0-9]{1,15}")
 _RETRIED = frozenset({"FAIL", "INTERNAL_ERROR", "TIMEOUT"})
 _NOT_AFTER: Path = ("spec", "notAfter")
 _TRIGGER_TIME = "/spec/triggerTime"
@@ -117,13 +115,11 @@ def parameters(spec: Mapping[str, Any]) -> Parameters:
 
 
 def instant(value: str | float) -> EpochMs:
-    """A time: RFC 3339, or milliseconds, perhaps as an integral float or in digits.
+    """A time: RFC 3339, or milliseconds, perhaps as an integral float.
 
     Raises ValueError with words for a person.
     """
-    if isinstance(value, str) and not MILLISECONDS.fullmatch(value):
-        return parse_instant(value)
-    return EpochMs(int(value))
+    return parse_instant(value) if isinstance(value, str) else EpochMs(int(value))
 
 
 def in_range(found: EpochMs, path: Path) -> EpochMs:

@@ -33,7 +33,7 @@ def exclusion_findings(spec: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _item_findings(
-    path: Path, key: str, value: str, matrix: Mapping[str, Collection[str]]
+    path: Path, key: str, value: Any, matrix: Mapping[str, Collection[str]]
 ) -> Iterator[Finding]:
     if key in RESERVED:
         try:
@@ -54,7 +54,7 @@ def _listed(names: Collection[str]) -> str:
     return f"{listed} and {more} more" if more > 0 else listed
 
 
-def read_time(key: str, value: str) -> date | EpochMs:
+def read_time(key: str, value: Any) -> date | EpochMs:
     """The date or the instant that an entry names. Raises ValueError with words for a person."""
     return parse_date(value) if key == _BUSINESS_DATE else instant(value)
 

@@ -22,7 +22,7 @@ def backfill_notes(
 
 
 def _excludes_nothing(
-    entries: Sequence[Mapping[str, str]], table: Timetable, slots: Sequence[Slot]
+    entries: Sequence[Mapping[str, Any]], table: Timetable, slots: Sequence[Slot]
 ) -> Iterator[Finding]:
     if not entries:
         return
@@ -36,7 +36,7 @@ def _excludes_nothing(
 
 
 def _matches(
-    entry: Mapping[str, str], dates: Mapping[Any, Any], all_dates: Collection[Any]
+    entry: Mapping[str, Any], dates: Mapping[Any, Any], all_dates: Collection[Any]
 ) -> bool:
     """Whether some time of the backfill is the entry's; its values are all the matrix's."""
     day, moment = (read_time(key, entry[key]) if key in entry else None for key in RESERVED)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from reconciler.expansion.common import LAST, MILLISECONDS, instant
+from reconciler.expansion.common import LAST, instant
 from reconciler.model import EpochMs
 from reconciler.schema import Finding
 from reconciler.schema.formats import parse_date
@@ -94,6 +94,4 @@ def _times(spec: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
     for index, entry in enumerate(spec.get("exclude", ())):
         for name in ("triggerTime", "businessDate"):
             if name in entry:
-                value = entry[name]
-                is_number = name == "triggerTime" and MILLISECONDS.fullmatch(value)
-                yield ("spec", "exclude", index, name), int(value) if is_number else value
+                yield ("spec", "exclude", index, name), entry[name]

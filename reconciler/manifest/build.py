@@ -42,6 +42,8 @@ _BITS = 64
 
 ANY = "*"  # in a path of `Verbatim`: whatever key or index
 
+AS_YAML = "!"  # at the end of a path of `Verbatim`: a value in one of them that is not text
+
 Verbatim = frozenset[Path]  # the mappings and lists whose values are text
 
 MOST_EXPANDED_VALUES = 100_000  # that aliases may bring into a document
@@ -96,26 +98,27 @@ class Rule:
     """
 
     as_text: bool  # a scalar is text
-    below: Mapping[str | int, "Rule"]  # by key or index
+    below: Mapping[str | int, "Rule | None"]  # by key or index
     elsewhere: "Rule | None"  # of all other keys and indexes
 
 
 @cache
 def rule_of_document(verbatim: Verbatim) -> Rule | None:
     """The rule for a whole document."""
-    return _rule(frozenset((*path, ANY) for path in verbatim))
+    is_text = (path if path[-1:] == (AS_YAML,) else (*path, ANY) for path in verbatim)
+    return _rule(frozenset(is_text))
 
 
 def _rule(paths: frozenset[Path]) -> Rule | None:
     """The rule for a value, by the paths from there to what is text."""
-    if not paths:
+    if not paths or (AS_YAML,) in paths:
         return None
 
     def below(*keys: str | int) -> Rule | None:
         return _rule(frozenset(path[1:] for path in paths if path and path[0] in keys))
 
     named = {path[0] for path in paths if path} - {ANY}
-    rules = {key: rule for key in named if (rule := below(key, ANY))}
+    rules = {key: below(key, ANY) for key in named}
     return Rule(as_text=() in paths, below=rules, elsewhere=below(ANY))
 
 

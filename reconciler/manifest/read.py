@@ -12,7 +12,7 @@ from itertools import chain
 
 from reconciler.expansion import Bounds, NoRoomError, expand
 from reconciler.links import printable
-from reconciler.manifest.build import ANY
+from reconciler.manifest.build import ANY, AS_YAML
 from reconciler.manifest.document import read_documents
 from reconciler.model import Declared, Place, Problem, Run, Source
 from reconciler.schema.paths import Path, message, pointer
@@ -22,6 +22,7 @@ VERBATIM = frozenset(
         ("spec", "parameters"),
         ("spec", "matrix", ANY),
         ("spec", "exclude", ANY),
+        ("spec", "exclude", ANY, "triggerTime", AS_YAML),
         ("metadata", "labels"),
     }
 )

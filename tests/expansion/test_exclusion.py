@@ -67,10 +67,6 @@ def test_a_backfill_of_trigger_times_can_leave_out_the_date_that_is_processed() 
         ({"site": "cn-01"}, "unknown-field /spec/exclude/0/site"),
         ({"businessDate": "2024-02-30"}, "format /spec/exclude/0/businessDate"),
         ({"businessDate": "20240301"}, "format /spec/exclude/0/businessDate"),
-        ({"triggerTime": "2024-03-01T00:00:00"}, "format /spec/exclude/0/triggerTime"),
-        ({"triggerTime": "1709337600000.5"}, "format /spec/exclude/0/triggerTime"),
-        ({"triggerTime": "1" * 16}, "format /spec/exclude/0/triggerTime"),
-        ({"triggerTime": "-1"}, "format /spec/exclude/0/triggerTime"),
     ],
 )
 def test_an_entry_that_can_match_nothing_is_a_problem(entry: dict[str, str], problem: str) -> None:
@@ -111,8 +107,8 @@ def test_an_entry_that_matches_no_run_is_a_note(entry: dict[str, str], times: st
     assert notes == ([f"excludes-nothing /spec/exclude/1: {words} {times}"] if times else [])
 
 
-@pytest.mark.parametrize("written", ["1709960400000"])
-def test_a_time_that_is_left_out_may_be_in_milliseconds(written: str) -> None:
+@pytest.mark.parametrize("written", [1709960400000, 1709960400000.0])
+def test_a_time_that_is_left_out_may_be_in_milliseconds(written: float) -> None:
     dated = {"businessDates": DATES, "exclude": [{"triggerTime": "2024-03-09T00:00:00-05:00"}]}
     spec = {"businessDates": DATES, "exclude": [{"triggerTime": written}]}
     found = runs(spec, "America/New_York")

@@ -2,14 +2,15 @@ from datetime import UTC
 
 import pytest
 
-from reconciler.expansion import Bounds
+from reconciler.expansion import Bounds, Window
 from reconciler.manifest import FileResult, combine, is_manifest_path, read_file
-from reconciler.manifest.build import ANY, MOST_EXPANDED_CHARACTERS
+from reconciler.manifest.build import ANY, AS_YAML, MOST_EXPANDED_CHARACTERS
 from reconciler.manifest.document import read_documents
 from reconciler.manifest.read import VERBATIM
 from reconciler.manifest.yaml import MOST_ALIASES, MOST_EVENTS, MOST_NESTING
-from reconciler.model import Place, Problem, Source
+from reconciler.model import EpochMs, Place, Problem, Source
 from reconciler.schema.paths import Path
+from reconciler.times import parse_zone
 
 HEAD = "apiVersion: reconciler/v1\nkind: Trigger\n"
 
@@ -144,12 +145,45 @@ def test_the_limit_of_a_backfill_is_passed_on() -> None:
 
 
 def test_values_of_a_matrix_and_of_exclusions_are_the_text_that_was_written() -> None:
-    text = BACKFILL.replace("[012, no]", "[012, no, ~, 1e3, '012 ', .inf, \"\"]")
+    text = BACKFILL.replace("[012, no]", "[012, no, ~, 1e3, '13 ', .inf, \"\"]")
     values = [dict(run.parameters)["SITE"] for run in read(text).runs[:7]]
-    assert values == ["012", "no", "~", "1e3", "012 ", ".inf", ""]
+    assert values == ["012", "no", "~", "1e3", "13 ", ".inf", ""]
     left = read(f'{text}  exclude: [{{SITE: no}}, {{SITE: .inf}}, {{SITE: ~}}, {{SITE: ""}}]\n')
     values = [dict(run.parameters)["SITE"] for run in left.runs[:3]]
-    assert values == ["012", "1e3", "012 "]
+    assert values == ["012", "1e3", "13 "]
+
+
+@pytest.mark.parametrize(
+    ("written", "problems"),
+    [
+        ("1709308800000", []),
+        ("1709308800000.0", []),
+        ("1.7093088e12", []),
+        ("2024-03-01T16:00:00Z", []),
+        ('"2024-03-02T00:00:00+08:00"', []),
+        ('"1709308800000"', ["format"]),
+        ("1709308800", ["range"]),
+        ("1709308800000.5", ["type"]),
+        ("no", ["format"]),
+        ("2024-03-02", ["format"]),
+    ],
+)
+def test_a_time_that_is_left_out_is_written_as_the_ends_of_a_range_are(
+    written: str, problems: list[str]
+) -> None:
+    window = Window.of(EpochMs(1_800_000_000_000))
+    ranged = BACKFILL.replace(
+        "businessDates: {from: 2024-03-01, to: 2024-03-05, every: 1d}",
+        f"triggerTimes: {{from: {written}, to: 2024-03-02T00:00:00+08:00, every: 1d}}",
+    )
+    assert ranged != BACKFILL
+    left_out = f"{BACKFILL}  exclude: [{{triggerTime: {written}}}]\n"
+    for text in (ranged, left_out):
+        source = Source(path="a.yaml", content=text.encode())
+        result = read_file(source, parse_zone("GMT+8"), Bounds(window=window))
+        found = [problem.code for problem in result.problems]
+        assert found == problems
+        assert not result.notes
 
 
 def test_only_the_values_are_text_and_not_what_stands_elsewhere() -> None:
@@ -169,6 +203,13 @@ def test_a_path_of_texts_may_leave_a_key_or_an_index_open() -> None:
         "e": {"b": [1], "c": ["1"]},
         "f": [["1", [1]], {"b": 1}],
     }
+
+
+def test_one_value_among_texts_may_be_read_as_yaml_after_all() -> None:
+    text = "{a: [{b: 1, c: 1}, {b: [1], c: [1]}], d: {b: 1}}"
+    paths: set[Path] = {("a", ANY), ("a", ANY, "b", AS_YAML)}
+    documents, _ = read_documents(Source(path="a.yaml", content=text.encode()), frozenset(paths))
+    assert documents[0].value == {"a": [{"b": 1, "c": "1"}, {"b": [1], "c": [1]}], "d": {"b": 1}}
 
 
 def test_the_same_content_always_gives_the_same_result() -> None:

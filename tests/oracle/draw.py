@@ -94,8 +94,8 @@ def _ends(
     }
 
 
-def _entry(random: Random, spec: dict[str, Any], zone: str, first: date) -> dict[str, str]:
-    entry = {
+def _entry(random: Random, spec: dict[str, Any], zone: str, first: date) -> dict[str, Any]:
+    entry: dict[str, Any] = {
         key: random.choice(values)
         for key, values in spec.get("matrix", {}).items()
         if random.random() < 0.5
@@ -107,5 +107,5 @@ def _entry(random: Random, spec: dict[str, Any], zone: str, first: date) -> dict
         wall = datetime.combine(day, time.fromisoformat(random.choice(_AT)))
         moment = whenever.PlainDateTime(wall).assume_tz(zone, disambiguation="compatible")
         shown = moment.to_stdlib().isoformat(timespec="seconds")
-        entry["triggerTime"] = random.choice((shown, str(moment.timestamp() * 1000)))
+        entry["triggerTime"] = random.choice((shown, moment.timestamp() * 1000))
     return entry

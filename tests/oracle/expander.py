@@ -72,12 +72,12 @@ def _each_once(starts: Iterator[Start]) -> Iterable[Start]:
     return found.values()
 
 
-def _matches(entry: Mapping[str, str], start: Start, values: Mapping[str, str]) -> bool:
-    def has(key: str, value: str) -> bool:
+def _matches(entry: Mapping[str, Any], start: Start, values: Mapping[str, str]) -> bool:
+    def has(key: str, value: str | int) -> bool:
         if key == "businessDate":
             return str(start.business_date) == value
         if key == "triggerTime":
-            return start.at == (int(value) if value.isdigit() else _milliseconds(value))
+            return start.at == (_milliseconds(value) if isinstance(value, str) else value)
         return values[key] == value
 
     return all(has(key, value) for key, value in entry.items())
