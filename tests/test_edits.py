@@ -134,6 +134,25 @@ def test_what_was_processed_is_not_processed_again_unsaid(edit: str) -> None:
     assert problems(read(before), ledger) == ()  # restored
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (DAILY, timed("2024-03-02T00:00:00+08:00", "2024-03-03T00:00:00+08:00", "24h")),
+        (timed("2024-03-02T00:00:00+08:00", "2024-03-03T00:00:00+08:00", "1d"), DAILY),
+    ],
+)
+def test_the_same_written_otherwise_is_told_how_nothing_starts_again(
+    before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    ledger = started(read(before))
+    found = [one for one in problems(read(after), ledger) if one.code == "duplicate"]
+    for one in found:
+        assert "as they were when it ran, and it does not start again" in one.message
+        assert "remove one" not in one.message
+    assert problems(read(before), ledger) == ()  # the advice
+    assert found
+
+
 def test_a_range_widened_to_the_other_side_of_a_clock_change_is_seen() -> None:
     before = timed("2024-03-15T08:00:00-04:00", "2024-03-15T20:00:00-04:00", "12h")
     after = timed("2024-03-08T08:00:00-04:00", "2024-03-15T20:00:00-04:00", "12h")

@@ -68,11 +68,24 @@ def _inside(twin: Twin, needed: Sequence[str]) -> str:
             f"or write `formerly: {former}` under `spec` if it was renamed and nothing is to "
             f"start again, or write `duplicateOf: {needed[0]}` to start it again"
         )
+    if twin.lost and list(needed) == [run.manifest]:
+        return _written_otherwise(twin)
     if len(needed) > 1:
         remedy = f"for {run.manifest} repeats runs of {', '.join(needed)}"
     return (
         f"{run.id} is the same run as {twin.shown}: the same flow, trigger time and parameters; "
         f"remove one, {remedy}"
+    )
+
+
+def _written_otherwise(twin: Twin) -> str:
+    """What to tell where a manifest names its own run by another date, time or combination."""
+    run = twin.run
+    return (
+        f"{run.id} is the same run as {twin.shown}: the same flow, trigger time and parameters "
+        "under another name of the same manifest; write the times (`businessDates` or "
+        "`triggerTimes`, `every`) and the matrix as they were when it ran, and it does not start "
+        f"again, or write `duplicateOf: {run.manifest}` under `spec` to start it again"
     )
 
 
