@@ -6,8 +6,8 @@ from pathlib import Path
 from benchmarks.applying import git
 from benchmarks.committing import LEDGER, write
 from benchmarks.measure import Sample, compare, seconds, spread
-from reconciler.books import CommittedBooks
 from reconciler.git import CommitId, Git
+from reconciler.repository.books import CommittedBooks
 
 
 def measure(folder: Path) -> None:

@@ -1,18 +1,56 @@
 """What was started is known by what it is and where, not by an environment's name.
 
-The *service* is where a run is started (`reconciler.services`). Every ledger of a repository counts
-for every environment of what may be the same service, so that an environment that was renamed,
+The *service* is where a run is started; two may be the same one. Every ledger of a repository
+counts for every environment of what may be the same service, so that one that was renamed,
 split or copied starts nothing again. Pure.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from urllib.parse import urlsplit
 
-from reconciler.configuration import CONFIGURATION, Environment
+from reconciler.configuration import CONFIGURATION, Environment, GatewayConfiguration
 from reconciler.ledger import Ledger
 from reconciler.ledger.events import Service
 from reconciler.model import Place, Problem, Run
-from reconciler.services import goes_on, may_be_one, service_name, service_of
+
+
+def service_of(gateway: GatewayConfiguration) -> Service:
+    """The service of an environment, in the form that claims record."""
+    parts = urlsplit(gateway.url)
+    port = {"https": 443, "http": 80}.get(parts.scheme.lower())
+    host = (parts.hostname or "").lower()
+    address = host if parts.port in {None, port} else f"{host}:{parts.port}"
+    url = f"{parts.scheme.lower()}://{address}{parts.path.rstrip('/')}"
+    return Service(
+        org_id=gateway.org_id, gateway=url, user_id=gateway.user_id, name=gateway.service
+    )
+
+
+def may_be_one(one: Service, other: Service) -> bool:
+    """Whether what was started at one may have been started at the other.
+
+    Two services under one organisation are told apart by names that both have, at addresses that
+    differ. For example, what was started before the gateway got a name was started at some service
+    of the organisation, perhaps at the one that has the name now; and a name that is given to an
+    address, or changed, makes no other service of it.
+    """
+    if service_name(one) == service_name(other):
+        return True
+    named = one.name is not None and other.name is not None
+    return one.org_id == other.org_id and (not named or one.gateway == other.gateway)
+
+
+def goes_on(before: Service, now: Service) -> bool:
+    """Whether a ledger that records starts at one service may go on at the other."""
+    if before.org_id != now.org_id:
+        return False
+    return before.gateway == now.gateway or before.name == now.name
+
+
+def service_name(service: Service) -> str:
+    """What people call it."""
+    return service.name or service.org_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from reconciler import pipeline
+from reconciler.repository import settings
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -27,7 +27,7 @@ _SOME_FILES: Files = {
 
 
 # Of the pipeline that runs these tests, and of no pull request in them.
-_PIPELINE = {*pipeline.BASES, pipeline.BASE_COMMIT, pipeline.KEY_VARIABLES}
+_PIPELINE = {*settings.BASES, settings.BASE_COMMIT, settings.KEY_VARIABLES}
 
 
 def isolate(monkeypatch: pytest.MonkeyPatch, folder: Path) -> list[Sequence[str]]:

@@ -6,10 +6,10 @@ from datetime import UTC
 import pytest
 
 from reconciler.configuration import Configuration, Environment, parse_configuration
-from reconciler.declaring import Ceiling, TooManyRunsError, read_bounded, read_service
 from reconciler.expansion import Bounds
 from reconciler.manifest import FileResult, read_file
 from reconciler.model import Declared, Digest, EpochMs, Parameters, Source, run_digest
+from reconciler.repository.declaring import Ceiling, TooManyRunsError, read_bounded, read_service
 
 HEAD = "apiVersion: reconciler/v1\nkind: Backfill\n"
 

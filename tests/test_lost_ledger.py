@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.cli.machine import LocalClock
 from reconciler.errors import LedgerError
 from reconciler.git import Git
-from reconciler.machine import LocalClock
+from reconciler.repository.settings import read_configuration
+from reconciler.repository.store import GitStore
 from reconciler.sandbox import Sandbox, running
-from reconciler.settings import read_configuration
-from reconciler.store import GitStore
 from tests.environments import Setting, make_setting, manifest, runs_of_one_flow_each
 from tests.repositories import commit, git, isolate, make_clone
 

@@ -12,7 +12,7 @@ from reconciler.configuration import (
     parse_configuration,
 )
 from reconciler.model import Source
-from reconciler.reconfigured import former_names, reconfigured
+from reconciler.plan.review import former_names, reconfigured
 from tests.environments import configuration
 
 HERE = parse_configuration(

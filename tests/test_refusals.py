@@ -18,7 +18,7 @@ from reconciler.identity import NOTHING_ELSE, Surroundings
 from reconciler.ledger import Event, Ledger
 from reconciler.model import ClaimId, Declared, EpochMs
 from reconciler.plan import FlowCheck, make_plan
-from reconciler.plan.refusals import Refused, refusals
+from reconciler.plan.review import Refused, refusals
 from tests.apply.service import ENVIRONMENT
 from tests.building import a_problem, runs_apart
 from tests.building import declared as of_runs

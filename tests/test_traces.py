@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.committed import CommittedLedger
-from reconciler.continuity import Memory, memory_name
 from reconciler.git import CommitId, Git
+from reconciler.repository.committed import CommittedLedger
+from reconciler.repository.continuity import Memory, memory_name
 from reconciler.sandbox import Sandbox
 from tests.environments import Setting, manifest
 from tests.repositories import (

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.utf8 import read_utf8
+from reconciler.cli.options import read_utf8
 
 
 @given(st.text())

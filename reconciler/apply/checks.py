@@ -15,7 +15,7 @@ from reconciler.configuration import Environment
 from reconciler.errors import RefusedError
 from reconciler.model import EpochMs, Parameters, Problem, RunId
 from reconciler.plan import Action, FlowCheck, Plan, PlannedRun
-from reconciler.plan.refusals import too_many
+from reconciler.plan.review import too_many
 from reconciler.times import format_instant, in_zone, parse_zone
 
 TOLERATED_MS = 60_000  # of the local clock, which decides nothing; a person still wants to know

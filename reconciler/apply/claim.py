@@ -11,10 +11,10 @@ from reconciler.apply.lease import Lease, ServiceClock
 from reconciler.apply.look import Before
 from reconciler.apply.ports import Claimed, Noted, Options, Ports
 from reconciler.apply.start import Batch
+from reconciler.identity import service_of
 from reconciler.ledger import events
 from reconciler.model import ClaimId, Digest, EpochMs, Run, RunId
 from reconciler.plan import Action, Plan
-from reconciler.services import service_of
 from reconciler.times import ZONES_VERSION, format_instant
 
 LONGEST = 10  # times claimSeconds, for a claim whose push takes long

@@ -14,11 +14,11 @@ from reconciler.apply.known import Known
 from reconciler.apply.ports import Gateway
 from reconciler.apply.suspect import Suspect, search_window
 from reconciler.configuration import Environment, GatewayConfiguration
+from reconciler.identity import service_of
 from reconciler.ledger import Ledger, Record, events
 from reconciler.ledger.events import stagger_of
 from reconciler.ledger.records import Start
 from reconciler.model import ClaimId, EpochMs, InstanceId, Parameters, Run, RunId, first_attempt
-from reconciler.services import service_of
 from reconciler.times import DAY_MS, parse_instant
 
 # A look before the claim counts if that much lies between it and the claim: a stamp in seconds then

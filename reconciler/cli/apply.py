@@ -4,8 +4,7 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.durations import read_duration
-from reconciler.cli.options import TEXT, common_options, current_options
+from reconciler.cli.options import TEXT, common_options, current_options, read_duration
 from reconciler.errors import ExitCode
 
 

@@ -15,6 +15,7 @@ from reconciler.apply.protocol import apply
 from reconciler.apply.result import ApplyResult, exit_code
 from reconciler.cli.fetching import unpushed
 from reconciler.cli.keeping import keep_trace
+from reconciler.cli.machine import applier
 from reconciler.cli.opening import Shared
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.saved_plan import read_saved_plan
@@ -22,7 +23,6 @@ from reconciler.cli.saying import Outlet, say, show
 from reconciler.configuration import Environment
 from reconciler.errors import ExitCode, GitError
 from reconciler.git import CheckoutResult, CommitId, FastForwarded, NotSafe
-from reconciler.machine import applier
 from reconciler.render.apply import apply_json, apply_text
 from reconciler.render.problems import problems_text
 from reconciler.render.progress import LiveProgress, PlainProgress

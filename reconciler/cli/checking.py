@@ -8,20 +8,20 @@ from pathlib import Path
 from reconciler import __version__
 from reconciler.cli.choosing import Wanted
 from reconciler.cli.guarding import edited_since
+from reconciler.cli.machine import LocalClock
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.reading import Workspace
 from reconciler.cli.saying import say, say_left_out
 from reconciler.configuration import InvalidConfigurationError
-from reconciler.declaring import TooManyRunsError
 from reconciler.errors import LedgerError
-from reconciler.machine import LocalClock
 from reconciler.manifest.read import SKIPPED
 from reconciler.model import Problem
 from reconciler.render import problems as rendering
 from reconciler.render.reports import problems_gitlab, problems_junit
+from reconciler.repository.declaring import TooManyRunsError
+from reconciler.repository.settings import find_root
 from reconciler.rules import check, edit_notes
 from reconciler.schedule import scheduled
-from reconciler.settings import find_root
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

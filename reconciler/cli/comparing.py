@@ -2,26 +2,24 @@
 
 from dataclasses import dataclass, field, replace
 
-from reconciler.books import CommittedBooks
 from reconciler.cli.fetching import KnownLedger
 from reconciler.cli.reading import Workspace
-from reconciler.committed import CommittedFile
-from reconciler.committed_files import CommittedFiles
 from reconciler.configuration import CONFIGURATION, Configuration, Environment, parse_configuration
-from reconciler.declaring import Ceiling, TooManyRunsError, read_related
 from reconciler.errors import ConfigurationError, LedgerError
 from reconciler.git import CommitId, Git
 from reconciler.ledger import Ledger
 from reconciler.ledger.files import ledger_text
 from reconciler.model import Declared, Problem
-from reconciler.pipeline import base_branch, base_commit
 from reconciler.plan.changes import by_manifest, changes
-from reconciler.plan.review import Compared
-from reconciler.reconfigured import former_names, reconfigured
+from reconciler.plan.review import Compared, former_names, reconfigured
 from reconciler.render.words import COMMIT_DIGITS
+from reconciler.repository.books import CommittedBooks
+from reconciler.repository.committed import CommittedFile
+from reconciler.repository.declaring import Ceiling, TooManyRunsError, read_related
+from reconciler.repository.settings import MOST_OF_CONFIGURATION, base_branch, base_commit
+from reconciler.repository.store import CommittedFiles
+from reconciler.repository.worktree import read_one
 from reconciler.schedule import scheduled
-from reconciler.settings import MOST_OF_CONFIGURATION
-from reconciler.worktree import read_one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

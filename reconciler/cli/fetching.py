@@ -3,17 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from reconciler.books import CommittedBooks, books_of
 from reconciler.cli.reading import Shelf, Workspace
-from reconciler.committed import CommittedLedger
 from reconciler.configuration import Configuration, Environment
-from reconciler.continuity import LedgerPlace, check_continuity
 from reconciler.errors import GitError
 from reconciler.git import CommitId, Git
 from reconciler.git.remote import NoRemoteError
 from reconciler.identity import Book, Surroundings
 from reconciler.ledger import Ledger
 from reconciler.ledger.files import ledger_text
+from reconciler.repository.books import CommittedBooks, books_of
+from reconciler.repository.committed import CommittedLedger
+from reconciler.repository.continuity import LedgerPlace, check_continuity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

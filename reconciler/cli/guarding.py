@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping
 
-from reconciler.books import CommittedBooks, Naming, is_ours
 from reconciler.cli.fetching import KnownLedger
 from reconciler.cli.reading import Workspace
 from reconciler.cli.saying import say
-from reconciler.committed import CommittedLedger
 from reconciler.errors import ConfigurationError, LedgerError
 from reconciler.git import CommitId, Git
 from reconciler.ledger.guarding import Files, Guarded, Ledgers, edited
 from reconciler.model import Problem
+from reconciler.repository.books import CommittedBooks, Naming, is_ours
+from reconciler.repository.committed import CommittedLedger
 
 
 def edited_ledgers(workspace: Workspace, known: KnownLedger, *, quiet: bool) -> list[Problem]:

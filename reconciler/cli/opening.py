@@ -7,20 +7,20 @@ from functools import partial
 from pathlib import Path
 
 from reconciler.apply.ports import Gateway, Ports, Progress, Step
+from reconciler.cli.machine import LocalClock, jitter, new_claim, rescue
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.trusting import check_certificates
 from reconciler.configuration import Environment
 from reconciler.enos.access import GatewaySettings
 from reconciler.enos.client import open_gateway
 from reconciler.git import Git
-from reconciler.machine import LocalClock, jitter, new_claim, rescue
-from reconciler.settings import (
+from reconciler.repository.settings import (
     choose_environment,
     find_root,
     read_configuration,
     read_credentials,
 )
-from reconciler.store import GitStore
+from reconciler.repository.store import GitStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

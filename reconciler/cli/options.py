@@ -1,5 +1,11 @@
-"""The options that every command takes, before its name or after it."""
+"""The options that every command takes, before its name or after it, and how their text is read.
 
+The operating system and git hand text over as bytes. Python keeps a byte that it cannot read as
+half of a surrogate pair (PEP 383). No ledger and no other program takes that, and in the C locale
+it stands for each byte of every letter.
+"""
+
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,7 +14,36 @@ from typing import Any, TypeVar
 import click
 from click.types import StringParamType
 
-from reconciler.utf8 import read_utf8
+_UNPAIRED = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # no byte is kept as one of these
+
+_DURATION = re.compile(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?", re.ASCII)
+
+
+def read_utf8(given: str, errors: str = "strict") -> str:
+    """The text with its kept bytes read as UTF-8.
+
+    Raises UnicodeError for bytes that are not; with `errors` "replace" they become U+FFFD.
+    """
+    if given.isascii():
+        return given
+    if errors == "replace":
+        given = _UNPAIRED.sub("\ufffd", given)
+    return given.encode("utf-8", "surrogateescape").decode("utf-8", errors)
+
+
+def read_duration(_: click.Context, __: click.Parameter, value: str | None) -> float | None:
+    """`90s`, `30m`, `2h`, `1h30m` in seconds: an option's callback.
+
+    Raises click.BadParameter for anything else, and for no time at all.
+    """
+    if value is None:
+        return None
+    match = _DURATION.fullmatch(value)
+    hours, minutes, seconds = (int(part or 0) for part in match.groups()) if match else (0, 0, 0)
+    total = hours * 3600 + minutes * 60 + seconds
+    if not total:
+        raise click.BadParameter(f"{value!r} is not a duration, such as 90s, 30m or 2h")
+    return float(total)
 
 
 class _Text(StringParamType):

@@ -10,6 +10,7 @@ from reconciler.apply.checks import check_flows, flows_of
 from reconciler.cli.comparing import BaseOptions, find_base, own_configuration
 from reconciler.cli.fetching import KnownLedger, read_ledgers
 from reconciler.cli.guarding import edited_ledgers, edited_since
+from reconciler.cli.machine import LocalClock
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.reading import Workspace
 from reconciler.cli.recalling import Recall
@@ -17,16 +18,14 @@ from reconciler.cli.saying import say, say_left_out
 from reconciler.configuration import Environment
 from reconciler.errors import ExitCode
 from reconciler.git import Git
-from reconciler.machine import LocalClock
 from reconciler.model import Declared, Problem
 from reconciler.plan import FlowCheck, Plan, make_plan
-from reconciler.plan.refusals import refusals
-from reconciler.plan.review import Review
-from reconciler.regular import write_regular
+from reconciler.plan.review import Review, refusals
 from reconciler.render.document import json_document
 from reconciler.render.plan_json import plans_json
 from reconciler.render.plan_markdown import MOST_BYTES, Comment, plan_markdown
 from reconciler.render.plan_text import plan_text
+from reconciler.repository.worktree import write_regular
 from reconciler.rules import edit_notes
 from reconciler.schedule import scheduled
 

@@ -5,29 +5,23 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from reconciler.books import (
-    MOST_OF_LEDGER,
-    Naming,
-    books_of,
-    local_files,
-    naming_of,
-)
+from reconciler.cli.machine import LocalClock
 from reconciler.cli.options import CommonOptions
 from reconciler.configuration import CONFIGURATION, Configuration, Environment
-from reconciler.declaring import Ceiling, of_service, read_bounded, read_related
 from reconciler.errors import ConfigurationError, GitError
 from reconciler.expansion import Bounds
 from reconciler.git import Git
 from reconciler.identity import Book, Surroundings, surroundings
 from reconciler.ledger import Ledger, read_events
 from reconciler.ledger.files import is_ledger_file, ledger_text
-from reconciler.machine import LocalClock
 from reconciler.manifest import FileResult, is_manifest_path, read_file
 from reconciler.manifest.read import no_folder, notes_of
 from reconciler.model import Declared, EpochMs, Problem, Source
-from reconciler.settings import choose_environments, find_root, read_configuration
-from reconciler.sparse import read_left_out, told
-from reconciler.worktree import MOST_BYTES, MOST_TOGETHER, read_worktree
+from reconciler.repository.books import MOST_OF_LEDGER, Naming, books_of, local_files, naming_of
+from reconciler.repository.committed import read_left_out, told
+from reconciler.repository.declaring import Ceiling, of_service, read_bounded, read_related
+from reconciler.repository.settings import choose_environments, find_root, read_configuration
+from reconciler.repository.worktree import MOST_BYTES, MOST_TOGETHER, read_worktree
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

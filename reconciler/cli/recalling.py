@@ -20,7 +20,7 @@ from reconciler.model import Declared, Digest, Run, RunId, Source, first_attempt
 from reconciler.plan import Action, Plan
 from reconciler.plan.changes import Change, Kind, OfManifest, by_manifest
 from reconciler.plan.review import Compared
-from reconciler.worktree import MOST_BYTES
+from reconciler.repository.worktree import MOST_BYTES
 
 _MOST_COMMITS = 100  # each takes some processes: two seconds in all
 _DIGITS = 12  # of a commit's id that people are shown

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.cli.fetching import read_ledgers
+from reconciler.cli.machine import LocalClock
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.planning import plan_of
 from reconciler.cli.reading import Workspace
@@ -15,7 +16,6 @@ from reconciler.cli.saying import say, say_left_out
 from reconciler.configuration import Environment
 from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.ledger import Ledger, Record, RunState
-from reconciler.machine import LocalClock
 from reconciler.model import EpochMs, Run, RunId, first_attempt, run_attempt
 from reconciler.plan import Action, Plan, Reason
 from reconciler.render.selection import meant_by

@@ -9,7 +9,7 @@ from reconciler.apply.ports import SavedRun
 from reconciler.errors import RefusedError
 from reconciler.model import Digest, EpochMs, RunId
 from reconciler.plan import Action
-from reconciler.regular import read_regular
+from reconciler.repository.worktree import read_regular
 
 _MOST_BYTES = 256 << 20
 

@@ -5,17 +5,16 @@ from pathlib import Path
 
 from reconciler.apply.branch import Branch
 from reconciler.apply.resolve import Decision, Recovered, recover, resolve
+from reconciler.cli.machine import LocalClock
 from reconciler.cli.opening import Shared, silent
-from reconciler.cli.options import CommonOptions
+from reconciler.cli.options import CommonOptions, read_utf8
 from reconciler.cli.saying import say
 from reconciler.errors import ExitCode, LedgerError, RefusedError
 from reconciler.git import Git
 from reconciler.ledger import events
-from reconciler.machine import LocalClock
 from reconciler.model import InstanceId, RunId
-from reconciler.regular import read_regular
 from reconciler.render.safe import visible
-from reconciler.utf8 import read_utf8
+from reconciler.repository.worktree import read_regular
 
 _MOST_BYTES = 64 << 20  # of a rescue file: the outcomes of some hundred thousand runs
 

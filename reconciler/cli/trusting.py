@@ -12,7 +12,7 @@ from reconciler.configuration import (
 from reconciler.errors import ConfigurationError, RefusedError
 from reconciler.git import CommitId, Git
 from reconciler.model import Problem, Source
-from reconciler.worktree import read_one
+from reconciler.repository.worktree import read_one
 
 _MOST_CERTIFICATES = 4 << 20  # bytes of a caFile
 _HINT = "Merge the change of it first. Without --online a plan needs no credentials."

@@ -42,7 +42,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ren
     """Whom a claim's starts are sent to, and on whose behalf: only it can be asked about them."""
 
     org_id: str
-    gateway: str  # URL, in the form that `reconciler.services.service_of` gives it
+    gateway: str  # URL, in the form that `reconciler.identity.service_of` gives it
     user_id: str
     name: str | None = None  # `gateway.service`, where two services stand under one organisation
 

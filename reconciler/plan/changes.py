@@ -21,7 +21,7 @@ from reconciler.model import (
     run_id,
     run_name,
 )
-from reconciler.plan.attempts import another_follows, newest_attempt
+from reconciler.plan.dependencies import another_follows, newest_attempt
 from reconciler.rules.revisions import is_edited, lowered
 
 

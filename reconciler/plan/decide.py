@@ -8,8 +8,7 @@ from typing import assert_never
 from reconciler.enos.statuses import status_meaning
 from reconciler.ledger import Ledger, Record, RunState
 from reconciler.model import EpochMs, Run, RunId, first_attempt, run_name
-from reconciler.plan.beside import Beside
-from reconciler.plan.dependencies import Dependencies, Standing
+from reconciler.plan.dependencies import Beside, Dependencies, Standing
 from reconciler.plan.values import Action, Decision, FlowCheck, Reason
 from reconciler.rules import Findings
 from reconciler.times import format_instant

@@ -1,13 +1,112 @@
-"""Whether what a run depends on has succeeded; and if not, what stands in the way."""
+"""Whether what a run depends on has succeeded; and if not, what stands in the way.
+
+That asks for the newest of a run's attempts, and whether another one follows. A declared duplicate
+waits for its original in other environments (`Beside`) as it would within its own.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from reconciler.identity import Surroundings
 from reconciler.ledger import Ledger, Record, RunState
-from reconciler.model import EpochMs, Run, RunId, run_attempt, run_name, run_revision, with_parents
-from reconciler.plan.attempts import Newest, another_follows, newest_attempt
+from reconciler.model import (
+    Digest,
+    EpochMs,
+    Run,
+    RunId,
+    covers,
+    run_attempt,
+    run_id,
+    run_name,
+    run_revision,
+    with_parents,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Newest:
+    """The newest attempt at a run that may have been started, or else the first attempt."""
+
+    attempt: int  # 1 also where there is none
+    record: Record | None
+
+    @property
+    def state(self) -> RunState | None:
+        """Its state, as far as time does not matter to it; None where nothing is recorded."""
+        return None if self.record is None else self.record.state(self.record.until)
+
+    @property
+    def may_have_started(self) -> bool:
+        """Whether an instance of the run exists or could exist."""
+        return self.record is not None and self.record.may_have_started
+
+
+def newest_attempt(run: Run, records: Mapping[RunId, Record]) -> Newest:
+    """Find it: attempts are numbered without gaps.
+
+    A further attempt that was certainly not started does not count: it is made again only if it is
+    still wanted, for the one before may have been run again in the service, or `retry` been taken
+    away.
+    """
+    attempt, record = 1, records.get(run.id)
+    while following := records.get(run_id(run.name, run.revision, attempt + 1)):
+        if not following.may_have_started:
+            break
+        attempt, record = attempt + 1, following
+    return Newest(attempt=attempt, record=record)
+
+
+def another_follows(run: Run, newest: Newest) -> bool:
+    """Whether the run's newest attempt ended so that the manifest wants another one."""
+    if run.retry is None or run.cancel or newest.record is None:
+        return False
+    ended_badly = newest.state is RunState.FAILED and newest.record.status in run.retry.on
+    return ended_badly and newest.attempt <= run.retry.max
+
+
+class Beside:
+    """Other environments and ledgers of the service, as far as they carry the same as our runs."""
+
+    def __init__(self, runs: Iterable[Run], surroundings: Surroundings) -> None:
+        copies = {run.digest for run in runs if run.duplicate_of is not None}
+        self._ledgers = list(surroundings.elsewhere.values())
+        self._unsettled: dict[str, RunId] = {}  # by digest and by name
+        for ledger in self._ledgers:
+            for record in ledger.unsettled:
+                self._unsettled.setdefault(record.digest, record.run)
+                self._unsettled.setdefault(run_name(record.run), record.run)
+        self._originals: dict[Digest, list[tuple[str, Run]]] = defaultdict(list)
+        for environment, others in surroundings.declared.items() if copies else ():
+            for run in others:
+                if run.digest in copies:
+                    self._originals[run.digest].append((environment, run))
+
+    def unsettled_twin(self, run: Run) -> RunId | None:
+        """A run of which nobody knows yet whether it was started, and that this one could be.
+
+        Names mean nothing across environments, but for the one that `duplicateOf` says.
+        """
+        found = self._unsettled.get(run.digest)
+        if found is None and run.duplicate_of is not None:
+            found = self._unsettled.get(run.duplicate_of)
+        return found
+
+    def unstarted_original(self, run: Run, now: EpochMs) -> str | None:
+        """What this one is a duplicate of, if that starts before it, in words.
+
+        As within one environment, an original that something else holds back is not waited for.
+        """
+        of = run.duplicate_of
+        for environment, one in self._originals.get(run.digest, ()) if of is not None else ():
+            held = one.suspend or one.cancel or one.depends_on
+            missed = one.not_after is not None and now > one.not_after
+            if of is None or not covers(of, one.name) or held or missed:
+                continue
+            if not any(ledger.may_have_started(one.id) for ledger in self._ledgers):
+                return f"{one.id}, which environment {environment} has not started yet"
+        return None
 
 
 class Standing(Enum):

@@ -6,10 +6,14 @@ from dataclasses import replace
 from reconciler.identity import NOTHING_ELSE, Surroundings
 from reconciler.ledger import Ledger, Record
 from reconciler.model import Declared, Digest, EpochMs, Run, first_attempt, run_name
-from reconciler.plan.attempts import Newest, another_follows, newest_attempt
-from reconciler.plan.beside import Beside
 from reconciler.plan.decide import UNSETTLED, Context, decide, start, unsettled, unsettled_runs
-from reconciler.plan.dependencies import Dependencies
+from reconciler.plan.dependencies import (
+    Beside,
+    Dependencies,
+    Newest,
+    another_follows,
+    newest_attempt,
+)
 from reconciler.plan.values import Action, Decision, FlowCheck, Plan, PlannedRun, Reason
 from reconciler.rules import check
 from reconciler.schedule import scheduled

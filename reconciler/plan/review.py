@@ -1,12 +1,174 @@
-"""What a reviewer is told of a plan besides its runs: what the change does, and what is refused."""
+"""What a reviewer is told of a plan besides its runs: what the change does, and what is refused.
 
-from collections.abc import Sequence
+An apply refuses for the same reasons, in the same words. What a change does to the configuration is
+compared field by field, defaults filled in. Pure.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from reconciler.configuration import GatewayConfiguration
+from reconciler.configuration import (
+    GATEWAY_FIELDS,
+    GIT_FIELDS,
+    LIMIT_FIELDS,
+    Configuration,
+    Environment,
+    GatewayConfiguration,
+)
+from reconciler.identity import service_of
 from reconciler.plan.changes import Change, OfManifest
-from reconciler.plan.refusals import Refused
-from reconciler.reconfigured import Setting
+from reconciler.plan.values import Action, Plan
+from reconciler.schema.paths import pointer
+
+TOO_MANY = "too-many-to-start"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """One reason why nothing would be started. `code` is a problem's, or TOO_MANY."""
+
+    code: str
+    message: str
+    hint: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.message}. {self.hint}" if self.hint else self.message
+
+
+def too_many(wanted: int, limit: int) -> Refused | None:
+    """The refusal of an apply that is larger than anybody meant it to be, if it is."""
+    if wanted <= limit:
+        return None
+    return Refused(
+        code=TOO_MANY,
+        message=f"this apply would start {wanted} runs, and the limit is {limit}",
+        hint=f"If that is meant, raise limits.maxRunsPerApply to {wanted} in the same pull "
+        f"request; once, by hand: `apply --max-runs {wanted}`.",
+    )
+
+
+def refusals(plan: Plan, limit: int) -> tuple[Refused, ...]:
+    """Every reason for which an apply of the plan would start nothing, as far as is known here.
+
+    `limit`: how many runs an apply may start, by the configuration or the command line.
+    """
+    found = [Refused(code=one.code, message=str(one)) for one in plan.problems]
+    # An apply counts before it asks the service which ones that would refuse.
+    starts = len(plan.of_action(Action.TRIGGER)) + len(plan.refused)
+    crowd = too_many(starts, limit)
+    return (*found, crowd) if crowd is not None else tuple(found)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One field of `reconciler.yaml` that has another value after a change."""
+
+    pointer: str  # RFC 6901
+    before: Any  # as JSON has it; None where nothing is said and there is no default
+    after: Any
+
+
+def former_names(
+    before: Configuration,
+    after: Configuration,
+    has_moved: Callable[[Environment, Environment], bool],
+) -> dict[str, str]:
+    """By their names now, what the environments were called that the change calls otherwise.
+
+    Only where that is certain: no environment has the old name any more, and the new one goes on
+    with its ledger, in the same folder or (`has_moved`) in another, or else with its manifests at
+    the same service.
+    """
+    gone = [one for name, one in before.environments.items() if name not in after.environments]
+    new = [one for name, one in after.environments.items() if name not in before.environments]
+    found: dict[str, str] = {}
+    for is_same in (_has_its_folder, has_moved, _has_its_manifests):
+        pairs = [
+            (now.name, was.name)
+            for now in new
+            for was in gone
+            if now.name not in found and was.name not in found.values() and is_same(was, now)
+        ]
+        claimed = Counter(name for _, name in pairs)
+        of = Counter(name for name, _ in pairs)
+        found |= {now: was for now, was in pairs if of[now] == claimed[was] == 1}
+    return found
+
+
+def _has_its_folder(was: Environment, now: Environment) -> bool:
+    return was.state == now.state
+
+
+def _has_its_manifests(was: Environment, now: Environment) -> bool:
+    services = (service_of(one.gateway) for one in (was, now))
+    return was.manifests == now.manifests and next(services) == next(services)
+
+
+def reconfigured(
+    before: Configuration | None, after: Configuration, environment: str, former: str | None = None
+) -> tuple[Setting, ...]:
+    """What differs in `git`, in `retired`, in that environment, and in which others there are.
+
+    `former`: what the environment was called before, where the change renames it.
+    """
+    now = _fields(after, environment)
+    if before is None:
+        return _differing({}, now)
+    was = _fields(before, former or environment, shown_as=environment)
+    if former is not None:
+        was[_ENVIRONMENTS], now[_ENVIRONMENTS] = former, environment
+    for name in sorted(before.environments.keys() - after.environments.keys() - {former}):
+        was[pointer(("environments", name))] = _folders(before.environments[name])
+    return _differing(was, now)
+
+
+_ENVIRONMENTS = pointer(("environments",))
+
+
+def _differing(was: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[Setting, ...]:
+    return tuple(
+        Setting(pointer=path, before=was.get(path), after=now.get(path))
+        for path in dict.fromkeys((*was, *now))
+        if was.get(path) != now.get(path)
+    )
+
+
+def _fields(configuration: Configuration, name: str, shown_as: str | None = None) -> dict[str, Any]:
+    git = {theirs: getattr(configuration.git, ours) for theirs, ours in GIT_FIELDS.items()}
+    found = _pointed(("git",), git)
+    found["/retired"] = list(configuration.retired)
+    environment = configuration.environments.get(name)
+    if environment is not None:
+        path = ("environments", shown_as or name)
+        found |= _pointed(path, _folders(environment))
+        found |= _pointed((*path, "gateway"), _gateway(environment))
+        limits = environment.limits
+        values = {theirs: getattr(limits, ours) for theirs, ours in LIMIT_FIELDS.items()}
+        found |= _pointed((*path, "limits"), values)
+    return found
+
+
+def _pointed(path: tuple[str, ...], values: Mapping[str, Any]) -> dict[str, Any]:
+    return {pointer((*path, name)): value for name, value in values.items()}
+
+
+def _folders(environment: Environment) -> dict[str, Any]:
+    return {"manifests": environment.manifests, "state": environment.state}
+
+
+def _gateway(environment: Environment) -> dict[str, Any]:
+    gateway = environment.gateway
+    return {
+        "url": gateway.url,
+        "orgId": gateway.org_id,
+        "userId": gateway.user_id,
+        "timezone": gateway.timezone,
+        "caFile": gateway.ca_file,
+        "sameMinute": "allow" if gateway.same_minute_allowed else "refuse",
+        **{theirs: getattr(gateway, ours) for theirs, ours in GATEWAY_FIELDS.items()},
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

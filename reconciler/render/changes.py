@@ -15,8 +15,7 @@ from reconciler.enos.statuses import is_documented
 from reconciler.model import EpochMs, Place, Run, combination_of
 from reconciler.plan import Plan, PlannedRun
 from reconciler.plan.changes import Change, Kind, OfManifest
-from reconciler.plan.review import Compared
-from reconciler.reconfigured import Setting
+from reconciler.plan.review import Compared, Setting
 from reconciler.render.moments import clock_time
 from reconciler.render.words import action_counts, counted
 

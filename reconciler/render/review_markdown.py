@@ -5,8 +5,7 @@ from datetime import tzinfo
 
 from reconciler.model import manifest_of
 from reconciler.plan import Plan, PlannedRun
-from reconciler.plan.refusals import TOO_MANY
-from reconciler.plan.review import Compared, Review
+from reconciler.plan.review import TOO_MANY, Compared, Review
 from reconciler.render.backfills import runs_in_words, together
 from reconciler.render.change_table import HEADINGS, change_rows, marked, unfolded
 from reconciler.render.changes import EDITED, besides, rows, setting_words, untouched

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from datetime import tzinfo
 
 from reconciler.plan import Plan
-from reconciler.plan.refusals import TOO_MANY
-from reconciler.plan.review import Compared, Review
+from reconciler.plan.review import TOO_MANY, Compared, Review
 from reconciler.render.changes import EDITED, besides, plain, rows, setting_words, untouched
 from reconciler.render.layout import Screen
 from reconciler.render.opening import opening

@@ -146,7 +146,7 @@ def test_each_ledger_is_read_once_however_many_environments_there_are(
         read[folder] += 1
         return events(content, folder)
 
-    monkeypatch.setattr("reconciler.books.read_events", counted)
+    monkeypatch.setattr("reconciler.repository.books.read_events", counted)
     scene.run(command, *(["--env", "test"] if command == "apply" else []))
     assert read.keys() <= {f"state/{name}" for name in names}
     assert set(read.values()) == {1}

@@ -2,8 +2,8 @@
 
 import pytest
 
-from reconciler.books import local_files
 from reconciler.git import Git
+from reconciler.repository.books import local_files
 from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import CONFIGURATION, Scene, manifest, runs
 from tests.repositories import git, make_clone

@@ -6,7 +6,7 @@ import pytest
 
 from reconciler.git import CommitId, Git
 from reconciler.model import Source
-from reconciler.worktree import read_worktree
+from reconciler.repository.worktree import read_worktree
 from tests.repositories import commit
 
 

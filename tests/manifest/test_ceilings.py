@@ -10,7 +10,7 @@ from reconciler.configuration import InvalidConfigurationError, parse_configurat
 from reconciler.expansion.ceiling import MOST_CHARACTERS, MOST_CHARACTERS_TOGETHER
 from reconciler.manifest import read_file, yaml
 from reconciler.model import Source
-from reconciler.worktree import MOST_BYTES, read_worktree
+from reconciler.repository.worktree import MOST_BYTES, read_worktree
 
 _TRIGGER = (
     "apiVersion: reconciler/v1\nkind: Trigger\nmetadata: {name: a}\n"

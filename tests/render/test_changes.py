@@ -11,9 +11,7 @@ from reconciler.ledger import Ledger
 from reconciler.model import Parameters, Retry, Run
 from reconciler.plan import Plan, make_plan
 from reconciler.plan.changes import by_manifest, changes
-from reconciler.plan.refusals import refusals
-from reconciler.plan.review import Compared, Review
-from reconciler.reconfigured import Setting
+from reconciler.plan.review import Compared, Review, Setting, refusals
 from reconciler.render.plan_markdown import plan_markdown
 from reconciler.render.plan_text import plan_text
 from tests.building import (

@@ -17,8 +17,7 @@ from reconciler.configuration import GatewayConfiguration
 from reconciler.ledger import Ledger
 from reconciler.model import Retry, Run
 from reconciler.plan import Plan
-from reconciler.plan.review import Review
-from reconciler.reconfigured import Setting
+from reconciler.plan.review import Review, Setting
 from reconciler.render.markdown import cell, prose
 from reconciler.render.plan_markdown import Comment, plan_markdown
 from tests.building import NOW, a_claim, a_ledger, a_run, a_triggered, after, an_observed

@@ -4,8 +4,7 @@ from hypothesis import given, settings
 
 from reconciler.model import Place
 from reconciler.plan import Action, PlannedRun
-from reconciler.plan.refusals import refusals
-from reconciler.plan.review import Review
+from reconciler.plan.review import Review, refusals
 from reconciler.render.plan_text import plan_text
 from reconciler.times import parse_zone
 from tests.building import a_run

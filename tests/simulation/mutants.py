@@ -32,7 +32,7 @@ from reconciler.ledger import Event, Record, RunState, events
 from reconciler.minutes import FlowMinutes, arranged
 from reconciler.model import EpochMs, Run, RunId
 from reconciler.plan import decide, dependencies, make
-from reconciler.plan.attempts import Newest, another_follows
+from reconciler.plan.dependencies import Newest, another_follows
 from reconciler.plan.dependencies import Standing as DependencyStanding
 from reconciler.plan.values import Decision, FlowCheck, Reason
 

@@ -14,7 +14,7 @@ from reconciler.configuration import CONFIGURATION, Environment, parse_configura
 from reconciler.errors import GatewayError
 from reconciler.git import Git
 from reconciler.model import ClaimId, EpochMs, InstanceId, Run, Source
-from reconciler.store import GitStore
+from reconciler.repository.store import GitStore
 from tests.simulation.estate.clone import Clone
 from tests.simulation.estate.layout import true_service
 from tests.simulation.estate.world import LIFE_SECONDS, Instance, World

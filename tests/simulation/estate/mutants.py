@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 
-from reconciler import books, configuration, continuity, declaring, identity, store
+from reconciler import configuration, identity
 from reconciler.apply import claim, knowledge
 from reconciler.errors import GitError
 from reconciler.git import CommitId, Git, commits, default, traces
 from reconciler.git import push as git_push
 from reconciler.git.sending import Heard, Move, send
+from reconciler.identity import service_name
 from reconciler.ledger.events import Service
-from reconciler.services import service_name
+from reconciler.repository import books, continuity, declaring, store
 from tests.simulation.estate.branches import move_head, revert, rewind
 from tests.simulation.estate.people import (
     declare,

@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from reconciler.identity import services_of
+from reconciler.identity import may_be_one, services_of
 from reconciler.ledger import Event, Ledger, read_events
 from reconciler.ledger.events import VERSION, Resolved, Service, encode
 from reconciler.ledger.files import ACTIVE
 from reconciler.model import run_name
-from reconciler.services import may_be_one
 from reconciler.times import format_instant
 from tests.simulation.estate.layout import Home, Layout, key_of_digest, true_service
 from tests.simulation.estate.remote import HEADS

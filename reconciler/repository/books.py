@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import PurePosixPath
 
-from reconciler.committed import CommittedLedger
 from reconciler.configuration import (
     CONFIGURATION,
     Configuration,
@@ -15,14 +14,14 @@ from reconciler.configuration import (
 )
 from reconciler.errors import ConfigurationError, LedgerError
 from reconciler.git import CommitId, Git, TreeEntry
-from reconciler.identity import Book
+from reconciler.identity import Book, service_of
 from reconciler.ledger import Ledger, read_events
 from reconciler.ledger.events import Service, looks_like_event
 from reconciler.ledger.files import LEDGER, is_ledger_name, ledger_text
 from reconciler.model import Problem, Source
-from reconciler.services import service_of
-from reconciler.settings import MOST_OF_CONFIGURATION
-from reconciler.worktree import read_one
+from reconciler.repository.committed import CommittedLedger
+from reconciler.repository.settings import MOST_OF_CONFIGURATION
+from reconciler.repository.worktree import read_one
 
 MOST_OF_LEDGER = 1 << 30  # bytes: of some million runs
 

@@ -14,9 +14,9 @@ from typing import TypeVar
 from reconciler.configuration import Configuration, Environment, Limits
 from reconciler.errors import ReconcilerError
 from reconciler.expansion import MOST_DECLARED, Bounds, Window
+from reconciler.identity import may_be_one, service_of
 from reconciler.manifest import CrowdedError, FileResult, combine
 from reconciler.model import Declared, EpochMs, Problem
-from reconciler.services import may_be_one, service_of
 
 _File = TypeVar("_File")
 

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from reconciler.cli.options import read_utf8
 from reconciler.errors import ReconcilerError
 from reconciler.git.causes import address
 from reconciler.ledger import Event, events
 from reconciler.model import ClaimId, EpochMs
-from reconciler.utf8 import read_utf8
 
 # A clock that goes on while the machine sleeps: otherwise a lid that was closed over a claim would
 # make the claim look young. Linux calls it BOOTTIME; elsewhere MONOTONIC does so.
