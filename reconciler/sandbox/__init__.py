@@ -1,12 +1,7 @@
 """A local EnOS gateway that behaves as the reference says, and misbehaves as it is told."""
 
-from reconciler.sandbox.app import Sandbox, environment
-from reconciler.sandbox.calls import Operation
-from reconciler.sandbox.faults import ALWAYS, NEVER, Drop, Fault, Reply
-from reconciler.sandbox.file import read_sandbox_file
-from reconciler.sandbox.journal import Served
-from reconciler.sandbox.lanes import FlowInstance
-from reconciler.sandbox.options import (
+from reconciler.sandbox.app import Sandbox, Served, environment
+from reconciler.sandbox.behaviour import (
     ClockJump,
     FlowOptions,
     ParametersShown,
@@ -14,7 +9,11 @@ from reconciler.sandbox.options import (
     Status,
     Stranger,
 )
+from reconciler.sandbox.faults import ALWAYS, NEVER, Drop, Fault, Reply
+from reconciler.sandbox.file import read_sandbox_file
+from reconciler.sandbox.flows import FlowInstance
 from reconciler.sandbox.server import running, serve
+from reconciler.sandbox.wire import Operation
 
 __all__ = [
     "ALWAYS",

@@ -1,9 +1,15 @@
-"""The gateway as an ASGI application: receive, disturb, carry out, record, answer."""
+"""The gateway as an ASGI application: receive, disturb, carry out, record, answer.
+
+What was asked, and what it did, is kept for tests to count.
+"""
 
 import asyncio
+import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from email.utils import formatdate
+from pathlib import Path
 from threading import Lock
 from typing import assert_never
 from urllib.parse import parse_qsl
@@ -13,23 +19,57 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from reconciler.sandbox.answers import Answer, service_answer
-from reconciler.sandbox.bodies import flow_meant
-from reconciler.sandbox.calls import OPERATIONS, Call
-from reconciler.sandbox.clock import ServiceClock
+from reconciler.errors import ConfigurationError
+from reconciler.model import EpochMs, InstanceId
+from reconciler.sandbox.behaviour import SandboxOptions, Stranger
 from reconciler.sandbox.connections import DroppedConnection, RepeatedAnswer
 from reconciler.sandbox.faults import Drop, Fault, FaultScript, Reply, told
-from reconciler.sandbox.instances import Instances
-from reconciler.sandbox.journal import Served, open_journal, write_journal
-from reconciler.sandbox.lanes import FlowInstance
-from reconciler.sandbox.options import SandboxOptions, Stranger
-from reconciler.sandbox.service import Outcome, Service
+from reconciler.sandbox.flows import FlowInstance, Instances, ServiceClock, Strangers
+from reconciler.sandbox.service import Outcome, Service, Tokens
 from reconciler.sandbox.shown import Shown
-from reconciler.sandbox.strangers import Strangers
-from reconciler.sandbox.tokens import Tokens
+from reconciler.sandbox.wire import OPERATIONS, Answer, Call, Operation, flow_meant, service_answer
 from reconciler.times import parse_zone
 
 _DEFAULTS = SandboxOptions()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """One request, written down the moment that it had its effect or was refused."""
+
+    at: EpochMs
+    operation: Operation
+    flow_id: int | None
+    effect: bool  # an instance was created or cancelled
+    instance: InstanceId | None  # that the request is about
+    status: int | None  # HTTP; None: the connection is dropped without an answer
+    code: int | None  # in the answer's body
+
+
+def open_journal(path: Path) -> None:
+    """Make sure that the file is there and can be written. Raises ConfigurationError."""
+    try:
+        path.open("a").close()
+    except OSError as error:
+        raise ConfigurationError(
+            f"the journal {path} cannot be written: {error.strerror}",
+            hint="Name a file in a folder that exists.",
+        ) from None
+
+
+def write_journal(path: Path, served: Served) -> None:
+    """Append the line; when this returns, other processes can read it."""
+    line = {
+        "at": served.at,
+        "operation": served.operation,
+        "flowId": served.flow_id,
+        "effect": served.effect,
+        "instance": served.instance,
+        "status": served.status,
+        "code": served.code,
+    }
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
 
 
 def wall_clock() -> int:

@@ -8,8 +8,14 @@ from http import HTTPStatus
 from typing import Literal
 
 from reconciler.model import EpochMs
-from reconciler.sandbox.answers import Answer, service_answer, token_answer
-from reconciler.sandbox.calls import OF_A_FLOW, OF_TOKENS, Operation
+from reconciler.sandbox.wire import (
+    OF_A_FLOW,
+    OF_TOKENS,
+    Answer,
+    Operation,
+    service_answer,
+    token_answer,
+)
 
 ALWAYS: Literal["always"] = "always"  # as `times`
 NEVER = math.inf  # as `list_after`: no search ever shows the instance

@@ -7,9 +7,7 @@ import yaml
 
 from reconciler.errors import ConfigurationError
 from reconciler.model import Parameters
-from reconciler.sandbox.calls import Operation
-from reconciler.sandbox.faults import ALWAYS, HTML, NEVER, Drop, Ending, Fault, Reply
-from reconciler.sandbox.options import (
+from reconciler.sandbox.behaviour import (
     ENDINGS,
     ClockJump,
     CountShown,
@@ -26,7 +24,8 @@ from reconciler.sandbox.options import (
     Stranger,
     TriggerTimeShown,
 )
-from reconciler.sandbox.values import (
+from reconciler.sandbox.faults import ALWAYS, HTML, NEVER, Drop, Ending, Fault, Reply
+from reconciler.sandbox.readers import (
     Reader,
     UnreadableError,
     choice,
@@ -46,6 +45,7 @@ from reconciler.sandbox.values import (
     words,
     zone,
 )
+from reconciler.sandbox.wire import Operation
 
 _HINT = "The sandbox's README describes the format, with examples."
 

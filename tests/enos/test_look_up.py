@@ -12,7 +12,7 @@ from reconciler.enos.access import Credentials
 from reconciler.enos.client import EnosGateway, open_gateway
 from reconciler.model import EpochMs, InstanceId
 from reconciler.sandbox import Drop, Fault, FlowOptions, Sandbox, SandboxOptions, Status, running
-from reconciler.sandbox.lanes import Start
+from reconciler.sandbox.flows import Start
 from tests.enos.scripted import SERVICE_TIME, Act, Scripted, answer, http, opened, scripted
 from tests.enos.scripted import settings as gateway_settings
 from tests.sampling import sampled

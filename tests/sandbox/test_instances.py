@@ -7,7 +7,7 @@ import pytest
 
 from reconciler.model import EpochMs
 from reconciler.sandbox import FlowInstance, FlowOptions, SandboxOptions, Status
-from reconciler.sandbox.lanes import Lane, Span
+from reconciler.sandbox.flows import Lane, Span
 from tests.sandbox.asking import NOW, Served, served
 
 MINUTE = 60_000

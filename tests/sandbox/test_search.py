@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from reconciler.sandbox import FlowOptions, SandboxOptions
-from reconciler.sandbox.options import CountShown, PastEnd
+from reconciler.sandbox.behaviour import CountShown, PastEnd
 from tests.sandbox.asking import NOW, served
 
 MINUTE = 60_000

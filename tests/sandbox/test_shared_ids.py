@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from reconciler.sandbox import FlowOptions, SandboxOptions, Status
-from reconciler.sandbox.options import Ids
+from reconciler.sandbox.behaviour import Ids
 from tests.sandbox.asking import NOW, Served, served
 
 ID = "3377-20240302080000"

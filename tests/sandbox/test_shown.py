@@ -6,7 +6,7 @@ from typing import Any, Literal
 import pytest
 
 from reconciler.sandbox import NEVER, FlowOptions, ParametersShown, SandboxOptions
-from reconciler.sandbox.options import CreatedCut, StampLayout, StatusShown, TriggerTimeShown
+from reconciler.sandbox.behaviour import CreatedCut, StampLayout, StatusShown, TriggerTimeShown
 from tests.sandbox.asking import NOW, served
 
 SENT = (("SITE", "Cn-12"), ("DAY", "${cal_dt}"), ("N", "12"))

@@ -1,0 +1,356 @@
+"""Flow instances and what becomes of them: computed from the time whenever somebody asks.
+
+A flow runs its instances in order, one at a time. Others start instances too: at once, or some time
+after a flow's first trigger. The service's clock may be set while everything runs on.
+"""
+
+from bisect import bisect_left, insort
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import tzinfo
+
+from reconciler.model import EpochMs, InstanceId, Parameters
+from reconciler.sandbox.behaviour import (
+    ClockJump,
+    FlowOptions,
+    Ids,
+    SandboxOptions,
+    Status,
+    Stranger,
+)
+from reconciler.times import in_zone
+
+_TO_MINUTE = "%Y%m%d%H%M00"
+_ID_TIMES: dict[Ids, str] = {
+    "unique": _TO_MINUTE,
+    "minute": _TO_MINUTE,
+    "hour": "%Y%m%d%H0000",
+    "day": "%Y%m%d000000",
+}
+
+
+class ServiceClock:
+    """Two readings of one clock: what passes, and what the service says that it is.
+
+    Runs, tokens, rate limits and the journal go by the time that passes. Only what the service
+    says jumps: Get Current Time, the stamps, the Date header, and which trigger times are past.
+    """
+
+    def __init__(self, passing: Callable[[], int], jumps: Iterable[ClockJump]) -> None:
+        """`passing`: Unix epoch, milliseconds. The jumps count from now."""
+        self._passing = passing
+        start = passing()
+        self._jumps = [(start + _ms(one.after), _ms(one.by)) for one in jumps]
+
+    def now(self) -> EpochMs:
+        """The time that passes."""
+        return EpochMs(self._passing())
+
+    def said(self, instant: EpochMs) -> EpochMs:
+        """What the service's clock said at that instant of the time that passes."""
+        return EpochMs(instant + sum(by for at, by in self._jumps if at <= instant))
+
+    def jump(self, seconds: float) -> None:
+        """Set the service's clock now; negative: back."""
+        self._jumps.append((self._passing(), _ms(seconds)))
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """What somebody starts."""
+
+    flow_id: int
+    trigger_time: EpochMs | None  # None: when it is created
+    parameters: Parameters
+    owner: str
+    user: str  # who starts it; several have `;` between them
+    list_after: float = 0.0  # seconds until searches show it, if not later by the options
+    type: int | None = None  # None: as the options say
+    run_seconds: float | None = None  # None: as the flow's
+    ends: Status | None = None  # None: in the flow's turn; others' instances have their own end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowInstance:
+    """One started instance, as it was created."""
+
+    id: InstanceId  # may be shared
+    number: int  # in the order in which they were added, from 0
+    flow_number: int  # the same, among those of its flow that take their turn of its ends
+    flow_id: int
+    trigger_time: EpochMs
+    parameters: Parameters
+    owner: str
+    user: str  # who started it
+    type: int
+    created: EpochMs
+    ready: EpochMs  # when it may start: a trigger time that has passed means at once
+    listed_from: float  # EpochMs, or infinite: when searches begin to show it
+    run_ms: int | None = None  # None: as its flow
+    ends: Status | None = None  # None: as its flow
+    cancelled: EpochMs | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """When an instance runs, should nothing change any more."""
+
+    start: EpochMs | None  # None: cancelled before it could start
+    end: EpochMs
+    status: Status  # at the end
+    free: EpochMs  # when the next one may start
+
+
+class Lane:
+    """One flow's instances, in the order in which they became ready.
+
+    Laid out when somebody asks, from the first one on that a change can have moved: asking after
+    every start costs no more for a flow with ten thousand instances.
+    """
+
+    def __init__(self, flow: FlowOptions, run_seconds: float) -> None:
+        """`run_seconds`: how long an instance runs where the flow does not say."""
+        self._flow = flow
+        self._run_ms = round(1000 * (run_seconds if flow.run_seconds is None else flow.run_seconds))
+        self._queue: list[FlowInstance] = []
+        self._spans: list[Span] = []  # of the first in the queue
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    def add(self, instance: FlowInstance) -> None:
+        """Put a new instance in its place."""
+        place = self._place(instance)
+        self._queue.insert(place, instance)
+        del self._spans[place:]
+
+    def replace(self, instance: FlowInstance) -> None:
+        """Take the instance in place of what it was before."""
+        place = self._place(instance)
+        self._queue[place] = instance
+        del self._spans[place:]
+
+    def span(self, instance: FlowInstance) -> Span:
+        """When the instance runs."""
+        for one in self._queue[len(self._spans) :]:
+            free = self._spans[-1].free if self._spans else one.ready
+            self._spans.append(self._laid_out(one, free))
+        return self._spans[self._place(instance)]
+
+    def _place(self, instance: FlowInstance) -> int:
+        return bisect_left(self._queue, _order(instance), key=_order)
+
+    def _laid_out(self, one: FlowInstance, free: EpochMs) -> Span:
+        start = max(one.ready, free)
+        end = EpochMs(start + (self._run_ms if one.run_ms is None else one.run_ms))
+        status = self._flow.ending(one.flow_number) if one.ends is None else one.ends
+        if one.cancelled is not None and one.cancelled < start:
+            return Span(start=None, end=one.cancelled, status=Status.CANCEL, free=free)
+        if one.cancelled is not None:
+            end, status = one.cancelled, Status.CANCEL
+        return Span(start=start, end=end, status=status, free=end)
+
+
+def _order(instance: FlowInstance) -> tuple[EpochMs, int]:
+    return instance.ready, instance.number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phase:
+    """How an instance fares at some moment."""
+
+    status: Status
+    started: EpochMs | None = None
+    ended: EpochMs | None = None
+
+
+class Instances:
+    """All instances that ever were. A flow runs one at a time.
+
+    Moments are of the time that passes, which the service's own clock may not show.
+    """
+
+    def __init__(self, options: SandboxOptions, zone: tzinfo, clock: ServiceClock) -> None:
+        self._options = options
+        self._zone = zone
+        self._clock = clock
+        self._all: list[FlowInstance] = []  # by number, for ids may be shared
+        self._numbers: dict[str, list[int]] = {}  # by id, from the oldest to the newest
+        self._lanes: dict[int, Lane] = {}  # by flow
+        self._taken: Counter[str] = Counter()
+        self._triggered: Counter[int] = Counter()  # by flow, without strangers
+
+    def __iter__(self) -> Iterator[FlowInstance]:
+        return iter(list(self._all))
+
+    def get(self, instance: str) -> FlowInstance | None:
+        """The newest instance of that id, if there ever was one."""
+        numbers = self._numbers.get(instance)
+        return self._all[numbers[-1]] if numbers else None
+
+    def known(self, instance: str, user: str, now: EpochMs) -> list[FlowInstance]:
+        """Those of that id that the service tells the user of at that moment, the newest first."""
+        named = (self._all[number] for number in reversed(self._numbers.get(instance, ())))
+        return [one for one in named if self.sees(user, one) and not self.forgotten(one, now)]
+
+    def sees(self, user: str, instance: FlowInstance) -> bool:
+        """Whether the service tells the user of the instance."""
+        return self._options.sees == "all" or user in instance.user.split(";")
+
+    def forgotten(self, instance: FlowInstance, now: EpochMs) -> bool:
+        """Whether the service no longer knows the instance at that moment."""
+        kept = self._options.flow(instance.flow_id).forgets_after
+        return kept is not None and now >= self._lane(instance).span(instance).end + kept * 1000
+
+    def listed(self, now: EpochMs) -> list[FlowInstance]:
+        """Those that a search may show at that moment, in the order of creation."""
+        shown = [one for one in self._all if one.listed_from <= now]
+        if self._options.lists == "all":
+            return shown
+        newest: dict[str, FlowInstance] = {}
+        for one in shown:
+            if one.id not in newest or _age(newest[one.id]) < _age(one):
+                newest[one.id] = one
+        return sorted(newest.values(), key=lambda one: one.number)
+
+    def add(self, start: Start, created: EpochMs) -> FlowInstance:
+        """A new instance, always. Raises OverflowError for a trigger time that no calendar has."""
+        said = self._clock.said(created)
+        trigger_time = said if start.trigger_time is None else start.trigger_time
+        late = max(start.list_after, self._options.list_after_seconds)
+        run = start.run_seconds
+        instance = FlowInstance(
+            id=self._id(start.flow_id, trigger_time),
+            number=len(self._all),
+            flow_number=self._triggered[start.flow_id],
+            flow_id=start.flow_id,
+            trigger_time=trigger_time,
+            parameters=start.parameters,
+            owner=start.owner,
+            user=start.user,
+            type=self._options.instance_type if start.type is None else start.type,
+            created=created,
+            ready=EpochMs(created + max(trigger_time - said, 0)),
+            listed_from=created + late * 1000,
+            run_ms=None if run is None else round(run * 1000),
+            ends=start.ends,
+        )
+        self._put(instance)
+        if start.ends is None:
+            self._triggered[start.flow_id] += 1
+        return instance
+
+    def cancel(self, instance: FlowInstance, now: EpochMs) -> bool:
+        """Whether it could be cancelled: it has not ended yet."""
+        if self.phase(instance, now).ended is not None:
+            return False
+        cancelled = replace(instance, cancelled=now)
+        self._all[instance.number] = cancelled
+        self._lane(instance).replace(cancelled)
+        return True
+
+    def phase(self, instance: FlowInstance, now: EpochMs) -> Phase:
+        """How the instance fares at that moment."""
+        span = self._lane(instance).span(instance)
+        if now >= span.end:
+            return Phase(status=span.status, started=span.start, ended=span.end)
+        if now < instance.ready:
+            return Phase(status=Status.WAIT)
+        if span.start is None or now < span.start:
+            return Phase(status=Status.READY)
+        return Phase(status=Status.RUNNING, started=span.start)
+
+    def _put(self, instance: FlowInstance) -> None:
+        self._all.append(instance)
+        numbers = self._numbers.setdefault(instance.id, [])
+        insort(numbers, instance.number, key=lambda number: _age(self._all[number]))
+        lane = self._lanes.get(instance.flow_id)
+        if lane is None:
+            lane = Lane(self._options.flow(instance.flow_id), self._options.run_seconds)
+            self._lanes[instance.flow_id] = lane
+        lane.add(instance)
+
+    def _lane(self, instance: FlowInstance) -> Lane:
+        return self._lanes[instance.flow_id]
+
+    def _id(self, flow_id: int, trigger_time: EpochMs) -> InstanceId:
+        """The flow and the trigger time's minute, as in all the reference's samples.
+
+        What the service does when that is taken is not documented: here it gets a suffix, or is
+        shared. A service may also cut the time further, and leave the flow out.
+        """
+        ids = self._options.ids
+        stamp = in_zone(trigger_time, self._zone)
+        base = f"{stamp:{_ID_TIMES[ids]}}"
+        if self._options.id_names_flow:
+            base = f"{flow_id}-{base}"
+        self._taken[base] += 1
+        taken = self._taken[base] if ids == "unique" else 1
+        return InstanceId(base if taken == 1 else f"{base}-{taken}")
+
+
+def _age(instance: FlowInstance) -> tuple[EpochMs, int]:
+    """Sorts the oldest first: a stranger may be older than what was added before it."""
+    return instance.created, instance.number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Due:
+    """A stranger whose time is known."""
+
+    at: EpochMs
+    trigger_time: EpochMs
+    stranger: Stranger
+
+
+class Strangers:
+    """Those that are still to come, and how they get among the instances."""
+
+    def __init__(self, strangers: Iterable[Stranger], instances: Instances, now: EpochMs) -> None:
+        """Those that wait for no trigger are added now."""
+        self._instances = instances
+        self._awaiting: list[Stranger] = []
+        self._due: list[_Due] = []
+        for one in strangers:
+            if one.after_trigger is None:
+                self.add(one, now)
+            else:
+                self._awaiting.append(one)
+
+    def add(self, stranger: Stranger, now: EpochMs) -> FlowInstance:
+        """One more instance, as old as it says at that moment."""
+        created = EpochMs(now - round(stranger.created_seconds_ago * 1000))
+        return self._instances.add(_start(stranger, stranger.trigger_time), created)
+
+    def await_from(self, triggered: FlowInstance) -> None:
+        """Fix the times of those who wait for that flow's first trigger: here it is."""
+        for one in [it for it in self._awaiting if it.flow_id == triggered.flow_id]:
+            self._awaiting.remove(one)
+            at = EpochMs(triggered.created + round((one.after_trigger or 0) * 1000))
+            time = triggered.trigger_time if one.trigger_time is None else one.trigger_time
+            self._due.append(_Due(at=at, trigger_time=time, stranger=one))
+        self._due.sort(key=lambda due: due.at)
+
+    def arrive(self, now: EpochMs) -> None:
+        """Add those whose time has come by that moment."""
+        while self._due and self._due[0].at <= now:
+            due = self._due.pop(0)
+            self._instances.add(_start(due.stranger, due.trigger_time), due.at)
+
+
+def _start(stranger: Stranger, trigger_time: EpochMs | None) -> Start:
+    return Start(
+        flow_id=stranger.flow_id,
+        trigger_time=trigger_time,
+        parameters=stranger.parameters,
+        owner=stranger.owner,
+        user=stranger.owner,
+        type=stranger.type,
+        run_seconds=stranger.run_seconds,
+        ends=stranger.ends,
+    )
