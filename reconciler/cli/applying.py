@@ -1,6 +1,10 @@
-"""What `apply` does, between its options and its output."""
+"""What `apply` does, between its options and its output.
+
+A plan that `plan --out` saved is read here: an apply may start only what it holds.
+"""
 
 import asyncio
+import json
 import signal
 import sys
 from collections.abc import Iterator
@@ -8,24 +12,87 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from reconciler.apply.checks import InvalidManifestsError
-from reconciler.apply.ports import Options, Progress, Step
+from reconciler.apply.ports import Options, Progress, SavedRun, Step
 from reconciler.apply.protocol import apply
 from reconciler.apply.result import ApplyResult, exit_code
 from reconciler.cli.fetching import unpushed
-from reconciler.cli.keeping import keep_trace
 from reconciler.cli.machine import applier
-from reconciler.cli.opening import Shared
+from reconciler.cli.opening import Shared, keep_trace
 from reconciler.cli.options import CommonOptions
-from reconciler.cli.saved_plan import read_saved_plan
 from reconciler.cli.saying import Outlet, say, show
 from reconciler.configuration import Environment
-from reconciler.errors import ExitCode, GitError
+from reconciler.errors import ExitCode, GitError, RefusedError
 from reconciler.git import CheckoutResult, CommitId, FastForwarded, NotSafe
+from reconciler.model import Digest, EpochMs, RunId
+from reconciler.plan import Action
 from reconciler.render.apply import apply_json, apply_text
 from reconciler.render.problems import problems_text
 from reconciler.render.progress import LiveProgress, PlainProgress
+from reconciler.repository.worktree import read_regular
+
+_MOST_BYTES = 256 << 20
+
+# What reading JSON that anybody may have written can raise: too deep, too large, of other kinds.
+_NOT_A_PLAN = (
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+    OverflowError,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedPlan:
+    """What a saved plan would do in one environment."""
+
+    starts: dict[RunId, SavedRun]  # as it would start them
+    cancels: frozenset[RunId]
+
+
+def read_saved_plan(path: Path, environment: str) -> SavedPlan:
+    """What the plan would do in the environment.
+
+    Raises RefusedError if the file is no plan, or not of that environment.
+    """
+    try:
+        document: Any = json.loads(read_regular(path, _MOST_BYTES).decode())
+        plans = document.get("environments", [document])
+        version = document["version"]
+        plan = next((one for one in plans if one["environment"] == environment), None)
+        if version == 1 and plan is not None:
+            return SavedPlan(
+                starts={RunId(run["run"]): _saved(run) for run in _planned(plan, Action.TRIGGER)},
+                cancels=frozenset(RunId(run["run"]) for run in _planned(plan, Action.CANCEL)),
+            )
+    except _NOT_A_PLAN as error:
+        raise RefusedError(
+            f"{path} is not a saved plan: {error}",
+            hint="Make one with `reconciler plan --out FILE`.",
+        ) from None
+    found = ", ".join(str(one["environment"]) for one in plans)
+    raise RefusedError(
+        f"{path} is of format {version} and for environment {found}, not for {environment}",
+        hint="Name the environment that it was made for with --env.",
+    )
+
+
+def _planned(plan: Any, action: Action) -> list[Any]:
+    return [run for run in plan["runs"] if run["action"] == action]
+
+
+def _saved(run: Any) -> SavedRun:
+    """Raises KeyError, TypeError or ValueError where something is missing or of another kind."""
+    return SavedRun(
+        digest=Digest(run["digest"]),
+        flow_id=int(run["flowId"]),
+        trigger_time=EpochMs(int(run["triggerTime"])),
+        parameters=tuple((str(one["key"]), str(one["value"])) for one in run["parameters"]),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

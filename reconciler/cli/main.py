@@ -14,17 +14,18 @@ from reconciler.cli.saying import outlets, say, show
 from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.render.safe import visible
 
-COMMANDS = (
-    "validate",
-    "plan",
-    "apply",
-    "status",
-    "resolve",
-    "recover",
-    "schema",
-    "sandbox",
-    "demo",
-)
+# By name: the module of each, and what it is called there.
+COMMANDS = {
+    "validate": ("validate", "command"),
+    "plan": ("plan", "command"),
+    "apply": ("apply", "command"),
+    "status": ("status", "command"),
+    "resolve": ("settle", "resolve_command"),
+    "recover": ("settle", "recover_command"),
+    "schema": ("schema", "command"),
+    "sandbox": ("sandbox", "command"),
+    "demo": ("demo", "command"),
+}
 
 
 class LazyGroup(click.Group):
@@ -38,8 +39,8 @@ class LazyGroup(click.Group):
         """Import the command."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"reconciler.cli.{cmd_name}")
-        command: click.Command = module.command
+        module, name = COMMANDS[cmd_name]
+        command: click.Command = getattr(importlib.import_module(f"reconciler.cli.{module}"), name)
         return command
 
 

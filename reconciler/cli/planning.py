@@ -8,8 +8,7 @@ from types import MappingProxyType
 
 from reconciler.apply.checks import check_flows, flows_of
 from reconciler.cli.comparing import BaseOptions, find_base, own_configuration
-from reconciler.cli.fetching import KnownLedger, read_ledgers
-from reconciler.cli.guarding import edited_ledgers, edited_since
+from reconciler.cli.fetching import KnownLedger, edited_ledgers, edited_since, read_ledgers
 from reconciler.cli.machine import LocalClock
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.reading import Workspace
@@ -201,7 +200,7 @@ def plan_of(
 
 
 def _check_trust(workspace: Workspace, known: KnownLedger, environment: Environment) -> None:
-    from reconciler.cli.trusting import check_gateway
+    from reconciler.cli.opening import check_gateway
 
     named = workspace.configuration.git
     branch = f"{named.remote}/{named.branch}" if named.branch else f"{named.remote}'s branch"

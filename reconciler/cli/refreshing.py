@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 
 from reconciler.apply.observe import Refreshed, refresh
 from reconciler.cli.fetching import KnownLedger
-from reconciler.cli.keeping import keep_trace
-from reconciler.cli.opening import Shared, silent
+from reconciler.cli.opening import Shared, keep_trace, silent
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.saying import say
 from reconciler.model import RunId

@@ -1,6 +1,9 @@
 """`reconciler sandbox`."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -39,9 +42,26 @@ def command(
 
     Prints its URL, then the environment variables to set. Everything is forgotten when it ends.
     """
-    from reconciler.cli.serving import serve_sandbox
-
     given = {"timezone": timezone, "latency": latency, "journal": journal}
     options = {name: value for name, value in given.items() if value is not None}
-    serve_sandbox(port, faults_file, require_auth=not no_auth, options=options)
+    _serve(port, faults_file, require_auth=not no_auth, options=options)
     return ExitCode.OK
+
+
+def _serve(
+    port: int, faults_file: Path | None, *, require_auth: bool, options: Mapping[str, Any]
+) -> None:
+    """Serve a sandbox until a signal ends it. What the options say goes before the file."""
+    from reconciler.cli.saying import show
+    from reconciler.sandbox import Sandbox, SandboxOptions, environment, read_sandbox_file, serve
+
+    base, faults = read_sandbox_file(faults_file) if faults_file else (SandboxOptions(), ())
+    if not require_auth:
+        options = {**options, "require_auth": False}
+    sandbox = Sandbox(replace(base, **options), faults)
+
+    def announce(url: str) -> None:
+        exports = (f"export {name}={value}" for name, value in environment(sandbox).items())
+        show("".join(f"{line}\n" for line in (url, *exports)))
+
+    serve(sandbox, port=port, announce=announce)

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from reconciler.books import CommittedBooks
 
 from reconciler.errors import GitError
 from reconciler.git import CommitId, Git, ObjectId, TreeEntry, objects
+from reconciler.repository.books import CommittedBooks
 from reconciler.repository.declaring import Ceiling
 from reconciler.repository.store import CommittedFiles
 from tests.repositories import commit, git, make_clone, make_origin_and_clone

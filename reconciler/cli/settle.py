@@ -1,4 +1,6 @@
-"""`reconciler resolve`."""
+"""`reconciler resolve` and `reconciler recover`: a person makes outcomes known."""
+
+from pathlib import Path
 
 import click
 
@@ -19,7 +21,7 @@ from reconciler.errors import ExitCode
     help="Even while it may still be started, or though only the hour of it is shown.",
 )
 @common_options
-def command(
+def resolve_command(
     *, run: str, triggered: str | None, not_triggered: bool, reason: str, yes: bool
 ) -> ExitCode:
     """Settle a run that is in doubt.
@@ -34,3 +36,19 @@ def command(
 
     say(resolve_run(current_options(), run, triggered, reason, sure=yes), err=False)
     return ExitCode.OK
+
+
+@click.command("recover")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@common_options
+def recover_command(file: Path) -> ExitCode:
+    """Feed back outcomes that an apply could not push.
+
+    FILE is what the apply named. What the ledger holds already is left out, so it may be repeated.
+    """
+    from reconciler.cli.saying import say
+    from reconciler.cli.settling import recover_file
+
+    words, code = recover_file(current_options(), file)
+    say(words, err=False, lines=True)
+    return code
