@@ -1,7 +1,6 @@
-"""The shared branch as an apply last saw it, and what it has yet to record there, in its words."""
+"""The shared branch as an apply last saw it, and what it has yet to record there."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
@@ -24,33 +23,15 @@ from reconciler.configuration import Environment, GatewayConfiguration
 from reconciler.enos.statuses import SUCCEEDED, status_name
 from reconciler.errors import GitError, ReconcilerError
 from reconciler.ledger import Event, Ledger, events
+from reconciler.ledger.files import commit_message
 from reconciler.ledger.records import UNSETTLED
 from reconciler.model import RunId
-
-TRAILER = "Reconciler-Claim"
 
 CLAIM_ATTEMPTS = 6  # without an answer, in a row
 RECORD_ATTEMPTS = 8  # outcomes must not be lost; a claim that cannot be pushed just fails
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 10.0
 _MOST_NAMED = 20  # runs, in a message
-
-
-def commit_message(environment: str, recorded: Sequence[Event]) -> str:
-    """A subject that says what is recorded, `[skip ci]`, and a trailer for each claim."""
-    claimed = sum(len(event.runs) for event in recorded if isinstance(event, events.Claim))
-    counts = Counter(
-        type(event).__name__.lower() for event in recorded if not isinstance(event, events.Claim)
-    )
-    parts = [f"{number} {kind}" for kind, number in counts.items()]
-    if claimed:
-        parts.append(f"{claimed} claimed")
-    claims = dict.fromkeys(
-        event.claim for event in recorded if not isinstance(event, events.Resolved) and event.claim
-    )
-    subject = f"reconciler: {environment}: {', '.join(parts)} [skip ci]"
-    trailers = "".join(f"{TRAILER}: {claim}\n" for claim in claims)
-    return f"{subject}\n\n{trailers}" if trailers else f"{subject}\n"
 
 
 class Claiming(Enum):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 
-from reconciler.apply.branch import TRAILER, Branch
+from reconciler.apply.branch import Branch
 from reconciler.apply.evidence import is_disowned
 from reconciler.apply.lease import ServiceClock
 from reconciler.apply.look import elsewhere
@@ -13,6 +13,7 @@ from reconciler.apply.suspect import is_of_another_minute, search_window
 from reconciler.configuration import Environment
 from reconciler.errors import GitError, RefusedError
 from reconciler.ledger import Event, Ledger, Record, RunState, events
+from reconciler.ledger.files import TRAILER
 from reconciler.ledger.records import STARTED
 from reconciler.model import EpochMs, InstanceId, RunId, run_attempt, run_id
 from reconciler.schedule import scheduled

@@ -2,17 +2,20 @@
 
 `ledger.jsonl` is appended to. Past a small size it is sealed: renamed to the next number, as
 `ledger-000001.jsonl`. Runs of sealed files are folded into one that carries their range, as
-`ledger-000001-000016.jsonl`. So each commit writes little, and the folder holds few files.
+`ledger-000001-000016.jsonl`. So each commit writes little, and the folder holds few files. Its
+message names the claims that it records.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
 from reconciler.errors import LedgerError
-from reconciler.ledger.events import Event, decode, encode
+from reconciler.ledger.events import Claim, Event, Resolved, decode, encode
 
+TRAILER = "Reconciler-Claim"  # of the commits that record claims and outcomes
 LEDGER = "ledger"  # what the names of all files begin with
 ACTIVE = f"{LEDGER}.jsonl"
 SEAL_BYTES = 32 * 1024  # past it, an append begins a new file
@@ -123,3 +126,20 @@ def _sealed(names: Iterable[str], folder: str) -> list[_Sealed]:
             )
         following = file.last + 1
     return found
+
+
+def commit_message(environment: str, recorded: Sequence[Event]) -> str:
+    """A subject that says what is recorded, `[skip ci]`, and a trailer for each claim."""
+    claimed = sum(len(event.runs) for event in recorded if isinstance(event, Claim))
+    counts = Counter(
+        type(event).__name__.lower() for event in recorded if not isinstance(event, Claim)
+    )
+    parts = [f"{number} {kind}" for kind, number in counts.items()]
+    if claimed:
+        parts.append(f"{claimed} claimed")
+    claims = dict.fromkeys(
+        event.claim for event in recorded if not isinstance(event, Resolved) and event.claim
+    )
+    subject = f"reconciler: {environment}: {', '.join(parts)} [skip ci]"
+    trailers = "".join(f"{TRAILER}: {claim}\n" for claim in claims)
+    return f"{subject}\n\n{trailers}" if trailers else f"{subject}\n"

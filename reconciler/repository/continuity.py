@@ -10,13 +10,13 @@ from hashlib import sha256
 from shlex import quote as quoted
 from urllib.parse import quote, unquote
 
-from reconciler.apply.branch import TRAILER
 from reconciler.configuration import Environment
 from reconciler.errors import GitError, LedgerError
 from reconciler.git import CommitId, Git, ObjectId
 from reconciler.git.remote import BRANCH_MARK, MEMORY, Others, ref_there
 from reconciler.git.traces import Trace
 from reconciler.identity import Book, service_of
+from reconciler.ledger.files import TRAILER
 from reconciler.repository.committed import CommittedLedger
 
 LONGEST_NAME = 200  # of a trace; a ref's lock is a few characters longer than the ref

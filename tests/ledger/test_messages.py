@@ -5,8 +5,8 @@ import subprocess
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.apply.branch import commit_message
 from reconciler.ledger import Event, events
+from reconciler.ledger.files import commit_message
 from tests.building import (
     a_claim,
     a_rejected,
