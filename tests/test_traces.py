@@ -9,7 +9,7 @@ import pytest
 
 from reconciler.git import CommitId, Git
 from reconciler.repository.committed import CommittedLedger
-from reconciler.repository.continuity import Memory, memory_name
+from reconciler.repository.continuity import LedgerTraces, trace_name
 from reconciler.sandbox import Sandbox
 from tests.environments import Setting, manifest
 from tests.repositories import (
@@ -156,7 +156,7 @@ def test_a_slow_process_does_not_make_its_clone_forget_what_another_has_seen(
         return made, files
 
     first, second, third = ledger(None, "1\n"), ledger(None, "1\n2\n"), ledger(None, "1\n2\n3\n")
-    slow, fast = Memory(here, "origin", "test"), Memory(here, "origin", "test")
+    slow, fast = LedgerTraces(here, "origin", "test"), LedgerTraces(here, "origin", "test")
     slow.see("main", *first)
     fast.see("main", *first)
     fast.see_own("main", *third)
@@ -314,7 +314,7 @@ def test_the_trace_of_a_folder_with_a_long_name_is_kept(
     for deep in ("数据" * 30, "数据" * 31):  # one is not taken for the other
         (clone / deep).mkdir()
     names = {
-        memory_name(Git.at(clone / deep), environment, branch)
+        trace_name(Git.at(clone / deep), environment, branch)
         for deep in ("数据" * 30, "数据" * 31)
         for environment in ("prod", "test")
         for branch in ("main", "rel", "生产" * 20)

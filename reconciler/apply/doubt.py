@@ -24,7 +24,7 @@ from reconciler.apply.evidence import (
 from reconciler.apply.known import ANYHOW, Making, Sighting
 from reconciler.apply.look import Look
 from reconciler.apply.ports import Clock, Instance
-from reconciler.apply.start import Outcome
+from reconciler.apply.start import StartOutcome
 from reconciler.apply.suspect import Suspect, search_window
 from reconciler.errors import GatewayError
 from reconciler.ledger import Record, events
@@ -39,7 +39,6 @@ EARLY_PAUSE_SECONDS = 1.0  # where it will: an instance may be listed long befor
 LONGEST_PAUSE_SECONDS = 900.0
 
 NOT_YET = "in doubt: it may have been started, and was not looked for yet"
-
 
 _Starts = tuple[ClaimId | None, tuple[Start, ...]] | None  # the newest claim, and what is known
 
@@ -73,7 +72,7 @@ class Doubt:
         )
 
 
-async def settle(doubts: Sequence[PlannedRun], look: Look) -> list[Outcome | Doubt]:
+async def settle(doubts: Sequence[PlannedRun], look: Look) -> list[StartOutcome | Doubt]:
     """Look once for the instance of each run in doubt.
 
     What the ids of one show of how the service makes them counts for all.
@@ -98,8 +97,8 @@ async def settle(doubts: Sequence[PlannedRun], look: Look) -> list[Outcome | Dou
 
 
 def _each_to_one(
-    found: Sequence[Outcome | Doubt], doubts: Sequence[PlannedRun]
-) -> list[Outcome | Doubt]:
+    found: Sequence[StartOutcome | Doubt], doubts: Sequence[PlannedRun]
+) -> list[StartOutcome | Doubt]:
     """Give no instance to two runs, unless each is proven by its nonce: ids may be shared."""
     taken = Counter(one.flow_instance_id for one in found if isinstance(one, events.Triggered))
     return [
@@ -166,7 +165,7 @@ async def _look_for(planned: PlannedRun, look: Look) -> _Searched | Doubt:
     )
 
 
-def _judged(searched: _Searched, look: Look, making: Making) -> Outcome | Doubt:
+def _judged(searched: _Searched, look: Look, making: Making) -> StartOutcome | Doubt:
     planned, record, began = searched.planned, searched.record, searched.began
     decided_at = _decided_at(record, look)
     rivals = [

@@ -12,7 +12,7 @@ from reconciler.apply.lease import Lapses, ServiceClock
 from reconciler.apply.look import Look, by_id
 from reconciler.apply.ports import Gateway, Options, Ports
 from reconciler.apply.result import ApplyResult
-from reconciler.apply.start import Outcome
+from reconciler.apply.start import StartOutcome
 from reconciler.apply.watch import Watch
 from reconciler.configuration import Environment
 from reconciler.errors import RefusedError
@@ -48,7 +48,7 @@ class Knowledge:
         self.branch = branch
         self.claims = Claims(ports, options, branch)
         self.watch = Watch(ports, branch)
-        self.outcomes: dict[RunId, Outcome] = {}
+        self.outcomes: dict[RunId, StartOutcome] = {}
         self.doubts: dict[RunId, Doubt] = {}
         self.looks = DoubtLooks(ports.clock)
         self.lapses = Lapses(clock=ports.clock)

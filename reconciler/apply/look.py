@@ -29,7 +29,7 @@ MOST_SEEN = 5_000  # more is not written into a claim: its runs are then told ap
 
 LOOK_SECONDS = 1.0  # between looks for what was started a moment ago
 
-Span = tuple[int, EpochMs, EpochMs]  # flow, from inclusive, to exclusive
+MinuteSpan = tuple[int, EpochMs, EpochMs]  # flow, from inclusive, to exclusive
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,7 +182,7 @@ def _awaited(runs: Sequence[Run], look: Look, seen: Container[InstanceId], began
     )
 
 
-def _spans(runs: Sequence[Run]) -> list[Span]:
+def _spans(runs: Sequence[Run]) -> list[MinuteSpan]:
     """Windows that hold the minutes of all runs: few, for a search shows a hundred at a time."""
     windows: dict[int, list[tuple[EpochMs, EpochMs]]] = defaultdict(list)
     for run in sorted(runs, key=lambda run: run.trigger_time):

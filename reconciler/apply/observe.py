@@ -31,7 +31,7 @@ MOST_SEARCHES = 20  # whole searches of one look, each of one flow and minute
 MISSING_LOOKS = 2  # that must miss an instance after the first one, before a whole search does
 
 _Item = TypeVar("_Item")
-Minute = tuple[int, int]  # flow, and where the search window of the trigger time begins
+SearchMinute = tuple[int, int]  # flow, and where the search window of the trigger time begins
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +148,7 @@ class _Observing:
 
     async def _search(self, records: Sequence[Record]) -> None:
         """Search the minutes of the runs wholly, each once."""
-        minutes: dict[Minute, list[Record]] = defaultdict(list)
+        minutes: dict[SearchMinute, list[Record]] = defaultdict(list)
         for record in records:
             if record.flow_id is not None:
                 start, _ = search_window(record.trigger_time)
@@ -159,7 +159,7 @@ class _Observing:
             self._failures.append(f"{left} runs are left for the next look")
         gate = asyncio.Semaphore(self._look.environment.limits.concurrency)
 
-        async def one(minute: Minute) -> None:
+        async def one(minute: SearchMinute) -> None:
             async with gate:
                 await self._search_minute(minutes[minute])
 

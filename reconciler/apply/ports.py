@@ -77,14 +77,14 @@ Progress = Callable[[Step], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Triggered:
+class TriggeredAnswer:
     """The service started the run and named the instance."""
 
     instance: InstanceId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rejected:
+class RejectedAnswer:
     """The service refused the run for certain: nothing was started."""
 
     code: int  # of the answer's body, or the HTTP status where the body has none
@@ -107,13 +107,13 @@ class NotProcessed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unknown:
+class UnknownAnswer:
     """The request left and nothing certain came back: the run may have been started."""
 
     seen: str  # what came back, in words
 
 
-Answer = Triggered | Rejected | NotSent | NotProcessed | Unknown
+Answer = TriggeredAnswer | RejectedAnswer | NotSent | NotProcessed | UnknownAnswer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +175,7 @@ class Flow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cancelled:
+class CancelAnswer:
     """The service answered a cancellation for certain."""
 
     code: int  # 0: it was done
@@ -231,7 +231,7 @@ class Gateway(Protocol):
     async def flow(self, flow_id: int) -> Flow | None:
         """Get Flow; None if the service says that it has none. Raises GatewayError."""
 
-    async def cancel(self, instance: InstanceId) -> Cancelled:
+    async def cancel(self, instance: InstanceId) -> CancelAnswer:
         """Cancel Flow Instance. Raises GatewayError if nothing certain is answered."""
 
 

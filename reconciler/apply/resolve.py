@@ -23,7 +23,7 @@ _ATTEMPTS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class PersonsDecision:
     """What a person says about a run."""
 
     run: RunId
@@ -34,7 +34,7 @@ class Decision:
 
 
 async def resolve(
-    decision: Decision,
+    decision: PersonsDecision,
     store: Store,
     open_gateway: Callable[[Environment], AbstractAsyncContextManager[Gateway]],
     clock: Clock,
@@ -84,7 +84,7 @@ def _recorded(snapshot: Snapshot, run: RunId) -> RunId:
     raise RefusedError(f"{run} is not in the ledger", hint="`reconciler status` lists every run.")
 
 
-def _check_words(decision: Decision) -> None:
+def _check_words(decision: PersonsDecision) -> None:
     """Refuse words that no service or ledger can hold, such as bytes that are no text."""
     id_ = decision.triggered
     if id_ is not None and not _is_name(id_):
@@ -97,7 +97,7 @@ def _is_name(id_: InstanceId) -> bool:
     return id_.isprintable() and id_ == id_.strip() != ""
 
 
-def _unsettled(ledger: Ledger, decision: Decision) -> Record:
+def _unsettled(ledger: Ledger, decision: PersonsDecision) -> Record:
     """The record of a run in doubt, or of one that was started twice and is given its instance."""
     run, record = decision.run, ledger.records[decision.run]
     if record.started_twice and record.phase in STARTED:
@@ -114,7 +114,7 @@ def _unsettled(ledger: Ledger, decision: Decision) -> Record:
 
 
 async def _check_decision(
-    decision: Decision, snapshot: Snapshot, record: Record, gateway: Gateway, now: EpochMs
+    decision: PersonsDecision, snapshot: Snapshot, record: Record, gateway: Gateway, now: EpochMs
 ) -> None:
     """Refuse a decision that the service does not bear out, or that comes too early."""
     _check_service(snapshot, record)
@@ -126,7 +126,7 @@ async def _check_decision(
         _check_due(record, now)
 
 
-def _resolved(decision: Decision, record: Record, now: EpochMs) -> events.Resolved:
+def _resolved(decision: PersonsDecision, record: Record, now: EpochMs) -> events.Resolved:
     return events.Resolved(
         v=events.VERSION,
         at=format_instant(now),
@@ -204,7 +204,7 @@ def _shows_minute(record: Record, found: Instance) -> bool:
     return any(start <= one < end for one in (found.trigger_time, *found.trigger_times))
 
 
-def _message(snapshot: Snapshot, record: Record, decision: Decision) -> str:
+def _message(snapshot: Snapshot, record: Record, decision: PersonsDecision) -> str:
     what = f"triggered as {decision.triggered}" if decision.triggered else "not triggered"
     subject = f"reconciler: {snapshot.environment.name}: {decision.run} was {what} [skip ci]"
     return f"{subject}\n\n{TRAILER}: {record.claim}\n"

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reconciler.apply.doubt import Doubt
-from reconciler.apply.start import Outcome
+from reconciler.apply.start import StartOutcome
 from reconciler.errors import ExitCode
 from reconciler.ledger import Record, events
 from reconciler.model import RunId
@@ -16,7 +16,7 @@ class ApplyResult:
     """The end of an apply, as the shared branch has it."""
 
     commit: str  # the newest that this apply knows
-    outcomes: Sequence[Outcome]  # the last one of every run that it started or settled
+    outcomes: Sequence[StartOutcome]  # the last one of every run that it started or settled
     unstarted: Sequence[PlannedRun]  # should be started and were not: refused, or not reached
     doubts: Sequence[Doubt]  # whoever claimed them
     waiting: Sequence[PlannedRun]  # suspended, missed, not yet allowed

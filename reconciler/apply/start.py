@@ -18,10 +18,10 @@ from reconciler.apply.ports import (
     NotProcessed,
     NotSent,
     Progress,
-    Rejected,
+    RejectedAnswer,
     Settled,
-    Triggered,
-    Unknown,
+    TriggeredAnswer,
+    UnknownAnswer,
 )
 from reconciler.apply.suspect import author
 from reconciler.configuration import Limits
@@ -38,7 +38,7 @@ TOO_LATE = "its notAfter has passed"  # of one run: it says nothing about the ot
 FIRST_PAUSE_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 8.0
 
-Outcome = events.Triggered | events.Rejected | events.Unknown | events.Absent
+StartOutcome = events.Triggered | events.Rejected | events.Unknown | events.Absent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,11 +93,11 @@ class Batch:
     margin: float  # seconds that the gateway's clock may be off its course
     correlation: str | None = None  # the parameter that names the run and its claim on the wire
     known: Known = field(default_factory=lambda: Known(()))  # from when the claim was made
-    outcomes: dict[RunId, Outcome] = field(default_factory=dict)
+    outcomes: dict[RunId, StartOutcome] = field(default_factory=dict)
     posting: set[RunId] = field(default_factory=set)  # a POST has left and not been answered
     request_seconds: list[float] = field(default_factory=list)
 
-    def settle(self, run: Run, outcome: Outcome) -> None:
+    def settle(self, run: Run, outcome: StartOutcome) -> None:
         """Take down a run's outcome; the caller records it with the batch's others."""
         self.outcomes[run.id] = outcome
         self.progress(Settled(run=run.id, event=outcome))
@@ -106,7 +106,7 @@ class Batch:
         """The gateway's time, as the ledger writes it."""
         return format_instant(self.lease.clock.earliest())
 
-    def remaining(self) -> list[Outcome]:
+    def remaining(self) -> list[StartOutcome]:
         """Every run's outcome, now that nothing is being started any more.
 
         A run whose POST was under way when the batch was broken off is in doubt; one that was not
@@ -159,7 +159,7 @@ async def _work(batch: Batch, flows: deque[tuple[Run, ...]], gateway: Gateway) -
                 batch.settle(run, await _start(batch, run, connection))
 
 
-async def _start(batch: Batch, run: Run, connection: Connection) -> Outcome:
+async def _start(batch: Batch, run: Run, connection: Connection) -> StartOutcome:
     reason, attempts = "", 0
     while True:
         forbidden = _forbidden(batch, run)
@@ -167,10 +167,10 @@ async def _start(batch: Batch, run: Run, connection: Connection) -> Outcome:
             return batch.not_sent(run, f"{forbidden}{reason and '; last: '}{reason}")
         answer = await _post(batch, run, connection)
         match answer:
-            case Triggered() if (other := _whose(batch, run, answer.instance)) is not None:
+            case TriggeredAnswer() if (other := _whose(batch, run, answer.instance)) is not None:
                 seen = f"the answer names instance {answer.instance}, which is that of {other}"
                 return batch.unknown(run, seen)
-            case Triggered():
+            case TriggeredAnswer():
                 # No earlier than the start: from then on the service must know the instance.
                 at = format_instant(batch.lease.clock.latest())
                 return events.Triggered(
@@ -183,7 +183,7 @@ async def _start(batch: Batch, run: Run, connection: Connection) -> Outcome:
                     trigger_time=run.trigger_time,
                     flow_instance_id=answer.instance,
                 )
-            case Rejected():
+            case RejectedAnswer():
                 return events.Rejected(
                     v=events.VERSION,
                     at=batch.now(),
@@ -192,7 +192,7 @@ async def _start(batch: Batch, run: Run, connection: Connection) -> Outcome:
                     code=answer.code,
                     message=answer.message,
                 )
-            case Unknown():
+            case UnknownAnswer():
                 return batch.unknown(run, answer.seen)
             case NotSent():
                 reason, pause = answer.reason, None
@@ -222,7 +222,7 @@ def _forbidden(batch: Batch, run: Run) -> str | None:
 
 async def _post(
     batch: Batch, run: Run, connection: Connection
-) -> Triggered | Rejected | Unknown | NotSent | NotProcessed:
+) -> TriggeredAnswer | RejectedAnswer | UnknownAnswer | NotSent | NotProcessed:
     clock = batch.lease.clock.clock
     began = clock.elapsed()
     batch.posting.add(run.id)

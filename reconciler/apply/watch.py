@@ -18,7 +18,7 @@ from reconciler.apply.observe import (
     unfinished,
 )
 from reconciler.apply.ports import Noted, Ports, Settled, Watching
-from reconciler.apply.start import Outcome
+from reconciler.apply.start import StartOutcome
 from reconciler.apply.suspect import search_window
 from reconciler.enos.statuses import is_documented
 from reconciler.errors import GatewayError
@@ -198,7 +198,7 @@ class Watch:
         return True
 
     def awaited(
-        self, followers: Iterable[PlannedRun], outcomes: Mapping[RunId, Outcome]
+        self, followers: Iterable[PlannedRun], outcomes: Mapping[RunId, StartOutcome]
     ) -> list[Record]:
         """The unfinished runs that this apply has started, or that the followers wait for."""
         ledger = self._branch.ledger
@@ -224,7 +224,7 @@ class Watch:
         ended = total - len(awaited) - len(self.untold())
         self._ports.progress(Watching(ended=ended, total=total))
 
-    def failed(self, plan: Plan, outcomes: Mapping[RunId, Outcome]) -> list[PlannedRun]:
+    def failed(self, plan: Plan, outcomes: Mapping[RunId, StartOutcome]) -> list[PlannedRun]:
         """The runs that ended badly, with no attempt that this apply makes.
 
         That is those started or waited for here, and those that block others.

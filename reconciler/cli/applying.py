@@ -20,7 +20,7 @@ from reconciler.apply.protocol import apply
 from reconciler.apply.result import ApplyResult, exit_code
 from reconciler.cli.fetching import unpushed
 from reconciler.cli.machine import applier
-from reconciler.cli.opening import Shared, keep_trace
+from reconciler.cli.opening import SharedBranch, keep_trace
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.saying import Outlet, say, show
 from reconciler.configuration import Environment
@@ -141,7 +141,7 @@ class Wanted:
 
 def apply_environment(options: CommonOptions, wanted: Wanted) -> ApplyReport:
     """Apply one environment. Raises every ReconcilerError that stops an apply."""
-    shared = Shared.find(options)
+    shared = SharedBranch.find(options)
     asked = wanted.options(shared.environment)
     with _progress(options) as progress:
         try:
@@ -159,7 +159,7 @@ def apply_environment(options: CommonOptions, wanted: Wanted) -> ApplyReport:
     return ApplyReport(result=result, environment=shared.environment)
 
 
-async def _apply(shared: Shared, options: Options, progress: Progress) -> ApplyResult:
+async def _apply(shared: SharedBranch, options: Options, progress: Progress) -> ApplyResult:
     stop = asyncio.Event()
     ports = shared.ports(progress, stop)
     task = asyncio.ensure_future(apply(ports, options))
@@ -202,14 +202,14 @@ def _progress(options: CommonOptions) -> Iterator[Progress]:
             yield plain
 
 
-def _say_unpushed(shared: Shared, commit: CommitId) -> None:
+def _say_unpushed(shared: SharedBranch, commit: CommitId) -> None:
     with suppress(GitError):  # a note must not decide an exit code
         note = unpushed(shared.git, commit, shared.environment, shared.remote)
         if note is not None:
             say(f"{shared.environment.name}: {note}")
 
 
-def _bring_forward(shared: Shared, commit: CommitId, *, quiet: bool) -> None:
+def _bring_forward(shared: SharedBranch, commit: CommitId, *, quiet: bool) -> None:
     """Let the user's checkout show the ledger, where that loses nothing."""
     moved: CheckoutResult
     try:

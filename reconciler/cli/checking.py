@@ -25,14 +25,14 @@ from reconciler.schedule import scheduled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class WantedPaths:
     """What the user named, relative to the root: files and folders."""
 
     files: frozenset[str]
     folders: frozenset[str]  # "." is the root
 
     @classmethod
-    def of(cls, root: Path, paths: Sequence[Path]) -> "Wanted":
+    def of(cls, root: Path, paths: Sequence[Path]) -> "WantedPaths":
         """Find them. Raises ConfigurationError for one outside the root."""
         files: set[str] = set()
         folders: set[str] = set()
@@ -191,7 +191,7 @@ def _validated(workspace: Workspace, options: CommonOptions, paths: Sequence[Pat
             note = f"{environment.name}: there are no manifests in {environment.manifests}"
             say(note)
     say_left_out(workspace.left_out, quiet=options.quiet)
-    wanted = Wanted.of(find_root(options.repo), paths or [workspace.root])
+    wanted = WantedPaths.of(find_root(options.repo), paths or [workspace.root])
     if paths:
         for note in wanted.check(files, workspace.configuration):
             if not options.quiet:

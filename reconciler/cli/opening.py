@@ -115,7 +115,7 @@ def _told(gateway: GatewayConfiguration) -> dict[str, str | None]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shared:
+class SharedBranch:
     """One environment on the shared branch."""
 
     root: Path  # of the configuration
@@ -125,7 +125,7 @@ class Shared:
     store: GitStore
 
     @classmethod
-    def find(cls, options: CommonOptions) -> "Shared":
+    def find(cls, options: CommonOptions) -> "SharedBranch":
         """Find it. Raises ConfigurationError, GitError."""
         root = find_root(options.repo)
         configuration = read_configuration(root)
@@ -186,7 +186,7 @@ def silent(_: Step) -> None:
     """Progress of which nothing is told."""
 
 
-def keep_trace(shared: Shared, *, quiet: bool) -> None:
+def keep_trace(shared: SharedBranch, *, quiet: bool) -> None:
     """Keep it, or say why the remote does not. Never fails: nothing depends on it today."""
     try:
         reason = shared.store.keep()

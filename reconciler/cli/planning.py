@@ -211,7 +211,7 @@ async def _ask(plan: Plan, root: Path, environment: Environment) -> dict[int, Fl
     flows = flows_of(plan)
     if not flows:
         return {}
-    from reconciler.cli.opening import open_environment  # httpx comes with it
+    from reconciler.cli.opening import open_environment
 
     async with open_environment(root, environment) as gateway:
         return await check_flows(flows, gateway, environment.gateway.user_id)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from reconciler.apply.observe import Refreshed, refresh
 from reconciler.cli.fetching import KnownLedger
-from reconciler.cli.opening import Shared, keep_trace, silent
+from reconciler.cli.opening import SharedBranch, keep_trace, silent
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.saying import say
 from reconciler.model import RunId
@@ -30,7 +30,7 @@ def refresh_ledgers(
     """
     fresh = {}
     for environment in environments:
-        shared = Shared.find(replace(options, env=environment))
+        shared = SharedBranch.find(replace(options, env=environment))
         found = asyncio.run(_refresh(shared, tuple(runs)))
         keep_trace(shared, quiet=options.quiet)
         if found.failure is not None:
@@ -51,7 +51,7 @@ def refresh_ledgers(
     return fresh
 
 
-async def _refresh(shared: Shared, prefixes: tuple[str, ...]) -> Refreshed:
+async def _refresh(shared: SharedBranch, prefixes: tuple[str, ...]) -> Refreshed:
     ports = shared.ports(silent, asyncio.Event())
     return await refresh(
         ports,

@@ -4,9 +4,9 @@ import asyncio
 from pathlib import Path
 
 from reconciler.apply.branch import Branch
-from reconciler.apply.resolve import Decision, Recovered, recover, resolve
+from reconciler.apply.resolve import PersonsDecision, Recovered, recover, resolve
 from reconciler.cli.machine import LocalClock
-from reconciler.cli.opening import Shared, silent
+from reconciler.cli.opening import SharedBranch, silent
 from reconciler.cli.options import CommonOptions, read_utf8
 from reconciler.cli.saying import say
 from reconciler.errors import ExitCode, LedgerError, RefusedError
@@ -23,8 +23,8 @@ def resolve_run(
     options: CommonOptions, run: str, triggered: str | None, reason: str, *, sure: bool
 ) -> str:
     """Record what a person says about a run, and say what it is now."""
-    shared = Shared.find(options)
-    decision = Decision(
+    shared = SharedBranch.find(options)
+    decision = PersonsDecision(
         run=RunId(run),
         triggered=InstanceId(triggered) if triggered is not None else None,
         by=_person(shared.git),
@@ -41,7 +41,7 @@ def resolve_run(
 
 def recover_file(options: CommonOptions, file: Path) -> tuple[str, ExitCode]:
     """Feed a rescue file back, and say how much of it was missing, and what was started twice."""
-    shared = Shared.find(options)
+    shared = SharedBranch.find(options)
     lost = _read_rescue(file)
 
     async def feed() -> Recovered:

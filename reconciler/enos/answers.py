@@ -15,7 +15,14 @@ from typing import Any, assert_never
 
 import httpx
 
-from reconciler.apply.ports import Answer, NotProcessed, NotSent, Rejected, Triggered, Unknown
+from reconciler.apply.ports import (
+    Answer,
+    NotProcessed,
+    NotSent,
+    RejectedAnswer,
+    TriggeredAnswer,
+    UnknownAnswer,
+)
 from reconciler.model import InstanceId
 
 _LONGEST_QUOTE = 200  # characters; enough for every documented message, too few for a page of HTML
@@ -112,7 +119,7 @@ def hint(code: int | None) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class HttpReply:
     """One HTTP answer, read to its end or to the limit."""
 
     status: int
@@ -208,7 +215,7 @@ class Accepted:
 class Failed:
     """Anything else, with what is certain about it."""
 
-    answer: Rejected | NotSent | NotProcessed | Unknown
+    answer: RejectedAnswer | NotSent | NotProcessed | UnknownAnswer
     code: int | None = None  # of the body, or the HTTP status where the body has none
     date: str | None = None  # the answer's Date header
     own: bool = False  # the code is the service's own word, not a proxy's or a web framework's
@@ -223,7 +230,7 @@ class Failed:
     def words(self) -> str:
         """What happened, for a message."""
         match self.answer:
-            case Rejected(message=words) | Unknown(seen=words):
+            case RejectedAnswer(message=words) | UnknownAnswer(seen=words):
                 return words
             case NotSent(reason=words) | NotProcessed(reason=words):
                 return words
@@ -234,7 +241,7 @@ class Failed:
 Verdict = Accepted | Failed
 
 
-def judge_reply(reply: Reply, quote: Quoting, now: float) -> Verdict:
+def judge_reply(reply: HttpReply, quote: Quoting, now: float) -> Verdict:
     """What an HTTP answer says; `now` (Unix epoch, seconds) is for a Retry-After without a Date."""
     envelope = read_envelope(reply.body)
     status, code = reply.status, envelope.code if envelope else None
@@ -242,9 +249,9 @@ def judge_reply(reply: Reply, quote: Quoting, now: float) -> Verdict:
         return Accepted(data=envelope.data)
     words = _words(reply, envelope, quote)
     decisive = code if code is not None else status
-    answer: Rejected | NotProcessed | Unknown
+    answer: RejectedAnswer | NotProcessed | UnknownAnswer
     if _may_have_been_carried_out(status) or (code is not None and _says_maybe(code)):
-        answer = Unknown(seen=words)
+        answer = UnknownAnswer(seen=words)
     elif not TOKEN_CODES.isdisjoint({status, code}):
         decisive = decisive if decisive in TOKEN_CODES else status
         answer = NotProcessed(reason=words)
@@ -252,9 +259,9 @@ def judge_reply(reply: Reply, quote: Quoting, now: float) -> Verdict:
         decisive = _RATE_LIMIT
         answer = NotProcessed(reason=words, retry_after=_retry_after(reply, now))
     elif code in _REFUSALS or _is_refusal(status) or (code is not None and _is_refusal(code)):
-        answer = Rejected(code=decisive, message=words)
+        answer = RejectedAnswer(code=decisive, message=words)
     else:
-        answer = Unknown(seen=words)
+        answer = UnknownAnswer(seen=words)
     own = envelope is not None and envelope.own
     said = quote(envelope.message) if envelope is not None else ""
     return Failed(answer=answer, code=decisive, date=reply.date, own=own, said=said)
@@ -274,7 +281,7 @@ def judge_error(error: Exception, quote: Quoting, *, connecting: bool) -> Failed
         return Failed(answer=NotSent(reason=f"could not connect: {words}"))
     if isinstance(error, _BEFORE_SENDING):
         return Failed(answer=NotSent(reason=words))
-    return Failed(answer=Unknown(seen=words))
+    return Failed(answer=UnknownAnswer(seen=words))
 
 
 def unsent(failed: Failed) -> Failed:
@@ -297,11 +304,13 @@ def start_answer(verdict: Verdict, flow_id: int) -> Answer:
     data = verdict.data
     instance = read_name(data.get("flowInstanceId")) if isinstance(data, dict) else None
     if instance is None or len(instance) > _LONGEST_ID:
-        return Unknown(seen="code 0 without a readable flowInstanceId")
+        return UnknownAnswer(seen="code 0 without a readable flowInstanceId")
     documented = _DOCUMENTED_ID.fullmatch(instance)
     if documented and int(documented[1]) != flow_id:
-        return Unknown(seen=f"code 0, but it names instance {instance}, which is of another flow")
-    return Triggered(instance=InstanceId(instance))
+        return UnknownAnswer(
+            seen=f"code 0, but it names instance {instance}, which is of another flow"
+        )
+    return TriggeredAnswer(instance=InstanceId(instance))
 
 
 def _is_success(status: int) -> bool:
@@ -321,7 +330,7 @@ def _says_maybe(code: int) -> bool:
     return code in _MAYBE_CARRIED_OUT or code == 0 or 500 <= code < 600  # noqa: PLR2004 - RFC 9110
 
 
-def _words(reply: Reply, envelope: Envelope | None, quote: Quoting) -> str:
+def _words(reply: HttpReply, envelope: Envelope | None, quote: Quoting) -> str:
     if envelope is None:
         body = "too large or oddly encoded" if reply.body is None else "unreadable"
         explained = meaning(reply.status)
@@ -333,7 +342,7 @@ def _words(reply: Reply, envelope: Envelope | None, quote: Quoting) -> str:
     return f"{words}: {message}" if message else words
 
 
-def _retry_after(reply: Reply, now: float) -> float | None:
+def _retry_after(reply: HttpReply, now: float) -> float | None:
     """Seconds to wait, from either form of Retry-After (RFC 9110, 10.2.3)."""
     value = (reply.retry_after or "").strip()
     if value.isascii() and value.isdecimal():

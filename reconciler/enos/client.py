@@ -14,12 +14,12 @@ import httpx
 
 from reconciler.apply.ports import (
     Answer,
-    Cancelled,
+    CancelAnswer,
     Flow,
     Instance,
     LookedUp,
     NotProcessed,
-    Rejected,
+    RejectedAnswer,
     Sought,
 )
 from reconciler.enos import operations
@@ -34,9 +34,15 @@ from reconciler.enos.answers import (
     start_answer,
 )
 from reconciler.enos.http import build_client, proxy_of, tls_context
-from reconciler.enos.listed import WITHOUT_PRIVILEGE, Window, read_entry, read_flow, read_instance
+from reconciler.enos.listed import (
+    WITHOUT_PRIVILEGE,
+    ListedWindow,
+    read_entry,
+    read_flow,
+    read_instance,
+)
 from reconciler.enos.observing import look_up
-from reconciler.enos.operations import Operation
+from reconciler.enos.operations import EnosOperation
 from reconciler.enos.search import Page, of_flow, read_page, search_all
 from reconciler.enos.session import Session
 from reconciler.errors import GatewayError, QuestionRefusedError
@@ -71,7 +77,7 @@ class Questions:
         self._sleep = sleep
         self._turns = asyncio.Semaphore(AT_ONCE)
 
-    async def ask(self, operation: Operation) -> Any:
+    async def ask(self, operation: EnosOperation) -> Any:
         """The data of the answer; None if there is none, however often it is asked.
 
         Raises GatewayError, and of its kinds QuestionRefusedError where the question was refused.
@@ -81,11 +87,13 @@ class Questions:
             raise self.failure(operation, verdict)
         return verdict.data
 
-    async def settle(self, operation: Operation) -> Verdict:
+    async def answer(self, operation: EnosOperation) -> Verdict:
         """What is certain: the question was answered, or refused. Raises GatewayError."""
         return await self._repeat(operation, lambda _: True)
 
-    async def _repeat(self, operation: Operation, answers: Callable[[Accepted], bool]) -> Verdict:
+    async def _repeat(
+        self, operation: EnosOperation, answers: Callable[[Accepted], bool]
+    ) -> Verdict:
         """Ask until an answer `answers`, the question is refused, or it was asked often enough."""
         attempt = 0
         while True:
@@ -95,7 +103,7 @@ class Questions:
             if isinstance(verdict, Accepted):
                 if answers(verdict) or attempt == _ATTEMPTS:
                     return verdict
-            elif isinstance(verdict.answer, Rejected):
+            elif isinstance(verdict.answer, RejectedAnswer):
                 return verdict
             pause = _pause(verdict, attempt)
             if isinstance(verdict, Failed) and (
@@ -104,14 +112,14 @@ class Questions:
                 raise self.failure(operation, verdict)
             await self._sleep(pause)
 
-    def failure(self, operation: Operation, failed: Failed) -> GatewayError:
+    def failure(self, operation: EnosOperation, failed: Failed) -> GatewayError:
         """The error that tells of a failed question."""
-        kind = QuestionRefusedError if isinstance(failed.answer, Rejected) else GatewayError
+        kind = QuestionRefusedError if isinstance(failed.answer, RejectedAnswer) else GatewayError
         return kind(
             f"{operation.name} at {self._host} failed: {failed.words}", hint=hint(failed.code)
         )
 
-    def unreadable(self, operation: Operation, what: str) -> GatewayError:
+    def unreadable(self, operation: EnosOperation, what: str) -> GatewayError:
         """The error that tells of an answer which says nothing readable."""
         return GatewayError(
             f"{operation.name} at {self._host} answered with {what}",
@@ -202,9 +210,9 @@ class EnosGateway:
         And those that may have one, should the service cut or round what it shows. An empty answer
         is a whole answer: whatever cannot be read raises GatewayError.
         """
-        window = Window(from_time=from_time, to_time=to_time)
+        window = ListedWindow(from_time=from_time, to_time=to_time)
         # The service's stamps are cut to the second.
-        asked = Window(from_time=EpochMs(from_time - from_time % 1000), to_time=to_time)
+        asked = ListedWindow(from_time=EpochMs(from_time - from_time % 1000), to_time=to_time)
         read = self._entry_reader(window)
         found = await search_all(lambda kind, page: self._page(asked, kind, page, read))
         return of_flow(found, flow_id, window)
@@ -212,7 +220,7 @@ class EnosGateway:
     async def instance(self, instance: InstanceId) -> Instance | None:
         """One instance by id; None if the service says that it has none. Raises GatewayError."""
         operation = operations.instance(self._settings, instance)
-        verdict = await self._questions.settle(operation)
+        verdict = await self._questions.answer(operation)
         data = self._described(operation, verdict, _NO_INSTANCE)
         if data is None:
             return None
@@ -233,7 +241,7 @@ class EnosGateway:
         """
         read = self._entry_reader(None)
 
-        async def ask(window: Window, kind: int, page: int) -> Page:
+        async def ask(window: ListedWindow, kind: int, page: int) -> Page:
             return await self._page(window, kind, page, read)
 
         return await look_up(sought, most_requests, ask, self.instance, turn=turn)
@@ -241,7 +249,7 @@ class EnosGateway:
     async def flow(self, flow_id: int) -> Flow | None:
         """Get Flow; None if the service says that it has none. Raises GatewayError."""
         operation = operations.flow(self._settings, flow_id)
-        verdict = await self._questions.settle(operation)
+        verdict = await self._questions.answer(operation)
         if isinstance(verdict, Failed) and verdict.code == _NO_PRIVILEGE:
             return WITHOUT_PRIVILEGE
         data = self._described(operation, verdict, _NO_FLOW)
@@ -250,7 +258,7 @@ class EnosGateway:
         except ValueError as error:
             raise self._questions.unreadable(operation, str(error)) from None
 
-    async def cancel(self, instance: InstanceId) -> Cancelled:
+    async def cancel(self, instance: InstanceId) -> CancelAnswer:
         """Cancel Flow Instance. Raises GatewayError if nothing certain is answered.
 
         It may be asked for again after a hiccup, unlike a start: it names one instance, and one
@@ -258,12 +266,12 @@ class EnosGateway:
         the refusal of the repeat, because the instance has ended.
         """
         operation = operations.cancel(self._settings, instance)
-        verdict = await self._questions.settle(operation)
+        verdict = await self._questions.answer(operation)
         if isinstance(verdict, Accepted):
-            return Cancelled(code=0, message="")
+            return CancelAnswer(code=0, message="")
         if verdict.code is None or not verdict.own:
             raise self._questions.failure(operation, verdict)
-        return Cancelled(code=verdict.code, message=verdict.said or verdict.words)
+        return CancelAnswer(code=verdict.code, message=verdict.said or verdict.words)
 
     def _latest_stamp(self) -> EpochMs | None:
         """The latest time that a stamp of the service may show now, if its time is known."""
@@ -271,13 +279,13 @@ class EnosGateway:
         slack = max(self._settings.stamp_slack, _LOCAL_DRIFT_SECONDS)
         return None if now is None else EpochMs(now + int(slack * 1000))
 
-    def _entry_reader(self, window: Window | None) -> Callable[[Any], Instance]:
+    def _entry_reader(self, window: ListedWindow | None) -> Callable[[Any], Instance]:
         """Reads entries of a list, all by one idea of the time: a repeat is read like the first."""
         now = self._latest_stamp()
         return lambda entry: read_entry(entry, self._settings.zone, now=now, window=window)
 
     async def _page(
-        self, window: Window, kind: int, page: int, read: Callable[[Any], Instance]
+        self, window: ListedWindow, kind: int, page: int, read: Callable[[Any], Instance]
     ) -> Page:
         """One page of List Flow Instances. Raises GatewayError."""
         operation = operations.search_page(
@@ -289,7 +297,7 @@ class EnosGateway:
         except ValueError as error:
             raise self._questions.unreadable(operation, str(error)) from None
 
-    def _described(self, operation: Operation, verdict: Verdict, none: frozenset[int]) -> Any:
+    def _described(self, operation: EnosOperation, verdict: Verdict, none: frozenset[int]) -> Any:
         """The data of the answer; None where it has none, or its own code is one of `none`."""
         if isinstance(verdict, Accepted):
             return None if verdict.data in ({}, "") else verdict.data

@@ -29,7 +29,7 @@ import httpx
 from reconciler import __version__
 from reconciler.apply.ports import NotSent
 from reconciler.enos.access import GatewaySettings
-from reconciler.enos.answers import Failed, Quoting, Reply, Verdict, judge_error, judge_reply
+from reconciler.enos.answers import Failed, HttpReply, Quoting, Verdict, judge_error, judge_reply
 from reconciler.enos.proxies import Proxy, proxy_for
 from reconciler.errors import ConfigurationError
 
@@ -93,7 +93,7 @@ class _ForbiddenError(Exception):
     """The request may no longer leave. Raised before its first byte is written."""
 
 
-class _Phase:
+class _Stage:
     """How far a request has got, by httpcore's trace events.
 
     Only what they say positively counts: without events nothing is certain.
@@ -208,7 +208,7 @@ async def exchange(
     `within`: seconds in total; `now`: Unix epoch, seconds; `allowed` is asked once the connection
     stands, right before the request leaves. Nothing but a cancellation is raised.
     """
-    phase = _Phase(allowed)
+    phase = _Stage(allowed)
     try:
         async with asyncio.timeout(within):
             reply = await _send(client, outgoing, phase)
@@ -227,7 +227,7 @@ def _parsed(url: str) -> httpx.URL:
     return httpx.URL(url)
 
 
-async def _send(client: httpx.AsyncClient, outgoing: Outgoing, phase: _Phase) -> Reply:
+async def _send(client: httpx.AsyncClient, outgoing: Outgoing, phase: _Stage) -> HttpReply:
     async with client.stream(
         outgoing.method,
         _parsed(outgoing.url),
@@ -237,7 +237,7 @@ async def _send(client: httpx.AsyncClient, outgoing: Outgoing, phase: _Phase) ->
     ) as response:
         body = await _read(response, outgoing.answer_limit)
         await close_if_more_came(response)
-        return Reply(
+        return HttpReply(
             status=response.status_code,
             body=body,
             retry_after=response.headers.get("retry-after"),

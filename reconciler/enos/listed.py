@@ -28,7 +28,7 @@ _EARLIEST = 100_000_000_000  # 1973; as seconds it would be the year 5138
 _QUARTER_HOUR_MS = 900_000  # all zones differ by multiples of it
 _WIDEST_OFFSET_MS = 14 * 3_600_000
 
-Span = tuple[EpochMs, EpochMs]
+StampSpan = tuple[EpochMs, EpochMs]
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 
 # What is known of a flow that the user may not see.
@@ -38,7 +38,7 @@ WITHOUT_PRIVILEGE = Flow(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
+class ListedWindow:
     """Trigger times asked for, from inclusive, to exclusive; the service's stamps are cut."""
 
     from_time: EpochMs
@@ -52,7 +52,7 @@ class Window:
         """Whether an instant that was cut or rounded, to the minute at most, may belong here."""
         return self.touches((instant, instant))
 
-    def touches(self, span: Span) -> bool:
+    def touches(self, span: StampSpan) -> bool:
         """Whether an instant of the span, cut or rounded to the minute at most, may belong here."""
         first, last = span
         return self.from_time - MINUTE_MS <= last and first <= self.to_time + MINUTE_MS
@@ -72,7 +72,7 @@ class Window:
 
 
 def read_instance(
-    entry: Any, zone: tzinfo, *, now: EpochMs | None = None, window: Window | None = None
+    entry: Any, zone: tzinfo, *, now: EpochMs | None = None, window: ListedWindow | None = None
 ) -> Instance:
     """One FlowInstance. Raises ValueError if it is none, or has no readable id.
 
@@ -88,7 +88,7 @@ def read_instance(
 
 
 def read_entry(
-    entry: Any, zone: tzinfo, *, now: EpochMs | None = None, window: Window | None = None
+    entry: Any, zone: tzinfo, *, now: EpochMs | None = None, window: ListedWindow | None = None
 ) -> Instance:
     """An entry of a list, as far as it is readable; `NAMELESS` where its id is not."""
     fields: Mapping[str, Any] = entry if isinstance(entry, dict) else {"parameters": entry}
@@ -171,7 +171,7 @@ def _pair(value: object) -> tuple[str, str] | None:
     return (name, content) if isinstance(name, str) and isinstance(content, str) else None
 
 
-def _meant(possible: tuple[EpochMs, ...], window: Window | None) -> tuple[EpochMs, ...]:
+def _meant(possible: tuple[EpochMs, ...], window: ListedWindow | None) -> tuple[EpochMs, ...]:
     """The readings that lie in the window that was asked for, or nearly; all if none does."""
     fitting = (window.holds, window.nearly_holds) if window is not None else ()
     for fits in fitting:

@@ -10,7 +10,7 @@ from functools import partial
 from math import ceil
 
 from reconciler.apply.ports import Instance, LookedUp, Sought
-from reconciler.enos.listed import NAMELESS, Window
+from reconciler.enos.listed import NAMELESS, ListedWindow
 from reconciler.enos.operations import PAGE_SIZE
 from reconciler.enos.search import AT_ONCE, KINDS, Page, Rows, TooManyPagesError, search_all
 from reconciler.errors import GatewayError, QuestionRefusedError
@@ -25,7 +25,7 @@ _MOST_FAILURES = 2  # of windows, or of questions by id, before no more are aske
 _MOST_REFUSALS = 16  # to speak of single instances, before the same
 _GOLDEN = 0.6180339887498949  # its multiples, modulo 1, leave no part of the sought out for long
 
-Ask = Callable[[Window, int, int], Awaitable[Page]]  # trigger times, type, page number
+Ask = Callable[[ListedWindow, int, int], Awaitable[Page]]  # trigger times, type, page number
 Get = Callable[[InstanceId], Awaitable[Instance | None]]
 Group = Sequence[Sought]  # sorted by trigger time
 
@@ -119,7 +119,7 @@ class _LookingUp:
             f"{self._most_requests} requests"
         )
 
-    async def _page(self, window: Window, kind: int, number: int) -> Page:
+    async def _page(self, window: ListedWindow, kind: int, number: int) -> Page:
         if self._left <= self._kept:
             raise TooManyPagesError("no more requests are left for searches")
         self._left -= 1
@@ -147,13 +147,13 @@ def _is_hopeless(errors: Sequence[GatewayError]) -> bool:
     return len(failures) >= _MOST_FAILURES or len(errors) >= _MOST_REFUSALS
 
 
-def _window(group: Group) -> Window:
+def _window(group: Group) -> ListedWindow:
     """Every trigger time that may be listed, or share an id, with one in the group.
 
     The service may cut or round it to the minute, for the list and for the id.
     """
     start = _minute(group[0]) - MINUTE_MS
-    return Window(
+    return ListedWindow(
         from_time=EpochMs(max(start, 0)), to_time=EpochMs(_minute(group[-1]) + 2 * MINUTE_MS)
     )
 

@@ -15,7 +15,7 @@ _LARGE = 16 << 20  # bytes; a page of instances, each with its graph
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
+class EnosOperation:
     """One call, without what authenticates it."""
 
     name: str  # the reference's
@@ -25,14 +25,14 @@ class Operation:
     answer_limit: int = _SMALL  # bytes
 
 
-def start(settings: GatewaySettings, run: Run) -> Operation:
+def start(settings: GatewaySettings, run: Run) -> EnosOperation:
     """Update And Trigger Flow: starts one instance, every time that it is sent."""
     body = {
         "flowId": run.flow_id,
         "triggerTime": run.trigger_time,
         "parameters": wire_parameters(run.parameters),
     }
-    return Operation(
+    return EnosOperation(
         name="Update And Trigger Flow",
         path=f"{_SERVICE}/flows",
         query=_query(settings, "updateAndTrigger"),
@@ -40,21 +40,23 @@ def start(settings: GatewaySettings, run: Run) -> Operation:
     )
 
 
-def current_time() -> Operation:
+def current_time() -> EnosOperation:
     """Get Current Time."""
-    return Operation(
+    return EnosOperation(
         name="Get Current Time", path=f"{_SERVICE}/time", query={"action": "getCurrentTime"}
     )
 
 
-def timezone() -> Operation:
+def timezone() -> EnosOperation:
     """Get Timezone."""
-    return Operation(name="Get Timezone", path=f"{_SERVICE}/time", query={"action": "getTimeZone"})
+    return EnosOperation(
+        name="Get Timezone", path=f"{_SERVICE}/time", query={"action": "getTimeZone"}
+    )
 
 
-def instance(settings: GatewaySettings, instance: InstanceId) -> Operation:
+def instance(settings: GatewaySettings, instance: InstanceId) -> EnosOperation:
     """Get Flow Instance."""
-    return Operation(
+    return EnosOperation(
         name="Get Flow Instance",
         path=f"{_SERVICE}/flowInstances",
         query={**_query(settings, "get"), "flowInstId": instance},
@@ -62,9 +64,9 @@ def instance(settings: GatewaySettings, instance: InstanceId) -> Operation:
     )
 
 
-def cancel(settings: GatewaySettings, instance: InstanceId) -> Operation:
+def cancel(settings: GatewaySettings, instance: InstanceId) -> EnosOperation:
     """Cancel Flow Instance."""
-    return Operation(
+    return EnosOperation(
         name="Cancel Flow Instance",
         path=f"{_SERVICE}/flowInstances",
         query=_query(settings, "cancel"),
@@ -72,9 +74,9 @@ def cancel(settings: GatewaySettings, instance: InstanceId) -> Operation:
     )
 
 
-def flow(settings: GatewaySettings, flow_id: int) -> Operation:
+def flow(settings: GatewaySettings, flow_id: int) -> EnosOperation:
     """Get Flow."""
-    return Operation(
+    return EnosOperation(
         name="Get Flow",
         path=f"{_SERVICE}/flows",
         query={**_query(settings, "get"), "flowId": str(flow_id)},
@@ -84,7 +86,7 @@ def flow(settings: GatewaySettings, flow_id: int) -> Operation:
 
 def search_page(
     settings: GatewaySettings, kind: int, from_time: EpochMs, to_time: EpochMs, page: int
-) -> Operation:
+) -> EnosOperation:
     """List Flow Instances, one page.
 
     `expression` stays empty: it is matched fuzzily against instance ids and flow names, and that
@@ -100,7 +102,7 @@ def search_page(
         "status": "",
         "pagination": {"pageNo": page, "pageSize": PAGE_SIZE, "sorters": []},
     }
-    return Operation(
+    return EnosOperation(
         name="List Flow Instances",
         path=f"{_SERVICE}/flowInstances",
         query=_query(settings, "search"),

@@ -9,7 +9,7 @@ from typing import Any
 from reconciler.apply.ports import Instance
 from reconciler.apply.suspect import trigger_spans
 from reconciler.enos.answers import read_integer
-from reconciler.enos.listed import NAMELESS, Window
+from reconciler.enos.listed import NAMELESS, ListedWindow
 from reconciler.enos.operations import PAGE_SIZE
 from reconciler.errors import GatewayError, QuestionRefusedError
 
@@ -104,7 +104,9 @@ async def all_of(questions: Iterable[Awaitable[Page]]) -> list[Page]:
     return pages
 
 
-def of_flow(found: tuple[Instance, ...], flow_id: int, window: Window) -> tuple[Instance, ...]:
+def of_flow(
+    found: tuple[Instance, ...], flow_id: int, window: ListedWindow
+) -> tuple[Instance, ...]:
     """Those that may be the flow's and in the window; what is unreadable about one speaks for it.
 
     Raises GatewayError if one of them has no readable id, or if a stamp and the service's choice of

@@ -16,11 +16,11 @@ from urllib.parse import urlencode
 
 import httpx
 
-from reconciler.apply.ports import NotSent, Unknown
+from reconciler.apply.ports import NotSent, UnknownAnswer
 from reconciler.enos.access import Credentials, GatewaySettings
 from reconciler.enos.answers import Accepted, Failed, Quoting, Verdict, read_integer, unsent
 from reconciler.enos.http import Outgoing, exchange
-from reconciler.enos.operations import Operation, encode
+from reconciler.enos.operations import EnosOperation, encode
 from reconciler.model import EpochMs
 
 _CLOCK_SET_BACK_MS = 1_000  # more than requests within one millisecond can run ahead of the clock
@@ -204,7 +204,9 @@ class Tokens:
             return verdict
         value, expire = _fields(verdict)
         if not isinstance(value, str) or not _PRINTABLE.fullmatch(value):
-            return Failed(answer=Unknown(seen="the token service answered without a token"), code=0)
+            return Failed(
+                answer=UnknownAnswer(seen="the token service answered without a token"), code=0
+            )
         life = expire if expire is not None and expire > 0 else _UNSTATED_LIFE
         now = self._clock()
         margin = min(_MARGIN_SECONDS, life * _MARGIN_SHARE)
@@ -241,7 +243,7 @@ class Session:
     async def call(
         self,
         client: httpx.AsyncClient,
-        operation: Operation,
+        operation: EnosOperation,
         allowed: Callable[[], bool] = lambda: True,
     ) -> Verdict:
         """Send the operation once, or say why it was not sent.
@@ -285,7 +287,7 @@ class Session:
         )
         return await self._exchange(self._client, outgoing)
 
-    def _sign(self, operation: Operation, token: Token) -> Outgoing:
+    def _sign(self, operation: EnosOperation, token: Token) -> Outgoing:
         stamp = self.stamps.now()
         signed = signature(
             token.value,

@@ -4,7 +4,7 @@ from reconciler.git.checkout import AlreadyThere, CheckoutResult, FastForwarded,
 from reconciler.git.clone import Git
 from reconciler.git.command import CompletedGit, GitTimeoutError
 from reconciler.git.objects import CommitId, ObjectId, TreeEntry
-from reconciler.git.push import Landed, PushResult, Raced, Refused, Unclear
+from reconciler.git.push import PushDeclined, PushLanded, PushRaced, PushResult, PushUnclear
 
 __all__ = [
     "AlreadyThere",
@@ -14,12 +14,12 @@ __all__ = [
     "FastForwarded",
     "Git",
     "GitTimeoutError",
-    "Landed",
     "NotSafe",
     "ObjectId",
+    "PushDeclined",
+    "PushLanded",
+    "PushRaced",
     "PushResult",
-    "Raced",
-    "Refused",
+    "PushUnclear",
     "TreeEntry",
-    "Unclear",
 ]

@@ -98,7 +98,7 @@ def mentioned_address(said: str) -> str | None:
     return None if found is None else found[0].rstrip(".,;:)")
 
 
-class Kind(Enum):
+class CauseKind(Enum):
     """What a failure means for the next attempt."""
 
     HERE = auto()  # this clone or machine: nothing was sent, and the next attempt ends alike
@@ -112,7 +112,7 @@ class Kind(Enum):
 class Cause:
     """One thing that goes wrong."""
 
-    kind: Kind
+    kind: CauseKind
     hint: str
     phrases: tuple[str, ...]  # expressions, in git's words where it helps
 
@@ -153,17 +153,17 @@ _PASSING = re.compile(
 # In this order: git often says two of these at once, and the first is then the cause.
 _CAUSES = (
     Cause(
-        kind=Kind.OTHER,
+        kind=CauseKind.OTHER,
         hint="if you trust its owner: git config --global --add safe.directory FOLDER",
         phrases=(r"dubious ownership",),
     ),
     Cause(
-        kind=Kind.OTHER,
+        kind=CauseKind.OTHER,
         hint="run it inside a clone, or name one with --repo",
         phrases=(r"not a git repository",),
     ),
     Cause(
-        kind=Kind.HERE,
+        kind=CauseKind.HERE,
         hint="an object is gone from this clone: another command has removed what no branch held "
         "yet, as `git gc --prune=now` and `git prune` do. Run it again without them beside it; "
         "if it stays so, clone anew",
@@ -174,13 +174,13 @@ _CAUSES = (
         ),
     ),
     Cause(
-        kind=Kind.BUSY,
+        kind=CauseKind.BUSY,
         hint="the remote took the push and could not store it: look there for room on the disk, "
         "for who may write to the repository's objects, and for what its log says",
         phrases=(r"unpacker error", r"remote unpack failed"),
     ),
     Cause(
-        kind=Kind.HERE,
+        kind=CauseKind.HERE,
         hint="there is no room here: free some on the disk of this clone and in TMPDIR, or raise "
         "the quota or limit of file sizes",
         phrases=(
@@ -192,7 +192,7 @@ _CAUSES = (
         ),
     ),
     Cause(
-        kind=Kind.HERE,
+        kind=CauseKind.HERE,
         hint="this clone cannot be written: let whoever runs this own its .git folder and write to "
         "it, on a file system that is not read-only",
         phrases=(
@@ -203,7 +203,7 @@ _CAUSES = (
         ),
     ),
     Cause(
-        kind=Kind.HERE,
+        kind=CauseKind.HERE,
         hint="make signing work without a prompt (user.signingKey, gpg.program), or unset what "
         "asks for it in this clone (commit.gpgSign, push.gpgSign)",
         phrases=(
@@ -213,7 +213,7 @@ _CAUSES = (
         ),
     ),
     Cause(
-        kind=Kind.HERE,
+        kind=CauseKind.HERE,
         hint='git config user.name "NAME" && git config user.email "ADDRESS"',
         phrases=(
             r"tell me who you are",
@@ -223,7 +223,7 @@ _CAUSES = (
         ),
     ),
     Cause(
-        kind=Kind.TURNED_AWAY,
+        kind=CauseKind.TURNED_AWAY,
         hint="the address answers with a web page, as a login page or a proxy does, and not as a "
         "git server: check it, and your access to it, with git ls-remote",
         phrases=(
@@ -235,34 +235,34 @@ _CAUSES = (
         ),
     ),
     Cause(
-        kind=Kind.TURNED_AWAY,
+        kind=CauseKind.TURNED_AWAY,
         hint="the server, or a proxy before it, takes no request of that size: have the limit "
         "raised there (nginx: client_max_body_size), or let the remote's address be one for ssh",
         phrases=(r"(returned error:|HTTP) 413\b",),
     ),
     Cause(
-        kind=Kind.BUSY,
+        kind=CauseKind.BUSY,
         hint="the server is busy, or wants to be asked less often: try again later",
         phrases=_BUSY,
     ),
     Cause(
-        kind=Kind.TURNED_AWAY,
+        kind=CauseKind.TURNED_AWAY,
         hint="the remote has the branch checked out: let it be a bare repository, or keep the "
         "ledger on a branch that is checked out nowhere (git.ledgerBranch)",
         phrases=(r"branch is currently checked out",),
     ),
     Cause(
-        kind=Kind.OTHER,
+        kind=CauseKind.OTHER,
         hint="check the network, and the remote's address: git remote -v",
         phrases=_UNREACHABLE,
     ),
     Cause(
-        kind=Kind.NO_ACCESS,
+        kind=CauseKind.NO_ACCESS,
         hint="accept the host's key once by hand: git ls-remote",
         phrases=(r"host key verification failed",),
     ),
     Cause(
-        kind=Kind.NO_ACCESS,
+        kind=CauseKind.NO_ACCESS,
         hint="give git access to the remote, then check it: git ls-remote",
         phrases=(
             r"authentication failed",
@@ -274,7 +274,7 @@ _CAUSES = (
         ),
     ),
     Cause(
-        kind=Kind.NO_ACCESS,
+        kind=CauseKind.NO_ACCESS,
         hint="check the remote's address and your access to it: git remote -v",
         phrases=(
             r"does not appear to be a git repository",
@@ -284,7 +284,7 @@ _CAUSES = (
         ),
     ),
     Cause(
-        kind=Kind.NO_ACCESS,
+        kind=CauseKind.NO_ACCESS,
         hint="let git trust the server (http.sslCAInfo), or use an address that git may and can "
         "use: git remote -v",
         phrases=(
@@ -294,18 +294,18 @@ _CAUSES = (
         ),
     ),
     Cause(
-        kind=Kind.TURNED_AWAY,
+        kind=CauseKind.TURNED_AWAY,
         hint="the server, or a proxy before it, cannot make sense of git's request: its log says "
         "more, or let the remote's address be one for ssh",
         phrases=(r"(returned error:|HTTP) 4(?!08|25)\d\d\b",),
     ),
     Cause(
-        kind=Kind.OTHER,
+        kind=CauseKind.OTHER,
         hint="check the remote's address and your access to it: git remote -v",
         phrases=(r"could not read from remote repository",),
     ),
     Cause(
-        kind=Kind.OTHER,
+        kind=CauseKind.OTHER,
         hint="another git command is at work in this clone; if none is, remove the lock file",
         phrases=(r"\.lock': file exists", r"cannot lock ref"),
     ),
@@ -317,10 +317,10 @@ def cause_of(said: str) -> Cause | None:
     return next((cause for cause in _CAUSES if cause.is_in(said)), None)
 
 
-def kind_of(said: str) -> Kind:
+def kind_of(said: str) -> CauseKind:
     """The kind of the cause that git itself names, whatever the server says beside it."""
     cause = cause_of(_own_words(said))
-    return Kind.OTHER if cause is None else cause.kind
+    return CauseKind.OTHER if cause is None else cause.kind
 
 
 def is_passing(said: str) -> bool:
@@ -333,7 +333,7 @@ def advice(said: str) -> str | None:
     cause = cause_of(_own_words(said))
     if cause is None:
         cause = cause_of(said)
-        if cause is not None and cause.kind is Kind.HERE:
+        if cause is not None and cause.kind is CauseKind.HERE:
             return None  # it is the server's machine that is full, or locked
     return None if cause is None else cause.hint
 

@@ -87,7 +87,7 @@ class Git:
             is_default=is_default,
             others=others,
         )
-        if trace is not None and isinstance(result, pushing.Landed):
+        if trace is not None and isinstance(result, pushing.PushLanded):
             traces.note(self.root, to_remote, trace, became)
         return result
 

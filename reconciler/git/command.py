@@ -15,7 +15,15 @@ from tempfile import TemporaryFile
 from typing import IO
 
 from reconciler.errors import GitError
-from reconciler.git.causes import MOST_BYTES, Kind, advice, is_passing, kind_of, readable, shortened
+from reconciler.git.causes import (
+    MOST_BYTES,
+    CauseKind,
+    advice,
+    is_passing,
+    kind_of,
+    readable,
+    shortened,
+)
 
 LOCAL_SECONDS = 60.0  # a command that needs no network
 NETWORK_SECONDS = 120.0  # one that does
@@ -244,7 +252,7 @@ def _name(args: tuple[str, ...]) -> str:
 
 def is_certain(said: str) -> bool:
     """Whether git would fail in the same way again, until a person does something about it."""
-    return kind_of(said) in {Kind.HERE, Kind.NO_ACCESS, Kind.TURNED_AWAY}
+    return kind_of(said) in {CauseKind.HERE, CauseKind.NO_ACCESS, CauseKind.TURNED_AWAY}
 
 
 def may_pass(said: str) -> bool:
@@ -287,7 +295,7 @@ def unreadable_error(remote: str, done: CompletedGit) -> GitError:
     """What to raise where the remote did not answer."""
     said = done.stderr.removeprefix("fatal: ").removeprefix("error: ")
     said = said or f"git ended with exit code {done.exit_code}"
-    if kind_of(done.stderr) is Kind.HERE or "cannot lock ref" in said:
+    if kind_of(done.stderr) is CauseKind.HERE or "cannot lock ref" in said:
         what = f"this clone could not take in what {remote} holds"
     else:
         what = f"{remote} could not be read"

@@ -13,7 +13,7 @@ _FOLDER = "040000"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Change:
+class _FileChange:
     """The new content of a file below the tree in hand; None removes it."""
 
     parts: tuple[str, ...]  # of the path, from that tree on
@@ -34,7 +34,9 @@ def commit_files(
     identity is not known, or if the signature fails.
     """
     planned = [
-        _Change(parts=_parts(path), blob=None if content is None else _write_blob(root, content))
+        _FileChange(
+            parts=_parts(path), blob=None if content is None else _write_blob(root, content)
+        )
         for path, content in changes.items()
     ]
     top = _write_level(root, None if parent is None else f"{parent}^{{tree}}", planned, "")
@@ -53,11 +55,11 @@ def _write_blob(root: Path, content: bytes) -> ObjectId:
 
 
 def _write_level(
-    root: Path, tree: str | None, changes: list[_Change], folder: str
+    root: Path, tree: str | None, changes: list[_FileChange], folder: str
 ) -> ObjectId | None:
     """Write the tree with the changes made; None if nothing is left in it."""
     entries = {} if tree is None else _read_level(root, tree)
-    below: dict[str, list[_Change]] = {}
+    below: dict[str, list[_FileChange]] = {}
     for change in changes:
         name, *rest = change.parts
         if rest:

@@ -19,7 +19,7 @@ from reconciler.git.remote import (
     check_branch,
     fetch,
     fetch_refs,
-    look,
+    read_refs,
 )
 
 
@@ -29,7 +29,7 @@ def default_branch(root: Path, remote: str) -> str:
     Its own default; else its only branch; else whichever of `main` and `master` it has. Raises
     GitError if none of these says.
     """
-    seen = look(root, remote, [f"{HEADS}*"], timeout=NETWORK_SECONDS)
+    seen = read_refs(root, remote, [f"{HEADS}*"], timeout=NETWORK_SECONDS)
     if seen.default is not None:
         # Only to save a question next time: another process may hold the configuration's lock.
         run_git(root, "config", _setting(remote), seen.default, accept=None)

@@ -23,13 +23,13 @@ from reconciler.git.remote import (
     HEADS,
     Addresses,
     Others,
-    Seen,
+    SeenRefs,
     addresses,
     bring,
     check_branch,
-    look,
+    read_refs,
 )
-from reconciler.git.sending import NO_ANSWER, Answer, Heard, Move, send
+from reconciler.git.sending import NO_ANSWER, Heard, Move, PushAnswer, send
 
 _SENDINGS = 3  # of a push that is rejected though nobody was faster: somebody may hold a lock
 _LOOKS = 4  # for a push that was taken: a replica may lag a little
@@ -37,12 +37,12 @@ _PAUSE_SECONDS = 0.2  # before the second; each one after it is twice as long
 
 
 @dataclass(frozen=True, slots=True)
-class Landed:
+class PushLanded:
     """The ref, read back, holds our commit, which nobody else has to push."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Raced:
+class PushRaced:
     """The ref was not where we expected it, or moved meanwhile, and does not hold our commit.
 
     Or it does, and the trace of another ledger has moved meanwhile.
@@ -52,7 +52,7 @@ class Raced:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
+class PushDeclined:
     """The ref is where it was, for the reason that the remote gives or that can be seen."""
 
     message: str
@@ -61,13 +61,13 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unclear:
+class PushUnclear:
     """No certain answer came: the commit may have landed. Look for it on the remote."""
 
     message: str
 
 
-PushResult = Landed | Raced | Refused | Unclear
+PushResult = PushLanded | PushRaced | PushDeclined | PushUnclear
 
 _TAKEN_HINT = (
     "The server may turn pushes into merge requests, queue them, or say ok and do nothing. Let the "
@@ -137,8 +137,8 @@ class _Attempt:
     is_default: bool = False
     others: Others | None = None
     became: Along = Along.OPEN
-    answer: Answer = NO_ANSWER  # to the last sending
-    seen: Seen | None = None  # after it; None: it could not be read
+    answer: PushAnswer = NO_ANSWER  # to the last sending
+    seen: SeenRefs | None = None  # after it; None: it could not be read
     holds: bool = False  # the ref, as it was seen
 
     def together(self) -> PushResult | None:
@@ -154,15 +154,15 @@ class _Attempt:
         if tip == self.along.commit:
             self.became = Along.MOVED
             # Refused although it is there: on a branch that nobody works on any more.
-            is_there = self.holds and not isinstance(result, Refused)
+            is_there = self.holds and not isinstance(result, PushDeclined)
             if not is_there and (self.holds or not self._is_squashed()):
                 self._take_back(self.along)
         elif self.seen is not None and tip == self.along.expected:
-            is_told = result is None or isinstance(result, Landed)
+            is_told = result is None or isinstance(result, PushLanded)
             self.became = Along.APART if is_told else Along.OPEN
         elif self.others is not None and result is None and self.became is Along.OPEN:
             # Whoever reads another ledger must know of this claim, so it does not go alone.
-            return Raced(message=f"{self.along.ref} has moved")
+            return PushRaced(message=f"{self.along.ref} has moved")
         return result
 
     def _is_gone(self, move: Move) -> bool:
@@ -187,7 +187,7 @@ class _Attempt:
         self.answer = send(self.root, self.remote.name, moves, timeout=self.timeout)
         match self.answer.heard:
             case Heard.NO_ACCESS:
-                return Refused(message=self.answer.message, hint=self.answer.hint)
+                return PushDeclined(message=self.answer.message, hint=self.answer.hint)
             case Heard.UNABLE:
                 self.became = Along.APART
                 return None
@@ -209,11 +209,11 @@ class _Attempt:
                 time.sleep(_PAUSE_SECONDS * 2**number)
                 result = self._look()
         except GitError as error:
-            return Unclear(message=f"{said}\n{error}".strip())
+            return PushUnclear(message=f"{said}\n{error}".strip())
         if result is None and heard is Heard.TAKEN:
             return self._untrue()
         if result is None and heard is Heard.NOTHING:
-            return Unclear(message=said)
+            return PushUnclear(message=said)
         return result
 
     def _look(self) -> PushResult | None:
@@ -222,7 +222,7 @@ class _Attempt:
         if self.others is not None:
             refs.extend(EACH)
         self.seen = None
-        seen = look(self.root, self.remote.name, refs, timeout=self.timeout)
+        seen = read_refs(self.root, self.remote.name, refs, timeout=self.timeout)
         tip = seen.tips.get(self.move.ref)
         self.holds = self._is_held_by(tip)
         self.seen = seen
@@ -230,7 +230,7 @@ class _Attempt:
             return self._landed(seen)
         if tip == self.move.expected:
             return None
-        return Raced(message=self.answer.message or f"{self.move.ref} has moved")
+        return PushRaced(message=self.answer.message or f"{self.move.ref} has moved")
 
     def _is_held_by(self, tip: CommitId | None) -> bool:
         """Whether the tip is our commit or follows it. Raises GitError."""
@@ -249,7 +249,7 @@ class _Attempt:
     def _tree(self, commit: CommitId) -> ObjectId:
         return ObjectId(run_git(self.root, "rev-parse", f"{commit}^{{tree}}").text)
 
-    def _landed(self, seen: Seen) -> Landed | Raced | Refused:
+    def _landed(self, seen: SeenRefs) -> PushLanded | PushRaced | PushDeclined:
         branch = self.move.ref.removeprefix(HEADS)
         if not self.is_default or seen.default == branch:
             return self._after_others(seen)
@@ -257,19 +257,19 @@ class _Attempt:
         if now == branch:
             return self._after_others(seen)
         name = self.remote.name
-        return Refused(
+        return PushDeclined(
             message=f"{now} is now the default branch of {name}, and {branch} no longer is",
             hint="Run it again: it works on the new one then.",
         )
 
-    def _after_others(self, seen: Seen) -> Landed | Raced:
+    def _after_others(self, seen: SeenRefs) -> PushLanded | PushRaced:
         """Two claims of one run, in two ledgers: each shows its trace before it looks for others.
 
         So at least one of them sees the other's here, and reads that ledger before it goes on.
         """
         if self.others is not None and self.others.moved(seen.tips):
-            return Raced(message="another ledger has moved meanwhile")
-        return Landed()
+            return PushRaced(message="another ledger has moved meanwhile")
+        return PushLanded()
 
     def _take_back(self, along: Move) -> None:
         """Undo the second move where the first failed: it speaks of a commit that is not there.
@@ -284,16 +284,16 @@ class _Attempt:
         undone = Move(ref=along.ref, commit=made, expected=along.commit)
         send(self.root, self.remote.name, [undone], timeout=self.timeout)
 
-    def _refused(self) -> Refused:
+    def _refused(self) -> PushDeclined:
         """The end of an attempt that was rejected each time, in the remote's words."""
         said = self.answer.message
         is_of_ref = self.answer.heard is not Heard.TURNED_AWAY
         if not self.remote.differ:
-            return Refused(message=said, hint=self.answer.hint, is_of_ref=is_of_ref)
+            return PushDeclined(message=said, hint=self.answer.hint, is_of_ref=is_of_ref)
         said = f"{said}\n{self.remote.difference}"
-        return Refused(message=said, hint=self.remote.hint, is_of_ref=is_of_ref)
+        return PushDeclined(message=said, hint=self.remote.hint, is_of_ref=is_of_ref)
 
-    def _untrue(self) -> Refused:
+    def _untrue(self) -> PushDeclined:
         name, said = self.move.ref.removeprefix(HEADS), self.answer.message
         message = f"the push was taken, and {name} at {self.remote.fetched} does not hold it"
         if self.answer.went is not None:
@@ -302,4 +302,4 @@ class _Attempt:
             message, hint = f"{message}: {self.remote.difference}", self.remote.hint
         else:
             message, hint = "\n".join(filter(None, (message, said))), _TAKEN_HINT
-        return Refused(message=message, hint=hint, is_of_ref=True)
+        return PushDeclined(message=message, hint=hint, is_of_ref=True)

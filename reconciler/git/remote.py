@@ -23,7 +23,6 @@ MEMORY = "refs/reconciler-memory"  # in a clone
 FETCHED = f"{MEMORY}/kept"
 BRANCH_MARK = "+"  # sets traces on branches apart: no trace has this name, for they are URL-quoted
 
-
 # What to ask a remote for to see them all, as `git ls-remote` takes it.
 EACH = (f"{THERE}/*", f"{BRANCHES}/*")
 
@@ -158,14 +157,14 @@ def addresses(root: Path, remote: str) -> Addresses:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class SeenRefs:
     """What one reading of a remote showed."""
 
     tips: Mapping[str, CommitId]  # by the full names of those refs that are there
     default: str | None  # the branch that its HEAD names; None where it does not say
 
 
-def look(root: Path, remote: str, refs: Collection[str], *, timeout: float) -> Seen:
+def read_refs(root: Path, remote: str, refs: Collection[str], *, timeout: float) -> SeenRefs:
     """Where the refs stand at the address that is fetched. Raises GitError if it cannot be read.
 
     `refs` are full names, or patterns of them as `git ls-remote` takes them.
@@ -176,7 +175,7 @@ def look(root: Path, remote: str, refs: Collection[str], *, timeout: float) -> S
         raise unreadable_error(remote, done)
     lines = [line.partition("\t") for line in done.text.split("\n")]
     named = (value for value, _, name in lines if name == HEAD and value.startswith(_NAMES))
-    return Seen(
+    return SeenRefs(
         tips={name: CommitId(tip) for tip, _, name in lines if name and " " not in tip},
         default=next((value.removeprefix(_NAMES) for value in named), None),
     )

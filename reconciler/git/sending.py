@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
 
-from reconciler.git.causes import Kind, advice, kind_of, mentioned_address, remote_words
+from reconciler.git.causes import CauseKind, advice, kind_of, mentioned_address, remote_words
 from reconciler.git.command import CompletedGit, GitTimeoutError, repeated, run_git
 from reconciler.git.objects import CommitId
 
@@ -93,7 +93,7 @@ class Heard(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class PushAnswer:
     """What came of one sending, by the words of git and of the remote."""
 
     heard: Heard
@@ -102,10 +102,10 @@ class Answer:
     went: str | None = None  # where the remote says that it has put what was pushed
 
 
-NO_ANSWER = Answer(heard=Heard.NOTHING, message="")
+NO_ANSWER = PushAnswer(heard=Heard.NOTHING, message="")
 
 
-def send(root: Path, remote: str, moves: Sequence[Move], *, timeout: float) -> Answer:
+def send(root: Path, remote: str, moves: Sequence[Move], *, timeout: float) -> PushAnswer:
     """Push the moves, all or none, and say what was heard of the first one.
 
     There are servers that move one of several all the same. One that is busy is sent it again: it
@@ -127,15 +127,15 @@ def send(root: Path, remote: str, moves: Sequence[Move], *, timeout: float) -> A
                 settings = (*settings, *without)
                 done = repeated(once, _is_busy, _TO_THE_BUSY)
     except GitTimeoutError as error:
-        return Answer(heard=Heard.NOTHING, message=str(error))
+        return PushAnswer(heard=Heard.NOTHING, message=str(error))
     return read_answer(done, moves[0].spec)
 
 
 def _is_busy(said: str) -> bool:
-    return kind_of(said) is Kind.BUSY
+    return kind_of(said) is CauseKind.BUSY
 
 
-def read_answer(done: CompletedGit, spec: str) -> Answer:
+def read_answer(done: CompletedGit, spec: str) -> PushAnswer:
     """What `git push --porcelain` with that one refspec said."""
     lines = [line.split("\t") for line in done.text.split("\n")]
     answers = [line for line in lines if len(line) == 3]  # noqa: PLR2004 - flag, refspec, summary
@@ -149,37 +149,39 @@ def read_answer(done: CompletedGit, spec: str) -> Answer:
         elsewhere = [line[1] for line in answers if line[1].startswith(spec.partition(":")[0])]
         named = next((line.partition(":")[2] for line in elsewhere if line != spec), None)
         went = named or mentioned_address(said)
-        return Answer(heard=Heard.TAKEN, message=said, went=went)
+        return PushAnswer(heard=Heard.TAKEN, message=said, went=went)
     if summary:
-        return Answer(heard=Heard.NOTHING, message=message)
+        return PushAnswer(heard=Heard.NOTHING, message=message)
     message = done.stderr or f"git push ended with exit code {done.exit_code} and no answer"
     return _silence(message, done.stderr)
 
 
-def _silence(message: str, said: str) -> Answer:
+def _silence(message: str, said: str) -> PushAnswer:
     """Where the remote has not said a word about the ref."""
     hint = advice(said)
     if _NOT_ATOMIC in said:
-        return Answer(heard=Heard.UNABLE, message=message)
+        return PushAnswer(heard=Heard.UNABLE, message=message)
     match kind_of(said):
-        case Kind.HERE:
+        case CauseKind.HERE:
             heard = Heard.NO_ACCESS
-        case Kind.NO_ACCESS:
+        case CauseKind.NO_ACCESS:
             heard = Heard.NO_ACCESS
             hint = _PERMISSION_HINT if _FORBIDDEN in said else hint
-        case Kind.TURNED_AWAY | Kind.BUSY:
+        case CauseKind.TURNED_AWAY | CauseKind.BUSY:
             heard = Heard.TURNED_AWAY
         case _:
             heard = Heard.NOTHING
-    return Answer(heard=heard, message=message, hint=hint)
+    return PushAnswer(heard=heard, message=message, hint=hint)
 
 
-def _rejection(summary: str, message: str, said: str) -> Answer:
+def _rejection(summary: str, message: str, said: str) -> PushAnswer:
     if summary.startswith("[remote failure]"):
-        return Answer(heard=Heard.NOTHING, message=message)  # it did not come to report anything
-    if kind_of(summary) in {Kind.TURNED_AWAY, Kind.BUSY}:
+        return PushAnswer(
+            heard=Heard.NOTHING, message=message
+        )  # it did not come to report anything
+    if kind_of(summary) in {CauseKind.TURNED_AWAY, CauseKind.BUSY}:
         # What made it fail may have happened here, and stand before what git makes of it.
-        return Answer(
+        return PushAnswer(
             heard=Heard.TURNED_AWAY,
             message=f"{said}\n{summary}".strip(),
             hint=advice(f"{said}\n{summary}"),
@@ -188,6 +190,6 @@ def _rejection(summary: str, message: str, said: str) -> Answer:
     if not is_declined:
         hint = _LOCK_HINT if _LOCK.search(message) else _UNSAID_HINT
         hint = _STALE_HINT if _STALE in summary else hint
-        return Answer(heard=Heard.REJECTED, message=message, hint=hint)
+        return PushAnswer(heard=Heard.REJECTED, message=message, hint=hint)
     hint = _PERMISSION_HINT if _PERMISSION.search(message) else _RULE_HINT
-    return Answer(heard=Heard.DECLINED, message=message, hint=hint)
+    return PushAnswer(heard=Heard.DECLINED, message=message, hint=hint)

@@ -13,7 +13,7 @@ from reconciler.git.causes import readable
 from reconciler.git.command import ask, run_git, unreadable_error
 from reconciler.git.commits import write_commit
 from reconciler.git.objects import CommitId, ObjectId
-from reconciler.git.push import Along, Landed, Raced, Refused, Unclear, swap
+from reconciler.git.push import Along, PushDeclined, PushLanded, PushRaced, PushUnclear, swap
 from reconciler.git.remote import (
     BRANCH_MARK,
     BRANCHES,
@@ -21,7 +21,7 @@ from reconciler.git.remote import (
     FETCHED,
     MEMORY,
     THERE,
-    look,
+    read_refs,
     ref_there,
 )
 from reconciler.git.sending import Move
@@ -66,7 +66,7 @@ def keep(
     reason = "its refusal is remembered"
     for place in _places(root, remote, name) if tree is not None else ():
         result = _keep_at(root, remote, place, tree or ObjectId(""), continues)
-        if not isinstance(result, Refused):
+        if not isinstance(result, PushDeclined):
             return result
         reason = result.message
         if not result.is_of_ref:
@@ -112,7 +112,7 @@ def note(root: Path, remote: str, trace: Trace, became: Along) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Place:
+class _TracePlace:
     """A ref on the remote that may hold a trace, and the one here that it is fetched to."""
 
     name: str  # of the trace
@@ -126,11 +126,11 @@ class _Place:
         return self.ref.removesuffix(f"/{self.name}")
 
 
-def _places(root: Path, remote: str, name: str) -> list[_Place]:
-    beside = _Place(
+def _places(root: Path, remote: str, name: str) -> list[_TracePlace]:
+    beside = _TracePlace(
         name=name, ref=f"{THERE}/{name}", here=f"{FETCHED}/{remote}/{name}", next=_ON_BRANCH
     )
-    branch = _Place(
+    branch = _TracePlace(
         name=name,
         ref=f"{BRANCHES}/{name}",
         here=f"{FETCHED}/{remote}/{BRANCH_MARK}/{name}",
@@ -154,7 +154,7 @@ def _alone(remote: str) -> str:
 
 
 def _next(
-    root: Path, place: _Place, tree: ObjectId, continues: Callable[[ObjectId, ObjectId], bool]
+    root: Path, place: _TracePlace, tree: ObjectId, continues: Callable[[ObjectId, ObjectId], bool]
 ) -> Move | None:
     """The move that has the place hold that tree; None if what it holds is as good."""
     before = _resolve(root, f"{place.here}^{{commit}}")
@@ -172,31 +172,31 @@ def _next(
 def _keep_at(
     root: Path,
     remote: str,
-    place: _Place,
+    place: _TracePlace,
     tree: ObjectId,
     continues: Callable[[ObjectId, ObjectId], bool],
-) -> str | Refused | None:
+) -> str | PushDeclined | None:
     for _ in range(_TRIES):
         move = _next(root, place, tree, continues)
         if move is None:
             return None
         answer = swap(root, remote, move, timeout=_KEEPING_SECONDS)
         match answer:
-            case Landed():
+            case PushLanded():
                 run_git(root, "update-ref", place.here, move.commit, accept=(0, 1, 128))
                 return None
-            case Raced():
+            case PushRaced():
                 _refresh(root, remote, place)
-            case Refused():
+            case PushDeclined():
                 return answer
-            case Unclear():
+            case PushUnclear():
                 return answer.message
     return "others were faster each time"
 
 
-def _refresh(root: Path, remote: str, place: _Place) -> None:
+def _refresh(root: Path, remote: str, place: _TracePlace) -> None:
     """Fetch what the remote keeps there now, or forget it if the remote keeps nothing."""
-    if place.ref not in look(root, remote, [place.ref], timeout=_KEEPING_SECONDS).tips:
+    if place.ref not in read_refs(root, remote, [place.ref], timeout=_KEEPING_SECONDS).tips:
         run_git(root, "update-ref", "-d", place.here)
     else:
         spec = f"+{place.ref}:{place.here}"

@@ -8,7 +8,7 @@ from typing import assert_never
 from reconciler.enos.statuses import status_meaning
 from reconciler.ledger import Ledger, Record, RunState
 from reconciler.model import EpochMs, Run, RunId, first_attempt, run_name
-from reconciler.plan.dependencies import Beside, Dependencies, Standing
+from reconciler.plan.dependencies import Beside, Dependencies, DependencyStanding
 from reconciler.plan.values import Action, Decision, FlowCheck, Reason
 from reconciler.rules import Findings
 from reconciler.times import format_instant
@@ -95,7 +95,7 @@ def start(run: Run, context: Context, before: str) -> Decision:
         return Decision(action=Action.WAIT, reason=before + words, code=code)
     missing = context.dependencies.of(run)
     if missing:
-        lost = [one for one in missing if one.standing is Standing.LOST]
+        lost = [one for one in missing if one.standing is DependencyStanding.LOST]
         return Decision(
             action=Action.WAIT,
             reason=before + (lost or missing)[0].reason,

@@ -109,7 +109,7 @@ class Beside:
         return None
 
 
-class Standing(Enum):
+class DependencyStanding(Enum):
     """How a run stands, for those that depend on it."""
 
     SUCCEEDED = auto()
@@ -120,7 +120,7 @@ class Standing(Enum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _One:
     run: RunId
-    standing: Standing
+    standing: DependencyStanding
     words: str  # that go on from the run: `is running`, `failed`
 
 
@@ -129,7 +129,7 @@ class Dependency:
     """One item of a `dependsOn`, and how far it has come."""
 
     name: str
-    standing: Standing
+    standing: DependencyStanding
     reason: str  # why it has not succeeded, in words; empty where it has
 
 
@@ -158,7 +158,7 @@ class Dependencies:
     def of(self, run: Run) -> list[Dependency]:
         """Those of the run's dependencies that have not succeeded."""
         found = [self._dependency(name) for name in run.depends_on]
-        return [one for one in found if one.standing is not Standing.SUCCEEDED]
+        return [one for one in found if one.standing is not DependencyStanding.SUCCEEDED]
 
     def _wanted_of(self, name: str) -> list[str]:
         """What is depended on that means the run of that name, perhaps among others."""
@@ -183,7 +183,7 @@ class Dependencies:
 
     def _declared_one(self, run: Run) -> _One:
         if run.name in self._blocked:
-            return _One(run=run.id, standing=Standing.LOST, words="is blocked")
+            return _One(run=run.id, standing=DependencyStanding.LOST, words="is blocked")
         return self._alone(run)[1]
 
     def _alone(self, run: Run) -> tuple[bool, _One]:
@@ -222,7 +222,7 @@ class Dependencies:
         """Whether one of those that the name means is lost by itself, or it means none."""
         declared = self._declared.get(name, ())
         members = [self._alone(run)[1] for run in declared] or self._members(name)
-        return not members or any(one.standing is Standing.LOST for one in members)
+        return not members or any(one.standing is DependencyStanding.LOST for one in members)
 
     def _newest_records(self) -> dict[str, dict[str, Record]]:
         """By each wanted name that nothing declared has: what is recorded, by the run's name."""
@@ -246,17 +246,21 @@ def _rank(record: Record) -> tuple[bool, int, int]:
 def _recorded_one(record: Record) -> _One:
     match record.state(record.until):
         case RunState.SUCCEEDED:
-            return _One(run=record.run, standing=Standing.SUCCEEDED, words="has succeeded")
+            return _One(
+                run=record.run, standing=DependencyStanding.SUCCEEDED, words="has succeeded"
+            )
         case RunState.FAILED:
             words = f"failed ({record.status})"
-            return _One(run=record.run, standing=Standing.LOST, words=words)
+            return _One(run=record.run, standing=DependencyStanding.LOST, words=words)
         case RunState.IN_DOUBT:
-            return _One(run=record.run, standing=Standing.COMING, words="is in doubt or claimed")
+            return _One(
+                run=record.run, standing=DependencyStanding.COMING, words="is in doubt or claimed"
+            )
         case RunState.PENDING | RunState.REJECTED:
             words = "was not started, and is no longer declared"
-            return _One(run=record.run, standing=Standing.LOST, words=words)
+            return _One(run=record.run, standing=DependencyStanding.LOST, words=words)
         case _:
-            return _One(run=record.run, standing=Standing.COMING, words="has not ended")
+            return _One(run=record.run, standing=DependencyStanding.COMING, words="has not ended")
 
 
 _NOT_STARTED: Mapping[RunState | None, str] = {  # by the state of the newest attempt
@@ -266,7 +270,7 @@ _NOT_STARTED: Mapping[RunState | None, str] = {  # by the state of the newest at
 
 
 def _to_be_started(run: Run, newest: Newest, now: EpochMs) -> _One:
-    standing = Standing.LOST
+    standing = DependencyStanding.LOST
     if run.cancel:
         words = "is cancelled"
     elif run.suspend:
@@ -274,26 +278,26 @@ def _to_be_started(run: Run, newest: Newest, now: EpochMs) -> _One:
     elif run.not_after is not None and now > run.not_after:
         words = "was missed"
     else:
-        standing = Standing.COMING
+        standing = DependencyStanding.COMING
         words = _NOT_STARTED.get(newest.state, "was not started yet")
     return _One(run=run.id, standing=standing, words=words)
 
 
 def _summed(name: str, members: Sequence[_One]) -> Dependency:
-    lost = [one for one in members if one.standing is Standing.LOST]
-    coming = [one for one in members if one.standing is Standing.COMING]
+    lost = [one for one in members if one.standing is DependencyStanding.LOST]
+    coming = [one for one in members if one.standing is DependencyStanding.COMING]
     if lost:
         more = f", and {len(lost) - 1} more of {name}" if len(lost) > 1 else ""
         words = f"blocked: {lost[0].run} {lost[0].words}{more}"
-        return Dependency(name=name, standing=Standing.LOST, reason=words)
+        return Dependency(name=name, standing=DependencyStanding.LOST, reason=words)
     if coming and len(members) > 1:
         done = len(members) - len(coming)
         words = f"waits for {name}: {done} of {len(members)} runs have succeeded"
-        return Dependency(name=name, standing=Standing.COMING, reason=words)
+        return Dependency(name=name, standing=DependencyStanding.COMING, reason=words)
     if coming:
         words = f"waits for {coming[0].run}, which {coming[0].words}"
-        return Dependency(name=name, standing=Standing.COMING, reason=words)
+        return Dependency(name=name, standing=DependencyStanding.COMING, reason=words)
     if not members:  # a problem says so as well; nothing starts on the strength of it
         words = f"blocked: {name} is neither declared nor recorded"
-        return Dependency(name=name, standing=Standing.LOST, reason=words)
-    return Dependency(name=name, standing=Standing.SUCCEEDED, reason="")
+        return Dependency(name=name, standing=DependencyStanding.LOST, reason=words)
+    return Dependency(name=name, standing=DependencyStanding.SUCCEEDED, reason="")

@@ -33,7 +33,7 @@ class LedgerPlace:
     parent: CommitId | None  # that of the ledger's; None: it is not there yet
 
 
-def memory_name(git: Git, environment: str, branch: str) -> str:
+def trace_name(git: Git, environment: str, branch: str) -> str:
     """Name the environment's traces: of its own for each branch and each folder of a monorepo."""
     name = _quoted(f"{branch}:{git.prefix}{environment}")
     if len(name) <= LONGEST_NAME:
@@ -48,7 +48,7 @@ def _quoted(name: str) -> str:
     return quote(name, safe="").replace(".", "%2E")
 
 
-class Memory:
+class LedgerTraces:
     """What this clone, and the remote for other clones, are to remember of a ledger."""
 
     def __init__(self, git: Git, remote: str, environment: str) -> None:
@@ -61,13 +61,13 @@ class Memory:
     def see(self, branch: str, commit: CommitId, files: CommittedLedger) -> None:
         """Have this clone remember the ledger as that commit has it; `branch`: the manifests'."""
         if files.content:
-            name = memory_name(self._git, self._environment, branch)
+            name = trace_name(self._git, self._environment, branch)
             self._git.remember(name, commit, files.folder)
             self._seen = name, commit, files.folder
 
     def see_own(self, branch: str, commit: CommitId, files: CommittedLedger) -> None:
         """The same after a push, unless another process of this clone has seen more since."""
-        seen = self._git.remembered(memory_name(self._git, self._environment, branch))
+        seen = self._git.remembered(trace_name(self._git, self._environment, branch))
         tree = self._git.folder(commit, files.folder)
         before = self._seen and self._git.folder(*self._seen[1:])
         if seen is None or tree is None or seen == before or not self._continues(seen, tree):
@@ -81,12 +81,12 @@ class Memory:
 
     def next_trace(self, branch: str, commit: CommitId, folder: str) -> Trace | None:
         """What the remote is to keep once it has the commit, if it can travel with that."""
-        name = memory_name(self._git, self._environment, branch)
+        name = trace_name(self._git, self._environment, branch)
         return self._git.next_trace(self._remote, name, commit, folder, self._continues)
 
     def others(self, branch: str) -> Others:
         """The traces of all other ledgers, as they were last fetched."""
-        name = memory_name(self._git, self._environment, branch)
+        name = trace_name(self._git, self._environment, branch)
         return Others.than(name, self._git.kept_refs(self._remote))
 
     def _continues(self, new: ObjectId, old: ObjectId) -> bool:
@@ -120,7 +120,7 @@ def check_continuity(
     for trace in _traces(git, place, read):
         if any(text.startswith(trace.text) for text in texts):
             continue
-        if trace.name == memory_name(git, place.environment.name, place.branch):
+        if trace.name == trace_name(git, place.environment.name, place.branch):
             raise _lost_trace_error(git, place.remote, files, trace)
         try:
             book = trace.book()
@@ -135,7 +135,7 @@ def check_continuity(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Trace:
+class _LedgerTrace:
     key: str  # as `Git.traces` has it
     name: str
     branch: str | None  # None: written before the name had it
@@ -152,7 +152,7 @@ class _Trace:
 
 def _traces(
     git: Git, place: LedgerPlace, read: dict[ObjectId, CommittedLedger]
-) -> Iterator[_Trace]:
+) -> Iterator[_LedgerTrace]:
     for key, tree in git.traces(place.remote).items():
         where, _, rest = key.partition("/")
         name = rest if where == "seen" else rest.removeprefix(f"{place.remote}/")
@@ -166,7 +166,7 @@ def _traces(
         before = read[tree]
         if not before.content:
             continue
-        yield _Trace(
+        yield _LedgerTrace(
             key=key,
             name=name,
             branch=branch if separator else None,
@@ -232,7 +232,9 @@ def lost_or_late_error(
     )
 
 
-def _lost_trace_error(git: Git, remote: str, files: CommittedLedger, trace: _Trace) -> LedgerError:
+def _lost_trace_error(
+    git: Git, remote: str, files: CommittedLedger, trace: _LedgerTrace
+) -> LedgerError:
     """The error for a ledger that does not continue a trace of its own name."""
     if trace.text.startswith(files.text()):
         return lost_or_late_error(git, remote, files, trace.text, trace.words)

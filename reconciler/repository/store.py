@@ -26,7 +26,7 @@ from reconciler.repository.books import CommittedBooks, books_of, naming_of
 from reconciler.repository.committed import CommittedFile, CommittedLedger, wanted_files
 from reconciler.repository.continuity import (
     LedgerPlace,
-    Memory,
+    LedgerTraces,
     check_continuity,
     lost_or_late_error,
 )
@@ -144,7 +144,7 @@ class GitStore:
         # known to hold what they have held.
         self._checked: tuple[CommitId, CommitId | None, Others] | None = None
         self._ledger: tuple[CommittedLedger, Ledger] | None = None
-        self._memory = Memory(git, local.git.remote, environment)
+        self._memory = LedgerTraces(git, local.git.remote, environment)
 
     async def fetch(self) -> GitSnapshot:
         """The branch as the remote has it now.
@@ -321,13 +321,13 @@ class GitStore:
             others=base.others if claims else None,
         )
         match answer:
-            case pushed.Landed():
+            case pushed.PushLanded():
                 return Landed(snapshot=self._landed(base, commit, changes, events))
-            case pushed.Raced():
+            case pushed.PushRaced():
                 return Raced()
-            case pushed.Unclear():
+            case pushed.PushUnclear():
                 return Unclear(message=answer.message)
-            case pushed.Refused():
+            case pushed.PushDeclined():
                 return Declined(message=answer.message, hint=answer.hint)
 
     def _landed(

@@ -99,7 +99,7 @@ def _check_regular(descriptor: int, path: Path) -> None:
         raise ReconcilerError(f"{path} is not a regular file")
 
 
-class _Kind(Enum):
+class _FileKind(Enum):
     """What stands at a path."""
 
     FILE = auto()
@@ -125,7 +125,7 @@ def read_worktree(
     all together have more than `most_together`. Raises nothing for what a person can put into a
     folder: that gives problems.
     """
-    reading = _Reading(root=os.fsencode(root), is_wanted=is_wanted, most=most)
+    reading = _FolderReading(root=os.fsencode(root), is_wanted=is_wanted, most=most)
     sources: list[Source] = []
     problems: list[Problem] = []
     together = 0
@@ -147,12 +147,12 @@ def read_one(root: Path, path: str, most: int) -> Source | Problem:
     Neither it nor a folder on the way may be a link. Like everything here, the problem quotes
     nothing that the file holds.
     """
-    reading = _Reading(root=os.fsencode(root), is_wanted=lambda _: True, most=most)
+    reading = _FolderReading(root=os.fsencode(root), is_wanted=lambda _: True, most=most)
     return reading.one(path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Reading:
+class _FolderReading:
     """Paths are bytes to the file system and UTF-8 with surrogates to the rest, as in git."""
 
     root: bytes
@@ -164,7 +164,7 @@ class _Reading:
         parts = path.split("/")
         for count in range(1, len(parts) + 1):
             part = "/".join(parts[:count])
-            if self._look(part) is _Kind.LINK:
+            if self._look(part) is _FileKind.LINK:
                 return link_problem(part)
         return self._file(path)
 
@@ -173,20 +173,20 @@ class _Reading:
         parts = folder.split("/") if folder else []
         for count in range(1, len(parts) + 1):
             path = "/".join(parts[:count])
-            if self._look(path) is not _Kind.FOLDER:
+            if self._look(path) is not _FileKind.FOLDER:
                 yield from self._in_the_way(path)
                 return
         yield from self._folder(folder)
 
     def _in_the_way(self, path: str) -> Iterator[Problem]:
         match self._look(path):
-            case _Kind.LINK:
+            case _FileKind.LINK:
                 yield link_problem(path)
-            case _Kind.SUBMODULE:
+            case _FileKind.SUBMODULE:
                 yield submodule_problem(path)
-            case _Kind.FILE:
+            case _FileKind.FILE:
                 yield no_folder_problem(path)
-            case _Kind.FOLDER | None:
+            case _FileKind.FOLDER | None:
                 return
 
     def _folder(self, top: str) -> Iterator[Source | Problem]:
@@ -207,7 +207,7 @@ class _Reading:
                     if is_reported(inner, is_wanted=self.is_wanted(inner)):
                         yield link_problem(inner)
                 elif entry.is_dir():
-                    if self._look(inner) is _Kind.FOLDER:
+                    if self._look(inner) is _FileKind.FOLDER:
                         ahead.append(inner)
                     else:
                         yield from self._in_the_way(inner)
@@ -233,7 +233,7 @@ class _Reading:
             return _unreadable(path, error.strerror)
         return _unreadable(path, "it is not a regular file")
 
-    def _look(self, path: str) -> _Kind | None:
+    def _look(self, path: str) -> _FileKind | None:
         """What stands at the path. Git's own folder counts as nothing, as it does in a commit."""
         if path == ".git":
             return None
@@ -242,11 +242,11 @@ class _Reading:
         except OSError:
             return None
         if stat.S_ISLNK(mode):
-            return _Kind.LINK
+            return _FileKind.LINK
         if not stat.S_ISDIR(mode):
-            return _Kind.FILE
+            return _FileKind.FILE
         is_repository = os.path.lexists(self._real(f"{path}/.git"))
-        return _Kind.SUBMODULE if is_repository else _Kind.FOLDER
+        return _FileKind.SUBMODULE if is_repository else _FileKind.FOLDER
 
     def _real(self, path: str) -> bytes:
         return b"/".join((self.root, path.encode("utf-8", "surrogateescape")))

@@ -24,10 +24,17 @@ from reconciler.model import EpochMs, InstanceId
 from reconciler.sandbox.behaviour import SandboxOptions, Stranger
 from reconciler.sandbox.connections import DroppedConnection, RepeatedAnswer
 from reconciler.sandbox.faults import Drop, Fault, FaultScript, Reply, told
-from reconciler.sandbox.flows import FlowInstance, Instances, ServiceClock, Strangers
-from reconciler.sandbox.service import Outcome, Service, Tokens
+from reconciler.sandbox.flows import FlowInstance, Instances, SettableClock, Strangers
+from reconciler.sandbox.service import BatchService, CallOutcome, IssuedTokens
 from reconciler.sandbox.shown import Shown
-from reconciler.sandbox.wire import OPERATIONS, Answer, Call, Operation, flow_meant, service_answer
+from reconciler.sandbox.wire import (
+    OPERATIONS,
+    Call,
+    Operation,
+    SandboxAnswer,
+    flow_meant,
+    service_answer,
+)
 from reconciler.times import parse_zone
 
 _DEFAULTS = SandboxOptions()
@@ -97,15 +104,15 @@ class Sandbox:
         if options.journal is not None:
             open_journal(options.journal)
         self.options = options
-        self._clock = ServiceClock(clock, options.clock_jumps)
+        self._clock = SettableClock(clock, options.clock_jumps)
         self._sleep = sleep
         self._script = FaultScript(faults)
         self._served: list[Served] = []
         shown = Shown(options=options, zone=parse_zone(options.timezone), clock=self._clock)
         self._instances = Instances(options, shown.zone, self._clock)
         self._strangers = Strangers(options.strangers, self._instances, self._clock.now())
-        self._tokens = Tokens(options)
-        self._service = Service(shown, self._instances, self._strangers, self._tokens)
+        self._tokens = IssuedTokens(options)
+        self._service = BatchService(shown, self._instances, self._strangers, self._tokens)
         self._one_at_a_time = Lock()  # what changes the instances
         paths = {path: None for _, path, _ in OPERATIONS}
         self.app = Starlette(
@@ -200,7 +207,7 @@ class Sandbox:
             await self._sleep(delay)
         return self._responding(call, outcome, fault)
 
-    def _outcome(self, call: Call, fault: Fault) -> Outcome:
+    def _outcome(self, call: Call, fault: Fault) -> CallOutcome:
         ending = fault.ending
         if ending is None or ending.effect:
             with self._one_at_a_time:
@@ -208,7 +215,7 @@ class Sandbox:
                 self._strangers.arrive(now)
                 outcome = self._service.carry_out(call, now, list_after=fault.list_after)
         else:
-            outcome = Outcome(answer=None)
+            outcome = CallOutcome(answer=None)
         match ending:
             case None:
                 return outcome
@@ -218,7 +225,7 @@ class Sandbox:
                 answer = told(ending, call.operation)
             case _:
                 assert_never(ending)
-        return Outcome(answer=answer, effect=outcome.effect, instance=outcome.instance)
+        return CallOutcome(answer=answer, effect=outcome.effect, instance=outcome.instance)
 
     def _flow_id(self, call: Call) -> int | None:
         meant = flow_meant(call)
@@ -227,7 +234,7 @@ class Sandbox:
         instance = self._instances.get(meant)
         return None if instance is None else instance.flow_id
 
-    def _record(self, call: Call, flow_id: int | None, outcome: Outcome) -> None:
+    def _record(self, call: Call, flow_id: int | None, outcome: CallOutcome) -> None:
         answer = outcome.answer
         served = Served(
             at=self._clock.now(),
@@ -242,7 +249,7 @@ class Sandbox:
         if self.options.journal is not None:
             write_journal(self.options.journal, served)
 
-    def _responding(self, call: Call, outcome: Outcome, fault: Fault) -> Response:
+    def _responding(self, call: Call, outcome: CallOutcome, fault: Fault) -> Response:
         if outcome.answer is None:
             return DroppedConnection()
         response = self._response(outcome.answer)
@@ -258,7 +265,7 @@ class Sandbox:
         after = fault.extra_after
         return RepeatedAnswer(response, extra, (lambda: self._sleep(after)) if after else None)
 
-    def _response(self, answer: Answer) -> Response:
+    def _response(self, answer: SandboxAnswer) -> Response:
         said = self._clock.said(self._clock.now())
         date = formatdate(said / 1000, usegmt=True)  # the clock's, as everything else
         own = {name.lower(): value for name, value in answer.headers.items()}

@@ -11,8 +11,8 @@ from reconciler.model import EpochMs
 from reconciler.sandbox.wire import (
     OF_A_FLOW,
     OF_TOKENS,
-    Answer,
     Operation,
+    SandboxAnswer,
     service_answer,
     token_answer,
 )
@@ -106,11 +106,11 @@ class FaultScript:
     """
 
     def __init__(self, faults: Iterable[Fault]) -> None:
-        self._rules = [_Rule(fault) for fault in faults]
+        self._rules = [_FaultRule(fault) for fault in faults]
 
     def add(self, fault: Fault) -> None:
         """Put a rule behind the others."""
-        self._rules.append(_Rule(fault))
+        self._rules.append(_FaultRule(fault))
 
     def take(self, operation: Operation, flow_id: int | None, now: EpochMs) -> Fault:
         """What happens to this request; NO_FAULT if no rule is due."""
@@ -120,7 +120,7 @@ class FaultScript:
         return NO_FAULT
 
 
-class _Rule:
+class _FaultRule:
     def __init__(self, fault: Fault) -> None:
         self.due = fault
         if fault.rate_limit is not None:
@@ -154,13 +154,13 @@ class _Rule:
         return False
 
 
-def told(reply: Reply, operation: Operation) -> Answer:
+def told(reply: Reply, operation: Operation) -> SandboxAnswer:
     """The answer that a rule gives in place of the true one."""
     if reply.status in _WITHOUT_BODY:
-        return Answer(status=reply.status, body=b"", headers=reply.headers)
+        return SandboxAnswer(status=reply.status, body=b"", headers=reply.headers)
     if reply.body is not None:
         kind = "text/html" if reply.body.startswith("<") else "text/plain"
-        return Answer(
+        return SandboxAnswer(
             status=reply.status,
             body=reply.body.encode(),
             content_type=kind,

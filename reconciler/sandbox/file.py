@@ -27,7 +27,7 @@ from reconciler.sandbox.behaviour import (
 from reconciler.sandbox.faults import ALWAYS, HTML, NEVER, Drop, Ending, Fault, Reply
 from reconciler.sandbox.readers import (
     Reader,
-    UnreadableError,
+    UnreadableValueError,
     choice,
     flag,
     headers,
@@ -63,7 +63,7 @@ def read_sandbox_file(path: Path) -> tuple[SandboxOptions, tuple[Fault, ...]]:
         raise ConfigurationError(f"{path} is not YAML: {error}", hint=_HINT) from None
     try:
         found = _FILE({} if content is None else content)
-    except UnreadableError as error:
+    except UnreadableValueError as error:
         lines = [f"{path}: {where.lstrip('.')}: {problem}" for where, problem in error.problems]
         raise ConfigurationError("\n".join(lines).replace(": : ", ": "), hint=_HINT) from None
     faults = found.pop("faults", ())
@@ -74,14 +74,16 @@ def _fault(value: Any) -> Fault:
     # YAML 1.1, which safe_load reads, takes the plain word `on` for true.
     found = _RULE({"on" if name is True else name: one for name, one in mapping(value).items()})
     if "on" not in found:
-        raise UnreadableError([(".on", "which requests? Name an operation, or any")])
+        raise UnreadableValueError([(".on", "which requests? Name an operation, or any")])
     ending = _ending(found)
     if found.keys() <= _WHEN and ending is None:
-        raise UnreadableError.because(f"the rule has no fault; there are: {', '.join(_FAULTS)}")
+        raise UnreadableValueError.because(
+            f"the rule has no fault; there are: {', '.join(_FAULTS)}"
+        )
     try:
         return Fault(**found, ending=ending)
     except ValueError as error:
-        raise UnreadableError.because(str(error)) from None
+        raise UnreadableValueError.because(str(error)) from None
 
 
 def _ending(found: dict[str, Any]) -> Ending | None:
@@ -89,13 +91,13 @@ def _ending(found: dict[str, Any]) -> Ending | None:
     drop, answer = found.pop("drop", False), found.pop("answer", None)
     effect = found.pop("effect", None)
     if drop and answer is not None:
-        raise UnreadableError.because("drop and answer: a request ends in one way only")
+        raise UnreadableValueError.because("drop and answer: a request ends in one way only")
     if drop:
         return Drop(effect=bool(effect))
     if answer is not None:
         return Reply(effect=bool(effect), **answer)
     if effect is not None:
-        raise UnreadableError([(".effect", "goes with drop or answer")])
+        raise UnreadableValueError([(".effect", "goes with drop or answer")])
     return None
 
 
@@ -103,7 +105,7 @@ def _answer(value: Any) -> dict[str, Any]:
     found = _ANSWER(value)
     if found.pop("html", False):
         if "body" in found:
-            raise UnreadableError.because("html and body: an answer has one body only")
+            raise UnreadableValueError.because("html and body: an answer has one body only")
         found["body"] = HTML
     return found
 
@@ -112,7 +114,7 @@ def _extra_answer(value: Any) -> Literal["same"] | Reply:
     if value == "same":
         return "same"
     if not isinstance(value, dict):
-        raise UnreadableError.because(f"must be same, or what answer takes, not {value!r}")
+        raise UnreadableValueError.because(f"must be same, or what answer takes, not {value!r}")
     return Reply(**_answer(value))
 
 
@@ -120,7 +122,7 @@ def _stranger(value: Any) -> Stranger:
     try:
         return Stranger(**_STRANGER(value))
     except ValueError as error:
-        raise UnreadableError.because(str(error)) from None
+        raise UnreadableValueError.because(str(error)) from None
 
 
 def _pairs(value: Any) -> Parameters:
@@ -136,10 +138,12 @@ def _parameters_shown(value: Any) -> ParametersShown:
     found: dict[str, Any] = {}
     for index, one in enumerate(items(_way_shown)(value)):
         if not found.keys().isdisjoint(one):
-            raise UnreadableError([(f"[{index}]", "says again, or otherwise, what stands before")])
+            raise UnreadableValueError(
+                [(f"[{index}]", "says again, or otherwise, what stands before")]
+            )
         found |= one
     if found.keys() > {"hidden"}:
-        raise UnreadableError.because("what is absent or null is not shown in any other way")
+        raise UnreadableValueError.because("what is absent or null is not shown in any other way")
     return ParametersShown(**found)
 
 

@@ -30,7 +30,7 @@ _ID_TIMES: dict[Ids, str] = {
 }
 
 
-class ServiceClock:
+class SettableClock:
     """Two readings of one clock: what passes, and what the service says that it is.
 
     Runs, tokens, rate limits and the journal go by the time that passes. Only what the service
@@ -61,7 +61,7 @@ def _ms(seconds: float) -> int:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
+class StartRequest:
     """What somebody starts."""
 
     flow_id: int
@@ -97,7 +97,7 @@ class FlowInstance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
+class RunningSpan:
     """When an instance runs, should nothing change any more."""
 
     start: EpochMs | None  # None: cancelled before it could start
@@ -118,7 +118,7 @@ class Lane:
         self._flow = flow
         self._run_ms = round(1000 * (run_seconds if flow.run_seconds is None else flow.run_seconds))
         self._queue: list[FlowInstance] = []
-        self._spans: list[Span] = []  # of the first in the queue
+        self._spans: list[RunningSpan] = []  # of the first in the queue
 
     def __len__(self) -> int:
         return len(self._queue)
@@ -135,7 +135,7 @@ class Lane:
         self._queue[place] = instance
         del self._spans[place:]
 
-    def span(self, instance: FlowInstance) -> Span:
+    def span(self, instance: FlowInstance) -> RunningSpan:
         """When the instance runs."""
         for one in self._queue[len(self._spans) :]:
             free = self._spans[-1].free if self._spans else one.ready
@@ -145,15 +145,15 @@ class Lane:
     def _place(self, instance: FlowInstance) -> int:
         return bisect_left(self._queue, _order(instance), key=_order)
 
-    def _laid_out(self, one: FlowInstance, free: EpochMs) -> Span:
+    def _laid_out(self, one: FlowInstance, free: EpochMs) -> RunningSpan:
         start = max(one.ready, free)
         end = EpochMs(start + (self._run_ms if one.run_ms is None else one.run_ms))
         status = self._flow.ending(one.flow_number) if one.ends is None else one.ends
         if one.cancelled is not None and one.cancelled < start:
-            return Span(start=None, end=one.cancelled, status=Status.CANCEL, free=free)
+            return RunningSpan(start=None, end=one.cancelled, status=Status.CANCEL, free=free)
         if one.cancelled is not None:
             end, status = one.cancelled, Status.CANCEL
-        return Span(start=start, end=end, status=status, free=end)
+        return RunningSpan(start=start, end=end, status=status, free=end)
 
 
 def _order(instance: FlowInstance) -> tuple[EpochMs, int]:
@@ -161,7 +161,7 @@ def _order(instance: FlowInstance) -> tuple[EpochMs, int]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Phase:
+class InstancePhase:
     """How an instance fares at some moment."""
 
     status: Status
@@ -175,7 +175,7 @@ class Instances:
     Moments are of the time that passes, which the service's own clock may not show.
     """
 
-    def __init__(self, options: SandboxOptions, zone: tzinfo, clock: ServiceClock) -> None:
+    def __init__(self, options: SandboxOptions, zone: tzinfo, clock: SettableClock) -> None:
         self._options = options
         self._zone = zone
         self._clock = clock
@@ -218,7 +218,7 @@ class Instances:
                 newest[one.id] = one
         return sorted(newest.values(), key=lambda one: one.number)
 
-    def add(self, start: Start, created: EpochMs) -> FlowInstance:
+    def add(self, start: StartRequest, created: EpochMs) -> FlowInstance:
         """A new instance, always. Raises OverflowError for a trigger time that no calendar has."""
         said = self._clock.said(created)
         trigger_time = said if start.trigger_time is None else start.trigger_time
@@ -254,16 +254,16 @@ class Instances:
         self._lane(instance).replace(cancelled)
         return True
 
-    def phase(self, instance: FlowInstance, now: EpochMs) -> Phase:
+    def phase(self, instance: FlowInstance, now: EpochMs) -> InstancePhase:
         """How the instance fares at that moment."""
         span = self._lane(instance).span(instance)
         if now >= span.end:
-            return Phase(status=span.status, started=span.start, ended=span.end)
+            return InstancePhase(status=span.status, started=span.start, ended=span.end)
         if now < instance.ready:
-            return Phase(status=Status.WAIT)
+            return InstancePhase(status=Status.WAIT)
         if span.start is None or now < span.start:
-            return Phase(status=Status.READY)
-        return Phase(status=Status.RUNNING, started=span.start)
+            return InstancePhase(status=Status.READY)
+        return InstancePhase(status=Status.RUNNING, started=span.start)
 
     def _put(self, instance: FlowInstance) -> None:
         self._all.append(instance)
@@ -343,8 +343,8 @@ class Strangers:
             self._instances.add(_start(due.stranger, due.trigger_time), due.at)
 
 
-def _start(stranger: Stranger, trigger_time: EpochMs | None) -> Start:
-    return Start(
+def _start(stranger: Stranger, trigger_time: EpochMs | None) -> StartRequest:
+    return StartRequest(
         flow_id=stranger.flow_id,
         trigger_time=trigger_time,
         parameters=stranger.parameters,

@@ -19,7 +19,7 @@ _LONGEST_SECONDS = 1e9
 _LAST_INSTANT = 253_402_214_400_000  # milliseconds: the day before the last that calendars have
 
 
-class UnreadableError(Exception):
+class UnreadableValueError(Exception):
     """Values that are not what they must be, each with where it stands."""
 
     def __init__(self, problems: Iterable[tuple[str, str]]) -> None:
@@ -39,7 +39,7 @@ class UnreadableError(Exception):
 def text(value: Any) -> str:
     """Text that is not empty."""
     if not isinstance(value, str) or not value:
-        raise UnreadableError.because(f"must be text, not {value!r}")
+        raise UnreadableValueError.because(f"must be text, not {value!r}")
     return value
 
 
@@ -51,7 +51,7 @@ def raw(value: Any) -> str:
 def flag(value: Any) -> bool:
     """True or false."""
     if not isinstance(value, bool):
-        raise UnreadableError.because(f"must be true or false, not {value!r}")
+        raise UnreadableValueError.because(f"must be true or false, not {value!r}")
     return value
 
 
@@ -60,10 +60,10 @@ def number(low: int, high: int | None = None) -> Reader[int]:
 
     def read(value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int):
-            raise UnreadableError.because(f"must be a whole number, not {value!r}")
+            raise UnreadableValueError.because(f"must be a whole number, not {value!r}")
         if value < low or (high is not None and value > high):
             limits = f"at least {low}" if high is None else f"from {low} to {high}"
-            raise UnreadableError.because(f"must be {limits}, not {value}")
+            raise UnreadableValueError.because(f"must be {limits}, not {value}")
         return value
 
     return read
@@ -76,16 +76,16 @@ def seconds(value: Any) -> float:
         or not isinstance(value, int | float)
         or not 0 <= value < _LONGEST_SECONDS
     ):
-        raise UnreadableError.because(f"must be a number of seconds, not {value!r}")
+        raise UnreadableValueError.because(f"must be a number of seconds, not {value!r}")
     return float(value)
 
 
 def signed_seconds(value: Any) -> float:
     """A time span that may be negative."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise UnreadableError.because(f"must be a number of seconds, not {value!r}")
+        raise UnreadableValueError.because(f"must be a number of seconds, not {value!r}")
     if not abs(value) < _LONGEST_SECONDS:
-        raise UnreadableError.because(f"must be fewer seconds than {value!r}")
+        raise UnreadableValueError.because(f"must be fewer seconds than {value!r}")
     return float(value)
 
 
@@ -98,7 +98,7 @@ def instant(value: Any) -> EpochMs:
     try:
         return parse_instant(value)
     except ValueError as error:
-        raise UnreadableError.because(f"{value!r} {error}") from None
+        raise UnreadableValueError.because(f"{value!r} {error}") from None
 
 
 def words(known: Iterable[str]) -> Reader[str]:
@@ -114,11 +114,11 @@ def choice(named: Mapping[str, _T], otherwise: Reader[_T] | None = None) -> Read
             return named[value]
         words = ", ".join(named)
         if otherwise is None:
-            raise UnreadableError.because(f"must be one of: {words}; not {value!r}")
+            raise UnreadableValueError.because(f"must be one of: {words}; not {value!r}")
         try:
             return otherwise(value)
-        except UnreadableError as error:
-            raise UnreadableError(
+        except UnreadableValueError as error:
+            raise UnreadableValueError(
                 (where, f"{problem}; or write {words}") for where, problem in error.problems
             ) from None
 
@@ -131,7 +131,7 @@ def zone(value: Any) -> str:
     try:
         parse_zone(name)
     except ValueError as error:
-        raise UnreadableError.because(str(error)) from None
+        raise UnreadableValueError.because(str(error)) from None
     return name
 
 
@@ -140,9 +140,9 @@ def headers(value: Any) -> dict[str, str]:
     read = {}
     for name, content in mapping(value).items():
         if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
-            raise UnreadableError.because(f"{name!r} is no name of a header")
+            raise UnreadableValueError.because(f"{name!r} is no name of a header")
         if isinstance(content, bool) or not _HEADER_VALUE.fullmatch(str(content)):
-            raise UnreadableError([(f".{name}", f"must be printable ASCII, not {content!r}")])
+            raise UnreadableValueError([(f".{name}", f"must be printable ASCII, not {content!r}")])
         read[name] = str(content)
     return read
 
@@ -150,7 +150,7 @@ def headers(value: Any) -> dict[str, str]:
 def mapping(value: Any) -> dict[Any, Any]:
     """A mapping, whatever is in it."""
     if not isinstance(value, dict):
-        raise UnreadableError.because(f"must be a mapping, not {value!r}")
+        raise UnreadableValueError.because(f"must be a mapping, not {value!r}")
     return value
 
 
@@ -159,15 +159,15 @@ def items(read: Reader[_T]) -> Reader[tuple[_T, ...]]:
 
     def read_all(value: Any) -> tuple[_T, ...]:
         if not isinstance(value, list):
-            raise UnreadableError.because(f"must be a list, not {value!r}")
+            raise UnreadableValueError.because(f"must be a list, not {value!r}")
         found, problems = [], []
         for index, one in enumerate(value):
             try:
                 found.append(read(one))
-            except UnreadableError as error:
+            except UnreadableValueError as error:
                 problems += error.under(f"[{index}]")
         if problems:
-            raise UnreadableError(problems)
+            raise UnreadableValueError(problems)
         return tuple(found)
 
     return read_all
@@ -181,7 +181,7 @@ def one_or_several(read: Reader[_T]) -> Reader[_T | tuple[_T, ...]]:
         if not isinstance(value, list):
             return read(value)
         if not value:
-            raise UnreadableError.because("must not be an empty list")
+            raise UnreadableValueError.because("must not be an empty list")
         return read_all(value)
 
     return read_either
@@ -195,10 +195,10 @@ def keyed(read_key: Reader[_K], read: Reader[_T]) -> Reader[dict[_K, _T]]:
         for key, one in mapping(value).items():
             try:
                 found[read_key(key)] = read(one)
-            except UnreadableError as error:
+            except UnreadableValueError as error:
                 problems += error.under(f".{key}")
         if problems:
-            raise UnreadableError(problems)
+            raise UnreadableValueError(problems)
         return found
 
     return read_all
@@ -220,11 +220,11 @@ def record(
             attribute, reader = fields[name]
             try:
                 found[attribute] = reader(content)
-            except UnreadableError as error:
+            except UnreadableValueError as error:
                 problems += error.under(f".{name}")
         problems += [(f".{name}", "is missing") for name in needed if name not in value]
         if problems:
-            raise UnreadableError(problems)
+            raise UnreadableValueError(problems)
         return found
 
     return read

@@ -11,14 +11,14 @@ from typing import Any, assert_never
 
 from reconciler.model import EpochMs, InstanceId
 from reconciler.sandbox.behaviour import FlowOptions, SandboxOptions
-from reconciler.sandbox.flows import FlowInstance, Instances, Start, Strangers
+from reconciler.sandbox.flows import FlowInstance, Instances, StartRequest, Strangers
 from reconciler.sandbox.shown import Shown, describe_flow, describe_instance, find
 from reconciler.sandbox.wire import (
     OF_TOKENS,
-    Answer,
     Call,
     CancelBody,
     RefusalError,
+    SandboxAnswer,
     SearchBody,
     TokenBody,
     TriggerBody,
@@ -31,7 +31,7 @@ from reconciler.sandbox.wire import (
 from reconciler.times import business_date
 
 
-class Tokens:
+class IssuedTokens:
     """Gives out tokens to one application, and verifies the calls that carry them."""
 
     def __init__(self, options: SandboxOptions) -> None:
@@ -120,19 +120,19 @@ def _same(given: str, signed: bytes) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class CallOutcome:
     """What a call led to. An answer of None: none is given, the connection is dropped."""
 
-    answer: Answer | None
+    answer: SandboxAnswer | None
     effect: bool = False  # an instance was created or cancelled
     instance: InstanceId | None = None
 
 
-class Service:
+class BatchService:
     """Everything behind the gateway."""
 
     def __init__(
-        self, shown: Shown, instances: Instances, strangers: Strangers, tokens: Tokens
+        self, shown: Shown, instances: Instances, strangers: Strangers, tokens: IssuedTokens
     ) -> None:
         self._options = shown.options
         self._shown = shown
@@ -140,7 +140,7 @@ class Service:
         self._strangers = strangers
         self._tokens = tokens
 
-    def carry_out(self, call: Call, now: EpochMs, *, list_after: float) -> Outcome:
+    def carry_out(self, call: Call, now: EpochMs, *, list_after: float) -> CallOutcome:
         """Do what the call asks. `list_after`: seconds until searches show what it creates."""
         answer = token_answer if call.operation in OF_TOKENS else service_answer
         try:
@@ -148,7 +148,7 @@ class Service:
             return self._answered(call, now, list_after)
         except RefusalError as refusal:
             status, code = refusal.status, refusal.code
-            return Outcome(answer=answer(None, code=code, msg=str(refusal), status=status))
+            return CallOutcome(answer=answer(None, code=code, msg=str(refusal), status=status))
 
     def _admit(self, call: Call, now: EpochMs) -> None:
         if call.body is None:
@@ -156,12 +156,12 @@ class Service:
         if self._options.require_auth and call.operation not in OF_TOKENS:
             self._tokens.verify(call, now)
 
-    def _answered(self, call: Call, now: EpochMs, list_after: float) -> Outcome:
+    def _answered(self, call: Call, now: EpochMs, list_after: float) -> CallOutcome:
         match call.operation:
             case "token":
-                return Outcome(answer=token_answer(self._tokens.get(call, now)))
+                return CallOutcome(answer=token_answer(self._tokens.get(call, now)))
             case "refresh":
-                return Outcome(answer=token_answer(self._tokens.refresh(call, now)))
+                return CallOutcome(answer=token_answer(self._tokens.refresh(call, now)))
             case "time":
                 return _said(self._shown.clock.said(now))
             case "timezone":
@@ -179,11 +179,11 @@ class Service:
             case _:
                 assert_never(call.operation)
 
-    def _trigger(self, call: Call, now: EpochMs, list_after: float) -> Outcome:
+    def _trigger(self, call: Call, now: EpochMs, list_after: float) -> CallOutcome:
         user = self._user(call)
         body = read_body(call, TriggerBody)
         self._check_may_start(body.flow_id, user)
-        start = Start(
+        start = StartRequest(
             flow_id=body.flow_id,
             trigger_time=EpochMs(body.trigger_time),
             parameters=tuple((pair.key, pair.value) for pair in body.parameters),
@@ -198,9 +198,9 @@ class Service:
             raise unusable("cannot process the body: triggerTime is out of range") from None
         self._strangers.await_from(instance)
         answer = service_answer({"flowInstanceId": instance.id})
-        return Outcome(answer=answer, effect=True, instance=instance.id)
+        return CallOutcome(answer=answer, effect=True, instance=instance.id)
 
-    def _cancel(self, call: Call, now: EpochMs) -> Outcome:
+    def _cancel(self, call: Call, now: EpochMs) -> CallOutcome:
         user = self._user(call)
         wanted = read_body(call, CancelBody).flow_inst_id
         known = self._instances.known(wanted, user, now)
@@ -208,10 +208,10 @@ class Service:
             raise RefusalError("no such instance", code=62104)
         for instance in known:
             if self._instances.cancel(instance, now):
-                return Outcome(answer=service_answer(None), effect=True, instance=instance.id)
+                return CallOutcome(answer=service_answer(None), effect=True, instance=instance.id)
         raise RefusalError("the instance has ended already", code=62104)
 
-    def _flow(self, call: Call) -> Outcome:
+    def _flow(self, call: Call) -> CallOutcome:
         user = self._user(call)
         text = call.argument("flowId")
         if not (text.isascii() and text.isdecimal()):
@@ -222,14 +222,14 @@ class Service:
             raise RefusalError("no such flow", code=62104)
         return _said(describe_flow(flow_id, flow, user))
 
-    def _instance(self, call: Call, now: EpochMs) -> Outcome:
+    def _instance(self, call: Call, now: EpochMs) -> CallOutcome:
         user = self._user(call)
         known = self._instances.known(call.argument("flowInstId"), user, now)
         if not known:
             return _said(None)
         return _said(self._describer(now)(known[0]), known[0].id)
 
-    def _search(self, call: Call, now: EpochMs) -> Outcome:
+    def _search(self, call: Call, now: EpochMs) -> CallOutcome:
         user = self._user(call)
         found = find(self._instances, read_body(call, SearchBody), user, self._options, now)
         describe = self._describer(now)
@@ -260,5 +260,5 @@ def _may_use(flow: FlowOptions, user: str) -> bool:
     return flow.privilege and (not flow.owner or user in flow.owner.split(";"))
 
 
-def _said(content: Any, instance: InstanceId | None = None) -> Outcome:
-    return Outcome(answer=service_answer(content), instance=instance)
+def _said(content: Any, instance: InstanceId | None = None) -> CallOutcome:
+    return CallOutcome(answer=service_answer(content), instance=instance)

@@ -19,7 +19,7 @@ from reconciler.sandbox.behaviour import (
     StampLayout,
     Status,
 )
-from reconciler.sandbox.flows import FlowInstance, Instances, Phase, ServiceClock
+from reconciler.sandbox.flows import FlowInstance, InstancePhase, Instances, SettableClock
 from reconciler.sandbox.wire import RefusalError, SearchBody, Sorter, unusable
 from reconciler.times import business_date, in_zone, parse_zone
 
@@ -45,7 +45,7 @@ class Shown:
 
     options: SandboxOptions
     zone: tzinfo
-    clock: ServiceClock
+    clock: SettableClock
 
     def moment(self, instant: EpochMs | None) -> str | int | None:
         """When something happened, as the service's clock had it; cut to the second."""
@@ -149,7 +149,7 @@ def _retyped(value: str) -> str | int | float:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class FoundPage:
     """One page of what a search found, and how many there are on all pages."""
 
     page: Sequence[FlowInstance]
@@ -158,7 +158,7 @@ class Found:
 
 def find(
     instances: Instances, wanted: SearchBody, user: str, options: SandboxOptions, now: EpochMs
-) -> Found:
+) -> FoundPage:
     """List Flow Instances. Raises RefusalError for a sorter, status or page that is none."""
     statuses = _statuses(wanted.status)
     found = [
@@ -176,10 +176,10 @@ def find(
     for sorter in reversed(wanted.pagination.sorters):
         _sort(found, sorter, instances, now)
     page = _page(found, wanted, options)
-    return Found(page=page, count=_count(len(found), len(page), options))
+    return FoundPage(page=page, count=_count(len(found), len(page), options))
 
 
-def describe_instance(instance: FlowInstance, phase: Phase, shown: Shown) -> dict[str, Any]:
+def describe_instance(instance: FlowInstance, phase: InstancePhase, shown: Shown) -> dict[str, Any]:
     """A FlowInstance of the reference."""
     flow_id = instance.flow_id
     return {

@@ -16,7 +16,6 @@ _JSON = "application/json;charset=UTF-8"
 TOKEN_SERVICE = "/apim-token-service/v2.0/token"  # noqa: S105 - a path
 BATCH_SERVICE = "/batch-processing-service/v2.1"
 
-
 # By the names that a fault file uses.
 Operation = Literal[
     "token", "refresh", "trigger", "search", "instance", "cancel", "flow", "time", "timezone"
@@ -41,7 +40,7 @@ _Long = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class SandboxAnswer:
     """One HTTP answer, complete."""
 
     status: int  # HTTP
@@ -70,15 +69,21 @@ def unauthorized(message: str) -> RefusalError:
     return RefusalError(message, code=401, status=HTTPStatus.UNAUTHORIZED)
 
 
-def service_answer(data: Any, *, code: int = 0, msg: str = "OK", status: int = 200) -> Answer:
+def service_answer(
+    data: Any, *, code: int = 0, msg: str = "OK", status: int = 200
+) -> SandboxAnswer:
     """In the envelope of the batch service, V2.1."""
-    return Answer(status=status, code=code, body=_encode({"code": code, "msg": msg, "data": data}))
+    return SandboxAnswer(
+        status=status, code=code, body=_encode({"code": code, "msg": msg, "data": data})
+    )
 
 
-def token_answer(data: Any, *, code: int = 0, msg: str = "SUCCESS", status: int = 200) -> Answer:
+def token_answer(
+    data: Any, *, code: int = 0, msg: str = "SUCCESS", status: int = 200
+) -> SandboxAnswer:
     """In the envelope of the token service, which calls the code `status`."""
     content = {"status": code, "msg": msg, "business": "apim-token-service", "data": data}
-    return Answer(status=status, code=code, body=_encode(content))
+    return SandboxAnswer(status=status, code=code, body=_encode(content))
 
 
 def _encode(content: Mapping[str, Any]) -> bytes:

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from reconciler.apply.known import Known
 from reconciler.apply.look import Look, by_id
-from reconciler.apply.ports import Cancelled, Gateway, Instance, LookedUp, Sought
+from reconciler.apply.ports import CancelAnswer, Gateway, Instance, LookedUp, Sought
 from reconciler.configuration import Environment, GatewayConfiguration, Limits
 from reconciler.errors import GatewayError
 from reconciler.ledger import Ledger, events
@@ -56,7 +56,7 @@ class FakeService:
     pauses: list[float] = field(default_factory=list)
     gets: dict[InstanceId, int] = field(default_factory=dict)
     cancelled: list[InstanceId] = field(default_factory=list)
-    answer: Cancelled = field(default_factory=lambda: Cancelled(code=0, message=""))
+    answer: CancelAnswer = field(default_factory=lambda: CancelAnswer(code=0, message=""))
 
     async def search(
         self, flow_id: int, from_time: EpochMs, to_time: EpochMs
@@ -95,7 +95,7 @@ class FakeService:
             whole=self.whole,
         )
 
-    async def cancel(self, instance: InstanceId) -> Cancelled:
+    async def cancel(self, instance: InstanceId) -> CancelAnswer:
         self.cancelled.append(instance)
         return self.answer
 

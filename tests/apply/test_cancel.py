@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from reconciler.apply.ports import Cancelled, Instance
+from reconciler.apply.ports import CancelAnswer, Instance
 from reconciler.apply.watch import NotCancelled, cancel
 from reconciler.ledger import Ledger, events
 from reconciler.model import Run
@@ -51,7 +51,7 @@ def reason(service: FakeService, *more: Any, **others: Any) -> str:
 
 
 def test_the_runs_own_instance_is_cancelled_and_the_answer_recorded() -> None:
-    service = FakeService([MINE], answer=Cancelled(code=62104, message="it has ended"))
+    service = FakeService([MINE], answer=CancelAnswer(code=62104, message="it has ended"))
     (event,) = cancelled(service)
     assert isinstance(event, events.Cancelled)
     assert (event.run, event.code, event.message, event.claim) == (

@@ -8,7 +8,7 @@ import pytest
 from reconciler.apply.doubt import Doubt, settle
 from reconciler.apply.evidence import BY_AGREEMENT, BY_NONCE
 from reconciler.apply.ports import Instance
-from reconciler.apply.start import Outcome
+from reconciler.apply.start import StartOutcome
 from reconciler.apply.suspect import author
 from reconciler.ledger import Event, Ledger, events
 from reconciler.model import ClaimId, EpochMs, Run
@@ -39,7 +39,7 @@ def in_doubt(*runs: Run, **more: Any) -> list[Event]:
 
 def settled(
     service: FakeService, *runs: Run, ledger: Ledger | None = None, **more: Any
-) -> list[Outcome | Doubt]:
+) -> list[StartOutcome | Doubt]:
     runs = runs or (RUN,)
     ledger = ledger or a_ledger(*in_doubt(*runs))
     doubts = [

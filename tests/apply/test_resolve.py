@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from reconciler.apply.ports import Appended, Gateway, Instance, Landed, Snapshot
-from reconciler.apply.resolve import Decision, resolve
+from reconciler.apply.resolve import PersonsDecision, resolve
 from reconciler.configuration import Environment
 from reconciler.errors import RefusedError
 from reconciler.ledger import Event, Ledger, Record, RunState
@@ -97,7 +97,7 @@ def resolved(
     async def open_gateway(_: Environment) -> AsyncIterator[Gateway]:
         yield cast("Gateway", Knowing({shown.id: shown}, now))
 
-    decision = Decision(
+    decision = PersonsDecision(
         run=run.id,
         triggered=None if triggered is None else InstanceId(triggered),
         by="Ana Lima <ana@example.com>",

@@ -10,8 +10,8 @@ import pytest
 
 from reconciler.apply.known import Known
 from reconciler.apply.lease import Lease, ServiceClock
-from reconciler.apply.ports import Answer, Gateway, NotSent, Triggered
-from reconciler.apply.start import Batch, Outcome, start_batch
+from reconciler.apply.ports import Answer, Gateway, NotSent, TriggeredAnswer
+from reconciler.apply.start import Batch, StartOutcome, start_batch
 from reconciler.ledger import Ledger, events
 from reconciler.model import ClaimId, EpochMs, InstanceId, Run, RunId
 from tests.building import (
@@ -58,7 +58,7 @@ class Answering:
         if not allowed():
             return NotSent(reason="not allowed")
         self.sent.append(run)
-        return Triggered(instance=InstanceId(self.answers[run.id]))
+        return TriggeredAnswer(instance=InstanceId(self.answers[run.id]))
 
 
 def started(
@@ -67,13 +67,13 @@ def started(
     ledger: Ledger | None = None,
     gateway: Answering | None = None,
     **more: Any,
-) -> dict[RunId, Outcome]:
+) -> dict[RunId, StartOutcome]:
     """Start the runs, which are answered so, and were claimed by what the ledger said then."""
     named = zip(runs, answers, strict=False)
     gateway = gateway or Answering({run.id: answer for run, answer in named})
     clock = ServiceClock(stamp=NOW, asked=0.0, answered=0.0, clock=StoppedClock())
 
-    async def start() -> dict[RunId, Outcome]:
+    async def start() -> dict[RunId, StartOutcome]:
         batch = Batch(
             claim=C2,
             runs=runs,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reconciler.apply.ports import Instance, LookedUp, Sought
-from reconciler.enos.listed import Window
+from reconciler.enos.listed import ListedWindow
 from reconciler.enos.observing import look_up
 from reconciler.enos.search import Page
 from reconciler.errors import GatewayError, QuestionRefusedError
@@ -20,7 +20,7 @@ MIDNIGHT = EpochMs(1_709_337_600_000)  # 2024-03-02T00:00:00Z
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     kind: int
-    window: Window
+    window: ListedWindow
     page: int
 
 
@@ -128,7 +128,7 @@ class Service:
     def requests(self) -> int:
         return len(self.searches) + len(self.asked_for)
 
-    async def ask(self, window: Window, kind: int, page: int) -> Page:
+    async def ask(self, window: ListedWindow, kind: int, page: int) -> Page:
         self.searches.append(Asked(kind=kind, window=window, page=page))
         await self._answer()
         every = [

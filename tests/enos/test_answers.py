@@ -9,12 +9,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reconciler.apply.ports import Answer, NotProcessed, NotSent, Rejected, Triggered, Unknown
+from reconciler.apply.ports import (
+    Answer,
+    NotProcessed,
+    NotSent,
+    RejectedAnswer,
+    TriggeredAnswer,
+    UnknownAnswer,
+)
 from reconciler.enos.answers import (
     Accepted,
     Failed,
+    HttpReply,
     Quoting,
-    Reply,
     judge_error,
     judge_reply,
     start_answer,
@@ -29,7 +36,9 @@ DATA = {"flowInstanceId": "3377-1"}
 
 def outcome(status: int, content: Any, **headers: str | None) -> Answer:
     body = content if isinstance(content, bytes | None) else json.dumps(content).encode()
-    return start_answer(judge_reply(Reply(status=status, body=body, **headers), QUOTE, NOW), 3377)
+    return start_answer(
+        judge_reply(HttpReply(status=status, body=body, **headers), QUOTE, NOW), 3377
+    )
 
 
 REFUSED: list[Any] = [62101, 62103, 62104, 400, 413, "62104", 404]
@@ -40,32 +49,39 @@ NO_ID: list[Any] = [None, "", " ", [], True, "a\nb", "\ud800", "3377-\u202e1", "
 NO_ENVELOPE: list[Any] = [None, b"", b"<html>", b"0", b"[]", b"null", b"\xff\xfe", b'"']
 
 TABLE: list[tuple[int, Any, type]] = [
-    (200, {"code": 0, "data": DATA}, Triggered),
-    (201, {"code": 0, "data": DATA}, Triggered),
-    (200, {"code": "0", "data": DATA}, Triggered),
-    (200, {"status": 0, "data": DATA}, Triggered),
-    (200, {"stauts": 0, "data": DATA}, Triggered),
-    (200, {"code": None, "status": 0, "data": DATA}, Triggered),
-    *[(200, {"code": code}, Rejected) for code in REFUSED],
-    *[(status, b"", Rejected) for status in (400, 403, 404, 405, 409, 413, 415, 422, 451)],
-    *[(400, {"code": code}, Rejected) for code in (62101, 62102, 62999, 7)],
-    (403, None, Rejected),
-    (404, {"status": 404, "error": "Not Found"}, Rejected),
+    (200, {"code": 0, "data": DATA}, TriggeredAnswer),
+    (201, {"code": 0, "data": DATA}, TriggeredAnswer),
+    (200, {"code": "0", "data": DATA}, TriggeredAnswer),
+    (200, {"status": 0, "data": DATA}, TriggeredAnswer),
+    (200, {"stauts": 0, "data": DATA}, TriggeredAnswer),
+    (200, {"code": None, "status": 0, "data": DATA}, TriggeredAnswer),
+    *[(200, {"code": code}, RejectedAnswer) for code in REFUSED],
+    *[(status, b"", RejectedAnswer) for status in (400, 403, 404, 405, 409, 413, 415, 422, 451)],
+    *[(400, {"code": code}, RejectedAnswer) for code in (62101, 62102, 62999, 7)],
+    (403, None, RejectedAnswer),
+    (404, {"status": 404, "error": "Not Found"}, RejectedAnswer),
     *[(200, {"code": code}, NotProcessed) for code in TOKEN_OR_RATE],
     *[(status, b"<html>", NotProcessed) for status in (401, 429)],
     (403, {"code": 1203}, NotProcessed),
     (401, {"code": 40101}, NotProcessed),
-    *[(status, {"code": 0, "data": DATA}, Unknown) for status in (301, 302, 400, 401, 408, 500)],
-    *[(status, {"code": 62101}, Unknown) for status in (302, 408, 500, 502, 503, 504, 599)],
-    *[(status, {"code": 1203}, Unknown) for status in (307, 408, 500, 503)],
-    *[(status, {"code": 62109}, Unknown) for status in (200, 400, 401, 429)],
-    *[(status, {"code": code}, Unknown) for status in (200, 400) for code in (408, 500, 503, 599)],
-    *[(200, {"code": code}, Unknown) for code in (62102, 62999, 1, -1, 10**17)],
-    *[(200, {"code": code, "data": DATA}, Unknown) for code in NO_CODE],
-    *[(200, {"code": 0, "data": data}, Unknown) for data in NO_DATA],
-    *[(200, {"code": 0, "data": {"flowInstanceId": i}}, Unknown) for i in NO_ID],
-    *[(200, body, Unknown) for body in NO_ENVELOPE],
-    (200, DATA, Unknown),
+    *[
+        (status, {"code": 0, "data": DATA}, UnknownAnswer)
+        for status in (301, 302, 400, 401, 408, 500)
+    ],
+    *[(status, {"code": 62101}, UnknownAnswer) for status in (302, 408, 500, 502, 503, 504, 599)],
+    *[(status, {"code": 1203}, UnknownAnswer) for status in (307, 408, 500, 503)],
+    *[(status, {"code": 62109}, UnknownAnswer) for status in (200, 400, 401, 429)],
+    *[
+        (status, {"code": code}, UnknownAnswer)
+        for status in (200, 400)
+        for code in (408, 500, 503, 599)
+    ],
+    *[(200, {"code": code}, UnknownAnswer) for code in (62102, 62999, 1, -1, 10**17)],
+    *[(200, {"code": code, "data": DATA}, UnknownAnswer) for code in NO_CODE],
+    *[(200, {"code": 0, "data": data}, UnknownAnswer) for data in NO_DATA],
+    *[(200, {"code": 0, "data": {"flowInstanceId": i}}, UnknownAnswer) for i in NO_ID],
+    *[(200, body, UnknownAnswer) for body in NO_ENVELOPE],
+    (200, DATA, UnknownAnswer),
 ]
 
 
@@ -102,21 +118,21 @@ def test_whatever_comes_a_start_counts_as_not_done_only_under_a_refusal(
     answer = outcome(status, content)
     assert not isinstance(answer, NotSent)
     if not 200 <= status < 300 and not 400 <= status < 500:
-        assert isinstance(answer, Unknown)
-    if isinstance(answer, Triggered):
+        assert isinstance(answer, UnknownAnswer)
+    if isinstance(answer, TriggeredAnswer):
         assert 200 <= status < 300
-    if isinstance(answer, Rejected | NotProcessed) and status < 400:
+    if isinstance(answer, RejectedAnswer | NotProcessed) and status < 400:
         assert isinstance(content, dict)
         assert content["code"] not in {0, 62109}
 
 
 def test_a_refusal_says_the_code_of_the_body_or_else_of_http() -> None:
-    assert outcome(400, {"code": 62101, "msg": "no such user"}) == Rejected(
+    assert outcome(400, {"code": 62101, "msg": "no such user"}) == RejectedAnswer(
         code=62101,
         message="HTTP 400, code 62101 (the user does not exist or does not belong to the "
         "organization): no such user",
     )
-    assert outcome(413, b"<html>") == Rejected(
+    assert outcome(413, b"<html>") == RejectedAnswer(
         code=413, message="HTTP 413 (the request is too large), unreadable body"
     )
 
@@ -197,7 +213,7 @@ def test_only_what_httpx_raises_before_sending_is_not_sent(name: str) -> None:
     error = kind.__new__(kind)
     error.args = ("something",)
     failed = judge_error(error, QUOTE, connecting=False)
-    assert isinstance(failed.answer, NotSent if name in BEFORE_SENDING else Unknown)
+    assert isinstance(failed.answer, NotSent if name in BEFORE_SENDING else UnknownAnswer)
     assert failed.code is None
 
 
@@ -208,15 +224,15 @@ def test_any_other_exception_is_not_sent_only_while_the_connection_was_not_up(
     error: Exception,
 ) -> None:
     assert isinstance(judge_error(error, QUOTE, connecting=True).answer, NotSent)
-    assert isinstance(judge_error(error, QUOTE, connecting=False).answer, Unknown)
+    assert isinstance(judge_error(error, QUOTE, connecting=False).answer, UnknownAnswer)
 
 
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
         (NotSent(reason="r"), NotSent(reason="r")),
-        (Unknown(seen="s"), NotProcessed(reason="no access token: s")),
-        (Rejected(code=403, message="m"), NotProcessed(reason="no access token: m")),
+        (UnknownAnswer(seen="s"), NotProcessed(reason="no access token: s")),
+        (RejectedAnswer(code=403, message="m"), NotProcessed(reason="no access token: m")),
         (
             NotProcessed(reason="r", retry_after=3),
             NotProcessed(reason="no access token: r", retry_after=3),
@@ -230,7 +246,7 @@ def test_whatever_became_of_the_token_request_the_start_was_not_made(
 
 
 def test_data_of_a_success_is_handed_on() -> None:
-    reply = Reply(status=200, body=b'{"code": 0, "data": [1]}')
+    reply = HttpReply(status=200, body=b'{"code": 0, "data": [1]}')
     assert judge_reply(reply, QUOTE, NOW) == Accepted(data=[1])
 
 
@@ -257,7 +273,7 @@ def started(instance: object) -> Answer:
 
 @pytest.mark.parametrize("instance", ["2791-19700101000000", "33-1", "33770-1", "0-20240302"])
 def test_an_instance_of_another_flow_is_no_answer_to_the_start(instance: str) -> None:
-    assert started(instance) == Unknown(
+    assert started(instance) == UnknownAnswer(
         seen=f"code 0, but it names instance {instance}, which is of another flow"
     )
 
@@ -276,12 +292,12 @@ def test_an_instance_of_another_flow_is_no_answer_to_the_start(instance: str) ->
     ],
 )
 def test_an_instance_whose_id_names_no_other_flow_is_the_runs(instance: str) -> None:
-    assert started(instance) == Triggered(instance=InstanceId(instance))
+    assert started(instance) == TriggeredAnswer(instance=InstanceId(instance))
 
 
 def test_of_errors_in_a_group_one_is_told_and_none_decides() -> None:
     group = ExceptionGroup("several", [ExceptionGroup("inner", [httpx.ConnectError("no port")])])
     failed = judge_error(group, QUOTE, connecting=False)
-    assert isinstance(failed.answer, Unknown)
+    assert isinstance(failed.answer, UnknownAnswer)
     assert failed.words == "ConnectError: no port"
     assert isinstance(judge_error(group, QUOTE, connecting=True).answer, NotSent)

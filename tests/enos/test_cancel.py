@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from reconciler.apply.ports import Cancelled
+from reconciler.apply.ports import CancelAnswer
 from reconciler.enos.access import Credentials
 from reconciler.enos.client import open_gateway
 from reconciler.errors import GatewayError
@@ -34,11 +34,11 @@ from tests.enos.scripted import (
 )
 
 NAME = InstanceId("3377-20240302080000")
-DONE = Cancelled(code=0, message="")
+DONE = CancelAnswer(code=0, message="")
 
 
-def cancel(act: Act | list[Act]) -> tuple[Cancelled, Scripted]:
-    async def run() -> tuple[Cancelled, Scripted]:
+def cancel(act: Act | list[Act]) -> tuple[CancelAnswer, Scripted]:
+    async def run() -> tuple[CancelAnswer, Scripted]:
         script: dict[str, Act | list[Act]] = {
             "instance/cancel": act,
             "token/refresh": token_answer("token-2"),
@@ -62,13 +62,13 @@ def test_a_cancellation_names_the_instance_and_is_done_if_the_service_says_so(da
 @pytest.mark.parametrize("code", [62101, 62103, 62104, 404, 413])
 def test_a_refusal_is_told_in_the_services_own_words(code: int) -> None:
     outcome, gateway = cancel(answer(code=code, msg="the instance has ended"))
-    assert outcome == Cancelled(code=code, message="the instance has ended")
+    assert outcome == CancelAnswer(code=code, message="the instance has ended")
     assert len(gateway.of("instance/cancel")) == 1
 
 
 def test_a_refusal_without_words_is_told_by_its_code() -> None:
     outcome, _ = cancel(answer(code=62103, msg=""))
-    assert outcome == Cancelled(
+    assert outcome == CancelAnswer(
         code=62103, message="HTTP 200, code 62103 (the user has no privilege)"
     )
 
@@ -105,7 +105,7 @@ def test_a_cancellation_is_repeated_after_a_hiccup(hiccup: Act) -> None:
     assert len(gateway.of("instance/cancel")) == 3
 
 
-def in_the_sandbox(*faults: Fault, **flow: float) -> tuple[Cancelled, int | None]:
+def in_the_sandbox(*faults: Fault, **flow: float) -> tuple[CancelAnswer, int | None]:
     """What comes of cancelling an instance two seconds after its start, and its status then."""
     options = SandboxOptions(flows={3377: FlowOptions(**flow)})  # type: ignore[arg-type]  # a row
     sandbox = Sandbox(options, faults, clock=lambda: SERVICE_TIME + 2_000)
@@ -113,7 +113,7 @@ def in_the_sandbox(*faults: Fault, **flow: float) -> tuple[Cancelled, int | None
     started = sandbox.add_stranger(stranger)
     keys = Credentials(access_key=options.access_key, secret_key=options.secret_key)
 
-    async def ask(url: str) -> tuple[Cancelled, int | None]:
+    async def ask(url: str) -> tuple[CancelAnswer, int | None]:
         async with open_gateway(settings(url), keys) as enos:
             outcome = await enos.cancel(started.id)
             found = await enos.instance(started.id)
@@ -129,15 +129,15 @@ def test_a_running_instance_of_the_sandbox_is_cancelled() -> None:
 
 def test_a_repeat_of_a_cancellation_whose_answer_was_lost_is_refused_and_harms_nothing() -> None:
     lost = Fault(on="cancel", ending=Drop(effect=True))
-    refused = Cancelled(code=62104, message="the instance has ended already")
+    refused = CancelAnswer(code=62104, message="the instance has ended already")
     assert in_the_sandbox(lost, run_seconds=60) == (refused, Status.CANCEL)
 
 
 def test_an_instance_of_the_sandbox_that_has_ended_is_not_cancelled() -> None:
-    refused = Cancelled(code=62104, message="the instance has ended already")
+    refused = CancelAnswer(code=62104, message="the instance has ended already")
     assert in_the_sandbox(run_seconds=1) == (refused, Status.SUCCESS)
 
 
 def test_an_instance_that_the_sandbox_has_forgotten_is_not_cancelled() -> None:
-    refused = Cancelled(code=62104, message="no such instance")
+    refused = CancelAnswer(code=62104, message="no such instance")
     assert in_the_sandbox(run_seconds=1, forgets_after=1) == (refused, None)

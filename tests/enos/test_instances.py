@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from reconciler.apply.ports import Instance
-from reconciler.enos.listed import Window, read_instance, read_parameters, readings
+from reconciler.enos.listed import ListedWindow, read_instance, read_parameters, readings
 from reconciler.enos.search import of_flow
 from reconciler.errors import GatewayError
 from reconciler.model import EpochMs, InstanceId
@@ -71,7 +71,7 @@ def test_without_the_services_time_a_stamp_is_read_as_the_later_one() -> None:
 def test_the_hour_that_clocks_repeat_is_read_as_what_the_window_asked_for() -> None:
     berlin = ZoneInfo("Europe/Berlin")
     for instant in (at("2024-10-27T00:30:00Z"), at("2024-10-27T01:30:00Z")):  # 02:30, twice
-        window = Window(from_time=instant, to_time=EpochMs(instant + 60_000))
+        window = ListedWindow(from_time=instant, to_time=EpochMs(instant + 60_000))
         entry = SAMPLE | {"triggerTime": "2024-10-27 02:30:00"}
         assert read_instance(entry, berlin, window=window).trigger_time == instant
 
@@ -180,10 +180,10 @@ def test_an_entry_without_a_readable_id_is_an_error(entry: object) -> None:
         read_instance(entry, ZONE)
 
 
-WINDOW = Window(from_time=at("2024-03-02T00:00:00Z"), to_time=at("2024-03-02T00:01:00Z"))
+WINDOW = ListedWindow(from_time=at("2024-03-02T00:00:00Z"), to_time=at("2024-03-02T00:01:00Z"))
 
 
-def kept(stamp: str, zone: Any = ZONE, window: Window = WINDOW, flow: int = 2438) -> bool:
+def kept(stamp: str, zone: Any = ZONE, window: ListedWindow = WINDOW, flow: int = 2438) -> bool:
     one = read_instance(SAMPLE | {"triggerTime": stamp}, zone, window=window)
     return bool(of_flow((one,), flow, window))
 
@@ -204,7 +204,7 @@ def test_instances_of_the_flow_in_the_window_or_a_minute_beside_it_are_kept() ->
 @pytest.mark.parametrize("width", [1, 1_000, 60_000, 180_000, 3_600_000])
 def test_whatever_cutting_and_rounding_show_of_a_window_is_kept(second: int, width: int) -> None:
     start = EpochMs(WINDOW.from_time + second * 1_000 + 500)
-    window = Window(from_time=start, to_time=EpochMs(start + width))
+    window = ListedWindow(from_time=start, to_time=EpochMs(start + width))
     for instant in (start, start + width - 1):
         cut, up = instant - instant % 60_000, instant - instant % -60_000
         for stamp in (cut, up, instant - instant % 1_000, instant - instant % -1_000):
@@ -218,7 +218,7 @@ def test_a_stamp_in_utc_counts_as_in_the_window() -> None:
 
 
 def test_a_stamp_cut_to_the_second_counts_for_a_window_that_starts_within_it() -> None:
-    window = Window(from_time=EpochMs(WINDOW.from_time + 500), to_time=WINDOW.to_time)
+    window = ListedWindow(from_time=EpochMs(WINDOW.from_time + 500), to_time=WINDOW.to_time)
     assert kept("2024-03-02 08:00:00", window=window)
 
 
@@ -245,9 +245,11 @@ def test_a_stamp_that_only_another_zone_explains_is_an_error_and_not_an_absence(
     ],
 )
 def test_what_cutting_or_rounding_to_the_hour_or_the_day_shows_is_kept(stamp: Any) -> None:
-    window = Window(from_time=at("2024-03-02T00:37:00Z"), to_time=at("2024-03-02T00:38:00Z"))
+    window = ListedWindow(from_time=at("2024-03-02T00:37:00Z"), to_time=at("2024-03-02T00:38:00Z"))
     if stamp == "2024-03-03 00:00:00":
-        window = Window(from_time=at("2024-03-02T05:37:00Z"), to_time=at("2024-03-02T05:38:00Z"))
+        window = ListedWindow(
+            from_time=at("2024-03-02T05:37:00Z"), to_time=at("2024-03-02T05:38:00Z")
+        )
     assert kept(stamp, window=window)
     assert not kept("2024-03-02T07:59", window=window)
 
@@ -271,9 +273,11 @@ def test_a_creation_that_ends_in_noughts_may_be_as_late_as_what_was_cut_to_it(
 
 
 def test_in_a_wide_window_a_stamp_outside_of_it_is_only_outside() -> None:
-    wide = Window(from_time=WINDOW.from_time, to_time=EpochMs(WINDOW.from_time + 86_400_000))
+    wide = ListedWindow(from_time=WINDOW.from_time, to_time=EpochMs(WINDOW.from_time + 86_400_000))
     assert not kept(
         "2024-03-02 07:00:30",
         zone=UTC,
-        window=Window(from_time=EpochMs(wide.from_time + 8 * 3_600_000), to_time=wide.to_time),
+        window=ListedWindow(
+            from_time=EpochMs(wide.from_time + 8 * 3_600_000), to_time=wide.to_time
+        ),
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.apply.ports import Answer, Rejected, Triggered
+from reconciler.apply.ports import Answer, RejectedAnswer, TriggeredAnswer
 from reconciler.enos import http
 from reconciler.model import InstanceId
 from tests.enos.certified import server_context
@@ -81,8 +81,8 @@ async def start_twice(gateway: Scripted, pause: float, **changes: Any) -> list[A
 
 def assert_the_second_start_has_its_own_answer(answers: list[Answer], gateway: Scripted) -> None:
     first, second = answers
-    assert first == Triggered(instance=InstanceId("3377-1"))
-    assert isinstance(second, Rejected)
+    assert first == TriggeredAnswer(instance=InstanceId("3377-1"))
+    assert isinstance(second, RejectedAnswer)
     assert len({one.connection for one in gateway.of("updateAndTrigger")}) == 2
 
 

@@ -9,7 +9,7 @@ from typing import cast
 
 import pytest
 
-from reconciler.apply.ports import Answer, NotSent, Triggered
+from reconciler.apply.ports import Answer, NotSent, TriggeredAnswer
 from reconciler.model import InstanceId
 from tests.enos.certified import make_certificate, server_context
 from tests.enos.scripted import Scripted, answer, opened, run, scripted, token_answer
@@ -140,9 +140,9 @@ def test_a_kept_connection_is_no_exception_and_the_next_start_gets_another() -> 
     yes, late = in_turn("yes yes"), in_turn("yes no")
     answers, gateway = trigger_each(yes, late, in_turn("yes yes"))
     assert answers == [
-        Triggered(instance=InstanceId("3377-1")),
+        TriggeredAnswer(instance=InstanceId("3377-1")),
         NO_LONGER,
-        Triggered(instance=InstanceId("3377-1")),
+        TriggeredAnswer(instance=InstanceId("3377-1")),
     ]
     assert len({one.connection for one in gateway.of("updateAndTrigger")}) == 2
 
@@ -164,5 +164,5 @@ def test_a_lease_that_cannot_be_asked_lets_nothing_leave() -> None:
 
     asked: list[bool] = []
     answers, gateway = trigger_each(broken)
-    assert not isinstance(answers[0], Triggered)
+    assert not isinstance(answers[0], TriggeredAnswer)
     assert gateway.of("updateAndTrigger") == []

@@ -12,7 +12,7 @@ from reconciler.enos.access import Credentials
 from reconciler.enos.client import EnosGateway, open_gateway
 from reconciler.model import EpochMs, InstanceId
 from reconciler.sandbox import Drop, Fault, FlowOptions, Sandbox, SandboxOptions, Status, running
-from reconciler.sandbox.flows import Start
+from reconciler.sandbox.flows import StartRequest
 from tests.enos.scripted import SERVICE_TIME, Act, Scripted, answer, http, opened, scripted
 from tests.enos.scripted import settings as gateway_settings
 from tests.sampling import sampled
@@ -27,7 +27,7 @@ def filled(
     """Starts each flow at each of the times; gives what there is to look up."""
     started = (
         sandbox._instances.add(
-            Start(
+            StartRequest(
                 flow_id=flow,
                 trigger_time=EpochMs(time),
                 parameters=(("DAY", str(time)),),

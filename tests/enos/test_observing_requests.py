@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.apply.ports import Instance, Sought
-from reconciler.enos.listed import NAMELESS, Window
+from reconciler.enos.listed import NAMELESS, ListedWindow
 from reconciler.model import EpochMs, InstanceId
 from tests.enos.listed import (
     DAY,
@@ -176,7 +176,9 @@ def test_the_window_of_a_group_reaches_a_minute_beyond_the_minutes_of_its_ends()
     wanted = [Sought(id=InstanceId(f"1-{n}"), trigger_time=EpochMs(MIDNIGHT + n)) for n in range(9)]
     service = Service({})
     looked_up(service, wanted)
-    window = Window(from_time=EpochMs(MIDNIGHT - MINUTE), to_time=EpochMs(MIDNIGHT + 2 * MINUTE))
+    window = ListedWindow(
+        from_time=EpochMs(MIDNIGHT - MINUTE), to_time=EpochMs(MIDNIGHT + 2 * MINUTE)
+    )
     assert {one.window for one in service.searches} == {window}
     asked = sorted((one.kind, one.page) for one in service.searches)
     assert asked == [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1)]

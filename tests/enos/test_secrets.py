@@ -8,7 +8,7 @@ from itertools import product
 
 import pytest
 
-from reconciler.apply.ports import Sought, Triggered
+from reconciler.apply.ports import Sought, TriggeredAnswer
 from reconciler.enos.access import Credentials
 from reconciler.enos.answers import Quoting
 from reconciler.enos.http import Outgoing
@@ -110,7 +110,7 @@ def test_no_error_answer_or_log_line_holds_a_secret(
             async with enos.connection() as connection:
                 for _ in range(2):
                     outcome = await connection.trigger(run(), always)
-                    assert not isinstance(outcome, Triggered)
+                    assert not isinstance(outcome, TriggeredAnswer)
                     shown.append(repr(outcome))
             now = EpochMs(0)
             for question in (

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.apply.ports import NotProcessed, Unknown
+from reconciler.apply.ports import NotProcessed, UnknownAnswer
 from reconciler.enos.answers import Accepted, Failed, Verdict
 from reconciler.enos.session import Token, Tokens
 
@@ -154,7 +154,7 @@ def test_what_could_not_stand_in_a_header_is_no_token(data: object) -> None:
     service = Service(Accepted(data=data))
     token = asyncio.run(service.tokens.current())
     assert isinstance(token, Failed)
-    assert isinstance(token.answer, Unknown)
+    assert isinstance(token.answer, UnknownAnswer)
 
 
 def test_a_token_does_not_show_itself() -> None:

@@ -14,12 +14,12 @@ from reconciler.apply.ports import (
     Gateway,
     NotProcessed,
     NotSent,
-    Rejected,
-    Triggered,
-    Unknown,
+    RejectedAnswer,
+    TriggeredAnswer,
+    UnknownAnswer,
 )
 from reconciler.enos.client import EnosConnection, EnosGateway
-from reconciler.enos.http import _Phase
+from reconciler.enos.http import _Stage
 from reconciler.model import InstanceId
 from tests.enos.scripted import (
     SECRET_KEY,
@@ -73,7 +73,7 @@ def test_the_client_is_what_the_protocol_asks_for() -> None:
 
 def test_a_started_run_has_the_instance_that_the_answer_names() -> None:
     outcome, gateway = trigger(STARTED)
-    assert outcome == Triggered(instance=InstanceId("3377-20191122"))
+    assert outcome == TriggeredAnswer(instance=InstanceId("3377-20191122"))
     (post,) = gateway.of("updateAndTrigger")
     assert post.method == "POST"
     assert post.path == "/batch-processing-service/v2.1/flows"
@@ -88,12 +88,12 @@ def test_a_started_run_has_the_instance_that_the_answer_names() -> None:
 @pytest.mark.parametrize("code", ["0", 0, 0.0])
 def test_success_and_the_instance_may_come_as_text_or_number(code: object) -> None:
     outcome, _ = trigger(answer({"flowInstanceId": 337720191122}, code=code))
-    assert outcome == Triggered(instance=InstanceId("337720191122"))
+    assert outcome == TriggeredAnswer(instance=InstanceId("337720191122"))
 
 
 def test_v2_0_says_status_in_place_of_code() -> None:
     outcome, _ = trigger(http(200, '{"status": 0, "data": {"flowInstanceId": "3377-1"}}'))
-    assert outcome == Triggered(instance=InstanceId("3377-1"))
+    assert outcome == TriggeredAnswer(instance=InstanceId("3377-1"))
 
 
 def expected_signature(post: Received) -> str:
@@ -167,7 +167,7 @@ def test_after_the_post_has_left_anything_unclear_is_unknown_and_nothing_is_sent
     act: Act,
 ) -> None:
     outcome, gateway = trigger(act)
-    assert isinstance(outcome, Unknown)
+    assert isinstance(outcome, UnknownAnswer)
     assert outcome.seen.isprintable()
     assert len(outcome.seen) < 300
     assert len(gateway.of("updateAndTrigger")) == 1
@@ -175,11 +175,11 @@ def test_after_the_post_has_left_anything_unclear_is_unknown_and_nothing_is_sent
 
 def test_an_answer_just_within_the_limit_is_read() -> None:
     outcome, _ = trigger(http(200, SUCCESS.ljust(LIMIT)))
-    assert outcome == Triggered(instance=InstanceId("3377-1"))
+    assert outcome == TriggeredAnswer(instance=InstanceId("3377-1"))
 
 
 def test_without_a_word_from_the_transport_nothing_is_certain() -> None:
-    phase = _Phase(always)
+    phase = _Stage(always)
     assert not phase.connecting
     seen = []
     for event in (
@@ -197,19 +197,19 @@ def test_without_a_word_from_the_transport_nothing_is_certain() -> None:
 @pytest.mark.parametrize("act", [hang, drip])
 def test_the_time_for_a_request_is_its_total_time(act: Act) -> None:
     outcome, gateway = trigger(act, timeout=2)
-    assert outcome == Unknown(seen="no answer in time")
+    assert outcome == UnknownAnswer(seen="no answer in time")
     assert len(gateway.of("updateAndTrigger")) == 1
 
 
 def test_a_compressed_answer_is_read() -> None:
     body = gzip.compress(json.dumps({"code": 0, "data": {"flowInstanceId": "3377-1"}}).encode())
     outcome, _ = trigger(http(200, body, {"Content-Encoding": "gzip"}))
-    assert outcome == Triggered(instance=InstanceId("3377-1"))
+    assert outcome == TriggeredAnswer(instance=InstanceId("3377-1"))
 
 
 def test_a_refusal_has_the_code_and_its_meaning() -> None:
     outcome, _ = trigger(answer(code=62103, msg="no privilege"))
-    assert isinstance(outcome, Rejected)
+    assert isinstance(outcome, RejectedAnswer)
     assert outcome.code == 62103
     assert outcome.message == "HTTP 200, code 62103 (the user has no privilege): no privilege"
 
@@ -320,7 +320,7 @@ def test_a_refused_token_is_not_processed_and_the_next_start_has_another(refusal
 
     first, second, gateway = asyncio.run(start())
     assert isinstance(first, NotProcessed)
-    assert isinstance(second, Triggered)
+    assert isinstance(second, TriggeredAnswer)
     tokens = [post.headers["apim-accesstoken"] for post in gateway.of("updateAndTrigger")]
     assert tokens == [TOKEN, "token-new"]
 
@@ -365,7 +365,7 @@ def test_each_of_many_workers_reuses_one_connection(monkeypatch: pytest.MonkeyPa
             async def work() -> None:
                 async with enos.connection() as connection:
                     for _ in range(starts):
-                        assert isinstance(await connection.trigger(run(), always), Triggered)
+                        assert isinstance(await connection.trigger(run(), always), TriggeredAnswer)
 
             await asyncio.gather(*(work() for _ in range(workers)))
             return gateway
@@ -421,7 +421,7 @@ def test_a_connection_that_the_server_closed_while_idle_does_not_make_the_next_s
             return await connection.trigger(run(), always), gateway
 
     outcome, gateway = asyncio.run(start())
-    assert isinstance(outcome, Triggered)
+    assert isinstance(outcome, TriggeredAnswer)
     first, second = gateway.of("updateAndTrigger")
     assert first.connection != second.connection
 
@@ -436,8 +436,8 @@ def test_a_connection_works_on_after_a_broken_answer() -> None:
             return [await connection.trigger(run(), always) for _ in range(4)]
 
     *broken, last = asyncio.run(start())
-    assert all(isinstance(one, Unknown) for one in broken)
-    assert isinstance(last, Triggered)
+    assert all(isinstance(one, UnknownAnswer) for one in broken)
+    assert isinstance(last, TriggeredAnswer)
 
 
 def test_a_cancelled_start_is_cancelled_and_its_connection_is_closed() -> None:

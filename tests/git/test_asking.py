@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.errors import GitError
 from reconciler.git import Git, command
-from reconciler.git.remote import look
+from reconciler.git.remote import read_refs
 from tests.repositories import git
 
 PASSING = [
@@ -88,7 +88,7 @@ def test_a_certain_refusal_is_heard_once(
     with pytest.raises(GitError, match="origin could not be read"):
         repository.fetch("origin", ["main"])
     with pytest.raises(GitError, match="origin could not be read"):
-        look(repository.root, "origin", ["main"], timeout=10)
+        read_refs(repository.root, "origin", ["main"], timeout=10)
     assert line.calls == len(["fetch", "look"])
     assert not pauses
 
@@ -98,6 +98,6 @@ def test_what_does_not_pass_ends_in_the_remotes_words(
 ) -> None:
     line.fails(100, PASSING[1])
     with pytest.raises(GitError, match="Connection refused") as caught:
-        look(repository.root, "origin", ["main"], timeout=10)
+        read_refs(repository.root, "origin", ["main"], timeout=10)
     assert line.calls == _QUESTIONS == len(pauses) + 1
     assert caught.value.hint is not None

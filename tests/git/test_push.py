@@ -10,15 +10,15 @@ from reconciler.git import (
     CommitId,
     CompletedGit,
     Git,
-    Landed,
+    PushDeclined,
+    PushLanded,
+    PushRaced,
     PushResult,
-    Raced,
-    Refused,
-    Unclear,
+    PushUnclear,
 )
 from reconciler.git.causes import advice
 from reconciler.git.remote import addresses
-from reconciler.git.sending import Answer, Heard, read_answer
+from reconciler.git.sending import Heard, PushAnswer, read_answer
 from tests.repositories import commit, git, make_clone, say_ok_and_move_nothing, write_hook
 
 SECONDS = 60.0  # more than any of these pushes takes
@@ -35,7 +35,7 @@ def _push_on(repository: Git, parent: CommitId | None, name: str = "claim") -> P
 
 def test_a_push_from_where_the_branch_is_lands(repository: Git, origin: Path) -> None:
     before = _tip(origin)
-    assert _push_on(repository, before) == Landed()
+    assert _push_on(repository, before) == PushLanded()
     assert git(origin, "rev-parse", "main^") == before
 
 
@@ -45,7 +45,7 @@ def test_a_push_from_where_the_branch_was_loses_and_changes_nothing(
     before = _tip(origin)
     _push_on(repository, before, "first")
     landed = _tip(origin)
-    assert isinstance(_push_on(repository, before, "second"), Raced)
+    assert isinstance(_push_on(repository, before, "second"), PushRaced)
     assert _tip(origin) == landed
 
 
@@ -54,7 +54,7 @@ def test_a_branch_set_back_is_not_brought_back_by_a_push(repository: Git, origin
     _push_on(repository, old, "withdrawn")
     withdrawn = _tip(origin)
     git(origin, "update-ref", "refs/heads/main", old)
-    assert isinstance(_push_on(repository, withdrawn, "on top"), Raced)
+    assert isinstance(_push_on(repository, withdrawn, "on top"), PushRaced)
     assert _tip(origin) == old
 
 
@@ -63,8 +63,8 @@ def test_a_branch_is_created_only_where_there_is_none(repository: Git, origin: P
     other = repository.commit_files(None, {"ledger": b"other"}, "m")
     first = repository.push("origin", made, "ledger", expected=None, timeout=SECONDS)
     second = repository.push("origin", other, "ledger", expected=None, timeout=SECONDS)
-    assert first == Landed()
-    assert isinstance(second, Raced)
+    assert first == PushLanded()
+    assert isinstance(second, PushRaced)
     assert git(origin, "rev-parse", "ledger") == made
 
 
@@ -75,7 +75,7 @@ def test_what_is_there_already_counts_because_nobody_else_has_it_to_push(
     made = repository.commit_files(before, {"f": b""}, "m")
     repository.push("origin", made, "main", expected=before, timeout=SECONDS)
     again = repository.push("origin", made, "main", expected=before, timeout=SECONDS)
-    assert again == Landed()
+    assert again == PushLanded()
 
 
 def test_a_commit_that_would_lose_history_is_not_pushed(repository: Git, origin: Path) -> None:
@@ -106,8 +106,8 @@ def test_of_two_clones_that_push_at_the_same_moment_exactly_one_lands(
         first = pool.submit(_push_on, repository, before, "first")
         second = pool.submit(_push_on, rival, before, "second")
         results = [first.result(), second.result()]
-    assert sorted(type(result).__name__ for result in results) == ["Landed", "Raced"]
-    winner = "first" if results[0] == Landed() else "second"
+    assert sorted(type(result).__name__ for result in results) == ["PushLanded", "PushRaced"]
+    winner = "first" if results[0] == PushLanded() else "second"
     assert git(origin, "log", "--format=%s", f"{before}..main") == winner
 
 
@@ -120,9 +120,9 @@ def test_threads_that_share_a_clone_all_land_in_the_end(repository: Git, origin:
             parent = repository.fetch("origin", ["main"])["main"]
             assert parent is not None
             match _push_on(repository, parent, f"by-{number}"):
-                case Landed():
+                case PushLanded():
                     return attempt
-                case Raced():
+                case PushRaced():
                     continue
                 case other:
                     pytest.fail(f"neither landed nor raced: {other}")
@@ -145,7 +145,7 @@ def test_a_hook_that_declines_is_heard_in_its_own_words(repository: Git, origin:
     )
     before = _tip(origin)
     result = _push_on(repository, before)
-    assert isinstance(result, Refused)
+    assert isinstance(result, PushDeclined)
     assert result.message == (
         "main is protected: stale info, fetch first, try again\n"
         "[remote rejected] (pre-receive hook declined)"
@@ -161,7 +161,7 @@ def test_a_branch_that_the_server_has_checked_out_is_a_refusal(
     served = make_clone(origin, tmp_path / "served")
     git(clone, "remote", "set-url", "origin", str(served))
     result = _push_on(repository, _tip(origin))
-    assert isinstance(result, Refused)
+    assert isinstance(result, PushDeclined)
     assert "branch is currently checked out" in result.message
     assert result.hint is not None
     assert "bare repository" in result.hint
@@ -173,7 +173,7 @@ def test_a_lock_left_behind_on_the_server_is_a_refusal_that_says_so(
     before = _tip(origin)
     (origin / "refs/heads/main.lock").touch()
     result = _push_on(repository, before)
-    assert isinstance(result, Refused)
+    assert isinstance(result, PushDeclined)
     assert "main.lock': File exists" in result.message
     assert result.hint is not None
     assert "lock that was left behind" in result.hint
@@ -188,7 +188,7 @@ def test_a_lock_that_is_let_go_soon_hinders_nobody(repository: Git, origin: Path
         "[ -e seen ] && rm -f refs/heads/main.lock; touch seen; exit 0",
     )
     (origin / "refs/heads/main.lock").touch()
-    assert _push_on(repository, _tip(origin)) == Landed()
+    assert _push_on(repository, _tip(origin)) == PushLanded()
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_whatever_a_server_says_of_a_lost_race_the_branch_tells(
     write_hook(
         origin, "update", f"echo {words} >&2; git update-ref refs/heads/main {rival}; exit 1"
     )
-    assert isinstance(_push_on(repository, before), Raced)
+    assert isinstance(_push_on(repository, before), PushRaced)
     assert _tip(origin) == rival
 
 
@@ -212,14 +212,14 @@ def test_a_rejected_push_that_is_on_the_branch_has_landed(repository: Git, origi
     made = repository.commit_files(before, {"f": b""}, "m")
     repository.push("origin", made, "other", expected=None, timeout=SECONDS)
     write_hook(origin, "update", f"git update-ref refs/heads/main {made}; exit 1")
-    assert repository.push("origin", made, "main", expected=before, timeout=SECONDS) == Landed()
+    assert repository.push("origin", made, "main", expected=before, timeout=SECONDS) == PushLanded()
 
 
 def test_an_ok_for_a_branch_that_does_not_move_is_a_refusal(repository: Git, origin: Path) -> None:
     before = _tip(origin)
     say_ok_and_move_nothing(origin)
     result = _push_on(repository, before)
-    assert isinstance(result, Refused)
+    assert isinstance(result, PushDeclined)
     assert "the push was taken, and main at" in result.message
     assert result.hint is not None
     assert "merge requests" in result.hint
@@ -234,7 +234,7 @@ def test_an_ok_for_a_branch_that_somebody_else_has_moved_is_a_race(
     repository.push("origin", rival, "rival", expected=None, timeout=SECONDS)
     say_ok_and_move_nothing(origin)
     write_hook(origin, "post-receive", f"git update-ref refs/heads/main {rival}")
-    assert isinstance(_push_on(repository, before), Raced)
+    assert isinstance(_push_on(repository, before), PushRaced)
 
 
 @pytest.mark.parametrize("setting", ["remote.origin.pushurl", "url.*.pushInsteadOf"])
@@ -249,7 +249,7 @@ def test_a_push_that_goes_to_a_fork_is_a_refusal_that_names_both_addresses(
     else:
         git(clone, "config", f"url.{fork.as_uri()}.pushInsteadOf", origin.as_uri())
     result = _push_on(repository, before)
-    assert isinstance(result, Refused)
+    assert isinstance(result, PushDeclined)
     for part in (setting, origin.as_uri(), fork.as_uri()):
         assert part in result.message
     assert _tip(origin) == before
@@ -267,7 +267,7 @@ def test_a_push_to_another_address_of_the_same_repository_lands(
     repository: Git, origin: Path, clone: Path
 ) -> None:
     git(clone, "config", "remote.origin.pushurl", str(origin))
-    assert _push_on(repository, _tip(origin)) == Landed()
+    assert _push_on(repository, _tip(origin)) == PushLanded()
 
 
 def test_a_branch_that_cannot_be_read_back_is_unclear(
@@ -276,13 +276,13 @@ def test_a_branch_that_cannot_be_read_back_is_unclear(
     before = _tip(origin)
     git(clone, "config", "remote.origin.pushurl", str(origin))
     git(clone, "remote", "set-url", "origin", (tmp_path / "nothing").as_uri())
-    assert isinstance(_push_on(repository, before), Unclear)
+    assert isinstance(_push_on(repository, before), PushUnclear)
 
 
 def test_a_branch_that_cannot_be_made_on_the_server_is_a_refusal(repository: Git) -> None:
     made = repository.commit_files(None, {"f": b""}, "m")
     result = repository.push("origin", made, "main/ledger", expected=None, timeout=SECONDS)
-    assert isinstance(result, Refused)
+    assert isinstance(result, PushDeclined)
     assert "main" in result.message
 
 
@@ -294,7 +294,7 @@ def test_a_push_whose_answer_is_lost_has_landed_if_the_branch_holds_it(
     before = _tip(origin)
     made = repository.commit_files(before, {"f": b""}, "m")
     result = repository.push("origin", made, "main", expected=before, timeout=SECONDS)
-    assert result == Landed()
+    assert result == PushLanded()
     assert _tip(origin) == made
 
 
@@ -305,7 +305,7 @@ def test_a_push_whose_answer_is_lost_is_a_lost_race_if_the_branch_holds_another(
     rival = repository.commit_files(before, {"rival": b""}, "rival")
     repository.push("origin", rival, "rival", expected=None, timeout=SECONDS)
     write_hook(origin, "pre-receive", f"echo {rival} > refs/heads/main; kill -9 0")
-    assert isinstance(_push_on(repository, before), Raced)
+    assert isinstance(_push_on(repository, before), PushRaced)
     assert _tip(origin) == rival
 
 
@@ -316,7 +316,7 @@ def test_a_push_that_dies_before_the_branch_moves_is_unclear_and_a_fetch_shows_t
     before = _tip(origin)
     made = repository.commit_files(before, {"f": b""}, "m")
     result = repository.push("origin", made, "main", expected=before, timeout=SECONDS)
-    assert isinstance(result, Unclear)
+    assert isinstance(result, PushUnclear)
     tip = repository.fetch("origin", ["main"])["main"]
     assert tip == before
     assert not repository.is_ancestor(made, tip)
@@ -327,7 +327,7 @@ def test_a_push_that_takes_too_long_is_unclear(repository: Git, origin: Path) ->
     before = _tip(origin)
     made = repository.commit_files(before, {"f": b""}, "m")
     result = repository.push("origin", made, "main", expected=before, timeout=0.5)
-    assert isinstance(result, Unclear)
+    assert isinstance(result, PushUnclear)
     assert "took longer than 0.5 s" in result.message
 
 
@@ -335,7 +335,7 @@ def test_a_remote_that_is_gone_is_a_refusal(repository: Git, origin: Path, tmp_p
     before = _tip(origin)
     origin.rename(tmp_path / "moved.git")
     result = _push_on(repository, before)
-    assert isinstance(result, Refused)
+    assert isinstance(result, PushDeclined)
     assert "does not appear to be a git repository" in result.message
 
 
@@ -360,7 +360,7 @@ def test_a_push_works_in_a_shallow_clone_on_a_detached_head(
     git(clone, "push", "--quiet")
     shallow = make_clone(origin, tmp_path / "shallow", "--depth", "1")
     git(shallow, "switch", "--quiet", "--detach")
-    assert _push_on(Git.at(shallow), _tip(origin)) == Landed()
+    assert _push_on(Git.at(shallow), _tip(origin)) == PushLanded()
     git(origin, "fsck", "--strict", "--no-dangling")
 
 
@@ -375,10 +375,10 @@ def test_a_push_takes_nothing_along_but_the_branch(
 
 def test_the_users_pre_push_hook_is_not_run(repository: Git, origin: Path, clone: Path) -> None:
     write_hook(clone / ".git", "pre-push", "exit 1")
-    assert _push_on(repository, _tip(origin)) == Landed()
+    assert _push_on(repository, _tip(origin)) == PushLanded()
 
 
-def _answer(*lines: str, code: int = 1, said: str = "") -> Answer:
+def _answer(*lines: str, code: int = 1, said: str = "") -> PushAnswer:
     done = CompletedGit(exit_code=code, stdout="\n".join(lines).encode(), stderr=said)
     return read_answer(done, "c0ffee:refs/heads/main")
 
@@ -461,7 +461,7 @@ def test_what_a_person_has_set_for_pushes_and_the_server_cannot_do_hinders_no_pu
     repository: Git, origin: Path, clone: Path, name: str, value: str
 ) -> None:
     git(clone, "config", name, value)
-    assert _push_on(repository, _tip(origin)) == Landed()
+    assert _push_on(repository, _tip(origin)) == PushLanded()
 
 
 def test_a_push_option_goes_to_a_server_that_takes_it(
@@ -470,7 +470,7 @@ def test_a_push_option_goes_to_a_server_that_takes_it(
     git(origin, "config", "receive.advertisePushOptions", "true")
     write_hook(origin, "pre-receive", 'test "$GIT_PUSH_OPTION_0" = "mine"')
     git(clone, "config", "push.pushOption", "mine")
-    assert _push_on(repository, _tip(origin)) == Landed()
+    assert _push_on(repository, _tip(origin)) == PushLanded()
 
 
 # What is not a matter of access must not be said to be one.
@@ -550,7 +550,7 @@ def test_objects_that_were_removed_before_the_push_are_its_cause(
     (clone / ".git/objects" / blob[:2] / blob[2:]).unlink()
     git_calls.clear()
     result = repository.push("origin", made, "main", expected=before, timeout=SECONDS)
-    assert isinstance(result, Refused)
+    assert isinstance(result, PushDeclined)
     assert result.hint is not None
     assert "git gc --prune=now" in result.hint
     assert sum("push" in call for call in git_calls) == 1

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.git import CommitId, Git, Landed, ObjectId, PushResult, Raced, Refused
+from reconciler.git import CommitId, Git, ObjectId, PushDeclined, PushLanded, PushRaced, PushResult
 from tests.repositories import commit, git, make_clone, say_ok_and_move_nothing, write_hook
 
 NAME, FOLDER = "prod", "state/prod"
@@ -135,14 +135,14 @@ def test_a_remote_that_cannot_be_reached_is_no_refusal_to_remember(
 
 def test_a_trace_travels_with_the_push_that_it_follows(repository: Git, origin: Path) -> None:
     for text in ("1", "12"):
-        assert _push(repository, text) == Landed()
+        assert _push(repository, text) == PushLanded()
     assert _kept(origin) == ["12", "1"]
 
 
 def test_neither_lands_where_the_branch_has_moved(
     repository: Git, origin: Path, tmp_path: Path
 ) -> None:
-    assert _push(repository, "1") == Landed()
+    assert _push(repository, "1") == PushLanded()
     rival = make_clone(origin, tmp_path / "rival")
     commit(rival, {"x": "1"})
     script = f"git -C '{rival}' push --quiet origin main; exec git-receive-pack \"$@\""
@@ -150,7 +150,7 @@ def test_neither_lands_where_the_branch_has_moved(
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
     git(repository.root, "config", "remote.origin.receivepack", str(program))
-    assert isinstance(_push(repository, "12"), Raced)
+    assert isinstance(_push(repository, "12"), PushRaced)
     assert _kept(origin) == ["1"]
 
 
@@ -159,7 +159,7 @@ def test_the_branch_lands_alone_where_somebody_else_has_kept_more(
 ) -> None:
     other = Git.at(make_clone(origin, tmp_path / "other"))
     other.fetch("origin", ["main"])
-    assert _push(repository, "1") == Landed()
+    assert _push(repository, "1") == PushLanded()
     git(other.root, "update-ref", "-d", "refs/reconciler-memory/kept/origin/prod")
     before = git(origin, "rev-parse", "main")
     made = other.commit_files(
@@ -168,7 +168,7 @@ def test_the_branch_lands_alone_where_somebody_else_has_kept_more(
     git(other.root, "update-ref", "-d", "refs/reconciler-memory/kept/origin/prod")
     trace = other.next_trace("origin", NAME, made, FOLDER, _continues(other))
     result = other.push("origin", made, "main", expected=CommitId(before), timeout=60, trace=trace)
-    assert result == Landed()
+    assert result == PushLanded()
     assert _kept(origin) == ["1"]
     assert other.next_trace("origin", NAME, made, FOLDER, _continues(other)) is not None
 
@@ -178,9 +178,9 @@ def test_a_trace_that_a_server_moves_without_its_branch_is_taken_back(
     repository: Git, origin: Path, earlier: list[str]
 ) -> None:
     for text in earlier:
-        assert _push(repository, text) == Landed()
+        assert _push(repository, text) == PushLanded()
     say_ok_and_move_nothing(origin)
-    assert isinstance(_push(repository, "12"), Refused)
+    assert isinstance(_push(repository, "12"), PushDeclined)
     # On top, for a ref that is gone would leave what it held to whoever has fetched it meanwhile.
     assert git(origin, "rev-list", "--count", BESIDE) == str(len(earlier) + 2)
     files = git(origin, "ls-tree", "--name-only", BESIDE).split()

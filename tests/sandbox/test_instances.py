@@ -7,7 +7,7 @@ import pytest
 
 from reconciler.model import EpochMs
 from reconciler.sandbox import FlowInstance, FlowOptions, SandboxOptions, Status
-from reconciler.sandbox.flows import Lane, Span
+from reconciler.sandbox.flows import Lane, RunningSpan
 from tests.sandbox.asking import NOW, Served, served
 
 MINUTE = 60_000
@@ -159,7 +159,7 @@ def test_asking_after_each_start_lays_out_no_instance_twice(
     laid_out: list[str] = []
     lay_out = Lane._laid_out
 
-    def note(self: Lane, one: FlowInstance, free: EpochMs) -> Span:
+    def note(self: Lane, one: FlowInstance, free: EpochMs) -> RunningSpan:
         laid_out.append(one.id)
         return lay_out(self, one, free)
 

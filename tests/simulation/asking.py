@@ -122,7 +122,7 @@ class Asking:
             locked=locked, user_locked=None, editable=True, owners=None, tasks=1, parameters=None
         )
 
-    async def cancel(self, instance: InstanceId) -> ports.Cancelled:
+    async def cancel(self, instance: InstanceId) -> ports.CancelAnswer:
         records = self.process.seen.records
         under = [records.get(one.run.id) for one in self.world.truth.under(instance)]
         # Of several that share the id, one may be known to this process alone as yet.
@@ -137,7 +137,7 @@ class Asking:
         await self.step("cancelled", 0.01, 0.3)
         if fails:
             raise GatewayError("the cancellation was not answered")
-        return ports.Cancelled(code=0 if done else 62111, message="" if done else "it has ended")
+        return ports.CancelAnswer(code=0 if done else 62111, message="" if done else "it has ended")
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -163,12 +163,12 @@ class Connection:
         if world.chance(chances.not_processed):
             return ports.NotProcessed(reason="429", retry_after=world.random.choice([None, 1.0]))
         if world.chance(chances.refused):
-            return ports.Rejected(code=62103, message="no privilege")
+            return ports.RejectedAnswer(code=62103, message="no privilege")
         if world.chance(chances.lost_answer):
             return await self._lost(run, claim)
         self.answered = self._start(run, claim)
         await asking.step("trigger answered", 0.0, 0.2)
-        return ports.Triggered(instance=self.answered.instance)
+        return ports.TriggeredAnswer(instance=self.answered.instance)
 
     def _start(self, run: Run, claim: ClaimId | None) -> Started:
         return self.asking.world.start(self.asking.process.name, self.asking.user, run, claim)
@@ -190,7 +190,7 @@ class Connection:
             self._start(run, claim)
         world.note(f"{self.asking.process.name} hears the answer before again for {run.id}")
         await self.asking.step("trigger answered", 0.0, 0.2)
-        return ports.Triggered(instance=self.answered.instance)
+        return ports.TriggeredAnswer(instance=self.answered.instance)
 
     async def _lost(self, run: Run, claim: ClaimId | None) -> ports.Answer:
         """The client hears nothing; the service started it, will start it, or never does."""
@@ -205,4 +205,4 @@ class Connection:
             world.later(world.random.random() * left, lambda: self._start(run, claim))
         await asyncio.sleep(world.random.random() * left)
         process.alive("unanswered")
-        return ports.Unknown(seen="no answer")
+        return ports.UnknownAnswer(seen="no answer")

@@ -25,15 +25,14 @@ from reconciler.apply import (
 from reconciler.apply import suspect as suspects
 from reconciler.apply.known import Known, Making, Sighting
 from reconciler.apply.look import Look
-from reconciler.apply.ports import Appended, Connection, Instance, Raced, Unknown
+from reconciler.apply.ports import Appended, Connection, Instance, Raced, UnknownAnswer
 from reconciler.apply.start import Batch
 from reconciler.apply.suspect import Standing, Suspect
 from reconciler.ledger import Event, Record, RunState, events
 from reconciler.minutes import FlowMinutes, arranged
 from reconciler.model import EpochMs, Run, RunId
 from reconciler.plan import decide, dependencies, make
-from reconciler.plan.dependencies import Newest, another_follows
-from reconciler.plan.dependencies import Standing as DependencyStanding
+from reconciler.plan.dependencies import DependencyStanding, Newest, another_follows
 from reconciler.plan.values import Decision, FlowCheck, Reason
 
 Mutant = Callable[[pytest.MonkeyPatch], None]
@@ -65,7 +64,9 @@ def start_before_the_claim_has_landed(patch: pytest.MonkeyPatch) -> None:
 def repeat_after_a_read_timeout(patch: pytest.MonkeyPatch) -> None:
     async def post(batch: Batch, run: Run, connection: Connection) -> Any:
         answer = await original(batch, run, connection)
-        return await original(batch, run, connection) if isinstance(answer, Unknown) else answer
+        return (
+            await original(batch, run, connection) if isinstance(answer, UnknownAnswer) else answer
+        )
 
     original = start._post
     patch.setattr(start, "_post", post)

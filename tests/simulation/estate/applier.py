@@ -120,11 +120,11 @@ class Gateway:
         if not world.chance(world.lost_answer):
             started = world.start(applier.name, self.service, run, applier.nonces)
             await applier.step("trigger answered", 0.2)
-            return ports.Triggered(instance=started.id)
+            return ports.TriggeredAnswer(instance=started.id)
         if world.chance(0.5):
             world.start(applier.name, self.service, run, applier.nonces)
         await applier.step("trigger lost", 5.0)
-        return ports.Unknown(seen="nothing")
+        return ports.UnknownAnswer(seen="nothing")
 
     async def current_time(self) -> EpochMs:
         await self.applier.step("time", 0.1)
@@ -164,7 +164,7 @@ class Gateway:
     async def flow(self, flow_id: int) -> ports.Flow | None:
         raise AssertionError(f"nobody has asked about flow {flow_id}")
 
-    async def cancel(self, instance: InstanceId) -> ports.Cancelled:
+    async def cancel(self, instance: InstanceId) -> ports.CancelAnswer:
         raise AssertionError(f"nobody has called {instance} off")
 
     def _instances(self) -> list[Instance]:

@@ -135,7 +135,7 @@ def look_at_the_problems_of_the_first_plan_only(patch: pytest.MonkeyPatch) -> No
 @among(rename, rename, revert, mend)
 def look_for_traces_of_the_same_name_only(patch: pytest.MonkeyPatch) -> None:
     def traces(git: Git, place: continuity.LedgerPlace, read: Any) -> Iterator[Any]:
-        own = continuity.memory_name(git, place.environment.name, place.branch)
+        own = continuity.trace_name(git, place.environment.name, place.branch)
         return (one for one in original(git, place, read) if one.name == own)
 
     original = continuity._traces
@@ -165,7 +165,7 @@ def forget_what_the_history_says(patch: pytest.MonkeyPatch) -> None:
 
 @among()
 def put_an_older_trace_over_a_newer_one(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(continuity.Memory, "_continues", lambda *_: True)
+    patch.setattr(continuity.LedgerTraces, "_continues", lambda *_: True)
 
 
 @among()
@@ -190,7 +190,7 @@ def forget_what_this_clone_has_seen(patch: pytest.MonkeyPatch) -> None:
 
 @among(rewind, manners=Manners(traces="nowhere"))
 def remember_only_what_was_read_first(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(continuity.Memory, "see_own", lambda *_: None)
+    patch.setattr(continuity.LedgerTraces, "see_own", lambda *_: None)
 
 
 @among(manners=Manners(torn=1.0))
@@ -235,7 +235,7 @@ def take_for_absent_what_cannot_be_read(patch: pytest.MonkeyPatch) -> None:
 def believe_a_claim_on_a_branch_that_is_no_longer_the_default_one(
     patch: pytest.MonkeyPatch,
 ) -> None:
-    patch.setattr(git_push._Attempt, "_landed", lambda *_: git_push.Landed())
+    patch.setattr(git_push._Attempt, "_landed", lambda *_: git_push.PushLanded())
 
 
 @among(move_head, mend)
@@ -250,7 +250,7 @@ def believe_the_default_branch_that_was_remembered(patch: pytest.MonkeyPatch) ->
 @among(manners=Manners(nothing=0.6))
 def believe_the_words_of_a_push_that_was_taken(patch: pytest.MonkeyPatch) -> None:
     def judge(self: Any) -> Any:
-        return git_push.Landed() if self.answer.heard is Heard.TAKEN else original(self)
+        return git_push.PushLanded() if self.answer.heard is Heard.TAKEN else original(self)
 
     original = git_push._Attempt._judge
     patch.setattr(git_push._Attempt, "_judge", judge)
@@ -274,7 +274,7 @@ def take_up_no_claim_that_is_on_the_branch_in_another_commit(patch: pytest.Monke
 def take_a_push_without_an_answer_for_landed(patch: pytest.MonkeyPatch) -> None:
     def once(self: Any, *moves: Any) -> Any:
         answer = original(self, *moves)
-        return git_push.Landed() if isinstance(answer, git_push.Unclear) else answer
+        return git_push.PushLanded() if isinstance(answer, git_push.PushUnclear) else answer
 
     original = git_push._Attempt._once
     patch.setattr(git_push._Attempt, "_once", once)
