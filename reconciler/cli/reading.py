@@ -84,7 +84,10 @@ class Workspace:
             ceiling,
             zone=zone,
         )
-        notes = sorted(notes_of(passed_over, folder))
+        refused = {problem.place.file for problem in problems}  # such as links, which say so
+        notes = sorted(
+            one for one in notes_of(passed_over, folder) if one.place.file not in refused
+        )
         if not (sources or problems or (self.root / folder).exists()):
             notes = [no_folder(environment.name, folder, CONFIGURATION)]
         return replace(declared, notes=tuple(sorted((*declared.notes, *notes))))
