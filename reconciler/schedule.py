@@ -7,7 +7,7 @@ time of day in its runs' names, which it does once it has several a day.
 """
 
 from collections import defaultdict
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import tzinfo
 
@@ -21,19 +21,11 @@ from reconciler.model import (
     EpochMs,
     Run,
     RunId,
-    combination_of,
     first_attempt,
-    label_of,
-    manifest_of,
-    run_attempt,
     run_id,
-    run_name,
-    run_revision,
-    with_parents,
 )
+from reconciler.renaming import named
 from reconciler.times import clock_minute
-
-_DATE = 10  # characters
 
 
 def scheduled(declared: Declared, ledger: Ledger) -> Declared:
@@ -41,81 +33,9 @@ def scheduled(declared: Declared, ledger: Ledger) -> Declared:
 
     A staggered run that is left without a free minute stays where it is, and collides there.
     """
-    declared = replace(declared, runs=_named(declared.runs, ledger))
+    declared = replace(declared, runs=named(declared.runs, ledger))
     moved = any(run.stagger or _is_moved(run, ledger) for run in declared.runs)
     return replace(declared, runs=_placed(declared, ledger)) if moved else declared
-
-
-def _named(runs: Sequence[Run], ledger: Ledger) -> tuple[Run, ...]:
-    """The runs, each by the name that it was recorded under, if it was renamed since.
-
-    `formerly` gives the names that its manifest had. And a second time of day, or steps of hours
-    instead of days, put the time into all names of a backfill.
-    """
-    ids = {run.id for run in runs}
-    names = [_recorded_name(run, ledger, ids) for run in runs]
-    renamed = {run.name: name for run, name in zip(runs, names, strict=True) if name != run.name}
-    if not renamed:
-        return tuple(runs)
-    stays = {one for run in runs if run.name not in renamed for one in with_parents(run.name)}
-    former = _references(renamed)
-    return tuple(
-        replace(
-            run,
-            name=renamed.get(run.name, run.name),
-            declared_as=run.name if run.name in renamed else "",
-            depends_on=tuple(
-                one for name in run.depends_on for one in _meaning(name, former, stays)
-            ),
-            duplicate_of=run.duplicate_of and _meaning(run.duplicate_of, former, stays)[0],
-        )
-        for run in runs
-    )
-
-
-def _recorded_name(run: Run, ledger: Ledger, ids: Container[RunId]) -> str:
-    if run.id in ledger.records:
-        return run.name
-    rest = run.name.removeprefix(run.manifest)
-    for former in run.formerly:
-        name = former + rest
-        # A later revision of what was recorded under its former name is called by that as well.
-        called = (run_id(name, number) for number in range(1, run.revision + 1))
-        if run_id(name, run.revision) not in ids and any(one in ledger.records for one in called):
-            return name
-    if run.times is not None:
-        for recorded in ledger.started.get(run.digest, ()):
-            name = run_name(recorded)
-            is_before = run_attempt(recorded) == 1 and run_revision(recorded) <= run.revision
-            if is_before and run_id(name, run.revision) not in ids and _is_one(name, run):
-                return name
-    return run.name
-
-
-def _is_one(name: str, run: Run) -> bool:
-    """Whether the two names differ only in whether they name the time of day."""
-    return (
-        manifest_of(name) in {run.manifest, *run.formerly}
-        and label_of(name)[:_DATE] == label_of(run.name)[:_DATE]
-        and combination_of(name) == combination_of(run.name)
-    )
-
-
-def _references(renamed: Mapping[str, str]) -> dict[str, list[str]]:
-    """Each reference to a run by its present name, with the references by its recorded name."""
-    found: dict[str, dict[str, None]] = defaultdict(dict)
-    for name, recorded in renamed.items():
-        for now, then in zip(with_parents(name), with_parents(recorded), strict=True):
-            found[now][then] = None
-    return {now: list(then) for now, then in found.items()}
-
-
-def _meaning(
-    name: str, former: Mapping[str, Sequence[str]], stays: Container[str]
-) -> tuple[str, ...]:
-    """The recorded names that a reference to the present name stands for."""
-    own = (name,) if name in stays or name not in former else ()
-    return (*own, *(one for one in former.get(name, ()) if one not in own))
 
 
 def _is_moved(run: Run, ledger: Ledger) -> bool:

@@ -15,7 +15,7 @@ from reconciler.model import Declared, Problem, Source
 from reconciler.plan import Action, Plan, make_plan
 from reconciler.rules import check, edit_notes
 from reconciler.schedule import minutes_of, scheduled
-from tests.building import NOW, a_claim, a_ledger, a_triggered, an_observed
+from tests.building import NOW, a_claim, a_ledger, a_rejected, a_triggered, an_observed
 
 GMT8 = timezone(timedelta(hours=8))
 NEW_YORK = ZoneInfo("America/New_York")
@@ -345,9 +345,83 @@ def test_hours_that_move_under_a_new_name_are_seen_whoever_else_says_formerly() 
     moved = dated("2024-03-01", "2024-03-02", cron="0 5,18 * * *") | {"formerly": "a"}
     ledger = started(read(hours))
     assert {one.code for one in problems(read_as("b", moved), ledger)} == {"again"}
-    other = read_as("c", hours | {"formerly": "a", "flowId": 2})
-    both = replace(read(moved), runs=(*read(moved).runs, *other.runs))
-    assert {one.code for one in problems(both, ledger)} == {"changed"}
+    sites = read_as("c", moved | {"matrix": {"S": ["x"]}})
+    both = together(read_as("b", moved), sites)
+    assert {one.code for one in problems(both, ledger)} == {"again"}
+
+
+def together(*manifests: Declared) -> Declared:
+    """What the manifests declare, each in a file of its own."""
+    runs = []
+    for one in manifests:
+        for run in one.runs:
+            file = f"triggers/{run.manifest}.yaml"
+            places = {pointer: replace(place, file=file) for pointer, place in run.places.items()}
+            runs.append(replace(run, place=replace(run.place, file=file), places=places))
+    return replace(manifests[0], runs=tuple(runs))
+
+
+HEIRS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "a later revision of each": ({"revision": 2}, {"revision": 2, "at": "09:00"}),
+    "different revisions": ({"revision": 2}, {"revision": 3, "at": "09:00"}),
+    "one that ran, one later": ({}, {"revision": 2}),
+    "the same runs": ({}, {}),
+    "other flows and minutes": ({"flowId": 2}, {"flowId": 3, "stagger": "1m"}),
+    "a stagger": ({"stagger": "1m", "revision": 2}, {"stagger": "1m", "revision": 2, "flowId": 2}),
+}
+
+
+@pytest.mark.parametrize("heirs", HEIRS)
+@pytest.mark.parametrize("ran", [True, False])
+def test_two_manifests_do_not_go_on_with_one_run(heirs: str, *, ran: bool) -> None:
+    first = read(DAILY | {"at": "08:00"})
+    claim = a_claim(*first.runs)
+    refused = a_ledger(claim, *(a_rejected(run) for run in first.runs))
+    ledger = started(first) if ran else refused
+    one, other = (DAILY | {"at": "08:00", "formerly": "a"} | more for more in HEIRS[heirs])
+    both = together(read_as("b", one), read_as("c", other))
+    found = scheduled(both, ledger).runs
+    assert len({run.name for run in found}) == len(found) == 4
+    told = problems(both, ledger)
+    assert [(one.code, one.pointer) for one in told] == [("name-taken", "/spec/formerly")] * 2
+    assert "b/2024-03-01 and c/2024-03-01" in told[0].message
+    assert "would both go on with a/2024-03-01" in told[0].message
+
+
+def test_a_manifest_does_not_go_on_with_a_run_that_another_declares() -> None:
+    ledger = started(read(DAILY))
+    heir = read_as("b", DAILY | {"formerly": "a", "revision": 3, "flowId": 2})
+    for revision in (1, 2, 3):
+        both = together(read(DAILY | {"revision": revision}), heir)
+        found = scheduled(both, ledger).runs
+        assert len({run.name for run in found}) == len(found)
+        assert {one.code for one in problems(both, ledger)} == {"name-taken"}
+
+
+def test_a_manifest_may_be_split_among_several() -> None:
+    ledger = started(read(DAILY | {"matrix": {"SITE": ["x", "y"]}}))
+    one, other = (
+        read_as(name, DAILY | {"matrix": {"SITE": [site]}, "formerly": "a", "revision": revision})
+        for name, site, revision in (("b", "x", 1), ("c", "y", 2))
+    )
+    both = together(one, other)
+    assert problems(both, ledger) == ()
+    assert [run.id for run in scheduled(both, ledger).runs] == [
+        "a/2024-03-01/SITE=x",
+        "a/2024-03-02/SITE=x",
+        "a/2024-03-01/SITE=y@2",
+        "a/2024-03-02/SITE=y@2",
+    ]
+
+
+def test_a_name_that_another_manifest_has_taken_up_is_left_to_it() -> None:
+    """`b` was called x, then a; and `x` is another manifest by now, which has run as well."""
+    ledger = started(read_as("x", DAILY | {"flowId": 2}), started(read(DAILY)))
+    both = together(
+        read_as("x", DAILY | {"flowId": 2}), read_as("b", DAILY | {"formerly": ["x", "a"]})
+    )
+    assert problems(both, ledger) == ()
+    assert {run.id for run in scheduled(both, ledger).runs} == ledger.records.keys()
 
 
 def test_a_later_revision_runs_all_of_it_again_whatever_its_runs_are_called() -> None:

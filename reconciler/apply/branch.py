@@ -124,7 +124,8 @@ class Branch:
                 result = Claiming.UNCLEAR
             case Declined():
                 raise GitError(
-                    f"the remote declined the claim, so nothing was started: {appended.message}",
+                    f"the remote declined the claim, so nothing was started under it: "
+                    f"{appended.message}",
                     hint=appended.hint,
                 )
             case _:

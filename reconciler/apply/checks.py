@@ -6,6 +6,7 @@ flow can be asked about whether the service would refuse its start.
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import tzinfo
 
@@ -22,11 +23,12 @@ TOLERATED_MS = 60_000  # of the local clock, which decides nothing; a person sti
 
 
 class InvalidManifestsError(RefusedError):
-    """The shared branch's manifests have problems, so nothing is started."""
+    """The shared branch's manifests have problems, so nothing is started, or nothing more."""
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[Problem], *, tried: int = 0) -> None:
+        what = f"nothing more was started after {tried} run(s)" if tried else "nothing was started"
         super().__init__(
-            f"nothing was started: the branch's manifests have {len(problems)} problem(s)",
+            f"{what}: the branch's manifests have {len(problems)} problem(s)",
             hint="Mend them in a pull request; `reconciler validate` finds them before the merge.",
         )
         self.problems = tuple(problems)
@@ -37,6 +39,19 @@ def refuse_too_many(wanted: int, limit: int) -> None:
     refused = too_many(wanted, limit)
     if refused is not None:
         raise RefusedError(refused.message, hint=refused.hint)
+
+
+def refuse_one_name(runs: Iterable[RunId]) -> None:
+    """Refuse a batch in which an id stands twice, whatever let it come so far.
+
+    The ledger knows runs by their ids: one of the two starts would be recorded for the other.
+    """
+    for run, number in Counter(runs).items():
+        if number > 1:
+            raise RefusedError(
+                f"{number} declared runs are called {run}, so none of them was claimed",
+                hint="Give each manifest a name, and a `formerly`, of its own.",
+            )
 
 
 def is_as_saved(planned: PlannedRun, saved: SavedRun | None) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reconciler.apply.branch import Branch, Claiming
+from reconciler.apply.checks import refuse_one_name
 from reconciler.apply.known import Known
 from reconciler.apply.lease import Lease, ServiceClock
 from reconciler.apply.look import Before
@@ -50,8 +51,10 @@ class Claims:
     ) -> Batch | None:
         """Claim the runs, together with what is pending; None if that did not come about.
 
-        `before`: what stood in their minutes, where somebody looked.
+        `before`: what stood in their minutes, where somebody looked. Raises RefusedError if two of
+        them have one id.
         """
+        refuse_one_name(run.id for run in runs)
         environment = self._branch.environment
         at = clock.earliest()
         lease = Lease(

@@ -99,7 +99,7 @@ class Knowledge:
     def guard(self, plan: Plan) -> None:
         """Refuse what must not be applied."""
         if plan.problems:
-            raise InvalidManifestsError(plan.problems)
+            raise InvalidManifestsError(plan.problems, tried=len(self.claims.starts))
         if self.branch.is_reconfigured:
             raise RefusedError(
                 f"the gateway of {self.environment.name} was configured anew meanwhile",

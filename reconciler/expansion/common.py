@@ -21,7 +21,7 @@ _TRIGGER_TIME = "/spec/triggerTime"
 _DATES = ("/spec/businessDate", "/spec/businessDates", "/spec/triggerTimes")
 _PLACED_FIELDS = (
     *("flowId", "triggerTime", "businessDate", "businessDates", "triggerTimes"),
-    *("stagger", "matrix", "revision", "duplicateOf"),
+    *("stagger", "matrix", "revision", "duplicateOf", "formerly"),
 )
 # Where the rules point at: a place is kept for each that the manifest has.
 _PLACED = tuple((name, ("spec", name), f"/spec/{name}") for name in _PLACED_FIELDS)

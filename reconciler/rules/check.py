@@ -24,6 +24,7 @@ from reconciler.rules.again import repeated
 from reconciler.rules.collisions import collisions
 from reconciler.rules.dependencies import dependency_problems
 from reconciler.rules.duplicates import duplicates
+from reconciler.rules.heirs import rivals
 from reconciler.rules.revisions import is_edited, lowered
 from reconciler.times import in_zone
 
@@ -67,7 +68,10 @@ def check(
     reserved = list(_reserved(runs, reserved_parameter)) if reserved_parameter else []
     dependent = list(dependency_problems(runs, ledger))
     again = list(repeated(replace(declared, runs=tuple(runs)), ledger))
+    taken = list(rivals(runs, ledger))
+    unclear = {run.id for run, _ in taken}  # what such a run is, nobody knows: that comes first
     found = (*changed, *doubled, *colliding, *reserved, *dependent, *again)
+    found = (*taken, *(one for one in found if one[0].id not in unclear))
     return Findings(
         problems=tuple(sorted((*surroundings.problems, *_once_a_manifest(found)))),
         changed=frozenset(run.id for run, _ in changed),

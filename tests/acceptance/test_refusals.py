@@ -171,7 +171,9 @@ def test_a_hook_that_rejects_the_claim_is_quoted_and_nothing_is_started(
     write_hook(scene.origin, "pre-receive", "echo 'Ask Ana for access to main.' >&2; exit 1")
     tip = scene.tip()
     said = scene.run("apply", exits=1)
-    assert said.err.startswith("error: the remote declined the claim, so nothing was started: ")
+    assert said.err.startswith(
+        "error: the remote declined the claim, so nothing was started under it: "
+    )
     assert "Ask Ana for access to main." in said.err
     assert "git.ledgerBranch" in said.err
     _assert_nothing_happened(scene, tip)

@@ -4,13 +4,18 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.apply.checks import is_as_saved, refuse_stale
+from reconciler.apply.checks import (
+    InvalidManifestsError,
+    is_as_saved,
+    refuse_one_name,
+    refuse_stale,
+)
 from reconciler.apply.ports import SavedRun
 from reconciler.errors import RefusedError
 from reconciler.model import EpochMs, Run
 from reconciler.plan import Plan, make_plan
 from reconciler.times import parse_zone
-from tests.building import EIGHT, NOW, a_digest, a_ledger, a_run, after, declared
+from tests.building import EIGHT, NOW, a_digest, a_ledger, a_problem, a_run, after, declared
 
 ZONE = parse_zone("GMT+8")
 RUN = a_run("wind")
@@ -89,3 +94,20 @@ def test_further_runs_that_differ_are_counted() -> None:
     only = {one.id: saved(one) for one in (RUN, OTHER)}
     with pytest.raises(RefusedError, match=r"it is no longer declared \(and 1 more\)$"):
         refuse_stale(plan_of(), only, ZONE)
+
+
+# What lets nothing start
+
+
+def test_a_batch_with_an_id_that_stands_twice_is_refused() -> None:
+    refuse_one_name(run.id for run in (RUN, OTHER))
+    with pytest.raises(RefusedError, match="2 declared runs are called wind, so none of them was"):
+        refuse_one_name(run.id for run in (RUN, OTHER, RUN))
+
+
+@pytest.mark.parametrize(
+    ("tried", "words"),
+    [(0, "nothing was started: the"), (4, "nothing more was started after 4 run(s): the")],
+)
+def test_that_nothing_was_started_is_said_only_where_it_is_true(tried: int, words: str) -> None:
+    assert str(InvalidManifestsError([a_problem()], tried=tried)).startswith(words)

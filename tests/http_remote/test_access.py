@@ -95,6 +95,6 @@ def test_who_may_only_read_is_told_that_the_push_was_declined(tmp_path: Path) ->
         assert site.run("plan").returncode == 0
         done = site.run("apply")
         assert done.returncode == 1
-        assert "the remote declined the claim, so nothing was started" in done.stderr
+        assert "the remote declined the claim, so nothing was started under it" in done.stderr
         assert "returned error: 403" in done.stderr
         site.assert_nothing_started()

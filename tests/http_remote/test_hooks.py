@@ -27,7 +27,7 @@ def test_where_a_hook_declines_the_claim_its_words_are_shown_and_nothing_starts(
         write_hook(site.setting.origin, "pre-receive", _DECLINE_ALL)
         done = site.run("apply")
         assert done.returncode == 1
-        assert "the remote declined the claim, so nothing was started" in done.stderr
+        assert "the remote declined the claim, so nothing was started under it" in done.stderr
         assert "The ledger is closed for the audit, ask Ben." in done.stderr
         site.assert_nothing_started()
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from reconciler import schedule
+from reconciler import renaming, schedule
 from reconciler.apply import ports
 from reconciler.configuration import (
     Configuration,
@@ -223,9 +223,9 @@ def test_what_estates_are_said_to_draw_takes_several_values(
                 seen[Run, name].add(repr(getattr(run, name)))
         return found
 
-    original, by_name = parse_configuration, schedule._named
+    original, by_name = parse_configuration, renaming.named
     monkeypatch.setattr(life, "parse_configuration", parse)
-    monkeypatch.setattr(schedule, "_named", named)
+    monkeypatch.setattr(schedule, "named", named)
     for seed in range(SEEDS_OF_ESTATES):
         with suppress(BrokenPromiseError):  # that is for others to say
             life.simulate(seed, changes=[*CHANGES])  # all of them, and often

@@ -1,0 +1,129 @@
+"""Declared runs and the names that they were recorded under, before they were renamed.
+
+`formerly` gives the names that a run's manifest had. And a second time of day, or steps of hours
+instead of days, put the time into all names of a backfill. What ran keeps the name that it has in
+the ledger, and no two runs may have one: each would take the other's start for its own.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from reconciler.ledger import Ledger
+from reconciler.model import (
+    Run,
+    combination_of,
+    label_of,
+    manifest_of,
+    run_attempt,
+    run_id,
+    run_name,
+    run_revision,
+    with_parents,
+)
+
+_DATE = 10  # characters
+
+
+def named(runs: Sequence[Run], ledger: Ledger) -> tuple[Run, ...]:
+    """The runs, each by the name that it was recorded under, if it was renamed since.
+
+    A name that several could take is nobody's.
+    """
+    renamed = {
+        heirs[0].name: name
+        for name, heirs in _heirs(runs, ledger).items()
+        if len(heirs) == 1 and heirs[0].name != name
+    }
+    if not renamed:
+        return tuple(runs)
+    stays = {one for run in runs if run.name not in renamed for one in with_parents(run.name)}
+    former = _references(renamed)
+    return tuple(
+        replace(
+            run,
+            name=renamed.get(run.name, run.name),
+            declared_as=run.name if run.name in renamed else "",
+            depends_on=tuple(
+                one for name in run.depends_on for one in _meaning(name, former, stays)
+            ),
+            duplicate_of=run.duplicate_of and _meaning(run.duplicate_of, former, stays)[0],
+        )
+        for run in runs
+    )
+
+
+def contested(runs: Sequence[Run], ledger: Ledger) -> Mapping[str, Sequence[Run]]:
+    """Recorded names with the runs that could take each, where those are several.
+
+    The runs are those that `named` gives.
+    """
+    return {
+        name: heirs
+        for name, heirs in _heirs(runs, ledger).items()
+        if len({run.declared_name for run in heirs}) > 1
+    }
+
+
+def _heirs(runs: Sequence[Run], ledger: Ledger) -> dict[str, list[Run]]:
+    """By name, the runs that are, or could be, what has it in the ledger."""
+    names = {run.name for run in runs}
+    found: dict[str, list[Run]] = defaultdict(list)
+    for run in runs:
+        found[_recorded_name(run, ledger, names)].append(run)
+    return found
+
+
+def _recorded_name(run: Run, ledger: Ledger, names: Collection[str]) -> str:
+    """The name that the run has in the ledger; its own, if it is not recorded.
+
+    One that another declared run has is taken only if no other is left: so that it is noticed.
+    """
+    if run.declared_as or not (run.formerly or run.times):
+        return run.name
+    taken = run.name
+    for name in _candidates(run, ledger):
+        if name == run.name or name not in names:
+            return name
+        taken = name
+    return taken
+
+
+def _candidates(run: Run, ledger: Ledger) -> Iterator[str]:
+    """Names under which the run is recorded, or an earlier revision of it, the likeliest first."""
+    rest = run.name.removeprefix(run.manifest)
+    called = [run.name, *(former + rest for former in run.formerly)]
+    for revisions in ((run.revision,), range(1, run.revision)):
+        for name in called:
+            if any(run_id(name, revision) in ledger.records for revision in revisions):
+                yield name
+    for recorded in ledger.started.get(run.digest, ()) if run.times is not None else ():
+        is_before = run_attempt(recorded) == 1 and run_revision(recorded) <= run.revision
+        if is_before and _is_one(run_name(recorded), run):
+            yield run_name(recorded)
+
+
+def _is_one(name: str, run: Run) -> bool:
+    """Whether the two names differ only in whether they name the time of day."""
+    return (
+        manifest_of(name) in {run.manifest, *run.formerly}
+        and label_of(name)[:_DATE] == label_of(run.name)[:_DATE]
+        and combination_of(name) == combination_of(run.name)
+    )
+
+
+def _references(renamed: Mapping[str, str]) -> dict[str, list[str]]:
+    """Each reference to a run by its present name, with the references by its recorded name."""
+    found: dict[str, dict[str, None]] = defaultdict(dict)
+    for name, recorded in renamed.items():
+        for now, then in zip(with_parents(name), with_parents(recorded), strict=True):
+            found[now][then] = None
+    return {now: list(then) for now, then in found.items()}
+
+
+def _meaning(
+    name: str, former: Mapping[str, Sequence[str]], stays: Container[str]
+) -> tuple[str, ...]:
+    """The recorded names that a reference to the present name stands for."""
+    own = (name,) if name in stays or name not in former else ()
+    return (*own, *(one for one in former.get(name, ()) if one not in own))
