@@ -160,6 +160,12 @@ class Run:
             (key, masked(value) if key in hidden else value) for key, value in self.parameters
         )
 
+    def is_over(self, now: EpochMs | None) -> bool:
+        """Whether the run is called off, or late for good by then. None: nobody knows the time."""
+        return self.cancel or (
+            now is not None and self.not_after is not None and now > self.not_after
+        )
+
     def place_of(self, pointer: str) -> Place:
         """Where the field stands, or the document if the field was left to its default."""
         return self.places.get(pointer, self.place)

@@ -9,12 +9,14 @@ from zoneinfo import ZoneInfo
 import pytest
 import yaml
 
+from reconciler.identity import NOTHING_ELSE, Surroundings
 from reconciler.ledger import Ledger
 from reconciler.manifest import combine, read_file
-from reconciler.model import Declared, Problem, Source
+from reconciler.model import Declared, EpochMs, Problem, Source
 from reconciler.plan import Action, Plan, make_plan
 from reconciler.rules import check, edit_notes
 from reconciler.schedule import minutes_of, scheduled
+from reconciler.times import format_instant
 from tests.building import NOW, a_claim, a_ledger, a_rejected, a_triggered, an_observed
 
 GMT8 = timezone(timedelta(hours=8))
@@ -55,8 +57,22 @@ def started(declared: Declared, ledger: Ledger = EMPTY) -> Ledger:
     return ledger.extended([claim, *outcomes])
 
 
-def problems(declared: Declared, ledger: Ledger, *, shared: bool = True) -> Sequence[Problem]:
-    return check(scheduled(declared, ledger), ledger, same_minute_allowed=shared).problems
+def problems(
+    declared: Declared,
+    ledger: Ledger,
+    *,
+    shared: bool = True,
+    around: Surroundings = NOTHING_ELSE,
+    now: EpochMs | None = NOW,
+) -> Sequence[Problem]:
+    found = check(
+        scheduled(declared, ledger),
+        ledger,
+        same_minute_allowed=shared,
+        surroundings=around,
+        now=now,
+    )
+    return found.problems
 
 
 def names(declared: Declared, ledger: Ledger) -> dict[str, bool]:
@@ -67,6 +83,10 @@ def names(declared: Declared, ledger: Ledger) -> dict[str, bool]:
 # The same work again
 
 Edit = tuple[dict[str, Any], dict[str, Any]]  # before and after
+WITHOUT_08, WITHOUT_20 = (
+    {"at": "08:00", "exclude": [{"triggerTime": f"2024-03-02T{hour}:00:00+08:00"}]}
+    for hour in ("08", "20")
+)
 
 AGAIN: dict[str, Edit] = {
     "a time of day below a day": (
@@ -114,6 +134,22 @@ AGAIN: dict[str, Edit] = {
     "trigger times written as business dates": (
         timed("2024-03-02T09:00:00+08:00", "2024-03-09T09:00:00+08:00", "1w"),
         dated("2024-03-01", "2024-03-08", every="1w") | {"at": "08:00"},
+    ),
+    "another time of a day left out": (
+        dated("2024-03-01", "2024-03-01", every="12h") | WITHOUT_20,
+        dated("2024-03-01", "2024-03-01", every="12h") | WITHOUT_08,
+    ),
+    "a range of one time that moves by a step": (
+        timed("2024-03-02T08:00:00+08:00", "2024-03-02T08:00:00+08:00", "12h"),
+        timed("2024-03-02T20:00:00+08:00", "2024-03-02T20:00:00+08:00", "12h"),
+    ),
+    "a shorter step from another hour": (
+        timed("2024-03-02T08:00:00+08:00", "2024-03-03T08:00:00+08:00", "24h"),
+        timed("2024-03-02T20:00:00+08:00", "2024-03-03T20:00:00+08:00", "12h"),
+    ),
+    "a shorter step that leaves out the first": (
+        timed("2024-03-02T08:00:00+08:00", "2024-03-02T20:00:00+08:00", "12h"),
+        timed("2024-03-02T14:00:00+08:00", "2024-03-02T20:00:00+08:00", "6h"),
     ),
     "times of day in place of dates": (
         DAILY,
@@ -174,6 +210,11 @@ FREE: dict[str, Edit] = {
         timed("2024-03-02T00:00:00+08:00", "2024-03-02T08:00:00+08:00", "2h"),
         timed("2024-03-02T04:00:00+08:00", "2024-03-02T12:00:00+08:00", "2h"),
     ),
+    "an hour left out, and others added": (
+        timed("2024-03-02T00:00:00+08:00", "2024-03-02T08:00:00+08:00", "2h"),
+        timed("2024-03-02T00:00:00+08:00", "2024-03-02T20:00:00+08:00", "2h")
+        | {"exclude": [{"triggerTime": "2024-03-02T04:00:00+08:00"}]},
+    ),
     "an hour less of a cron of two": (
         dated("2024-03-01", "2024-03-02", cron="0 8,20 * * *"),
         dated("2024-03-01", "2024-03-02", cron="0 20 * * *"),
@@ -207,6 +248,67 @@ def test_a_note_says_why_a_step_of_months_passes_over_days_that_ran(
     notes = list(edit_notes(read(dated(first, "2024-05-31", every=every)), ledger))
     assert [note.code for note in notes] == (["months-moved"] if words else [])
     assert all((words or "") in note.message for note in notes)
+
+
+@pytest.mark.parametrize("edit", AGAIN)
+def test_what_cannot_start_processes_nothing_again(edit: str) -> None:
+    before, after = AGAIN[edit]
+    ledger = started(read(before))
+    assert problems(read(after | {"suspend": True}), ledger) == ()
+    assert problems(read(after | {"cancel": True}), ledger) == ()
+    late = read(after | {"notAfter": format_instant(NOW)})
+    assert problems(late, ledger, now=EpochMs(NOW + 1)) == ()
+    for now in (NOW, None):
+        assert [one.code for one in problems(late, ledger, now=now)] == ["again"]
+
+
+# In other ledgers
+
+
+@pytest.mark.parametrize("edit", [*AGAIN, "a time of day"])
+def test_what_a_retired_ledger_records_is_not_processed_again_unsaid(edit: str) -> None:
+    moved = DAILY | {"at": "08:00"}, DAILY | {"at": "09:00"}
+    before, after = AGAIN.get(edit, moved)
+    around = Surroundings(elsewhere={"state/old": started(read(before))})
+    found = {one.code: one for one in problems(read(after), EMPTY, around=around)}
+    assert found.keys() <= {"again", "duplicate"}  # what it left as it was
+    assert "recorded in state/old, has done it" in found["again"].message
+    for meant in ({"revision": 2}, {"again": True}):
+        codes = {one.code for one in problems(read(after | meant), EMPTY, around=around)}
+        assert codes == found.keys() - {"again"}
+    assert problems(read(after | {"flowId": 2}), EMPTY, around=around) == ()
+
+
+def test_a_manifest_of_another_environment_is_another_whatever_it_is_called() -> None:
+    theirs, ours = read(DAILY | {"at": "08:00"}), read(DAILY | {"at": "09:00"})
+    ledger = started(theirs)
+    for declared in (theirs, read_as("b", DAILY | {"formerly": "a", "at": "10:00"})):
+        around = Surroundings(declared={"b": declared.runs}, elsewhere={"state/b": ledger})
+        assert problems(ours, EMPTY, around=around) == ()
+    around = Surroundings(declared={"b": ()}, elsewhere={"state/b": ledger})
+    assert problems(ours, started(ours), around=around) == ()  # it has run here as well
+    assert [one.code for one in problems(ours, EMPTY, around=around)] == ["again"]
+
+
+def test_a_ledger_that_goes_on_with_a_retired_one_is_asked_alone() -> None:
+    hours = dated("2024-03-01", "2024-03-02", cron="0 8,20 * * *")
+    ledger = started(read(hours))
+    around = Surroundings(elsewhere={"state/old": ledger})
+    more = read(dated("2024-03-01", "2024-03-02", cron="0 8,12,20 * * *"))
+    assert problems(more, ledger, around=around) == ()
+
+
+def test_a_former_name_that_was_left_out_is_missed() -> None:
+    """`a` was renamed to b, which started nothing, and that to c, which has other hours."""
+    hour, moved = (dated("2024-03-01", "2024-03-02", cron=f"0 {one} * * *") for one in (8, 9))
+    ledger = started(read(hour))
+    (problem,) = problems(read_as("c", moved | {"formerly": "b"}), ledger)
+    assert problem.code == "again"
+    assert "write `formerly: [a, b]` if c goes on with it" in problem.message
+    whole = problems(read_as("c", moved | {"formerly": ["a", "b"]}), ledger)
+    assert {one.code for one in whole} == {"changed"}
+    for free in ({}, {"formerly": "b", "flowId": 2}):
+        assert problems(read_as("c", moved | free), ledger) == ()
 
 
 # Names

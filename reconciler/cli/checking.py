@@ -172,6 +172,7 @@ def _validated(workspace: Workspace, options: CommonOptions, paths: Sequence[Pat
     notes: set[Problem] = set()
     files: set[str] = set()
     runs: Counter[str] = Counter()  # by file
+    now = LocalClock().wall()
     for environment in workspace.environments:
         declared = workspace.declared(environment)
         own = workspace.local_book(environment)
@@ -181,6 +182,7 @@ def _validated(workspace: Workspace, options: CommonOptions, paths: Sequence[Pat
             same_minute_allowed=environment.gateway.same_minute_allowed,
             reserved_parameter=environment.gateway.correlation_parameter,
             surroundings=workspace.surroundings(environment, own),
+            now=now,
         )
         skipped = [note for note in declared.notes if note.code in SKIPPED]
         found.update(declared.problems, findings.problems, skipped)

@@ -21,7 +21,15 @@ from reconciler.ledger.events import (
     Unknown,
 )
 from reconciler.ledger.records import STARTED, UNSETTLED, Phase, Record, Start, ledger_instant
-from reconciler.model import ClaimId, Digest, EpochMs, InstanceId, RunId
+from reconciler.model import (
+    ClaimId,
+    Digest,
+    EpochMs,
+    InstanceId,
+    RunId,
+    manifest_of,
+    run_name,
+)
 
 Outcome = Triggered | Rejected | Unknown | Absent | Observed | Cancelled | Resolved
 
@@ -197,7 +205,7 @@ def kind_of(event: Event) -> str:
 class Ledger:
     """What all recorded events together say. A value: `extended` gives a new one."""
 
-    __slots__ = ("_started", "_unsettled", "claims", "length", "records")
+    __slots__ = ("_of_manifests", "_started", "_unsettled", "claims", "length", "records")
 
     def __init__(
         self, records: Mapping[RunId, Record], claims: Mapping[ClaimId, Claim], length: int
@@ -206,6 +214,7 @@ class Ledger:
         self.claims = claims  # without their runs' order mattering: by nonce
         self.length = length  # how many events it was folded from
         self._started: dict[Digest, list[RunId]] | None = None
+        self._of_manifests: dict[str, list[Record]] | None = None
         self._unsettled: list[Record] | None = None
 
     @classmethod
@@ -222,6 +231,16 @@ class Ledger:
                 if record.may_have_started:
                     self._started[record.digest].append(run)
         return self._started
+
+    @property
+    def of_manifests(self) -> Mapping[str, Sequence[Record]]:
+        """By manifest, all its runs that may have been started; made once, as `started` is."""
+        if self._of_manifests is None:
+            self._of_manifests = defaultdict(list)
+            for record in self.records.values():
+                if record.may_have_started:
+                    self._of_manifests[manifest_of(run_name(record.run))].append(record)
+        return self._of_manifests
 
     @property
     def unsettled(self) -> Sequence[Record]:

@@ -47,6 +47,7 @@ def make_plan(  # noqa: PLR0913 - all that a plan follows from, by keyword
         same_minute_allowed=same_minute_allowed,
         reserved_parameter=reserved_parameter,
         surroundings=surroundings,
+        now=now,
     )
     problems = tuple(sorted((*declared.problems, *findings.problems)))
     context = Context(

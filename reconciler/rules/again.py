@@ -6,13 +6,14 @@ their place, for the same dates. Nothing tells the service that they are the sam
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, tzinfo
 from functools import cache
 from urllib.parse import unquote
 
 from reconciler.expansion.alike import look
+from reconciler.identity import NOTHING_ELSE, Surroundings
 from reconciler.ledger import Ledger, Record
 from reconciler.ledger.events import stagger_of
 from reconciler.model import (
@@ -33,52 +34,128 @@ from reconciler.times import business_date, in_zone
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Gone:
-    """A run that was started, and that its manifest does not declare any more."""
+    """A run that was started, and that nobody declares any more."""
 
     record: Record
     name: str
     time: EpochMs  # before it was moved by a stagger
     combination: Mapping[str, str]
+    elsewhere: str = ""  # the ledger that records it, where that is not the environment's own
+    supposed: bool = False  # of a manifest that the run's was perhaps called long before
 
 
-def repeated(declared: Declared, ledger: Ledger) -> Iterator[tuple[Run, Problem]]:
+_Works = dict[tuple[str, date], list[_Gone]]  # by the manifest that goes on with them, and date
+
+
+def repeated(
+    declared: Declared,
+    ledger: Ledger,
+    surroundings: Surroundings = NOTHING_ELSE,
+    now: EpochMs | None = None,
+) -> Iterator[tuple[Run, Problem]]:
     """Every run for a date and combination for which its manifest had another one started.
 
-    Not of a later revision, nor where `again` or `duplicateOf` says that it is meant. What an edit
-    only cuts off was no other run: a time that the manifest would still name, were its range wider.
+    Not of a later revision, nor where `again` or `duplicateOf` says that it is meant, nor what
+    cannot start `now`. What a range cuts off at one end while it adds at the other was no other
+    run: between the two lies one that was started, and is declared.
     """
     zone = declared.zone
-    gone = _gone(declared, ledger)
+    gone = _gone(declared, ledger, surroundings)
+    kept = _kept(declared, ledger) if gone else {}
     for run in declared.runs if gone else ():
-        if run.again or run.cancel or ledger.may_have_started(run.id):
+        if run.again or run.suspend or run.is_over(now) or ledger.may_have_started(run.id):
             continue
         day = business_date(run.trigger_time, zone)
-        other = _before(run, gone.get((_manifest(run), day), ()))
+        other = _before(run, gone.get((_manifest(run), day), ()), kept.get(_work(run, zone), ()))
         if other is not None:
             yield run, _problem(run, other, day, zone)
 
 
-def _gone(declared: Declared, ledger: Ledger) -> dict[tuple[str, date], list[_Gone]]:
+def _gone(declared: Declared, ledger: Ledger, surroundings: Surroundings) -> _Works:
     """What was started and is not declared, by manifest and business date."""
-    names = {run.name for run in declared.runs}
     heirs: dict[str, set[str]] = defaultdict(set)  # the manifests that may go on with one
     for run in declared.runs:
         for name in (_manifest(run), *run.formerly):
             heirs[name].add(_manifest(run))
-    found: dict[tuple[str, date], list[_Gone]] = defaultdict(list)
-    for record in ledger.records.values():
-        name = run_name(record.run)
-        if name in names or first_attempt(record.run) != record.run:
-            continue
-        if record.may_have_started and manifest_of(name) in heirs:
+    found: _Works = defaultdict(list)
+    for gone in (*_here(declared, ledger, heirs), *_there(declared, ledger, surroundings, heirs)):
+        day = business_date(gone.record.trigger_time, declared.zone)
+        for manifest in heirs[manifest_of(gone.name)]:
+            found[manifest, day].append(gone)
+    lost = _of_lost_origin(declared.runs, ledger)
+    for orphan in ledger.of_manifests.keys() - heirs.keys() if lost else ():
+        for record in _first_attempts(ledger, orphan):
             day = business_date(record.trigger_time, declared.zone)
-            delay = stagger_of(ledger.claims, record.claim, record.run)
-            time = EpochMs(record.trigger_time - delay)
-            combination = combination_of(name)
-            gone = _Gone(record=record, name=name, time=time, combination=combination)
-            for manifest in heirs[manifest_of(name)]:
-                found[manifest, day].append(gone)
+            for manifest in lost:
+                found[manifest, day].append(_as_gone(record, ledger, supposed=True))
     return found
+
+
+def _here(declared: Declared, ledger: Ledger, heirs: Iterable[str]) -> Iterator[_Gone]:
+    """What the environment's own ledger records of those manifests, and nothing declares."""
+    names = {run.name for run in declared.runs}
+    for manifest in heirs:
+        for record in _first_attempts(ledger, manifest):
+            if run_name(record.run) not in names:
+                yield _as_gone(record, ledger)
+
+
+def _there(
+    declared: Declared, ledger: Ledger, surroundings: Surroundings, heirs: Iterable[str]
+) -> Iterator[_Gone]:
+    """What other ledgers record of those manifests, if no other environment declares them.
+
+    Names mean nothing across environments: what another declares is its own.
+    """
+    if not surroundings.elsewhere:
+        return
+    digests = {run.name: run.digest for run in declared.runs}
+    theirs = {
+        name
+        for others in surroundings.declared.values()
+        for run in others
+        for name in (run.manifest, *run.formerly)
+    }
+    for place, other in surroundings.elsewhere.items():
+        for manifest in (one for one in heirs if one not in theirs):
+            for record in _first_attempts(other, manifest):
+                is_known = record.run in ledger.records
+                if not is_known and digests.get(run_name(record.run)) != record.digest:
+                    yield _as_gone(record, other, elsewhere=place)
+
+
+def _first_attempts(ledger: Ledger, manifest: str) -> Iterator[Record]:
+    for record in ledger.of_manifests.get(manifest, ()):
+        if first_attempt(record.run) == record.run:
+            yield record
+
+
+def _as_gone(
+    record: Record, ledger: Ledger, *, elsewhere: str = "", supposed: bool = False
+) -> _Gone:
+    name, delay = run_name(record.run), stagger_of(ledger.claims, record.claim, record.run)
+    return _Gone(
+        record=record,
+        name=name,
+        time=EpochMs(record.trigger_time - delay),
+        combination=combination_of(name),
+        elsewhere=elsewhere,
+        supposed=supposed,
+    )
+
+
+def _of_lost_origin(runs: Iterable[Run], ledger: Ledger) -> set[str]:
+    """Manifests of which nothing is recorded, neither by their names nor by their former ones.
+
+    One may have had another name before, which `formerly` does not say any more: what ran keeps its
+    first name.
+    """
+    return {
+        _manifest(run)
+        for run in runs
+        if run.formerly
+        and not any(name in ledger.of_manifests for name in (_manifest(run), *run.formerly))
+    }
 
 
 def _manifest(run: Run) -> str:
@@ -86,20 +163,38 @@ def _manifest(run: Run) -> str:
     return manifest_of(run.declared_name)
 
 
-def _before(run: Run, gone: Sequence[_Gone]) -> Record | None:
-    """The one that has done the run's work already."""
+def _work(run: Run, zone: tzinfo) -> tuple[str, date, frozenset[tuple[str, str]]]:
+    """The manifest, date and values of the run."""
+    values = combination_of(run.declared_name)
+    return _manifest(run), business_date(run.trigger_time, zone), frozenset(values.items())
+
+
+def _kept(
+    declared: Declared, ledger: Ledger
+) -> Mapping[tuple[str, date, frozenset[tuple[str, str]]], Sequence[EpochMs]]:
+    """The times of what was started and is declared, by its work."""
+    found = defaultdict(list)
+    for run in declared.runs:
+        if ledger.may_have_started(run.id):
+            found[_work(run, declared.zone)].append(EpochMs(run.trigger_time - run.delay))
+    return found
+
+
+def _before(run: Run, gone: Sequence[_Gone], kept: Sequence[EpochMs]) -> _Gone | None:
+    """The one that has done the run's work already; `kept` as `_kept` gives it."""
     own = combination_of(run.declared_name) if gone else {}
     return next(
         (
-            one.record
+            one
             for one in gone
             if run_revision(one.record.run) >= run.revision
             and one.record.digest != run.digest  # or it is a duplicate
+            and not ((one.elsewhere or one.supposed) and one.record.flow_id != run.flow_id)
             and not (run.duplicate_of and covers(run.duplicate_of, one.name))
             and all(
                 _seen(own.get(key, value)) == _seen(value) for key, value in one.combination.items()
             )
-            and (one.combination != own or not _is_cut_off(one, run, own))
+            and (one.combination != own or not _is_cut_off(one, run, own, kept))
         ),
         None,
     )
@@ -111,23 +206,37 @@ def _seen(written: str) -> str:
     return look(unquote(written))
 
 
-def _is_cut_off(one: _Gone, run: Run, own: Mapping[str, str]) -> bool:
-    """Whether the run's manifest would still declare the other one, were its range wider."""
+def _is_cut_off(one: _Gone, run: Run, own: Mapping[str, str], kept: Sequence[EpochMs]) -> bool:
+    """Whether a range has moved over both times, and the run is none in the place of the other.
+
+    The run's manifest would still declare the other one, were its range wider, and another of its
+    runs stands between them that has stayed. Where none has, nobody can tell the two cases apart.
+    """
     label = label_of(one.name)
     if run.times is None or not label or one.combination.keys() != own.keys():
         return False
-    return run.times.instant(label) == one.time
+    first, last = sorted((one.time, EpochMs(run.trigger_time - run.delay)))
+    return run.times.instant(label) == one.time and any(first < time < last for time in kept)
 
 
-def _problem(run: Run, before: Record, day: date, zone: tzinfo) -> Problem:
-    was, now = (_shown(time, zone) for time in (before.trigger_time, run.trigger_time))
+def _problem(run: Run, before: _Gone, day: date, zone: tzinfo) -> Problem:
+    was, now = (_shown(time, zone) for time in (before.record.trigger_time, run.trigger_time))
+    manifest = _manifest(run)
+    where = f", recorded in {before.elsewhere}," if before.elsewhere else ""
+    restore = "restore what was changed"
+    if before.supposed:
+        former = ", ".join((manifest_of(before.name), *run.formerly))
+        restore = (
+            f"write `formerly: [{former}]` if {manifest} goes on with it (nothing is recorded "
+            "under the names that it says), or take `formerly` away if it does not"
+        )
     return Problem(
         place=run.place_of("/metadata/name"),
         code="again",
         pointer="/spec",
-        message=f"{run.id} ({now}) would process {day} again: {before.run} ({was}) has done it and "
-        "is no longer declared; restore what was changed, or write "
-        f"`revision: {run.revision + 1}` to run all of {run.manifest} again as it is now, or "
+        message=f"{run.declared_id(1)} ({now}) would process {day} again: {before.record.run} "
+        f"({was}){where} has done it and is no longer declared; {restore}, or write "
+        f"`revision: {run.revision + 1}` to run all of {manifest} again as it is now, or "
         "`again: true` under `spec` if just that is meant",
     )
 

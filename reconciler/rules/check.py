@@ -48,11 +48,13 @@ def check(
     same_minute_allowed: bool,
     reserved_parameter: str | None = None,
     surroundings: Surroundings = NOTHING_ELSE,
+    now: EpochMs | None = None,
 ) -> Findings:
     """Apply the rules to what is declared, its staggered runs scheduled.
 
     `reserved_parameter` is the one that the gateway's configuration has the reconciler add.
-    `surroundings` are the other ledgers and manifests of the repository. Runs are gone through in
+    `surroundings` are the other ledgers and manifests of the repository. `now`: what is late by
+    then is in nobody's way. Runs are gone through in
     their turn, so that how files are called changes neither what is found nor what it is compared
     with in the message.
     """
@@ -67,7 +69,7 @@ def check(
     colliding = [] if same_minute_allowed else list(collisions(runs, zone))
     reserved = list(_reserved(runs, reserved_parameter)) if reserved_parameter else []
     dependent = list(dependency_problems(runs, ledger))
-    again = list(repeated(replace(declared, runs=tuple(runs)), ledger))
+    again = list(repeated(replace(declared, runs=tuple(runs)), ledger, surroundings, now))
     taken = list(rivals(runs, ledger))
     unclear = {run.id for run, _ in taken}  # what such a run is, nobody knows: that comes first
     found = (*changed, *doubled, *colliding, *reserved, *dependent, *again)

@@ -8,6 +8,7 @@ from reconciler.model import EpochMs
 
 START = 1_700_000_000_000  # the gateway's clock when the world begins, Unix epoch, milliseconds
 MINUTE_MS = 60_000
+DAY_MS = 24 * 60 * MINUTE_MS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

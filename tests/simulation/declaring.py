@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from reconciler.model import EpochMs, Parameters, Place, Retry, Run, Stagger, run_digest
-from tests.simulation.clock import MINUTE_MS, START
+from tests.simulation.clock import DAY_MS, MINUTE_MS, START
 
 BAD_ENDS = ("FAIL", "TIMEOUT", "CANCEL", "INTERNAL_ERROR", "SKIP")
 
@@ -24,7 +24,7 @@ _DATES = ("2024-03-01", "2024-03-02")
 
 @dataclass(frozen=True, slots=True)
 class _Dates:
-    """The times of every backfill: one on each date, so that what is withdrawn is cut off only."""
+    """The times of every backfill: one on each date."""
 
     times: Mapping[str, EpochMs]
     counted_from: date | None = None
@@ -127,10 +127,10 @@ def _manifest(
     newest_first = rng.random() < 0.3
     not_after = EpochMs(START + rng.randint(5_000, 60_000)) if rng.random() < 0.1 else None
     runs = []
-    times = {label: EpochMs(first - number * 20 * MINUTE_MS) for number, label in enumerate(_DATES)}
+    times = {label: EpochMs(first - number * DAY_MS) for number, label in enumerate(_DATES)}
     for number in range(dates):
         # The later dates lie before the first one, so that there is less to wait for.
-        time = EpochMs(first - number * 20 * MINUTE_MS)
+        time = EpochMs(first - number * DAY_MS)
         for site in range(sites):
             parameters: Parameters = (("SITE", f"cn-{index}-{site}"), *more)
             name = f"run-{index}" if shape == "run" else f"bf-{index}/{_DATES[number]}"

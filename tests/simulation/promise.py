@@ -14,17 +14,14 @@ from reconciler.model import (
     RunId,
     combination_of,
     first_attempt,
-    label_of,
     manifest_of,
     run_id,
     run_name,
     run_revision,
 )
-from tests.simulation.clock import MINUTE_MS
+from tests.simulation.clock import DAY_MS, MINUTE_MS
 from tests.simulation.instances import Started
 from tests.simulation.truth import Truth
-
-DAY_MS = 86_400_000
 
 
 class ViolationError(Exception):
@@ -106,7 +103,7 @@ def check_claim(
 def has_done_its_work(run: Run, runs: Sequence[Run], ledger: Ledger) -> RunId | None:
     """What was started for the run's date and combination before its backfill was edited.
 
-    Nothing if that is meant, or if the backfill would still name the other were its range wider.
+    Nothing if that is meant. A backfill has one time a date here, so none is merely cut off.
     """
     if run.again or run.times is None:
         return None
@@ -116,9 +113,8 @@ def has_done_its_work(run: Run, runs: Sequence[Run], ledger: Ledger) -> RunId | 
         of_its_day = record.trigger_time // DAY_MS == run.trigger_time // DAY_MS
         of_it = manifest_of(name) == run.manifest and run_revision(record.run) >= run.revision
         agrees = all(values.get(key, value) == value for key, value in others.items())
-        is_cut_off = values.keys() == others.keys() and run.times.instant(label_of(name))
         gone = name not in names and record.may_have_started
-        if gone and of_its_day and of_it and agrees and not is_cut_off:
+        if gone and of_its_day and of_it and agrees:
             return record.run
     return None
 
