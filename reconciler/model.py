@@ -138,7 +138,12 @@ class Run:
         """The run's name by its manifest, whatever name it is recorded under."""
         return self.declared_as or self.name
 
-    def declared_id(self, attempt: int) -> RunId:
+    @property
+    def declared_manifest(self) -> str:
+        """The manifest that declares the run, whatever name it is recorded under."""
+        return manifest_of(self.declared_name)
+
+    def declared_id(self, attempt: int = 1) -> RunId:
         """The id of one of the run's attempts by its manifest, as `id` is by its record."""
         return run_id(self.declared_name, self.revision, attempt)
 

@@ -60,7 +60,7 @@ def _placed(declared: Declared, ledger: Ledger) -> tuple[Run, ...]:
         here.taken.add(here.of(time))
 
     waiting = sorted(declared.runs, key=lambda run: (run.trigger_time, run.id))
-    for choose in (_fixed, _kept, _of_revision_before):
+    for choose in (_fixed, _of_revision_before, _unmoved, _kept):
         for run in waiting:
             time = choose(run, ledger, minutes[run.flow_id])
             if time is not None:
@@ -81,8 +81,11 @@ def _claimed(run: Run, ledger: Ledger) -> Record | None:
 def _fixed(run: Run, ledger: Ledger, _: _Minutes) -> EpochMs | None:
     """The time that nothing can change: also of a stagger that is not declared any more."""
     record = _claimed(run, ledger)
-    if record is not None and record.may_have_started:
-        return record.trigger_time
+    return record.trigger_time if record is not None and record.may_have_started else None
+
+
+def _unmoved(run: Run, _: Ledger, __: _Minutes) -> EpochMs | None:
+    """The time of a run that has no stagger."""
     return run.trigger_time if run.stagger is None else None
 
 
@@ -101,8 +104,8 @@ def _kept(run: Run, ledger: Ledger, minutes: _Minutes) -> EpochMs | None:
 def _of_revision_before(run: Run, ledger: Ledger, minutes: _Minutes) -> EpochMs | None:
     """The time at which the revision before was sent, if it is of the same time and still free.
 
-    So another site, or another order of the same ones, moves nobody: variables of the hour and
-    minute are worked out from it.
+    So another site, another order of the same ones, or a new run without a stagger, moves nobody:
+    variables of the hour and minute are worked out from it. The new run collides, and is told.
     """
     for revision in range(run.revision - 1, 0, -1):
         record = ledger.records.get(run_id(run.name, revision))

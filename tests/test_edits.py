@@ -384,6 +384,84 @@ def test_two_instants_of_one_local_minute_collide() -> None:
     assert all(len(those) == 1 for those in minutes_of(placed, NEW_YORK).values())
 
 
+def test_two_that_both_ran_in_one_minute_block_nothing() -> None:
+    one, other, both = (
+        read(DAILY | {"matrix": {"S": sites}}) for sites in (["x"], ["y"], ["x", "y"])
+    )
+    ledger = started(other, started(one))
+    for declared in (both, one, other):
+        assert problems(declared, ledger, shared=False) == ()
+    more = read(DAILY | {"matrix": {"S": ["x", "y", "z"]}})
+    told = problems(more, ledger, shared=False)
+    assert [one.code for one in told] == ["collision"]
+    assert "a/2024-03-01/S=z and a/2024-03-01/S=x" in told[0].message
+    staggered = read(DAILY | {"matrix": {"S": ["x", "y", "z"]}, "stagger": "1m"})
+    assert problems(staggered, ledger, shared=False) == ()
+
+
+def test_what_will_never_start_collides_with_nothing() -> None:
+    late = {"notAfter": format_instant(NOW)}
+    for never in (late, {"cancel": True}):
+        both = together(read(DAILY | never), read_as("b", DAILY | {"parameters": {"S": "x"}}))
+        assert problems(both, EMPTY, shared=False, now=EpochMs(NOW + 1)) == ()
+    in_time = together(read(DAILY | late), read_as("b", DAILY | {"parameters": {"S": "x"}}))
+    told = problems(in_time, EMPTY, shared=False)
+    assert [one.code for one in told] == ["collision", "collision"]
+
+
+def test_a_minute_in_which_something_ran_is_taken_also_if_that_is_no_longer_declared() -> None:
+    one, other = (DAILY | {"matrix": {"S": [site]}} for site in "xy")
+    ledger = started(read(one))
+    (problem,) = problems(read(other), ledger, shared=False)
+    assert problem.code == "collision"
+    assert "in which a/2024-03-01/S=x, no longer declared, was started" in problem.message
+    assert "write `stagger: 1m`" in problem.message
+    assert problems(read(other | {"stagger": "1m"}), ledger, shared=False) == ()
+    assert problems(read(other), ledger) == ()  # of a service that copes with it
+    assert problems(read(other), started(read(other), ledger), shared=False) == ()
+
+
+@pytest.mark.parametrize("meant", [{"again": True}, {"revision": 2}])
+def test_who_repeats_a_date_may_do_it_in_the_minute_of_what_ran(meant: dict[str, Any]) -> None:
+    ledger = started(read(DAILY))
+    repeated = DAILY | {"matrix": {"SITE": ["x"]}} | meant
+    assert problems(read(repeated), ledger, shared=False) == ()
+    assert problems(read_as("b", repeated | {"formerly": "a"}), ledger, shared=False) == ()
+
+
+def test_no_smaller_stagger_is_advised_than_there_is() -> None:
+    sites = DAILY | {"matrix": {"S": ["x", "y"]}, "stagger": "1m"}
+    declared = read(sites)
+    crowded = replace(
+        declared,
+        runs=tuple(
+            replace(
+                run,
+                stagger=run.stagger and replace(run.stagger, before=EpochMs(run.trigger_time + 1)),
+            )
+            for run in declared.runs
+        ),
+    )
+    told = problems(crowded, EMPTY, shared=False)
+    assert told
+    for problem in told:
+        assert "take values away, or move runs of other manifests out of its way" in problem.message
+
+
+def test_a_later_revision_keeps_its_minute_also_beside_a_new_run_that_has_it() -> None:
+    sites = DAILY | {"matrix": {"S": ["x", "y"]}, "stagger": "1m"}
+    ledger = started(read(sites))
+    new = read_as("aa", DAILY | {"parameters": {"S": "z"}})
+    both = together(read(sites | {"revision": 2}), new)
+    times = {run.id: run.trigger_time for run in scheduled(both, ledger).runs}
+    assert {f"{run}@2": record.trigger_time for run, record in ledger.records.items()}.items() <= (
+        times.items()
+    )
+    told = problems(both, ledger, shared=False)
+    assert {one.code for one in told} == {"collision"}
+    assert len(told) == 2  # at both manifests
+
+
 # What was changed
 
 
@@ -409,6 +487,31 @@ def test_a_changed_run_is_told_with_what_it_was_started_with(
 
 
 # Renamed manifests
+
+
+def test_a_renamed_manifest_is_called_as_it_is_now() -> None:
+    ledger = started(read(DAILY | {"matrix": {"S": ["x", "y"]}}))
+    renamed = DAILY | {"matrix": {"S": ["x", "y"]}, "formerly": "a", "flowId": 2}
+    (problem,) = problems(read_as("b", renamed), ledger)
+    assert problem.message.startswith(
+        "b/2024-03-01/S=x is recorded as a/2024-03-01/S=x with flow 1, not 2"
+    )
+    assert problem.message.endswith("(and 3 more of the runs of b)")
+    beside = together(read_as("b", renamed | {"flowId": 1}), read_as("c", DAILY))
+    (problem,) = problems(beside, ledger, shared=False)
+    assert "c/2024-03-01 and b/2024-03-01/S=x" in problem.message
+
+
+def test_a_former_name_that_is_said_already_is_not_advised() -> None:
+    ledger = started(read(DAILY | {"matrix": {"S": ["x"]}}))
+    moved = DAILY | {"matrix": {"S": ["x"], "T": ["1"]}, "formerly": "a"}
+    same = [
+        replace(run, digest=recorded.digest)
+        for run, recorded in zip(read_as("b", moved).runs, ledger.records.values(), strict=True)
+    ]
+    (problem,) = problems(replace(read_as("b", moved), runs=tuple(same)), ledger)
+    assert problem.code == "duplicate"
+    assert "formerly" not in problem.message
 
 
 def read_as(name: str, spec: dict[str, Any], kind: str = "Backfill") -> Declared:

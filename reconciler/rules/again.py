@@ -66,7 +66,9 @@ def repeated(
         if run.again or run.suspend or run.is_over(now) or ledger.may_have_started(run.id):
             continue
         day = business_date(run.trigger_time, zone)
-        other = _before(run, gone.get((_manifest(run), day), ()), kept.get(_work(run, zone), ()))
+        other = _before(
+            run, gone.get((run.declared_manifest, day), ()), kept.get(_work(run, zone), ())
+        )
         if other is not None:
             yield run, _problem(run, other, day, zone)
 
@@ -75,8 +77,8 @@ def _gone(declared: Declared, ledger: Ledger, surroundings: Surroundings) -> _Wo
     """What was started and is not declared, by manifest and business date."""
     heirs: dict[str, set[str]] = defaultdict(set)  # the manifests that may go on with one
     for run in declared.runs:
-        for name in (_manifest(run), *run.formerly):
-            heirs[name].add(_manifest(run))
+        for name in (run.declared_manifest, *run.formerly):
+            heirs[name].add(run.declared_manifest)
     found: _Works = defaultdict(list)
     for gone in (*_here(declared, ledger, heirs), *_there(declared, ledger, surroundings, heirs)):
         day = business_date(gone.record.trigger_time, declared.zone)
@@ -151,22 +153,17 @@ def _of_lost_origin(runs: Iterable[Run], ledger: Ledger) -> set[str]:
     first name.
     """
     return {
-        _manifest(run)
+        run.declared_manifest
         for run in runs
         if run.formerly
-        and not any(name in ledger.of_manifests for name in (_manifest(run), *run.formerly))
+        and not any(name in ledger.of_manifests for name in (run.declared_manifest, *run.formerly))
     }
-
-
-def _manifest(run: Run) -> str:
-    """The manifest that declares the run, whatever name it is recorded under."""
-    return manifest_of(run.declared_name)
 
 
 def _work(run: Run, zone: tzinfo) -> tuple[str, date, frozenset[tuple[str, str]]]:
     """The manifest, date and values of the run."""
     values = combination_of(run.declared_name)
-    return _manifest(run), business_date(run.trigger_time, zone), frozenset(values.items())
+    return run.declared_manifest, business_date(run.trigger_time, zone), frozenset(values.items())
 
 
 def _kept(
@@ -221,7 +218,7 @@ def _is_cut_off(one: _Gone, run: Run, own: Mapping[str, str], kept: Sequence[Epo
 
 def _problem(run: Run, before: _Gone, day: date, zone: tzinfo) -> Problem:
     was, now = (_shown(time, zone) for time in (before.record.trigger_time, run.trigger_time))
-    manifest = _manifest(run)
+    manifest = run.declared_manifest
     where = f", recorded in {before.elsewhere}," if before.elsewhere else ""
     restore = "restore what was changed"
     if before.supposed:
@@ -234,7 +231,7 @@ def _problem(run: Run, before: _Gone, day: date, zone: tzinfo) -> Problem:
         place=run.place_of("/metadata/name"),
         code="again",
         pointer="/spec",
-        message=f"{run.declared_id(1)} ({now}) would process {day} again: {before.record.run} "
+        message=f"{run.declared_id()} ({now}) would process {day} again: {before.record.run} "
         f"({was}){where} has done it and is no longer declared; {restore}, or write "
         f"`revision: {run.revision + 1}` to run all of {manifest} again as it is now, or "
         "`again: true` under `spec` if just that is meant",

@@ -66,7 +66,7 @@ def check(
         (run, _lowered(run, later, revisions[run.manifest])) for run, later in lowered(runs, ledger)
     ]
     doubled = list(duplicates(runs, ledger, surroundings))
-    colliding = [] if same_minute_allowed else list(collisions(runs, zone))
+    colliding = [] if same_minute_allowed else list(collisions(runs, ledger, zone, now))
     reserved = list(_reserved(runs, reserved_parameter)) if reserved_parameter else []
     dependent = list(dependency_problems(runs, ledger))
     again = list(repeated(replace(declared, runs=tuple(runs)), ledger, surroundings, now))
@@ -94,7 +94,7 @@ def _once_a_manifest(found: Iterable[Found]) -> Iterator[Problem]:
         run, problem = min(group, key=lambda one: one[0].turn)
         others = len({other.id for other, _ in group}) - 1
         if others:
-            more = f" (and {others} more of the runs of {run.manifest})"
+            more = f" (and {others} more of the runs of {run.declared_manifest})"
             problem = replace(problem, message=problem.message + more)
         yield problem
 
@@ -133,10 +133,15 @@ def _changed(
             place=run.place_of("/metadata/name"),
             code="changed",
             pointer="/spec",
-            message=f"{run.id} is recorded with {difference}: "
+            message=f"{run.declared_id()} is recorded{_as_what(run)} with {difference}: "
             f"restore what it was, or write `revision: {revisions[run.manifest] + 1}` to run it "
             "again as it is now",
         )
+
+
+def _as_what(run: Run) -> str:
+    """The name that the run has in the ledger, where its manifest was called otherwise then."""
+    return f" as {run.id}" if run.declared_as else ""
 
 
 def _lowered(run: Run, later: RunId, newest: int) -> Problem:
@@ -144,7 +149,7 @@ def _lowered(run: Run, later: RunId, newest: int) -> Problem:
         place=run.place_of("/spec/revision"),
         code="changed",
         pointer="/spec/revision",
-        message=f"{run.id} is declared with revision {run.revision}, and {later} was "
+        message=f"{run.declared_id()} is declared with revision {run.revision}, and {later} was "
         f"started already: write `revision: {newest}` again, or `revision: {newest + 1}` to "
         "run it once more",
     )

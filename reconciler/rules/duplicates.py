@@ -45,8 +45,9 @@ def _problem(twin: Twin, needed: Sequence[str]) -> Problem:
     """The problem; `needed` are the manifests that `duplicateOf` would have to name."""
     if twin.circle:
         message = (
-            f"{twin.run.id} is a duplicate of {twin.name} and that, in another environment and in "
-            "the end, of it: each would wait for the other; take one `duplicateOf` away"
+            f"{twin.run.declared_id()} is a duplicate of {twin.name} and that, in another "
+            "environment and in the end, of it: each would wait for the other; take one "
+            "`duplicateOf` away"
         )
     else:
         message = (_outside if twin.outside else _inside)(twin, needed)
@@ -61,7 +62,7 @@ def _problem(twin: Twin, needed: Sequence[str]) -> Problem:
 def _inside(twin: Twin, needed: Sequence[str]) -> str:
     run = twin.run
     remedy = f"or write `duplicateOf: {needed[0]}` under `spec` of the one to start again"
-    if twin.lost and needed[0] != run.manifest:
+    if twin.lost and needed[0] not in {run.manifest, run.declared_manifest, *run.formerly}:
         names = [needed[0], *run.formerly]
         former = names[0] if len(names) == 1 else f"[{', '.join(names)}]"
         remedy = (
@@ -71,10 +72,10 @@ def _inside(twin: Twin, needed: Sequence[str]) -> str:
     if twin.lost and list(needed) == [run.manifest]:
         return _written_otherwise(twin)
     if len(needed) > 1:
-        remedy = f"for {run.manifest} repeats runs of {', '.join(needed)}"
+        remedy = f"for {run.declared_manifest} repeats runs of {', '.join(needed)}"
     return (
-        f"{run.id} is the same run as {twin.shown}: the same flow, trigger time and parameters; "
-        f"remove one, {remedy}"
+        f"{run.declared_id()} is the same run as {twin.shown}: the same flow, trigger time and "
+        f"parameters; remove one, {remedy}"
     )
 
 
@@ -97,9 +98,9 @@ def _outside(twin: Twin, needed: Sequence[str]) -> str:
         again = ", or"
     again = again and f"{again} write `duplicateOf: {needed[0]}` to run it again"
     return (
-        f"{run.id} is the same run as {twin.shown}: the same flow, trigger time and parameters at "
-        f"the same service; remove one{again} (two services under one organisation are told apart "
-        "by `gateway.service`)"
+        f"{run.declared_id()} is the same run as {twin.shown}: the same flow, trigger time and "
+        f"parameters at the same service; remove one{again} (two services under one organisation "
+        "are told apart by `gateway.service`)"
     )
 
 
