@@ -600,7 +600,11 @@ def test_a_manifest_does_not_go_on_with_a_run_that_another_declares() -> None:
         both = together(read(DAILY | {"revision": revision}), heir)
         found = scheduled(both, ledger).runs
         assert len({run.name for run in found}) == len(found)
-        assert {one.code for one in problems(both, ledger)} == {"name-taken"}
+        own, heirs = problems(both, ledger)[:1], problems(both, ledger)[1:]
+        assert [(one.code, one.pointer) for one in own] == [("name-taken", "/metadata/name")]
+        assert "give this manifest another name" in own[0].message
+        assert [(one.code, one.pointer) for one in heirs] == [("name-taken", "/spec/formerly")]
+        assert "take `formerly: a` away, or" in heirs[0].message
 
 
 def test_a_manifest_may_be_split_among_several() -> None:

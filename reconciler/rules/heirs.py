@@ -19,17 +19,24 @@ def rivals(runs: Sequence[Run], ledger: Ledger) -> Iterator[tuple[Run, Problem]]
 
 
 def _problem(run: Run, other: Run, name: str) -> Problem:
-    pointer = "/spec/formerly"
-    former = manifest_of(name)
+    pointer, former = _pointer(run, name), manifest_of(name)
     if run.name == name:
         remedy = f"give this manifest another name, or take `formerly: {former}` away there"
+    elif other.name == name:
+        remedy = f"take `formerly: {former}` away, or give the other one another name"
     else:
-        remedy = f"write `formerly: {former}` in the one that goes on with it, or leave out of the "
-        remedy += "others what is one's"
+        remedy = f"write `formerly: {former}` in one of the two, or leave out of each what the "
+        remedy += "other one goes on with"
     return Problem(
-        place=run.place_of(pointer if run.name != name else "/metadata/name"),
+        place=run.place_of(pointer),
         code="name-taken",
-        pointer=pointer if run.name != name else "/metadata/name",
+        pointer=pointer,
         message=f"{run.declared_name} and {other.declared_name} "
-        f"({other.place_of(pointer)}) would both go on with {name}, which is recorded: {remedy}",
+        f"({other.place_of(_pointer(other, name))}) would both go on with {name}, which is "
+        f"recorded: {remedy}",
     )
+
+
+def _pointer(run: Run, name: str) -> str:
+    """Where the run's manifest says that it goes on with the run of that name."""
+    return "/metadata/name" if run.name == name else "/spec/formerly"
