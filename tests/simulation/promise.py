@@ -97,7 +97,7 @@ def check_claim(
                 )
         _check_time(id_, claimed, run, runs, before)
         if not same_minute:
-            _check_minute(id_, claimed, run, after)
+            _check_minute(id_, claimed, run, runs, after)
 
 
 def has_done_its_work(run: Run, runs: Sequence[Run], ledger: Ledger) -> RunId | None:
@@ -164,18 +164,18 @@ def _check_time(
         raise ViolationError(f"{id_} was moved after it had been claimed")
 
 
-def _check_minute(id_: RunId, claimed: events.ClaimedRun, run: Run, after: Ledger) -> None:
-    """Nothing else was started in the minute, declared or not, but what the run repeats."""
-    for record in after.records.values():
-        name = run_name(record.run)
-        if not record.may_have_started or name == run.name or record.digest == run.digest:
-            continue  # the latter: a meant duplicate
-        is_before = run.again or run_revision(record.run) < run.revision
-        if is_before and manifest_of(name) == run.manifest:
+def _check_minute(
+    id_: RunId, claimed: events.ClaimedRun, run: Run, runs: Sequence[Run], after: Ledger
+) -> None:
+    for other in runs:
+        record = after.records.get(other.id)
+        if record is None or not record.may_have_started:
+            continue
+        if other.name == run.name or other.digest == run.digest:  # the latter: a meant duplicate
             continue
         same = record.trigger_time // MINUTE_MS == claimed.trigger_time // MINUTE_MS
-        if same and record.flow_id == run.flow_id:
-            raise ViolationError(f"{id_} and {record.run} share flow {run.flow_id} and a minute")
+        if same and other.flow_id == run.flow_id:
+            raise ViolationError(f"{id_} and {other.id} share flow {run.flow_id} and a minute")
 
 
 def check_start(
