@@ -65,6 +65,8 @@ LAST_INSTANT = 253_402_300_799_999  # Unix epoch, milliseconds: the year 9999 en
 _INTEGER = re.compile(r"\s*([+-]?\d{1,18})(?:\.0*)?\s*", re.ASCII)
 _DECIMAL = re.compile(r"\s*(\d{1,18})(?:\.\d*)?\s*", re.ASCII)
 
+ANOTHER_CAME = "another answer came with it"
+
 _REFUSALS = frozenset({62101, 62103, 62104})
 _MAYBE_CARRIED_OUT = frozenset({408, 62109})
 _RATE_LIMIT = 429
@@ -126,6 +128,7 @@ class HttpReply:
     body: bytes | None  # content-decoded; None: too large, or in an encoding nobody asked for
     retry_after: str | None = None  # the headers, as they came
     date: str | None = None
+    alone: bool = True  # no other answer came with it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,6 +212,7 @@ class Accepted:
     """The service did what it was asked; `data` is the answer's, unread."""
 
     data: Any
+    alone: bool = True  # otherwise a question is asked again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,11 +250,13 @@ def judge_reply(reply: HttpReply, quote: Quoting, now: float) -> Verdict:
     envelope = read_envelope(reply.body)
     status, code = reply.status, envelope.code if envelope else None
     if code == 0 and _is_success(status) and envelope is not None:
-        return Accepted(data=envelope.data)
+        return Accepted(data=envelope.data, alone=reply.alone)
     words = _words(reply, envelope, quote)
     decisive = code if code is not None else status
     answer: RejectedAnswer | NotProcessed | UnknownAnswer
-    if _may_have_been_carried_out(status) or (code is not None and _says_maybe(code)):
+    if not reply.alone:  # the other one may say that it was carried out
+        answer = UnknownAnswer(seen=f"{words}, and {ANOTHER_CAME}")
+    elif _may_have_been_carried_out(status) or (code is not None and _says_maybe(code)):
         answer = UnknownAnswer(seen=words)
     elif not TOKEN_CODES.isdisjoint({status, code}):
         decisive = decisive if decisive in TOKEN_CODES else status

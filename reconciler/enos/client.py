@@ -21,10 +21,12 @@ from reconciler.apply.ports import (
     NotProcessed,
     RejectedAnswer,
     Sought,
+    UnknownAnswer,
 )
 from reconciler.enos import operations
 from reconciler.enos.access import Credentials, GatewaySettings
 from reconciler.enos.answers import (
+    ANOTHER_CAME,
     Accepted,
     Failed,
     Verdict,
@@ -99,6 +101,8 @@ class Questions:
         while True:
             async with self._turns:
                 verdict = await self._session.call(self._client, operation)
+            if isinstance(verdict, Accepted) and not verdict.alone:
+                verdict = Failed(answer=UnknownAnswer(seen=f"code 0, but {ANOTHER_CAME}"), code=0)
             attempt += 1
             if isinstance(verdict, Accepted):
                 if answers(verdict) or attempt == _ATTEMPTS:
@@ -137,7 +141,7 @@ def _pause(verdict: Verdict, attempt: int) -> float:
 
 
 class EnosConnection:
-    """One worker's own connection; concurrent starts on it queue."""
+    """One worker's way to the service: one start at a time, each on a connection of its own."""
 
     def __init__(
         self, settings: GatewaySettings, session: Session, client: httpx.AsyncClient
@@ -179,7 +183,7 @@ class EnosGateway:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[EnosConnection]:
-        """A connection of its own for one worker. Opened by its first start, kept between them."""
+        """For one worker: each of its starts opens a connection of its own."""
         async with build_client(self._settings, self._context, connections=1) as client:
             yield EnosConnection(self._settings, self._session, client)
 

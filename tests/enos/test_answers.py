@@ -34,7 +34,7 @@ NOW = 1_709_337_600.0  # 2024-03-02T00:00:00Z
 DATA = {"flowInstanceId": "3377-1"}
 
 
-def outcome(status: int, content: Any, **headers: str | None) -> Answer:
+def outcome(status: int, content: Any, **headers: Any) -> Answer:
     body = content if isinstance(content, bytes | None) else json.dumps(content).encode()
     return start_answer(
         judge_reply(HttpReply(status=status, body=body, **headers), QUOTE, NOW), 3377

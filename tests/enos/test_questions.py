@@ -288,19 +288,6 @@ def test_a_search_of_which_one_page_stays_unreadable_is_an_error(broken: Act) ->
         ask({"instance/search": [EMPTY] * 5 + [broken]}, search)
 
 
-def test_many_searches_at_once_need_few_connections(monkeypatch: pytest.MonkeyPatch) -> None:
-    # A machine under load may take longer between two questions than a connection is kept idle.
-    monkeypatch.setattr("reconciler.enos.http._KEEPALIVE_SECONDS", 60)
-
-    async def search(enos: EnosGateway) -> Any:
-        window = EpochMs(SERVICE_TIME), EpochMs(SERVICE_TIME + 60_000)
-        return await asyncio.gather(*(enos.search(flow, *window) for flow in range(40)))
-
-    found, gateway = ask({"instance/search": EMPTY}, search)
-    assert found == [()] * 40
-    assert gateway.connections <= 8
-
-
 async def get(enos: EnosGateway) -> Any:
     return await enos.instance(InstanceId("3377-20240302"))
 

@@ -124,7 +124,7 @@ def test_verification_is_nowhere_turned_off() -> None:
     assert "check_hostname" not in text
 
 
-def test_a_client_repeats_nothing_follows_nothing_and_keeps_one_connection() -> None:
+def test_a_client_repeats_nothing_follows_nothing_and_keeps_no_connection() -> None:
     its = settings("https://gateway.example.test")
     client = build_client(its, tls_context(its), connections=1)
     assert not client.follow_redirects
@@ -132,7 +132,7 @@ def test_a_client_repeats_nothing_follows_nothing_and_keeps_one_connection() -> 
     for transport in transports:
         assert isinstance(transport, httpx.AsyncHTTPTransport)
         assert transport._pool._retries == 0
-        assert transport._pool._max_connections == 1
+        assert transport._pool._max_keepalive_connections == 0
         assert not transport._pool._http2
 
 
