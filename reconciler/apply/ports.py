@@ -211,7 +211,8 @@ class Gateway(Protocol):
     ) -> tuple[Instance, ...]:
         """Every instance of the flow with a trigger time in [from_time, to_time), each once.
 
-        And those listed with one up to a minute beside it, for what is shown may be cut or rounded.
+        Those, that is, which the service lists for it, whatever time they show, for what is shown
+        may be cut, rounded or another field. One that shows no flow may be the flow's.
         Looks under all three instance types and both page bases. Raises GatewayError if any part
         could not be read, so that an empty answer is a whole answer.
         """

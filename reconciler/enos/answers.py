@@ -60,7 +60,9 @@ _HINTS = {
     62103: "check gateway.userId, or have the user given the privilege",
 }
 
-LAST_INSTANT = 253_402_300_799_999  # Unix epoch, milliseconds: the year 9999 ends, and RFC 3339
+# Unix epoch, milliseconds: a year before calendars end. What is later cannot be shown in each zone,
+# nor can what is counted from it: the end of a claim, what a stamp may have been cut to.
+LAST_INSTANT = 253_370_764_800_000
 
 _INTEGER = re.compile(r"\s*([+-]?\d{1,18})(?:\.0*)?\s*", re.ASCII)
 _DECIMAL = re.compile(r"\s*(\d{1,18})(?:\.\d*)?\s*", re.ASCII)
@@ -73,6 +75,11 @@ _RATE_LIMIT = 429
 
 _DOCUMENTED_ID = re.compile(r"(\d+)-\d+", re.ASCII)  # of an instance: {flow}-{time}
 _LONGEST_ID = 200  # characters; the documented ones have about 20
+# What stands for no id in text: `null` and the like, also as a part ("3377-null"); and noughts or a
+# negative number, as of a field that nothing was written into.
+_NO_ID = re.compile(
+    r"(?:.*[\W_])?(?:null|none|nil|nan|undefined)(?:[\W_].*)?|[\W_0]*|-\d+", re.IGNORECASE
+)
 
 # Raised before the first byte of a request is written. ProxyError too: httpcore raises it only
 # where the proxy declined to open a tunnel, and an https request goes through a tunnel.
@@ -181,7 +188,10 @@ def read_integer(value: object) -> int | None:
 
 
 def read_milliseconds(value: object) -> int | None:
-    """An instant that came as a number or as text, cut to the millisecond, or None."""
+    """An instant that came as a number or as text, cut to the millisecond, or None.
+
+    Beyond LAST_INSTANT it is unreadable.
+    """
     match = _DECIMAL.fullmatch(_plain(value))
     instant = int(match[1]) if match else 0
     return instant if 0 < instant <= LAST_INSTANT else None
@@ -205,6 +215,14 @@ def read_name(value: object) -> str | None:
     if isinstance(value, str) and value.strip() and value.isprintable():
         return value.strip()
     return None
+
+
+def read_instance_id(value: object) -> str | None:
+    """The id of an instance, or None; none, too, where the text is how an absent one is written."""
+    name = read_name(value)
+    if name is None or len(name) > _LONGEST_ID:
+        return None
+    return None if _NO_ID.fullmatch(name) else name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -308,8 +326,8 @@ def start_answer(verdict: Verdict, flow_id: int) -> Answer:
     if isinstance(verdict, Failed):
         return verdict.answer
     data = verdict.data
-    instance = read_name(data.get("flowInstanceId")) if isinstance(data, dict) else None
-    if instance is None or len(instance) > _LONGEST_ID:
+    instance = read_instance_id(data.get("flowInstanceId")) if isinstance(data, dict) else None
+    if instance is None:
         return UnknownAnswer(seen="code 0 without a readable flowInstanceId")
     documented = _DOCUMENTED_ID.fullmatch(instance)
     if documented and int(documented[1]) != flow_id:

@@ -45,7 +45,7 @@ from reconciler.enos.listed import (
 )
 from reconciler.enos.observing import look_up
 from reconciler.enos.operations import EnosOperation
-from reconciler.enos.search import Page, of_flow, read_page, search_all
+from reconciler.enos.search import Page, has_list, read_page, search_flow
 from reconciler.enos.session import Session
 from reconciler.errors import GatewayError, QuestionRefusedError
 from reconciler.model import EpochMs, InstanceId, Run
@@ -79,12 +79,17 @@ class Questions:
         self._sleep = sleep
         self._turns = asyncio.Semaphore(AT_ONCE)
 
-    async def ask(self, operation: EnosOperation) -> Any:
-        """The data of the answer; None if there is none, however often it is asked.
+    async def ask(
+        self,
+        operation: EnosOperation,
+        answers: Callable[[Any], bool] = lambda data: data is not None,
+    ) -> Any:
+        """The data of the answer, asked again while they are none or answer nothing.
 
-        Raises GatewayError, and of its kinds QuestionRefusedError where the question was refused.
+        However often that was, the last are given. Raises GatewayError, and of its kinds
+        QuestionRefusedError where the question was refused.
         """
-        verdict = await self._repeat(operation, lambda verdict: verdict.data is not None)
+        verdict = await self._repeat(operation, lambda verdict: answers(verdict.data))
         if isinstance(verdict, Failed):
             raise self.failure(operation, verdict)
         return verdict.data
@@ -211,15 +216,17 @@ class EnosGateway:
     ) -> tuple[Instance, ...]:
         """Every instance of the flow with a trigger time in [from_time, to_time), each once.
 
-        And those that may have one, should the service cut or round what it shows. An empty answer
-        is a whole answer: whatever cannot be read raises GatewayError.
+        Whatever time and flow an instance shows that the service lists for the window and that is
+        not certainly another flow's. An empty answer is a whole answer: whatever cannot be read
+        raises GatewayError.
         """
         window = ListedWindow(from_time=from_time, to_time=to_time)
-        # The service's stamps are cut to the second.
-        asked = ListedWindow(from_time=EpochMs(from_time - from_time % 1000), to_time=to_time)
         read = self._entry_reader(window)
-        found = await search_all(lambda kind, page: self._page(asked, kind, page, read))
-        return of_flow(found, flow_id, window)
+
+        async def ask(asked: ListedWindow, kind: int, page: int) -> Page:
+            return await self._page(asked, kind, page, read)
+
+        return await search_flow(ask, flow_id, window)
 
     async def instance(self, instance: InstanceId) -> Instance | None:
         """One instance by id; None if the service says that it has none. Raises GatewayError."""
@@ -295,7 +302,7 @@ class EnosGateway:
         operation = operations.search_page(
             self._settings, kind, window.from_time, window.to_time, page
         )
-        data = await self._questions.ask(operation)
+        data = await self._questions.ask(operation, has_list)
         try:
             return read_page(data, read)
         except ValueError as error:

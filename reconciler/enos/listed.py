@@ -5,11 +5,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, tzinfo
-from typing import Any
+from typing import Any, TypeGuard
 
 from reconciler.apply.ports import Flow, Instance
 from reconciler.enos.answers import (
     LAST_INSTANT,
+    read_instance_id,
     read_integer,
     read_json,
     read_milliseconds,
@@ -22,6 +23,7 @@ from reconciler.times import MINUTE_MS, SECOND_MS, in_zone, parse_instant
 NAMELESS = InstanceId("")  # stands for an id that cannot be read
 
 _STAMP = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d(?::\d\d)?)(?:\.\d+)?(Z?)", re.ASCII)
+_HALF = re.compile(r"[\ud800-\udfff]")  # of a character beyond the first 65,536, in UTF-16
 _HOUR_MS = 3_600_000
 _DAY_MS = 25 * _HOUR_MS  # the longest one, when clocks are set back
 _EARLIEST = 100_000_000_000  # 1973; as seconds it would be the year 5138
@@ -95,8 +97,8 @@ def read_entry(
     created = readings(fields.get("timestamp"), zone)
     triggered = _meant(readings(fields.get("triggerTime"), zone), window)
     return Instance(
-        id=InstanceId(read_name(fields.get("instanceId")) or NAMELESS),
-        flow_id=read_integer(fields.get("flowId")),
+        id=InstanceId(read_instance_id(fields.get("instanceId")) or NAMELESS),
+        flow_id=_flow_id(fields.get("flowId")),
         trigger_time=triggered[0] if triggered else None,
         created=created[0] if created else None,
         created_latest=_latest(created, now, _unit(fields.get("timestamp"), zone)),
@@ -106,6 +108,12 @@ def read_entry(
         trigger_times=triggered,
         trigger_unit=_unit(fields.get("triggerTime"), zone),
     )
+
+
+def _flow_id(value: object) -> int | None:
+    """The flow; 0 or less is a number that nothing was written into."""
+    number = read_integer(value)
+    return number if number is not None and number > 0 else None
 
 
 def readings(stamp: object, zone: tzinfo) -> tuple[EpochMs, ...]:
@@ -118,31 +126,34 @@ def readings(stamp: object, zone: tzinfo) -> tuple[EpochMs, ...]:
     """
     number = None if isinstance(stamp, str) else read_milliseconds(stamp)
     if number is not None:  # seconds, taken for milliseconds, would make everything look old
-        return (EpochMs(number),) if number >= _EARLIEST else ()
+        return _possible(EpochMs(number))
     if not isinstance(stamp, str):
         return ()
     match = _STAMP.fullmatch(stamp.strip())
     try:
         if match is None:
-            return (parse_instant(stamp.strip()),)
+            return _possible(parse_instant(stamp.strip()))
         local = datetime.fromisoformat(f"{match[1]} {match[2]}")
         in_utc = local.replace(tzinfo=UTC)
         in_zone = (local.replace(tzinfo=zone, fold=0), local.replace(tzinfo=zone, fold=1))
         moments = (in_utc, *in_zone) if match[3] else (*in_zone, in_utc)
-        instants = dict.fromkeys(EpochMs(int(one.timestamp()) * 1000) for one in moments)
-        return tuple(one for one in instants if 0 < one <= LAST_INSTANT)
+        return _possible(*(EpochMs(int(one.timestamp()) * 1000) for one in moments))
     except (ValueError, OverflowError):
         return ()
+
+
+def _possible(*instants: EpochMs) -> tuple[EpochMs, ...]:
+    """Those, each once, that may be a time: 1970 is what is written where there is none."""
+    return tuple(one for one in dict.fromkeys(instants) if _EARLIEST <= one <= LAST_INSTANT)
 
 
 def read_parameters(value: object) -> Parameters | None:
     """The parameters: a list of pairs, or text holding one; None if not readable as that.
 
-    Values that are no text are kept as JSON writes them.
+    Values that are no text are kept as JSON writes them. A blank text is no list of none: it may
+    as well stand for parameters that are not shown.
     """
     if isinstance(value, str):
-        if not value.strip():
-            return ()
         value = read_verbatim_json(value)
     if isinstance(value, dict):
         value = [{"key": name, "value": one} for name, one in value.items()]
@@ -156,8 +167,10 @@ def read_parameters(value: object) -> Parameters | None:
 def _carried(value: object) -> str:
     """The parameters as the service wrote them: text may be cut, and then it is no JSON."""
     if value is None or isinstance(value, str):
-        return value or ""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        text = value or ""
+    else:
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _HALF.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def _pair(value: object) -> tuple[str, str] | None:
@@ -168,7 +181,12 @@ def _pair(value: object) -> tuple[str, str] | None:
         content = "true" if content else "false"
     elif isinstance(content, int | float):
         content = str(content)
-    return (name, content) if isinstance(name, str) and isinstance(content, str) else None
+    return (name, content) if _is_text(name) and _is_text(content) else None
+
+
+def _is_text(value: object) -> TypeGuard[str]:
+    """Whether it can be written in UTF-8, too: JSON escapes can say half a character."""
+    return isinstance(value, str) and not _HALF.search(value)
 
 
 def _meant(possible: tuple[EpochMs, ...], window: ListedWindow | None) -> tuple[EpochMs, ...]:

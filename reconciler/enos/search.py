@@ -1,6 +1,7 @@
 """Searching instances: everything that List Flow Instances has in a window, or an error."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from math import ceil
@@ -12,11 +13,15 @@ from reconciler.enos.answers import read_integer
 from reconciler.enos.listed import NAMELESS, ListedWindow
 from reconciler.enos.operations import PAGE_SIZE
 from reconciler.errors import GatewayError, QuestionRefusedError
+from reconciler.model import EpochMs
+from reconciler.times import SECOND_MS
 
 KINDS = (0, 1, 2)  # manual, periodic, temporary: which one a started run gets is not documented
 AT_ONCE = 8  # requests
 _MOST_PAGES = 200  # 20,000 instances in one window
 _ATTEMPTS = 3
+# A second in 1973, when nothing was started, and for which no manifest declares anything.
+_NOWHERE = ListedWindow(from_time=EpochMs(100_000_017_000), to_time=EpochMs(100_000_018_000))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +65,7 @@ class Rows:
         """Take in what a page shows; whether any of it is new."""
         on_page: dict[Instance, list[Instance]] = {}
         for one in page:
-            on_page.setdefault(replace(one, status=None), []).append(one)
+            on_page.setdefault(_alike(one), []).append(one)
         new = False
         for key, alike in on_page.items():
             known = self._alike.setdefault(key, [])
@@ -104,34 +109,63 @@ async def all_of(questions: Iterable[Awaitable[Page]]) -> list[Page]:
     return pages
 
 
-def of_flow(
-    found: tuple[Instance, ...], flow_id: int, window: ListedWindow
-) -> tuple[Instance, ...]:
-    """Those that may be the flow's and in the window; what is unreadable about one speaks for it.
+AskWindow = Callable[[ListedWindow, int, int], Awaitable[Page]]  # the same, of those trigger times
 
-    Raises GatewayError if one of them has no readable id, or if a stamp and the service's choice of
-    it can only be squared by another zone than the configured one or UTC: nothing could then be
-    concluded from stamps.
+
+async def search_flow(ask: AskWindow, flow_id: int, window: ListedWindow) -> tuple[Instance, ...]:
+    """Every instance that may be the flow's and that the service lists for the window, each once.
+
+    Whatever trigger time it shows: the service has chosen it by the one that it knows, and may show
+    another, or another's field. Only a service that takes no notice of the window has not chosen
+    it. That is told by a second question, about a window in which nothing can be: who lists the
+    same instance there has listed it for no window's sake, and it counts by what it shows.
+
+    Raises GatewayError if anything is unreadable or may be missing.
     """
-    kept = []
-    for one in found:
-        if one.flow_id is not None and one.flow_id != flow_id:
-            continue
-        if one.id == NAMELESS:
-            raise GatewayError(
-                "List Flow Instances shows an instance without a readable instanceId, perhaps of "
-                f"flow {flow_id}: the search was not whole",
-                hint="try again later",
-            )
-        if one.trigger_time is None or any(map(window.touches, trigger_spans(one))):
-            kept.append(one)
-        elif window.holds_shifted(one.trigger_time):
+    # The service's stamps are cut to the second.
+    start = EpochMs(window.from_time - window.from_time % SECOND_MS)
+    asked = ListedWindow(from_time=start, to_time=window.to_time)
+    found = of_flow(await search_all(lambda kind, page: ask(asked, kind, page)), flow_id)
+    outside = [one for one in found if not _shows_itself_in(window, one)]
+    if not outside:
+        return found
+    anywhere = {
+        _alike(one) for one in await search_all(lambda kind, page: ask(_NOWHERE, kind, page))
+    }
+    unchosen = {_alike(one) for one in outside} & anywhere
+    for one in outside:
+        shown = one.trigger_time
+        if _alike(one) not in unchosen and shown is not None and window.holds_shifted(shown):
             raise GatewayError(
                 f"instance {one.id} was found by a trigger time that its stamp does not show in "
                 "the configured zone",
                 hint="check gateway.timezone",
             )
-    return tuple(kept)
+    return tuple(one for one in found if _alike(one) not in unchosen)
+
+
+def of_flow(found: Iterable[Instance], flow_id: int) -> tuple[Instance, ...]:
+    """Those that may be the flow's; what is unreadable about one speaks for it.
+
+    Raises GatewayError if one of them has no readable id.
+    """
+    kept = tuple(one for one in found if one.flow_id in {None, flow_id})
+    if any(one.id == NAMELESS for one in kept):
+        raise GatewayError(
+            "List Flow Instances shows an instance without a readable instanceId, perhaps of "
+            f"flow {flow_id}: the search was not whole",
+            hint="try again later",
+        )
+    return kept
+
+
+def _shows_itself_in(window: ListedWindow, one: Instance) -> bool:
+    return one.trigger_time is None or any(map(window.touches, trigger_spans(one)))
+
+
+def _alike(one: Instance) -> Instance:
+    """What two rows have in common that may be the same instance: its status may have moved on."""
+    return replace(one, status=None)
 
 
 class _Listing:
@@ -142,9 +176,15 @@ class _Listing:
         self.count = 0  # of all, by the service's word
         self.pages = 0  # by that count, at least
         self._useful = 0  # pages that showed anything new
+        self._pages: list[Counter[Instance]] = []  # each that showed anything, once
+        self._overlaps = False
 
     def take(self, page: Page) -> bool:
         """Take in a page; whether it showed anything new."""
+        shown = Counter(map(_alike, page.instances))
+        if shown and shown not in self._pages:
+            self._overlaps |= any(not shown.keys().isdisjoint(other) for other in self._pages)
+            self._pages.append(shown)
         new = self.rows.add(page.instances)
         self.count = max(self.count, page.count or 0)
         self.pages = max(self.pages, page.pages)
@@ -154,13 +194,17 @@ class _Listing:
     def is_whole(self, earlier: Rows, *, count_tells: bool) -> bool:
         """Whether nothing is missing, seeing what an earlier reading found.
 
-        Pages shift when an instance comes or goes while they are read.
+        Pages shift when an instance comes or goes while they are read, or where the service orders
+        those that are alike to it anew for each. Then two pages have an instance in common, and
+        differ: another may have slipped between them.
         """
         if len(self.rows) < self.count:
             return False
-        if self._useful <= 1 or (count_tells and len(self.rows) == self.count):
+        if count_tells and len(self.rows) == self.count:
             return True
-        return self.rows.numbers() == earlier.numbers()
+        if self._overlaps:
+            return False
+        return self._useful <= 1 or self.rows.numbers() == earlier.numbers()
 
 
 async def _search_kind(
@@ -222,9 +266,12 @@ def read_page(data: Any, read: Callable[[Any], Instance]) -> Page:
     """The page in an answer's data. Raises ValueError if there is none."""
     if not isinstance(data, dict):
         raise ValueError("no object")  # noqa: TRY004 - a value of the wire, not of a caller
-    entries, count = data.get("flowInsts"), read_integer(data.get("count"))
-    if entries is None and count == 0:
-        entries = []
+    entries = data.get("flowInsts")
     if not isinstance(entries, list):
-        raise ValueError("no list")  # noqa: TRY004 - the same
-    return Page(instances=tuple(map(read, entries)), count=count)
+        raise ValueError("no list of instances: the search was not whole")  # noqa: TRY004 - the same
+    return Page(instances=tuple(map(read, entries)), count=read_integer(data.get("count")))
+
+
+def has_list(data: Any) -> bool:
+    """Whether there is a page in an answer's data. None is no empty list, whatever is counted."""
+    return isinstance(data, dict) and isinstance(data.get("flowInsts"), list)

@@ -18,7 +18,15 @@ import httpx
 
 from reconciler.apply.ports import NotSent, UnknownAnswer
 from reconciler.enos.access import Credentials, GatewaySettings
-from reconciler.enos.answers import Accepted, Failed, Quoting, Verdict, read_integer, unsent
+from reconciler.enos.answers import (
+    LAST_INSTANT,
+    Accepted,
+    Failed,
+    Quoting,
+    Verdict,
+    read_integer,
+    unsent,
+)
 from reconciler.enos.http import Outgoing, exchange
 from reconciler.enos.operations import EnosOperation, encode
 from reconciler.model import EpochMs
@@ -105,10 +113,11 @@ class Stamps:
         if self._known or date is None:
             return
         try:
-            moment = parsedate_to_datetime(date)
+            seconds = parsedate_to_datetime(date).timestamp()
         except (ValueError, OverflowError):
             return
-        self._offset = int((moment.timestamp() - self._clock()) * 1000)
+        if 0 < seconds * 1000 <= LAST_INSTANT:
+            self._offset = int((seconds - self._clock()) * 1000)
 
     def now(self) -> int:
         """The time for a stamp: Unix epoch, milliseconds."""

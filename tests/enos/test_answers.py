@@ -46,6 +46,7 @@ TOKEN_OR_RATE: list[Any] = [401, 1001, 1002, 1003, 1004, 1005, 1202, 1203, 1204,
 NO_CODE: list[Any] = [None, "", "OK", False, 0.5, [], {}]
 NO_DATA: list[Any] = [None, "", [], {}, "3377-1", [DATA]]
 NO_ID: list[Any] = [None, "", " ", [], True, "a\nb", "\ud800", "3377-\u202e1", "x" * 201]
+NO_ID += ["null", "None", "undefined", "3377-null", 0, "-1"]
 NO_ENVELOPE: list[Any] = [None, b"", b"<html>", b"0", b"[]", b"null", b"\xff\xfe", b'"']
 
 TABLE: list[tuple[int, Any, type]] = [

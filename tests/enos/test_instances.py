@@ -1,5 +1,6 @@
 """Reading what the service says of an instance."""
 
+import asyncio
 import json
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 
 from reconciler.apply.ports import Instance
 from reconciler.enos.listed import ListedWindow, read_instance, read_parameters, readings
-from reconciler.enos.search import of_flow
+from reconciler.enos.search import Page, search_flow
 from reconciler.errors import GatewayError
 from reconciler.model import EpochMs, InstanceId
 from reconciler.times import parse_instant
@@ -117,7 +118,7 @@ def test_parameters_that_are_numbers_are_kept_as_written() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"), [("", ()), (" ", ()), ("[]", ()), ([], ()), ({}, ()), (None, None)]
+    ("value", "expected"), [("", None), (" ", None), ("[]", ()), ([], ()), ({}, ()), (None, None)]
 )
 def test_parameters_may_be_empty_or_absent(value: object, expected: object) -> None:
     assert read_parameters(value) == expected
@@ -183,9 +184,27 @@ def test_an_entry_without_a_readable_id_is_an_error(entry: object) -> None:
 WINDOW = ListedWindow(from_time=at("2024-03-02T00:00:00Z"), to_time=at("2024-03-02T00:01:00Z"))
 
 
-def kept(stamp: str, zone: Any = ZONE, window: ListedWindow = WINDOW, flow: int = 2438) -> bool:
+def found(one: Instance, flow: int, window: ListedWindow, *, everywhere: bool) -> bool:
+    """Whether a search finds what is listed for the window; or for every one, if `everywhere`."""
+
+    async def ask(asked: ListedWindow, kind: int, _: int) -> Page:
+        listed = kind == 0 and (everywhere or asked.to_time == window.to_time)
+        return Page(instances=(one,) if listed else (), count=None)
+
+    return asyncio.run(search_flow(ask, flow, window)) == (one,)
+
+
+def kept(
+    stamp: str,
+    zone: Any = ZONE,
+    window: ListedWindow = WINDOW,
+    flow: int = 2438,
+    *,
+    everywhere: bool = True,
+) -> bool:
+    """Whether it counts by what it shows, where a service lists it whatever the window."""
     one = read_instance(SAMPLE | {"triggerTime": stamp}, zone, window=window)
-    return bool(of_flow((one,), flow, window))
+    return found(one, flow, window, everywhere=everywhere)
 
 
 def test_instances_of_the_flow_in_the_window_or_a_minute_beside_it_are_kept() -> None:
@@ -224,7 +243,68 @@ def test_a_stamp_cut_to_the_second_counts_for_a_window_that_starts_within_it() -
 
 def test_what_cannot_be_read_of_an_instance_does_not_exclude_it() -> None:
     one = read(flowId=None, triggerTime=None)
-    assert of_flow((one,), 7, WINDOW) == (one,)
+    assert found(one, 7, WINDOW, everywhere=True)
+
+
+@pytest.mark.parametrize("flow", [0, "0", -1, "-1"])
+def test_a_flow_that_nothing_was_written_into_does_not_exclude_an_instance(flow: Any) -> None:
+    one = read(flowId=flow, triggerTime="2024-03-02 08:00:00")
+    assert one.flow_id is None
+    assert found(one, 7, WINDOW, everywhere=True)
+
+
+@pytest.mark.parametrize(
+    "stamp",
+    [
+        *("2026-11-26 20:17:33", "2024-02-03 08:00:00", "2023-03-02 08:00:00"),
+        *("2024-00-02 08:03:00", "2024-03-02 07:50:17", "1970-01-01 08:00:00"),
+    ],
+)
+@pytest.mark.parametrize("width", [60_000, 86_400_000])
+def test_what_a_service_lists_for_the_window_only_is_kept_whatever_time_it_shows(
+    stamp: str, width: int
+) -> None:
+    window = ListedWindow(from_time=WINDOW.from_time, to_time=EpochMs(WINDOW.from_time + width))
+    assert kept(stamp, window=window, everywhere=False)
+    assert not kept(stamp, window=window, flow=2439, everywhere=False)
+
+
+def test_an_instance_that_is_listed_for_every_window_counts_by_what_it_shows() -> None:
+    assert not kept("2026-11-26 20:17:33")
+    assert kept("2024-03-02 08:00:30")
+
+
+@pytest.mark.parametrize("id_", ["", "null", "None", "undefined", "3377-null", "0", "-1", 0, "-"])
+def test_what_an_absent_id_is_written_as_is_none(id_: Any) -> None:
+    with pytest.raises(ValueError, match="no readable instanceId"):
+        read(instanceId=id_)
+
+
+@pytest.mark.parametrize("id_", ["2438-20240302", "10", "0a", "nullable", "none1"])
+def test_what_merely_looks_like_it_is_an_id(id_: str) -> None:
+    assert read(instanceId=id_).id == id_
+
+
+@pytest.mark.parametrize(
+    "stamp",
+    [
+        *(253_402_300_799_000, 253_402_300_799_999, 10**17, "9999-12-31 23:59:59"),
+        *("9999-12-31T23:59:59-14:00", "9999-12-31T23:59:59Z", "9999-12-31"),
+        *(1, "1970-01-01 08:00:00", "1970-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00"),
+    ],
+)
+@pytest.mark.parametrize("zone", [ZONE, UTC, timezone(-timedelta(hours=12))])
+def test_a_time_beyond_what_can_be_shown_is_unreadable(stamp: Any, zone: Any) -> None:
+    one = read_instance(SAMPLE | {"timestamp": stamp, "triggerTime": stamp}, zone)
+    assert (one.created, one.created_latest, one.trigger_time) == (None, None, None)
+
+
+def test_half_a_character_makes_parameters_unreadable() -> None:
+    pairs = [{"key": "SITE", "value": "a\ud83d"}]
+    for value in (pairs, json.dumps(pairs)):
+        one = read(parameters=value)
+        assert one.parameters is None
+        one.carried.encode()
 
 
 @pytest.mark.parametrize(
@@ -233,7 +313,7 @@ def test_what_cannot_be_read_of_an_instance_does_not_exclude_it() -> None:
 )
 def test_a_stamp_that_only_another_zone_explains_is_an_error_and_not_an_absence(stamp: str) -> None:
     with pytest.raises(GatewayError, match="configured zone") as caught:
-        kept(stamp)
+        kept(stamp, everywhere=False)
     assert caught.value.hint == "check gateway.timezone"
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from reconciler.apply.ports import Answer, NotSent, RejectedAnswer, TriggeredAnswer
+from reconciler.apply.ports import Answer, NotSent, RejectedAnswer, TriggeredAnswer, UnknownAnswer
 from reconciler.enos import http
 from reconciler.errors import GatewayError
 from reconciler.model import InstanceId

@@ -279,6 +279,22 @@ def test_a_search_that_shows_what_may_be_the_flows_without_an_id_is_not_whole(en
         ask({"instance/search": listed}, search_the_minute)
 
 
+@pytest.mark.parametrize("data", [{"flowInsts": None, "count": 0}, {"count": 0}, {}])
+def test_no_list_of_instances_is_none_whatever_is_counted(data: Any) -> None:
+    """Null may be what a service says that could not read them at that moment."""
+    listed = answer({"flowInsts": [FOUND], "count": 1})
+    found, _ = ask({"instance/search": [answer(data), listed]}, search_the_minute)
+    assert [one.id for one in found] == ["3377-20240302"]
+    with pytest.raises(GatewayError, match="no list of instances: the search was not whole"):
+        ask({"instance/search": answer(data)}, search_the_minute)
+
+
+@pytest.mark.parametrize("now", [253_402_300_799_999, 253_402_300_799_000, 10**17])
+def test_a_time_that_no_claim_could_be_counted_from_is_unreadable(now: int) -> None:
+    with pytest.raises(GatewayError, match="answered with no time"):
+        ask({"getCurrentTime": answer(now)}, EnosGateway.current_time)
+
+
 @pytest.mark.parametrize("broken", [http(503), reset, http(200, "<html>"), answer(code=62102)])
 def test_a_search_of_which_one_page_stays_unreadable_is_an_error(broken: Act) -> None:
     async def search(enos: EnosGateway) -> Any:

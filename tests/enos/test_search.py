@@ -200,6 +200,8 @@ def test_instances_that_differ_in_their_status_only_are_two_if_one_page_shows_bo
         {"count": 1},
         {"flowInsts": None},
         {"flowInsts": None, "count": 1},
+        {"flowInsts": None, "count": 0},
+        {"count": 0},
         {"flowInsts": {}, "count": 0},
     ],
 )
@@ -208,6 +210,32 @@ def test_what_is_no_page_is_an_error_and_not_an_empty_list(data: Any) -> None:
         read_page(data, lambda entry: read_entry(entry, UTC))
 
 
-def test_no_list_beside_a_count_of_zero_is_an_empty_list() -> None:
-    found, _ = search(lambda *_: {"flowInsts": None, "count": 0})
-    assert found == []
+def test_pages_that_repeat_an_instance_and_else_differ_are_not_a_whole_list() -> None:
+    """Alike to the service, they are ordered anew for each page: one may stand on none."""
+
+    def service(kind: int, page: int) -> Any:
+        pages = {1: entries(10), 2: entries(3, 9)} if kind == 0 else {}
+        return {"flowInsts": pages.get(page, []), "count": None}
+
+    with pytest.raises(GatewayError, match="the search was not whole"):
+        search(service)
+
+
+def test_a_last_page_of_nothing_but_repeats_is_not_the_end_of_a_whole_list() -> None:
+    def service(kind: int, page: int) -> Any:
+        pages = {1: entries(10), 2: entries(1, 9)} if kind == 0 else {}
+        return {"flowInsts": pages.get(page, []), "count": None}
+
+    with pytest.raises(GatewayError, match="the search was not whole"):
+        search(service)
+
+
+@pytest.mark.parametrize("again", [1, 2])
+def test_a_page_that_comes_once_more_as_it_is_shows_no_shift(again: int) -> None:
+    def service(kind: int, page: int) -> Any:
+        pages = {0: 1, 1: 1, 2: 2}
+        shown = entries(10, 10 * pages.get(page, again)) if kind == 0 else []
+        return {"flowInsts": shown, "count": None}
+
+    found, _ = search(service)
+    assert len(found) == 20
