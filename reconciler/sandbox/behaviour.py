@@ -34,7 +34,11 @@ Ids = Literal["unique", "minute", "hour", "day"]
 Lists = Literal["all", "newest"]
 Sees = Literal["all", "own"]
 CreatedCut = Literal["second", "minute", "hour", "day"]
-TriggerTimeShown = Literal["second", "minute", "hour", "day", "roundedSecond", "roundedMinute"]
+TriggerTimeShown = Literal[
+    "second", "minute", "hour", "day", "roundedSecond", "roundedMinute", "created", "epoch"
+]
+FlowIdShown = Literal["own", "zero", "negative", "null"]
+EmptyList = Literal["list", "null"]
 StampLayout = Literal[
     "plain", "iso", "letterZ", "offset", "noSeconds", "date", "milliseconds", "millisecondsText"
 ]
@@ -132,11 +136,14 @@ class SandboxOptions:
     page_base: int = 1  # the number of a search's first page; samples have 0 and 1
     instance_type: int = 0  # which `type` a triggered instance gets; not documented
     flow_id_as_string: bool = False  # in a FlowInstance; samples have both
+    flow_id_shown: FlowIdShown = "own"  # otherwise what an unset number may be written as
     ids: Ids = "unique"  # otherwise: all of a flow and a minute, an hour or a day share one
     id_names_flow: bool = True  # False: an id is a time alone, and flows share it as well
     lists: Lists = "all"  # newest: of those with one id
     sees: Sees = "all"  # own: a user knows only the instances that it started
     list_after_seconds: float = 0.0  # until searches show an instance; infinite: never
+    windows_ignored: bool = False  # searches show every trigger time
+    empty_list: EmptyList = "list"  # what a page without instances has in its place
     count_shown: CountShown = "all"  # by searches
     past_end: PastEnd = "empty"  # the page that a search for a later one than the last one gets
     created_lag_seconds: float = 0.0  # by which creation stamps are behind; negative: ahead

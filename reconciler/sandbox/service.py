@@ -233,7 +233,9 @@ class BatchService:
         user = self._user(call)
         found = find(self._instances, read_body(call, SearchBody), user, self._options, now)
         describe = self._describer(now)
-        return _said({"flowInsts": [describe(one) for one in found.page], "count": found.count})
+        shown = [describe(one) for one in found.page]
+        listed = None if not shown and self._options.empty_list == "null" else shown
+        return _said({"flowInsts": listed, "count": found.count})
 
     def _describer(self, now: EpochMs) -> Callable[[FlowInstance], dict[str, Any]]:
         return lambda one: describe_instance(one, self._instances.phase(one, now), self._shown)

@@ -58,8 +58,12 @@ class Shown:
         return self._stamp(said, self.options.created_cut, self.options.created_zone)
 
     def trigger_time(self, instance: FlowInstance) -> str | int:
-        """The trigger time, cut or rounded."""
+        """The trigger time, cut or rounded; or something else in its place."""
         how = self.options.trigger_time_shown
+        if how == "created":
+            return self.created(instance)
+        if how == "epoch":
+            return self._stamp(EpochMs(0), "second", None)
         unit, half = _HALVES_MS.get(how, (how, 0))
         return self._stamp(
             EpochMs(instance.trigger_time + half), unit, self.options.trigger_time_zone
@@ -166,8 +170,7 @@ def find(
         for one in instances.listed(now)
         if wanted.type == one.type
         and instances.sees(user, one)
-        and (wanted.from_trigger_time is None or wanted.from_trigger_time <= one.trigger_time)
-        and (wanted.to_trigger_time is None or one.trigger_time < wanted.to_trigger_time)
+        and (options.windows_ignored or _is_in_window(one, wanted))
         and (wanted.expression in one.id or wanted.expression in _flow_name(one.flow_id, options))
         and (not wanted.owner or wanted.owner in one.owner.split(";"))
         and (not statuses or instances.phase(one, now).status in statuses)
@@ -184,7 +187,7 @@ def describe_instance(instance: FlowInstance, phase: InstancePhase, shown: Shown
     flow_id = instance.flow_id
     return {
         "instanceId": instance.id,
-        "flowId": str(flow_id) if shown.options.flow_id_as_string else flow_id,
+        "flowId": _flow_id(flow_id, shown.options),
         "flowName": _flow_name(flow_id, shown.options),
         **shown.parameters(instance),
         "status": shown.status(phase.status),
@@ -196,6 +199,16 @@ def describe_instance(instance: FlowInstance, phase: InstancePhase, shown: Shown
         "owner": instance.owner,
         "calDt": business_date(instance.trigger_time, shown.zone).isoformat(),
     }
+
+
+def _is_in_window(one: FlowInstance, wanted: SearchBody) -> bool:
+    start, end = wanted.from_trigger_time, wanted.to_trigger_time
+    return (start is None or start <= one.trigger_time) and (end is None or one.trigger_time < end)
+
+
+def _flow_id(flow_id: int, options: SandboxOptions) -> int | str | None:
+    shown = {"own": flow_id, "zero": 0, "negative": -1, "null": None}[options.flow_id_shown]
+    return str(shown) if options.flow_id_as_string and shown is not None else shown
 
 
 def describe_flow(flow_id: int, flow: FlowOptions, user: str) -> dict[str, Any]:

@@ -56,6 +56,9 @@ runSeconds: 5
 pageBase: 0
 instanceType: 2
 flowIdAsString: true
+flowIdShown: zero
+windowsIgnored: true
+emptyList: "null"
 users: {o1: [u1, u2]}
 flows:
   1: {name: wind, owner: u1;u2, exists: false, privilege: false, locked: true}
@@ -107,6 +110,9 @@ strangers:
         page_base=0,
         instance_type=2,
         flow_id_as_string=True,
+        flow_id_shown="zero",
+        windows_ignored=True,
+        empty_list="null",
         users={"o1": frozenset({"u1", "u2"})},
         flows={
             1: FlowOptions(name="wind", owner="u1;u2", exists=False, privilege=False, locked=True),

@@ -30,6 +30,19 @@ def test_trigger_times_are_searched_from_inclusive_to_exclusive() -> None:
         assert it.client.found(toTriggerTime=NOW) == []
 
 
+def test_a_search_may_ignore_the_window() -> None:
+    with served(options=SandboxOptions(windows_ignored=True)) as it:
+        name = it.client.triggered()
+        assert it.client.found(toTriggerTime=NOW) == [name]
+
+
+def test_a_page_without_instances_may_have_no_list() -> None:
+    with served(options=SandboxOptions(empty_list="null")) as it:
+        assert it.client.search().json()["data"] == {"flowInsts": None, "count": 0}
+        it.client.triggered()
+        assert len(it.client.search().json()["data"]["flowInsts"]) == 1
+
+
 def test_only_the_type_that_triggered_instances_get_has_them() -> None:
     for kind in (0, 1, 2):
         with served(options=SandboxOptions(instance_type=kind)) as it:

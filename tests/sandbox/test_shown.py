@@ -6,7 +6,13 @@ from typing import Any, Literal
 import pytest
 
 from reconciler.sandbox import NEVER, FlowOptions, ParametersShown, SandboxOptions
-from reconciler.sandbox.behaviour import CreatedCut, StampLayout, StatusShown, TriggerTimeShown
+from reconciler.sandbox.behaviour import (
+    CreatedCut,
+    FlowIdShown,
+    StampLayout,
+    StatusShown,
+    TriggerTimeShown,
+)
 from tests.sandbox.asking import NOW, served
 
 SENT = (("SITE", "Cn-12"), ("DAY", "${cal_dt}"), ("N", "12"))
@@ -103,6 +109,23 @@ def test_stamps_can_be_of_other_zones_and_written_otherwise(
 def test_a_status_can_be_shown_otherwise(how: StatusShown, status: object) -> None:
     with served(options=SandboxOptions(status_shown=how)) as it:
         assert it.client.instance(it.client.triggered())["status"] == status
+
+
+@pytest.mark.parametrize(
+    ("how", "flow"), [("own", 1), ("zero", 0), ("negative", -1), ("null", None)]
+)
+def test_a_flow_can_be_shown_as_a_number_that_nothing_was_written_into(
+    how: FlowIdShown, flow: object
+) -> None:
+    with served(options=SandboxOptions(flow_id_shown=how)) as it:
+        assert it.client.instance(it.client.triggered(flowId=1))["flowId"] == flow
+
+
+def test_another_field_can_stand_in_the_place_of_the_trigger_time() -> None:
+    for how, shown in (("created", "2024-03-02 08:00:00"), ("epoch", "1970-01-01 08:00:00")):
+        with served(options=SandboxOptions(trigger_time_shown=how)) as it:  # type: ignore[arg-type]  # both are of its words
+            name = it.client.triggered(triggerTime=NOW - 86_400_000)
+            assert it.client.instance(name)["triggerTime"] == shown
 
 
 def test_the_flows_defaults_can_be_merged_into_the_parameters() -> None:

@@ -23,7 +23,7 @@ def listed(
     latest = stamp if stamp % MINUTE_MS else EpochMs(stamp + MINUTE_MS - 1)
     return ports.Instance(
         id=one.instance,
-        flow_id=one.run.flow_id,
+        flow_id=None if oddities.flow_unset else one.run.flow_id,
         trigger_time=shown,
         trigger_unit=max(unit for unit in (1, HOUR_MS, DAY_MS) if shown % unit == 0),
         created=stamp,

@@ -39,6 +39,7 @@ class Oddities:
     twins: bool = False  # some of those carry the run's own parameters
     users: bool = False  # others change `userId`
     hides: bool = False  # a user sees nothing but its own instances
+    flow_unset: bool = False  # no instance shows its flow, but 0
     nulls: bool = False  # an instance that exists is once said not to be there
     jumps: tuple[tuple[float, int], ...] = ()  # of the gateway's clock
     misfits: bool = False  # an answer comes once more, as that to the next start
@@ -106,6 +107,7 @@ SWITCHES: Mapping[str, Callable[[random.Random], dict[str, Any]]] = {
     "twins": _always(strangers=True, twins=True),
     "users": _always(users=True),
     "hiding": _always(users=True, hides=True),
+    "flow unset": _always(flow_unset=True),
     "nulls": _always(nulls=True),
     "jumps": _jumps,
     "misfits": _always(misfits=True),
