@@ -88,12 +88,11 @@ async def settle(doubts: Sequence[PlannedRun], look: Look) -> list[StartOutcome 
     looked = [task.result() for task in tasks]
     zone = look.environment.gateway.zone
     seen = (sighting for one in looked if isinstance(one, _Searched) for sighting in one.sightings)
-    shown = look.known.making(zone).having_seen(seen, zone)
+    making = look.known.making(zone).having_seen(seen, zone)
     searched = {one.record.run for one in looked if isinstance(one, _Searched)}
-    # What was not looked at could show how ids are made, and may hide what was.
-    is_whole = shown.is_known or look.known.are_all_among(searched)
-    makings = shown, shown if is_whole else ANYHOW
-    found = [_judged(one, look, makings) if isinstance(one, _Searched) else one for one in looked]
+    if not making.is_known and not look.known.are_all_among(searched):
+        making = ANYHOW  # what was not looked at could show it, and may hide what was
+    found = [_judged(one, look, making) if isinstance(one, _Searched) else one for one in looked]
     return _each_to_one(found, doubts)
 
 
@@ -166,16 +165,9 @@ async def _look_for(planned: PlannedRun, look: Look) -> _Searched | Doubt:
     )
 
 
-def _judged(
-    searched: _Searched, look: Look, makings: tuple[Making, Making]
-) -> StartOutcome | Doubt:
-    """What the search settles; `makings`: how ids are made, while it is too early, and after that.
-
-    Too early to be proven absent, a run is looked for again, together with others.
-    """
+def _judged(searched: _Searched, look: Look, making: Making) -> StartOutcome | Doubt:
     planned, record, began = searched.planned, searched.record, searched.began
     decided_at = _decided_at(record, look)
-    making = makings[began >= decided_at]
     rivals = [
         suspect
         for other in look.known.in_doubt_in(searched.suspect.flow_id, record.trigger_time)
