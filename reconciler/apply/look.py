@@ -67,6 +67,7 @@ class Look:
             digest=record.digest,
             delay=stagger_of(self.known.claims, claim, record.run),
             claimed_at=None if made is None or claim in self.lapsed else parse_instant(made.at),
+            until=None if made is None or claim in self.lapsed else parse_instant(made.until),
             slack=int(self.environment.gateway.stamp_slack * 1000),
             correlation=_correlation(made, configured),
             zone=self.environment.gateway.zone,

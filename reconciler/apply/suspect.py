@@ -29,6 +29,7 @@ class Suspect:
     digest: Digest | None = None  # of what was declared, by which it is told where it is gone
     delay: int = 0  # milliseconds by which the trigger time was moved from the declared one
     claimed_at: EpochMs | None  # no later than the claim; None: an instance's age says nothing
+    until: EpochMs | None = None  # when the claim ended: nothing is started under it later
     slack: int = 0  # milliseconds that the stamps of instances may differ from the clock of claims
     correlation: str | None = None  # the parameter that carried the nonce
     zone: tzinfo = UTC  # the service's
@@ -107,19 +108,33 @@ def may_have_stood_before(suspect: Suspect, one: Instance) -> bool:
 
 
 def agrees(suspect: Suspect, one: Instance) -> bool:
-    """Whether everything about the instance is readable, and just as the suspect's must be."""
-    if one.flow_id is None or one.created_latest is None or suspect.claimed_at is None:
-        return False
-    claimed_at = suspect.claimed_at - suspect.claimed_at % SECOND_MS  # as stamps are cut
-    if one.created_latest < claimed_at or suspect.correlation is not None:
+    """Whether everything about the instance is readable, and just as the suspect's must be.
+
+    This is taken for proof, so what is seen must hold by every reading: that it was created while
+    the claim held, however its stamp is cut, and that nothing like it stood there before.
+    """
+    if one.flow_id != suspect.flow_id or suspect.correlation is not None:
         return False  # one that carries a nonce was found by it
-    if one.trigger_time is None or one.parameters is None:
+    if not _created_under_the_claim(suspect, one) or may_have_stood_before(suspect, one):
         return False
-    if one.trigger_time not in _shown_as(suspect.trigger_time):
+    if one.parameters is None or one.trigger_time not in _shown_as(suspect.trigger_time):
         return False
     if suspect.parameters is not None:
         return sorted(one.parameters) == sorted(suspect.parameters)
     return _has_digest(suspect, one)
+
+
+def _created_under_the_claim(suspect: Suspect, one: Instance) -> bool:
+    """Whether its stamp lies between claim and end, at the earliest that it can mean.
+
+    A stamp in seconds shows what was created right after the claim as of the claim's own second.
+    One that is cut to more shows a time before the claim, as a rule, and proves nothing.
+    """
+    if suspect.claimed_at is None or one.created is None or one.created_latest is None:
+        return False
+    earliest = min(one.created, one.created_latest)
+    began = suspect.claimed_at - suspect.claimed_at % SECOND_MS
+    return earliest >= began and (suspect.until is None or earliest <= suspect.until)
 
 
 def contradicts(suspect: Suspect, one: Instance) -> bool:

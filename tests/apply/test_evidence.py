@@ -39,7 +39,7 @@ from tests.building import (
     an_instance,
 )
 
-SECOND, MINUTE = 1_000, 60_000
+SECOND, MINUTE, HOUR = 1_000, 60_000, 3_600_000
 SLACK = 300_000
 NAME = "RECONCILER_RUN"
 C0, C1 = ClaimId("c0ffee00" * 4), ClaimId("c1c1c1c1" * 4)
@@ -456,6 +456,37 @@ def test_what_differs_or_cannot_be_read_is_neither_taken_nor_ruled_out(odd: dict
     assert found == Ambiguous(
         reason="what may be its instance cannot be recognised for certain: 3377-1"
     )
+
+
+@pytest.mark.parametrize(
+    ("earliest", "latest"),
+    [
+        (-MINUTE, MINUTE),  # cut to the minute, which began before the claim
+        (-8 * HOUR, 2 * SECOND),  # in UTC it was created after the claim, in the zone it was not
+        (-SECOND, -1),  # the second before the claim's
+        (10 * MINUTE, 10 * MINUTE),  # after the claim's end, as by a clock that is ahead
+    ],
+)
+def test_a_stamp_that_may_mean_another_time_than_the_claims_does_not_agree(
+    earliest: int, latest: int
+) -> None:
+    suspect = replace(SUSPECT, until=after(CLAIMED_AT, 5 * MINUTE))
+    assert isinstance(judged(MINE, suspect=suspect), Found)
+    claimed_second = CLAIMED_AT - CLAIMED_AT % SECOND
+    stamps = {"created": claimed_second + earliest, "created_latest": claimed_second + latest}
+    assert isinstance(judged(replace(MINE, **stamps), suspect=suspect), Ambiguous)
+
+
+def test_what_a_claim_at_a_full_minute_starts_at_once_agrees_by_a_stamp_in_seconds() -> None:
+    assert CLAIMED_AT // SECOND * SECOND == NOW
+    assert NOW % MINUTE == 0
+    on_the_minute = replace(MINE, created=NOW, created_latest=after(NOW, MINUTE - 1))
+    assert isinstance(judged(on_the_minute), Found)
+
+
+def test_what_may_have_stood_there_before_the_claim_does_not_agree() -> None:
+    stood = replace(SUSPECT, before=frozenset({events.Seen(id=MINE.id, created=NOW)}))
+    assert isinstance(judged(MINE, suspect=stood), Ambiguous)
 
 
 def test_the_order_of_parameters_may_be_lost() -> None:

@@ -75,4 +75,4 @@ class Truth:
         created = self.clock.at(one.at)
         shown = listed(one, self.oddities, created=created, now=one.at, readable=True)
         claimed_at = parse_instant(claim.at) // 1000 * 1000
-        return shown.created_latest is None or shown.created_latest >= claimed_at
+        return shown.created is not None and shown.created >= claimed_at
