@@ -4,9 +4,8 @@ Pure. A service may stamp, round, cut, merge, retype, hide or share everything t
 instance that *differs* from what was sent may still be the run's. Each listed instance is one of:
 
 - **ours**: it carries this claim's nonce, however the service shows it;
-- **not ours**: a contradiction that no formatting explains. That is another flow; a trigger time
-  that no rounding to the minute makes of the run's; the whole nonce of another claim that the
-  ledger knows; a creation before the claim by more than any two clocks differ
+- **not ours**: a contradiction that no formatting explains. That is another flow; the whole nonce
+  of another claim that the ledger knows; a creation before the claim by more than any two clocks differ
   (`gateway.stampSlackSeconds`); that it stood there before the claim; or that it is recorded as
   another run's, whose start it fits, where the two are known not to share an id;
 - **possible**: everything else.
@@ -28,6 +27,7 @@ from reconciler.apply.suspect import (
     agrees,
     claim_named_in,
     contradicts,
+    is_of_another_flow,
     is_of_another_minute,
     is_older,
     nonce_standing,
@@ -101,13 +101,15 @@ def judge(
 
 
 def standing(suspect: Suspect, one: Instance, known: Known) -> Standing:
-    """What the instance can be to the suspect."""
-    if one.flow_id is not None and one.flow_id != suspect.flow_id:
-        return Standing.NOT_OURS
+    """What the instance, which the search for the suspect's minute lists, can be to the suspect.
+
+    A nonce says more than all else. The time that is shown says nothing: what the service chose for
+    the minute is of it, or the service shows another time than it searches by.
+    """
     by_nonce = nonce_standing(suspect, one, known)
     if by_nonce is not None:
         return by_nonce
-    if is_of_another_minute(suspect.trigger_time, one):
+    if is_of_another_flow(suspect.flow_id, one):
         return Standing.NOT_OURS
     if is_older(suspect, one) or stood_before(suspect, one):
         return Standing.NOT_OURS
@@ -155,8 +157,7 @@ def _hidden(
 def _may_hide(suspect: Suspect, one: Instance, known: Known) -> bool:
     """Whether another's instance of the minute may be newer than the run's, and have its id."""
     if (
-        one.flow_id not in {None, suspect.flow_id}
-        or is_of_another_minute(suspect.trigger_time, one)
+        is_of_another_flow(suspect.flow_id, one)
         or is_older(suspect, one)
         or stood_before(suspect, one)
     ):
@@ -196,7 +197,7 @@ def may_be_its(suspect: Suspect, one: Instance, known: Known) -> bool:
 
 def is_disowned(record: Record, one: Instance) -> bool:
     """Whether it is not the record's, though it has its id: flows, or a whole day, may share it."""
-    other_flow = None not in {record.flow_id, one.flow_id} and record.flow_id != one.flow_id
+    other_flow = is_of_another_flow(record.flow_id, one)
     return other_flow or is_of_another_minute(record.trigger_time, one)
 
 

@@ -13,6 +13,7 @@ from reconciler.apply.suspect import (
     Standing,
     Suspect,
     contradicts,
+    is_of_another_flow,
     is_of_another_minute,
     is_older,
     may_have_stood_before,
@@ -116,7 +117,7 @@ def _possible(
     """Those under the id of the start that nothing rules out as what it started."""
     found = []
     for one in listed:
-        if one.id != start.instance or one.flow_id not in {None, suspect.flow_id}:
+        if one.id != start.instance or is_of_another_flow(suspect.flow_id, one):
             continue
         by_nonce = nonce_standing(suspect, one, known)
         if by_nonce is Standing.NOT_OURS:

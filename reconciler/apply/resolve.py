@@ -9,7 +9,7 @@ from reconciler.apply.evidence import is_disowned
 from reconciler.apply.lease import ServiceClock
 from reconciler.apply.look import elsewhere
 from reconciler.apply.ports import Clock, Gateway, Instance, Landed, Raced, Snapshot, Store
-from reconciler.apply.suspect import is_of_another_minute, search_window
+from reconciler.apply.suspect import is_of_another_flow, search_window
 from reconciler.configuration import Environment
 from reconciler.errors import GitError, RefusedError
 from reconciler.ledger import Event, Ledger, Record, RunState, events
@@ -182,17 +182,16 @@ async def _known(gateway: Gateway, instance: InstanceId) -> Instance:
 
 def _check_its(record: Record, found: Instance, *, sure: bool) -> None:
     """Refuse an instance that shows another flow or trigger time than the run's."""
-    if record.flow_id is not None and found.flow_id not in {None, record.flow_id}:
+    if is_of_another_flow(record.flow_id, found):
         raise RefusedError(
             f"instance {found.id} is of flow {found.flow_id}, and {record.run} of {record.flow_id}"
         )
-    outside = is_of_another_minute(record.trigger_time, found)
-    if outside or not (sure or _shows_minute(record, found)):
+    if not (sure or _shows_minute(record, found)):
         times = found.trigger_time, record.trigger_time
         shown, own = (format_instant(time) for time in times if time is not None)
         raise RefusedError(
             f"instance {found.id} has the trigger time {shown}, and {record.run} has {own}",
-            hint=None if outside else "Say --yes if the service cuts the times that it shows.",
+            hint="Say --yes if the service cuts the times that it shows, or shows other ones.",
         )
 
 

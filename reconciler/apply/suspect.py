@@ -60,10 +60,18 @@ def search_window(trigger_time: EpochMs) -> tuple[EpochMs, EpochMs]:
     return EpochMs(start), EpochMs(start + MINUTE_MS + (SECOND_MS if rounds_up else 0))
 
 
+def is_of_another_flow(flow_id: int | None, one: Instance) -> bool:
+    """Whether it names another flow than that; an unset number (0, -1) names none."""
+    named = one.flow_id if one.flow_id is not None and one.flow_id > 0 else None
+    return None not in {flow_id, named} and named != flow_id
+
+
 def is_of_another_minute(trigger_time: EpochMs, one: Instance) -> bool:
     """Whether its trigger time is one that no cutting or rounding makes of that one.
 
     It may be cut or rounded to the minute; or to the hour or the day, where it ends in noughts.
+    Not to be asked about what a search for that very minute lists: the service has chosen it by its
+    time, so whatever it shows of that is no time that another minute's instance would show.
     """
     from_time, to_time = search_window(trigger_time)
     return one.trigger_time is not None and not any(
@@ -117,8 +125,10 @@ def agrees(suspect: Suspect, one: Instance) -> bool:
         return False  # one that carries a nonce was found by it
     if not _created_under_the_claim(suspect, one) or may_have_stood_before(suspect, one):
         return False
-    if one.parameters is None or one.trigger_time not in _shown_as(suspect.trigger_time):
+    if one.trigger_time not in _shown_as(suspect.trigger_time):
         return False
+    if one.parameters is None or not (one.parameters or one.carried.strip()):
+        return False  # a blank is no list without parameters: the service may show none at all
     if suspect.parameters is not None:
         return sorted(one.parameters) == sorted(suspect.parameters)
     return _has_digest(suspect, one)
@@ -143,7 +153,7 @@ def contradicts(suspect: Suspect, one: Instance) -> bool:
     Only for choosing between instances of which one is certainly the run's: that something differs
     proves nothing about a service that nobody knows.
     """
-    if one.parameters is None:
+    if one.parameters is None or not (one.parameters or one.carried.strip()):
         return False
     if suspect.parameters is None:
         return suspect.digest is not None and not _has_digest(suspect, one)
@@ -164,12 +174,14 @@ def _has_digest(suspect: Suspect, one: Instance) -> bool:
 
 
 def _shown_as(trigger_time: EpochMs) -> set[int]:
-    """What a service may show of a trigger time: itself, cut or rounded to the second or minute."""
-    return {
-        trigger_time,
-        *(trigger_time - trigger_time % unit for unit in (SECOND_MS, MINUTE_MS)),
-        *((trigger_time + unit // 2) // unit * unit for unit in (SECOND_MS, MINUTE_MS)),
-    }
+    """What a service may show of a trigger time within its minute: cut or rounded to the second.
+
+    Or cut to the minute. What is rounded into the next one is as well an instance of that minute.
+    """
+    second = trigger_time - trigger_time % SECOND_MS
+    minute = trigger_time - trigger_time % MINUTE_MS
+    shown = {trigger_time, second, (trigger_time + SECOND_MS // 2) // SECOND_MS * SECOND_MS, minute}
+    return {one for one in shown if one < minute + MINUTE_MS}
 
 
 def _formatted(sent: str, listed: str) -> bool:
