@@ -5,9 +5,9 @@ instance that *differs* from what was sent may still be the run's. Each listed i
 
 - **ours**: it carries this claim's nonce, however the service shows it;
 - **not ours**: a contradiction that no formatting explains. That is another flow; the whole nonce
-  of another claim that the ledger knows; a creation before the claim by more than any two clocks differ
-  (`gateway.stampSlackSeconds`); that it stood there before the claim; or that it is recorded as
-  another run's, whose start it fits, where the two are known not to share an id;
+  of another claim that the ledger knows; a creation before the claim by more than any two clocks
+  differ (`gateway.stampSlackSeconds`); that it stood there before the claim; or that it is recorded
+  as another run's, whose start it fits, where the two are known not to share an id;
 - **possible**: everything else.
 
 Without a nonce an instance is also ours if it alone is possible, agrees in everything, was created
@@ -33,6 +33,7 @@ from reconciler.apply.suspect import (
     nonce_standing,
     search_window,
     stood_before,
+    was_seen_before,
 )
 from reconciler.ledger import Record
 from reconciler.ledger.events import stagger_of
@@ -236,13 +237,12 @@ def without_vanished(
     Raises LedgerError where the ledger holds a time that is none.
     """
     oldest = None if suspect.claimed_at is None else suspect.claimed_at - suspect.slack
-    before = {seen.id for seen in suspect.before}
-    gone = [
-        row["id"]
-        for row in seen_before(evidence, {one.id for one in listed})
-        if not known.owners(row["id"]) and row["id"] not in before
-        if not (oldest and row.get("created") and ledger_instant(row["created"]) < oldest)
-    ]
+    gone = []
+    for row in seen_before(evidence, {one.id for one in listed}):
+        created = ledger_instant(row["created"]) if row.get("created") else None
+        is_old = oldest is not None and created is not None and created < oldest
+        if not is_old and not was_seen_before(suspect, row["id"], created):
+            gone += [] if known.owners(row["id"]) else [row["id"]]
     if not gone:
         return NoneFound()
     return Ambiguous(reason=f"what may have been its instance is listed no more: {', '.join(gone)}")

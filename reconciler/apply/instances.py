@@ -126,7 +126,7 @@ def _possible(
             is_of_another_minute(suspect.trigger_time, one)
             or is_older(suspect, one)
             or stood_before(suspect, one)
-            or _is_newer(start, one, LEAD_MS)
+            or _is_newer(suspect, start, one, LEAD_MS)
         )
         if by_nonce is Standing.OURS or _is_named(record) or not elsewhen:
             found.append(one)
@@ -150,16 +150,27 @@ def _may_be_anothers(
 
 def _is_off(suspect: Suspect, start: Start, one: Instance) -> bool:
     """Whether its creation lies outside the time between claim and answer by more than seconds."""
-    if _is_newer(start, one, SECOND_MS):
+    if _is_newer(suspect, start, one, SECOND_MS):
         return True
     if suspect.claimed_at is None or one.created_latest is None:
         return False
     return one.created_latest < suspect.claimed_at - LEAD_MS
 
 
-def _is_newer(start: Start, one: Instance, within: int) -> bool:
-    """Whether it was created so long after the run is known to have been started already."""
-    return one.created is not None and one.created > start.instant + within
+def _is_newer(suspect: Suspect, start: Start, one: Instance, within: int) -> bool:
+    """Whether it may be of so long after the run is known to have been started already.
+
+    By the latest that its stamp can mean: whoever has the run's id by then may have hidden it. Only
+    a stamp that shows the very seconds between claim and answer is one in seconds for certain; what
+    is cut to more shows them by chance.
+    """
+    if one.created is None or one.created_latest is None:
+        return False
+    if suspect.claimed_at is not None:
+        began = suspect.claimed_at - suspect.claimed_at % SECOND_MS
+        if began <= one.created <= start.instant:
+            return False
+    return max(one.created, one.created_latest) > start.instant + within
 
 
 def _shared_out(

@@ -71,7 +71,8 @@ class Look:
             slack=int(self.environment.gateway.stamp_slack * 1000),
             correlation=_correlation(made, configured),
             zone=self.environment.gateway.zone,
-            before=_before(made),
+            before=frozenset(made.before) if made is not None else frozenset(),
+            gap=_gap(made),
         )
 
     def elsewhere(self, record: Record) -> str | None:
@@ -114,12 +115,11 @@ def _correlation(made: events.Claim | None, configured: str | None) -> str | Non
     return made.correlation if made.service is not None else configured
 
 
-def _before(made: events.Claim | None) -> frozenset[events.Seen]:
+def _gap(made: events.Claim | None) -> int:
+    """Milliseconds between the look before the claim, if there was any, and the claim."""
     if made is None or made.looked_at is None:
-        return frozenset()
-    if parse_instant(made.at) - parse_instant(made.looked_at) < STAMP_MS:
-        return frozenset()
-    return frozenset(made.before)
+        return 0
+    return max(0, parse_instant(made.at) - parse_instant(made.looked_at))
 
 
 def by_id(runs: Iterable[Run]) -> dict[RunId, Run]:

@@ -13,8 +13,18 @@ from enum import Enum, auto
 from reconciler.apply.known import Known
 from reconciler.apply.ports import Instance
 from reconciler.ledger import events
-from reconciler.model import ClaimId, Digest, EpochMs, Parameters, RunId, run_digest
+from reconciler.model import (
+    ClaimId,
+    Digest,
+    EpochMs,
+    InstanceId,
+    Parameters,
+    RunId,
+    run_digest,
+)
 from reconciler.times import MINUTE_MS, SECOND_MS
+
+_GRAINS_MS = tuple(count * SECOND_MS for count in (1, 10, 15, 20, 30))  # that stamps may be cut to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +43,8 @@ class Suspect:
     slack: int = 0  # milliseconds that the stamps of instances may differ from the clock of claims
     correlation: str | None = None  # the parameter that carried the nonce
     zone: tzinfo = UTC  # the service's
-    before: frozenset[events.Seen] = frozenset()  # what certainly stood there before the claim
+    before: frozenset[events.Seen] = frozenset()  # what stood there before the claim
+    gap: int = 0  # milliseconds between that look and the claim, at least
 
 
 class Standing(Enum):
@@ -100,14 +111,22 @@ def is_older(suspect: Suspect, one: Instance) -> bool:
 
 
 def stood_before(suspect: Suspect, one: Instance) -> bool:
-    """Whether it is the very instance that was seen before the claim.
+    """Whether it is the very instance that was seen before the claim."""
+    return was_seen_before(suspect, one.id, one.created)
 
-    Where ids are shared, a newer instance may have taken its place in the list. Then the stamp is
-    another, unless it is too coarse: one that seems to be cut to the minute tells nothing.
+
+def was_seen_before(suspect: Suspect, id_: InstanceId, created: EpochMs | None) -> bool:
+    """Whether what has that id and stamp is certainly what was seen before the claim.
+
+    Where ids are shared, a newer instance may have taken its place in the list, or stand beside it.
+    Then the stamp is another, unless both are cut to one: to whatever the stamp is a multiple of.
+    One of 08:00:30 may be that of all who were created in this half minute. So it tells only if
+    more than that lies between the look and the claim, however far the two clocks are apart.
     """
-    if one.created is None or one.created % MINUTE_MS == 0:
+    if created is None or created % MINUTE_MS == 0:  # to the hour or the day, for all we know
         return False
-    return may_have_stood_before(suspect, one)
+    grain = max((unit for unit in _GRAINS_MS if created % unit == 0), default=1)
+    return grain <= suspect.gap and events.Seen(id=id_, created=created) in suspect.before
 
 
 def may_have_stood_before(suspect: Suspect, one: Instance) -> bool:

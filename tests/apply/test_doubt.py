@@ -179,12 +179,12 @@ def test_what_is_known_of_a_claim_makes_its_suspect() -> None:
     assert found.parameters is None
 
 
-@pytest.mark.parametrize(("before", "counts"), [(1_000, True), (999, False), (-1, False)])
-def test_what_stood_there_counts_if_a_second_lies_between_the_look_and_the_claim(
-    before: int, *, counts: bool
+@pytest.mark.parametrize(("before", "gap"), [(1_000, 1_000), (999, 999), (-1, 0)])
+def test_a_suspect_knows_what_stood_there_and_how_long_before_the_claim_that_was(
+    before: int, gap: int
 ) -> None:
     seen = events.Seen(id=MINE.id, created=NOW)
     looked = a_claim(at=after(NOW, -before)).at
     suspect = suspected(*in_doubt(RUN, before=(seen,), looked_at=looked))
-    assert suspect.before == ({seen} if counts else frozenset())
-    assert suspected(*in_doubt(RUN, before=(seen,))).before == frozenset()
+    assert (suspect.before, suspect.gap) == ({seen}, gap)
+    assert suspected(*in_doubt(RUN, before=(seen,))).gap == 0

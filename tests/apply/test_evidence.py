@@ -339,12 +339,33 @@ def test_where_nobody_knows_when_the_claim_was_made_age_says_nothing() -> None:
 def test_what_was_seen_before_the_claim_is_not_the_runs_though_it_is_not_old() -> None:
     stamp = after(NOW, -5_000)
     before = frozenset({events.Seen(id=MINE.id, created=stamp)})
-    suspect = replace(SUSPECT, before=before)
+    suspect = replace(SUSPECT, before=before, gap=SECOND)
     assert stands(created(stamp), suspect=suspect) is Standing.NOT_OURS
     for newer in (after(stamp, SECOND), None):  # under the same id
         assert stands(created(newer), suspect=suspect) is Standing.POSSIBLE
     other_id = replace(created(stamp), id=InstanceId("3377-2"))
     assert stands(other_id, suspect=suspect) is Standing.POSSIBLE
+
+
+@pytest.mark.parametrize(
+    ("stamp", "gap", "tells"),
+    [
+        (-3_000, SECOND, True),
+        (-3_000, SECOND - 1, False),  # a stamp in seconds, in one second with the claim
+        (-30_000, 30 * SECOND - 1, False),  # one that may be cut to half a minute
+        (-30_000, 30 * SECOND, True),
+        (-50_000, SECOND, False),  # to ten seconds
+        (0, HOUR, False),  # to the hour, or more
+    ],
+)
+def test_a_stamp_tells_the_old_from_the_new_if_the_look_was_before_the_claim_by_what_it_is_cut_to(
+    stamp: int, gap: int, tells: bool
+) -> None:
+    one = created(after(NOW, stamp))
+    before = frozenset({events.Seen(id=one.id, created=one.created)})
+    suspect = replace(SUSPECT, before=before, gap=gap)
+    assert stands(one, suspect=suspect) is (Standing.NOT_OURS if tells else Standing.POSSIBLE)
+    assert isinstance(judged(one, suspect=suspect), NoneFound if tells else Ambiguous)
 
 
 def test_a_stamp_that_is_cut_to_the_minute_does_not_tell_the_old_from_the_new() -> None:
@@ -497,9 +518,9 @@ def test_a_stamp_that_may_mean_another_time_than_the_claims_does_not_agree(
 ) -> None:
     suspect = replace(SUSPECT, until=after(CLAIMED_AT, 5 * MINUTE))
     assert isinstance(judged(MINE, suspect=suspect), Found)
-    claimed_second = CLAIMED_AT - CLAIMED_AT % SECOND
-    stamps = {"created": claimed_second + earliest, "created_latest": claimed_second + latest}
-    assert isinstance(judged(replace(MINE, **stamps), suspect=suspect), Ambiguous)
+    second = EpochMs(CLAIMED_AT - CLAIMED_AT % SECOND)
+    row = replace(MINE, created=after(second, earliest), created_latest=after(second, latest))
+    assert isinstance(judged(row, suspect=suspect), Ambiguous)
 
 
 def test_what_a_claim_at_a_full_minute_starts_at_once_agrees_by_a_stamp_in_seconds() -> None:
@@ -579,6 +600,7 @@ suspects = st.builds(
     replace,
     st.sampled_from([SUSPECT, SIGNED, replace(SUSPECT, parameters=())]),
     before=st.frozensets(seen, max_size=2),
+    gap=st.sampled_from([0, SECOND, MINUTE]),
 )
 known_ones = st.sampled_from(LEDGERS)
 lists = st.lists(instances, max_size=4)
@@ -749,8 +771,12 @@ def test_what_may_have_been_the_runs_is_not_absent_once_it_is_listed_no_more(
 ) -> None:
     verdict = without_vanished(SUSPECT, evidence, listed, known)
     assert isinstance(verdict, NoneFound if absent else Ambiguous)
-    stood = replace(SUSPECT, before=frozenset({events.Seen(id=MINE.id, created=NOW)}))
-    assert isinstance(without_vanished(stood, evidence, listed, known), NoneFound)
+    seen_at = after(NOW, SECOND)
+    seen = frozenset({events.Seen(id=MINE.id, created=seen_at)})
+    stood = replace(SUSPECT, before=seen, gap=SECOND)
+    stamped = "'created': None" not in str(evidence)
+    verdict = without_vanished(stood, evidence, listed, known)
+    assert isinstance(verdict, NoneFound if stamped else Ambiguous)
 
 
 @pytest.mark.parametrize(
