@@ -12,6 +12,7 @@ from reconciler.apply.ports import Instance
 from reconciler.apply.suspect import (
     Standing,
     Suspect,
+    claim_named_in,
     contradicts,
     is_of_another_flow,
     is_of_another_minute,
@@ -65,8 +66,10 @@ def tell(
     fitting = [one for one in mine if not contradicts(suspect, one)]
     if len(fitting) != 1:
         return _untold(mine, "several instances have its id, or another one than the run's")
-    doubt = _may_be_anothers(suspect, start, fitting[0], listed)
-    if doubt is None and not _is_named(record) and _is_end_of_nothing_sent(suspect, fitting[0]):
+    if _is_named(record):
+        return _told(fitting)
+    doubt = _may_be_anothers(suspect, start, fitting[0], listed, known)
+    if doubt is None and _is_end_of_nothing_sent(suspect, fitting[0]):
         doubt = "nothing that was sent is among the parameters of what has its id"
     return _untold(mine, doubt) if doubt else _told(fitting)
 
@@ -134,27 +137,26 @@ def _possible(
 
 
 def _may_be_anothers(
-    suspect: Suspect, start: Start, one: Instance, listed: Sequence[Instance]
+    suspect: Suspect, start: Start, one: Instance, listed: Sequence[Instance], known: Known
 ) -> str | None:
-    """Why the only one that fits need not be the run's all the same; None if it must be."""
+    """Why the only one that fits need not be the run's all the same; None if it must be.
+
+    Where ids are shared, and the newest of an id is listed only, somebody else's hides the run's.
+    """
     if may_have_stood_before(suspect, one):
         return "what has its id may be what stood there before its claim"
-    no_nonce = f"it shows no {suspect.correlation}" if suspect.correlation is not None else None
-    if no_nonce and (one.created is None or one.created != one.created_latest):
-        return f"{no_nonce}, nor when exactly it was created"
-    shared = "others have its id too" if len(listed) > 1 else None
-    if (shared or no_nonce) and _is_off(suspect, start, one):
-        return f"{shared or no_nonce}, and it was not created just when the run was started"
+    if claim_named_in(suspect, one, known) is not None:
+        return None  # the rest of its value is cut, and what else it shows fits this run alone
+    if suspect.correlation is not None:
+        return f"it shows no {suspect.correlation}"
+    if one.created is None or one.created_latest is None:
+        return "it does not show when it was created"
+    if len(listed) > 1 and _is_newer(suspect, start, one, SECOND_MS):
+        return "others have its id too, and it was not created just when the run was started"
+    latest = max(one.created, one.created_latest)
+    if suspect.claimed_at is not None and latest < suspect.claimed_at - LEAD_MS:
+        return "its stamp is behind the clock, so that it may be newer than it seems"
     return None
-
-
-def _is_off(suspect: Suspect, start: Start, one: Instance) -> bool:
-    """Whether its creation lies outside the time between claim and answer by more than seconds."""
-    if _is_newer(suspect, start, one, SECOND_MS):
-        return True
-    if suspect.claimed_at is None or one.created_latest is None:
-        return False
-    return one.created_latest < suspect.claimed_at - LEAD_MS
 
 
 def _is_newer(suspect: Suspect, start: Start, one: Instance, within: int) -> bool:
