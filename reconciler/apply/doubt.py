@@ -7,7 +7,7 @@ is looked for again, each time later: a search is many requests, and most change
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 
@@ -21,7 +21,8 @@ from reconciler.apply.evidence import (
     seen_before,
     without_vanished,
 )
-from reconciler.apply.known import ANYHOW, Making, Sighting
+from reconciler.apply.instances import LEAD_MS
+from reconciler.apply.known import Making, Sighting
 from reconciler.apply.look import Look
 from reconciler.apply.ports import Clock, Instance
 from reconciler.apply.start import StartOutcome
@@ -89,10 +90,16 @@ async def settle(doubts: Sequence[PlannedRun], look: Look) -> list[StartOutcome 
     zone = look.environment.gateway.zone
     seen = (sighting for one in looked if isinstance(one, _Searched) for sighting in one.sightings)
     making = look.known.making(zone).having_seen(seen, zone)
-    searched = {one.record.run for one in looked if isinstance(one, _Searched)}
-    if not making.is_known and not look.known.are_all_among(searched):
-        making = ANYHOW  # what was not looked at could show it, and may hide what was
-    found = [_judged(one, look, making) if isinstance(one, _Searched) else one for one in looked]
+    unlisted = {
+        one.record.run
+        for one in looked
+        if isinstance(one, _Searched)
+        if not one.listed and not _may_come_up(one, look)
+    }
+    found = [
+        _judged(one, look, making, unlisted) if isinstance(one, _Searched) else one
+        for one in looked
+    ]
     return _each_to_one(found, doubts)
 
 
@@ -135,7 +142,7 @@ class _Searched:
             its = tuple(time for time in one.may_be_triggered_at if start <= time < end)
             yield Sighting(
                 instance=one.id,
-                flow_id=self.suspect.flow_id if one.flow_id is None else one.flow_id,
+                flow_id=one.flow_id if one.flow_id and one.flow_id > 0 else self.suspect.flow_id,
                 times=its or (self.suspect.trigger_time,),
             )
 
@@ -165,7 +172,9 @@ async def _look_for(planned: PlannedRun, look: Look) -> _Searched | Doubt:
     )
 
 
-def _judged(searched: _Searched, look: Look, making: Making) -> StartOutcome | Doubt:
+def _judged(
+    searched: _Searched, look: Look, making: Making, unlisted: Collection[RunId]
+) -> StartOutcome | Doubt:
     planned, record, began = searched.planned, searched.record, searched.began
     decided_at = _decided_at(record, look)
     rivals = [
@@ -173,13 +182,20 @@ def _judged(searched: _Searched, look: Look, making: Making) -> StartOutcome | D
         for other in look.known.in_doubt_in(searched.suspect.flow_id, record.trigger_time)
         if other.run != record.run and (suspect := look.suspect(other, other.claim)) is not None
     ]
-    finding = judge(searched.suspect, searched.listed, look.known, making, rivals)
+    finding = judge(searched.suspect, searched.listed, look.known, making, rivals, unlisted)
     if isinstance(finding, NoneFound):
         finding = without_vanished(searched.suspect, record.evidence, searched.listed, look.known)
     evidence = evidence_of(searched.suspect, searched.listed, began)
     match finding:
         case Ambiguous():
-            return Doubt(planned=planned, reason=finding.reason, decided_at=None, seen=evidence)
+            other = finding.awaits
+            again = max(decided_at, _decided_at(other, look)) if other is not None else began
+            return Doubt(
+                planned=planned,
+                reason=finding.reason,
+                decided_at=again if began < again else None,
+                seen=evidence,
+            )
         case Found() if finding.by != BY_NONCE and began < record.trigger_time:
             return Doubt(planned=planned, reason=_unlisted(finding), decided_at=decided_at)
         case NoneFound() if began < decided_at:
@@ -218,11 +234,23 @@ def _decided_at(record: Record, look: Look) -> EpochMs:
 
     The claim must have expired, for until then its applier may start the run. The trigger time
     must have passed, for the reference does not say that an instance that still waits is listed.
-    A claim whose clock was set back since has expired by the time that has passed (`Lapses`).
     """
     settle = int(look.environment.gateway.settle * 1000)
-    expired = look.lapsed.get(record.claim, record.until) if record.claim else record.until
-    return EpochMs(max(expired, record.trigger_time) + settle)
+    return EpochMs(max(_expired(record, look), record.trigger_time) + settle)
+
+
+def _expired(record: Record, look: Look) -> EpochMs:
+    """When its claim has expired; one whose clock was set back since, by what has passed."""
+    return look.lapsed.get(record.claim, record.until) if record.claim else record.until
+
+
+def _may_come_up(searched: _Searched, look: Look) -> bool:
+    """Whether an instance of the run may be listed by now that its search did not show."""
+    record, began = searched.record, searched.began
+    if began < _expired(record, look) + int(look.environment.gateway.settle * 1000):
+        return True
+    waits = record.trigger_time > look.now() + LEAD_MS  # and is not listed before that
+    return not waits and began < _decided_at(record, look)
 
 
 def _unlisted(finding: Found) -> str:

@@ -38,7 +38,7 @@ from reconciler.apply.suspect import (
 from reconciler.ledger import Record
 from reconciler.ledger.events import stagger_of
 from reconciler.ledger.records import Start, ledger_instant
-from reconciler.model import EpochMs, InstanceId, run_digest
+from reconciler.model import EpochMs, InstanceId, RunId, run_digest
 from reconciler.times import format_instant
 
 BY_NONCE = "it carries the claim's nonce"
@@ -63,6 +63,7 @@ class Ambiguous:
     """Something was found of which nobody can tell whether it is the run's."""
 
     reason: str
+    awaits: Record | None = None  # a run in doubt: what a later look shows of it may settle this
 
 
 Finding = Found | NoneFound | Ambiguous
@@ -74,10 +75,12 @@ def judge(
     known: Known,
     making: Making,
     rivals: Sequence[Suspect] = (),
+    unlisted: Collection[RunId] = (),
 ) -> Finding:
     """What a whole search says of a run in doubt.
 
     `making`: how the service makes ids. `rivals`: the other runs in doubt of the same minute.
+    `unlisted`: runs in doubt of which a search shows nothing at all.
     """
     standings = [(one, standing(suspect, one, known)) for one in listed]
     ours = [one for one, stands in standings if stands is Standing.OURS]
@@ -96,8 +99,7 @@ def judge(
             )
         return Found(instance=possible[0].id, by=BY_AGREEMENT)
     if not possible and not others:
-        hidden = _hidden(suspect, listed, known, making)
-        return Ambiguous(reason=hidden) if hidden is not None else NoneFound()
+        return _hidden(suspect, listed, known, making, unlisted) or NoneFound()
     return Ambiguous(reason=_why(suspect, possible, others))
 
 
@@ -137,22 +139,32 @@ def _may_be_rivals(rival: Suspect, one: Instance, known: Known) -> bool:
 
 
 def _hidden(
-    suspect: Suspect, listed: Sequence[Instance], known: Known, making: Making
-) -> str | None:
+    suspect: Suspect,
+    listed: Sequence[Instance],
+    known: Known,
+    making: Making,
+    unlisted: Collection[RunId],
+) -> Ambiguous | None:
     """Why the run's own may be there all the same, unlisted; None if it cannot be.
 
     Of several with one id, a service may list only the newest.
     """
     if making.of_each:
         return None
+    hides = "and may hide its own: the service may list one of an id"
     newer = [one for one in listed if _may_hide(suspect, one, known)]
-    hides = f"instance {_ids(newer)} is another's" if newer else None
-    if not newer and suspect.claimed_at is not None:
-        run = known.may_hide(
-            suspect.flow_id, suspect.trigger_time, suspect.claimed_at, suspect.zone, making
-        )
-        hides = f"{run} may have been started since it was claimed" if run is not None else None
-    return f"{hides}, and may hide its own: the service may list one of an id" if hides else None
+    if newer:
+        return Ambiguous(reason=f"instance {_ids(newer)} is another's, {hides}")
+    if suspect.claimed_at is None:
+        return None
+    other = known.may_hide(
+        suspect.flow_id, suspect.trigger_time, suspect.claimed_at, suspect.zone, making, unlisted
+    )
+    if other is None:
+        return None
+    record, start = other
+    reason = f"{record.run} may have been started since it was claimed, {hides}"
+    return Ambiguous(reason=reason, awaits=record if start is None else None)
 
 
 def _may_hide(suspect: Suspect, one: Instance, known: Known) -> bool:

@@ -1,30 +1,41 @@
 """What the ledgers say of all claims and instances, sorted by what a look at the service needs.
 
-Among that is how a service makes its instance ids, as far as ids show it. In the documented samples
-an id holds the flow and the trigger time, cut to the minute. A service may cut it to the hour or
-the day, or leave the flow out; then runs of several minutes or flows share it. An id that holds no
-date at all is taken to be its instance's own.
+How a service makes its instance ids, as far as ids show it.
+
+In the documented samples an id holds the flow and the trigger time, cut to the minute. A service
+may cut it to more, leave the flow out, or write either in a way that nobody recognises. Then runs
+of several minutes or flows share an id, and of these it may list the newest only. So an id counts
+as made of a long time and of no flow, unless ids show otherwise by what they spell out.
 """
 
 import re
 from bisect import bisect_left
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, timedelta, tzinfo
 from itertools import islice, takewhile
 from operator import itemgetter
 
 from reconciler.ledger import Ledger, Record, events
 from reconciler.ledger.records import UNSETTLED, Start
 from reconciler.model import ClaimId, EpochMs, InstanceId, RunId
-from reconciler.times import DAY_MS, MINUTE_MS, in_zone, parse_instant
+from reconciler.times import MINUTE_MS, in_zone, parse_instant
 
-_UNITS = (60 * MINUTE_MS, DAY_MS)
-_QUARTER_MS = 15 * MINUTE_MS  # no zone is off by less
+# To what a service may cut the times that it makes ids of, besides the minute.
+UNITS_MS = tuple(count * MINUTE_MS for count in (5, 10, 15, 30, 60, 12 * 60, 24 * 60))
+OWN_PART = 8  # characters of an id that no other one has, to be more than the number of a machine
+
+Span = tuple[EpochMs, EpochMs]  # from inclusive, to exclusive
+
 _TIME = itemgetter(0)  # of a trigger time and its start
 
 Minute = tuple[int | None, int]  # flow, and the minute of a trigger time since the epoch
+
+
+def names_flow(id_: InstanceId, flow_id: int | None) -> bool:
+    """Whether the id begins with the flow, as in the documented samples."""
+    return re.match(rf"{flow_id}(?!\d)", id_) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,68 +46,88 @@ class Sighting:
     flow_id: int | None
     times: tuple[EpochMs, ...]  # the trigger time as it was sent; if not known, what it may be
 
-    def is_cut(self, zone: tzinfo) -> bool:
-        """Whether the id is made of no more than the hour, or the day, of the trigger time.
-
-        A full hour says nothing of its minute, nor midnight of its hour.
-        """
-        shown = self._shown(zone)
-        lacks_minute = not self._holds("%Y%m%d%H%M", zone) and all(one.minute for one in shown)
-        lacks_hour = not self._holds("%Y%m%d%H", zone) and all(one.hour for one in shown)
-        return self._holds("%Y%m%d", zone) and (lacks_minute or lacks_hour)
-
-    def shows_making(self, zone: tzinfo) -> bool:
-        """Whether one could see it in the id if the id were made of the hour or the day only."""
-        full_hour = any(one.minute == 0 for one in self._shown(zone))
-        return not full_hour or not self._holds("%Y%m%d", zone)
-
-    def is_flowless(self, zone: tzinfo) -> bool:
-        """Whether the id is made of the trigger time, and not of the flow."""
-        names_flow = re.search(rf"(?<!\d){self.flow_id}(?!\d)", self.instance)
-        return self._holds("%Y%m%d", zone) and not names_flow
-
-    def _holds(self, form: str, zone: tzinfo) -> bool:
-        """Whether the id holds that much of the trigger time, in the zone or UTC."""
-        return any(one.strftime(form) in self.instance for one in self._shown(zone))
-
-    def _shown(self, zone: tzinfo) -> list[datetime]:
-        return [in_zone(time, clock) for time in self.times for clock in (zone, UTC)]
+    def spelled(self, zone: tzinfo) -> list[int]:
+        """The milliseconds of the day of its minute, in the zone or UTC, where the id spells it."""
+        shown = [in_zone(time, clock) for time in self.times for clock in (zone, UTC)]
+        return [
+            (one.hour * 60 + one.minute) * MINUTE_MS
+            for one in shown
+            if f"{one:%Y%m%d%H%M}" in self.instance
+        ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Making:
     """What ids show of how the service makes them."""
 
-    cut: bool = False  # of the hour or the day
-    flowless: bool = False
-    is_known: bool = False  # some id would have shown it
-    of_each: bool = False  # each start has its own: two starts of one flow and time have two
+    seen: bool = False  # any id at all
+    cut: bool = False  # some id does not spell out its minute
+    excluded: frozenset[int] = frozenset()  # units of which ids that spell their minute are not
+    flowless: bool = False  # some id does not begin with its flow
+    of_each: bool = False  # each start has its own
 
     def having_seen(self, sightings: Iterable[Sighting], zone: tzinfo) -> "Making":
         """The same, with what these ids show besides."""
-        seen = list(sightings)
+        seen = [(one, one.spelled(zone)) for one in sightings]
+        excluded = {
+            unit
+            for unit in UNITS_MS
+            for _, spelled in seen
+            if spelled and all(minute % unit for minute in spelled)
+        }
         return Making(
-            cut=self.cut or any(one.is_cut(zone) for one in seen),
-            flowless=self.flowless or any(one.is_flowless(zone) for one in seen),
-            is_known=self.is_known or any(one.shows_making(zone) for one in seen),
+            seen=self.seen or bool(seen),
+            cut=self.cut or not all(spelled for _, spelled in seen),
+            excluded=self.excluded | excluded,
+            flowless=self.flowless
+            or not all(names_flow(one.instance, one.flow_id) for one, _ in seen),
             of_each=self.of_each,
         )
 
+    @property
+    def units(self) -> tuple[int, ...]:
+        """The times besides the minute that an id may be that of, as far as anybody can tell.
 
-ANYHOW = Making(cut=True, flowless=True)  # what must be expected where nothing shows it
+        Where all ids spell their minutes, those of less than an hour are left out: that every start
+        so far was at a full five minutes, on such a service, is too rare to leave doubts for it.
+        """
+        units = UNITS_MS if self.cut or not self.seen else UNITS_MS[-3:]
+        return tuple(unit for unit in units if self.cut or unit not in self.excluded)
+
+    @property
+    def may_lack_flow(self) -> bool:
+        """Whether runs of several flows may share an id, as far as anybody can tell."""
+        return self.flowless or not self.seen
+
+
+def spans_around(time: EpochMs, zone: tzinfo, units: Iterable[int]) -> list[Span]:
+    """The spans of so many milliseconds that the time lies in, by clocks in the zone and UTC."""
+    offset = in_zone(time, zone).utcoffset() or timedelta()
+    shifts = {0, int(offset.total_seconds() * 1000)}
+    firsts = {((time + by) // unit * unit - by, unit) for by in shifts for unit in units}
+    return [(EpochMs(first), EpochMs(first + unit)) for first, unit in sorted(firsts)]
+
+
+def gives_each_its_own(ids: Mapping[tuple[int | None, EpochMs], list[InstanceId]]) -> bool:
+    """Whether each start has an id of its own; `ids` are those of starts of one flow and time.
+
+    Two ids there do not show it yet: a service may add which of its machines took the request. What
+    only one of two such ids holds must be long, and stand in no other id.
+    """
+    everything = [one for of_time in ids.values() for one in of_time]
+    if len(set(everything)) < len(everything):
+        return False
+    parts = {
+        one: set(re.findall(rf"[0-9a-z]{{{OWN_PART},}}", one.casefold())) for one in everything
+    }
+    number = Counter(part for its in parts.values() for part in its)
+    own = {one: {part for part in its if number[part] == 1} for one, its in parts.items()}
+    return any(len(of_time) > 1 and all(map(own.get, of_time)) for of_time in ids.values())
 
 
 def minute_of(flow_id: int | None, time: EpochMs) -> Minute:
     """What two runs must share for the service to be able to give them one instance id."""
     return flow_id, time // MINUTE_MS
-
-
-def _hours_and_days(time: EpochMs, zone: tzinfo) -> list[tuple[EpochMs, EpochMs]]:
-    """The hour and the day around a time, from inclusive, to exclusive, in the zone and UTC."""
-    offset = in_zone(time, zone).utcoffset() or timedelta()
-    shifts = {0, int(offset.total_seconds() * 1000)}
-    firsts = {((time + by) // unit * unit - by, unit) for by in shifts for unit in _UNITS}
-    return [(EpochMs(first), EpochMs(first + unit)) for first, unit in firsts]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,10 +197,6 @@ class Known:
             return self._open.get(minute_of(flow_id, time), ())
         return [one for (flow, _), open_ in self._open.items() if flow == flow_id for one in open_]
 
-    def are_all_among(self, runs: Collection[RunId]) -> bool:
-        """Whether those are all the runs of which nobody knows yet whether they were started."""
-        return all(one.run in runs for open_ in self._open.values() for one in open_)
-
     def tells_apart(self, instance: InstanceId, owner: Record, time: EpochMs) -> bool:
         """Whether a run of that time is known to get another id than the owner's instance has.
 
@@ -184,24 +211,14 @@ class Known:
             for its_time, start in self._minutes.get(minute, ())
         )
 
-    def has_other_ids_near(self, instance: InstanceId, flow_id: int | None, time: EpochMs) -> bool:
-        """Whether a start of the flow in the same quarter of an hour has another id.
-
-        Then ids are not given by the hour or the day, whatever the zone.
-        """
-        first = time // _QUARTER_MS * _QUARTER_MS
-        minutes = range(first, first + _QUARTER_MS, MINUTE_MS)
-        starts = (one for minute in minutes for one in self.starts_in(flow_id, EpochMs(minute)))
-        return any(start.instance != instance for start in starts)
-
     def spans_of_id(
         self, instance: InstanceId, flow_id: int | None, time: EpochMs, zone: tzinfo
     ) -> list[tuple[EpochMs, EpochMs]]:
-        """The hour and the day around a time, from inclusive, to exclusive, in the zone and UTC.
+        """The spans around a time that may have one id, from inclusive, to exclusive.
 
         Only those in which no other id is known of the flow: else ids are not given by them.
         """
-        spans = _hours_and_days(time, zone)
+        spans = spans_around(time, zone, UNITS_MS)
         return [span for span in spans if not self._has_other_ids(instance, flow_id, *span)]
 
     def making(self, zone: tzinfo) -> Making:
@@ -217,62 +234,55 @@ class Known:
         return self._making
 
     def _gives_each_its_own(self) -> bool:
-        """Whether two starts of one flow and time are recorded with two ids.
-
-        Times of one minute would not do: a service may round them to make its ids. Nor would what
-        a person recorded, or a search inferred.
-        """
-        first: dict[tuple[int | None, EpochMs], InstanceId] = {}
-        return any(
-            first.setdefault((one.flow_id, one.time), one.start.instance) != one.start.instance
-            for one in self._everything
-            if one.start is not None and one.start.claim is not None and not one.start.inferred
-        )
-
-    def may_be_hidden(self, flow_id: int | None, time: EpochMs, zone: tzinfo) -> bool:
-        """Whether anybody's newer start may have the id of a start of that time: see `may_hide`."""
-        making = self.making(zone)
-        return not making.of_each and any(
-            True for _ in self._spans_of_one_id(flow_id, time, zone, making)
-        )
+        """Whether the recorded ids show that; not those that a person or a search gave."""
+        ids: dict[tuple[int | None, EpochMs], list[InstanceId]] = defaultdict(list)
+        for one in self._everything:
+            if one.start is not None and one.start.claim is not None and not one.start.inferred:
+                ids[one.flow_id, one.time].append(one.start.instance)
+        return gives_each_its_own(ids)
 
     def may_hide(
-        self, flow_id: int, time: EpochMs, since: EpochMs, zone: tzinfo, making: Making
-    ) -> RunId | None:
+        self,
+        flow_id: int,
+        time: EpochMs,
+        since: EpochMs,
+        zone: tzinfo,
+        making: Making,
+        unlisted: Collection[RunId] = (),
+    ) -> tuple[Record, Start | None] | None:
         """A run whose start, after `since`, may have been given the id of a start of that time.
 
-        A service that makes ids of the hour, of the day or without the flow may list only the
-        newest of an id, and so not the one that is looked for. `making` says whether it makes such
-        ids. A run of which nobody knows whether it was started counts as one that was. Two ids
-        within a span show that it is not one id's.
+        A service that makes ids of more than the minute, or without the flow, may list only the
+        newest of an id, and so not the one that is looked for. `making` says what ids show of that.
+        A run of which nobody knows whether it was started counts as one that was, but for those
+        that are `unlisted`: what is not listed itself hides nothing. Two ids within a span show
+        that it is not one id's.
         """
         for its in self._spans_of_one_id(flow_id, time, zone, making):
             for one in its:
                 elsewhere = minute_of(one.flow_id, one.time) != minute_of(flow_id, time)
-                if elsewhere and (one.start is None or one.start.instant >= since):
-                    return one.record.run
+                recent = one.start.instant >= since if one.start else one.record.run not in unlisted
+                if elsewhere and recent:
+                    return one.record, one.start
         return None
 
     def _spans_of_one_id(
-        self, flow_id: int | None, time: EpochMs, zone: tzinfo, making: Making
+        self, flow_id: int, time: EpochMs, zone: tzinfo, making: Making
     ) -> Iterator[list[_Sent]]:
-        """What was sent, or may have been, in each span around the time that may have one id."""
+        """What was sent, or may have been, in each span around the time that may have one id.
+
+        Of the flow, and of all where ids may be without it.
+        """
         self.making(zone)  # puts everything in its order
-        spans = _hours_and_days(time, zone) if making.cut else []
-        if making.flowless:
-            minute = EpochMs(time // MINUTE_MS * MINUTE_MS)
-            spans.append((minute, EpochMs(minute + MINUTE_MS)))
-        for first, end in spans:
+        for first, end in spans_around(time, zone, (MINUTE_MS, *making.units)):
             begin, beyond = (
                 bisect_left(self._everything, at, key=lambda one: one.time) for at in (first, end)
             )
-            its = [
-                one
-                for one in self._everything[begin:beyond]
-                if making.flowless or one.flow_id == flow_id
-            ]
-            if len({one.start.instance for one in its if one.start is not None}) <= 1:
-                yield its
+            everybodys = self._everything[begin:beyond]
+            of_flow = [one for one in everybodys if one.flow_id == flow_id]
+            for its in (of_flow, everybodys) if making.may_lack_flow else (of_flow,):
+                if len({one.start.instance for one in its if one.start is not None}) <= 1:
+                    yield its
 
     def _has_other_ids(
         self, instance: InstanceId, flow_id: int | None, first: EpochMs, end: EpochMs

@@ -18,7 +18,7 @@ from reconciler.apply.known import Known
 from reconciler.apply.lease import ServiceClock
 from reconciler.apply.look import Look, by_id, start_of
 from reconciler.apply.ports import Instance, Ports, Sought
-from reconciler.apply.suspect import is_of_another_minute, search_window
+from reconciler.apply.suspect import id_window, is_of_another_minute, search_window
 from reconciler.enos.statuses import FINAL, NOT_FOUND, status_name
 from reconciler.errors import GatewayError
 from reconciler.identity import Surroundings
@@ -237,14 +237,14 @@ class _Observing:
             return False
         try:
             listed = await self._whole([record])
+            near = await self._look.gateway.search(record.flow_id, *id_window(record.trigger_time))
         except GatewayError as error:
             self._failures.append(str(error))
             return False
-        id_, known = record.instances[0], self._look.known
+        id_ = record.instances[0]
         if any(one.id == id_ for one in listed):
             return False
-        zone = self._look.environment.gateway.zone
-        if known.may_be_hidden(record.flow_id, record.trigger_time, zone):
+        if any(one.id == id_ for one in near):
             reason = f"{id_} is not listed, and may be hidden by another instance of its id"
             self._note(record, Told(reason=reason, for_good=True))
             return False

@@ -22,7 +22,7 @@ from reconciler.model import (
     RunId,
     run_digest,
 )
-from reconciler.times import MINUTE_MS, SECOND_MS
+from reconciler.times import DAY_MS, MINUTE_MS, SECOND_MS
 
 _GRAINS_MS = tuple(count * SECOND_MS for count in (1, 10, 15, 20, 30))  # that stamps may be cut to
 
@@ -69,6 +69,15 @@ def search_window(trigger_time: EpochMs) -> tuple[EpochMs, EpochMs]:
     start = trigger_time - trigger_time % MINUTE_MS
     rounds_up = trigger_time - start >= MINUTE_MS // 2
     return EpochMs(start), EpochMs(start + MINUTE_MS + (SECOND_MS if rounds_up else 0))
+
+
+def id_window(trigger_time: EpochMs) -> tuple[EpochMs, EpochMs]:
+    """The trigger times, from inclusive, to exclusive, that may have an id with that one.
+
+    A service may give one to all that a flow starts on a day, in whatever zone.
+    """
+    start, end = search_window(trigger_time)
+    return EpochMs(max(start - DAY_MS, 0)), EpochMs(end + DAY_MS)
 
 
 def is_of_another_flow(flow_id: int | None, one: Instance) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from reconciler.apply.branch import Branch
 from reconciler.apply.instances import only_this_one_runs, tell
-from reconciler.apply.known import Known
+from reconciler.apply.known import names_flow
 from reconciler.apply.look import Look, start_of
 from reconciler.apply.observe import (
     MOST_SEARCHES,
@@ -19,13 +19,13 @@ from reconciler.apply.observe import (
 )
 from reconciler.apply.ports import Noted, Ports, Settled, Watching
 from reconciler.apply.start import StartOutcome
-from reconciler.apply.suspect import search_window
+from reconciler.apply.suspect import id_window
 from reconciler.enos.statuses import is_documented
 from reconciler.errors import GatewayError
 from reconciler.ledger import Record, events
 from reconciler.model import EpochMs, RunId, first_attempt, run_id, run_name, with_parents
 from reconciler.plan import Plan, PlannedRun
-from reconciler.times import DAY_MS, format_instant
+from reconciler.times import format_instant
 
 # Looks in a row that cannot tell how an instance fares, until nothing waits for it any more. Where
 # there are more instances than one look can ask about, that many for each such part of them.
@@ -76,36 +76,41 @@ async def _cancel(record: Record, look: Look) -> events.Cancelled | NotCancelled
     )
 
 
-def _window(record: Record, known: Known) -> tuple[EpochMs, EpochMs]:
-    """The trigger times, from inclusive, to exclusive, of all that may have the instance's id.
-
-    That is its minute; or a day and more, unless the service is known to give several ids in one.
-    """
-    start, end = search_window(record.trigger_time)
-    if known.has_other_ids_near(record.instances[0], record.flow_id, record.trigger_time):
-        return start, end
-    return EpochMs(max(start - DAY_MS, 0)), EpochMs(end + DAY_MS)
-
-
 async def _hindrance(record: Record, look: Look) -> str | None:
-    """Why a cancellation could hit another instance, or None. Raises GatewayError."""
-    start, id_ = start_of(record), record.instances[0]
+    """Why a cancellation could hit another instance, or None. Raises GatewayError.
+
+    All that may have the id is searched: a service may give one to a whole day of a flow. What no
+    search for the flow shows must not have it: another flow's, or what waits for its time unlisted.
+    """
+    start, id_, known = start_of(record), record.instances[0], look.known
     if start is None or record.flow_id is None:
         return "the ledger does not say its flow"
-    listed = await look.gateway.search(record.flow_id, *_window(record, look.known))
+    of_each = known.making(look.environment.gateway.zone).of_each
+    if not of_each and not names_flow(id_, record.flow_id):
+        return _by_hand(f"{id_} does not name its flow, so that another flow's may have it")
+    if any(other.run != record.run for other, _ in known.owners(id_)):
+        return _by_hand(f"others have the id {id_} as well")
+    first, end = id_window(record.trigger_time)
+    listed = await look.gateway.search(record.flow_id, first, end)
     its = [one for one in listed if one.id == id_]
     if not its:
         got = await look.gateway.instance(id_)
         its = [] if got is None else [got]
     if not its and record.trigger_time > look.now():
-        return None  # the reference does not say that an instance is shown while it waits
+        # The reference does not say that an instance is shown while it waits.
+        others = [one.run for one in known.in_doubt_in(record.flow_id, None)]
+        return _by_hand(f"{others[0]} may have the id {id_} as well") if others else None
     if not its:
         return f"the service shows no instance {id_}"
     told = tell(record, start, its, look.known, look.suspect)
     if told.mine is None or not only_this_one_runs(told.mine, its):
         why = told.reason or f"others have the id {id_} as well"
-        return f"a cancellation could hit another instance ({why}): cancel it by hand"
+        return _by_hand(why)
     return None
+
+
+def _by_hand(why: str) -> str:
+    return f"a cancellation could hit another instance ({why}): cancel it by hand"
 
 
 class Watch:

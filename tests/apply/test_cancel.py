@@ -8,7 +8,7 @@ import msgspec
 
 from reconciler.apply.ports import CancelAnswer, Instance
 from reconciler.apply.watch import NotCancelled, cancel
-from reconciler.ledger import Ledger, events
+from reconciler.ledger import Event, Ledger, events
 from reconciler.model import Run
 from tests.apply.service import SERVICE, FakeService, a_look, with_gateway
 from tests.building import (
@@ -78,13 +78,51 @@ def test_a_strangers_instance_under_the_id_is_never_hit() -> None:
 
 
 def test_what_has_the_id_at_another_time_of_the_day_is_never_hit() -> None:
-    """Unless the flow has other ids close by: then none is given by the hour or the day."""
     later = an_instance(RUN, status=RUNNING, trigger_time=after(RUN.trigger_time, 90 * MINUTE))
     assert "others have the id 3377-1 as well" in reason(FakeService([MINE, later]))
-    beside = a_run("beside", trigger_time=after(RUN.trigger_time, MINUTE))
-    rows = [MINE, later, an_instance(beside, "3377-2")]
+    beside = a_run("beside", trigger_time=after(RUN.trigger_time, 6 * MINUTE))
+    rows = [MINE, later, an_instance(beside, "3377-2")]  # that has another id proves nothing
     found = cancelled(FakeService(rows), started(RUN, beside), RUN, beside)
-    assert all(isinstance(one, events.Cancelled) for one in found)
+    assert [isinstance(one, events.Cancelled) for one in found] == [False, True]
+
+
+def test_an_id_that_does_not_name_the_flow_may_be_that_of_another_flows_instance() -> None:
+    run = a_run(flow_id=12)
+    mine = an_instance(run)
+    ledger = a_ledger(a_claim(run, service=SERVICE), a_triggered(run, "3377-1"))
+    assert "another flow's may have it" in reason(FakeService([mine]), ledger, run)
+    first, second = a_run("first", flow_id=7), a_run("second", flow_id=7)
+    twice: list[Event] = [
+        a_claim(first, claim="d1", service=SERVICE),
+        a_triggered(first, "5f0c9a1e", "d1"),
+        a_claim(second, claim="d2", service=SERVICE),
+        a_triggered(second, "77b21d40", "d2"),
+    ]
+    own_ids = a_ledger(a_claim(run, service=SERVICE), a_triggered(run, "3377-1"), *twice)
+    record = own_ids.records[run.id]
+    look = a_look(FakeService([mine]), own_ids, run)
+    (event,) = asyncio.run(cancel([record], look))
+    assert isinstance(event, events.Cancelled)
+
+
+def test_an_id_that_another_run_is_recorded_with_is_never_cancelled() -> None:
+    """Nor, while it waits unlisted, one that a run in doubt may have as well."""
+    waiting = a_run(trigger_time=after(NOW, 10 * MINUTE))
+    beside = a_run("beside", trigger_time=after(NOW, 11 * MINUTE))
+    shared: list[Event] = [
+        a_claim(waiting, beside, service=SERVICE),
+        a_triggered(waiting, "3377-1"),
+        a_triggered(beside, "3377-1"),
+    ]
+    for recorded, why in (
+        (shared, "others have the id 3377-1 as well"),
+        (shared[:2], "beside may have the id 3377-1 as well"),
+    ):
+        look = a_look(FakeService(), a_ledger(*recorded), waiting, now=after(NOW, MINUTE))
+        record = look.ledger.records[waiting.id]
+        (one,) = asyncio.run(cancel([record], look))
+        assert isinstance(one, NotCancelled)
+        assert why in one.reason
 
 
 def test_one_that_has_ended_cannot_be_hit() -> None:

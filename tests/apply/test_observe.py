@@ -231,7 +231,7 @@ def test_an_instance_is_gone_only_after_several_misses_over_its_time_and_a_whole
     observation = observed(service, started(RUN), RUN)
     assert ends(observation) == [(RUN.id, "NOT_FOUND")]
     assert observation.statuses == {RUN.id: "NOT_FOUND"}
-    assert service.asked == ["look up", "get i0", "get i0", "search 3377"]
+    assert service.asked == ["look up", "get i0", "get i0", "search 3377", "search 3377"]
     assert sum(service.pauses) == SETTLE_SECONDS
 
 
