@@ -6,7 +6,7 @@ from reconciler.apply import ports
 from reconciler.model import EpochMs, Parameters, wire_parameters
 from tests.simulation.clock import MINUTE_MS
 from tests.simulation.instances import Started
-from tests.simulation.oddities import CORRELATION_PARAMETER, DAY_MS, HOUR_MS, Oddities
+from tests.simulation.oddities import CORRELATION_PARAMETER, DAY_MS, HOUR_MS, ZONE_MS, Oddities
 
 DECLARED = ("SITE", "DAY", "N")  # the names of the parameters that the flows declare
 _DEFAULTS = (("MODE", "full"), (CORRELATION_PARAMETER, "none"), ("SITE", "all"), ("N", "0"))
@@ -17,17 +17,18 @@ def listed(
 ) -> ports.Instance:
     """The instance as a list shows it now, and as the real reader reads that."""
     parameters = listed_parameters(one.run.parameters, oddities)
-    stamp = EpochMs(_cut(created + oddities.created_ahead, oddities.created_unit))
-    shown = listed_time(one.run.trigger_time, oddities)
-    # reconciler/enos/listed.py: such a stamp may have been cut to the minute.
-    latest = stamp if stamp % MINUTE_MS else EpochMs(stamp + MINUTE_MS - 1)
+    stamp = _cut(created + oddities.created_ahead + ZONE_MS, oddities.created_unit) - ZONE_MS
+    unit = max(unit for unit in (1, MINUTE_MS, HOUR_MS, DAY_MS) if (stamp + ZONE_MS) % unit == 0)
+    # reconciler/enos/listed.py: the latest reading, and all that may have been cut to it.
+    in_zone = stamp - ZONE_MS if oddities.created_in_utc else stamp
+    shown = created if oddities.trigger_unset else listed_time(one.run.trigger_time, oddities)
     return ports.Instance(
         id=one.instance,
         flow_id=None if oddities.flow_unset else one.run.flow_id,
         trigger_time=shown,
         trigger_unit=max(unit for unit in (1, HOUR_MS, DAY_MS) if shown % unit == 0),
-        created=stamp,
-        created_latest=latest,
+        created=EpochMs(in_zone),
+        created_latest=EpochMs(stamp + unit - 1),
         parameters=parameters,
         status=one.status_at(now) if readable else None,
         carried="" if parameters is None else json.dumps(wire_parameters(parameters)),

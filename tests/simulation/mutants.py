@@ -23,7 +23,7 @@ from reconciler.apply import (
     watch,
 )
 from reconciler.apply import suspect as suspects
-from reconciler.apply.known import Known, Making, Sighting
+from reconciler.apply.known import Known, Making
 from reconciler.apply.look import Look
 from reconciler.apply.ports import Appended, Connection, Instance, Raced, UnknownAnswer
 from reconciler.apply.start import Batch
@@ -117,10 +117,67 @@ def rule_out_by_any_earlier_stamp(patch: pytest.MonkeyPatch) -> None:
 
 @among("trigger time rounded to the second")
 def rule_out_by_another_trigger_time(patch: pytest.MonkeyPatch) -> None:
-    def another(trigger_time: EpochMs, one: Instance) -> bool:
-        return one.trigger_time not in {None, trigger_time, trigger_time // 1000 * 1000}
+    def standing(suspect: Suspect, one: Instance, known: Known) -> Standing:
+        sent = {None, suspect.trigger_time, suspect.trigger_time // 1000 * 1000}
+        differs = one.trigger_time not in sent
+        return Standing.NOT_OURS if differs else original(suspect, one, known)
 
-    patch.setattr(evidence, "is_of_another_minute", another)
+    original = evidence.standing
+    patch.setattr(evidence, "standing", standing)
+
+
+@among("trigger time unset")
+def rule_out_what_shows_no_time_of_the_minute(patch: pytest.MonkeyPatch) -> None:
+    def standing(suspect: Suspect, one: Instance, known: Known) -> Standing:
+        elsewhen = suspects.is_of_another_minute(suspect.trigger_time, one)
+        return Standing.NOT_OURS if elsewhen else original(suspect, one, known)
+
+    original = evidence.standing
+    patch.setattr(evidence, "standing", standing)
+
+
+@among("flow unset")
+def rule_out_by_a_flow_that_is_not_set(patch: pytest.MonkeyPatch) -> None:
+    def another(flow_id: int | None, one: Instance) -> bool:
+        return one.flow_id not in {None, flow_id}
+
+    patch.setattr(evidence, "is_of_another_flow", another)
+
+
+@among("twins", "created cut to the day")
+def agree_by_the_youngest_reading_of_a_stamp(patch: pytest.MonkeyPatch) -> None:
+    def created(suspect: Suspect, one: Instance) -> bool:
+        return original(suspect, replace(one, created=one.created_latest))
+
+    original = suspects._created_under_the_claim
+    patch.setattr(suspects, "_created_under_the_claim", created)
+
+
+@among("shared ids", "created cut to half a minute")
+def tell_what_stood_there_by_any_stamp(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(suspects, "_GRAINS_MS", ())
+
+
+@among("newest of an id", "twins", "created in UTC")
+def take_the_oldest_reading_for_the_age_of_an_instance(patch: pytest.MonkeyPatch) -> None:
+    def newer(suspect: Suspect, start: Any, one: Instance, within: int) -> bool:
+        return original(suspect, start, replace(one, created_latest=one.created), within)
+
+    original = instances._is_newer
+    patch.setattr(instances, "_is_newer", newer)
+
+
+@among("ids as a number", "newest of an id")
+def read_ids_that_spell_no_time_as_each_its_own(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Making, "units", ())
+
+
+@among("ids with a machine", "newest of an id", "same minute")
+def take_two_ids_of_one_time_for_ids_of_each_start(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(
+        "reconciler.apply.known.gives_each_its_own",
+        lambda ids: any(len(set(one)) > 1 for one in ids.values()),
+    )
 
 
 @among("trigger time rounded to the minute")
@@ -177,12 +234,13 @@ def let_no_start_of_the_hour_hide_another(patch: pytest.MonkeyPatch) -> None:
 
 @among("ids without the flow", "newest of an id")
 def let_no_start_of_another_flow_hide_one(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Sighting, "is_flowless", lambda *_: False)
+    patch.setattr(Making, "may_lack_flow", False)
 
 
 @among("ids of the hour", "newest of an id")
 def take_ids_that_nothing_shows_for_whole(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(doubt, "ANYHOW", Making())
+    its: Callable[[Making], tuple[int, ...]] = vars(Making)["units"].fget
+    patch.setattr(Making, "units", property(lambda self: its(self) if self.seen else ()))
 
 
 @among()
@@ -407,6 +465,13 @@ MUTANTS: list[Mutant] = [
     rule_nothing_out_by_its_age,
     rule_out_by_any_earlier_stamp,
     rule_out_by_another_trigger_time,
+    rule_out_what_shows_no_time_of_the_minute,
+    rule_out_by_a_flow_that_is_not_set,
+    agree_by_the_youngest_reading_of_a_stamp,
+    tell_what_stood_there_by_any_stamp,
+    take_the_oldest_reading_for_the_age_of_an_instance,
+    read_ids_that_spell_no_time_as_each_its_own,
+    take_two_ids_of_one_time_for_ids_of_each_start,
     search_the_very_minute_only,
     rule_out_by_other_parameters,
     rule_out_by_another_spelling_of_the_nonce,

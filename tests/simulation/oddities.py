@@ -13,6 +13,7 @@ from tests.simulation.clock import MINUTE_MS
 CORRELATION_PARAMETER = "RECONCILER"
 USERS = ("u1", "u2")
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
+ZONE_MS = 8 * HOUR_MS  # GMT+8
 MOST_BACK_MS = 22_000  # that and what stamps are off by is less than the stamp slack
 MOST_FORWARD_MS = 1_800  # less than the margin
 
@@ -28,18 +29,22 @@ class Oddities:
     shared_ids: bool = False  # ids carry a time only, so two starts of a flow can share theirs
     id_unit: int = MINUTE_MS  # milliseconds to which that time is cut
     names_flow: bool = True  # they carry the flow as well
+    id_is_number: bool = False  # and the time as hours, minutes, … since 1970
+    machines: bool = False  # they carry which of two machines took the request
     newest_only: bool = False  # and only the newest of those that a search finds is listed
     newest_of_all: bool = False  # of all that have the id, whatever the search is for
     created_ahead: int = 0  # milliseconds that the clock of the creation stamps is ahead
     created_unit: int = 1_000  # milliseconds that they are cut to
+    created_in_utc: bool = False  # not in the service's zone
     trigger_unit: int = 1_000  # the same, of the listed trigger times
     trigger_rounded: bool = False  # not cut
+    trigger_unset: bool = False  # what is listed is when it was really triggered
+    flow_unset: bool = False  # it is listed as 0
     parameters: frozenset[str] = frozenset()  # what a list does to them (`listing`)
     strangers: bool = False  # others start instances of the runs' flows in their minutes
     twins: bool = False  # some of those carry the run's own parameters
     users: bool = False  # others change `userId`
     hides: bool = False  # a user sees nothing but its own instances
-    flow_unset: bool = False  # no instance shows its flow, but 0
     nulls: bool = False  # an instance that exists is once said not to be there
     jumps: tuple[tuple[float, int], ...] = ()  # of the gateway's clock
     misfits: bool = False  # an answer comes once more, as that to the next start
@@ -83,10 +88,21 @@ SWITCHES: Mapping[str, Callable[[random.Random], dict[str, Any]]] = {
     "shared ids": lambda rng: {"shared_ids": True, "newest_only": rng.random() < 0.4},
     "ids of the hour": _always(shared_ids=True, id_unit=HOUR_MS),
     "ids of the day": _always(shared_ids=True, id_unit=DAY_MS),
+    "ids of five minutes": _always(shared_ids=True, id_unit=5 * MINUTE_MS),
+    "ids of half a day": _always(shared_ids=True, id_unit=DAY_MS // 2),
+    "ids as a number": lambda rng: {
+        "shared_ids": True,
+        "id_is_number": True,
+        "id_unit": rng.choice([MINUTE_MS, HOUR_MS]),
+    },
+    "ids with a machine": _always(shared_ids=True, machines=True),
     "ids without the flow": _always(shared_ids=True, names_flow=False),
     "newest of an id": _always(shared_ids=True, newest_of_all=True),
     "created by another clock": _created_off,
     "created cut to the minute": _always(created_unit=60_000),
+    "created cut to half a minute": _always(created_unit=30_000),
+    "created cut to the day": _always(created_unit=DAY_MS),
+    "created in UTC": _always(created_in_utc=True),
     "created to the millisecond": _always(created_unit=1),
     "trigger time exact": _always(trigger_unit=1),
     "trigger time cut to the minute": _always(trigger_unit=60_000),
@@ -94,6 +110,8 @@ SWITCHES: Mapping[str, Callable[[random.Random], dict[str, Any]]] = {
     "trigger time cut to the day": _always(trigger_unit=DAY_MS),
     "trigger time rounded to the second": _always(trigger_rounded=True),
     "trigger time rounded to the minute": _always(trigger_unit=60_000, trigger_rounded=True),
+    "trigger time unset": _always(trigger_unset=True),
+    "flow unset": _always(flow_unset=True),
     "parameters merged": _listed("merged"),
     "parameters reordered": _listed("reordered"),
     "parameters retyped": _listed("retyped"),
@@ -107,7 +125,6 @@ SWITCHES: Mapping[str, Callable[[random.Random], dict[str, Any]]] = {
     "twins": _always(strangers=True, twins=True),
     "users": _always(users=True),
     "hiding": _always(users=True, hides=True),
-    "flow unset": _always(flow_unset=True),
     "nulls": _always(nulls=True),
     "jumps": _jumps,
     "misfits": _always(misfits=True),

@@ -110,7 +110,11 @@ class Service(ABC):
         # As in the documented samples: flow and trigger time, cut to the minute.
         time = EpochMs(run.trigger_time // oddities.id_unit * oddities.id_unit)
         base = f"{in_zone(time, self.environment.gateway.zone):%Y%m%d%H%M}00"
+        if oddities.id_is_number:
+            base = str(time // oddities.id_unit)
         base = f"{run.flow_id}-{base}" if oddities.names_flow else base
+        if oddities.machines:
+            base += self.random.choice(["-a", "-b"])
         return InstanceId(base if oddities.shared_ids else f"{base}-{number}")
 
     # Others
