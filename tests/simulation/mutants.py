@@ -124,6 +124,7 @@ def rule_out_by_another_trigger_time(patch: pytest.MonkeyPatch) -> None:
 
     original = evidence.standing
     patch.setattr(evidence, "standing", standing)
+    patch.setattr(evidence, "_may_hide", lambda *_: False)
 
 
 @among("trigger time unset")
@@ -134,6 +135,7 @@ def rule_out_what_shows_no_time_of_the_minute(patch: pytest.MonkeyPatch) -> None
 
     original = evidence.standing
     patch.setattr(evidence, "standing", standing)
+    patch.setattr(evidence, "_may_hide", lambda *_: False)
 
 
 @among("flow unset")
@@ -147,24 +149,14 @@ def rule_out_by_a_flow_that_is_not_set(patch: pytest.MonkeyPatch) -> None:
 @among("twins", "created cut to the day")
 def agree_by_the_youngest_reading_of_a_stamp(patch: pytest.MonkeyPatch) -> None:
     def created(suspect: Suspect, one: Instance) -> bool:
-        return original(suspect, replace(one, created=one.created_latest))
+        return one.created_latest is not None and one.created_latest >= (suspect.claimed_at or 0)
 
-    original = suspects._created_under_the_claim
     patch.setattr(suspects, "_created_under_the_claim", created)
 
 
 @among("shared ids", "created cut to half a minute")
 def tell_what_stood_there_by_any_stamp(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(suspects, "_GRAINS_MS", ())
-
-
-@among("newest of an id", "twins", "created in UTC")
-def take_the_oldest_reading_for_the_age_of_an_instance(patch: pytest.MonkeyPatch) -> None:
-    def newer(suspect: Suspect, start: Any, one: Instance, within: int) -> bool:
-        return original(suspect, start, replace(one, created_latest=one.created), within)
-
-    original = instances._is_newer
-    patch.setattr(instances, "_is_newer", newer)
 
 
 @among("ids as a number", "newest of an id")
@@ -198,6 +190,7 @@ def rule_out_by_other_parameters(patch: pytest.MonkeyPatch) -> None:
 
     original = evidence.standing
     patch.setattr(evidence, "standing", standing)
+    patch.setattr(evidence, "_may_hide", lambda *_: False)
 
 
 @among("correlation", "parameters in another case")
@@ -210,6 +203,7 @@ def rule_out_by_another_spelling_of_the_nonce(patch: pytest.MonkeyPatch) -> None
         return Standing.OURS if its else Standing.NOT_OURS
 
     patch.setattr(evidence, "nonce_standing", by_nonce)
+    patch.setattr(evidence, "_may_hide", lambda *_: False)
 
 
 @among("shared ids", "parameters merged")
@@ -469,7 +463,6 @@ MUTANTS: list[Mutant] = [
     rule_out_by_a_flow_that_is_not_set,
     agree_by_the_youngest_reading_of_a_stamp,
     tell_what_stood_there_by_any_stamp,
-    take_the_oldest_reading_for_the_age_of_an_instance,
     read_ids_that_spell_no_time_as_each_its_own,
     take_two_ids_of_one_time_for_ids_of_each_start,
     search_the_very_minute_only,
