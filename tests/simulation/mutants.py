@@ -216,11 +216,6 @@ def let_another_instance_hide_nothing(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(evidence, "_may_hide", lambda *_: False)
 
 
-@among("newest of an id", "correlation", "twins", "parameters undeclared", "same minute")
-def take_what_may_be_of_another_in_doubt(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(evidence, "_may_be_rivals", lambda *_: False)
-
-
 @among("ids of the hour", "newest of an id")
 def let_no_start_of_the_hour_hide_another(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Known, "may_hide", lambda *_: None)
@@ -470,7 +465,6 @@ MUTANTS: list[Mutant] = [
     rule_out_by_another_spelling_of_the_nonce,
     rule_out_whatever_is_recorded_for_another_run,
     let_another_instance_hide_nothing,
-    take_what_may_be_of_another_in_doubt,
     let_no_start_of_the_hour_hide_another,
     let_no_start_of_another_flow_hide_one,
     take_ids_that_nothing_shows_for_whole,
