@@ -189,7 +189,10 @@ def _judged(
     match finding:
         case Ambiguous():
             other = finding.awaits
-            again = max(decided_at, _decided_at(other, look)) if other is not None else began
+            again = began
+            if other is not None:  # its own search may have failed: it has another one soon
+                soon = began + int(look.environment.gateway.settle * 1000)
+                again = EpochMs(max(decided_at, _decided_at(other, look), soon))
             return Doubt(
                 planned=planned,
                 reason=finding.reason,
