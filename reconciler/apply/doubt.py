@@ -190,9 +190,9 @@ def _judged(
         case Ambiguous():
             other = finding.awaits
             again = began
-            if other is not None:  # its own search may have failed: it has another one soon
-                soon = began + int(look.environment.gateway.settle * 1000)
-                again = EpochMs(max(decided_at, _decided_at(other, look), soon))
+            if other is not None:  # its own search may have failed once: there is one look more
+                settle = int(look.environment.gateway.settle * 1000)
+                again = EpochMs(max(decided_at, _decided_at(other, look)) + settle)
             return Doubt(
                 planned=planned,
                 reason=finding.reason,
