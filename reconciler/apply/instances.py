@@ -12,7 +12,6 @@ from reconciler.apply.ports import Instance
 from reconciler.apply.suspect import (
     Standing,
     Suspect,
-    claim_named_in,
     contradicts,
     is_of_another_flow,
     is_of_another_minute,
@@ -66,10 +65,8 @@ def tell(
     fitting = [one for one in mine if not contradicts(suspect, one)]
     if len(fitting) != 1:
         return _untold(mine, "several instances have its id, or another one than the run's")
-    if _is_named(record):
-        return _told(fitting)
-    doubt = _may_be_anothers(suspect, start, fitting[0], listed, known)
-    if doubt is None and _is_end_of_nothing_sent(suspect, fitting[0]):
+    doubt = _may_be_anothers(suspect, start, fitting[0], listed)
+    if doubt is None and not _is_named(record) and _is_end_of_nothing_sent(suspect, fitting[0]):
         doubt = "nothing that was sent is among the parameters of what has its id"
     return _untold(mine, doubt) if doubt else _told(fitting)
 
@@ -129,7 +126,7 @@ def _possible(
             is_of_another_minute(suspect.trigger_time, one)
             or is_older(suspect, one)
             or stood_before(suspect, one)
-            or _is_newer(suspect, start, one, LEAD_MS)
+            or _is_newer(start, one, LEAD_MS)
         )
         if by_nonce is Standing.OURS or _is_named(record) or not elsewhen:
             found.append(one)
@@ -137,42 +134,36 @@ def _possible(
 
 
 def _may_be_anothers(
-    suspect: Suspect, start: Start, one: Instance, listed: Sequence[Instance], known: Known
+    suspect: Suspect, start: Start, one: Instance, listed: Sequence[Instance]
 ) -> str | None:
-    """Why the only one that fits need not be the run's all the same; None if it must be.
-
-    Where ids are shared, and the newest of an id is listed only, somebody else's hides the run's.
-    """
+    """Why the only one that fits need not be the run's all the same; None if it must be."""
     if may_have_stood_before(suspect, one):
         return "what has its id may be what stood there before its claim"
-    if claim_named_in(suspect, one, known) is not None:
-        return None  # the rest of its value is cut, and what else it shows fits this run alone
-    if suspect.correlation is not None:
-        return f"it shows no {suspect.correlation}"
-    if one.created is None or one.created_latest is None:
-        return "it does not show when it was created"
-    if len(listed) > 1 and _is_newer(suspect, start, one, SECOND_MS):
-        return "others have its id too, and it was not created just when the run was started"
-    latest = max(one.created, one.created_latest)
-    if suspect.claimed_at is not None and latest < suspect.claimed_at - LEAD_MS:
-        return "its stamp is behind the clock, so that it may be newer than it seems"
+    no_nonce = f"it shows no {suspect.correlation}" if suspect.correlation is not None else None
+    if no_nonce and (one.created is None or one.created != one.created_latest):
+        return f"{no_nonce}, nor when exactly it was created"
+    shared = "others have its id too" if len(listed) > 1 else None
+    if (shared or no_nonce) and _is_off(suspect, start, one):
+        return f"{shared or no_nonce}, and it was not created just when the run was started"
     return None
 
 
-def _is_newer(suspect: Suspect, start: Start, one: Instance, within: int) -> bool:
-    """Whether it may be of so long after the run is known to have been started already.
-
-    By the latest that its stamp can mean: whoever has the run's id by then may have hidden it. Only
-    a stamp that shows the very seconds between claim and answer is one in seconds for certain; what
-    is cut to more shows them by chance.
-    """
-    if one.created is None or one.created_latest is None:
+def _is_off(suspect: Suspect, start: Start, one: Instance) -> bool:
+    """Whether its creation lies outside the time between claim and answer by more than seconds."""
+    if _is_newer(start, one, SECOND_MS):
+        return True
+    if suspect.claimed_at is None or one.created_latest is None:
         return False
-    if suspect.claimed_at is not None:
-        began = suspect.claimed_at - suspect.claimed_at % SECOND_MS
-        if began <= one.created <= start.instant:
-            return False
-    return max(one.created, one.created_latest) > start.instant + within
+    return one.created_latest < suspect.claimed_at - LEAD_MS
+
+
+def _is_newer(start: Start, one: Instance, within: int) -> bool:
+    """Whether it was created so long after the run is known to have been started already.
+
+    By the earliest that its stamp can mean: a service that cuts its stamps, or whose clock is
+    behind, would have no ends recorded otherwise. What that hides is among the assumptions.
+    """
+    return one.created is not None and one.created > start.instant + within
 
 
 def _shared_out(

@@ -207,10 +207,11 @@ class Gateway(Protocol):
         """The name of the service's zone, as it says it. Raises GatewayError."""
 
     async def search(
-        self, flow_id: int, from_time: EpochMs, to_time: EpochMs
+        self, flow_id: int | None, from_time: EpochMs, to_time: EpochMs
     ) -> tuple[Instance, ...]:
         """Every instance of the flow with a trigger time in [from_time, to_time), each once.
 
+        Without a flow, those of all flows.
         Those, that is, which the service lists for it, whatever time they show, for what is shown
         may be cut, rounded or another field. One that shows no flow may be the flow's.
         Looks under all three instance types and both page bases. Raises GatewayError if any part

@@ -23,6 +23,7 @@ from reconciler.apply.suspect import id_window
 from reconciler.enos.statuses import is_documented
 from reconciler.errors import GatewayError
 from reconciler.ledger import Record, events
+from reconciler.ledger.records import UNSETTLED, Phase
 from reconciler.model import EpochMs, RunId, first_attempt, run_id, run_name, with_parents
 from reconciler.plan import Plan, PlannedRun
 from reconciler.times import format_instant
@@ -79,27 +80,27 @@ async def _cancel(record: Record, look: Look) -> events.Cancelled | NotCancelled
 async def _hindrance(record: Record, look: Look) -> str | None:
     """Why a cancellation could hit another instance, or None. Raises GatewayError.
 
-    All that may have the id is searched: a service may give one to a whole day of a flow. What no
-    search for the flow shows must not have it: another flow's, or what waits for its time unlisted.
+    All that may have the id is searched, of every flow: a service may give one to a whole day, and
+    leave the flow out. What is not listed while it waits for its time must not have it.
     """
     start, id_, known = start_of(record), record.instances[0], look.known
     if start is None or record.flow_id is None:
         return "the ledger does not say its flow"
-    of_each = known.making(look.environment.gateway.zone).of_each
-    if not of_each and not names_flow(id_, record.flow_id):
-        return _by_hand(f"{id_} does not name its flow, so that another flow's may have it")
-    if any(other.run != record.run for other, _ in known.owners(id_)):
+    others = (other for other, _ in known.owners(id_) if other.run != record.run)
+    if any(other.phase is Phase.TRIGGERED or other.phase in UNSETTLED for other in others):
         return _by_hand(f"others have the id {id_} as well")
-    first, end = id_window(record.trigger_time)
-    listed = await look.gateway.search(record.flow_id, first, end)
+    listed = await look.gateway.search(None, *id_window(record.trigger_time))
     its = [one for one in listed if one.id == id_]
     if not its:
         got = await look.gateway.instance(id_)
         its = [] if got is None else [got]
     if not its and record.trigger_time > look.now():
         # The reference does not say that an instance is shown while it waits.
-        others = [one.run for one in known.in_doubt_in(record.flow_id, None)]
-        return _by_hand(f"{others[0]} may have the id {id_} as well") if others else None
+        of_each = known.making(look.environment.gateway.zone).of_each
+        if not of_each and not names_flow(id_, record.flow_id):
+            return _by_hand(f"{id_} does not name its flow, so that another flow's may have it")
+        doubtful = [one.run for one in known.in_doubt_in(record.flow_id, None)]
+        return _by_hand(f"{doubtful[0]} may have the id {id_} as well") if doubtful else None
     if not its:
         return f"the service shows no instance {id_}"
     told = tell(record, start, its, look.known, look.suspect)

@@ -212,7 +212,7 @@ class EnosGateway:
         return name
 
     async def search(
-        self, flow_id: int, from_time: EpochMs, to_time: EpochMs
+        self, flow_id: int | None, from_time: EpochMs, to_time: EpochMs
     ) -> tuple[Instance, ...]:
         """Every instance of the flow with a trigger time in [from_time, to_time), each once.
 

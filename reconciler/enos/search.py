@@ -112,8 +112,12 @@ async def all_of(questions: Iterable[Awaitable[Page]]) -> list[Page]:
 AskWindow = Callable[[ListedWindow, int, int], Awaitable[Page]]  # the same, of those trigger times
 
 
-async def search_flow(ask: AskWindow, flow_id: int, window: ListedWindow) -> tuple[Instance, ...]:
+async def search_flow(
+    ask: AskWindow, flow_id: int | None, window: ListedWindow
+) -> tuple[Instance, ...]:
     """Every instance that may be the flow's and that the service lists for the window, each once.
+
+    Without a flow, those of all flows.
 
     Whatever trigger time it shows: the service has chosen it by the one that it knows, and may show
     another, or another's field. Only a service that takes no notice of the window has not chosen
@@ -144,12 +148,12 @@ async def search_flow(ask: AskWindow, flow_id: int, window: ListedWindow) -> tup
     return tuple(one for one in found if _alike(one) not in unchosen)
 
 
-def of_flow(found: Iterable[Instance], flow_id: int) -> tuple[Instance, ...]:
+def of_flow(found: Iterable[Instance], flow_id: int | None) -> tuple[Instance, ...]:
     """Those that may be the flow's; what is unreadable about one speaks for it.
 
     Raises GatewayError if one of them has no readable id.
     """
-    kept = tuple(one for one in found if one.flow_id in {None, flow_id})
+    kept = tuple(one for one in found if flow_id is None or one.flow_id in {None, flow_id})
     if any(one.id == NAMELESS for one in kept):
         raise GatewayError(
             "List Flow Instances shows an instance without a readable instanceId, perhaps of "
@@ -263,15 +267,20 @@ def _too_many(most_pages: int) -> TooManyPagesError:
 
 
 def read_page(data: Any, read: Callable[[Any], Instance]) -> Page:
-    """The page in an answer's data. Raises ValueError if there is none."""
+    """The page in an answer's data. Raises ValueError if there is none.
+
+    A null list of none is an empty one: asked again (`has_list`), the service says the same.
+    """
     if not isinstance(data, dict):
         raise ValueError("no object")  # noqa: TRY004 - a value of the wire, not of a caller
-    entries = data.get("flowInsts")
+    entries, count = data.get("flowInsts"), read_integer(data.get("count"))
+    if entries is None and count == 0:
+        return Page(instances=(), count=0)
     if not isinstance(entries, list):
         raise ValueError("no list of instances: the search was not whole")  # noqa: TRY004 - the same
-    return Page(instances=tuple(map(read, entries)), count=read_integer(data.get("count")))
+    return Page(instances=tuple(map(read, entries)), count=count)
 
 
 def has_list(data: Any) -> bool:
-    """Whether there is a page in an answer's data. None is no empty list, whatever is counted."""
+    """Whether there is a list in an answer's data; one that is null may be there the next time."""
     return isinstance(data, dict) and isinstance(data.get("flowInsts"), list)

@@ -49,7 +49,7 @@ class FakeService:
     quick: dict[InstanceId, tuple[Instance, ...]] | None = None  # what `look_up` says
     whole: frozenset[InstanceId] = frozenset()  # of which `look_up` says that it has seen all
     failure: str | None = None  # of `look_up`
-    broken: set[int] = field(default_factory=set)  # flows that cannot be searched
+    broken: set[int | None] = field(default_factory=set)  # flows that cannot be searched
     asked: list[str] = field(default_factory=list)
     sought: list[Sought] = field(default_factory=list)
     turns: list[int] = field(default_factory=list)
@@ -59,7 +59,7 @@ class FakeService:
     answer: CancelAnswer = field(default_factory=lambda: CancelAnswer(code=0, message=""))
 
     async def search(
-        self, flow_id: int, from_time: EpochMs, to_time: EpochMs
+        self, flow_id: int | None, from_time: EpochMs, to_time: EpochMs
     ) -> tuple[Instance, ...]:
         self.asked.append(f"search {flow_id}")
         await asyncio.sleep(0)
@@ -68,8 +68,11 @@ class FakeService:
         return tuple(
             one
             for one in self.listed
-            if one.flow_id in {None, flow_id}
-            and (one.trigger_time is None or from_time <= one.trigger_time < to_time)
+            if flow_id is None
+            or (
+                one.flow_id in {None, flow_id}
+                and (one.trigger_time is None or from_time <= one.trigger_time < to_time)
+            )
         )
 
     async def instance(self, instance: InstanceId) -> Instance | None:

@@ -61,7 +61,7 @@ def test_the_runs_own_instance_is_cancelled_and_the_answer_recorded() -> None:
         "c1",
     )
     assert service.cancelled == ["3377-1"]
-    assert service.asked == ["search 3377"]
+    assert service.asked == ["search None"]
 
 
 def newer(status: int) -> Instance:
@@ -86,11 +86,21 @@ def test_what_has_the_id_at_another_time_of_the_day_is_never_hit() -> None:
     assert [isinstance(one, events.Cancelled) for one in found] == [False, True]
 
 
-def test_an_id_that_does_not_name_the_flow_may_be_that_of_another_flows_instance() -> None:
-    run = a_run(flow_id=12)
-    mine = an_instance(run)
+def test_another_flows_instance_of_the_id_is_never_hit() -> None:
+    mine = an_instance(RUN)
+    others = replace(newer(RUNNING), flow_id=12)
+    assert "others have the id 3377-1 as well" in reason(FakeService([mine, others]))
+    assert reason(FakeService([others])).startswith("a cancellation could hit another instance")
+    ended = replace(others, status=FAIL)
+    (event,) = cancelled(FakeService([mine, ended]))
+    assert isinstance(event, events.Cancelled)
+
+
+def test_what_waits_unlisted_is_cancelled_only_by_an_id_that_is_its_own() -> None:
+    run = a_run(flow_id=12, trigger_time=after(NOW, 10 * MINUTE))
     ledger = a_ledger(a_claim(run, service=SERVICE), a_triggered(run, "3377-1"))
-    assert "another flow's may have it" in reason(FakeService([mine]), ledger, run)
+    why = reason(FakeService(), ledger, run, now=after(NOW, MINUTE))
+    assert "another flow's may have it" in why
     first, second = a_run("first", flow_id=7), a_run("second", flow_id=7)
     twice: list[Event] = [
         a_claim(first, claim="d1", service=SERVICE),
@@ -99,9 +109,8 @@ def test_an_id_that_does_not_name_the_flow_may_be_that_of_another_flows_instance
         a_triggered(second, "77b21d40", "d2"),
     ]
     own_ids = a_ledger(a_claim(run, service=SERVICE), a_triggered(run, "3377-1"), *twice)
-    record = own_ids.records[run.id]
-    look = a_look(FakeService([mine]), own_ids, run)
-    (event,) = asyncio.run(cancel([record], look))
+    look = a_look(FakeService(), own_ids, run, now=after(NOW, MINUTE))
+    (event,) = asyncio.run(cancel([own_ids.records[run.id]], look))
     assert isinstance(event, events.Cancelled)
 
 
@@ -142,7 +151,7 @@ def test_where_the_search_shows_none_the_id_is_asked_for() -> None:
     hidden = FakeService(got=lambda *_: MINE)
     (event,) = cancelled(hidden)
     assert isinstance(event, events.Cancelled)
-    assert hidden.asked == ["search 3377", "get 3377-1"]
+    assert hidden.asked == ["search None", "get 3377-1"]
     assert reason(FakeService()) == "the service shows no instance 3377-1"
 
 
@@ -155,7 +164,7 @@ def test_an_instance_that_waits_for_its_time_may_be_unlisted() -> None:
 
 
 def test_nothing_is_cancelled_where_the_search_was_not_whole() -> None:
-    assert reason(FakeService([MINE], broken={3377})) == "HTTP 502"
+    assert reason(FakeService([MINE], broken={None})) == "HTTP 502"
 
 
 def test_another_service_is_not_asked_to_cancel() -> None:

@@ -110,7 +110,7 @@ def test_a_search_that_takes_long_tells_what_stood_there_when_it_began() -> None
 
     class Slow(FakeService):
         async def search(
-            self, flow_id: int, from_time: EpochMs, to_time: EpochMs
+            self, flow_id: int | None, from_time: EpochMs, to_time: EpochMs
         ) -> tuple[Instance, ...]:
             found = await super().search(flow_id, from_time, to_time)
             now[0] = after(now[0], 60_000)
@@ -140,7 +140,7 @@ class Searching(FakeService):
     """Remembers the windows that were searched."""
 
     async def search(
-        self, flow_id: int, from_time: EpochMs, to_time: EpochMs
+        self, flow_id: int | None, from_time: EpochMs, to_time: EpochMs
     ) -> tuple[Instance, ...]:
         self.asked.append(f"{flow_id} {from_time} {to_time}")
         return ()

@@ -280,11 +280,14 @@ def test_a_search_that_shows_what_may_be_the_flows_without_an_id_is_not_whole(en
 
 
 @pytest.mark.parametrize("data", [{"flowInsts": None, "count": 0}, {"count": 0}, {}])
-def test_no_list_of_instances_is_none_whatever_is_counted(data: Any) -> None:
+def test_a_list_that_is_null_at_first_is_asked_for_again(data: Any) -> None:
     """Null may be what a service says that could not read them at that moment."""
     listed = answer({"flowInsts": [FOUND], "count": 1})
     found, _ = ask({"instance/search": [answer(data), listed]}, search_the_minute)
     assert [one.id for one in found] == ["3377-20240302"]
+    if data:  # where none are counted each time, it is how the service writes an empty list
+        assert ask({"instance/search": answer(data)}, search_the_minute)[0] == ()
+        return
     with pytest.raises(GatewayError, match="no list of instances: the search was not whole"):
         ask({"instance/search": answer(data)}, search_the_minute)
 

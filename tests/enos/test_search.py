@@ -200,8 +200,6 @@ def test_instances_that_differ_in_their_status_only_are_two_if_one_page_shows_bo
         {"count": 1},
         {"flowInsts": None},
         {"flowInsts": None, "count": 1},
-        {"flowInsts": None, "count": 0},
-        {"count": 0},
         {"flowInsts": {}, "count": 0},
     ],
 )

@@ -49,13 +49,14 @@ class Asking:
         return "GMT+8"
 
     async def search(
-        self, flow_id: int, from_time: EpochMs, to_time: EpochMs
+        self, flow_id: int | None, from_time: EpochMs, to_time: EpochMs
     ) -> tuple[ports.Instance, ...]:
         """The window is one of true trigger times, whatever is listed of them."""
         await self.step("search", 0.01, 0.5)
 
         def is_wanted(one: Started) -> bool:
-            may_be = one.run.flow_id == flow_id or self.world.truth.oddities.flow_unset
+            unset = self.world.truth.oddities.flow_unset
+            may_be = flow_id is None or one.run.flow_id == flow_id or unset
             return may_be and from_time <= one.run.trigger_time < to_time
 
         found = self.world.listing(self.user, wanted=is_wanted)

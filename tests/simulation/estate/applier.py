@@ -134,7 +134,7 @@ class Gateway:
         return "GMT+8"
 
     async def search(
-        self, flow_id: int, from_time: EpochMs, to_time: EpochMs
+        self, flow_id: int | None, from_time: EpochMs, to_time: EpochMs
     ) -> tuple[ports.Instance, ...]:
         await self.applier.step("search", 0.3)
         if self.applier.world.chance(self.applier.world.lost_answer / 4):
@@ -142,7 +142,7 @@ class Gateway:
         return tuple(
             self._shown(one)
             for one in self._instances()
-            if one.run.flow_id == flow_id and from_time <= one.run.trigger_time < to_time
+            if flow_id in {None, one.run.flow_id} and from_time <= one.run.trigger_time < to_time
         )
 
     async def instance(self, instance: InstanceId) -> ports.Instance | None:
