@@ -155,10 +155,9 @@ def _hidden(
     newer = [one for one in listed if _may_hide(suspect, one, known)]
     if newer:
         return Ambiguous(reason=f"instance {_ids(newer)} is another's, {hides}")
-    if suspect.claimed_at is None:
-        return None
+    since = EpochMs(0) if suspect.claimed_at is None else suspect.claimed_at
     other = known.may_hide(
-        suspect.flow_id, suspect.trigger_time, suspect.claimed_at, suspect.zone, making, unlisted
+        suspect.flow_id, suspect.trigger_time, since, suspect.zone, making, unlisted
     )
     if other is None:
         return None

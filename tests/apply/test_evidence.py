@@ -800,3 +800,11 @@ def test_what_another_run_in_doubt_may_have_made_is_not_taken_by_agreement(
 ) -> None:
     verdict = judge(SUSPECT, [MINE], NOBODY, NOBODY.making(SUSPECT.zone), [rival])
     assert isinstance(verdict, Found if taken else Ambiguous)
+
+
+def test_what_may_hide_a_run_counts_also_where_nobody_knows_when_it_was_claimed() -> None:
+    """As of a claim that lapsed because the clock was set back."""
+    later = a_run("later", flow_id=RUN.flow_id, trigger_time=after(TIME, 2 * MINUTE))
+    known = known_of(*started(later, "20240302", at=after(CLAIMED_AT, SECOND)))
+    for suspect in (SUSPECT, replace(SUSPECT, claimed_at=None)):
+        assert isinstance(judged(suspect=suspect, known=known), Ambiguous)
