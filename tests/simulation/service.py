@@ -113,7 +113,7 @@ class Service(ABC):
         if oddities.id_is_number:
             base = str(time // oddities.id_unit)
         base = f"{run.flow_id}-{base}" if oddities.names_flow else base
-        if oddities.machines:
+        if oddities.machines and oddities.id_unit == MINUTE_MS:  # of more: see decision 0008
             base += self.random.choice(["-a", "-b"])
         return InstanceId(base if oddities.shared_ids else f"{base}-{number}")
 
