@@ -80,6 +80,10 @@ class Clock:
         """Unix epoch, milliseconds."""
         return time.time_ns() // 1_000_000 + self._ahead
 
+    def past_a_round_second(self) -> None:
+        """Go on to three seconds past a half minute: a round stamp may have been cut to it."""
+        self._ahead += (33_000 - self() % 30_000) % 30_000
+
     def forward(self, seconds: float = 150) -> None:
         """Let so much time pass at once: usually more than a claim lasts."""
         self._ahead += round(seconds * 1000)

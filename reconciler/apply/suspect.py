@@ -24,7 +24,7 @@ from reconciler.model import (
 )
 from reconciler.times import DAY_MS, MINUTE_MS, SECOND_MS
 
-_GRAINS_MS = tuple(count * SECOND_MS for count in (1, 10, 15, 20, 30))  # that stamps may be cut to
+_GRAINS_MS = tuple(count * SECOND_MS for count in (1, 30))  # that stamps may be cut to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

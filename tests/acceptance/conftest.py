@@ -31,7 +31,9 @@ class OpenScene(Protocol):
 @pytest.fixture
 def clock() -> Clock:
     """The clock of the scene's gateway, for faults that let time pass there."""
-    return Clock()
+    clock = Clock()
+    clock.past_a_round_second()
+    return clock
 
 
 @pytest.fixture

@@ -141,7 +141,7 @@ def rule_out_what_shows_no_time_of_the_minute(patch: pytest.MonkeyPatch) -> None
 @among("flow unset")
 def rule_out_by_a_flow_that_is_not_set(patch: pytest.MonkeyPatch) -> None:
     def another(flow_id: int | None, one: Instance) -> bool:
-        return one.flow_id not in {None, flow_id}
+        return one.flow_id != flow_id
 
     patch.setattr(evidence, "is_of_another_flow", another)
 
@@ -170,16 +170,6 @@ def take_two_ids_of_one_time_for_ids_of_each_start(patch: pytest.MonkeyPatch) ->
         "reconciler.apply.known.gives_each_its_own",
         lambda ids: any(len(set(one)) > 1 for one in ids.values()),
     )
-
-
-@among("trigger time rounded to the minute")
-def search_the_very_minute_only(patch: pytest.MonkeyPatch) -> None:
-    def window(time: EpochMs) -> tuple[EpochMs, EpochMs]:
-        start = EpochMs(time // 60_000 * 60_000)
-        return start, EpochMs(start + 60_000)
-
-    patch.setattr(suspects, "search_window", window)
-    patch.setattr(doubt, "search_window", window)
 
 
 @among("parameters merged")
@@ -460,7 +450,6 @@ MUTANTS: list[Mutant] = [
     tell_what_stood_there_by_any_stamp,
     read_ids_that_spell_no_time_as_each_its_own,
     take_two_ids_of_one_time_for_ids_of_each_start,
-    search_the_very_minute_only,
     rule_out_by_other_parameters,
     rule_out_by_another_spelling_of_the_nonce,
     rule_out_whatever_is_recorded_for_another_run,
