@@ -237,14 +237,6 @@ def believe_any_instance_that_an_answer_names(patch: pytest.MonkeyPatch) -> None
     patch.setattr(start, "_whose", lambda *_: None)
 
 
-def keep_what_was_inferred_for_an_older_claim(patch: pytest.MonkeyPatch) -> None:
-    def known(event: Event, ledger: Any) -> bool:
-        return not isinstance(event, events.Triggered) and original(event, ledger)
-
-    original = branch._is_known
-    patch.setattr(branch, "_is_known", known)
-
-
 # Order
 
 
@@ -393,11 +385,6 @@ def take_any_instance_of_the_id_for_the_runs(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(observe, "tell", told)
 
 
-@among("ids of the day", "trigger time cut to the hour")
-def forget_what_is_in_doubt_in_the_same_minute(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(instances, "_open", lambda *_: ())
-
-
 @among("correlation", "shared ids", "twins", "created cut to the minute")
 def take_what_shows_no_nonce_for_the_runs(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(instances, "_may_be_anothers", lambda *_: None)
@@ -460,7 +447,6 @@ MUTANTS: list[Mutant] = [
     claim_without_a_look_at_a_shared_minute,
     ask_whatever_service_is_configured,
     believe_any_instance_that_an_answer_names,
-    keep_what_was_inferred_for_an_older_claim,
     rebase_text_in_place_of_deriving_again,
     start_dependents_of_what_was_merely_started,
     start_dependents_of_what_has_failed,
@@ -480,7 +466,6 @@ MUTANTS: list[Mutant] = [
     take_the_end_of_an_older_instance,
     believe_once_that_an_instance_is_gone,
     take_any_instance_of_the_id_for_the_runs,
-    forget_what_is_in_doubt_in_the_same_minute,
     take_what_shows_no_nonce_for_the_runs,
     cancel_whatever_has_the_id,
     record_an_end_that_others_have_recorded,
