@@ -21,8 +21,8 @@ from reconciler.apply.evidence import (
     seen_before,
     without_vanished,
 )
+from reconciler.apply.ids import Making, Sighting
 from reconciler.apply.instances import LEAD_MS
-from reconciler.apply.known import Making, Sighting
 from reconciler.apply.look import Look
 from reconciler.apply.ports import Clock, Instance
 from reconciler.apply.start import StartOutcome

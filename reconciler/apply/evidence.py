@@ -19,7 +19,8 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reconciler.apply.known import Known, Making
+from reconciler.apply.ids import Making
+from reconciler.apply.known import Known
 from reconciler.apply.ports import Instance
 from reconciler.apply.suspect import (
     Standing,
@@ -112,9 +113,7 @@ def standing(suspect: Suspect, one: Instance, known: Known) -> Standing:
     by_nonce = nonce_standing(suspect, one, known)
     if by_nonce is not None:
         return by_nonce
-    if is_of_another_flow(suspect.flow_id, one):
-        return Standing.NOT_OURS
-    if is_older(suspect, one) or stood_before(suspect, one):
+    if _is_another(suspect, one):
         return Standing.NOT_OURS
     owners = [
         (record, start)
@@ -130,6 +129,15 @@ def standing(suspect: Suspect, one: Instance, known: Known) -> Standing:
         for record, _ in owners
     )
     return Standing.ANOTHERS if may_share else Standing.NOT_OURS
+
+
+def _is_another(suspect: Suspect, one: Instance) -> bool:
+    """Whether it is another flow's, or was there before the claim: neither ours nor newer."""
+    return (
+        is_of_another_flow(suspect.flow_id, one)
+        or is_older(suspect, one)
+        or stood_before(suspect, one)
+    )
 
 
 def _may_be_rivals(rival: Suspect, one: Instance, known: Known) -> bool:
@@ -168,11 +176,7 @@ def _hidden(
 
 def _may_hide(suspect: Suspect, one: Instance, known: Known) -> bool:
     """Whether another's instance of the minute may be newer than the run's, and have its id."""
-    if (
-        is_of_another_flow(suspect.flow_id, one)
-        or is_older(suspect, one)
-        or stood_before(suspect, one)
-    ):
+    if _is_another(suspect, one):
         return False
     named = claim_named_in(suspect, one, known)
     owners = [

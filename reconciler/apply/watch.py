@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from reconciler.apply.branch import Branch
+from reconciler.apply.ids import names_flow
 from reconciler.apply.instances import only_this_one_runs, tell
-from reconciler.apply.known import names_flow
 from reconciler.apply.look import Look, start_of
 from reconciler.apply.observe import (
     MOST_SEARCHES,

@@ -23,7 +23,8 @@ from reconciler.apply import (
     watch,
 )
 from reconciler.apply import suspect as suspects
-from reconciler.apply.known import Known, Making
+from reconciler.apply.ids import Making
+from reconciler.apply.known import Known
 from reconciler.apply.look import Look
 from reconciler.apply.ports import Appended, Connection, Instance, Raced, UnknownAnswer
 from reconciler.apply.start import Batch

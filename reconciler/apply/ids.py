@@ -1,0 +1,114 @@
+"""How a service makes its instance ids, as far as ids show it.
+
+In the documented samples an id holds the flow and the trigger time, cut to the minute. A service
+may cut it to more, leave the flow out, or write either in a way that nobody recognises. Then runs
+of several minutes or flows share an id, and of these it may list the newest only. So an id counts
+as made of a long time and of no flow, unless ids show otherwise by what they spell out.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, timedelta, tzinfo
+
+from reconciler.model import EpochMs, InstanceId
+from reconciler.times import MINUTE_MS, in_zone
+
+# To what a service may cut the times that it makes ids of, besides the minute.
+UNITS_MS = tuple(count * MINUTE_MS for count in (5, 10, 15, 30, 60, 12 * 60, 24 * 60))
+OWN_PART = 8  # characters of an id that no other one has, to be more than the number of a machine
+
+Span = tuple[EpochMs, EpochMs]  # from inclusive, to exclusive
+
+
+def names_flow(id_: InstanceId, flow_id: int | None) -> bool:
+    """Whether the id begins with the flow, as in the documented samples."""
+    return re.match(rf"{flow_id}(?!\d)", id_) is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """An id, and what it was given for."""
+
+    instance: InstanceId
+    flow_id: int | None
+    times: tuple[EpochMs, ...]  # the trigger time as it was sent; if not known, what it may be
+
+    def spelled(self, zone: tzinfo) -> list[int]:
+        """The milliseconds of the day of its minute, in the zone or UTC, where the id spells it."""
+        shown = [in_zone(time, clock) for time in self.times for clock in (zone, UTC)]
+        return [
+            (one.hour * 60 + one.minute) * MINUTE_MS
+            for one in shown
+            if f"{one:%Y%m%d%H%M}" in self.instance
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Making:
+    """What ids show of how the service makes them."""
+
+    seen: bool = False  # any id at all
+    cut: bool = False  # some id does not spell out its minute
+    excluded: frozenset[int] = frozenset()  # units of which ids that spell their minute are not
+    flowless: bool = False  # some id does not begin with its flow
+    of_each: bool = False  # each start has its own
+
+    def having_seen(self, sightings: Iterable[Sighting], zone: tzinfo) -> "Making":
+        """The same, with what these ids show besides."""
+        seen = [(one, one.spelled(zone)) for one in sightings]
+        excluded = {
+            unit
+            for unit in UNITS_MS
+            for _, spelled in seen
+            if spelled and all(minute % unit for minute in spelled)
+        }
+        return Making(
+            seen=self.seen or bool(seen),
+            cut=self.cut or not all(spelled for _, spelled in seen),
+            excluded=self.excluded | excluded,
+            flowless=self.flowless
+            or not all(names_flow(one.instance, one.flow_id) for one, _ in seen),
+            of_each=self.of_each,
+        )
+
+    @property
+    def units(self) -> tuple[int, ...]:
+        """The times besides the minute that an id may be that of, as far as anybody can tell.
+
+        Where all ids spell their minutes, those of less than an hour are left out: that every start
+        so far was at a full five minutes, on such a service, is too rare to leave doubts for it.
+        """
+        units = UNITS_MS if self.cut or not self.seen else UNITS_MS[-3:]
+        return tuple(unit for unit in units if self.cut or unit not in self.excluded)
+
+    @property
+    def may_lack_flow(self) -> bool:
+        """Whether runs of several flows may share an id, as far as anybody can tell."""
+        return self.flowless or not self.seen
+
+
+def spans_around(time: EpochMs, zone: tzinfo, units: Iterable[int]) -> list[Span]:
+    """The spans of so many milliseconds that the time lies in, by clocks in the zone and UTC."""
+    offset = in_zone(time, zone).utcoffset() or timedelta()
+    shifts = {0, int(offset.total_seconds() * 1000)}
+    firsts = {((time + by) // unit * unit - by, unit) for by in shifts for unit in units}
+    return [(EpochMs(first), EpochMs(first + unit)) for first, unit in sorted(firsts)]
+
+
+def gives_each_its_own(ids: Mapping[tuple[int | None, EpochMs], list[InstanceId]]) -> bool:
+    """Whether each start has an id of its own; `ids` are those of starts of one flow and time.
+
+    Two ids there do not show it yet: a service may add which of its machines took the request. What
+    only one of two such ids holds must be long, and stand in no other id.
+    """
+    everything = [one for of_time in ids.values() for one in of_time]
+    if len(set(everything)) < len(everything):
+        return False
+    parts = {
+        one: set(re.findall(rf"[0-9a-z]{{{OWN_PART},}}", one.casefold())) for one in everything
+    }
+    number = Counter(part for its in parts.values() for part in its)
+    own = {one: {part for part in its if number[part] == 1} for one, its in parts.items()}
+    return any(len(of_time) > 1 and all(map(own.get, of_time)) for of_time in ids.values())
