@@ -2,8 +2,7 @@
 
 A stagger is not part of what a run carries, or a site more in a matrix would change the runs that
 were started before. So it is derived anew for every run that was never claimed, around those that
-were: what a claim has recorded stays. Nor is it part of what a run is that a backfill names the
-time of day in its runs' names, which it does once it has several a day.
+were: what a claim has recorded stays. The names are `renaming`'s, the free minutes `minutes`'.
 """
 
 from collections import defaultdict
@@ -14,8 +13,7 @@ from datetime import tzinfo
 from reconciler.ledger import Ledger, Record
 from reconciler.ledger.events import stagger_of
 from reconciler.ledger.records import Phase
-from reconciler.minutes import FlowMinutes as _Minutes
-from reconciler.minutes import arranged
+from reconciler.minutes import FlowMinutes, arranged
 from reconciler.model import (
     Declared,
     EpochMs,
@@ -46,7 +44,7 @@ def _is_moved(run: Run, ledger: Ledger) -> bool:
 def _placed(declared: Declared, ledger: Ledger) -> tuple[Run, ...]:
     left = _left_minutes(ledger, declared)
     minutes = {
-        flow: _Minutes(zone=declared.zone, left=left.get(flow, ()))
+        flow: FlowMinutes(zone=declared.zone, left=left.get(flow, ()))
         for flow in {run.flow_id for run in declared.runs}
     }
     placed: dict[RunId, Run] = {}
@@ -78,18 +76,18 @@ def _claimed(run: Run, ledger: Ledger) -> Record | None:
     return record if record is not None and record.digest == run.digest else None
 
 
-def _fixed(run: Run, ledger: Ledger, _: _Minutes) -> EpochMs | None:
+def _fixed(run: Run, ledger: Ledger, _: FlowMinutes) -> EpochMs | None:
     """The time that nothing can change: also of a stagger that is not declared any more."""
     record = _claimed(run, ledger)
     return record.trigger_time if record is not None and record.may_have_started else None
 
 
-def _unmoved(run: Run, _: Ledger, __: _Minutes) -> EpochMs | None:
+def _unmoved(run: Run, _: Ledger, __: FlowMinutes) -> EpochMs | None:
     """The time of a run that has no stagger."""
     return run.trigger_time if run.stagger is None else None
 
 
-def _kept(run: Run, ledger: Ledger, minutes: _Minutes) -> EpochMs | None:
+def _kept(run: Run, ledger: Ledger, minutes: FlowMinutes) -> EpochMs | None:
     """The time of the claim that did not start the run, unless another run has that minute now.
 
     That one may have been claimed while this run was not declared.
@@ -101,7 +99,7 @@ def _kept(run: Run, ledger: Ledger, minutes: _Minutes) -> EpochMs | None:
     return None if minute in minutes.taken or minute in minutes.left else record.trigger_time
 
 
-def _of_revision_before(run: Run, ledger: Ledger, minutes: _Minutes) -> EpochMs | None:
+def _of_revision_before(run: Run, ledger: Ledger, minutes: FlowMinutes) -> EpochMs | None:
     """The time at which the revision before was sent, if it is of the same time and still free.
 
     So another site, another order of the same ones, or a new run without a stagger, moves nobody:
