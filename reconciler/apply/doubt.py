@@ -142,7 +142,7 @@ class _Searched:
             its = tuple(time for time in one.may_be_triggered_at if start <= time < end)
             yield Sighting(
                 instance=one.id,
-                flow_id=one.flow_id if one.flow_id and one.flow_id > 0 else self.suspect.flow_id,
+                flow_id=self.suspect.flow_id if one.flow_id is None else one.flow_id,
                 times=its or (self.suspect.trigger_time,),
             )
 

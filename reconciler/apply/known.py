@@ -191,7 +191,7 @@ class Known:
                     yield its
 
     def _between(self, flow_id: int | _All | None, first: EpochMs, end: EpochMs) -> Iterator[_Sent]:
-        """What was sent, or may have been, from a trigger time, inclusive, to another, exclusive."""
+        """What was sent, or may have been, from one time, inclusive, to another, exclusive."""
         if self._in_order is None:
             self._in_order = defaultdict(list)
             for one in sorted(self._everything, key=lambda one: one.time):

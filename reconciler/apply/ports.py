@@ -121,7 +121,7 @@ class Instance:
     """A flow instance as the service lists it; None where it said nothing readable."""
 
     id: InstanceId
-    flow_id: int | None
+    flow_id: int | None  # None also where the service shows an unset number, 0 or less
     trigger_time: EpochMs | None  # the service's stamps are cut to the second
     created: EpochMs | None  # the same, read in the service's zone
     created_latest: EpochMs | None  # the latest that the stamp can mean, should it be in UTC

@@ -81,9 +81,8 @@ def id_window(trigger_time: EpochMs) -> tuple[EpochMs, EpochMs]:
 
 
 def is_of_another_flow(flow_id: int | None, one: Instance) -> bool:
-    """Whether it names another flow than that; an unset number (0, -1) names none."""
-    named = one.flow_id if one.flow_id is not None and one.flow_id > 0 else None
-    return None not in {flow_id, named} and named != flow_id
+    """Whether it names another flow than that."""
+    return None not in {flow_id, one.flow_id} and one.flow_id != flow_id
 
 
 def is_of_another_minute(trigger_time: EpochMs, one: Instance) -> bool:

@@ -103,9 +103,8 @@ def test_an_instance_of_another_flow_is_not_the_runs_unless_it_carries_the_nonce
     assert stands(signed, suspect=SIGNED) is Standing.OURS
 
 
-@pytest.mark.parametrize("unset", [None, 0, -1])
-def test_an_instance_that_does_not_say_its_flow_may_be_the_runs(unset: int | None) -> None:
-    assert isinstance(judged(replace(MINE, flow_id=unset)), Ambiguous)
+def test_an_instance_that_does_not_say_its_flow_may_be_the_runs() -> None:
+    assert isinstance(judged(replace(MINE, flow_id=None)), Ambiguous)
 
 
 # Its trigger time

@@ -39,7 +39,7 @@ class Oddities:
     trigger_unit: int = 1_000  # the same, of the listed trigger times
     trigger_rounded: bool = False  # not cut
     trigger_unset: bool = False  # what is listed is when it was really triggered
-    flow_unset: bool = False  # it is listed as 0
+    flow_unset: bool = False  # it is listed as 0, which the reader takes for none
     parameters: frozenset[str] = frozenset()  # what a list does to them (`listing`)
     strangers: bool = False  # others start instances of the runs' flows in their minutes
     twins: bool = False  # some of those carry the run's own parameters
