@@ -25,16 +25,8 @@ from reconciler.apply.ports import (
 )
 from reconciler.enos import operations
 from reconciler.enos.access import Credentials, GatewaySettings
-from reconciler.enos.answers import (
-    ANOTHER_CAME,
-    Accepted,
-    Failed,
-    Verdict,
-    hint,
-    read_milliseconds,
-    read_name,
-    start_answer,
-)
+from reconciler.enos.answers import ANOTHER_CAME, Accepted, Failed, Verdict, hint, start_answer
+from reconciler.enos.envelope import read_milliseconds, read_name
 from reconciler.enos.http import build_client, proxy_of, tls_context
 from reconciler.enos.listed import (
     WITHOUT_PRIVILEGE,

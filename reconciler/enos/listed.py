@@ -8,7 +8,7 @@ from datetime import UTC, datetime, time, tzinfo
 from typing import Any, TypeGuard
 
 from reconciler.apply.ports import Flow, Instance
-from reconciler.enos.answers import (
+from reconciler.enos.envelope import (
     LAST_INSTANT,
     read_instance_id,
     read_integer,

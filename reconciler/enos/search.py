@@ -9,7 +9,7 @@ from typing import Any
 
 from reconciler.apply.ports import Instance
 from reconciler.apply.suspect import trigger_spans
-from reconciler.enos.answers import read_integer
+from reconciler.enos.envelope import read_integer
 from reconciler.enos.listed import NAMELESS, ListedWindow
 from reconciler.enos.operations import PAGE_SIZE
 from reconciler.errors import GatewayError, QuestionRefusedError

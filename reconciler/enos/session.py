@@ -18,15 +18,8 @@ import httpx
 
 from reconciler.apply.ports import NotSent, UnknownAnswer
 from reconciler.enos.access import Credentials, GatewaySettings
-from reconciler.enos.answers import (
-    LAST_INSTANT,
-    Accepted,
-    Failed,
-    Quoting,
-    Verdict,
-    read_integer,
-    unsent,
-)
+from reconciler.enos.answers import Accepted, Failed, Quoting, Verdict, unsent
+from reconciler.enos.envelope import LAST_INSTANT, read_integer
 from reconciler.enos.http import Outgoing, exchange
 from reconciler.enos.operations import EnosOperation, encode
 from reconciler.model import EpochMs
