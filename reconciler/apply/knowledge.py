@@ -6,13 +6,14 @@ from typing import Generic, TypeVar
 from reconciler.apply.branch import Branch
 from reconciler.apply.checks import InvalidManifestsError, is_as_saved, refuse_too_many
 from reconciler.apply.claim import Claims
-from reconciler.apply.doubt import NOT_YET, Doubt, DoubtLooks
+from reconciler.apply.doubt import Doubt
 from reconciler.apply.known import Known
 from reconciler.apply.lease import Lapses, ServiceClock
 from reconciler.apply.look import Look, by_id
 from reconciler.apply.ports import Gateway, Options, Ports
 from reconciler.apply.result import ApplyResult
 from reconciler.apply.start import StartOutcome
+from reconciler.apply.wait import NOT_YET, DoubtLooks
 from reconciler.apply.watch import Watch
 from reconciler.configuration import Environment
 from reconciler.errors import RefusedError

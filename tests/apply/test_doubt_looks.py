@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from reconciler.apply.branch import Branch
-from reconciler.apply.doubt import MOST_SOUGHT, Doubt, DoubtLooks
+from reconciler.apply.doubt import Doubt
 from reconciler.apply.knowledge import Knowledge
 from reconciler.apply.lease import ServiceClock
 from reconciler.apply.ports import Appended, Gateway, Landed, Noted, Options, Ports, Snapshot, Step
 from reconciler.apply.protocol import apply
+from reconciler.apply.wait import MOST_SOUGHT, DoubtLooks
 from reconciler.ledger import Event, Ledger
 from reconciler.model import ClaimId, Declared, EpochMs, InstanceId, Run
 from reconciler.plan import Action, PlannedRun, make_plan
