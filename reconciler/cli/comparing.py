@@ -15,9 +15,9 @@ from reconciler.plan.review import Compared, former_names, reconfigured
 from reconciler.render.words import COMMIT_DIGITS
 from reconciler.repository.books import CommittedBooks
 from reconciler.repository.committed import CommittedFile
+from reconciler.repository.committed_files import CommittedFiles
 from reconciler.repository.declaring import Ceiling, TooManyRunsError, read_related
 from reconciler.repository.settings import MOST_OF_CONFIGURATION, base_branch, base_commit
-from reconciler.repository.store import CommittedFiles
 from reconciler.repository.worktree import read_one
 from reconciler.schedule import scheduled
 

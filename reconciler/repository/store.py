@@ -1,108 +1,33 @@
-"""The shared branch in git: manifests to read, the ledger to append to by compare-and-swap.
-
-What any commit declares is read here too: its configuration, and the runs of its manifests.
-"""
+"""The shared branch in git: manifests to read, the ledger to append to by compare-and-swap."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import tzinfo
-from functools import partial
 from typing import Any
 
 from reconciler.apply.ports import Appended, Declined, Landed, Raced, Snapshot, Unclear
-from reconciler.configuration import CONFIGURATION, Configuration, Environment, parse_configuration
+from reconciler.configuration import CONFIGURATION, Configuration, Environment
 from reconciler.errors import ConfigurationError, GitError
-from reconciler.expansion import Bounds
 from reconciler.git import CommitId, Git, ObjectId
 from reconciler.git import push as pushed
 from reconciler.git.remote import Others
 from reconciler.identity import Book, surroundings
 from reconciler.ledger import Event, Ledger, append_events
 from reconciler.ledger.events import Claim
-from reconciler.manifest import FileResult, is_manifest_path, read_file
-from reconciler.model import Declared, EpochMs, Place, Problem, Source
+from reconciler.model import EpochMs
 from reconciler.repository.books import CommittedBooks, books_of, naming_of
-from reconciler.repository.committed import CommittedFile, CommittedLedger, wanted_files
+from reconciler.repository.committed import CommittedLedger
+from reconciler.repository.committed_files import CommittedFiles
 from reconciler.repository.continuity import (
     LedgerPlace,
     LedgerTraces,
     check_continuity,
     lost_or_late_error,
 )
-from reconciler.repository.declaring import Ceiling, read_bounded, read_service
+from reconciler.repository.declaring import read_service
 from reconciler.repository.settings import choose_environment, shared
-from reconciler.repository.worktree import MOST_BYTES, too_large
 
 PUSH_SECONDS = 60.0  # after it the answer is taken for lost, and looked for on the remote
-
-
-class CommittedFiles:
-    """Reads configuration and manifests, each blob once: what a file said once it always says."""
-
-    def __init__(self, git: Git) -> None:
-        self._git = git
-        self._configuration: tuple[ObjectId, Configuration] | None = None
-        self._results: dict[tuple[CommittedFile, str, int], FileResult] = {}
-
-    def configuration(self, tree: CommittedBooks, place: str) -> Configuration:
-        """The configuration in the tree, which is called `place` where it has none.
-
-        Raises ConfigurationError.
-        """
-        path = self._git.prefix + CONFIGURATION
-        entry = next((one for one in tree.under(path) if one.is_file), None)
-        if entry is None:
-            raise ConfigurationError(
-                f"{path} is not on {place}",
-                hint="Commit and push it: an apply does what the shared branch says.",
-            )
-        if self._configuration is None or self._configuration[0] != entry.oid:
-            content = self._git.read_blobs([entry.oid])[entry.oid]
-            parsed = parse_configuration(Source(path=CONFIGURATION, content=content))
-            self._configuration = entry.oid, parsed
-            self._results.clear()  # the zone may be another one, or the limit of a backfill
-        return self._configuration[1]
-
-    def know(self, file: CommittedFile, zone: tzinfo, bounds: Bounds, result: FileResult) -> None:
-        """Take what such a file was found to say elsewhere, so that it is not read again."""
-        self._results[file, str(zone), bounds.backfill] = result
-
-    def declared(
-        self, environment: Environment, tree: CommittedBooks, ceiling: Ceiling
-    ) -> Declared:
-        """The runs of an environment, up to the ceiling, and the problems of its files."""
-        folder = self._git.prefix + environment.manifests
-        entries = [*tree.on_the_way(folder), *tree.under(folder)]
-        is_wanted = partial(is_manifest_path, folder=folder)
-        files, problems = wanted_files(entries, folder, is_wanted)
-        zone = environment.gateway.zone
-        key = str(zone), ceiling.bounds.backfill
-        unread = (file.oid for file in files if (file, *key) not in self._results)
-        blobs, large = self._git.read_bounded_blobs(unread, MOST_BYTES)
-        problems += [too_large(file.path, MOST_BYTES) for file in files if file.oid in large]
-        files = [file for file in files if file.oid not in large]
-
-        def read(file: CommittedFile, bounds: Bounds) -> FileResult:
-            result = self._results.get((file, *key))
-            if result is None or result.made > bounds.left:
-                content = blobs.get(file.oid)  # which may be empty
-                if content is None:
-                    content = self._git.read_blobs([file.oid])[file.oid]
-                source = Source(path=self._shown(file.path), content=content)
-                result = self._results[file, *key] = read_file(source, zone, bounds)
-            return result
-
-        shown = [self._shown_problem(problem) for problem in problems]
-        return read_bounded(files, read, shown, ceiling, zone=zone)
-
-    def _shown(self, path: str) -> str:
-        """The path as people in the configuration's folder know it."""
-        return path.removeprefix(self._git.prefix)
-
-    def _shown_problem(self, problem: Problem) -> Problem:
-        place = Place(file=self._shown(problem.place.file))
-        return Problem(place=place, code=problem.code, message=problem.message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -326,7 +326,7 @@ def test_files_that_both_sides_share_are_read_and_parsed_once(
         read.append(source.path)
         return read_file(source, *rest)
 
-    monkeypatch.setattr("reconciler.repository.store.read_file", counted)
+    monkeypatch.setattr("reconciler.repository.committed_files.read_file", counted)
     assert changes(scene) == {"c": "changed"}
     assert read == ["triggers/c.yaml"]
 

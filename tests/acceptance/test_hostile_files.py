@@ -181,7 +181,7 @@ def test_a_manifest_on_the_branch_that_is_too_large_is_a_problem_as_in_a_checkou
     open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scene = open_scene(runs("a") | {"triggers/large.yaml": manifest("b", 2) + "#" * 2_000})
-    monkeypatch.setattr("reconciler.repository.store.MOST_BYTES", 1_000)
+    monkeypatch.setattr("reconciler.repository.committed_files.MOST_BYTES", 1_000)
     said = scene.run("apply", exits=1)
     assert "triggers/large.yaml:1:1: too-large" in said.flat
     assert scene.posts == []

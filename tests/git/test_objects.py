@@ -8,8 +8,8 @@ import pytest
 from reconciler.errors import GitError
 from reconciler.git import CommitId, Git, ObjectId, TreeEntry, objects
 from reconciler.repository.books import CommittedBooks
+from reconciler.repository.committed_files import CommittedFiles
 from reconciler.repository.declaring import Ceiling
-from reconciler.repository.store import CommittedFiles
 from tests.repositories import commit, git, make_clone, make_origin_and_clone
 
 AWKWARD = ["with space", 'quo"te', "new\nline", "tab\there", "日本", "-dash", ":(top)magic", "*"]
