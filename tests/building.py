@@ -18,6 +18,7 @@ from reconciler.model import (
     Run,
     run_digest,
 )
+from reconciler.plan import Action, PlannedRun
 from reconciler.times import format_instant, parse_instant
 
 EIGHT = parse_instant("2024-03-02T08:00:00+08:00")  # the trigger time of every run, unless told
@@ -149,6 +150,22 @@ def a_resolved(run: Run, instance: str | None = None) -> events.Resolved:
         by="Ana Lima <ana@example.com>",
         triggered=None if instance is None else InstanceId(instance),
         reason="seen in the console",
+    )
+
+
+def a_planned(run: Run, action: Action, reason: str, **more: Any) -> PlannedRun:
+    """The run with what a plan has decided on it."""
+    return PlannedRun(
+        id=run.id,
+        action=action,
+        reason=reason,
+        flow_id=run.flow_id,
+        trigger_time=run.trigger_time,
+        parameters=run.parameters,
+        digest=run.digest,
+        place=run.place,
+        run=run,
+        **more,
     )
 
 

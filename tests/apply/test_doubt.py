@@ -12,13 +12,14 @@ from reconciler.apply.start import StartOutcome
 from reconciler.apply.suspect import author
 from reconciler.ledger import Event, Ledger, events
 from reconciler.model import ClaimId, EpochMs, Run
-from reconciler.plan import Action, PlannedRun
+from reconciler.plan import Action
 from tests.apply.service import LATER, SERVICE, SETTLE_SECONDS, FakeService, a_look, with_gateway
 from tests.building import (
     CLAIM_MS,
     NOW,
     a_claim,
     a_ledger,
+    a_planned,
     a_run,
     after,
     an_instance,
@@ -43,19 +44,7 @@ def settled(
     runs = runs or (RUN,)
     ledger = ledger or a_ledger(*in_doubt(*runs))
     doubts = [
-        PlannedRun(
-            id=run.id,
-            action=Action.RESOLVE,
-            reason="in doubt",
-            flow_id=run.flow_id,
-            trigger_time=run.trigger_time,
-            parameters=run.parameters,
-            digest=run.digest,
-            place=run.place,
-            run=run,
-            record=ledger.records[run.id],
-        )
-        for run in runs
+        a_planned(run, Action.RESOLVE, "in doubt", record=ledger.records[run.id]) for run in runs
     ]
     return asyncio.run(settle(doubts, a_look(service, ledger, *runs, **more)))
 

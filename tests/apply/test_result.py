@@ -12,22 +12,13 @@ from reconciler.plan import Action, PlannedRun
 from tests.building import (
     a_claim,
     a_ledger,
+    a_planned,
     a_run,
     a_triggered,
 )
 
 RUN = a_run()
-PLANNED = PlannedRun(
-    id=RUN.id,
-    action=Action.TRIGGER,
-    reason="its time is past",
-    flow_id=RUN.flow_id,
-    trigger_time=RUN.trigger_time,
-    parameters=RUN.parameters,
-    digest=RUN.digest,
-    place=RUN.place,
-    run=RUN,
-)
+PLANNED = a_planned(RUN, Action.TRIGGER, "its time is past")
 DOUBT = Doubt(planned=PLANNED, reason="nothing found yet", decided_at=None)
 TWICE = a_ledger(
     a_claim(RUN), a_triggered(RUN, "3377-1"), a_triggered(RUN, "3377-2", "c2")
