@@ -4,9 +4,9 @@ import json
 
 from reconciler.apply import ports
 from reconciler.model import EpochMs, Parameters, wire_parameters
-from tests.simulation.clock import MINUTE_MS
+from tests.simulation.clock import DAY_MS, MINUTE_MS
 from tests.simulation.instances import Started
-from tests.simulation.oddities import CORRELATION_PARAMETER, DAY_MS, HOUR_MS, ZONE_MS, Oddities
+from tests.simulation.oddities import CORRELATION_PARAMETER, HOUR_MS, ZONE_MS, Oddities
 
 DECLARED = ("SITE", "DAY", "N")  # the names of the parameters that the flows declare
 _DEFAULTS = (("MODE", "full"), (CORRELATION_PARAMETER, "none"), ("SITE", "all"), ("N", "0"))

@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tests.simulation.clock import MINUTE_MS
+from tests.simulation.clock import DAY_MS, MINUTE_MS
 
 CORRELATION_PARAMETER = "RECONCILER"
 USERS = ("u1", "u2")
-HOUR_MS, DAY_MS = 3_600_000, 86_400_000
+HOUR_MS = 60 * MINUTE_MS
 ZONE_MS = 8 * HOUR_MS  # GMT+8
 MOST_BACK_MS = 22_000  # that and what stamps are off by is less than the stamp slack
 MOST_FORWARD_MS = 1_800  # less than the margin
