@@ -54,9 +54,8 @@ def read_ledgers(workspace: Workspace, *, offline: bool) -> dict[str, KnownLedge
     tree = CommittedBooks(git, parent) if parent is not None else None
     there = tree.by_folder() if tree else {}
     beside = CommittedBooks(git, commit).by_folder() if parent != commit else {}
-    ledgers = _moved(there, shelf)
+    books, ledgers = beside | there, _moved(there, shelf)
     every = {folder: found.content for folder, found in (beside | ledgers).items()}
-    books = beside | there
     known = {}
     for environment in workspace.environments:
         shelf.naming.check_own(git.prefix, environment)
@@ -64,8 +63,7 @@ def read_ledgers(workspace: Workspace, *, offline: bool) -> dict[str, KnownLedge
         if tree is not None:
             tree.check_folder(folder)
         files = ledgers.get(folder) or CommittedLedger(folder=folder, content={})
-        contents = (item for item in every.items() if item[0] != folder)
-        others = books_of(shelf.naming, contents)
+        others = books_of(shelf.naming, (one for one in every.items() if one[0] != folder))
         place = LedgerPlace(
             remote=remote, branch=branch, environment=environment, commit=commit, parent=parent
         )
