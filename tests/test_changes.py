@@ -249,7 +249,7 @@ def check(before: Declared, now: Declared, ledger: Ledger) -> None:
         event(change.kind.value)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(worlds())
 def test_changes_explain_exactly_what_an_apply_would_start_otherwise(
     world: tuple[Declared, Declared, Ledger],
@@ -257,7 +257,7 @@ def test_changes_explain_exactly_what_an_apply_would_start_otherwise(
     check(*world)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(worlds())
 def test_what_starts_now_and_did_not_before_is_a_change_of_that_very_run(
     world: tuple[Declared, Declared, Ledger],
@@ -275,7 +275,7 @@ def test_what_starts_now_and_did_not_before_is_a_change_of_that_very_run(
             assert one.id in found or one.id in waited or first.problems
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.lists(_EDITS, max_size=3),
     st.lists(_EDITS, min_size=1, max_size=3),

@@ -73,7 +73,7 @@ def same_work(one: Record, other: Record) -> bool:
     )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.lists(_EDITS, min_size=1, max_size=8))
 def test_no_edit_starts_again_what_ran(edits: list[tuple[str, Any]]) -> None:
     state: Spec = {

@@ -107,7 +107,7 @@ def refusals_of_plan(
     return refusals(plan, limit)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     worlds() | st.just((of_runs(), of_runs(), Ledger.of([]))),  # by chance they are rarely sound
     st.none() | worlds(),

@@ -6,7 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from reconciler.model import EpochMs
@@ -285,9 +285,7 @@ def test_a_flow_processes_the_business_date_that_its_trigger_time_was_made_of(
     assert business_date(instant, zone) == day
 
 
-# Without a deadline: the first example of each change has its clocks to look at.
 @given(st.sampled_from(CHANGES), st.integers(-3 * 24 * 60, 3 * 24 * 60))
-@settings(deadline=None)
 def test_a_wall_time_occurs_whenever_clocks_show_it(change: tuple[str, date], minutes: int) -> None:
     clocks = clocks_around(change)
     wall = datetime.combine(change[1], time(12)) + timedelta(minutes=minutes)
@@ -297,7 +295,6 @@ def test_a_wall_time_occurs_whenever_clocks_show_it(change: tuple[str, date], mi
 @given(st.sampled_from(CHANGES), st.integers(0, 6 * 24 * 60))
 @example(("America/St_Johns", date(2010, 11, 6)), 6630)  # a minute before clocks go back over
 @example(("Antarctica/Casey", date(2010, 3, 5)), 4470)  # midnight
-@settings(deadline=None)
 def test_a_date_ends_when_clocks_first_show_another(change: tuple[str, date], minutes: int) -> None:
     clocks = clocks_around(change)
     instant = EpochMs(min(clocks.shown) + minutes * 60_000)

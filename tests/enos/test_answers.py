@@ -111,7 +111,7 @@ CONTENT = st.fixed_dictionaries(
 
 
 # A busy machine is no bug.
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(status=st.integers(100, 999), content=st.one_of(st.binary(max_size=40), CONTENT))
 def test_whatever_comes_a_start_counts_as_not_done_only_under_a_refusal(
     status: int, content: Any

@@ -37,7 +37,7 @@ def meant(clocks: Clocks, wall: datetime, ends: set[EpochMs]) -> list[EpochMs]:
 
 
 @given(changes, st.sampled_from([1, 15, 30, 45, 60, 90, 120, 420]), st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_step_below_a_day_meets_each_minute_that_clocks_show_on_its_grid(
     change: tuple[str, date], minutes: int, data: st.DataObject
 ) -> None:
@@ -58,7 +58,7 @@ def test_a_step_below_a_day_meets_each_minute_that_clocks_show_on_its_grid(
 
 
 @given(changes, minutes_of_a_day, st.integers(-3, 0), st.integers(0, 2))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_daily_business_date_starts_when_clocks_first_show_its_time_or_past_the_gap(
     change: tuple[str, date], at: time, before: int, after: int
 ) -> None:
@@ -70,7 +70,7 @@ def test_a_daily_business_date_starts_when_clocks_first_show_its_time_or_past_th
 
 
 @given(changes, st.sampled_from([15, 30, 60, 90, 480]), minutes_of_a_day)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_steps_within_a_business_date_begin_anew_each_day(
     change: tuple[str, date], minutes: int, at: time
 ) -> None:
@@ -94,7 +94,7 @@ CRON = {
 
 
 @given(changes, st.sampled_from(list(CRON)), st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_cron_meets_each_hour_of_the_clock_or_each_of_its_fixed_times_once(
     change: tuple[str, date], cron: str, data: st.DataObject
 ) -> None:
@@ -123,7 +123,7 @@ def test_cron_meets_each_hour_of_the_clock_or_each_of_its_fixed_times_once(
 
 
 @given(changes, st.sampled_from(["1m", "30m", "1h", "90m", "6h", "1d"]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_two_times_of_a_backfill_share_a_name_or_an_instant(
     change: tuple[str, date], every: str
 ) -> None:
@@ -135,7 +135,7 @@ def test_no_two_times_of_a_backfill_share_a_name_or_an_instant(
 
 
 @given(changes, st.sampled_from(["1d", "1h", "45m"]), minutes_of_a_day)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_run_is_named_after_the_date_that_its_flow_processes(
     change: tuple[str, date], every: str, at: time
 ) -> None:

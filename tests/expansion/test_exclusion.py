@@ -38,7 +38,7 @@ def matches(entry: dict[str, str], run: Run) -> bool:
 
 
 @given(st.sampled_from([{"businessDates": DATES}, {"triggerTimes": TIMES}]), st.lists(entries))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_run_is_left_out_if_it_has_all_the_values_of_one_entry(
     spec: dict[str, Any], exclude: list[dict[str, str]]
 ) -> None:

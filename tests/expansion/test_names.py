@@ -38,7 +38,7 @@ def read_back(name: str) -> tuple[str, list[tuple[str, str]]]:
         ).filter(lambda matrix: len(set(map(look, matrix))) == len(matrix)),
     )
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_name_can_be_read_back_so_that_no_two_runs_share_one(
     matrix: dict[str, list[str]],
 ) -> None:
@@ -47,7 +47,7 @@ def test_a_name_can_be_read_back_so_that_no_two_runs_share_one(
 
 
 @given(MATRICES, st.integers(1, 20), st.integers(1, 5))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_ids_made_of_a_name_can_be_taken_apart_and_referred_to(
     matrix: dict[str, list[str]], revision: int, attempt: int
 ) -> None:

@@ -188,7 +188,7 @@ def is_reversed(spec: Spec) -> bool:
 
 
 @given(backfills(), st.sampled_from(EDITS), st.data())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_no_edit_renames_or_changes_a_run_that_stays(
     backfill: tuple[Spec, str],
     edit: Callable[[Spec, str, Draw], Effect],

@@ -72,7 +72,7 @@ def test_the_first_of_two_hours_ends_where_the_second_begins() -> None:
     st.sampled_from(["20m", "1h", "90m", "7h", "1d", "1mo", "*/30 * * * *", "0 1,2 * * *"]),
     st.data(),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_run_never_leaves_its_date_nor_passes_the_next_time_wherever_the_range_ends(
     change: tuple[str, Any], every: str, data: st.DataObject
 ) -> None:

@@ -112,7 +112,7 @@ VALID: list[tuple[SchemaName, Any]] = [
 
 
 @given(st.sampled_from(VALID), st.data())
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_both_validators_agree_on_documents_with_an_odd_value_somewhere(
     valid: tuple[SchemaName, Any], data: st.DataObject
 ) -> None:

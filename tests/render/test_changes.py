@@ -213,7 +213,7 @@ def test_many_manifests_are_cut_and_say_by_how_many() -> None:
     assert "more manifests left out" in shown
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(texts, texts, texts)
 def test_nothing_in_a_manifest_is_obeyed_or_leaves_its_place(
     key: str, value: str, setting: str

@@ -332,7 +332,7 @@ _HOSTILE = (
 )
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.one_of(st.sampled_from(_HOSTILE), texts))
 def test_no_text_changes_what_a_renderer_makes_of_the_comment(text: str) -> None:
     (plan, said), (plain, said_plainly) = _world(f"x{text}"), _world("plain")
@@ -343,7 +343,7 @@ def test_no_text_changes_what_a_renderer_makes_of_the_comment(text: str) -> None
     )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(texts, st.integers(1, 60), st.integers(4_000, 12_000))
 def test_the_limit_is_of_bytes_and_holds(text: str, number: int, most: int) -> None:
     plan, said = _world(text * 20)

@@ -190,7 +190,6 @@ def test_prose_leaves_plain_words_and_makes_everything_else_code() -> None:
     )
 
 
-@settings(deadline=None)
 @given(texts)
 def test_prose_keeps_the_words_and_leaves_only_plain_ones_outside_of_code(text: str) -> None:
     children = _inline(f"x {prose(text)}")
@@ -204,7 +203,7 @@ def test_prose_keeps_the_words_and_leaves_only_plain_ones_outside_of_code(text: 
         assert shown.replace("`", "").split() == words.replace("`", "").split()
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(texts, texts, texts, texts, texts)
 def test_no_text_breaks_out_of_its_cell(
     run: str, reason: str, key: str, value: str, label: str
@@ -225,7 +224,6 @@ def test_no_text_breaks_out_of_its_cell(
     _assert_inert(text)
 
 
-@settings(deadline=None)
 @given(st.lists(texts, max_size=3), texts)
 def test_neither_environment_nor_problem_is_taken_for_markup(
     messages: list[str], environment: str
@@ -261,7 +259,7 @@ def _assert_inert(markdown: str) -> None:
             assert _INERT.fullmatch(child.content)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(texts, texts, texts)
 def test_no_text_breaks_out_of_its_fold(name: str, reason: str, value: str) -> None:
     folded = of_backfill(name, 2, reason=reason, parameters=((value, value),), warning=reason)
@@ -311,7 +309,6 @@ def test_runs_that_stand_alone_leave_room_for_folds() -> None:
     assert sum(_rows_and_counts(text)) == 4_000
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.integers(1, 40), max_size=30),
     st.integers(0, 60),
@@ -370,7 +367,7 @@ def test_a_run_with_huge_parameters_leaves_room_for_the_others() -> None:
     assert "`small`" in text
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.lists(texts, min_size=1, max_size=40))
 def test_the_limit_holds_whatever_the_texts(some: list[str]) -> None:
     runs = [planned(text, reason=text * 30, parameters=((text, text),) * 30) for text in some]
