@@ -19,7 +19,7 @@ from reconciler.apply.lease import ServiceClock
 from reconciler.apply.look import Look, by_id, start_of
 from reconciler.apply.ports import Instance, Ports, Sought
 from reconciler.apply.suspect import id_window, is_of_another_minute, search_window
-from reconciler.enos.statuses import FINAL, NOT_FOUND, status_name
+from reconciler.enos.statuses import CANCELLED, FINAL, NOT_FOUND, status_name
 from reconciler.errors import GatewayError
 from reconciler.identity import Surroundings
 from reconciler.ledger import Ledger, Record, RunState, events
@@ -107,7 +107,7 @@ class _Observing:
                 for record in self._records
                 if record.run in statuses
                 and _is_news(record, statuses[record.run])
-                and (record.cancelled is not None or self._is_shown(record))
+                and (self._is_shown(record) or _was_cancelled(record, statuses[record.run]))
             ],
             statuses={run: status_name(status) for run, status in statuses.items()},
             untold={run: told.reason for run, told in self._told.items() if told.for_good},
@@ -285,6 +285,14 @@ def _is_news(record: Record, status: int | str) -> bool:
     if name == NOT_FOUND and record.has_failed:
         return False  # that the service has forgotten it takes nothing from how it ended
     return name in FINAL and name != record.status
+
+
+def _was_cancelled(record: Record, status: int | str) -> bool:
+    """Whether that is the end which its cancellation made: the only one before its time.
+
+    Another one that is listed by then is another's, under the id of what waits unlisted.
+    """
+    return record.cancelled is not None and status_name(status) == CANCELLED
 
 
 def must_show(record: Record, settle_seconds: float) -> EpochMs:

@@ -5,6 +5,7 @@ _NAMES = {-1: "FAIL", 0: "INIT", 1: "SUCCESS", 2: "RUNNING", 3: "SUSPEND", 4: "I
 _NAMES |= {5: "WAIT", 6: "READY", 7: "TIMEOUT", 8: "CANCEL", 9: "RERUN", 10: "SKIP"}
 
 NOT_FOUND = "NOT_FOUND"  # not EnOS's: the service no longer knows the instance
+CANCELLED = "CANCEL"
 SUCCEEDED = frozenset({"SUCCESS"})
 FAILED = frozenset({"FAIL", "INTERNAL_ERROR", "TIMEOUT", "CANCEL", "SKIP", NOT_FOUND})
 FINAL = SUCCEEDED | FAILED

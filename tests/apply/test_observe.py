@@ -41,7 +41,7 @@ SECOND, MINUTE = 1_000, 60_000
 RUN = a_run()
 RUNS = runs_apart(3)
 STATUSES = tuple(range(-1, 11))
-SUCCESS, RUNNING, FAIL = 1, 2, -1
+SUCCESS, RUNNING, FAIL, CANCEL = 1, 2, -1, 8
 
 
 def started(*runs: Run) -> Ledger:
@@ -215,6 +215,17 @@ def test_no_end_is_recorded_before_the_runs_own_instance_must_be_listed() -> Non
     assert (ends(early), early.statuses) == ([], {RUN.id: "FAIL"})
     late = observed(service, a_ledger(a_claim(RUN), a_triggered(RUN)), RUN)
     assert ends(late) == [(RUN.id, FAIL)]
+
+
+@pytest.mark.parametrize(("status", "recorded"), [(CANCEL, True), (SUCCESS, False), (FAIL, False)])
+def test_before_its_time_a_cancelled_run_comes_to_no_other_end_than_that(
+    status: int, *, recorded: bool
+) -> None:
+    service = FakeService([an_instance(RUN, status=status)])
+    ledger = a_ledger(a_claim(RUN), a_triggered(RUN), a_cancelled())
+    early = observed(service, ledger, RUN, now=after(NOW, SECOND))
+    assert ends(early) == ([(RUN.id, status)] if recorded else [])
+    assert ends(observed(service, ledger, RUN)) == [(RUN.id, status)]
 
 
 # Gone
