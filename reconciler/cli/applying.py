@@ -31,6 +31,7 @@ from reconciler.plan import Action
 from reconciler.render.apply import apply_json, apply_text
 from reconciler.render.problems import problems_text
 from reconciler.render.progress import LiveProgress, PlainProgress
+from reconciler.render.words import COMMIT_DIGITS
 from reconciler.repository.worktree import read_regular
 
 _MOST_BYTES = 256 << 20
@@ -221,4 +222,4 @@ def _bring_forward(shared: SharedBranch, commit: CommitId, *, quiet: bool) -> No
     if isinstance(moved, NotSafe):
         say(f"this checkout was left as it is: {moved.reason}", lines=True)
     elif isinstance(moved, FastForwarded):
-        say(f"this checkout was brought forward to {commit[:12]}")
+        say(f"this checkout was brought forward to {commit[:COMMIT_DIGITS]}")

@@ -20,10 +20,10 @@ from reconciler.model import Declared, Digest, Run, RunId, Source, first_attempt
 from reconciler.plan import Action, Plan
 from reconciler.plan.changes import Change, Kind, OfManifest, by_manifest
 from reconciler.plan.review import Compared
+from reconciler.render.words import COMMIT_DIGITS
 from reconciler.repository.worktree import MOST_BYTES
 
 _MOST_COMMITS = 100  # each takes some processes: two seconds in all
-_DIGITS = 12  # of a commit's id that people are shown
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
@@ -110,11 +110,11 @@ class Recall:
         is_id = _COMMIT.fullmatch(commit) is not None
         here = self.git.resolve_commit(commit) if self.git is not None and is_id else None
         if self.git is None or here is None:
-            return _UNREACHABLE.format(commit[:_DIGITS])
+            return _UNREACHABLE.format(commit[:COMMIT_DIGITS])
         try:
             return self._declared(self.git, here, wanted, likely)
         except GitError:  # a partial clone that cannot fetch them
-            return _UNREACHABLE.format(here[:_DIGITS])
+            return _UNREACHABLE.format(here[:COMMIT_DIGITS])
 
     def _declared(
         self, git: Git, commit: CommitId, wanted: Collection[Digest], likely: Collection[str]
@@ -165,7 +165,9 @@ _UNREACHABLE = (
 
 def _change(record: Record, before: Run | str | None, after: Run, commit: str) -> Change:
     if before is None:
-        before = f"the manifests of commit {commit[:_DIGITS]} do not show what it was started with"
+        before = (
+            f"the manifests of commit {commit[:COMMIT_DIGITS]} do not show what it was started with"
+        )
     if isinstance(before, str):
         return Change(id=record.run, kind=Kind.REFUSED, before=None, after=after, unseen=before)
     delay = record.trigger_time - before.trigger_time
