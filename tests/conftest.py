@@ -23,6 +23,13 @@ def pytest_xdist_auto_num_workers() -> int:
     return max(1, 3 * (cores or 1) // 2)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the proofs that take minutes the time for it, on a machine that has more to do."""
+    for item in items:
+        if item.get_closest_marker("long") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(900))
+
+
 def pytest_collection_finish() -> None:
     """Let the collector pass over the thousands of tests that are collected, which all stay."""
     gc.collect()

@@ -192,7 +192,7 @@ def test_environments_that_race_on_one_ledger_branch_all_land_and_none_speaks_of
         setting.start("apply", "--env", name, clone=clone) for name, clone in clones.items()
     ]
     for process in processes:
-        _, stderr = process.communicate(timeout=100)
+        _, stderr = process.communicate(timeout=250)
         assert process.returncode == 0, stderr
         assert "lock" not in stderr
     assert sorted(instance.flow_id for instance in sandbox.instances) == [1, 7]

@@ -228,7 +228,7 @@ def _on_a_terminal(scene: Scene, *arguments: str) -> str:
 def test_output_that_goes_to_no_terminal_is_plain(open_scene: OpenScene) -> None:
     scene = open_scene(runs("a"))
     process = scene.start("plan")
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=250)
     assert (process.returncode, err) == (0, "")
     assert "\x1b" not in out
 

@@ -103,7 +103,7 @@ def test_killed_while_waiting_the_next_apply_goes_on(open_scene: OpenScene) -> N
         assert time.monotonic() < deadline
         assert process.poll() is None, process.communicate()
     os.kill(process.pid, signal.SIGKILL)
-    process.communicate(timeout=60)
+    process.communicate(timeout=250)
     scene.clock.forward(60)
     scene.run("apply")
     assert scene.posts == [1, 2]
@@ -117,7 +117,7 @@ def test_a_signal_ends_the_wait_with_130(open_scene: OpenScene) -> None:
         if "0 of 1" in line:
             break
     os.kill(process.pid, signal.SIGTERM)
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=250)
     assert process.returncode == 130, out
     assert scene.states() == {"a": "triggered"}
 

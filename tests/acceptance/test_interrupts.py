@@ -36,7 +36,7 @@ def _read_until(process: "subprocess.Popen[str]", wanted: str) -> None:
 
 
 def _end(process: "subprocess.Popen[str]", scene: Scene) -> Said:
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=250)
     said = Said(out=out, err=err)
     assert process.returncode == 130, said
     check_harmless(said, scene.sandbox)
@@ -97,7 +97,7 @@ def test_a_kill_records_nothing_and_once_its_claim_expired_the_next_apply_comple
     process = scene.start("apply")
     assert gate.reached.wait(60)
     process.kill()
-    process.communicate(timeout=60)
+    process.communicate(timeout=250)
     gate.open()
     assert [event["event"] for event in scene.ledger()] == ["claim"]
     scene.clock.forward()
@@ -113,7 +113,7 @@ def test_an_interrupted_wait_ends_at_once(open_scene: OpenScene) -> None:
     dead = scene.start("apply")
     assert gate.reached.wait(60)
     dead.kill()
-    dead.communicate(timeout=60)
+    dead.communicate(timeout=250)
     gate.open()
     process = scene.start("apply")
     assert process.stderr is not None

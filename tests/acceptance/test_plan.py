@@ -135,7 +135,7 @@ def test_a_run_that_a_live_apply_has_claimed_is_held(open_scene: OpenScene) -> N
     states = scene.states()
     scene.run("plan", "--detailed-exitcode")
     gate.open()
-    process.communicate(timeout=60)
+    process.communicate(timeout=250)
     assert row["action"] == "hold"
     assert row["reason"].startswith("claimed by ")
     assert states == {"a": "claimed"}

@@ -128,23 +128,21 @@ class Scripted:
         self.connections += 1
         number = self.connections
         try:
-            while (received := await _read_request(reader, number)) is not None:
+            while True:
+                received = await _read_request(reader, number)
                 self.received.append(received)
                 acts = self.script[received.action]
                 turn = min(self.taken[received.action], len(acts) - 1)
                 self.taken[received.action] += 1
                 await acts[turn](Peer(reader, writer))
-        except (ConnectionError, ssl.SSLError):
-            pass  # the client went away, as some tests want it to
+        except (asyncio.IncompleteReadError, ConnectionError, ssl.SSLError):
+            pass  # the client went away, as some tests want it to, perhaps within its request
         finally:
             writer.close()
 
 
-async def _read_request(reader: asyncio.StreamReader, number: int) -> Received | None:
-    try:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("ascii")
-    except asyncio.IncompleteReadError:
-        return None
+async def _read_request(reader: asyncio.StreamReader, number: int) -> Received:
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("ascii")
     first, *lines = head.strip().split("\r\n")
     method, target, _ = first.split(" ")
     headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}

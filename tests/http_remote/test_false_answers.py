@@ -60,7 +60,7 @@ def test_appliers_that_race_before_a_server_that_says_ok_to_all_start_each_run_o
         for clone in clones:
             git(clone, "remote", "set-url", "origin", url)
         processes = [setting.start("apply", clone=clone) for clone in clones]
-        ends = [process.communicate(timeout=100) for process in processes]
+        ends = [process.communicate(timeout=250) for process in processes]
     for process, (_, stderr) in zip(processes, ends, strict=True):
         assert process.returncode == 0, stderr
     assert_each_started_once(setting, sandbox, RUNS)
@@ -111,12 +111,12 @@ def test_killed_between_its_pushes_before_any_make_of_server_each_run_is_started
                 git(clone, "remote", "set-url", "origin", far)
         killed = setting.start("apply")
         victim.append(killed.pid)
-        killed.communicate(timeout=60)
+        killed.communicate(timeout=250)
         assert killed.returncode == -signal.SIGKILL
         clock.forward()
         later = [setting.start("apply", clone=clone) for clone in clones[1:]]
         for process in later:
-            _, stderr = process.communicate(timeout=100)
+            _, stderr = process.communicate(timeout=250)
             assert process.returncode == 0, stderr
         assert_each_started_once(setting, sandbox, RUNS)
 

@@ -30,7 +30,7 @@ def test_four_processes_that_race_over_http_start_each_of_40_runs_once(tmp_path:
         for clone in clones:
             connect(clone, ANA.url(site.server.port))
         processes = [site.setting.start("apply", clone=clone) for clone in clones]
-        ends = [process.communicate(timeout=100) for process in processes]
+        ends = [process.communicate(timeout=250) for process in processes]
         for process, (_, stderr) in zip(processes, ends, strict=True):
             assert process.returncode == 0, stderr
         assert_each_started_once(site.setting, site.sandbox, RUNS)

@@ -24,11 +24,12 @@ from tests.environments import (
 from tests.repositories import isolate
 
 # Of several kills, on a machine that may be busy.
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(900)
 
 RUNS = 2
 REQUESTS = 3 + RUNS  # token, time, zone, and a start for each run
 AT_ONCE = 6
+PATIENCE = 300  # to end what hangs
 PARTS = 8  # of the git commands, so that several workers can share them
 DECISIVE = ("push", "ls-remote")  # what others see, and what is believed of it
 _IMPORT_AND_REPORT = """\
@@ -84,7 +85,7 @@ def test_killed_at_any_request_each_run_is_started_once(
         setting = _setting(tmp_path / "all", url, sandbox, runs_of_one_flow_each(RUNS))
         process = setting.start("apply")
         victim.append(process.pid)
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE)
         assert process.returncode == -signal.SIGKILL
         clock.forward()
         _apply_plainly(setting)
@@ -122,13 +123,13 @@ def _see_through(folder: Path, kill_at: int | None, moment: str) -> tuple[Settin
         setting = _setting(folder, url, sandbox, {"triggers/all.yaml": _IMPORT_AND_REPORT})
         process = setting.start("apply", "--wait")
         victim.append(process.pid)
-        _, stderr = process.communicate(timeout=60)
-        # How often it looks for ends depends on the machine: one may end before its turn to be killed.
+        _, stderr = process.communicate(timeout=PATIENCE)
+        # How often it looks for ends depends on the machine: one may end before its turn comes.
         killed = kill_at is not None and len(sandbox.requests) > kill_at
         assert process.returncode == (-signal.SIGKILL if killed else 0), stderr
         clock.forward()
         process = setting.start("apply", "--wait")
-        _, stderr = process.communicate(timeout=60)
+        _, stderr = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, stderr
     return setting, sandbox
 
@@ -170,7 +171,7 @@ def _commands_of_an_apply(folder: Path) -> list[str]:
     with running(sandbox) as url:
         setting = _setting(folder, url, sandbox, runs_of_one_flow_each(RUNS))
         process = setting.start("apply", variables=_wrapped(folder, "never"))
-        _, stderr = process.communicate(timeout=60)
+        _, stderr = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, stderr
     words = (line.split()[1:] for line in (folder / "count.words").read_text().splitlines())
     return [next(word for word in line if re.fullmatch(r"[a-z][a-z-]+", word)) for line in words]
@@ -182,7 +183,7 @@ def _kill_at_git_command(parent: Path, moment: str, number: int) -> None:
     with running(sandbox) as url:
         setting = _setting(folder, url, sandbox, runs_of_one_flow_each(RUNS))
         process = setting.start("apply", variables=_wrapped(folder, f"{moment} {number}"))
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE)
         # One that meets no delay needs fewer commands than the one that was counted.
         reached = int((folder / "count").read_text()) >= number
         assert (process.returncode == -signal.SIGKILL) == reached, (moment, number)

@@ -28,7 +28,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in FILES:
         shutil.copy(ROOT / name, copy / name)
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(copy / "dist")]
-    subprocess.run(command, cwd=copy, check=True, capture_output=True, timeout=100)
+    subprocess.run(command, cwd=copy, check=True, capture_output=True, timeout=250)
     (built,) = (copy / "dist").glob("*.whl")
     return built
 

@@ -40,7 +40,7 @@ def test_eight_processes_start_each_of_400_runs_once_while_manifests_are_pushed(
         writer = threading.Thread(target=_push_manifests, args=(setting,))
         processes = [setting.start("apply", clone=clone) for clone in clones]
         writer.start()
-        ends = [process.communicate(timeout=110) for process in processes]
+        ends = [process.communicate(timeout=250) for process in processes]
         writer.join()
         for process, (_, stderr) in zip(processes, ends, strict=True):
             assert process.returncode == 0, stderr

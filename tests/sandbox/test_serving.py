@@ -107,7 +107,7 @@ def test_in_the_foreground_a_signal_ends_it_quietly(stop: signal.Signals) -> Non
         with httpx.Client(base_url=url, trust_env=False) as client:
             assert client.get(TIME).status_code == 200
             process.send_signal(stop)
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=250)
     assert (process.returncode, out, err) == (0, "ended\n", "")
 
 
