@@ -15,7 +15,6 @@ from reconciler.apply.suspect import (
     contradicts,
     is_of_another_flow,
     is_of_another_minute,
-    is_older,
     may_have_stood_before,
     nonce_standing,
     stood_before,
@@ -124,9 +123,8 @@ def _possible(
             continue
         elsewhen = (
             is_of_another_minute(suspect.trigger_time, one)
-            or is_older(suspect, one)
             or stood_before(suspect, one)
-            or _is_newer(start, one, LEAD_MS)
+            or _is_off(suspect, start, one, suspect.slack, LEAD_MS)
         )
         if by_nonce is Standing.OURS or _is_named(record) or not elsewhen:
             found.append(one)
@@ -143,27 +141,24 @@ def _may_be_anothers(
     if no_nonce and (one.created is None or one.created != one.created_latest):
         return f"{no_nonce}, nor when exactly it was created"
     shared = "others have its id too" if len(listed) > 1 else None
-    if (shared or no_nonce) and _is_off(suspect, start, one):
+    if (shared or no_nonce) and _is_off(suspect, start, one, LEAD_MS, SECOND_MS):
         return f"{shared or no_nonce}, and it was not created just when the run was started"
     return None
 
 
-def _is_off(suspect: Suspect, start: Start, one: Instance) -> bool:
-    """Whether its creation lies outside the time between claim and answer by more than seconds."""
-    if _is_newer(start, one, SECOND_MS):
-        return True
-    if suspect.claimed_at is None or one.created_latest is None:
-        return False
-    return one.created_latest < suspect.claimed_at - LEAD_MS
+def _is_off(suspect: Suspect, start: Start, one: Instance, before: int, after: int) -> bool:
+    """Whether it was created so many milliseconds before the claim, or after the run was started.
 
-
-def _is_newer(start: Start, one: Instance, within: int) -> bool:
-    """Whether it was created so long after the run is known to have been started already.
-
-    By the earliest that its stamp can mean: a service that cuts its stamps, or whose clock is
-    behind, would have no ends recorded otherwise. What that hides is among the assumptions.
+    By every single reading of its stamp: one of a service that stamps in UTC means a time of today
+    by one reading and of eight hours ago by the other, and nothing between. Cut, a reading means
+    all that may have been cut to it, or no end would be recorded of a service that cuts its stamps,
+    or whose clock is behind. What that hides is among the assumptions.
     """
-    return one.created is not None and one.created > start.instant + within
+    spans = one.created_spans
+    since = None if suspect.claimed_at is None else suspect.claimed_at - before
+    return bool(spans) and not any(
+        (since is None or last >= since) and first <= start.instant + after for first, last in spans
+    )
 
 
 def _shared_out(

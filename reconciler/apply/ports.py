@@ -130,8 +130,22 @@ class Instance:
     carried: str = (
         ""  # its parameters as the service wrote them, readable or not: a nonce in it tells
     )
+    created_times: tuple[EpochMs, ...] = ()  # `created` and what else its stamp can mean
+    created_unit: int = 1  # milliseconds to which it may have been cut
     trigger_times: tuple[EpochMs, ...] = ()  # `trigger_time` and what else its stamp can mean
     trigger_unit: int = 1  # milliseconds to which it may have been cut or rounded
+
+    @property
+    def created_spans(self) -> tuple[tuple[EpochMs, EpochMs], ...]:
+        """From when to when it may have been created, both inclusive: one span for each reading.
+
+        None if the stamp is unreadable.
+        """
+        if self.created is None or self.created_latest is None:
+            return ()
+        if not self.created_times:
+            return ((self.created, self.created_latest),)
+        return tuple((one, EpochMs(one + self.created_unit - 1)) for one in self.created_times)
 
     @property
     def may_be_triggered_at(self) -> tuple[EpochMs, ...]:

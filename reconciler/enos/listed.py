@@ -95,16 +95,19 @@ def read_entry(
     """An entry of a list, as far as it is readable; `NAMELESS` where its id is not."""
     fields: Mapping[str, Any] = entry if isinstance(entry, dict) else {"parameters": entry}
     created = readings(fields.get("timestamp"), zone)
+    created_unit = _unit(fields.get("timestamp"), zone)
     triggered = _meant(readings(fields.get("triggerTime"), zone), window)
     return Instance(
         id=InstanceId(read_instance_id(fields.get("instanceId")) or NAMELESS),
         flow_id=_flow_id(fields.get("flowId")),
         trigger_time=triggered[0] if triggered else None,
         created=created[0] if created else None,
-        created_latest=_latest(created, now, _unit(fields.get("timestamp"), zone)),
+        created_latest=_latest(created, now, created_unit),
         parameters=read_parameters(fields.get("parameters")),
         status=read_integer(fields.get("status")),
         carried=_carried(fields.get("parameters")),
+        created_times=created,
+        created_unit=created_unit,
         trigger_times=triggered,
         trigger_unit=_unit(fields.get("triggerTime"), zone),
     )

@@ -29,6 +29,8 @@ def listed(
         trigger_unit=max(unit for unit in (1, HOUR_MS, DAY_MS) if shown % unit == 0),
         created=EpochMs(in_zone),
         created_latest=EpochMs(stamp + unit - 1),
+        created_times=(EpochMs(in_zone), EpochMs(in_zone + ZONE_MS)),
+        created_unit=unit,
         parameters=parameters,
         status=one.status_at(now) if readable else None,
         carried="" if parameters is None else json.dumps(wire_parameters(parameters)),

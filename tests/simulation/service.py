@@ -2,13 +2,14 @@
 
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from reconciler.apply import ports
+from reconciler.apply.instances import LEAD_MS
 from reconciler.configuration import Environment
 from reconciler.model import EpochMs, InstanceId, Run, RunId, run_digest
-from reconciler.times import in_zone
+from reconciler.times import SECOND_MS, in_zone
 from tests.simulation.chances import Chances
 from tests.simulation.clock import MINUTE_MS
 from tests.simulation.instances import Rerun, Started
@@ -155,11 +156,11 @@ class Service(ABC):
             digest = run_digest(run.flow_id, run.trigger_time, parameters)
             run = replace(run, parameters=parameters, digest=digest)
         run = replace(run, name="a-stranger", revision=1, attempt=1)
-        if oddities.hides_older and alike and not told_apart:
-            return  # of two that look the same only one would be shown: nobody could tell
         user = self.random.choice(USERS)
         stranger = self.instance_of(run, user, f"other-{len(self.truth.strangers)}")
         own = [one for one in self.truth.started if one.instance == stranger.instance]
+        if oddities.hides_older and alike and not told_apart and not self._is_plainly_later(own):
+            return  # of two that look the same only one would be shown: nobody could tell
         no_nonce = "declared only" in oddities.parameters
         at_once = any(self.now - one.at < AT_ONCE_SECONDS for one in own)
         if oddities.newest_of_all and oddities.id_unit > MINUTE_MS:
@@ -175,6 +176,18 @@ class Service(ABC):
         twin = "the same" if is_twin else "something"
         self.note(f"others start {twin} as {stranger.instance}, until {stranger.ends:.3f}")
 
+    def _is_plainly_later(self, own: Sequence[Started]) -> bool:
+        """Whether what is created now has a stamp that none of those can have.
+
+        Each is recorded, and longer ago than stamps are ahead, are behind, or are cut to.
+        """
+        oddities = self.truth.oddities
+        if not own or oddities.created_unit > SECOND_MS or oddities.jumps:
+            return False
+        off = LEAD_MS + SECOND_MS + abs(oddities.created_ahead)
+        recorded = [self._recorded_at(one) for one in own]
+        return all(at is not None and self.service_time() > at + off for at in recorded)
+
     # What is shown
 
     def known(
@@ -189,13 +202,16 @@ class Service(ABC):
             if instance in {None, one.instance}
             and one.listed <= seen_at
             and not (hides and one.user != user)
-            and not (one.forgotten and self.now >= one.ends and self._is_recorded(one))
+            and not (one.forgotten and self.now >= one.ends and self._recorded_at(one) is not None)
         ]
         return sorted(found, key=lambda one: one.at)
 
     @abstractmethod
-    def _is_recorded(self, one: Started) -> bool:
-        """Only then it may be forgotten: longer than that every service remembers what it did."""
+    def _recorded_at(self, one: Started) -> EpochMs | None:
+        """The time by the service at which it is recorded to have been started; None if it is not.
+
+        Only then it may be forgotten: longer than that every service remembers what it did.
+        """
 
     def listing(
         self,

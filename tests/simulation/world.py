@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from reconciler.configuration import Environment
 from reconciler.ledger import Event, Ledger, events
-from reconciler.model import ClaimId, Run, RunId, first_attempt, run_name
+from reconciler.model import ClaimId, EpochMs, Run, RunId, first_attempt, run_name
 from tests.simulation.clock import MINUTE_MS
 from tests.simulation.declaring import edited, revised
 from tests.simulation.instances import Started
@@ -261,6 +261,7 @@ class World(Service):
         """Milliseconds that a request may take, by a clock that may jump meanwhile."""
         return int(self.environment.gateway.timeout * 1000) + MOST_FORWARD_MS
 
-    def _is_recorded(self, one: Started) -> bool:
+    def _recorded_at(self, one: Started) -> EpochMs | None:
         record = self.tip.ledger.records.get(one.run.id)
-        return record is not None and one.instance in record.instances
+        starts = () if record is None else record.starts
+        return next((start.instant for start in starts if start.instance == one.instance), None)
