@@ -105,6 +105,29 @@ def test_an_end_that_shows_none_of_what_was_sent_may_be_anothers(
 HOUR = 60 * MINUTE
 
 
+def stamped_in_utc(at: int, unit: int = SECOND) -> dict[str, Any]:
+    """Created so many milliseconds after NOW, by a service that says so in UTC, as it is read."""
+    read_in_zone, meant = after(NOW, at - 8 * HOUR), after(NOW, at)
+    return {
+        "created": read_in_zone,
+        "created_latest": after(meant, unit - 1),
+        "created_times": (read_in_zone, meant),
+        "created_unit": unit,
+    }
+
+
+def test_a_stamp_in_utc_tells_the_run_from_what_somebody_started_later() -> None:
+    own = replace(row(status=FAIL), **stamped_in_utc(0))
+    later = replace(row(status=FAIL), **stamped_in_utc(12 * SECOND))
+    assert told(ALONE, own).status == FAIL
+    assert told(ALONE, later).reason.startswith("what is listed under its id was not created when")
+
+
+def test_a_stamp_in_utc_that_is_cut_may_be_the_runs() -> None:
+    cut = replace(row(status=FAIL), **stamped_in_utc(-MINUTE // 2, MINUTE))
+    assert told(ALONE, cut).status == FAIL
+
+
 @pytest.mark.parametrize(
     "shown",
     [

@@ -47,6 +47,7 @@ def test_the_references_own_sample_is_read_with_both_of_its_zones() -> None:
         parameters=(),
         status=0,
         carried="[]",
+        created_times=(at("2019-07-26T04:38:30Z"), at("2019-07-26T12:38:30Z")),
         trigger_times=(at("2019-07-26T12:39:00Z"), at("2019-07-26T20:39:00Z")),
         trigger_unit=60_000,
     )

@@ -30,6 +30,7 @@ from reconciler.apply.ports import Appended, Connection, Instance, Raced, Unknow
 from reconciler.apply.start import Batch
 from reconciler.apply.suspect import Standing, Suspect
 from reconciler.ledger import Event, Record, RunState, events
+from reconciler.ledger.records import Start
 from reconciler.minutes import FlowMinutes, arranged
 from reconciler.model import EpochMs, Run, RunId
 from reconciler.plan import decide, dependencies, make
@@ -37,6 +38,7 @@ from reconciler.plan.dependencies import DependencyStanding, Newest, another_fol
 from reconciler.plan.values import Decision, FlowCheck, Reason
 
 Mutant = Callable[[pytest.MonkeyPatch], None]
+_AN_AGE_MS = 10**12
 SWITCHES: dict[str, tuple[str, ...]] = {}  # the oddities that a mutant is tried with
 
 
@@ -364,9 +366,21 @@ def believe_at_once_that_an_instance_is_forgotten(patch: pytest.MonkeyPatch) -> 
 
 @among("shared ids", "strangers")
 def take_the_end_of_an_older_instance(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(instances, "is_older", lambda *_: False)
+    def is_off(suspect: Suspect, start: Start, one: Instance, _: int, after: int) -> bool:
+        return original(suspect, start, one, _AN_AGE_MS, after)
+
+    original = instances._is_off
+    patch.setattr(instances, "_is_off", is_off)
     patch.setattr(instances, "stood_before", lambda *_: False)
     patch.setattr(instances, "_shared_out", lambda _, __, mine, *___: (mine, False))
+
+
+@among("twins", "newest of an id", "created in UTC")
+def take_all_between_two_readings_for_possible(patch: pytest.MonkeyPatch) -> None:
+    def spans(one: Instance) -> tuple[tuple[EpochMs, EpochMs], ...]:
+        return ((one.created, one.created_latest),) if one.created and one.created_latest else ()
+
+    patch.setattr(Instance, "created_spans", property(spans))
 
 
 @among("nulls")
@@ -465,6 +479,7 @@ MUTANTS: list[Mutant] = [
     send_the_time_without_the_stagger,
     believe_at_once_that_an_instance_is_forgotten,
     take_the_end_of_an_older_instance,
+    take_all_between_two_readings_for_possible,
     believe_once_that_an_instance_is_gone,
     take_any_instance_of_the_id_for_the_runs,
     take_what_shows_no_nonce_for_the_runs,

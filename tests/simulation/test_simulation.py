@@ -11,6 +11,7 @@ SEEDS_OF_A_TEST = 250
 SEEDS_FOR_A_MUTANT = 1_500
 # Mutants that only hundreds of seeds bring to light.
 RARE = {
+    "take_all_between_two_readings_for_possible",
     "rule_out_whatever_is_recorded_for_another_run",
     "let_another_instance_hide_nothing",
     "let_no_start_of_another_flow_hide_one",
