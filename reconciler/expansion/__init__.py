@@ -4,7 +4,7 @@ from datetime import tzinfo
 
 from reconciler.expansion.backfill import backfill_runs
 from reconciler.expansion.ceiling import MOST_DECLARED, MOST_RUNS, Bounds, NoRoomError
-from reconciler.expansion.common import Expanded, Manifest, RefusedError
+from reconciler.expansion.common import Expanded, Manifest, NotExpandedError
 from reconciler.expansion.sensitive import SENSITIVE
 from reconciler.expansion.trigger import trigger_run
 from reconciler.expansion.window import FIRST_YEAR, YEARS_AHEAD, Window
@@ -39,5 +39,5 @@ def expand(manifest: Manifest, zone: tzinfo, bounds: Bounds = _DEFAULTS) -> Expa
                 raise NoRoomError(1)
             return Expanded(runs=(trigger_run(manifest, zone, bounds),), made=1)
         return backfill_runs(manifest, zone, bounds)
-    except RefusedError as error:
+    except NotExpandedError as error:
         return Expanded(problems=tuple(map(manifest.problem, error.findings)), made=error.made)

@@ -9,7 +9,7 @@ from reconciler.expansion.ceiling import Bounds, bounded_slots, check_names, che
 from reconciler.expansion.common import (
     Expanded,
     Manifest,
-    RefusedError,
+    NotExpandedError,
     Shared,
     parameters,
     shared,
@@ -38,7 +38,7 @@ class _Start:
 def backfill_runs(manifest: Manifest, zone: tzinfo, bounds: Bounds) -> Expanded:
     """The runs, at least one.
 
-    Raises RefusedError with everything that stands against them, and NoRoomError.
+    Raises NotExpandedError with everything that stands against them, and NoRoomError.
     """
     spec = manifest.value["spec"]
     findings = (
@@ -51,12 +51,12 @@ def backfill_runs(manifest: Manifest, zone: tzinfo, bounds: Bounds) -> Expanded:
     if findings:
         # A time that cannot be meant is not out of range besides.
         first = {finding.path: finding for finding in reversed(findings)}
-        raise RefusedError(first.values())
+        raise NotExpandedError(first.values())
     table = timetable(spec, zone)
     slots = bounded_slots(spec, table, bounds)
     if not slots:
         words = "has no time between its two ends"
-        raise RefusedError([Finding(path=table.path, code="empty", words=words)])
+        raise NotExpandedError([Finding(path=table.path, code="empty", words=words)])
     check_names(manifest.value["metadata"]["name"], spec, slots)
     made = len(slots) * count(spec.get("matrix", {}))
     check_text(spec, made)
@@ -81,7 +81,7 @@ def _starts(spec: Mapping[str, Any], table: Timetable, slots: Iterable[Slot]) ->
             starts.append(_Start(slot=slot, combinations=kept))
     if not starts:
         words = "leaves nothing of the backfill: take entries away, or the manifest"
-        raise RefusedError([Finding(path=("spec", "exclude"), code="empty", words=words)])
+        raise NotExpandedError([Finding(path=("spec", "exclude"), code="empty", words=words)])
     return _staggered(starts, spec["stagger"], table) if "stagger" in spec else starts
 
 
@@ -91,7 +91,7 @@ def _staggered(starts: Sequence[_Start], every: str, table: Timetable) -> Sequen
         starts, staggers(every, table, [start.slot for start in starts]), strict=True
     ):
         if not fits(stagger, start.slot.base, len(start.combinations)):
-            raise RefusedError([_too_far_apart(start, stagger, table)])
+            raise NotExpandedError([_too_far_apart(start, stagger, table)])
         found.append(_Start(slot=start.slot, combinations=start.combinations, stagger=stagger))
     return found
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from reconciler.expansion.common import RefusedError, parameters
+from reconciler.expansion.common import NotExpandedError, parameters
 from reconciler.expansion.matrix import count, longest
 from reconciler.expansion.slots import Slot, Timetable
 from reconciler.expansion.window import Window
@@ -44,7 +44,7 @@ class NoRoomError(Exception):
 def bounded_slots(spec: Mapping[str, Any], table: Timetable, bounds: Bounds) -> list[Slot]:
     """The times of a backfill.
 
-    Raises RefusedError if it has too many, or too many combinations, and NoRoomError.
+    Raises NotExpandedError if it has too many, or too many combinations, and NoRoomError.
     """
     combinations = count(spec.get("matrix", {}))
     if combinations > bounds.backfill:
@@ -60,7 +60,7 @@ def bounded_slots(spec: Mapping[str, Any], table: Timetable, bounds: Bounds) -> 
 
 
 def check_names(name: str, spec: Mapping[str, Any], slots: list[Slot]) -> None:
-    """Raise RefusedError if runs would have names that nobody could refer to."""
+    """Raise NotExpandedError if runs would have names that nobody could refer to."""
     label = max(len(slot.label) for slot in slots)
     length = len(f"{name}/") + label + longest(spec.get("matrix", {}))
     if length > LONGEST_NAME:
@@ -68,11 +68,11 @@ def check_names(name: str, spec: Mapping[str, Any], slots: list[Slot]) -> None:
             f"makes names of {length} characters for runs, more than {LONGEST_NAME}: use fewer "
             "keys, or shorter values"
         )
-        raise RefusedError([Finding(path=_MATRIX, code="range", words=words)])
+        raise NotExpandedError([Finding(path=_MATRIX, code="range", words=words)])
 
 
 def check_text(spec: Mapping[str, Any], runs: int = 1) -> None:
-    """Raise RefusedError if so many runs have more text in their parameters than can be meant."""
+    """Raise NotExpandedError if so many runs have more text in their parameters than can be meant."""
     own = sum(len(key) + len(value) for key, value in parameters(spec))
     varied = longest(spec.get("matrix", {}))
     for size, most, of_all in (
@@ -82,15 +82,15 @@ def check_text(spec: Mapping[str, Any], runs: int = 1) -> None:
         if size > most:
             words = f"the parameters of {of_all} hold {size} characters, more than {most}"
             path = _PARAMETERS if own else _MATRIX
-            raise RefusedError([Finding(path=path, code="range", words=words)])
+            raise NotExpandedError([Finding(path=path, code="range", words=words)])
 
 
-def _too_many(path: Path, runs: int, max_runs: int, counted: int = 0) -> RefusedError:
+def _too_many(path: Path, runs: int, max_runs: int, counted: int = 0) -> NotExpandedError:
     words = (
         f"makes at least {_written(runs)} runs, more than the {max_runs} that "
         "limits.maxRunsPerBackfill allows: narrow it, or raise the limit"
     )
-    return RefusedError([Finding(path=path, code="range", words=words)], made=counted)
+    return NotExpandedError([Finding(path=path, code="range", words=words)], made=counted)
 
 
 def _written(number: int) -> str:

@@ -55,7 +55,7 @@ class Expanded:
     made: int = 0  # runs that were counted for it, also those that `exclude` takes away
 
 
-class RefusedError(Exception):
+class NotExpandedError(Exception):
     """The manifest declares no run, for these reasons."""
 
     def __init__(self, findings: Iterable[Finding], made: int = 0) -> None:
@@ -85,7 +85,7 @@ class Shared(TypedDict):
 
 
 def shared(manifest: Manifest, patterns: tuple[str, ...] = ()) -> Shared:
-    """Read those fields. Raises RefusedError for a time that is out of range.
+    """Read those fields. Raises NotExpandedError for a time that is out of range.
 
     `patterns`: of the names of parameters that are sensitive wherever they stand.
     """
@@ -123,9 +123,9 @@ def instant(value: str | float) -> EpochMs:
 
 
 def in_range(found: EpochMs, path: Path) -> EpochMs:
-    """The instant. Raises RefusedError, pointing at the path, for one that no run can have."""
+    """The instant. Raises NotExpandedError, pointing at the path, for one that no run can have."""
     if not FIRST <= found <= LAST:
-        raise RefusedError([out_of_range(path)])
+        raise NotExpandedError([out_of_range(path)])
     return found
 
 

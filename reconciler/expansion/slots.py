@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
 
-from reconciler.expansion.common import FIRST, LAST, RefusedError, out_of_range
+from reconciler.expansion.common import FIRST, LAST, NotExpandedError, out_of_range
 from reconciler.expansion.grids import DateGrid, Grid
 from reconciler.expansion.steps import Months
 from reconciler.model import EpochMs
@@ -35,7 +35,7 @@ class Timetable:
     def slots(self) -> Iterator[Slot]:
         """The times in range, made one by one; ascending unless clocks go back over midnight.
 
-        Raises RefusedError at one that no run can have.
+        Raises NotExpandedError at one that no run can have.
         """
         for day in self.grid.dates():
             for slot in self.on(day):
@@ -84,7 +84,10 @@ class Timetable:
         try:
             slots = self.on(date.fromisoformat(label[:10]))
             return next((slot.base for slot in slots if slot.label == label), None)
-        except (ValueError, RefusedError):  # another kind of name, or a date that no run can have
+        except (
+            ValueError,
+            NotExpandedError,
+        ):  # another kind of name, or a date that no run can have
             return None
 
     @property
@@ -104,8 +107,8 @@ class Timetable:
         """The date that the slot's runs process."""
         return slot.date if self.of_business_dates else business_date(slot.base, self.zone)
 
-    def _out_of_range(self, end: str) -> RefusedError:
-        return RefusedError([out_of_range((*self.path, end))])
+    def _out_of_range(self, end: str) -> NotExpandedError:
+        return NotExpandedError([out_of_range((*self.path, end))])
 
 
 def _offset(base: EpochMs, zone: tzinfo) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from reconciler.expansion.ceiling import Bounds, check_text
 from reconciler.expansion.common import (
     Manifest,
-    RefusedError,
+    NotExpandedError,
     in_range,
     instant,
     out_of_range,
@@ -27,13 +27,13 @@ _BUSINESS_DATE: Path = ("spec", "businessDate")
 def trigger_run(manifest: Manifest, zone: tzinfo, bounds: Bounds) -> Run:
     """The run.
 
-    Raises RefusedError for a time that it cannot have or that cannot be meant, and too much text.
+    Raises NotExpandedError for a time that it cannot have or that cannot be meant, and too much text.
     """
     spec = manifest.value["spec"]
     check_text(spec)
     unmeant = [*(bounds.window.findings(spec) if bounds.window else ()), *sensitive_findings(spec)]
     if unmeant:
-        raise RefusedError(unmeant)
+        raise NotExpandedError(unmeant)
     trigger_time, own = _trigger_time(spec, zone), parameters(spec)
     common = shared(manifest, bounds.sensitive)
     return Run(
@@ -52,9 +52,9 @@ def _trigger_time(spec: Mapping[str, Any], zone: tzinfo) -> EpochMs:
     try:
         found = business_date_instant(day, at, zone)
     except (OverflowError, ValueError):  # the next day, or its time in UTC, has no date
-        raise RefusedError([out_of_range(_BUSINESS_DATE)]) from None
+        raise NotExpandedError([out_of_range(_BUSINESS_DATE)]) from None
     if found is None:
-        raise RefusedError([_never(day, zone)])
+        raise NotExpandedError([_never(day, zone)])
     return in_range(found, _BUSINESS_DATE)
 
 
