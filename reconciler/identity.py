@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from reconciler.configuration import CONFIGURATION, Environment, GatewayConfiguration
+from reconciler.counting import counted
 from reconciler.ledger import Ledger
 from reconciler.ledger.events import Service
 from reconciler.model import Place, Problem, Run
@@ -170,8 +171,8 @@ def _forgotten(book: Book) -> Problem:
         place=Place(file=CONFIGURATION),
         code="unsettled",
         pointer="/retired",
-        message=f"{book.folder} is retired and holds {len(runs)} "
-        f"run{'s' if len(runs) > 1 else ''} in doubt ({runs[0].run}), which may have been started "
+        message=f"{book.folder} is retired and holds {counted(len(runs), 'run')} "
+        f"in doubt ({runs[0].run}), which may have been started "
         "and which nobody looks for: name it as an environment's `state`, apply once, then retire "
         "it",
     )

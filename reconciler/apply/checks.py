@@ -13,6 +13,7 @@ from datetime import tzinfo
 from reconciler.apply.lease import ServiceClock
 from reconciler.apply.ports import Clock, Flow, Gateway, Noted, Progress, SavedRun
 from reconciler.configuration import Environment
+from reconciler.counting import counted
 from reconciler.errors import RefusedError
 from reconciler.model import EpochMs, Parameters, Problem, RunId
 from reconciler.plan import Action, FlowCheck, Plan, PlannedRun
@@ -26,9 +27,10 @@ class InvalidManifestsError(RefusedError):
     """The shared branch's manifests have problems, so nothing is started, or nothing more."""
 
     def __init__(self, problems: Sequence[Problem], *, tried: int = 0) -> None:
-        what = f"nothing more was started after {tried} run(s)" if tried else "nothing was started"
+        after = f"nothing more was started after {counted(tried, 'run')}"
+        what = after if tried else "nothing was started"
         super().__init__(
-            f"{what}: the branch's manifests have {len(problems)} problem(s)",
+            f"{what}: the branch's manifests have {counted(len(problems), 'problem')}",
             hint="Mend them in a pull request; `reconciler validate` finds them before the merge.",
         )
         self.problems = tuple(problems)

@@ -29,6 +29,7 @@ from reconciler.apply.start import (
 )
 from reconciler.apply.wait import Patience, recorded, waits_for, worth_waiting_for
 from reconciler.configuration import Environment
+from reconciler.counting import counted
 from reconciler.errors import ConfigurationError, GatewayError, GitError
 from reconciler.ledger import events
 from reconciler.model import EpochMs, Run, RunId
@@ -172,7 +173,9 @@ class _Apply:
             before = await look_before(sharing, look, clock.latest)
         except GatewayError as error:
             self.failed_looks.update(run.id for run in sharing)
-            message = f"{len(sharing)} run(s) are not claimed before their minutes can be searched"
+            are = "is" if len(sharing) == 1 else "are"
+            runs_are = f"{counted(len(sharing), 'run')} {are}"
+            message = f"{runs_are} not claimed before the minutes can be searched"
             self.ports.progress(Noted(message=f"{message}: {error}"))
             return [run for run in runs if run not in sharing], None
         while before is not None and before.seen:
@@ -211,7 +214,8 @@ class _Apply:
             plan.of_action(Action.RESOLVE), self.knowledge.doubts, clock.earliest()
         )
         if left:
-            message = f"{left} run(s) in doubt are left to the next look, {len(due)} are looked for"
+            runs, are = counted(left, "run"), "is" if left == 1 else "are"
+            message = f"{runs} in doubt {are} left to the next look, {len(due):,} looked for now"
             self.ports.progress(Noted(message=message))
         for found in await settle(due, self.knowledge.look(gateway, clock)) if due else ():
             if isinstance(found, Doubt):

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from reconciler.apply.branch import Branch
 from reconciler.apply.doubt import Doubt
 from reconciler.apply.ports import Clock, Options
+from reconciler.counting import counted
 from reconciler.errors import GitError, ReconcilerError
 from reconciler.ledger import Record
 from reconciler.ledger.records import Start
@@ -106,8 +107,9 @@ def waits_for(plan: Plan) -> str:
     """What an apply that waits is waiting for, in words."""
     held, doubts = len(plan.of_action(Action.HOLD)), len(plan.of_action(Action.RESOLVE))
     if not doubts:
-        return f"{held} run(s) claimed by another apply"
-    return f"{doubts} run(s) in doubt" + (f", {held} claimed by another apply" if held else "")
+        return f"{counted(held, 'run')} claimed by another apply"
+    also = f", {held:,} claimed by another apply" if held else ""
+    return f"{counted(doubts, 'run')} in doubt{also}"
 
 
 @asynccontextmanager

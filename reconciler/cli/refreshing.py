@@ -9,6 +9,7 @@ from reconciler.cli.fetching import KnownLedger
 from reconciler.cli.opening import SharedBranch, keep_trace, silent
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.saying import say
+from reconciler.counting import counted
 from reconciler.model import RunId
 
 
@@ -37,10 +38,8 @@ def refresh_ledgers(
             note = f"{environment}: not every started instance could be observed: {found.failure}"
             say(note)
         if found.ended and not options.quiet:
-            note = (
-                f"{environment}: recorded how {found.ended} run(s) ended; git pull brings it here"
-            )
-            say(note)
+            runs = counted(found.ended, "run")
+            say(f"{environment}: recorded how {runs} ended; git pull brings it here")
         known = KnownLedger(
             ledger=found.ledger,
             surroundings=found.surroundings,

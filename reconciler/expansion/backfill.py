@@ -90,7 +90,7 @@ def _staggered(starts: Sequence[_Start], every: str, table: Timetable) -> Sequen
     for start, stagger in zip(
         starts, staggers(every, table, [start.slot for start in starts]), strict=True
     ):
-        if not fits(stagger, start.slot.base, len(start.combinations)):
+        if not fits(stagger, start.slot.base, len(start.combinations), table.zone):
             raise NotExpandedError([_too_far_apart(start, stagger, table)])
         found.append(_Start(slot=start.slot, combinations=start.combinations, stagger=stagger))
     return found
@@ -105,7 +105,7 @@ def _too_far_apart(start: _Start, stagger: Stagger, table: Timetable) -> Finding
         day = table.business_date(start.slot)
         change = f" (clocks in {table.zone} change then)"
         remedy = f"`exclude: [{{businessDate: {day}}}]`, and a backfill of its own for it, earlier"
-    if fits(replace(stagger, step=MINUTE_MS), base, runs):
+    if fits(replace(stagger, step=MINUTE_MS), base, runs, table.zone):
         remedy = "write a smaller stagger"
     words = (
         f"the {runs} runs of {label} do not all start before the next date or time, {shown}"

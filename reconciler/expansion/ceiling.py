@@ -72,7 +72,7 @@ def check_names(name: str, spec: Mapping[str, Any], slots: list[Slot]) -> None:
 
 
 def check_text(spec: Mapping[str, Any], runs: int = 1) -> None:
-    """Raise NotExpandedError if so many runs have more text in their parameters than can be meant."""
+    """Raise NotExpandedError if so many runs have more text in parameters than can be meant."""
     own = sum(len(key) + len(value) for key, value in parameters(spec))
     varied = longest(spec.get("matrix", {}))
     for size, most, of_all in (

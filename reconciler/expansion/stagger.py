@@ -2,14 +2,14 @@
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from datetime import date
+from datetime import date, tzinfo
 from functools import cache
 
 from reconciler.expansion.common import LAST
 from reconciler.expansion.slots import Slot, Timetable
 from reconciler.expansion.steps import Minutes, parse_step
 from reconciler.model import EpochMs, Stagger
-from reconciler.times import MINUTE_MS, end_of_date, in_zone, return_to_date
+from reconciler.times import MINUTE_MS, clock_minute, end_of_date, in_zone, return_to_date
 
 
 def staggers(every: str, table: Timetable, slots: Sequence[Slot]) -> Iterator[Stagger]:
@@ -35,9 +35,15 @@ def staggers(every: str, table: Timetable, slots: Sequence[Slot]) -> Iterator[St
         yield Stagger(step=apart, before=before, pause=pause)
 
 
-def fits(stagger: Stagger, base: EpochMs, runs: int) -> bool:
-    """Whether so many runs, the first of them at the base, all start in time."""
-    return len(stagger.times(base)) >= runs
+def fits(stagger: Stagger, base: EpochMs, runs: int, zone: tzinfo) -> bool:
+    """Whether so many runs, the first of them at the base, all start in time.
+
+    Each needs a minute of its own, as clocks in the zone show it: an hour that occurs twice has 60.
+    """
+    times = stagger.times(base)
+    if len(times) < runs or in_zone(base, zone).utcoffset() == in_zone(times[-1], zone).utcoffset():
+        return len(times) >= runs
+    return len({clock_minute(time, zone) for time in times}) >= runs
 
 
 def _end_of_date(slot: Slot, table: Timetable) -> tuple[EpochMs, tuple[EpochMs, EpochMs] | None]:

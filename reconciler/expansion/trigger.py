@@ -27,7 +27,8 @@ _BUSINESS_DATE: Path = ("spec", "businessDate")
 def trigger_run(manifest: Manifest, zone: tzinfo, bounds: Bounds) -> Run:
     """The run.
 
-    Raises NotExpandedError for a time that it cannot have or that cannot be meant, and too much text.
+    Raises NotExpandedError for a time that it cannot have or that cannot be meant, and for too much
+    text.
     """
     spec = manifest.value["spec"]
     check_text(spec)

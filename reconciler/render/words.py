@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Mapping, Sequence
 
+from reconciler import counting
 from reconciler.enos.statuses import status_meaning
 from reconciler.plan import Action, Plan, PlannedRun
 from reconciler.render.safe import visible
@@ -23,9 +24,7 @@ _ACTION_WORDS: Mapping[Action, str] = {
 }
 
 
-def counted(number: int, noun: str) -> str:
-    """`1 run`, `2 runs`, `1,240 runs`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+counted = counting.counted
 
 
 def joined(parts: Sequence[str]) -> str:

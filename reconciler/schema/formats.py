@@ -69,9 +69,10 @@ def _check_cron_field(name: str, text: str) -> None:
             raise ValueError(f"has ? as the {name}, which only some schedulers know: write *")
         number = _values_of(span, name)
         if number and _STEP.fullmatch(step) and int(step) > number:
+            of = "one value that is" if number == 1 else f"{number} values that are"
             raise ValueError(
-                f"has the {name} {shown(text)}, whose step is longer than the {number} values that "
-                "it goes through: write the only one that is met"
+                f"has the {name} {shown(text)}, whose step is longer than the {of} gone through: "
+                "write the only one that is met"
             )
 
 

@@ -64,7 +64,7 @@ def test_problems_that_land_while_runs_are_started_are_told_with_their_number(
 
     scene = open_scene(runs("a", "b"), Fault(on="trigger", flow_id=2, call_before=push))
     said = scene.run("apply", exits=1)
-    assert "error: nothing more was started after 2 run(s): the branch's manifests" in said.err
+    assert "error: nothing more was started after 2 runs: the branch's manifests" in said.err
     assert set(scene.posts) == {1, 2}
     assert len(scene.posts) == 2
     assert scene.outcomes("a") == scene.outcomes("b") == ["triggered"]

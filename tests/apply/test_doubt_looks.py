@@ -141,9 +141,10 @@ def test_of_many_runs_in_doubt_each_has_its_turn_and_what_is_left_is_said() -> N
     service, told = TellingService(listed=list(strangers)), Told()
     result = waited(runs, service, told, 10.0)
     assert service.asked.count("search 3377") == len(runs)
-    left = "run(s) in doubt are left to the next look"
+    left = f"left to the next look, {MOST_SOUGHT} looked for now"
     assert told.notes()[:2] == [
-        f"{number} {left}, {MOST_SOUGHT} are looked for" for number in (MOST_SOUGHT + 1, 1)
+        f"{MOST_SOUGHT + 1} runs in doubt are {left}",
+        f"1 run in doubt is {left}",
     ]
     assert all("cannot be recognised" in doubt.reason for doubt in result.doubts)
 

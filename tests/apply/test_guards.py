@@ -107,7 +107,7 @@ def test_a_batch_with_an_id_that_stands_twice_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("tried", "words"),
-    [(0, "nothing was started: the"), (4, "nothing more was started after 4 run(s): the")],
+    [(0, "nothing was started: the"), (4, "nothing more was started after 4 runs: the")],
 )
 def test_that_nothing_was_started_is_said_only_where_it_is_true(tried: int, words: str) -> None:
     assert str(InvalidManifestsError([a_problem()], tried=tried)).startswith(words)

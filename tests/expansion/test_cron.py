@@ -104,7 +104,7 @@ def test_any_text_is_an_expression_or_a_value_error_in_one_line(text: str) -> No
         ("0 8 * * MON-FRI/9", r"the day-of-week MON-FRI/9, whose step is longer than the 5 values"),
         ("0 8 * * MON/10", "longer than the 6 values"),
         ("0 8 * * 1/10", "longer than the 6 values"),
-        ("0 8 * * 7/2", "longer than the 1 values"),
+        ("0 8 * * 7/2", "longer than the one value that is gone through: write"),
         ("0 8 * * SUN/8", "longer than the 7 values"),
         ("0 0 L/2 * *", "has a step from L in the day-of-month L/2: take it away"),
     ],

@@ -193,3 +193,17 @@ def test_where_clocks_leave_too_little_room_on_a_date_the_problem_says_so_and_wh
     assert runs(spec | {"exclude": [{"businessDate": day}]}, zone)
     own = {"from": day, "to": day, "every": "1d"}
     assert len(runs(spec | {"businessDates": own, "at": "22:30"}, zone)) == 2
+
+
+def test_an_hour_that_occurs_twice_has_each_of_its_minutes_once() -> None:
+    """From 00:30 on, clocks show 47 half hours on that date; 49 of them pass."""
+    zone = parse_zone("America/New_York")
+    dates = {"from": "2024-11-02", "to": "2024-11-02", "every": "1d"}
+    spec = {"businessDates": dates, "at": "00:30", "stagger": "30m"}
+    sites = [f"s{number}" for number in range(48)]
+    found = runs(spec | {"matrix": {"SITE": sites[:47]}}, "America/New_York")
+    declared = Declared(runs=found, problems=(), files=(), zone=zone)
+    starts = scheduled(declared, EMPTY).runs
+    assert len({in_zone(run.trigger_time, zone).replace(tzinfo=None) for run in starts}) == 47
+    (problem,) = expanded(spec | {"matrix": {"SITE": sites}}, "America/New_York").problems
+    assert "(clocks in America/New_York change then)" in problem.message

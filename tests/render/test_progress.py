@@ -39,8 +39,8 @@ def claimed(runs: int) -> Claimed:
         (Recorded(events=2), "recorded 2 events"),
         (Recorded(events=0), None),
         (
-            Waiting(reason="2 run(s) in doubt", until=EIGHT),
-            "waiting until 2024-03-02T00:00:00.000Z: 2 run(s) in doubt",
+            Waiting(reason="2 runs in doubt", until=EIGHT),
+            "waiting until 2024-03-02T00:00:00.000Z: 2 runs in doubt",
         ),
         (Noted(message="the clocks differ"), "the clocks differ"),
         (Noted(message="no answer\nerror: cut off\n"), "no answer; error: cut off"),

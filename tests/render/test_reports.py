@@ -48,7 +48,7 @@ _TAKEN_BY_GITLAB = Draft202012Validator(
         "type": "object",
         "required": ["description", "fingerprint", "severity", "location"],
         "properties": {
-            **dict.fromkeys(["description", "fingerprint", "severity"], {"type": "string"}),
+            **{name: {"type": "string"} for name in ("description", "fingerprint", "severity")},
             "location": {
                 "type": "object",
                 "properties": {

@@ -1,0 +1,6 @@
+"""Numbers of things in words, for messages of every layer."""
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 run`, `2 runs`, `1,240 runs`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
