@@ -11,6 +11,7 @@ from reconciler.cli.machine import LocalClock
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.reading import Workspace
 from reconciler.cli.saying import say, say_left_out
+from reconciler.cli.unread import missed_folders, unread_manifests, unread_note
 from reconciler.configuration import CONFIGURATION, Configuration, InvalidConfigurationError
 from reconciler.errors import ConfigurationError, LedgerError
 from reconciler.manifest import is_manifest_path
@@ -48,14 +49,16 @@ class WantedPaths:
         """Whether the file is one of those, or lies in one of the folders."""
         return file in self.files or any(_holds(folder, file) for folder in self.folders)
 
-    def check(self, read: Collection[str], configuration: Configuration) -> Iterator[str]:
+    def check(
+        self, read: Collection[str], unread: Collection[str], configuration: Configuration
+    ) -> Iterator[str]:
         """Notes about what is named and not validated; `read`: the manifests that were.
 
         Raises ConfigurationError for what would pass for valid and is never read: a manifest or a
         folder outside every environment, or a name that only looks like a manifest's.
         """
         for path in sorted(self.files - set(read)):
-            yield from _check_file(path, configuration)
+            yield from _check_file(path, configuration, is_manifest=path in unread)
         for folder in sorted(self.folders):
             if not _is_of_an_environment(folder, configuration):
                 raise ConfigurationError(
@@ -66,8 +69,11 @@ class WantedPaths:
                 yield f"{folder} holds no manifests of the environments that are validated"
 
 
-def _check_file(path: str, configuration: Configuration) -> Iterator[str]:
-    """Notes about a file that was not read as a manifest. Raises ConfigurationError."""
+def _check_file(path: str, configuration: Configuration, *, is_manifest: bool) -> Iterator[str]:
+    """Notes about a file that was not read as a manifest. Raises ConfigurationError.
+
+    `is_manifest`: by what it holds.
+    """
     for environment in configuration.environments.values():
         folder = environment.manifests
         if is_manifest_path(path, folder):  # it was not asked for, or there is a problem with it
@@ -79,7 +85,7 @@ def _check_file(path: str, configuration: Configuration) -> Iterator[str]:
                 "small letters",
                 hint="Rename it.",
             )
-    if path.endswith((".yaml", ".yml")) and "/" in path:
+    if is_manifest or (path.endswith((".yaml", ".yml")) and "/" in path):
         raise ConfigurationError(
             f"{path} is in no environment's folder of manifests, so it declares nothing",
             hint="Move it there, or see `manifests` in reconciler.yaml.",
@@ -156,7 +162,7 @@ def validate(options: CommonOptions, paths: Sequence[Path], base: str | None = N
         workspace = Workspace.find(options)
         if base is not None:
             edited = edited_since(workspace, base, quiet=options.quiet)
-        return _validated(workspace, options, paths).with_problems(edited)
+        return _validated(workspace, options, paths, base).with_problems(edited)
     except InvalidConfigurationError as error:
         return Validation(problems=error.problems, files=0, runs=0)
     except TooManyRunsError as error:
@@ -167,7 +173,10 @@ def validate(options: CommonOptions, paths: Sequence[Path], base: str | None = N
         return Validation(problems=tuple(edited), files=0, runs=0)
 
 
-def _validated(workspace: Workspace, options: CommonOptions, paths: Sequence[Path]) -> Validation:
+def _validated(
+    workspace: Workspace, options: CommonOptions, paths: Sequence[Path], base: str | None
+) -> Validation:
+    unread = unread_manifests(workspace)
     found: set[Problem] = set()
     notes: set[Problem] = set()
     files: set[str] = set()
@@ -185,6 +194,9 @@ def _validated(workspace: Workspace, options: CommonOptions, paths: Sequence[Pat
             now=now,
         )
         skipped = [note for note in declared.notes if note.code in SKIPPED]
+        skipped += missed_folders(
+            workspace, environment, declared, own.ledger, unread=unread, base=base
+        )
         found.update(declared.problems, findings.problems, skipped)
         notes.update({*declared.notes} - {*skipped}, edit_notes(declared, own.ledger))
         files.update(declared.files)
@@ -194,8 +206,9 @@ def _validated(workspace: Workspace, options: CommonOptions, paths: Sequence[Pat
             say(note)
     say_left_out(workspace.left_out, quiet=options.quiet)
     wanted = WantedPaths.of(find_root(options.repo), paths or [workspace.root])
+    notes.update(unread_note([path for path in unread if wanted.covers(path)]))
     if paths:
-        for note in wanted.check(files, workspace.configuration):
+        for note in wanted.check(files, unread, workspace.configuration):
             if not options.quiet:
                 say(f"note: {note}")
     return Validation(

@@ -1,5 +1,6 @@
 """`reconciler validate`."""
 
+import os
 from pathlib import Path
 
 import click
@@ -8,8 +9,18 @@ from reconciler.cli.options import TEXT, common_options, current_options
 from reconciler.errors import ExitCode
 
 
+def _check_there(
+    _: click.Context, __: click.Parameter, paths: tuple[Path, ...]
+) -> tuple[Path, ...]:
+    """Raise BadParameter where nothing is; a link that leads nowhere is something to report."""
+    for path in paths:
+        if not os.path.lexists(path):
+            raise click.BadParameter(f"Path {click.format_filename(path)!r} does not exist.")
+    return paths
+
+
 @click.command("validate")
-@click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), callback=_check_there)
 @click.option(
     "--format",
     "form",
@@ -22,8 +33,8 @@ from reconciler.errors import ExitCode
 @click.option(
     "--strict",
     is_flag=True,
-    help="Refuse what is only said otherwise: files that look like manifests and are not read, a "
-    "folder of manifests that is not there.",
+    help="Refuse what is only said otherwise: manifests in a folder that no environment reads, and "
+    "what a backfill perhaps does not mean.",
 )
 @click.option(
     "--base",

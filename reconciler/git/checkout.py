@@ -14,6 +14,7 @@ and only when it is asked for.
 """
 
 import os
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -261,6 +262,32 @@ def left_out(root: Path, *pathspecs: str) -> list[TreeEntry]:
             _, mode, oid, *_ = marks.split(" ")
             found.append(TreeEntry(mode=mode, oid=ObjectId(oid), path=path))
     return found
+
+
+_MANIFEST = r"""^[[:space:]{]*["']?apiVersion["']?[[:space:]]*:[[:space:]]*["']?reconciler/v[0-9]"""
+
+
+def manifests_under(root: Path, prefix: str) -> list[str]:
+    """The YAML files below the folder that begin as a manifest does, unless git ignores them.
+
+    `prefix`: of the folder, as `find` gives it. In no order that means anything but its own.
+    """
+    options = ("--untracked", "--full-name", "--no-color", "-z", "-l", "-I", "-E")
+    where = [f":(top,glob){_escaped(prefix)}**/*.{ending}" for ending in ("yaml", "yml")]
+    found = run_git(root, "grep", *options, "-e", _MANIFEST, "--", *where, accept=(0, 1))
+    return sorted(filter(None, found.stdout.decode("utf-8", "surrogateescape").split("\0")))
+
+
+def _escaped(text: str) -> str:
+    """The text as a pattern that matches nothing else: gitglossary(7), `pathspec`."""
+    return re.sub(r"([\\*?\[\]])", r"\\\1", text)
+
+
+def has_known(root: Path, folder: str) -> bool:
+    """Whether a commit that the checked out one goes back to touched the folder."""
+    asked = ("--literal-pathspecs", "rev-list", "-1", "--full-history", "HEAD", "--", folder)
+    found = run_git(root, *asked, accept=(0, 128))  # 128: there is no commit yet
+    return found.exit_code == 0 and bool(found.text)
 
 
 def is_dirty(root: Path, paths: Collection[str]) -> bool:

@@ -207,6 +207,14 @@ class Git:
         """See `checkout.forks`."""
         return checkout.forks(self.root, remote, commit)
 
+    def manifests_under(self, prefix: str) -> list[str]:
+        """See `checkout.manifests_under`."""
+        return checkout.manifests_under(self.root, prefix)
+
+    def has_known(self, folder: str) -> bool:
+        """See `checkout.has_known`."""
+        return checkout.has_known(self.root, folder)
+
     def is_dirty(self, paths: Collection[str] = ()) -> bool:
         """See `checkout.is_dirty`."""
         return checkout.is_dirty(self.root, paths)

@@ -33,9 +33,10 @@ _DEFAULTS = Bounds()
 _LIKE_AN_ENDING = re.compile(r"\.(?:ya?ml|yalm|ymal|yam|jsonc?|json5)(?![a-z])", re.IGNORECASE)
 
 # What is meant to declare something and does not. It hinders no apply, which does what is declared;
-# so `plan` notes it, and `validate`, which judges what was written, has it as a problem. A folder
-# that is not there stays a note: git keeps no empty ones, and all manifests may have had their day.
+# so `plan` notes it, and `validate`, which judges what was written, has it as a problem: a folder
+# that is not there, unless all its manifests have had their day.
 SKIPPED = frozenset({"ignored-file"})
+NO_FOLDER = "no-folder"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,11 +197,11 @@ def no_folder(environment: str, folder: str, configuration: str) -> Problem:
     path: Path = ("environments", environment, "manifests")
     words = (
         f"there is no folder {folder}, so the environment declares nothing: correct the name, or "
-        "put a manifest into it"
+        "put a manifest into it (an empty .gitkeep will do: git keeps no empty folders)"
     )
     return Problem(
         place=Place(file=configuration),
-        code="no-folder",
+        code=NO_FOLDER,
         pointer=pointer(path),
         message=message(path, words),
     )

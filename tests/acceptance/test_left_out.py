@@ -6,8 +6,9 @@ import pytest
 
 from reconciler.manifest.read import looks_like_manifest
 from tests.acceptance.conftest import OpenScene
-from tests.acceptance.scene import configuration, manifest, runs
+from tests.acceptance.scene import CONFIGURATION, Said, configuration, manifest, runs
 from tests.acceptance.test_backfill import backfill
+from tests.repositories import git
 
 LOOKALIKES = ("up.YAML", "z.yaml.txt", "old.yml~", "js.json", "nodot")
 BESIDE = {
@@ -81,17 +82,100 @@ def test_notes_have_a_place_in_every_format(open_scene: OpenScene) -> None:
     assert [(one["ruleId"], one["level"]) for one in log["results"]] == [("cron-days", "note")]
 
 
-def test_a_folder_of_manifests_that_is_not_there_is_said(open_scene: OpenScene) -> None:
-    scene = open_scene(
-        runs("a"),
-        configured=lambda url: configuration(url).replace(
-            "manifests: triggers", "manifests: trigger"
-        ),
-    )
-    said = scene.run("validate")
-    assert "no-folder: environments.test.manifests: there is no folder trigger," in said.err
+def misspelt(url: str) -> str:
+    return configuration(url).replace("manifests: triggers", "manifests: trigger")
+
+
+def no_folders(said: Said) -> list[str]:
+    return [line for line in said.out.splitlines() if ": no-folder: " in line]
+
+
+def test_a_folder_of_manifests_by_a_wrong_name_is_a_problem_though_runs_are_recorded(
+    open_scene: OpenScene,
+) -> None:
+    scene = open_scene(runs("a"))
+    scene.run("apply")
+    git(scene.clone, "pull", "--quiet")
+    scene.push({CONFIGURATION: misspelt(scene.url)})
+    said = scene.run("validate", exits=1)
+    assert no_folders(said)
+    assert "environments.test.manifests: there is no folder trigger," in said.flat
+    assert "note: triggers/a.yaml:1:1: unread-manifest: is a manifest in no" in said.flat
     assert "no-folder" in scene.run("plan").err
-    assert "no-folder" in scene.run("validate", "--strict", exits=1).out
+
+
+def test_manifests_that_were_moved_without_the_configuration_are_a_problem(
+    open_scene: OpenScene,
+) -> None:
+    scene = open_scene(runs("a"))
+    git(scene.clone, "mv", "triggers", "manifests")
+    assert no_folders(scene.run("validate", exits=1))
+
+
+@pytest.mark.parametrize("is_applied", [True, False])
+def test_the_last_manifest_may_go_and_takes_its_folder_along(
+    open_scene: OpenScene, *, is_applied: bool
+) -> None:
+    scene = open_scene(runs("a"))
+    if is_applied:
+        scene.run("apply")
+        git(scene.clone, "pull", "--quiet")
+        (scene.clone / ".git").rename(scene.folder / "gone")  # the ledger alone will do
+    git_free = scene.clone / "triggers/a.yaml"
+    git_free.unlink()
+    git_free.parent.rmdir()
+    said = scene.run("validate")
+    assert "note: reconciler.yaml:1:1: no-folder: " in said.err
+    assert no_folders(scene.run("validate", "--strict", exits=1))
+
+
+def test_the_last_manifest_may_go_in_a_shallow_clone_that_knows_the_base(
+    open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = open_scene(runs("a"))
+    base = scene.tip()
+    scene.remove("triggers/a.yaml")
+    shallow = scene.folder / "shallow"
+    git(scene.folder, "clone", "--quiet", "--depth=1", scene.origin.as_uri(), str(shallow))
+    monkeypatch.chdir(shallow)
+    assert no_folders(scene.run("validate", exits=1))  # as far as it goes back, there was none
+    git(shallow, "fetch", "--quiet", "--depth=1", "origin", base)
+    scene.run("validate", "--base", base)
+
+
+def test_manifests_in_a_folder_that_no_environment_reads_are_said(open_scene: OpenScene) -> None:
+    other = {
+        "docs/b.yaml": manifest("b", 2),
+        "c.yml": "---\n" + manifest("c", 3),
+        "d.yaml": '{"apiVersion": "reconciler/v1", "kind": "Trigger"}',
+        ".hidden/e.yaml": manifest("e", 4),
+        "docs/other.yaml": "kind: Trigger\n",
+        "inner/reconciler.yaml": "version: 1\n",
+        "inner/triggers/f.yaml": manifest("f", 5),
+        "ignored/g.yaml": manifest("g", 6),
+        ".gitignore": "ignored\n",
+    }
+    scene = open_scene(runs("a") | other)
+    (note,) = scene.run("validate", "--format", "json").json["notes"]
+    assert (note["code"], note["file"]) == ("unread-manifest", "c.yml")
+    assert "(nor are 2 more, such as docs/b.yaml)" in note["message"]
+    scene.run("validate", "--strict", exits=1)
+    assert scene.run("validate", "--format", "json", "triggers").json["notes"] == []
+    assert scene.run("validate", "c.yml", exits=1).err.startswith("error: c.yml is in no env")
+
+
+def test_those_of_a_folder_of_a_monorepo_are_said_as_it_calls_them(
+    open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = open_scene(runs("a"))
+    inner = scene.clone / "team [a]*"
+    (inner / "triggers").mkdir(parents=True)
+    (inner / CONFIGURATION).write_text(configuration(scene.url))
+    (inner / "triggers/b.yaml").write_text(manifest("b", 2))
+    (inner / "c.yaml").write_text(manifest("c", 3))
+    monkeypatch.chdir(inner)
+    (note,) = scene.run("validate", "--format", "json").json["notes"]
+    assert (note["code"], note["file"]) == ("unread-manifest", "c.yaml")
 
 
 @pytest.mark.parametrize("path", sorted(BESIDE))

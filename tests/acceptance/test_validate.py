@@ -170,7 +170,7 @@ def test_ten_thousand_problems_are_all_reported_at_once(open_scene: OpenScene) -
     assert said.out.endswith("10000 problems in 10 files, 0 runs\n")
 
 
-@pytest.mark.parametrize("kept", [{}, {"triggers/.gitkeep": ""}, {"triggers/notes.txt": "x"}])
+@pytest.mark.parametrize("kept", [{"triggers/.gitkeep": ""}, {"triggers/notes.txt": "x"}])
 def test_a_repository_without_manifests_and_without_state_is_sound(
     open_scene: OpenScene, kept: dict[str, str]
 ) -> None:
@@ -179,6 +179,25 @@ def test_a_repository_without_manifests_and_without_state_is_sound(
     assert "Nothing to do." in scene.run("plan").out
     assert "Nothing to do." in scene.run("apply").out
     assert scene.run("status").out == "test: no runs\n"
+
+
+def test_one_without_the_folder_of_manifests_hinders_no_apply_and_is_told_what_to_do(
+    open_scene: OpenScene,
+) -> None:
+    scene = open_scene({})
+    said = scene.run("validate", exits=1)
+    assert "no-folder: environments.test.manifests: there is no folder triggers" in said.out
+    assert "put a manifest into it (an empty .gitkeep will do" in said.flat
+    assert "Nothing to do." in scene.run("plan").out
+    assert "Nothing to do." in scene.run("apply").out
+    assert scene.run("status").out == "test: no runs\n"
+
+
+def test_a_link_that_leads_nowhere_is_a_problem_and_not_wrong_usage(open_scene: OpenScene) -> None:
+    scene = open_scene(runs("a"))
+    (scene.clone / "triggers/gone.yaml").symlink_to("nowhere")
+    said = scene.run("validate", "triggers/gone.yaml", exits=1)
+    assert "triggers/gone.yaml:1:1: link: is a symbolic link" in said.out
 
 
 def test_problems_of_the_configuration_are_reported_like_those_of_manifests(

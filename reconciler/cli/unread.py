@@ -1,0 +1,82 @@
+"""What a checkout perhaps means to declare and does not.
+
+Folders of manifests that are not there, and manifests that lie in no environment's folder.
+"""
+
+from collections.abc import Collection, Sequence
+
+from reconciler.cli.reading import Workspace
+from reconciler.configuration import CONFIGURATION, Environment
+from reconciler.git import CommitId, Git
+from reconciler.ledger import Ledger
+from reconciler.links import printable
+from reconciler.manifest.read import NO_FOLDER
+from reconciler.model import Declared, Place, Problem
+
+
+def unread_manifests(workspace: Workspace) -> list[str]:
+    """The manifests of the checkout that lie in no environment's folder, as far as git sees them.
+
+    As in those folders, hidden ones are passed over. What lies beside another `reconciler.yaml` is
+    that one's. Empty in a folder that is in no repository.
+    """
+    git = workspace.git()
+    if git is None:
+        return []
+    folders = [one.manifests for one in workspace.configuration.environments.values()]
+    found = (path.removeprefix(git.prefix) for path in git.manifests_under(git.prefix))
+    return [path for path in found if _is_meant(workspace, path, folders)]
+
+
+def _is_meant(workspace: Workspace, path: str, folders: Collection[str]) -> bool:
+    parents = path.split("/")[:-1]
+    if any(part.startswith(".") for part in path.split("/")):
+        return False
+    above = ["/".join(parents[: end + 1]) for end in range(len(parents))]
+    if any(folder in above for folder in folders):
+        return False
+    return not any((workspace.root / folder / CONFIGURATION).exists() for folder in above)
+
+
+def unread_note(paths: Sequence[str]) -> list[Problem]:
+    """One note about all of them, at the first; none where there are none."""
+    if not paths:
+        return []
+    first, *more = paths
+    others = f" (nor are {len(more):,} more, such as {printable(more[-1])})" if more else ""
+    words = (
+        f"is a manifest in no environment's folder, so it declares nothing{others}: move it there, "
+        "name its folder as `manifests` in reconciler.yaml, or hide it behind a name that begins "
+        "with a dot"
+    )
+    return [Problem(place=Place(file=printable(first)), code="unread-manifest", message=words)]
+
+
+def missed_folders(
+    workspace: Workspace,
+    environment: Environment,
+    declared: Declared,
+    ledger: Ledger,
+    *,
+    unread: Sequence[str],
+    base: str | None,
+) -> list[Problem]:
+    """The problem of a folder of manifests that is not there, unless all of it has had its day.
+
+    Git keeps no empty folders, so the last manifest takes its folder along. That is told from a
+    wrong name by what remains of it: runs in the ledger, or the folder in the history; and by no
+    manifest lying elsewhere.
+    """
+    notes = [note for note in declared.notes if note.code == NO_FOLDER]
+    if not notes or unread:
+        return notes
+    return [] if ledger.records or _was_there(workspace.git(), environment, base) else notes
+
+
+def _was_there(git: Git | None, environment: Environment, base: str | None) -> bool:
+    """Whether the base, or any commit that this clone has of the branch, had the folder."""
+    if git is None:
+        return False
+    folder = git.prefix + environment.manifests
+    commit: CommitId | None = git.resolve_commit(base) if base is not None else None
+    return git.has_known(folder) or (commit is not None and git.folder(commit, folder) is not None)
