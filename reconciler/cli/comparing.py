@@ -112,6 +112,24 @@ class Base:
             configuration=reconfigured(theirs, here, environment.name, former),
         )
 
+    def gone(self) -> list[Environment]:
+        """The environments of the base that the checkout does not have under any name."""
+        theirs = self._committed().configuration
+        here = self._workspace.configuration.environments
+        kept = {*here, *self._former_names().values()}
+        found = theirs.environments.values() if theirs is not None else ()
+        return [one for one in found if one.name not in kept]
+
+    def emptied(self, environment: Environment, ledger: Ledger) -> Compared:
+        """What becomes of the runs of an environment that is gone. Raises GitError."""
+        nothing = Declared(runs=(), problems=(), files=(), zone=environment.gateway.zone)
+        before = scheduled(self._declared(environment.name, nothing), ledger)
+        found = changes(before, nothing, ledger)
+        manifests = by_manifest(found, before, nothing)
+        return Compared(
+            base=self.commit, changes=found, manifests=manifests, configuration=(), is_gone=True
+        )
+
     def _committed(self) -> "_Committed":
         if not self._known:
             self._known.append(_Committed.read(self._git, self.commit))

@@ -1,13 +1,13 @@
 """What `plan` does, between its options and its output."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
 from reconciler.apply.checks import check_flows, flows_of
-from reconciler.cli.comparing import BaseOptions, find_base, own_configuration
+from reconciler.cli.comparing import Base, BaseOptions, find_base, own_configuration
 from reconciler.cli.fetching import KnownLedger, edited_ledgers, edited_since, read_ledgers
 from reconciler.cli.machine import LocalClock
 from reconciler.cli.options import CommonOptions
@@ -17,6 +17,7 @@ from reconciler.cli.saying import say, say_left_out
 from reconciler.configuration import Environment
 from reconciler.errors import ExitCode
 from reconciler.git import Git
+from reconciler.ledger import Ledger, read_events
 from reconciler.model import Declared, Problem
 from reconciler.plan import FlowCheck, Plan, make_plan
 from reconciler.plan.review import Review, refusals
@@ -130,10 +131,33 @@ def make_plans(options: CommonOptions, asked: Asked) -> PlanReport:
             gateway=environment.gateway,
         )
         plans.append(Reviewed(plan=plan, environment=environment, review=review))
+    if base is not None and anywhere is not None and options.env is None:
+        plans += _gone(workspace, base, anywhere)
     say_left_out(workspace.left_out, quiet=options.quiet)
     for words in base.notes if base is not None and not options.quiet else ():
         say(f"note: {words}")
     return PlanReport(plans=plans, options=options)
+
+
+def _gone(workspace: Workspace, base: Base, known: KnownLedger) -> Iterator[Reviewed]:
+    """What becomes of the runs that wait in environments that the change takes away."""
+    for environment in base.gone():
+        folder = workspace.shelf().prefix + environment.state
+        files = known.books.get(folder)
+        content = files.content if files is not None else workspace.shelf().ledgers.get(folder, {})
+        compared = base.emptied(environment, Ledger.of(read_events(content, folder)))
+        if compared.changes:
+            yield Reviewed(
+                plan=Plan(
+                    environment=environment.name,
+                    commit=known.commit,
+                    at=LocalClock().wall(),
+                    runs=(),
+                    problems=(),
+                ),
+                environment=environment,
+                review=Review(compared=compared),
+            )
 
 
 def _told_declared(

@@ -179,6 +179,7 @@ class Compared:
     changes: Sequence[Change]
     manifests: Sequence[OfManifest]  # the same changes, by manifest
     configuration: Sequence[Setting]
+    is_gone: bool = False  # the environment itself is taken away
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,6 +190,11 @@ class Review:
     compared: Compared | None = None  # None: with nothing
     edited: Sequence[OfManifest] = ()  # recorded, carries something else, and not by the change
     gateway: GatewayConfiguration | None = None  # where it would start; None: is not said
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the change takes the environment away: there is nothing to plan in it."""
+        return self.compared is not None and self.compared.is_gone
 
 
 NO_REVIEW = Review()

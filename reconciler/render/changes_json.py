@@ -9,7 +9,7 @@ from reconciler.plan.review import Compared
 
 
 def compared_json(compared: Compared) -> dict[str, Any]:
-    """`base`, `changes` and `configuration` of one environment's plan."""
+    """`base`, `changes`, `configuration`, and `gone` where it is, of one environment's plan."""
     return {
         "base": {"commit": compared.base},
         "changes": [change_json(change) for change in compared.changes],
@@ -17,6 +17,7 @@ def compared_json(compared: Compared) -> dict[str, Any]:
             {"pointer": one.pointer, "before": one.before, "after": one.after}
             for one in compared.configuration
         ],
+        **({"gone": True} if compared.is_gone else {}),
     }
 
 

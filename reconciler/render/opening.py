@@ -15,6 +15,10 @@ from reconciler.render.words import counted, joined
 
 def opening(plan: Plan, compared: Compared, gateway: GatewayConfiguration | None) -> Words:
     """`This change starts 1,240 runs at once, on organisation …; removes 28 runs that …`."""
+    if compared.is_gone:
+        runs = counted(len(compared.changes), "run")
+        away = " away, and with it "
+        return ["This change takes the environment ", Quoted(plan.environment), away, runs, _LOST]
     if not compared.changes:
         return [STARTS_NOTHING, *_elsewhere(plan, compared, gateway)]
     starts = list(_starts(plan, compared))
@@ -24,6 +28,9 @@ def opening(plan: Plan, compared: Compared, gateway: GatewayConfiguration | None
         words += [joined(starts), *(_destination(gateway) if gateway else [])]
         others = ["", *others]
     return [*words, "; ".join(others), ".", *_elsewhere(plan, compared, gateway)]
+
+
+_LOST = " that will never start."
 
 
 def _elsewhere(

@@ -159,4 +159,4 @@ def _conclusion(plan: Plan, review: Review) -> list[str]:
         return ["Nothing is started until every problem is fixed.", ""]
     if review.refused:
         return ["Nothing is started: see above.", ""]
-    return [] if plan.has_work else ["Nothing to do.", ""]
+    return [] if plan.has_work or review.is_gone else ["Nothing to do.", ""]

@@ -58,6 +58,8 @@ def plan_text(
 
 
 def _heading(plan: Plan, review: Review, screen: Screen) -> list[str]:
+    if review.is_gone:
+        return []
     commit = f"at {plan.commit[:COMMIT_DIGITS]}" if plan.commit else "without a commit yet"
     counts = ", ".join(action_counts(plan))
     lines = screen.wrapped(f"Plan for {plan.environment} {commit}: {counts}")
@@ -91,6 +93,8 @@ def _problems(plan: Plan, screen: Screen, *, verbose: bool) -> Iterator[str]:
 
 
 def _conclusion(plan: Plan, screen: Screen, review: Review) -> Iterator[str]:
+    if review.is_gone:
+        return
     if plan.problems:
         yield from screen.wrapped(
             f"Nothing is started in {plan.environment} until every problem is fixed."

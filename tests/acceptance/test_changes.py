@@ -301,6 +301,48 @@ def test_a_renamed_environment_is_compared_with_itself(
     assert "This change starts nothing." in said.flat
 
 
+def two(url: str) -> str:
+    return configuration(url, environments=("test", "prod"))
+
+
+PROD = {"triggers-prod/b.yaml": manifest("b", 2)}
+
+
+def test_runs_that_wait_in_an_environment_that_is_taken_away_are_removed(
+    open_scene: OpenScene,
+) -> None:
+    waiting = {"triggers-prod/c.yaml": manifest("c", 3, suspend=True)}
+    scene = open_scene(runs("a") | PROD | waiting, configured=two)
+    scene.run("apply", "--env", "prod")
+    git(scene.clone, "pull", "--quiet", "origin", "main")
+    retired = "retired: [state/prod]\n"
+    branch(scene, {"reconciler.yaml": configuration(scene.url) + retired})
+    test, prod = scene.run("plan", "--format", "json").json["environments"]
+    assert (test["environment"], test["changes"]) == ("test", [])
+    assert (prod["environment"], prod["runs"], prod["gone"]) == ("prod", [], True)
+    assert [(one["run"], one["change"]) for one in prod["changes"]] == [("c", "removed")]
+    assert not validate("plan", scene.run("plan", "--format", "json").json)
+    sentence = "This change takes the environment prod away, and with it 1 run that will never"
+    assert sentence in scene.run("plan").flat
+    assert "Plan for prod" not in scene.run("plan").out
+    assert sentence.replace("prod", "`prod`") in scene.run("plan", "--format", "markdown").out
+    assert "prod" not in scene.run("plan", "--env", "test", "--format", "json").json["summary"]
+
+
+def test_an_environment_that_is_taken_away_and_has_nothing_left_to_start_changes_nothing(
+    open_scene: OpenScene,
+) -> None:
+    scene = open_scene(runs("a") | PROD, configured=two)
+    scene.run("apply", "--env", "prod")
+    git(scene.clone, "pull", "--quiet", "origin", "main")
+    retired = "retired: [state/prod]\n"
+    branch(scene, {"reconciler.yaml": configuration(scene.url) + retired})
+    plan = scene.run("plan", "--format", "json").json
+    assert (plan["environment"], plan["changes"]) == ("test", [])
+    plan = scene.run("plan", "--format", "json", "--offline", "--base", "origin/main").json
+    assert plan["environment"] == "test"
+
+
 def test_a_base_that_cannot_be_read_is_said(open_scene: OpenScene) -> None:
     scene = open_scene(runs("a"))
     right = (scene.clone / "reconciler.yaml").read_text()
