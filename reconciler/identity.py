@@ -84,6 +84,7 @@ class Surroundings:
     problems: tuple[Problem, ...] = ()
     elsewhere: Mapping[str, Ledger] = field(default_factory=dict)  # of the service, by their names
     declared: Mapping[str, Sequence[Run]] = field(default_factory=dict)  # of other environments
+    retired: frozenset[str] = frozenset()  # those of `elsewhere` that no environment goes on with
 
     def with_problems(self, more: Sequence[Problem]) -> "Surroundings":
         """The same with those problems as well."""
@@ -120,7 +121,15 @@ def surroundings(
         problems=tuple(problem for problem in problems if problem is not None),
         elsewhere={book.folder: book.ledger for book in found if book.folder != own},
         declared=declared,
+        retired=frozenset(
+            book.folder for book in found if book.retired and not _read_on(book, books)
+        ),
     )
+
+
+def _read_on(book: Book, books: Iterable[Book]) -> bool:
+    """Whether an environment goes on with that ledger elsewhere."""
+    return any(one.environment is not None and one.text.startswith(book.text) for one in books)
 
 
 def _orphans(books: Sequence[Book]) -> list[Book]:
@@ -135,9 +144,8 @@ def _orphans(books: Sequence[Book]) -> list[Book]:
 
 def _unsettled(books: Sequence[Book]) -> list[Book]:
     """Retired ledgers with runs in doubt that no environment goes on with."""
-    open_ = [book for book in books if book.retired and book.ledger.unsettled]
-    read = [book for book in books if book.environment is not None] if open_ else []
-    return [book for book in open_ if not any(one.text.startswith(book.text) for one in read)]
+    open_ = (book for book in books if book.retired and book.ledger.unsettled)
+    return [book for book in open_ if not _read_on(book, books)]
 
 
 def _rehomed(environment: Environment, book: Book) -> Problem | None:

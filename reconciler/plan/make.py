@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import chain
 
 from reconciler.identity import NOTHING_ELSE, Surroundings
 from reconciler.ledger import Ledger, Record
@@ -61,7 +62,26 @@ def make_plan(  # noqa: PLR0913 - all that a plan follows from, by keyword
         beside=Beside(declared.runs, surroundings),
     )
     runs = _planned_runs(declared, context)
-    return Plan(environment=environment, commit=commit, at=now, runs=runs, problems=problems)
+    return Plan(
+        environment=environment,
+        commit=commit,
+        at=now,
+        runs=runs,
+        problems=problems,
+        retired=_retired(declared, surroundings),
+    )
+
+
+def _retired(declared: Declared, surroundings: Surroundings) -> int:
+    """How many of the runs that retired ledgers record are no longer declared."""
+    ledgers = [surroundings.elsewhere[folder] for folder in surroundings.retired]
+    everywhere = chain(declared.runs, *surroundings.declared.values()) if ledgers else ()
+    digests = {run.digest for run in everywhere}
+    return sum(
+        record.may_have_started and record.digest not in digests
+        for ledger in ledgers
+        for record in ledger.records.values()
+    )
 
 
 def _planned_runs(declared: Declared, context: Context) -> tuple[PlannedRun, ...]:

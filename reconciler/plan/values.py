@@ -122,6 +122,7 @@ class Plan:
     at: EpochMs
     runs: tuple[PlannedRun, ...]
     problems: tuple[Problem, ...]
+    retired: int = 0  # runs that retired ledgers record and that nobody declares any more
 
     @property
     def summary(self) -> dict[str, int]:

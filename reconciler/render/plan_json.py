@@ -29,6 +29,7 @@ def plan_json(plan: Plan, review: Review = NO_REVIEW) -> dict[str, Any]:
         "digest": plan.digest,
         "at": format_instant(plan.at),
         "summary": plan.summary,
+        **({"retired": plan.retired} if plan.retired else {}),
         "runs": [_run_json(run) for run in plan.runs],
         "problems": [problem_json(problem) for problem in plan.problems],
         "refusals": [{"code": one.code, "message": str(one)} for one in review.refused],

@@ -36,7 +36,7 @@ def joined(parts: Sequence[str]) -> str:
 def action_counts(plan: Plan) -> list[str]:
     """`3 to trigger`, `24 done`: one for each action that some run has, or `no runs`.
 
-    What ended badly is `2 failed` and not among the done.
+    What ended badly is `2 failed` and not among the done. What retired ledgers record comes last.
     """
     numbers = {Action(name): number for name, number in plan.summary.items()}
     failed = sum(map(has_failed, plan.runs))
@@ -45,6 +45,8 @@ def action_counts(plan: Plan) -> list[str]:
     counts = [f"{number:,} {_ACTION_WORDS[action]}" for action, number in numbers.items() if number]
     if failed:
         counts.append(f"{failed:,} failed")
+    if plan.retired:
+        counts.append(f"{plan.retired:,} no longer declared in retired ledgers")
     return counts or ["no runs"]
 
 

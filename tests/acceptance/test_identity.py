@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from reconciler.schema import validate
 from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import Scene, configuration, manifest, runs
 from tests.repositories import commit, git, make_clone
@@ -73,6 +74,20 @@ def test_a_retired_ledger_is_still_read(applied: Scene) -> None:
     applied.run("validate")
     applied.run("apply")
     assert [one.flow_id for one in applied.instances] == [1, 2]
+
+
+def test_runs_that_only_a_retired_ledger_records_are_counted_as_no_longer_declared(
+    applied: Scene,
+) -> None:
+    git(applied.clone, "rm", "--quiet", "triggers/a.yaml")
+    renamed = configured(prod={"state": "state/prod"}, retired=["state/test"])
+    applied.push({"reconciler.yaml": renamed(applied.url), **runs("z")})
+    plan = applied.run("plan", "--format", "json").json
+    assert (plan["summary"], plan["retired"]) == ({"trigger": 1}, 1)
+    assert not validate("plan", plan)
+    said = applied.run("plan").flat
+    assert "1 to trigger, 1 no longer declared in retired ledgers" in said
+    assert "retired ledgers" in applied.run("plan", "--format", "markdown").out
 
 
 def test_a_retired_ledger_with_a_run_in_doubt_stops_all_until_an_environment_has_settled_it(
