@@ -29,6 +29,7 @@ _OF_A_CLONE = {"local", "worktree"}  # the scopes whose files lie in the clone, 
 _BROUGHT = "refs/reconciler-base/last"
 _DEEPER = ("--deepen=50", "--deepen=500", "--unshallow")  # each more than the one before
 
+_OBJECT = re.compile("[0-9a-f]{40,}")
 _LEFT_OUT = "S "  # git-ls-files(1): skip-worktree
 
 
@@ -110,9 +111,16 @@ def resolve_commit(root: Path, revision: str) -> CommitId | None:
     """The commit of that name, as far as this clone knows it; None where it knows none."""
     if "\0" in revision or revision.startswith("-"):
         return None
-    spec = f"{revision}^{{commit}}"
-    asked = run_git(root, "rev-parse", "--verify", "--quiet", spec, accept=(0, 1, 128))
-    return None if asked.exit_code else CommitId(asked.text)
+    asked = _verified(root, revision)
+    if not _OBJECT.fullmatch(asked):  # nothing, or `^main`: all but the commits of main
+        return None
+    # Only now, for `:/words` searches messages for all that follows it.
+    return CommitId(commit) if (commit := _verified(root, f"{asked}^{{commit}}")) else None
+
+
+def _verified(root: Path, revision: str) -> str:
+    asked = run_git(root, "rev-parse", "--verify", "--quiet", revision, accept=(0, 1, 128))
+    return "" if asked.exit_code else asked.text
 
 
 def bring_commit(root: Path, remote: str, name: str) -> CommitId | None:
@@ -121,8 +129,8 @@ def bring_commit(root: Path, remote: str, name: str) -> CommitId | None:
     No ref of the user's is moved. Of a shallow clone only the commit itself is fetched.
     """
     short = name.removeprefix(f"{remote}/")
-    if "\0" in short or short.startswith(("-", "+")) or ":" in short:
-        return None
+    if not short.strip() or "\0" in short or short.startswith(("-", "+")) or ":" in short:
+        return None  # nothing at all would be the remote's HEAD
     depth = ("--depth=1",) if is_shallow(root) else ()
     spec = f"+{short}:{_BROUGHT}"
     done = ask(root, *FETCH, *depth, "--", remote, spec, timeout=NETWORK_SECONDS)

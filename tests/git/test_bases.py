@@ -29,8 +29,15 @@ def test_any_name_is_resolved_and_none_is_taken_for_an_option(clone: Path) -> No
     git(clone, "tag", "v1")
     for name in ("HEAD", "main", "origin/main", "v1", head, head[:12]):
         assert repository.resolve_commit(name) == head
-    for name in ("nowhere", "", "-h", "--all", "a\0b", "HEAD:README.md", "0" * 40):
+    subject = git(clone, "log", "-1", "--format=%s")
+    assert repository.resolve_commit(f":/{subject}") == head
+    for name in ("nowhere", "", "-h", "--all", "a\0b", "HEAD:README.md", "0" * 40, "^main"):
         assert repository.resolve_commit(name) is None
+
+
+@pytest.mark.parametrize("name", ["", " ", "origin/", "--all", "+main", "main:other"])
+def test_what_names_no_commit_brings_none(clone: Path, name: str) -> None:
+    assert Git.at(clone).bring_commit("origin", name) is None
 
 
 def test_the_fork_is_where_both_histories_part(histories: tuple[Path, Path, CommitId]) -> None:
