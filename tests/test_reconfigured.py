@@ -75,6 +75,26 @@ def test_without_a_base_everything_is_new() -> None:
     assert found["/git/remote"] == (None, "origin")
 
 
+def test_of_what_is_new_only_that_is_shown_which_is_not_so_anyway() -> None:
+    limits = Limits(concurrency=3)
+    plain = replace(TEST.gateway, timeout=30, settle=5)
+    after = with_environment(replace(TEST, limits=limits, gateway=plain))
+    other = replace(HERE, environments={"other": replace(TEST, name="other")})
+    gateway = {
+        one: f"/environments/test/gateway/{one}" for one in ("url", "orgId", "userId", "timezone")
+    }
+    for before in (None, other):
+        shown = {one.pointer for one in reconfigured(before, after, "test") if not one.is_usual}
+        assert {"/environments/test/manifests", *gateway.values()} <= shown
+        assert "/environments/test/limits/concurrency" in shown
+        assert "/environments/test/limits/claimSeconds" not in shown
+        assert "/retired" not in shown
+    (back,) = reconfigured(
+        after, with_environment(replace(after.environments["test"], limits=Limits())), "test"
+    )
+    assert not back.is_usual  # though it is as by default now
+
+
 def named(**environments: Environment) -> Configuration:
     return replace(
         HERE, environments={key: replace(one, name=key) for key, one in environments.items()}

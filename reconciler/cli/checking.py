@@ -13,7 +13,8 @@ from reconciler.cli.reading import Workspace
 from reconciler.cli.saying import say, say_left_out
 from reconciler.cli.unread import missed_folders, unread_manifests, unread_note
 from reconciler.configuration import CONFIGURATION, Configuration, InvalidConfigurationError
-from reconciler.errors import ConfigurationError, LedgerError
+from reconciler.errors import ConfigurationError, GitError, LedgerError
+from reconciler.git import Git
 from reconciler.manifest import is_manifest_path
 from reconciler.manifest.read import SKIPPED, looks_like_manifest
 from reconciler.model import Problem
@@ -117,6 +118,7 @@ class Validation:
     files: int
     runs: int
     notes: tuple[Problem, ...] = ()  # what is hardly meant and stops nothing
+    prefix: str = ""  # of the folder that paths are relative to, within the repository
 
     def strictly(self) -> "Validation":
         """The same with the notes as problems."""
@@ -132,21 +134,32 @@ class Validation:
             say(f"note: {note}")
 
     def shown(self, form: str) -> str:
-        """The report in one of the formats that `validate` offers."""
+        """The report in one of the formats that `validate` offers.
+
+        Forges know files by their paths in the repository, also where only a folder is managed.
+        """
+        problems, notes = (tuple(map(self._rooted, these)) for these in (self.problems, self.notes))
         match form:
             case "json":
                 return rendering.problems_json(self.problems, self.files, self.runs, self.notes)
             case "github":
-                return rendering.problems_github(self.problems, self.files, self.runs, self.notes)
+                return rendering.problems_github(problems, self.files, self.runs, notes)
             case "gitlab":
-                return problems_gitlab(self.problems, self.notes)
+                return problems_gitlab(problems, notes)
             case "junit":
                 now = LocalClock().wall()
-                return problems_junit(self.problems, self.files, self.runs, now, self.notes)
+                return problems_junit(problems, self.files, self.runs, now, notes)
             case "sarif":
-                return rendering.problems_sarif(self.problems, __version__, self.notes)
+                return rendering.problems_sarif(problems, __version__, notes)
             case _:
                 return rendering.problems_text(self.problems, self.files, self.runs)
+
+    def _rooted(self, problem: Problem) -> Problem:
+        """The same with the file's path in the repository; a ledger's folder has that already."""
+        if problem.place.file.startswith(self.prefix):
+            return problem
+        place = replace(problem.place, file=self.prefix + problem.place.file)
+        return replace(problem, place=place)
 
 
 def validate(options: CommonOptions, paths: Sequence[Path], base: str | None = None) -> Validation:
@@ -157,6 +170,17 @@ def validate(options: CommonOptions, paths: Sequence[Path], base: str | None = N
     `base`: the revision that the ledgers are compared with, if any. Raises ConfigurationError,
     LedgerError, GitError.
     """
+    return replace(_validate(options, paths, base), prefix=_prefix(find_root(options.repo)))
+
+
+def _prefix(root: Path) -> str:
+    try:
+        return Git.at(root).prefix
+    except GitError:
+        return ""
+
+
+def _validate(options: CommonOptions, paths: Sequence[Path], base: str | None) -> Validation:
     edited: list[Problem] = []
     try:
         workspace = Workspace.find(options)

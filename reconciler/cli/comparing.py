@@ -217,7 +217,10 @@ class _Committed:
         try:
             configuration = files.configuration(tree, f"the base {commit[:COMMIT_DIGITS]}")
         except ConfigurationError as error:
-            notes.append(f"everything counts as added, for the base cannot be read: {error}")
+            why = f"the base cannot be read: {error}"
+            if not tree.under(git.prefix + CONFIGURATION):
+                why = f"the base {commit[:COMMIT_DIGITS]} has no {CONFIGURATION}"
+            notes.append(f"everything counts as added, for {why}")
         return cls(tree=tree, files=files, configuration=configuration, notes=tuple(notes))
 
 

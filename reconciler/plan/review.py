@@ -7,6 +7,7 @@ compared field by field, defaults filled in. Pure.
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC
 from typing import Any
 
 from reconciler.configuration import (
@@ -16,6 +17,8 @@ from reconciler.configuration import (
     Configuration,
     Environment,
     GatewayConfiguration,
+    GitConfiguration,
+    Limits,
 )
 from reconciler.identity import service_of
 from reconciler.plan.changes import Change, OfManifest
@@ -68,6 +71,7 @@ class Setting:
     pointer: str  # RFC 6901
     before: Any  # as JSON has it; None where nothing is said and there is no default
     after: Any
+    is_usual: bool = False  # it is new, and what holds where nobody says anything
 
 
 def former_names(
@@ -114,22 +118,40 @@ def reconfigured(
     `former`: what the environment was called before, where the change renames it.
     """
     now = _fields(after, environment)
+    if before is None or (former or environment) not in before.environments:
+        usual = _fields(_unsaid(environment), environment)
+    else:
+        usual = {}
     if before is None:
-        return _differing({}, now)
+        return _differing({}, now, usual)
     was = _fields(before, former or environment, shown_as=environment)
     if former is not None:
         was[_ENVIRONMENTS], now[_ENVIRONMENTS] = former, environment
     for name in sorted(before.environments.keys() - after.environments.keys() - {former}):
         was[pointer(("environments", name))] = _folders(before.environments[name])
-    return _differing(was, now)
+    return _differing(was, now, usual)
+
+
+def _unsaid(environment: str) -> Configuration:
+    """What a configuration means that says nothing, as far as anything can be left out."""
+    gateway = GatewayConfiguration(url="", org_id="", user_id="", timezone="", zone=UTC)
+    alone = Environment(name=environment, manifests="", state="", gateway=gateway, limits=Limits())
+    return Configuration(git=GitConfiguration(), environments={environment: alone})
 
 
 _ENVIRONMENTS = pointer(("environments",))
 
 
-def _differing(was: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[Setting, ...]:
+def _differing(
+    was: Mapping[str, Any], now: Mapping[str, Any], usual: Mapping[str, Any]
+) -> tuple[Setting, ...]:
     return tuple(
-        Setting(pointer=path, before=was.get(path), after=now.get(path))
+        Setting(
+            pointer=path,
+            before=was.get(path),
+            after=now.get(path),
+            is_usual=path not in was and path in usual and usual[path] == now.get(path),
+        )
         for path in dict.fromkeys((*was, *now))
         if was.get(path) != now.get(path)
     )
@@ -178,8 +200,13 @@ class Compared:
     base: str  # the commit's id
     changes: Sequence[Change]
     manifests: Sequence[OfManifest]  # the same changes, by manifest
-    configuration: Sequence[Setting]
+    configuration: Sequence[Setting]  # also those that nobody needs to be shown
     is_gone: bool = False  # the environment itself is taken away
+
+    @property
+    def settings(self) -> Sequence[Setting]:
+        """What a reviewer reads of the configuration: not the defaults of what is new."""
+        return [one for one in self.configuration if not one.is_usual]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ def review_markdown(plan: Plan, review: Review, zone: tzinfo, room: int) -> list
     compared = review.compared
     if compared is None:
         return lines
-    settings = [f"- {marked(setting_words(one))}" for one in compared.configuration]
+    settings = [f"- {marked(setting_words(one))}" for one in compared.settings]
     lines += _listed("Configuration that changes", settings, "setting", room // 3)
     room -= length(lines)
     lists = list(_unfolded(compared, zone, room // 3))

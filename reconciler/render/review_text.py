@@ -45,7 +45,7 @@ def _edited(review: Review, zone: tzinfo, screen: Screen, *, verbose: bool) -> l
 
 
 def _configuration(compared: Compared, screen: Screen) -> list[str]:
-    settings = [plain(setting_words(one)) for one in compared.configuration]
+    settings = [plain(setting_words(one)) for one in compared.settings]
     if not settings:
         return []
     head = screen.paint("This change of reconciler.yaml:", "bold")

@@ -94,6 +94,29 @@ def test_sarif_is_a_log_whose_results_have_rules_and_places(open_scene: OpenScen
     assert [rule["id"] for rule in log["tool"]["driver"]["rules"]] == ["format", "required"]
 
 
+def test_forges_are_told_paths_in_the_repository_where_a_folder_of_it_is_managed(
+    open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = open_scene({})
+    folder = scene.clone / "team"
+    (folder / "triggers").mkdir(parents=True)
+    (folder / CONFIGURATION).write_text(configuration(scene.url))
+    (folder / "triggers/time.yaml").write_text(_BAD["triggers/time.yaml"])
+    monkeypatch.chdir(folder)
+    path = "team/triggers/time.yaml"
+    assert f"::error file={path}," in scene.run("validate", "--format", "github", exits=1).out
+    (entry,) = scene.run("validate", "--format", "gitlab", exits=1).json
+    assert entry["location"]["path"] == path
+    assert f'"uri": "{path}"' in scene.run("validate", "--format", "sarif", exits=1).out
+    assert f'classname="{path}"' in scene.run("validate", "--format", "junit", exits=1).out
+    assert scene.run("validate", exits=1).out.startswith("triggers/time.yaml:")
+    (problem,) = scene.run("validate", "--format", "json", exits=1).json["problems"]
+    assert problem["file"] == "triggers/time.yaml"
+    (folder / CONFIGURATION).write_text("version: 1\n")
+    said = scene.run("validate", "--format", "github", exits=1).out
+    assert "::error file=team/reconciler.yaml," in said
+
+
 @pytest.mark.parametrize(
     ("path", "problems", "files"),
     [
