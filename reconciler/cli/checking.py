@@ -7,6 +7,7 @@ from pathlib import Path
 
 from reconciler import __version__
 from reconciler.cli.fetching import edited_since
+from reconciler.cli.forge_paths import rooted_problem
 from reconciler.cli.machine import LocalClock
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.reading import Workspace
@@ -138,7 +139,10 @@ class Validation:
 
         Forges know files by their paths in the repository, also where only a folder is managed.
         """
-        problems, notes = (tuple(map(self._rooted, these)) for these in (self.problems, self.notes))
+        problems, notes = (
+            tuple(rooted_problem(one, self.prefix) for one in these)
+            for these in (self.problems, self.notes)
+        )
         match form:
             case "json":
                 return rendering.problems_json(self.problems, self.files, self.runs, self.notes)
@@ -153,13 +157,6 @@ class Validation:
                 return rendering.problems_sarif(problems, __version__, notes)
             case _:
                 return rendering.problems_text(self.problems, self.files, self.runs)
-
-    def _rooted(self, problem: Problem) -> Problem:
-        """The same with the file's path in the repository; a ledger's folder has that already."""
-        if problem.place.file.startswith(self.prefix):
-            return problem
-        place = replace(problem.place, file=self.prefix + problem.place.file)
-        return replace(problem, place=place)
 
 
 def validate(options: CommonOptions, paths: Sequence[Path], base: str | None = None) -> Validation:

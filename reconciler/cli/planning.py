@@ -9,6 +9,7 @@ from types import MappingProxyType
 from reconciler.apply.checks import check_flows, flows_of
 from reconciler.cli.comparing import Base, BaseOptions, find_base, own_configuration
 from reconciler.cli.fetching import KnownLedger, edited_ledgers, edited_since, read_ledgers
+from reconciler.cli.forge_paths import rooted_review
 from reconciler.cli.machine import LocalClock
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.reading import Workspace
@@ -45,13 +46,16 @@ class PlanReport:
 
     plans: list[Reviewed]
     options: CommonOptions
+    prefix: str = ""  # of the folder that paths are relative to, within the repository
 
     def comment(self, most: int = MOST_BYTES) -> Comment:
         """The plans as a pull request's comment of at most so many bytes."""
+        shown = [rooted_review(one.plan, one.review, self.prefix) for one in self.plans]
+        zones = (one.environment.gateway.zone for one in self.plans)
         return plan_markdown(
-            [(one.plan, one.environment.gateway.zone) for one in self.plans],
+            [(plan, zone) for (plan, _), zone in zip(shown, zones, strict=True)],
             most,
-            reviews=[one.review for one in self.plans],
+            reviews=[review for _, review in shown],
         )
 
     def shown(self, form: str) -> str:
@@ -136,7 +140,7 @@ def make_plans(options: CommonOptions, asked: Asked) -> PlanReport:
     say_left_out(workspace.left_out, quiet=options.quiet)
     for words in base.notes if base is not None and not options.quiet else ():
         say(f"note: {words}")
-    return PlanReport(plans=plans, options=options)
+    return PlanReport(plans=plans, options=options, prefix=workspace.shelf().prefix)
 
 
 def _gone(workspace: Workspace, base: Base, known: KnownLedger) -> Iterator[Reviewed]:

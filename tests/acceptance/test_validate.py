@@ -112,6 +112,10 @@ def test_forges_are_told_paths_in_the_repository_where_a_folder_of_it_is_managed
     assert scene.run("validate", exits=1).out.startswith("triggers/time.yaml:")
     (problem,) = scene.run("validate", "--format", "json", exits=1).json["problems"]
     assert problem["file"] == "triggers/time.yaml"
+    (folder / "triggers/new.yaml").write_text(manifest("new", 1))
+    said = scene.run("plan", "--base", "HEAD", "--format", "markdown", exits=1).out
+    assert f"- `{path}:7:" in said
+    assert "`team/triggers/new.yaml:1`" in said
     (folder / CONFIGURATION).write_text("version: 1\n")
     said = scene.run("validate", "--format", "github", exits=1).out
     assert "::error file=team/reconciler.yaml," in said

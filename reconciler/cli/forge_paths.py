@@ -1,0 +1,32 @@
+"""Paths as a forge knows them: in the repository, also where only a folder of it is managed."""
+
+from dataclasses import replace
+
+from reconciler.model import Place, Problem
+from reconciler.plan import Plan
+from reconciler.plan.review import Review
+
+
+def rooted_problem(problem: Problem, prefix: str) -> Problem:
+    """The problem with its file's path in the repository; a ledger's folder has that already.
+
+    `prefix`: of the managed folder, "" or ending in a slash.
+    """
+    return replace(problem, place=_rooted(problem.place, prefix))
+
+
+def rooted_review(plan: Plan, review: Review, prefix: str) -> tuple[Plan, Review]:
+    """The same for the problems of a plan, and for the manifests that a change touches."""
+    problems = tuple(rooted_problem(problem, prefix) for problem in plan.problems)
+    compared = review.compared
+    if compared is not None:
+        manifests = [
+            replace(one, place=_rooted(one.place, prefix)) if one.place is not None else one
+            for one in compared.manifests
+        ]
+        compared = replace(compared, manifests=manifests)
+    return replace(plan, problems=problems), replace(review, compared=compared)
+
+
+def _rooted(place: Place, prefix: str) -> Place:
+    return place if place.file.startswith(prefix) else replace(place, file=prefix + place.file)
