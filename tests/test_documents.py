@@ -84,3 +84,14 @@ def _is_there(named: str) -> bool:
 def _without_blocks(text: str) -> str:
     """The text without its fenced blocks of code, in which `#` begins a comment."""
     return re.sub(r"^( *)(`{3,}|~{3,}).*?^\1\2[ \t]*$", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def test_no_two_classes_have_one_name() -> None:
+    """A reader who meets a name looks for one thing."""
+    modules = (PROJECT / "reconciler").rglob("*.py")
+    found = Counter(
+        name
+        for one in modules
+        for name in re.findall(r"^class (\w+)", one.read_text(), re.MULTILINE)
+    )
+    assert [name for name, number in found.items() if number > 1] == []

@@ -3,9 +3,9 @@
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from reconciler.schema.files import SCHEMAS, SchemaName, load_schema, schema_text
 from reconciler.schema.findings import Finding, Where
 from reconciler.schema.formats import FORMATS, conforms
+from reconciler.schema.loading import SCHEMAS, SchemaName, load_schema, schema_text
 
 if TYPE_CHECKING:
     from jsonschema_rs import Draft202012Validator
@@ -25,7 +25,7 @@ def validate(name: SchemaName, value: Any) -> tuple[Finding, ...]:
         decided = False
     else:
         decided = True
-    from reconciler.schema.words import find
+    from reconciler.schema.phrasing import find
 
     findings = find(name, value)
     if decided and not findings:

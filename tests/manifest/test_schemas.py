@@ -17,7 +17,7 @@ from reconciler.manifest.read import VERBATIM
 from reconciler.model import ClaimId, Digest, EpochMs, InstanceId, RunId
 from reconciler.schema import SCHEMAS, SchemaName, load_schema, schema_text, validate
 from reconciler.schema.formats import FORMATS, conforms
-from reconciler.schema.words import find
+from reconciler.schema.phrasing import find
 from tests.corpus.examples import CORPUS, source
 
 DIGEST = Digest("0f" * 32)
@@ -265,7 +265,7 @@ def test_a_plan_of_one_or_several_environments_conforms() -> None:
 def test_a_value_that_only_jsonschema_rs_refuses_is_not_let_through(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("reconciler.schema.words.find", lambda *_: ())
+    monkeypatch.setattr("reconciler.schema.phrasing.find", lambda *_: ())
     (finding,) = validate("trigger", {})
     assert finding.code == "schema"
 

@@ -24,7 +24,7 @@ from reconciler.manifest.read import VERBATIM
 from reconciler.model import Source
 from reconciler.schema import SCHEMAS, SchemaName, _validator, load_schema
 from reconciler.schema.paths import Path
-from reconciler.schema.words import find
+from reconciler.schema.phrasing import find
 from tests.corpus.examples import CORPUS
 
 # What regular expressions and other rules for text differ about.

@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from reconciler.schema.files import SchemaName
 from reconciler.schema.findings import Finding
+from reconciler.schema.loading import SchemaName
 from reconciler.schema.paths import shown
 from reconciler.schema.violations import Violation, violations
 
