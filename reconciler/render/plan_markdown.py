@@ -82,7 +82,7 @@ def _marker(environment: str) -> str:
 
 
 def _section(plan: Plan, zone: tzinfo, review: Review, room: int) -> list[str]:
-    heading = _heading(plan)
+    heading = _heading(plan, review)
     end = _conclusion(plan, review)
     room -= length(heading) + length(end) + 300  # for the lines that count
     problems = _problems(plan, room // 3)
@@ -98,9 +98,10 @@ def _section(plan: Plan, zone: tzinfo, review: Review, room: int) -> list[str]:
     return [*heading, *first, *rest, *warnings, *problems, *end]
 
 
-def _heading(plan: Plan) -> list[str]:
+def _heading(plan: Plan, review: Review) -> list[str]:
+    name = code(plan.environment, 100)
     commit = f"at {code(plan.commit[:COMMIT_DIGITS])}" if plan.commit else "without a commit yet"
-    heading = f"### Plan for {code(plan.environment, 100)} {commit}"
+    heading = f"### {name} is taken away" if review.is_gone else f"### Plan for {name} {commit}"
     return [_marker(plan.environment), "", heading, ""]
 
 

@@ -325,7 +325,10 @@ def test_runs_that_wait_in_an_environment_that_is_taken_away_are_removed(
     sentence = "This change takes the environment prod away, and with it 1 run that will never"
     assert sentence in scene.run("plan").flat
     assert "Plan for prod" not in scene.run("plan").out
-    assert sentence.replace("prod", "`prod`") in scene.run("plan", "--format", "markdown").out
+    comment = scene.run("plan", "--format", "markdown").out
+    assert sentence.replace("prod", "`prod`") in comment
+    assert "### `prod` is taken away" in comment
+    assert comment.startswith("<!-- reconciler-plan test -->")
     assert "prod" not in scene.run("plan", "--env", "test", "--format", "json").json["summary"]
 
 
