@@ -119,7 +119,7 @@ class Validation:
     files: int
     runs: int
     notes: tuple[Problem, ...] = ()  # what is hardly meant and stops nothing
-    prefix: str = ""  # of the folder that paths are relative to, within the repository
+    root: Path = Path()  # the folder that paths are relative to
 
     def strictly(self) -> "Validation":
         """The same with the notes as problems."""
@@ -135,19 +135,23 @@ class Validation:
             say(f"note: {note}")
 
     def shown(self, form: str) -> str:
-        """The report in one of the formats that `validate` offers.
-
-        Forges know files by their paths in the repository, also where only a folder is managed.
-        """
-        problems, notes = (
-            tuple(rooted_problem(one, self.prefix) for one in these)
-            for these in (self.problems, self.notes)
-        )
+        """The report in one of the formats that `validate` offers."""
         match form:
             case "json":
                 return rendering.problems_json(self.problems, self.files, self.runs, self.notes)
-            case "github":
-                return rendering.problems_github(problems, self.files, self.runs, notes)
+            case "text":
+                return rendering.problems_text(self.problems, self.files, self.runs)
+            case _:
+                return self._for_forges(form)
+
+    def _for_forges(self, form: str) -> str:
+        """They know files by their paths in the repository, also where a folder is managed."""
+        prefix = _prefix(self.root)
+        problems, notes = (
+            tuple(rooted_problem(one, prefix) for one in these)
+            for these in (self.problems, self.notes)
+        )
+        match form:
             case "gitlab":
                 return problems_gitlab(problems, notes)
             case "junit":
@@ -156,7 +160,7 @@ class Validation:
             case "sarif":
                 return rendering.problems_sarif(problems, __version__, notes)
             case _:
-                return rendering.problems_text(self.problems, self.files, self.runs)
+                return rendering.problems_github(problems, self.files, self.runs, notes)
 
 
 def validate(options: CommonOptions, paths: Sequence[Path], base: str | None = None) -> Validation:
@@ -167,7 +171,7 @@ def validate(options: CommonOptions, paths: Sequence[Path], base: str | None = N
     `base`: the revision that the ledgers are compared with, if any. Raises ConfigurationError,
     LedgerError, GitError.
     """
-    return replace(_validate(options, paths, base), prefix=_prefix(find_root(options.repo)))
+    return replace(_validate(options, paths, base), root=find_root(options.repo))
 
 
 def _prefix(root: Path) -> str:
