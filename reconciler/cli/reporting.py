@@ -1,12 +1,10 @@
 """What `status` does, between its options and its output."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
-import click
-
+from reconciler.cli.choosing import Filter
 from reconciler.cli.fetching import read_ledgers
 from reconciler.cli.machine import LocalClock
 from reconciler.cli.options import CommonOptions
@@ -14,73 +12,23 @@ from reconciler.cli.planning import plan_of
 from reconciler.cli.reading import Workspace
 from reconciler.cli.saying import say, say_left_out
 from reconciler.configuration import Environment
-from reconciler.errors import ExitCode, ReconcilerError
+from reconciler.errors import ExitCode
 from reconciler.ledger import Ledger, Record, RunState
 from reconciler.model import EpochMs, Run, RunId, first_attempt, run_attempt
 from reconciler.plan import Action, Plan, Reason
-from reconciler.render.selection import meant_by
+from reconciler.render.backfills import attempt_of
+from reconciler.render.formats import Format
 from reconciler.render.status import (
     StatusRow,
     status_detail_text,
     status_text,
     statuses_json,
 )
-from reconciler.schema.paths import shown
+from reconciler.render.status_markdown import status_markdown
+from reconciler.render.status_row import detailed_exit_code
 
 if TYPE_CHECKING:
     from reconciler.cli.refreshing import FreshLedger  # httpx comes with it
-
-
-_MOST_NAMED = 5  # values of a label, in a note
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filter:
-    """Which runs the user asked for; empty means all."""
-
-    runs: tuple[str, ...]
-    states: frozenset[str]
-    labels: Mapping[str, str]
-
-    @classmethod
-    def of(
-        cls, *, runs: tuple[str, ...], states: tuple[str, ...], labels: tuple[str, ...]
-    ) -> "Filter":
-        """Read the options. Raises click.BadParameter for a label without a value."""
-        pairs = {}
-        for label in labels:
-            key, separator, value = label.partition("=")
-            if not separator:
-                raise click.BadParameter(f"{label!r} is not KEY=VALUE", param_hint="--label")
-            pairs[key] = value
-        return cls(runs=runs, states=frozenset(states), labels=pairs)
-
-    def meant(self, runs: Collection[RunId]) -> list[frozenset[RunId]]:
-        """What each RUN means of those that there are. Raises ReconcilerError if one means none."""
-        found = [meant_by(word, runs) for word in self.runs]
-        for word, those in zip(self.runs, found, strict=True):
-            if not those:
-                raise ReconcilerError(
-                    f"{word} is neither declared nor recorded",
-                    hint="`reconciler status` lists every run.",
-                )
-        return found
-
-    def unmet(self, rows: Collection[StatusRow]) -> Iterator[str]:
-        """A note about each label that no run carries: it is probably misspelt."""
-        for key, value in self.labels.items():
-            values = {row.labels[key] for row in rows if key in row.labels}
-            if value not in values:
-                some = ", ".join(shown(one) for one in islice(sorted(values), _MOST_NAMED))
-                has = f"; {key} is {some}" if values else f", nor any other label {key}"
-                more = ", …" if len(values) > _MOST_NAMED else ""
-                yield f"no run carries the label {key}={value}{has}{more}"
-
-    def fits(self, row: StatusRow) -> bool:
-        """Whether the row has a state and the labels that were asked for."""
-        return (not self.states or row.state in self.states) and all(
-            row.labels.get(key) == value for key, value in self.labels.items()
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +36,7 @@ class StatusReport:
     """What the ledger says, by environment."""
 
     rows: list[tuple[Environment, list[StatusRow]]]
-    named: bool  # the user named runs
+    narrowed: bool  # the user asked for some runs only
     detailed: bool  # and each RUN gave one
     options: CommonOptions
 
@@ -111,28 +59,44 @@ class StatusReport:
         ]
         left = {row.run for _, those in chosen for row in those}
         one_each = all(len(those & left) == 1 for those in meant)
-        named = bool(meant)
-        return cls(rows=chosen, named=named, detailed=named and one_each, options=options)
+        return cls(
+            rows=chosen,
+            narrowed=wanted.is_narrow,
+            detailed=bool(meant) and one_each,
+            options=options,
+        )
 
-    @property
-    def exit_code(self) -> ExitCode:
-        """In doubt where a run that is shown was started twice, and nobody has settled that."""
-        twice = any(row.started_twice for _, rows in self.rows for row in rows)
-        return ExitCode.IN_DOUBT if twice else ExitCode.OK
+    def exit_code(self, *, detailed: bool = False) -> ExitCode:
+        """The exit code that follows from the runs that are shown.
 
-    def shown(self, form: str) -> str:
+        Unless it is to be `detailed`, it tells only of runs that were started twice, and of which
+        nobody has settled that.
+        """
+        rows = [row for _, those in self.rows for row in those]
+        if detailed:
+            return detailed_exit_code(rows)
+        return ExitCode.IN_DOUBT if any(row.started_twice for row in rows) else ExitCode.OK
+
+    def shown(self, form: Format) -> str:
         """The report in one of the formats that `status` offers."""
-        if form == "json":
-            return statuses_json([(one.name, one.gateway.zone, rows) for one, rows in self.rows])
-        shown = [(one, rows) for one, rows in self.rows if rows or not self.detailed]
-        return "\n".join(self._text(environment, rows) for environment, rows in shown)
+        statuses = [(one.name, one.gateway.zone, rows) for one, rows in self.rows]
+        match form:
+            case Format.JSON:
+                return statuses_json(statuses)
+            case Format.MARKDOWN:
+                return status_markdown(statuses)
+            case Format.TEXT:
+                shown = [(one, rows) for one, rows in self.rows if rows or not self.detailed]
+                return "\n".join(self._text(environment, rows) for environment, rows in shown)
+            case _:
+                assert_never(form)
 
     def _text(self, environment: Environment, rows: list[StatusRow]) -> str:
         name, zone, options = environment.name, environment.gateway.zone, self.options
         if self.detailed:
             return "\n".join(status_detail_text(name, row, zone) for row in rows)
         return status_text(
-            name, rows, zone, options.verbose, unfolded=self.named, color=options.color
+            name, rows, zone, options.verbose, unfolded=self.narrowed, color=options.color
         )
 
 
@@ -189,24 +153,34 @@ def status_rows(plan: Plan, ledger: Ledger, now: EpochMs, *, most: int) -> Itera
     )
 
     def with_reason(row: StatusRow) -> StatusRow:
-        one = planned.get(row.run)
+        one, newest = planned.get(row.run), runs.get(first_attempt(row.run))
+        if newest is not None and newest.attempt > attempt_of(row.run):
+            row = replace(row, followed_by=newest.id)
         if one is None or one.code is None:
             is_failed = row.state is RunState.FAILED
             return replace(row, reason=Reason.FAILED, why=_ended(row)) if is_failed else row
         if one.action is Action.TRIGGER and starts > most:
             return replace(row, reason=Reason.OVER_LIMIT, why=over)
-        return replace(row, reason=one.code, why=one.reason)
+        why = _UNDER_WAY.get(one.code, one.reason)
+        return replace(row, reason=one.code, why=why, waits_for=one.waits_for)
 
     for run in runs.values():
-        if run.id not in ledger.records and run.attempt == 1:
+        if run.id not in ledger.records:
             yield with_reason(_pending(run))
     for record in ledger.records.values():
         declared = runs.get(first_attempt(record.run))
         yield with_reason(_recorded(record, declared, ledger, now))
 
 
+_UNDER_WAY = {
+    Reason.NOT_DUE: "the service starts it at its time",
+    Reason.RUNNING: "started, and not known to have ended",
+}  # as the ledger has it; what the service said last is the row's status
+
+
 def _ended(row: StatusRow) -> str:
-    return f"it ended with {row.status}" if row.status else "it ended badly"
+    ended = f"it ended with {row.status}" if row.status else "it ended badly"
+    return ended if row.followed_by is None else f"{ended}; {row.followed_by} follows"
 
 
 def _pending(run: Run) -> StatusRow:
@@ -237,6 +211,7 @@ def _recorded(record: Record, run: Run | None, ledger: Ledger, now: EpochMs) -> 
         starts=record.starts,
         started_twice=record.started_twice,
         is_early=max(record.until, record.trigger_time) > now,
+        is_unwanted=run is not None and run.cancel,
         parameters=run.shown_parameters() if run else None,
         declared_as=run.declared_id(run_attempt(record.run)) if run and run.declared_as else None,
         place=run.place if run else None,

@@ -35,6 +35,7 @@ def _row_json(one: StatusRow, zone: tzinfo) -> dict[str, Any]:
         "triggerTime": one.trigger_time,
         "businessDate": business_date(one.trigger_time, zone).isoformat(),
         "reason": one.reason and _reason(one.reason, one.why),
+        "waitsFor": list(one.waits_for),
         "parameters": None if one.parameters is None else wire_parameters(one.parameters),
         "declaredAs": one.declared_as,
         "manifest": manifest_of(run_name(one.run)),

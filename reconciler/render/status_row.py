@@ -1,9 +1,11 @@
 """What there is to show of one run's state."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from enum import Enum, auto
+from typing import Any, assert_never
 
+from reconciler.errors import ExitCode
 from reconciler.ledger import RunState
 from reconciler.ledger.records import Start
 from reconciler.model import ClaimId, EpochMs, InstanceId, Parameters, Place, RunId
@@ -28,6 +30,9 @@ class StatusRow:
     started_twice: bool = False  # and nobody has settled that
     reason: Reason | None = None  # why it is not done; None: it is, or is no longer declared
     why: str = ""  # the same in words
+    waits_for: tuple[str, ...] = ()  # dependencies that have not succeeded, as the manifest says
+    followed_by: RunId | None = None  # the attempt after it, where another one is wanted
+    is_unwanted: bool = False  # its manifest has it cancelled: that it did not succeed is meant
     parameters: Parameters | None = None  # None: it is no longer declared
     declared_as: str | None = None  # its id by its manifest, where that has another name by now
     place: Place | None = None  # of its manifest; None: the same
@@ -37,3 +42,85 @@ class StatusRow:
     until: EpochMs | None = None  # when the newest claim expires
     claim: ClaimId | None = None
     by: str | None = None  # who made that claim
+
+    @property
+    def is_declared(self) -> bool:
+        """Whether a manifest declares the run, in this revision."""
+        return self.place is not None
+
+
+class Outlook(Enum):
+    """What is to be expected of a run, and whether a person is needed."""
+
+    WELL = auto()  # it is over, as it was meant to be
+    COMING = auto()  # it goes on by itself, or with the next apply
+    AMISS = auto()  # it failed, was refused, or does not go on before a person did something
+    IN_DOUBT = auto()  # it may have been started, or was started twice
+
+
+def outlook(row: StatusRow) -> Outlook:
+    """What is to be expected of the run.
+
+    What no manifest declares any more, and what another attempt follows, is over however it ended.
+    """
+    if row.state is RunState.IN_DOUBT or row.started_twice:
+        return Outlook.IN_DOUBT
+    if _stands_in_the_way(row.reason):
+        return Outlook.AMISS
+    match row.state:
+        case RunState.CLAIMED | RunState.TRIGGERED:
+            return Outlook.COMING
+        case RunState.SUCCEEDED:
+            return Outlook.WELL
+        case RunState.FAILED:
+            is_over = row.followed_by is not None or row.is_unwanted or not row.is_declared
+            return Outlook.WELL if is_over else Outlook.AMISS
+        case RunState.PENDING | RunState.REJECTED:
+            return _of_what_was_not_started(row)
+        case _:
+            assert_never(row.state)
+
+
+def _stands_in_the_way(reason: Reason | None) -> bool:
+    """Whether an apply starts nothing because of it, even of a run that is over."""
+    return reason in {Reason.CHANGED, Reason.DUPLICATE, Reason.COLLISION, Reason.PROBLEM}
+
+
+def _of_what_was_not_started(row: StatusRow) -> Outlook:
+    match row.reason:
+        case None | Reason.CANCELLED:
+            return Outlook.WELL
+        case (
+            Reason.READY
+            | Reason.SUSPENDED
+            | Reason.WAITS_FOR
+            | Reason.CLAIMED
+            | Reason.IN_DOUBT
+            | Reason.NOT_DUE
+            | Reason.RUNNING
+        ):
+            return Outlook.AMISS if row.state is RunState.REJECTED else Outlook.COMING
+        case (
+            Reason.MISSED
+            | Reason.BLOCKED
+            | Reason.OVER_LIMIT
+            | Reason.REJECTED
+            | Reason.FAILED
+            | Reason.CHANGED
+            | Reason.DUPLICATE
+            | Reason.COLLISION
+            | Reason.PROBLEM
+        ):
+            return Outlook.AMISS
+        case _:
+            assert_never(row.reason)
+
+
+def detailed_exit_code(rows: Iterable[StatusRow]) -> ExitCode:
+    """In doubt before failed before still to come: what a person must react to first."""
+    found = {outlook(row) for row in rows}
+    if Outlook.IN_DOUBT in found:
+        return ExitCode.IN_DOUBT
+    if Outlook.AMISS in found:
+        return ExitCode.PROBLEM
+    return ExitCode.CHANGES if Outlook.COMING in found else ExitCode.OK

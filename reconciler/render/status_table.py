@@ -29,20 +29,17 @@ _STYLES: Mapping[RunState, str] = {
     RunState.TRIGGERED: "cyan",
     RunState.SUCCEEDED: "green",
 }  # what is urgent comes first: a backfill has the style of the first that it has
-_TOLD = frozenset(
+_UNTOLD = frozenset(
     {
-        Reason.SUSPENDED,
-        Reason.MISSED,
-        Reason.WAITS_FOR,
-        Reason.BLOCKED,
-        Reason.CANCELLED,
-        Reason.OVER_LIMIT,
-        Reason.CHANGED,
-        Reason.DUPLICATE,
-        Reason.COLLISION,
-        Reason.PROBLEM,
+        None,
+        Reason.CLAIMED,
+        Reason.IN_DOUBT,
+        Reason.REJECTED,
+        Reason.NOT_DUE,
+        Reason.RUNNING,
+        Reason.FAILED,
     }
-)  # of the others, the state or the status says it
+)  # the state, the trigger time, the error or the status says it
 _URGENT = frozenset({RunState.IN_DOUBT, RunState.REJECTED, RunState.FAILED})
 
 
@@ -81,11 +78,11 @@ def _lines(lines: Sequence[_Line], zone: tzinfo, screen: Screen, *, verbose: boo
     for line in lines:
         if len(line) > 1:
             yield from _backfill(line, screen)
-            notes = list(_counted_notes(line, zone))
+            told = list(_counted_notes(line, zone))
         else:
             yield from _run(line[0], _cells(line[0], zone), widths, screen)
-            notes = list(_notes(line[0], zone, verbose=verbose))
-        for note in notes:
+            told = list(notes(line[0], zone, verbose=verbose))
+        for note in told:
             yield from screen.wrapped(note, indent=widths[0] + len(GAP))
 
 
@@ -108,8 +105,8 @@ def _backfill(rows: _Line, screen: Screen) -> Iterator[str]:
 
 def _counted_notes(rows: _Line, zone: tzinfo) -> Iterator[str]:
     """What somebody must know of the backfill's runs, each once, with their number."""
-    urgent = (one for one in rows if _is_urgent(one) or one.reason in _TOLD)
-    found = Counter(note for one in urgent for note in _notes(one, zone, verbose=False))
+    urgent = (one for one in rows if _is_urgent(one) or one.reason not in _UNTOLD)
+    found = Counter(note for one in urgent for note in notes(one, zone, verbose=False))
     for note, number in found.most_common(SHOWN_NOTES):
         yield f"{note} ({counted(number, 'run')})"
     if len(found) > SHOWN_NOTES:
@@ -142,7 +139,8 @@ def _widths(rows: Sequence[Sequence[str]], headings: Sequence[str], screen: Scre
     return [others[0], screen.width_for_names(name, headings[1], room), *others[1:]]
 
 
-def _notes(one: StatusRow, zone: tzinfo, *, verbose: bool) -> Iterator[str]:
+def notes(one: StatusRow, zone: tzinfo, *, verbose: bool) -> Iterator[str]:
+    """What a person must know of the run beside its state, each in one line."""
     if one.declared_as is not None:
         yield f"declared as {one.declared_as} now"
     if one.error is not None:
@@ -151,7 +149,7 @@ def _notes(one: StatusRow, zone: tzinfo, *, verbose: bool) -> Iterator[str]:
         yield f"the instance is {status_words(one.status)}"
     if one.cancelled is not None:
         yield f"asked to cancel it, the service said: {one.cancelled}"
-    if one.reason in _TOLD:
+    if one.reason not in _UNTOLD:
         yield said(one.why)
     if one.state in {RunState.CLAIMED, RunState.IN_DOUBT}:
         until = f" until {clock_time(one.until, zone)}" if one.until else ""

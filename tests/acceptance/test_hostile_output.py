@@ -76,7 +76,7 @@ FORMS = {
     "validate": ("text", "json", "github", "gitlab", "junit", "sarif"),
     "plan": ("text", "json", "markdown"),
     "apply": ("text", "json"),
-    "status": ("text", "json"),
+    "status": ("text", "json", "markdown"),
 }
 
 

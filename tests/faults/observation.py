@@ -13,9 +13,11 @@ from typing import Any
 
 import pytest
 
+from reconciler.cli.choosing import Filter
 from reconciler.cli.main import run
 from reconciler.cli.options import CommonOptions
-from reconciler.cli.reporting import Filter, report_status
+from reconciler.cli.reporting import report_status
+from reconciler.render.formats import Format
 from reconciler.sandbox import (
     ALWAYS,
     Drop,
@@ -165,7 +167,7 @@ class _Watched:
     def _rows(self) -> dict[str, Any]:
         """What `status --format json` prints, by run."""
         options = CommonOptions(repo=self._setting.clone, quiet=True)
-        shown = report_status(options, _EVERYTHING, offline=False).shown("json")
+        shown = report_status(options, _EVERYTHING, offline=False).shown(Format.JSON)
         return {row["run"]: row for row in json.loads(shown)["runs"]}
 
     def _new_events(self) -> list[LedgerEvent]:

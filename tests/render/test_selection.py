@@ -1,19 +1,25 @@
 """Which runs a word on the command line means, and what `status` then shows."""
 
+import re
+from dataclasses import replace
+
 import click
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconciler.cli.choosing import Filter
 from reconciler.cli.options import CommonOptions
-from reconciler.cli.reporting import Filter, StatusReport, status_rows
+from reconciler.cli.reporting import StatusReport, status_rows
 from reconciler.configuration import parse_configuration
 from reconciler.errors import ReconcilerError
 from reconciler.ledger import Ledger, RunState, events
-from reconciler.model import Run, RunId, Stagger, run_id
+from reconciler.model import Retry, Run, RunId, Stagger, run_id
 from reconciler.plan import make_plan
+from reconciler.render.formats import Format
 from reconciler.render.selection import meant_by
 from reconciler.render.status import StatusRow
+from reconciler.render.status_row import Outlook, outlook
 from tests.building import (
     EIGHT,
     NOW,
@@ -83,8 +89,13 @@ def test_no_word_means_what_is_not_there(runs: list[RunId], word: str) -> None:
     assert meant_by(word, runs) <= set(runs)
 
 
-def asked(*runs: str, states: tuple[str, ...] = (), labels: tuple[str, ...] = ()) -> Filter:
-    return Filter.of(runs=runs, states=states, labels=labels)
+def asked(
+    *runs: str,
+    states: tuple[str, ...] = (),
+    labels: tuple[str, ...] = (),
+    where: tuple[str, ...] = (),
+) -> Filter:
+    return Filter.of(runs=runs, states=states, labels=labels, where=where)
 
 
 def report(rows: list[StatusRow], wanted: Filter) -> StatusReport:
@@ -95,13 +106,13 @@ ROWS = [a_row(run) for run in RUNS]
 
 
 def test_a_name_that_gives_one_run_shows_everything_known_of_it() -> None:
-    text = report(ROWS, asked("wind-daily", "march-again")).shown("text")
+    text = report(ROWS, asked("wind-daily", "march-again")).shown(Format.TEXT)
     assert text.startswith("wind-daily in prod: triggered\n")
     assert "\n\nmarch-again in prod: triggered\n" in text
 
 
 def test_a_name_that_gives_several_runs_shows_a_row_of_each() -> None:
-    text = report(ROWS, asked("wind-daily", "march")).shown("text")
+    text = report(ROWS, asked("wind-daily", "march")).shown(Format.TEXT)
     assert text.startswith("prod: 7 triggered\n")
     assert text.count("\ntriggered  march/2024-03-0") == 5
     assert "--verbose shows every run" not in text
@@ -109,20 +120,20 @@ def test_a_name_that_gives_several_runs_shows_a_row_of_each() -> None:
 
 def test_details_are_shown_where_the_filters_leave_one_run_of_each_name() -> None:
     rows = [*ROWS, a_row("wind@3", RunState.IN_DOUBT)]
-    text = report(rows, asked("wind", states=("in-doubt",))).shown("text")
+    text = report(rows, asked("wind", states=("in-doubt",))).shown(Format.TEXT)
     assert text.startswith("wind@3 in prod: in doubt\n")
-    assert report(rows, asked("wind", states=("pending",))).shown("text") == "prod: no runs\n"
+    assert report(rows, asked("wind", states=("pending",))).shown(Format.TEXT) == "prod: no runs\n"
 
 
 def test_without_a_name_everything_is_shown_and_backfills_are_folded() -> None:
-    text = report(ROWS, asked()).shown("text")
+    text = report(ROWS, asked()).shown(Format.TEXT)
     assert "\nmarch: 6 runs: 6 triggered\n" in text
     assert text.endswith("\n--verbose shows every run.\n")
 
 
 def test_filters_alone_leave_no_details() -> None:
     rows = [a_row("wind", labels={"team": "wind"}), a_row("solar", labels={"team": "sun"})]
-    text = report(rows, asked(labels=("team=sun",))).shown("text")
+    text = report(rows, asked(labels=("team=sun",))).shown(Format.TEXT)
     assert text.startswith("prod: 1 triggered\n")
     assert "wind" not in text
 
@@ -130,7 +141,7 @@ def test_filters_alone_leave_no_details() -> None:
 def test_an_environment_without_the_run_is_left_out_of_details() -> None:
     environments = [(PROD, [a_row("solar")]), (PROD, [a_row("wind")])]
     found = StatusReport.of(environments, asked("wind"), CommonOptions())
-    assert found.shown("text").startswith("wind in prod: triggered\n")
+    assert found.shown(Format.TEXT).startswith("wind in prod: triggered\n")
 
 
 def test_a_word_that_means_nothing_is_an_error() -> None:
@@ -138,9 +149,66 @@ def test_a_word_that_means_nothing_is_an_error() -> None:
         report(ROWS, asked("wind", "nowhere"))
 
 
-def test_a_label_without_a_value_is_wrong_usage() -> None:
+def test_a_label_or_parameter_without_a_value_is_wrong_usage() -> None:
     with pytest.raises(click.BadParameter):
         asked(labels=("team",))
+    with pytest.raises(click.BadParameter):
+        asked(where=("SITE",))
+
+
+def at_site(run: str, site: str, mode: str = "full") -> StatusRow:
+    return a_row(run, parameters=(("SITE", site), ("MODE", mode)))
+
+
+SITES = [
+    at_site("a", "cn-01"),
+    at_site("b", "cn-02"),
+    at_site("c", "de-01", "part"),
+    a_row("gone/2024-03-01/SITE=cn-01"),  # no longer declared: its name tells
+    a_row("other"),
+]
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        (("SITE=cn-01",), "a gone/2024-03-01/SITE=cn-01"),
+        (("SITE=cn-*",), "a b gone/2024-03-01/SITE=cn-01"),
+        (("SITE=*-01",), "a c gone/2024-03-01/SITE=cn-01"),
+        (("SITE=*n*0*",), "a b gone/2024-03-01/SITE=cn-01"),
+        (("SITE=cn-01*cn-01",), ""),
+        (("SITE=*",), "a b c gone/2024-03-01/SITE=cn-01"),
+        (("SITE=cn-0?",), ""),
+        (("SITE=cn-02", "SITE=de-01"), "b c"),
+        (("SITE=*", "MODE=part"), "c"),
+        (("NONE=*",), ""),
+    ],
+)
+def test_runs_are_filtered_by_parameter(where: tuple[str, ...], expected: str) -> None:
+    wanted = asked(where=where)
+    assert [row.run for row in SITES if wanted.fits(row)] == expected.split()
+
+
+@given(st.text("ab*", max_size=8), st.text("ab", max_size=8))
+def test_a_star_stands_for_any_text(pattern: str, value: str) -> None:
+    expression = ".*".join(re.escape(part) for part in pattern.split("*"))
+    fits = asked(where=(f"K={pattern}",)).fits(a_row("a", parameters=(("K", value),)))
+    assert fits == (re.fullmatch(expression, value) is not None)
+
+
+def test_a_parameter_that_no_run_has_is_noted_with_those_that_there_are() -> None:
+    wanted = asked(where=("SITE=cn-9*", "SITTE=x", "SITE=cn-01"))
+    assert list(wanted.unmet(SITES)) == [
+        "no run has the parameter SITE=cn-9*; SITE is cn-01, cn-02, de-01",
+        "no run has the parameter SITTE=x, nor any other parameter SITTE",
+    ]
+
+
+def test_a_state_or_a_parameter_that_is_asked_for_unfolds_backfills() -> None:
+    for wanted in (asked(states=("triggered",)), asked(where=("SITE=*",))):
+        rows = [replace(row, parameters=(("SITE", "cn-01"),)) for row in ROWS]
+        text = report(rows, wanted).shown(Format.TEXT)
+        assert text.count("\ntriggered  march/2024-03-0") == 5
 
 
 def rows_of(ledger: Ledger, *runs: Run, most: int = 200, problem: bool = False) -> list[StatusRow]:
@@ -183,6 +251,38 @@ def test_every_run_that_is_not_done_says_why() -> None:
     }
     assert {row.reason for row in rows_of(a_ledger(), *runs[2:3], most=0)} == {"over-limit"}
     assert {row.reason for row in rows_of(a_ledger(), runs[2], problem=True)} == {"problem"}
+
+
+def test_a_failure_that_another_attempt_follows_says_so_and_that_has_a_row() -> None:
+    retried = a_run("a", retry=Retry(max=2, on=frozenset({"TIMEOUT"})))
+    ledger = a_ledger(a_claim(retried), a_triggered(retried), an_observed(retried, 7))
+    new, old = rows_of(ledger, retried)
+    assert (new.run, new.state, new.reason) == ("a#2", RunState.PENDING, "ready")
+    assert new.why.startswith("attempt 2 of 3, for the one before ended with TIMEOUT; ")
+    assert (old.run, old.state, old.why) == ("a", "failed", "it ended with TIMEOUT; a#2 follows")
+    assert [outlook(row) for row in (new, old)] == [Outlook.COMING, Outlook.WELL]
+
+
+def test_what_was_started_says_whether_its_time_lies_ahead() -> None:
+    later, now = a_run("later", trigger_time=NOW + 1), a_run("now", flow_id=2)
+    ledger = a_ledger(a_claim(later, now), a_triggered(later), a_triggered(now))
+    assert {row.run: (row.reason, row.why) for row in rows_of(ledger, later, now)} == {
+        "later": ("not-due", "the service starts it at its time"),
+        "now": ("running", "started, and not known to have ended"),
+    }
+
+
+def test_a_run_says_what_it_waits_for() -> None:
+    runs = (a_run("x"), a_run("y", flow_id=2), a_run("z", flow_id=3, depends_on=("x", "y")))
+    waiting = {row.run: row.waits_for for row in rows_of(a_ledger(), *runs)}
+    assert waiting == {"x": (), "y": (), "z": ("x", "y")}
+
+
+def test_a_run_that_is_cancelled_by_its_manifest_is_unwanted_however_it_ended() -> None:
+    gone = a_run("gone", cancel=True)
+    ledger = a_ledger(a_claim(gone), a_triggered(gone), an_observed(gone, 8))
+    (row,) = rows_of(ledger, gone)
+    assert (row.state, outlook(row)) == (RunState.FAILED, Outlook.WELL)
 
 
 def test_attempts_have_rows_of_their_own_with_the_labels_of_their_manifest() -> None:

@@ -254,6 +254,7 @@ def test_json_has_the_fields_of_the_contract() -> None:
         "evidence": "timeout after sending",
         "businessDate": "2024-03-01",
         "reason": None,
+        "waitsFor": [],
         "parameters": None,
         "declaredAs": None,
         "manifest": "wind-daily-2024-03-01",

@@ -1,0 +1,134 @@
+"""Which runs the options of `status` ask for."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+import click
+
+from reconciler.errors import ReconcilerError
+from reconciler.model import RunId, combination_of, run_name
+from reconciler.render.selection import meant_by
+from reconciler.render.status import StatusRow
+from reconciler.schema.paths import shown
+
+_MOST_NAMED = 5  # values of a label or parameter, in a note
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which runs the user asked for; empty means all."""
+
+    runs: tuple[str, ...]
+    states: frozenset[str]
+    labels: Mapping[str, str]
+    where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # patterns by parameter
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        runs: tuple[str, ...],
+        states: tuple[str, ...],
+        labels: tuple[str, ...],
+        where: tuple[str, ...] = (),
+    ) -> "Filter":
+        """Read the options. Raises click.BadParameter for a label or parameter without a value."""
+        patterns: dict[str, tuple[str, ...]] = {}
+        for key, pattern in _pairs(where, "--where"):
+            patterns[key] = (*patterns.get(key, ()), pattern)
+        return cls(
+            runs=runs,
+            states=frozenset(states),
+            labels=dict(_pairs(labels, "--label")),
+            where=patterns,
+        )
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether only some runs are wanted, each of which has a line of its own then."""
+        return bool(self.runs or self.states or self.where)
+
+    def meant(self, runs: Collection[RunId]) -> list[frozenset[RunId]]:
+        """What each RUN means of those that there are. Raises ReconcilerError if one means none."""
+        found = [meant_by(word, runs) for word in self.runs]
+        for word, those in zip(self.runs, found, strict=True):
+            if not those:
+                raise ReconcilerError(
+                    f"{word} is neither declared nor recorded",
+                    hint="`reconciler status` lists every run.",
+                )
+        return found
+
+    def unmet(self, rows: Collection[StatusRow]) -> Iterator[str]:
+        """A note about each label and parameter that no run has: it is probably misspelt."""
+        for key, value in self.labels.items():
+            values = {row.labels[key] for row in rows if key in row.labels}
+            if value not in values:
+                has = _has(key, values) or f", nor any other label {key}"
+                yield f"no run carries the label {key}={value}{has}"
+        given = [parameters_of(row) for row in rows] if self.where else []
+        for key, patterns in self.where.items():
+            values = {one[key] for one in given if key in one}
+            for pattern in patterns:
+                if not any(_matches(value, pattern) for value in values):
+                    has = _has(key, values) or f", nor any other parameter {key}"
+                    yield f"no run has the parameter {key}={pattern}{has}"
+
+    def fits(self, row: StatusRow) -> bool:
+        """Whether the row has a state, the labels and the parameters that were asked for."""
+        return (
+            (not self.states or row.state in self.states)
+            and all(row.labels.get(key) == value for key, value in self.labels.items())
+            and self._fits_parameters(row)
+        )
+
+    def _fits_parameters(self, row: StatusRow) -> bool:
+        if not self.where:
+            return True
+        given = parameters_of(row)
+        return all(
+            key in given and any(_matches(given[key], pattern) for pattern in patterns)
+            for key, patterns in self.where.items()
+        )
+
+
+def parameters_of(row: StatusRow) -> Mapping[str, str]:
+    """The run's parameters, as far as its manifest or else its name tells them."""
+    if row.parameters is None:
+        return combination_of(run_name(row.run))
+    return dict(row.parameters)
+
+
+def _pairs(given: Sequence[str], option: str) -> Iterator[tuple[str, str]]:
+    for one in given:
+        key, separator, value = one.partition("=")
+        if not separator:
+            raise click.BadParameter(f"{one!r} is not KEY=VALUE", param_hint=option)
+        yield key, value
+
+
+def _matches(value: str, pattern: str) -> bool:
+    """Whether the value is the pattern's text, with anything in place of each `*` in it."""
+    if "*" not in pattern:
+        return value == pattern
+    first, *middle, last = pattern.split("*")
+    if len(value) < len(first) + len(last) or not value.startswith(first):
+        return False
+    if not value.endswith(last):
+        return False
+    at, end = len(first), len(value) - len(last)
+    for part in middle:
+        found = value.find(part, at, end)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return True
+
+
+def _has(key: str, values: Collection[str]) -> str:
+    """`; SITE is cn-01, cn-02`; nothing where there is no value."""
+    if not values:
+        return ""
+    some = ", ".join(shown(one) for one in islice(sorted(values), _MOST_NAMED))
+    return f"; {key} is {some}{', …' if len(values) > _MOST_NAMED else ''}"

@@ -1,0 +1,127 @@
+"""What the ledger says of runs, as a pipeline's summary of its job."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import tzinfo
+
+from reconciler.ledger import RunState
+from reconciler.model import manifest_of, run_name
+from reconciler.render.backfills import together
+from reconciler.render.markdown import (
+    code,
+    finished,
+    fitting,
+    html_code,
+    length,
+    prose,
+    table_head,
+    table_row,
+)
+from reconciler.render.moments import clock_time, processed_date, zone_name
+from reconciler.render.status_row import Outlook, StatusRow, outlook
+from reconciler.render.status_table import notes, state_counts
+from reconciler.render.words import counted
+
+MOST_BYTES = 60_000  # so that it fits into a comment as well
+_MOST_ROWS = 50  # of one fold
+_MOST_FOLDS = 100
+_ORDER = tuple(reversed(Outlook))  # what needs a person comes first
+
+
+def status_markdown(
+    statuses: Sequence[tuple[str, tzinfo, Sequence[StatusRow]]], most: int = MOST_BYTES
+) -> str:
+    """Each environment, with its zone: counts by manifest, then what is not done, and why.
+
+    What needs a person unfolds into its runs. Nothing in a name leaves its cell or is taken for
+    markup. In at most `most` bytes or little more; what is left out is counted.
+    """
+    lines: list[str] = []
+    for number, (environment, zone, rows) in enumerate(statuses):
+        room = (most - length(lines)) // (len(statuses) - number)
+        lines += _section(environment, zone, rows, room)
+    return finished(lines[:-1])
+
+
+def _section(environment: str, zone: tzinfo, rows: Sequence[StatusRow], room: int) -> Iterator[str]:
+    yield from (f"### Status of {code(environment, 100)}", "", f"**{state_counts(rows)}**", "")
+    if not rows:
+        return
+    table = _manifests(rows, room // 3)
+    yield from table
+    yield from _not_done(rows, zone, room - length(table))
+
+
+def _manifests(rows: Sequence[StatusRow], room: int) -> list[str]:
+    """One row a manifest, with its runs by state; those that need a person come first."""
+    states = [state for state in RunState if any(row.state is state for row in rows)]
+    groups = together(rows, lambda row: manifest_of(row.declared_as or row.run))
+    groups.sort(key=lambda group: min(map(_urgency, group)))
+    head = table_head(("Manifest", *(state.replace("-", " ") for state in states)))
+    shown = fitting((_manifest(group, states) for group in groups), room)
+    missing = len(groups) - len(shown)
+    more = [f"… and {counted(missing, 'more manifest')}", ""] if missing else []
+    return [*head, *shown, "", *more]
+
+
+def _manifest(rows: Sequence[StatusRow], states: Sequence[RunState]) -> str:
+    numbers = Counter(row.state for row in rows)
+    name = manifest_of(run_name(rows[0].run))
+    cells = (f"{numbers[state]:,}" if numbers[state] else "" for state in states)
+    return table_row((code(name), *cells))
+
+
+def _urgency(row: StatusRow) -> int:
+    return _ORDER.index(outlook(row))
+
+
+def _not_done(rows: Sequence[StatusRow], zone: tzinfo, room: int) -> Iterator[str]:
+    """The runs that are not done, those together of which the same is to be said."""
+    waiting = [row for row in rows if outlook(row) is not Outlook.WELL]
+    groups = together(waiting, lambda row: (outlook(row), row.state, _words(row, zone)))
+    groups.sort(key=lambda group: _urgency(group[0]))
+    left = len(waiting)
+    for group in groups[:_MOST_FOLDS]:
+        lines = list(_group(group, zone))
+        room -= length(lines)
+        if room < 0:
+            break
+        left -= len(group)
+        yield from lines
+    if left:
+        yield from (f"… and {counted(left, 'more run')}; `reconciler status` shows all.", "")
+
+
+def _words(row: StatusRow, zone: tzinfo) -> str:
+    told = "; ".join(notes(row, zone, verbose=False))
+    return f"{row.state.replace('-', ' ')}: {told}" if told else row.state.replace("-", " ")
+
+
+def _group(rows: Sequence[StatusRow], zone: tzinfo) -> Iterator[str]:
+    """What is to be said of the runs; they themselves too, where they need a person."""
+    number, words = counted(len(rows), "run"), _words(rows[0], zone)
+    if outlook(rows[0]) is Outlook.COMING:
+        yield from (f"- {number} {prose(words)}", "")
+        return
+    yield from ("<details>", f"<summary>{number} {prose(words, as_code=html_code)}</summary>", "")
+    time = f"Trigger time ({prose(zone_name(zone), 100)})"
+    yield from table_head(("Run", time, "Business date", "Instance", "Manifest"))
+    yield from (_run(row, zone) for row in rows[:_MOST_ROWS])
+    if len(rows) > _MOST_ROWS:
+        state = rows[0].state.value
+        more = counted(len(rows) - _MOST_ROWS, "more run")
+        yield from ("", f"… and {more}; `reconciler status --state {state} --verbose` shows all.")
+    yield from ("", "</details>", "")
+
+
+def _run(row: StatusRow, zone: tzinfo) -> str:
+    place = "" if row.place is None else f"{row.place.file}:{row.place.line}"
+    return table_row(
+        (
+            code(row.run),
+            clock_time(row.trigger_time, zone),
+            processed_date(row.trigger_time, zone),
+            code(row.instance or ""),
+            code(place),
+        )
+    )

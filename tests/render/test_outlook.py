@@ -1,0 +1,70 @@
+"""What is to be expected of a run, and the exit code that tells it."""
+
+from typing import Any
+
+import pytest
+
+from reconciler.errors import ExitCode
+from reconciler.ledger import RunState
+from reconciler.model import Place, RunId
+from reconciler.plan import Reason
+from reconciler.render.status_row import Outlook, detailed_exit_code, outlook
+from tests.render.values import a_row
+
+HERE = Place(file="triggers/wind.yaml")
+ENDED = {"place": HERE, "reason": Reason.FAILED}
+
+
+@pytest.mark.parametrize(
+    ("state", "more", "expected"),
+    [
+        (RunState.SUCCEEDED, {}, Outlook.WELL),
+        (RunState.TRIGGERED, {}, Outlook.COMING),
+        (RunState.CLAIMED, {}, Outlook.COMING),
+        (RunState.IN_DOUBT, {}, Outlook.IN_DOUBT),
+        (RunState.SUCCEEDED, {"started_twice": True}, Outlook.IN_DOUBT),
+        (RunState.SUCCEEDED, {"reason": Reason.CHANGED}, Outlook.AMISS),
+        (RunState.FAILED, ENDED, Outlook.AMISS),
+        (RunState.FAILED, ENDED | {"followed_by": RunId("a#2")}, Outlook.WELL),
+        (RunState.FAILED, ENDED | {"is_unwanted": True}, Outlook.WELL),
+        (RunState.FAILED, ENDED | {"place": None}, Outlook.WELL),
+        (RunState.REJECTED, {"reason": Reason.REJECTED}, Outlook.AMISS),
+        (RunState.REJECTED, {"reason": Reason.SUSPENDED}, Outlook.AMISS),
+        (RunState.REJECTED, {"reason": Reason.CANCELLED}, Outlook.WELL),
+        (RunState.PENDING, {}, Outlook.WELL),
+        (RunState.PENDING, {"reason": Reason.READY}, Outlook.COMING),
+        (RunState.PENDING, {"reason": Reason.SUSPENDED}, Outlook.COMING),
+        (RunState.PENDING, {"reason": Reason.WAITS_FOR}, Outlook.COMING),
+        (RunState.PENDING, {"reason": Reason.CANCELLED}, Outlook.WELL),
+        (RunState.PENDING, {"reason": Reason.MISSED}, Outlook.AMISS),
+        (RunState.PENDING, {"reason": Reason.BLOCKED}, Outlook.AMISS),
+        (RunState.PENDING, {"reason": Reason.OVER_LIMIT}, Outlook.AMISS),
+        (RunState.PENDING, {"reason": Reason.PROBLEM}, Outlook.AMISS),
+    ],
+)
+def test_what_is_expected_follows_from_state_and_reason(
+    state: RunState, more: dict[str, Any], expected: Outlook
+) -> None:
+    assert outlook(a_row("a", state, **more)) is expected
+
+
+@pytest.mark.parametrize("state", RunState)
+@pytest.mark.parametrize("reason", [None, *Reason])
+def test_every_state_with_every_reason_has_an_outlook(
+    state: RunState, reason: Reason | None
+) -> None:
+    assert outlook(a_row("a", state, reason=reason)) in Outlook
+
+
+DOUBTFUL = a_row("d", RunState.IN_DOUBT)
+BAD = a_row("f", RunState.FAILED, **ENDED)
+COMING = a_row("t", RunState.TRIGGERED)
+WELL = a_row("s", RunState.SUCCEEDED)
+
+
+def test_in_doubt_wins_over_failed_and_that_over_what_is_still_to_come() -> None:
+    assert detailed_exit_code([]) is ExitCode.OK
+    assert detailed_exit_code([WELL]) is ExitCode.OK
+    assert detailed_exit_code([WELL, COMING]) is ExitCode.CHANGES
+    assert detailed_exit_code([COMING, BAD, WELL]) is ExitCode.PROBLEM
+    assert detailed_exit_code([COMING, BAD, DOUBTFUL]) is ExitCode.IN_DOUBT

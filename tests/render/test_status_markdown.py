@@ -1,0 +1,119 @@
+"""The status as a summary of a pipeline's job."""
+
+from typing import Any
+
+from hypothesis import given, settings
+
+from reconciler.ledger import RunState
+from reconciler.model import InstanceId, Place, RunId
+from reconciler.plan import Reason
+from reconciler.render.status_markdown import status_markdown
+from reconciler.render.status_row import StatusRow
+from tests.render.values import OBEYED, SHANGHAI, a_row, texts
+
+HERE = Place(file="triggers/wind.yaml", line=7)
+
+
+def failed(run: str, status: str = "TIMEOUT", **more: Any) -> StatusRow:
+    values = {"place": HERE, "reason": Reason.FAILED, "instance": InstanceId("3377-1")}
+    return a_row(run, RunState.FAILED, status=status, **(values | more))
+
+
+def pending(run: str, reason: Reason, why: str) -> StatusRow:
+    return a_row(run, RunState.PENDING, reason=reason, why=why, place=HERE)
+
+
+ROWS = [
+    a_row("wind-march/2024-03-01", RunState.SUCCEEDED, status="SUCCESS"),
+    failed("wind-march/2024-03-02"),
+    failed("wind-march/2024-03-03"),
+    pending("wind-march/2024-03-04", Reason.READY, "starts immediately: its time is past"),
+    pending("report", Reason.BLOCKED, "blocked: wind-march failed (TIMEOUT)"),
+    a_row("solar", RunState.SUCCEEDED),
+]
+
+
+def shown(*rows: StatusRow, **more: int) -> str:
+    return status_markdown([("prod", SHANGHAI, rows)], **more)
+
+
+def test_counts_by_manifest_come_first_and_then_what_is_not_done_with_its_reason() -> None:
+    assert shown(*ROWS) == (
+        """\
+### Status of `prod`
+
+**2 pending, 2 succeeded, 2 failed**
+
+| Manifest | pending | succeeded | failed |
+| --- | --- | --- | --- |
+| `wind-march` | 1 | 1 | 2 |
+| `report` | 1 |  |  |
+| `solar` |  | 1 |  |
+
+<details>
+<summary>2 runs failed: the instance is TIMEOUT: it ran longer than the flow allows</summary>
+
+| Run | Trigger time (`GMT+8`) | Business date | Instance | Manifest |
+| --- | --- | --- | --- | --- |
+| `wind-march/2024-03-02` | 2024-03-02 08:00:00 | 2024-03-01 | `3377-1` | `triggers/wind.yaml:7` |
+| `wind-march/2024-03-03` | 2024-03-02 08:00:00 | 2024-03-01 | `3377-1` | `triggers/wind.yaml:7` |
+
+</details>
+
+<details>
+<summary>1 run pending: blocked: wind-march failed (TIMEOUT)</summary>
+
+| Run | Trigger time (`GMT+8`) | Business date | Instance | Manifest |
+| --- | --- | --- | --- | --- |
+| `report` | 2024-03-02 08:00:00 | 2024-03-01 |  | `triggers/wind.yaml:7` |
+
+</details>
+
+- 1 run pending: starts immediately: its time is past
+"""
+    )
+
+
+def test_what_is_in_doubt_stands_above_what_failed_and_that_above_what_is_to_come() -> None:
+    text = shown(
+        a_row("t", RunState.TRIGGERED, reason=Reason.RUNNING, why="started"),
+        failed("f"),
+        a_row("d", RunState.IN_DOUBT, reason=Reason.IN_DOUBT),
+    )
+    assert text.index("run in doubt") < text.index("run failed") < text.index("run triggered")
+
+
+def test_a_failure_that_another_attempt_follows_is_counted_and_needs_nobody() -> None:
+    text = shown(failed("a", followed_by=RunId("a#2")), a_row("a#2", RunState.SUCCEEDED))
+    assert "**1 succeeded, 1 failed**" in text
+    assert "<details>" not in text
+
+
+def test_ten_thousand_failures_fit_and_are_counted() -> None:
+    rows = [failed(f"m-{number}", "FAIL" if number % 2 else "TIMEOUT") for number in range(10_000)]
+    text = shown(*rows)
+    assert len(text.encode()) < 60_000
+    assert "more manifests" in text
+    assert text.count("… and 4,950 more runs; `reconciler status --state failed --verbose`") == 2
+
+
+def test_groups_that_do_not_fit_are_counted() -> None:
+    rows = [failed(f"m-{number}", f"STATUS{number}") for number in range(300)]
+    text = shown(*rows, most=20_000)
+    assert len(text.encode()) < 20_000
+    kept = text.count("<details>")
+    assert f"… and {300 - kept} more runs; `reconciler status` shows all." in text
+
+
+def test_an_environment_without_runs_says_so_and_several_follow_each_other() -> None:
+    text = status_markdown([("prod", SHANGHAI, []), ("test", SHANGHAI, ROWS)])
+    assert text.startswith("### Status of `prod`\n\n**no runs**\n\n### Status of `test`\n")
+
+
+@settings(max_examples=50)
+@given(texts, texts)
+def test_no_text_is_obeyed_or_leaves_its_cell(run: str, error: str) -> None:
+    row = a_row(run, RunState.REJECTED, error=error, instance=InstanceId(error), place=HERE)
+    text = shown(row)
+    assert OBEYED.search(text) is None
+    assert all(line.startswith("|") == line.endswith("|") for line in text.split("\n") if line)
