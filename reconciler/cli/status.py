@@ -49,19 +49,43 @@ STATES = ("pending", "claimed", "in-doubt", "rejected", "triggered", "succeeded"
     "does not go on before a person did something, else 5 if one is still to come, else 0.",
 )
 @click.option(
+    "--grid",
+    is_flag=True,
+    help="Show backfills as business date x combination of the matrix, a letter a run: a capital "
+    "where a person must look.",
+)
+@click.option(
+    "--rows",
+    type=TEXT,
+    metavar="KEY",
+    multiple=True,
+    help="With --grid: the rows, a key of the matrix or date; may be repeated.  [default: the "
+    "whole matrix]",
+)
+@click.option(
+    "--columns",
+    type=TEXT,
+    metavar="KEY",
+    multiple=True,
+    help="With --grid: the columns, likewise.  [default: date, or what --rows leaves]",
+)
+@click.option(
     "--refresh",
     is_flag=True,
     help="Ask the service how started instances fare, and record how they ended.",
 )
 @click.option("--offline", is_flag=True, help="Take the ledger from the working tree's commit.")
 @common_options
-def command(
+def command(  # noqa: PLR0913 - click passes one argument an option
     *,
     runs: tuple[str, ...],
     states: tuple[str, ...],
     labels: tuple[str, ...],
     where: tuple[str, ...],
     form: str,
+    grid: bool,
+    rows: tuple[str, ...],
+    columns: tuple[str, ...],
     detailed_exitcode: bool,
     refresh: bool,
     offline: bool,
@@ -73,11 +97,22 @@ def command(
     """
     if refresh and offline:
         raise click.UsageError("Say either --refresh or --offline.")
+    if (rows or columns) and not grid:
+        raise click.UsageError("--rows and --columns go with --grid.")
+    if grid and form == Format.JSON:
+        raise click.UsageError("--grid goes with --format text or markdown; JSON has it all.")
     from reconciler.cli.choosing import Filter
     from reconciler.cli.reporting import report_status
     from reconciler.cli.saying import show
+    from reconciler.render.grid import Axes
 
     wanted = Filter.of(runs=runs, states=states, labels=labels, where=where)
     report = report_status(current_options(), wanted, offline=offline, refreshed=refresh)
-    show(report.shown(Format(form)), painted=form == "text", document=form == "json")
+    if grid:
+        from reconciler.cli.gridding import shown_as_grids
+
+        text = shown_as_grids(report, Format(form), Axes(rows=rows, columns=columns))
+    else:
+        text = report.shown(Format(form))
+    show(text, painted=form == Format.TEXT, document=form == Format.JSON)
     return report.exit_code(detailed=detailed_exitcode)

@@ -88,6 +88,8 @@ def tour(scene: Scene, exits: Collection[int], *options: str) -> str:
             arguments = (command, "--format", form, *options)
             said = check(scene.run(*arguments, "--verbose", exits=exits), form)
             told.append(f"{said.out}{said.err}")
+    for form in ("text", "markdown"):
+        check(scene.run("status", "--grid", "--format", form, *options, exits=exits), form)
     return "".join(told)
 
 

@@ -53,3 +53,32 @@ def test_json_says_where_a_run_is_declared_and_what_it_waits_for(open_scene: Ope
     assert (row["manifest"], row["file"], row["line"]) == ("b", "triggers/b.yaml", 1)
     assert (row["businessDate"], row["attempt"]) == ("2024-03-01", 1)
     assert row["parameters"] == [{"key": "SITE", "value": "b"}]
+
+
+BACKFILL = """\
+apiVersion: reconciler/v1
+kind: Backfill
+metadata: {name: wind}
+spec:
+  flowId: 5
+  businessDates: {from: 2024-03-01, to: 2024-03-03, every: 1d}
+  matrix: {SITE: [cn-01, cn-02]}
+  stagger: 1m
+"""
+
+
+def test_a_grid_shows_a_backfill_by_date_and_site_in_text_and_markdown(
+    open_scene: OpenScene,
+) -> None:
+    scene = open_scene({"triggers/wind.yaml": BACKFILL} | runs("a"))
+    grid = scene.run("status", "--grid").out
+    assert "SITE   123\ncn-01  rrr\ncn-02  rrr\n" in grid
+    assert "1 run of no backfill: 1 pending." in grid
+    turned = scene.run("status", "--grid", "--rows", "date", "--format", "markdown", "wind").out
+    assert "\n2024-03-03  rr\n" in turned
+    scene.run("status", "--grid", "--detailed-exitcode", exits=5)
+    scene.run("status", "--grid", "--format", "json", exits=2)
+    scene.run("status", "--rows", "SITE", exits=2)
+    said = scene.run("status", "--grid", "--rows", "SIET", exits=1)
+    assert "has the key SIET" in said.err
+    assert "SITE, date" in said.err

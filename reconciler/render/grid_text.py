@@ -1,0 +1,182 @@
+"""Grids as text: the values of the columns stand upright, and columns that do not fit go below."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+from rich.cells import cell_len
+
+from reconciler.render.grid import DATE, Axes, Grid, Values, grids
+from reconciler.render.layout import GAP, Screen, as_text
+from reconciler.render.marks import NO_RUN, Mark, legend, mark
+from reconciler.render.safe import shortened
+from reconciler.render.status_row import StatusRow
+from reconciler.render.status_table import state_counts
+from reconciler.render.words import counted
+
+_LONGEST_UPRIGHT = 24  # characters of a column's value
+_LONGEST_VALUE = 60  # characters of a row's
+_FEWEST_CELLS = 20  # for the marks, however long the values of the rows are
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Column:
+    """One column: what it shares with those beside it, and what stands upright above it."""
+
+    values: Values
+    head: str
+    upright: str
+    cells: int  # how wide it is: two where a letter of some column takes two
+
+
+def grid_text(
+    environment: str,
+    rows: Sequence[StatusRow],
+    axes: Axes,
+    *,
+    width: int | None = None,
+    color: bool | None = False,
+) -> str:
+    """The backfills of an environment as grids, with a legend; see `plan_text` for the rest."""
+    screen = Screen.of(width, color)
+    heading = screen.wrapped(f"{environment}: {state_counts(rows)}")
+    lines = [screen.paint(line, "bold") for line in heading]
+    found, alone = grids(rows, axes)
+    for grid in found:
+        words = f"{grid.name}: {counted(len(grid.runs), 'run')}: {state_counts(grid.runs)}"
+        title = (screen.paint(line, "bold") for line in screen.wrapped(words))
+        lines += ["", *title, "", *grid_lines(grid, screen)]
+    lines += _end(found, alone, screen)
+    return as_text(lines)
+
+
+def _end(found: Sequence[Grid], alone: Sequence[StatusRow], screen: Screen) -> Iterator[str]:
+    if found:
+        yield from ("", *screen.wrapped(legend_words(found)))
+    if alone:
+        words = f"{counted(len(alone), 'run')} of no backfill: {state_counts(alone)}."
+        yield from ("", *screen.wrapped(words))
+
+
+def legend_words(found: Sequence[Grid]) -> str:
+    """What the letters mean that occur in the grids."""
+    marks = {mark(row) for grid in found for row in grid.cells.values()}
+    gaps = any(len(grid.cells) < len(grid.rows) * len(grid.columns) for grid in found)
+    words = "; ".join(legend(marks, has_gaps=gaps))
+    return f"{words}. A capital needs a person." if marks & _NEEDING else f"{words}."
+
+
+_NEEDING = frozenset(one for one in Mark if one.letter.isupper())
+
+
+def grid_lines(grid: Grid, screen: Screen) -> Iterator[str]:
+    """The grid's lines: as many blocks below each other as its columns need."""
+    labels = _labels(grid)
+    label_width = max(map(cell_len, labels))
+    room = max(screen.width - label_width - len(GAP), _FEWEST_CELLS)
+    for number, block in enumerate(_blocks(_columns(grid), room)):
+        if number:
+            yield ""
+        yield from _header(block, labels[0], label_width)
+        for label, row in zip(labels[1:], grid.rows, strict=True):
+            marks = " ".join(_marks(grid, row, group, screen) for group in block)
+            yield f"{_padded(label, label_width)}{GAP if label_width else ''}{marks}"
+
+
+def _labels(grid: Grid) -> list[str]:
+    """What stands before the rows, each key in a column of its own; first what stands above."""
+    table = [grid.row_keys, *grid.rows]
+    shown = [[shortened(value, _LONGEST_VALUE) for value in values] for values in table]
+    widths = [max(map(cell_len, values)) for values in zip(*shown, strict=True)]
+    return [
+        " ".join(_padded(value, width) for value, width in zip(values, widths, strict=True))
+        for values in shown
+    ]
+
+
+def _columns(grid: Grid) -> list[_Column]:
+    last_key = grid.column_keys[-1] if grid.column_keys else ""
+    is_timed = last_key == DATE and any("T" in values[-1] for values in grid.columns)
+    whole_hours = is_timed and all(values[-1].endswith(":00") for values in grid.columns)
+    found = []
+    for values in grid.columns:
+        *first, last = values or ("",)
+        head, upright = "", last
+        if last_key == DATE:
+            head, upright = (last[:10], last[11:]) if is_timed else (last[:7], last[8:])
+            upright = upright.removesuffix(":00") if whole_hours else upright
+        heads = [shortened(value, _LONGEST_VALUE) for value in (*first, head) if value]
+        found.append(
+            _Column(
+                values=values,
+                head=" ".join(heads),
+                upright=shortened(upright, _LONGEST_UPRIGHT),
+                cells=1,
+            )
+        )
+    widest = max((cell_len(letter) for one in found for letter in one.upright), default=1)
+    return [replace(one, cells=widest) for one in found] if widest > 1 else found
+
+
+_Group = Sequence[_Column]  # that share a head
+
+
+def _blocks(columns: Sequence[_Column], room: int) -> Iterator[list[_Group]]:
+    """As many groups beside each other as there is room for; one that is too wide is cut."""
+    block: list[_Group] = []
+    left = room
+    for _, same in groupby(columns, key=lambda column: column.head):
+        group = list(same)
+        most = max(room // group[0].cells, 1)
+        pieces = [group[at : at + most] for at in range(0, len(group), most)]
+        for piece in pieces:
+            needed = _width(piece) + (1 if block else 0)
+            if block and needed > left:
+                yield block
+                block, left, needed = [], room, _width(piece)
+            block.append(piece)
+            left -= needed
+    yield block
+
+
+def _width(group: _Group) -> int:
+    return max(len(group) * group[0].cells, cell_len(group[0].head))
+
+
+def _header(block: Sequence[_Group], label: str, label_width: int) -> Iterator[str]:
+    """The heads, then the values of the columns from top to bottom, above whose last the keys."""
+    before = " " * label_width + (GAP if label_width else "")
+    heads = " ".join(_padded(group[0].head, _width(group)) for group in block)
+    if heads.strip():
+        yield before + heads
+    height = max(len(column.upright) for group in block for column in group)
+    for line in range(height):
+        is_last = line == height - 1
+        named = _padded(label, label_width) + (GAP if label_width else "") if is_last else before
+        letters = (
+            _padded(
+                "".join(
+                    _padded(column.upright.rjust(height)[line], column.cells) for column in group
+                ),
+                _width(group),
+            )
+            for group in block
+        )
+        yield named + " ".join(letters)
+    if not height and label.strip():
+        yield label
+
+
+def _marks(grid: Grid, row: Values, group: _Group, screen: Screen) -> str:
+    """The row's marks in those columns, neighbours of one colour painted together."""
+    marks = [grid.cells.get((row, column.values)) for column in group]
+    found = [None if one is None else mark(one) for one in marks]
+    cells, painted = group[0].cells, ""
+    for style, same in groupby(found, key=lambda one: one.style if one else ""):
+        letters = "".join((one.letter if one else NO_RUN).ljust(cells) for one in same)
+        painted += screen.paint(letters, style) if style else letters
+    return painted + " " * (_width(group) - len(group) * cells)
+
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * (width - cell_len(text))
