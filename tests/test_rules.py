@@ -60,6 +60,15 @@ def test_a_run_that_may_have_started_must_not_change(outcome: list[Event]) -> No
     assert "`revision: 2`" in found.problems[0].message
 
 
+@pytest.mark.parametrize(("name", "words"), [("wind", "run it"), ("wind/1", "run all of wind")])
+def test_what_a_raised_revision_runs_again_is_said_for_a_backfill_too(
+    name: str, words: str
+) -> None:
+    edited = a_run(name, parameters=OTHER)
+    (problem,) = findings(edited, ledger=started(a_run(name))).problems
+    assert f"or write `revision: 2` to {words} again as it is now" in problem.message
+
+
 @pytest.mark.parametrize("outcome", [an_absent, a_rejected, a_resolved])
 def test_a_run_that_was_certainly_not_started_may_be_edited(outcome: type) -> None:
     ledger = a_ledger(a_claim(a_run()), outcome(a_run()))

@@ -31,6 +31,7 @@ CLAIM_ATTEMPTS = 6  # without an answer, in a row
 RECORD_ATTEMPTS = 8  # outcomes must not be lost; a claim that cannot be pushed just fails
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 10.0
+_FIRST_TOLD = 2  # pushes that others were faster than
 _MOST_NAMED = 20  # runs, in a message
 
 
@@ -53,6 +54,7 @@ class Branch:
     rescue: Callable[[Sequence[Event]], str]  # keeps events that cannot be pushed; says where
     pending: list[Event]
     _folded: tuple[Ledger, list[Event], Ledger] | None = None  # base, pending, and both
+    moved: int = 0  # pushes in a row before which the branch had moved
     unanswered: int = 0  # claims in a row that came to nothing though nobody else was faster
     _gateway: GatewayConfiguration = field(init=False)  # as configured when it was opened
 
@@ -110,6 +112,7 @@ class Branch:
                 self._landed(appended.snapshot)
                 return Claiming.OURS
             case Raced():
+                self._tell_moved()
                 result = Claiming.NOT_OURS
             case Unclear():
                 self.progress(Noted(message=f"the push was not answered: {appended.message}"))
@@ -207,6 +210,7 @@ class Branch:
                 self._landed(appended.snapshot)
                 return None
             case Raced():
+                self._tell_moved()
                 return None
             case Unclear() | Declined():
                 return appended.message
@@ -222,12 +226,20 @@ class Branch:
             self.progress(Recorded(events=len(self.pending)))
         self.snapshot = snapshot
         self.pending = []
+        self.moved = 0
+
+    def _tell_moved(self) -> None:
+        """Tell of a busy branch: after two pushes that came too late, and less and less often."""
+        self.moved += 1
+        if self.moved >= _FIRST_TOLD and self.moved.bit_count() == 1:
+            times = f"the branch is busy: others were faster {self.moved} times in a row"
+            self.progress(Noted(message=f"{times}; it is read again and the push repeated"))
 
     def _rescued(self, failure: str) -> GitError:
         """Keep what is pending, but for ends of instances: the next apply observes them itself."""
         kept = [event for event in self.pending if not isinstance(event, events.Observed)]
         place = self.rescue(kept) if kept else None
-        self.snapshot = _with(self.snapshot, self.ledger)
+        self.snapshot = replace(self.snapshot, ledger=self.ledger)
         self.pending = []
         if place is None:
             return GitError(
@@ -284,14 +296,3 @@ def _started(kept: Iterable[Event]) -> str:
     ]
     more = f" and {len(started) - _MOST_NAMED} more" if len(started) > _MOST_NAMED else ""
     return f" (started: {', '.join(started[:_MOST_NAMED])}{more})" if started else ""
-
-
-def _with(snapshot: Snapshot, ledger: Ledger) -> Snapshot:
-    return Snapshot(
-        commit=snapshot.commit,
-        environment=snapshot.environment,
-        declared=snapshot.declared,
-        ledger=ledger,
-        surroundings=snapshot.surroundings,
-        parent=snapshot.parent,
-    )

@@ -6,6 +6,7 @@ import click
 
 from reconciler.cli.options import TEXT, common_options, current_options, read_duration
 from reconciler.errors import ExitCode
+from reconciler.render.formats import Format
 
 
 @click.command("apply")
@@ -41,10 +42,10 @@ from reconciler.errors import ExitCode
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
+    type=click.Choice([one.value for one in Format]),
+    default=Format.TEXT.value,
     show_default=True,
-    help="How to report what was done.",
+    help="How to report what was done: for people, for scripts, as a summary of a pipeline's job.",
 )
 @common_options
 def command(
@@ -62,16 +63,20 @@ def command(
     them, and pushes the record. Safe to run again at any time, and by several at once.
 
     How instances that were started before have ended is recorded as well. With --wait, the exit
-    code is 1 if something that was waited for failed or has not ended in time.
+    code is 1 if something that was waited for failed or has not ended in time. On GitHub, what is
+    in doubt, refused or failed is an annotation as well.
     """
     if timeout is not None and not wait:
         raise click.UsageError("--timeout goes with --wait.")
+    from reconciler.cli.annotating import annotate, annotated
     from reconciler.cli.applying import Wanted, apply_environment
     from reconciler.cli.saying import show
 
     wanted = Wanted(
         plan_file=plan_file, max_runs=max_runs, preflight=preflight, wait=wait, timeout=timeout
     )
-    report = apply_environment(current_options(), wanted)
-    show(report.shown(form), document=form == "json")
+    with annotated():
+        report = apply_environment(current_options(), wanted)
+    show(report.shown(Format(form)), document=form == Format.JSON)
+    annotate(report.annotations)
     return report.exit_code

@@ -12,13 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
 from reconciler.apply.checks import InvalidManifestsError
 from reconciler.apply.ports import Options, Progress, SavedRun, Step
 from reconciler.apply.protocol import apply
 from reconciler.apply.result import ApplyResult, exit_code
-from reconciler.cli.fetching import unpushed
+from reconciler.cli.fetching import BranchPlace, unpushed
 from reconciler.cli.machine import applier
 from reconciler.cli.opening import SharedBranch, keep_trace
 from reconciler.cli.options import CommonOptions
@@ -29,6 +29,10 @@ from reconciler.git import CheckoutResult, CommitId, FastForwarded, NotSafe
 from reconciler.model import Digest, EpochMs, RunId
 from reconciler.plan import Action
 from reconciler.render.apply import apply_json, apply_text
+from reconciler.render.apply_annotations import apply_annotations
+from reconciler.render.apply_markdown import apply_markdown
+from reconciler.render.apply_outcomes import has_done_anything
+from reconciler.render.formats import Format
 from reconciler.render.problems import problems_text
 from reconciler.render.progress import LiveProgress, PlainProgress
 from reconciler.render.words import COMMIT_DIGITS
@@ -102,13 +106,25 @@ class ApplyReport:
 
     result: ApplyResult
     environment: Environment
+    unpushed: str | None = None  # what is here and not on the branch, and what to do about it
 
-    def shown(self, form: str) -> str:
+    def shown(self, form: Format) -> str:
         """The result in one of the formats that `apply` offers."""
         name, zone = self.environment.name, self.environment.gateway.zone
-        if form == "json":
-            return apply_json(self.result, name)
-        return apply_text(self.result, zone, name)
+        match form:
+            case Format.TEXT:
+                return apply_text(self.result, zone, name, unpushed=self.unpushed)
+            case Format.JSON:
+                return apply_json(self.result, name, self.unpushed)
+            case Format.MARKDOWN:
+                return apply_markdown(self.result, zone, name, self.unpushed)
+            case _:
+                assert_never(form)
+
+    @property
+    def annotations(self) -> str:
+        """What a person must see to, as annotations of GitHub's."""
+        return apply_annotations(self.result, self.environment.name)
 
     @property
     def exit_code(self) -> ExitCode:
@@ -155,9 +171,10 @@ def apply_environment(options: CommonOptions, wanted: Wanted) -> ApplyReport:
     with ThreadPoolExecutor(1) as beside:  # neither waits for the other: one asks the remote
         beside.submit(keep_trace, shared, quiet=options.quiet)
         _bring_forward(shared, CommitId(result.commit), quiet=options.quiet)
-    if not options.quiet:
-        _say_unpushed(shared, CommitId(result.commit))
-    return ApplyReport(result=result, environment=shared.environment)
+    note = _unpushed(shared, CommitId(result.commit))
+    if note is not None and has_done_anything(result) and not options.quiet:
+        say(f"{shared.environment.name}: {note}")  # else it is the result
+    return ApplyReport(result=result, environment=shared.environment, unpushed=note)
 
 
 async def _apply(shared: SharedBranch, options: Options, progress: Progress) -> ApplyResult:
@@ -203,11 +220,11 @@ def _progress(options: CommonOptions) -> Iterator[Progress]:
             yield plain
 
 
-def _say_unpushed(shared: SharedBranch, commit: CommitId) -> None:
+def _unpushed(shared: SharedBranch, commit: CommitId) -> str | None:
+    place = BranchPlace(remote=shared.remote, branch=shared.store.branch, commit=commit)
     with suppress(GitError):  # a note must not decide an exit code
-        note = unpushed(shared.git, commit, shared.environment, shared.remote)
-        if note is not None:
-            say(f"{shared.environment.name}: {note}")
+        return unpushed(shared.git, place, shared.environment)
+    return None
 
 
 def _bring_forward(shared: SharedBranch, commit: CommitId, *, quiet: bool) -> None:

@@ -4,7 +4,7 @@ The ledgers of a checkout are compared with those of the branch that it will be 
 the reconciler writes them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from reconciler.cli.reading import Shelf, Workspace
@@ -79,7 +79,9 @@ def read_ledgers(workspace: Workspace, *, offline: bool) -> dict[str, KnownLedge
             remote=remote,
             branch=branch,
             books=books,
-            note=unpushed(git, commit, environment, remote),
+            note=unpushed(
+                git, BranchPlace(remote=remote, branch=branch, commit=commit), environment
+            ),
         )
     return known
 
@@ -111,13 +113,39 @@ def _moved(ledgers: Mapping[str, CommittedLedger], shelf: Shelf) -> dict[str, Co
     return found
 
 
-def unpushed(git: Git, commit: CommitId, environment: Environment, remote: str) -> str | None:
-    """What to say where manifests here are not those of the branch; None where they are."""
-    here = git.differing(commit, git.prefix + environment.manifests)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BranchPlace:
+    """The shared branch at one commit."""
+
+    remote: str
+    branch: str
+    commit: CommitId
+
+
+def unpushed(git: Git, place: BranchPlace, environment: Environment) -> str | None:
+    """What to say where manifests here are not those of the branch; None where they are.
+
+    Raises GitError.
+    """
+    here = git.differing(place.commit, git.prefix + environment.manifests)
     if not here:
         return None
     what = f"{len(here)} files differ" if len(here) > 1 else f"{here[0]} differs"
-    return f"{what} from {remote}'s branch, and an apply does what is there: commit and push"
+    there = f"{place.remote}/{place.branch}"
+    return f"{what} from {there}, and an apply does what is there: {_way_there(git, place, here)}"
+
+
+def _way_there(git: Git, place: BranchPlace, files: Sequence[str]) -> str:
+    """What brings the files together, as far as this clone's history tells."""
+    head, current = git.working_tree_commit(), git.current_branch()
+    is_dirty = git.is_dirty(files)
+    if head is not None and not is_dirty and git.is_ancestor(head, place.commit):
+        return "this checkout is behind, bring it up to date (git pull)"
+    if current == place.branch:
+        return "commit and push" if is_dirty or head is None else "push"
+    on = f"{current} is" if current else "no branch is"
+    commit = "commit, and " if is_dirty else ""
+    return f"{on} checked out here; {commit}merge it into {place.branch}"
 
 
 def _repository(workspace: Workspace) -> Git | None:

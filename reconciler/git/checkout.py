@@ -211,11 +211,11 @@ def fast_forward_checkout(root: Path, branch: str, commit: CommitId) -> Checkout
 
     Raises GitError only if git cannot tell where the checkout stands, or takes too long.
     """
-    current = run_git(root, "symbolic-ref", "-q", "HEAD", accept=(0, 1)).text
-    if not current:
+    current = current_branch(root)
+    if current is None:
         return NotSafe(reason="no branch is checked out (detached HEAD)")
-    if current != f"refs/heads/{branch}":
-        return NotSafe(reason=f"{current.removeprefix('refs/heads/')} is checked out")
+    if current != branch:
+        return NotSafe(reason=f"{current} is checked out")
     head = working_tree_commit(root)
     if head is None:
         return NotSafe(reason=f"{branch} has no commit here yet")
@@ -237,6 +237,12 @@ def _merge(root: Path, commit: CommitId) -> CheckoutResult:
         return FastForwarded()
     reason = done.stderr.removeprefix("fatal: ").removeprefix("error: ")
     return NotSafe(reason=reason or f"git merge ended with exit code {done.exit_code}")
+
+
+def current_branch(root: Path) -> str | None:
+    """The branch that is checked out, also before its first commit; None for a detached HEAD."""
+    found = run_git(root, "symbolic-ref", "-q", "HEAD", accept=(0, 1)).text
+    return found.removeprefix("refs/heads/") or None
 
 
 def working_tree_commit(root: Path) -> CommitId | None:

@@ -191,6 +191,10 @@ class Git:
         """See `checkout.working_tree_commit`."""
         return checkout.working_tree_commit(self.root)
 
+    def current_branch(self) -> str | None:
+        """See `checkout.current_branch`."""
+        return checkout.current_branch(self.root)
+
     def differing(self, commit: CommitId, *folders: str) -> list[str]:
         """See `checkout.differing`."""
         return checkout.differing(self.root, commit, *folders)

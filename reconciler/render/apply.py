@@ -4,14 +4,16 @@ from collections.abc import Iterator, Mapping
 from datetime import tzinfo
 
 from reconciler.apply.result import ApplyResult
-from reconciler.enos.statuses import SUCCEEDED
 from reconciler.model import RunId
 from reconciler.render.apply_json import apply_json
 from reconciler.render.apply_lists import INDENT, SHOWN, grouped, listed, more
 from reconciler.render.apply_outcomes import (
+    bad_ends,
     cancellations,
-    ends,
+    conclusion,
     failed,
+    lasting_failures,
+    numbers,
     reasons_not_started,
     rejected,
     triggered,
@@ -20,21 +22,27 @@ from reconciler.render.layout import Screen, as_text
 from reconciler.render.moments import clock_time, zone_name
 from reconciler.render.safe import said
 from reconciler.render.steps import cancel_answer
-from reconciler.render.words import COMMIT_DIGITS, command, status_words
+from reconciler.render.words import COMMIT_DIGITS, command, how_to_start_again, status_words
 
 __all__ = ["apply_json", "apply_text"]
 
 
 def apply_text(
-    result: ApplyResult, zone: tzinfo, environment: str, width: int | None = None
+    result: ApplyResult,
+    zone: tzinfo,
+    environment: str,
+    width: int | None = None,
+    *,
+    unpushed: str | None = None,
 ) -> str:
     """What was started and what was not, and what has ended; each list cut to 20 with a count.
 
-    See `plan_text` for `width`.
+    `unpushed`: what is here and not on the branch, said where there was nothing to do there. See
+    `plan_text` for `width`.
     """
     screen = Screen.of(width, color=False)
     blocks = [
-        _summary(result, environment, screen),
+        _summary(result, environment, screen, unpushed),
         _started(result, screen),
         _cancelled(result, screen),
         _ended_badly(result, screen),
@@ -50,37 +58,15 @@ def apply_text(
     return as_text(lines[:-1])
 
 
-def _summary(result: ApplyResult, environment: str, screen: Screen) -> Iterator[str]:
-    if result.interrupted:
-        yield "Interrupted: what is known was recorded, and another apply goes on from there."
-    elif not _has_done_anything(result):
-        yield "Nothing to do."
-    bad_ends = _bad_ends(result) | failed(result)
-    numbers = {
-        "triggered": len(triggered(result)),
-        "cancelled": len(cancellations(result, done=True)),
-        "not cancelled": len(cancellations(result, done=False)) + len(result.uncancelled),
-        "succeeded": len(ends(result)) - len(_bad_ends(result)),
-        "failed": len(bad_ends),
-        "not ended": len(result.unfinished),
-        "waited for in vain": len(result.untold),
-        "refused": len(rejected(result)) + len(result.refused),
-        "not started": len(list(reasons_not_started(result))),
-        "started twice": len(result.twice),
-        "in doubt": len(result.doubts),
-        "waiting": len(result.waiting),
-    }
-    counts = ", ".join(f"{number:,} {word}" for word, number in numbers.items() if number)
+def _summary(
+    result: ApplyResult, environment: str, screen: Screen, unpushed: str | None
+) -> Iterator[str]:
+    if words := conclusion(result, unpushed):
+        yield from screen.wrapped(words)
+    counts = ", ".join(f"{number:,} {word}" for word, number in numbers(result).items())
     if counts:
         where = f"{environment} at {result.commit[:COMMIT_DIGITS]}"
         yield from screen.wrapped(f"{where}: {counts}")
-
-
-def _has_done_anything(result: ApplyResult) -> bool:
-    """Whether it did something, or there was something that it could not do."""
-    started = (result.outcomes, result.unstarted, result.doubts, result.refused, result.twice)
-    ended = (result.observed, result.failed, result.unfinished, result.untold)
-    return any((*started, *ended, result.cancelled, result.uncancelled))
 
 
 def _started(result: ApplyResult, screen: Screen) -> Iterator[str]:
@@ -107,20 +93,18 @@ def _cancelled(result: ApplyResult, screen: Screen) -> Iterator[str]:
         yield from grouped([(event.run, cancel_answer(event)) for event in refused], screen)
 
 
-def _bad_ends(result: ApplyResult) -> dict[RunId, str]:
-    return {run: status for run, status in ends(result).items() if status not in SUCCEEDED}
-
-
 def _ended_badly(result: ApplyResult, screen: Screen) -> Iterator[str]:
     """Those that were waited for are told apart: nothing more is tried with them."""
     for_good = failed(result)
-    seen = {run: status for run, status in _bad_ends(result).items() if run not in for_good}
+    seen = {run: status for run, status in bad_ends(result).items() if run not in for_good}
     if seen:
         yield "Ended badly:"
         yield from _by_status(seen, screen)
     if for_good:
         yield "Failed, with no attempt left:"
         yield from _by_status(for_good, screen)
+    for advice in dict.fromkeys(map(how_to_start_again, list(lasting_failures(result))[:SHOWN])):
+        yield from screen.wrapped(advice)
 
 
 def _by_status(statuses: Mapping[RunId, str], screen: Screen) -> Iterator[str]:

@@ -11,14 +11,15 @@ from reconciler.render.document import json_document
 from reconciler.times import format_instant
 
 
-def apply_json(result: ApplyResult, environment: str) -> str:
-    """The JSON document of `apply --format json`."""
+def apply_json(result: ApplyResult, environment: str, unpushed: str | None = None) -> str:
+    """The JSON document of `apply --format json`; `unpushed`: see `apply_text`."""
     return json_document(
         {
             "version": 1,
             "environment": environment,
             "commit": result.commit,
             "interrupted": result.interrupted,
+            "unpushed": unpushed,
             "triggered": [_triggered(event) for event in triggered(result)],
             "rejected": [
                 {"run": event.run, "code": event.code, "message": event.message}

@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from reconciler.apply.result import ApplyResult
-from reconciler.enos.statuses import status_name
+from reconciler.enos.statuses import SUCCEEDED, status_name
 from reconciler.ledger import events
-from reconciler.model import RunId
+from reconciler.model import RunId, first_attempt
 from reconciler.plan import PlannedRun
+from reconciler.render.backfills import attempt_of
 from reconciler.render.steps import is_done, why_absent
 
 
@@ -46,3 +47,54 @@ def failed(result: ApplyResult) -> dict[RunId, str]:
 def cancellations(result: ApplyResult, *, done: bool) -> Sequence[events.Cancelled]:
     """The cancellations that the service has carried out, or those that it has not."""
     return [event for event in result.cancelled if is_done(event) is done]
+
+
+def bad_ends(result: ApplyResult) -> dict[RunId, str]:
+    """Those of the ends that are no success."""
+    return {run: status for run, status in ends(result).items() if status not in SUCCEEDED}
+
+
+def lasting_failures(result: ApplyResult) -> dict[RunId, str]:
+    """How each run ended badly that this apply has not started again."""
+    found = bad_ends(result) | failed(result)
+    again = {(first_attempt(event.run), attempt_of(event.run) - 1) for event in triggered(result)}
+    return {
+        run: status
+        for run, status in found.items()
+        if (first_attempt(run), attempt_of(run)) not in again
+    }
+
+
+def numbers(result: ApplyResult) -> dict[str, int]:
+    """`triggered`, `refused`, …: how many runs that became of, where it is any."""
+    counts = {
+        "triggered": len(triggered(result)),
+        "cancelled": len(cancellations(result, done=True)),
+        "not cancelled": len(cancellations(result, done=False)) + len(result.uncancelled),
+        "succeeded": len(ends(result)) - len(bad_ends(result)),
+        "failed": len(bad_ends(result) | failed(result)),
+        "not ended": len(result.unfinished),
+        "waited for in vain": len(result.untold),
+        "refused": len(rejected(result)) + len(result.refused),
+        "not started": len(list(reasons_not_started(result))),
+        "started twice": len(result.twice),
+        "in doubt": len(result.doubts),
+        "waiting": len(result.waiting),
+    }
+    return {word: number for word, number in counts.items() if number}
+
+
+def has_done_anything(result: ApplyResult) -> bool:
+    """Whether it did something, or there was something that it could not do."""
+    started = (result.outcomes, result.unstarted, result.doubts, result.refused, result.twice)
+    ended = (result.observed, result.failed, result.unfinished, result.untold)
+    return any((*started, *ended, result.cancelled, result.uncancelled))
+
+
+def conclusion(result: ApplyResult, unpushed: str | None) -> str | None:
+    """What is to be said before the numbers. `unpushed`: what is here and not on the branch."""
+    if result.interrupted:
+        return "Interrupted: what is known was recorded, and another apply goes on from there."
+    if has_done_anything(result):
+        return None
+    return "Nothing to do." if unpushed is None else f"Nothing to do there: {unpushed}."

@@ -1,17 +1,16 @@
 """The problems of a validation: for people, for scripts, as annotations of a pull request."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
-from reconciler.model import Place, Problem
+from reconciler.model import Problem
 from reconciler.render.document import json_document
 from reconciler.render.layout import as_text
 from reconciler.render.safe import inert, visible
+from reconciler.render.workflow_commands import annotations
 
 SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
-_SHOWN_ANNOTATIONS = 10  # of one kind, of one step (GitHub's documentation of workflow commands)
-_MOST_FOLDED = 50  # told by the last of them; a message has at most 64 KiB
 
 
 def problems_text(problems: Sequence[Problem], files: int, runs: int) -> str:
@@ -68,44 +67,7 @@ def problems_github(
     """
     told = problems_text(problems, files, runs).splitlines()
     lines = [inert(line) for line in (*told, *(visible(f"note: {note}") for note in notes))]
-    return as_text([*lines, *_annotations(problems, "error"), *_annotations(notes, "warning")])
-
-
-def _annotations(found: Sequence[Problem], name: str) -> Iterator[str]:
-    alone = found if len(found) <= _SHOWN_ANNOTATIONS else found[: _SHOWN_ANNOTATIONS - 1]
-    for one in alone:
-        yield _workflow_command(one.place, name, one.code, _data(one.message))
-    rest = found[len(alone) :]
-    if rest:
-        told = [str(one) for one in rest[:_MOST_FOLDED]]
-        if len(told) < len(rest):
-            told.append(f"… and {len(rest) - len(told)} more; the log lists all")
-        message = "%0A".join(map(_data, told))
-        yield _workflow_command(rest[0].place, name, f"{len(rest)} more", message)
-
-
-def _workflow_command(place: Place, name: str, title: str, message: str) -> str:
-    """A command of GitHub's; the message is escaped already.
-
-    Escaping: GitHub's actions/toolkit, `escapeData` and `escapeProperty`.
-    """
-    properties = {
-        "file": place.file,
-        "line": str(place.line),
-        "col": str(place.column),
-        "title": title,
-    }
-    given = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
-    return f"::{name} {given}::{message}"
-
-
-def _data(text: str) -> str:
-    escaped = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-    return visible(escaped)  # the log's viewer obeys ANSI escapes
-
-
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
+    return as_text([*lines, *annotations(problems, "error"), *annotations(notes, "warning")])
 
 
 def problems_sarif(problems: Sequence[Problem], version: str, notes: Sequence[Problem] = ()) -> str:

@@ -8,8 +8,8 @@ from reconciler.ledger import RunState
 from reconciler.render.layout import Screen, as_text
 from reconciler.render.moments import clock_time, ledger_time, processed_date, zone_name
 from reconciler.render.safe import said
-from reconciler.render.status_row import StatusRow
-from reconciler.render.words import command, status_words
+from reconciler.render.status_row import Outlook, StatusRow, outlook
+from reconciler.render.words import command, how_to_start_again, status_words
 
 _LABEL_WIDTH = 15
 
@@ -35,6 +35,8 @@ def status_detail_text(
         lines += _advice(environment, row, zone, screen)
     elif row.started_twice:
         lines += _choice(environment, row, screen)
+    elif row.state is RunState.FAILED and outlook(row) is Outlook.AMISS:
+        lines += ["", *screen.wrapped(how_to_start_again(row.run))]
     return as_text(lines)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from reconciler import counting
 from reconciler.enos.statuses import status_meaning
+from reconciler.model import RunId, backfill_of
 from reconciler.plan import Action, Plan, PlannedRun
 from reconciler.render.safe import visible
 
@@ -74,3 +75,14 @@ def status_words(status: str) -> str:
 def command(*words: str) -> str:
     """A `reconciler` command line to be typed, quoted for a POSIX shell, and safe to show."""
     return visible(shlex.join(("reconciler", *words)))
+
+
+def how_to_start_again(run: RunId) -> str:
+    """What starts a run that failed again; of a backfill, without all that succeeded."""
+    backfill = backfill_of(run)
+    if backfill is None:
+        return "To start a failed run again, raise its `revision` or give it a `retry`."
+    return (
+        f"`retry` starts again what failed of {backfill}, and only that; a raised `revision` "
+        "starts all of it again."
+    )

@@ -134,9 +134,14 @@ def _changed(
             code="changed",
             pointer="/spec",
             message=f"{run.declared_id()} is recorded{_as_what(run)} with {difference}: "
-            f"restore what it was, or write `revision: {revisions[run.manifest] + 1}` to run it "
-            "again as it is now",
+            f"restore what it was, or write `revision: {revisions[run.manifest] + 1}` to run "
+            f"{_all_of(run)} again as it is now",
         )
+
+
+def _all_of(run: Run) -> str:
+    """What a raised revision runs again: all of a backfill, also what has succeeded."""
+    return f"all of {run.declared_manifest}" if backfill_of(run.id) else "it"
 
 
 def _as_what(run: Run) -> str:
@@ -151,7 +156,7 @@ def _lowered(run: Run, later: RunId, newest: int) -> Problem:
         pointer="/spec/revision",
         message=f"{run.declared_id()} is declared with revision {run.revision}, and {later} was "
         f"started already: write `revision: {newest}` again, or `revision: {newest + 1}` to "
-        "run it once more",
+        f"run {_all_of(run)} once more",
     )
 
 

@@ -24,7 +24,7 @@ HOSTILE = (
     "::error::forged\n \u3000::set-output name=a::b\n##[error]forged ##vso[task.setvariable]x"
 )
 LINE = HOSTILE.replace("\n", " ")  # where a line feed is certainly refused
-_MEANT = re.compile(r"::(error|warning) file=")
+_MEANT = re.compile(r"::(error|warning) (file|title)=")
 _FORBIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 Run = Callable[..., Said]
@@ -51,7 +51,8 @@ def check(said: Said, form: str = "text", *, quotes_git: bool = False) -> Said:
     `quotes_git`: what git, or a server through it, says in lines, may stand indented below.
     """
     assert list(_faults_of(said.out, form)) == [], said.out
-    assert list(_faults_of(said.err, quotes_git=quotes_git)) == [], said.err
+    faults = _faults_of(said.err, "github", quotes_git=quotes_git)  # an apply annotates there
+    assert list(faults) == [], said.err
     if form in {"json", "sarif"} and said.out:
         json.loads(said.out)
     return said
@@ -75,7 +76,7 @@ def _everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
 FORMS = {
     "validate": ("text", "json", "github", "gitlab", "junit", "sarif"),
     "plan": ("text", "json", "markdown"),
-    "apply": ("text", "json"),
+    "apply": ("text", "json", "markdown"),
     "status": ("text", "json", "markdown"),
 }
 

@@ -1,13 +1,23 @@
 """What an apply still records of what others have recorded meanwhile."""
 
+import asyncio
+
 import msgspec
 import pytest
 
 from reconciler.apply import branch
+from reconciler.apply.branch import Branch, Claiming
+from reconciler.apply.ports import Landed, Raced, Snapshot, Step
+from reconciler.configuration import parse_configuration
 from reconciler.ledger import Event
-from tests.building import a_claim, a_ledger, a_run, a_triggered, an_absent, an_observed
+from reconciler.model import Source
+from reconciler.render.steps import plain_step
+from tests.acceptance.scene import configuration
+from tests.building import a_claim, a_ledger, a_run, a_triggered, an_absent, an_observed, declared
 
 RUN = a_run()
+_FILE = Source(path="reconciler.yaml", content=configuration("http://127.0.0.1:9").encode())
+ENVIRONMENT = parse_configuration(_FILE).environments["test"]
 INFERRED = msgspec.structs.replace(a_triggered(RUN, "3377-1", "c1"), inferred=True)
 
 
@@ -33,3 +43,57 @@ def test_an_end_is_recorded_once() -> None:
     ledger = a_ledger(a_claim(RUN), a_triggered(RUN, "3377-1", "c1"))
     assert not branch._is_known(an_observed(RUN), ledger)
     assert branch._is_known(an_observed(RUN), ledger.extended([an_observed(RUN)]))
+
+
+class _BusyStore:
+    """A store whose branch others move before each of our pushes, but for the last one."""
+
+    def __init__(self, times: int) -> None:
+        self.left = times
+        self.commits = 0
+
+    async def fetch(self) -> Snapshot:
+        self.commits += 1
+        return Snapshot(
+            commit=str(self.commits),
+            environment=ENVIRONMENT,
+            declared=declared(RUN),
+            ledger=a_ledger(),
+        )
+
+    async def append(self, snapshot: Snapshot, *_: object) -> Landed | Raced:
+        self.left -= 1
+        return Raced() if self.left >= 0 else Landed(snapshot=snapshot)
+
+
+def _told_while(times: int) -> list[str]:
+    async def claim() -> list[str]:
+        told: list[Step] = []
+        store = _BusyStore(times)
+        one = Branch(
+            store=store,
+            snapshot=await store.fetch(),
+            progress=told.append,
+            jitter=lambda: 0,
+            rescue=lambda _: "",
+            pending=[],
+        )
+        while await one.claim(a_claim(RUN)) is not Claiming.OURS:
+            pass
+        assert one.moved == 0
+        return [plain_step(step) or "" for step in told]
+
+    return asyncio.run(claim())
+
+
+@pytest.mark.parametrize(
+    ("times", "expected"), [(0, []), (1, []), (2, [2]), (40, [2, 4, 8, 16, 32])]
+)
+def test_a_branch_that_keeps_moving_is_told_less_and_less_often(
+    times: int, expected: list[int]
+) -> None:
+    assert _told_while(times) == [
+        f"the branch is busy: others were faster {number} times in a row; it is read again and the "
+        "push repeated"
+        for number in expected
+    ]

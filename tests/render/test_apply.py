@@ -142,6 +142,7 @@ Failed, with no attempt left:
     wind
   FAIL: a task of the flow failed (1 run)
     import
+To start a failed run again, raise its `revision` or give it a `retry`.
 
 Waited for, and not ended yet:
   slow: 12-1

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 
 from reconciler.ledger import RunState
-from reconciler.model import ClaimId, EpochMs, InstanceId, RunId
+from reconciler.model import ClaimId, EpochMs, InstanceId, Place, RunId
 from reconciler.render.status import (
     StatusRow,
     status_detail_text,
@@ -331,6 +331,22 @@ def test_a_run_that_was_started_twice_is_settled_by_naming_the_instance_that_cou
     (row,) = json.loads(statuses_json([("prod", UTC, [twice])]))["runs"]
     assert row["startedTwice"] is True
     assert row["starts"][1] == {"claim": "c2", "flowInstanceId": "3377-2"}
+
+
+def test_a_failed_run_says_what_starts_it_again_without_all_that_succeeded() -> None:
+    here = {"place": Place(file="a.yaml"), "status": "TIMEOUT"}
+    alone = status_detail_text("prod", a_row("wind", RunState.FAILED, **here), SHANGHAI)
+    assert alone.endswith(
+        "\nTo start a failed run again, raise its `revision` or give it a `retry`.\n"
+    )
+    row = a_row("march/2024-03-01", RunState.FAILED, **here)
+    text = " ".join(status_detail_text("prod", row, SHANGHAI).split())
+    assert text.endswith(
+        "`retry` starts again what failed of march, and only that; a raised `revision` starts all "
+        "of it again."
+    )
+    row = replace(row, followed_by=RunId("march/2024-03-01#2"))
+    assert "`retry`" not in status_detail_text("prod", row, SHANGHAI)
 
 
 def test_the_commands_are_quoted_for_a_shell() -> None:

@@ -1,0 +1,29 @@
+"""Annotations of GitHub's, beside what an apply says: its job's page shows them without a click."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from reconciler.apply.checks import InvalidManifestsError
+from reconciler.cli.saying import show
+from reconciler.errors import ReconcilerError
+from reconciler.render.workflow_commands import error_annotation, problem_annotations
+
+
+def annotate(lines: str) -> None:
+    """Print the annotations where GitHub reads them: on stderr, for stdout is the result."""
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        show(lines, err=True, commands=True)
+
+
+@contextmanager
+def annotated() -> Iterator[None]:
+    """Annotate the error that ends the block, if any, and let it go on."""
+    try:
+        yield
+    except InvalidManifestsError as error:
+        annotate(problem_annotations(error.problems))
+        raise
+    except ReconcilerError as error:
+        annotate(error_annotation(str(error), error.hint))
+        raise

@@ -1,0 +1,191 @@
+"""What an apply did, as a pipeline's summary of its job."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import tzinfo
+
+from reconciler.apply.result import ApplyResult
+from reconciler.model import EpochMs, RunId, backfill_of
+from reconciler.render.apply_lists import SHOWN, Item
+from reconciler.render.apply_outcomes import (
+    bad_ends,
+    cancellations,
+    conclusion,
+    failed,
+    numbers,
+    reasons_not_started,
+    rejected,
+    triggered,
+)
+from reconciler.render.backfills import together
+from reconciler.render.markdown import code, finished, length, prose
+from reconciler.render.moments import clock_time, zone_name
+from reconciler.render.status_markdown import MOST_BYTES
+from reconciler.render.steps import cancel_answer
+from reconciler.render.words import (
+    COMMIT_DIGITS,
+    command,
+    counted,
+    how_to_start_again,
+    status_words,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Block:
+    """Runs that became the same."""
+
+    title: str
+    items: Sequence[Item]  # each with its reason, or with its instance
+    advice: str = ""  # that needs no markup
+    opened: bool = True  # a person must see to it
+
+
+def apply_markdown(
+    result: ApplyResult,
+    zone: tzinfo,
+    environment: str,
+    unpushed: str | None = None,
+    most: int = MOST_BYTES,
+) -> str:
+    """Numbers, then what needs a person, unfolded, then all else, folded.
+
+    Nothing in a name or an answer is taken for markup. In at most `most` bytes or little more: of a
+    list for which there is no room the number is told. `unpushed`: see `apply_text`.
+    """
+    at = code(result.commit[:COMMIT_DIGITS])
+    lines = [f"### Apply of {code(environment, 100)} at {at}", ""]
+    if words := conclusion(result, unpushed):
+        lines += [prose(words), ""]
+    elif unpushed is not None:
+        lines += [f"Note: {prose(unpushed)}.", ""]
+    if found := numbers(result):
+        lines += [f"**{', '.join(f'{number:,} {word}' for word, number in found.items())}**", ""]
+    for block in _blocks(result, zone, environment):
+        if block.items:
+            shown = list(_shown(block))
+            fits = length(lines) + length(shown) <= most
+            lines += shown if fits else _counted_only(block)
+    return finished(lines[:-1])
+
+
+def _blocks(result: ApplyResult, zone: tzinfo, environment: str) -> Iterator[_Block]:
+    look = f"`{command('status', 'RUN', '--env', environment)}` shows what is known of one."
+    yield _Block(
+        title="In doubt: not started again until that is settled",
+        items=[
+            (doubt.planned.id, f"{doubt.reason}{_until(doubt.decided_at, zone)}")
+            for doubt in result.doubts
+        ],
+        advice=look,
+    )
+    yield _Block(
+        title="Started twice",
+        items=[(one.run, one.error or "") for one in result.twice],
+        advice=look,
+    )
+    yield from _of_failures(result)
+    refused = [(run, f"{one.code}: {one.message}") for run, one in rejected(result).items()]
+    yield _Block(title="Refused by the service, and tried again by the next apply", items=refused)
+    yield _Block(
+        title="Not claimed, by the preflight",
+        items=[(run.id, run.reason) for run in result.refused],
+    )
+    yield _Block(title="Not started", items=list(reasons_not_started(result)))
+    yield _Block(
+        title="Not cancelled",
+        items=[
+            *((one.run, cancel_answer(one)) for one in cancellations(result, done=False)),
+            *((one.id, "nobody can tell whether it was") for one in result.uncancelled),
+        ],
+    )
+    yield _Block(title="Waited for in vain", items=list(result.untold.items()), advice=look)
+    yield from _of_what_is_well(result)
+
+
+def _of_failures(result: ApplyResult) -> Iterator[_Block]:
+    for_good = failed(result)
+    ended = {run: status for run, status in bad_ends(result).items() if run not in for_good}
+    for title, found in (("Failed, with no attempt left", for_good), ("Ended badly", ended)):
+        items = [(run, status_words(status)) for run, status in found.items()]
+        advice = " ".join(dict.fromkeys(how_to_start_again(run) for run in list(found)[:SHOWN]))
+        yield _Block(title=title, items=items, advice=advice)
+
+
+def _of_what_is_well(result: ApplyResult) -> Iterator[_Block]:
+    yield _Block(
+        title="Not ended yet",
+        items=[(one.run, ", ".join(one.instances)) for one in result.unfinished],
+        opened=False,
+    )
+    yield _Block(
+        title="Waiting", items=[(run.id, run.reason) for run in result.waiting], opened=False
+    )
+    yield _Block(
+        title="Cancelled",
+        items=[(one.run, "") for one in cancellations(result, done=True)],
+        opened=False,
+    )
+    yield _Block(
+        title="Triggered",
+        items=[(one.run, "") for one in triggered(result)],
+        opened=False,
+    )
+
+
+def _until(decided_at: EpochMs | None, zone: tzinfo) -> str:
+    if decided_at is None:
+        return ""
+    return f"; an apply after {clock_time(decided_at, zone)} ({zone_name(zone)}) can settle it"
+
+
+def _shown(block: _Block) -> Iterator[str]:
+    yield "<details open>" if block.opened else "<details>"
+    yield f"<summary>{_title(block)}</summary>"
+    yield ""
+    groups = _by_reason(block.items)
+    for reason, runs in list(groups.items())[:SHOWN]:
+        yield from _group(reason, runs)
+    if len(groups) > SHOWN:
+        yield f"- … and {counted(len(groups) - SHOWN, 'more reason')}"
+    yield ""
+    if block.advice:
+        yield from (prose(block.advice), "")
+    yield from ("</details>", "")
+
+
+def _title(block: _Block) -> str:
+    return f"{block.title}: {counted(len(block.items), 'run')}"
+
+
+def _counted_only(block: _Block) -> Iterator[str]:
+    yield from (f"{_title(block)}; `reconciler status` lists them.", "")
+
+
+def _by_reason(items: Iterable[Item]) -> Mapping[str, list[RunId]]:
+    found: dict[str, list[RunId]] = defaultdict(list)
+    for run, reason in items:
+        found[reason].append(run)
+    return found
+
+
+def _group(reason: str, runs: Sequence[RunId]) -> Iterator[str]:
+    indent = ""
+    if reason:
+        yield f"- {counted(len(runs), 'run')}: {prose(reason)}"
+        indent = "  "
+    is_long = len(runs) > SHOWN
+    lines = together(runs, lambda run: backfill_of(run) if is_long else None)
+    for line in lines[:SHOWN]:
+        yield f"{indent}- {_words(line)}"
+    left = sum(map(len, lines[SHOWN:]))
+    if left:
+        yield f"{indent}- … and {left:,} more"
+
+
+def _words(runs: Sequence[RunId]) -> str:
+    if len(runs) == 1:
+        return code(runs[0])
+    name, number = code(backfill_of(runs[0]) or ""), counted(len(runs), "run")
+    return f"{name}: {number}, {code(runs[0])} to {code(runs[-1])}"
