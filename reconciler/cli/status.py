@@ -2,7 +2,7 @@
 
 import click
 
-from reconciler.cli.options import TEXT, common_options, current_options
+from reconciler.cli.options import TEXT, common_options, current_options, read_duration
 from reconciler.errors import ExitCode
 from reconciler.render.formats import Format
 
@@ -74,6 +74,19 @@ STATES = ("pending", "claimed", "in-doubt", "rejected", "triggered", "succeeded"
     is_flag=True,
     help="Ask the service how started instances fare, and record how they ended.",
 )
+@click.option(
+    "--watch",
+    is_flag=True,
+    help="Look again and again until nothing is under way. A terminal shows the newest look, "
+    "elsewhere each change is a line.",
+)
+@click.option(
+    "--interval",
+    type=TEXT,
+    callback=read_duration,
+    metavar="DURATION",
+    help="With --watch: how long to pause between looks.  [default: 10s]",
+)
 @click.option("--offline", is_flag=True, help="Take the ledger from the working tree's commit.")
 @common_options
 def command(  # noqa: PLR0913 - click passes one argument an option
@@ -88,12 +101,17 @@ def command(  # noqa: PLR0913 - click passes one argument an option
     columns: tuple[str, ...],
     detailed_exitcode: bool,
     refresh: bool,
+    watch: bool,
+    interval: float | None,
     offline: bool,
 ) -> ExitCode:
     """Show what the ledger says of each run.
 
     With RUN, only those: a run's name, a backfill's, or the beginning of names. Where that is one
     run, with everything that is known of it.
+
+    With --watch, looks until nothing is under way: no run is claimed, or was started and is due and
+    has not ended.
     """
     if refresh and offline:
         raise click.UsageError("Say either --refresh or --offline.")
@@ -101,18 +119,25 @@ def command(  # noqa: PLR0913 - click passes one argument an option
         raise click.UsageError("--rows and --columns go with --grid.")
     if grid and form == Format.JSON:
         raise click.UsageError("--grid goes with --format text or markdown; JSON has it all.")
+    if interval is not None and not watch:
+        raise click.UsageError("--interval goes with --watch.")
+    if watch and (offline or form != Format.TEXT):
+        raise click.UsageError("--watch goes with --format text, and not with --offline.")
     from reconciler.cli.choosing import Filter
     from reconciler.cli.reporting import report_status
     from reconciler.cli.saying import show
+    from reconciler.cli.viewing import View
     from reconciler.render.grid import Axes
 
     wanted = Filter.of(runs=runs, states=states, labels=labels, where=where)
-    report = report_status(current_options(), wanted, offline=offline, refreshed=refresh)
-    if grid:
-        from reconciler.cli.gridding import shown_as_grids
+    view = View(form=Format(form), axes=Axes(rows=rows, columns=columns) if grid else None)
+    if watch:
+        from reconciler.cli.watching import watch_status
 
-        text = shown_as_grids(report, Format(form), Axes(rows=rows, columns=columns))
+        report = watch_status(
+            current_options(), wanted, view, refreshed=refresh, seconds=interval or 10
+        )
     else:
-        text = report.shown(Format(form))
-    show(text, painted=form == Format.TEXT, document=form == Format.JSON)
+        report = report_status(current_options(), wanted, offline=offline, refreshed=refresh)
+    show(view.of(report), painted=form == Format.TEXT, document=form == Format.JSON)
     return report.exit_code(detailed=detailed_exitcode)

@@ -1,6 +1,7 @@
 """`status` from end to end: why a run is not done, filters, and the exit code for pipelines."""
 
 import json
+import signal
 
 from reconciler.sandbox import FlowOptions, SandboxOptions, Status
 from tests.acceptance.conftest import OpenScene
@@ -82,3 +83,35 @@ def test_a_grid_shows_a_backfill_by_date_and_site_in_text_and_markdown(
     said = scene.run("status", "--grid", "--rows", "SIET", exits=1)
     assert "has the key SIET" in said.err
     assert "SITE, date" in said.err
+
+
+def test_a_watch_ends_once_nothing_is_under_way_and_tells_each_change(
+    open_scene: OpenScene,
+) -> None:
+    scene = open_scene(runs("a"), options=SandboxOptions(run_seconds=1))
+    scene.run("apply")
+    said = scene.run("status", "--watch", "--refresh", "--interval", "1s")
+    first, *_ = lines = said.out.splitlines()
+    assert first in {"test: 1 triggered", "test: 1 succeeded"}
+    assert "test: 1 succeeded" in lines
+    assert "is asked each time" not in said.err
+    assert "with --refresh the service is asked each time" in scene.run("status", "--watch").err
+
+
+def test_a_watch_is_left_with_ctrl_c(open_scene: OpenScene) -> None:
+    scene = open_scene(runs("a"))
+    scene.run("apply")
+    process = scene.start("status", "--watch")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "test: 1 triggered\n"
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.endswith("interrupted\n")
+
+
+def test_a_watch_is_for_people(open_scene: OpenScene) -> None:
+    scene = open_scene(runs("a"))
+    for more in (("--format", "json"), ("--format", "markdown"), ("--offline",)):
+        assert "--watch goes with" in scene.run("status", "--watch", *more, exits=2).err
+    assert "goes with --watch" in scene.run("status", "--interval", "5s", exits=2).err

@@ -1,0 +1,66 @@
+"""What has changed between two looks at the runs of an environment, a line each."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from reconciler.ledger import RunState
+from reconciler.model import RunId, backfill_of
+from reconciler.plan import Reason
+from reconciler.render.backfills import together
+from reconciler.render.safe import said
+from reconciler.render.status_row import StatusRow
+from reconciler.render.status_table import state_counts
+from reconciler.render.words import counted, status_words
+
+_MOST_ALONE = 20  # changes of one look: more are counted by backfill
+
+
+def is_under_way(row: StatusRow) -> bool:
+    """Whether the run is being started, or was and its time has come: more is heard of it soon."""
+    match row.state:
+        case RunState.CLAIMED:
+            return True
+        case RunState.TRIGGERED:
+            return row.reason is not Reason.NOT_DUE
+        case (
+            RunState.PENDING
+            | RunState.IN_DOUBT
+            | RunState.REJECTED
+            | RunState.SUCCEEDED
+            | RunState.FAILED
+        ):
+            return False
+
+
+def numbers_line(environment: str, rows: Sequence[StatusRow]) -> str:
+    """`prod: 31 pending, 9 failed`."""
+    return said(f"{environment}: {state_counts(rows)}")
+
+
+def change_lines(
+    environment: str, before: Sequence[StatusRow], after: Sequence[StatusRow]
+) -> Iterator[str]:
+    """Each run that stands otherwise than before; of many, those of a backfill together."""
+    was: Mapping[RunId, str] = {row.run: _words(row) for row in before}
+    now = {row.run: _words(row) for row in after}
+    changed = [(run, _change(was.get(run), words)) for run, words in now.items()]
+    changed += [(run, f"{words} → not shown") for run, words in was.items() if run not in now]
+    changed = [(run, change) for run, change in changed if change]
+    is_long = len(changed) > _MOST_ALONE
+    groups = together(changed, lambda one: (backfill_of(one[0]), one[1]) if is_long else None)
+    for group in groups:
+        run, change = group[0]
+        number = counted(len(group), "run")
+        which = run if len(group) == 1 else f"{backfill_of(run) or 'others'}: {number}"
+        yield said(f"{environment}: {which}: {change}")
+
+
+def _change(was: str | None, now: str) -> str:
+    """What has become what; empty where nothing has changed."""
+    if was is None:
+        return now
+    return "" if was == now else f"{was} → {now}"
+
+
+def _words(row: StatusRow) -> str:
+    state = row.state.replace("-", " ")
+    return state if row.status is None else f"{state} ({status_words(row.status)})"
