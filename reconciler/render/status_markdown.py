@@ -66,7 +66,7 @@ def _manifests(rows: Sequence[StatusRow], room: int) -> list[str]:
 
 def _manifest(rows: Sequence[StatusRow], states: Sequence[RunState]) -> str:
     numbers = Counter(row.state for row in rows)
-    name = manifest_of(run_name(rows[0].run))
+    name = manifest_of(rows[0].declared_as or run_name(rows[0].run))
     cells = (f"{numbers[state]:,}" if numbers[state] else "" for state in states)
     return table_row((code(name), *cells))
 

@@ -88,6 +88,13 @@ def test_months_stand_side_by_side_as_far_as_there_is_room_and_then_below() -> N
     assert len(wide) == 4
 
 
+def test_months_stand_side_by_side_exactly_while_they_fit() -> None:
+    rows = march([*days(31, "2024-01"), *days(28, "2024-02")], ["a"])
+    needed = len("SITE  ") + 31 + 1 + 28
+    assert len(lines_of(rows, width=needed)) == 4
+    assert len(lines_of(rows, width=needed - 1)) == 9
+
+
 def test_hours_stand_under_their_day() -> None:
     dates = [f"{day}T{hour:02}:00" for day in days(2) for hour in (0, 6, 12)]
     assert lines_of(march(dates, ["a"])) == [
@@ -196,6 +203,31 @@ def test_a_letter_is_a_capital_where_a_person_is_needed(
         return  # how that run itself stands, its letter says; the way is barred to others
     needed = outlook(row) in {Outlook.AMISS, Outlook.IN_DOUBT}
     assert mark(row).letter.isupper() is needed
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "letter"),
+    [
+        (RunState.IN_DOUBT, None, "D"),
+        (RunState.CLAIMED, Reason.CLAIMED, "c"),
+        (RunState.TRIGGERED, Reason.RUNNING, "t"),
+        (RunState.TRIGGERED, Reason.NOT_DUE, "n"),
+        (RunState.REJECTED, Reason.REJECTED, "R"),
+        (RunState.REJECTED, Reason.CANCELLED, "x"),
+        (LATER, Reason.SUSPENDED, "h"),
+        (LATER, Reason.WAITS_FOR, "w"),
+        (LATER, Reason.MISSED, "M"),
+        (LATER, Reason.BLOCKED, "B"),
+        (LATER, Reason.OVER_LIMIT, "L"),
+        (LATER, Reason.CHANGED, "P"),
+        (LATER, Reason.CANCELLED, "x"),
+    ],
+)
+def test_each_way_to_stand_has_its_letter(
+    state: RunState, reason: Reason | None, letter: str
+) -> None:
+    assert mark(a_row("a", state, reason=reason)).letter == letter
+    assert mark(a_row("a", state, reason=reason, started_twice=True)).letter == "T"
 
 
 @pytest.mark.parametrize(

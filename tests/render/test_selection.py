@@ -177,6 +177,7 @@ SITES = [
         (("SITE=*-01",), "a c gone/2024-03-01/SITE=cn-01"),
         (("SITE=*n*0*",), "a b gone/2024-03-01/SITE=cn-01"),
         (("SITE=cn-01*cn-01",), ""),
+        (("SITE=*1*1*",), ""),
         (("SITE=*",), "a b c gone/2024-03-01/SITE=cn-01"),
         (("SITE=cn-0?",), ""),
         (("SITE=cn-02", "SITE=de-01"), "b c"),
@@ -261,6 +262,13 @@ def test_a_failure_that_another_attempt_follows_says_so_and_that_has_a_row() -> 
     assert new.why.startswith("attempt 2 of 3, for the one before ended with TIMEOUT; ")
     assert (old.run, old.state, old.why) == ("a", "failed", "it ended with TIMEOUT; a#2 follows")
     assert [outlook(row) for row in (new, old)] == [Outlook.COMING, Outlook.WELL]
+
+
+def test_a_failure_that_none_follows_is_amiss() -> None:
+    failed = a_run("a")
+    ledger = a_ledger(a_claim(failed), a_triggered(failed), an_observed(failed, 7))
+    (row,) = rows_of(ledger, failed)
+    assert (row.followed_by, outlook(row)) == (None, Outlook.AMISS)
 
 
 def test_what_was_started_says_whether_its_time_lies_ahead() -> None:

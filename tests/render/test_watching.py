@@ -126,6 +126,11 @@ def test_many_changes_of_a_backfill_at_once_share_a_line() -> None:
     assert len(few) == 20
     many = changes([*march(21, RunState.PENDING)], [*march(21, RunState.CLAIMED)])
     assert many == ["prod: march: 21 runs: pending → claimed"]
+    mixed = [*march(20, RunState.CLAIMED), a_row("march/20", RunState.REJECTED)]
+    assert changes([*march(21, RunState.PENDING)], mixed) == [
+        "prod: march: 20 runs: pending → claimed",
+        "prod: march/20: pending → rejected",
+    ]
 
 
 @settings(max_examples=50)
