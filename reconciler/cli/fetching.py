@@ -4,7 +4,7 @@ The ledgers of a checkout are compared with those of the branch that it will be 
 the reconciler writes them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from reconciler.cli.reading import Shelf, Workspace
@@ -127,24 +127,29 @@ def unpushed(git: Git, place: BranchPlace, environment: Environment) -> str | No
 
     Raises GitError.
     """
-    here = git.differing(place.commit, git.prefix + environment.manifests)
+    folder = git.prefix + environment.manifests
+    here = git.differing(place.commit, folder)
     if not here:
         return None
     what = f"{len(here)} files differ" if len(here) > 1 else f"{here[0]} differs"
     there = f"{place.remote}/{place.branch}"
-    return f"{what} from {there}, and an apply does what is there: {_way_there(git, place, here)}"
+    return f"{what} from {there}, and an apply does what is there: {_way_there(git, place, folder)}"
 
 
-def _way_there(git: Git, place: BranchPlace, files: Sequence[str]) -> str:
+def _way_there(git: Git, place: BranchPlace, folder: str) -> str:
     """What brings the files together, as far as this clone's history tells."""
     head, current = git.working_tree_commit(), git.current_branch()
-    is_dirty = git.is_dirty(files)
-    if head is not None and not is_dirty and git.is_ancestor(head, place.commit):
-        return "this checkout is behind, bring it up to date (git pull)"
+    if head is None or git.is_dirty([folder]):
+        commit, push = "commit, and ", "commit and push"
+    else:
+        commit, push = "", "push"
+        if git.is_ancestor(head, place.commit):
+            return "this checkout is behind, bring it up to date (git pull)"
+        if not git.is_ancestor(place.commit, head):
+            push = "bring this checkout up to date (git pull), then push"
     if current == place.branch:
-        return "commit and push" if is_dirty or head is None else "push"
+        return push
     on = f"{current} is" if current else "no branch is"
-    commit = "commit, and " if is_dirty else ""
     return f"{on} checked out here; {commit}merge it into {place.branch}"
 
 

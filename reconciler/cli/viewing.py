@@ -8,8 +8,6 @@ from reconciler.errors import ReconcilerError
 from reconciler.model import combination_of, run_name
 from reconciler.render.formats import Format
 from reconciler.render.grid import DATE, Axes
-from reconciler.render.grid_markdown import grid_markdown
-from reconciler.render.grid_text import grid_text
 from reconciler.schema.paths import shown
 
 
@@ -25,6 +23,9 @@ class View:
         return report.shown(self.form) if self.axes is None else self._grids(report, self.axes)
 
     def _grids(self, report: StatusReport, axes: Axes) -> str:
+        from reconciler.render.grid_markdown import grid_markdown
+        from reconciler.render.grid_text import grid_text
+
         _check(report, axes)
         match self.form:
             case Format.TEXT:

@@ -53,6 +53,17 @@ def test_a_checkout_that_is_behind_is_told_to_pull_and_not_to_push(open_scene: O
     assert "this checkout is behind, bring it up to date (git pull)" in scene.run("status").err
 
 
+def test_a_checkout_that_has_parted_from_the_branch_is_told_to_pull_and_then_to_push(
+    open_scene: OpenScene,
+) -> None:
+    scene = open_scene(runs("a"))
+    before = git(scene.clone, "rev-parse", "HEAD")
+    scene.push({"triggers/b.yaml": manifest("b", 2)})
+    git(scene.clone, "reset", "--quiet", "--hard", before)
+    commit(scene.clone, {"triggers/c.yaml": manifest("c", 3)}, "Add c")
+    assert "bring this checkout up to date (git pull), then push" in scene.run("status").err
+
+
 @pytest.fixture
 def _on_github(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
