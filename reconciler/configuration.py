@@ -44,6 +44,7 @@ class GatewayConfiguration:
     stamp_slack: float = 300  # seconds that the stamps of instances may differ from the clock
     same_minute_allowed: bool = False  # two runs of one flow in one minute
     correlation_parameter: str | None = None  # names, in each instance, the run and its claim
+    instance_url: str | None = None  # with {flowInstanceId}: where a person sees an instance
     service: str | None = None  # where two gateways really are two services of one organisation
 
 
@@ -252,6 +253,7 @@ GATEWAY_FIELDS = {
     "stampSlackSeconds": "stamp_slack",
     "correlationParameter": "correlation_parameter",
     "service": "service",
+    "instanceUrl": "instance_url",
 }
 _WHOLE_LIMITS = (
     *("max_runs_per_apply", "max_runs_per_backfill", "max_runs"),

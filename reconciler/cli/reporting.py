@@ -18,6 +18,7 @@ from reconciler.model import EpochMs, Run, RunId, first_attempt, run_attempt
 from reconciler.plan import Action, Plan, Reason
 from reconciler.render.backfills import attempt_of
 from reconciler.render.formats import Format
+from reconciler.render.instances import instance_url
 from reconciler.render.status import (
     StatusRow,
     status_detail_text,
@@ -127,6 +128,7 @@ def report_status(
         plan = plan_of(workspace.declared(environment), known, environment)
         most = environment.limits.max_runs_per_apply
         rows = list(status_rows(plan, known.ledger, now, most=most))
+        rows = [with_link(row, environment.gateway.instance_url) for row in rows]
         if environment.name in fresh:
             statuses = fresh[environment.name].statuses
             rows = [replace(row, status=statuses.get(row.run, row.status)) for row in rows]
@@ -137,6 +139,13 @@ def report_status(
         say(f"note: {note}")
     say_left_out(workspace.left_out, quiet=options.quiet)
     return StatusReport.of(reported, wanted, options)
+
+
+def with_link(row: StatusRow, template: str | None) -> StatusRow:
+    """The row with the URL of its instance, if the configuration says where instances are seen."""
+    if template is None or row.instance is None:
+        return row
+    return replace(row, instance_url=instance_url(template, row.instance, row.flow_id))
 
 
 def status_rows(plan: Plan, ledger: Ledger, now: EpochMs, *, most: int) -> Iterator[StatusRow]:

@@ -42,6 +42,7 @@ def _row_json(one: StatusRow, zone: tzinfo) -> dict[str, Any]:
         "file": one.place and one.place.file,
         "line": one.place and one.place.line,
         "flowInstanceId": one.instance,
+        "instanceUrl": one.instance_url,
         "claimedAt": one.claimed_at,
         "triggeredAt": one.triggered_at,
         "status": one.status,

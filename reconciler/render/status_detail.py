@@ -51,6 +51,7 @@ def _facts(row: StatusRow, zone: tzinfo) -> Iterator[tuple[str, str]]:
     yield "trigger time", f"{time}, business date {processed_date(row.trigger_time, zone)}"
     given = {
         "instance": row.instance and said(row.instance),
+        "see it at": row.instance_url,
         "triggered at": row.triggered_at and f"{ledger_time(row.triggered_at, zone)} {here}",
         "status": row.status and status_words(row.status),
         "cancellation": row.cancelled,

@@ -21,6 +21,7 @@ class StatusRow:
     flow_id: int | None
     trigger_time: EpochMs
     instance: InstanceId | None = None
+    instance_url: str | None = None  # where a person sees it
     claimed_at: str | None = None  # RFC 3339, by the gateway's clock; so is `triggered_at`
     triggered_at: str | None = None
     status: str | None = None  # the instance's, as last observed

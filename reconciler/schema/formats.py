@@ -100,21 +100,48 @@ def check_gateway_url(text: str) -> None:
     Credentials would travel with every request, so plain http must not leave the machine. The
     words never quote the URL: it may hold a password.
     """
+    _check_url(text, "https://apim.example.com")
+    if "?" in text or "#" in text:
+        raise ValueError("must end before any ? or #")
+
+
+def check_instance_url(text: str) -> None:
+    """Raise ValueError unless the text is a URL in which an instance's id has a place.
+
+    People follow such a link, perhaps with a session at the host that it names: so it is as safe as
+    the gateway's URL, and what the service says of an instance has no part in the host.
+    """
+    example = "https://enos.example.com/flows/{flowId}/instances/{flowInstanceId}"
+    plain = text
+    for name in INSTANCE_FIELDS:
+        plain = plain.replace(f"{{{name}}}", "")
+    if "{" in plain or "}" in plain:
+        raise ValueError(f"has a place for {_BRACED} only, such as {example}")
+    _check_url(plain, example)
+    if plain.partition("://")[2].partition("/")[0] != text.partition("://")[2].partition("/")[0]:
+        raise ValueError("must name its host whole, before the first {")
+    if "{flowInstanceId}" not in text:
+        raise ValueError(f"has no place for {{flowInstanceId}}, such as {example}")
+
+
+INSTANCE_FIELDS = ("flowInstanceId", "flowId")
+_BRACED = " and ".join(f"{{{name}}}" for name in INSTANCE_FIELDS)
+
+
+def _check_url(text: str, example: str) -> None:
     if not _URL_CHARACTERS.fullmatch(text):
-        raise ValueError("is not a URL, such as https://apim.example.com")
+        raise ValueError(f"is not a URL, such as {example}")
     try:
         url = urlsplit(text)
         host, _ = url.hostname, url.port
     except ValueError:
-        raise ValueError("is not a URL, such as https://apim.example.com") from None
+        raise ValueError(f"is not a URL, such as {example}") from None
     if url.scheme not in {"http", "https"} or not host:
-        raise ValueError("needs a scheme and a host, such as https://apim.example.com")
+        raise ValueError(f"needs a scheme and a host, such as {example}")
     if url.scheme == "http" and not _is_loopback(host):
         raise ValueError("must begin with https:// (http:// is for this machine only: 127.0.0.1)")
     if "@" in url.netloc:
         raise ValueError("must not hold a user or password: secrets come from the environment")
-    if "?" in text or "#" in text:
-        raise ValueError("must end before any ? or #")
 
 
 def parse_folder(text: str) -> str:
@@ -164,6 +191,7 @@ FORMATS: Mapping[str, Callable[[str], object]] = {
     "date": parse_date,
     "time-zone": parse_zone,
     "gateway-url": check_gateway_url,
+    "instance-url": check_instance_url,
     "folder": parse_folder,
     "file": parse_file,
     "cron": check_cron,

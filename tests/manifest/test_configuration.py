@@ -65,6 +65,7 @@ def test_every_field_that_is_given_arrives() -> None:
         timeout=10.5,
         settle=0,
         same_minute_allowed=True,
+        instance_url="https://enos.example.test/flows/{flowId}/instances?id={flowInstanceId}#log",
         correlation_parameter="RECONCILER_RUN",
     )
     assert str(gateway.zone) == "UTC+08:00"

@@ -240,6 +240,7 @@ def test_json_has_the_fields_of_the_contract() -> None:
         "flowId": 3377,
         "triggerTime": EIGHT,
         "flowInstanceId": None,
+        "instanceUrl": None,
         "claimedAt": "2024-03-02T00:00:03Z",
         "triggeredAt": None,
         "status": None,

@@ -112,6 +112,7 @@ LEFT: Mapping[type, Mapping[str, str]] = {
         "access_key_env": "read where the gateway is opened",
         "secret_key_env": "read where the gateway is opened",
         "ca_file": "read where the gateway is opened",
+        "instance_url": _FOR_PEOPLE,
     },
     Limits: {
         "max_runs_per_apply": "refuses before the first claim (tests/apply)",
