@@ -215,6 +215,7 @@ def _recorded(record: Record, run: Run | None, ledger: Ledger, now: EpochMs) -> 
         claimed_at=record.claimed_at,
         triggered_at=record.triggered_at,
         status=record.status,
+        ended_at=record.ended_at,
         cancelled=record.cancelled,
         error=record.error,
         starts=record.starts,
@@ -229,4 +230,5 @@ def _recorded(record: Record, run: Run | None, ledger: Ledger, now: EpochMs) -> 
         until=record.until or None,
         claim=record.claim,
         by=claim.by if claim else None,
+        commit=claim.commit if claim else None,
     )

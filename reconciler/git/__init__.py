@@ -4,6 +4,7 @@ from reconciler.git.checkout import AlreadyThere, CheckoutResult, FastForwarded,
 from reconciler.git.clone import Git
 from reconciler.git.command import CompletedGit, GitTimeoutError
 from reconciler.git.objects import CommitId, ObjectId, TreeEntry
+from reconciler.git.origins import Origin
 from reconciler.git.push import PushDeclined, PushLanded, PushRaced, PushResult, PushUnclear
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "GitTimeoutError",
     "NotSafe",
     "ObjectId",
+    "Origin",
     "PushDeclined",
     "PushLanded",
     "PushRaced",

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reconciler.git import checkout, commits, default, objects, remote, traces
+from reconciler.git import checkout, commits, default, objects, origins, remote, traces
 from reconciler.git import push as pushing
 from reconciler.git.command import LOCAL_SECONDS, CompletedGit, run_git
 from reconciler.git.objects import CommitId, ObjectId, TreeEntry
@@ -114,6 +114,10 @@ class Git:
     def left_out(self, *pathspecs: str) -> list[TreeEntry]:
         """See `checkout.left_out`."""
         return checkout.left_out(self.root, *pathspecs)
+
+    def origins(self, commit: CommitId, folder: str) -> dict[str, origins.Origin]:
+        """See `origins.origins`."""
+        return origins.origins(self.root, commit, folder)
 
     def commit_files(
         self, parent: CommitId | None, changes: Mapping[str, bytes | None], message: str

@@ -6,7 +6,7 @@ from typing import Self, assert_never
 
 import msgspec
 
-from reconciler.enos.statuses import FAILED, SUCCEEDED, status_name
+from reconciler.enos.statuses import FAILED, FINAL, SUCCEEDED, status_name
 from reconciler.errors import LedgerError
 from reconciler.ledger.events import (
     Absent,
@@ -164,7 +164,10 @@ def _of_instance(record: Record, event: Observed | Cancelled) -> Record:
         phase = Phase.FAILED
     else:
         phase = record.phase
-    return msgspec.structs.replace(record, phase=phase, status=status)
+    ended_at = record.ended_at
+    if status != record.status:  # else the event repeats what is known
+        ended_at = event.at if status in FINAL else None
+    return msgspec.structs.replace(record, phase=phase, status=status, ended_at=ended_at)
 
 
 def _resolved(record: Record, event: Resolved) -> Record:

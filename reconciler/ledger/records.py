@@ -80,6 +80,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     starts: tuple[Start, ...] = ()  # more than one: the run was started twice
     acknowledged: bool = False  # a person has seen that it was started twice, and chosen
     status: str | None = None  # the instance's, as last observed
+    ended_at: str | None = None  # when that it had ended was recorded: no earlier than the end
     cancelled: str | None = None  # what the service answered to a cancellation
     error: str | None = None
     evidence: Any = None

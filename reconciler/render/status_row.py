@@ -25,6 +25,7 @@ class StatusRow:
     claimed_at: str | None = None  # RFC 3339, by the gateway's clock; so is `triggered_at`
     triggered_at: str | None = None
     status: str | None = None  # the instance's, as last observed
+    ended_at: str | None = None  # when its end was recorded: no earlier than the end
     cancelled: str | None = None  # what the service answered to a cancellation
     error: str | None = None
     starts: tuple[Start, ...] = ()  # that are known; more than one: it was started twice
@@ -43,6 +44,7 @@ class StatusRow:
     until: EpochMs | None = None  # when the newest claim expires
     claim: ClaimId | None = None
     by: str | None = None  # who made that claim
+    commit: str | None = None  # whose manifests it was derived from
 
     @property
     def is_declared(self) -> bool:

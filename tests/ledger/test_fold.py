@@ -9,6 +9,7 @@ from reconciler.errors import LedgerError
 from reconciler.ledger import Event, Ledger, RunState, events
 from reconciler.ledger.records import MAY_HAVE_STARTED, STARTED, Phase
 from reconciler.model import ClaimId, EpochMs
+from reconciler.times import format_instant
 from tests.building import (
     CLAIM_MS,
     NOW,
@@ -93,6 +94,16 @@ def test_a_claim_without_an_outcome_is_in_doubt_from_the_moment_it_expires(
 )
 def test_only_a_final_status_ends_a_run(status: int | str, expected: RunState) -> None:
     assert state(a_claim(RUN), a_triggered(RUN), an_observed(RUN, status)) is expected
+
+
+def test_a_run_ends_when_its_end_was_first_recorded_and_not_when_it_is_said_again() -> None:
+    ended = an_observed(RUN, "SUCCESS")
+    again = msgspec.structs.replace(ended, at=format_instant(after(NOW, 99_000)))
+    ledger = a_ledger(a_claim(RUN), a_triggered(RUN), ended)
+    assert ledger.records[RUN.id].ended_at == ended.at
+    assert ledger.holds(again)
+    assert ledger.extended([again]).records[RUN.id].ended_at == ended.at
+    assert a_ledger(a_claim(RUN), a_triggered(RUN)).records[RUN.id].ended_at is None
 
 
 def test_a_record_knows_the_claim_that_its_run_is_under() -> None:

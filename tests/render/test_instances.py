@@ -44,7 +44,8 @@ def test_an_id_of_any_letters_leads_nowhere_else(instance: str, quoted: str) -> 
 def test_there_is_no_link_where_something_is_not_known(
     template: str | None, instance: str | None, flow: int | None
 ) -> None:
-    assert instance_url(template, instance and InstanceId(instance), flow) is None
+    given = None if instance is None else InstanceId(instance)
+    assert instance_url(template, given, flow) is None
 
 
 def test_a_flow_that_is_not_known_matters_only_where_the_link_names_it() -> None:
