@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+AXE := axe-core-4.14.1
+AXE_SHA256 := e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745
 
 .PHONY: help demo test coverage test-all prove check dist bench simulate clean
 help:
@@ -13,6 +15,13 @@ $(READY): pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
+
+# axe-core judges whether a screen reader can read the report. It is fetched, not kept here.
+.venv/axe.min.js: $(READY)
+	npm pack --silent --pack-destination .venv $(subst axe-core-,axe-core@,$(AXE)) >/dev/null
+	echo "$(AXE_SHA256)  .venv/$(AXE).tgz" | sha256sum --check --quiet
+	tar -xzOf .venv/$(AXE).tgz package/axe.min.js >$@.new
+	mv $@.new $@
 
 demo: $(READY) ## the whole loop on a temporary repository, against the sandbox
 	$(BIN)/reconciler demo
@@ -36,7 +45,7 @@ test-all: ## the tests on each of Python 3.11, 3.12 and 3.13 that is on this mac
 		done; \
 	done; echo "tested on:$${tested:- none of 3.11, 3.12 and 3.13, for none is here}"; test -n "$$tested"
 
-prove: $(READY) ## the long proofs: kills at every step, and 10,000 seeds each of the oracle and the simulation
+prove: $(READY) .venv/axe.min.js ## the long proofs: kills at every step, the report in Chromium, and 10,000 seeds each of the oracle and the simulation
 	$(BIN)/python -m pytest -n auto --dist worksteal -m long
 	$(BIN)/python -m tests.simulation --seeds 10000
 

@@ -14,6 +14,7 @@ from benchmarks import (
     listing,
     observing,
     racing,
+    reporting,
     starting,
     validating,
 )
@@ -24,6 +25,7 @@ ALL = {
     "backfill": backfilling.measure,
     "change": changing.measure,
     "grid": gridding.measure,
+    "report": reporting.measure,
     "observe": observing.measure,
     "commit": committing.measure,
     "list": listing.measure,

@@ -20,6 +20,7 @@ COMMANDS = {
     "plan": ("plan", "command"),
     "apply": ("apply", "command"),
     "status": ("status", "command"),
+    "report": ("report", "command"),
     "resolve": ("settle", "resolve_command"),
     "recover": ("settle", "recover_command"),
     "schema": ("schema", "command"),

@@ -111,7 +111,7 @@ _OPTIONS = [
         "--env",
         type=TEXT,
         metavar="NAME",
-        help="The environment.  [default: the only one; validate, plan, status: all]",
+        help="The environment.  [default: the only one; validate, plan, status, report: all]",
         expose_value=False,
         callback=_keep,
     ),

@@ -49,14 +49,7 @@ def write_regular(path: Path, content: bytes) -> None:
 
     Raises ReconcilerError.
     """
-    link = next((link for link, _ in _links_of_repositories(path.parent)), None)
-    if link is None and path.is_symlink():
-        link = path
-    if link is not None:
-        raise ReconcilerError(
-            f"{path} is not written: {link} is a link, and may lead anywhere",
-            hint="Name the file itself; for standard output, use --format json.",
-        )
+    check_no_link(path, "Name the file itself; for standard output, use --format json.")
     # Not truncated before it is known to be a file of its own; nor waited for, if it is a pipe.
     flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
@@ -67,6 +60,17 @@ def write_regular(path: Path, content: bytes) -> None:
             file.write(content)
     except OSError as error:
         raise ReconcilerError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def check_no_link(path: Path, hint: str) -> None:
+    """Raise ReconcilerError if the path is a link, or one of a repository is on the way to it."""
+    link = next((link for link, _ in _links_of_repositories(path.parent)), None)
+    if link is None and path.is_symlink():
+        link = path
+    if link is not None:
+        raise ReconcilerError(
+            f"{path} is not written: {link} is a link, and may lead anywhere", hint=hint
+        )
 
 
 def check_stays(path: Path) -> None:

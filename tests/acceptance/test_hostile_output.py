@@ -12,10 +12,12 @@ import pytest
 import yaml
 
 from reconciler.cli.main import COMMANDS, run
+from reconciler.render.safe import is_harmful
 from reconciler.sandbox import Fault, Reply
 from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import LEDGER, Said, Scene, configuration, manifest, runs
 from tests.environments import Clock
+from tests.page.reading import PageParts, scripts_of
 from tests.repositories import git, write_hook
 
 FORGED = "FORGED line"
@@ -91,7 +93,18 @@ def tour(scene: Scene, exits: Collection[int], *options: str) -> str:
             told.append(f"{said.out}{said.err}")
     for form in ("text", "markdown"):
         check(scene.run("status", "--grid", "--format", form, *options, exits=exits), form)
+    page = scene.folder / "report" / "index.html"
+    check(scene.run("report", "--out", str(page.parent), *options, "--verbose", exits=exits))
+    if page.exists():
+        _check_page(page.read_text("utf-8"))
     return "".join(told)
+
+
+def _check_page(text: str) -> None:
+    """It shows names as they are, but for what nobody would see; and no name became an element."""
+    assert [one for one in sorted(set(text) - {"\n"}) if is_harmful(one)] == []
+    assert scripts_of(text) == 2
+    assert PageParts(text).data["version"] == 1
 
 
 def test_hostile_manifests_are_reported_inert(open_scene: OpenScene) -> None:
@@ -212,6 +225,7 @@ def test_hostile_arguments_are_quoted_inert(open_scene: OpenScene) -> None:
         ("apply", "--wait", "--timeout", HOSTILE),
         ("status", "--label", HOSTILE),
         ("plan", "--out", f"{HOSTILE}/x"),
+        ("report", "--out", f"reconciler.yaml/{HOSTILE}"),
         ("sandbox", "--timezone", HOSTILE),
         ("resolve", HOSTILE, "--triggered", HOSTILE, "--reason", HOSTILE),
     ]

@@ -1,0 +1,83 @@
+"""What `report` does, between its options and the page."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from reconciler.cli.fetching import KnownLedger, read_ledgers
+from reconciler.cli.machine import LocalClock
+from reconciler.cli.options import CommonOptions
+from reconciler.cli.planning import plan_of
+from reconciler.cli.reading import Workspace
+from reconciler.cli.reporting import status_rows, with_link
+from reconciler.cli.saying import say, say_left_out
+from reconciler.configuration import Environment
+from reconciler.errors import ExitCode, GitError
+from reconciler.git import Origin
+from reconciler.model import EpochMs
+from reconciler.render.page import Told, report_page
+from reconciler.render.page.attention import followed
+from reconciler.render.words import counted
+from reconciler.repository.pages import check_page_folder, write_page
+
+
+def publish(options: CommonOptions, folder: Path, *, offline: bool) -> ExitCode:
+    """Write the page of the environments asked for; in doubt where a run was started twice.
+
+    Raises ConfigurationError, GitError, LedgerError, and ReconcilerError where the folder holds
+    something else, or cannot be written.
+    """
+    check_page_folder(folder)
+    workspace = Workspace.find(options)
+    ledgers = read_ledgers(workspace, offline=offline)
+    now = LocalClock().wall()
+    told = [
+        _told(workspace, environment, ledgers[environment.name], now, quiet=options.quiet)
+        for environment in workspace.environments
+    ]
+    say_left_out(workspace.left_out, quiet=options.quiet)
+    page = write_page(folder, report_page(told, now).encode())
+    if not options.quiet:
+        say(f"{page}: {counted(sum(len(one.rows) for one in told), 'run')}", err=False)
+    twice = any(row.started_twice for one in told for row in one.rows)
+    return ExitCode.IN_DOUBT if twice else ExitCode.OK
+
+
+def _told(
+    workspace: Workspace,
+    environment: Environment,
+    known: KnownLedger,
+    now: EpochMs,
+    *,
+    quiet: bool,
+) -> Told:
+    if known.note and not quiet:
+        say(f"{environment.name}: {known.note}")
+    plan = plan_of(workspace.declared(environment), known, environment)
+    most = environment.limits.max_runs_per_apply
+    template = environment.gateway.instance_url
+    rows = [with_link(row, template) for row in status_rows(plan, known.ledger, now, most=most)]
+    return Told(
+        environment=environment.name,
+        zone=environment.gateway.zone,
+        rows=rows,
+        problems=plan.problems,
+        following=followed(rows, (run.id for run in plan.runs)),
+        origins=_origins(workspace, environment),
+        commit=known.commit,
+        instance_template=template,
+    )
+
+
+def _origins(workspace: Workspace, environment: Environment) -> Mapping[str, Origin]:
+    """What brought each manifest of the checkout, by its path as problems have it."""
+    git = workspace.git()
+    if git is None:
+        return {}
+    try:
+        head = git.working_tree_commit()
+    except GitError:
+        return {}
+    if head is None:
+        return {}
+    found = git.origins(head, git.prefix + environment.manifests)
+    return {path.removeprefix(git.prefix): origin for path, origin in found.items()}

@@ -1,0 +1,6 @@
+"""The report: one static page that shows every run, and asks nobody for anything."""
+
+from reconciler.render.page.document import report_page
+from reconciler.render.page.told import Told
+
+__all__ = ["Told", "report_page"]

@@ -1,0 +1,244 @@
+"""What needs a person first, with the command or the edit that helps."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from reconciler.ledger import RunState
+from reconciler.model import RunId, backfill_of, run_name
+from reconciler.plan import Reason
+from reconciler.render.backfills import together
+from reconciler.render.page.told import Told
+from reconciler.render.safe import said, visible
+from reconciler.render.status_row import StatusRow
+from reconciler.render.words import command, counted
+
+SHOWN_ITEMS = 20  # of a kind: more is filtered for, not read
+SHOWN_RUNS = 5  # of an item
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One thing to look at: a run, several of a backfill with one cause, or a manifest."""
+
+    title: str
+    words: str
+    environment: str
+    runs: tuple[str, ...] = ()  # the first of them, as the page's script calls them
+    more: int = 0  # how many others
+    commands: tuple[str, ...] = ()
+    edit: str = ""  # what to write where, in words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """Items that ask for the same."""
+
+    name: str  # a word that the style sheet knows
+    title: str
+    words: str  # what to do about it
+    number: int  # of runs, or of problems
+    items: tuple[Item, ...]
+    more: int = 0  # items that are not shown
+    state: str = ""  # what to filter the list by
+    reason: str = ""
+
+
+def attention(told: Sequence[Told]) -> list[Kind]:
+    """The kinds that there are, the most urgent first."""
+    kinds = [
+        _kind(told, "twice", "Started twice", _TWICE, lambda _, row: row.started_twice),
+        _kind(told, "in-doubt", "In doubt", _DOUBT, _is(RunState.IN_DOUBT), state="in-doubt"),
+        _problems(told),
+        _kind(told, "failed", "Failed", _FAILED, _has_failed, state="failed"),
+        _kind(told, "rejected", "Refused by the service", _REJECTED, _is(RunState.REJECTED)),
+        _kind(told, "blocked", "Blocked", _BLOCKED, _for(Reason.BLOCKED), reason="blocked"),
+        _kind(told, "missed", "Missed", _MISSED, _for(Reason.MISSED), reason="missed"),
+        _kind(told, "over", "More than one apply may start", _OVER, _for(Reason.OVER_LIMIT)),
+    ]
+    return [kind for kind in kinds if kind.number]
+
+
+_TWICE = (
+    "Two claims have each started it. Look at both instances, undo what one of them has done where "
+    "that matters, and say which one speaks for the run."
+)
+_DOUBT = (
+    "Each may have been started. The next apply looks for its instance. If that settles nothing, "
+    "look at the service, and say what you found."
+)
+_FAILED = "The instance ended badly, and no retry follows. Mend the cause, then start it again."
+_REJECTED = "Nothing was started. Mend what the service names: the next apply tries again."
+_BLOCKED = "What it waits for failed, or will never start as things are. Mend that first."
+_MISSED = "Its notAfter has passed, so it is never started. Raise that if the run is still wanted."
+_OVER = "An apply refuses them. Raise limits.maxRunsPerApply, or allow it once."
+_PROBLEMS = "Nothing of the environment is started until these manifests are mended."
+
+_Test = Callable[[Told, StatusRow], bool]
+
+
+def _is(state: RunState) -> _Test:
+    return lambda _, row: row.state is state and not row.started_twice
+
+
+def _for(reason: Reason) -> _Test:
+    return lambda _, row: row.reason is reason and row.state is RunState.PENDING
+
+
+def _has_failed(one: Told, row: StatusRow) -> bool:
+    """Whether it ended badly, nobody wanted that, and nothing of the run came or comes after."""
+    ended_badly = row.state is RunState.FAILED and row.reason is Reason.FAILED
+    return ended_badly and not row.started_twice and row.run not in one.following
+
+
+def _kind(
+    told: Sequence[Told],
+    name: str,
+    title: str,
+    words: str,
+    is_one: _Test,
+    *,
+    state: str = "",
+    reason: str = "",
+) -> Kind:
+    groups: list[tuple[Told, list[StatusRow]]] = []
+    for one in told:
+        rows = [row for row in one.rows if is_one(one, row)]
+        groups += [(one, those) for those in together(rows, _cause)]
+    return Kind(
+        name=name,
+        title=title,
+        words=words,
+        number=sum(len(rows) for _, rows in groups),
+        items=tuple(_item(one, rows, name) for one, rows in groups[:SHOWN_ITEMS]),
+        more=sum(len(rows) for _, rows in groups[SHOWN_ITEMS:]),
+        state=state or (name if name == RunState.REJECTED else ""),
+        reason=reason or ("over-limit" if name == "over" else ""),
+    )
+
+
+def _cause(row: StatusRow) -> tuple[str, str] | None:
+    """What runs of one backfill have in common that need the same; None for any other run."""
+    backfill = backfill_of(row.run)
+    return None if backfill is None or row.started_twice else (backfill, _why(row))
+
+
+def _why(row: StatusRow) -> str:
+    return row.error or row.why
+
+
+def _item(one: Told, rows: Sequence[StatusRow], kind: str) -> Item:
+    first = rows[0]
+    backfill = backfill_of(first.run)
+    title = f"{backfill}: {counted(len(rows), 'run')}" if len(rows) > 1 else first.run
+    return Item(
+        title=visible(title),
+        words=said(_why(first)),
+        environment=one.environment,
+        runs=tuple(visible(row.run) for row in rows[:SHOWN_RUNS]),
+        more=len(rows[SHOWN_RUNS:]),
+        commands=tuple(commands(one, first, kind, len(rows))),
+        edit=edit(first, kind),
+    )
+
+
+def kind_of(one: Told, row: StatusRow) -> str:
+    """Which kind of attention the run needs; empty for none."""
+    if row.started_twice:
+        return "twice"
+    match row.state:
+        case RunState.IN_DOUBT | RunState.REJECTED:
+            return row.state.value
+        case RunState.FAILED:
+            return "failed" if _has_failed(one, row) else ""
+        case RunState.PENDING:
+            kinds = {Reason.BLOCKED: "blocked", Reason.MISSED: "missed", Reason.OVER_LIMIT: "over"}
+            return kinds.get(row.reason, "") if row.reason else ""
+        case _:
+            return ""
+
+
+def commands(one: Told, row: StatusRow, kind: str, number: int = 1) -> Iterator[str]:
+    """The command lines that help with the run, or with it and others of its backfill."""
+    here = ("--env", one.environment)
+    match kind:
+        case "twice":
+            for instance in dict.fromkeys(start.instance for start in row.starts):
+                yield command("resolve", row.run, "--triggered", instance, *here)
+        case "in-doubt":
+            yield command("apply", *here)
+            if number > 1:
+                yield command("status", backfill_of(row.run) or row.run, "--state", kind, *here)
+            sure = ("--yes",) if row.is_early else ()
+            yield command("resolve", row.run, "--triggered", "INSTANCE_ID", *here)
+            yield command("resolve", row.run, "--not-triggered", *sure, *here)
+        case "rejected":
+            yield command("apply", *here)
+        case "over":
+            starts = sum(each.reason is Reason.OVER_LIMIT for each in one.rows)
+            yield command("apply", "--max-runs", str(starts), *here)
+        case _:
+            return
+
+
+def edit(row: StatusRow, kind: str) -> str:
+    """What to write where, in words; empty where no edit helps."""
+    if row.place is None:
+        return "Its manifest is no longer declared." if kind == "failed" else ""
+    where = f"{visible(row.place.file)}:{row.place.line}"
+    match kind:
+        case "failed" if backfill_of(row.run) is None:
+            return f"Raise spec.revision in {where}."
+        case "failed":
+            return (
+                f"Let spec.retry in {where} start failed runs again: another spec.revision starts "
+                "every run of the backfill again, also those that succeeded."
+            )
+        case "missed":
+            return f"Raise spec.notAfter in {where}, or take it away."
+        case "blocked":
+            return f"What it waits for stands in {where}, spec.dependsOn."
+        case _:
+            return ""
+
+
+def _problems(told: Iterable[Told]) -> Kind:
+    found = [(one, problem) for one in told for problem in one.problems]
+    items = tuple(
+        Item(
+            title=visible(f"{problem.place.file}:{problem.place.line}:{problem.place.column}"),
+            words=said(f"{problem.code}: {problem.message}"),
+            environment=one.environment,
+        )
+        for one, problem in found[:SHOWN_ITEMS]
+    )
+    more = len(found[SHOWN_ITEMS:])
+    return Kind(
+        name="problem",
+        title="Manifests with problems",
+        words=_PROBLEMS,
+        number=len(found),
+        items=items,
+        more=more,
+    )
+
+
+def followed(rows: Iterable[StatusRow], planned: Iterable[RunId]) -> frozenset[RunId]:
+    """The runs after which another revision or attempt of the same run came, or is planned."""
+    last: dict[str, RunId] = {}
+    ids = [row.run for row in rows]
+    for run in (*ids, *planned):
+        name = run_name(run)
+        if name not in last or _order(run) > _order(last[name]):
+            last[name] = run
+    return frozenset(run for run in ids if last[run_name(run)] != run)
+
+
+def _order(run: RunId) -> tuple[int, int]:
+    """Revision and attempt, as far as the id has them."""
+    before, _, attempt = run.partition("#")
+    _, _, revision = before.partition("@")
+    return _number(revision), _number(attempt)
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdecimal() else 1

@@ -1,0 +1,219 @@
+"""The runs as columns of numbers and texts, each text once: what the page's script reads.
+
+Ten thousand runs have a few hundred different texts besides their names, so this is a fifth of what
+one object a run would be. Everything that a person will see is inert before it gets there.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from reconciler.ledger import RunState
+from reconciler.model import EpochMs, Parameters
+from reconciler.plan import Reason
+from reconciler.render.moments import processed_date, zone_name
+from reconciler.render.page.attention import commands, edit, kind_of
+from reconciler.render.page.told import Told
+from reconciler.render.page.zones import offsets
+from reconciler.render.safe import said, visible
+from reconciler.render.status_row import StatusRow
+from reconciler.render.words import COMMIT_DIGITS, status_words
+from reconciler.times import parse_instant
+
+# What stands for a run where there is room for one letter, and what it is called: by its state, and
+# for a pending one by why it is. The most urgent first.
+LOOKS: tuple[tuple[RunState | Reason, str, str], ...] = (
+    (RunState.IN_DOUBT, "?", "in doubt"),
+    (RunState.REJECTED, "R", "refused"),
+    (RunState.FAILED, "F", "failed"),
+    (Reason.BLOCKED, "B", "blocked"),
+    (Reason.MISSED, "M", "missed"),
+    (RunState.CLAIMED, "C", "claimed"),
+    (RunState.PENDING, "P", "pending"),
+    (Reason.WAITS_FOR, "W", "waiting"),
+    (Reason.SUSPENDED, "-", "suspended"),
+    (Reason.CANCELLED, "X", "cancelled"),
+    (RunState.TRIGGERED, "T", "triggered"),
+    (RunState.SUCCEEDED, "S", "succeeded"),
+)
+STATES = tuple((what, mark, words) for what, mark, words in LOOKS if isinstance(what, RunState))
+_NUMBERS = {what: number for number, (what, _, _) in enumerate(LOOKS)}
+_SAID_BY_STATE = {Reason.FAILED, Reason.REJECTED, Reason.IN_DOUBT, Reason.CLAIMED, Reason.RUNNING}
+
+
+def page_data(told: Sequence[Told], made: EpochMs) -> dict[str, Any]:
+    """Everything that the script shows; `made`: when the report was."""
+    texts = _Texts()
+    columns: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
+    for number, one in enumerate(told):
+        encoded = _Rows(one, number, texts)
+        for row in one.rows:
+            for name, value in zip(_COLUMNS, encoded.values(row), strict=True):
+                columns[name].append(value)
+    return {
+        "version": 1,
+        "made": made,
+        "looks": [
+            [what.value, mark, words, what.value if isinstance(what, RunState) else "pending"]
+            for what, mark, words in LOOKS
+        ],
+        "environments": [_environment(one, made) for one in told],
+        "columns": columns,
+        "texts": texts.all,
+    }
+
+
+_COLUMNS = (
+    *("environment", "run", "look", "reason", "why", "flow", "time", "date"),
+    *("parameters", "labels", "file", "line", "instance", "url", "claim"),
+    *("triggered", "ended", "status", "more"),
+)
+
+
+class _Texts:
+    """Each text once, by its number; 0 is no text."""
+
+    def __init__(self) -> None:
+        self.all = [""]
+        self._numbers = {"": 0}
+
+    def number(self, text: str | None) -> int:
+        """The number of the text, which must be inert."""
+        if not text:
+            return 0
+        found = self._numbers.get(text)
+        if found is None:
+            found = self._numbers[text] = len(self.all)
+            self.all.append(text)
+        return found
+
+
+class _Rows:
+    """Encodes the rows of one environment."""
+
+    def __init__(self, one: Told, number: int, texts: _Texts) -> None:
+        self._told = one
+        self._number = number
+        self._texts = texts
+        self._times: dict[str, EpochMs | None] = {}
+        self._dates: dict[EpochMs, int] = {}
+
+    def values(self, row: StatusRow) -> tuple[Any, ...]:
+        """The values of the row, in the order of `_COLUMNS`."""
+        text = self._texts.number
+        place, instance = row.place, said(row.instance or "")
+        return (
+            self._number,
+            visible(row.run),
+            _look(row),
+            text(row.reason) if row.reason not in _SAID_BY_STATE else 0,
+            text(said(row.why)),
+            row.flow_id,
+            row.trigger_time,
+            self._date(row.trigger_time),
+            self._pairs(row.parameters),
+            self._pairs(tuple(row.labels.items())),
+            text(visible(place.file)) if place else 0,
+            place.line if place else 0,
+            instance,
+            self._url(row, instance),
+            self._claim(row),
+            self._time(row.triggered_at),
+            self._time(row.ended_at),
+            text(said(status_words(row.status))) if row.status else 0,
+            self._more(row),
+        )
+
+    def _pairs(self, pairs: Parameters | None) -> Any:
+        """Keys and values in turn; null where they are not known."""
+        if pairs is None:
+            return None
+        return [self._texts.number(visible(one)) for pair in pairs for one in pair]
+
+    def _date(self, time: EpochMs) -> int:
+        if time not in self._dates:
+            self._dates[time] = self._texts.number(processed_date(time, self._told.zone))
+        return self._dates[time]
+
+    def _time(self, text: str | None) -> EpochMs | None:
+        if text is None:
+            return None
+        if text not in self._times:
+            try:
+                self._times[text] = parse_instant(text)
+            except ValueError:
+                self._times[text] = None
+        return self._times[text]
+
+    def _url(self, row: StatusRow, shown: str) -> int | str:
+        """0 for none, 1 where the template and the id make it, else the whole URL."""
+        template = self._told.instance_template
+        if row.instance_url is None or template is None:
+            return 0
+        plain = template.replace("{flowId}", str(row.flow_id))
+        is_made = plain.replace("{flowInstanceId}", shown) == row.instance_url
+        return 1 if is_made else row.instance_url
+
+    def _claim(self, row: StatusRow) -> Any:
+        """By whom and when, in numbers; null where there was none."""
+        if row.claim is None:
+            return None
+        text = self._texts.number
+        named = (row.claim, row.by or "", (row.commit or "")[:COMMIT_DIGITS])
+        numbers = [text(visible(one)) for one in named]
+        return [*numbers, self._time(row.claimed_at), row.until]
+
+    def _more(self, row: StatusRow) -> Any:
+        """What few runs have, by names; 0 for nothing."""
+        kind = kind_of(self._told, row)
+        found = {
+            "declaredAs": row.declared_as and visible(row.declared_as),
+            "cancelled": row.cancelled and said(row.cancelled),
+            "error": row.error and said(row.error),
+            "evidence": _evidence(row.evidence),
+            "starts": [
+                said(f"{start.instance} under claim {start.claim or 'unknown'}")
+                for start in row.starts[1:] and row.starts
+            ],
+            "kind": kind,
+            "commands": list(commands(self._told, row, kind)) if kind else None,
+            "edit": edit(row, kind) if kind else "",
+        }
+        return {name: value for name, value in found.items() if value} or 0
+
+
+def _look(row: StatusRow) -> int:
+    if row.state is RunState.PENDING and row.reason in _NUMBERS:
+        return _NUMBERS[row.reason]
+    return _NUMBERS[row.state]
+
+
+def _evidence(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return said(value)
+    lines = json.dumps(value, ensure_ascii=False, indent=1).split("\n")
+    return "\n".join(map(visible, lines))
+
+
+def _environment(one: Told, made: EpochMs) -> dict[str, Any]:
+    """What the runs of an environment have in common."""
+    times = [made, *(row.trigger_time for row in one.rows)]
+    files = {row.place.file for row in one.rows if row.place}
+    return {
+        "name": one.environment,
+        "zone": zone_name(one.zone),
+        "offsets": offsets(one.zone, min(times), max(times)),
+        "commit": (one.commit or "")[:COMMIT_DIGITS],
+        "instances": one.instance_template,
+        "origins": {
+            visible(path): [
+                visible(origin.commit[:COMMIT_DIGITS]),
+                visible(origin.subject),
+                visible(origin.pull_request or ""),
+            ]
+            for path, origin in one.origins.items()
+            if path in files
+        },
+    }

@@ -1,0 +1,117 @@
+"""The page as one text: the template, the style sheet, the scripts and the data.
+
+Jinja2 escapes whatever is put into the template. The data stands in it as JSON that holds no `<`,
+and the script shows it as text only. The page's own policy allows this style sheet and this script,
+by their digests, and nothing else: no request leaves it, whatever a name says.
+"""
+
+import base64
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from reconciler import __version__
+from reconciler.ledger import RunState
+from reconciler.model import EpochMs
+from reconciler.render.moments import clock_time, zone_name
+from reconciler.render.page.attention import attention
+from reconciler.render.page.columns import STATES, page_data
+from reconciler.render.page.told import Told
+from reconciler.render.safe import visible, without_harm
+from reconciler.render.words import COMMIT_DIGITS, joined
+from reconciler.repository.pages import MARKER
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+_SCRIPTS = ("data", "moments", "filters", "table", "list", "cells", "grids", "calendar", "timeline")
+_LAST = ("details", "views", "start")
+
+
+def report_page(told: Sequence[Told], made: EpochMs) -> str:
+    """The page. The same runs at the same time make the same page."""
+    style, script = _style(), _script()
+    counts = Counter(row.state for one in told for row in one.rows)
+    kinds = attention(told)
+    return _template().render(
+        marker=MARKER,
+        policy=_policy(style, script),
+        style=style,
+        script=script,
+        data=embedded_json(page_data(told, made)),
+        names=joined([one.environment for one in told]) if told else "",
+        places=[_place(one, made) for one in told],
+        runs=sum(counts.values()),
+        states=[(state.value, mark, words, counts[state]) for state, mark, words in STATES],
+        has_failed=bool(counts[RunState.FAILED]),
+        kinds=kinds,
+        urgent=sum(kind.number for kind in kinds),
+        version=__version__,
+    )
+
+
+def embedded_json(value: object) -> str:
+    """JSON that can stand in a `script` element, and holds nothing harmful.
+
+    Without `<` no text in it ends the element or begins a comment.
+    """
+    text = msgspec.json.encode(value).decode()
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return without_harm(text)
+
+
+def _place(one: Told, made: EpochMs) -> str:
+    """`prod at 2024-03-02 08:00:00 (GMT+8), ledger of 1a2b3c4d5e6f`."""
+    ledger = f"the ledger of commit {one.commit[:COMMIT_DIGITS]}" if one.commit else "a ledger here"
+    time = f"{clock_time(EpochMs(made // 1000 * 1000), one.zone)} ({zone_name(one.zone)})"
+    return visible(f"{one.environment}: {time}, from {ledger}")
+
+
+@cache
+def _template() -> "Template":
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.from_string(_part("report.html"))
+
+
+@cache
+def _style() -> str:
+    return _part("report.css")
+
+
+@cache
+def _script() -> str:
+    """The scripts as one: within a function, so that nothing of theirs is global."""
+    parts = "\n".join(_part(f"{name}.js") for name in (*_SCRIPTS, *_LAST))
+    return f'(() => {{\n"use strict";\n{parts}}})();\n'
+
+
+def _part(name: str) -> str:
+    return files("reconciler.render.page").joinpath("parts", name).read_text(encoding="utf-8")
+
+
+def _policy(style: str, script: str) -> str:
+    return "; ".join(
+        (
+            "default-src 'none'",
+            f"style-src '{_digest(style)}'",
+            f"script-src '{_digest(script)}'",
+            "img-src data:",  # the empty icon, lest the browser ask for one
+            "base-uri 'none'",
+            "form-action 'none'",
+            "require-trusted-types-for 'script'",
+        )
+    )
+
+
+def _digest(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")

@@ -1,0 +1,101 @@
+"""A folder that holds a report, and nothing of anybody else's."""
+
+import os
+import stat
+from pathlib import Path
+from secrets import token_hex
+
+from reconciler.errors import ReconcilerError
+from reconciler.repository.worktree import check_no_link
+
+PAGE = "index.html"
+MARKER = "<!-- A report of `reconciler report`. -->"  # within the first lines of the page
+_HEAD = 200  # bytes in which it stands
+
+
+def check_page_folder(folder: Path) -> None:
+    """Raise ReconcilerError unless a report may be written there.
+
+    That is a folder that is not there yet, an empty one, or one with an older report. No link:
+    whoever can put one there would choose what is written over.
+    """
+    check_no_link(folder, "Name the folder itself.")
+    try:
+        descriptor = _opened(folder)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise _failed(folder, "read", error) from None
+    try:
+        _check_content(folder, descriptor)
+    except OSError as error:
+        raise _failed(folder, "read", error) from None
+    finally:
+        os.close(descriptor)
+
+
+def write_page(folder: Path, content: bytes) -> Path:
+    """Write the report into the folder, and give its path. Raises ReconcilerError.
+
+    Whoever opens it meanwhile sees the older report or this one, and never a part of one.
+    """
+    check_no_link(folder, "Name the folder itself.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = _opened(folder)
+        try:
+            _check_content(folder, descriptor)
+            _replace(descriptor, content)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise _failed(folder, "written", error) from None
+    return folder / PAGE
+
+
+def _opened(folder: Path) -> int:
+    return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+
+def _check_content(folder: Path, descriptor: int) -> None:
+    """Raise ReconcilerError if the open folder holds something, and no report."""
+    names = os.listdir(descriptor)
+    if not names or (PAGE in names and _is_report(descriptor)):
+        return
+    what = f"its {PAGE} is no report" if PAGE in names else "it holds something else"
+    raise ReconcilerError(
+        f"{folder} is left as it is: {what}",
+        hint="Name a new folder, an empty one, or that of an older report.",
+    )
+
+
+def _is_report(folder: int) -> bool:
+    # To open a pipe would wait for somebody to write into it.
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        descriptor = os.open(PAGE, flags, dir_fd=folder)
+    except OSError:
+        return False
+    try:
+        is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
+        return is_file and MARKER.encode() in os.read(descriptor, _HEAD)
+    finally:
+        os.close(descriptor)
+
+
+def _replace(folder: int, content: bytes) -> None:
+    """Put the page in the older one's place at once; what a link there leads to stays as it is."""
+    name = f".{PAGE}.{token_hex(8)}"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(name, flags, 0o666, dir_fd=folder)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        os.replace(name, PAGE, src_dir_fd=folder, dst_dir_fd=folder)
+    except BaseException:
+        os.unlink(name, dir_fd=folder)
+        raise
+
+
+def _failed(folder: Path, verb: str, error: OSError) -> ReconcilerError:
+    return ReconcilerError(f"{folder} cannot be {verb}: {error.strerror}")

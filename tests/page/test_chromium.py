@@ -1,0 +1,153 @@
+"""The page in a real Chromium: quiet, inert, accessible, and quick because little of it exists.
+
+`python -m tests.page.update` makes the pictures in docs/report.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from reconciler.render.page import report_page
+from tests.page.chromium import Page, file_url, opened_page
+from tests.page.pictures import PICTURES, PLACE, pictures_of, shown
+from tests.page.scenery import MADE, a_month, hostile
+from tests.repositories import PROJECT
+
+pytestmark = pytest.mark.long
+
+AXE = PROJECT / ".venv" / "axe.min.js"
+VIEWS = ("attention", "runs", "backfills", "calendar", "timeline")
+_VIOLATIONS = """\
+axe.run(document, {resultTypes: ["violations"]}).then((found) =>
+  found.violations.flatMap((one) => one.nodes.map((node) => `${one.id}: ${node.html}`)))
+"""
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    with opened_page() as opened:
+        opened.look(1280, 900)
+        yield opened
+        assert opened.complaints == []
+        loaded = [url for url in opened.requests if not url.startswith("data:")]
+        assert all(url.startswith("file:") and url.endswith(".html") for url in loaded)
+
+
+def written(folder: Path, text: str) -> str:
+    file = folder / "index.html"
+    file.write_text(text, encoding="utf-8")
+    return file_url(file)
+
+
+def some_run(page: Page) -> None:
+    """Open the details of the first run that needs a person."""
+    page.value("document.querySelector('#view-attention a[href^=\"#run\"]').click()")
+    page.settle()
+    assert page.value("document.querySelector('dialog').open")
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    "told", [a_month(sites=4, days=6), hostile()], ids=["a month", "hostile names"]
+)
+def test_axe_finds_no_violation_in_any_view(tmp_path: Path, told: object) -> None:
+    assert AXE.exists(), "make prove fetches axe-core"
+    with opened_page() as page:
+        page.ask("Page.setBypassCSP", enabled=True)  # for axe-core, which makes elements of text
+        page.open(written(tmp_path, report_page([told], MADE)))  # type: ignore[list-item] # pytest's
+        page.value(f"{AXE.read_text('utf-8')};0")
+        for dark in (False, True):
+            for width in (1280, 390):
+                page.look(width, 900, dark=dark)
+                for view in VIEWS:
+                    shown(page, view)
+                    assert page.value(_VIOLATIONS) == [], (view, width, dark)
+                shown(page, "attention")
+                some_run(page)
+                assert page.value(_VIOLATIONS) == [], (width, dark)
+                page.press("Escape")
+
+
+def test_hostile_names_do_nothing_and_ask_nobody(tmp_path: Path, page: Page) -> None:
+    page.ask("Page.addScriptToEvaluateOnNewDocument", source="window.alert = () => { bad = 1; }")
+    page.open(written(tmp_path, report_page([hostile()], MADE)))
+    for view in VIEWS:
+        shown(page, view)
+        page.value("for (const one of document.querySelectorAll('td.cell')) one.focus()")
+    some_run(page)
+    assert page.value("typeof bad") == "undefined"
+    added = (
+        "img, iframe, object, embed, base, svg, video, audio, link:not([rel=icon]), style ~ style"
+    )
+    assert page.value(f"document.querySelectorAll('{added}').length") == 0
+    assert page.value("document.scripts.length") == 2
+    links = "[...document.links].filter(one => !/^(file|https?):/.test(one.protocol)).length"
+    assert page.value(links) == 0
+
+
+def test_of_ten_thousand_runs_only_those_in_sight_exist(tmp_path: Path, page: Page) -> None:
+    page.open(written(tmp_path, report_page([a_month(sites=40, days=250)], MADE)))
+    shown(page, "runs")
+    rows = "document.querySelectorAll('#list tbody tr[data-at]').length"
+    assert 10 < page.value(rows) < 60
+    total = page.value(
+        "Number(document.querySelector('#list table').getAttribute('aria-rowcount'))"
+    )
+    assert total > 10_000
+    page.value("document.querySelector('#list').scrollTop = 1e9")
+    page.settle()
+    assert 10 < page.value(rows) < 60
+    last = "document.querySelector('#list tbody tr[data-at]:nth-last-child(2)').dataset.at"
+    assert int(page.value(last)) == total - 2
+
+
+def test_a_keyboard_is_enough(tmp_path: Path, page: Page) -> None:
+    page.open(written(tmp_path, report_page([a_month(sites=4, days=5)], MADE)))
+    page.press("/")
+    assert page.value("document.activeElement.id") == "q"
+    page.ask("Input.insertText", text="wind-march cn-02")
+    page.settle()
+    assert page.value("document.querySelector('#found').textContent").startswith("5 of ")
+    page.value("document.querySelector('#list a.run').focus()")
+    page.press("ArrowDown")
+    name = page.value("document.activeElement.textContent")
+    assert name == "wind-march/2024-03-02/SITE=cn-02"
+    page.press("Enter")
+    assert page.value("document.querySelector('#details-title').textContent") == name
+    page.press("Escape")
+    assert page.value("document.querySelector('dialog').open") is False
+    assert page.value("document.activeElement.textContent") == name
+    shown(page, "backfills")
+    page.value("document.querySelector('[aria-label=\"Runs of wind-march\"] td.cell').focus()")
+    page.press("ArrowRight")
+    label = page.value("document.activeElement.getAttribute('aria-label')")
+    assert label == "cn-02, 2024-03-01: succeeded"
+
+
+def test_an_address_brings_back_what_was_looked_at(tmp_path: Path, page: Page) -> None:
+    url = written(tmp_path, report_page([a_month(sites=4, days=5)], MADE))
+    page.open(f"{url}#view=runs&state=pending&param=SITE%3Dcn-0*&from=2024-03-05")
+    assert page.value("document.querySelector('#found').textContent").startswith("5 of ")
+    page.open("about:blank")
+    page.open(f"{url}#run=prod%2Fwind-march%2F2024-03-01%2FSITE%3Dcn-01")
+    assert page.value("document.querySelector('dialog').open")
+
+
+def test_the_page_tells_the_time_as_the_zone_does(tmp_path: Path, page: Page) -> None:
+    page.ask("Emulation.setTimezoneOverride", timezoneId="America/New_York")
+    page.open(written(tmp_path, report_page([a_month(sites=1, days=1)], MADE)))
+    shown(page, "runs")
+    cell = page.value("document.querySelector('#list td.c-time').textContent")
+    assert cell == "2024-03-02 08:00"
+
+
+def test_the_pictures_of_the_documents_are_there_and_show_this_page(
+    tmp_path: Path, page: Page
+) -> None:
+    made = pictures_of(page, tmp_path)
+    assert {path.name for path in PLACE.iterdir()} == set(PICTURES) == set(made)
+    for name, picture in made.items():
+        kept = (PLACE / name).read_bytes()
+        assert len(kept) < 200_000
+        assert kept[16:24] == picture[16:24]  # as wide and as high

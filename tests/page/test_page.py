@@ -1,0 +1,165 @@
+"""The page itself: whole, the same each time, small, and deaf to what names say."""
+
+import base64
+import hashlib
+import json
+from dataclasses import replace
+
+import pytest
+
+from reconciler.ledger import RunState
+from reconciler.model import RunId
+from reconciler.plan import Reason
+from reconciler.render.page import Told, report_page
+from reconciler.render.page.attention import attention, followed
+from reconciler.render.page.document import embedded_json
+from reconciler.render.safe import is_harmful
+from tests.page.reading import PageParts, scripts_of
+from tests.page.scenery import HOSTILE, MADE, a_month, hostile
+from tests.render.values import SHANGHAI, a_row
+
+SMALL = a_month(sites=4, days=5)
+
+
+def page_of(*told: Told) -> PageParts:
+    return PageParts(report_page(told, MADE))
+
+
+def told(*rows: object, **more: object) -> Told:
+    values = {"environment": "prod", "zone": SHANGHAI, "rows": rows} | more
+    return Told(**values)  # type: ignore[arg-type] # a test gives what it is about
+
+
+def test_the_page_asks_nobody_for_anything() -> None:
+    page = page_of(SMALL)
+    assert page.policy.startswith("default-src 'none'; ")
+    loaded = [one for one in page.attributes if one[1] in {"src", "srcset", "action", "background"}]
+    assert loaded == []
+    targets = {value for _, name, value in page.attributes if name == "href"}
+    assert {one for one in targets if not one.startswith("#")} == {"data:,"}
+    assert "url(" not in page.inside["style"][0]
+    assert "@import" not in page.inside["style"][0]
+
+
+def test_its_policy_allows_its_own_style_and_script_by_their_digests_alone() -> None:
+    page = page_of(SMALL)
+    for kind, text in (("style", page.inside["style"][0]), ("script", page.inside["script"][1])):
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert f"{kind}-src 'sha256-{digest}'" in page.policy
+    assert "unsafe" not in page.policy
+    assert not any(name.startswith("on") or name == "style" for _, name, _ in page.attributes)
+
+
+def test_the_script_shows_texts_only() -> None:
+    script = page_of(SMALL).inside["script"][1]
+    for word in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):
+        assert word not in script
+    assert "require-trusted-types-for 'script'" in page_of(SMALL).policy
+
+
+def test_the_same_runs_make_the_same_page() -> None:
+    assert report_page([a_month(4, 5)], MADE) == report_page([SMALL], MADE)
+
+
+def test_ten_thousand_runs_fit_into_three_megabytes() -> None:
+    page = report_page([a_month(sites=40, days=250)], MADE)
+    assert len(PageParts(page).data["columns"]["run"]) > 10_000
+    assert len(page.encode()) < 3_000_000
+
+
+def test_hostile_names_add_no_element_and_no_attribute() -> None:
+    page, text = page_of(hostile()), report_page([hostile()], MADE)
+    harmless = page_of(SMALL)
+    assert set(page.names) <= set(harmless.names)
+    known = {(element, name) for element, name, _ in harmless.attributes}
+    assert {(element, name) for element, name, _ in page.attributes} <= known
+    assert scripts_of(text) == 2
+    assert "<" not in page.inside["script"][0]
+    assert [one for one in sorted(set(text)) if one != "\n" and is_harmful(one)] == []
+    targets = {value for _, name, value in page.attributes if name == "href"}
+    assert {one for one in targets if not one.startswith("#")} == {"data:,"}
+
+
+def test_hostile_names_are_shown_nonetheless() -> None:
+    page = page_of(hostile())
+    runs = " ".join(row["run"] for row in page.rows())
+    assert all(text in runs for text in HOSTILE if text.isprintable())
+    assert "\\u202egnp.exe\\u2066" in runs
+    assert HOSTILE[0] in page.text
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_embedded_json_ends_no_element_and_means_what_it_meant(text: str) -> None:
+    if "\ud800" in text:
+        return  # is made visible before it gets there
+    embedded = embedded_json({"text": text})
+    assert not set("<>&") & set(embedded)
+    assert json.loads(embedded) == {"text": text}
+
+
+def test_each_run_has_what_is_known_of_it() -> None:
+    page = page_of(SMALL)
+    rows = {row["run"]: row for row in page.rows()}
+    assert len(rows) == len(SMALL.rows)
+    row = rows["wind-march/2024-03-01/SITE=cn-01"]
+    assert row["look"] == "succeeded"
+    assert (row["file"], row["line"], row["date"]) == ("triggers/wind/march.yaml", 4, "2024-03-01")
+    assert row["parameters"][:2] == ["SITE", "cn-01"]
+    assert row["labels"] == ["team", "wind", "quarter", "q1"]
+    assert row["instance"].startswith("3377_")
+    assert row["ended"] > row["triggered"] > row["time"]
+    (environment,) = page.data["environments"]
+    assert environment["origins"]["triggers/wind/march.yaml"][0] == "8c6cf7a4c1d1"
+    assert environment["origins"]["triggers/wind/march.yaml"][2] == "#214"
+    assert rows["yield-march/2024-03-01"]["look"] == "blocked"
+
+
+def test_a_link_is_made_from_the_template_unless_the_id_had_to_be_quoted() -> None:
+    plain, odd = SMALL.rows[0], hostile().rows[4]
+    page = page_of(replace(SMALL, rows=[plain, odd]))
+    first, second = page.rows()
+    assert first["url"] == 1
+    assert second["url"] == odd.instance_url
+
+
+def test_what_needs_a_person_stands_in_the_page_without_its_script() -> None:
+    page = page_of(SMALL)
+    assert [kind.name for kind in attention([SMALL])] == [
+        *("twice", "problem", "rejected", "blocked")
+    ]
+    assert "reconciler resolve solar-audit --triggered 5120-20240320-a --env prod" in page.text
+    assert "62104: the flow is offline and cannot be triggered" in page.text
+    assert "triggers/reports/audit.yaml:9:15" in page.text
+
+
+def test_a_page_on_which_all_is_well_says_so() -> None:
+    page = page_of(told(a_row("wind", RunState.SUCCEEDED)))
+    assert "Nothing needs a person." in page.text
+    assert page_of(told()).data["columns"]["run"] == []
+    assert page_of().data["environments"] == []
+
+
+def test_runs_of_a_backfill_that_need_the_same_are_one_item() -> None:
+    rows = [
+        a_row(f"wind/{day}", RunState.FAILED, reason=Reason.FAILED, why=why)
+        for day, why in ((1, "it ended with FAIL"), (2, "it ended with FAIL"), (3, "other"))
+    ]
+    (kind,) = attention([told(*rows)])
+    assert [item.title for item in kind.items] == ["wind: 2 runs", "wind/3"]
+    assert kind.number == 3
+
+
+def test_a_failed_run_that_a_later_attempt_followed_needs_nobody() -> None:
+    failed = a_row("wind@2", RunState.FAILED, reason=Reason.FAILED)
+    again = a_row("wind@2#2", RunState.SUCCEEDED)
+    assert followed([failed, again], []) == {"wind@2"}
+    assert followed([failed], [RunId("wind@2"), RunId("wind@2#2")]) == {"wind@2"}
+    assert followed([failed], [RunId("wind@2")]) == frozenset()
+    assert attention([told(failed, again, following=followed([failed, again], []))]) == []
+
+
+def test_more_than_a_person_reads_is_counted() -> None:
+    rows = [a_row(f"run-{number}", RunState.IN_DOUBT) for number in range(33)]
+    (kind,) = attention([told(*rows)])
+    assert (kind.number, len(kind.items), kind.more) == (33, 20, 13)
+    assert "… and 13 more." in page_of(told(*rows)).text
