@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from reconciler.ledger import RunState
-from reconciler.model import RunId
+from reconciler.model import Place, RunId
 from reconciler.plan import Reason
 from reconciler.render.page import Told, report_page
 from reconciler.render.page.attention import attention, followed
@@ -18,6 +18,7 @@ from tests.page.reading import PageParts, scripts_of
 from tests.page.scenery import HOSTILE, MADE, a_month, hostile
 from tests.render.values import SHANGHAI, a_row
 
+PLACE = Place(file="triggers/wind.yaml", line=3)
 SMALL = a_month(sites=4, days=5)
 
 
@@ -127,7 +128,10 @@ def test_what_needs_a_person_stands_in_the_page_without_its_script() -> None:
     assert [kind.name for kind in attention([SMALL])] == [
         *("twice", "problem", "rejected", "blocked")
     ]
-    assert "reconciler resolve solar-audit --triggered 5120-20240320-a --env prod" in page.text
+    assert (
+        "reconciler resolve solar-audit --triggered 5120-20240320-a --reason WHY --env prod"
+        in page.text
+    )
     assert "62104: the flow is offline and cannot be triggered" in page.text
     assert "triggers/reports/audit.yaml:9:15" in page.text
 
@@ -141,7 +145,7 @@ def test_a_page_on_which_all_is_well_says_so() -> None:
 
 def test_runs_of_a_backfill_that_need_the_same_are_one_item() -> None:
     rows = [
-        a_row(f"wind/{day}", RunState.FAILED, reason=Reason.FAILED, why=why)
+        a_row(f"wind/{day}", RunState.FAILED, reason=Reason.FAILED, why=why, place=PLACE)
         for day, why in ((1, "it ended with FAIL"), (2, "it ended with FAIL"), (3, "other"))
     ]
     (kind,) = attention([told(*rows)])
@@ -150,12 +154,14 @@ def test_runs_of_a_backfill_that_need_the_same_are_one_item() -> None:
 
 
 def test_a_failed_run_that_a_later_attempt_followed_needs_nobody() -> None:
-    failed = a_row("wind@2", RunState.FAILED, reason=Reason.FAILED)
+    failed = a_row("wind@2", RunState.FAILED, reason=Reason.FAILED, place=PLACE)
     again = a_row("wind@2#2", RunState.SUCCEEDED)
     assert followed([failed, again], []) == {"wind@2"}
     assert followed([failed], [RunId("wind@2"), RunId("wind@2#2")]) == {"wind@2"}
     assert followed([failed], [RunId("wind@2")]) == frozenset()
     assert attention([told(failed, again, following=followed([failed, again], []))]) == []
+    assert [kind.name for kind in attention([told(failed)])] == ["failed"]
+    assert attention([told(replace(failed, place=None))]) == []
 
 
 def test_more_than_a_person_reads_is_counted() -> None:

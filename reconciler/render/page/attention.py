@@ -85,9 +85,10 @@ def _for(reason: Reason) -> _Test:
 
 
 def _has_failed(one: Told, row: StatusRow) -> bool:
-    """Whether it ended badly, nobody wanted that, and nothing of the run came or comes after."""
+    """Whether it ended badly, is still declared and wanted, and no later attempt is or comes."""
     ended_badly = row.state is RunState.FAILED and row.reason is Reason.FAILED
-    return ended_badly and not row.started_twice and row.run not in one.following
+    is_over = row.place is None or row.started_twice or row.run in one.following
+    return ended_badly and not is_over
 
 
 def _kind(
@@ -159,18 +160,18 @@ def kind_of(one: Told, row: StatusRow) -> str:
 
 def commands(one: Told, row: StatusRow, kind: str, number: int = 1) -> Iterator[str]:
     """The command lines that help with the run, or with it and others of its backfill."""
-    here = ("--env", one.environment)
+    here, said_why = ("--env", one.environment), ("--reason", "WHY")
     match kind:
         case "twice":
             for instance in dict.fromkeys(start.instance for start in row.starts):
-                yield command("resolve", row.run, "--triggered", instance, *here)
+                yield command("resolve", row.run, "--triggered", instance, *said_why, *here)
         case "in-doubt":
             yield command("apply", *here)
             if number > 1:
                 yield command("status", backfill_of(row.run) or row.run, "--state", kind, *here)
             sure = ("--yes",) if row.is_early else ()
-            yield command("resolve", row.run, "--triggered", "INSTANCE_ID", *here)
-            yield command("resolve", row.run, "--not-triggered", *sure, *here)
+            yield command("resolve", row.run, "--triggered", "INSTANCE_ID", *said_why, *here)
+            yield command("resolve", row.run, "--not-triggered", *sure, *said_why, *here)
         case "rejected":
             yield command("apply", *here)
         case "over":
@@ -183,7 +184,7 @@ def commands(one: Told, row: StatusRow, kind: str, number: int = 1) -> Iterator[
 def edit(row: StatusRow, kind: str) -> str:
     """What to write where, in words; empty where no edit helps."""
     if row.place is None:
-        return "Its manifest is no longer declared." if kind == "failed" else ""
+        return ""
     where = f"{visible(row.place.file)}:{row.place.line}"
     match kind:
         case "failed" if backfill_of(row.run) is None:

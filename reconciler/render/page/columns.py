@@ -20,24 +20,50 @@ from reconciler.render.status_row import StatusRow
 from reconciler.render.words import COMMIT_DIGITS, status_words
 from reconciler.times import parse_instant
 
-# What stands for a run where there is room for one letter, and what it is called: by its state, and
-# for a pending one by why it is. The most urgent first.
-LOOKS: tuple[tuple[RunState | Reason, str, str], ...] = (
-    (RunState.IN_DOUBT, "?", "in doubt"),
-    (RunState.REJECTED, "R", "refused"),
-    (RunState.FAILED, "F", "failed"),
-    (Reason.BLOCKED, "B", "blocked"),
-    (Reason.MISSED, "M", "missed"),
-    (RunState.CLAIMED, "C", "claimed"),
-    (RunState.PENDING, "P", "pending"),
-    (Reason.WAITS_FOR, "W", "waiting"),
-    (Reason.SUSPENDED, "-", "suspended"),
-    (Reason.CANCELLED, "X", "cancelled"),
-    (RunState.TRIGGERED, "T", "triggered"),
-    (RunState.SUCCEEDED, "S", "succeeded"),
+STATES = (
+    (RunState.IN_DOUBT, "in doubt"),
+    (RunState.REJECTED, "refused"),
+    (RunState.FAILED, "failed"),
+    (RunState.CLAIMED, "claimed"),
+    (RunState.PENDING, "pending"),
+    (RunState.TRIGGERED, "triggered"),
+    (RunState.SUCCEEDED, "succeeded"),
+)  # the most urgent first
+_STATE_NUMBERS = {state: number for number, (state, _) in enumerate(STATES)}
+# How a run stands: the style sheet's word for it, its letter (a capital where a person must look),
+# and in words. The most urgent first.
+_LOOKS = (
+    ("twice", "T", "started twice"),
+    ("in-doubt", "D", "in doubt"),
+    ("failed", "F", "failed"),
+    ("rejected", "R", "refused"),
+    ("blocked", "B", "blocked"),
+    ("missed", "M", "missed"),
+    ("over", "L", "over the limit"),
+    ("problem", "P", "problem of a manifest"),
+    ("claimed", "c", "claimed"),
+    ("triggered", "t", "triggered"),
+    ("pending", "r", "ready"),
+    ("waiting", "w", "waiting"),
+    ("suspended", "h", "suspended"),
+    ("succeeded", "s", "succeeded"),
+    ("followed", "f", "failed, another attempt follows"),
+    ("unwanted", "x", "cancelled or no longer declared"),
 )
-STATES = tuple((what, mark, words) for what, mark, words in LOOKS if isinstance(what, RunState))
-_NUMBERS = {what: number for number, (what, _, _) in enumerate(LOOKS)}
+_LOOK_NUMBERS = {name: number for number, (name, _, _) in enumerate(_LOOKS)}
+_PENDING_LOOKS = {
+    Reason.BLOCKED: "blocked",
+    Reason.MISSED: "missed",
+    Reason.OVER_LIMIT: "over",
+    Reason.CHANGED: "problem",
+    Reason.DUPLICATE: "problem",
+    Reason.COLLISION: "problem",
+    Reason.PROBLEM: "problem",
+    Reason.WAITS_FOR: "waiting",
+    Reason.SUSPENDED: "suspended",
+    Reason.CANCELLED: "unwanted",
+    None: "unwanted",
+}  # of the other reasons: "pending"
 _SAID_BY_STATE = {Reason.FAILED, Reason.REJECTED, Reason.IN_DOUBT, Reason.CLAIMED, Reason.RUNNING}
 
 
@@ -53,10 +79,8 @@ def page_data(told: Sequence[Told], made: EpochMs) -> dict[str, Any]:
     return {
         "version": 1,
         "made": made,
-        "looks": [
-            [what.value, mark, words, what.value if isinstance(what, RunState) else "pending"]
-            for what, mark, words in LOOKS
-        ],
+        "states": [[state.value, words] for state, words in STATES],
+        "looks": _LOOKS,
         "environments": [_environment(one, made) for one in told],
         "columns": columns,
         "texts": texts.all,
@@ -64,7 +88,7 @@ def page_data(told: Sequence[Told], made: EpochMs) -> dict[str, Any]:
 
 
 _COLUMNS = (
-    *("environment", "run", "look", "reason", "why", "flow", "time", "date"),
+    *("environment", "run", "state", "look", "reason", "why", "flow", "time", "date"),
     *("parameters", "labels", "file", "line", "instance", "url", "claim"),
     *("triggered", "ended", "status", "more"),
 )
@@ -105,7 +129,8 @@ class _Rows:
         return (
             self._number,
             visible(row.run),
-            _look(row),
+            _STATE_NUMBERS[row.state],
+            _LOOK_NUMBERS[_look(self._told, row)],
             text(row.reason) if row.reason not in _SAID_BY_STATE else 0,
             text(said(row.why)),
             row.flow_id,
@@ -182,10 +207,14 @@ class _Rows:
         return {name: value for name, value in found.items() if value} or 0
 
 
-def _look(row: StatusRow) -> int:
-    if row.state is RunState.PENDING and row.reason in _NUMBERS:
-        return _NUMBERS[row.reason]
-    return _NUMBERS[row.state]
+def _look(one: Told, row: StatusRow) -> str:
+    if row.started_twice:
+        return "twice"
+    if row.state is RunState.PENDING:
+        return _PENDING_LOOKS.get(row.reason, "pending")
+    if row.state is RunState.FAILED and not kind_of(one, row):
+        return "followed" if row.run in one.following else "unwanted"
+    return row.state.value
 
 
 def _evidence(value: Any) -> str:

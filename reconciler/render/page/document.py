@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from reconciler import __version__
-from reconciler.ledger import RunState
 from reconciler.model import EpochMs
 from reconciler.render.moments import clock_time, zone_name
 from reconciler.render.page.attention import attention
@@ -47,8 +46,7 @@ def report_page(told: Sequence[Told], made: EpochMs) -> str:
         names=joined([one.environment for one in told]) if told else "",
         places=[_place(one, made) for one in told],
         runs=sum(counts.values()),
-        states=[(state.value, mark, words, counts[state]) for state, mark, words in STATES],
-        has_failed=bool(counts[RunState.FAILED]),
+        states=[(state.value, words, counts[state]) for state, words in STATES],
         kinds=kinds,
         urgent=sum(kind.number for kind in kinds),
         version=__version__,

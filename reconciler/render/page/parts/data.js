@@ -1,6 +1,6 @@
 /* The runs, read from the columns; and making elements, of text only. */
 const DATA = JSON.parse(document.getElementById("data").textContent);
-const LOOKS = DATA.looks.map(([key, mark, words, state], order) => ({key, mark, words, state, order}));
+const LOOKS = DATA.looks.map(([key, mark, words], order) => ({key, mark, words, order}));
 const ENVIRONMENTS = DATA.environments;
 const HAS_SEVERAL = ENVIRONMENTS.length > 1;
 const byId = (id) => document.getElementById(id);
@@ -36,7 +36,7 @@ function readRuns() {
     names.forEach((name, which) => { run[name] = columns[which][at]; });
     run.environment = ENVIRONMENTS[run.environment];
     run.look = LOOKS[run.look];
-    run.state = run.look.state;
+    [run.state] = DATA.states[run.state];
     for (const name of ["reason", "why", "date", "file", "status"]) run[name] = text(run[name]);
     run.parameters = pairs(run.parameters);
     run.labels = pairs(run.labels);

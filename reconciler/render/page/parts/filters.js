@@ -76,7 +76,7 @@ function filterAddress(view) {
 function takeFilters(address) {
   wantedStates.clear();
   for (const key of (address.get("state") || "").split(",")) {
-    if (LOOKS.some((look) => look.state === key)) wantedStates.add(key);
+    if (DATA.states.some(([state]) => state === key)) wantedStates.add(key);
   }
   for (const field of FIELDS) byId(field).value = address.get(field) || "";
   showChips();
