@@ -40,7 +40,7 @@ def test_a_file_is_of_the_merge_that_brought_it_and_not_of_a_commit_on_the_way(
     commit(clone, {"triggers/b.yaml": "1", "triggers/odd\nname.yaml": "1"})
     commit(clone, {"triggers/b.yaml": "2"})
     git(clone, "checkout", "--quiet", "main")
-    commit(clone, {"state/prod/ledger.jsonl": "{}\n{}\n"})
+    meanwhile = commit(clone, {"triggers/c.yaml": "1"})  # the merge differs from its other parent
     merge = "Merge pull request #7 from team/march\n\nMarch"
     git(clone, "merge", "--quiet", "--no-ff", "-m", merge, "march")
     merged = git(clone, "rev-parse", "HEAD")
@@ -49,6 +49,7 @@ def test_a_file_is_of_the_merge_that_brought_it_and_not_of_a_commit_on_the_way(
     assert {path: one.commit for path, one in found.items()} == {
         "triggers/a.yaml": first,
         "triggers/b.yaml": merged,
+        "triggers/c.yaml": meanwhile,
         "triggers/odd\nname.yaml": merged,
     }
     assert found["triggers/b.yaml"].pull_request == "#7"

@@ -31,6 +31,14 @@ def test_the_offsets_are_those_of_the_zone_at_any_time(name: str, instant: int) 
     assert timedelta(seconds=found[max(at, 0)][1]) == expected
 
 
+@pytest.mark.parametrize("name", ZONES[1:])
+def test_an_offset_counts_from_the_very_second_on(name: str) -> None:
+    zone = parse_zone(name)
+    for since, seconds in _found(name)[1:]:
+        before, after = (in_zone(EpochMs(one), zone).utcoffset() for one in (since - 1, since))
+        assert after == timedelta(seconds=seconds) != before
+
+
 def test_a_zone_that_never_changes_is_one_pair() -> None:
     assert offsets(parse_zone("GMT-03:30"), FIRST, LAST) == [[FIRST, -12_600]]
 
