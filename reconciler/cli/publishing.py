@@ -62,22 +62,28 @@ def _told(
         rows=rows,
         problems=plan.problems,
         following=followed(rows, (run.id for run in plan.runs)),
-        origins=_origins(workspace, environment),
+        origins=_origins(workspace, environment, quiet=quiet),
         commit=known.commit,
         instance_template=template,
     )
 
 
-def _origins(workspace: Workspace, environment: Environment) -> Mapping[str, Origin]:
-    """What brought each manifest of the checkout, by its path as problems have it."""
+def _origins(
+    workspace: Workspace, environment: Environment, *, quiet: bool
+) -> Mapping[str, Origin]:
+    """What brought each manifest of the checkout, by its path as problems have it.
+
+    None where git cannot tell, as in a clone that lacks old trees and is offline.
+    """
     git = workspace.git()
     if git is None:
         return {}
     try:
         head = git.working_tree_commit()
-    except GitError:
+        folder = git.prefix + environment.manifests
+        found = {} if head is None else git.origins(head, folder)
+    except GitError as error:
+        if not quiet:
+            say(f"{environment.name}: what brought each manifest is not shown: {error}")
         return {}
-    if head is None:
-        return {}
-    found = git.origins(head, git.prefix + environment.manifests)
     return {path.removeprefix(git.prefix): origin for path, origin in found.items()}

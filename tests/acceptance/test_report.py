@@ -2,6 +2,10 @@
 
 from pathlib import Path
 
+import pytest
+
+from reconciler.errors import GitError
+from reconciler.git import Git
 from reconciler.sandbox import Fault, Reply
 from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import configuration, manifest, runs
@@ -82,12 +86,26 @@ def test_a_run_that_was_refused_comes_first_with_what_helps(open_scene: OpenScen
     assert "reconciler apply --env test" in found.text
 
 
-def test_without_a_remote_or_a_repository_there_is_a_report(open_scene: OpenScene) -> None:
+def test_without_a_remote_there_is_a_report(open_scene: OpenScene) -> None:
     scene = open_scene(runs("a"))
     git(scene.clone, "remote", "remove", "origin")
     said = scene.run("report", "--out", str(scene.folder / "out"))
     assert "offline" in said.err
     assert page(scene.folder / "out").rows()[0]["look"] == "pending"
+
+
+def test_a_history_that_cannot_be_read_costs_the_report_only_what_it_tells(
+    open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = open_scene(runs("a"))
+
+    def fail(*_: object) -> None:
+        raise GitError("a tree is missing")
+
+    monkeypatch.setattr(Git, "origins", fail)
+    said = scene.run("report", "--out", str(scene.folder / "out"))
+    assert "what brought each manifest is not shown: a tree is missing" in said.err
+    assert page(scene.folder / "out").rows()[0]["run"] == "a"
 
 
 def test_every_environment_is_in_one_page(open_scene: OpenScene) -> None:
