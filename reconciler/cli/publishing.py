@@ -14,8 +14,7 @@ from reconciler.configuration import Environment
 from reconciler.errors import ExitCode, GitError
 from reconciler.git import Origin
 from reconciler.model import EpochMs
-from reconciler.render.page import Told, report_page
-from reconciler.render.page.attention import followed
+from reconciler.render.page import Reported, report_page
 from reconciler.render.words import counted
 from reconciler.repository.pages import check_page_folder, write_page
 
@@ -49,19 +48,18 @@ def _told(
     now: EpochMs,
     *,
     quiet: bool,
-) -> Told:
+) -> Reported:
     if known.note and not quiet:
         say(f"{environment.name}: {known.note}")
     plan = plan_of(workspace.declared(environment), known, environment)
     most = environment.limits.max_runs_per_apply
     template = environment.gateway.instance_url
     rows = [with_link(row, template) for row in status_rows(plan, known.ledger, now, most=most)]
-    return Told(
+    return Reported(
         environment=environment.name,
         zone=environment.gateway.zone,
         rows=rows,
         problems=plan.problems,
-        following=followed(rows, (run.id for run in plan.runs)),
         origins=_origins(workspace, environment, quiet=quiet),
         commit=known.commit,
         instance_template=template,

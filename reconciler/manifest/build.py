@@ -20,7 +20,7 @@ from yaml import (
     ScalarEvent,
 )
 
-from reconciler.manifest.text import Mark, UnreadableError, is_half_pair, place_of
+from reconciler.manifest.text import TextMark, UnreadableError, is_half_pair, place_of
 from reconciler.manifest.yaml import MOST_NESTING, DocumentEvents, too_deep
 from reconciler.model import Problem
 from reconciler.schema.paths import Path, message, pointer, shown
@@ -50,7 +50,7 @@ MOST_EXPANDED_VALUES = 100_000  # that aliases may bring into a document
 MOST_EXPANDED_CHARACTERS = 1_000_000
 LONGEST_KEY = 1_024  # YAML's own limit for a key that shares its line with the `:`
 
-Marks = dict[str | int, tuple[Mark | None, Mark | None]]  # of a key and of its value
+Marks = dict[str | int, tuple[TextMark | None, TextMark | None]]  # of a key and of its value
 
 _YAML_TAGS = "tag:yaml.org,2002:"
 _NOTHING: Mapping[str | int, Any] = {}
@@ -304,7 +304,7 @@ class _Builder:
         text = f"aliases bring more than {much} into this document: write out what is needed"
         raise UnreadableError(Problem(place=place, code="yaml-alias", message=text))
 
-    def _repeated(self, event: Event, first: Mark | None) -> None:
+    def _repeated(self, event: Event, first: TextMark | None) -> None:
         line = first.line + 1 if first else 1
         words = f"is given on line {line} already: remove one of the two"
         self._report(event, "yaml-duplicate-key", words)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reconciler.manifest.build import Built, Verbatim, build
-from reconciler.manifest.text import Mark, UnreadableError, place_of
+from reconciler.manifest.text import TextMark, UnreadableError, place_of
 from reconciler.manifest.yaml import read_events
 from reconciler.model import Place, Problem, Source
 from reconciler.schema import Finding, SchemaName, Where, validate
@@ -19,7 +19,7 @@ class Document:
     """One document of a file. `value` is what JSON can hold, and belongs to this document alone."""
 
     file: str
-    start: Mark | None
+    start: TextMark | None
     built: Built
 
     @property

@@ -48,7 +48,7 @@ _SYNTAX_WORDS = {
 }
 
 
-class Mark(Protocol):
+class TextMark(Protocol):
     """Where libyaml stands in the text; it counts lines and columns from 0."""
 
     @property
@@ -117,7 +117,7 @@ def place_after(text: str, file: str) -> Place:
     return Place(file=file, line=len(lines), column=len(lines[-1]) + 1)
 
 
-def place_of(mark: Mark | None, file: str) -> Place:
+def place_of(mark: TextMark | None, file: str) -> Place:
     """The place of a mark; without one, the file."""
     return (
         Place(file=file, line=mark.line + 1, column=mark.column + 1) if mark else Place(file=file)
@@ -184,28 +184,28 @@ def explain(error: MarkedYAMLError, text: str, file: str) -> Problem:
     )
 
 
-def _about_tab(text: str, mark: Mark | None) -> str:
+def _about_tab(text: str, mark: TextMark | None) -> str:
     before = split_lines(text)[mark.line][: mark.column].strip() if mark else ""
     if not before:
         return "a tab stands where the indentation is: use spaces"
     return f"a tab stands after `{before[-1]}`: use a space"
 
 
-def _is_surrogate(text: str, mark: Mark | None) -> bool:
+def _is_surrogate(text: str, mark: TextMark | None) -> bool:
     if mark is None:
         return False
     line = split_lines(text)[mark.line]
     return any(found.start() <= mark.column <= found.end() for found in _SURROGATE.finditer(line))
 
 
-def _character(text: str, mark: Mark | None) -> str:
+def _character(text: str, mark: TextMark | None) -> str:
     lines = split_lines(text)
     if mark is None or mark.line >= len(lines):
         return ""
     return lines[mark.line][mark.column : mark.column + 1]
 
 
-def _beginning(mark: Mark | None, began: Mark | None) -> str:
+def _beginning(mark: TextMark | None, began: TextMark | None) -> str:
     """On which line the malformed part began, if that is another line."""
     if mark is None or began is None or mark.line == began.line:
         return ""

@@ -38,7 +38,7 @@ from yaml.cyaml import CParser  # type: ignore[attr-defined] # its stub forgets 
 from reconciler.manifest.strict import GLUED_COMMENT, first_flaw
 from reconciler.manifest.text import (
     LINE_END,
-    Mark,
+    TextMark,
     UnreadableError,
     check_characters,
     check_conflicts,
@@ -153,12 +153,12 @@ def read_events(content: bytes, file: str) -> Iterator[DocumentEvents]:
         raise UnreadableError(problem) from None
 
 
-def too_deep(mark: Mark | None, file: str) -> UnreadableError:
+def too_deep(mark: TextMark | None, file: str) -> UnreadableError:
     """The error for nesting that no manifest needs."""
     return _unreadable("yaml-nesting", f"more than {MOST_NESTING} levels of nesting", mark, file)
 
 
-def _unreadable(code: str, message: str, mark: Mark | None, file: str) -> UnreadableError:
+def _unreadable(code: str, message: str, mark: TextMark | None, file: str) -> UnreadableError:
     return UnreadableError(Problem(place=place_of(mark, file), code=code, message=message))
 
 
@@ -183,7 +183,7 @@ class _Reading:
             place = place_after(self.text[: glued.end() - 1], self.file)
             raise UnreadableError(Problem(place=place, code="yaml-syntax", message=GLUED_COMMENT))
 
-    def document(self, mark: Mark | None) -> DocumentEvents:
+    def document(self, mark: TextMark | None) -> DocumentEvents:
         """The events up to the document's end; it begins at the mark."""
         self.documents += 1
         if self.documents > MOST_DOCUMENTS:

@@ -44,7 +44,7 @@ class Axes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Grid:
+class StatusGrid:
     """The runs of one backfill in their places."""
 
     name: str
@@ -56,7 +56,7 @@ class Grid:
     runs: list[StatusRow]  # all of them, also earlier attempts and revisions
 
 
-def grids(rows: Iterable[StatusRow], axes: Axes) -> tuple[list[Grid], list[StatusRow]]:
+def grids(rows: Iterable[StatusRow], axes: Axes) -> tuple[list[StatusGrid], list[StatusRow]]:
     """A grid of each backfill, and the runs that are of none. Of attempts the newest is shown."""
     found, alone = [], []
     for group in together(rows, _backfill_of):
@@ -76,7 +76,7 @@ def _backfill_of(row: StatusRow) -> str | None:
     return manifest_of(name) if "/" in name else None
 
 
-def _grid(runs: list[StatusRow], axes: Axes) -> Grid:
+def _grid(runs: list[StatusRow], axes: Axes) -> StatusGrid:
     placed = [(row, _place(_name_of(row))) for row in runs]
     keys = dict.fromkeys(key for _, place in placed for key in place if key != DATE)
     row_keys, column_keys = axes.of((*keys, DATE))
@@ -86,7 +86,7 @@ def _grid(runs: list[StatusRow], axes: Axes) -> Grid:
         before = cells.get(at)
         if before is None or _newness(row) > _newness(before):
             cells[at] = row
-    return Grid(
+    return StatusGrid(
         name=manifest_of(_name_of(runs[0])),
         row_keys=row_keys,
         column_keys=column_keys,

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from reconciler.render.grid import Axes, Grid, grids
+from reconciler.render.grid import Axes, StatusGrid, grids
 from reconciler.render.grid_text import grid_lines, legend_words
 from reconciler.render.layout import Screen
 from reconciler.render.markdown import code, finished, length
@@ -46,12 +46,12 @@ def _section(environment: str, rows: Sequence[StatusRow], axes: Axes, room: int)
         yield from (f"{counted(len(alone), 'run')} of no backfill: {state_counts(alone)}.", "")
 
 
-def _title(grid: Grid) -> str:
+def _title(grid: StatusGrid) -> str:
     runs = counted(len(grid.runs), "run")
     return f"**{code(visible(grid.name))}**: {runs}: {state_counts(grid.runs)}"
 
 
-def _grid(grid: Grid) -> Iterator[str]:
+def _grid(grid: StatusGrid) -> Iterator[str]:
     lines = [line.rstrip() for line in grid_lines(grid, Screen(width=_WIDTH, folds=True))]
     longest = max(map(len, _BACKTICKS.findall("\n".join(lines))), default=0)
     fence = "`" * max(3, longest + 1)
@@ -61,5 +61,5 @@ def _grid(grid: Grid) -> Iterator[str]:
 _BACKTICKS = re.compile("`+")
 
 
-def _left_out(grid: Grid) -> Iterator[str]:
+def _left_out(grid: StatusGrid) -> Iterator[str]:
     yield from (f"{_title(grid)} (`reconciler status --grid` shows the grid)", "")

@@ -6,7 +6,7 @@ from itertools import groupby
 
 from rich.cells import cell_len
 
-from reconciler.render.grid import DATE, Axes, Grid, Values, grids
+from reconciler.render.grid import DATE, Axes, StatusGrid, Values, grids
 from reconciler.render.layout import GAP, Screen, as_text
 from reconciler.render.marks import NO_RUN, Mark, legend, mark
 from reconciler.render.safe import shortened
@@ -50,7 +50,7 @@ def grid_text(
     return as_text(lines)
 
 
-def _end(found: Sequence[Grid], alone: Sequence[StatusRow], screen: Screen) -> Iterator[str]:
+def _end(found: Sequence[StatusGrid], alone: Sequence[StatusRow], screen: Screen) -> Iterator[str]:
     if found:
         yield from ("", *screen.wrapped(legend_words(found)))
     if alone:
@@ -58,7 +58,7 @@ def _end(found: Sequence[Grid], alone: Sequence[StatusRow], screen: Screen) -> I
         yield from ("", *screen.wrapped(words))
 
 
-def legend_words(found: Sequence[Grid]) -> str:
+def legend_words(found: Sequence[StatusGrid]) -> str:
     """What the letters mean that occur in the grids."""
     marks = {mark(row) for grid in found for row in grid.cells.values()}
     gaps = any(len(grid.cells) < len(grid.rows) * len(grid.columns) for grid in found)
@@ -69,7 +69,7 @@ def legend_words(found: Sequence[Grid]) -> str:
 _NEEDING = frozenset(one for one in Mark if one.letter.isupper())
 
 
-def grid_lines(grid: Grid, screen: Screen) -> Iterator[str]:
+def grid_lines(grid: StatusGrid, screen: Screen) -> Iterator[str]:
     """The grid's lines: as many blocks below each other as its columns need."""
     labels = _labels(grid)
     label_width = max(map(cell_len, labels))
@@ -83,7 +83,7 @@ def grid_lines(grid: Grid, screen: Screen) -> Iterator[str]:
             yield f"{_padded(label, label_width)}{GAP if label_width else ''}{marks}"
 
 
-def _labels(grid: Grid) -> list[str]:
+def _labels(grid: StatusGrid) -> list[str]:
     """What stands before the rows, each key in a column of its own; first what stands above."""
     table = [grid.row_keys, *grid.rows]
     shown = [[shortened(value, _LONGEST_VALUE) for value in values] for values in table]
@@ -94,7 +94,7 @@ def _labels(grid: Grid) -> list[str]:
     ]
 
 
-def _columns(grid: Grid) -> list[_Column]:
+def _columns(grid: StatusGrid) -> list[_Column]:
     last_key = grid.column_keys[-1] if grid.column_keys else ""
     is_timed = last_key == DATE and any("T" in values[-1] for values in grid.columns)
     whole_hours = is_timed and all(values[-1].endswith(":00") for values in grid.columns)
@@ -167,7 +167,7 @@ def _header(block: Sequence[_Group], label: str, label_width: int) -> Iterator[s
         yield label
 
 
-def _marks(grid: Grid, row: Values, group: _Group, screen: Screen) -> str:
+def _marks(grid: StatusGrid, row: Values, group: _Group, screen: Screen) -> str:
     """The row's marks in those columns, neighbours of one colour painted together."""
     marks = [grid.cells.get((row, column.values)) for column in group]
     found = [None if one is None else mark(one) for one in marks]

@@ -33,6 +33,11 @@ class Mark(Enum):
     UNWANTED = ("x", "cancelled, or no longer declared", "dim")
 
     @property
+    def key(self) -> str:
+        """What style sheets call it: `in-doubt`."""
+        return self.name.lower().replace("_", "-")
+
+    @property
     def letter(self) -> str:
         """What stands in a grid."""
         return self.value[0]

@@ -91,7 +91,7 @@ def test_without_a_remote_there_is_a_report(open_scene: OpenScene) -> None:
     git(scene.clone, "remote", "remove", "origin")
     said = scene.run("report", "--out", str(scene.folder / "out"))
     assert "offline" in said.err
-    assert page(scene.folder / "out").rows()[0]["look"] == "pending"
+    assert page(scene.folder / "out").rows()[0]["look"] == "ready"
 
 
 def test_a_history_that_cannot_be_read_costs_the_report_only_what_it_tells(

@@ -1,7 +1,8 @@
 """What a team of forty sites may have in its ledger one evening, and runs with hostile names."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from reconciler.git import CommitId, Origin
@@ -9,8 +10,7 @@ from reconciler.ledger import RunState
 from reconciler.model import ClaimId, EpochMs, InstanceId, Place, Problem, RunId
 from reconciler.plan import Reason
 from reconciler.render.instances import instance_url
-from reconciler.render.page import Told
-from reconciler.render.page.attention import followed
+from reconciler.render.page import Reported
 from reconciler.render.status_row import StatusRow
 from reconciler.times import format_instant, parse_instant
 from tests.render.values import COMMIT, SHANGHAI, a_start
@@ -22,10 +22,10 @@ _MINUTE, _DAY = 60_000, 86_400_000
 _FILE = "triggers/wind/march.yaml"
 
 
-def a_month(sites: int = 40, days: int = 31) -> Told:
+def a_month(sites: int = 40, days: int = 31) -> Reported:
     """A backfill of a month, one that has not begun, and some runs that stand alone."""
-    rows = [*_backfill(sites, days), *_waiting(), *_alone()]
-    return Told(
+    rows = _followed([*_backfill(sites, days), *_waiting(), *_alone()])
+    return Reported(
         environment="prod",
         zone=SHANGHAI,
         rows=rows,
@@ -44,10 +44,18 @@ def a_month(sites: int = 40, days: int = 31) -> Told:
                 pull_request="#214",
             )
         },
-        following=followed(rows, []),
         commit=COMMIT,
         instance_template=TEMPLATE,
     )
+
+
+def _followed(rows: Sequence[StatusRow]) -> list[StatusRow]:
+    """The rows, each with the attempt that came after it."""
+    ids = {row.run for row in rows}
+    second = {row.run: RunId(f"{row.run}#2") for row in rows}
+    return [
+        replace(row, followed_by=second[row.run]) if second[row.run] in ids else row for row in rows
+    ]
 
 
 def _backfill(sites: int, days: int) -> Iterator[StatusRow]:
@@ -186,12 +194,12 @@ HOSTILE = (
 )
 
 
-def hostile() -> Told:
+def hostile() -> Reported:
     """Every field that may hold text holds something nasty, in any state."""
     rows = [
         _hostile(text, number, state) for number, text in enumerate(HOSTILE) for state in RunState
     ]
-    return Told(
+    return Reported(
         environment="prod",
         zone=SHANGHAI,
         rows=rows,

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from reconciler.ledger import RunState
-from reconciler.model import Place, RunId
+from reconciler.model import Place
 from reconciler.plan import Reason
-from reconciler.render.page import Told, report_page
-from reconciler.render.page.attention import attention, followed
+from reconciler.render.page import Reported, report_page
+from reconciler.render.page.attention import attention
 from reconciler.render.page.document import embedded_json
 from reconciler.render.safe import is_harmful
 from tests.page.reading import PageParts, scripts_of
@@ -22,13 +22,13 @@ PLACE = Place(file="triggers/wind.yaml", line=3)
 SMALL = a_month(sites=4, days=5)
 
 
-def page_of(*told: Told) -> PageParts:
+def page_of(*told: Reported) -> PageParts:
     return PageParts(report_page(told, MADE))
 
 
-def told(*rows: object, **more: object) -> Told:
+def told(*rows: object, **more: object) -> Reported:
     values = {"environment": "prod", "zone": SHANGHAI, "rows": rows} | more
-    return Told(**values)  # type: ignore[arg-type] # a test gives what it is about
+    return Reported(**values)  # type: ignore[arg-type] # a test gives what it is about
 
 
 def test_the_page_asks_nobody_for_anything() -> None:
@@ -156,10 +156,7 @@ def test_runs_of_a_backfill_that_need_the_same_are_one_item() -> None:
 def test_a_failed_run_that_a_later_attempt_followed_needs_nobody() -> None:
     failed = a_row("wind@2", RunState.FAILED, reason=Reason.FAILED, place=PLACE)
     again = a_row("wind@2#2", RunState.SUCCEEDED)
-    assert followed([failed, again], []) == {"wind@2"}
-    assert followed([failed], [RunId("wind@2"), RunId("wind@2#2")]) == {"wind@2"}
-    assert followed([failed], [RunId("wind@2")]) == frozenset()
-    assert attention([told(failed, again, following=followed([failed, again], []))]) == []
+    assert attention([told(replace(failed, followed_by=again.run), again)]) == []
     assert [kind.name for kind in attention([told(failed)])] == ["failed"]
     assert attention([told(replace(failed, place=None))]) == []
 

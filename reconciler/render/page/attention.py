@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from reconciler.ledger import RunState
-from reconciler.model import RunId, backfill_of, run_name
+from reconciler.model import backfill_of
 from reconciler.plan import Reason
 from reconciler.render.backfills import together
-from reconciler.render.page.told import Told
+from reconciler.render.page.told import Reported
 from reconciler.render.safe import said, visible
 from reconciler.render.status_row import StatusRow
 from reconciler.render.words import command, counted
@@ -30,7 +30,7 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
+class Concern:
     """Items that ask for the same."""
 
     name: str  # a word that the style sheet knows
@@ -43,7 +43,7 @@ class Kind:
     reason: str = ""
 
 
-def attention(told: Sequence[Told]) -> list[Kind]:
+def attention(told: Sequence[Reported]) -> list[Concern]:
     """The kinds that there are, the most urgent first."""
     kinds = [
         _kind(told, "twice", "Started twice", _TWICE, lambda _, row: row.started_twice),
@@ -73,7 +73,7 @@ _MISSED = "Its notAfter has passed, so it is never started. Raise that if the ru
 _OVER = "An apply refuses them. Raise limits.maxRunsPerApply, or allow it once."
 _PROBLEMS = "Nothing of the environment is started until these manifests are mended."
 
-_Test = Callable[[Told, StatusRow], bool]
+_Test = Callable[[Reported, StatusRow], bool]
 
 
 def _is(state: RunState) -> _Test:
@@ -84,15 +84,15 @@ def _for(reason: Reason) -> _Test:
     return lambda _, row: row.reason is reason and row.state is RunState.PENDING
 
 
-def _has_failed(one: Told, row: StatusRow) -> bool:
+def _has_failed(_: Reported, row: StatusRow) -> bool:
     """Whether it ended badly, is still declared and wanted, and no later attempt is or comes."""
     ended_badly = row.state is RunState.FAILED and row.reason is Reason.FAILED
-    is_over = row.place is None or row.started_twice or row.run in one.following
+    is_over = row.place is None or row.started_twice or row.followed_by is not None
     return ended_badly and not is_over
 
 
 def _kind(
-    told: Sequence[Told],
+    told: Sequence[Reported],
     name: str,
     title: str,
     words: str,
@@ -100,12 +100,12 @@ def _kind(
     *,
     state: str = "",
     reason: str = "",
-) -> Kind:
-    groups: list[tuple[Told, list[StatusRow]]] = []
+) -> Concern:
+    groups: list[tuple[Reported, list[StatusRow]]] = []
     for one in told:
         rows = [row for row in one.rows if is_one(one, row)]
         groups += [(one, those) for those in together(rows, _cause)]
-    return Kind(
+    return Concern(
         name=name,
         title=title,
         words=words,
@@ -127,7 +127,7 @@ def _why(row: StatusRow) -> str:
     return row.error or row.why
 
 
-def _item(one: Told, rows: Sequence[StatusRow], kind: str) -> Item:
+def _item(one: Reported, rows: Sequence[StatusRow], kind: str) -> Item:
     first = rows[0]
     backfill = backfill_of(first.run)
     title = f"{backfill}: {counted(len(rows), 'run')}" if len(rows) > 1 else first.run
@@ -142,7 +142,7 @@ def _item(one: Told, rows: Sequence[StatusRow], kind: str) -> Item:
     )
 
 
-def kind_of(one: Told, row: StatusRow) -> str:
+def kind_of(one: Reported, row: StatusRow) -> str:
     """Which kind of attention the run needs; empty for none."""
     if row.started_twice:
         return "twice"
@@ -158,7 +158,7 @@ def kind_of(one: Told, row: StatusRow) -> str:
             return ""
 
 
-def commands(one: Told, row: StatusRow, kind: str, number: int = 1) -> Iterator[str]:
+def commands(one: Reported, row: StatusRow, kind: str, number: int = 1) -> Iterator[str]:
     """The command lines that help with the run, or with it and others of its backfill."""
     here, said_why = ("--env", one.environment), ("--reason", "WHY")
     match kind:
@@ -202,7 +202,7 @@ def edit(row: StatusRow, kind: str) -> str:
             return ""
 
 
-def _problems(told: Iterable[Told]) -> Kind:
+def _problems(told: Iterable[Reported]) -> Concern:
     found = [(one, problem) for one in told for problem in one.problems]
     items = tuple(
         Item(
@@ -213,7 +213,7 @@ def _problems(told: Iterable[Told]) -> Kind:
         for one, problem in found[:SHOWN_ITEMS]
     )
     more = len(found[SHOWN_ITEMS:])
-    return Kind(
+    return Concern(
         name="problem",
         title="Manifests with problems",
         words=_PROBLEMS,
@@ -221,25 +221,3 @@ def _problems(told: Iterable[Told]) -> Kind:
         items=items,
         more=more,
     )
-
-
-def followed(rows: Iterable[StatusRow], planned: Iterable[RunId]) -> frozenset[RunId]:
-    """The runs after which another revision or attempt of the same run came, or is planned."""
-    last: dict[str, RunId] = {}
-    ids = [row.run for row in rows]
-    for run in (*ids, *planned):
-        name = run_name(run)
-        if name not in last or _order(run) > _order(last[name]):
-            last[name] = run
-    return frozenset(run for run in ids if last[run_name(run)] != run)
-
-
-def _order(run: RunId) -> tuple[int, int]:
-    """Revision and attempt, as far as the id has them."""
-    before, _, attempt = run.partition("#")
-    _, _, revision = before.partition("@")
-    return _number(revision), _number(attempt)
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdecimal() else 1

@@ -11,9 +11,10 @@ from typing import Any
 from reconciler.ledger import RunState
 from reconciler.model import EpochMs, Parameters
 from reconciler.plan import Reason
+from reconciler.render.marks import Mark, mark
 from reconciler.render.moments import processed_date, zone_name
 from reconciler.render.page.attention import commands, edit, kind_of
-from reconciler.render.page.told import Told
+from reconciler.render.page.told import Reported
 from reconciler.render.page.zones import offsets
 from reconciler.render.safe import said, visible
 from reconciler.render.status_row import StatusRow
@@ -30,44 +31,11 @@ STATES = (
     (RunState.SUCCEEDED, "succeeded"),
 )  # the most urgent first
 _STATE_NUMBERS = {state: number for number, (state, _) in enumerate(STATES)}
-# How a run stands: the style sheet's word for it, its letter (a capital where a person must look),
-# and in words. The most urgent first.
-_LOOKS = (
-    ("twice", "T", "started twice"),
-    ("in-doubt", "D", "in doubt"),
-    ("failed", "F", "failed"),
-    ("rejected", "R", "refused"),
-    ("blocked", "B", "blocked"),
-    ("missed", "M", "missed"),
-    ("over", "L", "over the limit"),
-    ("problem", "P", "problem of a manifest"),
-    ("claimed", "c", "claimed"),
-    ("triggered", "t", "triggered"),
-    ("pending", "r", "ready"),
-    ("waiting", "w", "waiting"),
-    ("suspended", "h", "suspended"),
-    ("succeeded", "s", "succeeded"),
-    ("followed", "f", "failed, another attempt follows"),
-    ("unwanted", "x", "cancelled or no longer declared"),
-)
-_LOOK_NUMBERS = {name: number for number, (name, _, _) in enumerate(_LOOKS)}
-_PENDING_LOOKS = {
-    Reason.BLOCKED: "blocked",
-    Reason.MISSED: "missed",
-    Reason.OVER_LIMIT: "over",
-    Reason.CHANGED: "problem",
-    Reason.DUPLICATE: "problem",
-    Reason.COLLISION: "problem",
-    Reason.PROBLEM: "problem",
-    Reason.WAITS_FOR: "waiting",
-    Reason.SUSPENDED: "suspended",
-    Reason.CANCELLED: "unwanted",
-    None: "unwanted",
-}  # of the other reasons: "pending"
+_MARK_NUMBERS = {one: number for number, one in enumerate(Mark)}  # the most urgent first
 _SAID_BY_STATE = {Reason.FAILED, Reason.REJECTED, Reason.IN_DOUBT, Reason.CLAIMED, Reason.RUNNING}
 
 
-def page_data(told: Sequence[Told], made: EpochMs) -> dict[str, Any]:
+def page_data(told: Sequence[Reported], made: EpochMs) -> dict[str, Any]:
     """Everything that the script shows; `made`: when the report was."""
     texts = _Texts()
     columns: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
@@ -80,7 +48,7 @@ def page_data(told: Sequence[Told], made: EpochMs) -> dict[str, Any]:
         "version": 1,
         "made": made,
         "states": [[state.value, words] for state, words in STATES],
-        "looks": _LOOKS,
+        "looks": [(one.key, one.letter, one.words) for one in Mark],
         "environments": [_environment(one, made) for one in told],
         "columns": columns,
         "texts": texts.all,
@@ -115,7 +83,7 @@ class _Texts:
 class _Rows:
     """Encodes the rows of one environment."""
 
-    def __init__(self, one: Told, number: int, texts: _Texts) -> None:
+    def __init__(self, one: Reported, number: int, texts: _Texts) -> None:
         self._told = one
         self._number = number
         self._texts = texts
@@ -130,7 +98,7 @@ class _Rows:
             self._number,
             visible(row.run),
             _STATE_NUMBERS[row.state],
-            _LOOK_NUMBERS[_look(self._told, row)],
+            _MARK_NUMBERS[mark(row)],
             text(row.reason) if row.reason not in _SAID_BY_STATE else 0,
             text(said(row.why)),
             row.flow_id,
@@ -207,16 +175,6 @@ class _Rows:
         return {name: value for name, value in found.items() if value} or 0
 
 
-def _look(one: Told, row: StatusRow) -> str:
-    if row.started_twice:
-        return "twice"
-    if row.state is RunState.PENDING:
-        return _PENDING_LOOKS.get(row.reason, "pending")
-    if row.state is RunState.FAILED and not kind_of(one, row):
-        return "followed" if row.run in one.following else "unwanted"
-    return row.state.value
-
-
 def _evidence(value: Any) -> str:
     if value is None:
         return ""
@@ -226,7 +184,7 @@ def _evidence(value: Any) -> str:
     return "\n".join(map(visible, lines))
 
 
-def _environment(one: Told, made: EpochMs) -> dict[str, Any]:
+def _environment(one: Reported, made: EpochMs) -> dict[str, Any]:
     """What the runs of an environment have in common."""
     times = [made, *(row.trigger_time for row in one.rows)]
     files = {row.place.file for row in one.rows if row.place}

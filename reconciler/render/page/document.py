@@ -20,7 +20,7 @@ from reconciler.model import EpochMs
 from reconciler.render.moments import clock_time, zone_name
 from reconciler.render.page.attention import attention
 from reconciler.render.page.columns import STATES, page_data
-from reconciler.render.page.told import Told
+from reconciler.render.page.told import Reported
 from reconciler.render.safe import visible, without_harm
 from reconciler.render.words import COMMIT_DIGITS, joined
 from reconciler.repository.pages import MARKER
@@ -32,7 +32,7 @@ _SCRIPTS = ("data", "moments", "filters", "table", "list", "cells", "grids", "ca
 _LAST = ("details", "views", "start")
 
 
-def report_page(told: Sequence[Told], made: EpochMs) -> str:
+def report_page(told: Sequence[Reported], made: EpochMs) -> str:
     """The page. The same runs at the same time make the same page."""
     style, script = _style(), _script()
     counts = Counter(row.state for one in told for row in one.rows)
@@ -64,7 +64,7 @@ def embedded_json(value: object) -> str:
     return without_harm(text)
 
 
-def _place(one: Told, made: EpochMs) -> str:
+def _place(one: Reported, made: EpochMs) -> str:
     """`prod at 2024-03-02 08:00:00 (GMT+8), ledger of 1a2b3c4d5e6f`."""
     ledger = f"the ledger of commit {one.commit[:COMMIT_DIGITS]}" if one.commit else "a ledger here"
     time = f"{clock_time(EpochMs(made // 1000 * 1000), one.zone)} ({zone_name(one.zone)})"
