@@ -55,6 +55,7 @@ class Limits:
     max_runs_per_apply: int = 200
     max_runs_per_backfill: int = MOST_RUNS  # that one manifest may declare
     max_runs: int = MOST_DECLARED  # that all manifests together may declare
+    max_active_per_flow: int | None = None  # runs started and not ended; None: no limit
     concurrency: int = 8
     requests_per_second: float | None = None  # None: no limit
     claim_seconds: float = 120
@@ -256,13 +257,14 @@ GATEWAY_FIELDS = {
     "instanceUrl": "instance_url",
 }
 _WHOLE_LIMITS = (
-    *("max_runs_per_apply", "max_runs_per_backfill", "max_runs"),
+    *("max_runs_per_apply", "max_runs_per_backfill", "max_runs", "max_active_per_flow"),
     *("concurrency", "first_year", "years_ahead"),
 )
 LIMIT_FIELDS = {
     "maxRunsPerApply": "max_runs_per_apply",
     "maxRunsPerBackfill": "max_runs_per_backfill",
     "maxRuns": "max_runs",
+    "maxActivePerFlow": "max_active_per_flow",
     "concurrency": "concurrency",
     "requestsPerSecond": "requests_per_second",
     "claimSeconds": "claim_seconds",

@@ -62,6 +62,14 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """An item of a `dependsOn` that means only the runs that agree with the one that waits."""
+
+    names: tuple[str, ...]  # its name; after a rename, the recorded ones as well
+    keys: tuple[str, ...]  # `businessDate`, and names of parameters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stagger:
     """How a run may be moved away from others of its flow; chosen when it is claimed."""
 
@@ -111,6 +119,10 @@ class Run:
     not_after: EpochMs | None = None
     duplicate_of: str | None = None
     depends_on: tuple[str, ...] = ()  # runs or whole backfills that must have succeeded before
+    matching: tuple[Match, ...] = ()  # those of `depends_on` that mean some of their runs only
+    after: str | None = None  # of a sequential backfill: the run whose success it waits for
+    max_active: int | None = None  # of its manifest's runs at once, from claim to end
+    stop_after: int | None = None  # so many of its manifest's runs that failed for good
     retry: Retry | None = None
     cancel: bool = False
     stagger: Stagger | None = None

@@ -47,6 +47,16 @@ def named(runs: Sequence[Run], ledger: Ledger) -> tuple[Run, ...]:
             depends_on=tuple(
                 one for name in run.depends_on for one in _meaning(name, former, stays)
             ),
+            matching=tuple(
+                replace(
+                    one,
+                    names=tuple(
+                        then for name in one.names for then in _meaning(name, former, stays)
+                    ),
+                )
+                for one in run.matching
+            ),
+            after=run.after and _meaning(run.after, former, stays)[0],
             duplicate_of=run.duplicate_of and _meaning(run.duplicate_of, former, stays)[0],
         )
         for run in runs

@@ -8,7 +8,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from reconciler.ledger import Event, Ledger
-from reconciler.model import Declared, EpochMs, Retry, Run, RunId, run_name
+from reconciler.model import Declared, EpochMs, Match, Retry, Run, RunId, run_name
 from reconciler.plan import Action, Plan, make_plan
 from reconciler.plan.changes import FIELDS, Change, Kind, by_manifest, changes
 from reconciler.schedule import scheduled
@@ -65,6 +65,10 @@ def test_an_edit_of_what_is_not_recorded_is_a_change_with_its_fields() -> None:
         "suspend": True,
         "not_after": NOW,
         "depends_on": ("other",),
+        "matching": (Match(names=("other",), keys=("SITE",)),),
+        "after": "wind/2024-03-01",
+        "max_active": 4,
+        "stop_after": 3,
         "cancel": True,
         "retry": Retry(max=1, on=frozenset({"FAIL"})),
         "duplicate_of": "other",
@@ -75,6 +79,13 @@ def test_an_edit_of_what_is_not_recorded_is_a_change_with_its_fields() -> None:
         assert (change.kind, change.fields) == (Kind.CHANGED, (name,))
     rejected = a_claim(a_run()), a_rejected(a_run())
     assert kinds([a_run()], [a_run(flow_id=1)], *rejected) == {"wind": "changed"}
+
+
+def test_a_renamed_sequence_waits_for_the_same_run_as_before() -> None:
+    before = a_run("old/2024-03-02", after="old/2024-03-01")
+    now = a_run("new/2024-03-02", after="new/2024-03-01", formerly=("old",))
+    (change,) = compared(declared(before), declared(now), a_ledger())
+    assert (change.kind, change.fields) == (Kind.CHANGED, ())
 
 
 def test_a_raised_revision_of_what_ran_runs_again_and_says_how_that_ended() -> None:

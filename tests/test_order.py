@@ -20,6 +20,8 @@ PLACE = re.compile(r"t/\w+\.yaml:\d+:\d+")
 NAMES = ("a", "b", "c", "d")
 TIMES = ("2024-03-01T08:00:00Z", "2024-03-01T08:00:30Z", "2024-03-01T09:00:00Z")
 
+MATCHES = ("[{name: a, match: [businessDate]}]", "[{name: c, match: [M]}]")
+
 HEAD = "apiVersion: reconciler/v1\nkind: {kind}\nmetadata: {{name: {name}}}\nspec:\n  flowId: 1\n"
 
 
@@ -32,7 +34,7 @@ def manifests(draw: st.DrawFn) -> str:
         for field, values in {
             "parameters": ("{}", "{SITE: x}"),
             "revision": (1, 2),
-            "dependsOn": (["a"], ["b"], ["c", "d"], ["d/2024-03-01"]),
+            "dependsOn": (["a"], ["b"], ["c", "d"], ["d/2024-03-01"], *MATCHES),
             "duplicateOf": NAMES,
             "retry": ("{max: 1}", "{max: 1, on: [FAIL, TIMEOUT]}"),
         }.items()
@@ -44,6 +46,12 @@ def manifests(draw: st.DrawFn) -> str:
     matrix = draw(
         st.sampled_from(["", "  matrix: {M: [x, y]}\n  stagger: 1m\n", "  stagger: 5m\n"])
     )
+    for field, value in {
+        "sequential": "true",
+        "maxActive": 2,
+        "stopAfter": "{failures: 1}",
+    }.items():
+        more += f"  {field}: {value}\n" if draw(st.booleans()) else ""
     dates = "  businessDates: {from: 2024-02-29, to: 2024-03-02, every: 1d}\n  at: '08:00'\n"
     return HEAD.format(kind="Backfill", name=name) + dates + more + matrix
 
@@ -63,6 +71,7 @@ def a_plan(files: Sequence[tuple[str, str]], ledger: Ledger, others: Declared) -
         commit=None,
         same_minute_allowed=False,
         surroundings=Surroundings(declared={"other": others.runs}),
+        max_active_per_flow=3,
     )
 
 

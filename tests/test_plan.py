@@ -257,7 +257,13 @@ def test_a_declared_duplicate_waits_for_an_original_that_another_environment_is_
     plan = planned_beside(second, beside(a_ledger(), first))
     assert actions(plan) == {"second": Action.WAIT}
     assert reason(plan, "second") == "waits for first, which environment b has not started yet"
-    held = ({"suspend": True}, {"cancel": True}, {"not_after": EIGHT}, {"depends_on": ("x",)})
+    held = (
+        {"suspend": True},
+        {"cancel": True},
+        {"not_after": EIGHT},
+        {"depends_on": ("x",)},
+        {"after": "x"},
+    )
     for change in held:
         around = beside(a_ledger(), replace(first, **change))
         assert actions(planned_beside(second, around)) == {"second": Action.TRIGGER}

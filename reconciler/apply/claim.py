@@ -16,6 +16,7 @@ from reconciler.identity import service_of
 from reconciler.ledger import events
 from reconciler.model import ClaimId, Digest, EpochMs, Run, RunId
 from reconciler.plan import Action, Plan
+from reconciler.plan.limits import surplus
 from reconciler.times import ZONES_VERSION, format_instant
 
 LONGEST = 10  # times claimSeconds, for a claim whose push takes long
@@ -137,13 +138,22 @@ class Claims:
             taken = self._started_elsewhere() - made.elsewhere
             runs = [run for run in held if run.digest not in taken]
             if len(runs) < len(held):
-                message = (
-                    f"another ledger has claimed {len(held) - len(runs)} of the runs meanwhile"
-                )
-                self._ports.progress(Noted(message=f"{message}: they are not started"))
+                self._note_left(f"another ledger has claimed {len(held) - len(runs)} of the runs")
+            if many := self._surplus(runs, plan):
+                self._note_left(f"{len(many)} of the runs have become too many at once")
+                runs = [run for run in runs if run.id not in many]
             if runs:
                 return self._batch(made.claim, runs, made.lease, made.known)
         return None
+
+    def _note_left(self, words: str) -> None:
+        self._ports.progress(Noted(message=f"{words} meanwhile: they are not started"))
+
+    def _surplus(self, runs: Sequence[Run], plan: Plan) -> frozenset[RunId]:
+        """Those that make more under way than may be, by what others have claimed meanwhile."""
+        most = self._branch.environment.limits.max_active_per_flow
+        declared = [planned.run for planned in plan.runs if planned.run is not None]
+        return surplus(runs, declared, self._branch.ledger, most)
 
     def _started_elsewhere(self) -> frozenset[Digest]:
         """What may have been started by what other ledgers record."""

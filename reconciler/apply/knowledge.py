@@ -79,6 +79,7 @@ class Knowledge:
             commit=snapshot.commit,
             same_minute_allowed=self.environment.gateway.same_minute_allowed,
             reserved_parameter=self.environment.gateway.correlation_parameter,
+            max_active_per_flow=self.environment.limits.max_active_per_flow,
             flows=self.flows,
             surroundings=snapshot.surroundings,
         )

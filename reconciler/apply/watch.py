@@ -209,7 +209,7 @@ class Watch:
         """The unfinished runs that this apply has started, or that the followers wait for."""
         ledger = self._branch.ledger
         started = {run for run, one in outcomes.items() if isinstance(one, events.Triggered)}
-        needed = {name for run in followers for name in run.waits_for}
+        needed = {name for run in followers for name in (*run.waits_for, *run.behind)}
         found = [
             record
             for record in ledger.records.values()

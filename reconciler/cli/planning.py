@@ -221,6 +221,7 @@ def plan_of(
         commit=known.commit,
         same_minute_allowed=environment.gateway.same_minute_allowed,
         reserved_parameter=environment.gateway.correlation_parameter,
+        max_active_per_flow=environment.limits.max_active_per_flow,
         flows=flows,
         surroundings=known.surroundings,
         is_scheduled=is_scheduled,

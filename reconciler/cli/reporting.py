@@ -171,7 +171,7 @@ def status_rows(plan: Plan, ledger: Ledger, now: EpochMs, *, most: int) -> Itera
         if one.action is Action.TRIGGER and starts > most:
             return replace(row, reason=Reason.OVER_LIMIT, why=over)
         why = _UNDER_WAY.get(one.code, one.reason)
-        return replace(row, reason=one.code, why=why, waits_for=one.waits_for)
+        return replace(row, reason=one.code, why=why, gist=one.gist, waits_for=one.waits_for)
 
     for run in runs.values():
         if run.id not in ledger.records:

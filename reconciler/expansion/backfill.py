@@ -120,12 +120,17 @@ def _runs(
     name, spec = manifest.value["metadata"]["name"], manifest.value["spec"]
     newest_first = spec.get("order") == "descending"
     ends = starts[0].slot.base + starts[-1].slot.base
+    before = _chains(name, starts, newest_first=newest_first) if spec.get("sequential") else {}
     for start in starts:
         base = start.slot.base
         for combination in start.combinations:
+            own = _name(name, start, combination)
             yield Run(
                 **common,
-                name=f"{name}/{start.slot.label}{combination.segments}",
+                name=own,
+                after=before.get(own),
+                max_active=_whole(spec.get("maxActive")),
+                stop_after=_whole(spec.get("stopAfter", {}).get("failures")),
                 trigger_time=base,
                 parameters=combination.parameters,
                 digest=run_digest(common["flow_id"], base, combination.parameters),
@@ -133,3 +138,28 @@ def _runs(
                 sequence=EpochMs(ends - base) if newest_first else None,
                 times=table,
             )
+
+
+def _whole(value: float | None) -> int | None:
+    """The number: 8.0 is an integer to JSON Schema."""
+    return None if value is None else int(value)
+
+
+def _name(manifest: str, start: _Start, combination: Combination) -> str:
+    return f"{manifest}/{start.slot.label}{combination.segments}"
+
+
+def _chains(manifest: str, starts: Sequence[_Start], *, newest_first: bool) -> dict[str, str]:
+    """By each run's name, the run of the same combination whose turn comes before, if any does.
+
+    What is excluded is no run, so that a chain passes over it.
+    """
+    last: dict[str, str] = {}
+    found: dict[str, str] = {}
+    for start in sorted(starts, key=lambda start: start.slot.base, reverse=newest_first):
+        for combination in start.combinations:
+            own = _name(manifest, start, combination)
+            if combination.segments in last:
+                found[own] = last[combination.segments]
+            last[combination.segments] = own
+    return found

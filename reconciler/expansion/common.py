@@ -6,7 +6,7 @@ from sys import intern
 from typing import Any, Protocol, TypedDict
 
 from reconciler.expansion.sensitive import sensitive_names
-from reconciler.model import EpochMs, Parameters, Place, Problem, Retry, Run
+from reconciler.model import EpochMs, Match, Parameters, Place, Problem, Retry, Run
 from reconciler.schema import Finding, Where
 from reconciler.schema.paths import Path, pointer
 from reconciler.times import parse_instant
@@ -17,6 +17,7 @@ LAST = EpochMs(253402214399999)  # 9999-12-30T23:59:59.999Z
 
 _RETRIED = frozenset({"FAIL", "INTERNAL_ERROR", "TIMEOUT"})
 _NOT_AFTER: Path = ("spec", "notAfter")
+_DEPENDS_ON: Path = ("spec", "dependsOn")
 _TRIGGER_TIME = "/spec/triggerTime"
 _DATES = ("/spec/businessDate", "/spec/businessDates", "/spec/triggerTimes")
 _PLACED_FIELDS = (
@@ -77,6 +78,7 @@ class Shared(TypedDict):
     not_after: EpochMs | None
     duplicate_of: str | None
     depends_on: tuple[str, ...]
+    matching: tuple[Match, ...]
     retry: Retry | None
     cancel: bool
     again: bool
@@ -85,7 +87,7 @@ class Shared(TypedDict):
 
 
 def shared(manifest: Manifest, patterns: tuple[str, ...] = ()) -> Shared:
-    """Read those fields. Raises NotExpandedError for a time that is out of range.
+    """Read those fields. Raises NotExpandedError for a time out of range, or a contradiction.
 
     `patterns`: of the names of parameters that are sensitive wherever they stand.
     """
@@ -100,7 +102,8 @@ def shared(manifest: Manifest, patterns: tuple[str, ...] = ()) -> Shared:
         suspend=spec.get("suspend", False),
         not_after=in_range(instant(spec["notAfter"]), _NOT_AFTER) if "notAfter" in spec else None,
         duplicate_of=spec.get("duplicateOf"),
-        depends_on=tuple(spec.get("dependsOn", ())),
+        depends_on=tuple(map(_name, spec.get("dependsOn", ()))),
+        matching=_matching(spec.get("dependsOn", ())),
         retry=_retry(spec["retry"]) if "retry" in spec else None,
         cancel=spec.get("cancel", False),
         again=spec.get("again", False),
@@ -139,6 +142,25 @@ def _names(value: str | Sequence[str]) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
 
+def _name(item: str | Mapping[str, Any]) -> str:
+    return item if isinstance(item, str) else item["name"]
+
+
+def _matching(items: Sequence[str | Mapping[str, Any]]) -> tuple[Match, ...]:
+    """Those that mean some runs only. Raises NotExpandedError where another has the same name."""
+    names = [_name(item) for item in items]
+    found = []
+    for index, item in enumerate(items):
+        if isinstance(item, str):
+            continue
+        if names.count(item["name"]) > 1:
+            words = f"means some of the runs that another item, {item['name']}, means: keep one"
+            path = (*_DEPENDS_ON, index)
+            raise NotExpandedError([Finding(path=path, code="exclusive", words=words)])
+        found.append(Match(names=(item["name"],), keys=tuple(dict.fromkeys(item["match"]))))
+    return tuple(found)
+
+
 def _retry(value: Mapping[str, Any]) -> Retry:
     return Retry(max=int(value["max"]), on=frozenset(value.get("on", _RETRIED)))
 
@@ -148,9 +170,11 @@ def _places(manifest: Manifest, spec: Mapping[str, Any]) -> dict[str, Place]:
     for name, path, pointer_ in _PLACED:
         if name in spec:
             places[pointer_] = manifest.place(path)
-    for index in range(len(spec.get("dependsOn", ()))):
-        item: Path = ("spec", "dependsOn", index)
-        places[pointer(item)] = manifest.place(item)
+    for index, item in enumerate(spec.get("dependsOn", ())):
+        keys = () if isinstance(item, str) else item["match"]
+        paths: list[Path] = [(*_DEPENDS_ON, index)]
+        paths += [(*_DEPENDS_ON, index, "match", number) for number in range(len(keys))]
+        places |= {pointer(path): manifest.place(path) for path in paths}
     if _TRIGGER_TIME not in places:
         places[_TRIGGER_TIME] = next(places[one] for one in _DATES if one in places)
     return places

@@ -37,7 +37,8 @@ class Kind(StrEnum):
 
 FIELDS = (
     *("flow_id", "trigger_time", "parameters", "suspend", "not_after"),
-    *("depends_on", "cancel", "retry", "duplicate_of"),
+    *("depends_on", "matching", "after", "max_active", "stop_after"),
+    *("cancel", "retry", "duplicate_of"),
 )  # of a run, which decide what is started, and whether
 
 
@@ -79,7 +80,13 @@ class Change:
 
 def differing(before: Run, after: Run) -> tuple[str, ...]:
     """Which of FIELDS differ between the two."""
-    return tuple(name for name in FIELDS if getattr(before, name) != getattr(after, name))
+    return tuple(name for name in FIELDS if _compared(before, name) != _compared(after, name))
+
+
+def _compared(run: Run, name: str) -> object:
+    """What counts of the field: of the run before it, not how their manifest is called."""
+    value = getattr(run, name)
+    return value.partition("/")[2] if name == "after" and value is not None else value
 
 
 def changes(before: Declared, after: Declared, ledger: Ledger) -> tuple[Change, ...]:

@@ -8,7 +8,10 @@ from typing import assert_never
 from reconciler.enos.statuses import status_meaning
 from reconciler.ledger import Ledger, Record, RunState
 from reconciler.model import EpochMs, Run, RunId, first_attempt, run_name
-from reconciler.plan.dependencies import Beside, Dependencies, DependencyStanding
+from reconciler.plan.beside import Beside
+from reconciler.plan.dependencies import Dependencies
+from reconciler.plan.limits import Stopped
+from reconciler.plan.standing import Dependency, DependencyStanding
 from reconciler.plan.values import Action, Decision, FlowCheck, Reason
 from reconciler.rules import Findings
 from reconciler.times import format_instant
@@ -26,6 +29,7 @@ class Context:
     problems: bool  # some manifest has a problem, so nothing is started
     unsettled: Mapping[str, Sequence[RunId]]  # by digest and by name: not known whether started
     dependencies: Dependencies
+    stopped: Mapping[str, Stopped]  # manifests, by name: too many of their runs have failed
     flows: Mapping[int, FlowCheck]  # those that the service was asked about
     beside: Beside
 
@@ -93,17 +97,35 @@ def start(run: Run, context: Context, before: str) -> Decision:
     if forbidden is not None:
         code, words = forbidden
         return Decision(action=Action.WAIT, reason=before + words, code=code)
+    stopped = context.stopped.get(run.declared_manifest)
+    if stopped is not None:
+        return Decision(
+            action=Action.WAIT,
+            reason=before + stopped.words,
+            waits_for=stopped.failed,
+            blocked=True,
+            code=Reason.STOPPED,
+        )
     missing = context.dependencies.of(run)
     if missing:
         lost = [one for one in missing if one.standing is DependencyStanding.LOST]
+        first = (lost or missing)[0]
         return Decision(
             action=Action.WAIT,
-            reason=before + (lost or missing)[0].reason,
-            waits_for=tuple(one.name for one in missing),
+            reason=before + first.reason,
+            gist="" if before else first.gist,
+            waits_for=_names(missing),
             blocked=bool(lost),
             code=Reason.BLOCKED if lost else Reason.WAITS_FOR,
         )
     return _startable(run, context, before)
+
+
+def _names(missing: Sequence[Dependency]) -> tuple[str, ...]:
+    """What they name, each once; shared by all runs that depend on one thing only."""
+    if len(missing) == 1:
+        return missing[0].names
+    return tuple(dict.fromkeys(name for one in missing for name in one.names))
 
 
 def _startable(run: Run, context: Context, before: str) -> Decision:

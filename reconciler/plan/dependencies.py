@@ -1,28 +1,36 @@
 """Whether what a run depends on has succeeded; and if not, what stands in the way.
 
-That asks for the newest of a run's attempts, and whether another one follows. A declared duplicate
-waits for its original in other environments (`Beside`) as it would within its own.
+That asks for the newest of a run's attempts, and whether another one follows.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from enum import Enum, auto
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import tzinfo
+from typing import assert_never
 
-from reconciler.identity import Surroundings
 from reconciler.ledger import Ledger, Record, RunState
 from reconciler.model import (
-    Digest,
+    Declared,
     EpochMs,
     Run,
     RunId,
-    covers,
     run_attempt,
     run_id,
     run_name,
     run_revision,
     with_parents,
 )
+from reconciler.plan.standing import (
+    Dependency,
+    DependencyStanding,
+    Prerequisite,
+    recorded_one,
+    summed,
+    summed_group,
+    to_be_started,
+)
+from reconciler.rules.agreement import Agreeing, Groups, Reference, references
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,127 +74,100 @@ def another_follows(run: Run, newest: Newest) -> bool:
     return ended_badly and newest.attempt <= run.retry.max
 
 
-class Beside:
-    """Other environments and ledgers of the service, as far as they carry the same as our runs."""
-
-    def __init__(self, runs: Iterable[Run], surroundings: Surroundings) -> None:
-        copies = {run.digest for run in runs if run.duplicate_of is not None}
-        self._ledgers = list(surroundings.elsewhere.values())
-        self._unsettled: dict[str, RunId] = {}  # by digest and by name
-        for ledger in self._ledgers:
-            for record in ledger.unsettled:
-                self._unsettled.setdefault(record.digest, record.run)
-                self._unsettled.setdefault(run_name(record.run), record.run)
-        self._originals: dict[Digest, list[tuple[str, Run]]] = defaultdict(list)
-        for environment, others in surroundings.declared.items() if copies else ():
-            for run in others:
-                if run.digest in copies:
-                    self._originals[run.digest].append((environment, run))
-
-    def unsettled_twin(self, run: Run) -> RunId | None:
-        """A run of which nobody knows yet whether it was started, and that this one could be.
-
-        Names mean nothing across environments, but for the one that `duplicateOf` says.
-        """
-        found = self._unsettled.get(run.digest)
-        if found is None and run.duplicate_of is not None:
-            found = self._unsettled.get(run.duplicate_of)
-        return found
-
-    def unstarted_original(self, run: Run, now: EpochMs) -> str | None:
-        """What this one is a duplicate of, if that starts before it, in words.
-
-        As within one environment, an original that something else holds back is not waited for.
-        """
-        of = run.duplicate_of
-        for environment, one in self._originals.get(run.digest, ()) if of is not None else ():
-            held = one.suspend or one.cancel or one.depends_on
-            missed = one.not_after is not None and now > one.not_after
-            if of is None or not covers(of, one.name) or held or missed:
-                continue
-            if not any(ledger.may_have_started(one.id) for ledger in self._ledgers):
-                return f"{one.id}, which environment {environment} has not started yet"
-        return None
-
-
-class DependencyStanding(Enum):
-    """How a run stands, for those that depend on it."""
-
-    SUCCEEDED = auto()
-    COMING = auto()  # it may succeed yet
-    LOST = auto()  # it ended badly, or will never start as things are
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _One:
-    run: RunId
-    standing: DependencyStanding
-    words: str  # that go on from the run: `is running`, `failed`
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dependency:
-    """One item of a `dependsOn`, and how far it has come."""
-
-    name: str
-    standing: DependencyStanding
-    reason: str  # why it has not succeeded, in words; empty where it has
-
-
 class Dependencies:
-    """Answers for every name once, however many runs depend on it, and whatever their order.
+    """Answers for every reference once, however many runs depend on it, and whatever their order.
 
     What is lost is found first, from its causes on to all that it blocks. So each link is followed
     once, however long a chain is; and runs that wait for each other in a circle, which a problem
     tells of, are not lost by that.
     """
 
-    def __init__(self, runs: Iterable[Run], ledger: Ledger, now: EpochMs) -> None:
-        runs = list(runs)
+    def __init__(
+        self, declared: Declared, ledger: Ledger, now: EpochMs, stopped: Container[str]
+    ) -> None:
+        """`stopped`: the manifests of which nothing more starts."""
+        runs, zone = declared.runs, declared.zone
+        self._stopped = stopped
         self._ledger = ledger
         self._now = now
-        self._wanted = {name for run in runs for name in run.depends_on}
-        self._own: dict[str, tuple[bool, _One]] = {}  # by the run's name: see `_alone`
-        self._known: dict[str, Dependency] = {}
+        self._groups = Groups(runs, ledger, zone)
+        self._needs = {run.name: _needs(run, zone) for run in runs if run.depends_on or run.after}
+        self._wanted = {one for needs in self._needs.values() for one in needs}
+        self._own: dict[str, tuple[bool, Prerequisite]] = {}  # by the run's name: see `_alone`
+        self._known: dict[Reference, Dependency] = {}
         self._declared: dict[str, list[Run]] = defaultdict(list)  # by each wanted name
         for run in sorted(runs, key=lambda run: run.turn) if self._wanted else ():
-            for name in self._wanted_of(run.name):
+            for name in self._wanted_names(run.name):
                 self._declared[name].append(run)
         self._recorded = self._newest_records()
         self._blocked = self._find_blocked(runs)
 
     def of(self, run: Run) -> list[Dependency]:
-        """Those of the run's dependencies that have not succeeded."""
-        found = [self._dependency(name) for name in run.depends_on]
+        """What the run depends on and has not succeeded."""
+        needs = self._needs.get(run.name, ())
+        found = [self._dependency(one) for one in needs]
+        if run.after is not None:
+            found[-1] = self._before(run.after, found[-1])
         return [one for one in found if one.standing is not DependencyStanding.SUCCEEDED]
 
-    def _wanted_of(self, name: str) -> list[str]:
-        """What is depended on that means the run of that name, perhaps among others."""
+    def _before(self, name: str, one: Dependency) -> Dependency:
+        """The run of the date before; of a chain that has broken, what has broken it."""
+        match one.standing:
+            case DependencyStanding.SUCCEEDED:
+                return one
+            case DependencyStanding.COMING:
+                return replace(one, gist="each waits for the date before it")
+            case DependencyStanding.LOST:
+                root = self._blocked.get(name)
+                reason = one.reason if root is None else f"blocked: {root.run} {root.words}"
+                return replace(one, reason=f"{reason}, and each date waits for the one before it")
+            case _:
+                assert_never(one.standing)
+
+    def _wanted_names(self, name: str) -> list[str]:
+        """The names that are depended on and mean the run of that name, perhaps among others."""
         return [one for one in with_parents(name) if one in self._wanted]
 
-    def _dependency(self, name: str) -> Dependency:
-        known = self._known.get(name)
+    def _wanted_of(self, run: Run) -> list[Reference]:
+        """Everything that is depended on and means the run, perhaps among others."""
+        groups = (one for one in self._groups.of(run) if one in self._wanted)
+        return [*self._wanted_names(run.name), *groups]
+
+    def _dependency(self, reference: Reference) -> Dependency:
+        known = self._known.get(reference)
         if known is None:
-            known = self._known[name] = _summed(name, self._members(name))
+            members = self._members(reference)
+            if isinstance(reference, Agreeing):
+                known = summed_group(reference, members)
+            else:
+                known = summed(reference, members)
+            self._known[reference] = known
         return known
 
-    def _members(self, name: str) -> list[_One]:
-        """Every run that the name means: declared ones, or else those that are recorded."""
-        declared = self._declared.get(name)
+    def _members(self, reference: Reference) -> list[Prerequisite]:
+        """Every run that is meant: declared ones, or else those that are recorded."""
+        declared = self._meant(reference)
         if declared:
             return [self._declared_one(run) for run in declared]
-        recorded = self._recorded.get(name, {}).values()
-        return [
-            _recorded_one(one)
-            for one in sorted(recorded, key=lambda one: (one.trigger_time, one.run))
-        ]
+        if isinstance(reference, Agreeing):
+            recorded = list(_newest_of_each(self._groups.recorded(reference)).values())
+        else:
+            recorded = list(self._recorded.get(reference, {}).values())
+        recorded.sort(key=lambda one: (one.trigger_time, one.run))
+        return [recorded_one(one) for one in recorded]
 
-    def _declared_one(self, run: Run) -> _One:
+    def _meant(self, reference: Reference) -> Sequence[Run]:
+        """The declared runs that are meant."""
+        if isinstance(reference, Agreeing):
+            return self._groups.declared(reference)
+        return self._declared.get(reference, ())
+
+    def _declared_one(self, run: Run) -> Prerequisite:
         if run.name in self._blocked:
-            return _One(run=run.id, standing=DependencyStanding.LOST, words="is blocked")
+            return Prerequisite(run=run.id, standing=DependencyStanding.LOST, words="is blocked")
         return self._alone(run)[1]
 
-    def _alone(self, run: Run) -> tuple[bool, _One]:
+    def _alone(self, run: Run) -> tuple[bool, Prerequisite]:
         """Whether the run, or an attempt at it, is yet to be started; and how it stands by itself.
 
         That is: whatever becomes of those that it depends on.
@@ -196,108 +177,70 @@ class Dependencies:
             newest = newest_attempt(run, self._ledger.records)
             record = newest.record
             if record is None or not record.may_have_started or another_follows(run, newest):
-                own = True, _to_be_started(run, newest, self._now)
+                own = True, to_be_started(run, newest.state, self._now, self._stopped)
             else:
-                own = False, _recorded_one(record)
+                own = False, recorded_one(record)
             self._own[run.name] = own
         return own
 
-    def _find_blocked(self, runs: Iterable[Run]) -> frozenset[str]:
-        """The names of the runs yet to be started of which something that they need is lost."""
-        waiting: dict[str, list[Run]] = defaultdict(list)  # by the name that is waited for
-        for run in runs:
-            if run.depends_on and self._alone(run)[0]:
-                for name in run.depends_on:
-                    waiting[name].append(run)
-        lost = [name for name in waiting if self._is_lost(name)]
-        blocked: set[str] = set()
-        while lost:
-            for run in waiting.pop(lost.pop(), ()):
-                if run.name not in blocked:
-                    blocked.add(run.name)
-                    lost += self._wanted_of(run.name)
-        return frozenset(blocked)
+    def _find_blocked(self, runs: Iterable[Run]) -> Mapping[str, Prerequisite]:
+        """The runs yet to be started of which something that they need is lost, by name: by what.
 
-    def _is_lost(self, name: str) -> bool:
-        """Whether one of those that the name means is lost by itself, or it means none."""
-        declared = self._declared.get(name, ())
-        members = [self._alone(run)[1] for run in declared] or self._members(name)
-        return not members or any(one.standing is DependencyStanding.LOST for one in members)
+        That is what is lost by itself, however long the chain from it to the run.
+        """
+        waiting: dict[Reference, list[Run]] = defaultdict(list)  # by what is waited for
+        for run in runs:
+            if run.name in self._needs and self._alone(run)[0]:
+                for one in self._needs[run.name]:
+                    waiting[one].append(run)
+        lost = [(one, cause) for one in waiting if (cause := self._lost(one)) is not None]
+        blocked: dict[str, Prerequisite] = {}
+        while lost:
+            reference, cause = lost.pop()
+            for run in waiting.pop(reference, ()):
+                if run.name not in blocked:
+                    blocked[run.name] = cause
+                    lost += ((one, cause) for one in self._wanted_of(run))
+        return blocked
+
+    def _lost(self, reference: Reference) -> Prerequisite | None:
+        """One of those that are meant that is lost by itself, or None; or that there are none."""
+        declared = self._meant(reference)
+        members = [self._alone(run)[1] for run in declared] or self._members(reference)
+        if not members:
+            name = reference if isinstance(reference, str) else reference.name
+            words = "is neither declared nor recorded"
+            return Prerequisite(run=RunId(name), standing=DependencyStanding.LOST, words=words)
+        return next((one for one in members if one.standing is DependencyStanding.LOST), None)
 
     def _newest_records(self) -> dict[str, dict[str, Record]]:
         """By each wanted name that nothing declared has: what is recorded, by the run's name."""
-        newest: dict[str, dict[str, Record]] = defaultdict(dict)
-        if all(name in self._declared for name in self._wanted):
-            return newest
+        found: dict[str, list[Record]] = defaultdict(list)
+        names = (one for one in self._wanted if isinstance(one, str))
+        if all(name in self._declared for name in names):
+            return {}
         for record in self._ledger.records.values():
-            one = run_name(record.run)
-            for name in self._wanted_of(one):
-                before = newest[name].get(one)
-                if before is None or _rank(before) < _rank(record):
-                    newest[name][one] = record
-        return newest
+            for name in self._wanted_names(run_name(record.run)):
+                found[name].append(record)
+        return {name: _newest_of_each(records) for name, records in found.items()}
+
+
+def _needs(run: Run, zone: tzinfo) -> tuple[Reference, ...]:
+    """Everything that must have succeeded before the run; last, the run of the date before."""
+    before = () if run.after is None else (run.after,)
+    return (*references(run, zone), *before)
+
+
+def _newest_of_each(records: Iterable[Record]) -> dict[str, Record]:
+    """By the names of runs, the record that speaks for each."""
+    newest: dict[str, Record] = {}
+    for record in records:
+        before = newest.get(run_name(record.run))
+        if before is None or _rank(before) < _rank(record):
+            newest[run_name(record.run)] = record
+    return newest
 
 
 def _rank(record: Record) -> tuple[bool, int, int]:
     """Which record speaks for a run: the newest that was started, or else the newest."""
     return record.may_have_started, run_revision(record.run), run_attempt(record.run)
-
-
-def _recorded_one(record: Record) -> _One:
-    match record.state(record.until):
-        case RunState.SUCCEEDED:
-            return _One(
-                run=record.run, standing=DependencyStanding.SUCCEEDED, words="has succeeded"
-            )
-        case RunState.FAILED:
-            words = f"failed ({record.status})"
-            return _One(run=record.run, standing=DependencyStanding.LOST, words=words)
-        case RunState.IN_DOUBT:
-            return _One(
-                run=record.run, standing=DependencyStanding.COMING, words="is in doubt or claimed"
-            )
-        case RunState.PENDING | RunState.REJECTED:
-            words = "was not started, and is no longer declared"
-            return _One(run=record.run, standing=DependencyStanding.LOST, words=words)
-        case _:
-            return _One(run=record.run, standing=DependencyStanding.COMING, words="has not ended")
-
-
-_NOT_STARTED: Mapping[RunState | None, str] = {  # by the state of the newest attempt
-    RunState.FAILED: "is tried again",
-    RunState.REJECTED: "was refused and is tried again",
-}
-
-
-def _to_be_started(run: Run, newest: Newest, now: EpochMs) -> _One:
-    standing = DependencyStanding.LOST
-    if run.cancel:
-        words = "is cancelled"
-    elif run.suspend:
-        words = "is suspended"
-    elif run.not_after is not None and now > run.not_after:
-        words = "was missed"
-    else:
-        standing = DependencyStanding.COMING
-        words = _NOT_STARTED.get(newest.state, "was not started yet")
-    return _One(run=run.id, standing=standing, words=words)
-
-
-def _summed(name: str, members: Sequence[_One]) -> Dependency:
-    lost = [one for one in members if one.standing is DependencyStanding.LOST]
-    coming = [one for one in members if one.standing is DependencyStanding.COMING]
-    if lost:
-        more = f", and {len(lost) - 1} more of {name}" if len(lost) > 1 else ""
-        words = f"blocked: {lost[0].run} {lost[0].words}{more}"
-        return Dependency(name=name, standing=DependencyStanding.LOST, reason=words)
-    if coming and len(members) > 1:
-        done = len(members) - len(coming)
-        words = f"waits for {name}: {done} of {len(members)} runs have succeeded"
-        return Dependency(name=name, standing=DependencyStanding.COMING, reason=words)
-    if coming:
-        words = f"waits for {coming[0].run}, which {coming[0].words}"
-        return Dependency(name=name, standing=DependencyStanding.COMING, reason=words)
-    if not members:  # a problem says so as well; nothing starts on the strength of it
-        words = f"blocked: {name} is neither declared nor recorded"
-        return Dependency(name=name, standing=DependencyStanding.LOST, reason=words)
-    return Dependency(name=name, standing=DependencyStanding.SUCCEEDED, reason="")

@@ -7,14 +7,10 @@ from itertools import chain
 from reconciler.identity import NOTHING_ELSE, Surroundings
 from reconciler.ledger import Ledger, Record
 from reconciler.model import Declared, Digest, EpochMs, Run, first_attempt, run_name
+from reconciler.plan.beside import Beside
 from reconciler.plan.decide import UNSETTLED, Context, decide, start, unsettled, unsettled_runs
-from reconciler.plan.dependencies import (
-    Beside,
-    Dependencies,
-    Newest,
-    another_follows,
-    newest_attempt,
-)
+from reconciler.plan.dependencies import Dependencies, Newest, another_follows, newest_attempt
+from reconciler.plan.limits import limited, stopped_manifests
 from reconciler.plan.values import Action, Decision, FlowCheck, Plan, PlannedRun, Reason
 from reconciler.rules import check
 from reconciler.schedule import scheduled
@@ -34,6 +30,7 @@ def make_plan(  # noqa: PLR0913 - all that a plan follows from, by keyword
     flows: Mapping[int, FlowCheck] = _NO_FLOWS,
     surroundings: Surroundings = NOTHING_ELSE,
     is_scheduled: bool = False,
+    max_active_per_flow: int | None = None,
 ) -> Plan:
     """Decide on every declared run and on every recorded one that is still of interest.
 
@@ -51,22 +48,24 @@ def make_plan(  # noqa: PLR0913 - all that a plan follows from, by keyword
         now=now,
     )
     problems = tuple(sorted((*declared.problems, *findings.problems)))
+    stopped = stopped_manifests(declared.runs, ledger)
     context = Context(
         ledger=ledger,
         findings=findings,
+        stopped=stopped,
         now=now,
         problems=bool(problems),
         unsettled=unsettled_runs(ledger, now),
-        dependencies=Dependencies(declared.runs, ledger, now),
+        dependencies=Dependencies(declared, ledger, now, stopped.keys()),
         flows=flows,
         beside=Beside(declared.runs, surroundings),
     )
-    runs = _planned_runs(declared, context)
+    runs = limited(_planned_runs(declared, context), declared.runs, ledger, max_active_per_flow)
     return Plan(
         environment=environment,
         commit=commit,
         at=now,
-        runs=runs,
+        runs=tuple(runs),
         problems=problems,
         retired=_retired(declared, surroundings),
     )
@@ -147,6 +146,7 @@ def _planned(run: Run, record: Record | None, decision: Decision) -> PlannedRun:
         run=run,
         record=record,
         instance=record.instances[0] if record and record.instances else None,
+        gist=decision.gist,
         waits_for=decision.waits_for,
         blocked=decision.blocked,
         refused=decision.refused,

@@ -44,6 +44,8 @@ class Reason(StrEnum):
     BLOCKED = "blocked"  # by one that failed, or will never start as things are
     CANCELLED = "cancelled"
     OVER_LIMIT = "over-limit"
+    NO_ROOM = "no-room"  # as many as may be are under way
+    STOPPED = "stopped"  # too many of its manifest have failed
     REJECTED = "rejected"
     CLAIMED = "claimed"
     IN_DOUBT = "in-doubt"
@@ -73,11 +75,13 @@ class Decision:
 
     action: Action
     reason: str
-    waits_for: tuple[str, ...] = ()  # dependencies that have not succeeded, as the manifest says
+    # What it depends on and has not succeeded: as the manifest says, or the runs that are meant.
+    waits_for: tuple[str, ...] = ()
     blocked: bool = False  # one of them has failed, or will never start as things are
     refused: bool = False  # the service would refuse it
     warning: str | None = None  # that stops nothing
     code: Reason | None = None  # None: it is done, or no longer declared
+    gist: str = ""  # what it has in common with others, where each has a reason of its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +105,13 @@ class PlannedRun:
     refused: bool = False
     warning: str | None = None
     code: Reason | None = None
+    gist: str = ""
+    behind: frozenset[str] = frozenset()  # names of the runs under way whose ends make room for it
+
+    @property
+    def shared_reason(self) -> str:
+        """The reason, or what it has in common with those of other runs."""
+        return self.gist or self.reason
 
     @property
     def turn(self) -> tuple[EpochMs, EpochMs, RunId]:
@@ -109,8 +120,8 @@ class PlannedRun:
 
     @property
     def may_follow(self) -> bool:
-        """Whether the run waits for others that may still succeed."""
-        return bool(self.waits_for) and not self.blocked
+        """Whether the run waits for others that may still succeed, or end and make room."""
+        return (bool(self.waits_for) or self.code is Reason.NO_ROOM) and not self.blocked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

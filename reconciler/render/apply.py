@@ -176,4 +176,4 @@ def _in_doubt(result: ApplyResult, zone: tzinfo, environment: str, screen: Scree
 def _waiting(result: ApplyResult, screen: Screen) -> Iterator[str]:
     if result.waiting:
         yield "Waiting:"
-        yield from grouped([(run.id, run.reason) for run in result.waiting], screen)
+        yield from grouped([(run.id, run.shared_reason) for run in result.waiting], screen)

@@ -38,6 +38,14 @@ def runs_in_words(runs: Sequence[PlannedRun], zone: tzinfo) -> str:
     return f"{words}, business {dates}"
 
 
+def reason_in_words(runs: Sequence[PlannedRun]) -> str:
+    """Why the action is what it is: of several runs what they have in common, and the first's."""
+    first = runs[0]
+    if len(runs) == 1 or not first.gist:
+        return first.reason
+    return f"{first.gist}; the first {first.reason}"
+
+
 def attempt_of(run: RunId) -> int:
     """Which attempt the id means; 1 as well where somebody wrote an id by hand that says none."""
     try:

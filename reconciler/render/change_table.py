@@ -183,9 +183,19 @@ def _gates_of(run: Run, zone: tzinfo) -> Iterator[str]:
     if run.cancel:
         yield "called off"
     if run.depends_on:
-        names = ", ".join(code(name, _LONGEST) for name in run.depends_on[:FEW])
+        keys = {name: ", ".join(one.keys) for one in run.matching for name in one.names}
+        names = ", ".join(
+            code(name, _LONGEST) + (f" by {code(keys[name], _LONGEST)}" if name in keys else "")
+            for name in run.depends_on[:FEW]
+        )
         more = len(run.depends_on) - FEW
         yield f"after {names}" + (f" and {more:,} more{CUT}" if more > 0 else "")
+    if run.after is not None:
+        yield "each after the date before it"
+    if run.max_active is not None:
+        yield f"at most {run.max_active:,} at once"
+    if run.stop_after is not None:
+        yield f"stops after {counted(run.stop_after, 'failure')}"
     if run.retry:
         yield f"retry: {counted(run.retry.max, 'time')}"
     if run.not_after is not None:

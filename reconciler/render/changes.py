@@ -178,9 +178,34 @@ def _difference(name: str, before: Run, after: Run, zone: tzinfo) -> Words:
         case "retry":
             numbers = (str(run.retry.max) if run.retry else "none" for run in (before, after))
             return [f"retry {_ARROW.join(numbers)}"]
-        case _:
+        case "duplicate_of":
             sides = (Quoted(run.duplicate_of or "nothing") for run in (before, after))
             return ["duplicateOf ", *_between(sides)]
+        case _:
+            return _order(name, before, after)
+
+
+def _order(name: str, before: Run, after: Run) -> Words:
+    """What differs in what a run waits for within and beside its backfill."""
+    match name:
+        case "matching":
+            sides = (Quoted(_matches(run)) for run in (before, after))
+            return ["match ", *_between(sides)]
+        case "after":
+            sides = (Quoted(run.after or "nothing") for run in (before, after))
+            return ["after ", *_between(sides)]
+        case _:
+            numbers = (str(getattr(run, name) or "none") for run in (before, after))
+            return [f"{_NUMBERS[name]} {_ARROW.join(numbers)}"]
+
+
+_NUMBERS = {"max_active": "maxActive", "stop_after": "stopAfter"}
+
+
+def _matches(run: Run) -> str:
+    """`wind-import by businessDate, SITE`."""
+    found = (f"{one.names[0]} by {', '.join(one.keys)}" for one in run.matching)
+    return "; ".join(found) or "nothing"
 
 
 def _between(sides: Iterable[Quoted]) -> Words:

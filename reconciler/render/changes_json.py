@@ -48,10 +48,19 @@ def _side_json(run: Run | None, hidden: frozenset[str]) -> dict[str, Any] | None
         "suspend": run.suspend,
         "notAfter": run.not_after,
         "dependsOn": list(run.depends_on),
+        "match": match_json(run),
+        "after": run.after,
+        "maxActive": run.max_active,
+        "stopAfter": run.stop_after,
         "cancel": run.cancel,
         "retry": _retry_json(run.retry),
         "duplicateOf": run.duplicate_of,
     }
+
+
+def match_json(run: Run) -> dict[str, list[str]]:
+    """By their names, those of `dependsOn` that mean only runs that agree, with the keys."""
+    return {name: list(one.keys) for one in run.matching for name in one.names}
 
 
 def _retry_json(retry: Retry | None) -> dict[str, Any] | None:

@@ -18,7 +18,7 @@ class Mark(Enum):
     TWICE = ("T", "started twice", "bold red")
     FAILED = ("F", "failed", "red")
     REJECTED = ("R", "refused by the service", "red")
-    BLOCKED = ("B", "blocked", "red")
+    BLOCKED = ("B", "blocked, or stopped", "red")
     MISSED = ("M", "missed", "red")
     OVER_LIMIT = ("L", "over the limit of an apply", "red")
     PROBLEM = ("P", "problem of a manifest", "red")
@@ -27,7 +27,7 @@ class Mark(Enum):
     TRIGGERED = ("t", "triggered, not ended", "cyan")
     NOT_DUE = ("n", "triggered, not due yet", "cyan")
     READY = ("r", "ready for the next apply", "yellow")
-    WAITING = ("w", "waits for another run", "yellow")
+    WAITING = ("w", "waits for another run, or for room", "yellow")
     SUSPENDED = ("h", "held back: suspended", "yellow")
     SUCCEEDED = ("s", "succeeded", "green")
     UNWANTED = ("x", "cancelled, or no longer declared", "dim")
@@ -91,11 +91,11 @@ def _of_pending(reason: Reason | None) -> Mark:
             return Mark.READY
         case Reason.SUSPENDED:
             return Mark.SUSPENDED
-        case Reason.WAITS_FOR:
+        case Reason.WAITS_FOR | Reason.NO_ROOM:
             return Mark.WAITING
         case Reason.MISSED:
             return Mark.MISSED
-        case Reason.BLOCKED:
+        case Reason.BLOCKED | Reason.STOPPED:
             return Mark.BLOCKED
         case Reason.OVER_LIMIT:
             return Mark.OVER_LIMIT

@@ -6,7 +6,7 @@ from datetime import tzinfo
 
 from reconciler.model import Parameters, backfill_of
 from reconciler.plan import PlannedRun
-from reconciler.render.backfills import runs_in_words
+from reconciler.render.backfills import reason_in_words, runs_in_words
 from reconciler.render.markdown import (
     CUT,
     code,
@@ -96,7 +96,7 @@ def _unfolding(summary: str, table: Sequence[str], hidden: int) -> list[str]:
 def _summary(runs: Sequence[PlannedRun], zone: tzinfo) -> str:
     first = runs[0]
     name = html_code(backfill_of(first.id) or "")
-    reason = prose(first.reason, _MOST_OF_A_REASON, html_code)
+    reason = prose(reason_in_words(runs), _MOST_OF_A_REASON, html_code)
     words = f"{first.action} {name}: {runs_in_words(runs, zone)}; {reason}"
     return f"<summary>{words}</summary>"
 

@@ -7,7 +7,7 @@ from reconciler.model import backfill_of, wire_parameters
 from reconciler.plan import Plan, PlannedRun
 from reconciler.plan.review import NO_REVIEW, Review
 from reconciler.render.backfills import attempt_of
-from reconciler.render.changes_json import change_json, compared_json
+from reconciler.render.changes_json import change_json, compared_json, match_json
 from reconciler.render.document import one_or_several
 from reconciler.render.problems import problem_json
 from reconciler.times import format_instant
@@ -54,6 +54,8 @@ def _run_json(run: PlannedRun) -> dict[str, Any]:
         "labels": dict(run.labels),
         "instance": run.instance,
         "dependsOn": list(run.run.depends_on) if run.run else [],
+        "match": match_json(run.run) if run.run else {},
+        "after": run.run and run.run.after,
         "waitsFor": list(run.waits_for),
         "blocked": run.blocked,
         "refused": run.refused,

@@ -129,7 +129,7 @@ def _runs(runs: Sequence[PlannedRun], zone: tzinfo, room: int) -> list[str]:
 
 def _fold_of(run: PlannedRun) -> tuple[str, Action, str] | None:
     backfill = backfill_of(run.id)
-    return None if backfill is None else (backfill, run.action, run.reason)
+    return None if backfill is None else (backfill, run.action, run.shared_reason)
 
 
 def _warnings(plan: Plan, room: int) -> list[str]:

@@ -7,7 +7,7 @@ from datetime import tzinfo
 
 from reconciler.model import backfill_of
 from reconciler.plan import Action, PlannedRun
-from reconciler.render.backfills import runs_in_words, together
+from reconciler.render.backfills import reason_in_words, runs_in_words, together
 from reconciler.render.carried import carried_text
 from reconciler.render.layout import GAP, Screen, row, width_for
 from reconciler.render.moments import LONGEST, clock_time, processed_date, zone_name
@@ -53,7 +53,7 @@ def groups_of(runs: Sequence[PlannedRun], *, verbose: bool) -> list[Group]:
         action: defaultdict(list) for action in Action
     }
     for run in runs:
-        by_action[run.action][run.reason].append(run)
+        by_action[run.action][run.reason if verbose else run.shared_reason].append(run)
     return [
         group
         for action, by_reason in by_action.items()
@@ -66,10 +66,11 @@ def _groups_of_action(
 ) -> Iterator[Group]:
     hidden = sum(map(len, by_reason.values()))
     room = hidden if verbose else SHOWN_RUNS
-    for reason, runs in by_reason.items():
+    for runs in by_reason.values():
         lines = together(runs, lambda run: None if verbose else backfill_of(run.id))[:room]
         hidden -= sum(map(len, lines))
         room -= len(lines)
+        reason = reason_in_words(runs)
         yield Group(action=action, reason=reason, lines=lines, left_out=0 if room else hidden)
         if not room:
             return

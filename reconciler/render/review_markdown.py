@@ -6,7 +6,7 @@ from datetime import tzinfo
 from reconciler.model import manifest_of
 from reconciler.plan import Plan, PlannedRun
 from reconciler.plan.review import TOO_MANY, Compared, Review
-from reconciler.render.backfills import runs_in_words, together
+from reconciler.render.backfills import reason_in_words, runs_in_words, together
 from reconciler.render.change_table import HEADINGS, change_rows, marked, unfolded
 from reconciler.render.changes import EDITED, besides, rows, setting_words, untouched
 from reconciler.render.markdown import code, fitting, length, prose, table_head
@@ -48,13 +48,13 @@ def waiting_markdown(plan: Plan, compared: Compared, zone: tzinfo, room: int) ->
 
 
 def _group(run: PlannedRun) -> tuple[str, str, str]:
-    return manifest_of(run.id), run.action, run.reason
+    return manifest_of(run.id), run.action, run.shared_reason
 
 
 def _waiting(runs: Sequence[PlannedRun], zone: tzinfo) -> str:
     first = runs[0]
     name = code(first.id if len(runs) == 1 else manifest_of(first.id))
-    return f"- {first.action} {name}: {runs_in_words(runs, zone)}; {prose(first.reason)}"
+    return f"- {first.action} {name}: {runs_in_words(runs, zone)}; {prose(reason_in_words(runs))}"
 
 
 def _first(plan: Plan, review: Review) -> list[str]:

@@ -32,7 +32,8 @@ class StatusRow:
     started_twice: bool = False  # and nobody has settled that
     reason: Reason | None = None  # why it is not done; None: it is, or is no longer declared
     why: str = ""  # the same in words
-    waits_for: tuple[str, ...] = ()  # dependencies that have not succeeded, as the manifest says
+    gist: str = ""  # what these words have in common with those of other runs
+    waits_for: tuple[str, ...] = ()  # what has not succeeded, as a plan has it
     followed_by: RunId | None = None  # the attempt after it, where another one is wanted
     is_unwanted: bool = False  # its manifest has it cancelled: that it did not succeed is meant
     parameters: Parameters | None = None  # None: it is no longer declared
@@ -97,6 +98,7 @@ def _of_what_was_not_started(row: StatusRow) -> Outlook:
             Reason.READY
             | Reason.SUSPENDED
             | Reason.WAITS_FOR
+            | Reason.NO_ROOM
             | Reason.CLAIMED
             | Reason.IN_DOUBT
             | Reason.NOT_DUE
@@ -106,6 +108,7 @@ def _of_what_was_not_started(row: StatusRow) -> Outlook:
         case (
             Reason.MISSED
             | Reason.BLOCKED
+            | Reason.STOPPED
             | Reason.OVER_LIMIT
             | Reason.REJECTED
             | Reason.FAILED

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import tzinfo
 
 from reconciler.ledger import RunState
@@ -106,7 +107,8 @@ def _backfill(rows: _Line, screen: Screen) -> Iterator[str]:
 def _counted_notes(rows: _Line, zone: tzinfo) -> Iterator[str]:
     """What somebody must know of the backfill's runs, each once, with their number."""
     urgent = (one for one in rows if _is_urgent(one) or one.reason not in _UNTOLD)
-    found = Counter(note for one in urgent for note in notes(one, zone, verbose=False))
+    alike = (replace(one, why=one.gist) if one.gist else one for one in urgent)
+    found = Counter(note for one in alike for note in notes(one, zone, verbose=False))
     for note, number in found.most_common(SHOWN_NOTES):
         yield f"{note} ({counted(number, 'run')})"
     if len(found) > SHOWN_NOTES:

@@ -68,7 +68,7 @@ def check(
     doubled = list(duplicates(runs, ledger, surroundings))
     colliding = [] if same_minute_allowed else list(collisions(runs, ledger, zone, now))
     reserved = list(_reserved(runs, reserved_parameter)) if reserved_parameter else []
-    dependent = list(dependency_problems(runs, ledger))
+    dependent = list(dependency_problems(runs, ledger, zone))
     again = list(repeated(replace(declared, runs=tuple(runs)), ledger, surroundings, now))
     taken = list(rivals(runs, ledger))
     unclear = {run.id for run, _ in taken}  # what such a run is, nobody knows: that comes first

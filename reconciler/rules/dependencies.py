@@ -1,17 +1,24 @@
-"""References to runs that must have succeeded before: none unknown, and no circles."""
+"""References to runs that must have succeeded before: none unknown or vain, and no circles."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, tzinfo
 from itertools import pairwise
 
 from reconciler.ledger import Ledger
-from reconciler.model import Problem, Run
+from reconciler.model import Match, Problem, Run, with_parents
+from reconciler.rules.agreement import Groups, groups_of, has_key, keys_of_recorded
 from reconciler.rules.references import known_names
 
 _MOST_SHOWN = 6  # of the names in a circle
 
 
-def dependency_problems(runs: Sequence[Run], ledger: Ledger) -> Iterator[tuple[Run, Problem]]:
-    """Every item of a `dependsOn` that names nothing, or that closes a circle."""
+def dependency_problems(
+    runs: Sequence[Run], ledger: Ledger, zone: tzinfo = UTC
+) -> Iterator[tuple[Run, Problem]]:
+    """Every item of a `dependsOn` that names nothing, matches in vain, or closes a circle.
+
+    `zone` is the gateway's, in which business dates are meant.
+    """
     # All runs of one manifest depend on the same, so the first speaks for them.
     manifests = {run.manifest: run for run in reversed(runs)}
     dependents = {name: run for name, run in manifests.items() if run.depends_on}
@@ -22,7 +29,53 @@ def dependency_problems(runs: Sequence[Run], ledger: Ledger) -> Iterator[tuple[R
         for index, name in enumerate(run.depends_on):
             if name not in known:
                 yield run, _unknown(run, index, name)
+    yield from _mismatches(runs, dependents, ledger, zone)
     yield from _circles(dependents)
+
+
+def _mismatches(
+    runs: Sequence[Run], dependents: Mapping[str, Run], ledger: Ledger, zone: tzinfo
+) -> Iterator[tuple[Run, Problem]]:
+    """Each key of a match that one side does not have; else each run that agrees with none."""
+    wanted = {name for run in dependents.values() for one in run.matching for name in one.names}
+    if not wanted:
+        return
+    first = {name: run for run in reversed(runs) for name in with_parents(run.name)}
+    recorded = keys_of_recorded(wanted - first.keys(), ledger)
+
+    def lacks(name: str, key: str) -> bool:
+        if name in first:
+            return not has_key(first[name], key)
+        return name in recorded and key not in recorded[name]
+
+    sound: set[Match] = set()
+    for run in dependents.values():
+        for match in run.matching:
+            lacking = [
+                (number, [*([] if has_key(run, key) else [run.declared_manifest]), *there])
+                for number, key in enumerate(match.keys)
+                if (there := [one for one in match.names if lacks(one, key)])
+                or not has_key(run, key)
+            ]
+            for number, without in lacking:
+                yield run, _without(run, match, number, without)
+            if not lacking and any(one in first or one in recorded for one in match.names):
+                sound.add(match)
+    yield from _vain(
+        [run for run in runs if run.matching], sound, Groups(runs, ledger, zone), ledger, zone
+    )
+
+
+def _vain(
+    runs: Sequence[Run], sound: set[Match], groups: Groups, ledger: Ledger, zone: tzinfo
+) -> Iterator[tuple[Run, Problem]]:
+    """Each run that may still start and that nothing agrees with, by one of those matches."""
+    for run in runs:
+        if ledger.may_have_started(run.id):
+            continue
+        for match, group in zip(run.matching, groups_of(run, zone), strict=True):
+            if match in sound and not (groups.declared(group) or groups.recorded(group)):
+                yield run, _nobody(run, match)
 
 
 def _circles(dependents: Mapping[str, Run]) -> Iterator[tuple[Run, Problem]]:
@@ -73,17 +126,46 @@ def _unknown(run: Run, index: int, name: str) -> Problem:
     )
 
 
+def _without(run: Run, match: Match, number: int, without: Sequence[str]) -> Problem:
+    index = run.depends_on.index(match.names[0])
+    pointer = f"/spec/dependsOn/{index}/match/{number}"
+    return Problem(
+        place=run.place_of(pointer),
+        code="reference",
+        pointer=pointer,
+        message=f"spec.dependsOn[{index}].match[{number}]: {' and '.join(without)} "
+        f"{'has' if len(without) == 1 else 'have'} no {match.keys[number]}: name businessDate, or "
+        "a parameter that the runs of both sides have",
+    )
+
+
+def _nobody(run: Run, match: Match) -> Problem:
+    index = run.depends_on.index(match.names[0])
+    pointer = f"/spec/dependsOn/{index}"
+    return Problem(
+        place=run.place_of(pointer),
+        code="reference",
+        pointer=pointer,
+        message=f"spec.dependsOn[{index}]: no run of {match.names[-1]} agrees with "
+        f"{run.declared_name} in {', '.join(match.keys)}, so it could never start: declare one, or "
+        "`exclude` this run",
+    )
+
+
 def _circle(run: Run, needed: str, circle: Sequence[str]) -> Problem:
     index = next(
         number for number, name in enumerate(run.depends_on) if name.partition("/")[0] == needed
     )
     pointer = f"/spec/dependsOn/{index}"
+    remedy = "take one of these dependencies away"
+    if needed == run.manifest and run.times is not None:
+        remedy = "for each date to wait for the one before it, write `sequential: true` instead"
     return Problem(
         place=run.place_of(pointer),
         code="cycle",
         pointer=pointer,
-        message=f"spec.dependsOn[{index}]: {_chain(circle)}: none of them could ever start; take "
-        "one of these dependencies away",
+        message=f"spec.dependsOn[{index}]: {_chain(circle)}: none of them could ever start; "
+        f"{remedy}",
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 
 from reconciler.ledger import Ledger
-from reconciler.model import Parameters, Retry, Run
+from reconciler.model import Match, Parameters, Retry, Run
 from reconciler.plan import Plan, make_plan
 from reconciler.plan.changes import by_manifest, changes
 from reconciler.plan.review import Compared, Review, Setting, refusals
@@ -141,6 +141,13 @@ def test_days_that_are_added_are_counted() -> None:
         ({"parameters": ()}, "REPLACE ddee → nothing"),
         ({"not_after": NOW}, "notAfter none → 2024-03-02 12:00:00"),
         ({"depends_on": ("a", "b")}, "dependsOn nothing → a, b"),
+        (
+            {"matching": (Match(names=("a",), keys=("businessDate", "S")),)},
+            "match nothing → a by businessDate, S",
+        ),
+        ({"after": "wind/2024-03-01"}, "after nothing → wind/2024-03-01"),
+        ({"max_active": 4}, "maxActive none → 4"),
+        ({"stop_after": 3}, "stopAfter none → 3"),
         ({"cancel": True}, "called off"),
         ({"retry": Retry(max=2, on=frozenset())}, "retry none → 2"),
         ({"duplicate_of": "a"}, "duplicateOf nothing → a"),

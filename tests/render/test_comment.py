@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from reconciler.configuration import GatewayConfiguration
 from reconciler.ledger import Ledger
-from reconciler.model import Retry, Run
+from reconciler.model import Match, Retry, Run
 from reconciler.plan import Plan
 from reconciler.plan.review import Review, Setting
 from reconciler.render.markdown import cell, prose
@@ -205,6 +205,13 @@ def test_an_edit_of_what_ran_is_said_in_the_sentence() -> None:
         ({"suspend": True}, "suspended"),
         ({"cancel": True}, "called off"),
         ({"depends_on": ("a", "b")}, "after `a`, `b`"),
+        (
+            {"depends_on": ("a",), "matching": (Match(names=("a",), keys=("businessDate", "S")),)},
+            "after `a` by `businessDate, S`",
+        ),
+        ({"after": "wind/2024-03-01"}, "each after the date before it"),
+        ({"max_active": 4}, "at most 4 at once"),
+        ({"stop_after": 1}, "stops after 1 failure"),
         ({"retry": Retry(max=2, on=frozenset())}, "retry: 2 times"),
         ({"not_after": NOW}, "not after 2024-03-02 12:00:00"),
     ],

@@ -216,6 +216,8 @@ def test_a_letter_is_a_capital_where_a_person_is_needed(
         (RunState.REJECTED, Reason.CANCELLED, "x"),
         (LATER, Reason.SUSPENDED, "h"),
         (LATER, Reason.WAITS_FOR, "w"),
+        (LATER, Reason.NO_ROOM, "w"),
+        (LATER, Reason.STOPPED, "B"),
         (LATER, Reason.MISSED, "M"),
         (LATER, Reason.BLOCKED, "B"),
         (LATER, Reason.OVER_LIMIT, "L"),

@@ -38,6 +38,8 @@ ENDED = {"place": HERE, "reason": Reason.FAILED}
         (RunState.PENDING, {"reason": Reason.CANCELLED}, Outlook.WELL),
         (RunState.PENDING, {"reason": Reason.MISSED}, Outlook.AMISS),
         (RunState.PENDING, {"reason": Reason.BLOCKED}, Outlook.AMISS),
+        (RunState.PENDING, {"reason": Reason.NO_ROOM}, Outlook.COMING),
+        (RunState.PENDING, {"reason": Reason.STOPPED}, Outlook.AMISS),
         (RunState.PENDING, {"reason": Reason.OVER_LIMIT}, Outlook.AMISS),
         (RunState.PENDING, {"reason": Reason.PROBLEM}, Outlook.AMISS),
     ],

@@ -46,6 +46,8 @@ def test_a_plan_has_the_fields_of_the_contract() -> None:
                 "labels": {"team": "wind"},
                 "instance": "3377-1",
                 "dependsOn": [],
+                "match": {},
+                "after": None,
                 "waitsFor": [],
                 "blocked": False,
                 "refused": False,

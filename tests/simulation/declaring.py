@@ -23,7 +23,7 @@ _DATES = ("2024-03-01", "2024-03-02")
 
 
 @dataclass(frozen=True, slots=True)
-class _Dates:
+class Dates:
     """The times of every backfill: one on each date."""
 
     times: Mapping[str, EpochMs]
@@ -63,6 +63,11 @@ def declared_runs(rng: random.Random, *, same_minute: bool) -> tuple[Run, ...]:
     return tuple(runs)
 
 
+def minute_of_its_own(index: int) -> EpochMs:
+    """A time in the past that no run of `declared_runs` has."""
+    return EpochMs((_LONG_AGO + index) * MINUTE_MS)
+
+
 def revised(run: Run, *, anew: bool) -> Run:
     """The run with `revision: 2`, perhaps with other parameters."""
     parameters = (*run.parameters, ("AGAIN", "yes")) if anew else run.parameters
@@ -78,7 +83,7 @@ def edited(run: Run, *, key: bool, again: bool) -> Run:
     if key:
         pairs, parameters = [*pairs, "K=x"], (*parameters, ("K", "x"))
     else:
-        assert isinstance(times, _Dates)
+        assert isinstance(times, Dates)
         label, time = f"{label}T12:30", EpochMs(time + _LATER)
         later = {f"{one}T12:30": EpochMs(at + _LATER) for one, at in times.times.items()}
         times = replace(times, times=later)
@@ -148,7 +153,7 @@ def _manifest(
                     retry=retry,
                     not_after=not_after,
                     cancel=False,
-                    times=None if shape == "run" else _Dates(times=times),
+                    times=None if shape == "run" else Dates(times=times),
                     sequence=EpochMs(2 * START - time) if newest_first else None,
                     stagger=Stagger(step=step, before=EpochMs(time + 20 * step))
                     if staggered

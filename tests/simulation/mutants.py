@@ -30,11 +30,12 @@ from reconciler.apply.ports import Appended, Connection, Instance, Raced, Unknow
 from reconciler.apply.start import Batch
 from reconciler.apply.suspect import Standing, Suspect
 from reconciler.ledger import Event, Record, RunState, events
-from reconciler.ledger.records import Start
+from reconciler.ledger.records import Phase, Start
 from reconciler.minutes import FlowMinutes, arranged
-from reconciler.model import EpochMs, Run, RunId
-from reconciler.plan import decide, dependencies, make
-from reconciler.plan.dependencies import DependencyStanding, Newest, another_follows
+from reconciler.model import EpochMs, Run, RunId, run_name, run_revision
+from reconciler.plan import decide, dependencies, limits, make, standing
+from reconciler.plan.dependencies import Newest, another_follows
+from reconciler.plan.standing import Dependency, DependencyStanding
 from reconciler.plan.values import Decision, FlowCheck, Reason
 
 Mutant = Callable[[pytest.MonkeyPatch], None]
@@ -257,13 +258,79 @@ def _count_as_success(patch: pytest.MonkeyPatch, state: RunState) -> None:
         is_it = record.state(record.until) is state
         return replace(one, standing=DependencyStanding.SUCCEEDED) if is_it else one
 
-    original = dependencies._recorded_one
-    patch.setattr(dependencies, "_recorded_one", recorded_one)
+    original = standing.recorded_one
+    patch.setattr(dependencies, "recorded_one", recorded_one)
 
 
 def ask_for_one_run_of_a_backfill_only(patch: pytest.MonkeyPatch) -> None:
-    original = dependencies._summed
-    patch.setattr(dependencies, "_summed", lambda name, members: original(name, members[:1]))
+    original = standing.summed
+    patch.setattr(dependencies, "summed", lambda name, members: original(name, members[:1]))
+
+
+def start_without_the_date_before(patch: pytest.MonkeyPatch) -> None:
+    def before(_: dependencies.Dependencies, __: str, one: Dependency) -> Dependency:
+        return replace(one, standing=DependencyStanding.SUCCEEDED)
+
+    patch.setattr(dependencies.Dependencies, "_before", before)
+
+
+def wait_for_nothing_that_is_matched(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(dependencies, "references", lambda run, _: () if run.matching else run.depends_on)
+
+
+def wait_for_all_that_a_match_names(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(dependencies, "references", lambda run, _: run.depends_on)
+
+
+def ask_for_one_of_those_that_agree_only(patch: pytest.MonkeyPatch) -> None:
+    original = standing.summed_group
+    patch.setattr(dependencies, "summed_group", lambda group, of: original(group, of[:1]))
+
+
+def let_claims_take_no_place(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(limits, "_UNDER_WAY", limits._UNDER_WAY - {Phase.CLAIMED})
+
+
+def let_what_is_in_doubt_take_no_place(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(limits, "_UNDER_WAY", limits._UNDER_WAY - {Phase.UNKNOWN})
+
+
+def let_what_runs_take_no_place(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(limits, "_UNDER_WAY", limits._UNDER_WAY - {Phase.TRIGGERED})
+
+
+def let_what_is_gone_from_its_manifest_take_no_place(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(limits._Rooms, "of", _of_the_declared_only(limits._Rooms.of))
+
+
+def _of_the_declared_only(original: Any) -> Any:
+    def of(self: limits._Rooms, run: Run) -> Any:
+        self._of_manifest[run.declared_manifest] = [
+            one
+            for one in self._of_manifest[run.declared_manifest]
+            if run_name(one.run) in self._owners._declared
+        ]
+        return original(self, run)
+
+    return of
+
+
+def let_a_flow_have_any_number_at_once(patch: pytest.MonkeyPatch) -> None:
+    def limited(planned: Any, runs: Any, ledger: Any, _: int | None) -> Any:
+        return original(planned, runs, ledger, None)
+
+    original = limits.limited
+    patch.setattr(make, "limited", limited)
+
+
+def go_on_whatever_has_failed(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(make, "stopped_manifests", lambda *_: {})
+
+
+def stop_for_what_is_tried_again(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(
+        limits, "_is_for_good", lambda record, run, _: run_revision(record.run) == run.revision
+    )
 
 
 def claim_without_recording_the_success_that_allows_it(patch: pytest.MonkeyPatch) -> None:
@@ -466,6 +533,17 @@ MUTANTS: list[Mutant] = [
     start_dependents_of_what_was_merely_started,
     start_dependents_of_what_has_failed,
     ask_for_one_run_of_a_backfill_only,
+    start_without_the_date_before,
+    wait_for_nothing_that_is_matched,
+    wait_for_all_that_a_match_names,
+    ask_for_one_of_those_that_agree_only,
+    let_claims_take_no_place,
+    let_what_is_in_doubt_take_no_place,
+    let_what_runs_take_no_place,
+    let_what_is_gone_from_its_manifest_take_no_place,
+    let_a_flow_have_any_number_at_once,
+    go_on_whatever_has_failed,
+    stop_for_what_is_tried_again,
     claim_without_recording_the_success_that_allows_it,
     start_what_was_called_off,
     forget_what_the_service_said_of_a_flow,

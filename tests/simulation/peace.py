@@ -7,9 +7,10 @@ from math import inf
 from reconciler.enos.statuses import NOT_FOUND
 from reconciler.errors import ExitCode
 from reconciler.ledger import Ledger, Record, RunState
-from reconciler.ledger.records import STARTED, Phase
+from reconciler.ledger.records import STARTED, UNSETTLED, Phase
 from reconciler.model import Run, first_attempt, run_attempt, run_id, run_name
 from reconciler.times import parse_instant
+from tests.simulation.held import is_crowded, is_stopped
 from tests.simulation.promise import Needed, ViolationError, attempts, has_succeeded, needed
 from tests.simulation.twins import has_a_twin
 from tests.simulation.world import World
@@ -35,6 +36,10 @@ class Account:
     mistaken: int = 0  # recorded with an instance of others that nothing told from their own
     untold: int = 0  # whose instance has ended, and nobody could tell how
     dependents: int = 0  # started after what they depend on
+    after_another: int = 0  # started after the date before
+    matched: int = 0  # started after those that agree with them
+    stopped: int = 0  # not started, because too many have failed
+    limited: int = 0  # declared, of which only so many may be under way
     duplicates: int = 0  # the same as another run, and meant
     revised: int = 0  # by a later revision
     edited: int = 0  # edits of a backfill's hour or matrix, not in runs
@@ -89,10 +94,22 @@ def check_waited(world: World, began: float) -> None:
     for run in world.tip.runs:
         if attempts(ledger, run.name, run.revision):
             continue
+        _check_room(world, run)
         phases = {_phase(ledger, wanted) for wanted in needed(run, world.tip.runs, ledger)}
         waits = phases in ({Phase.TRIGGERED}, {Phase.TRIGGERED, Phase.SUCCEEDED})
-        if waits and not run.cancel and not is_missed(world, run) and not is_held(world, run):
+        kept = run.cancel or is_missed(world, run) or is_held(world, run) or is_full(world, run)
+        if waits and not kept:
             raise ViolationError(f"{run.id} was left waiting")
+
+
+def _check_room(world: World, run: Run) -> None:
+    """Whether the run finds no room only because of what has no end yet that anybody could see."""
+    ledger, most = world.tip.ledger, world.environment.limits.max_active_per_flow
+    held = run.cancel or is_missed(world, run) or is_held(world, run) or is_blocked(world, run)
+    if held or is_stopped(run, ledger) or not is_crowded(run, ledger, most):
+        return
+    if not any(one.phase in UNSETTLED for one in ledger.records.values()):
+        raise ViolationError(f"no room was made for {run.id}")
 
 
 def _phase(ledger: Ledger, wanted: Needed) -> Phase | None:
@@ -146,7 +163,14 @@ def _must_be_kept(world: World, run: Run, id_: str) -> None:
 def is_kept(world: World, run: Run) -> bool:
     """Whether anything rightly keeps the run from being started, or from being tried again."""
     missed = is_missed(world, run)
-    return run.cancel or missed or is_blocked(world, run) or is_held(world, run)
+    full = is_full(world, run)
+    return run.cancel or missed or is_blocked(world, run) or is_held(world, run) or full
+
+
+def is_full(world: World, run: Run) -> bool:
+    """Whether too many of its manifest have failed, or too many are under way."""
+    ledger, most = world.tip.ledger, world.environment.limits.max_active_per_flow
+    return is_stopped(run, ledger) or is_crowded(run, ledger, most)
 
 
 def is_missed(world: World, run: Run) -> bool:
@@ -257,6 +281,10 @@ def account_of(world: World, crashes: int) -> Account:
         mistaken=len(truth.mistaken),
         untold=sum(_is_untold(world, record) for record in records),
         dependents=sum(bool(one.run.depends_on) for one in truth.started),
+        after_another=sum(one.run.after is not None for one in truth.started),
+        matched=sum(bool(one.run.matching) for one in truth.started),
+        stopped=sum(not run.cancel and is_stopped(run, ledger) for run in kept),
+        limited=sum(run.max_active is not None for run in world.tip.runs),
         duplicates=sum(one.run.duplicate_of is not None for one in truth.started),
         edited=world.edits,
         revised=sum(one.run.revision > 1 for one in truth.started),

@@ -10,6 +10,7 @@ from reconciler.enos.statuses import FINAL, status_name
 from reconciler.ledger import Event, Ledger, Record, events
 from reconciler.ledger.records import Phase
 from reconciler.model import (
+    Match,
     Run,
     RunId,
     combination_of,
@@ -20,6 +21,7 @@ from reconciler.model import (
     run_revision,
 )
 from tests.simulation.clock import DAY_MS, MINUTE_MS
+from tests.simulation.held import agrees, agrees_by_record, is_crowded, is_stopped
 from tests.simulation.instances import Started
 from tests.simulation.truth import Truth
 
@@ -50,10 +52,33 @@ def has_succeeded(ledger: Ledger, wanted: Needed) -> bool:
 def needed(run: Run, runs: Sequence[Run], ledger: Ledger) -> list[Needed]:
     """All the runs that must have succeeded before; one that is unknown as well."""
     found: list[Needed] = []
+    matches = {name: match for match in run.matching for name in match.names}
     for wanted in run.depends_on:
+        match = matches.get(wanted)
+        if match is not None:
+            found += agreeing(run, match, runs, ledger) or [(wanted, 1)]
+            continue
         of_it = [(one.name, one.revision) for one in runs if means(wanted, one.name)]
         found += of_it or _started(ledger, wanted) or [(wanted, 1)]
+    found += [(one.name, one.revision) for one in runs if one.name == run.after]
     return list(dict.fromkeys(found))
+
+
+def agreeing(run: Run, match: Match, runs: Sequence[Run], ledger: Ledger) -> list[Needed]:
+    """The runs that agree with this one; of those that are not declared any more, the newest."""
+    found = [(one.name, one.revision) for one in runs if agrees(run, one, match)]
+    names = {one.name for one in runs}
+    recorded = [
+        one
+        for one in ledger.records.values()
+        if run_name(one.run) not in names and agrees_by_record(run, one, match)
+    ]
+    gone = [
+        one
+        for name in dict.fromkeys(run_name(record.run) for record in recorded)
+        for one in _started(ledger, name) or [(name, 1)]
+    ]
+    return found or gone
 
 
 def _started(ledger: Ledger, wanted: str) -> list[Needed]:
@@ -73,7 +98,13 @@ def means(wanted: str, name: str) -> bool:
 
 
 def check_claim(
-    claim: events.Claim, runs: Sequence[Run], before: Ledger, after: Ledger, *, same_minute: bool
+    claim: events.Claim,
+    runs: Sequence[Run],
+    before: Ledger,
+    after: Ledger,
+    *,
+    same_minute: bool,
+    most_of_flow: int | None,
 ) -> None:
     """Whether each run may be claimed: `after` is the ledger with all that one push carries."""
     declared = {run.name: run for run in runs}
@@ -85,6 +116,7 @@ def check_claim(
             raise ViolationError(f"{id_} is claimed though it is cancelled")
         if run.suspend:
             raise ViolationError(f"{id_} is claimed though it is suspended")
+        _check_numbers(id_, run, after, most_of_flow)
         _check_attempt(id_, run, before, after)
         own = before.records.get(run.id)
         other = has_done_its_work(run, runs, before)
@@ -98,6 +130,13 @@ def check_claim(
         _check_time(id_, claimed, run, runs, before)
         if not same_minute:
             _check_minute(id_, claimed, run, runs, after)
+
+
+def _check_numbers(id_: RunId, run: Run, after: Ledger, most_of_flow: int | None) -> None:
+    if is_crowded(run, after, most_of_flow, more=0):
+        raise ViolationError(f"{id_} is claimed, and too many are under way by that")
+    if is_stopped(run, after):
+        raise ViolationError(f"{id_} is claimed though too many of {run.manifest} have failed")
 
 
 def has_done_its_work(run: Run, runs: Sequence[Run], ledger: Ledger) -> RunId | None:

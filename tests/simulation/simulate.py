@@ -21,7 +21,7 @@ from reconciler.times import parse_zone
 from tests.simulation.asking import Asking
 from tests.simulation.chances import CALM, Chances, drawn_chances
 from tests.simulation.clock import ServiceTime
-from tests.simulation.declaring import declared_runs
+from tests.simulation.declaring import declared_runs, minute_of_its_own
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.oddities import (
     CORRELATION_PARAMETER,
@@ -30,6 +30,7 @@ from tests.simulation.oddities import (
     drawn_oddities,
     oddities_of,
 )
+from tests.simulation.ordering import ordered
 from tests.simulation.peace import Account, account_of, check_end, check_exit, check_waited
 from tests.simulation.process import CrashedError, Process, names
 from tests.simulation.promise import ViolationError
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 STAMP_SLACK_SECONDS = 30.0
 ENOUGH_SECONDS = 30.0  # of waiting, where it need not have an end
 MOST_SECONDS = 3_600.0  # of an apply that waits for what comes to an end
+ORDERED = 0.5  # of the seeds say something of the order of runs, or of how many at once
 MOST_APPLIES = 30  # in peace, until nothing happens any more
 
 
@@ -77,11 +79,19 @@ def simulate(
     oddities = drawn_oddities(rng)
     if switches is not None:
         oddities = oddities_of(rng, frozenset(switches))
+    environment = environment_of(rng, oddities)
+    order = random.Random(f"the order of {seed}")
+    runs = declared_runs(rng, same_minute=oddities.same_minute)
+    sequential: frozenset[str] = frozenset()
+    if order.random() < ORDERED:
+        environment = with_limit(order, environment)
+        runs, sequential = ordered(order, runs, minute_of_its_own(20))
     world = World(
         loop=loop,
         random=rng,
-        environment=environment_of(rng, oddities),
-        runs=declared_runs(rng, same_minute=oddities.same_minute),
+        environment=environment,
+        runs=runs,
+        sequential=sequential,
         chances=chances or drawn_chances(rng),
         truth=Truth(
             now=loop.time,
@@ -128,6 +138,12 @@ def environment_of(rng: random.Random, oddities: Oddities) -> Environment:
             requests_per_second=rng.choice([None, None, 3.0]),
         ),
     )
+
+
+def with_limit(rng: random.Random, environment: Environment) -> Environment:
+    """The environment, perhaps with a limit of what may be under way of one flow."""
+    most = rng.choice([None, None, 1, 2])
+    return replace(environment, limits=replace(environment.limits, max_active_per_flow=most))
 
 
 def _with_slack(rng: random.Random, gateway: GatewayConfiguration) -> GatewayConfiguration:

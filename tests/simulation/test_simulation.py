@@ -17,6 +17,7 @@ RARE = {
     "let_no_start_of_another_flow_hide_one",
     "take_ids_that_nothing_shows_for_whole",
     "claim_without_a_look_at_a_shared_minute",
+    "let_what_is_gone_from_its_manifest_take_no_place",
     "choose_the_stagger_anew_at_each_plan",
     "choose_the_stagger_anew_unless_it_was_started",
     "believe_at_once_that_an_instance_is_forgotten",
@@ -37,6 +38,8 @@ def test_every_run_is_started_exactly_once_whatever_happens(first: int) -> None:
     assert min(sum_.retried, sum_.called_off, sum_.forgotten) > SEEDS_OF_A_TEST / 15
     assert min(sum_.strangers, sum_.lost_answers, sum_.plain) > SEEDS_OF_A_TEST / 10
     assert min(sum_.revised, sum_.duplicates, sum_.edited) > SEEDS_OF_A_TEST / 50
+    assert min(sum_.after_another, sum_.matched, sum_.limited) > SEEDS_OF_A_TEST / 15
+    assert sum_.stopped > SEEDS_OF_A_TEST / 50
 
 
 def test_where_the_service_behaves_no_lost_answer_leaves_a_doubt() -> None:

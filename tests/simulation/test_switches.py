@@ -48,6 +48,7 @@ DRAWN: Mapping[type, Mapping[str, str]] = {
         "concurrency": "by the seed",
         "requests_per_second": "by the seed: how many runs a claim takes",
         "claim_seconds": "by the seed",
+        "max_active_per_flow": "by the seed",
     },
     Run: {
         "name": "of runs and of those of backfills",
@@ -61,6 +62,10 @@ DRAWN: Mapping[type, Mapping[str, str]] = {
         "not_after": "by the seed, within the world's time",
         "duplicate_of": "by the seed",
         "depends_on": "by the seed: chains, fans, backfills, dates",
+        "matching": "by the seed: a report and its import, by date, value, or both",
+        "after": "by the seed, in both orders; others take dates out of the chain",
+        "max_active": "by the seed, and others raise it",
+        "stop_after": "by the seed, and others raise it",
         "retry": "by the seed",
         "cancel": "others set it and take it away",
         "stagger": "by the seed",
@@ -141,6 +146,9 @@ BECOMES: Mapping[str, str] = {  # each property of a manifest's `spec`: the fiel
     "exclude": "name",  # which runs there are
     "stagger": "stagger",
     "order": "sequence",
+    "sequential": "after",
+    "maxActive": "max_active",
+    "stopAfter": "stop_after",
     "revision": "revision",
     "suspend": "suspend",
     "notAfter": "not_after",

@@ -16,9 +16,11 @@ from tests.simulation.clock import MINUTE_MS
 from tests.simulation.declaring import edited, revised
 from tests.simulation.instances import Started
 from tests.simulation.oddities import CORRELATION_PARAMETER, MOST_FORWARD_MS, USERS
+from tests.simulation.ordering import linked, loosened
 from tests.simulation.promise import (
     Needed,
     ViolationError,
+    agreeing,
     check_claim,
     check_recorded,
     check_start,
@@ -51,10 +53,12 @@ class World(Service):
 
     tip: Commit = field(init=False)
     edits: int = 0  # of backfills' hours and matrices
+    sequential: frozenset[str] = frozenset()  # manifests
     conditions: dict[tuple[str, RunId], Sequence[Needed]] = field(default_factory=dict)  # of claims
 
     def __post_init__(self) -> None:
-        self.tip = Commit(0, self.runs, Ledger.of([]), self.environment)
+        runs = linked(self.runs, self.sequential)
+        self.tip = Commit(0, runs, Ledger.of([]), self.environment)
         for run in self.runs:
             if self.chance(self.chances.by_hand):
                 self.start_by_hand(run)
@@ -87,9 +91,20 @@ class World(Service):
             runs = self._revise(runs)
         if self.chance(self.chances.edited):
             runs = self._edit(runs)
+        runs = self._loosen(runs)
         if self.chance(self.chances.reconfigured):
             environment = self._reconfigured(environment)
         self.commit(runs, environment)
+
+    def _loosen(self, runs: tuple[Run, ...]) -> tuple[Run, ...]:
+        """Raise how many of a manifest may be under way, or fail, where that has a limit."""
+        limited = sorted({run.manifest for run in runs if run.max_active or run.stop_after})
+        if not limited or not self.chance(self.chances.loosened):
+            return runs
+        manifest = self.random.choice(limited)
+        self.note(f"others raise the limits of {manifest}")
+        self.runs = loosened(self.runs, manifest)
+        return loosened(runs, manifest)
 
     def _revise(self, runs: tuple[Run, ...]) -> tuple[Run, ...]:
         """Raise the revision of a manifest, where all of it is declared."""
@@ -179,7 +194,9 @@ class World(Service):
 
     def _knows(self, run: Run, runs: Sequence[Run]) -> bool:
         known = [*(run.name for run in runs), *map(run_name, self.tip.ledger.records)]
-        return all(any(means(name, one) for one in known) for name in _others_named(run))
+        named = all(any(means(name, one) for one in known) for name in _others_named(run))
+        ledger = self.tip.ledger
+        return named and all(agreeing(run, match, runs, ledger) for match in run.matching)
 
     def commit(self, runs: Sequence[Run], environment: Environment) -> None:
         """Declare these runs, some with `cancel: true` or `suspend: true`."""
@@ -191,6 +208,7 @@ class World(Service):
             )
             for run in runs
         )
+        runs = linked(runs, self.sequential)
         self.tip = Commit(self.tip.number + 1, runs, self.tip.ledger, environment)
 
     def land(self, base: Commit, new: Sequence[Event]) -> bool:
@@ -202,8 +220,14 @@ class World(Service):
             check_recorded(event, ledger, self.truth, self.now)
             after = ledger.extended([event])
             if isinstance(event, events.Claim):
-                same_minute = self.truth.oddities.same_minute
-                check_claim(event, base.runs, ledger, after, same_minute=same_minute)
+                check_claim(
+                    event,
+                    base.runs,
+                    ledger,
+                    after,
+                    same_minute=self.truth.oddities.same_minute,
+                    most_of_flow=base.environment.limits.max_active_per_flow,
+                )
                 self._remember(event, base, after)
             ledger = after
         for run, before in base.ledger.records.items():

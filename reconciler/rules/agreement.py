@@ -1,0 +1,146 @@
+"""What a run may depend on: a name, or of the runs that the name means those that agree with it.
+
+Runs agree in a key if both have it, with the same value. `businessDate` is the date that a run
+processes, whatever its parameters say; every other key is a parameter.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import tzinfo
+from urllib.parse import unquote
+
+from reconciler.ledger import Ledger, Record
+from reconciler.model import Match, Run, combination_of, run_name, with_parents
+from reconciler.times import business_date
+
+BUSINESS_DATE = "businessDate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreeing:
+    """The runs of any of those names that have those values."""
+
+    names: tuple[str, ...]
+    values: tuple[tuple[str, str | None], ...]  # None: the run that waits has no such key
+
+    @property
+    def name(self) -> str:
+        """The name that the manifest says, or has last become known by."""
+        return self.names[-1]
+
+    @property
+    def keys(self) -> str:
+        """The keys, for a message."""
+        return ", ".join(key for key, _ in self.values)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every key has a value; else nothing agrees."""
+        return all(value is not None for _, value in self.values)
+
+
+Reference = str | Agreeing
+
+
+def references(run: Run, zone: tzinfo) -> tuple[Reference, ...]:
+    """Everything that the run's `dependsOn` means."""
+    if not run.matching:
+        return run.depends_on
+    matched = {name for one in run.matching for name in one.names}
+    return (*(name for name in run.depends_on if name not in matched), *groups_of(run, zone))
+
+
+def groups_of(run: Run, zone: tzinfo) -> list[Agreeing]:
+    """What the run's matches mean, one for each."""
+    has = _Values(run, zone)
+    return [has.agreeing(one) for one in run.matching]
+
+
+class _Values:
+    """What a run has by each key."""
+
+    def __init__(self, run: Run, zone: tzinfo) -> None:
+        self._run = run
+        self._zone = zone
+        self._parameters = dict(run.parameters)
+
+    def agreeing(self, match: Match) -> Agreeing:
+        """The runs that agree with this one."""
+        return Agreeing(names=match.names, values=tuple((key, self._of(key)) for key in match.keys))
+
+    def _of(self, key: str) -> str | None:
+        if key == BUSINESS_DATE:
+            return business_date(self._run.trigger_time, self._zone).isoformat()
+        return self._parameters.get(key)
+
+
+def has_key(run: Run, key: str) -> bool:
+    """Whether the run has a value by which it can agree with another."""
+    return key == BUSINESS_DATE or any(name == key for name, _ in run.parameters)
+
+
+class Groups:
+    """Which runs agree, for all that is asked about: each run is looked at once for each match."""
+
+    def __init__(self, runs: Sequence[Run], ledger: Ledger, zone: tzinfo) -> None:
+        self._zone = zone
+        self._by_name: dict[str, list[Match]] = defaultdict(list)
+        for match in dict.fromkeys(one for run in runs for one in run.matching):
+            for name in match.names:
+                self._by_name[name].append(match)
+        self._declared: dict[Agreeing, list[Run]] = defaultdict(list)
+        self._recorded: dict[Agreeing, list[Record]] = defaultdict(list)
+        if not self._by_name:
+            return
+        for run in sorted(runs, key=lambda run: run.turn):
+            for group in self.of(run):
+                self._declared[group].append(run)
+        names = {run.name for run in runs}
+        for record in ledger.records.values():
+            if run_name(record.run) not in names:
+                for match in self._matches(run_name(record.run)):
+                    group = self._agreeing(match, record)
+                    if group.is_whole:
+                        self._recorded[group].append(record)
+
+    def of(self, run: Run) -> list[Agreeing]:
+        """What is depended on, perhaps, that means this run among others."""
+        matches = self._matches(run.name)
+        found = [_Values(run, self._zone).agreeing(one) for one in matches] if matches else []
+        return [one for one in found if one.is_whole]
+
+    def declared(self, group: Agreeing) -> Sequence[Run]:
+        """The declared runs that agree, in their turn."""
+        return self._declared.get(group, ())
+
+    def recorded(self, group: Agreeing) -> Sequence[Record]:
+        """What agrees by its name and is recorded, and no longer declared."""
+        return self._recorded.get(group, ())
+
+    def _matches(self, name: str) -> list[Match]:
+        if not self._by_name:
+            return []
+        found = (one for part in with_parents(name) for one in self._by_name.get(part, ()))
+        return list(dict.fromkeys(found))
+
+    def _agreeing(self, match: Match, record: Record) -> Agreeing:
+        """The group of a run that is only recorded: the matrix's values stand in its name."""
+        values = {
+            key: unquote(value) for key, value in combination_of(run_name(record.run)).items()
+        }
+        values[BUSINESS_DATE] = business_date(record.trigger_time, self._zone).isoformat()
+        found = tuple((key, values.get(key)) for key in match.keys)
+        return Agreeing(names=match.names, values=found)
+
+
+def keys_of_recorded(names: Iterable[str], ledger: Ledger) -> Mapping[str, frozenset[str]]:
+    """By each of those names, the keys that the recorded runs have that it means."""
+    wanted = set(names)
+    found: dict[str, frozenset[str]] = {}
+    for record in ledger.records.values() if wanted else ():
+        name = run_name(record.run)
+        for part in with_parents(name):
+            if part in wanted:
+                found[part] = frozenset({BUSINESS_DATE, *combination_of(name)})
+    return found
