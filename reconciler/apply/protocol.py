@@ -107,8 +107,9 @@ class _Apply:
         plan = self.knowledge.plan(clock.earliest())
         times = [run.trigger_time for run in self.knowledge.triggers(plan)]
         check_zone(zone, self.environment, clock.earliest(), times)
-        await self.watch.look_at_all(self.knowledge.look(gateway, clock))
-        plan = await self._checked(self.knowledge.plan(clock.earliest()), gateway, clock)
+        if await self.watch.look_at_all(self.knowledge.look(gateway, clock)):
+            plan = self.knowledge.plan(clock.earliest())
+        plan = await self._checked(plan, gateway, clock)
         while not self.ports.stop.is_set():
             self.knowledge.guard(plan)
             while await self._settle(plan, gateway, clock):

@@ -94,12 +94,15 @@ class Batch:
     correlation: str | None = None  # the parameter that names the run and its claim on the wire
     known: Known = field(default_factory=lambda: Known(()))  # from when the claim was made
     outcomes: dict[RunId, StartOutcome] = field(default_factory=dict)
+    started: dict[InstanceId, RunId] = field(default_factory=dict)  # of the outcomes
     posting: set[RunId] = field(default_factory=set)  # a POST has left and not been answered
     request_seconds: list[float] = field(default_factory=list)
 
     def settle(self, run: Run, outcome: StartOutcome) -> None:
         """Take down a run's outcome; the caller records it with the batch's others."""
         self.outcomes[run.id] = outcome
+        if isinstance(outcome, events.Triggered):
+            self.started[outcome.flow_instance_id] = run.id
         self.progress(Settled(run=run.id, event=outcome))
 
     def now(self) -> str:
@@ -245,9 +248,8 @@ def _whose(batch: Batch, run: Run, instance: InstanceId) -> RunId | None:
     As where an answer comes twice on one connection. Runs of one flow and minute may share an id;
     those of one claim are told apart by a search.
     """
-    for outcome in batch.outcomes.values():
-        if isinstance(outcome, events.Triggered) and outcome.flow_instance_id == instance:
-            return outcome.run
+    if instance in batch.started:
+        return batch.started[instance]
     for record, start in batch.known.owners(instance):
         shares = record.flow_id == run.flow_id and (
             record.trigger_time // MINUTE_MS == run.trigger_time // MINUTE_MS

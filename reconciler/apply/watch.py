@@ -175,8 +175,10 @@ class Watch:
         }
 
     async def look_at_all(self, look: Look) -> bool:
-        """Observe every started run whose time has come."""
-        return await self.look(unfinished(look.ledger, look.now()), look)
+        """Observe every started run whose time has come; gives whether there was any."""
+        records = unfinished(look.ledger, look.now())
+        await self.look(records, look)
+        return bool(records)
 
     async def cancel(self, planned_ones: Sequence[PlannedRun], look: Look) -> bool:
         """Cancel those that still run, once in an apply; whether there was any."""

@@ -118,8 +118,9 @@ def _declared_run(run: Run, context: Context) -> PlannedRun:
     if run.id not in context.findings.changed and another_follows(run, newest):
         following = replace(run, attempt=newest.attempt + 1)
         return _following(following, newest, context.ledger.records.get(following.id), context)
-    decision = decide(replace(run, attempt=newest.attempt), newest.record, context)
-    return _planned(replace(run, attempt=newest.attempt), newest.record, decision)
+    if newest.attempt != run.attempt:
+        run = replace(run, attempt=newest.attempt)
+    return _planned(run, newest.record, decide(run, newest.record, context))
 
 
 def _following(run: Run, newest: Newest, record: Record | None, context: Context) -> PlannedRun:
