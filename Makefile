@@ -5,6 +5,9 @@ READY := .venv/.ready
 AXE := axe-core-4.14.1
 AXE_SHA256 := e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745
 
+# Tests start hundreds of processes: without its bytecode each of them compiles the program anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo test coverage test-all prove check dist bench simulate clean
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'

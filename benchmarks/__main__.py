@@ -1,5 +1,6 @@
 """`python -m benchmarks [NAME…]`: measure, and print what benchmarks/README.md quotes."""
 
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -38,6 +39,8 @@ ALL = {
 
 
 def main() -> None:
+    # What is installed was compiled by pip. Here the first process of each module compiles it.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     for name in sys.argv[1:] or ALL:
         with tempfile.TemporaryDirectory(prefix="reconciler-bench-") as folder:
             print(f"== {name}", flush=True)

@@ -1,4 +1,4 @@
-"""`apply` of 1,000 runs of 1,000 flows at 100 ms, against the time that the requests alone need."""
+"""`apply` of new runs of as many flows at 100 ms, against the time that the requests alone need."""
 
 import os
 import subprocess
@@ -10,22 +10,26 @@ from pathlib import Path
 from benchmarks.corpus import write_repository
 from benchmarks.measure import Sample, run, seconds, spread
 
-RUNS, CONCURRENCY, LATENCY_SECONDS = 1_000, 16, 0.1
-NEEDED_SECONDS = RUNS / CONCURRENCY * LATENCY_SECONDS
+LATENCY_SECONDS = 0.1
+SIZES = ((1_000, 16), (1_000, 64), (5_000, 64))  # runs, and how many are started at a time
 
 
 def measure(folder: Path) -> None:
     """Print the whole process's time, and its ratio to what the latency alone takes."""
-    samples = [_once(folder / str(index)) for index in range(3)]
-    print(f"reconciler apply  {seconds(samples)}")
-    print(f"latency alone     {NEEDED_SECONDS:.3g} s")
-    print(f"ratio             {spread([one.seconds / NEEDED_SECONDS for one in samples])}")
+    for runs, concurrency in SIZES:
+        needed = runs / concurrency * LATENCY_SECONDS
+        name = f"{runs}-{concurrency}"
+        samples = [_once(folder / f"{name}-{turn}", runs, concurrency) for turn in range(3)]
+        print(f"reconciler apply  {seconds(samples)}, {runs} runs, {concurrency} at a time")
+        print(f"processor         {spread([one.cpu for one in samples], ' s')}, git included")
+        print(f"latency alone     {needed:.3g} s")
+        print(f"ratio             {spread([one.seconds / needed for one in samples])}", flush=True)
 
 
-def _once(folder: Path) -> Sample:
+def _once(folder: Path, runs: int, concurrency: int) -> Sample:
     with serve(latency=LATENCY_SECONDS) as (url, exports):
         repository = folder / "repository"
-        write_repository(repository, RUNS, url=url, concurrency=CONCURRENCY)
+        write_repository(repository, runs, url=url, concurrency=concurrency)
         share(repository, folder / "origin.git")
         command = [sys.executable, "-m", "reconciler", "apply", "--repo", str(repository)]
         return run(command, Path.cwd(), exports)
