@@ -55,6 +55,11 @@ def configuration(url: str, *, claim: float = 2, timeout: float = 0.5, settle: f
     return _CONFIGURATION.format(url=url, claim=claim, timeout=timeout, settle=settle)
 
 
+def patient(url: str) -> dict[str, str]:
+    """A configuration as a file, with claims that outlast a machine with too much to do."""
+    return {"reconciler.yaml": configuration(url, claim=120, timeout=20)}
+
+
 def manifest(name: str, flow: int, minute: int = 0) -> str:
     """A manifest of one run."""
     return _MANIFEST.format(name=name, flow=flow, minute=minute)

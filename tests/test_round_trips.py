@@ -2,16 +2,26 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from reconciler.sandbox import Sandbox
-from tests.environments import Setting, manifest
-from tests.repositories import commit, git, make_clone, write_hook
+from reconciler.sandbox import Sandbox, running
+from tests.environments import Setting, make_setting, manifest, patient, runs_of_one_flow_each
+from tests.repositories import commit, git, isolate, make_clone, write_hook
 
 _ASKS = re.compile(r"built-in: git (fetch|ls-remote|push)\b")
 BESIDE, BRANCH = "refs/reconciler/ledger/main%3Atest", "refs/heads/reconciler-trace/main%3Atest"
+
+
+@pytest.fixture
+def setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> Iterator[Setting]:
+    """One declared run; a claim that expires would make an apply ask more often."""
+    isolate(monkeypatch, tmp_path)
+    with running(sandbox) as url:
+        files = {**runs_of_one_flow_each(1), **patient(url)}
+        yield make_setting(tmp_path / "all", url, sandbox, files)
 
 
 def _asks(setting: Setting, clone: Path | None = None) -> Counter[str]:

@@ -17,8 +17,8 @@ from tests.environments import (
     Clock,
     Setting,
     assert_each_started_once,
-    configuration,
     make_setting,
+    patient,
     runs_of_one_flow_each,
 )
 from tests.repositories import isolate
@@ -193,9 +193,8 @@ def _kill_at_git_command(parent: Path, moment: str, number: int) -> None:
 
 
 def _setting(folder: Path, url: str, sandbox: Sandbox, files: Mapping[str, str]) -> Setting:
-    """With claims that outlast a machine with too much to do: the clock is set forward instead."""
-    patient = {"reconciler.yaml": configuration(url, claim=120, timeout=20)}
-    return make_setting(folder, url, sandbox, {**files, **patient})
+    """One that is patient: the clock is set forward instead."""
+    return make_setting(folder, url, sandbox, {**files, **patient(url)})
 
 
 def _wrapped(folder: Path, when: str) -> dict[str, str]:
