@@ -1,16 +1,18 @@
 """What one apply knows: the branch as it last saw it, and what it has tried itself."""
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from typing import Generic, TypeVar
 
 from reconciler.apply.branch import Branch
 from reconciler.apply.checks import InvalidManifestsError, is_as_saved, refuse_too_many
+from reconciler.apply.chosen import Chosen
 from reconciler.apply.claim import Claims
 from reconciler.apply.doubt import Doubt
 from reconciler.apply.known import Known
 from reconciler.apply.lease import Lapses, ServiceClock
 from reconciler.apply.look import Look, by_id
-from reconciler.apply.ports import Gateway, Options, Ports
+from reconciler.apply.ports import Gateway, Options, Ports, Snapshot
 from reconciler.apply.result import ApplyResult
 from reconciler.apply.start import StartOutcome
 from reconciler.apply.wait import NOT_YET, DoubtLooks
@@ -19,7 +21,7 @@ from reconciler.configuration import Environment
 from reconciler.errors import RefusedError
 from reconciler.ledger import Ledger, Record, events
 from reconciler.model import Declared, EpochMs, Run, RunId, first_attempt
-from reconciler.plan import Action, FlowCheck, Plan, PlannedRun, make_plan
+from reconciler.plan import Action, FlowCheck, Plan, PlannedRun, Reason, make_plan
 
 STARTS_OF_ONE_RUN = 3  # after that many proven absent, an apply leaves the run to the next one
 
@@ -56,6 +58,9 @@ class Knowledge:
         self._looks = 0
         self._known = _Derived[Ledger, Known](lambda ledger: Known([ledger, *self._elsewhere]))
         self._declared = _Derived[Declared, dict[RunId, Run]](lambda one: by_id(one.runs))
+        self._chosen = _Derived[Snapshot, Chosen](
+            lambda one: Chosen(options.runs, one.declared, one.ledger)
+        )
         self.flows: dict[int, FlowCheck] = {}  # those that the service was asked about
 
     @property
@@ -66,6 +71,11 @@ class Knowledge:
     @property
     def _elsewhere(self) -> Collection[Ledger]:
         return self.branch.snapshot.surroundings.elsewhere.values()
+
+    @property
+    def chosen(self) -> Chosen:
+        """The runs that this apply was called for, of those that there are now."""
+        return self._chosen.of(self.branch.snapshot)
 
     def plan(self, now: EpochMs) -> Plan:
         """Derive the plan from the branch as last seen."""
@@ -82,6 +92,7 @@ class Knowledge:
             max_active_per_flow=self.environment.limits.max_active_per_flow,
             flows=self.flows,
             surroundings=snapshot.surroundings,
+            is_meant=self.chosen.has,
         )
 
     def look(self, gateway: Gateway, clock: ServiceClock) -> Look:
@@ -115,7 +126,15 @@ class Knowledge:
 
     def awaited(self, plan: Plan) -> list[Record]:
         """The unfinished runs that this apply has started, or that its other runs wait for."""
-        return self.watch.awaited(self._followers(plan), self.outcomes)
+        return self.watch.awaited(self._followers(plan), self._own_outcomes())
+
+    def _own_outcomes(self) -> dict[RunId, StartOutcome]:
+        """Those of what this apply was called for: others may have been settled on the way."""
+        return {
+            run: outcome
+            for run, outcome in self.outcomes.items()
+            if run in self.claims.starts or self.chosen.names(run)
+        }
 
     def _followers(self, plan: Plan) -> list[PlannedRun]:
         return [run for run in plan.runs if run.may_follow and self._is_meant(run)]
@@ -123,6 +142,20 @@ class Knowledge:
     def _is_meant(self, planned: PlannedRun) -> bool:
         only = self.options.only
         return only is None or is_as_saved(planned, only.get(planned.id))
+
+    def _is_chosen(self, planned: PlannedRun) -> bool:
+        run = planned.run
+        return self.chosen.names(planned.id) if run is None else self.chosen.has(run)
+
+    def awaits(self, plan: Plan) -> Plan:
+        """The plan with what is worth waiting for: other claims and doubts may not concern it.
+
+        They do where a run that was chosen waits for another one, which may be any of them.
+        """
+        chosen = tuple(filter(self._is_chosen, plan.runs))
+        if any(one.code is Reason.WAITS_FOR for one in chosen):
+            return plan
+        return replace(plan, runs=chosen)
 
     def triggers(self, plan: Plan) -> list[Run]:
         """What the plan starts, of that which this apply is meant to start."""
@@ -138,7 +171,7 @@ class Knowledge:
         return [
             planned
             for planned in plan.of_action(Action.CANCEL)
-            if meant is None or planned.id in meant
+            if (meant is None or planned.id in meant) and self._is_chosen(planned)
         ]
 
     def startable(self, plan: Plan) -> list[Run]:
@@ -162,12 +195,16 @@ class Knowledge:
                 self.doubts.get(run.id) or Doubt(planned=run, reason=NOT_YET, decided_at=None)
                 for run in plan.of_action(Action.RESOLVE)
             ],
-            waiting=[run for run in plan.of_action(Action.WAIT) if not run.refused],
+            waiting=[
+                run
+                for run in plan.of_action(Action.WAIT)
+                if not run.refused and self._is_chosen(run)
+            ],
             refused=[run for run in plan.refused if self._is_meant(run)],
             observed=self.watch.observed,
             cancelled=self.watch.cancelled,
             uncancelled=self.cancels(plan),
-            failed=self.watch.failed(plan, self.outcomes) if self.options.wait else [],
+            failed=self.watch.failed(plan, self._own_outcomes()) if self.options.wait else [],
             unfinished=self.awaited(plan) if self.options.wait else [],
             untold=self.watch.untold() if self.options.wait else {},
             twice=twice,

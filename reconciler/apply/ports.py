@@ -351,6 +351,7 @@ class Options:
     max_runs: int | None = None  # None: the environment's limit
     only: Mapping[RunId, SavedRun] | None = None  # a saved plan's runs; None: whatever is planned
     cancels: Collection[RunId] | None = None  # what a saved plan would cancel; None: the same
+    runs: Sequence[str] = ()  # what is applied: names, parts of names, beginnings; none: all
     preflight: bool = False  # ask about every flow before the first claim
     wait: bool = False  # until all that was started has ended
     wait_seconds: float | None = None  # at most; None: as long as it takes

@@ -52,6 +52,7 @@ async def apply(ports: Ports, options: Options) -> ApplyResult:
     knowledge = Knowledge(ports, options, branch)
     plan = knowledge.plan(ports.clock.wall())
     knowledge.guard(plan)
+    knowledge.chosen.check()
     if options.only is not None:
         refuse_stale(plan, options.only, knowledge.environment.gateway.zone)
     needed = any(_needs_gateway(run, plan.at) for run in plan.runs)
@@ -240,13 +241,14 @@ class _Apply:
         await self._record_if_due()
         now = clock.earliest()
         claim_seconds = self.environment.limits.claim_seconds
-        until = worth_waiting_for(plan, self.knowledge.doubts, now, claim_seconds)
+        awaits = self.knowledge.awaits(plan)
+        until = worth_waiting_for(awaits, self.knowledge.doubts, now, claim_seconds)
         awaited = self.knowledge.awaited(plan) if self.patience.for_ends else []
         if until is None and not awaited:
             return False
         if awaited:
             self.watch.tell(awaited)
-        waiting = None if until is None else Waiting(reason=waits_for(plan), until=until)
+        waiting = None if until is None else Waiting(reason=waits_for(awaits), until=until)
         if waiting is not None and waiting != self.waiting:
             self.ports.progress(waiting)
             self.waiting = waiting

@@ -10,6 +10,7 @@ from reconciler.render.formats import Format
 
 
 @click.command("apply")
+@click.argument("runs", type=TEXT, nargs=-1, metavar="[RUN]...")
 @click.option(
     "--plan",
     "plan_file",
@@ -50,6 +51,7 @@ from reconciler.render.formats import Format
 @common_options
 def command(
     *,
+    runs: tuple[str, ...],
     plan_file: Path | None,
     max_runs: int | None,
     preflight: bool,
@@ -62,18 +64,28 @@ def command(
     Reads manifests and ledger from the tip of the remote branch, claims the runs there, starts
     them, and pushes the record. Safe to run again at any time, and by several at once.
 
+    With RUN, starts and cancels only those: a run's name, a backfill's, or the beginning of names,
+    as `status` takes them. All others are as if they were suspended.
+
     How instances that were started before have ended is recorded as well. With --wait, the exit
     code is 1 if something that was waited for failed or has not ended in time. On GitHub, what is
     in doubt, refused or failed is an annotation as well.
     """
     if timeout is not None and not wait:
         raise click.UsageError("--timeout goes with --wait.")
+    if runs and plan_file is not None:
+        raise click.UsageError("Say either --plan FILE or RUN: a saved plan names its runs.")
     from reconciler.cli.annotating import annotate, annotated
     from reconciler.cli.applying import Wanted, apply_environment
     from reconciler.cli.saying import show
 
     wanted = Wanted(
-        plan_file=plan_file, max_runs=max_runs, preflight=preflight, wait=wait, timeout=timeout
+        runs=runs,
+        plan_file=plan_file,
+        max_runs=max_runs,
+        preflight=preflight,
+        wait=wait,
+        timeout=timeout,
     )
     with annotated():
         report = apply_environment(current_options(), wanted)

@@ -136,6 +136,7 @@ class ApplyReport:
 class Wanted:
     """What the user asked of an apply."""
 
+    runs: tuple[str, ...]  # none: all
     plan_file: Path | None
     max_runs: int | None
     preflight: bool
@@ -150,6 +151,7 @@ class Wanted:
             max_runs=self.max_runs,
             only=saved.starts if saved else None,
             cancels=saved.cancels if saved else None,
+            runs=self.runs,
             preflight=self.preflight,
             wait=self.wait,
             wait_seconds=self.timeout,

@@ -8,9 +8,9 @@ import click
 
 from reconciler.errors import ReconcilerError
 from reconciler.model import RunId, combination_of, run_name
-from reconciler.render.selection import meant_by
 from reconciler.render.status import StatusRow
 from reconciler.schema.paths import shown
+from reconciler.selection import meant_by
 
 _MOST_NAMED = 5  # values of a label or parameter, in a note
 

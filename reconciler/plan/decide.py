@@ -11,7 +11,7 @@ from reconciler.model import EpochMs, Run, RunId, first_attempt, run_name
 from reconciler.plan.beside import Beside
 from reconciler.plan.dependencies import Dependencies
 from reconciler.plan.limits import Stopped
-from reconciler.plan.standing import Dependency, DependencyStanding
+from reconciler.plan.standing import LEFT_OUT, Dependency, DependencyStanding, Meant
 from reconciler.plan.values import Action, Decision, FlowCheck, Reason
 from reconciler.rules import Findings
 from reconciler.times import format_instant
@@ -32,6 +32,7 @@ class Context:
     stopped: Mapping[str, Stopped]  # manifests, by name: too many of their runs have failed
     flows: Mapping[int, FlowCheck]  # those that the service was asked about
     beside: Beside
+    is_meant: Meant  # whether the run may start now: others are as if they were suspended
 
 
 def decide(run: Run, record: Record | None, context: Context) -> Decision:
@@ -158,6 +159,8 @@ def _forbidden(run: Run, context: Context) -> tuple[Reason, str] | None:
         return Reason.CANCELLED, "cancelled before it was started"
     if run.suspend:
         return Reason.SUSPENDED, "suspended"
+    if not context.is_meant(run):
+        return Reason.SUSPENDED, LEFT_OUT
     if run.not_after is not None and context.now > run.not_after:
         return Reason.MISSED, f"missed: notAfter was {format_instant(run.not_after)}"
     if first_attempt(run.id) in context.findings.colliding:

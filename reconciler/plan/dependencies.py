@@ -22,9 +22,12 @@ from reconciler.model import (
     with_parents,
 )
 from reconciler.plan.standing import (
+    LEFT_OUT,
     Dependency,
     DependencyStanding,
+    Meant,
     Prerequisite,
+    every_run,
     recorded_one,
     summed,
     summed_group,
@@ -83,11 +86,17 @@ class Dependencies:
     """
 
     def __init__(
-        self, declared: Declared, ledger: Ledger, now: EpochMs, stopped: Container[str]
+        self,
+        declared: Declared,
+        ledger: Ledger,
+        now: EpochMs,
+        stopped: Container[str],
+        is_meant: Meant = every_run,
     ) -> None:
         """`stopped`: the manifests of which nothing more starts."""
         runs, zone = declared.runs, declared.zone
         self._stopped = stopped
+        self._is_meant = is_meant
         self._ledger = ledger
         self._now = now
         self._groups = Groups(runs, ledger, zone)
@@ -177,11 +186,18 @@ class Dependencies:
             newest = newest_attempt(run, self._ledger.records)
             record = newest.record
             if record is None or not record.may_have_started or another_follows(run, newest):
-                own = True, to_be_started(run, newest.state, self._now, self._stopped)
+                own = True, self._to_be_started(run, newest)
             else:
                 own = False, recorded_one(record)
             self._own[run.name] = own
         return own
+
+    def _to_be_started(self, run: Run, newest: Newest) -> Prerequisite:
+        attempt = newest.attempt + 1 if another_follows(run, newest) else newest.attempt
+        its = to_be_started(run, newest.state, self._now, self._stopped)
+        if its.standing is DependencyStanding.LOST or self._is_meant(replace(run, attempt=attempt)):
+            return its
+        return replace(its, standing=DependencyStanding.LOST, words=f"is {LEFT_OUT}")
 
     def _find_blocked(self, runs: Iterable[Run]) -> Mapping[str, Prerequisite]:
         """The runs yet to be started of which something that they need is lost, by name: by what.

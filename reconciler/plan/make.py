@@ -11,6 +11,7 @@ from reconciler.plan.beside import Beside
 from reconciler.plan.decide import UNSETTLED, Context, decide, start, unsettled, unsettled_runs
 from reconciler.plan.dependencies import Dependencies, Newest, another_follows, newest_attempt
 from reconciler.plan.limits import limited, stopped_manifests
+from reconciler.plan.standing import Meant, every_run
 from reconciler.plan.values import Action, Decision, FlowCheck, Plan, PlannedRun, Reason
 from reconciler.rules import check
 from reconciler.schedule import scheduled
@@ -30,11 +31,13 @@ def make_plan(  # noqa: PLR0913 - all that a plan follows from, by keyword
     flows: Mapping[int, FlowCheck] = _NO_FLOWS,
     surroundings: Surroundings = NOTHING_ELSE,
     is_scheduled: bool = False,
+    is_meant: Meant = every_run,
     max_active_per_flow: int | None = None,
 ) -> Plan:
     """Decide on every declared run and on every recorded one that is still of interest.
 
-    `is_scheduled`: what is declared is scheduled with this ledger already.
+    `is_scheduled`: what is declared is scheduled with this ledger already. What is not `is_meant`
+    is planned as if it were suspended.
     `now` is the gateway's clock where it is known; before an apply, the local one. `flows` are
     those that the service was asked about, `surroundings` the rest of the repository.
     """
@@ -56,9 +59,10 @@ def make_plan(  # noqa: PLR0913 - all that a plan follows from, by keyword
         now=now,
         problems=bool(problems),
         unsettled=unsettled_runs(ledger, now),
-        dependencies=Dependencies(declared, ledger, now, stopped.keys()),
+        dependencies=Dependencies(declared, ledger, now, stopped.keys(), is_meant),
         flows=flows,
         beside=Beside(declared.runs, surroundings),
+        is_meant=is_meant,
     )
     runs = limited(_planned_runs(declared, context), declared.runs, ledger, max_active_per_flow)
     return Plan(

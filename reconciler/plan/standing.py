@@ -1,12 +1,21 @@
 """How what a run depends on stands, in words and for the decision."""
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from reconciler.ledger import Record, RunState
 from reconciler.model import EpochMs, Run, RunId, run_name
 from reconciler.rules.agreement import Agreeing
+
+
+Meant = Callable[[Run], bool]  # whether a run, by its attempt, is one that may be started now
+LEFT_OUT = "left out of this apply"
+
+
+def every_run(_: Run) -> bool:
+    """Whatever is declared may be started."""
+    return True
 
 
 class DependencyStanding(Enum):

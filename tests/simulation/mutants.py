@@ -12,6 +12,7 @@ from reconciler import schedule
 from reconciler.apply import (
     branch,
     checks,
+    chosen,
     doubt,
     evidence,
     instances,
@@ -351,6 +352,10 @@ def start_what_was_called_off(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(decide, "_forbidden", forbidden)
 
 
+def start_what_was_not_named(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(chosen.Chosen, "has", lambda *_: True)
+
+
 def forget_what_the_service_said_of_a_flow(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(checks, "judge_flow", lambda *_: FlowCheck())
 
@@ -546,6 +551,7 @@ MUTANTS: list[Mutant] = [
     stop_for_what_is_tried_again,
     claim_without_recording_the_success_that_allows_it,
     start_what_was_called_off,
+    start_what_was_not_named,
     forget_what_the_service_said_of_a_flow,
     try_again_while_the_attempt_before_runs,
     try_again_once_too_often,

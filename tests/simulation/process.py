@@ -28,6 +28,7 @@ class Process:
     claims: frozenset[str] = frozenset()  # that it has pushed, whatever became of them
     seen: Ledger = field(default_factory=lambda: Ledger.of([]))  # the branch's, as last read
     told_locked: set[int] = field(default_factory=set)  # flows
+    named: tuple[str, ...] = ()  # what it was called for; nothing: everything
 
     # Clock
 
@@ -85,6 +86,7 @@ class Process:
         await self.step("push")
         world = self.world
         self._check_preflight(base.base, new)
+        self._check_named(new)
         if world.chance(world.chances.push_declined):
             return ports.Declined(message="a hook said no")
         if world.chance(world.chances.push_unclear):
@@ -115,6 +117,15 @@ class Process:
 
     def _remember(self, new: Sequence[Event]) -> None:
         self.claims |= {event.claim for event in new if isinstance(event, events.Claim)}
+
+    def _check_named(self, new: Sequence[Event]) -> None:
+        for event in new:
+            runs = event.runs if isinstance(event, events.Claim) else ()
+            cancelled = [event.run] if isinstance(event, events.Cancelled) else []
+            if self.named and not all(run.startswith(self.named) for run in (*runs, *cancelled)):
+                raise ViolationError(
+                    f"called for {self.named}, {self.name} pushed {names([event])}"
+                )
 
     def _check_preflight(self, base: Commit, new: Sequence[Event]) -> None:
         flows = {run.id: run.flow_id for run in base.runs}

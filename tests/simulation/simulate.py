@@ -187,9 +187,18 @@ class _Appliers:
                 preflight=preflight,
                 wait=wait,
                 wait_seconds=rng.random() * 60 if bounded else None,
+                runs=self._named(),
             )
             await self._apply(options)
             await asyncio.sleep(rng.random() * 5)
+
+    def _named(self) -> tuple[str, ...]:
+        """Sometimes one or two manifests, or a part of a backfill, that an apply is called for."""
+        rng = self.world.random
+        if rng.random() >= self.world.chances.named:
+            return ()
+        runs = rng.choices(self.world.runs, k=rng.randint(1, 2))
+        return tuple(run.name if rng.random() < 0.3 else run.manifest for run in runs)
 
     async def _peace(self) -> None:
         """The trouble is over, every manifest is back, and applies go on until nothing is left.
@@ -230,6 +239,8 @@ class _Appliers:
 
     async def _apply(self, options: Options) -> None:
         async def one(ports: Ports, name: str) -> None:
+            assert isinstance(ports.store, Process)
+            ports.store.named = tuple(options.runs)
             result = await apply(ports, replace(options, by=name))
             self.world.note(f"{name} ends with {exit_code(result)!r}")
             self.results.append(result)
