@@ -153,6 +153,25 @@ def a_resolved(run: Run, instance: str | None = None) -> events.Resolved:
     )
 
 
+def an_adopted(run: Run, instance: str = "3377-1", claim: str = "a1") -> events.Adopted:
+    """A person says that the run was started by hand as that instance."""
+    return events.Adopted(
+        v=events.ADOPTED_VERSION,
+        at=format_instant(NOW),
+        run=run.id,
+        claim=ClaimId(claim),
+        by="Ana Lima <ana@example.com>",
+        commit="8c6cf7a",
+        digest=run.digest,
+        flow_id=run.flow_id,
+        trigger_time=run.trigger_time,
+        stagger=run.delay,
+        flow_instance_id=InstanceId(instance),
+        service=events.Service(org_id="o1", gateway="http://127.0.0.1:9", user_id="u1"),
+        reason="the gateway was down",
+    )
+
+
 def a_planned(run: Run, action: Action, reason: str, **more: Any) -> PlannedRun:
     """The run with what a plan has decided on it."""
     return PlannedRun(

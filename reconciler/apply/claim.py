@@ -125,7 +125,7 @@ class Claims:
         )
         self._ports.progress(Noted(message=message))
 
-    def adopt(self, plan: Plan) -> Batch | None:
+    def take_up(self, plan: Plan) -> Batch | None:
         """Take up a claim of this apply that the branch holds after all, whoever put it there."""
         for claim in self._open.keys() & self._branch.snapshot.ledger.claims.keys():
             made = self._open.pop(claim)

@@ -27,6 +27,7 @@ from reconciler.times import MINUTE_MS, SECOND_MS
 
 LEAD_MS = 6_000  # that the stamps of instances may be ahead of the gateway's clock
 
+_BY_A_PERSON = frozenset({"resolvedBy", "adoptedBy"})  # what an evidence names the person as
 _AT_ANY_TIME = "9999-12-31T00:00:00Z"
 
 SuspectOf = Callable[[Record, ClaimId | None], Suspect | None]
@@ -93,7 +94,7 @@ def _is_end_of_nothing_sent(suspect: Suspect, one: Instance) -> bool:
 
 def _is_named(record: Record) -> bool:
     """Whether a person has said that the run was started as that instance."""
-    return isinstance(record.evidence, dict) and "resolvedBy" in record.evidence
+    return isinstance(record.evidence, dict) and not record.evidence.keys().isdisjoint(_BY_A_PERSON)
 
 
 def _told(mine: Sequence[Instance]) -> Told:

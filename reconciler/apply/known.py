@@ -148,7 +148,7 @@ class Known:
         """Whether the recorded ids show that; not those that a person or a search gave."""
         ids: dict[tuple[int | None, EpochMs], list[InstanceId]] = defaultdict(list)
         for one in self._everything:
-            if one.start is not None and one.start.claim is not None and not one.start.inferred:
+            if one.start is not None and one.start.is_from_an_answer:
                 ids[one.flow_id, one.time].append(one.start.instance)
         return gives_each_its_own(ids)
 

@@ -58,6 +58,7 @@ class Look:
             return None
         made = self.known.claims.get(claim) if claim is not None else None
         configured = self.environment.gateway.correlation_parameter
+        is_timed = claim not in self.lapsed and not record.is_by_hand(claim)
         return Suspect(
             run=record.run,
             claim=claim,
@@ -66,8 +67,8 @@ class Look:
             parameters=self.parameters(record),
             digest=record.digest,
             delay=stagger_of(self.known.claims, claim, record.run),
-            claimed_at=None if made is None or claim in self.lapsed else parse_instant(made.at),
-            until=None if made is None or claim in self.lapsed else parse_instant(made.until),
+            claimed_at=parse_instant(made.at) if made is not None and is_timed else None,
+            until=parse_instant(made.until) if made is not None and is_timed else None,
             slack=int(self.environment.gateway.stamp_slack * 1000),
             correlation=_correlation(made, configured),
             zone=self.environment.gateway.zone,

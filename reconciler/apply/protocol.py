@@ -120,7 +120,7 @@ class _Apply:
             ):
                 plan = self.knowledge.plan(clock.earliest())
             self.knowledge.guard(plan)
-            batch = self.knowledge.claims.adopt(plan)
+            batch = self.knowledge.claims.take_up(plan)
             if batch is None and (runs := self._choose(plan)):
                 clock = await self._ask_again(gateway, clock)
                 runs, before = await self._look_before(runs, gateway, clock)

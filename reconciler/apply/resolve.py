@@ -1,266 +1,161 @@
-"""A person settles a run that is in doubt, and lost outcomes are fed back: the protocol of both."""
+"""A person settles runs in doubt, or has one adopted: after a look at the service, and all or none.
+
+One who says that nothing was started is asked to think again where the service lists an instance
+that fits: runs were started twice on such a word.
+"""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
+from typing import Protocol
 
-from reconciler.apply.branch import Branch
-from reconciler.apply.evidence import is_disowned
+from reconciler.apply.adopt import Adopting, Adoption
+from reconciler.apply.fitting import Shown
 from reconciler.apply.lease import ServiceClock
-from reconciler.apply.look import elsewhere
-from reconciler.apply.ports import Clock, Gateway, Instance, Landed, Raced, Snapshot, Store
-from reconciler.apply.suspect import is_of_another_flow, search_window
+from reconciler.apply.ports import Clock, Gateway, Landed, Raced, Snapshot, Store
+from reconciler.apply.spoken import PersonsDecision, Spoken, check_words, is_open
 from reconciler.configuration import Environment
 from reconciler.errors import GitError, RefusedError
-from reconciler.ledger import Event, Ledger, Record, RunState, events
-from reconciler.ledger.files import TRAILER
-from reconciler.ledger.records import STARTED
-from reconciler.model import EpochMs, InstanceId, RunId, run_attempt, run_id
+from reconciler.ledger import Event, Record
+from reconciler.model import ClaimId, EpochMs, RunId, run_attempt, run_id
 from reconciler.schedule import scheduled
-from reconciler.times import MINUTE_MS, format_instant, parse_instant
+from reconciler.selection import meant_by
 
-_ATTEMPTS = 8
+ATTEMPTS = 8  # at a push, while others move the branch
+
+OpenGateway = Callable[[Environment], AbstractAsyncContextManager[Gateway]]
+Confirm = Callable[[Sequence[Shown]], None]  # is told what the service has; raises to stop
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PersonsDecision:
-    """What a person says about a run."""
+class Proposal(Protocol):
+    """What a person wants to be recorded."""
 
-    run: RunId
-    triggered: InstanceId | None  # None: it was not started
-    by: str
-    reason: str = ""
-    sure: bool = False  # even though somebody may still start it, or its time lies ahead
+    runs: Sequence[RunId]
+
+    def check(self, snapshot: Snapshot, now: EpochMs) -> None:
+        """Raise RefusedError for what the branch does not allow, as it is in that snapshot."""
+
+    async def look(
+        self, snapshot: Snapshot, gateway: Gateway, service: ServiceClock
+    ) -> Sequence[Shown]:
+        """Ask the service. Raises RefusedError for what that does not allow, GatewayError."""
+
+    def news(self, snapshot: Snapshot, shown: Sequence[Shown], now: EpochMs) -> list[Event]:
+        """What is recorded, on top of that snapshot."""
+
+    def message(self, snapshot: Snapshot) -> str:
+        """The message of the commit."""
+
+
+def unasked(_: Sequence[Shown]) -> None:
+    """Nobody is asked once more."""
 
 
 async def resolve(
     decision: PersonsDecision,
     store: Store,
-    open_gateway: Callable[[Environment], AbstractAsyncContextManager[Gateway]],
+    open_gateway: OpenGateway,
     clock: Clock,
-) -> Record:
-    """Record the decision on the shared branch, and give what is known of the run then.
+    new_claim: Callable[[], ClaimId],
+    confirm: Confirm = unasked,
+) -> Sequence[Record]:
+    """Record the decision on the shared branch, and give what is known of the runs then.
 
-    The run may be called as its manifest calls it by now. Raises RefusedError where the run is not
-    in doubt, the instance is not one of the run's flow, or the decision is premature and not
-    `sure`; GitError, GatewayError.
+    Raises RefusedError where a run is neither in doubt nor to be adopted, the instance does not
+    fit, the decision is premature and not `sure`, or the service lists what fits a run that was
+    not started, they say, and it is not `forced`; GitError, GatewayError.
     """
-    _check_words(decision)
+    check_words(decision.triggered, decision.reason)
     snapshot = await store.fetch()
-    decision = replace(decision, run=_recorded(snapshot, decision.run))
-    judged = _unsettled(snapshot.ledger, decision).claim
+    proposal = _proposal(decision, snapshot, new_claim)
     async with open_gateway(snapshot.environment) as gateway:
         service = await ServiceClock.ask(gateway, clock)
-        for _ in range(_ATTEMPTS):
-            record = _unsettled(snapshot.ledger, decision)
-            if record.claim != judged:
-                raise RefusedError(
-                    f"{decision.run} was claimed anew meanwhile",
-                    hint=f"Look again: `reconciler status {decision.run}`.",
-                )
-            await _check_decision(decision, snapshot, record, gateway, service.earliest())
-            event = _resolved(decision, record, service.earliest())
-            appended = await store.append(snapshot, [event], _message(snapshot, record, decision))
-            if isinstance(appended, Landed):
-                return appended.snapshot.ledger.records[decision.run]
-            if not isinstance(appended, Raced):
-                raise GitError(f"the decision was not recorded for certain: {appended.message}")
-            snapshot = await store.fetch()
+        return await record(proposal, snapshot, store, gateway, service, confirm)
+
+
+async def record(
+    proposal: Proposal,
+    snapshot: Snapshot,
+    store: Store,
+    gateway: Gateway,
+    service: ServiceClock,
+    confirm: Confirm,
+) -> Sequence[Record]:
+    """Check the proposal, ask, and push it; where the branch moves, all of that but the asking."""
+    proposal.check(snapshot, service.earliest())
+    shown = await proposal.look(snapshot, gateway, service)
+    confirm(shown)
+    for _ in range(ATTEMPTS):
+        proposal.check(snapshot, service.earliest())
+        news = proposal.news(snapshot, shown, service.earliest())
+        appended = await store.append(snapshot, news, proposal.message(snapshot))
+        if isinstance(appended, Landed):
+            return [appended.snapshot.ledger.records[run] for run in proposal.runs]
+        if not isinstance(appended, Raced):
+            raise GitError(f"the decision was not recorded for certain: {appended.message}")
+        snapshot = await store.fetch()
     raise GitError("the decision was not recorded: the branch kept moving", hint="Try again.")
 
 
-def _recorded(snapshot: Snapshot, run: RunId) -> RunId:
-    """The run as it is recorded. Raises RefusedError for one of which nothing is recorded."""
-    if run in snapshot.ledger.records:
-        return run
-    for one in scheduled(snapshot.declared, snapshot.ledger).runs:
-        if one.declared_id(run_attempt(run)) == run:
-            if one.declared_as:
-                return run_id(one.name, one.revision, run_attempt(run))
-            raise RefusedError(
-                f"{run} was never claimed: there is nothing to settle",
-                hint=f"`reconciler status {run}` says what it waits for.",
-            )
-    raise RefusedError(f"{run} is not in the ledger", hint="`reconciler status` lists every run.")
-
-
-def _check_words(decision: PersonsDecision) -> None:
-    """Refuse words that no service or ledger can hold, such as bytes that are no text."""
-    id_ = decision.triggered
-    if id_ is not None and not _is_name(id_):
-        raise RefusedError(f"{id_!r} is no instance id")
-    if decision.reason.encode(errors="replace").decode() != decision.reason:
-        raise RefusedError(f"the reason {decision.reason!r} is no text")
-
-
-def _is_name(id_: InstanceId) -> bool:
-    return id_.isprintable() and id_ == id_.strip() != ""
-
-
-def _unsettled(ledger: Ledger, decision: PersonsDecision) -> Record:
-    """The record of a run in doubt, or of one that was started twice and is given its instance."""
-    run, record = decision.run, ledger.records[decision.run]
-    if record.started_twice and record.phase in STARTED:
-        if decision.triggered not in record.instances:
-            raise RefusedError(
-                f"{run} was {record.error}",
-                hint=f"Say which of them counts: --triggered {' or '.join(record.instances)}.",
-            )
-        return record
-    state = record.state(record.until)  # a claim is judged by `_check_due`, not here
-    if state is not RunState.IN_DOUBT:
-        raise RefusedError(f"{run} is not in doubt: it is {state}")
-    return record
-
-
-async def _check_decision(
-    decision: PersonsDecision, snapshot: Snapshot, record: Record, gateway: Gateway, now: EpochMs
-) -> None:
-    """Refuse a decision that the service does not bear out, or that comes too early."""
-    _check_service(snapshot, record)
-    if decision.triggered is not None:
-        found = await _known(gateway, decision.triggered)
-        _check_free(snapshot.ledger, record, found)
-        _check_its(record, found, sure=decision.sure)
-    elif not decision.sure:
-        _check_due(record, now)
-
-
-def _resolved(decision: PersonsDecision, record: Record, now: EpochMs) -> events.Resolved:
-    return events.Resolved(
-        v=events.VERSION,
-        at=format_instant(now),
-        run=decision.run,
-        by=decision.by,
-        triggered=decision.triggered,
-        claim=record.claim,
-        reason=decision.reason,
+def _proposal(
+    decision: PersonsDecision, snapshot: Snapshot, new_claim: Callable[[], ClaimId]
+) -> Proposal:
+    """What the decision means: runs that are in doubt to be settled, or one to be adopted."""
+    runs = list(dict.fromkeys(run for word in decision.runs for run in _meant(word, snapshot)))
+    if decision.triggered is None:
+        return Spoken(decision, runs, snapshot.ledger)
+    if len(runs) > 1:
+        raise RefusedError(
+            f"{' '.join(decision.runs)} means {len(runs)} runs, and an instance is one run's",
+            hint=f"Say which: {', '.join(runs[:_MOST_NAMED])}{', …' * (len(runs) > _MOST_NAMED)}.",
+        )
+    found = snapshot.ledger.records.get(runs[0])
+    if found is not None and found.may_have_started:
+        return Spoken(decision, runs, snapshot.ledger)
+    adoption = Adoption(
+        by=decision.by, reason=decision.reason, sure=decision.sure, forced=decision.forced
     )
+    return Adopting(adoption, {runs[0]: decision.triggered}, new_claim)
 
 
-def _check_due(record: Record, now: EpochMs) -> None:
-    for what, until in (
-        ("its claim lasts until", record.until),
-        ("its trigger time comes at", record.trigger_time),
-    ):
-        if until > now:
-            raise RefusedError(
-                f"{what} {format_instant(until)}: until then {record.run} may still be started, or "
-                "wait unseen at the service",
-                hint="Wait, or say --yes if you know that it was not and will not be started.",
-            )
+_MOST_NAMED = 5
 
 
-def _check_service(snapshot: Snapshot, record: Record) -> None:
-    reason = elsewhere(record, snapshot.ledger.claims, snapshot.environment.gateway)
-    if reason is not None:
-        raise RefusedError(f"{record.run} cannot be settled: {reason}")
+def _meant(word: str, snapshot: Snapshot) -> list[RunId]:
+    """The recorded or declared runs that the word is about, as the ledger calls them.
 
-
-def _check_free(ledger: Ledger, record: Record, found: Instance) -> None:
-    """Refuse an instance of another run, unless the service gives both runs one id.
-
-    It may in one minute. Elsewhere, as where an id is a whole day's, the instance itself must show
-    a flow or a trigger time that cannot be the other run's.
+    The run of just that id; or else all of those meant, as `status` means them, that are in doubt.
+    Raises RefusedError if there is none.
     """
-    for other in ledger.records.values():
-        same = _minute(other) == _minute(record)
-        if found.id in other.instances and not same and not is_disowned(other, found):
-            raise RefusedError(f"instance {found.id} is recorded as that of {other.run}")
-
-
-def _minute(record: Record) -> tuple[int | None, int]:
-    return record.flow_id, record.trigger_time // MINUTE_MS
-
-
-async def _known(gateway: Gateway, instance: InstanceId) -> Instance:
-    found = await gateway.instance(instance)
-    if found is None:
-        raise RefusedError(f"the service knows no instance {instance}")
-    return found
-
-
-def _check_its(record: Record, found: Instance, *, sure: bool) -> None:
-    """Refuse an instance that shows another flow or trigger time than the run's."""
-    if is_of_another_flow(record.flow_id, found):
+    records, called = snapshot.ledger.records, _called(snapshot)
+    exact = called.get(RunId(word)) or _attempt(word, snapshot)
+    if exact is not None:
+        return [exact]
+    meant = {called[one] for one in meant_by(word, called)}
+    open_ = [one for one in sorted(meant) if one in records and is_open(records[one])]
+    if meant and not open_:
         raise RefusedError(
-            f"instance {found.id} is of flow {found.flow_id}, and {record.run} of {record.flow_id}"
+            f"none of the {len(meant)} runs that {word} means is in doubt",
+            hint=f"`reconciler status {word}` lists them.",
         )
-    if not (sure or _shows_minute(record, found)):
-        times = found.trigger_time, record.trigger_time
-        shown, own = (format_instant(time) for time in times if time is not None)
+    if not meant:
         raise RefusedError(
-            f"instance {found.id} has the trigger time {shown}, and {record.run} has {own}",
-            hint="Say --yes if the service cuts the times that it shows, or shows other ones.",
+            f"{word} is not in the ledger", hint="`reconciler status` lists every run."
         )
+    return open_
 
 
-def _shows_minute(record: Record, found: Instance) -> bool:
-    """Whether it shows the run's minute, in some zone, and not merely an hour or a day around."""
-    if found.trigger_time is None:
-        return True
-    start, end = search_window(record.trigger_time)
-    return any(start <= one < end for one in (found.trigger_time, *found.trigger_times))
+def _called(snapshot: Snapshot) -> dict[RunId, RunId]:
+    """Every run, declared or recorded, by each id that it is called by: as it is, or will be."""
+    runs = scheduled(snapshot.declared, snapshot.ledger).runs
+    called = {one.declared_id(): one.id for one in runs}
+    called |= {one.id: one.id for one in runs}
+    return called | {run: run for run in snapshot.ledger.records}
 
 
-def _message(snapshot: Snapshot, record: Record, decision: PersonsDecision) -> str:
-    what = f"triggered as {decision.triggered}" if decision.triggered else "not triggered"
-    subject = f"reconciler: {snapshot.environment.name}: {decision.run} was {what} [skip ci]"
-    return f"{subject}\n\n{TRAILER}: {record.claim}\n"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recovered:
-    """What came of feeding lost outcomes back."""
-
-    missing: int  # of them were not on the branch before
-    twice: Sequence[Record]  # runs of which two starts are known by now, and nobody settled it
-
-
-async def recover(lost: Sequence[Event], branch: Branch) -> Recovered:
-    """Append those of the lost outcomes that the branch does not hold.
-
-    Raises RefusedError for an outcome whose claim the branch does not have with that run and
-    digest, and what `Branch.record` raises.
-    """
-    ledger = branch.snapshot.ledger
-    for event in lost:
-        _check_claimed(event, ledger)
-    branch.pending = branch.news(lost)
-    missing = len(branch.pending)
-    await branch.record()
-    runs = {event.run for event in lost if not isinstance(event, events.Claim)}
-    records = (branch.snapshot.ledger.records.get(run) for run in sorted(runs))
-    twice = [record for record in records if record is not None and record.started_twice]
-    return Recovered(missing=missing, twice=twice)
-
-
-def _check_claimed(event: Event, ledger: Ledger) -> None:
-    if isinstance(event, events.Claim | events.Observed | events.Resolved):
-        raise RefusedError("the file holds other events than outcomes: it is not a rescue file")
-    claim = ledger.claims.get(event.claim) if event.claim else None
-    claimed = claim.runs.get(event.run) if claim else None
-    if claimed is None:
-        raise RefusedError(
-            f"the branch has no claim {event.claim} of {event.run}",
-            hint="Is this the repository and the environment that the file comes from?",
-        )
-    try:
-        parse_instant(event.at)
-    except ValueError as error:
-        raise RefusedError(f"{event.run} has a time in the file that {error}: {event.at}") from None
-    if isinstance(event, events.Triggered):
-        _check_triggered(event, claimed)
-
-
-def _check_triggered(event: events.Triggered, claimed: events.ClaimedRun) -> None:
-    pairs = (
-        ("digest", event.digest, claimed.digest),
-        ("trigger time", event.trigger_time, claimed.trigger_time),
-        ("flow", event.flow_id, event.flow_id if claimed.flow_id is None else claimed.flow_id),
-    )
-    for what, told, recorded in pairs:
-        if told != recorded:
-            raise RefusedError(f"{event.run} was claimed with another {what} than the file says")
-    if not _is_name(event.flow_instance_id):
-        raise RefusedError(f"{event.run} has no readable instance id in the file")
+def _attempt(word: str, snapshot: Snapshot) -> RunId | None:
+    """A further attempt at a declared run, which need not be recorded yet."""
+    attempt = run_attempt(RunId(word)) if word.rpartition("#")[2].isdecimal() else 1
+    for one in scheduled(snapshot.declared, snapshot.ledger).runs if attempt > 1 else ():
+        if word in {one.declared_id(attempt), run_id(one.name, one.revision, attempt)}:
+            return run_id(one.name, one.revision, attempt)
+    return None

@@ -9,32 +9,56 @@ from reconciler.errors import ExitCode
 
 
 @click.command("resolve")
-@click.argument("run", type=TEXT)
+@click.argument("runs", type=TEXT, nargs=-1, required=True, metavar="RUN...")
 @click.option("--triggered", type=TEXT, metavar="ID", help="It was started, as this instance.")
-@click.option("--not-triggered", is_flag=True, help="It was not started.")
+@click.option("--not-triggered", is_flag=True, help="They were not started.")
 @click.option(
-    "--reason", type=TEXT, default="", metavar="TEXT", help="Why, for those who read the ledger."
+    "--reason",
+    type=TEXT,
+    default="",
+    metavar="TEXT",
+    help="Why, for those who read the ledger. Asked for on a terminal.",
+)
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Even though the service has what fits, shows other parameters, or cannot be searched. "
+    "Needs --reason.",
 )
 @click.option(
     "--yes",
     is_flag=True,
-    help="Even while it may still be started, or though only the hour of it is shown.",
+    help="Ask nothing; even while it may still be started, or though only the hour of it is shown.",
 )
 @common_options
 def resolve_command(
-    *, run: str, triggered: str | None, not_triggered: bool, reason: str, yes: bool
+    *,
+    runs: tuple[str, ...],
+    triggered: str | None,
+    not_triggered: bool,
+    reason: str,
+    force: bool,
+    yes: bool,
 ) -> ExitCode:
-    """Settle a run that is in doubt.
+    """Settle runs that are in doubt, or adopt one that was started by hand.
 
-    With --triggered, the service is asked whether it knows that instance. With --not-triggered the
-    run is pending again, and the next apply starts it.
+    RUN is a name, a backfill's, or the beginning of names: what of them is in doubt is settled, all
+    in one commit. The service is asked first, and what it has is shown.
+
+    With --not-triggered the runs are pending again, and the next apply starts them; refused where
+    the service has an instance that fits. With --triggered, the service is asked whether it knows
+    that instance. A run that nobody has started yet is then adopted: recorded as started by hand.
     """
     if (triggered is None) is not not_triggered:
         raise click.UsageError("Say either --triggered ID or --not-triggered.")
+    if force and not reason:
+        raise click.UsageError("--force goes with --reason TEXT.")
     from reconciler.cli.saying import say
-    from reconciler.cli.settling import resolve_run
+    from reconciler.cli.settling import Saying, resolve_runs
 
-    say(resolve_run(current_options(), run, triggered, reason, sure=yes), err=False)
+    saying = Saying(runs=runs, triggered=triggered, reason=reason, force=force, yes=yes)
+    for line in resolve_runs(current_options(), saying):
+        say(line, err=False)
     return ExitCode.OK
 
 

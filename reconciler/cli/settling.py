@@ -1,42 +1,109 @@
 """What `resolve` and `recover` do, between their options and their output."""
 
 import asyncio
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import tzinfo
 from pathlib import Path
 
+import click
+
 from reconciler.apply.branch import Branch
-from reconciler.apply.resolve import PersonsDecision, Recovered, recover, resolve
-from reconciler.cli.machine import LocalClock
+from reconciler.apply.fitting import Shown
+from reconciler.apply.recover import Recovered, recover
+from reconciler.apply.resolve import resolve
+from reconciler.apply.spoken import PersonsDecision
+from reconciler.cli.machine import LocalClock, new_claim
 from reconciler.cli.opening import SharedBranch, silent
 from reconciler.cli.options import CommonOptions, read_utf8
 from reconciler.cli.saying import say
 from reconciler.errors import ExitCode, LedgerError, RefusedError
 from reconciler.git import Git
-from reconciler.ledger import events
-from reconciler.model import InstanceId, RunId
+from reconciler.ledger import Record, events
+from reconciler.model import InstanceId
+from reconciler.render.listings import shown_text
 from reconciler.render.safe import visible
+from reconciler.render.words import counted
 from reconciler.repository.worktree import read_regular
 
 _MOST_BYTES = 64 << 20  # of a rescue file: the outcomes of some hundred thousand runs
 
 
-def resolve_run(
-    options: CommonOptions, run: str, triggered: str | None, reason: str, *, sure: bool
-) -> str:
-    """Record what a person says about a run, and say what it is now."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saying:
+    """What a person says on the command line about runs."""
+
+    runs: tuple[str, ...]
+    triggered: str | None  # None: they were not started
+    reason: str
+    force: bool
+    yes: bool
+
+
+def resolve_runs(options: CommonOptions, saying: Saying) -> list[str]:
+    """Record what a person says about runs, and say what they are now, a line each."""
     shared = SharedBranch.find(options)
+    asks = is_terminal()
+    reason = saying.reason
+    if asks and not reason:
+        reason = click.prompt("Why, for those who read the ledger", err=True)
     decision = PersonsDecision(
-        run=RunId(run),
-        triggered=InstanceId(triggered) if triggered is not None else None,
-        by=_person(shared.git),
+        runs=saying.runs,
+        triggered=InstanceId(saying.triggered) if saying.triggered is not None else None,
+        by=person(shared.git),
         reason=reason,
-        sure=sure,
+        sure=saying.yes,
+        forced=saying.force,
     )
-    asyncio.run(resolve(decision, shared.store, shared.open_gateway, LocalClock()))
+
+    def confirm(shown: Sequence[Shown]) -> None:
+        if not saying.yes:
+            confirm_shown(shown, shared.environment.gateway.zone, asks=asks)
+        if len(shown) > 1 and not reason:
+            raise RefusedError(
+                f"{len(shown)} runs are not settled without a reason",
+                hint="Say why, for those who read the ledger: --reason TEXT.",
+            )
+
+    records = asyncio.run(
+        resolve(decision, shared.store, shared.open_gateway, LocalClock(), new_claim, confirm)
+    )
     if not options.quiet:
+        if not reason:
+            say("note: recorded without a reason: say --reason TEXT for those who read the ledger")
         say("the record is on the branch: git pull brings it here")
-    if triggered is None:
+    is_one = len(records) == len(saying.runs) == 1
+    return [_settled(saying.runs[0] if is_one else one.run, one) for one in records]
+
+
+def _settled(run: str, record: Record) -> str:
+    start = record.starts[0] if record.starts else None
+    if start is None:
         return f"{run} is pending again: the next apply starts it"
-    return f"{run} is recorded as triggered: {triggered}"
+    how = "started by hand" if start.by_hand else "triggered"
+    return f"{run} is recorded as {how}: {start.instance}"
+
+
+def confirm_shown(shown: Sequence[Shown], zone: tzinfo, *, asks: bool) -> None:
+    """Show a person what the service has, and ask; elsewhere refuse what is more than one run.
+
+    Raises click.Abort for no, RefusedError.
+    """
+    if asks:
+        say(shown_text(shown, zone), lines=True)
+        click.confirm(f"Record this of {counted(len(shown), 'run')}?", abort=True, err=True)
+    elif len(shown) > 1:
+        say(shown_text(shown, zone), lines=True)
+        raise RefusedError(
+            f"nothing was recorded: {len(shown)} runs are meant, and nobody can be asked here",
+            hint="Say --yes once you have read what the service has for them.",
+        )
+
+
+def is_terminal() -> bool:
+    """Whether a person can be asked."""
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def recover_file(options: CommonOptions, file: Path) -> tuple[str, ExitCode]:
@@ -67,7 +134,7 @@ def _read_rescue(file: Path) -> list[events.Event]:
         ) from None
 
 
-def _person(git: Git) -> str:
+def person(git: Git) -> str:
     """Whom git takes for the committer: name and address, without the time behind them."""
     identity = read_utf8(git.run("var", "GIT_COMMITTER_IDENT").text, "replace")
     return identity.rsplit(" ", 2)[0]

@@ -14,6 +14,7 @@ from reconciler.model import ClaimId, Digest, EpochMs, InstanceId, Run, RunId
 from reconciler.times import parse_instant
 
 VERSION = 1
+ADOPTED_VERSION = 2  # of `adopted` alone: who does not know that event must stop, and say why
 
 
 class _Event(
@@ -132,9 +133,49 @@ class Resolved(_Event, frozen=True, kw_only=True):
     triggered: InstanceId | None
     claim: ClaimId | None = None  # the one that was judged; None: whichever is the newest
     reason: str = ""
+    evidence: Any = None  # what the service listed though it is said that nothing was started
 
 
-Event = Claim | Triggered | Rejected | Unknown | Absent | Observed | Cancelled | Resolved
+class Adopted(_Event, frozen=True, kw_only=True):
+    """A person has started the run by hand, as this instance: nobody is to start it any more.
+
+    It is a claim and its outcome in one, so that all that is known by a run's claim is known here.
+    """
+
+    run: RunId
+    claim: ClaimId  # its own nonce; no instance carries it
+    by: str
+    commit: str  # whose manifest declared the run
+    digest: Digest
+    flow_id: int
+    trigger_time: EpochMs
+    stagger: int = 0  # see `ClaimedRun`
+    flow_instance_id: InstanceId
+    service: Service
+    reason: str = ""
+    evidence: Any = None  # what the service said of the instance
+
+    def as_claim(self) -> Claim:
+        """What it says as a claim: one that is over as soon as it is made."""
+        claimed = ClaimedRun(
+            digest=self.digest,
+            trigger_time=self.trigger_time,
+            flow_id=self.flow_id,
+            stagger=self.stagger,
+        )
+        return Claim(
+            v=VERSION,
+            at=self.at,
+            claim=self.claim,
+            by=self.by,
+            until=self.at,
+            commit=self.commit,
+            runs={self.run: claimed},
+            service=self.service,
+        )
+
+
+Event = Claim | Triggered | Rejected | Unknown | Absent | Observed | Cancelled | Resolved | Adopted
 
 
 def claimed_run(run: Run) -> ClaimedRun:
@@ -174,9 +215,9 @@ def decode(content: bytes, file: str) -> Iterator[Event]:
             event: Event = _decoder.decode(line)
         except _UNREADABLE as error:
             raise _unreadable(line, f"{file}:{number}", str(error)) from None
-        if event.v != VERSION:
-            raise _unreadable(line, f"{file}:{number}", "")
-        if isinstance(event, Claim):
+        if event.v != (ADOPTED_VERSION if isinstance(event, Adopted) else VERSION):
+            raise _unreadable(line, f"{file}:{number}", f"its `v` is not {ADOPTED_VERSION}")
+        if isinstance(event, Claim | Adopted):
             _check_times(event, f"{file}:{number}")
         yield event
 
@@ -192,8 +233,9 @@ _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _HINT = "Restore the file from the branch's history; nothing is started until it can be read."
 
 
-def _check_times(claim: Claim, where: str) -> None:
+def _check_times(event: Claim | Adopted, where: str) -> None:
     """A claim's times decide whether its runs may be looked for: they are not only for people."""
+    claim = event.as_claim() if isinstance(event, Adopted) else event
     for time in (claim.at, claim.until, claim.looked_at or claim.at):
         try:
             parse_instant(time)
@@ -206,8 +248,11 @@ def _check_times(claim: Claim, where: str) -> None:
 def _unreadable(line: bytes, where: str, why: str) -> LedgerError:
     if line.startswith((b"<<<<<<<", b"=======", b">>>>>>>", b"|||||||")):
         return LedgerError(f"{where}: a merge conflict stands in the ledger", hint=_HINT)
-    version = _object(line).get("v")
-    if isinstance(version, int) and version != VERSION:
+    read = _object(line)
+    version, known = read.get("v"), {VERSION}
+    if read.get("event") == "adopted":
+        known |= {ADOPTED_VERSION}
+    if isinstance(version, int) and version not in known:
         return LedgerError(
             f"{where}: written in format {version}, this reconciler reads format {VERSION}",
             hint="Use the version of the reconciler that wrote it, or a newer one.",

@@ -10,6 +10,7 @@ from reconciler.enos.statuses import FAILED, FINAL, SUCCEEDED, status_name
 from reconciler.errors import LedgerError
 from reconciler.ledger.events import (
     Absent,
+    Adopted,
     Cancelled,
     Claim,
     ClaimedRun,
@@ -31,7 +32,7 @@ from reconciler.model import (
     run_name,
 )
 
-Outcome = Triggered | Rejected | Unknown | Absent | Observed | Cancelled | Resolved
+Outcome = Triggered | Rejected | Unknown | Absent | Observed | Cancelled | Resolved | Adopted
 
 LOST = "Restore the ledger's folder from the branch's history; nothing is started until then."
 
@@ -39,11 +40,13 @@ LOST = "Restore the ledger's folder from the branch's history; nothing is starte
 def with_outcome(record: Record | None, event: Outcome) -> Record:
     """What is known of the run once the event is recorded; the same if the event says nothing new.
 
-    Raises LedgerError for an outcome of a run that was never claimed, but for a `triggered`: a
-    start counts however it became known.
+    Raises LedgerError for an outcome of a run that was never claimed, but for a `triggered` and an
+    `adopted`: a start counts however it became known.
     """
     if isinstance(event, Triggered):
         return _triggered(record, event)
+    if isinstance(event, Adopted):
+        return _adopted(record, event)
     if record is None:
         raise LedgerError(
             f"the ledger has {kind_of(event)} for {event.run}, which was never claimed", hint=LOST
@@ -94,6 +97,38 @@ def _triggered(record: Record | None, event: Triggered) -> Record:
         starts=starts,
         error=_twice(starts),
         evidence=event.evidence,
+    )
+
+
+def _adopted(record: Record | None, event: Adopted) -> Record:
+    """Take in a start by hand. Raises LedgerError where a claim has left the run open.
+
+    That cannot be on one branch: who adopts reads the claim, and who claims reads the adoption.
+    """
+    start = Start(claim=event.claim, instance=event.flow_instance_id, at=event.at, by_hand=True)
+    if record is not None and record.phase in UNSETTLED:
+        raise LedgerError(
+            f"the ledger has {kind_of(event)} for {event.run}, whose claim {record.claim} had no "
+            "outcome: two histories were merged",
+            hint=LOST,
+        )
+    if record is not None and record.phase in STARTED:
+        if any(one.instance == start.instance for one in record.starts):
+            return record
+        starts = (*record.starts, start)
+        return msgspec.structs.replace(
+            record, starts=starts, error=_twice(starts), acknowledged=False
+        )
+    return Record(
+        run=event.run,
+        phase=Phase.TRIGGERED,
+        digest=event.digest,
+        trigger_time=event.trigger_time,
+        flow_id=event.flow_id,
+        claim=event.claim,
+        starts=(start,),
+        evidence={"adoptedBy": event.by, "reason": event.reason}
+        | ({"seen": event.evidence} if event.evidence is not None else {}),
     )
 
 
@@ -267,6 +302,8 @@ class Ledger:
                 _claim(records, event)
             else:
                 _check_claimed(event, claims)
+                if isinstance(event, Adopted):
+                    claims[event.claim] = event.as_claim()
                 records[event.run] = with_outcome(records.get(event.run), event)
         return type(self)(records, claims, length)
 

@@ -55,10 +55,16 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
     The instance alone does not tell two starts apart: a service may give both one id.
     """
 
-    claim: ClaimId | None  # None: started by hand, or recorded before claims were named
+    claim: ClaimId | None  # None: recorded before claims were named
     instance: InstanceId
     at: str  # when it was recorded as started: no earlier than the start, by the gateway's clock
     inferred: bool = False  # from a search, without a nonce
+    by_hand: bool = False  # a person has started it, before what stands for its claim was made
+
+    @property
+    def is_from_an_answer(self) -> bool:
+        """Whether the service gave the id in its answer, or under a nonce; not a person."""
+        return self.claim is not None and not (self.inferred or self.by_hand)
 
     @property
     def instant(self) -> EpochMs:
@@ -114,6 +120,10 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     def triggered_at(self) -> str | None:
         """When the start that speaks for the run was recorded; None where there is none."""
         return self.starts[0].at if self.starts else None
+
+    def is_by_hand(self, claim: ClaimId | None) -> bool:
+        """Whether what stands for that claim came after the start: its time says nothing of it."""
+        return any(start.by_hand and start.claim == claim for start in self.starts)
 
     @property
     def started_twice(self) -> bool:

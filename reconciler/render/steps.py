@@ -52,6 +52,8 @@ def _outcome(event: Event) -> str | None:
         case events.Resolved():
             settled = f"triggered as {event.triggered}" if event.triggered else "not triggered"
             return f"{event.run}: {settled}, says {event.by}"
+        case events.Adopted():
+            return f"{event.run}: started by hand as {event.flow_instance_id}, says {event.by}"
         case events.Claim():
             return None
         case _:

@@ -9,11 +9,12 @@ from typing import Any, cast
 import pytest
 
 from reconciler.apply.ports import Appended, Gateway, Instance, Landed, Snapshot
-from reconciler.apply.resolve import PersonsDecision, resolve
+from reconciler.apply.resolve import resolve
+from reconciler.apply.spoken import PersonsDecision
 from reconciler.configuration import Environment
 from reconciler.errors import RefusedError
 from reconciler.ledger import Event, Ledger, Record, RunState
-from reconciler.model import EpochMs, InstanceId, Run
+from reconciler.model import ClaimId, EpochMs, InstanceId, Run
 from tests.apply.service import ENVIRONMENT, LATER, SERVICE, with_gateway
 from tests.building import (
     EIGHT,
@@ -63,12 +64,20 @@ class Knowing:
 
     known: dict[str, Instance]
     now: EpochMs
+    listed: tuple[Instance, ...] = ()
 
     async def current_time(self) -> EpochMs:
         return self.now
 
     async def instance(self, instance: InstanceId) -> Instance | None:
         return self.known.get(instance)
+
+    async def search(
+        self, flow_id: int | None, from_time: EpochMs, to_time: EpochMs
+    ) -> tuple[Instance, ...]:
+        assert flow_id == RUN.flow_id
+        assert from_time < to_time
+        return self.listed
 
 
 class StoppedClock:
@@ -98,13 +107,16 @@ def resolved(
         yield cast("Gateway", Knowing({shown.id: shown}, now))
 
     decision = PersonsDecision(
-        run=run.id,
+        runs=[run.id],
         triggered=None if triggered is None else InstanceId(triggered),
         by="Ana Lima <ana@example.com>",
         **more,
     )
     branch = FakeBranch(ledger, environment)
-    return asyncio.run(resolve(decision, branch, open_gateway, StoppedClock()))
+    (record,) = asyncio.run(
+        resolve(decision, branch, open_gateway, StoppedClock(), lambda: ClaimId("a1"))
+    )
+    return record
 
 
 def refusal(*arguments: Any, **more: Any) -> str:

@@ -14,6 +14,7 @@ from tests.building import (
     a_triggered,
     after,
     an_absent,
+    an_adopted,
     an_observed,
     an_unknown,
     runs_apart,
@@ -30,6 +31,8 @@ def possible_events(ledger: Ledger, run: Run, claim: str) -> list[Event]:
     made: list[Event] = [a_triggered(run, instance, claim) for instance in INSTANCES]
     made.append(a_triggered(run, INSTANCES[0], claim, inferred=True))
     record = ledger.records.get(run.id)
+    if record is None or record.phase not in UNSETTLED:
+        made += [an_adopted(run, one, f"a{len(ledger.claims)}") for one in INSTANCES[:2]]
     if claim not in ledger.claims:
         if record is not None and record.phase in UNSETTLED:
             return made  # no applier claims what another claim has left open

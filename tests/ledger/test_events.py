@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from reconciler.errors import LedgerError
 from reconciler.ledger import Event
 from reconciler.ledger.events import VERSION, decode, encode
-from tests.building import a_claim, a_run, a_triggered, an_absent, an_observed
+from tests.building import a_claim, a_run, a_triggered, an_absent, an_adopted, an_observed
 from tests.ledger.histories import histories
 
 FILE = "state/prod/ledger.jsonl"
@@ -141,6 +141,17 @@ def test_a_newer_format_is_named_whatever_else_has_changed_in_it(newer: bytes) -
     error = refusal(LINE + b"\n" + newer)
     assert str(error).startswith(f"{FILE}:2: written in format 2, this reconciler reads format 1")
     assert "version of the reconciler" in (error.hint or "")
+
+
+def test_an_adoption_is_of_a_format_of_its_own_for_which_older_reconcilers_stop() -> None:
+    """They say then that a newer one wrote it, and not that the file is damaged."""
+    line = encode([an_adopted(RUN)]).rstrip(b"\n")
+    assert read(line) == [an_adopted(RUN)]
+    assert msgspec.json.decode(line)["v"] == 2
+    wrong = refusal(line.replace(b'"v":2', b'"v":1'))
+    assert str(wrong) == f"{FILE}:1: not a ledger event: its `v` is not 2"
+    assert "format 3" in str(refusal(line.replace(b'"v":2', b'"v":3')))
+    assert "not a ledger event" in str(refusal(line.replace(b'"run":"wind",', b"")))
 
 
 lines = st.one_of(

@@ -1,12 +1,16 @@
 """The fold: what the events together say of each run."""
 
+from dataclasses import replace
+
 import msgspec
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from reconciler.errors import LedgerError
+from reconciler.identity import services_of
 from reconciler.ledger import Event, Ledger, RunState, events
+from reconciler.ledger.events import stagger_of
 from reconciler.ledger.records import MAY_HAVE_STARTED, STARTED, Phase
 from reconciler.model import ClaimId, EpochMs
 from reconciler.times import format_instant
@@ -22,6 +26,7 @@ from tests.building import (
     a_triggered,
     after,
     an_absent,
+    an_adopted,
     an_observed,
     an_unknown,
 )
@@ -465,6 +470,46 @@ def test_a_decision_about_an_older_claim_decides_nothing_about_the_newest() -> N
     claimed_again = Ledger.of([a_claim(run), an_absent(run), a_claim(run, claim="c2")])
     judged = msgspec.structs.replace(a_resolved(run), claim=ClaimId("c1"))
     assert claimed_again.extended([judged]).records == claimed_again.records
+
+
+def test_an_adopted_run_is_started_under_no_claim_that_could_tell_its_age() -> None:
+    histories_before: list[list[Event]] = [
+        [],
+        [a_claim(RUN), an_absent(RUN)],
+        [a_claim(RUN), a_rejected(RUN)],
+    ]
+    for before in histories_before:
+        record = Ledger.of([*before, an_adopted(RUN)]).records[RUN.id]
+        assert (record.state(NOW), record.instances) == (RunState.TRIGGERED, ("3377-1",))
+        assert record.evidence == {
+            "adoptedBy": "Ana Lima <ana@example.com>",
+            "reason": "the gateway was down",
+        }
+        assert record.is_by_hand(record.claim)
+        assert not record.starts[0].is_from_an_answer
+
+
+def test_an_adoption_stands_for_a_claim_with_its_service_and_stagger() -> None:
+    moved = replace(RUN, delay=60_000)
+    ledger = Ledger.of([an_adopted(moved)])
+    assert stagger_of(ledger.claims, ledger.records[RUN.id].claim, RUN.id) == 60_000
+    assert [one.org_id for one in services_of(ledger)] == ["o1"]
+
+
+def test_a_claim_does_not_undo_an_adoption_and_a_second_start_beside_it_is_said() -> None:
+    adopted = Ledger.of([an_adopted(RUN)])
+    assert adopted.extended([a_claim(RUN)]).records == adopted.records
+    assert adopted.extended([an_adopted(RUN, claim="a2")]).records == adopted.records
+    twice = adopted.extended([a_claim(RUN), a_triggered(RUN, "3377-2")]).records[RUN.id]
+    assert twice.started_twice
+    assert twice.error == "started twice: as 3377-1 under claim a1 and as 3377-2 under claim c1"
+    other = Ledger.of([a_claim(RUN), a_triggered(RUN, "3377-2"), an_adopted(RUN)])
+    assert other.records[RUN.id].started_twice
+
+
+def test_an_adoption_over_a_claim_without_an_outcome_is_two_histories_merged() -> None:
+    with pytest.raises(LedgerError, match="`adopted` for wind, whose claim c1 had no outcome"):
+        Ledger.of([a_claim(RUN), an_adopted(RUN)])
 
 
 def test_an_unknown_that_an_absent_has_followed_is_not_missing() -> None:

@@ -236,6 +236,23 @@ LEDGER: list[events.Event] = [
     events.Observed(v=1, at=AT, run=RUN, status=1),
     events.Resolved(v=1, at=AT, run=RUN, by="ana", triggered=InstanceId("7-1")),
     events.Resolved(v=1, at=AT, run=RUN, by="ana", triggered=None, reason="looked"),
+    events.Resolved(v=1, at=AT, run=RUN, by="ana", triggered=None, evidence={"forced": True}),
+    events.Adopted(
+        v=2,
+        at=AT,
+        run=RUN,
+        claim=CLAIM,
+        by="ana",
+        commit="abc",
+        digest=DIGEST,
+        flow_id=7,
+        trigger_time=EpochMs(1),
+        stagger=60_000,
+        flow_instance_id=InstanceId("7-1"),
+        service=events.Service(org_id="o1", gateway="https://a.test", user_id="u1"),
+        reason="started in the console",
+        evidence={"id": "7-1"},
+    ),
 ]
 
 
@@ -247,6 +264,8 @@ def test_a_ledger_line_conforms_and_each_required_field_is_needed(event: events.
     optional = {"evidence", "reason", "inferred"}
     optional |= {"service", "correlation", "before", "lookedAt", "tzdata"}
     optional |= {"claim"} if line["event"] == "triggered" else set()
+    if line["event"] == "adopted":
+        optional = {"evidence", "reason", "stagger"}
     if line["event"] == "absent":
         optional.remove("evidence")
     for name in line.keys() - optional:

@@ -35,6 +35,7 @@ class Chances:
     question_fails: float = 0.1  # one about a flow, or a cancellation
     locked: float = 0.1  # that a flow is
     stranger: float = 0.4  # that others start something in a run's minute (`Oddities.strangers`)
+    adopted: float = 0.3  # that a person adopts a run that somebody has started by hand
     named: float = 0.2  # that an apply is called for some runs only
     null: float = 0.3  # that an instance is once said not to be there (`Oddities.nulls`)
     misfit: float = 0.3  # that the answer before comes once more (`Oddities.misfits`)
@@ -59,6 +60,7 @@ CALM = Chances(
     question_fails=0,
     locked=0,
     stranger=0,
+    adopted=0,
     named=0,
     null=0,
     misfit=0,

@@ -10,6 +10,7 @@ import pytest
 
 from reconciler import schedule
 from reconciler.apply import (
+    adopt,
     branch,
     checks,
     chosen,
@@ -27,17 +28,24 @@ from reconciler.apply import suspect as suspects
 from reconciler.apply.ids import Making
 from reconciler.apply.known import Known
 from reconciler.apply.look import Look
-from reconciler.apply.ports import Appended, Connection, Instance, Raced, UnknownAnswer
+from reconciler.apply.ports import (
+    Appended,
+    Connection,
+    Instance,
+    Raced,
+    Snapshot,
+    UnknownAnswer,
+)
 from reconciler.apply.start import Batch
 from reconciler.apply.suspect import Standing, Suspect
-from reconciler.ledger import Event, Record, RunState, events
-from reconciler.ledger.records import Phase, Start
+from reconciler.ledger import Event, Record, RunState, events, fold
+from reconciler.ledger.records import UNSETTLED, Phase, Start
 from reconciler.minutes import FlowMinutes, arranged
 from reconciler.model import EpochMs, Run, RunId, run_name, run_revision
 from reconciler.plan import decide, dependencies, limits, make, standing
 from reconciler.plan.dependencies import Newest, another_follows
 from reconciler.plan.standing import Dependency, DependencyStanding
-from reconciler.plan.values import Decision, FlowCheck, Reason
+from reconciler.plan.values import Decision, FlowCheck, PlannedRun, Reason
 
 Mutant = Callable[[pytest.MonkeyPatch], None]
 _AN_AGE_MS = 10**12
@@ -429,6 +437,37 @@ def send_the_time_without_the_stagger(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(start, "_post", post)
 
 
+# By hand
+
+
+def forget_what_was_adopted(patch: pytest.MonkeyPatch) -> None:
+    def adopted(record: Record | None, event: events.Adopted) -> Record:
+        return msgspec.structs.replace(original(record, event), phase=Phase.ABSENT, starts=())
+
+    original = fold._adopted
+    patch.setattr(fold, "_adopted", adopted)
+
+
+def adopt_what_was_claimed_meanwhile(patch: pytest.MonkeyPatch) -> None:
+    def check(self: adopt.Adopting, snapshot: Snapshot, now: EpochMs) -> None:
+        if not self._found:
+            original(self, snapshot, now)
+
+    def pending(run: RunId, planned: PlannedRun | None) -> Run:
+        assert planned is not None, run
+        assert planned.run is not None
+        return planned.run
+
+    def adopted(record: Record | None, event: events.Adopted) -> Record:
+        open_ = record is not None and record.phase in UNSETTLED
+        return its(None if open_ else record, event)
+
+    original, its = adopt.Adopting.check, fold._adopted
+    patch.setattr(adopt.Adopting, "check", check)
+    patch.setattr(adopt, "pending", pending)
+    patch.setattr(fold, "_adopted", adopted)
+
+
 # Ends
 
 
@@ -561,6 +600,8 @@ MUTANTS: list[Mutant] = [
     choose_the_stagger_anew_unless_it_was_started,
     stagger_around_what_is_recorded_only,
     send_the_time_without_the_stagger,
+    forget_what_was_adopted,
+    adopt_what_was_claimed_meanwhile,
     believe_at_once_that_an_instance_is_forgotten,
     take_the_end_of_an_older_instance,
     take_all_between_two_readings_for_possible,

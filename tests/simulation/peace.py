@@ -33,6 +33,7 @@ class Account:
     lost_in_doubt_plain: int = 0  # of them: the same
     plain: int = 0  # seeds, the same
     strangers: int = 0  # instances that others have started
+    adopted: int = 0  # started by hand, and recorded as such
     mistaken: int = 0  # recorded with an instance of others that nothing told from their own
     untold: int = 0  # whose instance has ended, and nobody could tell how
     dependents: int = 0  # started after what they depend on
@@ -202,7 +203,7 @@ def _must_not_follow(world: World, run: Run, last: Record) -> None:
 
 def _must_run(world: World, run: Run, record: Record, looks: Looks) -> None:
     looked = looks.looked
-    (instance,) = world.truth.of_run(record.run)
+    (instance,) = world.truth.taken_for(record.run)
     ends = instance.rerun.ends if instance.rerun else instance.ends  # between them it has no end
     shown = max(instance.begins, _triggered_at(world, record))
     shown += world.environment.gateway.settle
@@ -278,6 +279,7 @@ def account_of(world: World, crashes: int) -> Account:
         lost_in_doubt_plain=lost if plain else 0,
         plain=int(plain),
         strangers=len(truth.strangers),
+        adopted=len(truth.adopted),
         mistaken=len(truth.mistaken),
         untold=sum(_is_untold(world, record) for record in records),
         dependents=sum(bool(one.run.depends_on) for one in truth.started),

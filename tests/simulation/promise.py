@@ -248,10 +248,12 @@ def check_start(
             raise ViolationError(
                 f"{run.id} was started before the success of {run_id(*wanted)} is recorded"
             )
-        mistaken = [
-            one for id_, one in truth.mistaken.items() if first_attempt(id_) == run_id(*wanted)
+        taken = [
+            one
+            for id_, one in (*truth.mistaken.items(), *truth.adopted.items())
+            if first_attempt(id_) == run_id(*wanted)
         ]
-        ended = [one for one in truth.started if _of(one, wanted)] + mistaken
+        ended = [one for one in truth.started if _of(one, wanted)] + taken
         if not any("SUCCESS" in one.finals(now) for one in ended):
             raise ViolationError(f"{run.id} was started, and {run_id(*wanted)} has never succeeded")
 
@@ -273,6 +275,8 @@ def check_recorded(event: Event, before: Ledger, truth: Truth, now: float) -> No
             if of_claim:
                 raise ViolationError(f"{event.run} is recorded as {kind} and was started")
             truth.denied.add((event.run, event.claim))
+        case events.Adopted():
+            _check_adopted(event, before, truth)
         case events.Observed():
             _check_observed(event, before, truth, now)
         case _:
@@ -290,6 +294,18 @@ def _check_triggered(event: events.Triggered, before: Ledger, truth: Truth) -> N
             f"{event.run} is recorded as started and was not: {event.flow_instance_id} ({whose})"
         )
     truth.mistaken[event.run] = alike
+
+
+def _check_adopted(event: events.Adopted, before: Ledger, truth: Truth) -> None:
+    record = before.records.get(event.run)
+    if record is not None and record.may_have_started:
+        raise ViolationError(f"{event.run} is adopted and may have been started: {record.phase}")
+    if truth.of_run(event.run):
+        raise ViolationError(f"{event.run} is adopted and was started")
+    its = [one for one in truth.under(event.flow_instance_id) if one.run.digest == event.digest]
+    if not its:
+        raise ViolationError(f"{event.run} is adopted as what is not its work")
+    truth.adopted[event.run] = its[-1]
 
 
 def _check_observed(event: events.Observed, before: Ledger, truth: Truth, now: float) -> None:

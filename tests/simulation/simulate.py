@@ -7,11 +7,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
+from reconciler.apply.adopt import Adopting, Adoption
 from reconciler.apply.branch import Branch
+from reconciler.apply.lease import ServiceClock
 from reconciler.apply.observe import refresh
 from reconciler.apply.ports import Gateway, Options, Ports
 from reconciler.apply.protocol import apply
-from reconciler.apply.resolve import recover
+from reconciler.apply.recover import recover
+from reconciler.apply.resolve import record, unasked
 from reconciler.apply.result import ApplyResult, exit_code
 from reconciler.configuration import Environment, GatewayConfiguration, Limits
 from reconciler.errors import ReconcilerError, RefusedError
@@ -36,7 +39,7 @@ from tests.simulation.process import CrashedError, Process, names
 from tests.simulation.promise import ViolationError
 from tests.simulation.service import LONGEST_LIFE_SECONDS
 from tests.simulation.truth import Truth
-from tests.simulation.world import World
+from tests.simulation.world import World, by_hand
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -180,6 +183,8 @@ class _Appliers:
                 await self._live_through(self._refresh)
             if self.rescued:
                 await self._live_through(self._recover)
+            if self.world.chance(self.world.chances.adopted):
+                await self._live_through(self._adopt)
             wait, preflight = rng.random() < 0.4, rng.random() < 0.3
             bounded = rng.random() < 0.5 or self._may_not_end()
             options = Options(
@@ -254,6 +259,21 @@ class _Appliers:
     async def _refresh(self, ports: Ports, name: str) -> None:
         await refresh(ports, lambda _: True, again=self.world.random.random() < 0.5)
         self.world.note(f"{name} has looked")
+
+    async def _adopt(self, ports: Ports, name: str) -> None:
+        """A person knows of a run that was started by hand, and says so, perhaps too late."""
+        known = [(run, one) for run in self.world.tip.runs for one in by_hand(self.world, run)]
+        if not known:
+            return
+        run, one = self.world.random.choice(known)
+        plain = self.world.truth.oddities.plain  # else what is shown may be anything
+        adoption = Adoption(by=name, reason="seen", sure=not plain, forced=not plain)
+        adopting = Adopting(adoption, {run.id: one.instance}, ports.new_claim)
+        snapshot = await ports.store.fetch()
+        async with ports.open_gateway(snapshot.environment) as gateway:
+            service = await ServiceClock.ask(gateway, ports.clock)
+            await record(adopting, snapshot, ports.store, gateway, service, unasked)
+        self.world.note(f"{name} has adopted {run.id} as {one.instance}")
 
     async def _recover(self, ports: Ports, name: str) -> None:
         """Feed back what could not be pushed; perhaps in vain, perhaps more than once."""

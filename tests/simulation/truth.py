@@ -27,6 +27,7 @@ class Truth:
     correlated: set[ClaimId] = field(default_factory=set)  # made with a correlation parameter
     denied: set[tuple[RunId, ClaimId]] = field(default_factory=set)  # recorded as not started
     mistaken: dict[RunId, Started] = field(default_factory=dict)  # a stranger's, taken for it
+    adopted: dict[RunId, Started] = field(default_factory=dict)  # a stranger's, by a person's word
 
     def of_run(self, run: RunId) -> Sequence[Started]:
         """The instances that the run was really started as."""
@@ -37,6 +38,8 @@ class Truth:
         yield from self.of_run(run)
         if run in self.mistaken:
             yield self.mistaken[run]
+        if run in self.adopted:
+            yield self.adopted[run]
 
     def under(self, instance: InstanceId) -> Sequence[Started]:
         """Every instance of that id, the newest last."""
@@ -52,7 +55,8 @@ class Truth:
 
     def may_be_taken_for(self, one: Started, ledger: Ledger) -> list[RunId]:
         """The runs for which the instance is taken, or may be before that is on the branch."""
-        found = [run for run, other in self.mistaken.items() if other is one]
+        taken = (*self.mistaken.items(), *self.adopted.items())
+        found = [run for run, other in taken if other is one]
         for record in ledger.records.values():
             if record.claim and record.phase in UNSETTLED:
                 claim = ledger.claims[record.claim]

@@ -37,6 +37,27 @@ def _others_named(run: Run) -> list[str]:
     return [*run.depends_on, *([run.duplicate_of] if run.duplicate_of else [])]
 
 
+def by_hand(world: "World", run: Run) -> list[Started]:
+    """What others have started that is just what the run would start, and is not adopted yet.
+
+    Where ids are shared, a later instance may take the place of that one, of which a person would
+    know and nobody here does.
+    """
+    oddities, taken = world.truth.oddities, world.truth.adopted.values()
+    if oddities.shared_ids or oddities.hides or oddities.users:
+        return []
+    if run.stagger is not None and not oddities.plain:
+        return []  # the time at which it was started need not be shown
+    if run.trigger_time > world.service_time():
+        return []  # which has ended an hour ago all the same
+    return [
+        one
+        for one in world.truth.strangers
+        if one.run.digest == run.digest and one.run.trigger_time == run.trigger_time
+        if one.listed <= world.now and one not in taken
+    ]
+
+
 @dataclass(frozen=True, slots=True)
 class Commit:
     """One commit of the shared branch."""
@@ -264,6 +285,8 @@ class World(Service):
             raise ViolationError(f"{run.id} was started after its notAfter")
         if (run.id, claim) in self.truth.denied:
             raise ViolationError(f"{run.id} is recorded as not started and was started then")
+        if run.id in self.truth.adopted:
+            raise ViolationError(f"{run.id} was started by hand, is adopted, and was started again")
         if run.id in self.truth.mistaken:
             raise ViolationError(f"{run.id} is recorded as a stranger's and was started then")
         check_start(run, self.tip.ledger, self.truth, self.conditions, self.now)

@@ -1,0 +1,193 @@
+"""A run that was started by hand is adopted: recorded as started, so that no apply starts it.
+
+Only a run that nobody has claimed, or whose claims have certainly started nothing. The record and a
+claim exclude each other by compare-and-swap: whoever pushes second reads what the first has pushed.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from reconciler.apply.evidence import is_disowned, standing
+from reconciler.apply.fitting import Shown, look_of, row_of
+from reconciler.apply.known import Known
+from reconciler.apply.lease import ServiceClock
+from reconciler.apply.ports import Gateway, Instance, Snapshot
+from reconciler.apply.spoken import check_its, instance_of, message_of, shows_minute
+from reconciler.apply.suspect import Standing, Suspect, claim_named_in, contradicts
+from reconciler.errors import RefusedError
+from reconciler.identity import service_of
+from reconciler.ledger import Event, events
+from reconciler.model import ClaimId, EpochMs, InstanceId, Run, RunId
+from reconciler.plan import Action, Plan, PlannedRun, make_plan
+from reconciler.times import format_instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adoption:
+    """Who says that runs were started by hand, and how sure of it."""
+
+    by: str
+    reason: str
+    sure: bool = False  # though the service shows another time
+    forced: bool = False  # though it shows other parameters, or the id is another run's as well
+
+
+class Adopting:
+    """Runs that nobody has claimed, each with the instance that it was started as."""
+
+    def __init__(
+        self,
+        adoption: Adoption,
+        instances: Mapping[RunId, InstanceId],
+        new_claim: Callable[[], ClaimId],
+    ) -> None:
+        self.runs: Sequence[RunId] = list(instances)
+        self._adoption = adoption
+        self._wanted = instances
+        self._nonces = {run: new_claim() for run in instances}
+        self._found: dict[RunId, Instance] = {}
+
+    def check(self, snapshot: Snapshot, now: EpochMs) -> None:
+        """Refuse a run that may have been started otherwise, and an instance that does not fit."""
+        planned = {one.id: one for one in plan_of(snapshot, now).runs}
+        known = Known([snapshot.ledger, *snapshot.surroundings.elsewhere.values()])
+        for run in self.runs:
+            one = pending(run, planned.get(run))
+            if run in self._found:
+                self._check_fits(one, self._found[run], known, snapshot)
+
+    async def look(
+        self, snapshot: Snapshot, gateway: Gateway, service: ServiceClock
+    ) -> Sequence[Shown]:
+        """Ask for the instances. Raises RefusedError for one that does not fit."""
+        for run, instance in self._wanted.items():
+            self._found[run] = await instance_of(gateway, instance)
+        self._look = look_of(snapshot, gateway, service)
+        self.check(snapshot, service.earliest())
+        return [
+            Shown(run=run, listed=(found,), fitting=(found,)) for run, found in self._found.items()
+        ]
+
+    def news(self, snapshot: Snapshot, shown: Sequence[Shown], now: EpochMs) -> list[Event]:
+        """What is recorded."""
+        planned = {one.id: one for one in plan_of(snapshot, now).runs}
+        return [
+            self._adopted(pending(one.run, planned.get(one.run)), one.fitting[0], snapshot, now)
+            for one in shown
+        ]
+
+    def message(self, snapshot: Snapshot) -> str:
+        """The commit's message."""
+        what = "started by hand"
+        if len(self.runs) == 1:
+            what += f" as {self._wanted[self.runs[0]]}"
+        return message_of(snapshot, self.runs, what, list(self._nonces.values()))
+
+    def _adopted(
+        self, run: Run, found: Instance, snapshot: Snapshot, now: EpochMs
+    ) -> events.Adopted:
+        time = time_of(run, found)
+        return events.Adopted(
+            v=events.ADOPTED_VERSION,
+            at=format_instant(now),
+            run=run.id,
+            claim=self._nonces[run.id],
+            by=self._adoption.by,
+            commit=snapshot.commit,
+            digest=run.digest,
+            flow_id=run.flow_id,
+            trigger_time=time,
+            stagger=time - run.trigger_time + run.delay,
+            flow_instance_id=found.id,
+            service=service_of(snapshot.environment.gateway),
+            reason=self._adoption.reason,
+            evidence=row_of(found),
+        )
+
+    def _check_fits(self, run: Run, found: Instance, known: Known, snapshot: Snapshot) -> None:
+        time, sure, forced = time_of(run, found), self._adoption.sure, self._adoption.forced
+        check_its(run.id, run.flow_id, time, found, sure=sure)
+        suspect = suspect_of(run, time, snapshot)
+        if not forced and contradicts(suspect, found):
+            raise RefusedError(
+                f"instance {found.id} shows other parameters than {run.id} has: "
+                f"{', '.join(_differing(run, found))}",
+                hint="Say --force with a --reason if it did the run's work all the same.",
+            )
+        claim = claim_named_in(suspect, found, known)
+        if claim is not None:
+            raise RefusedError(f"instance {found.id} was started under claim {claim}")
+        for record, _ in known.owners(found.id):
+            if not forced and not is_disowned(record, found):
+                raise RefusedError(
+                    f"instance {found.id} is recorded as that of {record.run}",
+                    hint="Say --force with a --reason if the service gives several runs one id.",
+                )
+        self._check_rivals(run, time, found, known)
+
+    def _check_rivals(self, run: Run, time: EpochMs, found: Instance, known: Known) -> None:
+        """Refuse what a run in doubt may have made: that run would be started once more."""
+        for record in known.in_doubt_in(run.flow_id, None):
+            other = self._look.suspect(record, record.claim)
+            near = record.trigger_time == time or shows_minute(record.trigger_time, found)
+            if other is None or not near or contradicts(other, found):
+                continue
+            if standing(other, found, known) is not Standing.NOT_OURS:
+                raise RefusedError(
+                    f"instance {found.id} may be that of {record.run}, which is in doubt",
+                    hint=f"Settle that first: `reconciler status {record.run}`.",
+                )
+
+
+def plan_of(snapshot: Snapshot, now: EpochMs) -> Plan:
+    """What an apply would do at that time."""
+    return make_plan(
+        snapshot.declared,
+        snapshot.ledger,
+        now,
+        environment=snapshot.environment.name,
+        commit=snapshot.commit,
+        same_minute_allowed=snapshot.environment.gateway.same_minute_allowed,
+        reserved_parameter=snapshot.environment.gateway.correlation_parameter,
+        surroundings=snapshot.surroundings,
+    )
+
+
+def pending(run: RunId, planned: PlannedRun | None) -> Run:
+    """The run as it would be started. Raises RefusedError for one that may have been started."""
+    if planned is None or planned.run is None:
+        raise RefusedError(
+            f"{run} is not declared as a run that is to be started",
+            hint="`reconciler status` lists every run.",
+        )
+    if planned.action not in {Action.TRIGGER, Action.WAIT}:
+        raise RefusedError(f"{run} cannot be adopted: {planned.reason}")
+    return planned.run
+
+
+def time_of(run: Run, found: Instance) -> EpochMs:
+    """The trigger time with which the instance was started: of a staggered run, one of several."""
+    if run.stagger is None or shows_minute(run.trigger_time, found):
+        return run.trigger_time
+    times = run.stagger.times(EpochMs(run.trigger_time - run.delay))
+    return next((time for time in times if shows_minute(time, found)), run.trigger_time)
+
+
+def suspect_of(run: Run, time: EpochMs, snapshot: Snapshot) -> Suspect:
+    """How an instance of the run is recognised that nobody has claimed."""
+    return Suspect(
+        run=run.id,
+        claim=None,
+        flow_id=run.flow_id,
+        trigger_time=time,
+        parameters=run.parameters,
+        digest=run.digest,
+        claimed_at=None,
+        zone=snapshot.environment.gateway.zone,
+    )
+
+
+def _differing(run: Run, found: Instance) -> list[str]:
+    """The names of the parameters that it shows otherwise; no value, for some are sensitive."""
+    listed = {key.casefold(): value for key, value in found.parameters or ()}
+    return [key for key, value in run.parameters if listed.get(key.casefold(), value) != value]

@@ -1,0 +1,111 @@
+"""What the service has for runs that a person speaks about, and whether it fits them."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from reconciler.apply.evidence import standing
+from reconciler.apply.known import Known
+from reconciler.apply.lease import ServiceClock
+from reconciler.apply.look import Look, by_id
+from reconciler.apply.ports import Gateway, Instance, Snapshot
+from reconciler.apply.suspect import Standing, Suspect, contradicts, search_window
+from reconciler.errors import GatewayError, RefusedError
+from reconciler.ledger import Record
+from reconciler.model import EpochMs, RunId
+from reconciler.schedule import scheduled
+from reconciler.times import format_instant
+
+_Window = tuple[int, EpochMs, EpochMs]  # flow, from inclusive, to exclusive
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What the service has for one run."""
+
+    run: RunId
+    listed: Sequence[Instance] = ()
+    fitting: Sequence[Instance] = ()  # of those listed: what nothing tells from the run's own
+    failure: str | None = None  # why the service could not be searched
+
+
+def look_of(snapshot: Snapshot, gateway: Gateway, service: ServiceClock) -> Look:
+    """A look at the service by what the snapshot knows."""
+    declared = scheduled(snapshot.declared, snapshot.ledger)
+    return Look(
+        gateway=gateway,
+        environment=snapshot.environment,
+        ledger=snapshot.ledger,
+        declared=by_id(declared.runs),
+        now=service.earliest,
+        known=Known([snapshot.ledger, *snapshot.surroundings.elsewhere.values()]),
+    )
+
+
+async def look_for(records: Sequence[Record], look: Look) -> list[Shown]:
+    """What the service lists in the minute of each run: each flow and minute is searched once."""
+    gate = asyncio.Semaphore(look.environment.limits.concurrency)
+    windows: dict[_Window, None] = {
+        (one.flow_id, *search_window(one.trigger_time)): None
+        for one in records
+        if one.flow_id is not None
+    }
+
+    async def search(window: _Window) -> Sequence[Instance] | str:
+        async with gate:
+            try:
+                return await look.gateway.search(*window)
+            except GatewayError as error:
+                return str(error)
+
+    answers = await asyncio.gather(*map(search, windows))
+    found = dict(zip(windows, answers, strict=True))
+    return [_shown(one, look, found) for one in records]
+
+
+def _shown(record: Record, look: Look, found: Mapping[_Window, Sequence[Instance] | str]) -> Shown:
+    suspect = look.suspect(record, record.claim)
+    if record.flow_id is None or suspect is None:
+        return Shown(run=record.run, failure="the ledger does not say its flow")
+    answer = found[record.flow_id, *search_window(record.trigger_time)]
+    if isinstance(answer, str):
+        return Shown(run=record.run, failure=answer)
+    fitting = tuple(one for one in answer if fits(suspect, one, look.known))
+    return Shown(run=record.run, listed=answer, fitting=fitting)
+
+
+def fits(suspect: Suspect, one: Instance, known: Known) -> bool:
+    """Whether nothing tells the instance from the run's own, as far as the service shows it."""
+    stands = standing(suspect, one, known)
+    return stands is Standing.OURS or (
+        stands is Standing.POSSIBLE and not contradicts(suspect, one)
+    )
+
+
+def refuse_fitting(shown: Sequence[Shown]) -> None:
+    """Refuse to believe that nothing was started where the service lists what fits."""
+    bad = [one for one in shown if one.fitting or one.failure is not None]
+    if not bad:
+        return
+    first, more = bad[0], f" (and {len(bad) - 1} more run(s))" if len(bad) > 1 else ""
+    if first.failure is not None:
+        raise RefusedError(
+            f"the service could not be searched for {first.run}: {first.failure}{more}",
+            hint="Try again, or say --force with a --reason if you know that it was not started.",
+        )
+    ids = ", ".join(dict.fromkeys(one.id for one in first.fitting))
+    raise RefusedError(
+        f"the service has what fits {first.run}: {ids}{more}",
+        hint=f"If it is the run's: `reconciler resolve {first.run} --triggered ID`. If it is "
+        "certainly not, say --force with a --reason: what fits is recorded beside it.",
+    )
+
+
+def row_of(one: Instance) -> dict[str, object]:
+    """An instance as evidence: never with its parameters, which may be sensitive."""
+    return {
+        "id": one.id,
+        "flowId": one.flow_id,
+        "triggerTime": one.trigger_time,
+        "created": None if one.created is None else format_instant(one.created),
+    }

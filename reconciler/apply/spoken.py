@@ -1,0 +1,215 @@
+"""What a person says of runs in doubt, as far as ledger and service bear it out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reconciler.apply.evidence import is_disowned
+from reconciler.apply.fitting import Shown, look_for, look_of, refuse_fitting, row_of
+from reconciler.apply.lease import ServiceClock
+from reconciler.apply.look import elsewhere
+from reconciler.apply.ports import Gateway, Instance, Snapshot
+from reconciler.apply.suspect import is_of_another_flow, search_window
+from reconciler.errors import RefusedError
+from reconciler.ledger import Event, Ledger, Record, RunState, events
+from reconciler.ledger.files import TRAILER
+from reconciler.ledger.records import STARTED
+from reconciler.model import ClaimId, EpochMs, InstanceId, RunId
+from reconciler.times import MINUTE_MS, format_instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonsDecision:
+    """What a person says about runs."""
+
+    runs: Sequence[str]  # words: names, parts of names, beginnings
+    triggered: InstanceId | None  # None: they were not started
+    by: str
+    reason: str = ""
+    sure: bool = False  # even though somebody may still start it, or its time lies ahead
+    forced: bool = False  # even though the service lists what fits, or cannot be searched
+
+
+class Spoken:
+    """A decision on runs in doubt: all are settled alike."""
+
+    def __init__(self, decision: PersonsDecision, runs: Sequence[RunId], ledger: Ledger) -> None:
+        self.runs: Sequence[RunId] = runs
+        self._decision = decision
+        self._judged = {run: _unsettled(ledger, decision, run).claim for run in runs}
+        self._instance: Instance | None = None  # the one that is named, once it was asked for
+
+    def check(self, snapshot: Snapshot, now: EpochMs) -> None:
+        """Refuse what comes too early, or is about another claim, service or run's instance."""
+        for run in self.runs:
+            record = _unsettled(snapshot.ledger, self._decision, run)
+            if record.claim != self._judged[run]:
+                raise RefusedError(
+                    f"{run} was claimed anew meanwhile",
+                    hint=f"Look again: `reconciler status {run}`.",
+                )
+            reason = elsewhere(record, snapshot.ledger.claims, snapshot.environment.gateway)
+            if reason is not None:
+                raise RefusedError(f"{run} cannot be settled: {reason}")
+            if self._instance is not None:
+                _check_free(snapshot.ledger, record, self._instance)
+            elif self._decision.triggered is None and not self._decision.sure:
+                _check_due(record, now)
+
+    async def look(
+        self, snapshot: Snapshot, gateway: Gateway, service: ServiceClock
+    ) -> Sequence[Shown]:
+        """Ask the service what it has. Raises RefusedError where that speaks against it."""
+        records = [snapshot.ledger.records[run] for run in self.runs]
+        if self._decision.triggered is not None:
+            found = self._instance = await instance_of(gateway, self._decision.triggered)
+            for one in records:
+                _check_free(snapshot.ledger, one, found)
+                check_its(one.run, one.flow_id, one.trigger_time, found, sure=self._decision.sure)
+            return [Shown(run=one.run, listed=(found,), fitting=(found,)) for one in records]
+        shown = await look_for(records, look_of(snapshot, gateway, service))
+        if not self._decision.forced:
+            refuse_fitting(shown)
+        return shown
+
+    def news(self, snapshot: Snapshot, shown: Sequence[Shown], now: EpochMs) -> list[Event]:
+        """What is recorded: with what fits, where it is said in spite of that."""
+        is_denied = self._decision.triggered is None
+        return [
+            events.Resolved(
+                v=events.VERSION,
+                at=format_instant(now),
+                run=one.run,
+                by=self._decision.by,
+                triggered=self._decision.triggered,
+                claim=snapshot.ledger.records[one.run].claim,
+                reason=self._decision.reason,
+                evidence=_in_spite_of(one) if is_denied else None,
+            )
+            for one in shown
+        ]
+
+    def message(self, snapshot: Snapshot) -> str:
+        """The commit's message."""
+        decision = self._decision
+        what = f"triggered as {decision.triggered}" if decision.triggered else "not triggered"
+        claims = (snapshot.ledger.records[run].claim for run in self.runs)
+        return message_of(snapshot, self.runs, what, [one for one in claims if one is not None])
+
+
+def message_of(
+    snapshot: Snapshot, runs: Sequence[RunId], what: str, claims: Sequence[ClaimId]
+) -> str:
+    """The message of a commit that records what was said of these runs."""
+    first, *more = runs
+    which = f"{first} and {len(more)} more were" if more else f"{first} was"
+    trailers = "".join(f"{TRAILER}: {claim}\n" for claim in dict.fromkeys(claims))
+    name = snapshot.environment.name
+    return f"reconciler: {name}: {which} {what} [skip ci]\n\n{trailers}"
+
+
+def is_open(record: Record) -> bool:
+    """Whether a person can settle it: in doubt or claimed, or started twice."""
+    in_doubt = record.state(record.until) is RunState.IN_DOUBT
+    return in_doubt or (record.started_twice and record.phase in STARTED)
+
+
+def check_words(instance: InstanceId | None, reason: str) -> None:
+    """Refuse words that no service or ledger can hold, such as bytes that are no text."""
+    if instance is not None and not is_name(instance):
+        raise RefusedError(f"{instance!r} is no instance id")
+    if reason.encode(errors="replace").decode() != reason:
+        raise RefusedError(f"the reason {reason!r} is no text")
+
+
+def is_name(id_: InstanceId) -> bool:
+    """Whether a service may have given that id."""
+    return id_.isprintable() and id_ == id_.strip() != ""
+
+
+async def instance_of(gateway: Gateway, instance: InstanceId) -> Instance:
+    """The instance of that id. Raises RefusedError if the service says that it has none."""
+    found = await gateway.instance(instance)
+    if found is None:
+        raise RefusedError(f"the service knows no instance {instance}")
+    return found
+
+
+def check_its(
+    run: RunId, flow_id: int | None, trigger_time: EpochMs, found: Instance, *, sure: bool
+) -> None:
+    """Refuse an instance that shows another flow, or another trigger time, than the run's."""
+    if is_of_another_flow(flow_id, found):
+        raise RefusedError(
+            f"instance {found.id} is of flow {found.flow_id}, and {run} of {flow_id}"
+        )
+    if not (sure or shows_minute(trigger_time, found)):
+        times = found.trigger_time, trigger_time
+        shown, own = (format_instant(time) for time in times if time is not None)
+        raise RefusedError(
+            f"instance {found.id} has the trigger time {shown}, and {run} has {own}",
+            hint="Say --yes if the service cuts the times that it shows, or shows other ones.",
+        )
+
+
+def shows_minute(trigger_time: EpochMs, found: Instance) -> bool:
+    """Whether it shows the run's minute, in some zone, and not merely an hour or a day around."""
+    if found.trigger_time is None:
+        return True
+    start, end = search_window(trigger_time)
+    return any(start <= one < end for one in (found.trigger_time, *found.trigger_times))
+
+
+def _unsettled(ledger: Ledger, decision: PersonsDecision, run: RunId) -> Record:
+    """The record of a run in doubt, or of one that was started twice and is given its instance."""
+    record = ledger.records.get(run)
+    if record is None:
+        raise RefusedError(
+            f"{run} was never claimed: there is nothing to settle",
+            hint=f"`reconciler status {run}` says what it waits for.",
+        )
+    if record.started_twice and record.phase in STARTED:
+        if decision.triggered not in record.instances:
+            raise RefusedError(
+                f"{run} was {record.error}",
+                hint=f"Say which of them counts: --triggered {' or '.join(record.instances)}.",
+            )
+        return record
+    state = record.state(record.until)  # a claim is judged by `_check_due`, not here
+    if state is not RunState.IN_DOUBT:
+        raise RefusedError(f"{run} is not in doubt: it is {state}")
+    return record
+
+
+def _check_due(record: Record, now: EpochMs) -> None:
+    for what, until in (
+        ("its claim lasts until", record.until),
+        ("its trigger time comes at", record.trigger_time),
+    ):
+        if until > now:
+            raise RefusedError(
+                f"{what} {format_instant(until)}: until then {record.run} may still be started, or "
+                "wait unseen at the service",
+                hint="Wait, or say --yes if you know that it was not and will not be started.",
+            )
+
+
+def _check_free(ledger: Ledger, record: Record, found: Instance) -> None:
+    """Refuse an instance of another run, unless the service gives both runs one id.
+
+    It may in one minute. Elsewhere, as where an id is a whole day's, the instance itself must show
+    a flow or a trigger time that cannot be the other run's.
+    """
+    for other in ledger.records.values():
+        same = _minute(other) == _minute(record)
+        if found.id in other.instances and not same and not is_disowned(other, found):
+            raise RefusedError(f"instance {found.id} is recorded as that of {other.run}")
+
+
+def _minute(record: Record) -> tuple[int | None, int]:
+    return record.flow_id, record.trigger_time // MINUTE_MS
+
+
+def _in_spite_of(shown: Shown) -> dict[str, object] | None:
+    if shown.failure is not None:
+        return {"forced": True, "notSearched": shown.failure}
+    return {"forced": True, "found": list(map(row_of, shown.fitting))} if shown.fitting else None
