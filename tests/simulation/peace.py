@@ -9,7 +9,7 @@ from reconciler.errors import ExitCode
 from reconciler.ledger import Ledger, Record, RunState
 from reconciler.ledger.records import STARTED, UNSETTLED, Phase
 from reconciler.model import Run, first_attempt, run_attempt, run_id, run_name
-from reconciler.times import parse_instant
+from reconciler.times import MINUTE_MS, parse_instant
 from tests.simulation.held import is_crowded, is_stopped
 from tests.simulation.promise import Needed, ViolationError, attempts, has_succeeded, needed
 from tests.simulation.twins import has_a_twin
@@ -212,7 +212,7 @@ def _must_run(world: World, run: Run, record: Record, looks: Looks) -> None:
         # Until it must have shown up, nobody can tell that it was forgotten; nor at one look.
         seen = max(seen, _triggered_at(world, record)) + world.environment.gateway.settle
         looked = -inf if looks.waited is None else looks.waited
-    if has_a_twin(world, record):
+    if has_a_twin(world, record) or _is_contested(world, record):
         return
     if seen + SLACK_SECONDS < looked:
         raise ViolationError(f"in peace, the end of {record.run} is not recorded")
@@ -236,6 +236,16 @@ def _must_be_doubtful(world: World, record: Record, patience: float) -> None:
     if has_a_twin(world, record) or _stood_there_by_a_round_stamp(world, record):
         return
     raise ViolationError(f"in peace, {record.run} is still in doubt")
+
+
+def _is_contested(world: World, record: Record) -> bool:
+    """Whether a run in doubt of the minute may have made what stood there, for all its stamp says."""
+    return any(
+        (one.flow_id, one.trigger_time // MINUTE_MS)
+        == (record.flow_id, record.trigger_time // MINUTE_MS)
+        and _stood_there_by_a_round_stamp(world, one)
+        for one in in_doubt(world)
+    )
 
 
 def _stood_there_by_a_round_stamp(world: World, record: Record) -> bool:
