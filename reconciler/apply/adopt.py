@@ -6,11 +6,13 @@ claim exclude each other by compare-and-swap: whoever pushes second reads what t
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import tzinfo
 
 from reconciler.apply.evidence import is_disowned, standing
 from reconciler.apply.fitting import Shown, look_of, row_of
 from reconciler.apply.known import Known
 from reconciler.apply.lease import ServiceClock
+from reconciler.apply.look import Look
 from reconciler.apply.ports import Gateway, Instance, Snapshot
 from reconciler.apply.spoken import check_its, instance_of, message_of, shows_minute
 from reconciler.apply.suspect import Standing, Suspect, claim_named_in, contradicts
@@ -40,29 +42,33 @@ class Adopting:
         adoption: Adoption,
         instances: Mapping[RunId, InstanceId],
         new_claim: Callable[[], ClaimId],
+        found: Mapping[RunId, Instance] | None = None,  # by a search: they are not asked for again
     ) -> None:
         self.runs: Sequence[RunId] = list(instances)
         self._adoption = adoption
         self._wanted = instances
         self._nonces = {run: new_claim() for run in instances}
-        self._found: dict[RunId, Instance] = {}
+        self._found = dict(found or {})
+        self._asked: tuple[Gateway, ServiceClock] | None = None
 
     def check(self, snapshot: Snapshot, now: EpochMs) -> None:
         """Refuse a run that may have been started otherwise, and an instance that does not fit."""
         planned = {one.id: one for one in plan_of(snapshot, now).runs}
-        known = Known([snapshot.ledger, *snapshot.surroundings.elsewhere.values()])
-        for run in self.runs:
-            one = pending(run, planned.get(run))
-            if run in self._found:
-                self._check_fits(one, self._found[run], known, snapshot)
+        runs = [pending(run, planned.get(run)) for run in self.runs]
+        if self._asked is None:
+            return
+        judging = Judging.of(snapshot, look_of(snapshot, *self._asked))
+        for run in runs:
+            judging.check(self._adoption, run, self._found[run.id])
 
     async def look(
         self, snapshot: Snapshot, gateway: Gateway, service: ServiceClock
     ) -> Sequence[Shown]:
         """Ask for the instances. Raises RefusedError for one that does not fit."""
         for run, instance in self._wanted.items():
-            self._found[run] = await instance_of(gateway, instance)
-        self._look = look_of(snapshot, gateway, service)
+            if run not in self._found:
+                self._found[run] = await instance_of(gateway, instance)
+        self._asked = gateway, service
         self.check(snapshot, service.earliest())
         return [
             Shown(run=run, listed=(found,), fitting=(found,)) for run, found in self._found.items()
@@ -104,38 +110,61 @@ class Adopting:
             evidence=row_of(found),
         )
 
-    def _check_fits(self, run: Run, found: Instance, known: Known, snapshot: Snapshot) -> None:
-        time, sure, forced = time_of(run, found), self._adoption.sure, self._adoption.forced
-        check_its(run.id, run.flow_id, time, found, sure=sure)
-        suspect = suspect_of(run, time, snapshot)
-        if not forced and contradicts(suspect, found):
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judging:
+    """What a snapshot knows that speaks against taking an instance for a run's."""
+
+    known: Known
+    rivals: Sequence[Suspect]  # the runs in doubt, or claimed: they may have made it
+    zone: tzinfo
+
+    @classmethod
+    def of(cls, snapshot: Snapshot, look: Look) -> "Judging":
+        """All ledgers of the service count."""
+        ledgers = (snapshot.ledger, *snapshot.surroundings.elsewhere.values())
+        records = (record for ledger in ledgers for record in ledger.unsettled)
+        found = (look.suspect(record, record.claim) for record in records)
+        rivals = [one for one in found if one is not None]
+        return cls(known=look.known, rivals=rivals, zone=snapshot.environment.gateway.zone)
+
+    def check(self, adoption: Adoption, run: Run, found: Instance) -> None:
+        """Raise RefusedError unless the instance can be the run's, and nobody else's."""
+        time = time_of(run, found)
+        check_its(run.id, run.flow_id, time, found, sure=adoption.sure)
+        suspect = suspect_of(run, time, self.zone)
+        if not adoption.forced and contradicts(suspect, found):
             raise RefusedError(
                 f"instance {found.id} shows other parameters than {run.id} has: "
                 f"{', '.join(_differing(run, found))}",
                 hint="Say --force with a --reason if it did the run's work all the same.",
             )
-        claim = claim_named_in(suspect, found, known)
+        claim = claim_named_in(suspect, found, self.known)
         if claim is not None:
             raise RefusedError(f"instance {found.id} was started under claim {claim}")
-        for record, _ in known.owners(found.id):
-            if not forced and not is_disowned(record, found):
-                raise RefusedError(
-                    f"instance {found.id} is recorded as that of {record.run}",
-                    hint="Say --force with a --reason if the service gives several runs one id.",
-                )
-        self._check_rivals(run, time, found, known)
+        owner = self.owner_of(found)
+        if owner is not None and not adoption.forced:
+            raise RefusedError(
+                f"instance {found.id} is recorded as that of {owner}",
+                hint="Say --force with a --reason if the service gives several runs one id.",
+            )
+        self._check_rivals(time, found)
 
-    def _check_rivals(self, run: Run, time: EpochMs, found: Instance, known: Known) -> None:
-        """Refuse what a run in doubt may have made: that run would be started once more."""
-        for record in known.in_doubt_in(run.flow_id, None):
-            other = self._look.suspect(record, record.claim)
-            near = record.trigger_time == time or shows_minute(record.trigger_time, found)
-            if other is None or not near or contradicts(other, found):
+    def owner_of(self, found: Instance) -> RunId | None:
+        """The run that the instance is recorded for, if it shows nothing that cannot be its."""
+        owners = (record for record, _ in self.known.owners(found.id))
+        return next((one.run for one in owners if not is_disowned(one, found)), None)
+
+    def _check_rivals(self, time: EpochMs, found: Instance) -> None:
+        """Refuse what a run in doubt may have made: it would seem absent, and be started again."""
+        for other in self.rivals:
+            near = other.trigger_time == time or shows_minute(other.trigger_time, found)
+            if not near or contradicts(other, found):
                 continue
-            if standing(other, found, known) is not Standing.NOT_OURS:
+            if standing(other, found, self.known) is not Standing.NOT_OURS:
                 raise RefusedError(
-                    f"instance {found.id} may be that of {record.run}, which is in doubt",
-                    hint=f"Settle that first: `reconciler status {record.run}`.",
+                    f"instance {found.id} may be that of {other.run}, which is in doubt",
+                    hint=f"Settle that first: `reconciler status {other.run}`.",
                 )
 
 
@@ -173,7 +202,7 @@ def time_of(run: Run, found: Instance) -> EpochMs:
     return next((time for time in times if shows_minute(time, found)), run.trigger_time)
 
 
-def suspect_of(run: Run, time: EpochMs, snapshot: Snapshot) -> Suspect:
+def suspect_of(run: Run, time: EpochMs, zone: tzinfo) -> Suspect:
     """How an instance of the run is recognised that nobody has claimed."""
     return Suspect(
         run=run.id,
@@ -183,7 +212,7 @@ def suspect_of(run: Run, time: EpochMs, snapshot: Snapshot) -> Suspect:
         parameters=run.parameters,
         digest=run.digest,
         claimed_at=None,
-        zone=snapshot.environment.gateway.zone,
+        zone=zone,
     )
 
 

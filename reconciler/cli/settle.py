@@ -1,4 +1,4 @@
-"""`reconciler resolve` and `reconciler recover`: a person makes outcomes known."""
+"""`reconciler resolve`, `import` and `recover`: a person makes outcomes known."""
 
 from pathlib import Path
 
@@ -58,6 +58,68 @@ def resolve_command(
 
     saying = Saying(runs=runs, triggered=triggered, reason=reason, force=force, yes=yes)
     for line in resolve_runs(current_options(), saying):
+        say(line, err=False)
+    return ExitCode.OK
+
+
+@click.command("import")
+@click.option(
+    "--flow",
+    "flows",
+    type=click.IntRange(min=1),
+    multiple=True,
+    required=True,
+    metavar="ID",
+    help="Instances of this flow. May be given more than once.",
+)
+@click.option(
+    "--from",
+    "since",
+    type=TEXT,
+    required=True,
+    metavar="TIME",
+    help="Trigger times from then on: a date in the gateway's zone, or RFC 3339.",
+)
+@click.option(
+    "--to", "until", type=TEXT, required=True, metavar="TIME", help="Trigger times before that."
+)
+@click.option(
+    "--reason",
+    type=TEXT,
+    default="imported",
+    show_default=True,
+    metavar="TEXT",
+    help="Why, for those who read the ledger.",
+)
+@click.option(
+    "--write",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Write a manifest there for each instance that no run is declared for.",
+)
+@click.option("--yes", is_flag=True, help="Adopt. Without it, only show what would be done.")
+@common_options
+def import_command(
+    *,
+    flows: tuple[int, ...],
+    since: str,
+    until: str,
+    reason: str,
+    folder: Path | None,
+    yes: bool,
+) -> ExitCode:
+    """Adopt the runs that were started by hand, as the service lists them.
+
+    Searches the flows for instances that nothing records. Each declared run that just one of them
+    fits, and no other run, is recorded as started by hand, all in one commit. Shows first what it
+    would do. Manifests for the rest are suspended, and overwrite nothing.
+    """
+    from reconciler.cli.importing import Importing, import_instances
+    from reconciler.cli.saying import say
+
+    asked = Importing(flows=flows, since=since, until=until, reason=reason, yes=yes, folder=folder)
+    for line in import_instances(current_options(), asked):
         say(line, err=False)
     return ExitCode.OK
 

@@ -239,7 +239,7 @@ def _must_be_doubtful(world: World, record: Record, patience: float) -> None:
 
 
 def _is_contested(world: World, record: Record) -> bool:
-    """Whether a run in doubt of the minute may have made what stood there, for all its stamp says."""
+    """Whether a run in doubt of the minute may have made what has a round stamp."""
     return any(
         (one.flow_id, one.trigger_time // MINUTE_MS)
         == (record.flow_id, record.trigger_time // MINUTE_MS)

@@ -206,15 +206,21 @@ def _check_time(
 def _check_minute(
     id_: RunId, claimed: events.ClaimedRun, run: Run, runs: Sequence[Run], after: Ledger
 ) -> None:
+    if _is_by_hand(after.records.get(run.id)):
+        return  # whoever starts by hand chooses the minute, and a further attempt keeps it
     for other in runs:
         record = after.records.get(other.id)
-        if record is None or not record.may_have_started:
+        if record is None or not record.may_have_started or _is_by_hand(record):
             continue
         if other.name == run.name or other.digest == run.digest:  # the latter: a meant duplicate
             continue
         same = record.trigger_time // MINUTE_MS == claimed.trigger_time // MINUTE_MS
         if same and other.flow_id == run.flow_id:
             raise ViolationError(f"{id_} and {other.id} share flow {run.flow_id} and a minute")
+
+
+def _is_by_hand(record: Record | None) -> bool:
+    return record is not None and record.is_by_hand(record.claim)
 
 
 def check_start(

@@ -1,0 +1,115 @@
+"""Manifests for instances that no manifest declares, one each; suspended, so that none starts."""
+
+import json
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import tzinfo
+
+from reconciler.apply.ports import Instance
+from reconciler.manifest import read_file
+from reconciler.model import Declared, Run, Source
+from reconciler.times import MINUTE_MS, in_zone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """One manifest, or why there is none for the instance."""
+
+    instance: Instance
+    name: str
+    text: str = ""
+    reason: str | None = None
+
+    @property
+    def file(self) -> str:
+        """The name of its file."""
+        return f"{self.name}.yaml"
+
+
+def manifests_of(
+    instances: Sequence[Instance], declared: Declared, zone: tzinfo, *, same_minute_allowed: bool
+) -> list[Written]:
+    """A manifest for each instance that one can be written for, in the order of trigger times.
+
+    The same instances always get the same names: flow and time, and a number from the second on.
+    """
+    written: list[Written] = []
+    runs = list(declared.runs)
+    names: set[str] = set()
+    for one in sorted(instances, key=_order):
+        name = _free(one, zone, names)
+        names.add(name)
+        reason = _unwritable(one)
+        text = "" if reason else manifest_text(one, name, zone)
+        found = () if reason else read_file(Source(path=name, content=text.encode()), zone).runs
+        if reason is None and not found:
+            reason = "what it shows makes no valid manifest"
+        reason = reason or _conflict(found[0], runs, same_minute_allowed=same_minute_allowed)
+        runs += found if reason is None else ()
+        written.append(Written(instance=one, name=name, text=text, reason=reason))
+    return written
+
+
+def _order(one: Instance) -> tuple[int, int, str, int]:
+    return one.trigger_time or 0, one.flow_id or 0, one.id, one.created or 0
+
+
+def _free(one: Instance, zone: tzinfo, names: Collection[str]) -> str:
+    time = (
+        "unknown"
+        if one.trigger_time is None
+        else f"{in_zone(one.trigger_time, zone):%Y%m%dt%H%M%S}"
+    )
+    first = f"flow-{one.flow_id or 'unknown'}-{time}"
+    number = 1
+    while (name := first if number == 1 else f"{first}-{number}") in names:
+        number += 1
+    return name
+
+
+def _unwritable(one: Instance) -> str | None:
+    missing = [
+        what
+        for what, value in (
+            ("its flow", one.flow_id),
+            ("its trigger time", one.trigger_time),
+            ("its parameters", one.parameters),
+        )
+        if value is None
+    ]
+    return f"the service does not show {' and '.join(missing)}" if missing else None
+
+
+def _conflict(run: Run, runs: Sequence[Run], *, same_minute_allowed: bool) -> str | None:
+    """Why the manifest could not stand beside the others."""
+    for other in runs:
+        if other.digest == run.digest:
+            return f"it carries the same as {other.id}"
+        minute = other.trigger_time // MINUTE_MS == run.trigger_time // MINUTE_MS
+        if minute and other.flow_id == run.flow_id and not same_minute_allowed:
+            return f"{other.id} has its flow and minute (gateway.sameMinute)"
+    return None
+
+
+def manifest_text(one: Instance, name: str, zone: tzinfo) -> str:
+    """The manifest; suspended, for an apply would start what has run already."""
+    return "\n".join(_lines(one, name, zone)) + "\n"
+
+
+def _lines(one: Instance, name: str, zone: tzinfo) -> Iterator[str]:
+    yield f"# Written by `reconciler import`, from instance {json.dumps(one.id)}."
+    yield "# It has run: once this is merged, import again to have it adopted."
+    yield "apiVersion: reconciler/v1"
+    yield "kind: Trigger"
+    yield f"metadata: {{name: {name}}}"
+    yield "spec:"
+    yield f"  flowId: {one.flow_id}"
+    if one.trigger_time is not None:
+        yield f'  triggerTime: "{in_zone(one.trigger_time, zone).isoformat()}"'
+    yield "  suspend: true"
+    if not one.parameters:
+        yield "  parameters: {}"
+        return
+    yield "  parameters:"
+    for key, value in one.parameters:
+        yield f"    {json.dumps(key)}: {json.dumps(value)}"

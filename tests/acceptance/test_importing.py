@@ -1,0 +1,102 @@
+"""`import`: what was started by hand is adopted where it can be told, and else written down."""
+
+import pytest
+
+from reconciler.model import EpochMs
+from reconciler.sandbox import SandboxOptions, Stranger
+from tests.acceptance.conftest import OpenScene
+from tests.acceptance.scene import EIGHT_MS, Scene, manifest, runs
+from tests.acceptance.test_adopting import by_hand
+from tests.repositories import git
+
+_RANGE = ("--from", "2024-03-02", "--to", "2024-03-03")
+
+
+@pytest.fixture
+def scene(open_scene: OpenScene) -> Scene:
+    """Three runs; of two of them somebody has started an instance, of the third two."""
+    scene = open_scene(runs("a", "b", "c"), options=SandboxOptions(run_seconds=1e6))
+    for flow, site in ((1, "a"), (2, "b"), (3, "c"), (3, "c")):
+        by_hand(scene, flow, site)
+    by_hand(scene, 1, "unknown", EIGHT_MS + 3_600_000)
+    return scene
+
+
+def _flows(*flows: int) -> list[str]:
+    return [word for flow in flows for word in ("--flow", str(flow))]
+
+
+def test_without_a_yes_it_shows_what_it_would_do_and_does_nothing(scene: Scene) -> None:
+    tip = scene.tip()
+    said = scene.run("import", *_flows(1, 2, 3), *_RANGE)
+    assert "2 runs would be adopted: say --yes to do it" in said.out
+    assert "leave  c: several instances fit: " in said.out
+    assert scene.tip() == tip
+
+
+def test_runs_that_just_one_instance_fits_are_adopted_in_one_commit(scene: Scene) -> None:
+    before = int(git(scene.origin, "rev-list", "--count", "main"))
+    said = scene.run("import", *_flows(1, 2, 3), *_RANGE, "--yes")
+    assert "2 runs adopted" in said.out
+    assert int(git(scene.origin, "rev-list", "--count", "main")) == before + 1
+    assert scene.states() == {"a": "triggered", "b": "triggered", "c": "pending"}
+    assert {one["reason"] for one in scene.ledger()} == {"imported"}
+    scene.run("apply")
+    assert scene.posts == [3]
+    again = scene.run("import", *_flows(1, 2), *_RANGE, "--yes")
+    assert "adopt" not in again.out
+
+
+def test_the_rest_is_written_as_valid_suspended_manifests_and_overwrites_nothing(
+    scene: Scene,
+) -> None:
+    folder = scene.clone / "triggers/imported"
+    for _ in range(2):
+        said = scene.run("import", *_flows(1, 2), *_RANGE, "--write", str(folder))
+        (file,) = folder.iterdir()
+        assert file.name == "flow-1-20240302t090000.yaml"
+    assert "is there already and was left as it is" in said.flat
+    assert "suspend: true" in file.read_text()
+    scene.push({})
+    scene.run("validate", "--strict")
+    scene.run("import", *_flows(1, 2), *_RANGE, "--yes")
+    assert scene.states()["flow-1-20240302t090000"] == "triggered"
+
+
+def test_what_cannot_stand_beside_a_declared_run_is_not_written(scene: Scene) -> None:
+    by_hand(scene, 2, "other")
+    said = scene.run("import", *_flows(2), *_RANGE, "--write", str(scene.clone / "w"))
+    assert "no manifest: b has its flow and minute" in said.flat
+    assert not (scene.clone / "w").exists()
+
+
+def test_one_instance_that_two_runs_fit_is_left_to_a_person(open_scene: OpenScene) -> None:
+    scene = open_scene(
+        {
+            "triggers/a.yaml": manifest("a", 1),
+            "triggers/again.yaml": manifest("again", 1, duplicateOf="a", parameters={"SITE": "a"}),
+        }
+    )
+    by_hand(scene, 1, "a")
+    said = scene.run("import", *_flows(1), *_RANGE, "--yes")
+    assert "fits again as well" in said.flat
+    assert scene.ledger() == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--from", "2024-03-03", "--to", "2024-03-02"),
+        ("--from", "yesterday", "--to", "2024-03-02"),
+        ("--from", "2024-02-30", "--to", "2024-03-02"),
+    ],
+)
+def test_a_range_that_is_none_is_wrong_usage(open_scene: OpenScene, words: tuple[str, ...]) -> None:
+    open_scene(runs("a")).run("import", *_flows(1), *words, exits=2)
+
+
+def test_an_instance_without_a_readable_time_is_not_written(scene: Scene) -> None:
+    stranger = Stranger(flow_id=2, trigger_time=EpochMs(EIGHT_MS + 60_000), owner="u1")
+    scene.sandbox.add_stranger(stranger)
+    said = scene.run("import", *_flows(2), *_RANGE)
+    assert "of no run here; --write DIR writes a manifest" in said.flat
