@@ -229,6 +229,6 @@ def _recorded(record: Record, run: Run | None, ledger: Ledger, now: EpochMs) -> 
         evidence=record.evidence,
         until=record.until or None,
         claim=record.claim,
-        by=claim.by if claim else None,
+        by=claim.by if claim and not record.is_by_hand(record.claim) else None,
         commit=claim.commit if claim else None,
     )
