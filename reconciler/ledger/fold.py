@@ -127,7 +127,8 @@ def _adopted(record: Record | None, event: Adopted) -> Record:
         flow_id=event.flow_id,
         claim=event.claim,
         starts=(start,),
-        evidence={"adoptedBy": event.by, "reason": event.reason}
+        evidence={"adoptedBy": event.by}
+        | ({"reason": event.reason} if event.reason else {})
         | ({"seen": event.evidence} if event.evidence is not None else {}),
     )
 
