@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import tzinfo
 
 from reconciler.apply.evidence import is_disowned, standing
-from reconciler.apply.fitting import Shown, look_of, row_of
+from reconciler.apply.fitting import Fitting, look_of, row_of
 from reconciler.apply.known import Known
 from reconciler.apply.lease import ServiceClock
 from reconciler.apply.look import Look
@@ -63,7 +63,7 @@ class Adopting:
 
     async def look(
         self, snapshot: Snapshot, gateway: Gateway, service: ServiceClock
-    ) -> Sequence[Shown]:
+    ) -> Sequence[Fitting]:
         """Ask for the instances. Raises RefusedError for one that does not fit."""
         for run, instance in self._wanted.items():
             if run not in self._found:
@@ -71,10 +71,11 @@ class Adopting:
         self._asked = gateway, service
         self.check(snapshot, service.earliest())
         return [
-            Shown(run=run, listed=(found,), fitting=(found,)) for run, found in self._found.items()
+            Fitting(run=run, listed=(found,), fitting=(found,))
+            for run, found in self._found.items()
         ]
 
-    def news(self, snapshot: Snapshot, shown: Sequence[Shown], now: EpochMs) -> list[Event]:
+    def news(self, snapshot: Snapshot, shown: Sequence[Fitting], now: EpochMs) -> list[Event]:
         """What is recorded."""
         planned = {one.id: one for one in plan_of(snapshot, now).runs}
         return [

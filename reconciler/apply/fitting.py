@@ -20,7 +20,7 @@ _Window = tuple[int, EpochMs, EpochMs]  # flow, from inclusive, to exclusive
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class Fitting:
     """What the service has for one run."""
 
     run: RunId
@@ -42,7 +42,7 @@ def look_of(snapshot: Snapshot, gateway: Gateway, service: ServiceClock) -> Look
     )
 
 
-async def look_for(records: Sequence[Record], look: Look) -> list[Shown]:
+async def look_for(records: Sequence[Record], look: Look) -> list[Fitting]:
     """What the service lists in the minute of each run: each flow and minute is searched once."""
     gate = asyncio.Semaphore(look.environment.limits.concurrency)
     windows: dict[_Window, None] = {
@@ -63,15 +63,17 @@ async def look_for(records: Sequence[Record], look: Look) -> list[Shown]:
     return [_shown(one, look, found) for one in records]
 
 
-def _shown(record: Record, look: Look, found: Mapping[_Window, Sequence[Instance] | str]) -> Shown:
+def _shown(
+    record: Record, look: Look, found: Mapping[_Window, Sequence[Instance] | str]
+) -> Fitting:
     suspect = look.suspect(record, record.claim)
     if record.flow_id is None or suspect is None:
-        return Shown(run=record.run, failure="the ledger does not say its flow")
+        return Fitting(run=record.run, failure="the ledger does not say its flow")
     answer = found[record.flow_id, *search_window(record.trigger_time)]
     if isinstance(answer, str):
-        return Shown(run=record.run, failure=answer)
+        return Fitting(run=record.run, failure=answer)
     fitting = tuple(one for one in answer if fits(suspect, one, look.known))
-    return Shown(run=record.run, listed=answer, fitting=fitting)
+    return Fitting(run=record.run, listed=answer, fitting=fitting)
 
 
 def fits(suspect: Suspect, one: Instance, known: Known) -> bool:
@@ -82,7 +84,7 @@ def fits(suspect: Suspect, one: Instance, known: Known) -> bool:
     )
 
 
-def refuse_fitting(shown: Sequence[Shown]) -> None:
+def refuse_fitting(shown: Sequence[Fitting]) -> None:
     """Refuse to believe that nothing was started where the service lists what fits."""
     bad = [one for one in shown if one.fitting or one.failure is not None]
     if not bad:

@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from reconciler.apply.adopt import Adopting, Adoption
-from reconciler.apply.fitting import Shown
+from reconciler.apply.fitting import Fitting
 from reconciler.apply.lease import ServiceClock
 from reconciler.apply.ports import Clock, Gateway, Landed, Raced, Snapshot, Store
 from reconciler.apply.spoken import PersonsDecision, Spoken, check_words, is_open
@@ -23,7 +23,7 @@ from reconciler.selection import meant_by
 ATTEMPTS = 8  # at a push, while others move the branch
 
 OpenGateway = Callable[[Environment], AbstractAsyncContextManager[Gateway]]
-Confirm = Callable[[Sequence[Shown]], None]  # is told what the service has; raises to stop
+Confirm = Callable[[Sequence[Fitting]], None]  # is told what the service has; raises to stop
 
 
 class Proposal(Protocol):
@@ -36,17 +36,17 @@ class Proposal(Protocol):
 
     async def look(
         self, snapshot: Snapshot, gateway: Gateway, service: ServiceClock
-    ) -> Sequence[Shown]:
+    ) -> Sequence[Fitting]:
         """Ask the service. Raises RefusedError for what that does not allow, GatewayError."""
 
-    def news(self, snapshot: Snapshot, shown: Sequence[Shown], now: EpochMs) -> list[Event]:
+    def news(self, snapshot: Snapshot, shown: Sequence[Fitting], now: EpochMs) -> list[Event]:
         """What is recorded, on top of that snapshot."""
 
     def message(self, snapshot: Snapshot) -> str:
         """The message of the commit."""
 
 
-def unasked(_: Sequence[Shown]) -> None:
+def unasked(_: Sequence[Fitting]) -> None:
     """Nobody is asked once more."""
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reconciler.apply.evidence import is_disowned
-from reconciler.apply.fitting import Shown, look_for, look_of, refuse_fitting, row_of
+from reconciler.apply.fitting import Fitting, look_for, look_of, refuse_fitting, row_of
 from reconciler.apply.lease import ServiceClock
 from reconciler.apply.look import elsewhere
 from reconciler.apply.ports import Gateway, Instance, Snapshot
@@ -57,7 +57,7 @@ class Spoken:
 
     async def look(
         self, snapshot: Snapshot, gateway: Gateway, service: ServiceClock
-    ) -> Sequence[Shown]:
+    ) -> Sequence[Fitting]:
         """Ask the service what it has. Raises RefusedError where that speaks against it."""
         records = [snapshot.ledger.records[run] for run in self.runs]
         if self._decision.triggered is not None:
@@ -65,13 +65,13 @@ class Spoken:
             for one in records:
                 _check_free(snapshot.ledger, one, found)
                 check_its(one.run, one.flow_id, one.trigger_time, found, sure=self._decision.sure)
-            return [Shown(run=one.run, listed=(found,), fitting=(found,)) for one in records]
+            return [Fitting(run=one.run, listed=(found,), fitting=(found,)) for one in records]
         shown = await look_for(records, look_of(snapshot, gateway, service))
         if not self._decision.forced:
             refuse_fitting(shown)
         return shown
 
-    def news(self, snapshot: Snapshot, shown: Sequence[Shown], now: EpochMs) -> list[Event]:
+    def news(self, snapshot: Snapshot, shown: Sequence[Fitting], now: EpochMs) -> list[Event]:
         """What is recorded: with what fits, where it is said in spite of that."""
         is_denied = self._decision.triggered is None
         return [
@@ -209,7 +209,7 @@ def _minute(record: Record) -> tuple[int | None, int]:
     return record.flow_id, record.trigger_time // MINUTE_MS
 
 
-def _in_spite_of(shown: Shown) -> dict[str, object] | None:
+def _in_spite_of(shown: Fitting) -> dict[str, object] | None:
     if shown.failure is not None:
         return {"forced": True, "notSearched": shown.failure}
     return {"forced": True, "found": list(map(row_of, shown.fitting))} if shown.fitting else None

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from reconciler.apply.branch import Branch
-from reconciler.apply.fitting import Shown
+from reconciler.apply.fitting import Fitting
 from reconciler.apply.recover import Recovered, recover
 from reconciler.apply.resolve import resolve
 from reconciler.apply.spoken import PersonsDecision
@@ -57,7 +57,7 @@ def resolve_runs(options: CommonOptions, saying: Saying) -> list[str]:
         forced=saying.force,
     )
 
-    def confirm(shown: Sequence[Shown]) -> None:
+    def confirm(shown: Sequence[Fitting]) -> None:
         if not saying.yes:
             confirm_shown(shown, shared.environment.gateway.zone, asks=asks)
         if len(shown) > 1 and not reason:
@@ -85,7 +85,7 @@ def _settled(run: str, record: Record) -> str:
     return f"{run} is recorded as {how}: {start.instance}"
 
 
-def confirm_shown(shown: Sequence[Shown], zone: tzinfo, *, asks: bool) -> None:
+def confirm_shown(shown: Sequence[Fitting], zone: tzinfo, *, asks: bool) -> None:
     """Show a person what the service has, and ask; elsewhere refuse what is more than one run.
 
     Raises click.Abort for no, RefusedError.

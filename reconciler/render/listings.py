@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import tzinfo
 
-from reconciler.apply.fitting import Shown
+from reconciler.apply.fitting import Fitting
 from reconciler.apply.ports import Instance
 from reconciler.enos.statuses import status_name
 from reconciler.model import EpochMs
@@ -13,7 +13,7 @@ from reconciler.render.safe import said
 _SHOWN = 20  # runs, and instances of one
 
 
-def shown_text(shown: Sequence[Shown], zone: tzinfo) -> str:
+def shown_text(shown: Sequence[Fitting], zone: tzinfo) -> str:
     """A line for each run, and one for each instance in its minute, as the service shows it."""
     lines = [line for one in shown[:_SHOWN] for line in _lines(one, zone)]
     if len(shown) > _SHOWN:
@@ -21,7 +21,7 @@ def shown_text(shown: Sequence[Shown], zone: tzinfo) -> str:
     return "\n".join(map(said, lines))
 
 
-def _lines(shown: Shown, zone: tzinfo) -> Iterator[str]:
+def _lines(shown: Fitting, zone: tzinfo) -> Iterator[str]:
     if shown.failure is not None:
         yield f"{shown.run}: the service could not be searched: {shown.failure}"
         return
