@@ -8,7 +8,6 @@ from reconciler.ledger import Record, RunState
 from reconciler.model import EpochMs, Run, RunId, run_name
 from reconciler.rules.agreement import Agreeing
 
-
 Meant = Callable[[Run], bool]  # whether a run, by its attempt, is one that may be started now
 LEFT_OUT = "left out of this apply"
 
