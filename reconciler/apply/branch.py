@@ -277,7 +277,7 @@ def _is_known(event: Event, ledger: Ledger) -> bool:
     if record is None:
         return False
     match event:
-        case events.Triggered(inferred=True):
+        case events.Triggered() | events.Unknown() if _is_by_search(event):
             # Once the run was settled otherwise, it may be the instance of whatever followed.
             return record.claim != event.claim or record.phase not in UNSETTLED
         case events.Observed():
@@ -287,6 +287,13 @@ def _is_known(event: Event, ledger: Ledger) -> bool:
             return record.cancelled is not None
         case _:
             return False
+
+
+def _is_by_search(event: events.Triggered | events.Unknown) -> bool:
+    """Whether it is what a search for a run in doubt showed, and no answer to its start."""
+    if isinstance(event, events.Triggered):
+        return event.inferred
+    return isinstance(event.seen, dict) and "searchedAt" in event.seen
 
 
 def _started(kept: Iterable[Event]) -> str:

@@ -31,8 +31,10 @@ from tests.building import (
     a_run,
     a_triggered,
     after,
+    an_absent,
     an_instance,
     an_observed,
+    an_unknown,
     declared,
     runs_apart,
 )
@@ -416,6 +418,29 @@ def test_what_others_have_recorded_meanwhile_is_not_recorded_again(
     branch = a_branch(before, before.extended(said(recorded)), said(pending), [])
     asyncio.run(branch.refetch())
     assert branch.pending == said(left)
+
+
+@pytest.mark.parametrize(
+    ("seen", "stays"),
+    [
+        ({"reason": "what may be its instance", "searchedAt": "2024-03-02T04:00:00Z"}, False),
+        ("no answer", True),
+    ],
+    ids=["by a search", "by the answer"],
+)
+def test_what_a_search_left_open_is_not_recorded_once_others_have_settled_it(
+    seen: object, stays: bool
+) -> None:
+    before = a_ledger(a_claim(RUN), an_unknown(RUN))
+    late = events.Unknown(
+        v=events.VERSION, at="2024-03-02T04:00:01Z", run=RUN.id, claim=a_claim(RUN).claim, seen=seen
+    )
+    branch = a_branch(before, before.extended([an_absent(RUN)]), [late], [])
+    asyncio.run(branch.refetch())
+    assert branch.pending == ([late] if stays else [])
+    still = a_branch(before, before.extended([a_claim(a_run("another"), claim="c9")]), [late], [])
+    asyncio.run(still.refetch())
+    assert still.pending == [late]
 
 
 def _said(word: str) -> Event:
