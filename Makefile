@@ -8,7 +8,7 @@ AXE_SHA256 := e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745
 # Tests start hundreds of processes: without its bytecode each of them compiles the program anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test coverage test-all prove check dist bench simulate clean
+.PHONY: help demo test coverage test-all prove check dist explore bench simulate clean
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -63,6 +63,9 @@ dist: $(READY) ## the sdist and the wheel in dist/, the wheel tried in an empty 
 	rm -rf dist
 	$(BIN)/python -m hatchling build
 	bash .ci/wheel dist/*.whl
+
+explore: $(READY) ## the property tests on examples of chance: other ones each time
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "hypothesis and not long" --hypothesis-profile=explore
 
 bench: $(READY) ## the figures of benchmarks/README.md
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check check-jsonschema

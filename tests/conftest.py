@@ -13,8 +13,10 @@ from tests.environments import LASTING, Setting, make_setting, runs_of_one_flow_
 from tests.repositories import isolate
 
 # How long an example takes says more of the machine than of the code: benchmarks measure that.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
+settings.register_profile("explore", deadline=None)
+# Of one commit, the same examples each time: a change is not refused for what it did not touch.
+settings.register_profile("judge", deadline=None, derandomize=True)
+settings.load_profile("judge")
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -5,7 +5,7 @@ from html import unescape
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -203,8 +203,15 @@ def test_prose_keeps_the_words_and_leaves_only_plain_ones_outside_of_code(text: 
         assert shown.replace("`", "").split() == words.replace("`", "").split()
 
 
+def _in_pairs(backslashes: str) -> str:
+    """As they are shown before a pipe: one is doubled, which all renderers read alike."""
+    return backslashes + "\\" * (len(backslashes) % 2)
+
+
 @settings(max_examples=200)
 @given(texts, texts, texts, texts, texts)
+@example("run", "reason", "key", "\\|", "label")
+@example("run", "reason", "key", "\\\\|", "label")
 def test_no_text_breaks_out_of_its_cell(
     run: str, reason: str, key: str, value: str, label: str
 ) -> None:
@@ -219,7 +226,8 @@ def test_no_text_breaks_out_of_its_cell(
     assert _shown(rows[1][1]) == "second"
     pair = visible(f"{key}={value}")
     if len(pair) <= 300:
-        assert next(iter(rows[0][5].children or ())).content == pair
+        in_pairs = re.sub(r"(\\+)\|", lambda found: _in_pairs(found[1]) + "|", pair)
+        assert next(iter(rows[0][5].children or ())).content == in_pairs
     assert_safe(text)
     _assert_inert(text)
 
