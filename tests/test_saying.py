@@ -31,6 +31,8 @@ _MAY = {
     "reconciler/cli/saying.py",
     "reconciler/cli/main.py",
     "reconciler/cli/applying.py",
+    "reconciler/cli/settling.py",
+    "reconciler/cli/watching.py",
 }
 
 
