@@ -139,7 +139,8 @@ def _meant(word: str, snapshot: Snapshot) -> list[RunId]:
         )
     if not meant:
         raise RefusedError(
-            f"{word} is not in the ledger", hint="`reconciler status` lists every run."
+            f"{word} is neither recorded nor declared on the branch",
+            hint="`reconciler status` lists every run. What is declared only here must be pushed.",
         )
     return open_
 

@@ -44,6 +44,7 @@ def import_instances(options: CommonOptions, asked: Importing) -> list[str]:
     if since >= until:
         raise click.UsageError("--to must be later than --from.")
     lines: list[str] = []
+    summary: list[str] = []
     written: list[Written] = []
 
     def choose(found: Matched, snapshot: Snapshot) -> bool:
@@ -57,7 +58,12 @@ def import_instances(options: CommonOptions, asked: Importing) -> list[str]:
                 same_minute_allowed=gateway.same_minute_allowed,
             )
         )
-        return bool(found.adopted) and _agrees(lines, len(found.adopted), yes=asked.yes)
+        if not found.adopted:
+            return False
+        what = counted(len(found.adopted), "run")
+        agreed = asked.yes or _agrees(lines, what)
+        summary.append(f"{what} adopted" if agreed else f"{what} would be adopted: say --yes")
+        return agreed
 
     ranges = [Range(flow_id=flow, from_time=since, to_time=until) for flow in asked.flows]
     adoption = Adoption(by=person(shared.git), reason=asked.reason)
@@ -72,7 +78,7 @@ def import_instances(options: CommonOptions, asked: Importing) -> list[str]:
             choose,
         )
     )
-    return [*lines, *_write(asked.folder, written)]
+    return [*lines, *_write(asked.folder, written), *summary]
 
 
 def _instant(text: str, zone: tzinfo, option: str) -> EpochMs:
@@ -98,16 +104,14 @@ def _lines(found: Matched) -> Iterator[str]:
         yield "nothing to import: no instance there that is not recorded"
 
 
-def _agrees(lines: list[str], number: int, *, yes: bool) -> bool:
-    """Whether to do it: by --yes, or a person's answer. Else the lines say that it was not done."""
-    what = counted(number, "run")
-    if not yes and is_terminal():
-        for line in lines:
-            say(said(line))
-        lines.clear()
-        yes = click.confirm(f"Adopt {what}?", err=True)
-    lines.append(f"{what} adopted" if yes else f"{what} would be adopted: say --yes to do it")
-    return yes
+def _agrees(lines: list[str], what: str) -> bool:
+    """Whether a person at the terminal agrees, once the lines are shown; nobody does elsewhere."""
+    if not is_terminal():
+        return False
+    for line in lines:
+        say(said(line))
+    lines.clear()
+    return click.confirm(f"Adopt {what}?", err=True)
 
 
 def _write(folder: Path | None, written: Sequence[Written]) -> Iterator[str]:

@@ -74,7 +74,12 @@ def resolve_runs(options: CommonOptions, saying: Saying) -> list[str]:
             say("note: recorded without a reason: say --reason TEXT for those who read the ledger")
         say("the record is on the branch: git pull brings it here")
     is_one = len(records) == len(saying.runs) == 1
-    return [_settled(saying.runs[0] if is_one else one.run, one) for one in records]
+    return [_settled(_called(saying.runs[0], one) if is_one else one.run, one) for one in records]
+
+
+def _called(word: str, record: Record) -> str:
+    """What a person called the run, if that is a name of its own; the whole id of a beginning."""
+    return record.run if record.run.startswith(word) else word
 
 
 def _settled(run: str, record: Record) -> str:

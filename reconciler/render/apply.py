@@ -113,7 +113,7 @@ def _by_status(statuses: Mapping[RunId, str], screen: Screen) -> Iterator[str]:
 
 def _unfinished(result: ApplyResult, screen: Screen) -> Iterator[str]:
     if result.unfinished:
-        yield "Waited for, and not ended yet:"
+        yield "Not ended when the time to wait (--timeout) was up:"
         yield from listed(
             [
                 (record.run, said(f"{record.run}: {', '.join(record.instances)}"))

@@ -87,7 +87,10 @@ def _conflict(run: Run, runs: Sequence[Run], *, same_minute_allowed: bool) -> st
             return f"it carries the same as {other.id}"
         minute = other.trigger_time // MINUTE_MS == run.trigger_time // MINUTE_MS
         if minute and other.flow_id == run.flow_id and not same_minute_allowed:
-            return f"{other.id} has its flow and minute (gateway.sameMinute)"
+            return (
+                f"{other.id} has its flow and minute, and other parameters or seconds "
+                "(gateway.sameMinute)"
+            )
     return None
 
 

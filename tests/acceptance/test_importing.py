@@ -29,7 +29,7 @@ def _flows(*flows: int) -> list[str]:
 def test_without_a_yes_it_shows_what_it_would_do_and_does_nothing(scene: Scene) -> None:
     tip = scene.tip()
     said = scene.run("import", *_flows(1, 2, 3), *_RANGE)
-    assert "2 runs would be adopted: say --yes to do it" in said.out
+    assert "2 runs would be adopted: say --yes" in said.out
     assert "leave  c: several instances fit: " in said.out
     assert scene.tip() == tip
 
@@ -66,7 +66,7 @@ def test_the_rest_is_written_as_valid_suspended_manifests_and_overwrites_nothing
 def test_what_cannot_stand_beside_a_declared_run_is_not_written(scene: Scene) -> None:
     by_hand(scene, 2, "other")
     said = scene.run("import", *_flows(2), *_RANGE, "--write", str(scene.clone / "w"))
-    assert "no manifest: b has its flow and minute" in said.flat
+    assert "no manifest: b has its flow and minute, and other parameters" in said.flat
     assert not (scene.clone / "w").exists()
 
 

@@ -49,7 +49,7 @@ def test_all_that_a_word_means_and_is_in_doubt_is_settled_in_one_commit(lost: Sc
         (("wind-", *_WHY), "nothing was recorded: 2 runs are meant, and nobody can be asked here"),
         (("wind-", "--yes"), "2 runs are not settled without a reason"),
         (("wind-a", "wind-c", "--yes", *_WHY), "wind-c is not in doubt: it is triggered"),
-        (("wind-c/", "--yes", *_WHY), "wind-c/ is not in the ledger"),
+        (("wind-c/", "--yes", *_WHY), "wind-c/ is neither recorded nor declared on the branch"),
     ],
 )
 def test_several_runs_need_a_reason_and_a_yes_and_all_must_be_in_doubt(

@@ -213,7 +213,7 @@ def test_an_instance_that_is_not_the_runs_is_refused(mixed: Scene) -> None:
         ("a", "a is not in doubt: it is triggered"),
         ("b", "b is not in doubt: it is rejected"),
         ("d", "d was never claimed: there is nothing to settle"),
-        ("nowhere", "nowhere is not in the ledger"),
+        ("nowhere", "nowhere is neither recorded nor declared on the branch"),
     ],
 )
 def test_only_a_run_in_doubt_can_be_resolved(mixed: Scene, run: str, words: str) -> None:

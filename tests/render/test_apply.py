@@ -144,7 +144,7 @@ Failed, with no attempt left:
     import
 To start a failed run again, raise its `revision` or give it a `retry`.
 
-Waited for, and not ended yet:
+Not ended when the time to wait (--timeout) was up:
   slow: 12-1
 
 Waited for in vain: look at the instance at the service, then ask again:
