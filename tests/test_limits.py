@@ -144,6 +144,22 @@ def test_what_the_service_refused_keeps_no_place_from_others() -> None:
     assert starts(a_plan(runs, *history(runs[0], "rejected"), *ended)) == ["01"]
 
 
+def test_of_what_was_tried_before_the_longest_ago_comes_first() -> None:
+    runs = a_backfill(max_active=1)
+    tried = [
+        event
+        for minutes, run in ((3, runs[0]), (1, runs[1]), (2, runs[2]))
+        for event in (
+            a_claim(run, claim=f"c{minutes}", at=after(NOW, -minutes * 60_000)),
+            a_rejected(run, f"c{minutes}") if minutes > 1 else an_absent(run, f"c{minutes}"),
+        )
+    ]
+    others = [event for run in runs[3:] for event in history(run, "SUCCESS")]
+    assert starts(a_plan(runs, *tried, *others)) == ["01"]
+    again = a_claim(runs[0], claim="c4", at=NOW)
+    assert starts(a_plan(runs, *tried, *others, again, a_rejected(runs[0], "c4"))) == ["03"]
+
+
 def test_more_under_way_than_a_lowered_number_allows_start_nothing() -> None:
     runs = a_backfill(max_active=1)
     recorded = [event for run in runs[:3] for event in history(run, "triggered")]

@@ -235,6 +235,23 @@ def test_an_import_that_is_renamed_half_way_is_matched_under_both_names() -> Non
     assert reasons(plan)["report/2024-03-02/SITE=x"] == waits
 
 
+@pytest.mark.parametrize("match", ["[import]", "[{name: import, match: [businessDate, SITE]}]"])
+def test_a_former_name_that_means_a_part_only_is_refused(match: str) -> None:
+    before = read(IMPORT, report("businessDate", "SITE"))
+    now = read(
+        backfill("new", "formerly: import", *SITES, flow=2),
+        backfill("report", f"dependsOn: {match}", *SITES),
+    )
+    ledger = a_ledger(*ended(before, import_2024_03_01_x="SUCCESS"))
+    found = check(scheduled(now, ledger), ledger, same_minute_allowed=True)
+    words = (
+        "spec.dependsOn[0]: import is called new now, and not all of its runs have run under that "
+        "name: write new"
+    )
+    assert found.problems
+    assert all(one.message.startswith(words) for one in found.problems)
+
+
 def problems(*documents: str) -> list[str]:
     found = check(scheduled(read(*documents), a_ledger()), a_ledger(), same_minute_allowed=True)
     return [

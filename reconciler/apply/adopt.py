@@ -140,6 +140,11 @@ class Judging:
                 f"{', '.join(_differing(run, found))}",
                 hint="Say --force with a --reason if it did the run's work all the same.",
             )
+        if not (adoption.sure or adoption.forced or carries(run, found)):
+            raise RefusedError(
+                f"instance {found.id} does not show just what {run.id} carries",
+                hint="Say --yes once you know that it is the run's.",
+            )
         claim = claim_named_in(suspect, found, self.known)
         if claim is not None:
             raise RefusedError(f"instance {found.id} was started under claim {claim}")
@@ -160,9 +165,8 @@ class Judging:
         """Refuse what a run in doubt may have made: it would seem absent, and be started again."""
         for other in self.rivals:
             near = other.trigger_time == time or shows_minute(other.trigger_time, found)
-            if not near or contradicts(other, found):
-                continue
-            if standing(other, found, self.known) is not Standing.NOT_OURS:
+            # That it shows other values rules nothing out: a service may show them as it likes.
+            if near and standing(other, found, self.known) is not Standing.NOT_OURS:
                 raise RefusedError(
                     f"instance {found.id} may be that of {other.run}, which is in doubt",
                     hint=f"Settle that first: `reconciler status {other.run}`.",
@@ -215,6 +219,11 @@ def suspect_of(run: Run, time: EpochMs, zone: tzinfo) -> Suspect:
         claimed_at=None,
         zone=zone,
     )
+
+
+def carries(run: Run, found: Instance) -> bool:
+    """Whether it shows the run's parameters just as they are, and no others."""
+    return found.parameters is not None and sorted(found.parameters) == sorted(run.parameters)
 
 
 def _differing(run: Run, found: Instance) -> list[str]:

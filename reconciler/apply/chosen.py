@@ -13,7 +13,11 @@ from reconciler.selection import meaning
 
 
 class Chosen:
-    """What the words of a command line mean among the runs that there are."""
+    """What the words of a command line mean among the runs that there are when it is called.
+
+    They go on to mean that: a word that meant one run does not come to mean all that begin with it
+    because somebody takes that run away.
+    """
 
     def __init__(self, words: Sequence[str], declared: Declared, ledger: Ledger) -> None:
         self._all = not words

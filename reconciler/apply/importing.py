@@ -8,7 +8,15 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from reconciler.apply.adopt import Adopting, Adoption, Judging, plan_of, suspect_of, time_of
+from reconciler.apply.adopt import (
+    Adopting,
+    Adoption,
+    Judging,
+    carries,
+    plan_of,
+    suspect_of,
+    time_of,
+)
 from reconciler.apply.fitting import look_of
 from reconciler.apply.lease import ServiceClock
 from reconciler.apply.ports import Clock, Instance, Snapshot, Store
@@ -148,8 +156,8 @@ def _unclear(
     if len(its) > 1:
         others = ", ".join(other.id for other in its if other is not run)
         return f"instance {fitting[0].id} fits {others} as well"
-    if not _shows_all(run, fitting[0]):
-        return f"instance {fitting[0].id} does not show all that tells it from others"
+    if not _shows_just(run, fitting[0]):
+        return f"instance {fitting[0].id} does not show just what the run carries"
     try:
         judging.check(adoption, run, fitting[0])
     except RefusedError as error:
@@ -165,9 +173,11 @@ def _fits(run: Run, one: Instance, judging: Judging) -> bool:
     return not contradicts(suspect_of(run, time, judging.zone), one)
 
 
-def _shows_all(run: Run, one: Instance) -> bool:
-    """Whether it shows its flow, its time, and a value for each of the run's parameters."""
-    if one.flow_id is None or one.trigger_time is None or one.parameters is None:
+def _shows_just(run: Run, one: Instance) -> bool:
+    """Whether it shows its flow, its time, and the run's parameters as they are, and no others.
+
+    What a list may have cut, retyped or filled in proves nothing: it may be another's as well.
+    """
+    if one.flow_id is None or one.trigger_time is None:
         return False
-    shown = {key.casefold() for key, _ in one.parameters}
-    return all(key.casefold() in shown for key, _ in run.parameters)
+    return carries(run, one)

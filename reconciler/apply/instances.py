@@ -62,7 +62,8 @@ def tell(
         what = "has another trigger time" if foreign else "was not created when the run was started"
         return _untold(listed, f"what is listed under its id {what}")
     # That all have ended alike does not help: the run's own may be the one that is not listed yet.
-    fitting = [one for one in mine if not contradicts(suspect, one)]
+    # Of what a person has named, only the id counts: it may carry what the run does not.
+    fitting = [one for one in mine if _is_named(record) or not contradicts(suspect, one)]
     if len(fitting) != 1:
         return _untold(mine, "several instances have its id, or another one than the run's")
     doubt = _may_be_anothers(suspect, start, fitting[0], listed)

@@ -12,7 +12,7 @@ from reconciler.apply.doubt import Doubt
 from reconciler.apply.known import Known
 from reconciler.apply.lease import Lapses, ServiceClock
 from reconciler.apply.look import Look, by_id
-from reconciler.apply.ports import Gateway, Options, Ports, Snapshot
+from reconciler.apply.ports import Gateway, Options, Ports
 from reconciler.apply.result import ApplyResult
 from reconciler.apply.start import StartOutcome
 from reconciler.apply.wait import NOT_YET, DoubtLooks
@@ -58,9 +58,8 @@ class Knowledge:
         self._looks = 0
         self._known = _Derived[Ledger, Known](lambda ledger: Known([ledger, *self._elsewhere]))
         self._declared = _Derived[Declared, dict[RunId, Run]](lambda one: by_id(one.runs))
-        self._chosen = _Derived[Snapshot, Chosen](
-            lambda one: Chosen(options.runs, one.declared, one.ledger)
-        )
+        first = branch.snapshot
+        self.chosen = Chosen(options.runs, first.declared, first.ledger)
         self.flows: dict[int, FlowCheck] = {}  # those that the service was asked about
 
     @property
@@ -71,11 +70,6 @@ class Knowledge:
     @property
     def _elsewhere(self) -> Collection[Ledger]:
         return self.branch.snapshot.surroundings.elsewhere.values()
-
-    @property
-    def chosen(self) -> Chosen:
-        """The runs that this apply was called for, of those that there are now."""
-        return self._chosen.of(self.branch.snapshot)
 
     def plan(self, now: EpochMs) -> Plan:
         """Derive the plan from the branch as last seen."""
@@ -153,7 +147,7 @@ class Knowledge:
         They do where a run that was chosen waits for another one, which may be any of them.
         """
         chosen = tuple(filter(self._is_chosen, plan.runs))
-        if any(one.code is Reason.WAITS_FOR for one in chosen):
+        if any(one.code in {Reason.WAITS_FOR, Reason.NO_ROOM} for one in chosen):
             return plan
         return replace(plan, runs=chosen)
 

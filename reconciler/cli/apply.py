@@ -4,13 +4,13 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.options import TEXT, common_options, current_options, read_duration
+from reconciler.cli.options import RUN_WORD, TEXT, common_options, current_options, read_duration
 from reconciler.errors import ExitCode
 from reconciler.render.formats import Format
 
 
 @click.command("apply")
-@click.argument("runs", type=TEXT, nargs=-1, metavar="[RUN]...")
+@click.argument("runs", type=RUN_WORD, nargs=-1, metavar="[RUN]...")
 @click.option(
     "--plan",
     "plan_file",

@@ -58,7 +58,19 @@ class _Text(StringParamType):
             self.fail("the text is not UTF-8", param, ctx)
 
 
+class _Word(_Text):
+    """A word that means runs. An empty one would be the beginning of every run's name."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Read it. Fails for what is empty, as where a variable of a script is not set."""
+        text = super().convert(value, param, ctx)
+        if not text.strip():
+            self.fail("it is empty: name a run, or leave it out", param, ctx)
+        return text
+
+
 TEXT = _Text()
+RUN_WORD = _Word()
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 

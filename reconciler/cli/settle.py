@@ -4,12 +4,12 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.options import TEXT, common_options, current_options
+from reconciler.cli.options import RUN_WORD, TEXT, common_options, current_options
 from reconciler.errors import ExitCode
 
 
 @click.command("resolve")
-@click.argument("runs", type=TEXT, nargs=-1, required=True, metavar="RUN...")
+@click.argument("runs", type=RUN_WORD, nargs=-1, required=True, metavar="RUN...")
 @click.option("--triggered", type=TEXT, metavar="ID", help="It was started, as this instance.")
 @click.option("--not-triggered", is_flag=True, help="They were not started.")
 @click.option(

@@ -2,7 +2,7 @@
 
 import click
 
-from reconciler.cli.options import TEXT, common_options, current_options, read_duration
+from reconciler.cli.options import RUN_WORD, TEXT, common_options, current_options, read_duration
 from reconciler.errors import ExitCode
 from reconciler.render.formats import Format
 
@@ -10,7 +10,7 @@ STATES = ("pending", "claimed", "in-doubt", "rejected", "triggered", "succeeded"
 
 
 @click.command("status")
-@click.argument("runs", type=TEXT, nargs=-1, metavar="[RUN]...")
+@click.argument("runs", type=RUN_WORD, nargs=-1, metavar="[RUN]...")
 @click.option(
     "--state",
     "states",

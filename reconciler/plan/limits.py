@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from reconciler.ledger import Ledger, Record
 from reconciler.ledger.records import UNSETTLED, Phase
 from reconciler.model import (
+    EpochMs,
     Run,
     RunId,
     manifest_of,
@@ -21,6 +22,7 @@ from reconciler.model import (
     run_revision,
 )
 from reconciler.plan.values import Action, PlannedRun, Reason
+from reconciler.times import parse_instant
 
 _UNDER_WAY = UNSETTLED | {Phase.TRIGGERED}
 
@@ -162,14 +164,15 @@ def limited(
 ) -> Sequence[PlannedRun]:
     """The plan's runs, in their turn, those waiting that would be too many at once.
 
-    What the service has refused before comes last, or it would keep a place for ever.
+    What was tried before comes after what was not, the longest ago first: what the service refuses
+    each time would keep a place for ever.
     """
     if most_of_flow is None and all(run.max_active is None for run in runs):
         return planned
     rooms = _Rooms(runs, ledger, most_of_flow)
     starting = [one for one in planned if one.action is Action.TRIGGER]
     full: dict[RunId, _Room] = {}
-    for one in sorted(starting, key=lambda one: one.code is Reason.REJECTED):
+    for one in sorted(starting, key=_last_tried):
         of_it = rooms.of(one.run) if one.run is not None else []
         none_left = next((room for room in of_it if room.left <= 0), None)
         if none_left is not None:
@@ -178,6 +181,12 @@ def limited(
         for room in of_it:
             room.take()
     return [_held(one, full[one.id]) if one.id in full else one for one in planned]
+
+
+def _last_tried(planned: PlannedRun) -> EpochMs:
+    """When the run was last claimed; 0 if it never was."""
+    claimed_at = planned.record.claimed_at if planned.record is not None else None
+    return EpochMs(0) if claimed_at is None else parse_instant(claimed_at)
 
 
 def _held(planned: PlannedRun, room: _Room) -> PlannedRun:

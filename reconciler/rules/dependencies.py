@@ -25,12 +25,30 @@ def dependency_problems(
     if not dependents:
         return
     known = known_names(runs, ledger)
+    renamed = _renamed(manifests)
     for run in dependents.values():
         for index, name in enumerate(run.depends_on):
             if name not in known:
                 yield run, _unknown(run, index, name)
+            elif name in renamed and renamed[name] not in run.depends_on:
+                yield run, _outdated(run, index, name, renamed[name])
     yield from _mismatches(runs, dependents, ledger, zone)
     yield from _circles(dependents)
+
+
+def _renamed(manifests: Mapping[str, Run]) -> Mapping[str, str]:
+    """By their former names, the manifests of which some runs have only the present one.
+
+    What has run keeps its former name, and a reference by the present one means that as well
+    (`renaming.named`). One by the former name alone means that only.
+    """
+    declared = {run.declared_manifest for run in manifests.values()}
+    return {
+        former: name
+        for name, run in manifests.items()
+        for former in run.formerly
+        if former not in declared and name in declared
+    }
 
 
 def _mismatches(
@@ -123,6 +141,17 @@ def _unknown(run: Run, index: int, name: str) -> Problem:
         pointer=pointer,
         message=f"spec.dependsOn[{index}]: {name} is neither declared nor recorded; name a run or "
         "a backfill (a manifest that has a problem declares nothing)",
+    )
+
+
+def _outdated(run: Run, index: int, name: str, now: str) -> Problem:
+    pointer = f"/spec/dependsOn/{index}"
+    return Problem(
+        place=run.place_of(pointer),
+        code="reference",
+        pointer=pointer,
+        message=f"spec.dependsOn[{index}]: {name} is called {now} now, and not all of its runs "
+        f"have run under that name: write {now}",
     )
 
 

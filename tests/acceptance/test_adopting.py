@@ -80,6 +80,26 @@ def test_an_instance_that_does_not_fit_is_refused(scene: Scene) -> None:
     assert scene.tip() == tip
 
 
+@pytest.mark.parametrize("shown", ["", "A", "a "])
+def test_what_may_be_its_value_otherwise_written_needs_somebody_who_knows(
+    scene: Scene, shown: str
+) -> None:
+    instance = by_hand(scene, 1, site=shown)
+    said = scene.run("resolve", "a", "--triggered", instance, *_WHY, exits=1)
+    assert f"instance {instance} does not show just what a carries" in said.err
+    scene.run("resolve", "a", "--triggered", instance, *_WHY, "--yes")
+    assert scene.states()["a"] == "triggered"
+
+
+def test_the_end_of_what_was_taken_by_force_is_observed(open_scene: OpenScene) -> None:
+    scene = open_scene(runs("a"), options=SandboxOptions(run_seconds=0.05))
+    instance = by_hand(scene, 1, site="cn-02")
+    scene.run("resolve", "a", "--triggered", instance, "--force", *_WHY)
+    scene.clock.forward(60)
+    scene.run("status", "a", "--refresh")
+    assert scene.states()["a"] == "succeeded"
+
+
 def test_other_parameters_are_taken_by_force_with_a_reason(scene: Scene) -> None:
     instance = by_hand(scene, 1, site="cn-02")
     said = scene.run("resolve", "a", "--triggered", instance, "--force", exits=2)

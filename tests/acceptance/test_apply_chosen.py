@@ -3,9 +3,11 @@
 import pytest
 import yaml
 
+from reconciler.apply.chosen import Chosen
 from reconciler.sandbox import NEVER, Drop, Fault
 from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import AHEAD, Gate, Scene, manifest, runs
+from tests.building import a_ledger, a_run, declared
 
 _BACKFILL = yaml.safe_dump(
     {
@@ -59,6 +61,25 @@ def test_a_name_that_means_nothing_starts_nothing(open_scene: OpenScene) -> None
     said = scene.run("apply", "a", "nowhere", exits=1)
     assert said.err.startswith("error: nowhere is neither declared nor recorded\n")
     assert (scene.instances, scene.ledger()) == ([], [])
+
+
+def test_a_word_goes_on_to_mean_the_run_that_it_meant() -> None:
+    wind, march = a_run("wind"), a_run("wind-march")
+    chosen = Chosen(["wind"], declared(wind, march), a_ledger())
+    assert (chosen.has(wind), chosen.has(march)) == (True, False)
+    beginning = Chosen(["wind-"], declared(wind, march), a_ledger())
+    assert (beginning.has(wind), beginning.has(march)) == (False, True)
+    assert beginning.has(a_run("wind-april"))
+
+
+@pytest.mark.parametrize("command", ["apply", "status"])
+def test_an_empty_name_is_wrong_usage_and_not_the_beginning_of_all(
+    open_scene: OpenScene, command: str
+) -> None:
+    scene = open_scene(runs("a"))
+    said = scene.run(command, "", exits=2)
+    assert "it is empty: name a run, or leave it out" in said.err
+    assert scene.instances == []
 
 
 def test_names_and_a_saved_plan_are_wrong_usage(open_scene: OpenScene) -> None:

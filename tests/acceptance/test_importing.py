@@ -70,6 +70,22 @@ def test_what_cannot_stand_beside_a_declared_run_is_not_written(scene: Scene) ->
     assert not (scene.clone / "w").exists()
 
 
+def test_what_may_be_a_runs_value_cut_or_otherwise_written_is_left_to_a_person(
+    open_scene: OpenScene,
+) -> None:
+    scene = open_scene(
+        {
+            "triggers/ten.yaml": manifest("ten", 1, parameters={"SITE": "cn-10"}, suspend=True),
+            "triggers/two.yaml": manifest("two", 2, parameters={"SITE": "b"}, suspend=True),
+        }
+    )
+    by_hand(scene, 1, "cn-1")
+    by_hand(scene, 2, "")
+    said = scene.run("import", *_flows(1, 2), *_RANGE, "--yes")
+    assert said.out.count("does not show just what the run carries") == 2
+    assert scene.states() == {"ten": "pending", "two": "pending"}
+
+
 def test_one_instance_that_two_runs_fit_is_left_to_a_person(open_scene: OpenScene) -> None:
     scene = open_scene(
         {

@@ -127,7 +127,7 @@ def test_on_a_terminal_the_reason_is_asked_for_and_what_the_service_has_is_shown
     git(lost.clone, "pull", "--quiet", "--rebase")
     lost.push({"triggers/d.yaml": manifest("d", 5, suspend=True)})
     hand = lost.sandbox.add_stranger(
-        Stranger(flow_id=5, trigger_time=EpochMs(EIGHT_MS), owner="u1")
+        Stranger(flow_id=5, trigger_time=EpochMs(EIGHT_MS), owner="u1", parameters=(("SITE", "d"),))
     )
     said = lost.run("resolve", "d", "--triggered", hand.id, exits=0 if answer == "y" else 130)
     assert f"{hand.id}, flow 5" in said.err
