@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Self, TextIO, TypeGuard
 from reconciler.apply.ports import Claimed, Recorded, Settled, Step, Watching
 from reconciler.enos.statuses import SUCCEEDED, status_name
 from reconciler.ledger import events
-from reconciler.render.safe import inert
-from reconciler.render.steps import plain_step, was_not_sent
+from reconciler.render.safe import inert, said, visible
+from reconciler.render.steps import plain_step, was_not_sent, why_absent
+from reconciler.render.words import counted
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar  # rich itself is imported when a bar is shown
@@ -43,10 +44,34 @@ class _Tally:
                 self.known.add(step.run)
 
 
+class _NotSent:
+    """Runs of which no start was sent, for one reason and one after another: one line for all.
+
+    An apply that is interrupted leaves hundreds of them.
+    """
+
+    def __init__(self) -> None:
+        self._steps: list[Settled] = []
+
+    def keep(self, step: Settled) -> str | None:
+        """Keep the step for later; gives what was kept before, if the reason is another one."""
+        told = self.told() if self._steps and _reason(self._steps[0]) != _reason(step) else None
+        self._steps.append(step)
+        return told
+
+    def told(self) -> str | None:
+        """The line for all that is kept, which is kept no more."""
+        steps, self._steps = self._steps, []
+        if len(steps) > 1:
+            return f"{counted(len(steps), 'run')} not started: {_reason(steps[0])}"
+        return plain_step(steps[0]) if steps else None
+
+
 class PlainProgress:
     """Writes a line for each step that says something new.
 
-    Unless `verbose`, started runs are counted together, and of ends only the bad ones are told.
+    Unless `verbose`, started runs are counted together, and so are those that were not started for
+    one reason; of ends only the bad ones are told.
     Called with each step. Leaving it as a context manager tells the last count.
     """
 
@@ -56,17 +81,23 @@ class PlainProgress:
         self._tally = _Tally()
         self._triggered = 0
         self._told = 0  # how many of the triggered
+        self._not_sent = _NotSent()
         self._watching: Watching | None = None  # what was last told of it
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._write(self._not_sent.told())
         self._tell_count()
 
     def __call__(self, step: Step) -> None:
         """Tell the step."""
         self._tally.take(step)
+        if not self._verbose and _is_not_sent(step):
+            self._write(self._not_sent.keep(step))
+            return
+        self._write(self._not_sent.told())
         if not self._verbose and _is_ordinary_start(step):
             self._triggered += 1
             if self._triggered - self._told >= EVERY_RUNS:
@@ -101,12 +132,14 @@ class LiveProgress:
         self._bar = _bar(stream, color=color)
         self._task = self._bar.add_task(_STARTING, total=None)
         self._tally = _Tally()
+        self._not_sent = _NotSent()
 
     def __enter__(self) -> Self:
         self._bar.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._tell(self._not_sent.told())
         self._bar.stop()
 
     def __call__(self, step: Step) -> None:
@@ -116,11 +149,16 @@ class LiveProgress:
             self._show(_ENDING, step.ended, step.total)
         elif self._tally.claimed and _is_of_starts(step):
             self._show(_STARTING, len(self._tally.known), self._tally.claimed)
+        if _is_not_sent(step):
+            self._tell(self._not_sent.keep(step))
+            return
+        self._tell(self._not_sent.told())
         if isinstance(step, Claimed | Recorded | Watching):
             return
-        if _is_ordinary_start(step) or _is_good_end(step):
-            return
-        line = plain_step(step)
+        if not (_is_ordinary_start(step) or _is_good_end(step)):
+            self._tell(plain_step(step))
+
+    def _tell(self, line: str | None) -> None:
         if line is not None:
             self._bar.console.print(inert(line), markup=False, highlight=False, emoji=False)
 
@@ -151,6 +189,20 @@ def _is_ordinary_start(step: Step) -> TypeGuard[Settled]:
         and isinstance(step.event, events.Triggered)
         and step.event.evidence is None
     )
+
+
+def _is_not_sent(step: Step) -> TypeGuard[Settled]:
+    """Whether the step says that no start of a run was sent."""
+    return (
+        isinstance(step, Settled)
+        and isinstance(step.event, events.Absent)
+        and was_not_sent(step.event)
+    )
+
+
+def _reason(step: Settled) -> str:
+    """Why no start was sent, safe to show."""
+    return visible(said(why_absent(step.event))) if isinstance(step.event, events.Absent) else ""
 
 
 def _bar(stream: TextIO, *, color: bool | None) -> "Bar":

@@ -159,6 +159,36 @@ def test_a_run_that_was_not_started_is_not_counted_twice_when_it_is_claimed_agai
     assert stream.getvalue().endswith("\ntriggered 3 of 3\n")
 
 
+@pytest.mark.parametrize("kind", [PlainProgress, LiveProgress])
+def test_runs_that_were_not_started_for_one_reason_share_a_line(
+    kind: type[PlainProgress | LiveProgress],
+) -> None:
+    stream = io.StringIO()
+    progress = kind(stream)
+    late = {"notStarted": "the claim's time was used up"}
+    with progress:
+        progress(settled(absent("a", late), "a"))
+        for number in range(1_000):
+            progress(settled(absent(f"b-{number}"), f"b-{number}"))
+        progress(settled(absent("c", {"found": []}), "c"))
+        for run in ("d", "e"):
+            progress(settled(absent(run), run))
+    assert stream.getvalue().splitlines() == [
+        "a: not started: the claim's time was used up",
+        "1,000 runs not started: interrupted",
+        "c: not started: the service has no instance of it",
+        "2 runs not started: interrupted",
+    ]
+
+
+def test_verbose_tells_each_run_that_was_not_started() -> None:
+    stream = io.StringIO()
+    with PlainProgress(stream, verbose=True) as progress:
+        for run in ("a", "b"):
+            progress(settled(absent(run), run))
+    assert stream.getvalue() == "a: not started: interrupted\nb: not started: interrupted\n"
+
+
 def test_verbose_tells_each_started_run() -> None:
     stream = io.StringIO()
     with PlainProgress(stream, verbose=True) as progress:
