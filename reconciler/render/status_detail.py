@@ -8,7 +8,7 @@ from reconciler.ledger import RunState
 from reconciler.render.layout import Screen, as_text
 from reconciler.render.moments import clock_time, ledger_time, processed_date, zone_name
 from reconciler.render.safe import said
-from reconciler.render.status_row import Outlook, StatusRow, outlook
+from reconciler.render.status_row import Outlook, StatusRow, outlook, ways_to_settle
 from reconciler.render.words import command, how_to_start_again, status_words
 
 _LABEL_WIDTH = 15
@@ -98,8 +98,9 @@ def _choice(environment: str, row: StatusRow, screen: Screen) -> Iterator[str]:
     yield ""
     yield from screen.wrapped(look)
     yield ""
+    said_why = ("--reason", "WHY", "--env", environment)
     for instance in dict.fromkeys(start.instance for start in row.starts):
-        yield f"  {command('resolve', row.run, '--triggered', instance, '--env', environment)}"
+        yield f"  {command('resolve', row.run, '--triggered', instance, *said_why)}"
 
 
 def _advice(environment: str, row: StatusRow, zone: tzinfo, screen: Screen) -> Iterator[str]:
@@ -113,6 +114,5 @@ def _advice(environment: str, row: StatusRow, zone: tzinfo, screen: Screen) -> I
     yield ""
     yield from screen.wrapped(look)
     yield ""
-    sure = ("--yes",) if row.is_early else ()
-    for found in (("--triggered", "INSTANCE_ID"), ("--not-triggered", *sure)):
+    for found in ways_to_settle(row):
         yield f"  {command('resolve', row.run, *found, '--env', environment)}"

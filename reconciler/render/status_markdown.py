@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import tzinfo
 
 from reconciler.ledger import RunState
@@ -93,7 +94,8 @@ def _not_done(rows: Sequence[StatusRow], zone: tzinfo, room: int) -> Iterator[st
 
 
 def _words(row: StatusRow, zone: tzinfo) -> str:
-    told = "; ".join(notes(row, zone, verbose=False))
+    alike = replace(row, evidence=None)  # which names an instance: no two runs would be alike
+    told = "; ".join(notes(alike, zone, verbose=False))
     return f"{row.state.replace('-', ' ')}: {told}" if told else row.state.replace("-", " ")
 
 

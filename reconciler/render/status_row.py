@@ -11,6 +11,8 @@ from reconciler.ledger.records import Start
 from reconciler.model import ClaimId, EpochMs, InstanceId, Parameters, Place, RunId
 from reconciler.plan import Reason
 
+_LISTED = 3  # so many instances are named, each in a command of its own
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusRow:
@@ -51,6 +53,25 @@ class StatusRow:
     def is_declared(self) -> bool:
         """Whether a manifest declares the run, in this revision."""
         return self.place is not None
+
+
+def listed_instances(row: StatusRow) -> tuple[str, ...]:
+    """What the last search for a run in doubt has seen that may be its instance."""
+    found = row.evidence.get("found") if isinstance(row.evidence, dict) else None
+    rows = found if isinstance(found, list) else []
+    return tuple(str(one["id"]) for one in rows if isinstance(one, dict) and "id" in one)
+
+
+def ways_to_settle(row: StatusRow) -> list[tuple[str, ...]]:
+    """The words behind `resolve RUN` with which a person says what became of a run in doubt.
+
+    As the ledger stands, none of them is refused: `--not-triggered` is, if something fits the run.
+    """
+    listed = listed_instances(row)
+    sure = (*(("--force",) if listed else ()), *(("--yes",) if row.is_early else ()))
+    instances = listed if 0 < len(listed) <= _LISTED else ("INSTANCE_ID",)
+    found = [*(("--triggered", instance) for instance in instances), ("--not-triggered", *sure)]
+    return [(*words, "--reason", "WHY") for words in found]
 
 
 class Outlook(Enum):

@@ -12,7 +12,7 @@ from reconciler.render.backfills import together
 from reconciler.render.layout import GAP, Screen, row, width_for
 from reconciler.render.moments import LONGEST, clock_time, ledger_time, zone_name
 from reconciler.render.safe import said
-from reconciler.render.status_row import StatusRow
+from reconciler.render.status_row import StatusRow, listed_instances
 from reconciler.render.words import UNFOLD, counted, status_words
 
 SHOWN_RUNS = 500  # lines: more is scrolled past, not read
@@ -107,7 +107,7 @@ def _backfill(rows: _Line, screen: Screen) -> Iterator[str]:
 def _counted_notes(rows: _Line, zone: tzinfo) -> Iterator[str]:
     """What somebody must know of the backfill's runs, each once, with their number."""
     urgent = (one for one in rows if _is_urgent(one) or one.reason not in _UNTOLD)
-    alike = (replace(one, why=one.gist) if one.gist else one for one in urgent)
+    alike = (replace(one, why=one.gist or one.why, evidence=None) for one in urgent)
     found = Counter(note for one in alike for note in notes(one, zone, verbose=False))
     for note, number in found.most_common(SHOWN_NOTES):
         yield f"{note} ({counted(number, 'run')})"
@@ -156,6 +156,8 @@ def notes(one: StatusRow, zone: tzinfo, *, verbose: bool) -> Iterator[str]:
     if one.state in {RunState.CLAIMED, RunState.IN_DOUBT}:
         until = f" until {clock_time(one.until, zone)}" if one.until else ""
         yield f"claimed by {one.by or 'another apply'}{until}"
+        if listed := listed_instances(one):
+            yield said(f"the service lists what may be its instance: {', '.join(listed)}")
     if verbose:
         yield from _more(one, zone)
 

@@ -105,8 +105,8 @@ def test_status_of_a_run_in_doubt_shows_what_was_seen_and_the_commands_to_settle
     said = mixed.run("status", "c")
     assert "c in test: in doubt" in said.out
     assert "seen " in said.out
-    assert "  reconciler resolve c --triggered INSTANCE_ID --env test\n" in said.out
-    assert "  reconciler resolve c --not-triggered --yes --env test\n" in said.out
+    assert "  reconciler resolve c --triggered INSTANCE_ID --reason WHY --env test\n" in said.out
+    assert "  reconciler resolve c --not-triggered --yes --reason WHY --env test\n" in said.out
 
 
 def test_what_the_last_search_saw_of_a_run_in_doubt_is_recorded_once(open_scene: OpenScene) -> None:

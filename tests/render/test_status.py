@@ -291,8 +291,8 @@ It may have been started. The next apply looks for its instance; if that settles
 nothing, look in EnOS for an instance of flow 3377 with trigger time 2024-03-02
 08:00:00 (GMT+8), created after the claim. Then say what you found, with one of:
 
-  reconciler resolve wind-daily-2024-03-01 --triggered INSTANCE_ID --env prod
-  reconciler resolve wind-daily-2024-03-01 --not-triggered --env prod
+  reconciler resolve wind-daily-2024-03-01 --triggered INSTANCE_ID --reason WHY --env prod
+  reconciler resolve wind-daily-2024-03-01 --not-triggered --reason WHY --env prod
 """
     )
 
@@ -326,8 +326,8 @@ def test_a_run_that_was_started_twice_is_settled_by_naming_the_instance_that_cou
     text = status_detail_text("prod", twice, SHANGHAI)
     commands = [line for line in text.split("\n") if line.startswith("  reconciler")]
     assert commands == [
-        "  reconciler resolve wind --triggered 3377-1 --env prod",
-        "  reconciler resolve wind --triggered 3377-2 --env prod",
+        "  reconciler resolve wind --triggered 3377-1 --reason WHY --env prod",
+        "  reconciler resolve wind --triggered 3377-2 --reason WHY --env prod",
     ]
     (row,) = json.loads(statuses_json([("prod", UTC, [twice])]))["runs"]
     assert row["startedTwice"] is True
@@ -360,11 +360,38 @@ def test_the_commands_are_quoted_for_a_shell() -> None:
             "a; rm -rf $HOME",
             "--triggered",
             "INSTANCE_ID",
+            "--reason",
+            "WHY",
             "--env",
             "my env",
         ],
-        ["reconciler", "resolve", "a; rm -rf $HOME", "--not-triggered", "--env", "my env"],
+        [
+            "reconciler",
+            "resolve",
+            "a; rm -rf $HOME",
+            "--not-triggered",
+            "--reason",
+            "WHY",
+            "--env",
+            "my env",
+        ],
     ]
+
+
+def test_what_the_service_lists_of_a_run_in_doubt_is_named_where_it_is_settled() -> None:
+    found = {"reason": "not certain", "found": [{"id": "1-1"}, {"id": "1-2"}]}
+    row = a_row("a", RunState.IN_DOUBT, is_early=True, evidence=found)
+    text = status_detail_text("prod", row, SHANGHAI)
+    assert [line for line in text.split("\n") if line.startswith("  reconciler")] == [
+        "  reconciler resolve a --triggered 1-1 --reason WHY --env prod",
+        "  reconciler resolve a --triggered 1-2 --reason WHY --env prod",
+        "  reconciler resolve a --not-triggered --force --yes --reason WHY --env prod",
+    ]
+    assert "the service lists what may be its instance: 1-1, 1-2" in " ".join(
+        status_text("prod", [row], SHANGHAI).split()
+    )
+    many = replace(row, evidence={"found": [{"id": f"1-{number}"} for number in range(4)]})
+    assert "--triggered INSTANCE_ID " in status_detail_text("prod", many, SHANGHAI)
 
 
 @settings(max_examples=50)

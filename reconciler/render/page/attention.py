@@ -9,7 +9,7 @@ from reconciler.plan import Reason
 from reconciler.render.backfills import together
 from reconciler.render.page.told import Reported
 from reconciler.render.safe import said, visible
-from reconciler.render.status_row import StatusRow
+from reconciler.render.status_row import StatusRow, ways_to_settle
 from reconciler.render.words import command, counted
 
 SHOWN_ITEMS = 20  # of a kind: more is filtered for, not read
@@ -169,9 +169,8 @@ def commands(one: Reported, row: StatusRow, kind: str, number: int = 1) -> Itera
             yield command("apply", *here)
             if number > 1:
                 yield command("status", backfill_of(row.run) or row.run, "--state", kind, *here)
-            sure = ("--yes",) if row.is_early else ()
-            yield command("resolve", row.run, "--triggered", "INSTANCE_ID", *said_why, *here)
-            yield command("resolve", row.run, "--not-triggered", *sure, *said_why, *here)
+            for found in ways_to_settle(row):
+                yield command("resolve", row.run, *found, *here)
         case "rejected":
             yield command("apply", *here)
         case "over":
