@@ -116,22 +116,8 @@ class Dependencies:
         needs = self._needs.get(run.name, ())
         found = [self._dependency(one) for one in needs]
         if run.after is not None:
-            found[-1] = self._before(run.after, found[-1])
+            found[-1] = _before(found[-1])
         return [one for one in found if one.standing is not DependencyStanding.SUCCEEDED]
-
-    def _before(self, name: str, one: Dependency) -> Dependency:
-        """The run of the date before; of a chain that has broken, what has broken it."""
-        match one.standing:
-            case DependencyStanding.SUCCEEDED:
-                return one
-            case DependencyStanding.COMING:
-                return replace(one, gist="each waits for the date before it")
-            case DependencyStanding.LOST:
-                root = self._blocked.get(name)
-                reason = one.reason if root is None else f"blocked: {root.run} {root.words}"
-                return replace(one, reason=f"{reason}, and each date waits for the one before it")
-            case _:
-                assert_never(one.standing)
 
     def _wanted_names(self, name: str) -> list[str]:
         """The names that are depended on and mean the run of that name, perhaps among others."""
@@ -172,9 +158,11 @@ class Dependencies:
         return self._declared.get(reference, ())
 
     def _declared_one(self, run: Run) -> Prerequisite:
-        if run.name in self._blocked:
-            return Prerequisite(run=run.id, standing=DependencyStanding.LOST, words="is blocked")
-        return self._alone(run)[1]
+        own = self._alone(run)[1]
+        cause = self._blocked.get(run.name)
+        if cause is None or own.standing is DependencyStanding.LOST:
+            return own
+        return replace(own, standing=DependencyStanding.LOST, words="is blocked", cause=cause)
 
     def _alone(self, run: Run) -> tuple[bool, Prerequisite]:
         """Whether the run, or an attempt at it, is yet to be started; and how it stands by itself.
@@ -239,6 +227,19 @@ class Dependencies:
             for name in self._wanted_names(run_name(record.run)):
                 found[name].append(record)
         return {name: _newest_of_each(records) for name, records in found.items()}
+
+
+def _before(one: Dependency) -> Dependency:
+    """The run of the date before; of a chain that has broken, what has broken it."""
+    match one.standing:
+        case DependencyStanding.SUCCEEDED:
+            return one
+        case DependencyStanding.COMING:
+            return replace(one, gist="each waits for the date before it")
+        case DependencyStanding.LOST:
+            return replace(one, reason=f"{one.reason}, and each date waits for the one before it")
+        case _:
+            assert_never(one.standing)
 
 
 def _needs(run: Run, zone: tzinfo) -> tuple[Reference, ...]:

@@ -32,6 +32,13 @@ class Prerequisite:
     run: RunId
     standing: DependencyStanding
     words: str  # that go on from the run: `is running`, `failed`
+    # What is lost by itself and keeps the run from starting, however long the chain between them.
+    cause: "Prerequisite | None" = None
+
+    @property
+    def root(self) -> "Prerequisite":
+        """The one that a person must look at: what has blocked it, or else itself."""
+        return self.cause or self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,8 +107,7 @@ def summed(name: str, members: Sequence[Prerequisite]) -> Dependency:
     lost = [one for one in members if one.standing is DependencyStanding.LOST]
     coming = [one for one in members if one.standing is DependencyStanding.COMING]
     if lost:
-        more = f", and {len(lost) - 1} more of {name}" if len(lost) > 1 else ""
-        words = f"blocked: {lost[0].run} {lost[0].words}{more}"
+        words = f"blocked: {_causes(name, lost)}"
         return Dependency(names=(name,), standing=DependencyStanding.LOST, reason=words)
     if coming and len(members) > 1:
         done = len(members) - len(coming)
@@ -114,6 +120,20 @@ def summed(name: str, members: Sequence[Prerequisite]) -> Dependency:
         words = f"blocked: {name} is neither declared nor recorded"
         return Dependency(names=(name,), standing=DependencyStanding.LOST, reason=words)
     return Dependency(names=(), standing=DependencyStanding.SUCCEEDED, reason="")
+
+
+def _causes(name: str, lost: Sequence[Prerequisite]) -> str:
+    """What the lost ones are behind: the first in full, and how many others there are.
+
+    Those that are blocked themselves count for what blocks them, each once: a person looks there.
+    """
+    causes = {one.root.run: one.root for one in lost}
+    first, *others = causes.values()
+    if not others:
+        return f"{first.run} {first.words}"
+    own = {one.run for one in lost}
+    of = f" of {name}" if all(one.run in own for one in causes.values()) else ""
+    return f"{first.run} {first.words}, and {len(others)} more{of}"
 
 
 def summed_group(group: Agreeing, members: Sequence[Prerequisite]) -> Dependency:

@@ -66,7 +66,7 @@ def test_a_failed_dependency_blocks_and_the_wait_ends_with_1(open_scene: OpenSce
     assert "blocked: a failed (FAIL)" in said.flat
     actions = _actions(scene)
     assert actions["b"] == ("wait", "blocked: a failed (FAIL)")
-    assert actions["c"] == ("wait", "blocked: b is blocked")
+    assert actions["c"] == ("wait", "blocked: a failed (FAIL)")
     scene.run("apply", "--wait", exits=1)  # what failed before blocks still
     scene.run("apply")
     assert scene.posts == [1]
