@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     help="Save the plan, for `apply --plan`.",
 )
 @click.option(
-    "--detailed-exitcode", is_flag=True, help="Exit with 5 if an apply would have work to do."
+    "--detailed-exitcode",
+    is_flag=True,
+    help="Exit with 5 if an apply would have work to do, or ask for ends that runs wait for.",
 )
 @click.option(
     "--base",

@@ -21,7 +21,8 @@ from reconciler.git import Git
 from reconciler.ledger import Ledger, read_events
 from reconciler.model import Declared, Problem
 from reconciler.plan import FlowCheck, Plan, make_plan
-from reconciler.plan.review import Review, refusals
+from reconciler.plan.looking import awaited
+from reconciler.plan.review import Review, refusals, refused_with_wait
 from reconciler.render.document import json_document
 from reconciler.render.plan_json import plans_json
 from reconciler.render.plan_markdown import MOST_BYTES, Comment, plan_markdown
@@ -74,7 +75,7 @@ class PlanReport:
         """The exit code that follows from the plans."""
         if any(one.review.refused or one.plan.refused for one in self.plans):
             return ExitCode.PROBLEM
-        if detailed and any(one.plan.has_work for one in self.plans):
+        if detailed and any(one.plan.has_work or awaited(one.plan).started for one in self.plans):
             return ExitCode.CHANGES
         return ExitCode.OK
 
@@ -130,6 +131,7 @@ def make_plans(options: CommonOptions, asked: Asked) -> PlanReport:
         limit = asked.max_runs or environment.limits.max_runs_per_apply
         review = Review(
             refused=refusals(plan, limit),
+            refused_with_wait=refused_with_wait(plan, limit),
             compared=compared,
             edited=recall.edited(plan, declared, compared),
             gateway=environment.gateway,

@@ -21,16 +21,18 @@ from reconciler.configuration import (
     Limits,
 )
 from reconciler.identity import service_of
+from reconciler.model import first_attempt
 from reconciler.plan.changes import Change, OfManifest
 from reconciler.plan.values import Action, Plan
 from reconciler.schema.paths import pointer
 
 TOO_MANY = "too-many-to-start"
+TOO_MANY_WITH_WAIT = "too-many-with-wait"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """One reason why nothing would be started. `code` is a problem's, or TOO_MANY."""
+    """One reason why nothing would be started. `code` is a problem's, or one of those above."""
 
     code: str
     message: str
@@ -62,6 +64,27 @@ def refusals(plan: Plan, limit: int) -> tuple[Refused, ...]:
     starts = len(plan.of_action(Action.TRIGGER)) + len(plan.refused)
     crowd = too_many(starts, limit)
     return (*found, crowd) if crowd is not None else tuple(found)
+
+
+def refused_with_wait(plan: Plan, limit: int) -> Refused | None:
+    """The refusal of an `apply --wait` where one without it would go on; None where there is none.
+
+    While it waits it may start whatever follows, so it counts all of that before it starts any.
+    """
+    if refusals(plan, limit):
+        return None
+    wanted = [run for run in plan.runs if run.action is Action.TRIGGER or run.refused]
+    wanted += (run for run in plan.runs if run.may_follow)
+    number = len({first_attempt(run.id) for run in wanted})
+    if number <= limit:
+        return None
+    return Refused(
+        code=TOO_MANY_WITH_WAIT,
+        message=f"with --wait an apply would start up to {number} runs, more than the limit of "
+        f"{limit}, and refuse",
+        hint=f"If that is meant, raise limits.maxRunsPerApply to {number}; once, by hand: "
+        f"`apply --wait --max-runs {number}`.",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,6 +237,7 @@ class Review:
     """What is said of one environment's plan."""
 
     refused: Sequence[Refused] = ()  # empty: an apply would go on, as far as is known here
+    refused_with_wait: Refused | None = None  # why `apply --wait` would start nothing
     compared: Compared | None = None  # None: with nothing
     edited: Sequence[OfManifest] = ()  # recorded, carries something else, and not by the change
     gateway: GatewayConfiguration | None = None  # where it would start; None: is not said

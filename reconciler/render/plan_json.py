@@ -5,7 +5,8 @@ from typing import Any
 
 from reconciler.model import backfill_of, wire_parameters
 from reconciler.plan import Plan, PlannedRun
-from reconciler.plan.review import NO_REVIEW, Review
+from reconciler.plan.looking import awaited
+from reconciler.plan.review import NO_REVIEW, Refused, Review
 from reconciler.render.backfills import attempt_of
 from reconciler.render.changes_json import change_json, compared_json, match_json
 from reconciler.render.document import one_or_several
@@ -33,9 +34,15 @@ def plan_json(plan: Plan, review: Review = NO_REVIEW) -> dict[str, Any]:
         "runs": [_run_json(run) for run in plan.runs],
         "problems": [problem_json(problem) for problem in plan.problems],
         "refusals": [{"code": one.code, "message": str(one)} for one in review.refused],
+        "warnings": [{"code": one.code, "message": str(one)} for one in _warnings(review)],
+        "awaited": list(awaited(plan).started),
         "edited": [change_json(change) for one in review.edited for change in one.changes],
     }
     return found if review.compared is None else found | compared_json(review.compared)
+
+
+def _warnings(review: Review) -> list[Refused]:
+    return [] if review.refused_with_wait is None else [review.refused_with_wait]
 
 
 def _run_json(run: PlannedRun) -> dict[str, Any]:

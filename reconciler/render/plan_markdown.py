@@ -23,7 +23,7 @@ from reconciler.render.markdown import (
 from reconciler.render.plan_details import heading_of_times, left_out, plan_details, plan_row
 from reconciler.render.review_markdown import review_markdown, waiting_markdown
 from reconciler.render.safe import visible
-from reconciler.render.words import COMMIT_DIGITS, action_counts, counted, needs_attention
+from reconciler.render.words import COMMIT_DIGITS, action_counts, asking, counted, needs_attention
 
 MOST_BYTES = 60_000  # GitHub refuses a comment of more than 65,536 characters
 _LEAST_BYTES = 2_000  # room for a plan's heading, counts and some rows
@@ -160,4 +160,6 @@ def _conclusion(plan: Plan, review: Review) -> list[str]:
         return ["Nothing is started until every problem is fixed.", ""]
     if review.refused:
         return ["Nothing is started: see above.", ""]
-    return [] if plan.has_work or review.is_gone else ["Nothing to do.", ""]
+    if plan.has_work or review.is_gone:
+        return []
+    return [asking(plan) or "Nothing to do.", ""]

@@ -15,6 +15,7 @@ from reconciler.render.words import (
     COMMIT_DIGITS,
     UNFOLD,
     action_counts,
+    asking,
     command,
     counted,
     joined,
@@ -104,7 +105,7 @@ def _conclusion(plan: Plan, screen: Screen, review: Review) -> Iterator[str]:
         would = "would be refused by the service; `apply --preflight` does not claim them."
         yield from screen.wrapped(f"{counted(len(plan.refused), 'run')} {would}")
     if not plan.has_work:
-        yield "Nothing to do."
+        yield from screen.wrapped(asking(plan) or "Nothing to do.")
         return
     if review.refused:
         yield from screen.wrapped(f"Nothing is started in {plan.environment}: see above.")

@@ -72,7 +72,10 @@ def _refused(plan: Plan, review: Review) -> list[str]:
         said.append(f"{counted(problems, 'problem')}, listed below.")
     if plan.refused:
         said.append(f"{counted(len(plan.refused), 'run')}, by the service.")
-    return [text for words in said for text in (f"**Refused:** {words}", "")]
+    lines = [text for words in said for text in (f"**Refused:** {words}", "")]
+    if review.refused_with_wait is not None:
+        lines += [f"**Warning:** {prose(str(review.refused_with_wait))}", ""]
+    return lines
 
 
 def _listed(heading: str, lines: Sequence[str], noun: str, room: int) -> list[str]:

@@ -18,7 +18,11 @@ def review_text(
     plan: Plan, review: Review, zone: tzinfo, screen: Screen, *, verbose: bool
 ) -> list[list[str]]:
     """Its blocks, each of which is some lines; none where there is nothing to say."""
-    blocks = [_refused(review, screen), _edited(review, zone, screen, verbose=verbose)]
+    blocks = [
+        _refused(review, screen),
+        _with_wait(review, screen),
+        _edited(review, zone, screen, verbose=verbose),
+    ]
     compared = review.compared
     if compared is not None:
         blocks += [
@@ -35,6 +39,13 @@ def _refused(review: Review, screen: Screen) -> list[str]:
     if problems:
         lines.append(f"Refused: {counted(problems, 'problem')}, listed below")
     return [screen.paint(line, "bold red") for text in lines for line in screen.wrapped(text)]
+
+
+def _with_wait(review: Review, screen: Screen) -> list[str]:
+    if review.refused_with_wait is None:
+        return []
+    lines = screen.wrapped(f"Warning: {review.refused_with_wait}")
+    return [screen.paint(line, "yellow") for line in lines]
 
 
 def _edited(review: Review, zone: tzinfo, screen: Screen, *, verbose: bool) -> list[str]:

@@ -7,6 +7,7 @@ from reconciler import counting
 from reconciler.enos.statuses import status_meaning
 from reconciler.model import RunId, backfill_of
 from reconciler.plan import Action, Plan, PlannedRun
+from reconciler.plan.looking import awaited
 from reconciler.render.safe import visible
 
 COMMIT_DIGITS = 12  # of a commit's id that people are shown
@@ -49,6 +50,19 @@ def action_counts(plan: Plan) -> list[str]:
     if plan.retired:
         counts.append(f"{plan.retired:,} no longer declared in retired ledgers")
     return counts or ["no runs"]
+
+
+def asking(plan: Plan) -> str:
+    """What an apply would only ask the service; empty where no run waits for the answer."""
+    found = awaited(plan)
+    if not found.started:
+        return ""
+    number = len(found.waiting)
+    return (
+        f"An apply would ask how {counted(len(found.started), 'started run')} ended: "
+        f"{counted(number, 'run')} wait{'s' if number == 1 else ''} for "
+        f"{'it' if len(found.started) == 1 else 'them'}."
+    )
 
 
 def needs_attention(run: PlannedRun) -> bool:

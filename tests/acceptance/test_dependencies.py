@@ -50,6 +50,50 @@ def test_a_dependent_waits_until_success_is_recorded_and_not_merely_a_start(
     assert ledger.index(("observed", "a")) < ledger.index(("triggered", "b"))
 
 
+def test_a_plan_tells_that_runs_wait_for_an_end_that_nobody_has_looked_at(
+    open_scene: OpenScene,
+) -> None:
+    scene = open_scene(_chain("a", "b"), options=SandboxOptions(run_seconds=10))
+    scene.run("apply")
+    said = scene.run("plan", "--detailed-exitcode", exits=5)
+    assert "An apply would ask how 1 started run ended: 1 run waits for it." in said.flat
+    assert "Nothing to do" not in said.out
+    assert "1 run waits for it" in scene.run("plan", "--format", "markdown").flat
+    assert scene.run("plan", "--format", "json").json["awaited"] == ["a"]
+    scene.clock.forward(20)
+    scene.run("apply")
+    said = scene.run("plan", "--detailed-exitcode")  # nothing waits for the end of b
+    assert "Nothing to do." in said.out
+    assert scene.run("plan", "--format", "json").json["awaited"] == []
+
+
+def test_a_plan_is_at_rest_while_what_is_waited_for_lies_ahead(open_scene: OpenScene) -> None:
+    ahead = {"triggers/a.yaml": manifest("a", 1, triggerTime=AHEAD_MS)}
+    scene = open_scene({**_chain("a", "b"), **ahead})
+    scene.run("apply")
+    assert "Nothing to do." in scene.run("plan", "--detailed-exitcode").out
+
+
+def test_a_plan_warns_that_an_apply_with_wait_counts_all_that_may_follow(
+    open_scene: OpenScene,
+) -> None:
+    scene = open_scene(_chain("a", "b", "c"), options=_FAST)
+    warning = "with --wait an apply would start up to 3 runs, more than the limit of 2, and refuse"
+    said = scene.run("plan", "--max-runs", "2")
+    assert f"Warning: {warning}" in said.flat
+    assert "apply --wait --max-runs 3" in said.flat
+    shown = scene.run("plan", "--max-runs", "2", "--format", "markdown").flat
+    assert "**Warning:** with" in shown
+    found = scene.run("plan", "--max-runs", "2", "--format", "json").json
+    assert [one["code"] for one in found["warnings"]] == ["too-many-with-wait"]
+    assert found["refusals"] == []
+    assert scene.run("plan", "--max-runs", "3", "--format", "json").json["warnings"] == []
+    scene.run("apply", "--wait", "--max-runs", "2", exits=1)
+    assert scene.posts == []
+    scene.run("apply", "--wait", "--max-runs", "3")
+    assert scene.posts == [1, 2, 3]
+
+
 def test_a_chain_is_seen_through_by_one_apply_that_waits(open_scene: OpenScene) -> None:
     scene = open_scene(_chain("a", "b", "c"), options=_FAST)
     said = scene.run("apply", "--wait")

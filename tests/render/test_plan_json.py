@@ -56,6 +56,8 @@ def test_a_plan_has_the_fields_of_the_contract() -> None:
         ],
         "problems": [],
         "refusals": [],
+        "warnings": [],
+        "awaited": [],
         "edited": [],
     }
 
