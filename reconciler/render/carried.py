@@ -1,5 +1,6 @@
 """What runs carry, in pieces of text that the terminal shows beneath them."""
 
+import re
 from collections.abc import Iterable, Sequence
 
 from reconciler.model import Parameters
@@ -7,16 +8,32 @@ from reconciler.plan import PlannedRun
 from reconciler.render.layout import Screen, fold
 from reconciler.render.words import counted
 
-FEW = 3  # values of a parameter that are named; of more the first and the last
+FEW = 3  # things of a kind that are named
+FEW_VALUES = 8  # of a parameter that are all named; of more the first and the last
 
 
 def values_of(carried: Iterable[Parameters]) -> dict[str, list[str]]:
-    """The values of each parameter in the order in which they come, each once."""
+    """The values of each parameter, each once and sorted, so that `first … last` is true.
+
+    Numbers within them count as numbers: `site-9` stands before `site-10`.
+    """
     found: dict[str, dict[str, None]] = {}
     for parameters in carried:
         for key, value in parameters:
             found.setdefault(key, {})[value] = None
-    return {key: list(values) for key, values in found.items()}
+    return {key: sorted(values, key=_natural) for key, values in found.items()}
+
+
+def _natural(value: str) -> list[tuple[bool, int, str]]:
+    pieces = _DIGITS.split(value)
+    return [
+        (False, int(one), one) if _DIGITS.fullmatch(one) else (True, 0, one)
+        for one in pieces
+        if one
+    ]
+
+
+_DIGITS = re.compile(r"([0-9]{1,18})")  # longer ones are in pieces: Python refuses huge numbers
 
 
 def carried_text(runs: Sequence[PlannedRun], screen: Screen, *, verbose: bool) -> list[str]:
@@ -46,6 +63,6 @@ def _fits(lines: Sequence[str], screen: Screen) -> bool:
 
 
 def _several(key: str, values: Sequence[str], *, verbose: bool) -> str:
-    if len(values) <= FEW or verbose:
+    if len(values) <= FEW_VALUES or verbose:
         return f"{key}: {', '.join(values)}"
     return f"{key}: {len(values):,} values: {values[0]} … {values[-1]}"

@@ -8,7 +8,7 @@ from reconciler.model import Place, Run, combination_of, label_of
 from reconciler.plan import Action, Plan
 from reconciler.plan.changes import Kind, OfManifest
 from reconciler.plan.review import Compared
-from reconciler.render.carried import FEW, values_of
+from reconciler.render.carried import FEW, FEW_VALUES, values_of
 from reconciler.render.changes import Quoted, Words, rows
 from reconciler.render.markdown import CUT, code, html_code, length, prose, table_row
 from reconciler.render.moments import clock_time, processed_date, zone_name
@@ -46,7 +46,7 @@ def unfolded(compared: Compared, zone: tzinfo) -> Iterator[list[str]]:
     """For each manifest whose row leaves out values, a block that unfolds into all of them."""
     for one in compared.manifests:
         runs = _runs(one)
-        many = {key: found for key, found in _varied(runs, zone).items() if len(found) > FEW}
+        many = _varied(runs, zone)
         if many:
             counts = ", ".join(f"{len(found):,} of {html_code(key)}" for key, found in many.items())
             summary = f"<summary>{html_code(one.name)}: all values ({counts})</summary>"
@@ -76,9 +76,10 @@ def _dates(runs: Iterable[Run], zone: tzinfo) -> list[str]:
 
 
 def _varied(runs: Sequence[Run], zone: tzinfo) -> dict[str, list[str]]:
-    """Everything in which the runs differ by value, and that two ends do not tell."""
+    """All values of each key of which the row names two ends only, and those do not tell it."""
+    found = {key: shown for key, shown in _values(runs).items() if len(shown) > FEW_VALUES}
     dates = _dates(runs, zone)
-    return _values(runs) | ({} if _is_every_day(dates) else {"business date": dates})
+    return found if len(dates) <= FEW or _is_every_day(dates) else {**found, "business date": dates}
 
 
 def _is_every_day(dates: Sequence[str]) -> bool:
@@ -126,7 +127,7 @@ def _combinations(runs: Iterable[Run]) -> int:
 
 def _several(key: str, found: Sequence[str]) -> str:
     """`SITE: 40 values: cn-01 … cn-40`."""
-    if len(found) <= FEW:
+    if len(found) <= FEW_VALUES:
         return f"{code(key)}: {', '.join(_piece(value) for value in found)}"
     first, last = _piece(found[0]), _piece(found[-1])
     return f"{code(key)}: {len(found):,} values: {first} … {last}"

@@ -109,18 +109,17 @@ def _numbers(one: OfManifest) -> str:
 
 
 def _growth(one: OfManifest, added: Sequence[Change]) -> Words | None:
-    """`one site more (cn-41): 31 runs`, where what is added has values of a key of its own."""
+    """`one SITE more (cn-41): 31 runs`, where what is added has values of a key of its own."""
     if not one.before or not added:
         return None
     for key in combination_of(added[0].run.name):
         new = {combination_of(change.run.name).get(key, "") for change in added}
         if one.values.get(key) and not new & one.values[key]:
             number = "one" if len(new) == 1 else f"{len(new):,}"
-            noun = key.lower() + ("" if len(new) == 1 else "s")
             shown = sorted(new)[:_MOST_VALUES]
             more = ", …" if len(new) > len(shown) else ""
             return [
-                *(f"{number} ", Quoted(noun), " more (", Quoted(", ".join(shown)), more),
+                *(f"{number} ", Quoted(key), " more (", Quoted(", ".join(shown)), more),
                 f"): {counted(len(added), 'run')}",
             ]
     return None

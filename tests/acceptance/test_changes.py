@@ -75,7 +75,7 @@ def test_a_deleted_backfill_says_what_will_never_start(open_scene: OpenScene) ->
 def test_one_site_more_says_how_many_runs_that_makes(open_scene: OpenScene) -> None:
     scene = open_scene({FILE: days("2024-03-31", matrix={"SITE": ["cn-01"]})})
     branch(scene, {FILE: days("2024-03-31", matrix={"SITE": ["cn-01", "cn-02"]})})
-    assert "march: one site more (cn-02): 31 runs" in scene.run("plan").flat
+    assert "march: one SITE more (cn-02): 31 runs" in scene.run("plan").flat
 
 
 def test_a_raised_revision_says_that_it_runs_again_what_ran(open_scene: OpenScene) -> None:

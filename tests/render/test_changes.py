@@ -119,10 +119,10 @@ def test_what_is_edited_though_it_ran_says_what_was_edited() -> None:
 @pytest.mark.parametrize(
     ("sites", "words"),
     [
-        (["a", "b"], "wind: one site more (b): 3 runs"),
-        (["a", "b", "c"], "wind: 2 sites more (b, c): 6 runs"),
-        (["a", "b", "c", "d", "e"], "wind: 4 sites more (b, c, d, …): 12 runs"),
-        (["b"], "wind: one site more (b): 3 runs, 3 will never start"),
+        (["a", "b"], "wind: one SITE more (b): 3 runs"),
+        (["a", "b", "c"], "wind: 2 SITE more (b, c): 6 runs"),
+        (["a", "b", "c", "d", "e"], "wind: 4 SITE more (b, c, d, …): 12 runs"),
+        (["b"], "wind: one SITE more (b): 3 runs, 3 will never start"),
     ],
 )
 def test_values_that_a_matrix_gets_are_told(sites: Sequence[str], words: str) -> None:

@@ -113,10 +113,11 @@ def test_parameters_stand_in_one_line_as_far_as_it_fits_and_all_of_them_if_verbo
 def test_the_runs_of_a_backfill_show_what_they_share_and_in_what_they_differ() -> None:
     runs = [
         planned(f"wind/2024-03-01/SITE={site}", parameters=(("MODE", "full"), ("SITE", site)))
-        for site in ("cn-01", "cn-02", "cn-03", "cn-04")
+        for site in [f"cn-{number}" for number in (4, 11, 6, 8, 1, 2, 3, 5, 7)]
     ]
-    assert beneath(*runs[:2]) == ["MODE=full, SITE: cn-01, cn-02"]
-    assert beneath(*runs) == ["MODE=full, SITE: 4 values: cn-01 … cn-04"]
+    assert beneath(*runs[:2]) == ["MODE=full, SITE: cn-4, cn-11"]
+    assert beneath(*runs[:4]) == ["MODE=full, SITE: cn-4, cn-6, cn-8, cn-11"]
+    assert beneath(*runs) == ["MODE=full, SITE: 9 values: cn-1 … cn-11"]
 
 
 def test_a_description_stands_once_beneath_the_first_line_of_its_manifest() -> None:
