@@ -10,7 +10,7 @@ from reconciler.git import CommitId, Git
 from reconciler.ledger import Ledger
 from reconciler.ledger.files import ledger_text
 from reconciler.model import Declared, Problem
-from reconciler.plan.changes import by_manifest, changes
+from reconciler.plan.changes import by_manifest, changes, undeclared
 from reconciler.plan.review import Compared, former_names, reconfigured
 from reconciler.render.words import COMMIT_DIGITS
 from reconciler.repository.books import CommittedBooks
@@ -110,6 +110,7 @@ class Base:
             changes=found,
             manifests=by_manifest(found, before, declared),
             configuration=reconfigured(theirs, here, environment.name, former),
+            undeclared=undeclared(before, declared),
         )
 
     def gone(self) -> list[Environment]:

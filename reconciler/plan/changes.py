@@ -216,6 +216,12 @@ class OfManifest:
         return [change for change in self.changes if change.kind is kind]
 
 
+def undeclared(before: Declared, after: Declared) -> frozenset[str]:
+    """The names of the runs that only `before` declares."""
+    names = {run.name for run in after.runs}
+    return frozenset(run.name for run in before.runs if run.name not in names)
+
+
 def by_manifest(
     found: Sequence[Change], before: Declared, after: Declared
 ) -> tuple[OfManifest, ...]:

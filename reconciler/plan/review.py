@@ -225,6 +225,7 @@ class Compared:
     manifests: Sequence[OfManifest]  # the same changes, by manifest
     configuration: Sequence[Setting]  # also those that nobody needs to be shown
     is_gone: bool = False  # the environment itself is taken away
+    undeclared: frozenset[str] = frozenset()  # names of runs that only the base declares
 
     @property
     def settings(self) -> Sequence[Setting]:

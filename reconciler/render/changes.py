@@ -12,8 +12,8 @@ from datetime import tzinfo
 from typing import Any
 
 from reconciler.enos.statuses import is_documented
-from reconciler.model import EpochMs, Place, Run, combination_of
-from reconciler.plan import Plan, PlannedRun
+from reconciler.model import EpochMs, Place, Run, combination_of, run_name
+from reconciler.plan import Action, Plan, PlannedRun
 from reconciler.plan.changes import Change, Kind, OfManifest
 from reconciler.plan.review import Compared, Setting
 from reconciler.render.moments import clock_time
@@ -57,7 +57,24 @@ def besides(plan: Plan, compared: Compared) -> str:
 def untouched(plan: Plan, compared: Compared) -> tuple[PlannedRun, ...]:
     """The runs that the change does not touch."""
     touched = {change.id for change in compared.changes}
+    touched |= {run.id for run in _undeclared(plan, compared)}
     return tuple(run for run in plan.runs if run.id not in touched)
+
+
+def _undeclared(plan: Plan, compared: Compared) -> list[PlannedRun]:
+    orphaned = plan.of_action(Action.ORPHANED)
+    return [run for run in orphaned if run_name(run.id) in compared.undeclared]
+
+
+def undeclared_words(plan: Plan, compared: Compared) -> str:
+    """How many recorded runs the change leaves without a manifest; empty where none.
+
+    While a manifest has a problem nobody can tell: what it declares may only not be readable.
+    """
+    found = _undeclared(plan, compared)
+    if not found or plan.problems:
+        return ""
+    return f"Recorded, and no longer declared by this change: {counted(len(found), 'run')}."
 
 
 def setting_words(setting: Setting) -> Words:

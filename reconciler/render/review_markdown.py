@@ -8,7 +8,14 @@ from reconciler.plan import Plan, PlannedRun
 from reconciler.plan.review import TOO_MANY, Compared, Review
 from reconciler.render.backfills import reason_in_words, runs_in_words, together
 from reconciler.render.change_table import HEADINGS, change_rows, marked, unfolded
-from reconciler.render.changes import EDITED, besides, rows, setting_words, untouched
+from reconciler.render.changes import (
+    EDITED,
+    besides,
+    rows,
+    setting_words,
+    undeclared_words,
+    untouched,
+)
 from reconciler.render.markdown import code, fitting, length, prose, table_head
 from reconciler.render.opening import destination, opening
 from reconciler.render.plan_details import left_out
@@ -28,7 +35,8 @@ def review_markdown(plan: Plan, review: Review, zone: tzinfo, room: int) -> list
     settings = [f"- {marked(setting_words(one))}" for one in compared.settings]
     lines += _listed("Configuration that changes", settings, "setting", room // 3)
     room -= length(lines)
-    lists = list(_unfolded(compared, zone, room // 3))
+    left = undeclared_words(plan, compared)
+    lists = [*_unfolded(compared, zone, room // 3), *([left, ""] if left else [])]
     return [*lines, *_table(plan, compared, zone, room - length(lists)), *lists]
 
 

@@ -5,7 +5,15 @@ from datetime import tzinfo
 
 from reconciler.plan import Plan
 from reconciler.plan.review import TOO_MANY, Compared, Review
-from reconciler.render.changes import EDITED, besides, plain, rows, setting_words, untouched
+from reconciler.render.changes import (
+    EDITED,
+    besides,
+    plain,
+    rows,
+    setting_words,
+    undeclared_words,
+    untouched,
+)
 from reconciler.render.layout import Screen
 from reconciler.render.opening import opening
 from reconciler.render.words import COMMIT_DIGITS, counted
@@ -72,7 +80,8 @@ def _change(
     found = [f"{row.manifest}: {plain(row.words)}" for row in rows(compared.manifests, zone)]
     lines += _cut(found, screen, verbose=verbose)
     rest = besides(plan, compared) if untouched(plan, compared) else ""
-    return [*lines, *(screen.wrapped(rest) if rest else [])]
+    more = [words for words in (undeclared_words(plan, compared), rest) if words]
+    return [*lines, *(line for words in more for line in screen.wrapped(words))]
 
 
 def _cut(texts: Sequence[str], screen: Screen, *, verbose: bool) -> list[str]:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from reconciler.ledger import Ledger
 from reconciler.model import Match, Parameters, Retry, Run
 from reconciler.plan import Plan, make_plan
-from reconciler.plan.changes import by_manifest, changes
+from reconciler.plan.changes import by_manifest, changes, undeclared
 from reconciler.plan.review import Compared, Review, Setting, refusals
 from reconciler.render.plan_markdown import plan_markdown
 from reconciler.render.plan_text import plan_text
@@ -52,6 +52,7 @@ def review(
         changes=found,
         manifests=by_manifest(found, was, is_),
         configuration=settings,
+        undeclared=undeclared(was, is_),
     )
     return plan, Review(refused=refusals(plan, limit), compared=compared)
 
@@ -127,6 +128,21 @@ def test_what_is_edited_though_it_ran_says_what_was_edited() -> None:
 )
 def test_values_that_a_matrix_gets_are_told(sites: Sequence[str], words: str) -> None:
     assert words in flat(text(month("wind", 3, ["a"]), month("wind", 3, sites)))
+
+
+def test_what_the_change_itself_leaves_undeclared_is_part_of_the_change() -> None:
+    here, gone = a_run("here"), a_run("gone", flow_id=1)
+    long_gone = a_run("long-gone", flow_id=2)
+    ran = (here, gone, long_gone)
+    started = [a_triggered(run, f"i-{run.name}") for run in ran]
+    ledger = a_ledger(a_claim(*ran), *started)
+    own = "Recorded, and no longer declared by this change: 1 run."
+    also = "Also, whatever becomes of this change: 1 done, 1 no longer declared."
+    assert f"{own} {also}" in flat(text([here, gone], [here], ledger))
+    shown = flat(markdown([here, gone], [here], ledger))
+    assert own in shown
+    assert also in shown
+    assert "no longer declared by this change" not in text([here], [here], ledger)
 
 
 def test_days_that_are_added_are_counted() -> None:
