@@ -21,6 +21,7 @@ from reconciler.model import EpochMs
 from reconciler.render.safe import said
 from reconciler.render.words import counted
 from reconciler.render.written import Written, manifests_of
+from reconciler.repository.declaring import bounds_of
 from reconciler.times import local_instant, parse_instant
 
 
@@ -54,7 +55,8 @@ def import_instances(options: CommonOptions, asked: Importing) -> list[str]:
             manifests_of(
                 found.rest,
                 snapshot.declared,
-                gateway.zone,
+                bounds_of(snapshot.environment.limits, LocalClock().wall()),
+                recorded=snapshot.ledger.records,
                 same_minute_allowed=gateway.same_minute_allowed,
             )
         )

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import tzinfo
 
 from reconciler.apply.ports import Instance
+from reconciler.expansion import Bounds
 from reconciler.manifest import read_file
-from reconciler.model import Declared, Run, Source
+from reconciler.model import Declared, Run, RunId, Source, manifest_of
 from reconciler.times import MINUTE_MS, in_zone
 
 
@@ -27,7 +28,12 @@ class Written:
 
 
 def manifests_of(
-    instances: Sequence[Instance], declared: Declared, zone: tzinfo, *, same_minute_allowed: bool
+    instances: Sequence[Instance],
+    declared: Declared,
+    bounds: Bounds,
+    *,
+    recorded: Collection[RunId],
+    same_minute_allowed: bool,
 ) -> list[Written]:
     """A manifest for each instance that one can be written for, in the order of trigger times.
 
@@ -35,13 +41,16 @@ def manifests_of(
     """
     written: list[Written] = []
     runs = list(declared.runs)
-    names: set[str] = set()
+    zone = declared.zone
+    names = {manifest_of(run) for run in recorded}
+    names |= {name for run in runs for name in (run.declared_manifest, *run.formerly)}
     for one in sorted(instances, key=_order):
         name = _free(one, zone, names)
         names.add(name)
         reason = _unwritable(one)
         text = "" if reason else manifest_text(one, name, zone)
-        found = () if reason else read_file(Source(path=name, content=text.encode()), zone).runs
+        source = Source(path=name, content=text.encode())
+        found = () if reason else read_file(source, zone, bounds).runs
         if reason is None and not found:
             reason = "what it shows makes no valid manifest"
         reason = reason or _conflict(found[0], runs, same_minute_allowed=same_minute_allowed)

@@ -146,7 +146,7 @@ def read_related(
     for index, one in enumerate(group):
         ceiling = Ceiling(
             environment=one.name,
-            bounds=_bounds(one.limits, now),
+            bounds=bounds_of(one.limits, now),
             together=max(other.limits.max_runs for other in group),
             before={name: len(declared.runs) for name, declared in found.items()},
             after=names[index + 1 :],
@@ -164,7 +164,8 @@ def _related(configuration: Configuration, environment: Environment) -> list[Env
     return [one for one in configuration.environments.values() if one.name in found]
 
 
-def _bounds(limits: Limits, now: EpochMs) -> Bounds:
+def bounds_of(limits: Limits, now: EpochMs) -> Bounds:
+    """What an environment's limits allow a manifest to declare at that time."""
     return Bounds(
         backfill=limits.max_runs_per_backfill,
         left=limits.max_runs,

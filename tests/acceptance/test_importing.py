@@ -111,6 +111,20 @@ def test_a_range_that_is_none_is_wrong_usage(open_scene: OpenScene, words: tuple
     open_scene(runs("a")).run("import", *_flows(1), *words, exits=2)
 
 
+def test_a_written_name_is_nobody_elses_and_a_time_that_no_manifest_may_have_is_left(
+    open_scene: OpenScene,
+) -> None:
+    taken = "flow-5-20240302t080000"
+    scene = open_scene({"triggers/x.yaml": manifest(taken, 9)})
+    by_hand(scene, 5, "a")
+    by_hand(scene, 6, "a", EIGHT_MS + 100 * 366 * 86_400_000)
+    folder = scene.clone / "triggers/imported"
+    ahead = ("--from", "2024-03-02", "--to", "2130-01-01")
+    said = scene.run("import", *_flows(5, 6), *ahead, "--write", str(folder))
+    assert [one.name for one in folder.iterdir()] == [f"{taken}-2.yaml"]
+    assert "what it shows makes no valid manifest" in said.out
+
+
 def test_an_instance_without_a_readable_time_is_not_written(scene: Scene) -> None:
     stranger = Stranger(flow_id=2, trigger_time=EpochMs(EIGHT_MS + 60_000), owner="u1")
     scene.sandbox.add_stranger(stranger)
