@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import tzinfo
 
 from reconciler.ledger import RunState
-from reconciler.model import manifest_of, run_name
+from reconciler.model import RunId, manifest_of, run_name
 from reconciler.render.backfills import together
 from reconciler.render.markdown import (
     code,
@@ -20,7 +20,7 @@ from reconciler.render.markdown import (
 )
 from reconciler.render.moments import clock_time, processed_date, zone_name
 from reconciler.render.status_row import Outlook, StatusRow, outlook
-from reconciler.render.status_table import notes, state_counts
+from reconciler.render.status_table import newest_attempts, notes, state_counts
 from reconciler.render.words import counted
 
 MOST_BYTES = 60_000  # so that it fits into a comment as well
@@ -55,8 +55,9 @@ def _section(environment: str, zone: tzinfo, rows: Sequence[StatusRow], room: in
 
 def _manifests(rows: Sequence[StatusRow], room: int) -> list[str]:
     """One row a manifest, with its runs by state; those that need a person come first."""
-    states = [state for state in RunState if any(row.state is state for row in rows)]
-    groups = together(rows, lambda row: manifest_of(row.declared_as or row.run))
+    newest = newest_attempts(rows)
+    states = [state for state in RunState if any(row.state is state for row in newest)]
+    groups = together(rows, lambda row: manifest_of(run_name(RunId(row.declared_as or row.run))))
     groups.sort(key=lambda group: min(map(_urgency, group)))
     head = table_head(("Manifest", *(state.replace("-", " ") for state in states)))
     shown = fitting((_manifest(group, states) for group in groups), room)
@@ -66,7 +67,7 @@ def _manifests(rows: Sequence[StatusRow], room: int) -> list[str]:
 
 
 def _manifest(rows: Sequence[StatusRow], states: Sequence[RunState]) -> str:
-    numbers = Counter(row.state for row in rows)
+    numbers = Counter(row.state for row in newest_attempts(rows))
     name = manifest_of(rows[0].declared_as or run_name(rows[0].run))
     cells = (f"{numbers[state]:,}" if numbers[state] else "" for state in states)
     return table_row((code(name), *cells))

@@ -6,13 +6,13 @@ from dataclasses import replace
 from datetime import tzinfo
 
 from reconciler.ledger import RunState
-from reconciler.model import backfill_of
+from reconciler.model import RunId, backfill_of, first_attempt
 from reconciler.plan import Reason
-from reconciler.render.backfills import together
+from reconciler.render.backfills import attempt_of, together
 from reconciler.render.layout import GAP, Screen, row, width_for
 from reconciler.render.moments import LONGEST, clock_time, ledger_time, zone_name
 from reconciler.render.safe import said
-from reconciler.render.status_row import StatusRow, listed_instances
+from reconciler.render.status_row import Outlook, StatusRow, listed_instances, outlook
 from reconciler.render.words import UNFOLD, counted, status_words
 
 SHOWN_RUNS = 500  # lines: more is scrolled past, not read
@@ -44,11 +44,35 @@ _UNTOLD = frozenset(
 _URGENT = frozenset({RunState.IN_DOUBT, RunState.REJECTED, RunState.FAILED})
 
 
+def newest_attempts(rows: Iterable[StatusRow]) -> list[StatusRow]:
+    """The rows without those that a later attempt of the same run, among them, speaks for.
+
+    An attempt that may be running twice stays: no other attempt says anything of that.
+    """
+    every = list(rows)
+    newest: dict[RunId, int] = {}
+    for one in every:
+        first = first_attempt(one.run)
+        newest[first] = max(newest.get(first, 0), attempt_of(one.run))
+    return [
+        one
+        for one in every
+        if attempt_of(one.run) == newest[first_attempt(one.run)] or outlook(one) is Outlook.IN_DOUBT
+    ]
+
+
 def state_counts(rows: Iterable[StatusRow]) -> str:
-    """`31 pending, 1,200 succeeded, 9 failed`, or `no runs`."""
-    counts = Counter(one.state for one in rows)
-    words = [f"{counts[state]:,} {state.replace('-', ' ')}" for state in RunState if counts[state]]
-    return ", ".join(words) or "no runs"
+    """`31 pending, 1,200 succeeded (2 after a retry), 9 failed`, or `no runs`.
+
+    A run counts once, by its newest attempt among the rows.
+    """
+    newest = newest_attempts(rows)
+    counts = Counter(one.state for one in newest)
+    retried = sum(one.state is RunState.SUCCEEDED and attempt_of(one.run) > 1 for one in newest)
+    words = {state: f"{counts[state]:,} {state.replace('-', ' ')}" for state in counts}
+    if retried:
+        words[RunState.SUCCEEDED] += f" ({retried:,} after a retry)"
+    return ", ".join(words[state] for state in RunState if state in words) or "no runs"
 
 
 def status_table(
@@ -96,9 +120,10 @@ def _run(
 
 
 def _backfill(rows: _Line, screen: Screen) -> Iterator[str]:
-    states = {one.state for one in rows}
+    newest = newest_attempts(rows)
+    states = {one.state for one in newest}
     style = next(style for state, style in _STYLES.items() if state in states)
-    words = f"{backfill_of(rows[0].run)}: {counted(len(rows), 'run')}: {state_counts(rows)}"
+    words = f"{backfill_of(rows[0].run)}: {counted(len(newest), 'run')}: {state_counts(newest)}"
     first, *more = screen.within(_INDENT).wrapped(words)
     yield screen.paint(first, style)
     yield from (screen.paint(" " * _INDENT + line, style) for line in more)
@@ -106,7 +131,8 @@ def _backfill(rows: _Line, screen: Screen) -> Iterator[str]:
 
 def _counted_notes(rows: _Line, zone: tzinfo) -> Iterator[str]:
     """What somebody must know of the backfill's runs, each once, with their number."""
-    urgent = (one for one in rows if _is_urgent(one) or one.reason not in _UNTOLD)
+    newest = newest_attempts(rows)
+    urgent = (one for one in newest if _is_urgent(one) or one.reason not in _UNTOLD)
     alike = (replace(one, why=one.gist or one.why, evidence=None) for one in urgent)
     found = Counter(note for one in alike for note in notes(one, zone, verbose=False))
     for note, number in found.most_common(SHOWN_NOTES):

@@ -3,13 +3,15 @@
 import base64
 import hashlib
 import json
+import re
 from dataclasses import replace
 
 import pytest
 
 from reconciler.ledger import RunState
-from reconciler.model import Place
+from reconciler.model import Place, RunId
 from reconciler.plan import Reason
+from reconciler.render.marks import Mark
 from reconciler.render.page import Reported, report_page
 from reconciler.render.page.attention import attention
 from reconciler.render.page.document import embedded_json
@@ -49,6 +51,22 @@ def test_its_policy_allows_its_own_style_and_script_by_their_digests_alone() -> 
         assert f"{kind}-src 'sha256-{digest}'" in page.policy
     assert "unsafe" not in page.policy
     assert not any(name.startswith("on") or name == "style" for _, name, _ in page.attributes)
+
+
+def test_a_run_that_a_retry_has_mended_is_in_no_pill_of_failures() -> None:
+    rows = (
+        a_row("march/a", RunState.FAILED, followed_by=RunId("march/a#2"), place=PLACE),
+        a_row("march/a#2", RunState.SUCCEEDED, place=PLACE),
+    )
+    page = report_page([told(*rows)], MADE)
+    assert "<b>1</b> succeeded" in page
+    assert "</b> failed" not in page
+
+
+def test_every_state_and_every_mark_has_a_colour_of_its_style_sheet() -> None:
+    style = page_of(SMALL).inside["style"][0]
+    for name in {*map(str, RunState), *(mark.key for mark in Mark)}:
+        assert re.search(rf"^[^{{\n]*\.{name}\b[^{{]*\{{ --color", style, re.MULTILINE), name
 
 
 def test_the_script_shows_texts_only() -> None:

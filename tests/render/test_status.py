@@ -99,6 +99,24 @@ triggered  solar  2024-03-02 08:00:00
     )
 
 
+def test_a_run_that_a_retry_has_mended_counts_once_and_by_its_newest_attempt() -> None:
+    mended = [
+        a_row("march/a", RunState.FAILED, status="FAIL", followed_by=RunId("march/a#2")),
+        a_row("march/a#2", RunState.SUCCEEDED, status="SUCCESS"),
+        a_row("march/b", RunState.SUCCEEDED, status="SUCCESS"),
+    ]
+    text = status_text("prod", mended, SHANGHAI)
+    assert "prod: 2 succeeded (1 after a retry)\n" in text
+    assert "\nmarch: 2 runs: 2 succeeded (1 after a retry)\n" in text
+    assert "FAIL" not in text
+    twice = replace(mended[0], started_twice=True)
+    assert "prod: 1 succeeded (1 after a retry), 1 failed" in status_text(
+        "prod", [twice, mended[1]], SHANGHAI
+    )
+    failed_only = status_text("prod", mended[:1], SHANGHAI)  # as --state failed shows it
+    assert "prod: 1 failed\n" in failed_only
+
+
 @pytest.mark.parametrize("how", [{"verbose": True}, {"unfolded": True}])
 def test_a_backfill_unfolds_into_its_runs(how: dict[str, bool]) -> None:
     text = status_text("prod", MARCH[-20:], SHANGHAI, **how)

@@ -83,9 +83,10 @@ def test_what_is_in_doubt_stands_above_what_failed_and_that_above_what_is_to_com
     assert text.index("run in doubt") < text.index("run failed") < text.index("run triggered")
 
 
-def test_a_failure_that_another_attempt_follows_is_counted_and_needs_nobody() -> None:
+def test_a_failure_that_another_attempt_mended_counts_no_more_and_needs_nobody() -> None:
     text = shown(failed("a", followed_by=RunId("a#2")), a_row("a#2", RunState.SUCCEEDED))
-    assert "**1 succeeded, 1 failed**" in text
+    assert "**1 succeeded (1 after a retry)**" in text
+    assert "| Manifest | succeeded |\n| --- | --- |\n| `a` | 1 |\n" in text
     assert "<details>" not in text
 
 

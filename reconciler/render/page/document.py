@@ -22,6 +22,7 @@ from reconciler.render.page.attention import attention
 from reconciler.render.page.columns import STATES, page_data
 from reconciler.render.page.told import Reported
 from reconciler.render.safe import visible, without_harm
+from reconciler.render.status_table import newest_attempts
 from reconciler.render.words import COMMIT_DIGITS, joined
 from reconciler.repository.pages import MARKER
 
@@ -35,7 +36,7 @@ _LAST = ("details", "views", "start")
 def report_page(told: Sequence[Reported], made: EpochMs) -> str:
     """The page. The same runs at the same time make the same page."""
     style, script = _style(), _script()
-    counts = Counter(row.state for one in told for row in one.rows)
+    counts = Counter(row.state for one in told for row in newest_attempts(one.rows))
     kinds = attention(told)
     return _template().render(
         marker=MARKER,
@@ -45,7 +46,7 @@ def report_page(told: Sequence[Reported], made: EpochMs) -> str:
         data=embedded_json(page_data(told, made)),
         names=joined([one.environment for one in told]) if told else "",
         places=[_place(one, made) for one in told],
-        runs=sum(counts.values()),
+        runs=sum(len(one.rows) for one in told),
         states=[(state.value, words, counts[state]) for state, words in STATES],
         kinds=kinds,
         urgent=sum(kind.number for kind in kinds),
