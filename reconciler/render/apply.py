@@ -22,7 +22,7 @@ from reconciler.render.layout import Screen, as_text
 from reconciler.render.moments import clock_time, zone_name
 from reconciler.render.safe import said
 from reconciler.render.steps import cancel_answer
-from reconciler.render.words import COMMIT_DIGITS, command, how_to_start_again, status_words
+from reconciler.render.words import COMMIT_DIGITS, command, how_all_start_again, status_words
 
 __all__ = ["apply_json", "apply_text"]
 
@@ -103,7 +103,7 @@ def _ended_badly(result: ApplyResult, screen: Screen) -> Iterator[str]:
     if for_good:
         yield "Failed, with no attempt left:"
         yield from _by_status(for_good, screen)
-    for advice in dict.fromkeys(map(how_to_start_again, list(lasting_failures(result))[:SHOWN])):
+    for advice in how_all_start_again(dict(list(lasting_failures(result).items())[:SHOWN])):
         yield from screen.wrapped(advice)
 
 

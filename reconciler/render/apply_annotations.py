@@ -53,7 +53,7 @@ def _annotation(
     first = runs[0]
     which = first if len(runs) == 1 else f"{counted(len(runs), 'run')} of {backfill_of(first)}"
     if title == "failed":
-        reason, advice = status_words(reason), how_to_start_again(first)
+        reason, advice = status_words(reason), how_to_start_again(first, reason)
     else:
         shown = first if len(runs) == 1 else backfill_of(first) or first
         advice = f"{command('status', shown, '--env', environment)} says what is known."

@@ -27,7 +27,7 @@ from reconciler.render.words import (
     COMMIT_DIGITS,
     command,
     counted,
-    how_to_start_again,
+    how_all_start_again,
     status_words,
 )
 
@@ -109,7 +109,7 @@ def _of_failures(result: ApplyResult) -> Iterator[_Block]:
     ended = {run: status for run, status in bad_ends(result).items() if run not in for_good}
     for title, found in (("Failed, with no attempt left", for_good), ("Ended badly", ended)):
         items = [(run, status_words(status)) for run, status in found.items()]
-        advice = " ".join(dict.fromkeys(how_to_start_again(run) for run in list(found)[:SHOWN]))
+        advice = " ".join(how_all_start_again(dict(list(found.items())[:SHOWN])))
         yield _Block(title=title, items=items, advice=advice)
 
 

@@ -36,7 +36,8 @@ def status_detail_text(
     elif row.started_twice:
         lines += _choice(environment, row, screen)
     elif row.state is RunState.FAILED and outlook(row) is Outlook.AMISS:
-        lines += ["", *screen.wrapped(how_to_start_again(row.run))]
+        advice = how_to_start_again(row.run, row.status, is_suspended=row.is_suspended)
+        lines += ["", *screen.wrapped(advice)]
     return as_text(lines)
 
 

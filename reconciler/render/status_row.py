@@ -38,6 +38,7 @@ class StatusRow:
     waits_for: tuple[str, ...] = ()  # what has not succeeded, as a plan has it
     followed_by: RunId | None = None  # the attempt after it, where another one is wanted
     is_unwanted: bool = False  # its manifest has it cancelled: that it did not succeed is meant
+    is_suspended: bool = False  # its manifest has it start nothing
     parameters: Parameters | None = None  # None: it is no longer declared
     declared_as: str | None = None  # its id by its manifest, where that has another name by now
     place: Place | None = None  # of its manifest; None: the same

@@ -45,9 +45,9 @@ _URGENT = frozenset({RunState.IN_DOUBT, RunState.REJECTED, RunState.FAILED})
 
 
 def newest_attempts(rows: Iterable[StatusRow]) -> list[StatusRow]:
-    """The rows without those that a later attempt of the same run, among them, speaks for.
+    """The rows without the failures that a later attempt of the same run, among them, speaks for.
 
-    An attempt that may be running twice stays: no other attempt says anything of that.
+    An attempt that was started twice stays: no other attempt says anything of that.
     """
     every = list(rows)
     newest: dict[RunId, int] = {}
@@ -57,7 +57,9 @@ def newest_attempts(rows: Iterable[StatusRow]) -> list[StatusRow]:
     return [
         one
         for one in every
-        if attempt_of(one.run) == newest[first_attempt(one.run)] or outlook(one) is Outlook.IN_DOUBT
+        if one.state is not RunState.FAILED
+        or one.started_twice
+        or attempt_of(one.run) == newest[first_attempt(one.run)]
     ]
 
 

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 
 from reconciler import counting
-from reconciler.enos.statuses import status_meaning
+from reconciler.enos.statuses import NOT_FOUND, status_meaning
 from reconciler.model import RunId, backfill_of
 from reconciler.plan import Action, Plan, PlannedRun
 from reconciler.plan.looking import awaited
@@ -91,12 +91,38 @@ def command(*words: str) -> str:
     return visible(shlex.join(("reconciler", *words)))
 
 
-def how_to_start_again(run: RunId) -> str:
-    """What starts a run that failed again; of a backfill, without all that succeeded."""
+def how_to_start_again(run: RunId, status: str | None, *, is_suspended: bool = False) -> str:
+    """What starts a run that ended so again; of a backfill, without all that succeeded.
+
+    No retry follows where the service no longer knows the instance. What its manifest suspends
+    starts only once it does no more.
+    """
+    lost = status is not None and status.upper() == NOT_FOUND
+    words = _of_a_lost_one(run) if lost else _of_a_failed_one(run)
+    return f"{words} Take `suspend` away as well: it starts nothing." if is_suspended else words
+
+
+def how_all_start_again(ends: Mapping[RunId, str]) -> list[str]:
+    """The same of several, each advice once; a status by run."""
+    return list(dict.fromkeys(how_to_start_again(run, status) for run, status in ends.items()))
+
+
+def _of_a_failed_one(run: RunId) -> str:
     backfill = backfill_of(run)
     if backfill is None:
         return "To start a failed run again, raise its `revision` or give it a `retry`."
     return (
         f"`retry` starts again what failed of {backfill}, and only that; a raised `revision` "
         "starts all of it again."
+    )
+
+
+def _of_a_lost_one(run: RunId) -> str:
+    backfill = backfill_of(run)
+    look = "Look at the service how it ended: `retry` does not start it again."
+    if backfill is None:
+        return f"{look} A raised `revision` does."
+    return (
+        f"{look} A backfill of its own with `again: true` does; a raised `revision` starts all of "
+        f"{backfill} again."
     )

@@ -171,6 +171,24 @@ def test_runs_of_a_backfill_that_need_the_same_are_one_item() -> None:
     assert kind.number == 3
 
 
+def test_what_is_advised_can_help() -> None:
+    def advice(run: str, **more: object) -> str:
+        row = a_row(run, RunState.FAILED, reason=Reason.FAILED, place=PLACE, **more)
+        return attention([told(row)])[0].items[0].edit
+
+    assert advice("wind") == "Raise spec.revision in triggers/wind.yaml:3."
+    assert advice("wind", is_suspended=True).endswith(":3. Take spec.suspend away as well.")
+    assert advice("march/a").startswith("Let spec.retry in triggers/wind.yaml:3 start")
+    assert advice("march/a", status="NOT_FOUND").startswith("No spec.retry starts it again: ")
+
+
+def test_what_is_blocked_is_sent_to_its_manifest_whatever_field_makes_it_wait() -> None:
+    row = a_row("march/b", RunState.PENDING, reason=Reason.BLOCKED, why="waits", place=PLACE)
+    assert attention([told(row)])[0].items[0].edit == (
+        "triggers/wind.yaml:3 says what it waits for."
+    )
+
+
 def test_a_failed_run_that_a_later_attempt_followed_needs_nobody() -> None:
     failed = a_row("wind@2", RunState.FAILED, reason=Reason.FAILED, place=PLACE)
     again = a_row("wind@2#2", RunState.SUCCEEDED)

@@ -143,6 +143,8 @@ Failed, with no attempt left:
   FAIL: a task of the flow failed (1 run)
     import
 To start a failed run again, raise its `revision` or give it a `retry`.
+Look at the service how it ended: `retry` does not start it again. A raised
+`revision` does.
 
 Not ended when the time to wait (--timeout) was up:
   slow: 12-1

@@ -364,6 +364,18 @@ def test_a_failed_run_says_what_starts_it_again_without_all_that_succeeded() -> 
         "`retry` starts again what failed of march, and only that; a raised `revision` starts all "
         "of it again."
     )
+    assert "suspend" not in text
+    held = " ".join(status_detail_text("prod", replace(row, is_suspended=True), SHANGHAI).split())
+    assert held.endswith("Take `suspend` away as well: it starts nothing.")
+    lost = replace(row, status="NOT_FOUND")
+    text = " ".join(status_detail_text("prod", lost, SHANGHAI).split())
+    assert text.endswith(
+        "Look at the service how it ended: `retry` does not start it again. A backfill of its own "
+        "with `again: true` does; a raised `revision` starts all of march again."
+    )
+    lost = a_row("wind", RunState.FAILED, place=Place(file="a.yaml"), status="NOT_FOUND")
+    text = " ".join(status_detail_text("prod", lost, SHANGHAI).split())
+    assert text.endswith("`retry` does not start it again. A raised `revision` does.")
     row = replace(row, followed_by=RunId("march/2024-03-01#2"))
     assert "`retry`" not in status_detail_text("prod", row, SHANGHAI)
 

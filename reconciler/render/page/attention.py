@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from reconciler.enos.statuses import NOT_FOUND
 from reconciler.ledger import RunState
 from reconciler.model import backfill_of
 from reconciler.plan import Reason
@@ -186,19 +187,27 @@ def edit(row: StatusRow, kind: str) -> str:
         return ""
     where = f"{visible(row.place.file)}:{row.place.line}"
     match kind:
-        case "failed" if backfill_of(row.run) is None:
-            return f"Raise spec.revision in {where}."
         case "failed":
-            return (
-                f"Let spec.retry in {where} start failed runs again: another spec.revision starts "
-                "every run of the backfill again, also those that succeeded."
-            )
+            words = _to_start_again(row, where)
+            return f"{words} Take spec.suspend away as well." if row.is_suspended else words
         case "missed":
             return f"Raise spec.notAfter in {where}, or take it away."
         case "blocked":
-            return f"What it waits for stands in {where}, spec.dependsOn."
+            return f"{where} says what it waits for."
         case _:
             return ""
+
+
+def _to_start_again(row: StatusRow, where: str) -> str:
+    if backfill_of(row.run) is None:
+        return f"Raise spec.revision in {where}."
+    whole = "starts every run of the backfill again, also those that succeeded."
+    if row.status == NOT_FOUND:
+        return (
+            "No spec.retry starts it again: declare it in a backfill of its own with spec.again. "
+            f"Another spec.revision in {where} {whole}"
+        )
+    return f"Let spec.retry in {where} start failed runs again: another spec.revision {whole}"
 
 
 def _problems(told: Iterable[Reported]) -> Concern:
