@@ -111,7 +111,7 @@ def test_a_run_is_missed_once_its_last_moment_has_passed(late: int, action: Acti
 def test_a_run_whose_time_lies_ahead_is_handed_to_the_service_now() -> None:
     plan = planned(a_run(), now=EpochMs(EIGHT - 1))
     assert actions(plan) == {"wind": Action.TRIGGER}
-    assert reason(plan, "wind") == "the service starts it at its time"
+    assert reason(plan, "wind") == "an apply hands it over, and the service starts it at its time"
 
 
 def test_a_refused_run_is_tried_again_and_says_why_it_was_refused() -> None:

@@ -135,7 +135,8 @@ def _startable(run: Run, context: Context, before: str) -> Decision:
         reason = f"{before}would be refused: flow {run.flow_id} {flow.refusal}"
         return Decision(action=Action.WAIT, reason=reason, refused=True, code=Reason.REJECTED)
     past = run.trigger_time <= context.now
-    reason = "starts immediately: its time is past" if past else "the service starts it at its time"
+    later = "an apply hands it over, and the service starts it at its time"
+    reason = "starts immediately: its time is past" if past else later
     return Decision(
         action=Action.TRIGGER,
         reason=before + reason,

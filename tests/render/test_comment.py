@@ -108,7 +108,7 @@ def test_a_reviewer_reads_everything_in_the_order_in_which_it_matters() -> None:
 - wait `calm`: 1 run of flow 9, business date 2024-03-01; suspended
 - done `ran`: 1 run of flow 2, business date 2024-03-01; failed: FAIL, a task of the flow failed
 - trigger `less`: 3 runs of flow 5, business dates 2024-03-02 to 2024-03-04; \
-the service starts it at its time
+an apply hands it over, and the service starts it at its time
 
 </details>
 
