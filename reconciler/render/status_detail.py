@@ -7,11 +7,12 @@ from datetime import tzinfo
 from reconciler.ledger import RunState
 from reconciler.render.layout import Screen, as_text
 from reconciler.render.moments import clock_time, ledger_time, processed_date, zone_name
-from reconciler.render.safe import said
+from reconciler.render.safe import said, visible
 from reconciler.render.status_row import Outlook, StatusRow, outlook, ways_to_settle
 from reconciler.render.words import command, how_to_start_again, status_words
 
 _LABEL_WIDTH = 15
+_SAID_WHY = ("--reason", "WHY")  # who resolves a run says why
 
 
 def status_detail_text(
@@ -50,10 +51,12 @@ def _facts(row: StatusRow, zone: tzinfo) -> Iterator[tuple[str, str]]:
         yield "why", said(row.why)
     yield "flow", "not known" if row.flow_id is None else str(row.flow_id)
     yield "trigger time", f"{time}, business date {processed_date(row.trigger_time, zone)}"
-    given = {
+    given = row.parameters or ()
+    facts = {
         "instance": row.instance and said(row.instance),
         "see it at": row.instance_url,
         "triggered at": row.triggered_at and f"{ledger_time(row.triggered_at, zone)} {here}",
+        "ended at": row.ended_at and f"{ledger_time(row.ended_at, zone)} {here}",
         "status": row.status and status_words(row.status),
         "cancellation": row.cancelled,
         "error": row.error and said(row.error),
@@ -61,9 +64,11 @@ def _facts(row: StatusRow, zone: tzinfo) -> Iterator[tuple[str, str]]:
         "claimed by": row.by,
         "claimed at": row.claimed_at and f"{ledger_time(row.claimed_at, zone)} {here}",
         "claimed until": row.until and f"{clock_time(row.until, zone)} {here}",
+        "parameters": said(", ".join(f"{key}={value}" for key, value in given)),
+        "manifest": row.place and visible(f"{row.place.file}:{row.place.line}"),
         "labels": ", ".join(f"{key}={value}" for key, value in row.labels.items()),
     }
-    for label, value in given.items():
+    for label, value in facts.items():
         if value:
             yield label, str(value)
 

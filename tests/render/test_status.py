@@ -352,6 +352,20 @@ def test_a_run_that_was_started_twice_is_settled_by_naming_the_instance_that_cou
     assert row["starts"][1] == {"claim": "c2", "flowInstanceId": "3377-2"}
 
 
+def test_one_run_is_shown_with_its_parameters_its_manifest_and_its_end() -> None:
+    row = a_row(
+        "wind",
+        RunState.SUCCEEDED,
+        parameters=(("SITE", "cn-01"), ("MODE", "full")),
+        place=Place(file="triggers/wind.yaml", line=3),
+        ended_at="2024-03-02T00:07:09Z",
+    )
+    text = status_detail_text("prod", row, SHANGHAI)
+    assert "\nended at       2024-03-02 08:07:09 (GMT+8)\n" in text
+    assert "\nmanifest       triggers/wind.yaml:3\n" in text
+    assert "\nparameters     SITE=cn-01, MODE=full\n" in text
+
+
 def test_a_failed_run_says_what_starts_it_again_without_all_that_succeeded() -> None:
     here = {"place": Place(file="a.yaml"), "status": "TIMEOUT"}
     alone = status_detail_text("prod", a_row("wind", RunState.FAILED, **here), SHANGHAI)
