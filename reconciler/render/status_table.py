@@ -12,7 +12,7 @@ from reconciler.render.backfills import attempt_of, together
 from reconciler.render.layout import GAP, Screen, row, width_for
 from reconciler.render.moments import LONGEST, clock_time, ledger_time, zone_name
 from reconciler.render.safe import said
-from reconciler.render.status_row import Outlook, StatusRow, listed_instances, outlook
+from reconciler.render.status_row import StatusRow, listed_instances
 from reconciler.render.words import UNFOLD, counted, status_words
 
 SHOWN_RUNS = 500  # lines: more is scrolled past, not read
