@@ -140,7 +140,8 @@ class Judging:
                 f"{', '.join(_differing(run, found))}",
                 hint="Say --force with a --reason if it did the run's work all the same.",
             )
-        if not (adoption.sure or adoption.forced or carries(run, found)):
+        shows_others = found.parameters is not None and not carries(run, found)
+        if shows_others and not (adoption.sure or adoption.forced):
             raise RefusedError(
                 f"instance {found.id} does not show just what {run.id} carries",
                 hint="Say --yes once you know that it is the run's.",

@@ -277,10 +277,10 @@ def ask_for_one_run_of_a_backfill_only(patch: pytest.MonkeyPatch) -> None:
 
 
 def start_without_the_date_before(patch: pytest.MonkeyPatch) -> None:
-    def before(_: dependencies.Dependencies, __: str, one: Dependency) -> Dependency:
+    def before(one: Dependency) -> Dependency:
         return replace(one, standing=DependencyStanding.SUCCEEDED)
 
-    patch.setattr(dependencies.Dependencies, "_before", before)
+    patch.setattr(dependencies, "_before", before)
 
 
 def wait_for_nothing_that_is_matched(patch: pytest.MonkeyPatch) -> None:
