@@ -72,7 +72,7 @@ bench: $(READY) ## the figures of benchmarks/README.md
 	$(BIN)/python -m benchmarks
 
 simulate: $(READY) ## 100,000 seeds of the deterministic simulation
-	$(BIN)/python -m tests.simulation --seeds 60000
+	$(BIN)/python -m tests.simulation --seeds 100000
 
 clean: ## remove everything that was set up
 	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist .coverage*
