@@ -48,9 +48,9 @@ test-all: ## the tests on each of Python 3.11, 3.12 and 3.13 that is on this mac
 		done; \
 	done; echo "tested on:$${tested:- none of 3.11, 3.12 and 3.13, for none is here}"; test -n "$$tested"
 
-prove: $(READY) .venv/axe.min.js ## the long proofs: kills at every step, the report in Chromium, 10,000 seeds of the oracle and 6,000 of the simulation
+prove: $(READY) .venv/axe.min.js ## the long proofs: kills at every step, the report in Chromium, 10,000 seeds of the oracle and 3,000 of the simulation
 	$(BIN)/python -m pytest -n auto --dist worksteal -m long
-	$(BIN)/python -m tests.simulation --seeds 6000
+	$(BIN)/python -m tests.simulation --seeds 3000
 
 check: $(READY) ## format, lint, types, import contracts, spelling
 	$(BIN)/ruff format --check .

@@ -8,7 +8,7 @@ from tests.simulation.peace import Account
 from tests.simulation.simulate import BrokenPromiseError, simulate
 
 SEEDS_OF_A_TEST = 250
-SEEDS_FOR_A_MUTANT = 1_500
+SEEDS_FOR_A_MUTANT = 2_500
 # Mutants that only hundreds of seeds bring to light.
 RARE = {
     "take_all_between_two_readings_for_possible",

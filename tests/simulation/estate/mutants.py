@@ -267,7 +267,7 @@ def believe_the_words_of_a_push_that_was_rejected(patch: pytest.MonkeyPatch) -> 
 
 @among(manners=Manners(squashed=1.0))
 def take_up_no_claim_that_is_on_the_branch_in_another_commit(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(claim.Claims, "adopt", lambda *_: None)
+    patch.setattr(claim.Claims, "take_up", lambda *_: None)
 
 
 @among(manners=Manners(unanswered=0.5))
