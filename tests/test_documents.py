@@ -86,6 +86,11 @@ def _without_blocks(text: str) -> str:
     return re.sub(r"^( *)(`{3,}|~{3,}).*?^\1\2[ \t]*$", "", text, flags=re.MULTILINE | re.DOTALL)
 
 
+def test_no_message_counts_with_a_plural_in_brackets() -> None:
+    modules = (PROJECT / "reconciler").rglob("*.py")
+    assert [str(one) for one in modules if re.search(r"[a-z]\(s\)[ \"']", one.read_text())] == []
+
+
 def test_no_two_classes_have_one_name() -> None:
     """A reader who meets a name looks for one thing."""
     modules = (PROJECT / "reconciler").rglob("*.py")

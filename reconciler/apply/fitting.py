@@ -10,6 +10,7 @@ from reconciler.apply.lease import ServiceClock
 from reconciler.apply.look import Look, by_id
 from reconciler.apply.ports import Gateway, Instance, Snapshot
 from reconciler.apply.suspect import Standing, Suspect, contradicts, search_window
+from reconciler.counting import counted
 from reconciler.errors import GatewayError, RefusedError
 from reconciler.ledger import Record
 from reconciler.model import EpochMs, RunId
@@ -89,7 +90,7 @@ def refuse_fitting(shown: Sequence[Fitting]) -> None:
     bad = [one for one in shown if one.fitting or one.failure is not None]
     if not bad:
         return
-    first, more = bad[0], f" (and {len(bad) - 1} more run(s))" if len(bad) > 1 else ""
+    first, more = bad[0], f" (and {counted(len(bad) - 1, 'more run')})" if len(bad) > 1 else ""
     if first.failure is not None:
         raise RefusedError(
             f"the service could not be searched for {first.run}: {first.failure}{more}",

@@ -139,6 +139,31 @@ def test_what_a_run_in_doubt_may_have_made_is_not_adopted(open_scene: OpenScene)
     assert f"instance {its.id} may be that of a, which is in doubt" in said.err
 
 
+def test_other_values_do_not_tell_an_instance_from_that_of_a_run_in_doubt(
+    open_scene: OpenScene,
+) -> None:
+    """What the service shows of the run in doubt's own may be anything."""
+    scene = open_scene(
+        {
+            "triggers/a.yaml": manifest("a", 1),
+            "triggers/b.yaml": manifest("b", 1, parameters={"SITE": "b"}, suspend=True),
+        },
+        Fault(on="trigger", list_after=NEVER, ending=Drop(effect=True)),
+        configured=lambda url: configuration(
+            url, limits={"claimSeconds": 3}, timeoutSeconds=1, sameMinute="allow"
+        ),
+    )
+    process = scene.start("apply")
+    while not scene.instances:
+        assert process.poll() is None
+    process.kill()
+    process.communicate()
+    shown = by_hand(scene, 1, "b")
+    for force in ((), ("--force",)):
+        said = scene.run("resolve", "b", "--triggered", shown, *_WHY, *force, exits=1)
+        assert f"instance {shown} may be that of a, which is in doubt" in said.err
+
+
 def test_a_run_that_another_apply_has_claimed_is_not_adopted(open_scene: OpenScene) -> None:
     gate = Gate()
     scene = open_scene(runs("a"), Fault(on="trigger", call_before=gate))

@@ -1,12 +1,15 @@
 """`apply RUN…`: only these are started and cancelled, and the promise holds for all."""
 
+import os
+import signal
+
 import pytest
 import yaml
 
 from reconciler.apply.chosen import Chosen
-from reconciler.sandbox import NEVER, Drop, Fault
+from reconciler.sandbox import NEVER, Drop, Fault, SandboxOptions
 from tests.acceptance.conftest import OpenScene
-from tests.acceptance.scene import AHEAD, Gate, Scene, manifest, runs
+from tests.acceptance.scene import AHEAD, Gate, Scene, configuration, manifest, runs
 from tests.building import a_ledger, a_run, declared
 
 _BACKFILL = yaml.safe_dump(
@@ -61,6 +64,43 @@ def test_a_name_that_means_nothing_starts_nothing(open_scene: OpenScene) -> None
     said = scene.run("apply", "a", "nowhere", exits=1)
     assert said.err.startswith("error: nowhere is neither declared nor recorded\n")
     assert (scene.instances, scene.ledger()) == ([], [])
+
+
+def test_a_run_that_is_taken_away_meanwhile_is_none_whose_name_goes_on(
+    open_scene: OpenScene,
+) -> None:
+    gate = Gate()
+    scene = open_scene(
+        runs("wind", "wind-march"),
+        Fault(on="time", call_before=gate),
+        configured=lambda url: configuration(url, timeoutSeconds=20),
+    )
+    process = scene.start("apply", "wind")
+    assert gate.reached.wait(60)
+    scene.remove("triggers/wind.yaml")
+    gate.open()
+    process.communicate()
+    assert scene.instances == []
+
+
+def test_a_place_that_another_claim_holds_is_waited_for(open_scene: OpenScene) -> None:
+    victim: list[int] = []
+    scene = open_scene(
+        {
+            "triggers/a.yaml": manifest("a", 1),
+            "triggers/b.yaml": manifest("b", 1, triggerTime="2024-03-02T09:00:00+08:00"),
+        },
+        Fault(on="trigger", call_before=lambda: os.kill(victim[0], signal.SIGKILL)),
+        options=SandboxOptions(run_seconds=0.05),
+        configured=lambda url: configuration(
+            url, limits={"claimSeconds": 3, "maxActivePerFlow": 1}, timeoutSeconds=1
+        ),
+    )
+    process = scene.start("apply", "a")
+    victim.append(process.pid)
+    process.communicate()
+    scene.run("apply", "--wait", "b")
+    assert scene.states()["b"] == "succeeded"
 
 
 def test_a_word_goes_on_to_mean_the_run_that_it_meant() -> None:
