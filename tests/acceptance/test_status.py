@@ -20,6 +20,7 @@ def test_the_detailed_exit_code_goes_from_still_to_come_to_failed_and_to_all_wel
     scene.run(*detailed, exits=5)
     scene.run("apply")
     scene.run(*detailed, exits=5)
+    scene.clock.forward(5)  # by then the service must show it
     scene.run(*detailed, "--refresh", exits=1)
     assert "a" in scene.run(*detailed, "--state", "failed", exits=1).out
     scene.run(*detailed, "--state", "pending")
