@@ -2,243 +2,30 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Self, assert_never
+from typing import Self
 
 import msgspec
 
-from reconciler.enos.statuses import FAILED, FINAL, SUCCEEDED, status_name
 from reconciler.errors import LedgerError
 from reconciler.ledger.events import (
     Absent,
     Adopted,
-    Cancelled,
     Claim,
     ClaimedRun,
     Event,
-    Observed,
     Rejected,
-    Resolved,
-    Triggered,
     Unknown,
 )
-from reconciler.ledger.records import STARTED, UNSETTLED, Phase, Record, Start, ledger_instant
+from reconciler.ledger.outcomes import LOST, Outcome, kind_of, with_outcome
+from reconciler.ledger.records import STARTED, UNSETTLED, Phase, Record, ledger_instant
 from reconciler.model import (
     ClaimId,
     Digest,
     EpochMs,
-    InstanceId,
     RunId,
     manifest_of,
     run_name,
 )
-
-Outcome = Triggered | Rejected | Unknown | Absent | Observed | Cancelled | Resolved | Adopted
-
-LOST = "Restore the ledger's folder from the branch's history; nothing is started until then."
-
-
-def with_outcome(record: Record | None, event: Outcome) -> Record:
-    """What is known of the run once the event is recorded; the same if the event says nothing new.
-
-    Raises LedgerError for an outcome of a run that was never claimed, but for a `triggered` and an
-    `adopted`: a start counts however it became known.
-    """
-    if isinstance(event, Triggered):
-        return _triggered(record, event)
-    if isinstance(event, Adopted):
-        return _adopted(record, event)
-    if record is None:
-        raise LedgerError(
-            f"the ledger has {kind_of(event)} for {event.run}, which was never claimed", hint=LOST
-        )
-    match event:
-        case Observed() | Cancelled():
-            return _of_instance(record, event)
-        case Resolved():
-            return _resolved(record, event)
-        case Rejected() | Unknown() | Absent():
-            # An applier that woke up late speaks of a claim that others have settled since.
-            if record.phase in STARTED or event.claim != record.claim:
-                return record
-            return _not_started(record, event)
-        case _:
-            assert_never(event)
-
-
-def _triggered(record: Record | None, event: Triggered) -> Record:
-    """Add the start to those that are known: each is a claim's, whatever its instance is called."""
-    starts = record.starts if record else ()
-    claim = event.claim or (record.claim if record else None)
-    start = Start(
-        claim=claim, instance=event.flow_instance_id, at=event.at, inferred=event.inferred
-    )
-    if record is not None and any(_is_the_same(start, one) for one in starts):
-        return record
-    starts = _with_start(starts, start)
-    late = record is not None and record.phase in UNSETTLED and claim != record.claim
-    if record is not None and (late or record.phase in STARTED):
-        # A late applier's start. What came of the newest claim is as unknown, or known, as before.
-        is_news = len(starts) > len(record.starts)
-        return msgspec.structs.replace(
-            record,
-            starts=starts,
-            error=_twice(starts) if is_news or not record.acknowledged else record.error,
-            acknowledged=record.acknowledged and not is_news,
-        )
-    return Record(
-        run=event.run,
-        phase=Phase.TRIGGERED,
-        digest=event.digest,
-        trigger_time=event.trigger_time,
-        flow_id=event.flow_id,
-        claim=claim,
-        claimed_at=record.claimed_at if record else None,
-        until=record.until if record else EpochMs(0),
-        starts=starts,
-        error=_twice(starts),
-        evidence=event.evidence,
-    )
-
-
-def _adopted(record: Record | None, event: Adopted) -> Record:
-    """Take in a start by hand. Raises LedgerError where a claim has left the run open.
-
-    That cannot be on one branch: who adopts reads the claim, and who claims reads the adoption.
-    """
-    start = Start(claim=event.claim, instance=event.flow_instance_id, at=event.at, by_hand=True)
-    if record is not None and record.phase in UNSETTLED:
-        raise LedgerError(
-            f"the ledger has {kind_of(event)} for {event.run}, whose claim {record.claim} had no "
-            "outcome: two histories were merged",
-            hint=LOST,
-        )
-    if record is not None and record.phase in STARTED:
-        if any(one.instance == start.instance for one in record.starts):
-            return record
-        starts = (*record.starts, start)
-        return msgspec.structs.replace(
-            record, starts=starts, error=_twice(starts), acknowledged=False
-        )
-    return Record(
-        run=event.run,
-        phase=Phase.TRIGGERED,
-        digest=event.digest,
-        trigger_time=event.trigger_time,
-        flow_id=event.flow_id,
-        claim=event.claim,
-        starts=(start,),
-        evidence={"adoptedBy": event.by}
-        | ({"reason": event.reason} if event.reason else {})
-        | ({"seen": event.evidence} if event.evidence is not None else {}),
-    )
-
-
-def _with_start(starts: Sequence[Start], start: Start) -> tuple[Start, ...]:
-    """The starts with one more, in the place of what was inferred and must have been this one."""
-    kept = [start if _is_the_same(one, start) else one for one in starts]
-    return tuple(dict.fromkeys((*kept, start)))
-
-
-def _is_the_same(one: Start, other: Start) -> bool:
-    """Whether the first says no more than the other: an inferred start is not told from others."""
-    if one.instance != other.instance:
-        return False
-    return one.inferred or (one.claim == other.claim and not other.inferred)
-
-
-def _twice(starts: Sequence[Start]) -> str | None:
-    """The words for a run that has more than one start."""
-    if len(starts) < 2:  # noqa: PLR2004 - "twice" begins at two
-        return None
-    each = (f"as {one.instance} under claim {one.claim or 'unknown'}" for one in starts)
-    return f"started twice: {' and '.join(each)}"
-
-
-def _not_started(record: Record, event: Rejected | Unknown | Absent) -> Record:
-    match event:
-        case Unknown():
-            return msgspec.structs.replace(
-                record, phase=Phase.UNKNOWN, error=_twice(record.starts), evidence=event.seen
-            )
-        case Rejected() | Absent() if record.starts:
-            # This claim has started nothing, but a late applier of an older one has.
-            return _as_started(record)
-        case Rejected():
-            return msgspec.structs.replace(
-                record, phase=Phase.REJECTED, error=f"{event.code}: {event.message}"
-            )
-        case Absent():
-            return msgspec.structs.replace(
-                record, phase=Phase.ABSENT, error=None, evidence=event.evidence
-            )
-        case _:
-            assert_never(event)
-
-
-def _as_started(record: Record) -> Record:
-    return msgspec.structs.replace(
-        record,
-        phase=Phase.TRIGGERED,
-        claim=record.starts[0].claim,
-        error=_twice(record.starts),
-        evidence=None,
-    )
-
-
-def _of_instance(record: Record, event: Observed | Cancelled) -> Record:
-    if record.phase not in STARTED:
-        raise LedgerError(
-            f"the ledger has {kind_of(event)} for {event.run}, and not that it was started",
-            hint=LOST,
-        )
-    if isinstance(event, Cancelled):
-        return msgspec.structs.replace(record, cancelled=event.message or "done")
-    status = status_name(event.status)
-    if status in SUCCEEDED:
-        phase = Phase.SUCCEEDED
-    elif status in FAILED:
-        phase = Phase.FAILED
-    else:
-        phase = record.phase
-    ended_at = record.ended_at
-    if status != record.status:  # else the event repeats what is known
-        ended_at = event.at if status in FINAL else None
-    return msgspec.structs.replace(record, phase=phase, status=status, ended_at=ended_at)
-
-
-def _resolved(record: Record, event: Resolved) -> Record:
-    settled = {"resolvedBy": event.by, "reason": event.reason}
-    made = Start(claim=record.claim, instance=event.triggered or InstanceId(""), at=event.at)
-    if made in record.starts and record.evidence == settled:
-        return record  # it is this very event that has made the start known
-    if len(record.starts) > 1 and event.triggered in record.instances:
-        chosen = _chosen(record, event)
-        if record.started_twice or chosen == record:  # once more, it says nothing new
-            return chosen
-    if record.phase in STARTED or event.claim not in {None, record.claim}:
-        return record  # somebody judged a claim that is not the newest any more
-    if event.triggered is None and record.starts:
-        return _as_started(record)
-    if event.triggered is None:
-        return msgspec.structs.replace(record, phase=Phase.ABSENT, error=None, evidence=settled)
-    starts = (*record.starts, made)
-    return msgspec.structs.replace(
-        record, phase=Phase.TRIGGERED, error=_twice(starts), starts=starts, evidence=settled
-    )
-
-
-def _chosen(record: Record, event: Resolved) -> Record:
-    """A person has seen that the run was started twice, and says which instance speaks for it."""
-    starts = sorted(record.starts, key=lambda one: one.instance != event.triggered)
-    settled = {"resolvedBy": event.by, "reason": event.reason, "settled": _twice(starts)}
-    return msgspec.structs.replace(
-        record, starts=tuple(starts), acknowledged=True, error=None, evidence=settled
-    )
-
-
-def kind_of(event: Event) -> str:
-    """The event's name as the ledger writes it, for messages."""
-    return f"`{type(event).__name__.lower()}`"
 
 
 class Ledger:

@@ -38,7 +38,7 @@ from reconciler.apply.ports import (
 )
 from reconciler.apply.start import Batch
 from reconciler.apply.suspect import Standing, Suspect
-from reconciler.ledger import Event, Record, RunState, events, fold
+from reconciler.ledger import Event, Record, RunState, events, outcomes
 from reconciler.ledger.records import UNSETTLED, Phase, Start
 from reconciler.minutes import FlowMinutes, arranged
 from reconciler.model import EpochMs, Run, RunId, run_name, run_revision
@@ -444,8 +444,8 @@ def forget_what_was_adopted(patch: pytest.MonkeyPatch) -> None:
     def adopted(record: Record | None, event: events.Adopted) -> Record:
         return msgspec.structs.replace(original(record, event), phase=Phase.ABSENT, starts=())
 
-    original = fold._adopted
-    patch.setattr(fold, "_adopted", adopted)
+    original = outcomes._adopted
+    patch.setattr(outcomes, "_adopted", adopted)
 
 
 def adopt_what_was_claimed_meanwhile(patch: pytest.MonkeyPatch) -> None:
@@ -462,10 +462,10 @@ def adopt_what_was_claimed_meanwhile(patch: pytest.MonkeyPatch) -> None:
         open_ = record is not None and record.phase in UNSETTLED
         return its(None if open_ else record, event)
 
-    original, its = adopt.Adopting.check, fold._adopted
+    original, its = adopt.Adopting.check, outcomes._adopted
     patch.setattr(adopt.Adopting, "check", check)
     patch.setattr(adopt, "pending", pending)
-    patch.setattr(fold, "_adopted", adopted)
+    patch.setattr(outcomes, "_adopted", adopted)
 
 
 # Ends
