@@ -8,6 +8,7 @@ from reconciler.ledger import Ledger
 from reconciler.model import Match, Problem, Run, with_parents
 from reconciler.rules.agreement import Groups, groups_of, has_key, keys_of_recorded
 from reconciler.rules.references import known_names
+from reconciler.schema.paths import Path, dotted, pointer
 
 _MOST_SHOWN = 6  # of the names in a circle
 
@@ -134,68 +135,53 @@ def _manifests(run: Run) -> set[str]:
 
 
 def _unknown(run: Run, index: int, name: str) -> Problem:
-    pointer = f"/spec/dependsOn/{index}"
-    return Problem(
-        place=run.place_of(pointer),
-        code="reference",
-        pointer=pointer,
-        message=f"spec.dependsOn[{index}]: {name} is neither declared nor recorded; name a run or "
-        "a backfill (a manifest that has a problem declares nothing)",
+    words = (
+        f"{name} is neither declared nor recorded; name a run or a backfill (a manifest that has a "
+        "problem declares nothing)"
     )
+    return _problem(run, (index,), words)
 
 
 def _outdated(run: Run, index: int, name: str, now: str) -> Problem:
-    pointer = f"/spec/dependsOn/{index}"
-    return Problem(
-        place=run.place_of(pointer),
-        code="reference",
-        pointer=pointer,
-        message=f"spec.dependsOn[{index}]: {name} is called {now} now, and not all of its runs "
-        f"have run under that name: write {now}",
+    words = (
+        f"{name} is called {now} now, and not all of its runs have run under that name: write {now}"
     )
+    return _problem(run, (index,), words)
 
 
 def _without(run: Run, match: Match, number: int, without: Sequence[str]) -> Problem:
-    index = run.depends_on.index(match.names[0])
-    pointer = f"/spec/dependsOn/{index}/match/{number}"
-    return Problem(
-        place=run.place_of(pointer),
-        code="reference",
-        pointer=pointer,
-        message=f"spec.dependsOn[{index}].match[{number}]: {' and '.join(without)} "
-        f"{'has' if len(without) == 1 else 'have'} no {match.keys[number]}: name businessDate, or "
-        "a parameter that the runs of both sides have",
+    words = (
+        f"{' and '.join(without)} {'has' if len(without) == 1 else 'have'} no "
+        f"{match.keys[number]}: name businessDate, or a parameter that the runs of both sides have"
     )
+    return _problem(run, (run.depends_on.index(match.names[0]), "match", number), words)
 
 
 def _nobody(run: Run, match: Match) -> Problem:
-    index = run.depends_on.index(match.names[0])
-    pointer = f"/spec/dependsOn/{index}"
-    return Problem(
-        place=run.place_of(pointer),
-        code="reference",
-        pointer=pointer,
-        message=f"spec.dependsOn[{index}]: no run of {match.names[-1]} agrees with "
-        f"{run.declared_name} in {', '.join(match.keys)}, so it could never start: declare one, or "
-        "`exclude` this run",
+    words = (
+        f"no run of {match.names[-1]} agrees with {run.declared_name} in {', '.join(match.keys)}, "
+        "so it could never start: declare one, or `exclude` this run"
     )
+    return _problem(run, (run.depends_on.index(match.names[0]),), words)
 
 
 def _circle(run: Run, needed: str, circle: Sequence[str]) -> Problem:
     index = next(
         number for number, name in enumerate(run.depends_on) if name.partition("/")[0] == needed
     )
-    pointer = f"/spec/dependsOn/{index}"
     remedy = "take one of these dependencies away"
     if needed == run.manifest and run.times is not None:
         remedy = "for each date to wait for the one before it, write `sequential: true` instead"
-    return Problem(
-        place=run.place_of(pointer),
-        code="cycle",
-        pointer=pointer,
-        message=f"spec.dependsOn[{index}]: {_chain(circle)}: none of them could ever start; "
-        f"{remedy}",
-    )
+    words = f"{_chain(circle)}: none of them could ever start; {remedy}"
+    return _problem(run, (index,), words, code="cycle")
+
+
+def _problem(run: Run, item: Path, words: str, code: str = "reference") -> Problem:
+    """A problem of an item of the run's `dependsOn`, or of what is in it."""
+    path = ("spec", "dependsOn", *item)
+    where = pointer(path)
+    message = f"{dotted(path)}: {words}"
+    return Problem(place=run.place_of(where), code=code, pointer=where, message=message)
 
 
 def _chain(circle: Sequence[str]) -> str:
