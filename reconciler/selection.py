@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection
 
+from reconciler.errors import ReconcilerError
 from reconciler.model import RunId, covers
 
 Meaning = Callable[[RunId], bool]  # whether a run is meant, also one that is not there yet
@@ -10,6 +11,13 @@ Meaning = Callable[[RunId], bool]  # whether a run is meant, also one that is no
 def meant_by(word: str, runs: Collection[RunId]) -> frozenset[RunId]:
     """The runs, of those given, that the word means; none if it means nothing."""
     return frozenset(filter(meaning(word, runs), runs))
+
+
+def nothing_meant(word: str) -> ReconcilerError:
+    """The error for a word that means no run at all."""
+    return ReconcilerError(
+        f"{word} is neither declared nor recorded", hint="`reconciler status` lists every run."
+    )
 
 
 def meaning(word: str, runs: Collection[RunId]) -> Meaning:

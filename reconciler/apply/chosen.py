@@ -6,10 +6,9 @@ observed: that starts nothing, and what is recorded of one run decides on others
 
 from collections.abc import Collection, Sequence
 
-from reconciler.errors import ReconcilerError
 from reconciler.ledger import Ledger
 from reconciler.model import Declared, Run, RunId
-from reconciler.selection import meaning
+from reconciler.selection import meaning, nothing_meant
 
 
 class Chosen:
@@ -29,10 +28,7 @@ class Chosen:
         """Raise ReconcilerError for a word that means no run at all."""
         for word, means in self._meanings.items():
             if not any(map(means, self._there_are)):
-                raise ReconcilerError(
-                    f"{word} is neither declared nor recorded",
-                    hint="`reconciler status` lists every run.",
-                )
+                raise nothing_meant(word)
 
     def has(self, run: Run) -> bool:
         """Whether the run is meant, by the attempt that it is; by its present or recorded name."""

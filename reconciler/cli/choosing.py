@@ -6,11 +6,10 @@ from itertools import islice
 
 import click
 
-from reconciler.errors import ReconcilerError
 from reconciler.model import RunId, combination_of, run_name
 from reconciler.render.status import StatusRow
 from reconciler.schema.paths import shown
-from reconciler.selection import meant_by
+from reconciler.selection import meant_by, nothing_meant
 
 _MOST_NAMED = 5  # values of a label or parameter, in a note
 
@@ -54,10 +53,7 @@ class Filter:
         found = [meant_by(word, runs) for word in self.runs]
         for word, those in zip(self.runs, found, strict=True):
             if not those:
-                raise ReconcilerError(
-                    f"{word} is neither declared nor recorded",
-                    hint="`reconciler status` lists every run.",
-                )
+                raise nothing_meant(word)
         return found
 
     def unmet(self, rows: Collection[StatusRow]) -> Iterator[str]:
