@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from reconciler.apply.ports import Instance
@@ -225,3 +226,25 @@ def calls(work: Callable[[], object]) -> int:
     finally:
         sys.setprofile(None)
     return made
+
+
+def a_history(run: Run, *fates: str) -> list[Event]:
+    """What is recorded of a run's attempts, each by what became of it: `absent`, `FAIL`, ..."""
+    found: list[Event] = []
+    for number, fate in enumerate(fates, start=1):
+        one = replace(run, attempt=number)
+        claim = f"claim of {one.id}"
+        found.append(a_claim(one, claim=claim))
+        match fate:
+            case "claimed":
+                pass
+            case "absent":
+                found.append(an_absent(one, claim))
+            case "rejected":
+                found.append(a_rejected(one, claim))
+            case "unknown":
+                found.append(an_unknown(one, claim))
+            case _:
+                found.append(a_triggered(one, f"i-{one.id}", claim))
+                found += [an_observed(one, fate)] if fate != "triggered" else []
+    return found

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.ledger import Event, Ledger
+from reconciler.ledger import Ledger
 from reconciler.model import Digest, EpochMs, Place, Problem, Retry, Run
 from reconciler.plan import Action, Plan, PlannedRun, make_plan
 from reconciler.rules import check
@@ -19,14 +19,10 @@ from tests.building import (
     EIGHT,
     NOW,
     a_claim,
+    a_history,
     a_ledger,
-    a_rejected,
     a_run,
-    a_triggered,
     after,
-    an_absent,
-    an_observed,
-    an_unknown,
     declared,
 )
 
@@ -60,29 +56,6 @@ BAD_ENDS = ("FAIL", "TIMEOUT", "NOT_FOUND")
 Fates = Sequence[str]
 
 
-def history(run: Run, fates: Fates) -> list[Event]:
-    """The events that such attempts leave."""
-    found: list[Event] = []
-    for number, fate in enumerate(fates, start=1):
-        attempt = replace(run, attempt=number)
-        claim = f"claim of {attempt.id}"
-        found.append(a_claim(attempt, claim=claim))
-        match fate:
-            case "claimed":
-                continue
-            case "absent":
-                found.append(an_absent(attempt, claim))
-            case "rejected":
-                found.append(a_rejected(attempt, claim))
-            case "unknown":
-                found.append(an_unknown(attempt, claim))
-            case _:
-                found.append(a_triggered(attempt, f"i-{attempt.id}", claim))
-                if fate != "triggered":
-                    found.append(an_observed(attempt, fate))
-    return found
-
-
 @dataclass(frozen=True, slots=True)
 class Scene:
     """Runs, which of them are still declared, and what has become of each."""
@@ -94,7 +67,7 @@ class Scene:
 
     def plan(self, files: Sequence[Run] | None = None) -> Plan:
         """The plan, with what is declared in the order of those files."""
-        recorded = [event for run in self.runs for event in history(run, self.fates[run.name])]
+        recorded = [event for run in self.runs for event in a_history(run, *self.fates[run.name])]
         return make_plan(
             declared(*(run for run in files or self.runs if run.name in self.declared)),
             Ledger.of(recorded),
@@ -267,7 +240,7 @@ def test_what_is_no_longer_declared_counts_by_its_record(fates: Fates, reason: s
 def test_the_newest_revision_that_is_recorded_counts() -> None:
     first, report = a_member("import", 0), a_member("report", 1, "import")
     second = replace(first, revision=2)
-    recorded = Ledger.of([*history(second, ["SUCCESS"]), *history(first, ["FAIL"])])
+    recorded = Ledger.of([*a_history(second, "SUCCESS"), *a_history(first, "FAIL")])
     plan = make_plan(
         declared(report),
         recorded,

@@ -13,13 +13,12 @@ from tests.building import (
     EIGHT,
     NOW,
     a_claim,
+    a_history,
     a_rejected,
     a_run,
-    a_triggered,
     after,
     an_absent,
     an_observed,
-    an_unknown,
     declared,
 )
 
@@ -50,28 +49,6 @@ def a_plan(
     return plan
 
 
-def history(run: Run, *fates: str) -> list[Event]:
-    """What is recorded of its attempts, each by what became of it."""
-    found: list[Event] = []
-    for number, fate in enumerate(fates, start=1):
-        one = replace(run, attempt=number)
-        claim = f"claim of {one.id}"
-        found.append(a_claim(one, claim=claim))
-        match fate:
-            case "claimed":
-                pass
-            case "absent":
-                found.append(an_absent(one, claim))
-            case "rejected":
-                found.append(a_rejected(one, claim))
-            case "unknown":
-                found.append(an_unknown(one, claim))
-            case _:
-                found.append(a_triggered(one, f"i-{one.id}", claim))
-                found += [an_observed(one, fate)] if fate != "triggered" else []
-    return found
-
-
 def starts(plan: Plan) -> list[str]:
     return [one.id.rpartition("-")[2] for one in plan.of_action(Action.TRIGGER)]
 
@@ -95,7 +72,7 @@ def test_no_more_start_than_may_be_under_way() -> None:
 @pytest.mark.parametrize("fate", ["claimed", "unknown", "triggered"])
 def test_what_is_claimed_in_doubt_or_started_takes_a_place(fate: str) -> None:
     runs = a_backfill(max_active=2)
-    plan = a_plan(runs, *history(runs[2], fate))
+    plan = a_plan(runs, *a_history(runs[2], fate))
     assert starts(plan) == ["01"]
     assert [one.reason for one in waiting(plan)] == [
         "1 of 2 at most are under way, and 1 starts now"
@@ -106,42 +83,42 @@ def test_what_is_claimed_in_doubt_or_started_takes_a_place(fate: str) -> None:
 @pytest.mark.parametrize("fate", ["absent", "rejected", "SUCCESS", "FAIL"])
 def test_what_has_ended_or_was_not_started_takes_none(fate: str) -> None:
     runs = a_backfill(max_active=1)
-    assert starts(a_plan(runs, *history(runs[3], fate))) == ["01"]
+    assert starts(a_plan(runs, *a_history(runs[3], fate))) == ["01"]
 
 
 def test_an_attempt_needs_a_place_as_well_and_does_not_keep_that_of_the_one_before() -> None:
     runs = a_backfill(max_active=1, retry=Retry(max=1, on=frozenset({"FAIL"})))
-    plan = a_plan(runs, *history(runs[0], "FAIL"))
+    plan = a_plan(runs, *a_history(runs[0], "FAIL"))
     assert [one.id for one in plan.of_action(Action.TRIGGER)] == ["b/2024-03-01#2"]
-    again = a_plan(runs, *history(runs[0], "FAIL", "triggered"))
+    again = a_plan(runs, *a_history(runs[0], "FAIL", "triggered"))
     assert starts(again) == []
 
 
 def test_what_ran_for_an_earlier_revision_or_is_left_out_by_now_takes_a_place() -> None:
     runs = a_backfill(max_active=1)
     revised = [replace(run, revision=2) for run in runs]
-    assert starts(a_plan(revised, *history(runs[0], "triggered"))) == []
-    assert starts(a_plan(runs[1:], *history(runs[0], "triggered"))) == []
+    assert starts(a_plan(revised, *a_history(runs[0], "triggered"))) == []
+    assert starts(a_plan(runs[1:], *a_history(runs[0], "triggered"))) == []
 
 
 def test_what_ran_under_a_former_name_takes_a_place_unless_another_goes_on_with_it() -> None:
     old, new = a_backfill("old"), a_backfill("new", max_active=1, formerly=("old",), flow_id=9)
-    assert starts(a_plan(new[1:], *history(old[0], "triggered"))) == []
-    assert starts(a_plan([*new[1:], old[0]], *history(old[0], "triggered"))) == ["02"]
+    assert starts(a_plan(new[1:], *a_history(old[0], "triggered"))) == []
+    assert starts(a_plan([*new[1:], old[0]], *a_history(old[0], "triggered"))) == ["02"]
 
 
 def test_each_manifest_has_places_of_its_own() -> None:
     one, other = a_backfill("a", 2, max_active=1), a_backfill("b", 2, max_active=1, flow_id=9)
-    plan = a_plan([*one, *other], *history(one[0], "triggered"))
+    plan = a_plan([*one, *other], *a_history(one[0], "triggered"))
     assert [run.id for run in plan.of_action(Action.TRIGGER)] == ["b/2024-03-01"]
 
 
 def test_what_the_service_refused_keeps_no_place_from_others() -> None:
     runs = a_backfill(max_active=1)
-    plan = a_plan(runs, *history(runs[0], "rejected"))
+    plan = a_plan(runs, *a_history(runs[0], "rejected"))
     assert starts(plan) == ["02"]
-    ended = [event for run in runs[1:] for event in history(run, "SUCCESS")]
-    assert starts(a_plan(runs, *history(runs[0], "rejected"), *ended)) == ["01"]
+    ended = [event for run in runs[1:] for event in a_history(run, "SUCCESS")]
+    assert starts(a_plan(runs, *a_history(runs[0], "rejected"), *ended)) == ["01"]
 
 
 def test_of_what_was_tried_before_the_longest_ago_comes_first() -> None:
@@ -154,7 +131,7 @@ def test_of_what_was_tried_before_the_longest_ago_comes_first() -> None:
             a_rejected(run, f"c{minutes}") if minutes > 1 else an_absent(run, f"c{minutes}"),
         )
     ]
-    others = [event for run in runs[3:] for event in history(run, "SUCCESS")]
+    others = [event for run in runs[3:] for event in a_history(run, "SUCCESS")]
     assert starts(a_plan(runs, *tried, *others)) == ["01"]
     again = a_claim(runs[0], claim="c4", at=NOW)
     assert starts(a_plan(runs, *tried, *others, again, a_rejected(runs[0], "c4"))) == ["03"]
@@ -162,7 +139,7 @@ def test_of_what_was_tried_before_the_longest_ago_comes_first() -> None:
 
 def test_more_under_way_than_a_lowered_number_allows_start_nothing() -> None:
     runs = a_backfill(max_active=1)
-    recorded = [event for run in runs[:3] for event in history(run, "triggered")]
+    recorded = [event for run in runs[:3] for event in a_history(run, "triggered")]
     plan = a_plan(runs, *recorded)
     assert [one.reason for one in waiting(plan)] == ["3 of 1 at most are under way"]
 
@@ -182,7 +159,7 @@ def test_of_a_claim_that_lands_beside_another_the_last_ones_are_too_many() -> No
 def test_a_flow_has_no_more_under_way_than_the_environment_says() -> None:
     one, other = a_backfill("a", 2), a_backfill("b", 2, parameters=())
     single = a_run("single", flow_id=9)
-    plan = a_plan([*one, *other, single], *history(other[1], "triggered"), per_flow=2)
+    plan = a_plan([*one, *other, single], *a_history(other[1], "triggered"), per_flow=2)
     assert [run.id for run in plan.of_action(Action.TRIGGER)] == ["a/2024-03-01", "single"]
     assert {run.reason for run in waiting(plan)} == {
         "of flow 3377, 1 of 2 at most are under way, and 1 starts now"
@@ -192,7 +169,7 @@ def test_a_flow_has_no_more_under_way_than_the_environment_says() -> None:
 def test_a_run_that_finds_its_flow_full_takes_no_place_of_its_manifest() -> None:
     runs = [*a_backfill("a", 1), *a_backfill("b", 2, max_active=1, parameters=())]
     runs[-1] = replace(runs[-1], flow_id=9)
-    plan = a_plan(runs, *history(runs[0], "triggered"), per_flow=1)
+    plan = a_plan(runs, *a_history(runs[0], "triggered"), per_flow=1)
     assert [run.id for run in plan.of_action(Action.TRIGGER)] == ["b/2024-03-02"]
 
 
@@ -200,7 +177,7 @@ def test_a_run_that_finds_its_flow_full_takes_no_place_of_its_manifest() -> None
 
 
 def failed(runs: list[Run], *numbers: int) -> list[Event]:
-    return [event for number in numbers for event in history(runs[number], "FAIL")]
+    return [event for number in numbers for event in a_history(runs[number], "FAIL")]
 
 
 def test_after_so_many_failures_nothing_more_starts() -> None:
@@ -230,10 +207,10 @@ def test_a_failure_that_is_tried_again_is_none_yet_and_no_other_attempt_starts_a
     None
 ):
     runs = a_backfill(stop_after=1, retry=Retry(max=1, on=frozenset({"FAIL"})))
-    assert starts(a_plan(runs, *history(runs[0], "FAIL")))[0] == "01#2"
-    assert starts(a_plan(runs, *history(runs[0], "FAIL", "triggered"))) == ["02", "03", "04"]
-    assert starts(a_plan(runs, *history(runs[0], "FAIL", "FAIL"), *failed(runs, 1))) == []
-    assert starts(a_plan(runs, *history(runs[0], "TIMEOUT"))) == []
+    assert starts(a_plan(runs, *a_history(runs[0], "FAIL")))[0] == "01#2"
+    assert starts(a_plan(runs, *a_history(runs[0], "FAIL", "triggered"))) == ["02", "03", "04"]
+    assert starts(a_plan(runs, *a_history(runs[0], "FAIL", "FAIL"), *failed(runs, 1))) == []
+    assert starts(a_plan(runs, *a_history(runs[0], "TIMEOUT"))) == []
 
 
 def test_what_failed_counts_though_it_is_left_out_by_now() -> None:
@@ -245,7 +222,7 @@ def test_what_was_cancelled_by_its_manifest_is_no_failure() -> None:
     runs = a_backfill(stop_after=1)
     run, at = runs[0], format_instant(NOW)
     cancelled = events.Cancelled(v=events.VERSION, at=at, run=run.id, code=0)
-    ended = [*history(run, "triggered"), cancelled, an_observed(run, "CANCEL")]
+    ended = [*a_history(run, "triggered"), cancelled, an_observed(run, "CANCEL")]
     assert starts(a_plan(runs, *ended)) == ["02", "03", "04"]
 
 

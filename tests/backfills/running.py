@@ -10,7 +10,7 @@ from tests.backfills.document import Command, Example, Write
 from tests.environments import Setting, make_setting
 from tests.repositories import commit, git
 
-_CONFIGURATION = """\
+CONFIGURATION = """\
 version: 1
 environments:
   prod:
@@ -41,7 +41,7 @@ def show(example: Example, folder: Path) -> Shown:
             flows = options.flows
             sandbox = Sandbox(SandboxOptions(run_seconds=0.05, flows=flows), faults)
     with running(sandbox) as url:
-        configuration = {"reconciler.yaml": _CONFIGURATION.format(url=url)}
+        configuration = {"reconciler.yaml": CONFIGURATION.format(url=url)}
         setting = make_setting(folder / "repository", url, sandbox, configuration)
         printed = [out for step in example.steps if (out := _carry_out(step, setting)) is not None]
     return Shown(printed=printed, instances=sandbox.instances)

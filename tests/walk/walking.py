@@ -21,21 +21,13 @@ from reconciler.sandbox import (
     Stranger,
     running,
 )
-from tests.backfills.running import always_alike
+from tests.backfills.running import CONFIGURATION, always_alike
 from tests.environments import Clock, Setting, make_setting
 from tests.repositories import commit, git
 from tests.walk.page import Call, Edit, Manifest, Meanwhile, PageStep
 
 FLOW = 3377
 SITES = 40
-_CONFIGURATION = """\
-version: 1
-environments:
-  prod:
-    manifests: triggers
-    state: state/prod
-    gateway: {{url: "{url}", orgId: o1, userId: u1, timezone: GMT+8, settleSeconds: 0.2}}
-"""
 _CLAIMER = re.compile(r"claimed by .* until \S+ \S+")
 _MINUTE_MS = 60_000
 _DAY_MS = 86_400_000
@@ -101,7 +93,7 @@ class Walk:
         with ExitStack() as gateway:
             url = gateway.enter_context(running(sandbox))
             setting = make_setting(
-                self.folder, url, sandbox, {"reconciler.yaml": _CONFIGURATION.format(url=url)}
+                self.folder, url, sandbox, {"reconciler.yaml": CONFIGURATION.format(url=url)}
             )
             happenings: dict[str, Callable[[], object]] = {
                 "merged": lambda: _merge(setting),
