@@ -16,10 +16,10 @@ from reconciler.cli.opening import SharedBranch
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.saying import say
 from reconciler.cli.settling import is_terminal, person
+from reconciler.counting import counted
 from reconciler.errors import RefusedError
 from reconciler.model import EpochMs
 from reconciler.render.safe import said
-from reconciler.render.words import counted
 from reconciler.render.written import Written, manifests_of
 from reconciler.repository.declaring import bounds_of
 from reconciler.times import local_instant, parse_instant

@@ -11,11 +11,11 @@ from reconciler.cli.reading import Workspace
 from reconciler.cli.reporting import status_rows, with_link
 from reconciler.cli.saying import say, say_left_out
 from reconciler.configuration import Environment
+from reconciler.counting import counted
 from reconciler.errors import ExitCode, GitError
 from reconciler.git import Origin
 from reconciler.model import EpochMs
 from reconciler.render.page import Reported, report_page
-from reconciler.render.words import counted
 from reconciler.repository.pages import check_page_folder, write_page
 
 

@@ -18,13 +18,13 @@ from reconciler.cli.machine import LocalClock, new_claim
 from reconciler.cli.opening import SharedBranch, silent
 from reconciler.cli.options import CommonOptions, read_utf8
 from reconciler.cli.saying import say
+from reconciler.counting import counted
 from reconciler.errors import ExitCode, LedgerError, RefusedError
 from reconciler.git import Git
 from reconciler.ledger import Record, events
 from reconciler.model import InstanceId
 from reconciler.render.listings import shown_text
 from reconciler.render.safe import visible
-from reconciler.render.words import counted
 from reconciler.repository.worktree import read_regular
 
 _MOST_BYTES = 64 << 20  # of a rescue file: the outcomes of some hundred thousand runs

@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Mapping
 
 from reconciler.apply.result import ApplyResult
+from reconciler.counting import counted
 from reconciler.model import Place, RunId, backfill_of
 from reconciler.render.apply_outcomes import lasting_failures, rejected
 from reconciler.render.backfills import together
 from reconciler.render.layout import as_text
-from reconciler.render.words import command, counted, how_to_start_again, status_words
+from reconciler.render.words import command, how_to_start_again, status_words
 from reconciler.render.workflow_commands import Annotation, commands
 
 

@@ -3,10 +3,10 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
+from reconciler.counting import counted
 from reconciler.model import RunId, backfill_of
 from reconciler.render.backfills import together
 from reconciler.render.layout import Screen
-from reconciler.render.words import counted
 
 SHOWN = 20  # of each list: more is for `status` to show
 INDENT = 2

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import tzinfo
 
 from reconciler.apply.result import ApplyResult
+from reconciler.counting import counted
 from reconciler.model import EpochMs, RunId, backfill_of
 from reconciler.render.apply_lists import SHOWN, Item
 from reconciler.render.apply_outcomes import (
@@ -23,13 +24,7 @@ from reconciler.render.markdown import code, finished, length, prose
 from reconciler.render.moments import clock_time, zone_name
 from reconciler.render.status_markdown import MOST_BYTES
 from reconciler.render.steps import cancel_answer
-from reconciler.render.words import (
-    COMMIT_DIGITS,
-    command,
-    counted,
-    how_all_start_again,
-    status_words,
-)
+from reconciler.render.words import COMMIT_DIGITS, command, how_all_start_again, status_words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,10 +4,10 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from datetime import tzinfo
 from typing import TypeVar
 
+from reconciler.counting import counted
 from reconciler.model import RunId, run_attempt
 from reconciler.plan import PlannedRun
 from reconciler.render.moments import processed_date
-from reconciler.render.words import counted
 
 T = TypeVar("T")
 

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterable, Sequence
 
+from reconciler.counting import counted
 from reconciler.model import Parameters
 from reconciler.plan import PlannedRun
 from reconciler.render.layout import Screen, fold
-from reconciler.render.words import counted
 
 FEW = 3  # things of a kind that are named
 FEW_VALUES = 8  # of a parameter that are all named; of more the first and the last

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, tzinfo
 from math import prod
 
+from reconciler.counting import counted
 from reconciler.model import Place, Run, combination_of, label_of
 from reconciler.plan import Action, Plan
 from reconciler.plan.changes import Kind, OfManifest
@@ -12,7 +13,6 @@ from reconciler.render.carried import FEW, FEW_VALUES, values_of
 from reconciler.render.changes import Quoted, Words, rows
 from reconciler.render.markdown import CUT, code, html_code, length, prose, table_row
 from reconciler.render.moments import clock_time, processed_date, zone_name
-from reconciler.render.words import counted
 
 HEADINGS = ("Manifest", "Change", "Carries", "When")
 _LONGEST = 100  # characters of one quoted piece

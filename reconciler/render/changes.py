@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import Any
 
+from reconciler.counting import counted
 from reconciler.enos.statuses import is_documented
 from reconciler.model import EpochMs, Place, Run, combination_of, run_name
 from reconciler.plan import Action, Plan, PlannedRun
 from reconciler.plan.changes import Change, Kind, OfManifest
 from reconciler.plan.review import Compared, Setting
 from reconciler.render.moments import clock_time
-from reconciler.render.words import action_counts, counted
+from reconciler.render.words import action_counts
 
 _ARROW = " → "
 _MOST_VALUES = 3  # of a matrix that are named

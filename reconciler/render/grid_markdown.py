@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
+from reconciler.counting import counted
 from reconciler.render.grid import Axes, StatusGrid, grids
 from reconciler.render.grid_text import grid_lines, legend_words
 from reconciler.render.layout import Screen
@@ -11,7 +12,6 @@ from reconciler.render.safe import visible
 from reconciler.render.status_markdown import MOST_BYTES
 from reconciler.render.status_row import StatusRow
 from reconciler.render.status_table import state_counts
-from reconciler.render.words import counted
 
 _WIDTH = 100  # characters of a block that GitHub shows without scrolling
 

@@ -6,13 +6,13 @@ from itertools import groupby
 
 from rich.cells import cell_len
 
+from reconciler.counting import counted
 from reconciler.render.grid import DATE, Axes, StatusGrid, Values, grids
 from reconciler.render.layout import GAP, Screen, as_text
 from reconciler.render.marks import NO_RUN, Mark, legend, mark
 from reconciler.render.safe import shortened
 from reconciler.render.status_row import StatusRow
 from reconciler.render.status_table import state_counts
-from reconciler.render.words import counted
 
 _LONGEST_UPRIGHT = 24  # characters of a column's value
 _LONGEST_VALUE = 60  # characters of a row's

@@ -6,11 +6,12 @@ from itertools import chain
 from urllib.parse import urlsplit
 
 from reconciler.configuration import GatewayConfiguration
+from reconciler.counting import counted
 from reconciler.plan import Action, Plan
 from reconciler.plan.changes import Kind
 from reconciler.plan.review import Compared
 from reconciler.render.changes import STARTS_NOTHING, Quoted, Words
-from reconciler.render.words import counted, joined
+from reconciler.render.words import joined
 
 
 def opening(plan: Plan, compared: Compared, gateway: GatewayConfiguration | None) -> Words:

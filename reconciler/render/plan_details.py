@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 
+from reconciler.counting import counted
 from reconciler.model import Parameters, backfill_of
 from reconciler.plan import PlannedRun
 from reconciler.render.backfills import reason_in_words, runs_in_words
@@ -18,7 +19,6 @@ from reconciler.render.markdown import (
     table_row,
 )
 from reconciler.render.moments import clock_time, processed_date, zone_name
-from reconciler.render.words import counted
 
 _MOST_OF_A_CELL = 1_000
 _MOST_OF_A_REASON = 200

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from urllib.parse import quote
 
+from reconciler.counting import counted
 from reconciler.model import Problem, backfill_of
 from reconciler.plan import Action, Plan, PlannedRun
 from reconciler.plan.review import NO_REVIEW, Review
@@ -23,7 +24,7 @@ from reconciler.render.markdown import (
 from reconciler.render.plan_details import heading_of_times, left_out, plan_details, plan_row
 from reconciler.render.review_markdown import review_markdown, waiting_markdown
 from reconciler.render.safe import visible
-from reconciler.render.words import COMMIT_DIGITS, action_counts, asking, counted, needs_attention
+from reconciler.render.words import COMMIT_DIGITS, action_counts, asking, needs_attention
 
 MOST_BYTES = 60_000  # GitHub refuses a comment of more than 65,536 characters
 _LEAST_BYTES = 2_000  # room for a plan's heading, counts and some rows

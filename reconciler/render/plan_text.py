@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import tzinfo
 
+from reconciler.counting import counted
 from reconciler.plan import Action, Plan
 from reconciler.plan.review import NO_REVIEW, Review
 from reconciler.render.changes import plain
@@ -17,7 +18,6 @@ from reconciler.render.words import (
     action_counts,
     asking,
     command,
-    counted,
     joined,
     needs_attention,
 )

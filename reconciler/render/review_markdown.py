@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import tzinfo
 
+from reconciler.counting import counted
 from reconciler.model import manifest_of
 from reconciler.plan import Plan, PlannedRun
 from reconciler.plan.review import TOO_MANY, Compared, Review
@@ -19,7 +20,7 @@ from reconciler.render.changes import (
 from reconciler.render.markdown import code, fitting, length, prose, table_head
 from reconciler.render.opening import destination, opening
 from reconciler.render.plan_details import left_out
-from reconciler.render.words import COMMIT_DIGITS, counted, needs_attention
+from reconciler.render.words import COMMIT_DIGITS, needs_attention
 
 _PLAN = "plan --verbose"
 

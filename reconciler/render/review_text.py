@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import tzinfo
 
+from reconciler.counting import counted
 from reconciler.plan import Plan
 from reconciler.plan.review import TOO_MANY, Compared, Review
 from reconciler.render.changes import (
@@ -16,7 +17,7 @@ from reconciler.render.changes import (
 )
 from reconciler.render.layout import Screen
 from reconciler.render.opening import opening
-from reconciler.render.words import COMMIT_DIGITS, counted
+from reconciler.render.words import COMMIT_DIGITS
 
 _INDENT = 2
 _SHOWN_ROWS = 100

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from reconciler.counting import counted
 from reconciler.ledger import RunState
 from reconciler.model import RunId, backfill_of
 from reconciler.plan import Reason
@@ -9,7 +10,7 @@ from reconciler.render.backfills import together
 from reconciler.render.safe import said
 from reconciler.render.status_row import StatusRow
 from reconciler.render.status_table import state_counts
-from reconciler.render.words import counted, status_words
+from reconciler.render.words import status_words
 
 _MOST_ALONE = 20  # changes of one look: more are counted by backfill
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import tzinfo
 
+from reconciler.counting import counted
 from reconciler.ledger import RunState
 from reconciler.model import RunId, manifest_of, run_name
 from reconciler.render.backfills import together
@@ -21,7 +22,6 @@ from reconciler.render.markdown import (
 from reconciler.render.moments import clock_time, processed_date, zone_name
 from reconciler.render.status_row import Outlook, StatusRow, outlook
 from reconciler.render.status_table import newest_attempts, notes, state_counts
-from reconciler.render.words import counted
 
 MOST_BYTES = 60_000  # so that it fits into a comment as well
 _MOST_ROWS = 50  # of one fold

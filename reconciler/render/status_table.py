@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import tzinfo
 
+from reconciler.counting import counted
 from reconciler.ledger import RunState
 from reconciler.model import RunId, backfill_of, first_attempt
 from reconciler.plan import Reason
@@ -13,7 +14,7 @@ from reconciler.render.layout import GAP, Screen, row, width_for
 from reconciler.render.moments import LONGEST, clock_time, ledger_time, zone_name
 from reconciler.render.safe import said
 from reconciler.render.status_row import StatusRow, listed_instances
-from reconciler.render.words import UNFOLD, counted, status_words
+from reconciler.render.words import UNFOLD, status_words
 
 SHOWN_RUNS = 500  # lines: more is scrolled past, not read
 SHOWN_NOTES = 20  # of a backfill

@@ -3,10 +3,11 @@
 from typing import assert_never
 
 from reconciler.apply.ports import Claimed, Noted, Recorded, Settled, Step, Waiting, Watching
+from reconciler.counting import counted
 from reconciler.enos.statuses import FINAL, status_name
 from reconciler.ledger import Event, events
 from reconciler.render.safe import said, visible
-from reconciler.render.words import counted, status_words
+from reconciler.render.words import status_words
 from reconciler.times import format_instant
 
 

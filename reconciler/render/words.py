@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Mapping, Sequence
 
-from reconciler import counting
+from reconciler.counting import counted
 from reconciler.enos.statuses import NOT_FOUND, status_meaning
 from reconciler.model import RunId, backfill_of
 from reconciler.plan import Action, Plan, PlannedRun
@@ -24,9 +24,6 @@ _ACTION_WORDS: Mapping[Action, str] = {
     Action.DUPLICATE: "duplicate",
     Action.ORPHANED: "no longer declared",
 }
-
-
-counted = counting.counted
 
 
 def joined(parts: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from reconciler.counting import counted
 from reconciler.enos.statuses import NOT_FOUND
 from reconciler.ledger import RunState
 from reconciler.model import backfill_of
@@ -11,7 +12,7 @@ from reconciler.render.backfills import together
 from reconciler.render.page.told import Reported
 from reconciler.render.safe import said, visible
 from reconciler.render.status_row import StatusRow, ways_to_settle
-from reconciler.render.words import command, counted
+from reconciler.render.words import command
 
 SHOWN_ITEMS = 20  # of a kind: more is filtered for, not read
 SHOWN_RUNS = 5  # of an item
