@@ -110,7 +110,7 @@ def _of_failures(result: ApplyResult) -> Iterator[_Block]:
 
 def _of_what_is_well(result: ApplyResult) -> Iterator[_Block]:
     yield _Block(
-        title="Not ended yet",
+        title="Not ended when the time to wait (--timeout) was up",
         items=[(one.run, ", ".join(one.instances)) for one in result.unfinished],
         opened=False,
     )

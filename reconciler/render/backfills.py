@@ -1,5 +1,6 @@
 """Runs of one backfill, shown as one."""
 
+import re
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from datetime import tzinfo
 from typing import TypeVar
@@ -52,3 +53,16 @@ def attempt_of(run: RunId) -> int:
         return run_attempt(run)
     except ValueError:
         return 1
+
+
+def natural_order(value: str) -> list[tuple[bool, int, str]]:
+    """Sorts numbers within names by their size: `site-9` before `site-10`."""
+    pieces = _DIGITS.split(value)
+    return [
+        (False, int(one), one) if _DIGITS.fullmatch(one) else (True, 0, one)
+        for one in pieces
+        if one
+    ]
+
+
+_DIGITS = re.compile(r"([0-9]{1,18})")  # longer ones are in pieces: Python refuses huge numbers

@@ -1,11 +1,11 @@
 """What runs carry, in pieces of text that the terminal shows beneath them."""
 
-import re
 from collections.abc import Iterable, Sequence
 
 from reconciler.counting import counted
 from reconciler.model import Parameters
 from reconciler.plan import PlannedRun
+from reconciler.render.backfills import natural_order
 from reconciler.render.layout import Screen, fold
 
 FEW = 3  # things of a kind that are named
@@ -21,19 +21,7 @@ def values_of(carried: Iterable[Parameters]) -> dict[str, list[str]]:
     for parameters in carried:
         for key, value in parameters:
             found.setdefault(key, {})[value] = None
-    return {key: sorted(values, key=_natural) for key, values in found.items()}
-
-
-def _natural(value: str) -> list[tuple[bool, int, str]]:
-    pieces = _DIGITS.split(value)
-    return [
-        (False, int(one), one) if _DIGITS.fullmatch(one) else (True, 0, one)
-        for one in pieces
-        if one
-    ]
-
-
-_DIGITS = re.compile(r"([0-9]{1,18})")  # longer ones are in pieces: Python refuses huge numbers
+    return {key: sorted(values, key=natural_order) for key, values in found.items()}
 
 
 def carried_text(runs: Sequence[PlannedRun], screen: Screen, *, verbose: bool) -> list[str]:

@@ -1,6 +1,5 @@
 """A backfill as business date by combination: which run stands in which row and column."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,7 +11,7 @@ from reconciler.model import (
     run_name,
     run_revision,
 )
-from reconciler.render.backfills import attempt_of, together
+from reconciler.render.backfills import attempt_of, natural_order, together
 from reconciler.render.status_row import StatusRow
 
 DATE = "date"  # the axis of the business dates, beside the keys of the matrix
@@ -90,8 +89,8 @@ def _grid(runs: list[StatusRow], axes: Axes) -> StatusGrid:
         name=manifest_of(_name_of(runs[0])),
         row_keys=row_keys,
         column_keys=column_keys,
-        rows=sorted({at[0] for at in cells}, key=_in_order),
-        columns=sorted({at[1] for at in cells}, key=_in_order),
+        rows=sorted({at[0] for at in cells}, key=_natural),
+        columns=sorted({at[1] for at in cells}, key=_natural),
         cells=cells,
         runs=runs,
     )
@@ -113,12 +112,5 @@ def _newness(row: StatusRow) -> tuple[bool, int, int]:
     return row.is_declared, revision, attempt_of(row.run)
 
 
-def _in_order(values: Values) -> list[list[tuple[int, str]]]:
-    """Numbers within names by their size: site-9 before site-10."""
-    return [
-        [(int(part), "") if part.isdecimal() else (-1, part) for part in _PARTS.findall(value)]
-        for value in values
-    ]
-
-
-_PARTS = re.compile(r"[0-9]{1,15}|[^0-9]+")
+def _natural(values: Values) -> list[list[tuple[bool, int, str]]]:
+    return [natural_order(value) for value in values]

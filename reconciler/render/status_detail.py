@@ -12,7 +12,6 @@ from reconciler.render.status_row import Outlook, StatusRow, outlook, ways_to_se
 from reconciler.render.words import command, how_to_start_again, status_words
 
 _LABEL_WIDTH = 15
-_SAID_WHY = ("--reason", "WHY")  # who resolves a run says why
 
 
 def status_detail_text(

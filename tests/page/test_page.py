@@ -197,6 +197,13 @@ def test_a_failed_run_that_a_later_attempt_followed_needs_nobody() -> None:
     assert attention([told(replace(failed, place=None))]) == []
 
 
+def test_a_backfill_that_is_stopped_needs_a_person_and_the_page_says_which_edit_helps() -> None:
+    stopped = a_row("wind/1", RunState.PENDING, reason=Reason.STOPPED, why="stopped", place=PLACE)
+    (kind,) = attention([told(stopped)])
+    assert (kind.name, kind.number) == ("stopped", 1)
+    assert kind.items[0].edit.startswith("Raise spec.stopAfter in ")
+
+
 def test_more_than_a_person_reads_is_counted() -> None:
     rows = [a_row(f"run-{number}", RunState.IN_DOUBT) for number in range(33)]
     (kind,) = attention([told(*rows)])

@@ -54,6 +54,7 @@ def attention(told: Sequence[Reported]) -> list[Concern]:
         _kind(told, "failed", "Failed", _FAILED, _has_failed, state="failed"),
         _kind(told, "rejected", "Refused by the service", _REJECTED, _is(RunState.REJECTED)),
         _kind(told, "blocked", "Blocked", _BLOCKED, _for(Reason.BLOCKED), reason="blocked"),
+        _kind(told, "stopped", "Stopped", _STOPPED, _for(Reason.STOPPED), reason="stopped"),
         _kind(told, "missed", "Missed", _MISSED, _for(Reason.MISSED), reason="missed"),
         _kind(told, "over", "More than one apply may start", _OVER, _for(Reason.OVER_LIMIT)),
     ]
@@ -71,6 +72,7 @@ _DOUBT = (
 _FAILED = "The instance ended badly, and no retry follows. Mend the cause, then start it again."
 _REJECTED = "Nothing was started. Mend what the service names: the next apply tries again."
 _BLOCKED = "What it waits for failed, or will never start as things are. Mend that first."
+_STOPPED = "So many runs failed that spec.stopAfter lets nothing more start. Mend the cause first."
 _MISSED = "Its notAfter has passed, so it is never started. Raise that if the run is still wanted."
 _OVER = "An apply refuses them. Raise limits.maxRunsPerApply, or allow it once."
 _PROBLEMS = "Nothing of the environment is started until these manifests are mended."
@@ -154,10 +156,17 @@ def kind_of(one: Reported, row: StatusRow) -> str:
         case RunState.FAILED:
             return "failed" if _has_failed(one, row) else ""
         case RunState.PENDING:
-            kinds = {Reason.BLOCKED: "blocked", Reason.MISSED: "missed", Reason.OVER_LIMIT: "over"}
-            return kinds.get(row.reason, "") if row.reason else ""
+            return _PENDING.get(row.reason, "") if row.reason else ""
         case _:
             return ""
+
+
+_PENDING = {
+    Reason.BLOCKED: "blocked",
+    Reason.STOPPED: "stopped",
+    Reason.MISSED: "missed",
+    Reason.OVER_LIMIT: "over",
+}
 
 
 def commands(one: Reported, row: StatusRow, kind: str, number: int = 1) -> Iterator[str]:
@@ -195,6 +204,8 @@ def edit(row: StatusRow, kind: str) -> str:
             return f"Raise spec.notAfter in {where}, or take it away."
         case "blocked":
             return f"{where} says what it waits for."
+        case "stopped":
+            return f"Raise spec.stopAfter in {where}, or spec.revision to run all of it again."
         case _:
             return ""
 
