@@ -147,7 +147,9 @@ def shares_a_minute(run: Run, look: Look) -> bool:
         return True
     if look.environment.gateway.same_minute_allowed:
         return True
-    return bool(look.known.starts_in(run.flow_id, run.trigger_time))
+    known = look.known
+    started = known.starts_in(run.flow_id, run.trigger_time)
+    return bool(started or known.in_doubt_in(run.flow_id, run.trigger_time))
 
 
 async def look_before(

@@ -169,6 +169,8 @@ class Service(ABC):
             return  # the same: see the assumptions in docs/exactly-once.md
         stranger.forgotten = False
         if oddities.shared_ids and alike:  # never shown alone where the run's own exists
+            if any(self._is_forgotten(one) for one in own):
+                return  # what was gone for somebody does not come back
             stranger.listed = max(stranger.listed, *(one.listed for one in own), stranger.at)
             for one in own:
                 one.forgotten = False
@@ -202,9 +204,12 @@ class Service(ABC):
             if instance in {None, one.instance}
             and one.listed <= seen_at
             and not (hides and one.user != user)
-            and not (one.forgotten and self.now >= one.ends and self._recorded_at(one) is not None)
+            and not self._is_forgotten(one)
         ]
         return sorted(found, key=lambda one: one.at)
+
+    def _is_forgotten(self, one: Started) -> bool:
+        return one.forgotten and self.now >= one.ends and self._recorded_at(one) is not None
 
     @abstractmethod
     def _recorded_at(self, one: Started) -> EpochMs | None:

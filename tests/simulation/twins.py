@@ -14,11 +14,12 @@ LOOK_TAKES_MS = 2_000  # a search, and what its answer may be late
 def has_a_twin(world: World, record: Record) -> bool:
     """Whether another run of the minute was claimed by somebody who saw too little of it.
 
-    While the instance of the first one waited, it was not listed. Or it was, and was created on the
-    very minute: such a stamp may be cut, and does not tell it from what comes after. If the answer
-    to the second start is lost, what shows up later could be either's: the one stays in doubt, and
-    the end of the other cannot be told. Or the first was started after the second had been claimed,
-    as where a backfill gets one more key meanwhile: a service may list the newer of one id only.
+    The instance of the first one waited, or was new, and was not listed yet. Or it was, and was
+    created on the very minute: such a stamp may be cut, and does not tell it from what comes after.
+    If the answer to the second start is lost, what shows up later could be either's: the one stays
+    in doubt, and the end of the other cannot be told. Or the first was started after the second had
+    been claimed, as where a backfill gets one more key meanwhile: a service may list the newer of
+    one id only.
     """
     minute = (record.flow_id, record.trigger_time // MINUTE_MS)
     twins = [
@@ -32,6 +33,7 @@ def has_a_twin(world: World, record: Record) -> bool:
         any(_looked_at(world, one) < one.trigger_time for one in unsettled)
         or any(_is_stamped_on_a_minute(world, one) for one in started)
         or any(_was_started_since(world, record, twin) for twin in twins)
+        or any(_was_listed_since(world, one, twin) for one in unsettled for twin in twins)
     )
 
 
@@ -42,6 +44,13 @@ def _was_started_since(world: World, record: Record, twin: Record) -> bool:
         return False
     claimed_at = world.truth.clock.reached(parse_instant(claim.at))
     return any(one.at >= claimed_at for one in world.truth.of_run(twin.run))
+
+
+def _was_listed_since(world: World, record: Record, twin: Record) -> bool:
+    """Whether the twin's instance came into the list after the look before the run's claim."""
+    looked_at = world.truth.clock.reached(_looked_at(world, record))
+    own = world.truth.of_run(twin.run)
+    return twin.run != record.run and any(one.listed >= looked_at for one in own)
 
 
 def _looked_at(world: World, record: Record) -> EpochMs:
