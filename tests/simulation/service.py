@@ -4,6 +4,7 @@ import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from math import inf
 
 from reconciler.apply import ports
 from reconciler.apply.instances import LEAD_MS
@@ -15,7 +16,7 @@ from tests.simulation.clock import MINUTE_MS
 from tests.simulation.instances import Rerun, Started
 from tests.simulation.listing import listed
 from tests.simulation.loop import VirtualLoop
-from tests.simulation.oddities import USERS
+from tests.simulation.oddities import HOUR_MS, USERS
 from tests.simulation.promise import ViolationError
 from tests.simulation.truth import Truth
 
@@ -273,8 +274,13 @@ class Service(ABC):
         """Raise ViolationError unless the instance is one that somebody wants to be cancelled."""
 
     def own_first(self, started: Started) -> Started:
-        """Show the run's own, at once and for good, where others under its id look the same."""
-        alike = any(one.at > 0 for one in self.truth.under(started.instance) if one.claim is None)
+        """Show the run's own, at once and for good, where others under its id look the same.
+
+        Those of an hour ago do by a stamp that is cut to the hour or more.
+        """
+        since = 0 if self.truth.oddities.created_unit < HOUR_MS else -inf
+        others = (one for one in self.truth.under(started.instance) if one.claim is None)
+        alike = any(one.at > since for one in others)
         if self.truth.oddities.shared_ids and alike:
             started.listed, started.forgotten = started.at, False
         return started
