@@ -165,7 +165,14 @@ def is_kept(world: World, run: Run) -> bool:
     """Whether anything rightly keeps the run from being started, or from being tried again."""
     missed = is_missed(world, run)
     full = is_full(world, run)
-    return run.cancel or missed or is_blocked(world, run) or is_held(world, run) or full
+    kept = run.cancel or missed or is_blocked(world, run) or is_held(world, run) or full
+    return kept or any(is_kept(world, one) for one in _to_come_first(world, run))
+
+
+def _to_come_first(world: World, run: Run) -> list[Run]:
+    """What the run is a duplicate of, as long as that was not started."""
+    runs = [one for one in world.tip.runs if one.name == run.duplicate_of]
+    return [one for one in runs if not attempts(world.tip.ledger, one.name, one.revision)]
 
 
 def is_full(world: World, run: Run) -> bool:
