@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from reconciler.render.page import report_page
+from tests.page import forge
 from tests.page.chromium import Page, file_url, opened_page
-from tests.page.pictures import PICTURES, PLACE, pictures_of, shown
+from tests.page.pictures import PLACE, pictures_of, shown
 from tests.page.scenery import MADE, a_month, hostile
 from tests.repositories import PROJECT
 
@@ -145,9 +146,13 @@ def test_the_page_tells_the_time_as_the_zone_does(tmp_path: Path, page: Page) ->
 def test_the_pictures_of_the_documents_are_there_and_show_this_page(
     tmp_path: Path, page: Page
 ) -> None:
-    made = pictures_of(page, tmp_path)
-    assert {path.name for path in PLACE.iterdir()} == set(PICTURES) == set(made)
+    check_pictures(PLACE, pictures_of(page, tmp_path))
+    check_pictures(forge.PLACE, forge.pictures_of(page, tmp_path))
+
+
+def check_pictures(place: Path, made: dict[str, bytes]) -> None:
+    assert {path.name for path in place.iterdir()} == set(made)
     for name, picture in made.items():
-        kept = (PLACE / name).read_bytes()
+        kept = (place / name).read_bytes()
         assert len(kept) < 200_000
         assert kept[16:24] == picture[16:24]  # as wide and as high
