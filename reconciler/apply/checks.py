@@ -142,10 +142,13 @@ def check_clock(service: ServiceClock, clock: Clock, progress: Progress) -> None
     """Say so if the local clock is off; claims are made and judged by the gateway's."""
     off = clock.wall() - service.earliest()
     if abs(off) > TOLERATED_MS:
-        direction = "ahead of" if off > 0 else "behind"
-        progress(
-            Noted(message=f"this machine's clock is {abs(off) // 1000} s {direction} the gateway's")
-        )
+        progress(Noted(message=clock_words(off)))
+
+
+def clock_words(off: int) -> str:
+    """How far the local clock is ahead of the gateway's; `off` in milliseconds."""
+    direction = "ahead of" if off > 0 else "behind"
+    return f"this machine's clock is {abs(off) // 1000} s {direction} the gateway's"
 
 
 def flows_of(plan: Plan) -> list[int]:

@@ -21,6 +21,7 @@ COMMANDS = {
     "apply": ("apply", "command"),
     "status": ("status", "command"),
     "report": ("report", "command"),
+    "doctor": ("doctor", "command"),
     "resolve": ("settle", "resolve_command"),
     "import": ("settle", "import_command"),
     "recover": ("settle", "recover_command"),

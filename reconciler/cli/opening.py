@@ -168,8 +168,14 @@ def open_environment(root: Path, environment: Environment) -> AbstractAsyncConte
 
     Raises ConfigurationError, as for missing credentials.
     """
+    settings = gateway_settings(root, environment)
+    return open_gateway(settings, read_credentials(environment.gateway))
+
+
+def gateway_settings(root: Path, environment: Environment) -> GatewaySettings:
+    """What the client must be told of the environment's gateway; `root` as above."""
     gateway = environment.gateway
-    settings = GatewaySettings(
+    return GatewaySettings(
         url=gateway.url,
         org_id=gateway.org_id,
         user_id=gateway.user_id,
@@ -179,7 +185,6 @@ def open_environment(root: Path, environment: Environment) -> AbstractAsyncConte
         stamp_slack=gateway.stamp_slack,
         ca_file=str(root / gateway.ca_file) if gateway.ca_file else None,
     )
-    return open_gateway(settings, read_credentials(gateway))
 
 
 def silent(_: Step) -> None:

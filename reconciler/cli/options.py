@@ -123,7 +123,8 @@ _OPTIONS = [
         "--env",
         type=TEXT,
         metavar="NAME",
-        help="The environment.  [default: the only one; validate, plan, status, report: all]",
+        help="The environment.  [default: the only one; of validate, plan, status, report and "
+        "doctor: all]",
         expose_value=False,
         callback=_keep,
     ),

@@ -7,10 +7,10 @@ from reconciler.errors import ExitCode
 
 @click.command("schema")
 @click.argument(
-    "name", type=click.Choice(["trigger", "config", "ledger", "plan"]), default="trigger"
+    "name", type=click.Choice(["trigger", "config", "ledger", "plan", "doctor"]), default="trigger"
 )
 def command(name: str) -> ExitCode:
-    """Print a JSON Schema: of manifests, configuration, ledger lines, or saved plans."""
+    """Print a JSON Schema: of manifests, configuration, ledger lines, saved plans, or `doctor`."""
     from reconciler.cli.saying import show
     from reconciler.schema import SCHEMAS, schema_text
 

@@ -105,13 +105,16 @@ class PushAnswer:
 NO_ANSWER = PushAnswer(heard=Heard.NOTHING, message="")
 
 
-def send(root: Path, remote: str, moves: Sequence[Move], *, timeout: float) -> PushAnswer:
+def send(
+    root: Path, remote: str, moves: Sequence[Move], *, timeout: float, dry_run: bool = False
+) -> PushAnswer:
     """Push the moves, all or none, and say what was heard of the first one.
 
     There are servers that move one of several all the same. One that is busy is sent it again: it
     still is the same commit to the same place. `timeout` in seconds, for each sending.
     """
     options = (*_PUSH, *(["--atomic"] if len(moves) > 1 else ()))
+    options = (*options, *(["--dry-run"] if dry_run else ()))
     leases, specs = ([move.lease for move in moves], [move.spec for move in moves])
     command = (*options, *leases, "--", remote, *specs)
     # A remote to mirror everything to takes no refspecs.

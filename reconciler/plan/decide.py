@@ -140,7 +140,7 @@ def _startable(run: Run, context: Context, before: str) -> Decision:
     return Decision(
         action=Action.TRIGGER,
         reason=before + reason,
-        warning=_undeclared(run, flow),
+        warning=undeclared(run, flow),
         code=Reason.READY,
     )
 
@@ -148,7 +148,8 @@ def _startable(run: Run, context: Context, before: str) -> Decision:
 _UNASKED = FlowCheck()
 
 
-def _undeclared(run: Run, flow: FlowCheck) -> str | None:
+def undeclared(run: Run, flow: FlowCheck) -> str | None:
+    """What to say where the flow does not declare a parameter of the run; None where it does."""
     if flow.parameters is None:
         return None
     unknown = [key for key, _ in run.parameters if key not in flow.parameters]

@@ -5,8 +5,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
 
-SchemaName = Literal["trigger", "config", "ledger", "plan"]
-SCHEMAS: tuple[SchemaName, ...] = ("trigger", "config", "ledger", "plan")
+SchemaName = Literal["trigger", "config", "ledger", "plan", "doctor"]
+SCHEMAS: tuple[SchemaName, ...] = ("trigger", "config", "ledger", "plan", "doctor")
 
 
 def schema_text(name: SchemaName) -> str:

@@ -14,6 +14,7 @@ _COMMANDS = (
     ("plan",),
     ("plan", "--offline"),
     ("status",),
+    ("doctor",),
     ("apply",),
     ("resolve", "a", "--not-triggered", "--reason", "x"),
     ("recover", "lost.jsonl"),
@@ -44,7 +45,7 @@ def test_a_folder_that_passes_for_a_bare_repository_runs_nothing(
 @pytest.mark.parametrize(
     "remote", ["ext::sh -c touch% ran", "evil", "./evil", "https://evil.invalid/x"]
 )
-@pytest.mark.parametrize("command", ["apply", "plan", "status"])
+@pytest.mark.parametrize("command", ["apply", "plan", "status", "doctor"])
 def test_no_path_address_or_program_passes_for_a_remote(
     open_scene: OpenScene, remote: str, command: str
 ) -> None:
@@ -55,15 +56,15 @@ def test_no_path_address_or_program_passes_for_a_remote(
     said = scene.run(command, exits=1)
     assert scene.posts == []
     assert not list(Path(scene.folder).rglob("ran"))
-    assert "this clone has no remote" in said.err or "must be a name" in said.err
+    assert "this clone has no remote" in said.flat or "must be a name" in said.flat
 
 
-@pytest.mark.parametrize("command", ["apply", "plan", "status"])
+@pytest.mark.parametrize("command", ["apply", "plan", "status", "doctor"])
 def test_every_command_says_which_remotes_there_are(open_scene: OpenScene, command: str) -> None:
     scene = open_scene(runs("a"))
     git(scene.clone, "remote", "rename", "origin", "upstream")
     said = scene.run(command, exits=1)
-    assert "this clone has no remote origin" in said.err
+    assert "this clone has no remote origin" in said.flat
     assert "It has upstream: set git.remote in reconciler.yaml." in said.err
     if command != "apply":
         scene.run(command, "--offline")

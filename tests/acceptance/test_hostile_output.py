@@ -199,7 +199,7 @@ def test_what_a_hostile_gateway_says_is_shown_inert(
     open_scene: OpenScene, clock: Clock, ending: Any
 ) -> None:
     scene = open_scene(runs("a"), Fault(on="trigger", call_after=clock.forward, ending=ending))
-    for words in (("apply",), ("plan",), ("status",), ("status", "a")):
+    for words in (("apply",), ("plan",), ("status",), ("status", "a"), ("doctor",)):
         check(scene.run(*words, "--verbose", exits={0, 1, 4}))
     assert scene.posts  # it was asked, and answered with that
 
@@ -242,7 +242,7 @@ def test_hostile_variables_are_shown_inert(
     scene = open_scene(runs("a"))
     monkeypatch.delenv("NO_PROXY")
     monkeypatch.setenv(variable, HOSTILE)
-    for words in (("plan", "--online"), ("status",), ("apply",), ("status", "a")):
+    for words in (("plan", "--online"), ("status",), ("apply",), ("status", "a"), ("doctor",)):
         check(scene.run(*words, "--verbose", exits={0, 1}))
 
 

@@ -1,0 +1,244 @@
+"""What `doctor` says of a gateway: the way there, who is let in, its clock, and its flows."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from reconciler.apply.checks import TOLERATED_MS, check_flows, check_zone, clock_words
+from reconciler.apply.lease import ServiceClock
+from reconciler.apply.ports import Gateway
+from reconciler.cli.examining import OFFLINE, Examination
+from reconciler.cli.examining_clone import ClonePatient
+from reconciler.cli.machine import LocalClock
+from reconciler.cli.opening import check_gateway, gateway_settings
+from reconciler.configuration import Environment
+from reconciler.counting import counted
+from reconciler.enos.access import Credentials, GatewaySettings
+from reconciler.enos.answers import hint
+from reconciler.enos.client import open_gateway
+from reconciler.enos.http import proxy_of
+from reconciler.enos.probe import Reached, Unreached, probe
+from reconciler.errors import ConfigurationError, RefusedError
+from reconciler.model import Declared, EpochMs
+from reconciler.plan import FlowCheck
+from reconciler.plan.decide import undeclared
+from reconciler.render.diagnosis import Diagnosis, failed, skipped, warned, well
+from reconciler.repository.settings import read_credentials
+
+_MOST_NAMED = 3  # flows, in a message
+_ANSWERS = frozenset({200, 400, 401, 429})  # of HTTP, to a request that nobody has signed
+_SOON = timedelta(days=14)
+_MINUTE_MS = 60_000
+_BY_NETWORK = ("gateway", "tls", "rate-limit")
+_BY_KEYS = ("access", "clock", "zone", "user", "flows")
+_CLOCK_HINT = "Set it, as by NTP (timedatectl set-ntp true); claims go by the gateway's clock."
+_TRUST = (
+    "Let gateway.caFile name the certificates of the authority that signed it; where a proxy looks "
+    "into TLS, its own."
+)
+_PUSH_FIRST = "Push the configuration to the shared branch, then run reconciler doctor again."
+
+
+def examine_gateway(
+    examination: Examination,
+    clone: ClonePatient,
+    environment: Environment,
+    declared: Declared | None,
+    *,
+    offline: bool,
+) -> None:
+    """Check the environment's gateway, from the nearest thing to the farthest."""
+    if clone.workspace is None:
+        return
+    patient = _GatewayPatient(
+        examination, clone, environment, gateway_settings(clone.workspace.root, environment)
+    )
+    name = environment.name
+    examination.check("proxy", patient.proxy, name)
+    examination.check("keys", patient.keys, name)
+    if offline:
+        examination.skip((*_BY_NETWORK, *_BY_KEYS), OFFLINE, name)
+        return
+    asyncio.run(patient.examine(declared))
+
+
+class _GatewayPatient:
+    """One gateway, and what is known of it so far."""
+
+    def __init__(
+        self,
+        examination: Examination,
+        clone: ClonePatient,
+        environment: Environment,
+        settings: GatewaySettings,
+    ) -> None:
+        self._examination = examination
+        self._clone = clone
+        self._environment = environment
+        self._settings = settings
+        self._credentials: Credentials | None = None
+        self._answer: Reached | Unreached | None = None
+        self._clock: ServiceClock | None = None
+
+    def proxy(self) -> Diagnosis:
+        """Which way leads there."""
+        proxy = proxy_of(self._settings)
+        return well("none: the gateway is asked directly" if proxy is None else proxy.shown)
+
+    def keys(self) -> Diagnosis:
+        """Whether they are there; their names only are shown."""
+        gateway = self._environment.gateway
+        names = f"{gateway.access_key_env}=… {gateway.secret_key_env}=…"
+        try:
+            self._credentials = read_credentials(gateway)
+        except ConfigurationError as error:
+            return failed(str(error), f"{error.hint or ''} Give both: export {names}".strip())
+        return well(f"{gateway.access_key_env} and {gateway.secret_key_env} are set")
+
+    async def examine(self, declared: Declared | None) -> None:
+        """Everything that needs the network."""
+        ask, name = self._examination.ask, self._environment.name
+        await ask("gateway", self._reach, name)
+        answer = self._answer
+        if answer is None or isinstance(answer, Unreached):
+            if isinstance(answer, Unreached) and answer.by_tls:
+                self._examination.check("tls", lambda: failed(answer.words, _TRUST), name)
+                self._skip(("rate-limit", *_BY_KEYS), "TLS does not come about")
+            else:
+                self._skip(("tls", "rate-limit", *_BY_KEYS), "the gateway cannot be reached")
+            return
+        self._examination.check("tls", lambda: _tls(answer), name)
+        self._examination.check("rate-limit", lambda: self._rate(answer), name)
+        await self._examine_with_keys(answer, declared)
+
+    def _skip(self, names: tuple[str, ...], why: str) -> None:
+        self._examination.skip(names, why, self._environment.name)
+
+    async def _examine_with_keys(self, answer: Reached, declared: Declared | None) -> None:
+        name, check = self._environment.name, self._examination.check
+        refused = self._refusal()
+        if self._credentials is None or refused is not None:
+            check("access", lambda: refused or skipped("without keys nobody is asked"), name)
+            check("clock", lambda: _dated_clock(answer), name)
+            self._skip(("zone", "user", "flows"), "without access nobody can be asked")
+            return
+        async with open_gateway(self._settings, self._credentials) as gateway:
+            await self._examination.ask("access", lambda: self._access(gateway), name)
+            clock = self._clock
+            if clock is None:
+                check("clock", lambda: _dated_clock(answer), name)
+                self._skip(("zone", "user", "flows"), "the gateway does not let these keys in")
+                return
+            check("clock", lambda: _clock(LocalClock().wall() - clock.earliest()), name)
+            await self._examination.ask("zone", lambda: self._zone(gateway, clock, declared), name)
+            await self._examination.ask("user", lambda: self._user(gateway, clock), name)
+            await self._examination.ask("flows", lambda: self._flows(gateway, declared), name)
+
+    def _refusal(self) -> Diagnosis | None:
+        """Why credentials are not sent there, if so: the same rule as an apply's."""
+        clone = self._clone
+        if clone.git is None or clone.branch is None:
+            why = "no shared branch says where credentials may be sent"
+            return skipped(why, _PUSH_FIRST)
+        branch = f"{clone.named.remote}/{clone.branch}"
+        try:
+            check_gateway(clone.git, clone.tip, self._environment, branch)
+        except RefusedError as error:
+            return skipped(str(error), _PUSH_FIRST)
+        return None
+
+    async def _reach(self) -> Diagnosis:
+        self._answer = await probe(self._settings)
+        host = self._settings.host
+        match self._answer:
+            case Unreached(by_tls=True):
+                return well(f"{host} can be reached")
+            case Unreached(words=words):
+                return failed(f"{host} cannot be reached: {words}", f"Do this: {hint(None)}")
+            case Reached(status=status) if status in _ANSWERS:
+                return well(f"{host} answers")
+            case Reached(status=status):
+                return warned(
+                    f"{host} answers an unsigned request with HTTP {status}",
+                    f"Do this: {hint(status)}",
+                )
+
+    def _rate(self, answer: Reached) -> Diagnosis:
+        told = ", ".join(f"{name}: {value}" for name, value in answer.rates)
+        own = self._settings.requests_per_second
+        limit = f"limits.requestsPerSecond is {own:g}" if own else "no limits.requestsPerSecond"
+        if answer.status == 429:  # noqa: PLR2004 - RFC 6585
+            return warned(f"HTTP 429 {told}; {limit}", f"Do this: {hint(429)}")
+        return well(f"the answer tells {told or 'of none'}; {limit}")
+
+    async def _access(self, gateway: Gateway) -> Diagnosis:
+        self._clock = await ServiceClock.ask(gateway, LocalClock())
+        return well("the keys are accepted")
+
+    async def _zone(
+        self, gateway: Gateway, clock: ServiceClock, declared: Declared | None
+    ) -> Diagnosis:
+        server = await gateway.timezone()
+        times = [run.trigger_time for run in declared.runs] if declared else []
+        try:
+            check_zone(server, self._environment, clock.earliest(), times)
+        except RefusedError as error:
+            return failed(str(error), "Correct gateway.timezone: business dates depend on it.")
+        return well(f"the service says {server}, as configured")
+
+    async def _user(self, gateway: Gateway, clock: ServiceClock) -> Diagnosis:
+        now = clock.earliest()
+        await gateway.search(None, now, EpochMs(now + _MINUTE_MS))
+        named = self._environment.gateway
+        return well(f"user {named.user_id} of organisation {named.org_id} is answered")
+
+    async def _flows(self, gateway: Gateway, declared: Declared | None) -> Diagnosis:
+        if declared is None or not declared.runs:
+            return skipped("no run is declared")
+        ids = dict.fromkeys(run.flow_id for run in declared.runs)
+        found = await check_flows(ids, gateway, self._environment.gateway.user_id)
+        see = f"See the runs: reconciler plan --online --env {self._environment.name}"
+        refused = [f"flow {id_} {one.refusal}" for id_, one in found.items() if one.refusal]
+        if refused:
+            return failed(_some(refused), see)
+        strange = list(dict.fromkeys(_undeclared(declared, found)))
+        if strange:
+            return warned(_some(strange), see)
+        return well(f"{counted(len(ids), 'flow')}: each would take a start")
+
+
+def _undeclared(declared: Declared, found: dict[int, FlowCheck]) -> Iterator[str]:
+    for run in declared.runs:
+        words = undeclared(run, found[run.flow_id])
+        if words is not None:
+            yield words
+
+
+def _some(words: list[str]) -> str:
+    more = f" (and {len(words) - _MOST_NAMED} more)" if len(words) > _MOST_NAMED else ""
+    return "; ".join(words[:_MOST_NAMED]) + more
+
+
+def _tls(answer: Reached) -> Diagnosis:
+    if answer.tls is None:
+        return skipped("the gateway is on this machine, without TLS")
+    until = answer.certificate_until
+    if until is None:
+        return well(answer.tls)
+    words = f"{answer.tls}, the certificate is valid until {until:%Y-%m-%d}"
+    if until - datetime.now(UTC) < _SOON:
+        return warned(words, "Have whoever runs the gateway renew its certificate.")
+    return well(words)
+
+
+def _dated_clock(answer: Reached) -> Diagnosis:
+    if answer.date is None:
+        return skipped("the gateway's answer has no Date header")
+    return _clock(LocalClock().wall() - int(answer.date.timestamp() * 1000), " (its Date header)")
+
+
+def _clock(off: int, by: str = "") -> Diagnosis:
+    """`off`: milliseconds that this machine is ahead."""
+    if abs(off) <= TOLERATED_MS:
+        return well(f"within {TOLERATED_MS // 1000} s of the gateway's{by}")
+    return warned(f"{clock_words(off)}{by}", _CLOCK_HINT)

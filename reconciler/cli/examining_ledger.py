@@ -1,0 +1,112 @@
+"""What `doctor` says of manifests and ledgers: whether they are readable, whole and guarded."""
+
+from dataclasses import replace
+
+from reconciler.cli.examining import OFFLINE, Examination
+from reconciler.cli.examining_clone import ClonePatient
+from reconciler.cli.fetching import KnownLedger, edited_ledgers, read_ledgers
+from reconciler.cli.reading import Workspace
+from reconciler.configuration import CONFIGURATION, Environment
+from reconciler.counting import counted
+from reconciler.model import Declared
+from reconciler.render.diagnosis import Diagnosis, failed, skipped, warned, well
+from reconciler.repository.owners import PLACES, owners_of
+from reconciler.repository.worktree import read_regular
+
+_LEDGER = "ledger.jsonl"
+_MOST_OWNERS = 3 << 20  # bytes: GitHub reads no larger file
+_GUARDED = "Add these lines to {}, with your team for @OWNERS: {}"
+
+
+def examine_code_owners(examination: Examination, clone: ClonePatient) -> None:
+    """Whether a forge is told who must review a change of ledger and configuration."""
+    examination.check("code-owners", lambda: _code_owners(clone))
+
+
+def _code_owners(clone: ClonePatient) -> Diagnosis:
+    if clone.git is None or clone.workspace is None:
+        return skipped("there is no clone with a configuration to look at")
+    root, prefix = clone.git.root, clone.git.prefix
+    states = [one.state for one in clone.workspace.configuration.environments.values()]
+    lines = [f"/{prefix}{name}" for name in (CONFIGURATION, *(f"{one}/" for one in states))]
+    advice = ", ".join(f"`{line} @OWNERS`" for line in lines)
+    place = next((one for one in PLACES if (root / one).is_file()), None)
+    if place is None:
+        return warned(
+            "there is no CODEOWNERS, so anybody who reviews may let an edited ledger pass",
+            _GUARDED.format(PLACES[0], advice),
+        )
+    text = read_regular(root / place, _MOST_OWNERS).decode("utf-8", "replace")
+    paths = [f"{prefix}{CONFIGURATION}", *(f"{prefix}{one}/{_LEDGER}" for one in states)]
+    bare = [path for path in paths if not owners_of(text, path)]
+    if bare:
+        return warned(f"{place} names no owner of {bare[0]}", _GUARDED.format(place, advice))
+    return well(f"{place} names owners of {CONFIGURATION} and of every ledger")
+
+
+def examine_ledger(
+    examination: Examination, clone: ClonePatient, environment: Environment, *, offline: bool
+) -> Declared | None:
+    """What the manifests of the environment declare; None where that cannot be told."""
+    workspace = clone.workspace
+    if workspace is None:
+        return None
+    found: list[Declared] = []
+    known: list[KnownLedger] = []
+    alone = replace(workspace, environments=[environment])
+
+    def manifests() -> Diagnosis:
+        found.append(alone.declared(environment))
+        return _manifests(found[0], environment)
+
+    def ledger() -> Diagnosis:
+        known.append(read_ledgers(alone, offline=offline or clone.branch is None)[environment.name])
+        return _ledger(known[0])
+
+    examination.check("manifests", manifests, environment.name)
+    examination.check("ledger", ledger, environment.name)
+    if offline or not known or known[0].tip is None:
+        why = OFFLINE if offline else "the shared branch could not be read"
+        examination.skip(("ledger-edited", "pushed"), why, environment.name)
+    else:
+        examination.check("ledger-edited", lambda: _edited(alone, known[0]), environment.name)
+        examination.check("pushed", lambda: _pushed(known[0]), environment.name)
+    return found[0] if found else None
+
+
+def _manifests(declared: Declared, environment: Environment) -> Diagnosis:
+    if declared.problems:
+        return failed(
+            f"{counted(len(declared.problems), 'problem')}, the first: {declared.problems[0]}",
+            f"See them all: reconciler validate --env {environment.name}",
+        )
+    runs = counted(len(declared.runs), "run")
+    if declared.notes:
+        return warned(
+            f"{runs} declared, and a note: {declared.notes[0]}",
+            f"See them all: reconciler validate --env {environment.name}",
+        )
+    return well(f"{runs} declared in {environment.manifests}/, no problems")
+
+
+def _ledger(known: KnownLedger) -> Diagnosis:
+    runs = counted(len(known.ledger.records), "run")
+    if known.tip is None:
+        return well(f"{runs} recorded in the working tree's, which may be behind")
+    return well(f"{runs} recorded on {known.remote}; it continues everything that is known of it")
+
+
+def _edited(workspace: Workspace, known: KnownLedger) -> Diagnosis:
+    problems = edited_ledgers(workspace, known, quiet=True)
+    if not problems:
+        return well("this checkout has the ledger as the shared branch has it, or had it")
+    return failed(
+        str(problems[0]),
+        f"Do that, then look again: reconciler validate --base {known.remote}/{known.branch}",
+    )
+
+
+def _pushed(known: KnownLedger) -> Diagnosis:
+    if known.note is None:
+        return well(f"the manifests are those of {known.remote}/{known.branch}")
+    return warned(known.note, "Then see what an apply would do: reconciler plan")

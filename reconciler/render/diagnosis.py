@@ -1,0 +1,123 @@
+"""What `doctor` found, for people and for scripts, and the exit code that follows from it."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from reconciler.errors import ExitCode
+from reconciler.render.layout import Screen, as_text
+
+_INDENT = 2
+_STYLES = {"ok": "green", "warning": "yellow", "failed": "bold red", "skipped": "dim"}
+_OF_ALL = "This machine and this clone"
+
+
+class Health(StrEnum):
+    """What one check came to."""
+
+    OK = "ok"
+    WARNING = "warning"  # it works, and a person should know
+    FAILED = "failed"  # an apply, or what is asked for, would not work
+    SKIPPED = "skipped"  # it was not looked at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """What a check found, and what to do about it."""
+
+    health: Health
+    message: str
+    hint: str | None = None  # what to do; None where nothing need be
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """One check that was made, or skipped."""
+
+    name: str  # stable: scripts may rely on it
+    environment: str | None  # None: of all
+    diagnosis: Diagnosis
+
+
+def well(message: str) -> Diagnosis:
+    """All is well."""
+    return Diagnosis(health=Health.OK, message=message)
+
+
+def warned(message: str, hint: str) -> Diagnosis:
+    """It works, and a person should know."""
+    return Diagnosis(health=Health.WARNING, message=message, hint=hint)
+
+
+def failed(message: str, hint: str) -> Diagnosis:
+    """It does not work."""
+    return Diagnosis(health=Health.FAILED, message=message, hint=hint)
+
+
+def skipped(why: str, hint: str | None = None) -> Diagnosis:
+    """Nothing is known."""
+    return Diagnosis(health=Health.SKIPPED, message=why, hint=hint)
+
+
+def diagnosis_exit_code(checks: Sequence[Checked]) -> ExitCode:
+    """0 while nothing failed."""
+    broken = any(one.diagnosis.health is Health.FAILED for one in checks)
+    return ExitCode.PROBLEM if broken else ExitCode.OK
+
+
+def diagnosis_json(checks: Sequence[Checked]) -> dict[str, Any]:
+    """The checks for scripts."""
+    return {
+        "formatVersion": 1,
+        "checks": [
+            {
+                "name": one.name,
+                "environment": one.environment,
+                "result": one.diagnosis.health.value,
+                "message": one.diagnosis.message,
+                "hint": one.diagnosis.hint,
+            }
+            for one in checks
+        ],
+    }
+
+
+def diagnosis_text(
+    checks: Sequence[Checked], *, width: int | None = None, color: bool | None = None
+) -> str:
+    """The checks for people: those of all first, then each environment's, and their numbers."""
+    screen = Screen.of(width, color)
+    names = max((len(one.name) for one in checks), default=0)
+    lines: list[str] = []
+    for environment in dict.fromkeys(one.environment for one in checks):
+        title = _OF_ALL if environment is None else f"Environment {environment}"
+        lines += [screen.paint(screen.wrapped(title)[0], "bold")]
+        for one in checks:
+            if one.environment == environment:
+                lines += _lines(one, screen, names)
+        lines.append("")
+    return as_text([*lines, _summary(checks)])
+
+
+def _lines(one: Checked, screen: Screen, names: int) -> Iterator[str]:
+    """`  failed   remote   what is the matter`, and below it what to do."""
+    health = one.diagnosis.health.value
+    columns = max(map(len, Health))
+    start = _INDENT + columns + 2 + names + 2
+    first, *more = screen.within(start).wrapped(one.diagnosis.message) or [""]
+    word = screen.paint(health, _STYLES[health]) + " " * (columns - len(health))
+    yield f"{' ' * _INDENT}{word}  {one.name:{names}}  {first}"
+    for line in more:
+        yield " " * start + line
+    if one.diagnosis.hint is not None:
+        for line in screen.within(start).wrapped(f"→ {one.diagnosis.hint}"):
+            yield " " * start + screen.paint(line, "cyan")
+
+
+def _summary(checks: Sequence[Checked]) -> str:
+    counts = Counter(one.diagnosis.health for one in checks)
+    order = (Health.FAILED, Health.WARNING, Health.SKIPPED, Health.OK)
+    nouns = {Health.WARNING: "warnings" if counts[Health.WARNING] != 1 else "warning"}
+    return ", ".join(f"{counts[one]} {nouns.get(one, one.value)}" for one in order if counts[one])
