@@ -32,7 +32,7 @@ class Place:
 class Problem:
     """One finding. Problems sort by place, so that a report reads from top to bottom.
 
-    `code` is stable and may be relied on by scripts (docs/manifest.md lists all).
+    `code` is stable and may be relied on by scripts (docs/codes.md explains all).
     `pointer` is the RFC 6901 JSON Pointer of the value meant; "" is the whole document.
     """
 

@@ -22,6 +22,7 @@ COMMANDS = {
     "status": ("status", "command"),
     "report": ("report", "command"),
     "doctor": ("doctor", "command"),
+    "explain": ("explain", "command"),
     "resolve": ("settle", "resolve_command"),
     "import": ("settle", "import_command"),
     "recover": ("settle", "recover_command"),

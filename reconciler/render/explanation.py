@@ -1,0 +1,96 @@
+"""What a code means, for a terminal, and all of them as a page."""
+
+from collections.abc import Iterable, Iterator
+
+from reconciler.explained import CodeKind, Explanation
+from reconciler.render.layout import Screen, as_text
+
+TITLES = {
+    CodeKind.PROBLEM: "Problems",
+    CodeKind.NOTE: "Notes",
+    CodeKind.REFUSAL: "Refusals of a plan",
+    CodeKind.REASON: "Reasons why a run is not done",
+    CodeKind.EXIT: "Exit codes",
+}
+WORDS = {
+    CodeKind.PROBLEM: "a problem: nothing of its environment is started before it is mended",
+    CodeKind.NOTE: "a note: it stops nothing (`validate --strict` refuses it)",
+    CodeKind.REFUSAL: "a refusal: an apply would start nothing",
+    CodeKind.REASON: "a reason why a run is not done",
+    CodeKind.EXIT: "an exit code",
+}
+_LISTED = 22  # cells of the longest code, and some
+
+
+def explanation_text(one: Explanation, *, color: bool | None = None) -> str:
+    """One code, whole."""
+    screen = Screen.of(None, color)
+    kinds = " or ".join(WORDS[kind] for kind in one.kinds)
+    return as_text(
+        [
+            *_titled(screen, one.code, kinds),
+            "",
+            *screen.wrapped(one.means),
+            "",
+            screen.paint("For example", "bold"),
+            *screen.wrapped(one.example, 2),
+            "",
+            screen.paint("What to do", "bold"),
+            *screen.wrapped(one.remedy, 2),
+        ]
+    )
+
+
+def _titled(screen: Screen, code: str, kinds: str) -> Iterator[str]:
+    first, *more = screen.wrapped(f"{code} is {kinds}.")
+    yield screen.paint(code, "bold") + first.removeprefix(code)
+    yield from more
+
+
+def explanations_text(every: Iterable[Explanation], *, color: bool | None = None) -> str:
+    """All codes by their kinds, each with the beginning of what it means."""
+    screen = Screen.of(None, color)
+    lines: list[str] = []
+    found = list(every)
+    for kind, title in TITLES.items():
+        lines += [screen.paint(title, "bold")]
+        for one in found:
+            if kind in one.kinds:
+                lines += _listed(screen, one)
+        lines.append("")
+    return as_text([*lines, "reconciler explain CODE says what to do about it."])
+
+
+def _listed(screen: Screen, one: Explanation) -> Iterator[str]:
+    first, *more = screen.within(_LISTED).wrapped(_sentence(one.means))
+    yield f"  {one.code:{_LISTED - 2}}{first}"
+    for line in more:
+        yield " " * _LISTED + line
+
+
+def _sentence(text: str) -> str:
+    return text.split(". ", 1)[0].removesuffix(".") + "."
+
+
+def explanations_markdown(every: Iterable[Explanation]) -> str:
+    """The page of all codes."""
+    found = list(every)
+    lines = [
+        "# Codes",
+        "",
+        "What each code means, with an example and what to do. Codes are stable: scripts may rely",
+        "on them. `reconciler explain CODE` says the same; both come from",
+        "`reconciler/explained/codes.toml` (`python -m tests.reference.update`).",
+        "",
+    ]
+    for kind, title in TITLES.items():
+        first = [one for one in found if one.kinds[0] is kind]
+        also = [one for one in found if kind in one.kinds[1:]]
+        lines += [f"## {title}", "", f"Each is {WORDS[kind]}.", ""]
+        if also:
+            named = ", ".join(f"[`{one.code}`](#{one.code})" for one in also)
+            lines += [f"Told above: {named}.", ""]
+        for one in first:
+            lines += [f"### {one.code}", "", one.means, ""]
+            lines += ["```text", one.example, "```", "", one.remedy, ""]
+    return "\n".join(lines)
