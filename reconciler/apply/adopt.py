@@ -53,6 +53,7 @@ class Adopting:
 
     def check(self, snapshot: Snapshot, now: EpochMs) -> None:
         """Refuse a run that may have been started otherwise, and an instance that does not fit."""
+        check_ledgers(snapshot)
         planned = {one.id: one for one in plan_of(snapshot, now).runs}
         runs = [pending(run, planned.get(run)) for run in self.runs]
         if self._asked is None:
@@ -186,6 +187,15 @@ def plan_of(snapshot: Snapshot, now: EpochMs) -> Plan:
         reserved_parameter=snapshot.environment.gateway.correlation_parameter,
         surroundings=snapshot.surroundings,
     )
+
+
+def check_ledgers(snapshot: Snapshot) -> None:
+    """Raise RefusedError where the ledgers of the repository are not in order.
+
+    This one may be another service's, or one that nobody reads may record the run.
+    """
+    for problem in snapshot.surroundings.problems:
+        raise RefusedError(f"nothing can be adopted: {problem}")
 
 
 def pending(run: RunId, planned: PlannedRun | None) -> Run:

@@ -13,7 +13,7 @@ from reconciler.apply.fitting import Fitting
 from reconciler.apply.lease import ServiceClock
 from reconciler.apply.ports import Clock, Gateway, Landed, Raced, Snapshot, Store
 from reconciler.apply.spoken import PersonsDecision, Spoken, check_words, is_open
-from reconciler.configuration import Environment
+from reconciler.configuration import Environment, GatewayConfiguration
 from reconciler.errors import GitError, RefusedError
 from reconciler.ledger import Event, Record
 from reconciler.model import ClaimId, EpochMs, RunId, run_attempt, run_id
@@ -81,6 +81,7 @@ async def record(
     confirm: Confirm,
 ) -> Sequence[Record]:
     """Check the proposal, ask, and push it; where the branch moves, all of that but the asking."""
+    asked = snapshot.environment.gateway
     proposal.check(snapshot, service.earliest())
     shown = await proposal.look(snapshot, gateway, service)
     confirm(shown)
@@ -93,7 +94,21 @@ async def record(
         if not isinstance(appended, Raced):
             raise GitError(f"the decision was not recorded for certain: {appended.message}")
         snapshot = await store.fetch()
+        check_asked(snapshot, asked)
     raise GitError("the decision was not recorded: the branch kept moving", hint="Try again.")
+
+
+def check_asked(snapshot: Snapshot, asked: GatewayConfiguration) -> None:
+    """Raise RefusedError where the branch has another gateway by now than the one that was asked.
+
+    What one service has would be recorded as started at another.
+    """
+    if snapshot.environment.gateway != asked:
+        raise RefusedError(
+            f"nothing was recorded: the gateway of {snapshot.environment.name} was configured anew "
+            "meanwhile, and the one before was asked",
+            hint="Say it again.",
+        )
 
 
 def _proposal(

@@ -13,7 +13,7 @@ from reconciler.git import push as pushed
 from reconciler.git.remote import Others
 from reconciler.identity import Book, surroundings
 from reconciler.ledger import Event, Ledger, append_events
-from reconciler.ledger.events import Claim
+from reconciler.ledger.events import Adopted, Claim
 from reconciler.model import EpochMs
 from reconciler.repository.books import CommittedBooks, books_of, naming_of
 from reconciler.repository.committed import CommittedLedger
@@ -231,7 +231,7 @@ class GitStore:
             {f"{files.folder}/{name}": content for name, content in changes.items()},
             message,
         )
-        claims = any(isinstance(event, Claim) for event in events)
+        claims = any(isinstance(event, Claim | Adopted) for event in events)
         answer = self._git.push(
             self._remote,
             commit,

@@ -1,6 +1,7 @@
 """A run that was started by hand is recorded, never started by an apply, and observed as others."""
 
 import json
+from collections.abc import Callable
 
 import pytest
 import yaml
@@ -255,3 +256,44 @@ def test_a_staggered_run_is_adopted_at_the_minute_at_which_it_was_started(
     assert scene.posts == [1]
     assert scene.instances[-1].trigger_time == EIGHT_MS + 60_000
     assert scene.run("plan", "--format", "json").json["summary"] == {"done": 2}
+
+
+def test_nothing_is_adopted_into_the_ledger_of_another_service(scene: Scene) -> None:
+    scene.run("apply", "b")
+    scene.push({"reconciler.yaml": configuration(scene.url, orgId="o2")})
+    tip = scene.tip()
+    said = scene.run("resolve", "a", "--triggered", by_hand(scene, 1), *_WHY, exits=1)
+    assert "nothing can be adopted: reconciler.yaml" in said.flat
+    assert "rehomed" in said.err
+    assert scene.tip() == tip
+
+
+def _meanwhile(monkeypatch: pytest.MonkeyPatch, happen: Callable[[], object]) -> None:
+    """Between the question to the service and the push."""
+    monkeypatch.setattr("reconciler.cli.settling.confirm_shown", lambda *_, **__: happen())
+
+
+def test_what_the_gateway_before_was_asked_for_is_not_recorded_as_another_ones(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the ledger would say that the other service has started it."""
+    anew = configuration(scene.url, service="the-other-one")
+    _meanwhile(monkeypatch, lambda: scene.push({"reconciler.yaml": anew}))
+    said = scene.run("resolve", "a", "--triggered", by_hand(scene, 1), *_WHY, exits=1)
+    assert "the gateway of test was configured anew meanwhile" in said.flat
+    assert scene.ledger() == []
+
+
+def test_a_branch_that_is_the_default_one_no_more_takes_no_adoption(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever applies next reads the new one, and would start the run again."""
+
+    def move_head() -> None:
+        git(scene.origin, "branch", "next", "main")
+        git(scene.origin, "symbolic-ref", "HEAD", "refs/heads/next")
+
+    _meanwhile(monkeypatch, move_head)
+    said = scene.run("resolve", "a", "--triggered", by_hand(scene, 1), *_WHY, exits=1)
+    assert "next is now the default branch" in said.flat
+    assert scene.ledger("next") == []

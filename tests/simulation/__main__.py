@@ -54,6 +54,7 @@ class Estates:
     started: int = 0
     crashes: int = 0
     problems: int = 0
+    adopted: int = 0
     left_to_people: int = 0
     drawn: Counter[str] = field(default_factory=Counter)  # in how many seeds
     failure: str | None = None
@@ -64,6 +65,7 @@ class Estates:
             started=self.started + other.started,
             crashes=self.crashes + other.crashes,
             problems=self.problems + other.problems,
+            adopted=self.adopted + other.adopted,
             left_to_people=self.left_to_people + other.left_to_people,
             drawn=self.drawn + other.drawn,
             failure=self.failure or other.failure,
@@ -83,6 +85,7 @@ def live_estates(first: int, end: int) -> Estates:
             started=life.started,
             crashes=life.crashes,
             problems=life.problems,
+            adopted=life.adopted,
             left_to_people=life.left_to_people,
             drawn=Counter(life.drawn),
         )
@@ -149,7 +152,8 @@ def _show_estates(seeds: range) -> int:
                 break
     print(
         f"{total.seeds} seeds of several environments: {total.started} runs started, "
-        f"{total.crashes} crashes, {total.problems} applies that were refused, "
+        f"{total.adopted} adopted, {total.crashes} crashes, "
+        f"{total.problems} applies that were refused, "
         f"{total.left_to_people} environments with a doubt that a copy of the ledger could settle"
     )
     print("drawn:", "; ".join(f"{what} {count}" for what, count in sorted(total.drawn.items())))

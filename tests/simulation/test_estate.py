@@ -23,6 +23,7 @@ def test_no_run_starts_twice_wherever_it_is_declared_and_whatever_git_says(first
     assert sum(life.started for life in lives) > 2 * SEEDS_OF_A_TEST
     assert sum(life.crashes for life in lives) > SEEDS_OF_A_TEST / 2
     assert sum(life.problems for life in lives) > SEEDS_OF_A_TEST / 2
+    assert sum(life.adopted for life in lives) > SEEDS_OF_A_TEST / 10
     assert sum(life.left_to_people for life in lives) < SEEDS_OF_A_TEST / 10
 
 
@@ -66,4 +67,4 @@ def test_a_broken_rule_breaks_the_promise(trial: Trial, monkeypatch: pytest.Monk
 
 def _live_through(trial: Trial) -> None:
     for seed in range(SEEDS_FOR_A_MUTANT):
-        simulate(seed, changes=trial.changes, manners=trial.manners)
+        simulate(seed, changes=trial.changes, manners=trial.manners, adopting=trial.adopting)

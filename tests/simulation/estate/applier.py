@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reconciler.apply import ports
+from reconciler.apply.adopt import Adopting, Adoption
+from reconciler.apply.lease import ServiceClock
 from reconciler.apply.protocol import apply
+from reconciler.apply.resolve import record, unasked
 from reconciler.apply.result import ApplyResult
 from reconciler.configuration import CONFIGURATION, Environment, parse_configuration
 from reconciler.errors import GatewayError
 from reconciler.git import Git
-from reconciler.model import ClaimId, EpochMs, InstanceId, Run, Source
+from reconciler.model import ClaimId, EpochMs, InstanceId, Run, RunId, Source
 from reconciler.repository.store import GitStore
 from tests.simulation.estate.clone import Clone
 from tests.simulation.estate.layout import true_service
@@ -46,10 +49,7 @@ class Applier:
 
     async def live(self, environment: str, commit: str) -> ApplyResult:
         """Apply the environment, as the checkout of that commit says. Raises what apply raises."""
-        content = self.world.objects.files(commit)[CONFIGURATION]
-        local = parse_configuration(Source(path=CONFIGURATION, content=content))
-        git = Git(root=CLONES / self.clone.name, prefix="")
-        store = GitStore(git, local, environment, now=self.wall(), aside=self.aside)
+        store = self._store(environment, commit)
         result = await apply(
             ports.Ports(
                 store=store,
@@ -65,6 +65,23 @@ class Applier:
         )
         self.world.note(f"{self.name} keeps a trace: {await self.aside(store.keep)}")
         return result
+
+    def _store(self, environment: str, commit: str) -> GitStore:
+        content = self.world.objects.files(commit)[CONFIGURATION]
+        local = parse_configuration(Source(path=CONFIGURATION, content=content))
+        git = Git(root=CLONES / self.clone.name, prefix="")
+        return GitStore(git, local, environment, now=self.wall(), aside=self.aside)
+
+    async def adopt(self, environment: str, commit: str, name: str, one: Instance) -> bool:
+        """Say of a run that it was started by hand. Raises what `resolve` raises."""
+        store = self._store(environment, commit)
+        adoption = Adoption(by=self.name, reason="the pipeline was down")
+        adopting = Adopting(adoption, {RunId(name): one.id}, self._nonce)
+        snapshot = await store.fetch()
+        async with self._gateway(snapshot.environment) as gateway:
+            service = await ServiceClock.ask(gateway, self)
+            await record(adopting, snapshot, store, gateway, service, unasked)
+        return True
 
     def _nonce(self) -> ClaimId:
         nonce = ClaimId(f"{self.world.random.getrandbits(64):016x}")
@@ -168,7 +185,8 @@ class Gateway:
         raise AssertionError(f"nobody has called {instance} off")
 
     def _instances(self) -> list[Instance]:
-        return [one for one in self.applier.world.instances if one.service == self.service]
+        world = self.applier.world
+        return [one for one in (*world.by_hand, *world.instances) if one.service == self.service]
 
     def _shown(self, one: Instance) -> ports.Instance:
         world = self.applier.world

@@ -1,6 +1,8 @@
 """Rounds of applies and changes, then peace; each apply is held to what it says."""
 
 import asyncio
+from collections.abc import Awaitable
+from typing import TypeVar
 
 from reconciler.apply.doubt import Doubt
 from reconciler.apply.result import ApplyResult, exit_code
@@ -20,6 +22,8 @@ from tests.simulation.promise import ViolationError
 
 MOST_SECONDS = 2_400.0  # of an apply
 LATEST_PUSH_SECONDS = 120.0  # after its answer
+_Result = TypeVar("_Result")
+
 MOST_APPLIES = 12  # in peace, of an environment, until it says that all is well
 
 
@@ -56,7 +60,11 @@ class Appliers:
                 self._pull(clone)
             if clone.checkout is not None:  # the branch may not be there, for whoever reads late
                 homes = sorted(world.layout_at(clone.checkout).homes)
-                await self._apply(clone, world.random.choice(homes))
+                environment = world.random.choice(homes)
+                if world.adopting and world.chance(world.adopting):
+                    await self._adopt(clone, environment)
+                else:
+                    await self._apply(clone, environment)
 
     def _clone(self, name: str, *, shallow: bool) -> Clone:
         world = self.world
@@ -85,29 +93,60 @@ class Appliers:
         branch = self.world.layout.branch or seen.head
         clone.checkout = seen.refs.get(f"{HEADS}{branch}") or clone.checkout
 
-    async def _apply(self, clone: Clone, environment: str) -> ApplyResult | None:
-        world = self.world
+    def _applier(self, clone: Clone, what: str) -> Applier:
         self.processes += 1
-        applier = Applier(world=world, name=f"p{self.processes}", clone=clone, change=maybe_change)
-        world.note(f"{applier.name} applies {environment} in {clone.name}")
+        name = f"p{self.processes}"
+        self.world.note(f"{name} {what} in {clone.name}")
+        return Applier(world=self.world, name=name, clone=clone, change=maybe_change)
+
+    async def _live_through(self, applier: Applier, work: Awaitable[_Result]) -> _Result | None:
+        """What comes of one process; None if it is refused, or crashes."""
+        world = self.world
         world.alive += 1
         try:
             async with asyncio.timeout(MOST_SECONDS):
-                result = await applier.live(environment, clone.checkout or "")
+                return await work
         except TimeoutError:
             raise ViolationError("an apply waits for ever") from None
         except ReconcilerError as error:
             world.note(f"{applier.name} ends: {error}")
             self.problems += 1
             self._check_said(applier, str(error))
-            return None
         except BaseException as error:
             if not applier.dead or not _is_crash(error):
                 raise
             self.crashes += 1
-            return None
         finally:
             world.alive -= 1
+        return None
+
+    async def _adopt(self, clone: Clone, environment: str) -> None:
+        """A person says of one that was started by hand which run it is, perhaps too late."""
+        world, commit = self.world, clone.checkout or ""
+        home = world.layout_at(commit).homes[environment]
+        declared = world.layout_at(commit).of_home(home).values()
+        known = [
+            (name, one)
+            for name, key in declared
+            for one in world.by_hand
+            if (one.service, one.key) == (home.service_name, key)
+        ]
+        if not known:
+            return
+        name, one = world.random.choice(known)
+        applier = self._applier(clone, f"adopts {name} of {environment} as {one.id}")
+        work = applier.adopt(environment, commit, name, one)
+        if await self._live_through(applier, work):
+            world.note(f"{applier.name} has adopted it")
+            world.told.append(one)
+            saw(world, applier, world.layout_at(commit).homes[environment].state)
+
+    async def _apply(self, clone: Clone, environment: str) -> ApplyResult | None:
+        world = self.world
+        applier = self._applier(clone, f"applies {environment}")
+        result = await self._live_through(applier, applier.live(environment, clone.checkout or ""))
+        if result is None:
+            return None
         saw(world, applier, world.layout_at(result.commit).homes[environment].state)
         code = exit_code(result)
         doubts = [f"{doubt.planned.id}: {doubt.reason}" for doubt in result.doubts]
@@ -122,7 +161,8 @@ class Appliers:
         if manners.lag or manners.queued or manners.unanswered or applier.clone.fork is not None:
             return  # it may land, or be seen, after whoever looked has gone away
         moved = "is now the default branch of" in words  # then the claim may be on another one
-        if "declined the claim" in words and not moved and applier.nonces[-1] in self.world.claims:
+        on_it = {*self.world.claims, *self.world.adopted}
+        if "declined the claim" in words and not moved and applier.nonces[-1] in on_it:
             raise ViolationError("a claim is called declined, and is on the branch")
 
     def _check_done(self, environment: str, commit: str) -> None:
@@ -131,7 +171,8 @@ class Appliers:
         layout = world.layout_at(commit)
         home = layout.homes[environment]
         for run, key in layout.of_home(home).values():
-            if not world.started(home.service_name, key):
+            service = home.service_name
+            if not (world.started(service, key) or world.is_adopted(service, key)):
                 raise ViolationError(f"{run} (k{key}) was not started, and nobody says so")
 
     async def _peace(self) -> None:

@@ -103,6 +103,7 @@ def move_head(world: World) -> str | None:
         changes[f"{HEADS}{MAIN}"] = None
     world.remote.move(changes, MAIN if back else OLD)
     world.took_over(target, layout)
+    world.read_again()
     how = "back" if back else "moved"
     return f"HEAD {how} while an apply is at work" if world.alive else f"HEAD {how}"
 

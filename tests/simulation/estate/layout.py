@@ -5,7 +5,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from reconciler.configuration import CONFIGURATION
-from reconciler.model import Digest, EpochMs, run_digest
+from reconciler.manifest import read_file
+from reconciler.model import Digest, EpochMs, Run, Source, run_digest
+from reconciler.times import parse_zone
 
 KEYS = 8  # of the runs that there may be; each is another run, whatever it is called
 ORGANISATIONS = ("o1", "o2")
@@ -134,6 +136,13 @@ def manifest(name: str, key: int, former: tuple[str, ...] = ()) -> bytes:
 
 def _sent(key: int) -> tuple[int, EpochMs, dict[str, str]]:
     return key % 3 + 1, EpochMs(LONG_AGO + key * 60_000), {"KEY": f"k{key}"}
+
+
+def declared_run(key: int) -> Run:
+    """The run as a manifest declares it, by whatever name."""
+    source = Source(path="any.yaml", content=manifest(f"run-{key}", key))
+    (run,) = read_file(source, zone=parse_zone("GMT+8")).runs
+    return run
 
 
 def _digest(key: int) -> Digest:

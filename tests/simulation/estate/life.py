@@ -32,6 +32,7 @@ class Life:
     started: int
     crashes: int
     problems: int  # applies that said that something is wrong
+    adopted: int  # runs that were started by hand
     left_to_people: int  # environments with a run in doubt of which a copy of the ledger tells
     drawn: frozenset[str]
     trace: list[str]
@@ -42,15 +43,21 @@ def simulate(
     *,
     changes: Sequence[Change] | None = None,
     manners: Manners | None = None,
+    adopting: float | None = None,
 ) -> Life:
     """Live through one seed. Raises BrokenPromiseError if anything happened that must not.
 
-    `changes` (that others make) and `manners` (of the server) stand in for what it would draw.
+    `changes` (that others make), `manners` (of the server) and `adopting` (how often a person does)
+    stand in for what it would draw.
     """
     rng = random.Random(f"estate {seed}")
     loop = VirtualLoop()
     loop.set_exception_handler(lambda *_: None)
     world = _drawn_world(loop, rng, CHANGES if changes is None else changes, manners)
+    world.adopting = random.Random(f"people of {seed}").choice([0.0, 0.0, 0.3, 0.6])
+    world.adopting = world.adopting if adopting is None else adopting
+    if world.adopting:
+        world.start_by_hand()
     appliers = Appliers(world)
     try:
         with _installed(world):
@@ -62,6 +69,7 @@ def simulate(
             started=len(world.instances),
             crashes=appliers.crashes,
             problems=appliers.problems,
+            adopted=len(world.adopted),
             left_to_people=appliers.left_to_people,
             drawn=frozenset(world.drawn),
             trace=world.trace,

@@ -1,20 +1,23 @@
 """Changes to the rules of identity and memory, each of which breaks the promise."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any
 
 import pytest
 
 from reconciler import configuration, identity
-from reconciler.apply import claim, knowledge
+from reconciler.apply import adopt, claim, knowledge, resolve
+from reconciler.apply.ports import Snapshot
 from reconciler.errors import GitError
 from reconciler.git import CommitId, Git, commits, default, traces
 from reconciler.git import push as git_push
 from reconciler.git.sending import Heard, Move, send
 from reconciler.identity import service_name
-from reconciler.ledger.events import Service
+from reconciler.ledger.events import Claim, Service
+from reconciler.model import EpochMs
+from reconciler.plan import Plan
 from reconciler.repository import books, continuity, declaring, store
 from tests.simulation.estate.branches import move_head, revert, rewind
 from tests.simulation.estate.people import (
@@ -40,16 +43,20 @@ class Trial:
     mutant: Mutant
     changes: Sequence[Change]
     manners: Manners
+    adopting: float  # how often a person does
 
 
 TRIALS: list[Trial] = []
 
 
-def among(*changes: Change, manners: Manners | None = None) -> Callable[[Mutant], Mutant]:
+def among(
+    *changes: Change, manners: Manners | None = None, adopting: float = 0
+) -> Callable[[Mutant], Mutant]:
     """Try the mutant where others make these changes, on a server with these manners."""
 
     def marked(mutant: Mutant) -> Mutant:
-        TRIALS.append(Trial(mutant=mutant, changes=changes, manners=manners or Manners()))
+        its = manners or Manners()
+        TRIALS.append(Trial(mutant=mutant, changes=changes, manners=its, adopting=adopting))
         return mutant
 
     return marked
@@ -127,6 +134,33 @@ def look_at_the_problems_of_the_first_plan_only(patch: pytest.MonkeyPatch) -> No
     seen: dict[int, knowledge.Knowledge] = {}
     original = knowledge.Knowledge.guard
     patch.setattr(knowledge.Knowledge, "guard", guard)
+
+
+# By hand
+
+
+@among(split, adopting=0.5)
+def adopt_what_another_ledger_records(patch: pytest.MonkeyPatch) -> None:
+    def plan_of(snapshot: Snapshot, now: EpochMs) -> Plan:
+        return original(replace(snapshot, surroundings=identity.NOTHING_ELSE), now)
+
+    original = adopt.plan_of
+    patch.setattr(adopt, "plan_of", plan_of)
+
+
+@among(rehome, adopting=0.5)
+def adopt_into_the_ledger_of_another_service(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(adopt, "check_ledgers", lambda _: None)
+
+
+@among(rehome, adopting=0.5)
+def record_what_the_service_before_was_asked_for(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(resolve, "check_asked", lambda *_: None)
+
+
+@among(move_head, adopting=0.5)
+def push_an_adoption_as_if_it_claimed_nothing(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(store, "Adopted", Claim)
 
 
 # Memory

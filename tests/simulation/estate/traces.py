@@ -33,10 +33,11 @@ def check_trace(world: "World", move: Move) -> None:
 
 
 def _is_given_up(world: "World", ref: str, text: bytes) -> bool:
-    """Whether it ends in a claim on a branch that nobody works on: HEAD has moved since."""
+    """Whether it ends in a claim, or an adoption, on a branch that is not the default one now."""
     branch = ref.partition("%3A")[0].rpartition("/")[2]
     ends = list(read_events({ACTIVE: text}, "given up"))[-1:] if text else []
-    return branch != world.ledger_branch and any(isinstance(one, events.Claim) for one in ends)
+    begun = (isinstance(one, events.Claim | events.Adopted) for one in ends)
+    return branch != world.ledger_branch and any(begun)
 
 
 def _came_alone(world: "World", trace: str) -> bool:

@@ -3,16 +3,23 @@
 import random
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from reconciler.errors import LedgerError
-from reconciler.ledger import events, read_events
+from reconciler.ledger import Event, events, read_events
 from reconciler.ledger.files import ACTIVE, is_ledger_name, ledger_text
 from reconciler.model import ClaimId, EpochMs, InstanceId, Run
 from reconciler.times import in_zone, parse_instant, parse_zone
 from tests.simulation.clock import START
 from tests.simulation.estate.aside import Aside
 from tests.simulation.estate.clone import Clone
-from tests.simulation.estate.layout import Layout
+from tests.simulation.estate.layout import (
+    ORGANISATIONS,
+    Layout,
+    declared_run,
+    key_of_digest,
+    true_service,
+)
 from tests.simulation.estate.objects import Objects
 from tests.simulation.estate.remote import HEADS, TRACES, Manners, Move, Refs, Remote
 from tests.simulation.estate.traces import check_trace
@@ -21,6 +28,8 @@ from tests.simulation.promise import ViolationError
 
 MAIN = "main"
 LIFE_SECONDS = 20.0  # of an instance
+BEGINNINGS = events.Claim | events.Adopted
+BY_HAND = 0.5  # that a run was started by hand, where people do that
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -65,6 +74,7 @@ class World:
     lost_answer: float = 0.0  # of starts
     changes: Sequence[Change] = ()  # that others may make
     change: float = 0.0  # how often others change something, of the steps of all processes
+    adopting: float = 0.0  # how often a person adopts what was started by hand, of all processes
     shallow: bool = False  # some clones are
     objects: Objects = field(default_factory=Objects)
     aside: Aside = field(default_factory=Aside)
@@ -74,6 +84,10 @@ class World:
     only: frozenset[str] = frozenset()  # the clones that apply, where no other could notice a loss
     alive: int = 0  # processes that are at work
     instances: list[Instance] = field(default_factory=list)
+    by_hand: list[Instance] = field(default_factory=list)  # that people have started, an hour ago
+    adopted: dict[ClaimId, Instance] = field(default_factory=dict)  # of them, by what was pushed
+    # Of these, as somebody has been told. Who is told that it is not certain says it once more.
+    told: list[Instance] = field(default_factory=list)
     claims: dict[ClaimId, events.Claim] = field(default_factory=dict)  # that were on the branch
     lineages: list[bytes] = field(default_factory=list)  # every ledger at its longest
     astray: list[bytes] = field(default_factory=list)  # those that end in a claim on another branch
@@ -209,18 +223,66 @@ class World:
         for text in set(self.texts(move.commit).values()) - before:
             self.note(f"on {move.ref}: {text.splitlines()[-1][:300].decode()}")
             read = list(read_events({ACTIVE: text}, "landed"))
-            if isinstance(read[-1], events.Claim) and not is_read:
+            self._learn_adoptions(read)
+            if isinstance(read[-1], BEGINNINGS) and not is_read:
                 self.astray.append(text)  # nobody may believe it: HEAD has moved
                 continue
-            self._goes_on(text)
-            self.claims |= {one.claim: one for one in read if isinstance(one, events.Claim)}
+            self._is_read(text, read)
+
+    def read_again(self) -> None:
+        """The branch is another one now: whatever lies there is read from now on."""
+        for text in self.texts(self.tip(self.ledger_branch)).values():
+            self._is_read(text, list(read_events({ACTIVE: text}, "read again")))
+
+    def _is_read(self, text: bytes, read: Sequence[Event]) -> None:
+        self._goes_on(text)
+        self.claims |= {one.claim: one for one in read if isinstance(one, events.Claim)}
 
     def _goes_on(self, text: bytes) -> None:
         self.lineages = [one for one in self.lineages if not text.startswith(one)]
         if not any(one.startswith(text) for one in self.lineages):
             self.lineages.append(text)
 
+    def _learn_adoptions(self, read: Sequence[Event]) -> None:
+        for one in read:
+            if isinstance(one, events.Adopted) and one.claim not in self.adopted:
+                self.adopted[one.claim] = self._adoption(one)
+                its = (other.service for other in read if isinstance(other, BEGINNINGS))
+                if len({true_service(one.org_id, one.gateway) for one in its if one}) > 1:
+                    raise ViolationError(f"{one.run} is adopted in another service's ledger")
+
+    def _adoption(self, event: events.Adopted) -> Instance:
+        """What was started by hand and is recorded now, if it is rightly recorded."""
+        service = true_service(event.service.org_id, event.service.gateway)
+        key = key_of_digest(event.digest)
+        its = [
+            one
+            for one in self.by_hand
+            if (one.id, one.service, one.key) == (event.flow_instance_id, service, key)
+        ]
+        if not its:
+            raise ViolationError(f"{event.run} is adopted as what is not its work")
+        if self.started(service, key):
+            raise ViolationError(f"{event.run} is adopted and was started")
+        if its[0] in self.told:
+            raise ViolationError(f"{event.run} is adopted as what is another run's")
+        return its[0]
+
     # What is started
+
+    def start_by_hand(self) -> None:
+        """People have started some of what is declared, an hour ago, at whatever service."""
+        for _, key in sorted(self.layout.declared.values()):
+            for service in ORGANISATIONS:
+                if self.random.random() < BY_HAND:
+                    one = Instance(
+                        service=service,
+                        run=declared_run(key),
+                        number=1_000 + len(self.by_hand),
+                        at=-3_600,
+                        claims=frozenset(),
+                    )
+                    self.by_hand.append(one)
 
     def start(self, applier: str, service: str, run: Run, nonces: Collection[ClaimId]) -> Instance:
         """Make an instance: the effect that must happen once."""
@@ -235,6 +297,8 @@ class World:
             raise ViolationError(f"k{key_of(run)} was started at {service}, and not declared there")
         if self.started(service, key_of(run)):
             raise ViolationError(f"k{key_of(run)} was started twice at {service}")
+        if any((one.service, one.key) == (service, key_of(run)) for one in self.told):
+            raise ViolationError(f"k{key_of(run)} was started by hand, is adopted, and was started")
         made = Instance(
             service=service,
             run=run,
@@ -247,6 +311,15 @@ class World:
 
     def started(self, service: str, key: int) -> bool:
         return any(one.service == service and one.key == key for one in self.instances)
+
+    def is_adopted(self, service: str, key: int) -> bool:
+        """Whether somebody was told so, or the branch says it."""
+        read = chain.from_iterable(
+            read_events({ACTIVE: text}, "read")
+            for text in self.texts(self.tip(self.ledger_branch)).values()
+        )
+        there = [self.adopted[one.claim] for one in read if isinstance(one, events.Adopted)]
+        return any((one.service, one.key) == (service, key) for one in (*self.told, *there))
 
 
 def _is_ledger(path: str) -> bool:
