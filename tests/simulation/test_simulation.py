@@ -5,26 +5,10 @@ import pytest
 from tests.sampling import sampled
 from tests.simulation.mutants import MUTANTS, SWITCHES, Mutant
 from tests.simulation.peace import Account
-from tests.simulation.simulate import BrokenPromiseError, simulate
+from tests.simulation.simulate import simulate
+from tests.simulation.update import caught, first_to_break, likely_first
 
 SEEDS_OF_A_TEST = 250
-SEEDS_FOR_A_MUTANT = 2_500
-# Mutants that only hundreds of seeds bring to light.
-RARE = {
-    "take_all_between_two_readings_for_possible",
-    "rule_out_whatever_is_recorded_for_another_run",
-    "let_another_instance_hide_nothing",
-    "let_no_start_of_another_flow_hide_one",
-    "take_ids_that_nothing_shows_for_whole",
-    "claim_without_a_look_at_a_shared_minute",
-    "let_what_is_gone_from_its_manifest_take_no_place",
-    "choose_the_stagger_anew_at_each_plan",
-    "choose_the_stagger_anew_unless_it_was_started",
-    "believe_at_once_that_an_instance_is_forgotten",
-    "record_an_end_that_others_have_recorded",
-    "cancel_again_and_again",
-    "wait_for_its_own_starts_only",
-}
 
 
 @pytest.mark.parametrize("first", sampled(range(0, 8 * SEEDS_OF_A_TEST, SEEDS_OF_A_TEST), every=4))
@@ -56,22 +40,13 @@ def test_a_seed_replays_exactly() -> None:
         assert simulate(seed).trace == simulate(seed).trace
 
 
-@pytest.mark.parametrize(
-    "mutate",
-    [
-        pytest.param(mutate, marks=pytest.mark.long) if mutate.__name__ in RARE else mutate
-        for mutate in MUTANTS
-    ],
-    ids=lambda mutate: mutate.__name__,
-)
-def test_a_broken_protocol_breaks_the_promise(
-    mutate: Mutant, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    mutate(monkeypatch)
-    with pytest.raises(BrokenPromiseError, match="ViolationError"):
-        _live(SEEDS_FOR_A_MUTANT, SWITCHES.get(mutate.__name__))
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
+def test_a_broken_protocol_breaks_the_promise(mutant: Mutant) -> None:
+    switches = SWITCHES.get(mutant.__name__)
+    broken = first_to_break(mutant, likely_first(mutant), switches)
+    assert broken is not None
+    assert "ViolationError" in str(broken)
 
 
-def _live(seeds: int, switches: tuple[str, ...] | None) -> None:
-    for seed in range(seeds):
-        simulate(seed, switches=switches)
+def test_the_seeds_to_begin_with_are_of_mutants_that_there_are() -> None:
+    assert set(caught()) <= {mutant.__name__ for mutant in MUTANTS}

@@ -1,0 +1,59 @@
+"""Write anew which seed first shows each broken protocol: `python -m tests.simulation.update`.
+
+The tests begin with that seed. One that has come to show nothing costs time, and lets no mutant
+live: the tests go on with all others then.
+"""
+
+import json
+from collections.abc import Collection, Iterable, Mapping
+from itertools import chain
+from pathlib import Path
+
+import pytest
+
+from tests.simulation.mutants import MUTANTS, SWITCHES, Mutant
+from tests.simulation.simulate import BrokenPromiseError, simulate
+
+SEEDS = 2_500
+_FILE = Path(__file__).with_name("caught.json")
+
+
+def caught() -> Mapping[str, int]:
+    """The seed that showed each mutant when this was last written, by the mutant's name."""
+    seeds: dict[str, int] = json.loads(_FILE.read_text(encoding="utf-8"))
+    return seeds
+
+
+def likely_first(mutant: Mutant) -> Iterable[int]:
+    """All seeds to try a mutant with: first the one that has shown it before."""
+    known = caught().get(mutant.__name__)
+    return chain(() if known is None else [known], range(SEEDS))
+
+
+def first_to_break(
+    mutant: Mutant, seeds: Iterable[int], switches: Collection[str] | None
+) -> BrokenPromiseError | None:
+    """What the first seed shows that breaks the promise; None if all keep it."""
+    with pytest.MonkeyPatch.context() as patch:
+        mutant(patch)
+        for seed in seeds:
+            try:
+                simulate(seed, switches=switches)
+            except BrokenPromiseError as broken:
+                return broken
+    return None
+
+
+def main() -> None:
+    """Try each mutant from the first seed on, and write the file."""
+    found = {}
+    for mutant in MUTANTS:
+        name = mutant.__name__
+        broken = first_to_break(mutant, range(SEEDS), SWITCHES.get(name))
+        if broken is not None:
+            found[name] = broken.seed
+    _FILE.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
