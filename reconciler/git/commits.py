@@ -6,6 +6,7 @@ from pathlib import Path
 
 from reconciler.errors import GitError
 from reconciler.git.command import run_git
+from reconciler.git.lasting import ask_once
 from reconciler.git.objects import CommitId, ObjectId, TreeEntry, parse_entries
 
 _FILE = "100644"
@@ -101,7 +102,8 @@ def _noun(entry: TreeEntry) -> str:
 
 
 def _read_level(root: Path, tree: str) -> dict[str, TreeEntry]:
-    listing = run_git(root, "ls-tree", "-z", "--full-tree", tree)
+    command = ("ls-tree", "-z", "--full-tree", tree)
+    listing = ask_once(root, *command, about=[tree.removesuffix("^{tree}")])
     return {entry.path: entry for entry in parse_entries(listing.stdout)}
 
 

@@ -7,6 +7,7 @@ from typing import NewType
 
 from reconciler.errors import GitError
 from reconciler.git.command import NETWORK_SECONDS, run_git
+from reconciler.git.lasting import ask_once, keep_blobs, known_blob
 
 ObjectId = NewType("ObjectId", str)  # lower-case hex, 40 digits (SHA-1) or 64 (SHA-256)
 CommitId = NewType("CommitId", str)  # the object id of a commit
@@ -59,9 +60,8 @@ def list_tree(
     """
     wanted = [path.strip("/") for path in paths]
     limits = [] if "" in wanted else wanted
-    listing = run_git(
-        root, "--literal-pathspecs", "ls-tree", "-r", "-z", "--full-tree", commit, "--", *limits
-    )
+    command = ("--literal-pathspecs", "ls-tree", "-r", "-z", "--full-tree", commit, "--", *limits)
+    listing = ask_once(root, *command, about=[commit])
     return parse_entries(listing.stdout)
 
 
@@ -122,7 +122,8 @@ class Tree:
 
 def read_tree(root: Path, commit: CommitId) -> Tree:
     """The commit's whole tree. Raises GitError if there is no such commit."""
-    return Tree(run_git(root, "ls-tree", "-r", "-z", "--full-tree", commit).stdout)
+    command = ("ls-tree", "-r", "-z", "--full-tree", commit)
+    return Tree(ask_once(root, *command, about=[commit]).stdout)
 
 
 def parse_entries(listing: bytes) -> list[TreeEntry]:
@@ -147,7 +148,8 @@ def is_ancestor(root: Path, ancestor: CommitId, descendant: CommitId) -> bool:
     Where a shallow clone's history is cut off it cannot be seen, and the answer is no. Raises
     GitError if one of the commits is not in this clone.
     """
-    asked = run_git(root, "merge-base", "--is-ancestor", ancestor, descendant, accept=(0, 1))
+    commits = ancestor, descendant
+    asked = ask_once(root, "merge-base", "--is-ancestor", *commits, about=commits, accept=(0, 1))
     return asked.exit_code == 0
 
 
@@ -157,8 +159,15 @@ def read_blobs(root: Path, oids: Iterable[ObjectId]) -> dict[ObjectId, bytes]:
     In a partial clone git fetches those that are not here yet.
     """
     wanted = list(dict.fromkeys(oids))
-    if not wanted:
-        return {}
+    known = {oid: blob for oid in wanted if (blob := known_blob(root, oid)) is not None}
+    if len(known) < len(wanted):
+        read = _read_blobs(root, [oid for oid in wanted if oid not in known])
+        keep_blobs(root, read.items())
+        known |= read
+    return {oid: known[oid] for oid in wanted}
+
+
+def _read_blobs(root: Path, wanted: list[ObjectId]) -> dict[ObjectId, bytes]:
     contents = run_git(
         root,
         "cat-file",
@@ -178,7 +187,9 @@ def read_bounded_blobs(
     Raises GitError if one is missing.
     """
     wanted = list(dict.fromkeys(oids))
-    sizes = dict(zip(wanted, _sizes(root, wanted), strict=True))
+    unknown = [oid for oid in wanted if known_blob(root, oid) is None]
+    sizes = {oid: len(known_blob(root, oid) or b"") for oid in wanted}
+    sizes |= zip(unknown, _sizes(root, unknown), strict=True)
     large = frozenset(oid for oid, size in sizes.items() if size > most)
     return read_blobs(root, (oid for oid in wanted if oid not in large)), large
 

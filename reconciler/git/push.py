@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import assert_never
 
 from reconciler.errors import GitError
-from reconciler.git.command import run_git
 from reconciler.git.commits import empty_tree, write_commit
 from reconciler.git.default import default_branch
+from reconciler.git.lasting import ask_once
 from reconciler.git.objects import CommitId, ObjectId, is_ancestor
 from reconciler.git.remote import (
     EACH,
@@ -247,7 +247,8 @@ class _Attempt:
         return tip is not None and self._tree(tip) == self._tree(self.move.commit)
 
     def _tree(self, commit: CommitId) -> ObjectId:
-        return ObjectId(run_git(self.root, "rev-parse", f"{commit}^{{tree}}").text)
+        command = ("rev-parse", f"{commit}^{{tree}}")
+        return ObjectId(ask_once(self.root, *command, about=[commit]).text)
 
     def _landed(self, seen: SeenRefs) -> PushLanded | PushRaced | PushDeclined:
         branch = self.move.ref.removeprefix(HEADS)

@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Self
 
@@ -192,7 +193,12 @@ def may_be_branch(root: Path, name: str) -> bool:
     """Whether git allows that name for a branch."""
     if "\0" in name:  # which no command can be given
         return False
-    return not run_git(root, "check-ref-format", f"{HEADS}{name}", accept=(0, 1)).exit_code
+    return _is_well_formed(root, f"{HEADS}{name}")
+
+
+@lru_cache  # it depends on the name alone
+def _is_well_formed(root: Path, ref: str) -> bool:
+    return not run_git(root, "check-ref-format", ref, accept=(0, 1)).exit_code
 
 
 def check_branch(root: Path, branch: str) -> str:
@@ -221,7 +227,8 @@ def fetch_refs(root: Path, remote: str, refs: Collection[str]) -> dict[str, Comm
         wanted.remove(absent)
         # What an earlier fetch left of `a` would stand in the way of `a/b`.
         run_git(root, "update-ref", "-d", _local_ref(remote, absent))
-    return {ref: _tip(root, remote, ref) if ref in wanted else None for ref in refs}
+    tips = dict(zip(wanted, _tips(root, remote, wanted), strict=True))
+    return {ref: tips.get(ref) for ref in refs}
 
 
 def _fetch_traces_alone(root: Path, remote: str) -> None:
@@ -244,9 +251,9 @@ def _local_ref(remote: str, ref: str) -> str:
     return f"refs/reconciler/{remote}/{ref.removeprefix(HEADS)}"
 
 
-def _tip(root: Path, remote: str, ref: str) -> CommitId:
-    spec = f"{_local_ref(remote, ref)}^{{commit}}"
-    return CommitId(run_git(root, "rev-parse", "--verify", spec).text)
+def _tips(root: Path, remote: str, refs: Sequence[str]) -> list[CommitId]:
+    specs = [f"{_local_ref(remote, ref)}^{{commit}}" for ref in refs]
+    return [CommitId(line) for line in run_git(root, "rev-parse", *specs).text.split()]
 
 
 def _fetch_or_absent(root: Path, remote: str, refs: Sequence[str]) -> str | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from reconciler.git.causes import readable
 from reconciler.git.command import ask, run_git, unreadable_error
 from reconciler.git.commits import write_commit
+from reconciler.git.lasting import ask_once
 from reconciler.git.objects import CommitId, ObjectId
 from reconciler.git.push import Along, PushDeclined, PushLanded, PushRaced, PushUnclear, swap
 from reconciler.git.remote import (
@@ -269,5 +270,7 @@ def folder(root: Path, commit: CommitId, path: str) -> ObjectId | None:
 
 
 def _resolve(root: Path, spec: str) -> ObjectId | None:
-    found = run_git(root, "rev-parse", "--verify", "--quiet", spec, accept=(0, 1, 128)).text
+    id_ = spec.partition(":")[0].partition("^")[0]
+    command = ("rev-parse", "--verify", "--quiet", spec)
+    found = ask_once(root, *command, about=[id_], accept=(0, 1, 128)).text
     return ObjectId(found) if found else None

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import GitError
-from reconciler.git import CommitId, Git
+from reconciler.git import CommitId, Git, lasting
 from tests.repositories import commit, fingerprint, git, make_clone
 
 LEDGER = "state/prod/ledger.jsonl"
@@ -180,6 +180,7 @@ def test_a_commit_costs_the_same_few_processes_in_a_large_repository(
     def cost() -> int:
         head = _head(clone)
         git_calls.clear()
+        lasting.forget()
         repository.commit_files(head, {LEDGER: b"new"}, "m")
         return len(git_calls)
 

@@ -86,8 +86,8 @@ class Clone:
     def _rev_parse(self, words: list[str]) -> CompletedGit:
         if words == ["--is-shallow-repository"]:
             return _done("true" if self.cut else "false")
-        found = self._resolve(words[-1])
-        return _done(found or "", _OK if found is not None else _NO)
+        found = [self._resolve(word) for word in words if not word.startswith("--")]
+        return _done("\n".join(filter(None, found)), _OK if all(found) else _NO)
 
     def _resolve(self, spec: str) -> str | None:
         name, _, wanted = spec.partition("^")
