@@ -153,10 +153,11 @@ def test_changes_explain_what_is_ever_started_otherwise_and_nothing_else(
         raise AssertionError
     sides = [scheduled(side, ledger) for side in (before, now)]
     found = {one.id: one for one in changes(sides[0], sides[1], ledger)}
+    told = {*found, *(one.before.id for one in found.values() if one.before is not None)}
     waiting = Waiting(runs=[*before.runs, *now.runs])
     for id_ in was.keys() | will.keys():
         if was.get(id_) != will.get(id_):
-            assert id_ in found or waiting.is_behind(id_, set(found)), (id_, was, will)
+            assert id_ in told or waiting.is_behind(id_, told), (id_, was, will)
     for change in found.values():
         event(change.kind.value)
         check_that_it_is_true(change, was, will, sides[1], ledger)
@@ -174,6 +175,10 @@ def check_that_it_is_true(
         case Kind.REMOVED:
             assert change.id not in will
             assert change.id not in {one.id for one in planned(now, ledger).runs}
+        case Kind.RENAMED:
+            assert change.before is not None
+            assert change.before.id not in will
+            assert change.id in will or change.id in waits
         case Kind.CHANGED:
             assert change.fields
         case Kind.REFUSED:

@@ -8,15 +8,18 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from reconciler.ledger import Event, Ledger
-from reconciler.model import Declared, EpochMs, Match, Retry, Run, RunId, run_name
+from reconciler.model import Declared, Digest, EpochMs, Match, Retry, Run, RunId, run_name
 from reconciler.plan import Action, Plan, make_plan
-from reconciler.plan.changes import FIELDS, Change, Kind, by_manifest, changes
+from reconciler.plan.by_manifest import by_manifest
+from reconciler.plan.changes import FIELDS, Change, Kind, changes
+from reconciler.plan.undeclared import unjudged
 from reconciler.schedule import scheduled
 from tests.building import (
     EIGHT,
     NOW,
     a_claim,
     a_ledger,
+    a_problem,
     a_rejected,
     a_run,
     a_triggered,
@@ -85,7 +88,7 @@ def test_a_renamed_sequence_waits_for_the_same_run_as_before() -> None:
     before = a_run("old/2024-03-02", after="old/2024-03-01")
     now = a_run("new/2024-03-02", after="new/2024-03-01", formerly=("old",))
     (change,) = compared(declared(before), declared(now), a_ledger())
-    assert (change.kind, change.fields) == (Kind.CHANGED, ())
+    assert (change.kind, change.fields) == (Kind.RENAMED, ())
 
 
 def test_a_raised_revision_of_what_ran_runs_again_and_says_how_that_ended() -> None:
@@ -112,17 +115,76 @@ def test_what_is_renamed_before_it_ran_is_told_as_that() -> None:
         declared(a_run("new/1", formerly=("old",)), a_run("old/2")),
         a_ledger(),
     )
-    assert (change.id, change.kind, change.fields) == ("new/1", Kind.CHANGED, ())
+    assert (change.id, change.kind, change.fields) == ("new/1", Kind.RENAMED, ())
     assert change.before is not None
     assert change.before.name == "old/1"
-    assert kinds([a_run("old")], [a_run("new")]) == {"old": "removed", "new": "added"}
     new = a_run("new", formerly=("old",))
     assert kinds([a_run("old")], [a_run("old"), new]) == {"new": "added"}
     assert kinds([a_run("old"), a_run("new")], [new]) == {"old": "removed"}
 
 
-def test_what_is_renamed_and_ran_starts_nothing() -> None:
-    assert kinds([a_run("old")], [a_run("new", formerly=("old",))], *ended(a_run("old"), 1)) == {}
+def test_what_carries_the_same_under_another_name_is_renamed_without_being_told() -> None:
+    assert kinds([a_run("old")], [a_run("new")]) == {"new": "renamed"}
+    assert kinds([a_run("old")], [a_run("new", suspend=True)]) == {"new": "changed"}
+    assert kinds([a_run("old")], [a_run("new", flow_id=1)]) == {"old": "removed", "new": "added"}
+    both = [a_run("new"), a_run("newer", duplicate_of="new")]
+    assert kinds([a_run("old")], both) == {"old": "removed", "new": "added", "newer": "added"}
+
+
+def test_what_is_to_run_again_is_not_taken_for_another_run_renamed() -> None:
+    ran = a_run("new", flow_id=1)
+    again = a_run("new", revision=2)
+    found = kinds([a_run("old"), ran], [again], *ended(ran, 1))
+    assert found == {"old": "removed", "new@2": "rerun"}
+
+
+def test_what_waits_for_a_renamed_run_is_no_change() -> None:
+    waits = a_run(
+        "b", flow_id=1, depends_on=("old",), matching=(Match(names=("old",), keys=("S",)),)
+    )
+    still = replace(waits, depends_on=("new",), matching=(Match(names=("new",), keys=("S",)),))
+    was, now = a_run("old/1"), a_run("new/1", formerly=("old",))
+    assert kinds([was, waits], [now, still]) == {"new/1": "renamed"}
+    other = replace(still, name="c", formerly=("b",))
+    assert kinds([was, waits], [now, other]) == {"new/1": "renamed", "c": "renamed"}
+
+
+def test_what_is_renamed_and_ran_goes_on_by_its_name_in_the_ledger() -> None:
+    old, new = a_run("old"), a_run("new", formerly=("old",))
+    (change,) = compared(declared(old), declared(new), a_ledger(*ended(old, 1)))
+    assert (change.id, change.kind, change.manifest) == ("old", Kind.RENAMED, "new")
+    assert [record.status for record in change.earlier] == ["SUCCESS"]
+    failed = a_ledger(*ended(old, -1))
+    retried = [replace(run, retry=FAILED.retry) for run in (old, new)]
+    (change,) = compared(declared(retried[0]), declared(retried[1]), failed)
+    assert (change.id, change.kind) == ("old#2", Kind.RENAMED)
+
+
+def broken(*runs: Run, at: str) -> Declared:
+    return declared(*runs, problems=(a_problem(at),))
+
+
+def test_runs_of_a_file_that_cannot_be_read_are_neither_declared_nor_removed() -> None:
+    was = declared(a_run("a"), a_run("b"))
+    now = broken(a_run("b"), at=a_run("a").place.file)
+    assert compared(was, now, a_ledger()) == ()
+    assert unjudged(was, now) == {a_run("a").place.file: {"a"}}
+    elsewhere = broken(a_run("b"), at=a_run("b").place.file)
+    assert [one.kind for one in compared(was, elsewhere, a_ledger())] == [Kind.REMOVED]
+
+
+def test_so_are_runs_that_may_have_moved_to_a_new_file_that_cannot_be_read() -> None:
+    was = declared(a_run("a"), a_run("b"))
+    now = broken(a_run("b"), at="triggers/new.yaml")
+    assert compared(was, now, a_ledger()) == ()
+    assert unjudged(was, now) == {"triggers/new.yaml": {"a"}}
+    assert unjudged(was, broken(at="triggers")) == {"triggers": {"a", "b"}}
+
+
+def test_a_name_that_is_taken_hides_no_run() -> None:
+    was = declared(a_run("a"), a_run("b"))
+    now = declared(a_run("b"), problems=(a_problem(a_run("a").place.file, "name-taken"),))
+    assert unjudged(was, now) == {}
 
 
 def test_what_ran_and_is_edited_here_is_refused() -> None:
@@ -149,6 +211,20 @@ def test_the_runs_of_a_manifest_are_told_together() -> None:
         ("b", 1, 0),
     ]
     assert found[0].values == {"S": {"x", "y"}}
+
+
+def test_a_renamed_manifest_goes_on_with_all_that_its_runs_were_before() -> None:
+    started, waits, other = (a_run(f"old/{day}", flow_id=day) for day in (1, 2, 3))
+    before = declared(started, waits, other)
+    now = declared(
+        *(replace(run, name=f"new/{run.flow_id}", formerly=("old",)) for run in (started, waits))
+    )
+    ledger = a_ledger(*ended(started, 1))
+    found = by_manifest(compared(before, now, ledger), before, scheduled(now, ledger))
+    assert [(one.name, one.former, one.before, one.after) for one in found] == [
+        ("new", "old", 3, 2)
+    ]
+    assert [len(found[0].of(kind)) for kind in (Kind.RENAMED, Kind.REMOVED)] == [2, 1]
 
 
 _RUNS = st.builds(
@@ -233,7 +309,27 @@ def expected(before: Plan, now: Plan, ledger: Ledger) -> dict[RunId, Kind]:
                 found[id_] = Kind.REMOVED
         elif was[id_] != is_[id_]:
             found[id_] = Kind.CHANGED
-    return found
+    return found | renamed(before, now, found)
+
+
+def renamed(before: Plan, now: Plan, found: dict[RunId, Kind]) -> dict[RunId, Kind]:
+    """Of what is removed and added, the pairs that alone carry the same; they leave `found`."""
+    sides = {Kind.REMOVED: before, Kind.ADDED: now, Kind.RERUN: now}
+    carriers: dict[Digest, list[tuple[RunId, Kind]]] = {}
+    for kind, plan in sides.items():
+        for one in plan.runs:
+            if found.get(one.id) is kind:
+                carriers.setdefault(one.digest, []).append((one.id, kind))
+    again: dict[RunId, Kind] = {}
+    for pair in carriers.values():
+        ids = {kind: id_ for id_, kind in pair}
+        if len(pair) == 2 and ids.keys() == {Kind.REMOVED, Kind.ADDED}:
+            gone, new = ids[Kind.REMOVED], ids[Kind.ADDED]
+            if run_name(gone) != run_name(new):
+                del found[gone]
+                same = startable(before)[gone] == startable(now)[new]
+                again[new] = Kind.RENAMED if same else Kind.CHANGED
+    return again
 
 
 def cancelled(plan: Plan) -> set[RunId]:

@@ -10,8 +10,10 @@ from reconciler.git import CommitId, Git
 from reconciler.ledger import Ledger
 from reconciler.ledger.files import ledger_text
 from reconciler.model import Declared, Problem
-from reconciler.plan.changes import by_manifest, changes, undeclared
+from reconciler.plan.by_manifest import by_manifest
+from reconciler.plan.changes import changes
 from reconciler.plan.review import Compared, former_names, reconfigured
+from reconciler.plan.undeclared import undeclared, unjudged
 from reconciler.render.words import COMMIT_DIGITS
 from reconciler.repository.books import CommittedBooks
 from reconciler.repository.committed import CommittedFile
@@ -111,6 +113,7 @@ class Base:
             manifests=by_manifest(found, before, declared),
             configuration=reconfigured(theirs, here, environment.name, former),
             undeclared=undeclared(before, declared),
+            unjudged=unjudged(before, declared),
         )
 
     def gone(self) -> list[Environment]:

@@ -18,7 +18,8 @@ from reconciler.ledger import Ledger, Record
 from reconciler.manifest import CrowdedError, is_manifest_path, read_file
 from reconciler.model import Declared, Digest, Run, RunId, Source, first_attempt
 from reconciler.plan import Action, Plan
-from reconciler.plan.changes import Change, Kind, OfManifest, by_manifest
+from reconciler.plan.by_manifest import OfManifest, by_manifest
+from reconciler.plan.changes import Change, Kind
 from reconciler.plan.review import Compared
 from reconciler.render.words import COMMIT_DIGITS
 from reconciler.repository.worktree import MOST_BYTES

@@ -257,8 +257,10 @@ def differing(root: Path, commit: CommitId, *folders: str) -> list[str]:
     New files count unless git ignores them.
     """
     literal = (*without_filters(root), "--literal-pathspecs")
-    plainly = ("--name-only", "--no-ext-diff", "--no-textconv", "--ignore-submodules=dirty")
-    changed = run_git(root, *literal, "diff", *plainly, "-z", commit, "--", *folders)
+    plainly = ("--name-only", "--no-renames", "--no-ext-diff", "--no-textconv")
+    changed = run_git(
+        root, *literal, "diff", *plainly, "--ignore-submodules=dirty", "-z", commit, "--", *folders
+    )
     new = run_git(
         root, *literal, "ls-files", "--others", "--exclude-standard", "-z", "--", *folders
     )

@@ -4,24 +4,16 @@ Only what an apply could still start is compared, and what it would refuse to: a
 stays as it is, or is no longer declared, starts nothing either way.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from reconciler.ledger import Ledger, Record
 from reconciler.ledger.records import Phase
-from reconciler.model import (
-    Declared,
-    Place,
-    Run,
-    RunId,
-    combination_of,
-    first_attempt,
-    manifest_of,
-    run_id,
-    run_name,
-)
+from reconciler.model import Declared, Run, RunId, first_attempt, run_id, run_name
 from reconciler.plan.dependencies import another_follows, newest_attempt
+from reconciler.plan.pairs import former_references, pairs, referring
+from reconciler.plan.undeclared import unjudged
 from reconciler.rules.revisions import is_edited, lowered
 
 
@@ -30,7 +22,8 @@ class Kind(StrEnum):
 
     ADDED = "added"  # declared now and not before
     REMOVED = "removed"  # declared before and not now: it will never start
-    CHANGED = "changed"  # not recorded, and carries something else, or starts otherwise, or renamed
+    RENAMED = "renamed"  # the same run under another name: it starts, or has started, once
+    CHANGED = "changed"  # not recorded, and carries something else, or starts otherwise
     RERUN = "rerun"  # recorded, and to be started again: another revision, or another attempt
     REFUSED = "refused"  # recorded, and edited: an apply refuses it
 
@@ -50,8 +43,10 @@ class Change:
     kind: Kind
     before: Run | None
     after: Run | None
-    earlier: tuple[Record, ...] = ()  # of a rerun: what has run already, the newest last
+    earlier: tuple[Record, ...] = ()  # what has run already of it, the newest last
     unseen: str = ""  # why nobody can say what it was before, where that is so
+    # By the names that references to runs use now, those that they used before, where renamed.
+    former: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def run(self) -> Run:
@@ -63,15 +58,21 @@ class Change:
 
     @property
     def manifest(self) -> str:
-        """The manifest that declares the run, or did."""
-        return manifest_of(run_name(self.id))
+        """The manifest that declares the run, or did, by the name that this has in its file."""
+        return self.run.declared_manifest
+
+    @property
+    def is_renamed(self) -> bool:
+        """Whether the run has another name in its file than before, whatever else becomes of it."""
+        names = {run.declared_name for run in (self.before, self.after) if run is not None}
+        return len(names) > 1
 
     @property
     def fields(self) -> tuple[str, ...]:
         """Which of FIELDS differ; none where the run was not declared before, or is not now."""
         if self.before is None or self.after is None:
             return ()
-        found = differing(self.before, self.after)
+        found = differing(self.before, referring(self.after, self.former))
         times = {run.trigger_time - run.delay for run in (self.before, self.after)}
         if self.kind is Kind.REFUSED and len(times) == 1:  # it never starts at another minute
             return tuple(name for name in found if name != "trigger_time")
@@ -96,7 +97,8 @@ def changes(before: Declared, after: Declared, ledger: Ledger) -> tuple[Change, 
     of it, when, and under which conditions differs, or if it ran and the change edits it.
     """
     was, now = (_Side.of(declared, ledger) for declared in (before, after))
-    found = [*_of_startable(was, now, ledger), *_of_recorded(was, now, ledger)]
+    lost = frozenset[str]().union(*unjudged(before, after).values())
+    found = [*_of_startable(was, now, ledger, lost), *_of_recorded(was, now, ledger)]
     return tuple(sorted(found, key=lambda change: change.id))
 
 
@@ -134,46 +136,46 @@ def _startable(runs: Iterable[Run], ledger: Ledger) -> dict[RunId, Run]:
     return found
 
 
-def _of_startable(was: _Side, now: _Side, ledger: Ledger) -> Iterator[Change]:
+def _of_startable(was: _Side, now: _Side, ledger: Ledger, lost: frozenset[str]) -> Iterator[Change]:
     started = _Started(ledger)
-    renamed = _renamed(was, now)
+    same = pairs(was.startable, now.startable, lambda run: bool(started.of(run)))
+    former = former_references((was.startable[same[id_]], now.startable[id_]) for id_ in same)
     for id_, after in now.startable.items():
-        before = was.startable.get(renamed.get(id_, id_))
+        before = was.startable.get(same.get(id_, id_))
         if before is None:
             earlier = started.of(after)
             kind = Kind.RERUN if earlier else Kind.ADDED
             like = was.by_name.get(after.name) if earlier else None
             yield Change(id=id_, kind=kind, before=like, after=after, earlier=earlier)
-        elif id_ in renamed or (before is not after and differing(before, after)):
-            yield Change(id=id_, kind=Kind.CHANGED, before=before, after=after)
-    for id_ in was.startable.keys() - now.startable.keys() - set(renamed.values()):
-        declared = now.runs.get(first_attempt(id_))
-        if declared is None or not is_edited(declared, ledger):  # or `_of_recorded` tells of it
-            yield Change(id=id_, kind=Kind.REMOVED, before=was.startable[id_], after=None)
-
-
-def _renamed(was: _Side, now: _Side) -> dict[RunId, RunId]:
-    """The runs that were renamed and never recorded, each with its id before, by `formerly`."""
-    found: dict[RunId, RunId] = {}
-    for id_, run in now.startable.items():
-        rest = run.name.removeprefix(run.manifest)
-        for former in run.formerly if id_ not in was.startable else ():
-            before = run_id(former + rest, run.revision, run.attempt)
-            if before in was.startable and before not in now.startable:
-                found[id_] = before
-    return found
+        elif before is after:
+            continue
+        elif differing(before, referring(after, former)):
+            yield Change(id=id_, kind=Kind.CHANGED, before=before, after=after, former=former)
+        elif before.declared_name != after.declared_name:
+            yield Change(
+                id=id_,
+                kind=Kind.RENAMED,
+                before=before,
+                after=after,
+                earlier=started.of(after),
+                former=former,
+            )
+    for id_ in was.startable.keys() - now.startable.keys() - set(same.values()):
+        run, declared = was.startable[id_], now.runs.get(first_attempt(id_))
+        is_told = declared is not None and is_edited(declared, ledger)  # by `_of_recorded`
+        if not is_told and run.name not in lost:
+            yield Change(id=id_, kind=Kind.REMOVED, before=run, after=None)
 
 
 def _of_recorded(was: _Side, now: _Side, ledger: Ledger) -> Iterator[Change]:
-    """Runs that ran and were edited; and runs that go on and are called off, or no longer."""
+    """Runs that ran and were edited or renamed; and runs that go on and are called off or not."""
     for id_ in now.lowered - was.lowered:
         after = now.runs[first_attempt(id_)]
         yield Change(id=id_, kind=Kind.REFUSED, before=was.by_name.get(after.name), after=after)
     for id_, after in now.runs.items():
-        record = ledger.records.get(id_)
+        record, before = ledger.records.get(id_), was.runs.get(id_)
         if record is None or not record.may_have_started:
             continue
-        before = was.runs.get(id_)
         if record.digest != after.digest:
             if before is None or before.digest == record.digest:
                 yield Change(id=id_, kind=Kind.REFUSED, before=before, after=after)
@@ -181,6 +183,11 @@ def _of_recorded(was: _Side, now: _Side, ledger: Ledger) -> Iterator[Change]:
             newest = newest_attempt(after, ledger.records).record
             if newest is not None and newest.phase not in _ENDED:
                 yield Change(id=newest.run, kind=Kind.CHANGED, before=before, after=after)
+        elif before is not None and before.declared_name != after.declared_name:
+            following = newest_attempt(after, ledger.records).attempt + 1
+            if run_id(after.name, after.revision, following) in now.startable:
+                continue  # `_of_startable` tells
+            yield Change(id=id_, kind=Kind.RENAMED, before=before, after=after, earlier=(record,))
 
 
 _ENDED = frozenset({Phase.SUCCEEDED, Phase.FAILED})
@@ -198,62 +205,3 @@ class _Started:
     def of(self, run: Run) -> tuple[Record, ...]:
         """Every earlier revision and attempt of it."""
         return tuple(self._records.get(run.name, ()))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OfManifest:
-    """What a change does to one manifest."""
-
-    name: str
-    place: Place | None  # where it stands now; None where it is gone
-    before: int  # runs that it declared
-    after: int  # and that it declares
-    changes: Sequence[Change]
-    values: Mapping[str, frozenset[str]]  # of its matrix before, by key
-
-    def of(self, kind: Kind) -> list[Change]:
-        """Its changes of that kind."""
-        return [change for change in self.changes if change.kind is kind]
-
-
-def undeclared(before: Declared, after: Declared) -> frozenset[str]:
-    """The names of the runs that only `before` declares."""
-    names = {run.name for run in after.runs}
-    return frozenset(run.name for run in before.runs if run.name not in names)
-
-
-def by_manifest(
-    found: Sequence[Change], before: Declared, after: Declared
-) -> tuple[OfManifest, ...]:
-    """The changes of each manifest, by its name; only of those that have any."""
-    groups: dict[str, list[Change]] = {}
-    for change in found:
-        groups.setdefault(change.manifest, []).append(change)
-    was, now = (_runs_of(declared, groups) for declared in (before, after))
-    return tuple(
-        OfManifest(
-            name=name,
-            place=now[name][0].place if now[name] else None,
-            before=len(was[name]),
-            after=len(now[name]),
-            changes=tuple(groups[name]),
-            values=_values(was[name]),
-        )
-        for name in sorted(groups)
-    )
-
-
-def _runs_of(declared: Declared, names: Iterable[str]) -> dict[str, list[Run]]:
-    runs: dict[str, list[Run]] = {name: [] for name in names}
-    for run in declared.runs:
-        if run.manifest in runs:
-            runs[run.manifest].append(run)
-    return runs
-
-
-def _values(runs: Iterable[Run]) -> dict[str, frozenset[str]]:
-    values: dict[str, set[str]] = {}
-    for run in runs:
-        for key, value in combination_of(run.name).items():
-            values.setdefault(key, set()).add(value)
-    return {key: frozenset(found) for key, found in values.items()}

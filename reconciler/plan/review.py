@@ -6,7 +6,7 @@ compared field by field, defaults filled in. Pure.
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC
 from typing import Any
 
@@ -22,7 +22,8 @@ from reconciler.configuration import (
 )
 from reconciler.identity import service_of
 from reconciler.model import first_attempt
-from reconciler.plan.changes import Change, OfManifest
+from reconciler.plan.by_manifest import OfManifest
+from reconciler.plan.changes import Change
 from reconciler.plan.values import Action, Plan
 from reconciler.schema.paths import pointer
 
@@ -226,6 +227,8 @@ class Compared:
     configuration: Sequence[Setting]  # also those that nobody needs to be shown
     is_gone: bool = False  # the environment itself is taken away
     undeclared: frozenset[str] = frozenset()  # names of runs that only the base declares
+    # Of those, by file that cannot be read, the ones that it may declare still: nobody can tell.
+    unjudged: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @property
     def settings(self) -> Sequence[Setting]:

@@ -7,10 +7,12 @@ from math import prod
 from reconciler.counting import counted
 from reconciler.model import Place, Run, combination_of, label_of
 from reconciler.plan import Action, Plan
-from reconciler.plan.changes import Kind, OfManifest
+from reconciler.plan.by_manifest import OfManifest
+from reconciler.plan.changes import Kind
 from reconciler.plan.review import Compared
 from reconciler.render.carried import FEW, FEW_VALUES, values_of
-from reconciler.render.changes import Quoted, Words, rows
+from reconciler.render.changes import rows
+from reconciler.render.differences import Quoted, Words
 from reconciler.render.markdown import CUT, code, html_code, length, prose, table_row
 from reconciler.render.moments import clock_time, processed_date, zone_name
 

@@ -1,10 +1,6 @@
-"""What a change does, in words that the terminal and Markdown share.
-
-Words are plain text of our own and, as `Quoted`, text that a manifest or a configuration brings.
-"""
+"""What a change does, in words that the terminal and Markdown share."""
 
 import json
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -13,25 +9,16 @@ from typing import Any
 
 from reconciler.counting import counted
 from reconciler.enos.statuses import is_documented
-from reconciler.model import EpochMs, Place, Run, combination_of, run_name
+from reconciler.model import Place, combination_of, run_name
 from reconciler.plan import Action, Plan, PlannedRun
-from reconciler.plan.changes import Change, Kind, OfManifest
+from reconciler.plan.by_manifest import OfManifest
+from reconciler.plan.changes import Change, Kind
 from reconciler.plan.review import Compared, Setting
-from reconciler.render.moments import clock_time
+from reconciler.render.differences import ARROW, Quoted, Words, differences, joined
 from reconciler.render.words import action_counts
 
-_ARROW = " → "
 _MOST_VALUES = 3  # of a matrix that are named
 
-
-@dataclass(frozen=True, slots=True)
-class Quoted:
-    """Text of somebody else's."""
-
-    text: str
-
-
-Words = list[str | Quoted]
 
 EDITED = "What ran already and carries something else by now"
 STARTS_NOTHING = "This change starts nothing."
@@ -78,11 +65,22 @@ def undeclared_words(plan: Plan, compared: Compared) -> str:
     return f"Recorded, and no longer declared by this change: {counted(len(found), 'run')}."
 
 
+def unjudged_words(compared: Compared) -> list[Words]:
+    """What nobody can say anything of, by file, as there is a problem in that."""
+    return [
+        [Quoted(file), f" cannot be read: {counted(len(names), 'run')} of it {_IS[len(names) > 1]}"]
+        for file, names in compared.unjudged.items()
+    ]
+
+
+_IS = ("is not judged", "are not judged")
+
+
 def setting_words(setting: Setting) -> Words:
     """`/git/branch: main → release`."""
     shown = (Quoted(_json(value)) for value in (setting.before, setting.after))
     before, after = shown
-    return [Quoted(setting.pointer), ": ", before, _ARROW, after]
+    return [Quoted(setting.pointer), ": ", before, ARROW, after]
 
 
 def _json(value: Any) -> str:
@@ -107,6 +105,7 @@ def _row(one: OfManifest, zone: tzinfo) -> Words:
     counts = one.before != one.after and (growth is None or bool(removed))
     if counts:
         phrases.append([_numbers(one)])
+    phrases += _renamed(one)
     if added and one.before:
         phrases.append(growth or [f"{counted(len(added), 'run')} more"])
     if removed:
@@ -116,14 +115,14 @@ def _row(one: OfManifest, zone: tzinfo) -> Words:
     phrases += _changed(one.of(Kind.CHANGED), "changed", zone)
     phrases += _again(one.of(Kind.RERUN))
     phrases += _changed(one.of(Kind.REFUSED), "edited that ran already", zone)
-    return _joined(phrases, ": " if counts else ", ", ", ")
+    return joined(phrases, ": " if counts else ", ", ", ")
 
 
 def _numbers(one: OfManifest) -> str:
     if not one.before:
         what = "new" if one.of(Kind.ADDED) else "declared again"
         return f"{what}: {counted(one.after, 'run')}"
-    return f"{counted(one.before, 'run')}{_ARROW}{one.after:,}"
+    return f"{counted(one.before, 'run')}{ARROW}{one.after:,}"
 
 
 def _growth(one: OfManifest, added: Sequence[Change]) -> Words | None:
@@ -143,108 +142,31 @@ def _growth(one: OfManifest, added: Sequence[Change]) -> Words | None:
     return None
 
 
+def _renamed(one: OfManifest) -> Iterator[Words]:
+    """`renamed from wind-march: 31 runs, nothing starts again`."""
+    found = one.of(Kind.RENAMED)
+    if not found:
+        return
+    runs = f"{counted(len(found), 'run')}, nothing starts again"
+    names = next(
+        (change.before.declared_name, change.run.declared_name) for change in found if change.before
+    )
+    if one.former is not None:
+        yield ["renamed from ", Quoted(one.former), f": {runs}"]
+    elif len(found) == 1:
+        yield ["renamed from ", Quoted(names[0]), f": {runs}"]
+    else:
+        yield ["renamed, the first from ", Quoted(names[0]), " to ", Quoted(names[1]), f": {runs}"]
+
+
 def _changed(found: Sequence[Change], what: str, zone: tzinfo) -> Iterator[Words]:
     """What differs, if it is the same for all; else the first one's."""
     if not found:
         return
-    said = [_differences(change, zone) for change in found]
+    said = [differences(change, zone) for change in found]
     head = f"{counted(len(found), 'run')} {what} ("
     first = "" if all(one == said[0] for one in said) else "the first: "
     yield [f"{head}{first}", *said[0], ")"]
-
-
-def _differences(change: Change, zone: tzinfo) -> Words:
-    if change.before is None or change.after is None:
-        return _with_commit(change.unseen or "not declared before")
-    before, after = change.before, change.after
-    phrases = [_difference(name, before, after, zone) for name in change.fields]
-    if before.name != after.name:
-        phrases.insert(0, ["renamed from ", Quoted(before.name)])
-    return _joined(phrases, ", ", ", ")
-
-
-def _with_commit(text: str) -> Words:
-    """The words, a commit's id in them as code: forges make a link of it."""
-    pieces = _COMMIT.split(text)
-    return [Quoted(piece) if number % 2 else piece for number, piece in enumerate(pieces)]
-
-
-_COMMIT = re.compile(r"\b([0-9a-f]{12})\b")
-
-
-def _difference(name: str, before: Run, after: Run, zone: tzinfo) -> Words:
-    match name:
-        case "flow_id":
-            return [f"flow {before.flow_id}{_ARROW}{after.flow_id}"]
-        case "trigger_time":
-            times = (clock_time(run.trigger_time, zone) for run in (before, after))
-            return [f"trigger time {_ARROW.join(times)}"]
-        case "parameters":
-            return _parameters(before, after)
-        case "suspend":
-            return ["suspended" if after.suspend else "no longer suspended"]
-        case "cancel":
-            return ["called off" if after.cancel else "no longer called off"]
-        case "not_after":
-            return [
-                f"notAfter {_time(before.not_after, zone)}{_ARROW}{_time(after.not_after, zone)}"
-            ]
-        case "depends_on":
-            sides = (Quoted(", ".join(run.depends_on) or "nothing") for run in (before, after))
-            return ["dependsOn ", *_between(sides)]
-        case "retry":
-            numbers = (str(run.retry.max) if run.retry else "none" for run in (before, after))
-            return [f"retry {_ARROW.join(numbers)}"]
-        case "duplicate_of":
-            sides = (Quoted(run.duplicate_of or "nothing") for run in (before, after))
-            return ["duplicateOf ", *_between(sides)]
-        case _:
-            return _order(name, before, after)
-
-
-def _order(name: str, before: Run, after: Run) -> Words:
-    """What differs in what a run waits for within and beside its backfill."""
-    match name:
-        case "matching":
-            sides = (Quoted(_matches(run)) for run in (before, after))
-            return ["match ", *_between(sides)]
-        case "after":
-            sides = (Quoted(run.after or "nothing") for run in (before, after))
-            return ["after ", *_between(sides)]
-        case _:
-            numbers = (str(getattr(run, name) or "none") for run in (before, after))
-            return [f"{_NUMBERS[name]} {_ARROW.join(numbers)}"]
-
-
-_NUMBERS = {"max_active": "maxActive", "stop_after": "stopAfter"}
-
-
-def _matches(run: Run) -> str:
-    """`wind-import by businessDate, SITE`."""
-    found = (f"{one.names[0]} by {', '.join(one.keys)}" for one in run.matching)
-    return "; ".join(found) or "nothing"
-
-
-def _between(sides: Iterable[Quoted]) -> Words:
-    first, second = sides
-    return [first, _ARROW, second]
-
-
-def _time(instant: EpochMs | None, zone: tzinfo) -> str:
-    return "none" if instant is None else clock_time(instant, zone)
-
-
-def _parameters(before: Run, after: Run) -> Words:
-    hidden = before.sensitive | after.sensitive
-    was, now = (dict(run.shown_parameters(hidden)) for run in (before, after))
-    values = [dict(run.parameters) for run in (before, after)]
-    phrases: list[Words] = []
-    for key in dict.fromkeys((*was, *now)):
-        first, second = (side.get(key) for side in values)
-        if first != second:
-            sides = (Quoted(side[key]) if key in side else Quoted("nothing") for side in (was, now))
-            phrases.append([Quoted(key), " ", *_between(sides)])
-    return _joined(phrases, ", ", ", ") if phrases else ["parameters in another order"]
 
 
 def _again(found: Sequence[Change]) -> Iterator[Words]:
@@ -256,7 +178,7 @@ def _again(found: Sequence[Change]) -> Iterator[Words]:
         groups.setdefault(what, []).append(change)
     for what, changes in groups.items():
         ends = Counter(record.status for change in changes for record in change.earlier[-1:])
-        ended = _joined([[f"{n:,} ", _end(one)] for one, n in ends.most_common()], ", ", ", ")
+        ended = joined([[f"{n:,} ", _end(one)] for one, n in ends.most_common()], ", ", ", ")
         has = "has" if len(changes) == 1 else "have"
         runs = counted(len(changes), "run")
         yield [f"{what} of {runs} that {has} run already (", *ended, ")"]
@@ -266,16 +188,3 @@ def _end(status: str | None) -> str | Quoted:
     if status is None:
         return "not ended"
     return status if is_documented(status) else Quoted(status)
-
-
-def _joined(phrases: Sequence[Words], first: str, others: str) -> Words:
-    """The phrases one after another; `first` stands after the first of them."""
-    words: Words = []
-    for number, phrase in enumerate(phrases):
-        words += [*([] if not number else [first if number == 1 else others]), *phrase]
-    return words
-
-
-def plain(words: Words) -> str:
-    """The words as text."""
-    return "".join(word.text if isinstance(word, Quoted) else word for word in words)

@@ -17,6 +17,9 @@ def compared_json(compared: Compared) -> dict[str, Any]:
             {"pointer": one.pointer, "before": one.before, "after": one.after}
             for one in compared.configuration
         ],
+        "unjudged": [
+            {"file": file, "runs": len(names)} for file, names in compared.unjudged.items()
+        ],
         **({"gone": True} if compared.is_gone else {}),
     }
 
@@ -41,7 +44,7 @@ def _side_json(run: Run | None, hidden: frozenset[str]) -> dict[str, Any] | None
     if run is None:
         return None
     return {
-        "run": run.id,
+        "run": run.declared_id(run.attempt),
         "flowId": run.flow_id,
         "triggerTime": run.trigger_time,
         "parameters": wire_parameters(run.shown_parameters(hidden)),

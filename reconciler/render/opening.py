@@ -10,7 +10,8 @@ from reconciler.counting import counted
 from reconciler.plan import Action, Plan
 from reconciler.plan.changes import Kind
 from reconciler.plan.review import Compared
-from reconciler.render.changes import STARTS_NOTHING, Quoted, Words
+from reconciler.render.changes import STARTS_NOTHING
+from reconciler.render.differences import Quoted, Words
 from reconciler.render.words import joined
 
 
@@ -20,15 +21,18 @@ def opening(plan: Plan, compared: Compared, gateway: GatewayConfiguration | None
         runs = counted(len(compared.changes), "run")
         away = " away, and with it "
         return ["This change takes the environment ", Quoted(plan.environment), away, runs, _LOST]
+    lost = sum(map(len, compared.unjudged.values()))
+    unjudged = f"What becomes of {counted(lost, 'run')} nobody can tell." if lost else ""
     if not compared.changes:
-        return [STARTS_NOTHING, *_elsewhere(plan, compared, gateway)]
+        return [unjudged or STARTS_NOTHING, *_elsewhere(plan, compared, gateway)]
     starts = list(_starts(plan, compared))
     others = list(_others(compared))
     words: Words = ["This change "]
     if starts:
         words += [joined(starts), *(_destination(gateway) if gateway else [])]
         others = ["", *others]
-    return [*words, "; ".join(others), ".", *_elsewhere(plan, compared, gateway)]
+    words += ["; ".join(others), ".", *([f" {unjudged}"] if unjudged else [])]
+    return [*words, *_elsewhere(plan, compared, gateway)]
 
 
 _LOST = " that will never start."
@@ -95,7 +99,7 @@ def _its(number: int) -> str:
 def _others(compared: Compared) -> Iterator[str]:
     """What the change does besides letting runs start."""
     kinds = Counter(change.kind for change in compared.changes)
-    for kind in (Kind.CHANGED, Kind.REMOVED, Kind.REFUSED):
+    for kind in (Kind.RENAMED, Kind.CHANGED, Kind.REMOVED, Kind.REFUSED):
         if kinds[kind]:
             yield _deed(kind, kinds[kind])
 
@@ -108,6 +112,8 @@ def _deed(kind: Kind, number: int) -> str:
             return f"adds {runs}"
         case Kind.REMOVED:
             return f"removes {runs} that will never start"
+        case Kind.RENAMED:
+            return f"renames {runs}"
         case Kind.CHANGED:
             return f"changes {runs}"
         case Kind.RERUN:

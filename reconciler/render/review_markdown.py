@@ -15,6 +15,7 @@ from reconciler.render.changes import (
     rows,
     setting_words,
     undeclared_words,
+    unjudged_words,
     untouched,
 )
 from reconciler.render.markdown import code, fitting, length, prose, table_head
@@ -35,6 +36,8 @@ def review_markdown(plan: Plan, review: Review, zone: tzinfo, room: int) -> list
         return lines
     settings = [f"- {marked(setting_words(one))}" for one in compared.settings]
     lines += _listed("Configuration that changes", settings, "setting", room // 3)
+    lost = [f"- {marked(words)}" for words in unjudged_words(compared)]
+    lines += _listed("Not judged", lost, "file", room // 3)
     room -= length(lines)
     left = undeclared_words(plan, compared)
     lists = [*_unfolded(compared, zone, room // 3), *([left, ""] if left else [])]

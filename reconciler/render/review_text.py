@@ -9,12 +9,13 @@ from reconciler.plan.review import TOO_MANY, Compared, Review
 from reconciler.render.changes import (
     EDITED,
     besides,
-    plain,
     rows,
     setting_words,
     undeclared_words,
+    unjudged_words,
     untouched,
 )
+from reconciler.render.differences import plain
 from reconciler.render.layout import Screen
 from reconciler.render.opening import opening
 from reconciler.render.words import COMMIT_DIGITS
@@ -81,6 +82,8 @@ def _change(
     found = [f"{row.manifest}: {plain(row.words)}" for row in rows(compared.manifests, zone)]
     lines += _cut(found, screen, verbose=verbose)
     rest = besides(plan, compared) if untouched(plan, compared) else ""
+    lost = [f"{plain(words)}." for words in unjudged_words(compared)]
+    lines += _cut(lost, screen, verbose=verbose)
     more = [words for words in (undeclared_words(plan, compared), rest) if words]
     return [*lines, *(line for words in more for line in screen.wrapped(words))]
 

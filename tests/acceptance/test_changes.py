@@ -410,3 +410,40 @@ def test_a_saved_plan_with_a_base_can_be_applied(open_scene: OpenScene) -> None:
     scene.run("plan", "--base", "HEAD", "--out", "plan.json")
     scene.run("apply", "--plan", "plan.json")
     assert scene.outcomes("a") == ["triggered"]
+
+
+def test_a_file_that_the_change_breaks_leaves_its_runs_unjudged(open_scene: OpenScene) -> None:
+    scene = open_scene({FILE: days("2024-03-31"), **runs("a")})
+    branch(scene, {FILE: "kind: [Backfill\n"})
+    plan = scene.run("plan", "--format", "json", exits=1).json
+    assert plan["changes"] == []
+    assert plan["unjudged"] == [{"file": FILE, "runs": 31}]
+    assert [one["file"] for one in plan["problems"]] == [FILE]
+    assert not validate("plan", plan)
+    git(scene.clone, "mv", FILE, "triggers/moved.yaml")
+    plan = scene.run("plan", "--format", "json", exits=1).json
+    assert plan["unjudged"] == [{"file": "triggers/moved.yaml", "runs": 31}]
+
+
+def test_a_renamed_backfill_is_told_as_that_before_it_ran_and_after(open_scene: OpenScene) -> None:
+    scene = open_scene({FILE: days("2024-03-03")})
+    april = days("2024-03-03", formerly=["march"]).replace("name: march", "name: april")
+    branch(scene, {"triggers/april.yaml": april})
+    git(scene.clone, "rm", "--quiet", FILE)
+    for _ in range(2):
+        assert set(changes(scene).values()) == {"renamed"}
+        said = scene.run("plan").flat
+        assert "april: renamed from march: 3 runs, nothing starts again" in said
+        scene.run("apply")  # of the branch, where they are called as before
+    (first, *_) = scene.run("plan", "--format", "json").json["changes"]
+    names = [first[side]["run"] for side in ("before", "after")]
+    assert names == ["march/2024-03-01", "april/2024-03-01"]
+    assert not validate("plan", scene.run("plan", "--format", "json").json)
+
+
+def test_what_a_file_no_longer_declares_that_moved_is_removed(open_scene: OpenScene) -> None:
+    scene = open_scene({FILE: days("2024-03-31")})
+    git(scene.clone, "checkout", "--quiet", "-b", "work")
+    git(scene.clone, "mv", FILE, "triggers/spring.yaml")
+    commit(scene.clone, {"triggers/spring.yaml": days("2024-03-03")})
+    assert list(changes(scene).values()) == ["removed"] * 28

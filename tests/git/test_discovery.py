@@ -165,3 +165,11 @@ def test_folders_above_a_ceiling_are_not_searched(
     assert Git.at(clone).root == clone
     with pytest.raises(GitError, match="not a git repository"):
         Git.at(clone / "triggers")
+
+
+def test_a_file_that_moved_differs_where_it_was_and_where_it_is(clone: Path) -> None:
+    repository = Git.at(clone)
+    head = repository.working_tree_commit()
+    assert head is not None
+    git(clone, "mv", "triggers/a.yaml", "triggers/b.yaml")
+    assert repository.differing(head, "triggers") == ["triggers/a.yaml", "triggers/b.yaml"]

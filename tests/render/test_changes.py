@@ -8,12 +8,15 @@ import pytest
 from hypothesis import given, settings
 
 from reconciler.ledger import Ledger
-from reconciler.model import Match, Parameters, Retry, Run
+from reconciler.model import Match, Parameters, Problem, Retry, Run
 from reconciler.plan import Plan, make_plan
-from reconciler.plan.changes import by_manifest, changes, undeclared
+from reconciler.plan.by_manifest import by_manifest
+from reconciler.plan.changes import changes
 from reconciler.plan.review import Compared, Review, Setting, refusals
+from reconciler.plan.undeclared import undeclared, unjudged
 from reconciler.render.plan_markdown import plan_markdown
 from reconciler.render.plan_text import plan_text
+from reconciler.schedule import scheduled
 from tests.building import (
     NOW,
     a_claim,
@@ -36,8 +39,11 @@ def review(
     ledger: Ledger = NOTHING,
     settings: Sequence[Setting] = (),
     limit: int = 1_000,
+    problems: tuple[Problem, ...] = (),
 ) -> tuple[Plan, Review]:
-    was, is_ = declared(*before), declared(*now)
+    was, is_ = (
+        scheduled(side, ledger) for side in (declared(*before), declared(*now, problems=problems))
+    )
     found = changes(was, is_, ledger)
     plan = make_plan(
         is_,
@@ -53,6 +59,7 @@ def review(
         manifests=by_manifest(found, was, is_),
         configuration=settings,
         undeclared=undeclared(was, is_),
+        unjudged=unjudged(was, is_),
     )
     return plan, Review(refused=refusals(plan, limit), compared=compared)
 
@@ -73,12 +80,49 @@ def flat(shown: str) -> str:
 
 def month(name: str, days: int, sites: Sequence[str] = (), **more: Any) -> list[Run]:
     """Runs of a backfill: one a day, and a site if there are any."""
-    tails = [f"/SITE={site}" for site in sites] or [""]
+    matrix = [(f"/SITE={one}", {"parameters": (("SITE", one),)}) for one in sites] or [("", {})]
     return [
-        a_run(f"{name}/2024-03-{day:02d}{tail}", trigger_time=after(NOW, day * 86_400_000), **more)
+        a_run(
+            f"{name}/2024-03-{day:02d}{tail}",
+            trigger_time=after(NOW, day * 86_400_000),
+            **(carried | more),
+        )
         for day in range(1, days + 1)
-        for tail in tails
+        for tail, carried in matrix
     ]
+
+
+def test_a_renamed_backfill_says_so_in_its_row_and_in_the_first_sentence() -> None:
+    before, now = month("old", 31), month("new", 31, formerly=("old",))
+    ledger = a_ledger(a_claim(before[0]), a_triggered(before[0]))
+    for shown in (flat(text(before, now, ledger)), markdown(before, now, ledger)):
+        assert "This change renames 31 runs." in shown
+        assert "31 runs, nothing starts again" in shown
+    assert "new: renamed from old: 31 runs" in flat(text(before, now, ledger))
+    narrowed = flat(text(before, now[:3], ledger))
+    assert "new: 31 runs → 3: renamed from old: 3 runs, nothing starts again, 28 will" in narrowed
+
+
+def test_what_a_file_declares_that_cannot_be_read_is_not_said_to_be_gone() -> None:
+    march, file = month("march", 31), "triggers/march"
+    problems = (a_problem(file),)
+    shown = flat(text(march, [], problems=problems))
+    assert "What becomes of 31 runs nobody can tell." in shown
+    assert f"{file} cannot be read: 31 runs of it are not judged." in shown
+    assert "never start" not in shown
+    assert "starts nothing" not in shown
+    comment = markdown(march, [], problems=problems)
+    assert "**What becomes of 31 runs nobody can tell.**" in comment
+    assert f"- `{file}` cannot be read: 31 runs of it are not judged" in comment
+    more = flat(text(march, [a_run("b")], problems=problems))
+    assert "adds 1 run that cannot start yet. What becomes of 31 runs nobody can tell." in more
+
+
+def test_names_that_got_a_time_of_day_say_the_first_of_them() -> None:
+    before = month("old", 2)
+    now = [replace(run, name=f"{run.name}T08:00") for run in before]
+    words = "old: renamed, the first from old/2024-03-01 to old/2024-03-01T08:00: 2 runs, nothing"
+    assert words in flat(text(before, now))
 
 
 def test_each_kind_has_its_words() -> None:

@@ -1,0 +1,84 @@
+"""What a change does, manifest by manifest: what a reviewer reads a row about."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from reconciler.model import Declared, Place, Run, combination_of
+from reconciler.plan.changes import Change, Kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfManifest:
+    """What a change does to one manifest."""
+
+    name: str
+    place: Place | None  # where it stands now; None where it is gone
+    before: int  # runs that it declared
+    after: int  # and that it declares
+    changes: Sequence[Change]
+    values: Mapping[str, frozenset[str]]  # of its matrix before, by key
+    former: str | None = None  # what it was called before, where it was renamed as a whole
+
+    def of(self, kind: Kind) -> list[Change]:
+        """Its changes of that kind."""
+        return [change for change in self.changes if change.kind is kind]
+
+
+def by_manifest(
+    found: Sequence[Change], before: Declared, after: Declared
+) -> tuple[OfManifest, ...]:
+    """The changes of each manifest, by its name; only of those that have any."""
+    former = _former_names(found, after)
+    now_called = {was: name for name, was in former.items()}
+    groups: dict[str, list[Change]] = {}
+    for change in found:
+        name = change.manifest
+        is_gone = change.kind is Kind.REMOVED
+        groups.setdefault(now_called.get(name, name) if is_gone else name, []).append(change)
+    was = _runs_of(before, [former.get(name, name) for name in groups])
+    now = _runs_of(after, groups)
+    return tuple(
+        OfManifest(
+            name=name,
+            place=now[name][0].place if now[name] else None,
+            before=len(was[former.get(name, name)]),
+            after=len(now[name]),
+            changes=tuple(groups[name]),
+            values=_values(was[former.get(name, name)]),
+            former=former.get(name),
+        )
+        for name in sorted(groups)
+    )
+
+
+def _former_names(found: Iterable[Change], after: Declared) -> dict[str, str]:
+    """By their names now, what manifests were called that go on under another name.
+
+    One name that several go on with, or that there still is, is nobody's.
+    """
+    heirs: dict[str, set[str]] = {}
+    for change in found:
+        if change.before is not None and change.is_renamed and change.kind in _GOES_ON:
+            heirs.setdefault(change.before.declared_manifest, set()).add(change.manifest)
+    here = {run.declared_manifest for run in after.runs} if heirs else set()
+    pairs = [(min(names), was) for was, names in heirs.items() if len(names) == 1]
+    return {now: was for now, was in pairs if was not in here and now != was}
+
+
+_GOES_ON = frozenset({Kind.RENAMED, Kind.CHANGED})
+
+
+def _runs_of(declared: Declared, names: Iterable[str]) -> dict[str, list[Run]]:
+    runs: dict[str, list[Run]] = {name: [] for name in names}
+    for run in declared.runs:
+        if run.declared_manifest in runs:
+            runs[run.declared_manifest].append(run)
+    return runs
+
+
+def _values(runs: Iterable[Run]) -> dict[str, frozenset[str]]:
+    values: dict[str, set[str]] = {}
+    for run in runs:
+        for key, value in combination_of(run.name).items():
+            values.setdefault(key, set()).add(value)
+    return {key: frozenset(found) for key, found in values.items()}

@@ -1,0 +1,133 @@
+"""In what a run differs from what it was before, in words that the terminal and Markdown share.
+
+Words are plain text of our own and, as `Quoted`, text that a manifest or a configuration brings.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import tzinfo
+
+from reconciler.model import EpochMs, Run
+from reconciler.plan.changes import Change
+from reconciler.render.moments import clock_time
+
+ARROW = " → "
+
+
+@dataclass(frozen=True, slots=True)
+class Quoted:
+    """Text of somebody else's."""
+
+    text: str
+
+
+Words = list[str | Quoted]
+
+
+def plain(words: Words) -> str:
+    """The words as text."""
+    return "".join(word.text if isinstance(word, Quoted) else word for word in words)
+
+
+def joined(phrases: Sequence[Words], first: str, others: str) -> Words:
+    """The phrases one after another; `first` stands after the first of them."""
+    words: Words = []
+    for number, phrase in enumerate(phrases):
+        words += [*([] if not number else [first if number == 1 else others]), *phrase]
+    return words
+
+
+def differences(change: Change, zone: tzinfo) -> Words:
+    """Field by field, or in one phrase why nobody can say."""
+    if change.before is None or change.after is None:
+        return _with_commit(change.unseen or "not declared before")
+    before, after = change.before, change.after
+    phrases = [_difference(name, before, after, zone) for name in change.fields]
+    if change.is_renamed:
+        phrases.insert(0, ["renamed from ", Quoted(before.declared_name)])
+    return joined(phrases, ", ", ", ")
+
+
+def _with_commit(text: str) -> Words:
+    """The words, a commit's id in them as code: forges make a link of it."""
+    pieces = _COMMIT.split(text)
+    return [Quoted(piece) if number % 2 else piece for number, piece in enumerate(pieces)]
+
+
+_COMMIT = re.compile(r"\b([0-9a-f]{12})\b")
+
+
+def _difference(name: str, before: Run, after: Run, zone: tzinfo) -> Words:
+    match name:
+        case "flow_id":
+            return [f"flow {before.flow_id}{ARROW}{after.flow_id}"]
+        case "trigger_time":
+            times = (clock_time(run.trigger_time, zone) for run in (before, after))
+            return [f"trigger time {ARROW.join(times)}"]
+        case "parameters":
+            return _parameters(before, after)
+        case "suspend":
+            return ["suspended" if after.suspend else "no longer suspended"]
+        case "cancel":
+            return ["called off" if after.cancel else "no longer called off"]
+        case "not_after":
+            return [
+                f"notAfter {_time(before.not_after, zone)}{ARROW}{_time(after.not_after, zone)}"
+            ]
+        case "depends_on":
+            sides = (Quoted(", ".join(run.depends_on) or "nothing") for run in (before, after))
+            return ["dependsOn ", *_between(sides)]
+        case "retry":
+            numbers = (str(run.retry.max) if run.retry else "none" for run in (before, after))
+            return [f"retry {ARROW.join(numbers)}"]
+        case "duplicate_of":
+            sides = (Quoted(run.duplicate_of or "nothing") for run in (before, after))
+            return ["duplicateOf ", *_between(sides)]
+        case _:
+            return _order(name, before, after)
+
+
+def _order(name: str, before: Run, after: Run) -> Words:
+    """What differs in what a run waits for within and beside its backfill."""
+    match name:
+        case "matching":
+            sides = (Quoted(_matches(run)) for run in (before, after))
+            return ["match ", *_between(sides)]
+        case "after":
+            sides = (Quoted(run.after or "nothing") for run in (before, after))
+            return ["after ", *_between(sides)]
+        case _:
+            numbers = (str(getattr(run, name) or "none") for run in (before, after))
+            return [f"{_NUMBERS[name]} {ARROW.join(numbers)}"]
+
+
+_NUMBERS = {"max_active": "maxActive", "stop_after": "stopAfter"}
+
+
+def _matches(run: Run) -> str:
+    """`wind-import by businessDate, SITE`."""
+    found = (f"{one.names[0]} by {', '.join(one.keys)}" for one in run.matching)
+    return "; ".join(found) or "nothing"
+
+
+def _between(sides: Iterable[Quoted]) -> Words:
+    first, second = sides
+    return [first, ARROW, second]
+
+
+def _time(instant: EpochMs | None, zone: tzinfo) -> str:
+    return "none" if instant is None else clock_time(instant, zone)
+
+
+def _parameters(before: Run, after: Run) -> Words:
+    hidden = before.sensitive | after.sensitive
+    was, now = (dict(run.shown_parameters(hidden)) for run in (before, after))
+    values = [dict(run.parameters) for run in (before, after)]
+    phrases: list[Words] = []
+    for key in dict.fromkeys((*was, *now)):
+        first, second = (side.get(key) for side in values)
+        if first != second:
+            sides = (Quoted(side[key]) if key in side else Quoted("nothing") for side in (was, now))
+            phrases.append([Quoted(key), " ", *_between(sides)])
+    return joined(phrases, ", ", ", ") if phrases else ["parameters in another order"]
