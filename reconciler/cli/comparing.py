@@ -4,7 +4,13 @@ from dataclasses import dataclass, field, replace
 
 from reconciler.cli.fetching import KnownLedger
 from reconciler.cli.reading import Workspace
-from reconciler.configuration import CONFIGURATION, Configuration, Environment, parse_configuration
+from reconciler.configuration import (
+    CONFIGURATION,
+    Configuration,
+    Environment,
+    InvalidConfigurationError,
+    parse_configuration,
+)
 from reconciler.errors import ConfigurationError, LedgerError
 from reconciler.git import CommitId, Git
 from reconciler.ledger import Ledger
@@ -235,7 +241,7 @@ def own_configuration(workspace: Workspace) -> Configuration:
     """
     found = read_one(workspace.root, CONFIGURATION, MOST_OF_CONFIGURATION)
     if isinstance(found, Problem):
-        raise ConfigurationError(str(found))
+        raise InvalidConfigurationError((found,))
     return parse_configuration(found)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.cli.options import TEXT, common_options, current_options
-from reconciler.errors import ExitCode
+from reconciler.errors import ExitCode, ReconcilerError
 
 if TYPE_CHECKING:
     from reconciler.cli.planning import Asked
@@ -87,7 +87,11 @@ def command(  # noqa: PLR0913 - click passes one argument an option
     from reconciler.cli.saying import show
 
     asked = _asked(base=base, no_base=no_base, offline=offline, online=online, max_runs=max_runs)
-    report = make_plans(current_options(), asked)
+    try:
+        report = make_plans(current_options(), asked)
+    except ReconcilerError as error:
+        _show_stopped(error, asked, form, max_bytes)
+        raise
     if out is not None:
         report.save(out)
     if form != "markdown":
@@ -98,6 +102,21 @@ def command(  # noqa: PLR0913 - click passes one argument an option
     if require_complete and not comment.is_complete:
         return ExitCode.PROBLEM
     return report.exit_code(detailed=detailed_exitcode)
+
+
+def _show_stopped(error: ReconcilerError, asked: "Asked", form: str, max_bytes: int) -> None:
+    """Print what a script or a bot waits for, though nothing can be planned; people read stderr."""
+    from reconciler.cli.saying import show
+    from reconciler.cli.stopped import Stopped
+
+    if form == "text":
+        return
+    revision, offline = asked.base.revision, asked.offline
+    stopped = Stopped.by(error, current_options(), revision, offline=offline)
+    if form == "json":
+        show(stopped.document(), document=True)
+    else:
+        show(stopped.comment(max_bytes))
 
 
 def _asked(

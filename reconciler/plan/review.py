@@ -29,6 +29,7 @@ from reconciler.schema.paths import pointer
 
 TOO_MANY = "too-many-to-start"
 TOO_MANY_WITH_WAIT = "too-many-with-wait"
+NOT_PLANNED = "not-planned"  # something stands in the way that has no place in a file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,6 +246,7 @@ class Review:
     compared: Compared | None = None  # None: with nothing
     edited: Sequence[OfManifest] = ()  # recorded, carries something else, and not by the change
     gateway: GatewayConfiguration | None = None  # where it would start; None: is not said
+    is_stopped: bool = False  # nothing could be planned, and `refused` says why
 
     @property
     def is_gone(self) -> bool:

@@ -67,13 +67,12 @@ def undeclared_words(plan: Plan, compared: Compared) -> str:
 
 def unjudged_words(compared: Compared) -> list[Words]:
     """What nobody can say anything of, by file, as there is a problem in that."""
-    return [
-        [Quoted(file), f" cannot be read: {counted(len(names), 'run')} of it {_IS[len(names) > 1]}"]
-        for file, names in compared.unjudged.items()
-    ]
-
-
-_IS = ("is not judged", "are not judged")
+    found: list[Words] = []
+    for file, names in compared.unjudged.items():
+        verb = "is" if len(names) == 1 else "are"
+        runs = f"{counted(len(names), 'run')} that it may declare {verb} not judged"
+        found.append([Quoted(file), f" cannot be read: {runs}"])
+    return found
 
 
 def setting_words(setting: Setting) -> Words:

@@ -16,7 +16,7 @@ MOST_CHARACTERS = 300  # of one piece of code
 _SHORTEST_LINE = 20
 # Names of letters with hyphens; small numbers, for seven digits may be a commit's; dates, times.
 _PLAIN = re.compile(
-    r"[,;:.]+|\(?(?:[A-Za-z]+(?:-[A-Za-z]+)*|\d{1,3}(?:,\d{3})+|\d{1,6}|\d{4}-\d\d-\d\d|\d\d:\d\d(?::\d\d)?)"
+    r"\(|[,;:.)]+|\(?(?:[A-Za-z]+(?:-[A-Za-z]+)*|\d{1,3}(?:,\d{3})+|\d{1,6}|\d{4}-\d\d-\d\d|\d\d:\d\d(?::\d\d)?)"
     r"[,;:.)]*",
     re.ASCII,
 )
@@ -24,8 +24,9 @@ _COMMIT = re.compile(r"\b[0-9a-f]{7,}\b", re.IGNORECASE)
 # Stands wherever something was left out, until `finished` has seen it. No text of somebody else's
 # can hold it: `visible` shows it as an escape.
 CUT = "\x00"
-# A word, or several, alone between two backticks; what is glued to it may only end a phrase.
-_MEANT_AS_CODE = re.compile(r"(?<!\S)`([^`\s](?:[^`]*[^`\s])?)`(?=[,;:.]*(?:\s|$))")
+# A word, or several, alone between two backticks; what is glued to it may only be a parenthesis
+# around it, or end a phrase.
+_MEANT_AS_CODE = re.compile(r"(?:(?<!\S)|(?<=\s\())`([^`\s](?:[^`]*[^`\s])?)`(?=[,;:.)]*(?:\s|$))")
 _BACKTICKS = re.compile("`+")
 
 

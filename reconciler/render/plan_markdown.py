@@ -79,7 +79,7 @@ _CUT_SHORT = "**This comment was cut:** `reconciler plan --verbose` shows all."
 def _marker(environment: str) -> str:
     """What nobody sees, and by which a bot finds the comment that it wrote before."""
     name = quote(visible(environment), safe="").replace("--", "-%2D")
-    return f"<!-- reconciler-plan {name} -->"
+    return f"<!-- reconciler-plan {name} -->" if name else "<!-- reconciler-plan -->"
 
 
 def _section(plan: Plan, zone: tzinfo, review: Review, room: int) -> list[str]:
@@ -93,7 +93,8 @@ def _section(plan: Plan, zone: tzinfo, review: Review, room: int) -> list[str]:
         rest = waiting_markdown(plan, review.compared, zone, room // 4)
         first = review_markdown(plan, review, zone, room - length(rest))
     else:
-        first = [*review_markdown(plan, review, zone, room), ", ".join(_counts(plan)), ""]
+        counts = [] if review.is_stopped else [", ".join(_counts(plan)), ""]
+        first = [*review_markdown(plan, review, zone, room), *counts]
         attention = [run for run in plan.runs if needs_attention(run)]
         rest = _runs(attention, zone, room - length(first))
     return [*heading, *first, *rest, *warnings, *problems, *end]
@@ -101,6 +102,9 @@ def _section(plan: Plan, zone: tzinfo, review: Review, room: int) -> list[str]:
 
 def _heading(plan: Plan, review: Review) -> list[str]:
     name = code(plan.environment, 100)
+    if review.is_stopped:
+        heading = f"### {name} cannot be planned" if name else "### Nothing can be planned"
+        return [_marker(plan.environment), "", heading, ""]
     commit = f"at {code(plan.commit[:COMMIT_DIGITS])}" if plan.commit else "without a commit yet"
     heading = f"### {name} is taken away" if review.is_gone else f"### Plan for {name} {commit}"
     return [_marker(plan.environment), "", heading, ""]

@@ -6,7 +6,7 @@ from datetime import tzinfo
 from reconciler.counting import counted
 from reconciler.model import manifest_of
 from reconciler.plan import Plan, PlannedRun
-from reconciler.plan.review import TOO_MANY, Compared, Review
+from reconciler.plan.review import NOT_PLANNED, TOO_MANY, Compared, Review
 from reconciler.render.backfills import reason_in_words, runs_in_words, together
 from reconciler.render.change_table import HEADINGS, change_rows, marked, unfolded
 from reconciler.render.changes import (
@@ -78,7 +78,7 @@ def _first(plan: Plan, review: Review) -> list[str]:
 
 
 def _refused(plan: Plan, review: Review) -> list[str]:
-    said = [prose(str(one)) for one in review.refused if one.code == TOO_MANY]
+    said = [prose(str(one)) for one in review.refused if one.code in {TOO_MANY, NOT_PLANNED}]
     problems = len(review.refused) - len(said)
     if problems:
         said.append(f"{counted(problems, 'problem')}, listed below.")

@@ -13,6 +13,7 @@ from reconciler.configuration import (
     Environment,
     GatewayConfiguration,
     GitConfiguration,
+    InvalidConfigurationError,
     parse_configuration,
 )
 from reconciler.enos.access import Credentials
@@ -87,7 +88,7 @@ def read_configuration(root: Path) -> Configuration:
     """The configuration in the working tree. Raises ConfigurationError with every problem."""
     found = read_one(root, CONFIGURATION, MOST_OF_CONFIGURATION)
     if isinstance(found, Problem):
-        raise ConfigurationError(str(found))
+        raise InvalidConfigurationError((found,))
     configuration = parse_configuration(found)
     return replace(configuration, git=shared(configuration.git))
 

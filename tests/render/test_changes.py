@@ -108,12 +108,12 @@ def test_what_a_file_declares_that_cannot_be_read_is_not_said_to_be_gone() -> No
     problems = (a_problem(file),)
     shown = flat(text(march, [], problems=problems))
     assert "What becomes of 31 runs nobody can tell." in shown
-    assert f"{file} cannot be read: 31 runs of it are not judged." in shown
+    assert f"{file} cannot be read: 31 runs that it may declare are not judged." in shown
     assert "never start" not in shown
     assert "starts nothing" not in shown
     comment = markdown(march, [], problems=problems)
     assert "**What becomes of 31 runs nobody can tell.**" in comment
-    assert f"- `{file}` cannot be read: 31 runs of it are not judged" in comment
+    assert f"- `{file}` cannot be read: 31 runs that it may declare are not judged" in comment
     more = flat(text(march, [a_run("b")], problems=problems))
     assert "adds 1 run that cannot start yet. What becomes of 31 runs nobody can tell." in more
 

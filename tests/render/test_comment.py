@@ -232,6 +232,8 @@ def test_numbers_and_names_in_a_sentence_are_not_split_up() -> None:
     assert prose("waits for wind-march: 0 of 1240 have succeeded, on 2024-03-01 at 08:00:00") == (
         "waits for wind-march: 0 of 1240 have succeeded, on 2024-03-01 at 08:00:00"
     )
+    for words in ("named (by `reconciler init`), or", "see (`init`) and (see `new`)."):
+        assert prose(words) == words
     assert prose("put `orgId`, `url` or `service` back") == "put `orgId`, `url` or `service` back"
     assert prose("write `duplicateOf: wind` under `spec`") == (
         "write `duplicateOf: wind` under `spec`"

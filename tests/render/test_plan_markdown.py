@@ -44,7 +44,7 @@ _FOLD = re.compile(
     r"<details>\n"
     r"<summary>(?:[A-Za-z0-9 ,;:()….-]|<code>(?:[^<>&]|&(?:amp|lt|gt);)*</code>)*</summary>\n"
     r"|</details>\n"
-    r"|<!-- reconciler-plan [A-Za-z0-9%._~-]* -->\n"
+    r"|<!-- reconciler-plan(?: [A-Za-z0-9%._~-]+)? -->\n"
 )
 
 

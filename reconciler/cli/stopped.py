@@ -1,0 +1,140 @@
+"""What `plan` prints where it cannot go on: a document or a comment that says so, and why.
+
+A bot puts the newest comment in the place of the one before. Printed nothing, that one would stay,
+and say that all is well.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC
+from pathlib import Path
+
+from reconciler.cli.forge_paths import rooted_review
+from reconciler.cli.machine import LocalClock
+from reconciler.cli.options import CommonOptions
+from reconciler.configuration import CONFIGURATION, InvalidConfigurationError
+from reconciler.errors import ReconcilerError
+from reconciler.git import CommitId, Git
+from reconciler.model import Problem
+from reconciler.plan import Plan
+from reconciler.plan.review import NOT_PLANNED, Refused, Review
+from reconciler.render.document import json_document
+from reconciler.render.plan_json import plans_json
+from reconciler.render.plan_markdown import plan_markdown
+from reconciler.repository.books import CommittedBooks
+from reconciler.repository.committed_files import CommittedFiles
+from reconciler.repository.declaring import TooManyRunsError
+from reconciler.repository.settings import base_branch, base_commit, find_root, read_configuration
+
+_REMOTE = "origin"  # which remote it is, the configuration says that cannot be read
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopped:
+    """Why nothing was planned, for each environment that somebody waits to hear of."""
+
+    plans: Sequence[tuple[Plan, Review]]
+    prefix: str  # of the folder that paths are relative to, within the repository
+
+    @classmethod
+    def by(
+        cls, error: ReconcilerError, options: CommonOptions, revision: str | None, *, offline: bool
+    ) -> "Stopped":
+        """What that error leaves to be said. `revision`: the base, where the user named one.
+
+        Environments whose configuration cannot be read are those of the base, or of the branch.
+        """
+        git = _repository(options)
+        base = revision or base_commit()
+        names = _names(options, git, base, offline=offline)
+        problems = _problems(error)
+        refused = [Refused(code=one.code, message=str(one)) for one in problems]
+        if not refused:
+            words = " ".join(str(error).split()).rstrip(".")
+            refused = [Refused(code=NOT_PLANNED, message=words, hint=error.hint)]
+        review = Review(refused=tuple(refused), is_stopped=True)
+        at = LocalClock().wall()
+        plans = [
+            Plan(environment=name, commit=None, at=at, runs=(), problems=problems) for name in names
+        ]
+        prefix = git.prefix if git is not None else ""
+        return cls(plans=[(plan, review) for plan in plans], prefix=prefix)
+
+    def comment(self, most: int) -> str:
+        """It as a pull request's comment of at most so many bytes."""
+        shown = [rooted_review(plan, review, self.prefix) for plan, review in self.plans]
+        plans = [(plan, UTC) for plan, _ in shown]  # no time is shown
+        return plan_markdown(plans, most, reviews=[review for _, review in shown]).text
+
+    def document(self) -> str:
+        """It as the JSON document of plans."""
+        return json_document(
+            plans_json([plan for plan, _ in self.plans], [review for _, review in self.plans])
+        )
+
+
+def _problems(error: ReconcilerError) -> tuple[Problem, ...]:
+    """Those among the errors that have a place in a file."""
+    match error:
+        case InvalidConfigurationError():
+            return error.problems
+        case TooManyRunsError():
+            return (error.problem,)
+        case _:
+            return ()
+
+
+def _repository(options: CommonOptions) -> Git | None:
+    """The repository, at the folder that is managed, or where that would be looked for."""
+    folder = options.repo or Path.cwd()
+    with suppress(ReconcilerError):
+        folder = find_root(options.repo)
+    with suppress(ReconcilerError, OSError):
+        return Git.at(folder)
+    return None
+
+
+def _names(
+    options: CommonOptions, git: Git | None, base: str | None, *, offline: bool
+) -> list[str]:
+    """The environments that the plan would have been about; one without a name if nobody knows."""
+    if options.env is not None:
+        return [options.env]
+    with suppress(ReconcilerError):
+        return list(read_configuration(find_root(options.repo)).environments)
+    if git is None:
+        return [""]
+    with suppress(ReconcilerError):
+        for commit in _commits(git, base, offline=offline):
+            found = _names_at(git, commit)
+            if found:
+                return found
+    return [""]
+
+
+def _commits(git: Git, base: str | None, *, offline: bool) -> Iterator[CommitId]:
+    """Where the configuration may be read in place of the checkout's: the base, then the branch."""
+    here = git.resolve_commit(base) if base is not None else None
+    if here is not None:
+        yield here
+    if offline:
+        return
+    there = git.bring_commit(_REMOTE, base) if base is not None and here is None else None
+    if there is not None:
+        yield there
+    _, tips = git.fetch_shared(_REMOTE, base_branch(), [])
+    yield from (tip for tip in tips.values() if tip is not None)
+
+
+def _names_at(git: Git, commit: CommitId) -> list[str]:
+    """The environments of the commit's configuration: in the folder, or in one around it."""
+    tree = CommittedBooks(git, commit)
+    folder = git.prefix
+    while folder and not tree.under(folder + CONFIGURATION):
+        folder = folder.rstrip("/").rpartition("/")[0]
+        folder += "/" if folder else ""
+    files = CommittedFiles(Git(root=git.root, prefix=folder))
+    with suppress(ReconcilerError):
+        return list(files.configuration(tree, commit).environments)
+    return []
