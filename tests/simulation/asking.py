@@ -125,8 +125,8 @@ class Asking:
         )
 
     async def cancel(self, instance: InstanceId) -> ports.CancelAnswer:
-        records = self.process.seen.records
-        under = [records.get(one.run.id) for one in self.world.truth.under(instance)]
+        records, truth = self.process.seen.records, self.world.truth
+        under = [records.get(run) for one in truth.under(instance) for run in truth.runs_of(one)]
         # Of several that share the id, one may be known to this process alone as yet.
         if under and all(record is not None and record.cancelled for record in under):
             raise ViolationError(f"{instance} is cancelled once more")

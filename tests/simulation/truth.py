@@ -41,6 +41,12 @@ class Truth:
         if run in self.adopted:
             yield self.adopted[run]
 
+    def runs_of(self, one: Started) -> Sequence[RunId]:
+        """The runs of which the instance is one, or is recorded to be one."""
+        recorded = (*self.mistaken.items(), *self.adopted.items())
+        own = [one.run.id] if one.claim is not None else []
+        return own or [run for run, other in recorded if other is one]
+
     def under(self, instance: InstanceId) -> Sequence[Started]:
         """Every instance of that id, the newest last."""
         found = [one for one in (*self.strangers, *self.started) if one.instance == instance]
