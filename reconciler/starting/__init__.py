@@ -1,0 +1,1 @@
+"""What a repository begins with: its pipeline."""

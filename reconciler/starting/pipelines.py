@@ -1,0 +1,106 @@
+"""Pipelines for the forges, from one template each: what `init` writes and what docs/ci shows."""
+
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from importlib.resources import files
+
+from jinja2 import DictLoader, Environment, StrictUndefined
+
+_FOLDER = files("reconciler.starting") / "files"
+
+
+class PipelineKind(StrEnum):
+    """The pipelines that there are; the value names its template."""
+
+    GITHUB = "github"  # by this project's action
+    GITHUB_PLAIN = "github-plain"  # without an action of anybody's but GitHub's own
+    GITLAB = "gitlab"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineSettings:
+    """What differs between two repositories' pipelines."""
+
+    install: str  # what pip is given, such as `enos-reconciler @ git+https://…@REVISION`
+    action: str = ""  # `OWNER/NAME@DIGEST`; empty: GitHub's pipeline does without
+    version: str
+    branch: str  # the shared one
+    ledger_branch: str = ""  # empty: the ledger is on the shared one
+    environments: tuple[str, ...]  # those that are applied, one job each
+    root: str = "."  # the folder of reconciler.yaml
+
+
+def pipeline(kind: PipelineKind, settings: PipelineSettings) -> str:
+    """The pipeline as YAML. GitHub's is the plain one where no action is named."""
+    if kind is PipelineKind.GITHUB and not settings.action:
+        kind = PipelineKind.GITHUB_PLAIN
+    return _rendered(
+        kind.value,
+        install=_quoted(settings.install),
+        action=settings.action,
+        version=settings.version,
+        branch=settings.branch,
+        branch_pattern=_quoted(settings.branch),
+        branch_ref=f"'{_in_expression(f'refs/heads/{settings.branch}')}'",
+        branch_word=_quoted(settings.branch),
+        ledger_branch=settings.ledger_branch,
+        environments=f"[{', '.join(map(_quoted, settings.environments))}]",
+        root=_quoted(settings.root),
+        image="python:3.12",
+        wait="45m",
+    )
+
+
+def gitlab_component(*, install: str, version: str) -> str:
+    """GitLab's component: the same jobs, with inputs for what differs."""
+    return _rendered(
+        "gitlab-component",
+        default_install=_quoted(install),
+        version=version,
+        install="$[[ inputs.install ]]",
+        branch_word="$CI_DEFAULT_BRANCH",
+        environments="$[[ inputs.environments ]]",
+        root="$[[ inputs.working-directory ]]",
+        image="$[[ inputs.image ]]",
+        wait="$[[ inputs.wait ]]",
+    )
+
+
+@cache
+def _templates() -> Environment:
+    """Ours alone, with marks of their own: GitHub and GitLab have taken braces and brackets."""
+    found = {
+        entry.name: entry.read_text(encoding="utf-8")
+        for entry in _FOLDER.iterdir()
+        if entry.name.endswith(".yml.j2")
+    }
+    return Environment(
+        loader=DictLoader(found),
+        autoescape=False,  # noqa: S701 - YAML, not HTML: each value is quoted for where it stands
+        undefined=StrictUndefined,
+        variable_start_string="<%=",
+        variable_end_string="%>",
+        block_start_string="<%",
+        block_end_string="%>",
+        comment_start_string="<%#",
+        comment_end_string="%>",
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
+def _rendered(name: str, **values: object) -> str:
+    return _templates().get_template(f"{name}.yml.j2").render(values)
+
+
+def _quoted(text: str) -> str:
+    """As YAML and JSON alike write it."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _in_expression(text: str) -> str:
+    """Within the quotes of one of GitHub's expressions."""
+    return text.replace("'", "''")
