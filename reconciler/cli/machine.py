@@ -66,17 +66,26 @@ def _user() -> str:
         return f"uid {os.getuid()}"
 
 
+RESCUE_FOLDER = "RECONCILER_RESCUE_FOLDER"  # the variable
+
+
 def rescue(repository: Path, recorded: Sequence[Event]) -> str:
     """Keep events in a new file beside the repository, or where else it can be; gives its path.
+
+    A pipeline says by RECONCILER_RESCUE_FOLDER where it wants it, which is made if need be.
 
     Raises ReconcilerError with the events themselves as its record where no file can be written.
     """
     content = events.encode(recorded)
     name = f"reconciler-rescue-{time.strftime('%Y%m%dT%H%M%S')}-{secrets.token_hex(4)}.jsonl"
     failures = []
-    for folder in (repository.parent, repository, Path(tempfile.gettempdir())):
+    wanted = os.environ.get(RESCUE_FOLDER)
+    first = [Path(wanted)] if wanted else []
+    for folder in (*first, repository.parent, repository, Path(tempfile.gettempdir())):
         path = folder / name
         try:
+            if folder in first:
+                folder.mkdir(parents=True, exist_ok=True)
             with path.open("xb") as file:
                 file.write(content)
                 file.flush()

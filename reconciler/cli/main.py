@@ -26,6 +26,8 @@ COMMANDS = {
     "resolve": ("settle", "resolve_command"),
     "import": ("settle", "import_command"),
     "recover": ("settle", "recover_command"),
+    "comment": ("comment", "comment_command"),
+    "issue": ("comment", "issue_command"),
     "schema": ("schema", "command"),
     "sandbox": ("sandbox", "command"),
     "demo": ("demo", "command"),

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from itertools import groupby
+from urllib.parse import quote
 
 from reconciler.render.layout import as_text
 from reconciler.render.safe import shortened, visible
@@ -91,6 +92,15 @@ def _code_before_punctuation(text: str, limit: int, as_code: Callable[[str, int]
     if not content:
         return as_code(text, limit)
     return f"{as_code(content, limit)}{text[len(content) :]}"
+
+
+def hidden_mark(kind: str, environment: str) -> str:
+    """What nobody sees, and by which a bot finds what it wrote before about the environment.
+
+    Without a name where nobody knows which environment it is about.
+    """
+    name = quote(visible(environment), safe="").replace("--", "-%2D")
+    return f"<!-- reconciler-{kind} {name} -->" if name else f"<!-- reconciler-{kind} -->"
 
 
 def cell(markdown: str) -> str:

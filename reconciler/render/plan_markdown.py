@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
-from urllib.parse import quote
 
 from reconciler.counting import counted
 from reconciler.model import Problem, backfill_of
@@ -16,6 +15,7 @@ from reconciler.render.markdown import (
     code,
     finished,
     fitting,
+    hidden_mark,
     is_cut,
     length,
     prose,
@@ -23,7 +23,6 @@ from reconciler.render.markdown import (
 )
 from reconciler.render.plan_details import heading_of_times, left_out, plan_details, plan_row
 from reconciler.render.review_markdown import review_markdown, waiting_markdown
-from reconciler.render.safe import visible
 from reconciler.render.words import COMMIT_DIGITS, action_counts, asking, needs_attention
 
 MOST_BYTES = 60_000  # GitHub refuses a comment of more than 65,536 characters
@@ -76,12 +75,6 @@ def plan_markdown(
 _CUT_SHORT = "**This comment was cut:** `reconciler plan --verbose` shows all."
 
 
-def _marker(environment: str) -> str:
-    """What nobody sees, and by which a bot finds the comment that it wrote before."""
-    name = quote(visible(environment), safe="").replace("--", "-%2D")
-    return f"<!-- reconciler-plan {name} -->" if name else "<!-- reconciler-plan -->"
-
-
 def _section(plan: Plan, zone: tzinfo, review: Review, room: int) -> list[str]:
     heading = _heading(plan, review)
     end = _conclusion(plan, review)
@@ -104,10 +97,10 @@ def _heading(plan: Plan, review: Review) -> list[str]:
     name = code(plan.environment, 100)
     if review.is_stopped:
         heading = f"### {name} cannot be planned" if name else "### Nothing can be planned"
-        return [_marker(plan.environment), "", heading, ""]
+        return [hidden_mark("plan", plan.environment), "", heading, ""]
     commit = f"at {code(plan.commit[:COMMIT_DIGITS])}" if plan.commit else "without a commit yet"
     heading = f"### {name} is taken away" if review.is_gone else f"### Plan for {name} {commit}"
-    return [_marker(plan.environment), "", heading, ""]
+    return [hidden_mark("plan", plan.environment), "", heading, ""]
 
 
 def _counts(plan: Plan) -> list[str]:

@@ -253,6 +253,24 @@ def rescued(open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch) -> tuple[Sce
     return scene, Path(named[1])
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_pipeline_says_where_such_a_file_is_kept_for_its_artifacts(
+    open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch, is_there: bool
+) -> None:
+    monkeypatch.setattr("reconciler.apply.branch.RECORD_ATTEMPTS", 1)
+    scene = open_scene(
+        runs("a"),
+        Fault(on="trigger", call_before=lambda: write_hook(scene.origin, "pre-receive", "exit 1")),
+    )
+    kept = scene.folder / "artifacts" / "rescue"
+    if is_there:
+        kept.mkdir(parents=True)
+    monkeypatch.setenv("RECONCILER_RESCUE_FOLDER", str(kept))
+    scene.run("apply", exits=1)
+    (file,) = kept.iterdir()
+    assert '"event":"triggered"' in file.read_text()
+
+
 def test_outcomes_that_cannot_be_pushed_are_kept_in_a_file(rescued: tuple[Scene, Path]) -> None:
     scene, file = rescued
     kept = [json.loads(line) for line in file.read_text().splitlines()]

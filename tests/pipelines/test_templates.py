@@ -41,7 +41,7 @@ def test_a_github_workflow_is_about_the_branch_and_environments_whatever_their_n
 ) -> None:
     workflow = _read(kind)
     on = workflow[True]  # YAML 1.1 takes `on` for a truth value
-    assert on["pull_request"] == on["push"] == on["merge_group"] == {"branches": ["release/it's"]}
+    assert on["pull_request"] == on["push"] == {"branches": ["release/it's"]}
     for job in ("apply", "reconcile"):
         assert workflow["jobs"][job]["strategy"]["matrix"]["environment"] == ["prod", "no"]
     assert "github.ref == 'refs/heads/release/it''s'" in workflow["jobs"]["reconcile"]["if"]

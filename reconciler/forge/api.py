@@ -1,0 +1,155 @@
+"""A forge's REST interface: JSON there and back, page by page, the token in one header."""
+
+import os
+import ssl
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import httpx
+
+from reconciler import __version__
+from reconciler.enos.proxies import proxy_for
+from reconciler.errors import ConfigurationError
+from reconciler.forge.posts import ForgeError, NotAllowedError
+
+_SECONDS = 30.0  # for one request
+_PAUSES = (1.0, 3.0)  # between tries
+_MOST_PAGES = 100
+_MOST_WORDS = 300  # of what a forge says
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Api:
+    """One forge, and the right to ask it."""
+
+    root: str  # of the interface, without a slash at its end
+    headers: Mapping[str, str] = field(repr=False)  # with the token
+    sleep: Callable[[float], None] = time.sleep
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.root)
+        if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
+            raise ConfigurationError(
+                f"the forge at {parts.hostname} has no https URL: a token is not sent there"
+            )
+
+    def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """The answer to one request, beneath the root or at a whole address there.
+
+        What may be repeated is, where no answer came or the forge is busy; a POST only where it
+        never left. Raises ForgeError, and NotAllowedError for a token that may not.
+        """
+        url = urljoin(f"{self.root}/", path)
+        if _origin(url) != _origin(self.root):
+            raise ForgeError(f"{urlsplit(url).hostname} is another host than that of {self.root}")
+        return self._send(method, url, body).json()
+
+    def pages(self, path: str) -> Iterator[Any]:
+        """Each entry of a list, however many pages it has. Raises ForgeError."""
+        url: str | None = urljoin(f"{self.root}/", path)
+        for _ in range(_MOST_PAGES):
+            if url is None:
+                return
+            reply = self._send("GET", url, None)
+            found = reply.json()
+            if not isinstance(found, list):
+                raise ForgeError(f"GET {_path(url)} was answered with no list")
+            yield from found
+            url = self._next(url, reply)
+        raise ForgeError(f"{_path(path)} has more than {_MOST_PAGES} pages")
+
+    def _next(self, url: str, reply: httpx.Response) -> str | None:
+        """The address of the next page. Raises ForgeError where the token would go elsewhere."""
+        found = reply.links.get("next", {}).get("url")
+        if found is None:
+            return None
+        address = urljoin(url, found)
+        if _origin(address) != _origin(self.root):
+            raise ForgeError(f"{_path(url)} goes on at another host, {urlsplit(address).hostname}")
+        return address
+
+    def _send(self, method: str, url: str, body: Mapping[str, Any] | None) -> httpx.Response:
+        for pause in (*_PAUSES, None):
+            try:
+                reply = _client(self.root).request(method, url, json=body, headers=self.headers)
+            except httpx.HTTPError as error:
+                left = not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+                if pause is None or (left and method == "POST"):
+                    raise _failed(method, url, f"{type(error).__name__}: {error}") from None
+            else:
+                if not _is_busy(reply) or method == "POST" or pause is None:
+                    return _checked(method, url, reply)
+            self.sleep(pause)
+        raise AssertionError("the last try returns or raises")
+
+
+@cache
+def _client(root: str) -> httpx.Client:
+    """What asks that forge. Raises ConfigurationError for a proxy that cannot be used."""
+    on_loopback = urlsplit(root).scheme == "http"
+    proxy = None if on_loopback else proxy_for(root, os.environ)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if on_loopback else httpx.create_ssl_context()
+    to_proxy = context if proxy is not None and proxy.scheme == "https" else None
+    return httpx.Client(
+        verify=context,
+        trust_env=False,  # a .netrc may hold another user for this host
+        proxy=None if proxy is None else httpx.Proxy(proxy.url, ssl_context=to_proxy),
+        follow_redirects=False,  # the token goes to no other address
+        timeout=_SECONDS,
+        limits=httpx.Limits(max_keepalive_connections=0),  # a connection may be closed meanwhile
+        headers={"user-agent": f"reconciler/{__version__}"},
+    )
+
+
+def _is_busy(reply: httpx.Response) -> bool:
+    return reply.status_code == HTTPStatus.TOO_MANY_REQUESTS or reply.is_server_error
+
+
+def _checked(method: str, url: str, reply: httpx.Response) -> httpx.Response:
+    """The answer, if it is one. Raises NotAllowedError and ForgeError."""
+    if not reply.is_success:
+        words = f"{reply.status_code} {_words(reply)}"
+        is_limit = (
+            "retry-after" in reply.headers or reply.headers.get("x-ratelimit-remaining") == "0"
+        )
+        if reply.status_code == HTTPStatus.FORBIDDEN and not is_limit:
+            raise NotAllowedError(f"{method} {_path(url)} is not allowed to this token: {words}")
+        raise _failed(method, url, words)
+    try:
+        reply.json()
+    except ValueError:
+        raise _failed(method, url, "its answer is not JSON") from None
+    return reply
+
+
+def _words(reply: httpx.Response) -> str:
+    """What the forge says is wrong."""
+    try:
+        found = reply.json()
+    except ValueError:
+        return reply.reason_phrase
+    told = found.get("message") or found.get("error") if isinstance(found, dict) else None
+    return str(told or reply.reason_phrase)[:_MOST_WORDS]
+
+
+def _failed(method: str, url: str, words: str) -> ForgeError:
+    host = urlsplit(url).hostname
+    return ForgeError(
+        f"{method} {_path(url)} at {host} failed: {words}",
+        hint="What was applied or planned stands; only the forge was not told.",
+    )
+
+
+def _path(url: str) -> str:
+    return urlsplit(url).path
+
+
+def _origin(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc

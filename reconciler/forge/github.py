@@ -1,0 +1,98 @@
+"""GitHub's REST interface, as far as comments and issues need it."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from reconciler.forge.api import Api
+from reconciler.forge.posts import ForgeError, Post
+
+_CLOSED = 100  # so many of the closed issues are looked through, the newest first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitHub:
+    """A repository on GitHub, and one pull request of it (GitHub's REST reference, Issues).
+
+    Comments on a pull request are those of the issue of its number.
+    """
+
+    api: Api
+    graphql: str  # the address for GraphQL, which knows who is asking whatever the token is
+    repository: str  # OWNER/NAME
+    pull_request: int | None
+
+    def me(self) -> str:
+        """The login of whom the token stands for; `github-actions[bot]` for a job's own.
+
+        REST does not tell it to the token of a job: GET /user is for people's.
+        """
+        found = self.api.ask("POST", self.graphql, {"query": "query { viewer { login } }"})
+        try:
+            return str(found["data"]["viewer"]["login"])
+        except (KeyError, TypeError):
+            raise ForgeError("GitHub did not say whose token this is") from None
+
+    def comments(self) -> Iterator[Post]:
+        """All on this pull request, the oldest first."""
+        path = f"{self._issue(self._number())}/comments?per_page=100"
+        return (_post(one, "id") for one in self.api.pages(path))
+
+    def add_comment(self, text: str) -> None:
+        """Write a new one on this pull request."""
+        self.remark(self._number(), text)
+
+    def edit_comment(self, number: int, text: str) -> None:
+        """Write over an old one."""
+        self.api.ask("PATCH", f"{self._issues()}/comments/{number}", {"body": text})
+
+    def open_issues(self) -> Iterator[Post]:
+        """All that are open."""
+        return _only_issues(self.api.pages(f"{self._issues()}?state=open&per_page=100"))
+
+    def closed_issues(self) -> Iterator[Post]:
+        """Some that were closed last."""
+        query = "state=closed&sort=updated&direction=desc&per_page=100"
+        return _only_issues(islice(self.api.pages(f"{self._issues()}?{query}"), _CLOSED))
+
+    def add_issue(self, title: str, text: str) -> None:
+        """Open one."""
+        self.api.ask("POST", self._issues(), {"title": title, "body": text})
+
+    def edit_issue(self, number: int, text: str) -> None:
+        """Write over its text."""
+        self.api.ask("PATCH", self._issue(number), {"body": text})
+
+    def close_issue(self, number: int) -> None:
+        """Close it."""
+        self.api.ask("PATCH", self._issue(number), {"state": "closed"})
+
+    def remark(self, number: int, text: str) -> None:
+        """Write a comment on the issue."""
+        self.api.ask("POST", f"{self._issue(number)}/comments", {"body": text})
+
+    def _issues(self) -> str:
+        return f"repos/{self.repository}/issues"
+
+    def _issue(self, number: int) -> str:
+        return f"{self._issues()}/{number}"
+
+    def _number(self) -> int:
+        if self.pull_request is None:
+            raise ForgeError("this job belongs to no pull request")
+        return self.pull_request
+
+
+def _only_issues(found: Iterable[Any]) -> Iterator[Post]:
+    """Without pull requests, which GitHub lists among them."""
+    return (_post(one, "number") for one in found if "pull_request" not in one)
+
+
+def _post(found: Any, number: str) -> Post:
+    return Post(
+        number=int(found[number]),
+        author=str((found.get("user") or {}).get("login", "")),
+        text=(found.get("body") or "").replace("\r\n", "\n"),
+        is_open=found.get("state", "open") == "open",
+    )
