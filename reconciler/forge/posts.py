@@ -102,14 +102,14 @@ def put_comment(forge: Forge, text: str, instead: str) -> Done:
     return Done.WRITTEN_OVER
 
 
-NO_PLAN = "<!-- reconciler-plan -->"  # the mark of a comment whose plan was never made
+NO_PLAN = "<!-- reconciler-plan -->"  # where nobody knows which environments it is about
 _PLAN = "<!-- reconciler-plan "
 
 
 def _are_one(wanted: set[str], old: Post) -> bool:
-    """Whether the old comment is about the same; one that never had a plan is about any."""
+    """Whether the old comment is about the same; where either has no name, any is."""
     marks = set(_MARK.findall(old.text))
-    if not wanted or NO_PLAN in marks:
+    if not wanted or NO_PLAN in wanted | marks:
         return old.text.startswith(_PLAN)
     return bool(wanted & marks)
 

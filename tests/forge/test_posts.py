@@ -139,6 +139,13 @@ def test_a_plan_that_could_not_be_made_takes_the_place_of_the_older_one(place: _
     assert place.comments == [_PLAN]
 
 
+def test_a_plan_of_nobody_knows_which_environments_takes_the_place_of_any(place: _Place) -> None:
+    put_comment(place.forge, _PLAN, "")
+    nameless = "<!-- reconciler-plan -->\n\n### Nothing can be planned\n"
+    assert put_comment(place.forge, nameless, "") is Done.WRITTEN_OVER
+    assert place.comments == [nameless]
+
+
 def test_where_no_plan_was_ever_made_the_first_one_takes_that_comments_place(
     place: _Place,
 ) -> None:

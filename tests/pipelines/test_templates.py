@@ -4,7 +4,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-import yaml
 
 from reconciler.starting.pipelines import (
     PipelineKind,
@@ -12,6 +11,7 @@ from reconciler.starting.pipelines import (
     gitlab_component,
     pipeline,
 )
+from tests.pipelines.check import documents
 
 _SETTINGS = PipelineSettings(
     install="enos-reconciler @ git+https://git.example.test/team/reconciler@v1",
@@ -24,15 +24,9 @@ _SETTINGS = PipelineSettings(
 )
 
 
-class _Loader(yaml.SafeLoader):
-    """Takes GitLab's `!reference` for nothing."""
-
-
-_Loader.add_multi_constructor("!", lambda *_: None)
-
-
 def _read(kind: PipelineKind, settings: PipelineSettings = _SETTINGS) -> Any:
-    return yaml.load(pipeline(kind, settings), _Loader)  # noqa: S506 - a safe one, with one tag more
+    (document,) = documents(pipeline(kind, settings))
+    return document
 
 
 @pytest.mark.parametrize("kind", [PipelineKind.GITHUB, PipelineKind.GITHUB_PLAIN])
@@ -77,11 +71,11 @@ def test_a_gitlab_pipeline_applies_the_branch_to_each_environment() -> None:
 
 
 def test_the_gitlab_component_leaves_everything_to_its_inputs() -> None:
-    head, body = gitlab_component(install="here", version="1.2.3").split("\n---\n")
-    inputs = yaml.safe_load(head)["spec"]["inputs"]
+    text = gitlab_component(install="here", version="1.2.3")
+    inputs = documents(text)[0]["spec"]["inputs"]
     assert inputs["install"]["default"] == "here"
     for name in inputs:
-        assert f"$[[ inputs.{name} ]]" in body
+        assert f"$[[ inputs.{name} ]]" in text
 
 
 @pytest.mark.parametrize("kind", list(PipelineKind))
