@@ -2,12 +2,12 @@
 
 import click
 
-from reconciler.cli.options import TEXT, common_options, current_options
+from reconciler.cli.options import CODE, common_options, current_options
 from reconciler.errors import ExitCode
 
 
 @click.command("explain")
-@click.argument("code", type=TEXT, required=False)
+@click.argument("code", type=CODE, required=False)
 @common_options
 def command(*, code: str | None) -> ExitCode:
     """Say what a code means, with an example, and what to do about it.

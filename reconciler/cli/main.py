@@ -31,6 +31,7 @@ COMMANDS = {
     "schema": ("schema", "command"),
     "sandbox": ("sandbox", "command"),
     "demo": ("demo", "command"),
+    "completion": ("completion", "command"),
 }
 
 
@@ -79,6 +80,12 @@ def reconciler() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command line and give its exit code. Nothing is raised to the caller."""
+    instruction = os.environ.get("_RECONCILER_COMPLETE")
+    if instruction is not None:
+        from reconciler.cli.completing import complete
+
+        complete(instruction)
+        return ExitCode.OK
     with outlets():
         return _run(arguments)
 

@@ -9,10 +9,13 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.types import StringParamType
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 _UNPAIRED = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # no byte is kept as one of these
 
@@ -68,9 +71,45 @@ class _Word(_Text):
             self.fail("it is empty: name a run, or leave it out", param, ctx)
         return text
 
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> "list[CompletionItem]":
+        """The names of runs."""
+        del param
+        from reconciler.cli.completing import run_words
+
+        return run_words(ctx, incomplete)
+
+
+class _EnvironmentName(_Text):
+    """The name of an environment."""
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> "list[CompletionItem]":
+        """Those of the configuration."""
+        del param
+        from reconciler.cli.completing import environments
+
+        return environments(ctx, incomplete)
+
+
+class _CodeWord(_Text):
+    """A code that can be explained."""
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> "list[CompletionItem]":
+        """All that there are."""
+        del ctx, param
+        from reconciler.cli.completing import codes
+
+        return codes(incomplete)
+
 
 TEXT = _Text()
 RUN_WORD = _Word()
+CODE = _CodeWord()
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -121,7 +160,7 @@ _OPTIONS = [
     ),
     click.option(
         "--env",
-        type=TEXT,
+        type=_EnvironmentName(),
         metavar="NAME",
         help="The environment.  [default: the only one; of validate, plan, status, report and "
         "doctor: all]",

@@ -71,7 +71,7 @@ def test_without_a_code_all_are_listed(open_scene: OpenScene) -> None:
 
 @pytest.mark.parametrize(
     ("asked", "near"),
-    [("duplicat", "duplicate"), ("IN_DOUBT", "in-doubt"), ("xyzzy", "reconciler explain")],
+    [("duplicated", "duplicate"), ("IN_DOUBT", "in-doubt"), ("xyzzy", "reconciler explain")],
 )
 def test_an_unknown_code_is_answered_with_the_nearest(
     open_scene: OpenScene, asked: str, near: str

@@ -5,8 +5,10 @@ Read the difference before committing it.
 
 from reconciler.explained import explanations
 from reconciler.render.explanation import explanations_markdown
+from tests.reference.command_line import command_line_page
 from tests.repositories import PROJECT
 
+CLI = PROJECT / "docs/cli.md"
 CODES = PROJECT / "docs/codes.md"
 
 
@@ -17,6 +19,7 @@ def codes_page() -> str:
 
 def main() -> None:
     """Write them."""
+    CLI.write_text(command_line_page(), encoding="utf-8")
     CODES.write_text(codes_page(), encoding="utf-8")
 
 

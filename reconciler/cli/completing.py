@@ -1,0 +1,110 @@
+"""What a shell is told that completes a command line: click's protocol, from what lies here.
+
+A person's shell calls this at each press of a key. So it asks no network, says nothing beside its
+answer, and where anything is wrong it completes nothing. A name from the repository is offered only
+if no shell takes any of it for more than a name: what is offered is soon executed.
+"""
+
+import os
+import re
+import signal
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import redirect_stderr
+from pathlib import Path
+
+import click
+from click.shell_completion import CompletionItem, ShellComplete, get_completion_class
+
+from reconciler.cli.options import CommonOptions
+
+COMPLETE_VARIABLE = "_RECONCILER_COMPLETE"
+PROGRAM = "reconciler"
+SHELLS = ("bash", "zsh", "fish")
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/=@+#-]*", re.ASCII)
+_MOST = 500  # names that a shell is offered at once
+_SECONDS = 3.0  # of a processor: a person who waits for a key types on
+
+
+def script(shell: str) -> str:
+    """The script that a shell loads."""
+    # Not that of its subclass for bash, which runs another bash to see how old it is.
+    return ShellComplete.source(_adapter(shell))
+
+
+def _adapter(shell: str) -> ShellComplete:
+    from reconciler.cli.main import reconciler
+
+    found = get_completion_class(shell)
+    if found is None:
+        raise LookupError(shell)
+    return found(reconciler, {}, PROGRAM, COMPLETE_VARIABLE)
+
+
+def complete(instruction: str) -> None:
+    """Answer the shell, for example to `bash_complete`. Fails never, and ends before long."""
+    signal.signal(signal.SIGPROF, lambda *_: os._exit(0))
+    signal.setitimer(signal.ITIMER_PROF, _SECONDS)
+    shell, _, wish = instruction.partition("_")
+    with Path(os.devnull).open("w", encoding="utf-8") as silence, redirect_stderr(silence):
+        try:
+            answer = script(shell) if wish == "source" else _adapter(shell).complete()
+        except Exception:  # noqa: BLE001 - a shell must not be told of an error at the press of a key
+            answer = ""
+    signal.setitimer(signal.ITIMER_PROF, 0)
+    if answer:
+        sys.stdout.write(f"{answer}\n")
+
+
+def run_words(context: click.Context, incomplete: str) -> list[CompletionItem]:
+    """The names of runs that go on from that, up to the next slash."""
+    return _offered(_levels(_run_names(_options(context)), incomplete), incomplete)
+
+
+def environments(context: click.Context, incomplete: str) -> list[CompletionItem]:
+    """The names of the environments."""
+    from reconciler.repository.settings import find_root, read_configuration
+
+    configuration = read_configuration(find_root(_options(context).repo))
+    return _offered(configuration.environments, incomplete)
+
+
+def codes(incomplete: str) -> list[CompletionItem]:
+    """What can be explained."""
+    from reconciler.explained import explanations
+
+    return _offered(explanations(), incomplete)
+
+
+def _options(context: click.Context) -> CommonOptions:
+    return context.find_object(CommonOptions) or CommonOptions()
+
+
+def _offered(names: Iterable[str], incomplete: str) -> list[CompletionItem]:
+    found = (one for one in names if one.startswith(incomplete) and _PLAIN.fullmatch(one))
+    return [CompletionItem(one) for one in sorted(set(found))[:_MOST]]
+
+
+def _levels(names: Iterable[str], incomplete: str) -> Iterator[str]:
+    """Of each name the part up to the slash that comes next; below a part that is whole, too."""
+    depth = incomplete.count("/")
+    for name in names:
+        parts = name.split("/")
+        part = "/".join(parts[: depth + 1])
+        yield part
+        if part == incomplete:
+            yield "/".join(parts[: depth + 2])
+
+
+def _run_names(options: CommonOptions) -> Iterator[str]:
+    """Those that manifests here declare, and those that the ledgers here record."""
+    from reconciler.cli.reading import Workspace
+    from reconciler.errors import ReconcilerError
+
+    workspace = Workspace.find(options)
+    for environment in workspace.environments:
+        try:
+            yield from (run.id for run in workspace.declared(environment).runs)
+            yield from workspace.local_book(environment).ledger.records
+        except ReconcilerError:
+            continue  # another environment may be readable
