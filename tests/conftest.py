@@ -11,12 +11,14 @@ from hypothesis import settings
 from reconciler.sandbox import Sandbox, running
 from tests.environments import LASTING, Setting, make_setting, runs_of_one_flow_each
 from tests.repositories import isolate
+from tests.sampling import QUICKLY
 
 # How long an example takes says more of the machine than of the code: benchmarks measure that.
 settings.register_profile("explore", deadline=None)
 # Of one commit, the same examples each time: a change is not refused for what it did not touch.
-settings.register_profile("judge", deadline=None, derandomize=True)
-settings.load_profile("judge")
+settings.register_profile("thorough", deadline=None, derandomize=True)
+settings.register_profile(QUICKLY, deadline=None, derandomize=True, max_examples=50)
+settings.load_profile(QUICKLY)
 
 
 def pytest_xdist_auto_num_workers() -> int:

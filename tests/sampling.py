@@ -1,18 +1,34 @@
 """Long lists of cases: a fixed part is lived through by every `make test`, all of it by a proof."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+QUICKLY = "judge"  # the profile of `make test`
+_SHARE = 3  # of so many examples, `make test` takes one
 
 
 def sampled(cases: Iterable[Any], *, every: int) -> list[Any]:
-    """The cases for `parametrize`: the first of each so many, and the others marked as long."""
-    return [
-        case if index % every == 0 else pytest.param(*_values(case), marks=pytest.mark.long)
-        for index, case in enumerate(cases)
-    ]
+    """The cases for `parametrize`: the first of each so many, and the others marked as long.
+
+    Put those first that have least in common with the rest.
+    """
+    return [case if index % every == 0 else _as_long(case) for index, case in enumerate(cases)]
 
 
-def _values(case: Any) -> tuple[Any, ...]:
-    return case if isinstance(case, tuple) else (case,)
+def _as_long(case: Any) -> Any:
+    if isinstance(case, type(pytest.param())):
+        return pytest.param(*case.values, marks=[*case.marks, pytest.mark.long], id=case.id)
+    values = case if isinstance(case, tuple) else (case,)
+    return pytest.param(*values, marks=pytest.mark.long)
+
+
+def examples(most: int) -> Callable[[Any], Any]:
+    """So many examples of a property, and a third of them in `make test`; `make prove` takes all.
+
+    Of one commit they are the same ones each time.
+    """
+    is_quick = settings.get_current_profile_name() == QUICKLY
+    return settings(max_examples=most // _SHARE if is_quick else most)

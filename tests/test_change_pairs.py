@@ -10,7 +10,7 @@ from itertools import count
 from typing import Any
 
 import yaml
-from hypothesis import assume, event, given, settings
+from hypothesis import assume, event, given
 from hypothesis import strategies as st
 
 from reconciler.cli.options import CommonOptions
@@ -25,6 +25,7 @@ from reconciler.plan.review import Review, refusals
 from reconciler.schedule import scheduled
 from tests.apply.service import ENVIRONMENT
 from tests.building import NOW, a_ledger, after
+from tests.sampling import examples
 from tests.test_changes import fate
 from tests.test_edits import GMT8
 from tests.test_refusals import refusal_of_apply
@@ -141,7 +142,7 @@ class Waiting:
         return False
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(pairs())
 def test_changes_explain_what_is_ever_started_otherwise_and_nothing_else(
     world: tuple[Declared, Declared, Ledger],
@@ -185,7 +186,7 @@ def check_that_it_is_true(
             raise AssertionError(change)  # then nothing at all would be started
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(pairs())
 def test_whatever_makes_an_apply_of_the_change_refuse_makes_plan_exit_with_1(
     world: tuple[Declared, Declared, Ledger],

@@ -29,6 +29,7 @@ from tests.building import (
     an_unknown,
     declared,
 )
+from tests.sampling import examples
 from tests.test_edits import read, started
 from tests.test_edits_at_random import _EDITS, edited, spec_of
 
@@ -356,7 +357,7 @@ def check(before: Declared, now: Declared, ledger: Ledger) -> None:
         event(change.kind.value)
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(worlds())
 def test_changes_explain_exactly_what_an_apply_would_start_otherwise(
     world: tuple[Declared, Declared, Ledger],
@@ -364,7 +365,7 @@ def test_changes_explain_exactly_what_an_apply_would_start_otherwise(
     check(*world)
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(worlds())
 def test_what_starts_now_and_did_not_before_is_a_change_of_that_very_run(
     world: tuple[Declared, Declared, Ledger],

@@ -7,7 +7,7 @@ from random import Random
 from time import process_time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.ledger import Ledger
@@ -25,6 +25,7 @@ from tests.building import (
     after,
     declared,
 )
+from tests.sampling import examples
 
 MINUTE = 60_000
 EMPTY = a_ledger()
@@ -159,7 +160,7 @@ def planned(plan: Plan, run: Run) -> PlannedRun:
     return found
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(scenes())
 def test_a_run_starts_exactly_when_all_that_it_depends_on_is_recorded_as_succeeded(
     scene: Scene,
@@ -177,7 +178,7 @@ def test_a_run_starts_exactly_when_all_that_it_depends_on_is_recorded_as_succeed
             assert found.id == replace(run, attempt=attempt).id
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(scenes())
 def test_what_waits_says_for_what_and_whether_in_vain(scene: Scene) -> None:
     plan = scene.plan()
@@ -283,7 +284,7 @@ def test_a_dependency_that_will_not_start_blocks(kept: Mapping[str, bool], words
 # Chains: exact and quick at any length, in any order
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(scenes(), st.randoms(use_true_random=False))
 def test_the_order_of_files_changes_no_plan(scene: Scene, chance: Random) -> None:
     shuffled = list(scene.runs)

@@ -4,13 +4,14 @@ from itertools import combinations
 from typing import Any
 from urllib.parse import unquote
 
-from hypothesis import event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 
 from reconciler.expansion.alike import look
 from reconciler.ledger import Record
 from reconciler.model import combination_of, run_name, run_revision
 from reconciler.times import business_date
+from tests.sampling import examples
 from tests.test_edits import GMT8, problems, read, started
 
 Spec = dict[str, Any]
@@ -73,7 +74,7 @@ def same_work(one: Record, other: Record) -> bool:
     )
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(st.lists(_EDITS, min_size=1, max_size=8))
 def test_no_edit_starts_again_what_ran(edits: list[tuple[str, Any]]) -> None:
     state: Spec = {

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC
 from itertools import starmap
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.identity import Surroundings
@@ -14,6 +14,7 @@ from reconciler.manifest import combine, read_file
 from reconciler.model import Declared, EpochMs, Source
 from reconciler.plan import Plan, make_plan
 from tests.building import NOW, a_claim, a_ledger, a_run, a_triggered, after, calls
+from tests.sampling import examples
 
 LATER = after(NOW, 3_600_000)
 PLACE = re.compile(r"t/\w+\.yaml:\d+:\d+")
@@ -82,7 +83,7 @@ def without_places(plan: Plan) -> tuple[object, ...]:
     return runs, sorted(PLACE.sub("PLACE", one) for one in words), plan.digest
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(st.data())
 def test_a_plan_never_depends_on_the_names_of_files(data: st.DataObject) -> None:
     texts = data.draw(st.lists(manifests(), min_size=2, max_size=6))

@@ -5,7 +5,7 @@ from dataclasses import replace
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.identity import Surroundings
@@ -32,6 +32,7 @@ from tests.building import (
     runs_apart,
 )
 from tests.ledger.histories import LATER, histories
+from tests.sampling import examples
 
 EMPTY = a_ledger()
 OTHER = (("REPLACE", "other"),)
@@ -383,7 +384,7 @@ times = st.sampled_from([NOW, after(NOW, CLAIM_MS), LATER])
 problem_sets = st.sampled_from([(), (), (a_problem(),)])
 
 
-@settings(max_examples=500)
+@examples(500)
 @given(declarations(), histories(longest=6, runs=RECORDED), times, problem_sets, st.booleans())
 def test_every_plan_keeps_the_promise(
     runs: list[Run],

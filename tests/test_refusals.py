@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
-from hypothesis import event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 
 from reconciler.apply.checks import InvalidManifestsError
@@ -22,6 +22,7 @@ from reconciler.plan.review import Refused, refusals
 from tests.apply.service import ENVIRONMENT
 from tests.building import a_problem, runs_apart
 from tests.building import declared as of_runs
+from tests.sampling import examples
 from tests.test_changes import LATER, worlds
 
 
@@ -107,7 +108,7 @@ def refusals_of_plan(
     return refusals(plan, limit)
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(
     worlds() | st.just((of_runs(), of_runs(), Ledger.of([]))),  # by chance they are rarely sound
     st.none() | worlds(),

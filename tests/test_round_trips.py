@@ -10,6 +10,7 @@ import pytest
 from reconciler.sandbox import Sandbox, running
 from tests.environments import Setting, make_setting, manifest, patient, runs_of_one_flow_each
 from tests.repositories import commit, git, isolate, make_clone, write_hook
+from tests.sampling import sampled
 
 _ASKS = re.compile(r"built-in: git (fetch|ls-remote|push)\b")
 BESIDE, BRANCH = "refs/reconciler/ledger/main%3Atest", "refs/heads/reconciler-trace/main%3Atest"
@@ -90,11 +91,14 @@ def test_a_new_shallow_clone_brings_the_newest_trace_only_and_stays_as_deep_as_i
 # Each with what the first apply pushes and reads back, and what any later one does.
 @pytest.mark.parametrize(
     ("refusal", "first", "later", "ref"),
-    [
-        ("does not move both as one", 3, 3, BESIDE),
-        ("takes only branches", 5, 2, BRANCH),
-        ("hides other refs", 4, 2, BRANCH),
-    ],
+    sampled(
+        [
+            ("does not move both as one", 3, 3, BESIDE),
+            ("takes only branches", 5, 2, BRANCH),
+            ("hides other refs", 4, 2, BRANCH),
+        ],
+        every=3,
+    ),
 )
 def test_what_a_server_refuses_is_tried_once(
     setting: Setting, refusal: str, first: int, later: int, ref: str

@@ -19,6 +19,7 @@ from tests.acceptance.scene import (
     runs,
 )
 from tests.repositories import git
+from tests.sampling import sampled
 
 _DAY_MS = 86_400_000
 
@@ -336,7 +337,10 @@ def _single_branch_without_tags(scene: Scene, _: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize(
     "arrange",
-    [_with_git_dir, _shallow, _detached, _worktree, _subfolder, _single_branch_without_tags],
+    sampled(
+        [_with_git_dir, _shallow, _detached, _worktree, _subfolder, _single_branch_without_tags],
+        every=3,
+    ),
 )
 def test_any_kind_of_clone_applies_and_plans(
     open_scene: OpenScene,

@@ -7,6 +7,7 @@ import pytest
 from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import LEDGER, Scene, manifest, runs
 from tests.repositories import commit, fingerprint, git
+from tests.sampling import sampled
 
 
 def test_a_clean_checkout_of_the_branch_is_brought_forward(open_scene: OpenScene) -> None:
@@ -56,7 +57,9 @@ def _before_the_first_commit(scene: Scene) -> str:
 
 @pytest.mark.parametrize(
     "arrange",
-    [_file_in_the_way, _detached, _other_branch, _diverged, _before_the_first_commit],
+    sampled(
+        [_file_in_the_way, _detached, _other_branch, _diverged, _before_the_first_commit], every=3
+    ),
 )
 def test_any_other_checkout_is_left_as_it_is_and_the_reason_told(
     open_scene: OpenScene, arrange: Callable[[Scene], str]

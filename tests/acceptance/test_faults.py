@@ -6,6 +6,7 @@ from reconciler.sandbox import Drop, Fault, Reply
 from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import configuration, runs
 from tests.environments import Clock
+from tests.sampling import sampled
 
 _HTML = "<html><body>502 Bad Gateway</body></html>"
 _LOST_AFTER = {
@@ -19,7 +20,7 @@ _LOST_AFTER = {
 }
 
 
-@pytest.mark.parametrize("ending", _LOST_AFTER.values(), ids=_LOST_AFTER.keys())
+@pytest.mark.parametrize("ending", sampled(_LOST_AFTER.values(), every=3), ids=_LOST_AFTER.keys())
 def test_an_answer_lost_after_the_effect_is_found_by_the_same_apply(
     open_scene: OpenScene, ending: Drop | Reply
 ) -> None:
@@ -60,14 +61,17 @@ def test_a_start_lost_before_its_effect_is_proven_absent_and_started_again(
 
 @pytest.mark.parametrize(
     "fault",
-    [
-        Fault(on="trigger", ending=Reply(status=429, headers={"Retry-After": "1"})),
-        Fault(on="trigger", ending=Reply(status=429)),
-        Fault(on="trigger", ending=Reply(code=1203)),
-        Fault(on="trigger", ending=Reply(status=401)),
-        Fault(on="trigger", expire_token=True),
-        Fault(on="token", ending=Drop(), times=1, after=1),
-    ],
+    sampled(
+        [
+            Fault(on="trigger", ending=Reply(status=429, headers={"Retry-After": "1"})),
+            Fault(on="trigger", ending=Reply(status=429)),
+            Fault(on="trigger", ending=Reply(code=1203)),
+            Fault(on="trigger", ending=Reply(status=401)),
+            Fault(on="trigger", expire_token=True),
+            Fault(on="token", ending=Drop(), times=1, after=1),
+        ],
+        every=3,
+    ),
     ids=["429 with Retry-After", "429", "1203", "401", "token expired", "token once"],
 )
 def test_a_start_that_was_turned_away_is_sent_again_under_the_same_claim(

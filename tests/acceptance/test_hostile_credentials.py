@@ -9,6 +9,7 @@ import yaml
 from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import CONFIGURATION, Scene, runs
 from tests.repositories import git
+from tests.sampling import sampled
 
 _BASES = [
     ("GITHUB_BASE_REF", "main"),
@@ -96,7 +97,7 @@ def test_without_a_shared_branch_nobody_gets_credentials(scene: Scene) -> None:
     assert scene.sandbox.requests == []
 
 
-@pytest.mark.parametrize(("variable", "base"), _BASES)
+@pytest.mark.parametrize(("variable", "base"), sampled(_BASES, every=3))
 def test_a_pull_request_cannot_name_its_own_branch_as_the_shared_one(
     scene: Scene,
     thief: socket.socket,
@@ -186,11 +187,14 @@ def test_certificates_are_those_of_the_shared_branch(scene: Scene) -> None:
 
 @pytest.mark.parametrize(
     ("variable", "value"),
-    [
-        ("BUILD_URL", "https://ci:hunter2@ci.test/job/7/"),
-        ("BUILD_URL", "https://ci.test/job/7/?token=hunter2"),
-        ("CI_JOB_URL", "https://hunter2@ci.test/job/7#hunter2"),
-    ],
+    sampled(
+        [
+            ("BUILD_URL", "https://ci:hunter2@ci.test/job/7/"),
+            ("BUILD_URL", "https://ci.test/job/7/?token=hunter2"),
+            ("CI_JOB_URL", "https://hunter2@ci.test/job/7#hunter2"),
+        ],
+        every=3,
+    ),
 )
 def test_a_password_in_the_address_of_a_job_reaches_no_ledger(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
@@ -218,11 +222,14 @@ def test_a_password_in_the_address_of_a_remote_reaches_no_output(
 
 @pytest.mark.parametrize(
     ("proxy", "named"),
-    [
-        ("http://me:hunter2@127.0.0.1:1", "by the proxy http://127.0.0.1:1"),
-        ("http://me:hunter2@127.0.0.1:99999", "its port is no number from 1 to 65535"),
-        ("nonsense://me:hunter2@x", "its scheme is none of http"),
-    ],
+    sampled(
+        [
+            ("http://me:hunter2@127.0.0.1:1", "by the proxy http://127.0.0.1:1"),
+            ("http://me:hunter2@127.0.0.1:99999", "its port is no number from 1 to 65535"),
+            ("nonsense://me:hunter2@x", "its scheme is none of http"),
+        ],
+        every=3,
+    ),
 )
 def test_a_password_in_the_address_of_a_proxy_reaches_no_output(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, proxy: str, named: str

@@ -17,6 +17,7 @@ from tests.acceptance.scene import (
     manifest,
     runs,
 )
+from tests.sampling import sampled
 
 _SAID = "interrupted: starting nothing more, recording what is known\n"
 _NAMES = ("a", "b", "c")
@@ -43,7 +44,7 @@ def _end(process: "subprocess.Popen[str]", scene: Scene) -> Said:
     return said
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", sampled([signal.SIGINT, signal.SIGTERM, signal.SIGHUP], every=3))
 def test_a_signal_lets_the_request_end_and_records_what_is_known(
     open_scene: OpenScene, number: signal.Signals
 ) -> None:

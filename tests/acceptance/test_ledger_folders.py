@@ -11,6 +11,7 @@ from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import Scene, configuration, manifest, runs
 from tests.acceptance.test_identity import COMMANDS, configured, refused
 from tests.repositories import git
+from tests.sampling import sampled
 
 RENAMED = {"state": "state/prod"}
 ORPHANED = "orphaned: state/test holds a ledger that no environment names"
@@ -43,7 +44,9 @@ def test_a_pull_request_that_moves_a_ledger_is_planned_as_it_will_be(applied: Sc
     assert ORPHANED in applied.run("plan", exits=1).flat
 
 
-@pytest.mark.parametrize("folder", ["State/test", "state/Test", "state/test/inner"])
+@pytest.mark.parametrize(
+    "folder", sampled(["State/test", "state/Test", "state/test/inner"], every=3)
+)
 def test_a_folder_that_only_looks_the_same_is_another_one(applied: Scene, folder: str) -> None:
     applied.push({"reconciler.yaml": configured(test={"state": folder})(applied.url)})
     refused(applied, ORPHANED)
@@ -60,7 +63,7 @@ def test_a_ledger_is_not_looked_for_through_links(applied: Scene, link: str, sta
 
 
 @pytest.mark.parametrize(
-    "first", ["<<<<<<< HEAD\n", "\n", "# a note\n", '{"v":99,"event":"new"}\n']
+    "first", sampled(["<<<<<<< HEAD\n", "\n", "# a note\n", '{"v":99,"event":"new"}\n'], every=3)
 )
 def test_a_damaged_ledger_that_nobody_names_is_not_passed_over(applied: Scene, first: str) -> None:
     path = applied.clone / "state/test/ledger.jsonl"
@@ -96,13 +99,16 @@ def test_a_configuration_that_moves_into_a_folder_goes_on_with_its_ledger(
 
 @pytest.mark.parametrize(
     ("kind", "folder", "inner"),
-    [
-        ("state", "part/state/test", "part/state/test"),
-        ("state", "part/state", "part/state/test"),
-        ("state", "part/State/TEST", "part/state/test"),
-        ("manifests", "part/triggers", "part/triggers"),
-        ("manifests", "part", "part/triggers"),
-    ],
+    sampled(
+        [
+            ("state", "part/state/test", "part/state/test"),
+            ("state", "part/state", "part/state/test"),
+            ("state", "part/State/TEST", "part/state/test"),
+            ("manifests", "part/triggers", "part/triggers"),
+            ("manifests", "part", "part/triggers"),
+        ],
+        every=3,
+    ),
 )
 def test_folders_of_two_configurations_overlap_nowhere(
     open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch, kind: str, folder: str, inner: str
@@ -126,7 +132,7 @@ def test_a_retired_ledger_beside_a_ledger_branch_is_read_by_plan_as_well(applied
     refused(applied, "a is the same run as a, which is recorded in state/test")
 
 
-@pytest.mark.parametrize("command", ["validate", "plan", "apply"])
+@pytest.mark.parametrize("command", sampled(["validate", "plan", "apply"], every=3))
 def test_each_ledger_is_read_once_however_many_environments_there_are(
     open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:

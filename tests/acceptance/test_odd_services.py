@@ -172,7 +172,7 @@ def test_an_attempt_that_is_never_carried_out_is_started_in_the_end_where_that_i
 # Strangers
 
 
-@pytest.mark.parametrize("lists", ["all", "newest"])
+@pytest.mark.parametrize("lists", sampled(["all", "newest"], every=2))
 @pytest.mark.parametrize("after", [-60.0, 20.0])
 def test_the_end_of_a_persons_instance_with_the_same_id_is_not_the_runs(
     open_scene: OpenScene, lists: Any, after: float

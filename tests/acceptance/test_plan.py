@@ -20,6 +20,7 @@ from tests.acceptance.scene import (
     runs,
 )
 from tests.repositories import commit, git
+from tests.sampling import sampled
 
 
 def test_json_has_the_fields_of_the_contract(open_scene: OpenScene) -> None:
@@ -154,7 +155,7 @@ def test_detailed_exitcode_tells_whether_there_is_work(
     scene.run("plan")
 
 
-@pytest.mark.parametrize("form", ["text", "json", "markdown"])
+@pytest.mark.parametrize("form", sampled(["text", "json", "markdown"], every=3))
 def test_more_runs_than_the_limit_are_refused_in_the_words_of_the_apply(
     open_scene: OpenScene, form: str
 ) -> None:
@@ -291,7 +292,9 @@ def _suspend(scene: Scene) -> None:
     scene.push({"triggers/a.yaml": manifest("a", 1, suspend=True)})
 
 
-@pytest.mark.parametrize("meanwhile", [_add_parameter, _start_them, _remove_one, _suspend])
+@pytest.mark.parametrize(
+    "meanwhile", sampled([_add_parameter, _start_them, _remove_one, _suspend], every=3)
+)
 def test_a_stale_plan_is_refused_and_starts_nothing(
     saved: tuple[Scene, str], meanwhile: Callable[[Scene], None]
 ) -> None:
@@ -328,24 +331,33 @@ def saved_backfill(open_scene: OpenScene) -> tuple[Scene, str]:
 
 @pytest.mark.parametrize(
     ("now", "how"),
-    [
-        (
-            _backfill(more="  stagger: 2m\n"),
-            "triggerTime 2024-03-02T00:01:00+08:00 → 2024-03-02T00:0",
-        ),
-        (_backfill(more=STAGGERED + "  at: '01:00'\n"), "triggerTime 2024-03-02T00:00:00+08:00 →"),
-        (_backfill(sites="cn-0, cn-1, cn-2", more=STAGGERED), "triggerTime 2024-03-02T00:00:00"),
-        (_backfill(more=STAGGERED + "  exclude: [{SITE: cn-1}]\n"), "it is no longer declared"),
-        (_backfill(more=STAGGERED + "  revision: 2\n"), "it is no longer declared"),
-        (
-            _backfill(more=STAGGERED + "  dependsOn: [a]\n"),
-            "waits for a, which was not started yet",
-        ),
-        (_backfill(more=STAGGERED + "  cancel: true\n"), "cancelled before it was started"),
-        (_backfill(more=STAGGERED + "  suspend: true\n"), "suspended"),
-        (_backfill(more=STAGGERED + "  parameters: {X: y}\n"), 'parameters {"SITE": "cn-1"} →'),
-        (_backfill(more=STAGGERED).replace("flowId: 5", "flowId: 6"), "flowId 5 → 6"),
-    ],
+    sampled(
+        [
+            (
+                _backfill(more="  stagger: 2m\n"),
+                "triggerTime 2024-03-02T00:01:00+08:00 → 2024-03-02T00:0",
+            ),
+            (
+                _backfill(more=STAGGERED + "  at: '01:00'\n"),
+                "triggerTime 2024-03-02T00:00:00+08:00 →",
+            ),
+            (
+                _backfill(sites="cn-0, cn-1, cn-2", more=STAGGERED),
+                "triggerTime 2024-03-02T00:00:00",
+            ),
+            (_backfill(more=STAGGERED + "  exclude: [{SITE: cn-1}]\n"), "it is no longer declared"),
+            (_backfill(more=STAGGERED + "  revision: 2\n"), "it is no longer declared"),
+            (
+                _backfill(more=STAGGERED + "  dependsOn: [a]\n"),
+                "waits for a, which was not started yet",
+            ),
+            (_backfill(more=STAGGERED + "  cancel: true\n"), "cancelled before it was started"),
+            (_backfill(more=STAGGERED + "  suspend: true\n"), "suspended"),
+            (_backfill(more=STAGGERED + "  parameters: {X: y}\n"), 'parameters {"SITE": "cn-1"} →'),
+            (_backfill(more=STAGGERED).replace("flowId: 5", "flowId: 6"), "flowId 5 → 6"),
+        ],
+        every=3,
+    ),
 )
 def test_a_backfill_that_is_not_as_it_was_saved_is_refused(
     saved_backfill: tuple[Scene, str], now: str, how: str
@@ -395,20 +407,23 @@ def test_a_saved_plan_cancels_only_what_it_holds(saved: tuple[Scene, str]) -> No
 
 @pytest.mark.parametrize(
     "content",
-    [
-        "",
-        "{",
-        "[]",
-        "{}",
-        '"text"',
-        '{"version": 1}',
-        '{"version": 1, "environments": 3}',
-        (
-            '{"version": 1, "environment": "test", "runs": [{"run": "a", "action": "trigger", '
-            '"digest": "", "flowId": 1e999, "triggerTime": 0, "parameters": []}]}'
-        ),
-        "\udcff",
-    ],
+    sampled(
+        [
+            "",
+            "{",
+            "[]",
+            "{}",
+            '"text"',
+            '{"version": 1}',
+            '{"version": 1, "environments": 3}',
+            (
+                '{"version": 1, "environment": "test", "runs": [{"run": "a", "action": "trigger", '
+                '"digest": "", "flowId": 1e999, "triggerTime": 0, "parameters": []}]}'
+            ),
+            "\udcff",
+        ],
+        every=3,
+    ),
 )
 def test_a_damaged_plan_is_refused(saved: tuple[Scene, str], content: str) -> None:
     scene, file = saved

@@ -9,6 +9,7 @@ from reconciler.sandbox import Drop, Fault, ParametersShown, Reply, SandboxOptio
 from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import AHEAD, EIGHT_MS, Scene, manifest
 from tests.repositories import git
+from tests.sampling import sampled
 
 _WHY = ("--reason", "the gateway was down")
 
@@ -45,12 +46,18 @@ def test_all_that_a_word_means_and_is_in_doubt_is_settled_in_one_commit(lost: Sc
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [
-        (("wind-", *_WHY), "nothing was recorded: 2 runs are meant, and nobody can be asked here"),
-        (("wind-", "--yes"), "2 runs are not settled without a reason"),
-        (("wind-a", "wind-c", "--yes", *_WHY), "wind-c is not in doubt: it is triggered"),
-        (("wind-c/", "--yes", *_WHY), "wind-c/ is neither recorded nor declared on the branch"),
-    ],
+    sampled(
+        [
+            (
+                ("wind-", *_WHY),
+                "nothing was recorded: 2 runs are meant, and nobody can be asked here",
+            ),
+            (("wind-", "--yes"), "2 runs are not settled without a reason"),
+            (("wind-a", "wind-c", "--yes", *_WHY), "wind-c is not in doubt: it is triggered"),
+            (("wind-c/", "--yes", *_WHY), "wind-c/ is neither recorded nor declared on the branch"),
+        ],
+        every=3,
+    ),
 )
 def test_several_runs_need_a_reason_and_a_yes_and_all_must_be_in_doubt(
     lost: Scene, arguments: tuple[str, ...], words: str

@@ -21,6 +21,7 @@ from reconciler.sandbox import (
 from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import AHEAD, EIGHT_MS, Scene, configuration, manifest, runs
 from tests.repositories import git, write_hook
+from tests.sampling import sampled
 
 _LABELS = {"team": "wind"}
 
@@ -72,14 +73,17 @@ def test_status_json_has_the_fields_of_the_contract(mixed: Scene) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "names"),
-    [
-        (("--state", "in-doubt"), "c"),
-        (("--state", "rejected", "--state", "pending"), "bd"),
-        (("--label", "team=wind"), "ac"),
-        (("--label", "team=wind", "--state", "triggered"), "a"),
-        (("--label", "team=sun"), ""),
-        (("b", "d"), "bd"),
-    ],
+    sampled(
+        [
+            (("--state", "in-doubt"), "c"),
+            (("--state", "rejected", "--state", "pending"), "bd"),
+            (("--label", "team=wind"), "ac"),
+            (("--label", "team=wind", "--state", "triggered"), "a"),
+            (("--label", "team=sun"), ""),
+            (("b", "d"), "bd"),
+        ],
+        every=3,
+    ),
 )
 def test_status_shows_only_what_was_asked_for(
     mixed: Scene, arguments: tuple[str, ...], names: str
@@ -209,12 +213,15 @@ def test_an_instance_that_is_not_the_runs_is_refused(mixed: Scene) -> None:
 
 @pytest.mark.parametrize(
     ("run", "words"),
-    [
-        ("a", "a is not in doubt: it is triggered"),
-        ("b", "b is not in doubt: it is rejected"),
-        ("d", "d was never claimed: there is nothing to settle"),
-        ("nowhere", "nowhere is neither recorded nor declared on the branch"),
-    ],
+    sampled(
+        [
+            ("a", "a is not in doubt: it is triggered"),
+            ("b", "b is not in doubt: it is rejected"),
+            ("d", "d was never claimed: there is nothing to settle"),
+            ("nowhere", "nowhere is neither recorded nor declared on the branch"),
+        ],
+        every=3,
+    ),
 )
 def test_only_a_run_in_doubt_can_be_resolved(mixed: Scene, run: str, words: str) -> None:
     tip = mixed.tip()

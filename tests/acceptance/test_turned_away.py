@@ -10,6 +10,7 @@ from tests.acceptance.conftest import OpenScene
 from tests.acceptance.git_server import Front, fronted
 from tests.acceptance.scene import Scene, runs
 from tests.repositories import git, make_clone, say_ok_and_move_nothing, write_hook
+from tests.sampling import sampled
 
 _BUSY_SENDINGS = 3
 _IDENTITY = "Allow the reconciler's identity to push"
@@ -50,12 +51,15 @@ def pushes(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[str]]:
 @pytest.mark.parametrize("early", [True, False])
 @pytest.mark.parametrize(
     ("status", "words", "sendings"),
-    [
-        (413, "takes no request of that size", 1),
-        (411, "cannot make sense of git's request", 1),
-        (429, "is busy, or wants to be asked less often", _BUSY_SENDINGS),
-        (503, "is busy, or wants to be asked less often", _BUSY_SENDINGS),
-    ],
+    sampled(
+        [
+            (413, "takes no request of that size", 1),
+            (411, "cannot make sense of git's request", 1),
+            (429, "is busy, or wants to be asked less often", _BUSY_SENDINGS),
+            (503, "is busy, or wants to be asked less often", _BUSY_SENDINGS),
+        ],
+        every=3,
+    ),
 )
 def test_each_refusal_over_http_has_its_cause_and_is_not_tried_over_and_over(
     scene: Scene,
@@ -96,7 +100,9 @@ def _redirect(front: Front) -> None:
 @pytest.mark.parametrize(
     ("answer", "early", "sendings"),
     # To git, a page for refs is a server that has none: that may pass.
-    [(_page, False, 1), (_page, True, 4), (_redirect, False, 1), (_redirect, True, 1)],
+    sampled(
+        [(_page, False, 1), (_page, True, 4), (_redirect, False, 1), (_redirect, True, 1)], every=3
+    ),
 )
 def test_a_login_page_is_named(
     scene: Scene,
@@ -182,7 +188,14 @@ def test_a_signature_that_cannot_be_made_is_the_cause(
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("push.gpgSign", "true"), ("push.pushOption", "ci.skip"), ("remote.origin.mirror", "true")],
+    sampled(
+        [
+            ("push.gpgSign", "true"),
+            ("push.pushOption", "ci.skip"),
+            ("remote.origin.mirror", "true"),
+        ],
+        every=3,
+    ),
 )
 def test_what_a_person_has_set_for_pushes_costs_a_claim_nothing(
     scene: Scene, name: str, value: str

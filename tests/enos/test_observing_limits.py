@@ -24,6 +24,7 @@ from tests.enos.listed import (
     others,
     sought,
 )
+from tests.sampling import sampled
 
 MANY = of_days(40, 100)  # the latest day first
 BROKEN = GatewayError("List Flow Instances at gateway failed: HTTP 503")
@@ -101,7 +102,7 @@ def test_searches_leave_a_quarter_of_the_limit_to_what_no_search_shows() -> None
     assert {one.id for one in gone} <= result.instances.keys()
 
 
-@pytest.mark.parametrize("at", [1, 2, 5, 20, 41, 45])
+@pytest.mark.parametrize("at", sampled([1, 2, 5, 20, 41, 45], every=3))
 def test_a_failure_is_told_and_the_halves_of_its_window_are_read_instead(at: int) -> None:
     service = Service({0: MANY}, fails={at: BROKEN})
     result = looked_up(service, sought(MANY))

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.expansion.building import expanded, refused, runs
+from tests.sampling import sampled
 
 DATES = {"from": "2024-03-01", "to": "2024-03-10", "every": "1d"}
 
@@ -45,32 +46,44 @@ VALUES = [str(value) for value in range(200)]
 
 @pytest.mark.parametrize(
     ("spec", "problem"),
-    [
-        (
-            {"businessDates": {"from": "1970-01-01", "to": "9999-12-31", "every": "1m"}},
-            "range /spec/businessDates",
-        ),
-        (
-            {"businessDates": {"from": "0001-01-01", "to": "9999-12-31", "every": "1m"}},
-            "range /spec/businessDates/from",
-        ),
-        (
-            {"triggerTimes": {"from": 0, "to": 253402214399999, "cron": "* * * * *"}},
-            "range /spec/triggerTimes",
-        ),
-        (
-            {"businessDates": {"from": "1970-01-01", "to": "9999-12-30", "cron": "0 0 */30 2 1#5"}},
-            "empty /spec/businessDates",
-        ),
-        (
-            {"businessDates": DATES, "matrix": {f"K{key}": VALUES for key in range(200)}},
-            "range /spec/matrix",
-        ),
-        (
-            {"businessDates": DATES, "matrix": {f"K{key}": ["0", "1"] for key in range(50_000)}},
-            "range /spec/matrix",
-        ),
-    ],
+    sampled(
+        [
+            (
+                {"businessDates": {"from": "1970-01-01", "to": "9999-12-31", "every": "1m"}},
+                "range /spec/businessDates",
+            ),
+            (
+                {"businessDates": {"from": "0001-01-01", "to": "9999-12-31", "every": "1m"}},
+                "range /spec/businessDates/from",
+            ),
+            (
+                {"triggerTimes": {"from": 0, "to": 253402214399999, "cron": "* * * * *"}},
+                "range /spec/triggerTimes",
+            ),
+            (
+                {
+                    "businessDates": {
+                        "from": "1970-01-01",
+                        "to": "9999-12-30",
+                        "cron": "0 0 */30 2 1#5",
+                    }
+                },
+                "empty /spec/businessDates",
+            ),
+            (
+                {"businessDates": DATES, "matrix": {f"K{key}": VALUES for key in range(200)}},
+                "range /spec/matrix",
+            ),
+            (
+                {
+                    "businessDates": DATES,
+                    "matrix": {f"K{key}": ["0", "1"] for key in range(50_000)},
+                },
+                "range /spec/matrix",
+            ),
+        ],
+        every=3,
+    ),
 )
 def test_the_largest_backfills_are_refused_before_memory_or_time_is_spent(
     spec: dict[str, Any], problem: str

@@ -19,6 +19,7 @@ from tests.expansion.building import (
     runs,
     shown,
 )
+from tests.sampling import examples
 
 changes = st.sampled_from(CHANGES)
 minutes_of_a_day = st.integers(0, 24 * 60 - 1).map(lambda minutes: time(*divmod(minutes, 60)))
@@ -37,7 +38,7 @@ def meant(clocks: Clocks, wall: datetime, ends: set[EpochMs]) -> list[EpochMs]:
 
 
 @given(changes, st.sampled_from([1, 15, 30, 45, 60, 90, 120, 420]), st.data())
-@settings(max_examples=150)
+@examples(150)
 def test_a_step_below_a_day_meets_each_minute_that_clocks_show_on_its_grid(
     change: tuple[str, date], minutes: int, data: st.DataObject
 ) -> None:
@@ -58,7 +59,7 @@ def test_a_step_below_a_day_meets_each_minute_that_clocks_show_on_its_grid(
 
 
 @given(changes, minutes_of_a_day, st.integers(-3, 0), st.integers(0, 2))
-@settings(max_examples=150)
+@examples(150)
 def test_a_daily_business_date_starts_when_clocks_first_show_its_time_or_past_the_gap(
     change: tuple[str, date], at: time, before: int, after: int
 ) -> None:
@@ -70,7 +71,7 @@ def test_a_daily_business_date_starts_when_clocks_first_show_its_time_or_past_th
 
 
 @given(changes, st.sampled_from([15, 30, 60, 90, 480]), minutes_of_a_day)
-@settings(max_examples=100)
+@examples(100)
 def test_steps_within_a_business_date_begin_anew_each_day(
     change: tuple[str, date], minutes: int, at: time
 ) -> None:
@@ -94,7 +95,7 @@ CRON = {
 
 
 @given(changes, st.sampled_from(list(CRON)), st.data())
-@settings(max_examples=150)
+@examples(150)
 def test_cron_meets_each_hour_of_the_clock_or_each_of_its_fixed_times_once(
     change: tuple[str, date], cron: str, data: st.DataObject
 ) -> None:

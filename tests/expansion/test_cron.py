@@ -4,12 +4,13 @@ from itertools import takewhile
 
 import pytest
 from cronsim import CronSim
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from reconciler.expansion.cron import cron_dates, cron_times
 from reconciler.schema.formats import check_cron
 from tests.expansion.building import expanded, labels, refused, runs
+from tests.sampling import examples
 
 
 def field(low: int, high: int, *others: str) -> st.SearchStrategy[str]:
@@ -44,7 +45,7 @@ def is_valid(expression: str) -> bool:
 
 @given(EXPRESSIONS.filter(is_valid), st.dates(date(1971, 1, 1), date(2100, 1, 1)))
 @example("0 0 29 2 */7", date(2088, 3, 1))
-@settings(max_examples=150)
+@examples(150)
 def test_dates_and_times_together_are_what_the_expression_fires_at(
     expression: str, first: date
 ) -> None:
@@ -67,7 +68,7 @@ def test_dates_and_times_together_are_what_the_expression_fires_at(
 @example("* * * * " + "1" * 5000)
 @example("0 0 * * \u017fun")
 @example("0 8 * * \uff11")
-@settings(max_examples=300)
+@examples(300)
 def test_any_text_is_an_expression_or_a_value_error_in_one_line(text: str) -> None:
     if is_valid(text):
         assert cron_times(text)

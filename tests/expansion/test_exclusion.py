@@ -1,12 +1,13 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.model import Run
 from reconciler.times import business_date, parse_instant, parse_zone
 from tests.expansion.building import expanded, refused, runs
+from tests.sampling import examples
 
 ZONE = parse_zone("America/New_York")
 MATRIX = {"SITE": ["cn-01", "cn-02", "012"], "MODE": ["full", "delta"]}
@@ -38,7 +39,7 @@ def matches(entry: dict[str, str], run: Run) -> bool:
 
 
 @given(st.sampled_from([{"businessDates": DATES}, {"triggerTimes": TIMES}]), st.lists(entries))
-@settings(max_examples=300)
+@examples(300)
 def test_a_run_is_left_out_if_it_has_all_the_values_of_one_entry(
     spec: dict[str, Any], exclude: list[dict[str, str]]
 ) -> None:

@@ -5,7 +5,7 @@ import unicodedata
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.expansion.alike import look
@@ -13,6 +13,7 @@ from reconciler.expansion.characters import _is_plain
 from reconciler.model import backfill_of, run_attempt, run_id, run_name, run_revision
 from reconciler.schema import validate
 from tests.expansion.building import NAME, backfill, refused, runs
+from tests.sampling import examples
 
 ONE_DATE = {"businessDates": {"from": "2024-03-01", "to": "2024-03-01", "every": "1d"}}
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
@@ -38,7 +39,7 @@ def read_back(name: str) -> tuple[str, list[tuple[str, str]]]:
         ).filter(lambda matrix: len(set(map(look, matrix))) == len(matrix)),
     )
 )
-@settings(max_examples=300)
+@examples(300)
 def test_a_name_can_be_read_back_so_that_no_two_runs_share_one(
     matrix: dict[str, list[str]],
 ) -> None:
@@ -47,7 +48,7 @@ def test_a_name_can_be_read_back_so_that_no_two_runs_share_one(
 
 
 @given(MATRICES, st.integers(1, 20), st.integers(1, 5))
-@settings(max_examples=200)
+@examples(200)
 def test_ids_made_of_a_name_can_be_taken_apart_and_referred_to(
     matrix: dict[str, list[str]], revision: int, attempt: int
 ) -> None:

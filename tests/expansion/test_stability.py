@@ -9,13 +9,14 @@ from datetime import date, datetime, time, timedelta
 from enum import Enum, auto
 from typing import Any
 
-from hypothesis import assume, event, given, settings
+from hypothesis import assume, event, given
 from hypothesis import strategies as st
 
 from reconciler.expansion.steps import Days, Minutes, Months, Step, parse_step
 from reconciler.model import Digest
 from reconciler.times import format_instant, in_zone, occurrences, parse_instant, parse_zone
 from tests.expansion.building import CHANGES, expanded
+from tests.sampling import examples
 
 Spec = dict[str, Any]
 Draw = Callable[[st.SearchStrategy[Any]], Any]
@@ -188,7 +189,7 @@ def is_reversed(spec: Spec) -> bool:
 
 
 @given(backfills(), st.sampled_from(EDITS), st.data())
-@settings(max_examples=400)
+@examples(400)
 def test_no_edit_renames_or_changes_a_run_that_stays(
     backfill: tuple[Spec, str],
     edit: Callable[[Spec, str, Draw], Effect],

@@ -3,7 +3,7 @@ from datetime import date
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.expansion.common import LAST
@@ -12,6 +12,7 @@ from reconciler.model import Declared, EpochMs, Run, Stagger
 from reconciler.schedule import scheduled
 from reconciler.times import format_instant, in_zone, parse_zone
 from tests.expansion.building import CHANGES, DAY, MINUTE, clocks_around, expanded, refused, runs
+from tests.sampling import examples
 
 EMPTY = Ledger.of(())
 HOURLY = {"from": "2024-03-01T06:00:00+08:00", "to": "2024-03-01T23:00:00+08:00", "every": "1h"}
@@ -72,7 +73,7 @@ def test_the_first_of_two_hours_ends_where_the_second_begins() -> None:
     st.sampled_from(["20m", "1h", "90m", "7h", "1d", "1mo", "*/30 * * * *", "0 1,2 * * *"]),
     st.data(),
 )
-@settings(max_examples=150)
+@examples(150)
 def test_a_run_never_leaves_its_date_nor_passes_the_next_time_wherever_the_range_ends(
     change: tuple[str, Any], every: str, data: st.DataObject
 ) -> None:

@@ -10,6 +10,7 @@ from tests.environments import assert_each_started_once, runs_of_one_flow_each
 from tests.http_remote.account import ANA, STRANGER, Account, address
 from tests.http_remote.hosted import connect, hosted
 from tests.repositories import git
+from tests.sampling import sampled
 
 RUNS = 2
 Way = Callable[[Path, int, Account], None]
@@ -33,7 +34,9 @@ def _in_a_header(clone: Path, port: int, account: Account) -> None:
     git(clone, "checkout", "--quiet", "--detach", "origin/main")
 
 
-@pytest.mark.parametrize("give", [_in_the_url, _by_a_credential_helper, _in_a_header])
+@pytest.mark.parametrize(
+    "give", sampled([_in_the_url, _by_a_credential_helper, _in_a_header], every=3)
+)
 def test_runs_are_planned_and_applied_with_the_password_that_git_is_given(
     tmp_path: Path, give: Way
 ) -> None:

@@ -21,6 +21,7 @@ from tests.environments import (
     runs_of_one_flow_each,
 )
 from tests.repositories import git, isolate, say_ok_and_move_nothing, write_hook
+from tests.sampling import sampled
 
 RUNS, APPLIERS = 3, 4
 
@@ -82,7 +83,10 @@ def _deny(origin: Path, refusal: str) -> None:
 
 @pytest.mark.parametrize(
     "refusal",
-    ["nothing", "non-fast-forwards", "hidden refs", "several refs as one", "all but branches"],
+    sampled(
+        ["nothing", "non-fast-forwards", "hidden refs", "several refs as one", "all but branches"],
+        every=4,
+    ),
 )
 def test_killed_between_its_pushes_before_any_make_of_server_each_run_is_started_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refusal: str

@@ -22,6 +22,7 @@ from tests.environments import (
     runs_of_one_flow_each,
 )
 from tests.repositories import isolate
+from tests.sampling import sampled
 
 # Of several kills, on a machine that may be busy.
 pytestmark = pytest.mark.timeout(900)
@@ -31,7 +32,7 @@ REQUESTS = 3 + RUNS  # token, time, zone, and a start for each run
 AT_ONCE = 6
 PATIENCE = 300  # to end what hangs
 PARTS = 8  # of the git commands, so that several workers can share them
-DECISIVE = ("push", "ls-remote")  # what others see, and what is believed of it
+DECISIVE = "push"  # what others see; the parts hold what is believed of it, too
 _IMPORT_AND_REPORT = """\
 apiVersion: reconciler/v1
 kind: Backfill
@@ -68,7 +69,7 @@ def _own_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
-@pytest.mark.parametrize("request_number", range(REQUESTS))
+@pytest.mark.parametrize("request_number", sampled(range(REQUESTS), every=3))
 def test_killed_at_any_request_each_run_is_started_once(
     tmp_path: Path, request_number: int, moment: str
 ) -> None:
@@ -157,9 +158,9 @@ def test_killed_at_any_git_command_each_run_is_started_once(
     numbers = [
         number
         for number, command in enumerate(commands, start=1)
-        if (command in DECISIVE if part == "decisive" else number % PARTS == part)
+        if (command == DECISIVE if part == "decisive" else number % PARTS == part)
     ]
-    assert len(numbers) >= 2 * len(DECISIVE)
+    assert len(numbers) >= 2
     # One after another: a machine that kills several at once has much to do.
     for moment, number in product(("before", "after"), numbers):
         _kill_at_git_command(tmp_path, moment, number)

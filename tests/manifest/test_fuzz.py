@@ -1,13 +1,14 @@
 from datetime import UTC
 
 import yaml
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from reconciler.configuration import InvalidConfigurationError, parse_configuration
 from reconciler.manifest import read_file
 from reconciler.model import Problem, Source, wire_parameters
 from tests.corpus.examples import CORPUS
+from tests.sampling import examples
 
 MANIFEST = (CORPUS / "manifests/valid/everything.yaml").read_bytes()
 BACKFILL = (CORPUS / "manifests/valid/backfill-everything.yaml").read_bytes()
@@ -84,13 +85,13 @@ def check_problems(problems: tuple[Problem, ...]) -> None:
 @example(b'"\\ud800"')
 @example(b"--- !!binary x")
 @example(b"? ? ? a")
-@settings(max_examples=300)
+@examples(300)
 def test_any_bytes_are_problems_or_runs(content: bytes) -> None:
     check(content)
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=40))
-@settings(max_examples=600)
+@examples(600)
 def test_any_arrangement_of_yaml_is_problems_or_runs(pieces: list[str]) -> None:
     check("".join(pieces).encode())
 
@@ -103,7 +104,7 @@ def test_any_arrangement_of_yaml_is_problems_or_runs(pieces: list[str]) -> None:
         max_size=4,
     ),
 )
-@settings(max_examples=600)
+@examples(600)
 def test_any_damage_to_a_valid_file_is_problems_or_runs(
     content: bytes, damages: list[tuple[float, int, str]]
 ) -> None:
@@ -117,7 +118,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\ufe
 
 
 @given(st.dictionaries(TEXT.filter(bool), TEXT, max_size=6))
-@settings(max_examples=300)
+@examples(300)
 def test_quoted_texts_arrive_as_they_were_written_and_in_order(texts: dict[str, str]) -> None:
     document = {
         "apiVersion": "reconciler/v1",
@@ -135,7 +136,7 @@ PLAIN = st.from_regex(r"[a-zA-Z0-9.+~_/=][a-zA-Z0-9.+~_/:=-]{0,15}[a-zA-Z0-9]", 
 
 
 @given(st.lists(PLAIN, min_size=1, max_size=6))
-@settings(max_examples=300)
+@examples(300)
 def test_unquoted_texts_arrive_as_they_were_written(texts: list[str]) -> None:
     lines = "".join(f"    K{index}: {text}\n" for index, text in enumerate(texts))
     content = (

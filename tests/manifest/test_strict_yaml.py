@@ -3,12 +3,13 @@
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.manifest.document import read_documents
 from reconciler.model import Source
 from tests.manifest.test_yaml_suite import read
+from tests.sampling import examples
 
 
 def messages(text: str) -> list[str]:
@@ -119,7 +120,7 @@ SHALLOW = LEAF | st.lists(LEAF, max_size=2) | st.dictionaries(TEXT, LEAF, max_si
 JSON = st.dictionaries(TEXT, SHALLOW | st.lists(SHALLOW, max_size=2), max_size=3)
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(JSON, st.booleans(), st.sampled_from([None, 0, 2, "\t"]), st.booleans(), st.booleans())
 def test_json_of_any_library_is_read_as_what_was_written(
     value: object, ascii_only: bool, indent: str | int | None, slashes: bool, tight: bool

@@ -26,6 +26,7 @@ from reconciler.schema import SCHEMAS, SchemaName, _validator, load_schema
 from reconciler.schema.paths import Path
 from reconciler.schema.phrasing import find
 from tests.corpus.examples import CORPUS
+from tests.sampling import examples
 
 # What regular expressions and other rules for text differ about.
 ODD = "\n\r\t\x00\x1c\x1f\x7f\x85\xa0\xad\u0660\u06f0\u1680\u180e\u2000\u200b\u200d\u2028\u202f"
@@ -96,7 +97,7 @@ def check(name: SchemaName, value: Any) -> None:
     assert _validator(name).is_valid(value) == (not find(name, value))
 
 
-@settings(max_examples=120)
+@examples(120)
 @given(changed("trigger"))
 def test_the_two_validators_agree_on_every_manifest(value: Any) -> None:
     check("trigger", value)
@@ -119,7 +120,7 @@ def test_a_validator_of_others_finds_what_ours_finds_besides_formats(name: Schem
                     assert theirs.is_valid(value) == (not ours), (path, odd)
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(changed("trigger"))
 def test_what_is_valid_can_be_read(value: Any) -> None:
     source = Source(path="a.yaml", content=json.dumps(value).encode())
@@ -127,7 +128,7 @@ def test_what_is_valid_can_be_read(value: Any) -> None:
     assert found.problems or found.runs
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(changed("config"))
 def test_a_valid_configuration_can_be_read(value: Any) -> None:
     with suppress(InvalidConfigurationError):  # and nothing else is raised

@@ -23,6 +23,7 @@ from reconciler.render.plan_markdown import Comment, plan_markdown
 from tests.building import NOW, a_claim, a_ledger, a_run, a_triggered, after, an_observed
 from tests.render.test_changes import NOTHING, month, review
 from tests.render.values import NASTY, SHANGHAI, assert_safe, texts
+from tests.sampling import examples
 
 DAY_MS = 86_400_000
 GATEWAY = GatewayConfiguration(
@@ -341,7 +342,7 @@ _HOSTILE = (
 )
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(st.one_of(st.sampled_from(_HOSTILE), texts))
 def test_no_text_changes_what_a_renderer_makes_of_the_comment(text: str) -> None:
     (plan, said), (plain, said_plainly) = _world(f"x{text}"), _world("plain")

@@ -26,6 +26,7 @@ from tests.render.values import (
     planned,
     texts,
 )
+from tests.sampling import examples
 
 
 def plan_markdown(*given: Any, **more: Any) -> str:
@@ -208,7 +209,7 @@ def _in_pairs(backslashes: str) -> str:
     return backslashes + "\\" * (len(backslashes) % 2)
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(texts, texts, texts, texts, texts)
 @example("run", "reason", "key", "\\|", "label")
 @example("run", "reason", "key", "\\\\|", "label")
@@ -267,7 +268,7 @@ def _assert_inert(markdown: str) -> None:
             assert _INERT.fullmatch(child.content)
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(texts, texts, texts)
 def test_no_text_breaks_out_of_its_fold(name: str, reason: str, value: str) -> None:
     folded = of_backfill(name, 2, reason=reason, parameters=((value, value),), warning=reason)

@@ -11,7 +11,7 @@ from tests.simulation.update import caught, first_to_break, likely_first
 SEEDS_OF_A_TEST = 250
 
 
-@pytest.mark.parametrize("first", sampled(range(0, 8 * SEEDS_OF_A_TEST, SEEDS_OF_A_TEST), every=4))
+@pytest.mark.parametrize("first", sampled(range(0, 8 * SEEDS_OF_A_TEST, SEEDS_OF_A_TEST), every=8))
 def test_every_run_is_started_exactly_once_whatever_happens(first: int) -> None:
     lives = [simulate(seed) for seed in range(first, first + SEEDS_OF_A_TEST)]
     sum_ = sum((life.account for life in lives), start=Account())
