@@ -12,12 +12,12 @@ from reconciler.errors import ExitCode
 def command(*, code: str | None) -> ExitCode:
     """Say what a code means, with an example, and what to do about it.
 
-    CODE is that of a problem, a note, a refusal or a reason, or an exit code. Without CODE all are
-    listed.
+    CODE is that of a problem, a note, a refusal or a reason, an exit code, or a word that a message
+    points to. Without CODE all are listed.
     """
     from reconciler.cli.saying import show
     from reconciler.errors import ReconcilerError
-    from reconciler.explained import explanations, nearest
+    from reconciler.explained import documents, explanations, nearest
     from reconciler.render.explanation import explanation_text, explanations_text
     from reconciler.schema.paths import shown
 
@@ -33,5 +33,5 @@ def command(*, code: str | None) -> ExitCode:
             if near
             else "All of them: reconciler explain",
         )
-    show(explanation_text(known[code], color=color), painted=True)
+    show(explanation_text(known[code], color=color, documents=documents()), painted=True)
     return ExitCode.OK

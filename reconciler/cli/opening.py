@@ -201,7 +201,7 @@ def keep_trace(shared: SharedBranch, *, quiet: bool) -> None:
         remote = shared.remote
         say(
             f"{remote} keeps no copy of the ledger for new clones, which cannot notice then if it "
-            f"loses events: {reason} (docs/operating.md, a lost ledger; to try again: "
+            f"loses events: {reason} (reconciler explain trace; to try again: "
             f"git config --unset reconciler.{remote}.trace)",
             lines=True,
         )

@@ -6,6 +6,9 @@ from difflib import get_close_matches
 from enum import StrEnum
 from importlib.resources import files
 
+_DISTRIBUTION = "enos-reconciler"
+_PLACEHOLDER = "YOUR-ORGANISATION"
+
 
 class CodeKind(StrEnum):
     """Where a code is met."""
@@ -15,6 +18,7 @@ class CodeKind(StrEnum):
     REFUSAL = "refusal"
     REASON = "reason"
     EXIT = "exit"
+    TOPIC = "topic"  # no code: what a message points to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +30,7 @@ class Explanation:
     means: str
     example: str  # words that come with it, or what leads to it
     remedy: str  # what to do
+    page: str | None = None  # where it is told at length, below the folder of the documents
 
 
 def explanations() -> Mapping[str, Explanation]:
@@ -38,11 +43,35 @@ def explanations() -> Mapping[str, Explanation]:
             code=code,
             kinds=tuple(map(CodeKind, one["kinds"])),
             means=one["means"],
-            example=one["example"],
+            example=one["example"].strip("\n"),
             remedy=one["remedy"],
+            page=one.get("page"),
         )
         for code, one in tomllib.loads(text).items()
     }
+
+
+def documents() -> str | None:
+    """The address of the folder of the documents, by the metadata of what is installed.
+
+    None where there is none yet: a fork's owner writes it in, and a placeholder leads nowhere.
+    """
+    from importlib.metadata import PackageNotFoundError, metadata
+
+    try:
+        given = metadata(_DISTRIBUTION).get_all("Project-URL") or []
+    except PackageNotFoundError:
+        return None
+    named = dict(one.split(", ", 1) for one in given if ", " in one)
+    address = named.get("Documentation", "").rstrip("/")
+    return address if address.startswith("https://") and _PLACEHOLDER not in address else None
+
+
+def page_address(page: str, folder: str) -> str:
+    """The address of a page below that folder; `..` in it is gone up."""
+    while page.startswith("../"):
+        page, folder = page.removeprefix("../"), folder.rpartition("/")[0]
+    return f"{folder}/{page}"
 
 
 def nearest(code: str, known: Mapping[str, Explanation]) -> list[str]:

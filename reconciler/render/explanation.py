@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from reconciler.explained import CodeKind, Explanation
+from reconciler.explained import CodeKind, Explanation, page_address
 from reconciler.render.layout import Screen, as_text
 
 TITLES = {
@@ -11,6 +11,7 @@ TITLES = {
     CodeKind.REFUSAL: "Refusals of a plan",
     CodeKind.REASON: "Reasons why a run is not done",
     CodeKind.EXIT: "Exit codes",
+    CodeKind.TOPIC: "What messages point to",
 }
 WORDS = {
     CodeKind.PROBLEM: "a problem: nothing of its environment is started before it is mended",
@@ -18,12 +19,15 @@ WORDS = {
     CodeKind.REFUSAL: "a refusal: an apply would start nothing",
     CodeKind.REASON: "a reason why a run is not done",
     CodeKind.EXIT: "an exit code",
+    CodeKind.TOPIC: "what a message points to",
 }
 _LISTED = 22  # cells of the longest code, and some
 
 
-def explanation_text(one: Explanation, *, color: bool | None = None) -> str:
-    """One code, whole."""
+def explanation_text(
+    one: Explanation, *, color: bool | None = None, documents: str | None = None
+) -> str:
+    """One code, whole; `documents` is the address of the folder that its page lies below."""
     screen = Screen.of(None, color)
     kinds = " or ".join(WORDS[kind] for kind in one.kinds)
     return as_text(
@@ -33,12 +37,26 @@ def explanation_text(one: Explanation, *, color: bool | None = None) -> str:
             *screen.wrapped(one.means),
             "",
             screen.paint("For example", "bold"),
-            *screen.wrapped(one.example, 2),
+            *_example(screen, one.example),
             "",
             screen.paint("What to do", "bold"),
             *screen.wrapped(one.remedy, 2),
+            *_page(screen, one, documents),
         ]
     )
+
+
+def _example(screen: Screen, text: str) -> list[str]:
+    """Wrapped if it is a sentence; a file stays as it is."""
+    if "\n" not in text:
+        return screen.wrapped(text, 2)
+    return [f"  {line}" for line in text.split("\n")]
+
+
+def _page(screen: Screen, one: Explanation, documents: str | None) -> list[str]:
+    if one.page is None or documents is None:
+        return []
+    return ["", screen.paint("Read on", "bold"), f"  {page_address(one.page, documents)}"]
 
 
 def _titled(screen: Screen, code: str, kinds: str) -> Iterator[str]:
@@ -93,4 +111,5 @@ def explanations_markdown(every: Iterable[Explanation]) -> str:
         for one in first:
             lines += [f"### {one.code}", "", one.means, ""]
             lines += ["```text", one.example, "```", "", one.remedy, ""]
+            lines += [f"[Read on]({one.page}).", ""] if one.page else []
     return "\n".join(lines)

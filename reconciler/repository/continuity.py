@@ -209,7 +209,7 @@ def _lost_error(files: CommittedLedger, trace: str) -> LedgerError:
         f"{files.folder}: the ledger has lost events: it does not continue the one that {trace}",
         hint="The branch was rewritten, a revert, an edit or a merge took lines away, or `state` "
         "or `git.ledgerBranch` was changed without moving the ledger along. Put it back; nothing "
-        "is started until then (docs/operating.md, a lost ledger).",
+        "is started until then (reconciler explain lost-ledger).",
     )
 
 
@@ -241,7 +241,7 @@ def _lost_trace_error(
     return LedgerError(
         f"{files.folder}: the ledger has lost events, or a trace of it is false: neither it nor "
         f"the one that {trace.words} continues the other",
-        hint="If the branch is wrong, put it back (docs/operating.md, a lost ledger). If the trace "
+        hint="If the branch is wrong, put it back (reconciler explain lost-ledger). If the trace "
         f"is: {_mending(git, remote, trace.key)}. Nothing is started until then.",
     )
 
@@ -264,6 +264,6 @@ def _homeless_error(book: Book, mending: str) -> LedgerError:
         f"the ledger has lost events: no folder continues the one of {book.folder}",
         hint="An environment was renamed or removed without its ledger. Move the ledger to the "
         "environment that goes on with it (`git mv`), or list its folder under `retired`; nothing "
-        "is started until then (docs/operating.md, a lost ledger). Only if it never was one: "
+        "is started until then (reconciler explain lost-ledger). Only if it never was one: "
         f"{mending}.",
     )

@@ -80,7 +80,8 @@ def find_root(repo: Path | None) -> Path:
             return folder
     where = f"{start} has no {CONFIGURATION}" if repo else f"no {CONFIGURATION} here or above"
     raise ConfigurationError(
-        where, hint="Name the repository with --repo, or write one: docs/configuration.md."
+        where,
+        hint="Name the repository with --repo, or write one: reconciler explain configuration",
     )
 
 

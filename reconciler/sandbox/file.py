@@ -49,7 +49,7 @@ from reconciler.sandbox.readers import (
 )
 from reconciler.sandbox.wire import Operation
 
-_HINT = "The sandbox's README describes the format, with examples."
+_HINT = "An example of such a file: reconciler explain sandbox-file"
 
 
 def read_sandbox_file(path: Path) -> tuple[SandboxOptions, tuple[Fault, ...]]:
