@@ -145,7 +145,7 @@ class ClonePatient:
                 else "Push it, or name another one in reconciler.yaml (git.branch).",
             )
         if where.differ:
-            return warned(where.difference, f"Do this: {where.hint}")
+            return warned(where.difference, where.hint)
         return well(f"{named.remote} ({where.fetched}) answers, with the branch {self.branch}")
 
     def _push(self) -> Diagnosis:

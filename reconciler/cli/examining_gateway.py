@@ -149,18 +149,19 @@ class _GatewayPatient:
 
     async def _reach(self) -> Diagnosis:
         self._answer = await probe(self._settings)
-        host = self._settings.host
+        proxy, host = proxy_of(self._settings), self._settings.host
+        by = f" by the proxy {proxy.shown}" if proxy is not None else ""
         match self._answer:
             case Unreached(by_tls=True):
-                return well(f"{host} can be reached")
+                return well(f"{host} can be reached{by}")
             case Unreached(words=words):
-                return failed(f"{host} cannot be reached: {words}", f"Do this: {hint(None)}")
+                return failed(f"{host} cannot be reached{by}: {words}", hint(None))
             case Reached(status=status) if status in _ANSWERS:
-                return well(f"{host} answers")
+                return well(f"{host} answers{by}")
             case Reached(status=status):
                 return warned(
-                    f"{host} answers an unsigned request with HTTP {status}",
-                    f"Do this: {hint(status)}",
+                    f"{host} answers an unsigned request{by} with HTTP {status}",
+                    hint(status),
                 )
 
     def _rate(self, answer: Reached) -> Diagnosis:
@@ -168,7 +169,7 @@ class _GatewayPatient:
         own = self._settings.requests_per_second
         limit = f"limits.requestsPerSecond is {own:g}" if own else "no limits.requestsPerSecond"
         if answer.status == 429:  # noqa: PLR2004 - RFC 6585
-            return warned(f"HTTP 429 {told}; {limit}", f"Do this: {hint(429)}")
+            return warned(f"HTTP 429 {told}; {limit}", hint(429))
         return well(f"the answer tells {told or 'of none'}; {limit}")
 
     async def _access(self, gateway: Gateway) -> Diagnosis:

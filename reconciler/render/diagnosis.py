@@ -4,13 +4,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain, groupby
 from typing import Any
 
 from reconciler.errors import ExitCode
 from reconciler.render.layout import Screen, as_text
+from reconciler.render.words import joined
 
 _INDENT = 2
-_STYLES = {"ok": "green", "warning": "yellow", "failed": "bold red", "skipped": "dim"}
 _OF_ALL = "This machine and this clone"
 
 
@@ -21,6 +22,14 @@ class Health(StrEnum):
     WARNING = "warning"  # it works, and a person should know
     FAILED = "failed"  # an apply, or what is asked for, would not work
     SKIPPED = "skipped"  # it was not looked at
+
+
+_STYLES = {
+    Health.OK: "green",
+    Health.WARNING: "yellow",
+    Health.FAILED: "bold red",
+    Health.SKIPPED: "dim",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,26 +103,31 @@ def diagnosis_text(
     for environment in dict.fromkeys(one.environment for one in checks):
         title = _OF_ALL if environment is None else f"Environment {environment}"
         lines += [screen.paint(screen.wrapped(title)[0], "bold")]
-        for one in checks:
-            if one.environment == environment:
-                lines += _lines(one, screen, names)
+        own = [one for one in checks if one.environment == environment]
+        for diagnosis, same in groupby(own, key=lambda one: one.diagnosis):
+            lines += _lines(diagnosis, [one.name for one in same], screen, names)
         lines.append("")
     return as_text([*lines, _summary(checks)])
 
 
-def _lines(one: Checked, screen: Screen, names: int) -> Iterator[str]:
-    """`  failed   remote   what is the matter`, and below it what to do."""
-    health = one.diagnosis.health.value
+def _lines(one: Diagnosis, names: Sequence[str], screen: Screen, width: int) -> Iterator[str]:
+    """`  failed   remote   what is the matter`, and below it what to do.
+
+    Checks that were skipped one after the other for one reason share a line.
+    """
     columns = max(map(len, Health))
-    start = _INDENT + columns + 2 + names + 2
-    first, *more = screen.within(start).wrapped(one.diagnosis.message) or [""]
-    word = screen.paint(health, _STYLES[health]) + " " * (columns - len(health))
-    yield f"{' ' * _INDENT}{word}  {one.name:{names}}  {first}"
+    start = _INDENT + columns + 2 + width + 2
+    beside = screen.within(start)
+    name, *others = names
+    also = f"; so {'are' if len(others) > 1 else 'is'} {joined(others)}" if others else ""
+    # What git and a server say has several lines, each of which stands below the first.
+    first, *more = chain(*map(beside.wrapped, f"{one.message}{also}".split("\n")))
+    word = screen.paint(one.health.value, _STYLES[one.health]) + " " * (columns - len(one.health))
+    yield f"{' ' * _INDENT}{word}  {name:{width}}  {first}"
     for line in more:
         yield " " * start + line
-    if one.diagnosis.hint is not None:
-        for line in screen.within(start).wrapped(f"→ {one.diagnosis.hint}"):
-            yield " " * start + screen.paint(line, "cyan")
+    for line in beside.wrapped(f"→ {one.hint}") if one.hint is not None else ():
+        yield " " * start + screen.paint(line, "cyan")
 
 
 def _summary(checks: Sequence[Checked]) -> str:

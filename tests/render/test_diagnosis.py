@@ -1,0 +1,63 @@
+"""How `doctor` shows what it found."""
+
+from reconciler.errors import ExitCode
+from reconciler.render.diagnosis import (
+    Checked,
+    Diagnosis,
+    diagnosis_exit_code,
+    diagnosis_text,
+    failed,
+    skipped,
+    warned,
+    well,
+)
+
+
+def _checked(*found: tuple[str, Diagnosis], environment: str | None = None) -> list[Checked]:
+    return [
+        Checked(name=name, environment=environment, diagnosis=diagnosis)
+        for name, diagnosis in found
+    ]
+
+
+def test_each_check_has_a_line_its_advice_below_it_and_the_numbers_come_last() -> None:
+    checks = _checked(("git", well("version 2.39")), ("remote", failed("gone", "look: git remote")))
+    checks += _checked(("clock", warned("late", "set it")), environment="prod")
+    assert diagnosis_text(checks, width=80, color=False).splitlines() == [
+        "This machine and this clone",
+        "  ok       git     version 2.39",
+        "  failed   remote  gone",
+        "                   → look: git remote",
+        "",
+        "Environment prod",
+        "  warning  clock   late",
+        "                   → set it",
+        "",
+        "1 failed, 1 warning, 1 ok",
+    ]
+
+
+def test_checks_that_were_skipped_for_one_reason_share_a_line() -> None:
+    checks = _checked(
+        *((name, skipped("offline")) for name in ("tls", "zone", "user")),
+        ("flows", skipped("no runs")),
+    )
+    lines = diagnosis_text(checks, width=80, color=False).splitlines()
+    assert lines[1:3] == [
+        "  skipped  tls    offline; so are zone and user",
+        "  skipped  flows  no runs",
+    ]
+    assert lines[-1] == "4 skipped"
+
+
+def test_several_lines_of_a_message_stand_below_each_other_and_forge_no_check() -> None:
+    checks = _checked(("remote", failed("no\n  ok       keys   all is well\r\x1b[2J", "mend")))
+    lines = diagnosis_text(checks, width=80, color=False).splitlines()
+    assert lines[2].startswith(" " * 19 + "ok keys")
+    assert "\x1b" not in "".join(lines)
+
+
+def test_only_what_failed_decides_on_the_exit_code() -> None:
+    fine = _checked(("a", well("x")), ("b", warned("x", "y")), ("c", skipped("x")))
+    assert diagnosis_exit_code(fine) is ExitCode.OK
+    assert diagnosis_exit_code([*fine, *_checked(("d", failed("x", "y")))]) is ExitCode.PROBLEM
