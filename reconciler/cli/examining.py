@@ -1,8 +1,10 @@
 """What `doctor` does: one check after the other, none of which ends the others."""
 
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 
 from reconciler.cli.options import CommonOptions
+from reconciler.configuration import Environment
 from reconciler.errors import ReconcilerError
 from reconciler.render.diagnosis import Checked, Diagnosis, failed, skipped
 
@@ -37,6 +39,13 @@ class Examination:
             diagnosis = _of_error(error)
         self._add(name, diagnosis, environment)
 
+    def together(self, look: Callable[[], None], environment: str | None = None) -> None:
+        """Make checks that follow from one another; what goes wrong between them is told as one."""
+        try:
+            look()
+        except Exception as error:  # noqa: BLE001 - as above
+            self._add("examination", _of_error(error), environment)
+
     def skip(self, names: Iterable[str], why: str, environment: str | None = None) -> None:
         """Say of each that it was not made, and why."""
         for name in names:
@@ -59,10 +68,14 @@ def examine(options: CommonOptions, *, offline: bool) -> list[Checked]:
     from reconciler.cli.examining_ledger import examine_code_owners, examine_ledger
 
     examination = Examination()
-    clone = ClonePatient.examined(examination, options, offline=offline)
+    clone = ClonePatient(examination=examination, options=options)
+    examination.together(lambda: clone.examine(offline=offline))
     examine_code_owners(examination, clone)
-    if clone.workspace is not None:
-        for environment in clone.workspace.environments:
-            declared = examine_ledger(examination, clone, environment, offline=offline)
-            examine_gateway(examination, clone, environment, declared, offline=offline)
+
+    def examine_environment(environment: Environment) -> None:
+        declared = examine_ledger(examination, clone, environment, offline=offline)
+        examine_gateway(examination, clone, environment, declared, offline=offline)
+
+    for one in clone.workspace.environments if clone.workspace is not None else ():
+        examination.together(partial(examine_environment, one), one.name)
     return examination.checks

@@ -3,7 +3,6 @@
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 from reconciler.cli.examining import OFFLINE, Examination
 from reconciler.cli.options import CommonOptions
@@ -38,30 +37,27 @@ class ClonePatient:
     tip: CommitId | None = None  # of that
     ledger_tip: CommitId | None = None  # of the branch that holds the ledger
 
-    @classmethod
-    def examined(cls, examination: Examination, options: CommonOptions, *, offline: bool) -> Self:
-        """Look at it, and give what was found out for the checks that follow."""
-        self = cls(examination=examination, options=options)
-        check = examination.check
+    def examine(self, *, offline: bool) -> None:
+        """Look at it, and keep what was found out for the checks that follow."""
+        examination, check = self.examination, self.examination.check
         check("git", self._version)
         check("configuration", self._configuration)
         check("repository", self._repository)
         if self.git is None:
             examination.skip(("identity", "clone", "remote", "push", "protection"), _NO_CLONE)
-            return self
+            return
         check("identity", lambda: well(f"commits are by {survey.identity(self._root)}"))
         check("clone", self._kind)
         if offline:
             check("remote", self._remote_here)
             examination.skip(("push", "protection"), OFFLINE)
-            return self
+            return
         check("remote", self._remote_there)
         if self.branch is None:
             examination.skip(("push", "protection"), _NO_REMOTE)
-            return self
+            return
         check("push", self._push)
         check("protection", self._protection)
-        return self
 
     @property
     def named(self) -> GitConfiguration:

@@ -18,7 +18,7 @@ from reconciler.enos.answers import hint
 from reconciler.enos.client import open_gateway
 from reconciler.enos.http import proxy_of
 from reconciler.enos.probe import Reached, Unreached, probe
-from reconciler.errors import ConfigurationError, RefusedError
+from reconciler.errors import ConfigurationError, ReconcilerError, RefusedError
 from reconciler.model import Declared, EpochMs
 from reconciler.plan import FlowCheck
 from reconciler.plan.decide import undeclared
@@ -145,6 +145,8 @@ class _GatewayPatient:
             check_gateway(clone.git, clone.tip, self._environment, branch)
         except RefusedError as error:
             return skipped(str(error), _PUSH_FIRST)
+        except ReconcilerError as error:  # what the branch says cannot be read
+            return failed(f"{branch}: {error}", error.hint or _PUSH_FIRST)
         return None
 
     async def _reach(self) -> Diagnosis:

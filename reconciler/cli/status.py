@@ -108,7 +108,7 @@ def command(  # noqa: PLR0913 - click passes one argument an option
     """Show what the ledger says of each run.
 
     With RUN, only those: a run's name, a backfill's, or the beginning of names. Where that is one
-    run, with everything that is known of it.
+    run, with everything that is known of it. `reconciler explain REASON` says what a reason means.
 
     With --watch, looks until nothing is under way: no run is claimed, or was started and is due and
     has not ended.

@@ -49,7 +49,7 @@ def command(*, paths: tuple[Path, ...], form: str, strict: bool, base: str | Non
 
     Reads configuration, manifests and ledger from the working tree; needs no network and no
     credentials. With PATH, only those files and folders are reported and counted; a ledger that was
-    edited always is.
+    edited always is. `reconciler explain CODE` says what the code of a problem means.
     """
     from reconciler.cli.checking import validate
     from reconciler.cli.saying import show

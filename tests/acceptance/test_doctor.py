@@ -128,6 +128,12 @@ def _other_gateway_here(scene: Scene) -> None:
     commit(scene.clone, {CONFIGURATION: configuration(scene.url, userId="u2")})
 
 
+def _break_configuration_there(scene: Scene) -> None:
+    here = (scene.clone / CONFIGURATION).read_text()
+    scene.push({CONFIGURATION: "version: 7\n"})
+    (scene.clone / CONFIGURATION).write_text(here)
+
+
 def _other_zone(scene: Scene) -> None:
     scene.push({CONFIGURATION: configuration(scene.url, timezone="GMT+9")})
 
@@ -157,6 +163,7 @@ _WRONG: list[tuple[Callable[[Scene], None], str, str, str]] = [
     (_unset_keys, "keys", "failed", "export ENOS_ACCESS_KEY=… ENOS_SECRET_KEY=…"),
     (_wrong_keys, "access", "failed", "check the access key and the secret key"),
     (_other_gateway_here, "access", "skipped", "Push the configuration"),
+    (_break_configuration_there, "access", "failed", "Push the configuration"),
     (_other_zone, "zone", "failed", "gateway.timezone"),
     (_nobody_there, "gateway", "failed", "check gateway.url"),
     (_odd_proxy, "proxy", "failed", "HOST:PORT"),
@@ -268,6 +275,19 @@ def test_a_check_that_breaks_does_not_end_the_others(
         assert "RuntimeError: the flux capacitor" in found[name]["message"]
         assert "report" in found[name]["hint"]
     assert found["user"]["result"] == "ok"
+
+
+def test_what_breaks_between_checks_ends_no_other_environment(
+    open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("the flux capacitor")
+
+    scene = open_scene(runs("a"))
+    monkeypatch.setattr("reconciler.cli.examining_gateway.gateway_settings", broken)
+    found = _doctor(scene, exits=1)
+    assert "the flux capacitor" in found["examination"]["message"]
+    assert found["manifests"]["result"] == found["ledger"]["result"] == "ok"
 
 
 def test_a_shallow_clone_is_told_what_it_does_not_know(open_scene: OpenScene) -> None:
