@@ -240,3 +240,20 @@ def test_each_shell_has_a_script(scene: Scene) -> None:
 def test_every_code_can_be_completed(scene: Scene) -> None:
     offered = _offered(scene.clone, "explain", "")
     assert set(offered) == set(explanations())
+
+
+def test_the_start_up_of_other_commands_loads_nothing_of_it(scene: Scene) -> None:
+    words = (
+        "import sys; from reconciler.cli.main import run; run(['--help']); "
+        "late = ('completing', 'examining', 'reconciler.explained', 'tomllib', 'httpx'); "
+        "print([one for one in sys.modules if one.endswith(late)], file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", words],
+        cwd=scene.clone,
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == "[]\n"

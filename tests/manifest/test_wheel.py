@@ -53,6 +53,8 @@ def test_the_program_in_the_wheel_finds_its_schemas(wheel: Path) -> None:
         "from reconciler import schema\n"
         "print(schema.__file__)\n"
         "print([len(schema.schema_text(name)) > 0 for name in schema.SCHEMAS])\n"
+        "from reconciler.explained import explanations\n"
+        "print('explained:', 'in-doubt' in explanations())\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(wheel)!r})\n{program}"],
@@ -63,4 +65,4 @@ def test_the_program_in_the_wheel_finds_its_schemas(wheel: Path) -> None:
         timeout=60,
     )
     assert str(wheel) in done.stdout
-    assert done.stdout.count("True") == len(SCHEMAS)
+    assert done.stdout.count("True") == len(SCHEMAS) + 1
