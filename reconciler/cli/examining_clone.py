@@ -24,6 +24,11 @@ _PROTECTED = (
     "branch of its own: git.ledgerBranch in reconciler.yaml"
 )
 
+_APART = (
+    "Have the server's rules for branches leave {0} out, or let the reconciler's identity push to "
+    "it; then see: reconciler apply"
+)
+
 
 @dataclass(slots=True, kw_only=True)
 class ClonePatient:
@@ -158,9 +163,8 @@ class ClonePatient:
             heard = survey.rehearse(git.root, named.remote, ref, commit, expected, timeout=_SECONDS)
             if heard.heard is not Heard.TAKEN:
                 return _turned_away(ref, heard)
-        return well(
-            f"git push --dry-run to {branch} and to a new branch is let in; nothing was pushed"
-        )
+        to = f"{branch} and to a new branch" if self.ledger_tip is not None else "a new branch"
+        return well(f"git push --dry-run to {to} is let in; nothing was pushed")
 
     def _protection(self) -> Diagnosis:
         branch = self.named.ledger_branch or self.branch
@@ -172,7 +176,7 @@ class ClonePatient:
         return skipped(
             f"not known: no rule of the server is asked by a dry run, and no commit of the "
             f"reconciler's is on {branch}, as far as this clone's history goes",
-            _PROTECTED,
+            _APART.format(branch) if self.named.ledger_branch else _PROTECTED,
         )
 
 

@@ -307,6 +307,22 @@ def test_what_a_dry_run_cannot_see_is_not_claimed(open_scene: OpenScene) -> None
     assert _doctor(scene)["protection"]["result"] == "ok"
 
 
+def test_a_ledger_branch_that_is_not_there_is_told_with_how_to_make_it(
+    open_scene: OpenScene,
+) -> None:
+    def apart(url: str) -> str:
+        return configuration(url, git_section={"ledgerBranch": "records"})
+
+    scene = open_scene(runs("a"), configured=apart)
+    found = _doctor(scene, exits=1)
+    assert found["remote"]["hint"] == "Make it: git push origin main:records"
+    assert "records" not in found["push"]["message"]
+    git(scene.clone, "push", "--quiet", "origin", "main:records")
+    found = _doctor(scene)
+    assert "git push --dry-run to records" in found["push"]["message"]
+    assert "git.ledgerBranch" not in found["protection"]["hint"]
+
+
 def test_people_see_a_group_for_each_environment_within_80_columns(open_scene: OpenScene) -> None:
     def two(url: str) -> str:
         return configuration(url, environments=("test", "other"))
