@@ -12,7 +12,7 @@ from reconciler.apply.ports import Instance
 from reconciler.apply.suspect import (
     Standing,
     Suspect,
-    contradicts,
+    fitting,
     is_of_another_flow,
     is_of_another_minute,
     may_have_stood_before,
@@ -63,13 +63,13 @@ def tell(
         return _untold(listed, f"what is listed under its id {what}")
     # That all have ended alike does not help: the run's own may be the one that is not listed yet.
     # Of what a person has named, only the id counts: it may carry what the run does not.
-    fitting = [one for one in mine if _is_named(record) or not contradicts(suspect, one)]
-    if len(fitting) != 1:
+    fits = mine if _is_named(record) else fitting(suspect, mine)
+    if len(fits) != 1:
         return _untold(mine, "several instances have its id, or another one than the run's")
-    doubt = _may_be_anothers(suspect, start, fitting[0], listed)
-    if doubt is None and not _is_named(record) and _is_end_of_nothing_sent(suspect, fitting[0]):
+    doubt = _may_be_anothers(suspect, start, fits[0], listed)
+    if doubt is None and not _is_named(record) and _is_end_of_nothing_sent(suspect, fits[0]):
         doubt = "nothing that was sent is among the parameters of what has its id"
-    return _untold(mine, doubt) if doubt else _told(fitting)
+    return _untold(mine, doubt) if doubt else _told(fits)
 
 
 def only_this_one_runs(mine: Instance, listed: Sequence[Instance]) -> bool:
@@ -183,8 +183,8 @@ def _shared_out(
         if proven:
             mine = [one for one in mine if one not in proven]
             continue
-        ours_fit = [one for one in mine if not contradicts(suspect, one)]
-        theirs_fit = [one for one in theirs if not contradicts(other, one)]
+        ours_fit = fitting(suspect, mine)
+        theirs_fit = fitting(other, theirs)
         theirs = theirs_fit or theirs
         if ours_fit and not any(one in theirs_fit for one in ours_fit):
             mine = ours_fit

@@ -178,13 +178,12 @@ def contradicts(suspect: Suspect, one: Instance) -> bool:
     """Whether its parameters differ from those that were sent by more than formatting explains.
 
     Only for choosing between instances of which one is certainly the run's: that something differs
-    proves nothing about a service that nobody knows.
+    proves nothing about a service that nobody knows. Where no manifest says any more what was sent,
+    nothing contradicts: of a digest nobody can tell a difference from another way to write it.
     """
     if one.parameters is None or not (one.parameters or one.carried.strip()):
         return False
-    if suspect.parameters is None:
-        return suspect.digest is not None and not _has_digest(suspect, one)
-    sent = list(suspect.parameters)
+    sent = list(suspect.parameters or ())
     if suspect.correlation is not None and suspect.claim is not None:
         sent.append((suspect.correlation, author(suspect.run, suspect.claim)))
     listed = {key.casefold(): value for key, value in one.parameters}
@@ -192,6 +191,16 @@ def contradicts(suspect: Suspect, one: Instance) -> bool:
         key.casefold() in listed and not _formatted(value, listed[key.casefold()])
         for key, value in sent
     )
+
+
+def fitting(suspect: Suspect, listed: Sequence[Instance]) -> list[Instance]:
+    """Those that do not contradict the suspect; or, by its digest, those that carry just that.
+
+    Where none does, the service may write all of them otherwise than they were sent.
+    """
+    if suspect.parameters is None and suspect.digest is not None:
+        return [one for one in listed if _has_digest(suspect, one)] or list(listed)
+    return [one for one in listed if not contradicts(suspect, one)]
 
 
 def _has_digest(suspect: Suspect, one: Instance) -> bool:

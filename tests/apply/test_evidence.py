@@ -790,9 +790,10 @@ def test_what_may_have_been_the_runs_is_not_absent_once_it_is_listed_no_more(
         (replace(SUSPECT, run=OTHER.id, claim=C0), False),
         (replace(SUSPECT, run=OTHER.id, claim=C0, parameters=(*PARAMETERS, ("K", "x"))), False),
         (replace(SUSPECT, run=OTHER.id, claim=C0, parameters=(("REPLACE", "hers"),)), True),
+        (replace(SUSPECT, run=OTHER.id, claim=C0, parameters=None, digest=OTHER.digest), False),
         (replace(SUSPECT, run=OTHER.id, claim=C0, claimed_at=after(NOW, 2 * SLACK)), True),
     ],
-    ids=["the same", "the same and more", "another value", "claimed later"],
+    ids=["the same", "the same and more", "another value", "only its digest", "claimed later"],
 )
 def test_what_another_run_in_doubt_may_have_made_is_not_taken_by_agreement(
     rival: Suspect, taken: bool

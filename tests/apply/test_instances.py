@@ -440,6 +440,20 @@ def test_twins_of_one_moment_are_told_apart_by_what_was_sent() -> None:
     assert told(ledger, *rows, run=TWIN).status == SUCCESS
 
 
+@pytest.mark.parametrize("shown", [(("REPLACE", "0"),), (("REPLACE", "000"),)], ids=repr)
+def test_a_run_of_which_only_the_digest_is_known_may_have_made_what_shows_values_otherwise(
+    shown: Parameters,
+) -> None:
+    """Of a revision that nobody declares any more: a service may list 000 as 0."""
+    old = a_run("old", parameters=(("REPLACE", "000"),))
+    new = a_run(parameters=(("REPLACE", "000"),))
+    ledger = a_ledger(*start(old), *start(new, "c2", 200))
+    look = a_look(FakeService(), ledger, new)
+    record = ledger.records[new.id]
+    only = row(parameters=shown, status=SUCCESS)
+    assert tell(record, record.starts[0], [only], look.known, look.suspect).status is None
+
+
 def test_rows_that_fit_two_runs_alike_tell_nothing() -> None:
     ledger = a_ledger(*start(RUN), *start(TWIN, "c2", 200))
     rows = row(parameters=None, status=FAIL), row(parameters=None, status=SUCCESS)
