@@ -1,10 +1,12 @@
 """What `import` does, between its options and its output."""
 
 import asyncio
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, time, tzinfo
 from pathlib import Path
+from urllib.parse import quote
 
 import click
 
@@ -22,6 +24,7 @@ from reconciler.model import EpochMs
 from reconciler.render.safe import said
 from reconciler.render.written import Written, manifests_of
 from reconciler.repository.declaring import bounds_of
+from reconciler.repository.settings import find_root
 from reconciler.times import local_instant, parse_instant
 
 
@@ -58,6 +61,7 @@ def import_instances(options: CommonOptions, asked: Importing) -> list[str]:
                 bounds_of(snapshot.environment.limits, LocalClock().wall()),
                 recorded=snapshot.ledger.records,
                 same_minute_allowed=gateway.same_minute_allowed,
+                schema=schema_beside(find_root(options.repo), asked.folder or Path()),
             )
         )
         if not found.adopted:
@@ -81,6 +85,12 @@ def import_instances(options: CommonOptions, asked: Importing) -> list[str]:
         )
     )
     return [*lines, *_write(asked.folder, written), *summary]
+
+
+def schema_beside(root: Path, folder: Path) -> str:
+    """The path from a folder of manifests to the repository's copy of their schema, for editors."""
+    schema = root / "schemas" / "trigger.schema.json"
+    return quote(Path(os.path.relpath(schema, os.path.realpath(folder))).as_posix())
 
 
 def _instant(text: str, zone: tzinfo, option: str) -> EpochMs:

@@ -1,13 +1,13 @@
 """Manifests for instances that no manifest declares, one each; suspended, so that none starts."""
 
-import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 
 from reconciler.apply.ports import Instance
 from reconciler.expansion import Bounds
 from reconciler.manifest import read_file
+from reconciler.manifest.write import Node, scalar, write_manifest
 from reconciler.model import Declared, Run, RunId, Source, manifest_of
 from reconciler.times import MINUTE_MS, in_zone
 
@@ -34,10 +34,12 @@ def manifests_of(
     *,
     recorded: Collection[RunId],
     same_minute_allowed: bool,
+    schema: str | None = None,
 ) -> list[Written]:
     """A manifest for each instance that one can be written for, in the order of trigger times.
 
     The same instances always get the same names: flow and time, and a number from the second on.
+    `schema`: the path from the manifests to their schema, for editors.
     """
     written: list[Written] = []
     runs = list(declared.runs)
@@ -48,7 +50,7 @@ def manifests_of(
         name = _free(one, zone, names)
         names.add(name)
         reason = _unwritable(one)
-        text = "" if reason else manifest_text(one, name, zone)
+        text = "" if reason else manifest_text(one, name, zone, schema)
         source = Source(path=name, content=text.encode())
         found = () if reason else read_file(source, zone, bounds).runs
         if reason is None and not found:
@@ -86,7 +88,10 @@ def _unwritable(one: Instance) -> str | None:
         )
         if value is None
     ]
-    return f"the service does not show {' and '.join(missing)}" if missing else None
+    if missing:
+        return f"the service does not show {' and '.join(missing)}"
+    keys = [key for key, _ in one.parameters or ()]
+    return "it shows a parameter twice" if len(set(keys)) < len(keys) else None
 
 
 def _conflict(run: Run, runs: Sequence[Run], *, same_minute_allowed: bool) -> str | None:
@@ -103,25 +108,23 @@ def _conflict(run: Run, runs: Sequence[Run], *, same_minute_allowed: bool) -> st
     return None
 
 
-def manifest_text(one: Instance, name: str, zone: tzinfo) -> str:
+def manifest_text(one: Instance, name: str, zone: tzinfo, schema: str | None = None) -> str:
     """The manifest; suspended, for an apply would start what has run already."""
-    return "\n".join(_lines(one, name, zone)) + "\n"
-
-
-def _lines(one: Instance, name: str, zone: tzinfo) -> Iterator[str]:
-    yield f"# Written by `reconciler import`, from instance {json.dumps(one.id)}."
-    yield "# It has run: once this is merged, import again to have it adopted."
-    yield "apiVersion: reconciler/v1"
-    yield "kind: Trigger"
-    yield f"metadata: {{name: {name}}}"
-    yield "spec:"
-    yield f"  flowId: {one.flow_id}"
+    spec: dict[str, Node] = {"flowId": one.flow_id or 0}
     if one.trigger_time is not None:
-        yield f'  triggerTime: "{in_zone(one.trigger_time, zone).isoformat()}"'
-    yield "  suspend: true"
-    if not one.parameters:
-        yield "  parameters: {}"
-        return
-    yield "  parameters:"
-    for key, value in one.parameters:
-        yield f"    {json.dumps(key)}: {json.dumps(value)}"
+        spec["triggerTime"] = in_zone(one.trigger_time, zone).isoformat()
+    spec["suspend"] = True
+    spec["parameters"] = dict(one.parameters or ())
+    return write_manifest(
+        {
+            "apiVersion": "reconciler/v1",
+            "kind": "Trigger",
+            "metadata": {"name": name},
+            "spec": spec,
+        },
+        schema=schema,
+        comments=(
+            f"Written by `reconciler import`, from instance {scalar(one.id)}.",
+            "It has run: once this is merged, import again to have it adopted.",
+        ),
+    )

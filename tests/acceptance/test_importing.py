@@ -56,6 +56,8 @@ def test_the_rest_is_written_as_valid_suspended_manifests_and_overwrites_nothing
         (file,) = folder.iterdir()
         assert file.name == "flow-1-20240302t090000.yaml"
     assert "is there already and was left as it is" in said.flat
+    head, *_ = file.read_text().splitlines()
+    assert head == "# yaml-language-server: $schema=../../schemas/trigger.schema.json"
     assert "suspend: true" in file.read_text()
     scene.push({})
     scene.run("validate", "--strict")
