@@ -16,6 +16,7 @@ from reconciler.render.safe import visible
 
 # By name: the module of each, and what it is called there.
 COMMANDS = {
+    "init": ("init", "command"),
     "validate": ("validate", "command"),
     "plan": ("plan", "command"),
     "apply": ("apply", "command"),

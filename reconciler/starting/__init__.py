@@ -1,1 +1,1 @@
-"""What a repository begins with: its pipeline."""
+"""What a repository begins with: every file of it as text, made from a few answers. Pure."""

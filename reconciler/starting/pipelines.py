@@ -3,12 +3,8 @@
 import json
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
-from importlib.resources import files
 
-from jinja2 import DictLoader, Environment, StrictUndefined
-
-_FOLDER = files("reconciler.starting") / "files"
+from reconciler.starting.templates import rendered
 
 
 class PipelineKind(StrEnum):
@@ -36,8 +32,8 @@ def pipeline(kind: PipelineKind, settings: PipelineSettings) -> str:
     """The pipeline as YAML. GitHub's is the plain one where no action is named."""
     if kind is PipelineKind.GITHUB and not settings.action:
         kind = PipelineKind.GITHUB_PLAIN
-    return _rendered(
-        kind.value,
+    return rendered(
+        f"{kind.value}.yml",
         install=_quoted(settings.install),
         action=settings.action,
         version=settings.version,
@@ -55,8 +51,8 @@ def pipeline(kind: PipelineKind, settings: PipelineSettings) -> str:
 
 def gitlab_component(*, install: str, version: str) -> str:
     """GitLab's component: the same jobs, with inputs for what differs."""
-    return _rendered(
-        "gitlab-component",
+    return rendered(
+        "gitlab-component.yml",
         default_install=_quoted(install),
         version=version,
         install="$[[ inputs.install ]]",
@@ -66,34 +62,6 @@ def gitlab_component(*, install: str, version: str) -> str:
         image="$[[ inputs.image ]]",
         wait="$[[ inputs.wait ]]",
     )
-
-
-@cache
-def _templates() -> Environment:
-    """Ours alone, with marks of their own: GitHub and GitLab have taken braces and brackets."""
-    found = {
-        entry.name: entry.read_text(encoding="utf-8")
-        for entry in _FOLDER.iterdir()
-        if entry.name.endswith(".yml.j2")
-    }
-    return Environment(
-        loader=DictLoader(found),
-        autoescape=False,  # noqa: S701 - YAML, not HTML: each value is quoted for where it stands
-        undefined=StrictUndefined,
-        variable_start_string="<%=",
-        variable_end_string="%>",
-        block_start_string="<%",
-        block_end_string="%>",
-        comment_start_string="<%#",
-        comment_end_string="%>",
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-
-
-def _rendered(name: str, **values: object) -> str:
-    return _templates().get_template(f"{name}.yml.j2").render(values)
 
 
 def _quoted(text: str) -> str:

@@ -1,0 +1,206 @@
+"""The answers that a repository begins with: from options, a person, and what is there."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+
+import click
+
+from reconciler import __version__
+from reconciler.cli.asking import Question, answer, missing
+from reconciler.cli.place import StartingPlace, forge_of, installed_home, unknown_home
+from reconciler.configuration import Configuration
+from reconciler.starting.answers import Beginning, CiKind, GatewayAnswers, wrong_answers
+from reconciler.starting.home import Home, read_home
+
+LEDGER_BRANCH = "reconciler-ledger"
+NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What the options of `init` said; None: nothing."""
+
+    environment: str | None = None
+    url: str | None = None
+    org_id: str | None = None
+    user_id: str | None = None
+    timezone: str | None = None
+    ci: str | None = None
+    branch: str | None = None
+    ledger_branch: str | None = None
+    owner: str | None = None
+    source: str | None = None
+
+
+def answered(place: StartingPlace, given: Given, *, asks: bool) -> Beginning:
+    """All answers, valid. `asks`: a person is there. Raises click.UsageError for what is wrong.
+
+    Nothing is asked that a configuration which is there already says.
+    """
+    environment = given.environment or "prod"
+    base = Beginning(
+        gateway=None,
+        environments=(environment,),
+        manifests=("triggers",),
+        states=(f"state/{environment}",),
+        ci=CiKind(given.ci) if given.ci else forge_of(place.remote_url()) or CiKind.NONE,
+        branch=given.branch or place.branch(),
+        names_branch=given.branch is not None,
+        ledger_branch=None,
+        home=_home(given.source),
+        version=__version__,
+        owner=given.owner,
+        prefix=place.prefix,
+    )
+    if place.configuration is not None:
+        found = _of_configuration(base, place.configuration)
+    else:
+        gateway = _gateway(base, given, asks=asks)
+        ledger = given.ledger_branch or LEDGER_BRANCH
+        found = replace(base, gateway=gateway, ledger_branch=None if ledger == NONE else ledger)
+        found = _asked_further(found, place, given) if asks else found
+    _check(found, place)
+    return found
+
+
+def _check(beginning: Beginning, place: StartingPlace) -> None:
+    for option, words in wrong_answers(beginning):
+        raise click.BadParameter(words, param_hint=option)
+    names = {"--branch": beginning.branch, "--ledger-branch": beginning.ledger_branch}
+    for option, name in names.items():
+        if name and place.git is not None and not place.git.may_be_branch(name):
+            raise click.BadParameter(f"git allows no branch {name!r}", param_hint=option)
+
+
+def _of_configuration(base: Beginning, told: Configuration) -> Beginning:
+    environments = told.environments.values()
+    return replace(
+        base,
+        environments=tuple(one.name for one in environments),
+        manifests=tuple(dict.fromkeys(one.manifests for one in environments)),
+        states=tuple(one.state for one in environments),
+        ledger_branch=told.git.ledger_branch,
+    )
+
+
+def _home(source: str | None) -> Home:
+    if source is None:
+        return installed_home() or unknown_home()
+    try:
+        return read_home(source, __version__)
+    except ValueError as error:
+        raise click.BadParameter(f"{source!r} {error}", param_hint="--source") from None
+
+
+def _gateway(base: Beginning, given: Given, *, asks: bool) -> GatewayAnswers:
+    """The gateway's answers; asked for at the terminal as far as no option says them."""
+    told = {
+        "--url": given.url,
+        "--org-id": given.org_id,
+        "--user-id": given.user_id,
+        "--timezone": given.timezone,
+    }
+    open_ = [one for one in _questions(base) if told[one.option] is None]
+    if open_ and not asks:
+        raise missing(open_)
+    told |= {one.option: answer(one) for one in open_}
+    url, org_id, user_id, timezone = (value or "" for value in told.values())
+    return GatewayAnswers(
+        url=url,
+        org_id=org_id,
+        user_id=user_id,
+        timezone=timezone,
+        environment=base.environments[0],
+    )
+
+
+_SAMPLE = GatewayAnswers(url="https://a.test", org_id="o", user_id="u", timezone="GMT")
+
+
+def _questions(base: Beginning) -> list[Question]:
+    def checked(option: str, field: str) -> Callable[[str], Iterable[str]]:
+        return partial(_wrong, base, option, field)
+
+    return [
+        Question(
+            option="--url",
+            words="Gateway's URL",
+            meaning="Where EnOS answers requests: https://apim-…, as the console's help names it.",
+            check=checked("--url", "url"),
+        ),
+        Question(
+            option="--org-id",
+            words="Organisation's id",
+            meaning="Your organisation (OU) in EnOS; it begins with an o. Ledgers are kept by it.",
+            check=checked("--org-id", "org_id"),
+        ),
+        Question(
+            option="--user-id",
+            words="User's id",
+            meaning="The EnOS user on whose behalf runs start: owns the flows, or may edit them.",
+            check=checked("--user-id", "user_id"),
+        ),
+        Question(
+            option="--timezone",
+            words="EnOS server's time zone",
+            meaning="Business dates are meant in it (GMT+8, or an IANA name). An apply checks it.",
+            default="GMT+8",
+            check=checked("--timezone", "timezone"),
+        ),
+    ]
+
+
+def _wrong(base: Beginning, option: str, field: str, text: str) -> Iterator[str]:
+    gateway = replace(_SAMPLE, **{field: text}, environment=base.environments[0])
+    for found, words in wrong_answers(replace(base, gateway=gateway)):
+        if found == option:
+            yield words
+
+
+def _asked_further(base: Beginning, place: StartingPlace, given: Given) -> Beginning:
+    """The same with what a person can add, where neither an option nor the clone says it."""
+    if given.ci is None and forge_of(place.remote_url()) is None:
+        question = Question(
+            option="--ci",
+            words="Pipeline for github, gitlab or none",
+            meaning="Which forge runs the pipeline; the remote's address does not say.",
+            default="github",
+            check=lambda text: [] if text in set(CiKind) else ["github, gitlab or none"],
+        )
+        base = replace(base, ci=CiKind(answer(question)))
+    if given.ledger_branch is None:
+        question = Question(
+            option="--ledger-branch",
+            words="Branch for the record of what was started",
+            meaning=f"On one of its own, {base.branch} may be protected (none: on {base.branch}).",
+            default=LEDGER_BRANCH,
+        )
+        ledger = answer(question)
+        base = replace(base, ledger_branch=None if ledger == NONE else ledger)
+    if given.owner is None and base.ci is not CiKind.NONE:
+        question = Question(
+            option="--owner",
+            words="Reviewers, such as @acme/data (none: later)",
+            meaning="Who must review a change of the configuration, for CODEOWNERS.",
+            default=NONE,
+        )
+        owner = answer(question)
+        base = replace(base, owner=None if owner == NONE else owner)
+    if not base.home.is_known:
+        question = Question(
+            option="--source",
+            words="Repository of the reconciler",
+            meaning="Where pipelines install it from: https://HOST/OWNER/NAME[@COMMIT].",
+            default=base.home.url,
+            check=_wrong_source,
+        )
+        base = replace(base, home=_home(answer(question)))
+    return base
+
+
+def _wrong_source(text: str) -> Iterator[str]:
+    try:
+        read_home(text, __version__)
+    except ValueError as error:
+        yield str(error)

@@ -1,0 +1,45 @@
+"""Asking a person at the terminal, with what each answer means, or taking what options said."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import click
+
+from reconciler.cli.saying import say
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One question, and the option that answers it without asking."""
+
+    option: str
+    words: str  # the question
+    meaning: str  # one line: what it is about
+    default: str | None = None  # of the prompt only
+    check: Callable[[str], Iterable[str]] = lambda _: ()  # what is wrong with an answer
+
+
+def answer(question: Question) -> str:
+    """What the person says, asked again until it is right."""
+
+    def read(text: str) -> str:
+        answered = text.strip()
+        for wrong in question.check(answered):
+            raise click.UsageError(wrong)
+        return answered
+
+    say(f"  {question.meaning}")
+    said: str = click.prompt(
+        question.words,
+        default=question.default,
+        show_default=bool(question.default),
+        value_proc=read,
+        err=True,
+    )
+    return said
+
+
+def missing(questions: Iterable[Question]) -> click.UsageError:
+    """What to raise where nobody can be asked and no option says it."""
+    options = [f"{one.option} ({one.words.lower()})" for one in questions]
+    return click.UsageError(f"Say {', '.join(options)}: there is no terminal to ask on.")

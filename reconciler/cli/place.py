@@ -1,0 +1,117 @@
+"""Where a starting repository lies: its folder, its clone, its remote, and its forge."""
+
+import os
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from reconciler import __version__
+from reconciler.cli.options import CommonOptions
+from reconciler.configuration import CONFIGURATION, Configuration
+from reconciler.git import Git
+from reconciler.repository.settings import read_configuration
+from reconciler.repository.worktree import check_stays
+from reconciler.starting.answers import CiKind
+from reconciler.starting.home import DISTRIBUTION, PLACEHOLDER, Home, recorded_home
+
+_USUAL = ("main", "master")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartingPlace:
+    """A folder in which a repository begins, or has begun."""
+
+    root: Path  # holds `reconciler.yaml`, or will
+    git: Git | None  # None: it lies in no repository
+    configuration: Configuration | None  # None: there is none yet
+
+    @classmethod
+    def find(cls, options: CommonOptions) -> "StartingPlace":
+        """The folder named, or the one of this repository that has a configuration, or this one.
+
+        Raises ConfigurationError for a configuration with problems, and GitError where git cannot
+        be asked about the repository.
+        """
+        if options.repo is not None:
+            check_stays(options.repo)
+        here = (options.repo or Path.cwd()).resolve()
+        marked = next((one for one in (here, *here.parents) if os.path.lexists(one / ".git")), None)
+        git = None if marked is None else Git.at(here)
+        root = here
+        if options.repo is None and git is not None:
+            inside = [one for one in (here, *here.parents) if one.is_relative_to(git.root)]
+            root = next((one for one in inside if os.path.lexists(one / CONFIGURATION)), here)
+            git = Git.at(root)
+        begun = os.path.lexists(root / CONFIGURATION)
+        return cls(root=root, git=git, configuration=read_configuration(root) if begun else None)
+
+    @property
+    def top(self) -> Path:
+        """The top of the repository, where forges and hooks look for what is theirs."""
+        return self.git.root if self.git is not None else self.root
+
+    @property
+    def prefix(self) -> str:
+        """The folder within the repository; "" or with a slash at its end."""
+        return self.git.prefix if self.git is not None else ""
+
+    @property
+    def remote(self) -> str:
+        """The name of the remote that all share."""
+        return self.configuration.git.remote if self.configuration else "origin"
+
+    def remote_url(self) -> str:
+        """The remote's address; "" where there is none."""
+        return self._asked("remote", "get-url", self.remote)
+
+    def branch(self) -> str:
+        """The shared branch, as far as this clone knows without asking the remote."""
+        if self.configuration is not None and self.configuration.git.branch is not None:
+            return self.configuration.git.branch
+        beside = f"refs/remotes/{self.remote}/"
+        told = self._asked("symbolic-ref", "--quiet", f"{beside}HEAD")
+        if told.startswith(beside):
+            return told.removeprefix(beside)
+        for name in _USUAL:
+            if any(
+                self._asked("rev-parse", "--verify", "--quiet", f"{folder}{name}")
+                for folder in (beside, "refs/heads/")
+            ):
+                return name
+        current = self._asked("symbolic-ref", "--quiet", "HEAD")
+        return current.removeprefix("refs/heads/") or _USUAL[0]
+
+    def has_commits(self) -> bool:
+        """Whether the remote's branches, or the checkout, hold anything yet."""
+        return bool(self._asked("rev-parse", "--verify", "--quiet", "HEAD"))
+
+    def _asked(self, *question: str) -> str:
+        if self.git is None:
+            return ""
+        done = self.git.run(*question, accept=None)
+        return done.text if done.exit_code == 0 else ""
+
+
+def forge_of(url: str) -> CiKind | None:
+    """The forge by its host's name: github.com, gitlab.example.test. None: it does not say."""
+    host = urlsplit(url).hostname if "://" in url else url.partition("@")[2].partition(":")[0]
+    for kind in (CiKind.GITHUB, CiKind.GITLAB):
+        if kind.value in (host or "").lower():
+            return kind
+    return None
+
+
+def installed_home() -> Home | None:
+    """The repository and commit that pip installed this reconciler from; None: from elsewhere."""
+    try:
+        recorded = distribution(DISTRIBUTION).read_text("direct_url.json")
+    except PackageNotFoundError:
+        return None
+    return recorded_home(recorded, __version__)
+
+
+def unknown_home() -> Home:
+    """What stands for the home until somebody names it."""
+    url = f"https://github.com/{PLACEHOLDER}/reconciler"
+    return Home(url=url, revision=f"v{__version__}")

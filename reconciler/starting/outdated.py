@@ -1,0 +1,81 @@
+"""What has become outdated in a repository since it began, and what to do about each."""
+
+import re
+from collections.abc import Iterator, Mapping
+
+from reconciler.manifest.write import modeline
+from reconciler.schema import SCHEMAS, schema_text
+from reconciler.starting.answers import Beginning
+from reconciler.starting.home import DISTRIBUTION, PLACEHOLDER, Home
+from reconciler.starting.repository import COPIED, schema_path
+
+# Each with the revision as its last group: what pip is given, an action, a hook's repository.
+_INSTALLED = re.compile(
+    rf"{DISTRIBUTION} @ git\+\S+?@(?P<rev>[\w.+-]+)(?=[\s\"',]|$)"  # ssh://git@host has one @ more
+)
+_USED = re.compile(r"^\s*-?\s*uses:\s*[\"']?(?P<name>[^\s\"'@]+)@(?P<rev>[^\s\"'#]+)", re.MULTILINE)
+_HOOK = re.compile(
+    r"^\s*-\s*repo:\s*[\"']?(?P<url>[^\s\"']+)[\"']?\s*\n\s*rev:\s*[\"']?(?P<rev>[^\s\"']+)",
+    re.MULTILINE,
+)
+_DOCUMENT = re.compile(r"^---(?=\s|$)", re.MULTILINE)
+_CONTENT = re.compile(r"^[^#\s]", re.MULTILINE)
+
+
+def outdated(
+    beginning: Beginning,
+    pipelines: Mapping[str, str],
+    written_by_hand: Mapping[str, str],
+    schemas: Mapping[str, str],
+) -> Iterator[str]:
+    """A line for each. All are texts by their paths.
+
+    `pipelines`: what installs the reconciler, hooks too; `written_by_hand`: the configuration and
+    the manifests; `schemas`: the copies that are there.
+    """
+    yield from _schemas(schemas)
+    for path, text in pipelines.items():
+        yield from _pins(path, text, beginning.home)
+    for path, text in written_by_hand.items():
+        lacking = _without_modeline(text)
+        if lacking:
+            which = "a document" if lacking == 1 else f"{lacking} documents"
+            yield (
+                f"{path}: {which} without the line that names its schema to editors: put "
+                f"`{modeline('PATH')}` above it"
+            )
+
+
+def _schemas(schemas: Mapping[str, str]) -> Iterator[str]:
+    for name in SCHEMAS:
+        path = schema_path("", name)
+        text = schemas.get(path)
+        if text is None and name in COPIED:
+            yield f"{path} is not there: reconciler init"
+        elif text is not None and text != schema_text(name):
+            yield f"{path} is not this version's: reconciler schema {name} >{path}"
+
+
+def _pins(path: str, text: str, home: Home) -> Iterator[str]:
+    if PLACEHOLDER in text:
+        yield f"{path} still names {PLACEHOLDER}: put where your team keeps the reconciler"
+        return
+    if not home.is_known:
+        return
+    name = home.action.partition("@")[0]
+    pinned = [one["rev"] for one in _INSTALLED.finditer(text)]
+    pinned += [one["rev"] for one in _USED.finditer(text) if name and one["name"] == name]
+    pinned += [one["rev"] for one in _HOOK.finditer(text) if one["url"] == home.url]
+    for revision in dict.fromkeys(pinned):
+        if revision != home.revision:
+            yield f"{path} installs {revision}, and this is {home.revision}: put that in its place"
+
+
+def _without_modeline(text: str) -> int:
+    """How many documents that hold anything have no such line above them."""
+    documents = [one for one in _DOCUMENT.split(text) if _CONTENT.search(one)]
+    return sum(not any(map(_is_modeline, one.split("\n"))) for one in documents)
+
+
+def _is_modeline(line: str) -> bool:
+    return line.startswith(modeline(""))

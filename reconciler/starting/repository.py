@@ -1,0 +1,124 @@
+"""Every file of a starting repository, by its path in the repository."""
+
+import json
+import re
+from collections.abc import Iterator
+from urllib.parse import quote
+
+from reconciler.configuration import CONFIGURATION
+from reconciler.manifest.write import scalar
+from reconciler.schema import SchemaName, schema_text
+from reconciler.starting.answers import Beginning, CiKind, configuration_text
+from reconciler.starting.pipelines import PipelineKind, PipelineSettings, pipeline
+from reconciler.starting.templates import rendered
+
+COPIED: tuple[SchemaName, ...] = ("config", "trigger")  # of what people write
+EXAMPLES = ("example-run.yaml", "example-backfill.yaml")
+WORKFLOW, GITLAB_CI = ".github/workflows/reconciler.yml", ".gitlab-ci.yml"
+GITLAB_INCLUDED = ".gitlab/reconciler.yml"  # where the repository has a pipeline of its own
+HOOKS, EDITOR = ".pre-commit-config.yaml", ".vscode/settings.json"
+
+# Where a forge looks for it, in its order: it reads the first one only.
+OWNERS = {
+    CiKind.GITHUB: (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS"),
+    CiKind.GITLAB: ("CODEOWNERS", "docs/CODEOWNERS", ".gitlab/CODEOWNERS"),
+    CiKind.NONE: (),
+}
+_OWNERS_FILE = {CiKind.GITHUB: ".github/CODEOWNERS", CiKind.GITLAB: ".gitlab/CODEOWNERS"}
+
+
+def starting_files(beginning: Beginning, *, beside_a_pipeline: bool = False) -> dict[str, str]:
+    """Each file's text. The configuration comes last: with it, the repository has begun.
+
+    `beside_a_pipeline`: the repository has a pipeline of its own for GitLab, which can include one.
+    """
+    files = {schema_path(beginning.prefix, name): schema_text(name) for name in COPIED}
+    files |= _pipeline(beginning, beside_a_pipeline=beside_a_pipeline)
+    if beginning.ci in _OWNERS_FILE:
+        files[_OWNERS_FILE[beginning.ci]] = _owners(beginning)
+    files[HOOKS] = _hooks(beginning)
+    files[EDITOR] = _editor(beginning)
+    if beginning.gateway is not None:
+        folder = beginning.manifests[0]
+        schema = schema_from(folder)
+        for name in EXAMPLES:
+            files[f"{beginning.prefix}{folder}/{name}"] = rendered(name, schema=schema)
+        files[beginning.prefix + CONFIGURATION] = configuration_text(beginning, beginning.gateway)
+    return files
+
+
+def schema_path(prefix: str, name: SchemaName) -> str:
+    """Where the repository has its copy of a schema."""
+    return f"{prefix}schemas/{name}.schema.json"
+
+
+def schema_from(folder: str) -> str:
+    """The path from a folder, relative to the configuration's, to the schema of manifests."""
+    return f"{'../' * len(folder.split('/'))}{schema_path('', 'trigger')}"
+
+
+def _pipeline(beginning: Beginning, *, beside_a_pipeline: bool) -> dict[str, str]:
+    settings = PipelineSettings(
+        install=beginning.home.install,
+        action=beginning.home.action,
+        version=beginning.version,
+        branch=beginning.branch,
+        ledger_branch=beginning.ledger_branch or "",
+        environments=beginning.environments,
+        root=beginning.prefix.rstrip("/") or ".",
+    )
+    match beginning.ci:
+        case CiKind.GITHUB:
+            return {WORKFLOW: pipeline(PipelineKind.GITHUB, settings)}
+        case CiKind.GITLAB:
+            path = GITLAB_INCLUDED if beside_a_pipeline else GITLAB_CI
+            return {path: pipeline(PipelineKind.GITLAB, settings)}
+        case CiKind.NONE:
+            return {}
+
+
+def owned_paths(beginning: Beginning) -> Iterator[str]:
+    """What not everybody may change, as CODEOWNERS names it."""
+    yield _pattern(beginning.prefix + CONFIGURATION)
+    for folder in beginning.states:
+        yield _pattern(f"{beginning.prefix}{folder}/")
+    if beginning.ci is CiKind.GITHUB:
+        yield _pattern(WORKFLOW)
+    if beginning.ci is CiKind.GITLAB:
+        yield _pattern(GITLAB_CI)
+
+
+def _pattern(path: str) -> str:
+    return "/" + path.replace(" ", "\\ ")
+
+
+def _owners(beginning: Beginning) -> str:
+    return rendered("CODEOWNERS", paths=list(owned_paths(beginning)), owner=beginning.owner)
+
+
+def _hooks(beginning: Beginning) -> str:
+    watched = "|".join(
+        re.escape(f"{folder}/") for folder in (*beginning.manifests, *beginning.states)
+    )
+    pattern = f"^{re.escape(beginning.prefix)}({watched}|{re.escape(CONFIGURATION)}$)"
+    return rendered(
+        "pre-commit.yaml",
+        hooks=scalar(beginning.home.url) if beginning.home.is_known else "",
+        revision=scalar(beginning.home.revision),
+        root=scalar(beginning.prefix.rstrip("/")) if beginning.prefix else "",
+        pattern=pattern.replace("'", "''"),
+    )
+
+
+def _editor(beginning: Beginning) -> str:
+    """It tells the schema for every document of a file; a modeline counts for one only."""
+    patterns = [
+        f"{beginning.prefix}{folder}/**/*.{ending}"
+        for folder in beginning.manifests
+        for ending in ("yaml", "yml")
+    ]
+    schemas = {
+        quote(schema_path(beginning.prefix, "config")): [beginning.prefix + CONFIGURATION],
+        quote(schema_path(beginning.prefix, "trigger")): patterns,
+    }
+    return json.dumps({"yaml.schemas": schemas}, indent=2, ensure_ascii=False) + "\n"

@@ -1,0 +1,118 @@
+"""What is left to do for the person who started a repository, as numbered steps."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from reconciler.starting.answers import Beginning, CiKind
+from reconciler.starting.home import PLACEHOLDER
+from reconciler.starting.repository import GITLAB_CI, GITLAB_INCLUDED
+
+BRANCH = "start-reconciler"  # where the first change is made
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Around:
+    """What stands around the starting repository."""
+
+    is_repository: bool
+    has_remote: bool
+    has_commits: bool
+
+
+def next_steps(beginning: Beginning, around: Around, written: Sequence[str]) -> list[str]:
+    """The steps, one after another; a line that begins with blanks is a command of the one above.
+
+    `written`: the files that are new, of which a few may have to be edited.
+    """
+    lines: list[str] = []
+    steps = _steps(beginning, around, written)
+    for number, (step, *commands) in enumerate(steps, start=1):
+        lines.append(f"{number}. {step}")
+        lines += [f"     {command}" for command in commands]
+    return lines
+
+
+def _steps(
+    beginning: Beginning, around: Around, written: Sequence[str]
+) -> Iterator[tuple[str, ...]]:
+    if not beginning.home.is_known and beginning.ci is not CiKind.NONE:
+        files = ", ".join(path for path in written if path.endswith((".yml",)) and _pins(path))
+        if files:
+            yield (f"Replace {PLACEHOLDER} in {files} by where your team keeps the reconciler.",)
+    if beginning.owner is None and any(path.endswith("CODEOWNERS") for path in written):
+        yield ("Name your team in CODEOWNERS.",)
+    if GITLAB_INCLUDED in written:
+        yield (
+            f"Include {GITLAB_INCLUDED} in {GITLAB_CI}:",
+            f"include: [{{local: {GITLAB_INCLUDED}}}]",
+        )
+    yield from _secrets(beginning)
+    if not around.is_repository:
+        yield "Make it a git repository:", f"git init -b {beginning.branch}"
+    if not around.has_remote:
+        yield "Name its remote, which all who apply share:", "git remote add origin URL"
+    added = " ".join(_quoted(path) for path in _tops(written))
+    message = 'git commit -m "Start runs with the reconciler"'
+    if around.has_commits:
+        new = (
+            f"git switch -c {BRANCH}",
+            f"git add {added}",
+            message,
+            f"git push -u origin {BRANCH}",
+        )
+        yield "Commit it on a branch, push that, and open a pull request:", *new
+        yield ("Merge it. Nothing starts: the examples are suspended.",)
+    else:
+        yield (
+            "Commit and push it. Nothing starts: the examples are suspended.",
+            *(
+                *(f"git add {added}", message),
+                f"git push -u origin {beginning.branch}",
+            ),
+        )
+    yield "Declare the first run, and see what an apply would do:", "reconciler new trigger"
+
+
+def _pins(path: str) -> bool:
+    return path.startswith(".github/") or path in {GITLAB_CI, GITLAB_INCLUDED}
+
+
+def _secrets(beginning: Beginning) -> Iterator[tuple[str, ...]]:
+    names = " and ".join(beginning.environments)
+    match beginning.ci:
+        case CiKind.GITHUB:
+            step = (
+                f"On GitHub, make the environment {names} (Settings, Environments), with the keys:"
+            )
+            yield (
+                step,
+                *(
+                    f"gh secret set {key} --env {name}"
+                    for name in beginning.environments
+                    for key in ("ENOS_ACCESS_KEY", "ENOS_SECRET_KEY")
+                ),
+            )
+        case CiKind.GITLAB:
+            step = (
+                "On GitLab (Settings, CI/CD, Variables), set ENOS_ACCESS_KEY and ENOS_SECRET_KEY, "
+                f"masked, in the scope of {names}, and RECONCILER_TOKEN, an access token that may "
+                "push. The pipeline's first lines say more of them, and of the schedule."
+            )
+            yield (step,)
+        case CiKind.NONE:
+            step = (
+                "Give your pipeline the keys ENOS_ACCESS_KEY and ENOS_SECRET_KEY, and the commands "
+                "`validate` and `plan` on pull requests, `apply` after the merge."
+            )
+            yield (step,)
+
+
+def _tops(written: Sequence[str]) -> list[str]:
+    """The files and folders at the top that hold what was written."""
+    return list(dict.fromkeys(path.split("/")[0] for path in sorted(written)))
+
+
+def _quoted(path: str) -> str:
+    return (
+        path if path.replace(".", "").replace("-", "").replace("_", "").isalnum() else f"'{path}'"
+    )
