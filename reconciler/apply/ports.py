@@ -186,6 +186,7 @@ class Flow:
     owners: frozenset[str] | None  # user ids
     tasks: int | None  # how many it has
     parameters: frozenset[str] | None  # the names of those that it declares
+    name: str | None = None  # what people call it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

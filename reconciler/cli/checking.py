@@ -187,7 +187,7 @@ def _validate(options: CommonOptions, paths: Sequence[Path], base: str | None) -
         workspace = Workspace.find(options)
         if base is not None:
             edited = edited_since(workspace, base, quiet=options.quiet)
-        return _validated(workspace, options, paths, base).with_problems(edited)
+        return validated(workspace, options, paths, base).with_problems(edited)
     except InvalidConfigurationError as error:
         return Validation(problems=error.problems, files=0, runs=0)
     except TooManyRunsError as error:
@@ -198,9 +198,16 @@ def _validate(options: CommonOptions, paths: Sequence[Path], base: str | None) -
         return Validation(problems=tuple(edited), files=0, runs=0)
 
 
-def _validated(
-    workspace: Workspace, options: CommonOptions, paths: Sequence[Path], base: str | None
+def validated(
+    workspace: Workspace,
+    options: CommonOptions,
+    paths: Sequence[Path] = (),
+    base: str | None = None,
 ) -> Validation:
+    """What `validate` finds, where the configuration can be used.
+
+    Raises TooManyRunsError, ConfigurationError, LedgerError.
+    """
     unread = unread_manifests(workspace)
     found: set[Problem] = set()
     notes: set[Problem] = set()

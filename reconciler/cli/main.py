@@ -17,6 +17,7 @@ from reconciler.render.safe import visible
 # By name: the module of each, and what it is called there.
 COMMANDS = {
     "init": ("init", "command"),
+    "new": ("new", "commands"),
     "validate": ("validate", "command"),
     "plan": ("plan", "command"),
     "apply": ("apply", "command"),

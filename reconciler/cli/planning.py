@@ -191,7 +191,7 @@ def _asked_plan(
     plan = plan_of(declared, known, environment, is_scheduled=True)
     if not online:
         return plan
-    _check_trust(workspace, known, environment)
+    check_trust(workspace, known, environment)
     flows = asyncio.run(_ask(plan, workspace.root, environment))
     return plan_of(declared, known, environment, flows, is_scheduled=True)
 
@@ -230,7 +230,8 @@ def plan_of(
     )
 
 
-def _check_trust(workspace: Workspace, known: KnownLedger, environment: Environment) -> None:
+def check_trust(workspace: Workspace, known: KnownLedger, environment: Environment) -> None:
+    """Raise RefusedError unless the shared branch says that its keys may be sent there."""
     from reconciler.cli.opening import check_gateway
 
     named = workspace.configuration.git

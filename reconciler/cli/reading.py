@@ -38,6 +38,7 @@ class Workspace:
     left_out: dict[str, str] = field(default_factory=dict, repr=False)  # by folder, what to say
     parsed: dict[str, dict[str, FileResult]] = field(default_factory=dict, repr=False)  # by path
     now: EpochMs = field(default_factory=LocalClock().wall, repr=False)
+    unwritten: Source | None = None  # a file that is judged before it is there
 
     @classmethod
     def find(cls, options: CommonOptions) -> "Workspace":
@@ -106,7 +107,8 @@ class Workspace:
         absent, hindered = read_left_out(self.git(), folder, is_wanted, most)
         if absent:
             self.left_out[folder] = told(len(absent), folder)
-        found = sorted((*sources, *absent), key=lambda source: source.path)
+        more = [self.unwritten] if self.unwritten and is_wanted(self.unwritten.path) else []
+        found = sorted((*sources, *absent, *more), key=lambda source: source.path)
         return found, sorted((*problems, *hindered))
 
     def local_book(self, environment: Environment) -> Book:

@@ -247,7 +247,14 @@ def read_flow(content: Any, flow_id: int) -> Flow:
         owners=_owners(content.get("owner")),
         tasks=_tasks(content.get("graph")),
         parameters=_parameters(content.get("parameters")),
+        name=_flow_name(content),
     )
+
+
+def _flow_name(content: Mapping[str, Any]) -> str | None:
+    """The reference names no field for it; the sandbox has what instances have."""
+    name = content.get("flowName") or content.get("name")
+    return name if isinstance(name, str) else None
 
 
 def _flag(value: object) -> bool | None:

@@ -47,6 +47,7 @@ def test_a_flow_is_read_as_the_reference_describes_it() -> None:
         owners=frozenset({"u1", "u2"}),
         tasks=2,
         parameters=frozenset({"SITE", "MODE"}),
+        name="wind daily",
     )
 
 
@@ -219,6 +220,7 @@ def test_the_sandboxs_flows_are_read() -> None:
         owners=frozenset({"u1", "u9"}),
         tasks=2,
         parameters=frozenset({"SITE", "MODE"}),
+        name="flow-1",
     )
     assert second is not None
     assert (second.user_locked, second.editable, second.parameters) == (True, False, frozenset())

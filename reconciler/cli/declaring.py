@@ -1,0 +1,220 @@
+"""What `new` does: gathers what is said, judges the manifest with all others, and writes it."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+
+from reconciler.apply.ports import Flow
+from reconciler.cli.asking import Question, answer, missing
+from reconciler.cli.checking import validated
+from reconciler.cli.describing import question_of, wrong_pair
+from reconciler.cli.flow_lookup import has_keys, look_up
+from reconciler.cli.importing import schema_beside
+from reconciler.cli.options import CommonOptions
+from reconciler.cli.reading import Workspace
+from reconciler.cli.saying import say
+from reconciler.cli.settling import is_terminal
+from reconciler.configuration import CONFIGURATION, Environment
+from reconciler.counting import counted
+from reconciler.errors import RefusedError
+from reconciler.manifest import is_manifest_path
+from reconciler.model import Source
+from reconciler.repository.declaring import TooManyRunsError
+from reconciler.repository.putting import look_before, put
+from reconciler.repository.settings import choose_environment
+from reconciler.starting.declaration import BackfillTimes, Declaration, TriggerTimes
+
+_DATE = "2024-03-01"
+Pairs = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What the options of `new` said; None and empty: nothing."""
+
+    kind: Literal["trigger", "backfill"]
+    name: str | None
+    flow_id: int | None
+    at: str | None
+    parameters: Pairs
+    description: str | None
+    suspend: bool
+    out: Path | None
+    offline: bool
+    business_date: str | None = None
+    trigger_time: str | None = None
+    first: str | None = None
+    last: str | None = None
+    every: str | None = None
+    cron: str | None = None
+    matrix: Pairs = ()
+    stagger: str | None = None
+    sequential: bool = False
+    max_active: int | None = None
+
+
+def declare(options: CommonOptions, said: Said) -> None:
+    """Write the manifest, if it is valid beside all others, and say what comes next.
+
+    Raises RefusedError, quoting every problem that it would bring.
+    """
+    workspace = Workspace.find(options)
+    environment = choose_environment(workspace.configuration, options.env)
+    asks = is_terminal()
+    said = _completed(said, asks=asks)
+    said = _with_flow(workspace, environment, said, asks=asks, quiet=options.quiet)
+    declaration = _declaration(said)
+    for wrong in question_of("name", "").check(declaration.name):
+        raise click.BadParameter(wrong, param_hint="--name")
+    path = _path(workspace, environment, said, declaration.name)
+    text = declaration.text(schema_beside(workspace.root, (workspace.root / path).parent))
+    found = look_before(workspace.root, {path: text})
+    if not found.absent:
+        raise RefusedError(
+            f"{path} is there already, and was left as it is",
+            hint="Choose another --name, or another file with --out.",
+        )
+    runs = _judged(workspace, options, Source(path=path, content=text.encode()))
+    put(workspace.root, path, text)
+    say(f"wrote {path}: {counted(runs, 'run')}", err=False)
+    if not options.quiet:
+        say("To see what an apply would do: reconciler plan. To start it: commit, push, merge.")
+
+
+def _completed(said: Said, *, asks: bool) -> Said:
+    """The same with what was left out, asked for. Raises click.UsageError where nobody is there."""
+    questions = list(_open_questions(said))
+    if questions and not asks:
+        raise missing(question for _, question in questions)
+    changes: dict[str, Any] = {field: answer(question) for field, question in questions}
+    if "flow_id" in changes:
+        changes["flow_id"] = int(changes["flow_id"])
+    if len(changes.get("business_date", _DATE)) != len(_DATE):
+        changes["trigger_time"] = changes.pop("business_date")
+    return replace(said, **changes)
+
+
+def _open_questions(said: Said) -> Iterator[tuple[str, Question]]:
+    """What must be known and is not, by the name of its field."""
+    needed = ["name", "flow_id"]
+    needed += ["first", "last"] if said.kind == "backfill" else []
+    needed += ["business_date"] if said.kind == "trigger" and said.trigger_time is None else []
+    for field in needed:
+        if getattr(said, field) is None:
+            yield field, question_of(field, said.kind)
+
+
+def _with_flow(
+    workspace: Workspace,
+    environment: Environment,
+    said: Said,
+    *,
+    asks: bool,
+    quiet: bool,
+) -> Said:
+    """The same after the flow was looked up, where that is possible: its parameters are offered."""
+    flow: Flow | str | None = None
+    if said.flow_id is not None and not said.offline and has_keys(environment):
+        flow = look_up(workspace, environment, said.flow_id)
+    given = {key for key, _ in (*said.parameters, *said.matrix)}
+    offered = sorted((flow.parameters or frozenset()) - given) if isinstance(flow, Flow) else []
+    if flow is not None and not quiet:
+        say(f"flow {said.flow_id} {_described(flow)}")
+        if offered and not asks:
+            say(f"note: it declares, and is not given: {', '.join(offered)}")
+    if not asks:
+        return said
+    if said.kind == "backfill" and not said.matrix:
+        said = replace(said, matrix=tuple(_asked_pairs("matrix")))
+        offered = [one for one in offered if one not in dict(said.matrix)]
+    if said.parameters:
+        return said
+    values = [(name, answer(question_of("parameter", name))) for name in offered]
+    asked = [(name, value) for name, value in values if value]
+    return replace(said, parameters=(*asked, *_asked_pairs("parameters")))
+
+
+def _described(flow: Flow | str) -> str:
+    if isinstance(flow, str):
+        return flow
+    called = f"is called {flow.name}" if flow.name else "is there"
+    if flow.parameters is None:
+        return called
+    return f"{called}, and declares {', '.join(sorted(flow.parameters)) or 'no parameters'}"
+
+
+def _asked_pairs(field: str) -> Iterator[tuple[str, str]]:
+    while text := answer(replace(question_of(field, ""), check=wrong_pair)):
+        key, _, value = text.partition("=")
+        yield key, value
+
+
+def _declaration(said: Said) -> Declaration:
+    times: TriggerTimes | BackfillTimes
+    if said.kind == "trigger":
+        times = TriggerTimes(business_date=said.business_date, trigger_time=said.trigger_time)
+    else:
+        times = BackfillTimes(
+            first=said.first or "", last=said.last or "", every=said.every, cron=said.cron
+        )
+    matrix: dict[str, tuple[str, ...]] = {}
+    for key, values in said.matrix:
+        matrix[key] = (*matrix.get(key, ()), *values.split(","))
+    return Declaration(
+        name=said.name or "",
+        flow_id=said.flow_id or 0,
+        times=times,
+        at=said.at,
+        description=said.description,
+        parameters=dict(said.parameters),
+        suspend=said.suspend,
+        matrix=matrix,
+        stagger=said.stagger,
+        sequential=said.sequential,
+        max_active=said.max_active,
+    )
+
+
+def _path(workspace: Workspace, environment: Environment, said: Said, name: str) -> str:
+    """The file, relative to the root. Raises RefusedError where nothing would read it."""
+    folder = environment.manifests
+    if said.out is None:
+        path = f"{folder}/{name}.yaml"
+    else:
+        out = Path(os.path.realpath(said.out.parent)) / said.out.name
+        path = Path(os.path.relpath(out, workspace.root)).as_posix()
+    if not is_manifest_path(path, folder) or ".." in path.split("/"):
+        raise RefusedError(
+            f"{path} would declare nothing: no environment reads it",
+            hint=f"Manifests of {environment.name} end in .yaml and lie in {folder}, as "
+            f"{CONFIGURATION} says.",
+        )
+    return path
+
+
+def _judged(workspace: Workspace, options: CommonOptions, source: Source) -> int:
+    """How many runs it declares. Raises RefusedError for all that is wrong with it.
+
+    What was wrong before is no reason: only what the manifest brings.
+    """
+    quietly = replace(options, quiet=True)
+    before = validated(Workspace.find(options), quietly)
+    try:
+        after = validated(replace(workspace, unwritten=source), quietly)
+    except TooManyRunsError as error:
+        raise RefusedError(f"nothing was written: {error}") from None
+    new = [problem for problem in after.problems if problem not in before.problems]
+    if new:
+        told = "\n".join(str(problem) for problem in new)
+        raise _InvalidDeclarationError(f"nothing was written: it would not be valid:\n{told}")
+    return after.runs - before.runs
+
+
+class _InvalidDeclarationError(RefusedError):
+    """What was described makes no valid manifest."""
+
+    has_lines = True

@@ -1,0 +1,101 @@
+"""The questions of `new`: what each field of a manifest means, and what is wrong with an answer."""
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC
+
+from reconciler.cli.asking import Question
+from reconciler.manifest import read_file
+from reconciler.model import Source
+from reconciler.starting.declaration import BackfillTimes, Declaration, TriggerTimes
+
+_DATE = "2024-03-01"
+
+
+def question_of(field: str, about: str) -> Question:
+    """The question about a field; `about`: the kind of manifest, or a parameter's name."""
+    match field:
+        case "name":
+            return Question(
+                option="--name",
+                words="Name",
+                meaning="What it is called for ever: a-z, 0-9, and . _ - between them.",
+                check=_judge("/metadata/name", lambda text: _sample(name=text)),
+            )
+        case "flow_id":
+            return Question(
+                option="--flow-id",
+                words="Flow's id",
+                meaning="The workflow's number in EnOS.",
+                check=wrong_number,
+            )
+        case "business_date":
+            return Question(
+                option="--business-date or --trigger-time",
+                words="Business date",
+                meaning=f"The day to process ({_DATE}); or the trigger time, with an offset.",
+                check=_judge("/spec/", _sample_of_time),
+            )
+        case "first" | "last":
+            is_first = field == "first"
+            return Question(
+                option="--from" if is_first else "--to",
+                words="From" if is_first else "To",
+                meaning=f"The {field} business date ({_DATE}), or trigger time with an offset.",
+                check=_judge("/spec/", _sample_of_time),
+            )
+        case "matrix":
+            return Question(
+                option="--matrix",
+                words="Matrix (empty: no more)",
+                meaning="KEY=V1,V2: a run for each value, and each combination.",
+                default="",
+            )
+        case "parameter":
+            return Question(
+                option="--parameter",
+                words=about,
+                meaning=f"The value of {about}, which the flow declares; empty: leave it out.",
+                default="",
+            )
+        case _:
+            return Question(
+                option="--parameter",
+                words="Parameter (empty: no more)",
+                meaning="KEY=VALUE: what the flow is given, as this very text.",
+                default="",
+            )
+
+
+def wrong_pair(text: str) -> Iterator[str]:
+    """What is wrong with `KEY=VALUE`; nothing at all is fine."""
+    key, is_pair, _ = text.partition("=")
+    if text and not (key and is_pair):
+        yield f"{text!r} is not KEY=VALUE"
+
+
+def wrong_number(text: str) -> Iterator[str]:
+    """What is wrong with a flow's id."""
+    if not (text.isascii() and text.isdigit() and 0 < len(text) < len(str(1 << 63)) and int(text)):
+        yield f"{text!r} is not a number above 0"
+
+
+def _sample(name: str = "a", times: TriggerTimes | BackfillTimes | None = None) -> Declaration:
+    return Declaration(name=name, flow_id=1, times=times or TriggerTimes(business_date=_DATE))
+
+
+def _sample_of_time(text: str) -> Declaration:
+    if len(text) == len(_DATE):
+        return _sample(times=TriggerTimes(business_date=text))
+    return _sample(times=TriggerTimes(trigger_time=text))
+
+
+def _judge(pointer: str, sample: Callable[[str], Declaration]) -> Callable[[str], Iterable[str]]:
+    """What the reader says of an answer, in a manifest that is valid but for it."""
+
+    def judge(text: str) -> Iterator[str]:
+        content = sample(text).text("").encode()
+        for problem in read_file(Source(path="", content=content), UTC).problems:
+            if problem.pointer.startswith(pointer):
+                yield problem.message
+
+    return judge

@@ -1,0 +1,94 @@
+"""A new manifest as a person describes it in a few words, and the YAML of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from reconciler.manifest.write import Node, write_manifest
+
+_MOST_DIGITS = 20  # of an instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriggerTimes:
+    """When the one run of a `Trigger` starts: one of the two."""
+
+    business_date: str | None = None
+    trigger_time: str | None = None
+
+    def fields(self) -> dict[str, Node]:
+        """Those of `spec`."""
+        if self.trigger_time is not None:
+            return {"triggerTime": as_instant(self.trigger_time)}
+        return {"businessDate": self.business_date or ""}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackfillTimes:
+    """Which runs a `Backfill` has: of dates, or of date-times; every so often, or by cron."""
+
+    first: str
+    last: str
+    every: str | None = None
+    cron: str | None = None
+
+    def fields(self) -> dict[str, Node]:
+        """Those of `spec`."""
+        is_dates = all(len(one) == len("2024-03-01") for one in (self.first, self.last))
+        step: dict[str, Node] = (
+            {"cron": self.cron} if self.cron is not None else {"every": self.every or "1d"}
+        )
+        if is_dates:
+            return {"businessDates": {"from": self.first, "to": self.last, **step}}
+        between = {"from": as_instant(self.first), "to": as_instant(self.last)}
+        return {"triggerTimes": {**between, **step}}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declaration:
+    """What a person says of a new manifest. Nothing of it is checked here: the reader does."""
+
+    name: str
+    flow_id: int
+    times: TriggerTimes | BackfillTimes
+    at: str | None = None
+    description: str | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    suspend: bool = False
+    # Of a backfill only.
+    matrix: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    stagger: str | None = None
+    sequential: bool = False
+    max_active: int | None = None
+
+    def text(self, schema: str) -> str:
+        """The manifest; `schema`: the path from its folder to its schema."""
+        kind = "Trigger" if isinstance(self.times, TriggerTimes) else "Backfill"
+        metadata: dict[str, Node] = {"name": self.name}
+        if self.description is not None:
+            metadata["description"] = self.description
+        document: dict[str, Node] = {
+            "apiVersion": "reconciler/v1",
+            "kind": kind,
+            "metadata": metadata,
+            "spec": self._spec(),
+        }
+        return write_manifest(document, schema=schema)
+
+    def _spec(self) -> dict[str, Node]:
+        given: dict[str, Node | None] = {
+            "suspend": self.suspend or None,
+            "flowId": self.flow_id,
+            **self.times.fields(),
+            "at": self.at,
+            "matrix": dict(self.matrix) or None,
+            "stagger": self.stagger,
+            "sequential": self.sequential or None,
+            "maxActive": self.max_active,
+            "parameters": dict(self.parameters),
+        }
+        return {name: value for name, value in given.items() if value is not None}
+
+
+def as_instant(text: str) -> str | int:
+    """An instant as it is written: digits are a number of milliseconds."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < _MOST_DIGITS else text
