@@ -8,7 +8,7 @@ import click
 
 from reconciler import __version__
 from reconciler.cli.asking import Question, answer, missing
-from reconciler.cli.place import StartingPlace, forge_of, installed_home, unknown_home
+from reconciler.cli.place import StartingPlace, installed_home, unknown_home
 from reconciler.configuration import Configuration
 from reconciler.starting.answers import Beginning, CiKind, GatewayAnswers, wrong_answers
 from reconciler.starting.home import Home, read_home
@@ -44,7 +44,7 @@ def answered(place: StartingPlace, given: Given, *, asks: bool) -> Beginning:
         environments=(environment,),
         manifests=("triggers",),
         states=(f"state/{environment}",),
-        ci=CiKind(given.ci) if given.ci else forge_of(place.remote_url()) or CiKind.NONE,
+        ci=CiKind(given.ci) if given.ci else place.forge() or CiKind.NONE,
         branch=given.branch or place.branch(),
         names_branch=given.branch is not None,
         ledger_branch=None,
@@ -160,7 +160,7 @@ def _wrong(base: Beginning, option: str, field: str, text: str) -> Iterator[str]
 
 def _asked_further(base: Beginning, place: StartingPlace, given: Given) -> Beginning:
     """The same with what a person can add, where neither an option nor the clone says it."""
-    if given.ci is None and forge_of(place.remote_url()) is None:
+    if given.ci is None and place.forge() is None:
         question = Question(
             option="--ci",
             words="Pipeline for github, gitlab or none",

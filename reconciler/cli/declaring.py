@@ -78,7 +78,7 @@ def declare(options: CommonOptions, said: Said) -> None:
             f"{path} is there already, and was left as it is",
             hint="Choose another --name, or another file with --out.",
         )
-    runs = _judged(workspace, options, Source(path=path, content=text.encode()))
+    runs = _judged(options, Source(path=path, content=text.encode()))
     put(workspace.root, path, text)
     say(f"wrote {path}: {counted(runs, 'run')}", err=False)
     if not options.quiet:
@@ -196,7 +196,7 @@ def _path(workspace: Workspace, environment: Environment, said: Said, name: str)
     return path
 
 
-def _judged(workspace: Workspace, options: CommonOptions, source: Source) -> int:
+def _judged(options: CommonOptions, source: Source) -> int:
     """How many runs it declares. Raises RefusedError for all that is wrong with it.
 
     What was wrong before is no reason: only what the manifest brings.
@@ -204,7 +204,8 @@ def _judged(workspace: Workspace, options: CommonOptions, source: Source) -> int
     quietly = replace(options, quiet=True)
     before = validated(Workspace.find(options), quietly)
     try:
-        after = validated(replace(workspace, unwritten=source), quietly)
+        # From a workspace of its own: one that was read already would not read it again.
+        after = validated(replace(Workspace.find(options), unwritten=source), quietly)
     except TooManyRunsError as error:
         raise RefusedError(f"nothing was written: {error}") from None
     new = [problem for problem in after.problems if problem not in before.problems]

@@ -65,6 +65,11 @@ class StartingPlace:
         """The remote's address; "" where there is none."""
         return self._asked("remote", "get-url", self.remote)
 
+    def forge(self) -> CiKind | None:
+        """The forge by the remote's address, as git reads it or (`insteadOf`) as it is written."""
+        written = self._asked("config", "--get", f"remote.{self.remote}.url")
+        return forge_of(self.remote_url()) or forge_of(written)
+
     def branch(self) -> str:
         """The shared branch, as far as this clone knows without asking the remote."""
         if self.configuration is not None and self.configuration.git.branch is not None:

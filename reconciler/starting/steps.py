@@ -70,7 +70,8 @@ def _steps(
                 f"git push -u origin {beginning.branch}",
             ),
         )
-    yield "Declare the first run, and see what an apply would do:", "reconciler new trigger"
+    declare = ("git switch -c first-run", "reconciler new trigger", "reconciler plan")
+    yield "On a branch of its own, declare the first run, and see what an apply would do:", *declare
 
 
 def _pins(path: str) -> bool:

@@ -184,7 +184,9 @@ def test_with_keys_at_hand_the_flow_is_named_and_its_parameters_are_offered(
         assert "flow 3377 is called Daily wind, and declares MODE, SITE" in done.err
         assert "it declares, and is not given: MODE" in done.err
         typed = ran(setting.clone, *_DATED, "--name", "typed", typed="full\ncn-02\n\n")
-        assert typed.code == 0, typed.err
+        assert typed.out == "wrote triggers/typed.yaml: 1 run\n", typed.err
+        wrong = ran(setting.clone, *_DATED, "--name", "wrong", "--at", "25:00")
+        assert wrong.code == 1
         spec = yaml.safe_load(files(setting.clone)["triggers/typed.yaml"])["spec"]
         assert spec["parameters"] == {"MODE": "full", "SITE": "cn-02"}
         missing = ran(setting.clone, *_DATED, "--name", "no", "--flow-id", "1")
