@@ -183,7 +183,8 @@ def test_with_keys_at_hand_the_flow_is_named_and_its_parameters_are_offered(
         done = ran(setting.clone, *_DATED, "--parameter", "SITE=1")
         assert "flow 3377 is called Daily wind, and declares MODE, SITE" in done.err
         assert "it declares, and is not given: MODE" in done.err
-        typed = ran(setting.clone, *_DATED, "--name", "typed", typed="full\ncn-02\n\n")
+        later = (*_TRIGGER, "--business-date", "2024-03-02")
+        typed = ran(setting.clone, *later, "--name", "typed", typed="full\ncn-02\n\n")
         assert typed.out == "wrote triggers/typed.yaml: 1 run\n", typed.err
         wrong = ran(setting.clone, *_DATED, "--name", "wrong", "--at", "25:00")
         assert wrong.code == 1
@@ -191,7 +192,9 @@ def test_with_keys_at_hand_the_flow_is_named_and_its_parameters_are_offered(
         assert spec["parameters"] == {"MODE": "full", "SITE": "cn-02"}
         missing = ran(setting.clone, *_DATED, "--name", "no", "--flow-id", "1")
         assert "flow 1 does not exist, or is not visible to this user" in missing.err
-        offline = ran(setting.clone, *_DATED, "--name", "o", "--parameter", "A=1", "--offline")
+        offline = ran(
+            setting.clone, *later, "--at", "01:00", "--name", "o", "--parameter", "A=1", "--offline"
+        )
         assert "Daily wind" not in offline.err
     assert not sandbox.instances
 

@@ -7,27 +7,9 @@ import pytest
 from tests.repositories import git, isolate
 from tests.starting.running import files
 from tests.tutorial.page import Typed, tutorial
-from tests.tutorial.update import forget_keys
-from tests.tutorial.walking import Reader
+from tests.tutorial.update import gone
 
-STEPS = tutorial()
-
-
-def gone(host: str, folder: Path, patch: pytest.MonkeyPatch) -> Reader:
-    isolate(patch, folder)
-    forget_keys(patch)
-    reader = Reader(folder=folder / "walk", host=host)
-    reader.folder.mkdir()
-    reader.go(STEPS)
-    return reader
-
-
-def test_its_commands_print_what_the_page_says(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    reader = gone("github.com", tmp_path, monkeypatch)
-    expected = [step.printed for step in STEPS if isinstance(step, Typed)]
-    assert reader.printed == expected, "python -m tests.tutorial.update"
+EXPECTED = [step.printed for step in tutorial() if isinstance(step, Typed)]
 
 
 @pytest.mark.parametrize(
@@ -37,7 +19,13 @@ def test_its_commands_print_what_the_page_says(
 def test_on_either_forge_it_ends_with_one_run_started_and_a_branch_that_took_no_push(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str, pipeline: str
 ) -> None:
+    isolate(monkeypatch, tmp_path)
     reader = gone(host, tmp_path, monkeypatch)
+    first = next(place for place, told in enumerate(EXPECTED) if told.startswith("wrote "))
+    told, expected = list(reader.printed), list(EXPECTED)
+    if host != "github.com":  # whose files and next steps the page does not show
+        del told[first], expected[first]
+    assert told == expected, "python -m tests.tutorial.update"
     (instance,) = reader.instances
     assert instance.flow_id == 3377
     assert (reader.here / pipeline).exists()

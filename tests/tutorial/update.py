@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from reconciler.apply import wait
 from tests.repositories import isolate
 from tests.tutorial.page import TUTORIAL, rewritten, tutorial
 from tests.tutorial.walking import Reader
@@ -17,17 +18,19 @@ def main() -> None:
     """Go through the page and write it."""
     with TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
         isolate(patch, Path(name))
-        forget_keys(patch)
-        reader = Reader(folder=Path(name).resolve() / "walk")
-        reader.folder.mkdir()
-        reader.go(tutorial())
+        reader = gone("github.com", Path(name).resolve(), patch)
     TUTORIAL.write_text(rewritten(reader.printed), encoding="utf-8")
 
 
-def forget_keys(patch: pytest.MonkeyPatch) -> None:
-    """Let nobody have the gateway's keys, and whatever is set meanwhile be gone afterwards."""
+def gone(host: str, folder: Path, patch: pytest.MonkeyPatch) -> Reader:
+    """A reader who has done what the page says, with a repository on that host."""
     for name in ("ENOS_ACCESS_KEY", "ENOS_SECRET_KEY"):
-        patch.setenv(name, "")
+        patch.setenv(name, "")  # nobody has them yet; what is set meanwhile is gone afterwards
+    patch.setattr(wait, "FIRST_LOOK_SECONDS", 0.05)
+    reader = Reader(folder=folder / "walk", host=host)
+    reader.folder.mkdir()
+    reader.go(tutorial())
+    return reader
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ class Reader:
         self.here = self.folder / "ada"
         self.here.mkdir(parents=True)
         self._make_remote()
-        sandbox = Sandbox(SandboxOptions(run_seconds=0.05))
+        sandbox = Sandbox(SandboxOptions(run_seconds=0.0))
         with running(sandbox) as url:
             for step in steps:
                 match step:
