@@ -19,8 +19,8 @@ class Question:
     check: Callable[[str], Iterable[str]] = lambda _: ()  # what is wrong with an answer
 
 
-def answer(question: Question) -> str:
-    """What the person says, asked again until it is right."""
+def answer(question: Question, *, explains: bool = True) -> str:
+    """What the person says, asked again until it is right; `explains`: what it is about is new."""
 
     def read(text: str) -> str:
         answered = text.strip()
@@ -28,7 +28,8 @@ def answer(question: Question) -> str:
             raise click.UsageError(wrong)
         return answered
 
-    say(f"  {question.meaning}")
+    if explains:
+        say(f"  {question.meaning}")
     said: str = click.prompt(
         question.words,
         default=question.default,

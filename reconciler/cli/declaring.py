@@ -131,6 +131,8 @@ def _with_flow(
     if said.kind == "backfill" and not said.matrix:
         said = replace(said, matrix=tuple(_asked_pairs("matrix")))
         offered = [one for one in offered if one not in dict(said.matrix)]
+    if said.matrix and said.stagger is None:
+        said = replace(said, stagger=answer(question_of("stagger", "")) or None)
     if said.parameters:
         return said
     values = [(name, answer(question_of("parameter", name))) for name in offered]
@@ -148,9 +150,11 @@ def _described(flow: Flow | str) -> str:
 
 
 def _asked_pairs(field: str) -> Iterator[tuple[str, str]]:
-    while text := answer(replace(question_of(field, ""), check=wrong_pair)):
+    question, explains = replace(question_of(field, ""), check=wrong_pair), True
+    while text := answer(question, explains=explains):
         key, _, value = text.partition("=")
         yield key, value
+        explains = False
 
 
 def _declaration(said: Said) -> Declaration:

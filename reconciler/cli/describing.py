@@ -50,6 +50,13 @@ def question_of(field: str, about: str) -> Question:
                 meaning="KEY=V1,V2: a run for each value, and each combination.",
                 default="",
             )
+        case "stagger":
+            return Question(
+                option="--stagger",
+                words="Stagger",
+                meaning="Runs of one flow in one minute collide: how far to move them apart.",
+                default="1m",
+            )
         case "parameter":
             return Question(
                 option="--parameter",

@@ -1,7 +1,7 @@
 """`reconciler new trigger` and `reconciler new backfill`."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -37,11 +37,13 @@ def _parameters(
     return pairs
 
 
-_OPTIONS = [
+_FIRST = [
     click.option("--name", type=TEXT, metavar="NAME", help="What it is called, for ever."),
     click.option(
         "--flow-id", type=click.IntRange(min=1), metavar="ID", help="The workflow's id in EnOS."
     ),
+]
+_LAST = [
     click.option(
         "--at", type=TEXT, metavar="HH:MM", help="With business dates: the time on the day after."
     ),
@@ -66,10 +68,17 @@ _OPTIONS = [
 ]
 
 
-def _manifest_options(function: _Function) -> _Function:
-    for option in reversed(_OPTIONS):
-        function = option(function)
-    return common_options(function)
+def _options(
+    options: Sequence[Callable[[_Function], _Function]],
+) -> Callable[[_Function], _Function]:
+    """Add these, in their order."""
+
+    def add(function: _Function) -> _Function:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return add
 
 
 @click.group("new")
@@ -83,6 +92,7 @@ def commands() -> None:
 
 
 @commands.command("trigger")
+@_options(_FIRST)
 @click.option("--business-date", type=TEXT, metavar="DATE", help="The day to process: 2024-03-01.")
 @click.option(
     "--trigger-time",
@@ -90,7 +100,8 @@ def commands() -> None:
     metavar="TIME",
     help="In its place: RFC 3339 with an offset, or Unix epoch in milliseconds.",
 )
-@_manifest_options
+@_options(_LAST)
+@common_options
 def trigger(*, business_date: str | None, trigger_time: str | None, **given: Any) -> ExitCode:
     """Declare one run."""
     from reconciler.cli.declaring import Said, declare
@@ -105,6 +116,7 @@ def trigger(*, business_date: str | None, trigger_time: str | None, **given: Any
 
 
 @commands.command("backfill")
+@_options(_FIRST)
 @click.option(
     "--from",
     "first",
@@ -128,7 +140,8 @@ def trigger(*, business_date: str | None, trigger_time: str | None, **given: Any
 @click.option(
     "--max-active", type=click.IntRange(min=1), metavar="N", help="No more than so many at a time."
 )
-@_manifest_options
+@_options(_LAST)
+@common_options
 def backfill(*, every: str | None, cron: str | None, **given: Any) -> ExitCode:
     """Declare many runs: one for each date, and each combination of a matrix."""
     from reconciler.cli.declaring import Said, declare

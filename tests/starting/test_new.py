@@ -165,6 +165,14 @@ def test_a_time_typed_for_a_date_is_the_trigger_time(folder: Path) -> None:
     assert "triggerTime" in files(folder)["triggers/wind.yaml"]
 
 
+def test_a_backfill_that_is_typed_keeps_its_runs_apart_by_itself(folder: Path) -> None:
+    typed = "month\n3377\n2024-03-01\n2024-03-03\nSITE=a,b\n\n\nMODE=full\n\n"
+    done = ran(folder, "new", "backfill", typed=typed)
+    assert done.out == "wrote triggers/month.yaml: 6 runs\n", done.err
+    spec = yaml.safe_load(files(folder)["triggers/month.yaml"])["spec"]
+    assert (spec["stagger"], spec["parameters"]) == ("1m", {"MODE": "full"})
+
+
 _OTHER = manifest("x", 2)
 _FLOW = FlowOptions(name="Daily wind", parameters=("MODE", "SITE"))
 
