@@ -75,7 +75,7 @@ def _lacking(path: str, beginning: Beginning) -> str:
         case _ if path.endswith("CODEOWNERS"):
             return f"; give it owners of {', '.join(owned_paths(beginning))}"
         case _ if path == HOOKS:
-            return "; the hook for it: docs/ci/README.md of the reconciler"
+            return "; give it a hook that runs `reconciler validate`"
         case _ if path == EDITOR:
             return "; let yaml.schemas name schemas/trigger.schema.json for manifests"
         case _ if path == GITLAB_INCLUDED:

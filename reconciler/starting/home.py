@@ -13,6 +13,11 @@ _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _SAFE = re.compile(r"[\w./~+-]+", re.ASCII)  # of a path and a revision: they go into a shell
 
 
+def is_commit(revision: str) -> bool:
+    """Whether it is a whole commit's id."""
+    return bool(_COMMIT.fullmatch(revision))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Home:
     """A repository that holds the reconciler, at one revision. Holds no credentials."""
@@ -41,7 +46,7 @@ class Home:
     @property
     def is_pinned(self) -> bool:
         """Whether the revision is a commit, which nobody can move."""
-        return bool(_COMMIT.fullmatch(self.revision))
+        return is_commit(self.revision)
 
 
 def read_home(text: str, version: str) -> Home:
@@ -75,4 +80,4 @@ def recorded_home(direct_url: str | None, version: str) -> Home | None:
         home = read_home(str(recorded["url"]), version)
     except (ValueError, KeyError, TypeError):
         return None
-    return Home(url=home.url, revision=commit) if _COMMIT.fullmatch(commit) else None
+    return Home(url=home.url, revision=commit) if is_commit(commit) else None

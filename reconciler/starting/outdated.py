@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from reconciler.manifest.write import modeline
 from reconciler.schema import SCHEMAS, schema_text
 from reconciler.starting.answers import Beginning
-from reconciler.starting.home import DISTRIBUTION, PLACEHOLDER, Home
+from reconciler.starting.home import DISTRIBUTION, PLACEHOLDER, is_commit
 from reconciler.starting.repository import COPIED, schema_path
 
 # Each with the revision as its last group: what pip is given, an action, a hook's repository.
@@ -35,7 +35,7 @@ def outdated(
     """
     yield from _schemas(schemas)
     for path, text in pipelines.items():
-        yield from _pins(path, text, beginning.home)
+        yield from _pins(path, text, beginning)
     for path, text in written_by_hand.items():
         lacking = _without_modeline(text)
         if lacking:
@@ -56,7 +56,9 @@ def _schemas(schemas: Mapping[str, str]) -> Iterator[str]:
             yield f"{path} is not this version's: reconciler schema {name} >{path}"
 
 
-def _pins(path: str, text: str, home: Home) -> Iterator[str]:
+def _pins(path: str, text: str, beginning: Beginning) -> Iterator[str]:
+    """What installs another version. Whether a commit is that of a tag, only the remote knows."""
+    home = beginning.home
     if PLACEHOLDER in text:
         yield f"{path} still names {PLACEHOLDER}: put where your team keeps the reconciler"
         return
@@ -66,8 +68,9 @@ def _pins(path: str, text: str, home: Home) -> Iterator[str]:
     pinned = [one["rev"] for one in _INSTALLED.finditer(text)]
     pinned += [one["rev"] for one in _USED.finditer(text) if name and one["name"] == name]
     pinned += [one["rev"] for one in _HOOK.finditer(text) if one["url"] == home.url]
+    same = {home.revision, f"v{beginning.version}"}
     for revision in dict.fromkeys(pinned):
-        if revision != home.revision:
+        if revision not in same and (home.is_pinned or not is_commit(revision)):
             yield f"{path} installs {revision}, and this is {home.revision}: put that in its place"
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from reconciler.starting.answers import Beginning, CiKind
 from reconciler.starting.home import PLACEHOLDER
-from reconciler.starting.repository import GITLAB_CI, GITLAB_INCLUDED
+from reconciler.starting.repository import GITLAB_CI, GITLAB_INCLUDED, HOOKS, WORKFLOW
 
 BRANCH = "start-reconciler"  # where the first change is made
 
@@ -35,10 +35,14 @@ def next_steps(beginning: Beginning, around: Around, written: Sequence[str]) -> 
 def _steps(
     beginning: Beginning, around: Around, written: Sequence[str]
 ) -> Iterator[tuple[str, ...]]:
-    if not beginning.home.is_known and beginning.ci is not CiKind.NONE:
-        files = ", ".join(path for path in written if path.endswith((".yml",)) and _pins(path))
-        if files:
-            yield (f"Replace {PLACEHOLDER} in {files} by where your team keeps the reconciler.",)
+    home = beginning.home
+    pinning = {WORKFLOW, GITLAB_CI, GITLAB_INCLUDED, *({HOOKS} if home.is_known else ())}
+    files = ", ".join(path for path in written if path in pinning)
+    if files and not home.is_known:
+        yield (f"Replace {PLACEHOLDER} in {files} by where your team keeps the reconciler.",)
+    elif files and not home.is_pinned:
+        step = f"Put a commit in place of {home.revision}, which can be moved, in {files}:"
+        yield step, f"git ls-remote {home.url} {home.revision}"
     if beginning.owner is None and any(path.endswith("CODEOWNERS") for path in written):
         yield ("Name your team in CODEOWNERS.",)
     if GITLAB_INCLUDED in written:
@@ -72,10 +76,6 @@ def _steps(
         )
     declare = ("git switch -c first-run", "reconciler new trigger", "reconciler plan")
     yield "On a branch of its own, declare the first run, and see what an apply would do:", *declare
-
-
-def _pins(path: str) -> bool:
-    return path.startswith(".github/") or path in {GITLAB_CI, GITLAB_INCLUDED}
 
 
 def _secrets(beginning: Beginning) -> Iterator[tuple[str, ...]]:

@@ -54,7 +54,7 @@ def test_nothing_that_it_declares_starts_before_somebody_says_so(folder: Path) -
 
 
 def test_everything_is_installed_from_the_commit_that_the_source_names(folder: Path) -> None:
-    ran(folder, "init", *ALL)
+    assert "git ls-remote" not in ran(folder, "init", *ALL).out
     written = files(folder)
     assert f"uses: acme/reconciler@{COMMIT}" in written[".github/workflows/reconciler.yml"]
     (hook,) = yaml.safe_load(written[".pre-commit-config.yaml"])["repos"]
@@ -290,6 +290,12 @@ def test_answers_of_any_text_come_back_as_they_were(folder: Path) -> None:
     told = yaml.safe_load(files(folder)["reconciler.yaml"])["environments"]
     assert told["1"]["gateway"]["orgId"] == "012"
     assert told["1"]["gateway"]["userId"] == "no"
+
+
+def test_a_tag_that_is_installed_is_to_be_replaced_by_its_commit(folder: Path) -> None:
+    answers = (*ANSWERS, "--timezone", "GMT", "--source", "https://github.com/acme/reconciler@v9")
+    done = ran(folder, "init", *answers)
+    assert "git ls-remote https://github.com/acme/reconciler v9" in done.out
 
 
 def test_the_next_steps_fit_on_a_screen(folder: Path) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler import __version__
 from tests.repositories import git, isolate
 from tests.starting.running import ALL, COMMIT, SOURCE, ran
 
@@ -46,6 +47,21 @@ def test_another_commit_is_said_wherever_it_is_pinned(folder: Path) -> None:
         f"{path} installs {COMMIT}, and this is {_NEW}: put that in its place"
         for path in (".pre-commit-config.yaml", ".github/workflows/reconciler.yml")
     ]
+
+
+def test_a_tag_of_this_version_is_as_good_as_its_commit(folder: Path) -> None:
+    workflow = folder / ".github/workflows/reconciler.yml"
+    workflow.write_text(workflow.read_text().replace(COMMIT, f"v{__version__}"))
+    assert _lines(folder) == ["nothing is outdated"]
+
+
+def test_whether_a_commit_is_that_of_a_tag_is_not_guessed(folder: Path) -> None:
+    unpinned = ("--source", "https://github.com/acme/reconciler")
+    assert _lines(folder, *unpinned) == ["nothing is outdated"]
+    workflow = folder / ".github/workflows/reconciler.yml"
+    workflow.write_text(workflow.read_text().replace(COMMIT, "v0.0.1"))
+    (line,) = _lines(folder, *unpinned)
+    assert line.startswith(".github/workflows/reconciler.yml installs v0.0.1, and this is v")
 
 
 def test_what_others_are_pinned_at_is_none_of_its_business(folder: Path) -> None:
