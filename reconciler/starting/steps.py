@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 
 from reconciler.starting.answers import Beginning, CiKind
 from reconciler.starting.home import PLACEHOLDER
 from reconciler.starting.repository import GITLAB_CI, GITLAB_INCLUDED, HOOKS, WORKFLOW
 
+_WIDTH = 80  # of the words; a command is never broken
 BRANCH = "start-reconciler"  # where the first change is made
 
 
@@ -27,7 +29,13 @@ def next_steps(beginning: Beginning, around: Around, written: Sequence[str]) -> 
     lines: list[str] = []
     steps = _steps(beginning, around, written)
     for number, (step, *commands) in enumerate(steps, start=1):
-        lines.append(f"{number}. {step}")
+        lines += wrap(
+            f"{number}. {step}",
+            _WIDTH,
+            subsequent_indent="   ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
         lines += [f"     {command}" for command in commands]
     return lines
 
