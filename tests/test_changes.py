@@ -146,6 +146,8 @@ def test_what_waits_for_a_renamed_run_is_no_change() -> None:
     still = replace(waits, depends_on=("new",), matching=(Match(names=("new",), keys=("S",)),))
     was, now = a_run("old/1"), a_run("new/1", formerly=("old",))
     assert kinds([was, waits], [now, still]) == {"new/1": "renamed"}
+    both = replace(still, matching=(Match(names=("new", "old"), keys=("S",)),))
+    assert kinds([was, waits], [now, both]) == {"new/1": "renamed"}
     other = replace(still, name="c", formerly=("b",))
     assert kinds([was, waits], [now, other]) == {"new/1": "renamed", "c": "renamed"}
 

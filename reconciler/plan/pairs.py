@@ -58,7 +58,7 @@ def referring(run: Run, former: Mapping[str, str]) -> Run:
         run,
         depends_on=tuple(dict.fromkeys(former.get(name, name) for name in run.depends_on)),
         matching=tuple(
-            replace(one, names=tuple(former.get(name, name) for name in one.names))
+            replace(one, names=tuple(dict.fromkeys(former.get(name, name) for name in one.names)))
             for one in run.matching
         ),
         duplicate_of=run.duplicate_of and former.get(run.duplicate_of, run.duplicate_of),

@@ -9,7 +9,7 @@ from typing import Any
 
 from reconciler.counting import counted
 from reconciler.enos.statuses import is_documented
-from reconciler.model import Place, combination_of, run_name
+from reconciler.model import Place, RunId, combination_of, run_name, with_parents
 from reconciler.plan import Action, Plan, PlannedRun
 from reconciler.plan.by_manifest import OfManifest
 from reconciler.plan.changes import Change, Kind
@@ -39,7 +39,16 @@ def besides(plan: Plan, compared: Compared) -> str:
     counts = ", ".join(action_counts(others))
     if plan.problems:
         return f"Besides, as long as there are problems: {counts}."
-    return f"Also, whatever becomes of this change: {counts}."
+    behind = _behind(others.runs, compared)
+    verb = "waits" if behind == 1 else "wait"
+    more = f" {counted(behind, 'run')} of these {verb} for what it touches." if behind else ""
+    return f"Also, of what this change does not touch: {counts}.{more}"
+
+
+def _behind(runs: Iterable[PlannedRun], compared: Compared) -> int:
+    """How many of the runs wait for one that the change touches."""
+    touched = {one for change in compared.changes for one in with_parents(run_name(change.id))}
+    return sum(any(run_name(RunId(one)) in touched for one in run.waits_for) for run in runs)
 
 
 def untouched(plan: Plan, compared: Compared) -> tuple[PlannedRun, ...]:
@@ -101,7 +110,8 @@ def _row(one: OfManifest, zone: tzinfo) -> Words:
     removed = [change for change in removed if change.run.name not in revised]
     growth = _growth(one, added)
     phrases: list[Words] = []
-    counts = one.before != one.after and (growth is None or bool(removed))
+    is_told = growth is not None or (bool(one.of(Kind.RENAMED)) and not one.before)
+    counts = one.before != one.after and (not is_told or bool(removed))
     if counts:
         phrases.append([_numbers(one)])
     phrases += _renamed(one)
@@ -155,7 +165,7 @@ def _renamed(one: OfManifest) -> Iterator[Words]:
     elif len(found) == 1:
         yield ["renamed from ", Quoted(names[0]), f": {runs}"]
     else:
-        yield ["renamed, the first from ", Quoted(names[0]), " to ", Quoted(names[1]), f": {runs}"]
+        yield [f"{runs}: renamed, the first from ", Quoted(names[0]), " to ", Quoted(names[1])]
 
 
 def _changed(found: Sequence[Change], what: str, zone: tzinfo) -> Iterator[Words]:

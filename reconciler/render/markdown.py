@@ -17,7 +17,7 @@ MOST_CHARACTERS = 300  # of one piece of code
 _SHORTEST_LINE = 20
 # Names of letters with hyphens; small numbers, for seven digits may be a commit's; dates, times.
 _PLAIN = re.compile(
-    r"\(|[,;:.)]+|\(?(?:[A-Za-z]+(?:-[A-Za-z]+)*|\d{1,3}(?:,\d{3})+|\d{1,6}|\d{4}-\d\d-\d\d|\d\d:\d\d(?::\d\d)?)"
+    r"\(|[,;:.)]+|\(?(?:[A-Za-z]+(?:-[A-Za-z]+)*(?:'s)?|\d{1,3}(?:,\d{3})+|\d{1,6}|\d{4}-\d\d-\d\d|\d\d:\d\d(?::\d\d)?)"
     r"[,;:.)]*",
     re.ASCII,
 )

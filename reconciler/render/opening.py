@@ -1,14 +1,15 @@
 """The sentence with which a comment begins: what the change starts, where, what else it does."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import chain
 from urllib.parse import urlsplit
 
 from reconciler.configuration import GatewayConfiguration
 from reconciler.counting import counted
-from reconciler.plan import Action, Plan
-from reconciler.plan.changes import Kind
+from reconciler.model import EpochMs, RunId
+from reconciler.plan import Action, Plan, PlannedRun
+from reconciler.plan.changes import Change, Kind
 from reconciler.plan.review import Compared
 from reconciler.render.changes import STARTS_NOTHING
 from reconciler.render.differences import Quoted, Words
@@ -26,7 +27,7 @@ def opening(plan: Plan, compared: Compared, gateway: GatewayConfiguration | None
     if not compared.changes:
         return [unjudged or STARTS_NOTHING, *_elsewhere(plan, compared, gateway)]
     starts = list(_starts(plan, compared))
-    others = list(_others(compared))
+    others = list(_others(plan, compared))
     words: Words = ["This change "]
     if starts:
         words += [joined(starts), *(_destination(gateway) if gateway else [])]
@@ -72,33 +73,49 @@ def _destination(gateway: GatewayConfiguration) -> Words:
 def _starts(plan: Plan, compared: Compared) -> Iterator[str]:
     """What the change lets start; of what it adds, when."""
     planned = {run.id: run for run in plan.runs}
-    at_once = later = rest = 0
-    for change in compared.changes:
-        if change.kind is not Kind.ADDED:
-            continue
-        run = planned.get(change.id)
-        if run is None or run.action is not Action.TRIGGER:
-            rest += 1
-        elif run.trigger_time <= plan.at:
-            at_once += 1
-        else:
-            later += 1
+    when = Counter((change.kind, _when(change, planned, plan.at)) for change in compared.changes)
+    at_once, later, rest = (when[Kind.ADDED, one] for one in (_AT_ONCE, _LATER, _NOT_YET))
     again = sum(change.kind is Kind.RERUN for change in compared.changes)
+    changed, moved = (when[Kind.CHANGED, one] for one in (_AT_ONCE, _LATER))
     yield from chain(
         [f"starts {counted(at_once, 'run')} at once"] if at_once else [],
         [f"starts {counted(later, 'run')} at {_its(later)} time"] if later else [],
         [f"adds {counted(rest, 'run')} that cannot start yet"] if rest else [],
         [_deed(Kind.RERUN, again)] if again else [],
+        [f"changes {counted(changed, 'run')} that {_verb(changed)} at once"] if changed else [],
+        [f"changes {counted(moved, 'run')} that {_verb(moved)} at {_its(moved)} time"]
+        if moved
+        else [],
     )
+
+
+_AT_ONCE, _LATER, _NOT_YET = range(3)
+
+
+def _when(change: Change, planned: Mapping[RunId, PlannedRun], now: EpochMs) -> int:
+    """When the next apply lets it start."""
+    run = planned.get(change.id)
+    if run is None or run.action is not Action.TRIGGER:
+        return _NOT_YET
+    return _AT_ONCE if run.trigger_time <= now else _LATER
+
+
+def _verb(number: int) -> str:
+    return "starts" if number == 1 else "start"
 
 
 def _its(number: int) -> str:
     return "its" if number == 1 else "their"
 
 
-def _others(compared: Compared) -> Iterator[str]:
+def _others(plan: Plan, compared: Compared) -> Iterator[str]:
     """What the change does besides letting runs start."""
-    kinds = Counter(change.kind for change in compared.changes)
+    starting = {run.id for run in plan.of_action(Action.TRIGGER)}
+    kinds = Counter(
+        change.kind
+        for change in compared.changes
+        if change.kind is not Kind.CHANGED or change.id not in starting
+    )
     for kind in (Kind.RENAMED, Kind.CHANGED, Kind.REMOVED, Kind.REFUSED):
         if kinds[kind]:
             yield _deed(kind, kinds[kind])
@@ -115,7 +132,7 @@ def _deed(kind: Kind, number: int) -> str:
         case Kind.RENAMED:
             return f"renames {runs}"
         case Kind.CHANGED:
-            return f"changes {runs}"
+            return f"changes {runs} that {'does' if number == 1 else 'do'} not start now"
         case Kind.RERUN:
             return f"starts {runs} again"
         case Kind.REFUSED:

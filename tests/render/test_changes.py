@@ -121,7 +121,7 @@ def test_what_a_file_declares_that_cannot_be_read_is_not_said_to_be_gone() -> No
 def test_names_that_got_a_time_of_day_say_the_first_of_them() -> None:
     before = month("old", 2)
     now = [replace(run, name=f"{run.name}T08:00") for run in before]
-    words = "old: renamed, the first from old/2024-03-01 to old/2024-03-01T08:00: 2 runs, nothing"
+    words = "old: 2 runs, nothing starts again: renamed, the first from old/2024-03-01 to old/2024"
     assert words in flat(text(before, now))
 
 
@@ -143,15 +143,15 @@ def test_each_kind_has_its_words() -> None:
         )
     )
     assert (
-        "This change starts 1 run at once and starts 2 runs again; changes 1 run; removes 29 runs "
-        "that will never start." in shown
+        "This change starts 1 run at once and starts 2 runs again; changes 1 run that does not "
+        "start now; removes 29 runs that will never start." in shown
     )
     assert "less: 31 runs → 3: 28 will never start" in shown
     assert "again: revision 2 of 2 runs that have run already (1 SUCCESS, 1 not ended)" in shown
     assert "other: 1 run changed (REPLACE ddee → x, suspended)" in shown
     assert "gone: 1 run → 0: 1 will never start" in shown
     assert "more: new: 1 run" in shown
-    assert "Also, whatever becomes of this change: 3 to trigger" in shown
+    assert "Also, of what this change does not touch: 3 to trigger" in shown
 
 
 def test_what_is_edited_though_it_ran_says_what_was_edited() -> None:
@@ -181,7 +181,7 @@ def test_what_the_change_itself_leaves_undeclared_is_part_of_the_change() -> Non
     started = [a_triggered(run, f"i-{run.name}") for run in ran]
     ledger = a_ledger(a_claim(*ran), *started)
     own = "Recorded, and no longer declared by this change: 1 run."
-    also = "Also, whatever becomes of this change: 1 done, 1 no longer declared."
+    also = "Also, of what this change does not touch: 1 done, 1 no longer declared."
     assert f"{own} {also}" in flat(text([here, gone], [here], ledger))
     shown = flat(markdown([here, gone], [here], ledger))
     assert own in shown
@@ -244,7 +244,7 @@ def test_refusals_come_first_then_the_configuration_then_the_change() -> None:
         )
     ]
     assert places == sorted(places)
-    assert "whatever becomes of this change" not in shown  # there is nothing else
+    assert "of what this change does not touch" not in shown  # there is nothing else
 
 
 def test_a_change_of_nothing_says_so() -> None:
@@ -296,3 +296,34 @@ def test_nothing_in_a_manifest_is_obeyed_or_leaves_its_place(
     heads = [line for line in shown.split("\n") if line.startswith(("#", "**", "| ---", "<"))]
     assert [line[:3] for line in heads if line.startswith("#")] == ["###"]
     assert shown.count("<details>") == plain.count("<details>")
+
+
+def test_a_change_that_lets_something_start_says_so_in_its_first_sentence() -> None:
+    waits = a_run("b", trigger_time=NOW, suspend=True)
+    said = flat(text([waits], [replace(waits, suspend=False)]))
+    assert "This change changes 1 run that starts at once." in said
+    later = replace(waits, trigger_time=after(NOW, 86_400_000))
+    said = flat(text([later], [replace(later, suspend=False)]))
+    assert "This change changes 1 run that starts at its time." in said
+    said = flat(text([replace(waits, suspend=False)], [waits]))
+    assert "This change changes 1 run that does not start now." in said
+
+
+def test_what_waits_for_a_run_that_the_change_touches_is_counted() -> None:
+    first = a_run("a/1", trigger_time=NOW)
+    behind = [
+        a_run("b", flow_id=1, depends_on=("a",)),
+        a_run("c", flow_id=2, depends_on=("a/1",)),
+        a_run("d", flow_id=3, suspend=True),
+    ]
+    said = flat(text([first, *behind], [replace(first, suspend=True), *behind]))
+    assert "Also, of what this change does not touch: 3 waiting." in said
+    assert "3 waiting. 2 runs of these wait for what it touches." in said
+
+
+def test_a_part_that_gets_a_manifest_of_its_own_is_told_as_renamed() -> None:
+    march = month("march", 3)
+    late = [replace(run, name=run.name.replace("march", "late")) for run in march[2:]]
+    assert "late: renamed from march/2024-03-03: 1 run, nothing starts again" in flat(
+        text(march, [*march[:2], *late])
+    )

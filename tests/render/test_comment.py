@@ -104,7 +104,7 @@ def test_a_reviewer_reads_everything_in_the_order_in_which_it_matters() -> None:
 | 1 business date: 2024-03-01<br>at 2024-03-02 08:00:00 (`GMT+8`)<br>after `ran` |
 
 <details>
-<summary>Also, whatever becomes of this change: 3 to trigger, 1 waiting, 1 failed.</summary>
+<summary>Also, of what this change does not touch: 3 to trigger, 1 waiting, 1 failed.</summary>
 
 - wait `calm`: 1 run of flow 9, business date 2024-03-01; suspended
 - done `ran`: 1 run of flow 2, business date 2024-03-01; failed: FAIL, a task of the flow failed
@@ -189,8 +189,9 @@ def test_what_starts_is_told_apart_by_when() -> None:
     text = shown([ran, a_run("other", flow_id=7), a_run("gone", flow_id=8)], now, ledger)
     assert (
         "**This change starts 1 run at once, starts 1 run at its time, adds 1 run that cannot "
-        "start yet and starts 1 run again, on organisation `o155`, gateway `apim.example.com`, as "
-        "user `u164`; changes 1 run; removes 1 run that will never start.**" in text
+        "start yet, starts 1 run again and changes 1 run that starts at once, on organisation "
+        "`o155`, gateway `apim.example.com`, as user `u164`; removes 1 run that will never start.**"
+        in text
     )
 
 
