@@ -120,6 +120,7 @@ class Base:
             configuration=reconfigured(theirs, here, environment.name, former),
             undeclared=undeclared(before, declared),
             unjudged=unjudged(before, declared),
+            notes=tuple(self.notes),
         )
 
     def gone(self) -> list[Environment]:
@@ -227,7 +228,7 @@ class _Committed:
         try:
             configuration = files.configuration(tree, f"the base {commit[:COMMIT_DIGITS]}")
         except ConfigurationError as error:
-            why = f"the base cannot be read: {error}"
+            why = f"the base cannot be read: {'; '.join(str(error).splitlines())}"
             if not tree.under(git.prefix + CONFIGURATION):
                 why = f"the base {commit[:COMMIT_DIGITS]} has no {CONFIGURATION}"
             notes.append(f"everything counts as added, for {why}")

@@ -226,6 +226,7 @@ class Compared:
     changes: Sequence[Change]
     manifests: Sequence[OfManifest]  # the same changes, by manifest
     configuration: Sequence[Setting]  # also those that nobody needs to be shown
+    notes: Sequence[str] = ()  # why the base was not read, or in part only
     is_gone: bool = False  # the environment itself is taken away
     undeclared: frozenset[str] = frozenset()  # names of runs that only the base declares
     # Of those, by file that cannot be read, the ones that it may declare still: nobody can tell.

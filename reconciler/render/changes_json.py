@@ -11,7 +11,7 @@ from reconciler.plan.review import Compared
 def compared_json(compared: Compared) -> dict[str, Any]:
     """`base`, `changes`, `configuration`, and `gone` where it is, of one environment's plan."""
     return {
-        "base": {"commit": compared.base},
+        "base": {"commit": compared.base, "notes": list(compared.notes)},
         "changes": [change_json(change) for change in compared.changes],
         "configuration": [
             {"pointer": one.pointer, "before": one.before, "after": one.after}

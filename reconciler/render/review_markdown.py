@@ -74,7 +74,8 @@ def _first(plan: Plan, review: Review) -> list[str]:
         return [marked(destination(review.gateway)), ""] if review.gateway else []
     commit = code(review.compared.base[:COMMIT_DIGITS])
     said = marked(opening(plan, review.compared, review.gateway))
-    return [f"**{said}** Compared with {commit}.", ""]
+    notes = [text for note in review.compared.notes for text in (f"Note: {prose(note)}", "")]
+    return [f"**{said}** Compared with {commit}.", "", *notes]
 
 
 def _refused(plan: Plan, review: Review) -> list[str]:

@@ -39,7 +39,7 @@ def test_json_has_the_fields_of_the_contract(open_scene: OpenScene) -> None:
     tip = scene.tip()
     branch(scene, {"triggers/a.yaml": manifest("a", 1, suspend=True, dependsOn=["b"])})
     plan = scene.run("plan", "--format", "json").json
-    assert plan["base"] == {"commit": tip}
+    assert plan["base"] == {"commit": tip, "notes": []}
     assert plan["configuration"] == plan["refusals"] == []
     (change,) = plan["changes"]
     fields = ("flowId", "triggerTime", "parameters", "suspend", "notAfter", "dependsOn")
@@ -355,6 +355,10 @@ def test_a_base_that_cannot_be_read_is_said(open_scene: OpenScene) -> None:
     said = scene.run("plan", "--base", "main", "--format", "json")
     assert {one["run"] for one in said.json["changes"]} == {"a", "b"}
     assert "everything counts as added, for the base cannot be read" in said.err
+    (note,) = said.json["base"]["notes"]
+    assert f"note: {note}" in " ".join(said.err.split())
+    comment = scene.run("plan", "--base", "main", "--format", "markdown").out
+    assert "Note: everything counts as added, for the base cannot be read" in comment
     invalid = scene.run("plan", "--base", "HEAD~1", "--format", "json")
     assert {one["run"] for one in invalid.json["changes"]} == {"b"}
     assert "compared with as far as it can be read: triggers/b.yaml" in invalid.err
