@@ -87,11 +87,10 @@ def _problems(error: ReconcilerError) -> tuple[Problem, ...]:
 
 def _repository(options: CommonOptions) -> Git | None:
     """The repository, at the folder that is managed, or where that would be looked for."""
-    folder = options.repo or Path.cwd()
     with suppress(ReconcilerError):
-        folder = find_root(options.repo)
-    with suppress(ReconcilerError, OSError):
-        return Git.at(folder)
+        return Git.at(find_root(options.repo))
+    with suppress(ReconcilerError, FileNotFoundError):  # the current folder itself may be gone
+        return Git.at(options.repo or Path.cwd())
     return None
 
 

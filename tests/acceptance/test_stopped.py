@@ -208,3 +208,15 @@ def test_what_git_says_in_lines_is_one_sentence_of_the_comment(open_scene: OpenS
     comment = scene.run("plan", "--format", "markdown", exits=1).out
     assert "\\n" not in comment
     assert "the repository exists. check" in comment
+
+
+def test_a_folder_that_is_gone_is_said_in_the_comment(
+    open_scene: OpenScene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = open_scene({})
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    comment = scene.run("plan", "--format", "markdown", exits=1).out
+    assert "**Refused:** the current folder is gone" in comment
