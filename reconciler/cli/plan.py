@@ -90,7 +90,7 @@ def command(  # noqa: PLR0913 - click passes one argument an option
     try:
         report = make_plans(current_options(), asked)
     except ReconcilerError as error:
-        _show_stopped(error, asked, form, max_bytes)
+        _show_unplanned(error, asked, form, max_bytes)
         raise
     if out is not None:
         report.save(out)
@@ -104,19 +104,19 @@ def command(  # noqa: PLR0913 - click passes one argument an option
     return report.exit_code(detailed=detailed_exitcode)
 
 
-def _show_stopped(error: ReconcilerError, asked: "Asked", form: str, max_bytes: int) -> None:
+def _show_unplanned(error: ReconcilerError, asked: "Asked", form: str, max_bytes: int) -> None:
     """Print what a script or a bot waits for, though nothing can be planned; people read stderr."""
     from reconciler.cli.saying import show
-    from reconciler.cli.stopped import Stopped
+    from reconciler.cli.unplanned import Unplanned
 
     if form == "text":
         return
     revision, offline = asked.base.revision, asked.offline
-    stopped = Stopped.by(error, current_options(), revision, offline=offline)
+    unplanned = Unplanned.by(error, current_options(), revision, offline=offline)
     if form == "json":
-        show(stopped.document(), document=True)
+        show(unplanned.document(), document=True)
     else:
-        show(stopped.comment(max_bytes))
+        show(unplanned.comment(max_bytes))
 
 
 def _asked(

@@ -31,7 +31,7 @@ _REMOTE = "origin"  # which remote it is, the configuration says that cannot be 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stopped:
+class Unplanned:
     """Why nothing was planned, for each environment that somebody waits to hear of."""
 
     plans: Sequence[tuple[Plan, Review]]
@@ -40,7 +40,7 @@ class Stopped:
     @classmethod
     def by(
         cls, error: ReconcilerError, options: CommonOptions, revision: str | None, *, offline: bool
-    ) -> "Stopped":
+    ) -> "Unplanned":
         """What that error leaves to be said. `revision`: the base, where the user named one.
 
         Environments whose configuration cannot be read are those of the base, or of the branch.
