@@ -14,6 +14,7 @@ from reconciler.schema import Finding
 from reconciler.schema.formats import parse_file, parse_folder
 from reconciler.schema.paths import Path, pointer
 from reconciler.times import parse_zone
+from reconciler.webhooks import Webhook, webhook_findings
 
 CONFIGURATION = "reconciler.yaml"  # the file's name
 
@@ -81,6 +82,7 @@ class Environment:
     state: str  # the same, of the ledger; no other environment's lies in it or around it
     gateway: GatewayConfiguration
     limits: Limits
+    notify: tuple[Webhook, ...] = ()  # who is told of what an apply has done
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +136,8 @@ def _problems(document: Document) -> list[Problem]:
     in_retired = any(one == "/retired" or one.startswith("/retired/") for one in unsound)
     retired = [] if in_retired else value.get("retired", [])
     findings = [*_too_short_claims(sound), *_overlapping(sound, retired)]
+    for name, one in sound.items():
+        findings += webhook_findings(("environments", name, "notify"), one.get("notify", ()))
     return problems + [document.problem(finding) for finding in findings]
 
 
@@ -213,6 +217,7 @@ def _configuration(value: Mapping[str, Any]) -> Configuration:
                 state=parse_folder(environment["state"]),
                 gateway=_gateway(environment),
                 limits=_limits(environment),
+                notify=tuple(map(Webhook.of, environment.get("notify", ()))),
             )
             for name, environment in value["environments"].items()
         },

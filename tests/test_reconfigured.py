@@ -13,6 +13,7 @@ from reconciler.configuration import (
 )
 from reconciler.model import Source
 from reconciler.plan.review import former_names, reconfigured
+from reconciler.webhooks import Occasion, Webhook, WebhookFormat
 from tests.environments import configuration
 
 HERE = parse_configuration(
@@ -54,6 +55,27 @@ def test_no_field_of_the_configuration_changes_unseen() -> None:
         assert differences(HERE, after) == {
             f"/environments/test/{field}": (getattr(TEST, field), "other")
         }
+
+
+def test_no_field_of_a_webhook_changes_unseen() -> None:
+    webhook = Webhook(url_env="NOTIFY_URL")
+    before = with_environment(replace(TEST, notify=(webhook,)))
+    others: dict[str, Any] = {
+        "format": WebhookFormat.SLACK,
+        "url": "https://alerts.test",
+        "url_env": "NOTIFY_OTHER",
+        "secret_env": "NOTIFY_SECRET",
+        "events": (Occasion.STARTED,),
+    }
+    assert {one.name for one in fields(Webhook)} == set(others)
+    for name, value in others.items():
+        changed: Any = replace(webhook, **{name: value})
+        (pointer,) = differences(before, with_environment(replace(TEST, notify=(changed,))))
+        assert pointer.startswith("/environments/test/notify/0/"), name
+    new = differences(HERE, before)
+    assert new["/environments/test/notify/0/urlEnv"] == (None, "NOTIFY_URL")
+    gone = differences(before, HERE)
+    assert gone == {name: (after, was) for name, (was, after) in new.items()}
 
 
 def test_a_field_that_is_left_out_has_its_default() -> None:

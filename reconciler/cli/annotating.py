@@ -5,14 +5,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from reconciler.apply.checks import InvalidManifestsError
-from reconciler.cli.saying import show
+from reconciler.cli.saying import journal, show
 from reconciler.errors import ReconcilerError
 from reconciler.render.workflow_commands import error_annotation, problem_annotations
 
 
 def annotate(lines: str) -> None:
-    """Print the annotations where GitHub reads them: on stderr, for stdout is the result."""
-    if os.environ.get("GITHUB_ACTIONS") == "true":
+    """Print the annotations where GitHub reads them: on stderr, for stdout is the result.
+
+    Not in a log of JSON, of which every line is an object.
+    """
+    if os.environ.get("GITHUB_ACTIONS") == "true" and journal() is None:
         show(lines, err=True, commands=True)
 
 

@@ -9,20 +9,23 @@ import signal
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager, contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, assert_never
 
 from reconciler.apply.checks import InvalidManifestsError
-from reconciler.apply.ports import Options, Progress, SavedRun, Step
+from reconciler.apply.effect import WitnessedStore
+from reconciler.apply.ports import Gateway, Options, Ports, Progress, SavedRun, Step
 from reconciler.apply.protocol import apply
 from reconciler.apply.result import ApplyResult, exit_code
 from reconciler.cli.fetching import BranchPlace, unpushed
-from reconciler.cli.machine import applier
+from reconciler.cli.machine import applier, new_apply
+from reconciler.cli.measuring import MeasuredStore, Measures, measured
+from reconciler.cli.notifying import tell_effect
 from reconciler.cli.opening import SharedBranch, keep_trace
 from reconciler.cli.options import CommonOptions
-from reconciler.cli.saying import Outlet, say, show
+from reconciler.cli.saying import Outlet, journal, say, show
 from reconciler.configuration import Environment
 from reconciler.errors import ExitCode, GitError, RefusedError
 from reconciler.git import CheckoutResult, CommitId, FastForwarded, NotSafe
@@ -33,6 +36,7 @@ from reconciler.render.apply_annotations import apply_annotations
 from reconciler.render.apply_markdown import apply_markdown
 from reconciler.render.apply_outcomes import has_done_anything
 from reconciler.render.formats import Format
+from reconciler.render.log import step_fields, step_level, step_message
 from reconciler.render.problems import problems_text
 from reconciler.render.progress import LiveProgress, PlainProgress
 from reconciler.render.words import COMMIT_DIGITS
@@ -160,16 +164,34 @@ class Wanted:
 
 def apply_environment(options: CommonOptions, wanted: Wanted) -> ApplyReport:
     """Apply one environment. Raises every ReconcilerError that stops an apply."""
+    apply_id, measures, log = new_apply(), Measures(), journal()
+    if log is not None:
+        log.fields["apply"] = apply_id
+    try:
+        return _apply_environment(options, wanted, apply_id, measures)
+    finally:
+        if log is not None:
+            log.ending = measures.told()
+
+
+def _apply_environment(
+    options: CommonOptions, wanted: Wanted, apply_id: str, measures: Measures
+) -> ApplyReport:
     shared = SharedBranch.find(options)
     asked = wanted.options(shared.environment)
-    with _progress(options) as progress:
-        try:
-            result = asyncio.run(_apply(shared, asked, _unfailing(progress)))
-        except asyncio.CancelledError:
-            raise KeyboardInterrupt from None
-        except InvalidManifestsError as error:
-            show(problems_text(error.problems, 0, 0), err=True)
-            raise
+    store = WitnessedStore(MeasuredStore(shared.store, measures))
+    try:
+        with _progress(options) as progress:
+            ports = _measured_ports(shared, store, measures, _unfailing(progress))
+            result = asyncio.run(_apply(ports, asked))
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+    except InvalidManifestsError as error:
+        show(problems_text(error.problems, 0, 0), err=True, level="error")
+        raise
+    finally:  # whatever ended it: what is recorded is told
+        with measures.of("notify"):
+            tell_effect(store.effect, apply_id, quiet=options.quiet)
     with ThreadPoolExecutor(1) as beside:  # neither waits for the other: one asks the remote
         beside.submit(keep_trace, shared, quiet=options.quiet)
         _bring_forward(shared, CommitId(result.commit), quiet=options.quiet)
@@ -179,13 +201,21 @@ def apply_environment(options: CommonOptions, wanted: Wanted) -> ApplyReport:
     return ApplyReport(result=result, environment=shared.environment, unpushed=note)
 
 
-async def _apply(shared: SharedBranch, options: Options, progress: Progress) -> ApplyResult:
-    stop = asyncio.Event()
-    ports = shared.ports(progress, stop)
+def _measured_ports(
+    shared: SharedBranch, store: WitnessedStore, measures: Measures, progress: Progress
+) -> Ports:
+    def open_gateway(environment: Environment) -> AbstractAsyncContextManager[Gateway]:
+        return measured(shared.open_gateway(environment, measures.requests), measures)
+
+    ports = shared.ports(progress, asyncio.Event())
+    return replace(ports, store=store, open_gateway=open_gateway)
+
+
+async def _apply(ports: Ports, options: Options) -> ApplyResult:
     task = asyncio.ensure_future(apply(ports, options))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, _interrupt, stop, task)
+        loop.add_signal_handler(number, _interrupt, ports.stop, task)
     return await task
 
 
@@ -211,8 +241,11 @@ def _interrupt(stop: asyncio.Event, task: "asyncio.Future[ApplyResult]") -> None
 
 @contextmanager
 def _progress(options: CommonOptions) -> Iterator[Progress]:
+    log = journal()
     if options.quiet or sys.stderr is None:
         yield lambda _: None
+    elif log is not None:
+        yield lambda step: log.record(step_level(step), step_message(step), **step_fields(step))
     elif sys.stderr.isatty() and not options.verbose:
         stream = sys.stderr.controllable if isinstance(sys.stderr, Outlet) else sys.stderr
         with LiveProgress(stream, color=options.color) as live:

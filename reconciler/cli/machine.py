@@ -39,6 +39,11 @@ def new_claim() -> ClaimId:
     return ClaimId(secrets.token_hex(16))
 
 
+def new_apply() -> str:
+    """An id that no other apply has, for logs and messages; the ledger does not know it."""
+    return secrets.token_hex(8)
+
+
 def jitter() -> float:
     """A random number in [0, 1), for giving way to others."""
     return secrets.randbelow(1 << 30) / (1 << 30)

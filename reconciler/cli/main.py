@@ -9,8 +9,8 @@ from io import StringIO
 import click
 
 from reconciler import __version__
-from reconciler.cli.options import common_options
-from reconciler.cli.saying import outlets, say, show
+from reconciler.cli.options import common_options, wants_json_log
+from reconciler.cli.saying import journal, outlets, say, show
 from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.render.safe import visible
 
@@ -30,6 +30,7 @@ COMMANDS = {
     "recover": ("settle", "recover_command"),
     "comment": ("comment", "comment_command"),
     "issue": ("comment", "issue_command"),
+    "notify": ("notify", "command"),
     "schema": ("schema", "command"),
     "sandbox": ("sandbox", "command"),
     "demo": ("demo", "command"),
@@ -88,8 +89,12 @@ def run(arguments: Sequence[str]) -> int:
 
         complete(instruction)
         return ExitCode.OK
-    with outlets():
-        return _run(arguments)
+    with outlets(as_json=wants_json_log(arguments)):
+        code = _run(arguments)
+        log = journal()
+        if log is not None:
+            log.finish(code)
+        return code
 
 
 def _run(arguments: Sequence[str]) -> int:
@@ -119,6 +124,12 @@ def _run(arguments: Sequence[str]) -> int:
 
 def _show(error: click.ClickException) -> None:
     """As click shows it, with the message on one line, for it quotes what was typed."""
+    log = journal()
+    if log is not None:
+        usage = error.ctx if isinstance(error, click.UsageError) else None
+        hint = {"hint": f"Try '{usage.command_path} --help'."} if usage is not None else {}
+        log.record("error", visible(error.format_message()), **hint)
+        return
     shown = StringIO()
     error.show(shown)
     text, message = shown.getvalue(), error.format_message()
@@ -129,8 +140,14 @@ def _show(error: click.ClickException) -> None:
 
 
 def _say(error: ReconcilerError) -> None:
-    say(f"error: {error}", lines=error.has_lines)
-    if error.hint:
-        say(f"  {error.hint}", lines=error.has_lines)
+    log = journal()
+    if log is not None:
+        words = str(error) if error.has_lines else visible(str(error))
+        log.record("error", words, **({"hint": visible(error.hint)} if error.hint else {}))
+    else:
+        say(f"error: {error}", lines=error.has_lines)
+        if error.hint:
+            say(f"  {error.hint}", lines=error.has_lines)
     for line in filter(None, error.record.split("\n")):
-        show(f"{line}\n", err=True)  # whole, whatever its length: nothing else holds it
+        # Whole, whatever its length: nothing else holds it.
+        show(f"{line}\n", err=True, level="error")

@@ -6,6 +6,7 @@ the remote is asked to keep a trace of the ledger.
 
 import asyncio
 import os
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -141,13 +142,15 @@ class SharedBranch:
             store=store,
         )
 
-    def open_gateway(self, environment: Environment) -> AbstractAsyncContextManager[Gateway]:
-        """The environment's gateway, as the branch has it.
+    def open_gateway(
+        self, environment: Environment, requests: Counter[str] | None = None
+    ) -> AbstractAsyncContextManager[Gateway]:
+        """The environment's gateway, as the branch has it; `requests` counts what it is sent.
 
         Raises ConfigurationError, as for missing credentials, and RefusedError.
         """
         check_certificates(self.git, self.store.tip, environment)
-        return open_environment(self.root, environment)
+        return open_environment(self.root, environment, requests)
 
     def ports(self, progress: Progress, stop: asyncio.Event) -> Ports:
         """Everything outside, as the apply protocol sees it."""
@@ -163,13 +166,15 @@ class SharedBranch:
         )
 
 
-def open_environment(root: Path, environment: Environment) -> AbstractAsyncContextManager[Gateway]:
+def open_environment(
+    root: Path, environment: Environment, requests: Counter[str] | None = None
+) -> AbstractAsyncContextManager[Gateway]:
     """The environment's gateway; `root` is the folder of the configuration.
 
     Raises ConfigurationError, as for missing credentials.
     """
     settings = gateway_settings(root, environment)
-    return open_gateway(settings, read_credentials(environment.gateway))
+    return open_gateway(settings, read_credentials(environment.gateway), requests=requests)
 
 
 def gateway_settings(root: Path, environment: Environment) -> GatewaySettings:

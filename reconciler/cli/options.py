@@ -6,7 +6,7 @@ it stands for each byte of every letter.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -123,11 +123,28 @@ class CommonOptions:
     quiet: bool = False
     verbose: bool = False
     no_color: bool = False
+    log_format: str = "text"  # `wants_json_log` has read it before
 
     @property
     def color(self) -> bool | None:
         """Whether to colour; None leaves it to the terminal."""
         return False if self.no_color else None
+
+
+def wants_json_log(arguments: Sequence[str]) -> bool:
+    """Whether stderr is to be JSON: read before anything else, which may be what goes wrong."""
+    wanted = "text"
+    for word, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        if word == "--":
+            break
+        if word == _LOG_FORMAT:
+            wanted = following
+        elif word.startswith(f"{_LOG_FORMAT}="):
+            wanted = word.partition("=")[2]
+    return wanted == "json"
+
+
+_LOG_FORMAT = "--log-format"
 
 
 def common_options(function: _Function) -> _Function:
@@ -175,5 +192,12 @@ _OPTIONS = [
     ),
     click.option(
         "--no-color", is_flag=True, help="No colours.", expose_value=False, callback=_keep
+    ),
+    click.option(
+        _LOG_FORMAT,
+        type=click.Choice(["text", "json"]),
+        help="What stderr is made of; json: an object a line.  [default: text]",
+        expose_value=False,
+        callback=_keep,
     ),
 ]

@@ -4,8 +4,11 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from reconciler.apply.effect import WitnessedStore
 from reconciler.apply.observe import Refreshed, refresh
 from reconciler.cli.fetching import KnownLedger
+from reconciler.cli.machine import new_apply
+from reconciler.cli.notifying import tell_effect
 from reconciler.cli.opening import SharedBranch, keep_trace, silent
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.saying import say
@@ -32,7 +35,11 @@ def refresh_ledgers(
     fresh = {}
     for environment in environments:
         shared = SharedBranch.find(replace(options, env=environment))
-        found = asyncio.run(_refresh(shared, tuple(runs)))
+        store = WitnessedStore(shared.store)
+        try:
+            found = asyncio.run(_refresh(shared, store, tuple(runs)))
+        finally:
+            tell_effect(store.effect, new_apply(), quiet=options.quiet, checks_all=False)
         keep_trace(shared, quiet=options.quiet)
         if found.failure is not None:
             note = f"{environment}: not every started instance could be observed: {found.failure}"
@@ -50,8 +57,10 @@ def refresh_ledgers(
     return fresh
 
 
-async def _refresh(shared: SharedBranch, prefixes: tuple[str, ...]) -> Refreshed:
-    ports = shared.ports(silent, asyncio.Event())
+async def _refresh(
+    shared: SharedBranch, store: WitnessedStore, prefixes: tuple[str, ...]
+) -> Refreshed:
+    ports = replace(shared.ports(silent, asyncio.Event()), store=store)
     return await refresh(
         ports,
         lambda record: not prefixes or record.run.startswith(prefixes),

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TextIO, cast
 
+from reconciler.cli.journal import Journal, JournalStream, Level
 from reconciler.render.safe import inert, json_escape, said, visible
 
 _ESCAPED = "reconciler-json-escape"  # of characters that the encoding does not have
@@ -125,19 +126,23 @@ codecs.register_error(_ESCAPED, _escaped)
 
 
 @contextmanager
-def outlets() -> Iterator[None]:
+def outlets(*, as_json: bool = False) -> Iterator[None]:
     """Let everything that is printed meanwhile pass an Outlet. Within another such block: nothing.
 
-    A stream that Python could not open stays None.
+    `as_json`: stderr is made of lines of JSON. A stream that Python could not open stays None.
     """
     before = sys.stdout, sys.stderr
     if sys.stdout is not None:
         sys.stdout = cast("TextIO", _outlet(sys.stdout))
-    if sys.stderr is not None and not isinstance(sys.stderr, Outlet):
+    if sys.stderr is not None and not isinstance(sys.stderr, Outlet | JournalStream):
         sys.stderr = cast("TextIO", Outlet(cast("TextIO", _Unfailing(sys.stderr))))
+    if as_json and sys.stderr is not None and not isinstance(sys.stderr, JournalStream):
+        sys.stderr = cast("TextIO", JournalStream(cast("TextIO", sys.stderr)))
     try:
         yield
     finally:
+        if isinstance(sys.stderr, JournalStream):
+            sys.stderr.journal.write("\n")  # what is held
         for one in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError):
                 if one is not None:
@@ -156,14 +161,18 @@ def show(
     painted: bool = False,
     commands: bool = False,
     document: bool = False,
+    level: Level = "info",
 ) -> None:
-    """Print lines as they are, but inert; see `Outlet.put`.
+    """Print lines as they are, but inert; see `Outlet.put`. `level`: of each, in a log of JSON.
 
     `document`: it is JSON. Whoever reads that takes it for UTF-8, whatever the stream's encoding,
     so with any other one it is ASCII.
     """
     stream = sys.stderr if err else sys.stdout
     if stream is None:
+        return
+    if isinstance(stream, JournalStream):
+        stream.journal.write(text, level)
         return
     outlet = _outlet(stream)
     if document and codecs.lookup(outlet.encoding).name != "utf-8":
@@ -178,9 +187,18 @@ def say(text: str, *, err: bool = True, lines: bool = False) -> None:
     It is one line, unless `lines`: the line feeds in it are meant, and what follows the first is
     indented, so that it cannot pass for a message of its own.
     """
+    log = journal()
+    if err and log is not None:
+        log.say(text if lines else visible(text))
+        return
     first, *more = said(text).split("\n") if lines else [visible(said(text))]
     more = [line if line.startswith(_INDENT) else _INDENT + line for line in more]
     show("".join(f"{line}\n" for line in (first, *more)), err=err)
+
+
+def journal() -> Journal | None:
+    """The log, where stderr is made of JSON; else None."""
+    return sys.stderr.journal if isinstance(sys.stderr, JournalStream) else None
 
 
 def say_left_out(told: Mapping[str, str], *, quiet: bool) -> None:

@@ -7,10 +7,16 @@ from reconciler.errors import ExitCode
 
 @click.command("schema")
 @click.argument(
-    "name", type=click.Choice(["trigger", "config", "ledger", "plan", "doctor"]), default="trigger"
+    "name",
+    type=click.Choice(["trigger", "config", "ledger", "plan", "doctor", "notification", "log"]),
+    default="trigger",
 )
 def command(name: str) -> ExitCode:
-    """Print a JSON Schema: of manifests, configuration, ledger lines, saved plans, or `doctor`."""
+    """Print a JSON Schema.
+
+    Of manifests, the configuration, ledger lines, saved plans, `doctor`, what webhooks are sent, or the lines
+    of `--log-format json`.
+    """
     from reconciler.cli.saying import show
     from reconciler.schema import SCHEMAS, schema_text
 

@@ -49,7 +49,7 @@ def tell(error: Exception, arguments: Sequence[str]) -> ExitCode:
     content = without_credentials(_log(error, arguments))
     kept = _keep(content)
     if kept is None:
-        saying.show(f"{content}\n", err=True)
+        saying.show(f"{content}\n", err=True, level="error")
         kept = "the lines above, for no file can be written"
     saying.say(f"error: {words}: this is a bug in reconciler, please report it with {kept}")
     return ExitCode.BUG

@@ -6,6 +6,7 @@ A start is sent once. Questions may be repeated, because asking twice does no mo
 import asyncio
 import ssl
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -316,15 +317,18 @@ async def open_gateway(
     *,
     clock: Callable[[], float] = time.time,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    requests: Counter[str] | None = None,
 ) -> AsyncIterator[EnosGateway]:
     """The gateway, without having asked it anything yet; left, all its connections are closed.
 
-    `clock` is the local idea of the time (Unix epoch, seconds). Raises ConfigurationError if the
+    `clock` is the local idea of the time (Unix epoch, seconds); `requests` counts what is sent, by
+    the reference's names. Raises ConfigurationError if the
     URL, the CA file or the proxy that the environment names cannot be used.
     """
     context = tls_context(settings)
     # One more than the questions: a token request must not wait for those that wait for it.
     client = build_client(settings, context, connections=AT_ONCE + 1)
     async with client:
-        session = Session(settings, credentials, client, clock=clock, sleep=sleep)
+        counter: Counter[str] = Counter() if requests is None else requests
+        session = Session(settings, credentials, client, clock=clock, sleep=sleep, requests=counter)
         yield EnosGateway(settings, session, client, context, clock=clock, sleep=sleep)

@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 import re
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
@@ -231,12 +232,14 @@ class Session:
         *,
         clock: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]],
+        requests: Counter[str],
     ) -> None:
-        """`client` carries the token requests, whoever they are for."""
+        """`client` carries the token requests, whoever they are for; `requests` counts all."""
         self._settings = settings
         self._credentials = credentials
         self._client = client
         self._clock = clock
+        self._requests = requests  # by the reference's names of them
         self._base = settings.url.rstrip("/")
         self._pacing = Pacing(settings.requests_per_second, elapsed=time.monotonic, sleep=sleep)
         self._tokens = Tokens(self._ask_for_token, clock)
@@ -264,6 +267,7 @@ class Session:
                     reason="sending it was no longer allowed after the wait for the rate limit"
                 )
             )
+        self._requests[operation.name] += 1
         verdict = await self._exchange(client, self._sign(operation, token), allowed)
         if isinstance(verdict, Failed) and verdict.token_refused:
             self._tokens.refuse(token)
@@ -287,6 +291,7 @@ class Session:
             answer_limit=_TOKEN_ANSWER_LIMIT,
             quote=self._quoting(proof, refreshing or ""),
         )
+        self._requests["Token"] += 1
         return await self._exchange(self._client, outgoing)
 
     def _sign(self, operation: EnosOperation, token: Token) -> Outgoing:

@@ -194,6 +194,8 @@ def _fields(configuration: Configuration, name: str, shown_as: str | None = None
         limits = environment.limits
         values = {theirs: getattr(limits, ours) for theirs, ours in LIMIT_FIELDS.items()}
         found |= _pointed((*path, "limits"), values)
+        for number, webhook in enumerate(environment.notify):
+            found |= _pointed((*path, "notify", str(number)), webhook.as_written())
     return found
 
 

@@ -105,6 +105,14 @@ def check_gateway_url(text: str) -> None:
         raise ValueError("must end before any ? or #")
 
 
+def check_webhook_url(text: str) -> None:
+    """Raise ValueError unless the URL is as safe as a gateway's; it may have a query.
+
+    The words never quote it: of a chat's webhook, the URL itself is the secret.
+    """
+    _check_url(text, "https://alerts.example.com/reconciler")
+
+
 def check_instance_url(text: str) -> None:
     """Raise ValueError unless the text is a URL in which an instance's id has a place.
 
@@ -192,6 +200,7 @@ FORMATS: Mapping[str, Callable[[str], object]] = {
     "time-zone": parse_zone,
     "gateway-url": check_gateway_url,
     "instance-url": check_instance_url,
+    "webhook-url": check_webhook_url,
     "folder": parse_folder,
     "file": parse_file,
     "cron": check_cron,

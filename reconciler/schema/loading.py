@@ -5,8 +5,11 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
 
-SchemaName = Literal["trigger", "config", "ledger", "plan", "doctor"]
-SCHEMAS: tuple[SchemaName, ...] = ("trigger", "config", "ledger", "plan", "doctor")
+SchemaName = Literal["trigger", "config", "ledger", "plan", "doctor", "notification", "log"]
+SCHEMAS: tuple[SchemaName, ...] = (
+    *("trigger", "config", "ledger", "plan"),
+    *("doctor", "notification", "log"),
+)
 
 
 def schema_text(name: SchemaName) -> str:

@@ -14,7 +14,16 @@ from reconciler.configuration import (
 from reconciler.errors import ConfigurationError, ExitCode
 from reconciler.model import Source
 from reconciler.schema import load_schema
+from reconciler.webhooks import Occasion, Webhook, WebhookFormat
 from tests.corpus.examples import CORPUS, source
+
+IN_ORDER_OF_THE_FILE = (
+    Occasion.STARTED,
+    Occasion.FAILED,
+    Occasion.IN_DOUBT,
+    Occasion.BLOCKED,
+    Occasion.ALL_DONE,
+)
 
 
 def valid(name: str) -> Configuration:
@@ -76,6 +85,12 @@ def test_every_field_that_is_given_arrives() -> None:
         requests_per_second=0.5,
         claim_seconds=60,
     )
+    assert environment.notify == (
+        Webhook(url_env="NOTIFY_URL", secret_env="NOTIFY_SECRET", events=(*IN_ORDER_OF_THE_FILE,)),
+        Webhook(url="https://alerts.example.test/reconciler?team=wind"),
+        Webhook(format=WebhookFormat.SLACK, url_env="NOTIFY_SLACK_URL", events=(Occasion.FAILED,)),
+        Webhook(format=WebhookFormat.TEAMS, url_env="NOTIFY_TEAMS_URL"),
+    )
 
 
 def test_folders_are_normalised_and_environments_keep_their_order() -> None:
@@ -114,6 +129,11 @@ def test_the_defaults_in_the_schema_are_those_of_the_program() -> None:
     assert limits["maxRunsPerBackfill"]["default"] == default(Limits, "max_runs_per_backfill")
     assert limits["concurrency"]["default"] == default(Limits, "concurrency")
     assert limits["claimSeconds"]["default"] == default(Limits, "claim_seconds")
+    webhook = definitions["webhook"]["properties"]
+    assert webhook["format"]["default"] == default(Webhook, "format")
+    assert tuple(webhook["events"]["default"]) == default(Webhook, "events")
+    assert set(webhook["events"]["items"]["enum"]) == set(Occasion)
+    assert set(webhook["format"]["enum"]) == set(WebhookFormat)
 
 
 def default(owner: Any, name: str) -> Any:

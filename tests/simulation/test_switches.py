@@ -109,7 +109,9 @@ _FOR_PEOPLE = "shown to people; nothing that starts, settles or observes a run r
 LEFT: Mapping[type, Mapping[str, str]] = {
     Configuration: {},
     GitConfiguration: {"remote": "what it is called; where it leads to is drawn (`estate`)"},
-    Environment: {},
+    Environment: {
+        "notify": "read once nothing is claimed and all is recorded (tests/acceptance/test_notify)",
+    },
     GatewayConfiguration: {
         "url": _OTHER_SERVICE,
         "timezone": "only business dates need it, and they are trigger times by now",

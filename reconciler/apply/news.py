@@ -1,0 +1,169 @@
+"""What one apply has changed, for those who are told: read off what it has put on the branch.
+
+Nothing is remembered between two applies. A run in doubt that stays in doubt, or a refusal that
+stays the same, changes nothing, so whoever is told of the first hears nothing of the next.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from reconciler.apply.effect import Effect
+from reconciler.apply.ports import Snapshot
+from reconciler.ledger import Ledger, Record, events
+from reconciler.ledger.records import Phase, ledger_instant
+from reconciler.model import EpochMs, RunId, first_attempt, run_attempt
+from reconciler.plan import Action, Plan, PlannedRun, Reason, make_plan
+from reconciler.webhooks import Occasion
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewsOfRun:
+    """What somebody may want to hear of one run. No text of a manifest's or the service's own."""
+
+    run: RunId
+    record: Record | None  # None: nothing is recorded of it
+    flow_id: int | None
+    trigger_time: EpochMs
+    reason: str  # in one word that scripts may rely on
+    waits_for: tuple[str, ...] = ()  # of one that is blocked: what is in its way
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """What an apply has changed in one environment."""
+
+    environment: str
+    commit: str  # of the branch
+    told: Mapping[Occasion, Sequence[NewsOfRun]]  # no empty ones, but for `all-done`
+    standing: Mapping[str, int]  # how many declared runs succeeded, failed, wait, ...
+
+
+_NEVER_BY_ITSELF = frozenset(
+    {Reason.SUSPENDED, Reason.MISSED, Reason.CANCELLED, Reason.BLOCKED, Reason.STOPPED}
+)
+_UNDER_WAY = frozenset({Reason.RUNNING, Reason.NOT_DUE})
+
+
+def news_of(effect: Effect) -> News | None:
+    """What the apply has changed; None where that is nothing."""
+    outcomes = [one for one in effect.recorded if not isinstance(one, events.Claim)]
+    if not outcomes:
+        return None
+    at = max(ledger_instant(one.at) for one in outcomes)
+    was, now = (_plan(effect.now, one, at) for one in (effect.before, effect.now.ledger))
+    runs = list(dict.fromkeys(one.run for one in outcomes))
+    told: dict[Occasion, list[NewsOfRun]] = {one: [] for one in Occasion}
+    for run in runs:
+        for occasion, reason in _changes(effect, now, run):
+            told[occasion].append(_of_record(effect.now.ledger.records[run], reason))
+    told[Occasion.BLOCKED] = list(_newly_blocked(was, now))
+    found = {occasion: those for occasion, those in told.items() if those}
+    if any(map(_is_open, was.runs)) and now.runs and not any(map(_is_open, now.runs)):
+        found[Occasion.ALL_DONE] = []
+    if not found:
+        return None
+    return News(
+        environment=effect.now.environment.name,
+        commit=effect.now.parent or effect.now.commit,
+        told=found,
+        standing=_standing(now),
+    )
+
+
+def _plan(snapshot: Snapshot, ledger: Ledger, at: EpochMs) -> Plan:
+    """What stands how with that ledger. What this apply was not called for counts as well."""
+    environment = snapshot.environment
+    return make_plan(
+        snapshot.declared,
+        ledger,
+        at,
+        environment=environment.name,
+        commit=snapshot.commit,
+        same_minute_allowed=environment.gateway.same_minute_allowed,
+        reserved_parameter=environment.gateway.correlation_parameter,
+        max_active_per_flow=environment.limits.max_active_per_flow,
+        surroundings=snapshot.surroundings,
+    )
+
+
+def _changes(effect: Effect, plan: Plan, run: RunId) -> Iterator[tuple[Occasion, str]]:
+    """What has become of the run that had become of it before by no word of the ledger."""
+    was, now = effect.before.records.get(run), effect.now.ledger.records[run]
+    if now.started_twice and not (was is not None and was.started_twice):
+        yield Occasion.IN_DOUBT, "started-twice"
+    if now.phase is Phase.UNKNOWN and not (_is_same(was, now) and was and was.claim == now.claim):
+        yield Occasion.IN_DOUBT, "in-doubt"
+    if now.starts and not (was is not None and was.starts):
+        yield Occasion.STARTED, "started"
+    if now.phase is Phase.REJECTED and not (
+        _is_same(was, now) and was and _code(was) == _code(now)
+    ):
+        yield Occasion.FAILED, "rejected"
+    if now.phase is Phase.FAILED and not _is_same(was, now) and not _goes_on(plan, run):
+        yield Occasion.FAILED, "failed"
+
+
+def _is_same(was: Record | None, now: Record) -> bool:
+    return was is not None and was.phase is now.phase
+
+
+def _code(record: Record) -> str:
+    """What a refused run was refused with: its number, for the words may name the request."""
+    return (record.error or "").partition(":")[0]
+
+
+def _goes_on(plan: Plan, run: RunId) -> bool:
+    """Whether a bad end is no failure: another attempt follows, or its manifest cancels it."""
+    attempts = [one for one in plan.runs if first_attempt(one.id) == first_attempt(run)]
+    if any(one.run is not None and one.run.cancel for one in attempts):
+        return True
+    return any(run_attempt(one.id) > run_attempt(run) and not one.blocked for one in attempts)
+
+
+def _newly_blocked(was: Plan, now: Plan) -> Iterator[NewsOfRun]:
+    before = {first_attempt(one.id) for one in was.runs if one.blocked}
+    for one in now.runs:
+        if one.blocked and first_attempt(one.id) not in before:
+            yield NewsOfRun(
+                run=one.id,
+                record=one.record,
+                flow_id=one.flow_id,
+                trigger_time=one.trigger_time,
+                reason=(one.code or Reason.BLOCKED).value,
+                waits_for=one.waits_for,
+            )
+
+
+def _of_record(record: Record, reason: str) -> NewsOfRun:
+    return NewsOfRun(
+        run=record.run,
+        record=record,
+        flow_id=record.flow_id,
+        trigger_time=record.trigger_time,
+        reason=reason,
+    )
+
+
+def _is_open(planned: PlannedRun) -> bool:
+    """Whether something is still to come of the run without a person's doing."""
+    match planned.action:
+        case Action.WAIT:
+            return planned.code not in _NEVER_BY_ITSELF
+        case Action.DONE | Action.ORPHANED:
+            record = planned.record
+            return planned.code in _UNDER_WAY or (
+                record is not None and record.phase is Phase.TRIGGERED
+            )
+        case _:
+            return True
+
+
+def _standing(plan: Plan) -> dict[str, int]:
+    """How many declared runs stand how, by one word each: `succeeded`, `failed`, `blocked`."""
+    found: dict[str, int] = {}
+    for one in plan.runs:
+        if one.run is None:
+            continue
+        word = one.code.value if one.code is not None else "succeeded"
+        found[word] = found.get(word, 0) + 1
+    return found

@@ -1,0 +1,116 @@
+"""Telling the webhooks of an environment: after an apply what it has done, or a test."""
+
+import asyncio
+import os
+import re
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reconciler.apply.effect import Effect
+from reconciler.apply.news import News, news_of
+from reconciler.cli.journal import Level
+from reconciler.cli.machine import LocalClock, applier
+from reconciler.cli.saying import journal, say
+from reconciler.configuration import Environment
+from reconciler.notify.addresses import Address, NoAddress, address_of
+from reconciler.notify.shares import Share, a_test, told_to
+from reconciler.times import format_instant
+
+_URL = re.compile(r"https?://\S+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """What one webhook is to be told."""
+
+    address: Address
+    share: Share
+
+
+def tell_effect(
+    effect: Effect | None, apply_id: str, *, quiet: bool, checks_all: bool = True
+) -> None:
+    """Tell who wants to know what was recorded; a fault is a warning.
+
+    Never fails, and takes no longer than a few seconds: an exit code does not depend on it.
+    `checks_all`: a webhook that cannot be told is warned of although there is nothing to tell.
+    """
+    if effect is None or not effect.now.environment.notify:
+        return
+    try:
+        news = news_of(effect)
+        if news is None and not checks_all:
+            return
+        usable, others = _addresses(effect.now.environment)
+        outcomes: list[tuple[str, str | None]] = [(one.label, one.reason) for one in others]
+        outcomes += _tell(usable, news, apply_id)
+    except Exception as error:  # noqa: BLE001 - who is told must not decide an exit code
+        outcomes = [("notify", type(error).__name__)]
+    if not quiet:
+        _say(outcomes)
+
+
+def _say(outcomes: Sequence[tuple[str, str | None]]) -> None:
+    """Warn of those that were not told; a log of JSON also has those that were."""
+    log = journal()
+    for label, failure in outcomes:
+        if log is not None:
+            level: Level = "info" if failure is None else "warning"
+            words = f"{label} was told" if failure is None else f"{label} was not told: {failure}"
+            log.record(level, words, event="notified")
+        elif failure is not None:
+            say(f"warning: {label} was not told: {failure}")
+
+
+def tell_test(environment: Environment) -> list[tuple[str, str | None]]:
+    """Send a test to each webhook; gives each one's label, and why it was not told, if so."""
+    usable, others = _addresses(environment)
+    found = dict.fromkeys((one.label for one in usable), None) | {
+        one.label: one.reason for one in others
+    }
+    wanted = [Letter(address=one, share=a_test(environment.name)) for one in usable]
+    found |= dict(_send(wanted, None))
+    return sorted(found.items())
+
+
+def _addresses(environment: Environment) -> tuple[list[Address], list[NoAddress]]:
+    found = [
+        address_of(webhook, number, os.environ) for number, webhook in enumerate(environment.notify)
+    ]
+    usable = [one for one in found if isinstance(one, Address)]
+    return usable, [one for one in found if isinstance(one, NoAddress)]
+
+
+def _tell(
+    usable: Sequence[Address], news: News | None, apply_id: str
+) -> list[tuple[str, str | None]]:
+    """Send what each wants to hear; gives what came of it."""
+    if news is None:
+        return []
+    wanted = [
+        Letter(address=address, share=share)
+        for address in usable
+        if (share := told_to(address.webhook, news)) is not None
+    ]
+    return _send(wanted, apply_id)
+
+
+def _send(wanted: Sequence[Letter], apply_id: str | None) -> list[tuple[str, str | None]]:
+    if not wanted:
+        return []
+    from reconciler.notify.message import Postmark, body
+    from reconciler.notify.sending import Delivery, deliver
+
+    by = applier()
+    deliveries = []
+    for one in wanted:
+        postmark = Postmark(
+            id=secrets.token_hex(16),
+            time=format_instant(LocalClock().wall()),
+            apply=apply_id,
+            job=by if _URL.fullmatch(by) else None,
+        )
+        content = body(one.address.webhook.format, one.share, postmark)
+        deliveries.append(Delivery(address=one.address, postmark=postmark, content=content))
+    return [(one.label, one.failure) for one in asyncio.run(deliver(deliveries))]

@@ -1,0 +1,81 @@
+"""Who is told of what an apply has done: the `notify` list of an environment."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Self
+
+from reconciler.schema.findings import Finding
+
+
+class Occasion(StrEnum):
+    """What somebody can be told of, in the order of a message."""
+
+    IN_DOUBT = "in-doubt"  # nobody can tell whether a run was started; or it was started twice
+    FAILED = "failed"  # a run ended badly, with no attempt left, or the service refused it
+    BLOCKED = "blocked"  # a run will not start as things are: another has failed
+    STARTED = "started"
+    ALL_DONE = "all-done"  # nothing is under way or still to come
+
+
+NEEDS_A_PERSON = (Occasion.FAILED, Occasion.IN_DOUBT, Occasion.BLOCKED)
+
+
+class WebhookFormat(StrEnum):
+    """What a webhook understands."""
+
+    JSON = "json"
+    SLACK = "slack"  # and what takes Slack's messages: Mattermost, Rocket.Chat
+    TEAMS = "teams"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Webhook:
+    """One address that is told. Holds no secret: those are in environment variables."""
+
+    format: WebhookFormat = WebhookFormat.JSON
+    url: str | None = None  # https, or http on loopback
+    url_env: str | None = None  # the name of the variable that holds it; one of the two is given
+    secret_env: str | None = None  # the same of the secret that messages are signed with
+    events: tuple[Occasion, ...] = NEEDS_A_PERSON
+
+    @classmethod
+    def of(cls, value: Mapping[str, Any]) -> Self:
+        """Read what conforms to the schema."""
+        return cls(
+            format=WebhookFormat(value.get("format", WebhookFormat.JSON)),
+            url=value.get("url"),
+            url_env=value.get("urlEnv"),
+            secret_env=value.get("secretEnv"),
+            events=tuple(map(Occasion, value.get("events", NEEDS_A_PERSON))),
+        )
+
+    def as_written(self) -> dict[str, Any]:
+        """The same as JSON has it, under the names that the file uses."""
+        return {
+            "format": self.format.value,
+            "url": self.url,
+            "urlEnv": self.url_env,
+            "secretEnv": self.secret_env,
+            "events": [one.value for one in self.events],
+        }
+
+
+def webhook_findings(path: tuple[str | int, ...], values: Sequence[Any]) -> list[Finding]:
+    """What the schema cannot tell of a `notify` list that conforms to it."""
+    found = []
+    for number, value in enumerate(values):
+        if value.get("format", WebhookFormat.JSON) == WebhookFormat.JSON:
+            continue
+        for name, words in (("url", _URL_ELSEWHERE), ("secretEnv", _SIGNS_NOTHING)):
+            if name in value:
+                at = (*path, number, name)
+                found.append(Finding(path=at, code="exclusive", words=words, where="key"))
+    return found
+
+
+_URL_ELSEWHERE = (
+    "cannot stand here: whoever knows the URL of a chat's webhook may post there, so name an "
+    "environment variable that holds it (urlEnv)"
+)
+_SIGNS_NOTHING = "goes only together with format: json, for a chat verifies no signature"
