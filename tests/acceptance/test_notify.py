@@ -321,3 +321,16 @@ def test_a_test_message_goes_to_each_webhook_and_tells_what_came_of_it(
 def test_where_nobody_is_told_a_test_says_so(open_scene: OpenScene) -> None:
     scene = open_scene({})
     assert "nobody is told: reconciler.yaml has no notify" in scene.run("notify", "test").out
+
+
+def test_the_programs_own_fault_in_telling_is_a_warning_too(
+    open_scene: OpenScene, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Any) -> None:
+        raise ZeroDivisionError("hunter2")
+
+    monkeypatch.setattr("reconciler.cli.notifying.news_of", fail)
+    scene = open_scene(runs("a"), configured=notified({"url": receiver.url}))
+    said = scene.run("apply")
+    assert "warning: notify was not told: ZeroDivisionError" in said.err
+    assert "1 triggered" in said.out
