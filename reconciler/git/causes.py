@@ -194,7 +194,7 @@ _CAUSES = (
     Cause(
         kind=CauseKind.HERE,
         hint="this clone cannot be written: let whoever runs this own its .git folder and write to "
-        "it, on a file system that is not read-only",
+        "it, on a file system that is not read-only (plan and status can do with --offline)",
         phrases=(
             r"read-only file system",
             r"insufficient permission for adding an object",

@@ -20,7 +20,7 @@ from tests.repositories import PROJECT, git, write_hook
 _CAP_DAC_OVERRIDE, _PR_CAPBSET_DROP = 1, 24
 
 
-def _obey_modes() -> None:
+def obey_modes() -> None:
     """Let this process, which a test starts, be bound by the modes of files even as root."""
     if os.geteuid() == 0:
         assert ctypes.CDLL(None).prctl(_PR_CAPBSET_DROP, _CAP_DAC_OVERRIDE, 0, 0, 0) == 0
@@ -63,7 +63,7 @@ def read_only(open_scene: OpenScene) -> Iterator[Scene]:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="root is held to modes by Linux only")
 def test_a_clone_that_cannot_be_written_is_named(read_only: Scene) -> None:
-    code, said = _run(read_only, "apply", prepared=_obey_modes)
+    code, said = _run(read_only, "apply", prepared=obey_modes)
     assert code == 1
     assert "this clone cannot be written" in said
     assert "give git access" not in said

@@ -13,6 +13,7 @@ import pytest
 
 from reconciler import __version__
 from reconciler.cli.main import COMMANDS
+from reconciler.schema import SCHEMAS
 from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import Scene, configuration, manifest, runs
 from tests.repositories import PROJECT
@@ -247,7 +248,7 @@ def test_a_reader_that_leaves_early_is_no_bug(open_scene: OpenScene) -> None:
         assert process.stderr.read() == ""
 
 
-@pytest.mark.parametrize("name", ["trigger", "config", "ledger", "plan"])
+@pytest.mark.parametrize("name", SCHEMAS)
 def test_schema_prints_the_schema_that_the_repository_holds(
     open_scene: OpenScene, name: str
 ) -> None:
