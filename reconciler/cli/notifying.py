@@ -42,10 +42,12 @@ def tell_effect(
         news = news_of(effect)
         if news is None and not checks_all:
             return
-        usable, others = _addresses(effect.now.environment)
-        outcomes: list[tuple[str, str | None]] = [(one.label, one.reason) for one in others]
-        outcomes += _tell(usable, news, apply_id)
-    except Exception as error:  # noqa: BLE001 - who is told must not decide an exit code
+        addresses = _addresses(effect.now.environment)
+        outcomes: list[tuple[str, str | None]] = [
+            (one.label, one.reason) for one in addresses if isinstance(one, NoAddress)
+        ]
+        outcomes += _tell([one for one in addresses if isinstance(one, Address)], news, apply_id)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - what was done is still reported
         outcomes = [("notify", type(error).__name__)]
     if not quiet:
         _say(outcomes)
@@ -65,21 +67,20 @@ def _say(outcomes: Sequence[tuple[str, str | None]]) -> None:
 
 def tell_test(environment: Environment) -> list[tuple[str, str | None]]:
     """Send a test to each webhook; gives each one's label, and why it was not told, if so."""
-    usable, others = _addresses(environment)
-    found = dict.fromkeys((one.label for one in usable), None) | {
-        one.label: one.reason for one in others
-    }
-    wanted = [Letter(address=one, share=a_test(environment.name)) for one in usable]
-    found |= dict(_send(wanted, None))
-    return sorted(found.items())
+    addresses = _addresses(environment)
+    found = {one.label: one.reason if isinstance(one, NoAddress) else None for one in addresses}
+    letters = [
+        Letter(address=one, share=a_test(environment.name))
+        for one in addresses
+        if isinstance(one, Address)
+    ]
+    return list((found | dict(_send(letters, None))).items())
 
 
-def _addresses(environment: Environment) -> tuple[list[Address], list[NoAddress]]:
-    found = [
+def _addresses(environment: Environment) -> list[Address | NoAddress]:
+    return [
         address_of(webhook, number, os.environ) for number, webhook in enumerate(environment.notify)
     ]
-    usable = [one for one in found if isinstance(one, Address)]
-    return usable, [one for one in found if isinstance(one, NoAddress)]
 
 
 def _tell(
