@@ -120,20 +120,6 @@ def test_a_failure_is_told_with_what_it_blocks_and_then_that_all_is_done(
     assert last["events"][0]["runs"][0]["status"] == "FAIL"
 
 
-def test_a_failure_that_another_attempt_follows_is_none_until_the_last_one(
-    open_scene: OpenScene, receiver: Receiver
-) -> None:
-    scene = open_scene(
-        {"triggers/a.yaml": manifest("a", 1, retry={"max": 1})},
-        options=SandboxOptions(run_seconds=10, flows={1: FlowOptions(ends=Status.FAIL)}),
-        configured=notified({"url": receiver.url}),
-    )
-    for _ in range(3):
-        scene.run("apply")
-        scene.clock.forward(60)
-    assert told(receiver) == [("failed", ["a#2"])]
-
-
 def test_an_end_that_status_records_is_told(open_scene: OpenScene, receiver: Receiver) -> None:
     scene = open_scene(
         runs("a"),

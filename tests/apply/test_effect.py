@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -9,6 +10,7 @@ from reconciler.apply.effect import Effect, WitnessedStore
 from reconciler.apply.news import news_of
 from reconciler.apply.ports import Appended, Declined, Landed, Raced, Snapshot, Unclear
 from reconciler.ledger import Event, Ledger
+from reconciler.model import Retry, Run
 from reconciler.webhooks import Occasion
 from tests.apply.test_branch import ENVIRONMENT
 from tests.building import (
@@ -82,13 +84,15 @@ def test_a_push_without_an_answer_counts_once_the_branch_shows_it(*, lands: bool
     assert effect.recorded == ((CLAIM, STARTED) if lands else (CLAIM,))
 
 
-def heard(before: Sequence[Event], recorded: Sequence[Event]) -> dict[str, list[tuple[str, str]]]:
+def heard(
+    before: Sequence[Event], recorded: Sequence[Event], *runs: Run
+) -> dict[str, list[tuple[str, str]]]:
     """What is told after an apply that has recorded these events on top of those."""
     was = Ledger.of(before)
     now = Snapshot(
         commit="c0ffee",
         environment=ENVIRONMENT,
-        declared=declared(RUN),
+        declared=declared(*(runs or (RUN,))),
         ledger=was.extended(recorded),
     )
     news = news_of(Effect(before=was, now=now, recorded=recorded))
@@ -140,3 +144,29 @@ def test_only_what_this_apply_has_changed_is_news(
     assert heard(before, recorded) == {
         occasion: [(RUN.id, reason)] for occasion, reason in expected.items()
     }
+
+
+def test_a_bad_end_is_no_failure_while_another_attempt_follows_or_where_it_is_wanted() -> None:
+    first = a_run(retry=Retry(max=1, on=frozenset({"FAIL"})))
+    second = replace(first, attempt=2)
+    before: list[Event] = [a_claim(first, claim="c1"), a_triggered(first, "3377-1", "c1")]
+    assert heard(before, [an_observed(first, -1)], first) == {}
+    before += [an_observed(first, -1), a_claim(second, claim="c2")]
+    before += [a_triggered(second, "3377-2", "c2")]
+    last = heard(before, [an_observed(second, -1)], first)
+    assert last == {"failed": [("wind#2", "failed")]}
+    unwanted = a_run(cancel=True)
+    assert heard([CLAIM, STARTED], [an_observed(RUN, 8)], unwanted) == {}
+
+
+def test_what_a_failure_blocks_is_news_once_and_not_what_was_blocked_before() -> None:
+    other, idle = a_run("solar", flow_id=8), a_run("idle", flow_id=9, suspend=True)
+    by_wind = a_run("x", flow_id=10, depends_on=("wind",))
+    by_idle = a_run("y", flow_id=11, depends_on=("idle",))
+    runs = (RUN, other, idle, by_wind, by_idle)
+    failed: list[Event] = [CLAIM, STARTED, an_observed(RUN, -1)]
+    told = heard(failed[:2], failed[2:], *runs)
+    assert told["failed"] == [("wind", "failed")]
+    assert told["blocked"] == [("x", "blocked")]
+    theirs: list[Event] = [a_claim(other, claim="c2"), a_triggered(other, "8-1", "c2")]
+    assert heard(failed, theirs, *runs) == {"started": [("solar", "started")]}
