@@ -14,8 +14,8 @@ from reconciler.errors import ExitCode
 def command(name: str) -> ExitCode:
     """Print a JSON Schema.
 
-    Of manifests, the configuration, ledger lines, saved plans, `doctor`, what webhooks are sent, or the lines
-    of `--log-format json`.
+    Of manifests, the configuration, ledger lines, saved plans, `doctor`, what webhooks are sent, or
+    the lines of `--log-format json`.
     """
     from reconciler.cli.saying import show
     from reconciler.schema import SCHEMAS, schema_text
