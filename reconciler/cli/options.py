@@ -8,6 +8,7 @@ it stands for each byte of every letter.
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -134,7 +135,7 @@ class CommonOptions:
 def wants_json_log(arguments: Sequence[str]) -> bool:
     """Whether stderr is to be JSON: read before anything else, which may be what goes wrong."""
     wanted = "text"
-    for word, following in zip(arguments, [*arguments[1:], ""], strict=True):
+    for word, following in pairwise([*arguments, ""]):
         if word == "--":
             break
         if word == _LOG_FORMAT:

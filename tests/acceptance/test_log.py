@@ -220,6 +220,7 @@ def test_a_message_has_the_level_that_it_begins_with() -> None:
         ("apply --log-format", False),
         ("apply -- --log-format json", False),
         ("apply json", False),
+        ("", False),
     ],
 )
 def test_the_log_is_asked_for_anywhere_on_the_line(words: str, *, expected: bool) -> None:
