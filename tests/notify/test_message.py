@@ -2,7 +2,9 @@
 
 import json
 import re
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,8 +17,10 @@ from reconciler.model import ClaimId, Digest, EpochMs, InstanceId, RunId
 from reconciler.notify.message import MOST_RUNS, Postmark, body, signature
 from reconciler.notify.shares import Share, a_test
 from reconciler.schema import validate
+from reconciler.times import format_instant
 from reconciler.webhooks import Occasion, WebhookFormat
 from tests.render.values import OBEYED, texts
+from tests.repositories import PROJECT
 
 JOB = "https://github.com/acme/runs/actions/runs/7"
 POSTMARK = Postmark(id="f" * 32, time="2024-03-02T00:00:00Z", apply="a1", job=JOB)
@@ -161,6 +165,32 @@ def test_a_job_whose_url_could_end_its_link_gets_none(job: str) -> None:
 def test_slack_shows_no_page_that_a_message_links_to() -> None:
     message = made(WebhookFormat.SLACK, a_test("prod"))
     assert message["unfurl_links"] is message["unfurl_media"] is False
+
+
+def test_what_the_documents_verify_with_takes_a_message_once_and_as_it_was_sent() -> None:
+    page = (PROJECT / "docs/operating.md").read_text(encoding="utf-8")
+    (source,) = re.findall(r"```python\n(.*?def verified.*?)```", page, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(source, names)  # noqa: S102 - our own page
+    now, old = (
+        replace(POSTMARK, time=format_instant(EpochMs(int((time.time() - age) * 1000))))
+        for age in (0, 600)
+    )
+    seen: set[str] = set()
+
+    def verify(postmark: Postmark, key: str = "key", after: bytes = b"") -> Any:
+        content = body(WebhookFormat.JSON, told(EVERY), postmark)
+        headers = {"X-Reconciler-Signature": signature(key, content)}
+        return names["verified"]("key", content + after, headers, seen)
+
+    for wrong in ({"key": "other"}, {"after": b" "}):
+        with pytest.raises(ValueError, match="not from"):
+            verify(now, **wrong)
+    with pytest.raises(ValueError, match="once more"):
+        verify(old)
+    assert verify(now)["environment"] == "prod"
+    with pytest.raises(ValueError, match="once more"):
+        verify(now)
 
 
 def test_the_signature_is_over_every_byte() -> None:
