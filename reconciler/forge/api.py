@@ -30,6 +30,7 @@ class Api:
 
     root: str  # of the interface, without a slash at its end
     headers: Mapping[str, str] = field(repr=False)  # with the token
+    token: str = field(repr=False)  # struck out of whatever is said
     sleep: Callable[[float], None] = time.sleep
 
     def __post_init__(self) -> None:
@@ -81,12 +82,37 @@ class Api:
             except httpx.HTTPError as error:
                 left = not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
                 if pause is None or (left and method == "POST"):
-                    raise _failed(method, url, f"{type(error).__name__}: {error}") from None
+                    raise self._failed(method, url, f"{type(error).__name__}: {error}") from None
             else:
                 if not _is_busy(reply) or method == "POST" or pause is None:
-                    return _checked(method, url, reply)
+                    return self._checked(method, url, reply)
             self.sleep(pause)
         raise AssertionError("the last try returns or raises")
+
+    def _checked(self, method: str, url: str, reply: httpx.Response) -> httpx.Response:
+        """The answer, if it is one. Raises NotAllowedError and ForgeError."""
+        if not reply.is_success:
+            words = f"{reply.status_code} {_words(reply)}".replace(self.token, "…")
+            is_limit = (
+                "retry-after" in reply.headers or reply.headers.get("x-ratelimit-remaining") == "0"
+            )
+            if reply.status_code == HTTPStatus.FORBIDDEN and not is_limit:
+                raise NotAllowedError(
+                    f"{method} {_path(url)} is not allowed to this token: {words}"
+                )
+            raise self._failed(method, url, words)
+        try:
+            reply.json()
+        except ValueError:
+            raise self._failed(method, url, "its answer is not JSON") from None
+        return reply
+
+    def _failed(self, method: str, url: str, words: str) -> ForgeError:
+        host = urlsplit(url).hostname
+        return ForgeError(
+            f"{method} {_path(url)} at {host} failed: {words.replace(self.token, '…')}",
+            hint="What was applied or planned stands; only the forge was not told.",
+        )
 
 
 @cache
@@ -96,36 +122,28 @@ def _client(root: str) -> httpx.Client:
     proxy = None if on_loopback else proxy_for(root, os.environ)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if on_loopback else httpx.create_ssl_context()
     to_proxy = context if proxy is not None and proxy.scheme == "https" else None
-    return httpx.Client(
-        verify=context,
-        trust_env=False,  # a .netrc may hold another user for this host
-        proxy=None if proxy is None else httpx.Proxy(proxy.url, ssl_context=to_proxy),
-        follow_redirects=False,  # the token goes to no other address
-        timeout=_SECONDS,
-        limits=httpx.Limits(max_keepalive_connections=0),  # a connection may be closed meanwhile
-        headers={"user-agent": f"reconciler/{__version__}"},
-    )
+    try:
+        return httpx.Client(
+            verify=context,
+            trust_env=False,  # a .netrc may hold another user for this host
+            proxy=None if proxy is None else httpx.Proxy(proxy.url, ssl_context=to_proxy),
+            follow_redirects=False,  # the token goes to no other address
+            timeout=_SECONDS,
+            limits=httpx.Limits(
+                max_keepalive_connections=0
+            ),  # a connection may be closed meanwhile
+            headers={"user-agent": f"reconciler/{__version__}"},
+        )
+    except (ImportError, ValueError, httpx.InvalidURL):
+        # Their words repeat the proxy's URL, and with it perhaps a password.
+        raise ConfigurationError(
+            f"the proxy cannot be used: {proxy.shown if proxy else ''}",
+            hint='A SOCKS proxy needs another package: pip install "httpx[socks]"',
+        ) from None
 
 
 def _is_busy(reply: httpx.Response) -> bool:
     return reply.status_code == HTTPStatus.TOO_MANY_REQUESTS or reply.is_server_error
-
-
-def _checked(method: str, url: str, reply: httpx.Response) -> httpx.Response:
-    """The answer, if it is one. Raises NotAllowedError and ForgeError."""
-    if not reply.is_success:
-        words = f"{reply.status_code} {_words(reply)}"
-        is_limit = (
-            "retry-after" in reply.headers or reply.headers.get("x-ratelimit-remaining") == "0"
-        )
-        if reply.status_code == HTTPStatus.FORBIDDEN and not is_limit:
-            raise NotAllowedError(f"{method} {_path(url)} is not allowed to this token: {words}")
-        raise _failed(method, url, words)
-    try:
-        reply.json()
-    except ValueError:
-        raise _failed(method, url, "its answer is not JSON") from None
-    return reply
 
 
 def _words(reply: httpx.Response) -> str:
@@ -136,14 +154,6 @@ def _words(reply: httpx.Response) -> str:
         return reply.reason_phrase
     told = found.get("message") or found.get("error") if isinstance(found, dict) else None
     return str(told or reply.reason_phrase)[:_MOST_WORDS]
-
-
-def _failed(method: str, url: str, words: str) -> ForgeError:
-    host = urlsplit(url).hostname
-    return ForgeError(
-        f"{method} {_path(url)} at {host} failed: {words}",
-        hint="What was applied or planned stands; only the forge was not told.",
-    )
 
 
 def _path(url: str) -> str:

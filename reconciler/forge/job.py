@@ -47,6 +47,7 @@ def _github(variables: Mapping[str, str]) -> GitHub:
                 "accept": "application/vnd.github+json",
                 "x-github-api-version": "2022-11-28",
             },
+            token=token,
         ),
         graphql=variables.get("GITHUB_GRAPHQL_URL") or "https://api.github.com/graphql",
         repository=repository,
@@ -60,7 +61,9 @@ def _gitlab(variables: Mapping[str, str]) -> GitLab:
     project = variables.get("CI_MERGE_REQUEST_PROJECT_ID") or _given(variables, "CI_PROJECT_ID")
     return GitLab(
         api=Api(
-            root=_given(variables, "CI_API_V4_URL").rstrip("/"), headers={"private-token": token}
+            root=_given(variables, "CI_API_V4_URL").rstrip("/"),
+            headers={"private-token": token},
+            token=token,
         ),
         project=_number(project),
         merge_request=_number(merge_request) if merge_request else None,

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
@@ -38,7 +39,9 @@ class FakeForge:
     remarks: list[tuple[int, str]] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)  # method and path
     wrong: list[str] = field(default_factory=list)
-    failing: list[int] = field(default_factory=list)  # statuses of the next answers, first first
+    failing: list[int] = field(default_factory=list)  # statuses of the next answers; 0: none comes
+    words: str = "busy"  # of these
+    retry_after: str = ""  # seconds, with each of these
     url: str = ""
 
     headers: ClassVar[Mapping[str, str]] = {}
@@ -98,7 +101,7 @@ class FakeGitHub(FakeForge):
             pull_request = {
                 "number": 7,
                 "pull_request": {},
-                "body": "x",
+                "body": "<!-- reconciler-attention prod -->",
                 "user": {"login": self.me},
             }
             found = [one for one in self.issues if [one["state"]] == asked["state"]]
@@ -209,8 +212,11 @@ class _Handler(BaseHTTPRequestHandler):
         forge.check_headers({name.lower(): value for name, value in self.headers.items()})
         if content and self.headers["content-type"] != "application/json":
             forge.wrong.append(f"content type {self.headers['content-type']}")
-        if forge.failing:
-            self._say(Answer(status=forge.failing.pop(0), body={"message": "busy"}))
+        if forge.failing and not forge.failing[0]:
+            del forge.failing[0]
+            self.close_connection = True
+        elif forge.failing:
+            self._say(Answer(status=forge.failing.pop(0), body={"message": forge.words}))
         else:
             body = json.loads(content) if content else None
             self._say(forge.answer(self.command, self.path, body))
@@ -232,6 +238,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("content-length", str(len(content)))
         if link:
             self.send_header("link", link)
+        if self.forge.retry_after and answer.status >= HTTPStatus.BAD_REQUEST:
+            self.send_header("retry-after", self.forge.retry_after)
         self.end_headers()
         self.wfile.write(content)
 

@@ -178,6 +178,31 @@ def test_a_busy_forge_is_asked_again_but_a_post_is_never_repeated(place: _Place)
     assert len(place.comments) == 1
 
 
+def test_a_post_whose_answer_is_lost_is_not_repeated_and_a_question_is(place: _Place) -> None:
+    forge = place.forge
+    place.fake.failing = [0]
+    assert list(forge.comments()) == []
+    place.fake.failing = [0]
+    with pytest.raises(ForgeError, match="RemoteProtocolError"):
+        forge.add_comment("x")
+    assert len(place.fake.writes) == 1
+
+
+def test_a_post_that_never_left_is_repeated() -> None:
+    pauses: list[float] = []
+    api = Api(root="http://127.0.0.1:1", headers={}, token=TOKEN, sleep=pauses.append)
+    with pytest.raises(ForgeError, match="ConnectError"):
+        api.ask("POST", "notes", {"body": "x"})
+    assert len(pauses) == 2
+
+
+def test_a_limit_on_requests_is_not_taken_for_a_token_that_may_not_write(place: _Place) -> None:
+    place.fake.failing, place.fake.retry_after = [403], "60"
+    with pytest.raises(ForgeError, match="failed: 403 busy") as caught:
+        place.forge.add_comment("x")
+    assert not isinstance(caught.value, NotAllowedError)
+
+
 def test_an_issue_is_opened_once_for_what_needs_a_person(place: _Place) -> None:
     assert keep_issue(place.forge, _MARK, _ONE) is Done.WRITTEN
     assert keep_issue(place.forge, _MARK, _ONE) is Done.UNCHANGED
@@ -247,10 +272,11 @@ def test_a_job_of_no_pull_request_has_none(place: _Place) -> None:
 
 
 def test_no_message_and_no_value_shows_the_token(place: _Place) -> None:
-    place.fake.failing = [401]
-    with pytest.raises(ForgeError, match="failed: 401 busy") as caught:
-        place.forge.me()
-    assert TOKEN not in str(caught.value) + repr(place.forge)
+    for status in (401, 403):
+        place.fake.failing, place.fake.words = [status], f"{TOKEN} is no good"
+        with pytest.raises(ForgeError, match=f"{status} … is no good") as caught:
+            place.forge.me()
+        assert TOKEN not in str(caught.value) + repr(place.forge)
 
 
 def test_outside_a_pipeline_there_is_no_forge() -> None:
@@ -260,4 +286,16 @@ def test_outside_a_pipeline_there_is_no_forge() -> None:
 
 def test_a_token_is_sent_over_https_only() -> None:
     with pytest.raises(ConfigurationError, match=r"forge\.test has no https URL"):
-        Api(root="http://forge.test", headers={})
+        Api(root="http://forge.test", headers={}, token=TOKEN)
+
+
+def test_a_proxy_that_needs_another_package_is_an_error_without_its_password(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "socks5://user:hidden@proxy.test:1080")
+    monkeypatch.setenv("NO_PROXY", "")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("https_proxy", raising=False)
+    with pytest.raises(ConfigurationError, match=r"socks5://proxy\.test:1080") as caught:
+        Api(root="https://forge.test", headers={}, token=TOKEN).ask("GET", "user")
+    assert "hidden" not in str(caught.value)
