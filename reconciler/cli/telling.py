@@ -13,7 +13,7 @@ from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.forge.gitlab import GitLab
 from reconciler.forge.job import NoTokenError, forge_of
 from reconciler.forge.posts import Done, Needed, NotAllowedError, keep_issue, put_comment
-from reconciler.render.needed import attention, attention_mark, unreadable
+from reconciler.render.needed import attention, attention_marker, unreadable
 from reconciler.repository.worktree import read_regular
 
 _MOST_BYTES = 4 << 20
@@ -45,7 +45,7 @@ def tell_attention(options: CommonOptions, *, apply_failed: bool) -> ExitCode:
     """Keep the issues of the environments. Raises ForgeError, and what stops a job that is none."""
     forge = forge_of(os.environ)
     for environment, found in _needed(options, apply_failed=apply_failed):
-        done = keep_issue(forge, attention_mark(environment), found)
+        done = keep_issue(forge, attention_marker(environment), found)
         if not options.quiet:
             say(f"{environment}: the issue was {_words(done)}", err=False)
     return ExitCode.OK

@@ -1,6 +1,6 @@
-"""One comment, and one issue, that are written over: found by a mark that nobody sees, and author.
+"""One comment, and one issue, that are written over: found by a hidden marker and their author.
 
-Everybody may write what begins with such a mark, and a token may edit what others wrote. So only
+Everybody may write what begins with such a marker, and a token may edit what others wrote. So only
 what this token's own user wrote is ever taken for ours.
 """
 
@@ -14,7 +14,7 @@ from reconciler.errors import ReconcilerError
 
 MOST_CHARACTERS = 65_000  # of a text; GitHub refuses more than 65,536
 _CUT = "\n\n**Cut here: the job's log and summary have the rest.**\n"
-_MARK = re.compile(r"^<!-- reconciler-plan(?: \S+)? -->$", re.MULTILINE)
+_MARKER = re.compile(r"^<!-- reconciler-plan(?: \S+)? -->$", re.MULTILINE)
 
 
 class ForgeError(ReconcilerError):
@@ -81,17 +81,17 @@ class Done(Enum):
 
 
 def put_comment(forge: Forge, text: str, instead: str) -> Done:
-    """Write the text as the one comment that shares a mark with it; raises ForgeError.
+    """Write the text as the one comment that shares a marker with it; raises ForgeError.
 
-    An empty text means that there is nothing new to show: the comment that is there keeps its mark
-    and says `instead`, lest somebody take what it said for what is so.
+    An empty text means that there is nothing new to show: the comment that is there keeps its
+    marker and says `instead`, lest somebody take what it said for what is so.
     """
-    me, wanted = forge.me(), set(_MARK.findall(text))
-    own = (one for one in forge.comments() if one.author == me and _MARK.match(one.text))
+    me, wanted = forge.me(), set(_MARKER.findall(text))
+    own = (one for one in forge.comments() if one.author == me and _MARKER.match(one.text))
     before = next((one for one in own if _are_one(wanted, one)), None)
     if not text:
-        mark = NO_PLAN if before is None else _first_mark(before)
-        text = f"{mark}\n\n{instead}\n"
+        marker = NO_PLAN if before is None else _first_marker(before)
+        text = f"{marker}\n\n{instead}\n"
     text = shortened(text)
     if before is None:
         forge.add_comment(text)
@@ -108,13 +108,13 @@ _PLAN = "<!-- reconciler-plan "
 
 def _are_one(wanted: set[str], old: Post) -> bool:
     """Whether the old comment is about the same; where either has no name, any is."""
-    marks = set(_MARK.findall(old.text))
-    if not wanted or NO_PLAN in wanted | marks:
+    markers = set(_MARKER.findall(old.text))
+    if not wanted or NO_PLAN in wanted | markers:
         return old.text.startswith(_PLAN)
-    return bool(wanted & marks)
+    return bool(wanted & markers)
 
 
-def _first_mark(post: Post) -> str:
+def _first_marker(post: Post) -> str:
     return post.text.partition("\n")[0].strip()
 
 
@@ -131,21 +131,21 @@ class Needed:
     digest: str
 
 
-def keep_issue(forge: Forge, mark: str, needed: Needed | None) -> Done:
-    """Have one open issue with that mark as long as something needs a person; raises ForgeError.
+def keep_issue(forge: Forge, marker: str, needed: Needed | None) -> Done:
+    """Have one open issue with that marker as long as something needs a person; raises ForgeError.
 
     It is written over in place; what changes is told by a comment, so that people hear of it. One
     that a person closed stays closed until something else is needed.
     """
     me = forge.me()
-    ours = [one for one in forge.open_issues() if _is_ours(one, me, mark)]
+    ours = [one for one in forge.open_issues() if _is_ours(one, me, marker)]
     if needed is None:
         for one in ours:
             forge.remark(one.number, "Nothing needs a person any more.")
             forge.close_issue(one.number)
         return Done.CLOSED if ours else Done.NOT_NEEDED
     seen = f"<!-- reconciler-seen {needed.digest} -->"
-    text = shortened(f"{mark}\n{seen}\n\n{needed.text}")
+    text = shortened(f"{marker}\n{seen}\n\n{needed.text}")
     if ours:
         first = ours[0]
         if seen in first.text:
@@ -153,15 +153,15 @@ def keep_issue(forge: Forge, mark: str, needed: Needed | None) -> Done:
         forge.edit_issue(first.number, text)
         forge.remark(first.number, needed.gist)
         return Done.WRITTEN_OVER
-    last = next((one for one in forge.closed_issues() if _is_ours(one, me, mark)), None)
+    last = next((one for one in forge.closed_issues() if _is_ours(one, me, marker)), None)
     if last is not None and seen in last.text:
         return Done.LEFT_CLOSED
     forge.add_issue(needed.title, text)
     return Done.WRITTEN
 
 
-def _is_ours(post: Post, me: str, mark: str) -> bool:
-    return post.author == me and post.text.startswith(mark)
+def _is_ours(post: Post, me: str, marker: str) -> bool:
+    return post.author == me and post.text.startswith(marker)
 
 
 def shortened(text: str) -> str:

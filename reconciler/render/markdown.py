@@ -94,7 +94,7 @@ def _code_before_punctuation(text: str, limit: int, as_code: Callable[[str, int]
     return f"{as_code(content, limit)}{text[len(content) :]}"
 
 
-def hidden_mark(kind: str, environment: str) -> str:
+def marker(kind: str, environment: str) -> str:
     """What nobody sees, and by which a bot finds what it wrote before about the environment.
 
     Without a name where nobody knows which environment it is about.

@@ -8,7 +8,7 @@ from datetime import tzinfo
 
 from reconciler.counting import counted
 from reconciler.forge.posts import Needed
-from reconciler.render.markdown import finished, hidden_mark, prose
+from reconciler.render.markdown import finished, marker, prose
 from reconciler.render.safe import visible
 from reconciler.render.status_markdown import MOST_BYTES, status_markdown
 from reconciler.render.status_row import Outlook, StatusRow, outlook
@@ -16,9 +16,9 @@ from reconciler.render.status_row import Outlook, StatusRow, outlook
 _ENDED = "The apply itself has ended with an error: the job's log says which."
 
 
-def attention_mark(environment: str) -> str:
+def attention_marker(environment: str) -> str:
     """What nobody sees, and by which the environment's issue is found again."""
-    return hidden_mark("attention", environment)
+    return marker("attention", environment)
 
 
 def attention(

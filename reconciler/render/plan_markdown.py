@@ -15,9 +15,9 @@ from reconciler.render.markdown import (
     code,
     finished,
     fitting,
-    hidden_mark,
     is_cut,
     length,
+    marker,
     prose,
     table_head,
 )
@@ -97,10 +97,10 @@ def _heading(plan: Plan, review: Review) -> list[str]:
     name = code(plan.environment, 100)
     if review.is_stopped:
         heading = f"### {name} cannot be planned" if name else "### Nothing can be planned"
-        return [hidden_mark("plan", plan.environment), "", heading, ""]
+        return [marker("plan", plan.environment), "", heading, ""]
     commit = f"at {code(plan.commit[:COMMIT_DIGITS])}" if plan.commit else "without a commit yet"
     heading = f"### {name} is taken away" if review.is_gone else f"### Plan for {name} {commit}"
-    return [hidden_mark("plan", plan.environment), "", heading, ""]
+    return [marker("plan", plan.environment), "", heading, ""]
 
 
 def _counts(plan: Plan) -> list[str]:

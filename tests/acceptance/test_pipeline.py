@@ -82,7 +82,10 @@ class _Jobs:
         return [one["body"] for one in self.forge.comments]
 
 
-@pytest.fixture(params=_WORKFLOWS, ids=lambda path: path.stem)
+_EACH = [_WORKFLOWS[0], pytest.param(_WORKFLOWS[1], marks=pytest.mark.long)]  # some processes each
+
+
+@pytest.fixture(params=_EACH, ids=["github", "github-plain"])
 def jobs(request: pytest.FixtureRequest, open_scene: OpenScene) -> Iterator[_Jobs]:
     scene = open_scene(runs("a"), configured=_prod, options=_ENDS_AT_ONCE)
     with serving(FakeGitHub()) as forge:
@@ -137,7 +140,6 @@ def test_an_invalid_manifest_fails_the_pull_request_with_an_annotation_and_a_com
     assert "triggers/b.yaml" in comment
 
 
-@pytest.mark.parametrize("jobs", _WORKFLOWS[1:], indirect=True)
 def test_a_plan_that_fails_fails_the_pull_request_and_leaves_no_older_plan_standing(
     jobs: _Jobs,
 ) -> None:

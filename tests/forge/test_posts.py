@@ -21,7 +21,7 @@ from reconciler.forge.posts import (
 from tests.forge.fake import TOKEN, FakeForge, FakeGitHub, FakeGitLab, serving
 
 _PLAN = "<!-- reconciler-plan prod -->\n\n### Plan\n"
-_MARK = "<!-- reconciler-attention prod -->"
+_MARKER = "<!-- reconciler-attention prod -->"
 _ONE = Needed(title="prod needs a person", gist="1 failed", text="`a` failed", digest="d1")
 _TWO = Needed(title="prod needs a person", gist="2 failed", text="`a`, `b`", digest="d2")
 
@@ -116,7 +116,7 @@ def test_a_comment_of_somebody_else_is_never_written_over_whatever_it_begins_wit
     assert place.comments == [_PLAN, f"{_PLAN}ours"]
 
 
-def test_what_quotes_the_mark_further_down_is_another_comment(place: _Place) -> None:
+def test_what_quotes_the_marker_further_down_is_another_comment(place: _Place) -> None:
     place.said_by(place.fake.me, f"Look:\n\n{_PLAN}")
     assert put_comment(place.forge, _PLAN, "") is Done.WRITTEN
 
@@ -204,15 +204,15 @@ def test_a_limit_on_requests_is_not_taken_for_a_token_that_may_not_write(place: 
 
 
 def test_an_issue_is_opened_once_for_what_needs_a_person(place: _Place) -> None:
-    assert keep_issue(place.forge, _MARK, _ONE) is Done.WRITTEN
-    assert keep_issue(place.forge, _MARK, _ONE) is Done.UNCHANGED
+    assert keep_issue(place.forge, _MARKER, _ONE) is Done.WRITTEN
+    assert keep_issue(place.forge, _MARKER, _ONE) is Done.UNCHANGED
     assert [state for state, _ in place.issues] in (["open"], ["opened"])
     assert place.fake.issues[0]["title"] == _ONE.title
 
 
 def test_what_changes_is_written_over_and_told_to_who_watches_the_issue(place: _Place) -> None:
-    keep_issue(place.forge, _MARK, _ONE)
-    assert keep_issue(place.forge, _MARK, _TWO) is Done.WRITTEN_OVER
+    keep_issue(place.forge, _MARKER, _ONE)
+    assert keep_issue(place.forge, _MARKER, _TWO) is Done.WRITTEN_OVER
     ((_, text),) = place.issues
     assert _TWO.text in text
     assert [said for _, said in place.fake.remarks] == [_TWO.gist]
@@ -221,30 +221,30 @@ def test_what_changes_is_written_over_and_told_to_who_watches_the_issue(place: _
 def test_the_issue_is_closed_when_all_is_well_and_the_next_trouble_opens_another(
     place: _Place,
 ) -> None:
-    assert keep_issue(place.forge, _MARK, None) is Done.NOT_NEEDED
-    keep_issue(place.forge, _MARK, _ONE)
-    assert keep_issue(place.forge, _MARK, None) is Done.CLOSED
+    assert keep_issue(place.forge, _MARKER, None) is Done.NOT_NEEDED
+    keep_issue(place.forge, _MARKER, _ONE)
+    assert keep_issue(place.forge, _MARKER, None) is Done.CLOSED
     assert [said for _, said in place.fake.remarks] == ["Nothing needs a person any more."]
-    assert keep_issue(place.forge, _MARK, _TWO) is Done.WRITTEN
+    assert keep_issue(place.forge, _MARKER, _TWO) is Done.WRITTEN
     assert [state for state, _ in place.issues] in (["closed", "open"], ["closed", "opened"])
 
 
 def test_an_issue_that_a_person_closed_stays_closed_until_something_else_is_needed(
     place: _Place,
 ) -> None:
-    keep_issue(place.forge, _MARK, _ONE)
+    keep_issue(place.forge, _MARKER, _ONE)
     place.fake.issues[0]["state"] = "closed"
-    assert keep_issue(place.forge, _MARK, _ONE) is Done.LEFT_CLOSED
-    assert keep_issue(place.forge, _MARK, _TWO) is Done.WRITTEN
+    assert keep_issue(place.forge, _MARKER, _ONE) is Done.LEFT_CLOSED
+    assert keep_issue(place.forge, _MARKER, _TWO) is Done.WRITTEN
 
 
 def test_an_issue_of_somebody_else_or_of_another_environment_is_left_alone(place: _Place) -> None:
     keep_issue(place.forge, "<!-- reconciler-attention test -->", _ONE)
-    keep_issue(place.forge, _MARK, _ONE)
+    keep_issue(place.forge, _MARKER, _ONE)
     for name in ("user", "author"):
         place.fake.issues[1][name] = {"login": "somebody", "username": "somebody"}
-    assert keep_issue(place.forge, _MARK, None) is Done.NOT_NEEDED
-    assert keep_issue(place.forge, _MARK, _ONE) is Done.WRITTEN
+    assert keep_issue(place.forge, _MARKER, None) is Done.NOT_NEEDED
+    assert keep_issue(place.forge, _MARKER, _ONE) is Done.WRITTEN
 
 
 def test_a_list_that_goes_on_at_another_host_gets_no_token(place: _Place) -> None:
