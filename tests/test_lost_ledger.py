@@ -12,7 +12,7 @@ from reconciler.git import Git
 from reconciler.repository.settings import read_configuration
 from reconciler.repository.store import GitStore
 from reconciler.sandbox import Sandbox, running
-from tests.environments import Setting, make_setting, manifest, runs_of_one_flow_each
+from tests.environments import Setting, make_setting, manifest, patient, runs_of_one_flow_each
 from tests.repositories import commit, git, isolate, make_clone
 
 LEDGER = "state/test/ledger.jsonl"
@@ -23,7 +23,8 @@ def applied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -
     """A repository whose two runs have been started and recorded."""
     isolate(monkeypatch, tmp_path)
     with running(sandbox) as url:
-        setting = make_setting(tmp_path / "all", url, sandbox, runs_of_one_flow_each(2))
+        files = {**runs_of_one_flow_each(2), **patient(url)}
+        setting = make_setting(tmp_path / "all", url, sandbox, files)
         done = setting.run("apply")
         assert done.returncode == 0, done.stderr
         yield setting

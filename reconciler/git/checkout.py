@@ -21,6 +21,7 @@ from pathlib import Path
 
 from reconciler.errors import GitError
 from reconciler.git.command import NETWORK_SECONDS, ask, names_repository, run_git
+from reconciler.git.lasting import ask_once
 from reconciler.git.objects import CommitId, ObjectId, TreeEntry, is_ancestor, is_shallow
 from reconciler.git.remote import FETCH
 
@@ -119,7 +120,9 @@ def resolve_commit(root: Path, revision: str) -> CommitId | None:
 
 
 def _verified(root: Path, revision: str) -> str:
-    asked = run_git(root, "rev-parse", "--verify", "--quiet", revision, accept=(0, 1, 128))
+    command = ("rev-parse", "--verify", "--quiet", revision)
+    about = [revision.removesuffix("^{commit}")]
+    asked = ask_once(root, *command, about=about, accept=(0, 1, 128))
     return "" if asked.exit_code else asked.text
 
 
@@ -219,11 +222,11 @@ def fast_forward_checkout(root: Path, branch: str, commit: CommitId) -> Checkout
     head = working_tree_commit(root)
     if head is None:
         return NotSafe(reason=f"{branch} has no commit here yet")
+    if head != commit and is_ancestor(root, head, commit):
+        return _merge(root, commit)
     if is_ancestor(root, commit, head):
         return AlreadyThere()
-    if not is_ancestor(root, head, commit):
-        return NotSafe(reason=f"{branch} has commits here that the remote does not have")
-    return _merge(root, commit)
+    return NotSafe(reason=f"{branch} has commits here that the remote does not have")
 
 
 def _merge(root: Path, commit: CommitId) -> CheckoutResult:

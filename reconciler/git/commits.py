@@ -6,8 +6,15 @@ from pathlib import Path
 
 from reconciler.errors import GitError
 from reconciler.git.command import run_git
-from reconciler.git.lasting import ask_once
-from reconciler.git.objects import CommitId, ObjectId, TreeEntry, parse_entries
+from reconciler.git.lasting import ask_once, keep_blobs, know, known_answer
+from reconciler.git.objects import (
+    CommitId,
+    ObjectId,
+    TreeEntry,
+    ancestry,
+    parse_entries,
+    tree_question,
+)
 
 _FILE = "100644"
 _FOLDER = "040000"
@@ -40,8 +47,14 @@ def commit_files(
         )
         for path, content in changes.items()
     ]
-    top = _write_level(root, None if parent is None else f"{parent}^{{tree}}", planned, "")
+    top = _write_level(root, None if parent is None else _tree_of(root, parent), planned, "")
     return write_commit(root, top or empty_tree(root), parent, message)
+
+
+def _tree_of(root: Path, commit: CommitId) -> str:
+    """The commit's tree, by its id if that is known: what lies in it may be known then, too."""
+    known = known_answer(root, *tree_question(commit))
+    return f"{commit}^{{tree}}" if known is None else known.text
 
 
 def _parts(path: str) -> tuple[str, ...]:
@@ -52,7 +65,9 @@ def _parts(path: str) -> tuple[str, ...]:
 
 
 def _write_blob(root: Path, content: bytes) -> ObjectId:
-    return ObjectId(run_git(root, "hash-object", "-w", "--stdin", stdin=content).text)
+    oid = ObjectId(run_git(root, "hash-object", "-w", "--stdin", stdin=content).text)
+    keep_blobs(root, [(oid, content)])
+    return oid
 
 
 def _write_level(
@@ -102,9 +117,12 @@ def _noun(entry: TreeEntry) -> str:
 
 
 def _read_level(root: Path, tree: str) -> dict[str, TreeEntry]:
-    command = ("ls-tree", "-z", "--full-tree", tree)
-    listing = ask_once(root, *command, about=[tree.removesuffix("^{tree}")])
+    listing = ask_once(root, *_level(tree), about=[tree.removesuffix("^{tree}")])
     return {entry.path: entry for entry in parse_entries(listing.stdout)}
+
+
+def _level(tree: str) -> tuple[str, ...]:
+    return "ls-tree", "-z", "--full-tree", tree
 
 
 def _write_tree(root: Path, entries: Iterable[TreeEntry]) -> ObjectId:
@@ -116,6 +134,7 @@ def _write_tree(root: Path, entries: Iterable[TreeEntry]) -> ObjectId:
     written = run_git(
         root, "mktree", "-z", "--missing", stdin=listing.encode("utf-8", "surrogateescape")
     )
+    know(root, *_level(written.text), answer=listing)
     return ObjectId(written.text)
 
 
@@ -149,6 +168,9 @@ def write_commit(root: Path, tree: ObjectId, parent: CommitId | None, message: s
         if is_signed and error.hint is None:
             error.hint = _SIGNING
         raise
+    know(root, *tree_question(written.text), answer=tree)
+    if parent is not None:
+        know(root, *ancestry(parent, written.text))
     return CommitId(written.text)
 
 

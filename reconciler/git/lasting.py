@@ -1,61 +1,59 @@
 """What git says of an object by its whole id: that stays true, and is asked once in a process.
 
-A command reads the same commits, trees and ledgers again at each step. Starting git for it costs
-more than most of its answers. Only what was found is kept: what is missing may be fetched yet.
+A command reads the same commits, trees and ledgers again at each step, and those that it has just
+written. Starting git for it costs more than most of its answers. Only what was found is kept: what
+is missing may be fetched yet.
 """
 
 import re
 from collections.abc import Collection, Iterable
-from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 
-from reconciler.git.command import LOCAL_SECONDS, CompletedGit, run_git
+from reconciler.git.command import CompletedGit, run_git
 
 _ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _MOST_BYTES = 1 << 14  # of an answer, or of a blob: whatever is longer costs more than its process
-_MOST_ANSWERS = 512
-_MOST_BLOBS = 512
+_MOST = 512  # answers, and blobs
 
-
-class _PassingError(Exception):
-    """Carries an answer past the cache, which keeps none that was raised."""
-
-    def __init__(self, completed: CompletedGit) -> None:
-        super().__init__()
-        self.completed = completed
-
-
-def is_id(text: str) -> bool:
-    """Whether the text is a whole object id, and no name whose object may change."""
-    return _ID.fullmatch(text) is not None
+_answers: dict[tuple[Path, tuple[str, ...]], CompletedGit] = {}
+_blobs: dict[tuple[Path, str], bytes] = {}
+_lock = Lock()
 
 
 def ask_once(
-    root: Path, *args: str, about: Collection[str], accept: tuple[int, ...] = (0,)
+    root: Path, *args: str, about: Collection[str], accept: Collection[int] = (0,)
 ) -> CompletedGit:
     """As `run_git`, whose answer follows from the objects of the ids in `about` alone.
 
-    If one of these is no whole id, git is run each time.
+    If one of these is no whole id, but a name whose object may change, git is run each time.
     """
-    if not all(map(is_id, about)):
-        return run_git(root, *args, accept=accept)
-    try:
-        return _ask(root, args, accept)
-    except _PassingError as passing:
-        return passing.completed
-
-
-@lru_cache(_MOST_ANSWERS)
-def _ask(root: Path, args: tuple[str, ...], accept: tuple[int, ...]) -> CompletedGit:
-    completed = run_git(root, *args, timeout=LOCAL_SECONDS, accept=accept)
-    if completed.exit_code or len(completed.stdout) > _MOST_BYTES:
-        raise _PassingError(completed)
+    known = known_answer(root, *args)
+    if known is not None:
+        return known
+    completed = run_git(root, *args, accept=accept)
+    if not completed.exit_code and all(map(_ID.fullmatch, about)):
+        _keep_answer(root, args, completed)
     return completed
 
 
-_blobs: dict[tuple[Path, str], bytes] = {}
-_lock = Lock()
+def known_answer(root: Path, *args: str) -> CompletedGit | None:
+    """What git has said, if that was kept."""
+    return _answers.get((root, args))
+
+
+def know(root: Path, *args: str, answer: str = "") -> None:
+    """Keep what git would say, for it was written here, and not asked."""
+    told = answer.encode("utf-8", "surrogateescape")
+    _keep_answer(root, args, CompletedGit(exit_code=0, stdout=told, stderr=""))
+
+
+def _keep_answer(root: Path, args: tuple[str, ...], completed: CompletedGit) -> None:
+    if len(completed.stdout) <= _MOST_BYTES:
+        with _lock:
+            _answers[root, args] = completed
+            while len(_answers) > _MOST:
+                del _answers[next(iter(_answers))]
 
 
 def known_blob(root: Path, oid: str) -> bytes | None:
@@ -65,16 +63,16 @@ def known_blob(root: Path, oid: str) -> bytes | None:
 
 def keep_blobs(root: Path, blobs: Iterable[tuple[str, bytes]]) -> None:
     """Keep the newest of them that are small."""
-    small = {oid: content for oid, content in blobs if len(content) <= _MOST_BYTES}
+    small = [(oid, content) for oid, content in blobs if len(content) <= _MOST_BYTES]
     with _lock:
-        for oid in list(small)[-_MOST_BLOBS:]:
-            _blobs[root, oid] = small[oid]
-        while len(_blobs) > _MOST_BLOBS:
+        for oid, content in small[-_MOST:]:
+            _blobs[root, oid] = content
+        while len(_blobs) > _MOST:
             del _blobs[next(iter(_blobs))]
 
 
 def forget() -> None:
     """Let everything be asked anew."""
-    _ask.cache_clear()
     with _lock:
+        _answers.clear()
         _blobs.clear()

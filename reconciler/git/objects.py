@@ -148,9 +148,19 @@ def is_ancestor(root: Path, ancestor: CommitId, descendant: CommitId) -> bool:
     Where a shallow clone's history is cut off it cannot be seen, and the answer is no. Raises
     GitError if one of the commits is not in this clone.
     """
-    commits = ancestor, descendant
-    asked = ask_once(root, "merge-base", "--is-ancestor", *commits, about=commits, accept=(0, 1))
+    question = ancestry(ancestor, descendant)
+    asked = ask_once(root, *question, about=(ancestor, descendant), accept=(0, 1))
     return asked.exit_code == 0
+
+
+def ancestry(ancestor: str, descendant: str) -> tuple[str, ...]:
+    """How git is asked whether one commit is the other, or lies in its history."""
+    return "merge-base", "--is-ancestor", ancestor, descendant
+
+
+def tree_question(commit: str) -> tuple[str, ...]:
+    """How git is asked for the tree of a commit."""
+    return "rev-parse", "--verify", "--quiet", f"{commit}^{{tree}}"
 
 
 def read_blobs(root: Path, oids: Iterable[ObjectId]) -> dict[ObjectId, bytes]:

@@ -17,16 +17,16 @@ from reconciler.errors import GitError
 from reconciler.git.commits import empty_tree, write_commit
 from reconciler.git.default import default_branch
 from reconciler.git.lasting import ask_once
-from reconciler.git.objects import CommitId, ObjectId, is_ancestor
+from reconciler.git.objects import CommitId, ObjectId, is_ancestor, tree_question
 from reconciler.git.remote import (
     EACH,
     HEADS,
-    Addresses,
     Others,
     SeenRefs,
     addresses,
     bring,
     check_branch,
+    check_pushed,
     read_refs,
 )
 from reconciler.git.sending import NO_ANSWER, Heard, Move, PushAnswer, send
@@ -109,7 +109,7 @@ def push(
         raise GitError(f"{commit} does not follow {expected}: pushing it would lose history")
     attempt = _Attempt(
         root=root,
-        remote=addresses(root, remote),
+        remote=_only_one(root, remote),
         move=Move(ref=ref, commit=commit, expected=expected),
         along=along,
         is_default=is_default,
@@ -121,8 +121,14 @@ def push(
 
 def swap(root: Path, remote: str, move: Move, *, timeout: float) -> PushResult:
     """The same for any one ref. Nobody else may have the commit to push."""
-    where = addresses(root, remote)
+    where = _only_one(root, remote)
     return _Attempt(root=root, remote=where, move=move, timeout=timeout).alone()
+
+
+def _only_one(root: Path, remote: str) -> str:
+    """The remote's name. Raises GitError where there is none, or it pushes to several."""
+    check_pushed(root, remote)
+    return remote
 
 
 @dataclass(slots=True, kw_only=True)
@@ -130,7 +136,7 @@ class _Attempt:
     """One commit on its way to one ref, sent once or several times."""
 
     root: Path
-    remote: Addresses
+    remote: str
     move: Move
     timeout: float
     along: Move | None = None
@@ -184,7 +190,7 @@ class _Attempt:
 
     def _once(self, *moves: Move) -> PushResult | None:
         """Send; None where it was rejected, is not there and nobody was faster."""
-        self.answer = send(self.root, self.remote.name, moves, timeout=self.timeout)
+        self.answer = send(self.root, self.remote, moves, timeout=self.timeout)
         match self.answer.heard:
             case Heard.NO_ACCESS:
                 return PushDeclined(message=self.answer.message, hint=self.answer.hint)
@@ -222,7 +228,7 @@ class _Attempt:
         if self.others is not None:
             refs.extend(EACH)
         self.seen = None
-        seen = read_refs(self.root, self.remote.name, refs, timeout=self.timeout)
+        seen = read_refs(self.root, self.remote, refs, timeout=self.timeout)
         tip = seen.tips.get(self.move.ref)
         self.holds = self._is_held_by(tip)
         self.seen = seen
@@ -238,7 +244,7 @@ class _Attempt:
             return False
         if tip == self.move.commit:
             return True
-        bring(self.root, self.remote.name, self.move.ref, timeout=self.timeout)
+        bring(self.root, self.remote, self.move.ref, timeout=self.timeout)
         return is_ancestor(self.root, self.move.commit, tip)
 
     def _is_squashed(self) -> bool:
@@ -247,17 +253,16 @@ class _Attempt:
         return tip is not None and self._tree(tip) == self._tree(self.move.commit)
 
     def _tree(self, commit: CommitId) -> ObjectId:
-        command = ("rev-parse", f"{commit}^{{tree}}")
-        return ObjectId(ask_once(self.root, *command, about=[commit]).text)
+        return ObjectId(ask_once(self.root, *tree_question(commit), about=[commit]).text)
 
     def _landed(self, seen: SeenRefs) -> PushLanded | PushRaced | PushDeclined:
         branch = self.move.ref.removeprefix(HEADS)
         if not self.is_default or seen.default == branch:
             return self._after_others(seen)
-        now = default_branch(self.root, self.remote.name)
+        now = default_branch(self.root, self.remote)
         if now == branch:
             return self._after_others(seen)
-        name = self.remote.name
+        name = self.remote
         return PushDeclined(
             message=f"{now} is now the default branch of {name}, and {branch} no longer is",
             hint="Run it again: it works on the new one then.",
@@ -283,24 +288,26 @@ class _Attempt:
         tree = empty_tree(self.root) if before is None else self._tree(before)
         made = write_commit(self.root, tree, along.commit, "Taken back [skip ci]\n")
         undone = Move(ref=along.ref, commit=made, expected=along.commit)
-        send(self.root, self.remote.name, [undone], timeout=self.timeout)
+        send(self.root, self.remote, [undone], timeout=self.timeout)
 
     def _refused(self) -> PushDeclined:
         """The end of an attempt that was rejected each time, in the remote's words."""
         said = self.answer.message
         is_of_ref = self.answer.heard is not Heard.TURNED_AWAY
-        if not self.remote.differ:
+        where = addresses(self.root, self.remote)
+        if not where.differ:
             return PushDeclined(message=said, hint=self.answer.hint, is_of_ref=is_of_ref)
-        said = f"{said}\n{self.remote.difference}"
-        return PushDeclined(message=said, hint=self.remote.hint, is_of_ref=is_of_ref)
+        said = f"{said}\n{where.difference}"
+        return PushDeclined(message=said, hint=where.hint, is_of_ref=is_of_ref)
 
     def _untrue(self) -> PushDeclined:
         name, said = self.move.ref.removeprefix(HEADS), self.answer.message
-        message = f"the push was taken, and {name} at {self.remote.fetched} does not hold it"
+        where = addresses(self.root, self.remote)
+        message = f"the push was taken, and {name} at {where.fetched} does not hold it"
         if self.answer.went is not None:
             message = f"{message}: by the remote's words it went to {self.answer.went}"
-        if self.remote.differ:
-            message, hint = f"{message}: {self.remote.difference}", self.remote.hint
+        if where.differ:
+            message, hint = f"{message}: {where.difference}", where.hint
         else:
             message, hint = "\n".join(filter(None, (message, said))), _TAKEN_HINT
         return PushDeclined(message=message, hint=hint, is_of_ref=True)

@@ -140,21 +140,27 @@ class Addresses:
 
 def addresses(root: Path, remote: str) -> Addresses:
     """The remote's addresses. Raises GitError where there is none, or it pushes to several."""
+    pushed = check_pushed(root, remote)
+    fetched = run_git(root, "remote", "get-url", remote).text
+    name = f"remote.{remote}.pushurl"
+    is_named = pushed != fetched and run_git(root, "config", "--get", name, accept=(0, 1)).text
+    return Addresses(
+        name=remote,
+        fetched=address(fetched),
+        pushed=address(pushed),
+        setting=name if is_named else "url.*.pushInsteadOf",
+    )
+
+
+def check_pushed(root: Path, remote: str) -> str:
+    """The one address that the remote pushes to. Raises GitError for none and for several."""
     pushed = run_git(root, "remote", "get-url", "--push", "--all", remote).text.split("\n")
     if len(pushed) > 1:
         raise GitError(
             f"{remote} pushes to {len(pushed)} repositories, so no push to it can be a claim",
             hint=f"keep one of: git config --get-all remote.{remote}.pushurl",
         )
-    fetched = run_git(root, "remote", "get-url", remote).text
-    name = f"remote.{remote}.pushurl"
-    is_named = pushed != [fetched] and run_git(root, "config", "--get", name, accept=(0, 1)).text
-    return Addresses(
-        name=remote,
-        fetched=address(fetched),
-        pushed=address(pushed[0]),
-        setting=name if is_named else "url.*.pushInsteadOf",
-    )
+    return pushed[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

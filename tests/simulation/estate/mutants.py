@@ -236,7 +236,7 @@ def leave_a_trace_that_came_without_its_branch(patch: pytest.MonkeyPatch) -> Non
 def remove_a_trace_that_came_without_its_branch(patch: pytest.MonkeyPatch) -> None:
     def take_back(self: Any, along: Move) -> None:
         undone = Move(ref=along.ref, commit=CommitId(""), expected=along.commit)
-        send(self.root, self.remote.name, [undone], timeout=self.timeout)
+        send(self.root, self.remote, [undone], timeout=self.timeout)
 
     patch.setattr(git_push._Attempt, "_take_back", take_back)
 
