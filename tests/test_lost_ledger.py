@@ -14,6 +14,7 @@ from reconciler.repository.store import GitStore
 from reconciler.sandbox import Sandbox, running
 from tests.environments import Setting, make_setting, manifest, patient, runs_of_one_flow_each
 from tests.repositories import commit, git, isolate, make_clone
+from tests.sampling import sampled
 
 LEDGER = "state/test/ledger.jsonl"
 
@@ -180,7 +181,8 @@ def test_a_ledger_branch_that_was_deleted_is_noticed(applied: Setting, sandbox: 
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("grep.patternType", "fixed"), ("i18n.logOutputEncoding", "UTF-16")]
+    ("name", "value"),
+    sampled([("grep.patternType", "fixed"), ("i18n.logOutputEncoding", "UTF-16")], every=2),
 )
 def test_a_reverted_record_is_noticed_whatever_the_user_has_set_for_logs(
     applied: Setting, sandbox: Sandbox, name: str, value: str

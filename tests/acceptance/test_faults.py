@@ -47,7 +47,9 @@ def test_an_answer_that_comes_too_late_is_looked_for(open_scene: OpenScene) -> N
     assert len(scene.instances) == 1
 
 
-@pytest.mark.parametrize("ending", [Drop(), Reply(status=502, body=_HTML)], ids=["dropped", "HTML"])
+@pytest.mark.parametrize(
+    "ending", sampled([Drop(), Reply(status=502, body=_HTML)], every=2), ids=["dropped", "HTML"]
+)
 def test_a_start_lost_before_its_effect_is_proven_absent_and_started_again(
     open_scene: OpenScene, clock: Clock, ending: Drop | Reply
 ) -> None:

@@ -136,7 +136,7 @@ def test_an_id_that_is_a_whole_days_is_resolved_by_the_trigger_time_that_is_show
     assert scene.states() == {"a": "triggered", "b": "triggered"}
 
 
-@pytest.mark.parametrize("ahead", [100, 250])
+@pytest.mark.parametrize("ahead", sampled([100, 250], every=2))
 def test_stamps_in_utc_may_be_ahead_as_far_as_any(open_scene: OpenScene, ahead: float) -> None:
     scene = open_scene(
         {"triggers/a.yaml": manifest("a", 1)},
@@ -181,7 +181,7 @@ def test_local_stamps_that_call_themselves_utc_do_not_look_old(open_scene: OpenS
     assert len(scene.instances) == 1
 
 
-@pytest.mark.parametrize("answered", ["1-19700101000000", "another-7"])
+@pytest.mark.parametrize("answered", sampled(["1-19700101000000", "another-7"], every=2))
 def test_an_instance_that_is_listed_under_another_id_than_was_answered_is_not_called_gone(
     open_scene: OpenScene, answered: str
 ) -> None:

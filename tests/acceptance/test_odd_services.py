@@ -201,7 +201,7 @@ def test_the_end_of_a_persons_instance_with_the_same_id_is_not_the_runs(
     assert scene.states() == {"a": "triggered"}
 
 
-@pytest.mark.parametrize("lists", ["all", "newest"])
+@pytest.mark.parametrize("lists", sampled(["all", "newest"], every=2))
 def test_a_persons_instance_with_the_same_id_is_not_cancelled(
     open_scene: OpenScene, lists: Any
 ) -> None:

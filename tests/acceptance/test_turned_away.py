@@ -80,7 +80,7 @@ def test_each_refusal_over_http_has_its_cause_and_is_not_tried_over_and_over(
     assert scene.posts == []
 
 
-@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("status", sampled([429, 503], every=2))
 def test_a_server_that_is_busy_for_a_moment_ends_no_apply(
     scene: Scene, front: Front, status: int
 ) -> None:

@@ -136,7 +136,9 @@ def test_nothing_is_started_where_the_server_says_ok_and_moves_nothing(
     assert not sandbox.instances
 
 
-@pytest.mark.parametrize("setting_name", ["remote.origin.pushurl", "pushInsteadOf"])
+@pytest.mark.parametrize(
+    "setting_name", sampled(["remote.origin.pushurl", "pushInsteadOf"], every=2)
+)
 def test_of_an_applier_that_pushes_to_a_fork_and_another_only_the_other_starts_runs(
     setting: Setting, sandbox: Sandbox, setting_name: str
 ) -> None:

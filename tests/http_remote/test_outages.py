@@ -12,6 +12,7 @@ from tests.environments import assert_each_started_once, runs_of_one_flow_each
 from tests.http_remote.account import ANA, STRANGER
 from tests.http_remote.hosted import Hosted, assert_no_secret, hosted
 from tests.repositories import git
+from tests.sampling import sampled
 
 RUNS = 2
 Change = Callable[[Hosted], None]
@@ -35,10 +36,13 @@ def _give_the_password_back(site: Hosted) -> None:
 
 @pytest.mark.parametrize(
     ("lose", "restore", "words"),
-    [
-        (_stop_the_server, _start_the_server, "Failed to connect"),
-        (_revoke_the_password, _give_the_password_back, "Authentication failed"),
-    ],
+    sampled(
+        [
+            (_stop_the_server, _start_the_server, "Failed to connect"),
+            (_revoke_the_password, _give_the_password_back, "Authentication failed"),
+        ],
+        every=2,
+    ),
 )
 def test_outcomes_that_cannot_be_pushed_are_kept_and_fed_back_once(
     tmp_path: Path,
