@@ -8,7 +8,6 @@ if no shell takes any of it for more than a name: what is offered is soon execut
 import os
 import re
 import signal
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import redirect_stderr
 from pathlib import Path
@@ -53,7 +52,9 @@ def complete(instruction: str) -> None:
             answer = ""
     signal.setitimer(signal.ITIMER_PROF, 0)
     if answer:
-        sys.stdout.write(f"{answer}\n")
+        from reconciler.cli.saying import show
+
+        show(f"{answer}\n")
 
 
 def run_words(context: click.Context, incomplete: str) -> list[CompletionItem]:
