@@ -3,7 +3,7 @@
 from reconciler.ledger import Record
 from reconciler.ledger.records import UNSETTLED
 from reconciler.model import EpochMs
-from reconciler.times import parse_instant
+from reconciler.times import SECOND_MS, parse_instant
 from tests.simulation.clock import MINUTE_MS
 from tests.simulation.instances import Started
 from tests.simulation.world import World
@@ -21,11 +21,12 @@ def has_a_twin(world: World, record: Record) -> bool:
     been claimed, as where a backfill gets one more key meanwhile: a service may list the newer of
     one id only.
     """
-    minute = (record.flow_id, record.trigger_time // MINUTE_MS)
     twins = [
         one
         for one in world.tip.ledger.records.values()
-        if one.run != record.run and (one.flow_id, one.trigger_time // MINUTE_MS) == minute
+        if one.run != record.run
+        and one.flow_id == record.flow_id
+        and not _minutes(one).isdisjoint(_minutes(record))
     ]
     unsettled = [one for one in (record, *twins) if one.phase in UNSETTLED]
     started = [one for twin in (record, *twins) for one in world.truth.of_run(twin.run)]
@@ -35,6 +36,13 @@ def has_a_twin(world: World, record: Record) -> bool:
         or any(_was_started_since(world, record, twin) for twin in twins)
         or any(_was_listed_since(world, one, twin) for one in unsettled for twin in twins)
     )
+
+
+def _minutes(record: Record) -> set[int]:
+    """The minutes that its time may be shown as: a service may round it to the second."""
+    return {
+        time // MINUTE_MS for time in (record.trigger_time, record.trigger_time + SECOND_MS // 2)
+    }
 
 
 def _was_started_since(world: World, record: Record, twin: Record) -> bool:
