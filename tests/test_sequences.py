@@ -222,6 +222,25 @@ def test_a_date_that_the_import_no_longer_declares_counts_by_its_record() -> Non
     assert reasons(plan)["report/2024-03-03/SITE=y"] == waits
 
 
+@pytest.mark.parametrize(
+    ("status", "is_waited_for"),
+    [("", True), ("SUCCESS", False), ("FAIL", False)],
+)
+def test_what_agrees_and_was_taken_out_of_the_matrix_is_waited_for_while_it_is_under_way(
+    status: str, is_waited_for: bool
+) -> None:
+    """The report of the date would read half an import; a failed one nobody could mend."""
+    declared = read(IMPORT, report("businessDate", lines=("at: '12:00'",)))
+    one_site = backfill("import", "matrix: {SITE: [x]}", "stagger: 1m", flow=2)
+    narrowed = read(one_site, report("businessDate", lines=("at: '12:00'",)))
+    recorded = ended(declared, import_2024_03_01_x="SUCCESS", import_2024_03_01_y=status)
+    plan = a_plan(narrowed, *recorded)
+    found = {str(one.id): one for one in plan.runs}["report/2024-03-01"]
+    assert found.action is (Action.WAIT if is_waited_for else Action.TRIGGER)
+    words = "waits for import/2024-03-01/SITE=y: 1 of 2 runs have succeeded"
+    assert (found.reason == words) is is_waited_for
+
+
 def test_an_import_that_is_renamed_half_way_is_matched_under_both_names() -> None:
     before = read(IMPORT, report("businessDate", "SITE"))
     match = "dependsOn: [{name: new, match: [businessDate, SITE]}]"

@@ -23,7 +23,7 @@ from reconciler.enos.statuses import FINAL, status_name
 from reconciler.ledger import Record
 from reconciler.ledger.records import Start
 from reconciler.model import ClaimId, EpochMs, InstanceId
-from reconciler.times import MINUTE_MS, SECOND_MS
+from reconciler.times import MINUTE_MS, SECOND_MS, format_instant
 
 LEAD_MS = 6_000  # that the stamps of instances may be ahead of the gateway's clock
 
@@ -98,6 +98,18 @@ def _is_named(record: Record) -> bool:
     return isinstance(record.evidence, dict) and not record.evidence.keys().isdisjoint(_BY_A_PERSON)
 
 
+def _is_another_than_adopted(record: Record, one: Instance) -> bool:
+    """Whether it was created at another time than what the person had who adopted the run.
+
+    A later instance may have been given the id, and be the only one that is listed under it.
+    """
+    seen = record.evidence.get("seen") if isinstance(record.evidence, dict) else None
+    created = seen.get("created") if isinstance(seen, dict) else None
+    if created is None or one.created is None:
+        return False
+    return bool(created != format_instant(one.created))
+
+
 def _told(mine: Sequence[Instance]) -> Told:
     statuses = {one.status for one in mine}
     if len(statuses) > 1:
@@ -119,6 +131,8 @@ def _possible(
     found = []
     for one in listed:
         if one.id != start.instance or is_of_another_flow(suspect.flow_id, one):
+            continue
+        if start.by_hand and _is_another_than_adopted(record, one):
             continue
         by_nonce = nonce_standing(suspect, one, known)
         if by_nonce is Standing.NOT_OURS:

@@ -20,7 +20,15 @@ from reconciler.apply.watch import Watch
 from reconciler.configuration import Environment
 from reconciler.errors import RefusedError
 from reconciler.ledger import Ledger, Record, events
-from reconciler.model import Declared, EpochMs, Run, RunId, first_attempt
+from reconciler.model import (
+    Declared,
+    EpochMs,
+    Run,
+    RunId,
+    first_attempt,
+    run_name,
+    with_parents,
+)
 from reconciler.plan import Action, FlowCheck, Plan, PlannedRun, Reason, make_plan
 
 STARTS_OF_ONE_RUN = 3  # after that many proven absent, an apply leaves the run to the next one
@@ -203,4 +211,17 @@ class Knowledge:
             untold=self.watch.untold() if self.options.wait else {},
             twice=twice,
             interrupted=interrupted,
+            left_out=self._left_out(plan),
         )
+
+    def _left_out(self, plan: Plan) -> dict[RunId, list[str]]:
+        """What each of the chosen runs waits for that would start if it were chosen as well."""
+        out = {
+            name
+            for one in plan.of_action(Action.WAIT)
+            if one.code is Reason.SUSPENDED and one.run is not None and not one.run.suspend
+            for name in with_parents(run_name(one.id))
+        }
+        waiting = (run for run in plan.of_action(Action.WAIT) if out and self._is_chosen(run))
+        found = {run.id: [one for one in run.waits_for if one in out] for run in waiting}
+        return {run: names for run, names in found.items() if names}

@@ -29,6 +29,8 @@ class ApplyResult:
     untold: Mapping[RunId, str] = field(default_factory=dict)  # waited for, given up, and why
     twice: Sequence[Record] = ()  # of the whole ledger: two starts are known, nobody settled it
     interrupted: bool = False
+    # Of what it was called for: what each run waits for that it was not called for.
+    left_out: Mapping[RunId, Sequence[str]] = field(default_factory=dict)
 
 
 def exit_code(result: ApplyResult) -> ExitCode:

@@ -46,6 +46,7 @@ MAY_HAVE_STARTED = frozenset(
     {Phase.CLAIMED, Phase.UNKNOWN, Phase.TRIGGERED, Phase.SUCCEEDED, Phase.FAILED}
 )
 UNSETTLED = frozenset({Phase.CLAIMED, Phase.UNKNOWN})
+UNDER_WAY = UNSETTLED | {Phase.TRIGGERED}  # may have been started, and is not known to have ended
 STARTED = frozenset({Phase.TRIGGERED, Phase.SUCCEEDED, Phase.FAILED})
 
 

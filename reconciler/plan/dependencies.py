@@ -10,6 +10,7 @@ from datetime import tzinfo
 from typing import assert_never
 
 from reconciler.ledger import Ledger, Record, RunState
+from reconciler.ledger.records import UNDER_WAY
 from reconciler.model import (
     Declared,
     EpochMs,
@@ -140,16 +141,20 @@ class Dependencies:
         return known
 
     def _members(self, reference: Reference) -> list[Prerequisite]:
-        """Every run that is meant: declared ones, or else those that are recorded."""
-        declared = self._meant(reference)
-        if declared:
-            return [self._declared_one(run) for run in declared]
+        """Every run that is meant: declared ones, or else those that are recorded.
+
+        Beside declared ones that agree, also what is recorded and under way: it may not have
+        written yet what the run that waits reads, whoever has left it out meanwhile. What has ended
+        counts only where nothing declared does, or nobody could go on after a failure.
+        """
+        declared = [self._declared_one(run) for run in self._meant(reference)]
         if isinstance(reference, Agreeing):
             recorded = list(_newest_of_each(self._groups.recorded(reference)).values())
+            recorded = [one for one in recorded if is_under_way(one)] if declared else recorded
         else:
-            recorded = list(self._recorded.get(reference, {}).values())
+            recorded = [] if declared else list(self._recorded.get(reference, {}).values())
         recorded.sort(key=lambda one: (one.trigger_time, one.run))
-        return [recorded_one(one) for one in recorded]
+        return [*declared, *map(recorded_one, recorded)]
 
     def _meant(self, reference: Reference) -> Sequence[Run]:
         """The declared runs that are meant."""
@@ -227,6 +232,11 @@ class Dependencies:
             for name in self._wanted_names(run_name(record.run)):
                 found[name].append(record)
         return {name: _newest_of_each(records) for name, records in found.items()}
+
+
+def is_under_way(record: Record) -> bool:
+    """Whether it may have been started, and is not known to have ended."""
+    return record.phase in UNDER_WAY
 
 
 def _before(one: Dependency) -> Dependency:

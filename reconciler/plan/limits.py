@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from reconciler.ledger import Ledger, Record
-from reconciler.ledger.records import UNSETTLED, Phase
+from reconciler.ledger.records import UNDER_WAY, Phase
 from reconciler.model import (
     EpochMs,
     Run,
@@ -23,8 +23,6 @@ from reconciler.model import (
 )
 from reconciler.plan.values import Action, PlannedRun, Reason
 from reconciler.times import parse_instant
-
-_UNDER_WAY = UNSETTLED | {Phase.TRIGGERED}
 
 
 class Owners:
@@ -138,7 +136,7 @@ class _Rooms:
         self._of_flow: dict[int | None, list[Record]] = defaultdict(list)
         self._owners = Owners(runs)
         for record in ledger.records.values():
-            if record.phase in _UNDER_WAY:
+            if record.phase in UNDER_WAY:
                 self._of_flow[record.flow_id].append(record)
                 for manifest in self._owners.of(record):
                     self._of_manifest[manifest].append(record)

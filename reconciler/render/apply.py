@@ -13,6 +13,7 @@ from reconciler.render.apply_outcomes import (
     conclusion,
     failed,
     lasting_failures,
+    left_out,
     numbers,
     reasons_not_started,
     rejected,
@@ -61,8 +62,8 @@ def apply_text(
 def _summary(
     result: ApplyResult, environment: str, screen: Screen, unpushed: str | None
 ) -> Iterator[str]:
-    if words := conclusion(result, unpushed):
-        yield from screen.wrapped(words)
+    for words in filter(None, (conclusion(result, unpushed), left_out(result))):
+        yield from screen.wrapped(said(words))
     counts = ", ".join(f"{number:,} {word}" for word, number in numbers(result).items())
     if counts:
         where = f"{environment} at {result.commit[:COMMIT_DIGITS]}"

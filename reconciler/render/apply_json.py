@@ -40,6 +40,9 @@ def apply_json(result: ApplyResult, environment: str, unpushed: str | None = Non
             ],
             "inDoubt": [_doubt(doubt) for doubt in result.doubts],
             "waiting": [{"run": run.id, "reason": run.reason} for run in result.waiting],
+            "leftOut": [
+                {"run": run, "waitsFor": list(names)} for run, names in result.left_out.items()
+            ],
             "refused": [{"run": run.id, "reason": run.reason} for run in result.refused],
             "observed": [
                 {"run": event.run, "status": status_name(event.status)} for event in result.observed

@@ -14,6 +14,7 @@ from reconciler.render.apply_outcomes import (
     cancellations,
     conclusion,
     failed,
+    left_out,
     numbers,
     reasons_not_started,
     rejected,
@@ -55,6 +56,8 @@ def apply_markdown(
         lines += [prose(words), ""]
     elif unpushed is not None:
         lines += [f"Note: {prose(unpushed)}.", ""]
+    if words := left_out(result):
+        lines += [prose(words), ""]
     if found := numbers(result):
         lines += [f"**{', '.join(f'{number:,} {word}' for word, number in found.items())}**", ""]
     for block in _blocks(result, zone, environment):

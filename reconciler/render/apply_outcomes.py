@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from reconciler.apply.result import ApplyResult
+from reconciler.counting import counted
 from reconciler.enos.statuses import SUCCEEDED, status_name
 from reconciler.ledger import events
 from reconciler.model import RunId, first_attempt
@@ -97,4 +98,23 @@ def conclusion(result: ApplyResult, unpushed: str | None) -> str | None:
         return "Interrupted: what is known was recorded, and another apply goes on from there."
     if has_done_anything(result):
         return None
-    return "Nothing to do." if unpushed is None else f"Nothing to do there: {unpushed}."
+    if unpushed is not None:
+        return f"Nothing to do there: {unpushed}."
+    return None if result.left_out else "Nothing to do."
+
+
+def left_out(result: ApplyResult) -> str | None:
+    """That a run waits for what the apply was not called for, and what helps; None if none does."""
+    if not result.left_out:
+        return None
+    run, names = next(iter(result.left_out.items()))
+    others = len(result.left_out) - 1
+    more = f" (and {counted(others, 'more run')} for what was left out)" if others else ""
+    return (
+        f"{run} waits for {_some(names)}, which this apply was not called for{more}: name that as "
+        "well, or call it without names."
+    )
+
+
+def _some(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"

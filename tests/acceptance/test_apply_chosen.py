@@ -208,3 +208,25 @@ def test_a_renamed_run_is_named_by_either_name(open_scene: OpenScene) -> None:
     assert scene.posts == [1, 1]
     scene.run("apply", "old")
     assert scene.posts == [1, 1]
+
+
+@pytest.mark.parametrize("wait", [(), ("--wait",)])
+def test_a_run_that_waits_for_what_was_left_out_says_so_and_what_helps(
+    open_scene: OpenScene, wait: tuple[str, ...]
+) -> None:
+    scene = open_scene(
+        {
+            "triggers/a.yaml": manifest("a", 1),
+            "triggers/b.yaml": manifest("b", 2, dependsOn=["a"]),
+            "triggers/c.yaml": manifest("c", 3, dependsOn=["b"]),
+        }
+    )
+    helps = "which this apply was not called for"
+    said = scene.run("apply", "b", *wait)
+    assert f"b waits for a, {helps}: name that as well, or call it without names." in said.flat
+    assert "Nothing to do" not in said.out
+    assert f"b waits for a, {helps}" in scene.run("apply", "b", "--format", "markdown").flat
+    document = scene.run("apply", "b", "--format", "json").json
+    assert document["leftOut"] == [{"run": "b", "waitsFor": ["a"]}]
+    assert helps not in scene.run("apply", "a").flat
+    assert helps not in scene.run("apply", "b", "c").flat

@@ -3,10 +3,12 @@
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconciler.apply.fitting import row_of
 from reconciler.apply.instances import Told, only_this_one_runs, tell
 from reconciler.apply.ports import Instance
 from reconciler.apply.suspect import author
@@ -22,6 +24,7 @@ from tests.building import (
     a_run,
     a_triggered,
     after,
+    an_adopted,
     an_instance,
     an_unknown,
 )
@@ -60,6 +63,16 @@ def told(ledger: Ledger, *listed: Instance, run: Run = RUN) -> Told:
 
 
 ALONE = a_ledger(*start(RUN))
+
+
+def test_a_later_instance_under_an_adopted_id_is_not_the_one_that_was_adopted() -> None:
+    """Where only the newest of an id is listed, its end would be recorded as the run's."""
+    adopted = msgspec.structs.replace(an_adopted(RUN), evidence=row_of(row(-MINUTE)))
+    ledger = a_ledger(adopted)
+    assert told(ledger, row(-MINUTE, SUCCESS)).status == SUCCESS
+    later = told(ledger, row(MINUTE, FAIL))
+    assert (later.status, later.for_good) == (None, True)
+    assert told(ledger, row(None, SUCCESS)).status == SUCCESS  # without a stamp nothing is known
 
 
 # The only one

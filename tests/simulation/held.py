@@ -7,7 +7,7 @@ from reconciler.ledger.records import Phase
 from reconciler.model import Match, Run, manifest_of, run_name, run_revision
 from tests.simulation.clock import DAY_MS
 
-_UNDER_WAY = (Phase.CLAIMED, Phase.UNKNOWN, Phase.TRIGGERED)
+UNDER_WAY = (Phase.CLAIMED, Phase.UNKNOWN, Phase.TRIGGERED)
 
 
 def agrees(run: Run, other: Run, match: Match) -> bool:
@@ -35,16 +35,14 @@ def _value(run: Run, key: str) -> object:
 def under_way(ledger: Ledger, manifest: str) -> int:
     """How many of the manifest's runs may have been started and are not known to have ended."""
     return sum(
-        manifest_of(run_name(one.run)) == manifest and one.phase in _UNDER_WAY
+        manifest_of(run_name(one.run)) == manifest and one.phase in UNDER_WAY
         for one in ledger.records.values()
     )
 
 
 def under_way_of_flow(ledger: Ledger, flow_id: int) -> int:
     """The same of a flow."""
-    return sum(
-        one.flow_id == flow_id and one.phase in _UNDER_WAY for one in ledger.records.values()
-    )
+    return sum(one.flow_id == flow_id and one.phase in UNDER_WAY for one in ledger.records.values())
 
 
 def is_crowded(run: Run, ledger: Ledger, most_of_flow: int | None, *, more: int = 1) -> bool:

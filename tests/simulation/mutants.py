@@ -39,7 +39,7 @@ from reconciler.apply.ports import (
 from reconciler.apply.start import Batch
 from reconciler.apply.suspect import Standing, Suspect
 from reconciler.ledger import Event, Record, RunState, events, outcomes
-from reconciler.ledger.records import UNSETTLED, Phase, Start
+from reconciler.ledger.records import UNDER_WAY, UNSETTLED, Phase, Start
 from reconciler.minutes import FlowMinutes, arranged
 from reconciler.model import EpochMs, Run, RunId, run_name, run_revision
 from reconciler.plan import decide, dependencies, limits, make, standing
@@ -296,16 +296,20 @@ def ask_for_one_of_those_that_agree_only(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(dependencies, "summed_group", lambda group, of: original(group, of[:1]))
 
 
+def wait_for_what_is_declared_only(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(dependencies, "is_under_way", lambda _: False)
+
+
 def let_claims_take_no_place(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(limits, "_UNDER_WAY", limits._UNDER_WAY - {Phase.CLAIMED})
+    patch.setattr(limits, "UNDER_WAY", UNDER_WAY - {Phase.CLAIMED})
 
 
 def let_what_is_in_doubt_take_no_place(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(limits, "_UNDER_WAY", limits._UNDER_WAY - {Phase.UNKNOWN})
+    patch.setattr(limits, "UNDER_WAY", UNDER_WAY - {Phase.UNKNOWN})
 
 
 def let_what_runs_take_no_place(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(limits, "_UNDER_WAY", limits._UNDER_WAY - {Phase.TRIGGERED})
+    patch.setattr(limits, "UNDER_WAY", UNDER_WAY - {Phase.TRIGGERED})
 
 
 def let_what_is_gone_from_its_manifest_take_no_place(patch: pytest.MonkeyPatch) -> None:
@@ -468,6 +472,11 @@ def adopt_what_was_claimed_meanwhile(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(outcomes, "_adopted", adopted)
 
 
+@among("newest of an id", "twins")
+def take_the_end_of_what_has_an_adopted_id_by_now(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(instances, "_is_another_than_adopted", lambda *_: False)
+
+
 # Ends
 
 
@@ -581,6 +590,7 @@ MUTANTS: list[Mutant] = [
     wait_for_nothing_that_is_matched,
     wait_for_all_that_a_match_names,
     ask_for_one_of_those_that_agree_only,
+    wait_for_what_is_declared_only,
     let_claims_take_no_place,
     let_what_is_in_doubt_take_no_place,
     let_what_runs_take_no_place,
@@ -602,6 +612,7 @@ MUTANTS: list[Mutant] = [
     send_the_time_without_the_stagger,
     forget_what_was_adopted,
     adopt_what_was_claimed_meanwhile,
+    take_the_end_of_what_has_an_adopted_id_by_now,
     believe_at_once_that_an_instance_is_forgotten,
     take_the_end_of_an_older_instance,
     take_all_between_two_readings_for_possible,

@@ -21,7 +21,7 @@ from reconciler.model import (
     run_revision,
 )
 from tests.simulation.clock import DAY_MS, MINUTE_MS
-from tests.simulation.held import agrees, agrees_by_record, is_crowded, is_stopped
+from tests.simulation.held import UNDER_WAY, agrees, agrees_by_record, is_crowded, is_stopped
 from tests.simulation.instances import Started
 from tests.simulation.truth import Truth
 
@@ -65,7 +65,10 @@ def needed(run: Run, runs: Sequence[Run], ledger: Ledger) -> list[Needed]:
 
 
 def agreeing(run: Run, match: Match, runs: Sequence[Run], ledger: Ledger) -> list[Needed]:
-    """The runs that agree with this one; of those that are not declared any more, the newest."""
+    """The runs that agree with this one; of those that are not declared any more, the newest.
+
+    Of the latter only what is under way, where declared ones agree.
+    """
     found = [(one.name, one.revision) for one in runs if agrees(run, one, match)]
     names = {one.name for one in runs}
     recorded = [
@@ -78,7 +81,12 @@ def agreeing(run: Run, match: Match, runs: Sequence[Run], ledger: Ledger) -> lis
         for name in dict.fromkeys(run_name(record.run) for record in recorded)
         for one in _started(ledger, name) or [(name, 1)]
     ]
-    return found or gone
+    running = [one for one in gone if _is_under_way(attempts(ledger, *one))]
+    return found + running if found else gone
+
+
+def _is_under_way(recorded: Sequence[Record]) -> bool:
+    return bool(recorded) and recorded[-1].phase in UNDER_WAY
 
 
 def _started(ledger: Ledger, wanted: str) -> list[Needed]:
@@ -308,10 +316,10 @@ def _check_adopted(event: events.Adopted, before: Ledger, truth: Truth) -> None:
         raise ViolationError(f"{event.run} is adopted and may have been started: {record.phase}")
     if truth.of_run(event.run):
         raise ViolationError(f"{event.run} is adopted and was started")
-    its = [one for one in truth.under(event.flow_instance_id) if one.run.digest == event.digest]
-    if not its:
+    one = truth.meant[event.run]
+    if (one.instance, one.run.digest) != (event.flow_instance_id, event.digest):
         raise ViolationError(f"{event.run} is adopted as what is not its work")
-    truth.adopted[event.run] = its[-1]
+    truth.adopted[event.run] = one
 
 
 def _check_observed(event: events.Observed, before: Ledger, truth: Truth, now: float) -> None:

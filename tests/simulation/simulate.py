@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.apply.adopt import Adopting, Adoption
 from reconciler.apply.branch import Branch
+from reconciler.apply.fitting import Fitting
 from reconciler.apply.lease import ServiceClock
 from reconciler.apply.observe import refresh
 from reconciler.apply.ports import Gateway, Options, Ports
 from reconciler.apply.protocol import apply
 from reconciler.apply.recover import recover
-from reconciler.apply.resolve import record, unasked
+from reconciler.apply.resolve import record
 from reconciler.apply.result import ApplyResult, exit_code
 from reconciler.configuration import Environment, GatewayConfiguration, Limits
 from reconciler.errors import ReconcilerError, RefusedError
@@ -266,13 +267,20 @@ class _Appliers:
         if not known:
             return
         run, one = self.world.random.choice(known)
+        self.world.truth.meant[run.id] = one
         plain = self.world.truth.oddities.plain  # else what is shown may be anything
         adoption = Adoption(by=name, reason="seen", sure=not plain, forced=not plain)
         adopting = Adopting(adoption, {run.id: one.instance}, ports.new_claim)
         snapshot = await ports.store.fetch()
         async with ports.open_gateway(snapshot.environment) as gateway:
             service = await ServiceClock.ask(gateway, ports.clock)
-            await record(adopting, snapshot, ports.store, gateway, service, unasked)
+
+            def confirm(shown: Sequence[Fitting]) -> None:
+                its = self.world.created_as_shown(one)
+                if any(found.created != its for row in shown for found in row.fitting):
+                    raise RefusedError(f"{one.instance} is not what the person knows of")
+
+            await record(adopting, snapshot, ports.store, gateway, service, confirm)
         self.world.note(f"{name} has adopted {run.id} as {one.instance}")
 
     async def _recover(self, ports: Ports, name: str) -> None:

@@ -35,6 +35,12 @@ def test_where_the_service_behaves_no_lost_answer_leaves_a_doubt() -> None:
     assert sum_.cancelled > SEEDS_OF_A_TEST / 100
 
 
+@pytest.mark.parametrize("switch", ["shared ids", "newest of an id", "users"])
+def test_what_was_started_by_hand_is_adopted_on_odd_services_too(switch: str) -> None:
+    lives = [simulate(seed, switches=(switch,)) for seed in range(60)]
+    assert sum(life.account.adopted for life in lives) > 3
+
+
 def test_a_seed_replays_exactly() -> None:
     for seed in range(20):
         assert simulate(seed).trace == simulate(seed).trace

@@ -15,7 +15,7 @@ from reconciler.model import ClaimId, EpochMs, Run, RunId, first_attempt, run_na
 from tests.simulation.clock import MINUTE_MS
 from tests.simulation.declaring import edited, revised
 from tests.simulation.instances import Started
-from tests.simulation.oddities import CORRELATION_PARAMETER, MOST_FORWARD_MS, USERS
+from tests.simulation.oddities import CORRELATION_PARAMETER, HOUR_MS, MOST_FORWARD_MS, USERS
 from tests.simulation.ordering import linked, loosened
 from tests.simulation.promise import (
     Needed,
@@ -40,11 +40,10 @@ def _others_named(run: Run) -> list[str]:
 def by_hand(world: "World", run: Run) -> list[Started]:
     """What others have started that is just what the run would start, and is not adopted yet.
 
-    Where ids are shared, a later instance may take the place of that one, of which a person would
-    know and nobody here does.
+    Where ids are shared, a person tells it from others by when it was created; not by the day.
     """
     oddities, taken = world.truth.oddities, world.truth.adopted.values()
-    if oddities.shared_ids or oddities.hides or oddities.users:
+    if oddities.shared_ids and oddities.created_unit > HOUR_MS:
         return []
     if run.stagger is not None and not oddities.plain:
         return []  # the time at which it was started need not be shown
