@@ -2,10 +2,12 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from itertools import islice
 
 import click
 
+from reconciler.errors import ReconcilerError
 from reconciler.model import RunId, combination_of, run_name
 from reconciler.render.status import StatusRow
 from reconciler.schema.paths import shown
@@ -57,19 +59,28 @@ class Filter:
         return found
 
     def unmet(self, rows: Collection[StatusRow]) -> Iterator[str]:
-        """A note about each label and parameter that no run has: it is probably misspelt."""
+        """A note about each label and parameter whose value no run has: it is probably misspelt."""
         for key, value in self.labels.items():
             values = {row.labels[key] for row in rows if key in row.labels}
             if value not in values:
-                has = _has(key, values) or f", nor any other label {key}"
-                yield f"no run carries the label {key}={value}{has}"
+                yield f"no run carries the label {key}={value}{_has(key, values)}"
         given = [parameters_of(row) for row in rows] if self.where else []
         for key, patterns in self.where.items():
             values = {one[key] for one in given if key in one}
             for pattern in patterns:
                 if not any(_matches(value, pattern) for value in values):
-                    has = _has(key, values) or f", nor any other parameter {key}"
-                    yield f"no run has the parameter {key}={pattern}{has}"
+                    yield f"no run has the parameter {key}={pattern}{_has(key, values)}"
+
+    def check_keys(self, rows: Collection[StatusRow]) -> None:
+        """Raise ReconcilerError for a label or parameter that no run has, where there are runs.
+
+        That is a mistake for certain, and what follows from it would read as if all were well.
+        """
+        if not rows:
+            return
+        _check_known("label", self.labels, [row.labels for row in rows])
+        if self.where:
+            _check_known("parameter", self.where, list(map(parameters_of, rows)))
 
     def fits(self, row: StatusRow) -> bool:
         """Whether the row has a state, the labels and the parameters that were asked for."""
@@ -94,6 +105,21 @@ def parameters_of(row: StatusRow) -> Mapping[str, str]:
     if row.parameters is None:
         return combination_of(run_name(row.run))
     return dict(row.parameters)
+
+
+def _check_known(what: str, wanted: Collection[str], given: Sequence[Mapping[str, str]]) -> None:
+    known = {key for one in given for key in one} if wanted else set()
+    for key in wanted:
+        if key not in known:
+            near = get_close_matches(key, known, n=1, cutoff=0.5) or [*sorted(known)[:1]]
+            are = ", ".join(map(shown, sorted(known)[:_MOST_NAMED])) or "none"
+            more = ", …" if len(known) > _MOST_NAMED else ""
+            raise ReconcilerError(
+                f"no run has the {what} {shown(key)}",
+                hint=f"Did you mean {shown(near[0])}? The {what}s are {are}{more}."
+                if near
+                else f"There is no run with any {what}.",
+            )
 
 
 def _pairs(given: Sequence[str], option: str) -> Iterator[tuple[str, str]]:

@@ -8,7 +8,7 @@ from reconciler.cli.machine import LocalClock
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.planning import plan_of
 from reconciler.cli.reading import Workspace
-from reconciler.cli.reporting import status_rows, with_link
+from reconciler.cli.reporting import status_rows, with_gateway
 from reconciler.cli.saying import say, say_left_out
 from reconciler.configuration import Environment
 from reconciler.counting import counted
@@ -54,7 +54,8 @@ def _told(
     plan = plan_of(workspace.declared(environment), known, environment)
     most = environment.limits.max_runs_per_apply
     template = environment.gateway.instance_url
-    rows = [with_link(row, template) for row in status_rows(plan, known.ledger, now, most=most)]
+    gateway = environment.gateway
+    rows = [with_gateway(row, gateway) for row in status_rows(plan, known.ledger, now, most=most)]
     return Reported(
         environment=environment.name,
         zone=environment.gateway.zone,

@@ -1,6 +1,5 @@
 """What `status` does, between its options and its output."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, assert_never
 
@@ -11,12 +10,20 @@ from reconciler.cli.options import CommonOptions
 from reconciler.cli.planning import plan_of
 from reconciler.cli.reading import Workspace
 from reconciler.cli.saying import say, say_left_out
-from reconciler.configuration import Environment
+from reconciler.configuration import Environment, GatewayConfiguration
 from reconciler.errors import ExitCode
 from reconciler.ledger import Ledger, Record, RunState
-from reconciler.model import EpochMs, Run, RunId, first_attempt, run_attempt
+from reconciler.model import (
+    EpochMs,
+    Run,
+    RunId,
+    first_attempt,
+    manifest_of,
+    run_attempt,
+    run_name,
+)
 from reconciler.plan import Action, Plan, Reason
-from reconciler.render.backfills import attempt_of
+from reconciler.render.backfills import attempt_of, natural_order
 from reconciler.render.formats import Format
 from reconciler.render.instances import instance_url
 from reconciler.render.status import (
@@ -85,7 +92,7 @@ class StatusReport:
             case Format.JSON:
                 return statuses_json(statuses)
             case Format.MARKDOWN:
-                return status_markdown(statuses)
+                return status_markdown(statuses, detailed=self.detailed)
             case Format.TEXT:
                 shown = [(one, rows) for one, rows in self.rows if rows or not self.detailed]
                 return "\n".join(self._text(environment, rows) for environment, rows in shown)
@@ -128,31 +135,48 @@ def report_status(
         plan = plan_of(workspace.declared(environment), known, environment)
         most = environment.limits.max_runs_per_apply
         rows = list(status_rows(plan, known.ledger, now, most=most))
-        rows = [with_link(row, environment.gateway.instance_url) for row in rows]
+        rows = [with_gateway(row, environment.gateway) for row in rows]
         if environment.name in fresh:
             statuses = fresh[environment.name].statuses
             rows = [replace(row, status=statuses.get(row.run, row.status)) for row in rows]
         reported.append((environment, rows))
-    for note in (
-        () if options.quiet else wanted.unmet([row for _, rows in reported for row in rows])
-    ):
+    every = [row for _, rows in reported for row in rows]
+    wanted.check_keys(every)
+    for note in () if options.quiet else wanted.unmet(every):
         say(f"note: {note}")
     say_left_out(workspace.left_out, quiet=options.quiet)
     return StatusReport.of(reported, wanted, options)
 
 
-def with_link(row: StatusRow, template: str | None) -> StatusRow:
-    """The row with the URL of its instance, if the configuration says where instances are seen."""
+def with_gateway(row: StatusRow, gateway: GatewayConfiguration) -> StatusRow:
+    """The row with what the gateway's configuration adds to it.
+
+    That is the URL of its instance, if it says where instances are seen; and since when a search
+    that finds nothing proves that there is nothing.
+    """
+    if row.state is RunState.IN_DOUBT:
+        since = max(row.until or 0, row.trigger_time) + int(gateway.settle * 1000)
+        row = replace(row, settled_from=EpochMs(since))
+    template = gateway.instance_url
     if template is None or row.instance is None:
         return row
     return replace(row, instance_url=instance_url(template, row.instance, row.flow_id))
 
 
-def status_rows(plan: Plan, ledger: Ledger, now: EpochMs, *, most: int) -> Iterator[StatusRow]:
+def status_rows(plan: Plan, ledger: Ledger, now: EpochMs, *, most: int) -> list[StatusRow]:
     """One row a run or attempt: those recorded, and those declared and not recorded yet.
 
-    `most` is how many runs an apply may start.
+    By manifest, by trigger time and by name, so that each look has the same order. `most` is how
+    many runs an apply may start.
     """
+    rows = _rows(plan, ledger, now, most=most)
+    manifests = {row.run: manifest_of(run_name(RunId(row.declared_as or row.run))) for row in rows}
+    order = {name: natural_order(name) for name in set(manifests.values())}
+    rows.sort(key=lambda row: (order[manifests[row.run]], row.trigger_time, natural_order(row.run)))
+    return rows
+
+
+def _rows(plan: Plan, ledger: Ledger, now: EpochMs, *, most: int) -> list[StatusRow]:
     planned = {one.id: one for one in plan.runs}
     runs = {first_attempt(one.id): one.run for one in plan.runs if one.run is not None}
     starts = len(plan.of_action(Action.TRIGGER))
@@ -173,12 +197,11 @@ def status_rows(plan: Plan, ledger: Ledger, now: EpochMs, *, most: int) -> Itera
         why = _UNDER_WAY.get(one.code, one.reason)
         return replace(row, reason=one.code, why=why, gist=one.gist, waits_for=one.waits_for)
 
-    for run in runs.values():
-        if run.id not in ledger.records:
-            yield with_reason(_pending(run))
+    rows = [_pending(run) for run in runs.values() if run.id not in ledger.records]
     for record in ledger.records.values():
         declared = runs.get(first_attempt(record.run))
-        yield with_reason(_recorded(record, declared, ledger, now))
+        rows.append(_recorded(record, declared, ledger, now))
+    return [with_reason(row) for row in rows]
 
 
 _UNDER_WAY = {

@@ -99,7 +99,7 @@ def _ended_badly(result: ApplyResult, screen: Screen) -> Iterator[str]:
     for_good = failed(result)
     seen = {run: status for run, status in bad_ends(result).items() if run not in for_good}
     if seen:
-        yield "Ended badly:"
+        yield "Failed:"
         yield from _by_status(seen, screen)
     if for_good:
         yield "Failed, with no attempt left:"

@@ -105,7 +105,7 @@ def _blocks(result: ApplyResult, zone: tzinfo, environment: str) -> Iterator[_Bl
 def _of_failures(result: ApplyResult) -> Iterator[_Block]:
     for_good = failed(result)
     ended = {run: status for run, status in bad_ends(result).items() if run not in for_good}
-    for title, found in (("Failed, with no attempt left", for_good), ("Ended badly", ended)):
+    for title, found in (("Failed, with no attempt left", for_good), ("Failed", ended)):
         items = [(run, status_words(status)) for run, status in found.items()]
         advice = " ".join(how_all_start_again(dict(list(found.items())[:SHOWN])))
         yield _Block(title=title, items=items, advice=advice)

@@ -1,6 +1,5 @@
 """One run with everything known, and how a person settles it where it is in doubt."""
 
-import json
 from collections.abc import Iterator
 from datetime import tzinfo
 
@@ -8,6 +7,7 @@ from reconciler.ledger import RunState
 from reconciler.render.layout import Screen, as_text
 from reconciler.render.moments import clock_time, ledger_time, processed_date, zone_name
 from reconciler.render.safe import said, visible
+from reconciler.render.seen import Fact, seen_in_words
 from reconciler.render.status_row import Outlook, StatusRow, outlook, ways_to_settle
 from reconciler.render.words import command, how_to_start_again, status_words
 
@@ -26,11 +26,10 @@ def status_detail_text(
     screen = Screen.of(width, color=False)
     lines = screen.wrapped(f"{row.run} in {environment}: {state}")
     lines.append("")
-    for label, value in _facts(row, zone):
+    for label, value in facts(row, zone):
         first, *more = screen.within(_LABEL_WIDTH).wrapped(value)
         lines.append(f"{label:<{_LABEL_WIDTH}}{first}")
         lines += [" " * _LABEL_WIDTH + line for line in more]
-    lines += _evidence(row, screen)
     if row.state is RunState.IN_DOUBT:
         lines += _advice(environment, row, zone, screen)
     elif row.started_twice:
@@ -41,7 +40,8 @@ def status_detail_text(
     return as_text(lines)
 
 
-def _facts(row: StatusRow, zone: tzinfo) -> Iterator[tuple[str, str]]:
+def facts(row: StatusRow, zone: tzinfo) -> Iterator[Fact]:
+    """What is known of the run, each with its label."""
     here = f"({zone_name(zone)})"
     time = f"{clock_time(row.trigger_time, zone)} {here}"
     if row.declared_as is not None:
@@ -51,10 +51,11 @@ def _facts(row: StatusRow, zone: tzinfo) -> Iterator[tuple[str, str]]:
     yield "flow", "not known" if row.flow_id is None else str(row.flow_id)
     yield "trigger time", f"{time}, business date {processed_date(row.trigger_time, zone)}"
     given = row.parameters or ()
-    facts = {
+    recorded = "recorded at" if row.starts and row.starts[0].by_hand else "triggered at"
+    known = {
         "instance": row.instance and said(row.instance),
         "see it at": row.instance_url,
-        "triggered at": row.triggered_at and f"{ledger_time(row.triggered_at, zone)} {here}",
+        recorded: row.triggered_at and f"{ledger_time(row.triggered_at, zone)} {here}",
         "ended at": row.ended_at and f"{ledger_time(row.ended_at, zone)} {here}",
         "status": row.status and status_words(row.status),
         "cancellation": row.cancelled,
@@ -67,32 +68,15 @@ def _facts(row: StatusRow, zone: tzinfo) -> Iterator[tuple[str, str]]:
         "manifest": row.place and visible(f"{row.place.file}:{row.place.line}"),
         "labels": ", ".join(f"{key}={value}" for key, value in row.labels.items()),
     }
-    for label, value in facts.items():
+    for label, value in known.items():
         if value:
             yield label, str(value)
-
-
-def _evidence(row: StatusRow, screen: Screen) -> Iterator[str]:
-    """What was seen: words as they are, anything else as JSON behind its reason."""
-    if row.evidence is None:
-        if row.state is RunState.IN_DOUBT:
-            yield f"{'seen':<{_LABEL_WIDTH}}nothing: the apply that claimed it recorded no outcome"
-        return
-    text: list[str] = []
-    if isinstance(row.evidence, str):
-        text = [row.evidence]
-    else:
-        rest = row.evidence
-        if isinstance(rest, dict) and isinstance(rest.get("reason"), str):
-            text = [rest["reason"]]
-            rest = {key: value for key, value in rest.items() if key != "reason"}
-        text += json.dumps(rest, ensure_ascii=False, indent=2).split("\n")
-    label = f"{'seen':<{_LABEL_WIDTH}}"
-    for line in text:
-        indent = _LABEL_WIDTH + len(line) - len(line.lstrip(" "))
-        for part in screen.wrapped(line, min(indent, screen.width // 2)):
-            yield label + part[_LABEL_WIDTH:]
-            label = " " * _LABEL_WIDTH
+    yield from seen_in_words(row.evidence, zone)
+    if row.state is RunState.IN_DOUBT:
+        if row.evidence is None:
+            yield "seen", "nothing: the apply that claimed it recorded no outcome"
+        if row.settled_from is not None:
+            yield "to be settled", f"by a search after {clock_time(row.settled_from, zone)} {here}"
 
 
 def _choice(environment: str, row: StatusRow, screen: Screen) -> Iterator[str]:

@@ -20,8 +20,10 @@ from reconciler.render.markdown import (
     table_row,
 )
 from reconciler.render.moments import clock_time, processed_date, zone_name
-from reconciler.render.status_row import Outlook, StatusRow, outlook
+from reconciler.render.status_detail import facts
+from reconciler.render.status_row import Outlook, StatusRow, outlook, ways_to_settle
 from reconciler.render.status_table import newest_attempts, notes, state_counts
+from reconciler.render.words import command
 
 MOST_BYTES = 60_000  # so that it fits into a comment as well
 _MOST_ROWS = 50  # of one fold
@@ -30,18 +32,40 @@ _ORDER = tuple(reversed(Outlook))  # what needs a person comes first
 
 
 def status_markdown(
-    statuses: Sequence[tuple[str, tzinfo, Sequence[StatusRow]]], most: int = MOST_BYTES
+    statuses: Sequence[tuple[str, tzinfo, Sequence[StatusRow]]],
+    most: int = MOST_BYTES,
+    *,
+    detailed: bool = False,
 ) -> str:
     """Each environment, with its zone: counts by manifest, then what is not done, and why.
 
     What needs a person unfolds into its runs. Nothing in a name leaves its cell or is taken for
-    markup. In at most `most` bytes or little more; what is left out is counted.
+    markup. In at most `most` bytes or little more; what is left out is counted. `detailed`: all
+    that is known of each run, in place of that.
     """
     lines: list[str] = []
     for number, (environment, zone, rows) in enumerate(statuses):
         room = (most - length(lines)) // (len(statuses) - number)
-        lines += _section(environment, zone, rows, room)
+        if detailed:
+            lines += [line for row in rows for line in _detail(environment, zone, row)]
+        else:
+            lines += _section(environment, zone, rows, room)
     return finished(lines[:-1])
+
+
+def _detail(environment: str, zone: tzinfo, row: StatusRow) -> Iterator[str]:
+    state = row.state.replace("-", " ")
+    yield from (f"### {code(row.run)} in {code(environment, 100)}: {state}", "")
+    yield from table_head(("What", "Is"))
+    yield from (table_row((label, prose(value))) for label, value in facts(row, zone))
+    yield ""
+    if row.state is RunState.IN_DOUBT:
+        yield from ("Say what you found, with one of:", "")
+        settled = (
+            command("resolve", row.run, *one, "--env", environment) for one in ways_to_settle(row)
+        )
+        yield from (f"- {code(one)}" for one in settled)
+        yield ""
 
 
 def _section(environment: str, zone: tzinfo, rows: Sequence[StatusRow], room: int) -> Iterator[str]:

@@ -46,6 +46,7 @@ class StatusRow:
     labels: Mapping[str, str] = field(default_factory=dict)
     evidence: Any = None
     until: EpochMs | None = None  # when the newest claim expires
+    settled_from: EpochMs | None = None  # in doubt: a search that begins later settles it
     claim: ClaimId | None = None
     by: str | None = None  # who made that claim
     commit: str | None = None  # whose manifests it was derived from

@@ -124,12 +124,12 @@ def check_instance_url(text: str) -> None:
     for name in INSTANCE_FIELDS:
         plain = plain.replace(f"{{{name}}}", "")
     if "{" in plain or "}" in plain:
-        raise ValueError(f"has a place for {_BRACED} only, such as {example}")
+        raise ValueError(f"must have no braces but {_BRACED}, for example {example}")
     _check_url(plain, example)
     if plain.partition("://")[2].partition("/")[0] != text.partition("://")[2].partition("/")[0]:
-        raise ValueError("must name its host whole, before the first {")
+        raise ValueError("must have no braces in its host")
     if "{flowInstanceId}" not in text:
-        raise ValueError(f"has no place for {{flowInstanceId}}, such as {example}")
+        raise ValueError(f"must contain {{flowInstanceId}}, for example {example}")
 
 
 INSTANCE_FIELDS = ("flowInstanceId", "flowId")

@@ -221,6 +221,7 @@ def test_a_label_that_no_run_carries_is_said(open_scene: OpenScene) -> None:
     scene = open_scene({"triggers/a.yaml": manifest("a", 1, labels={"team": "wind"}), **runs("b")})
     said = scene.run("status", "--label", "team=wnid")
     assert "no run carries the label team=wnid; team is wind" in said.err
-    said = scene.run("status", "--label", "tean=wind")
-    assert "no run carries the label tean=wind, nor any other label tean" in said.err
+    said = scene.run("status", "--label", "tean=wind", "--detailed-exitcode", exits=1)
+    assert "error: no run has the label tean" in said.err
+    assert "Did you mean team?" in said.flat
     assert scene.run("status", "--label", "team=wind").err == ""

@@ -116,3 +116,16 @@ def test_a_watch_is_for_people(open_scene: OpenScene) -> None:
     for more in (("--format", "json"), ("--format", "markdown"), ("--offline",)):
         assert "--watch goes with" in scene.run("status", "--watch", *more, exits=2).err
     assert "goes with --watch" in scene.run("status", "--interval", "5s", exits=2).err
+
+
+def test_manifests_stand_in_one_order_however_far_their_runs_have_come(
+    open_scene: OpenScene,
+) -> None:
+    """By name, numbers by their size; what is recorded does not move to the end."""
+    names = ("b-10", "b-9", "a", "c")
+    scene = open_scene(runs(*names))
+    for chosen in ((), ("b-10",), ("c",), ("a", "b-9")):
+        if chosen:
+            scene.run("apply", *chosen)
+        rows = scene.run("status", "--format", "json").json["runs"]
+        assert [row["run"] for row in rows] == ["a", "b-9", "b-10", "c"]

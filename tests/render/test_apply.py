@@ -131,7 +131,7 @@ Not cancelled, for the service refused it:
   62104 (1 run)
     oldest
 
-Ended badly:
+Failed:
   FAIL: a task of the flow failed (1 run)
     solar
   NOT_FOUND: the service no longer knows the instance: nobody can tell how it

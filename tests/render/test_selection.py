@@ -198,11 +198,20 @@ def test_a_star_stands_for_any_text(pattern: str, value: str) -> None:
 
 
 def test_a_parameter_that_no_run_has_is_noted_with_those_that_there_are() -> None:
-    wanted = asked(where=("SITE=cn-9*", "SITTE=x", "SITE=cn-01"))
+    wanted = asked(where=("SITE=cn-9*", "SITE=cn-01"))
     assert list(wanted.unmet(SITES)) == [
         "no run has the parameter SITE=cn-9*; SITE is cn-01, cn-02, de-01",
-        "no run has the parameter SITTE=x, nor any other parameter SITTE",
     ]
+
+
+def test_a_key_that_no_run_has_is_an_error_that_names_the_nearest() -> None:
+    with pytest.raises(ReconcilerError, match="no run has the parameter SITTE") as caught:
+        asked(where=("SITTE=x",)).check_keys(SITES)
+    assert "Did you mean SITE?" in (caught.value.hint or "")
+    with pytest.raises(ReconcilerError, match="no run has the label team") as caught:
+        asked(labels=("team=wind",)).check_keys(SITES)
+    assert caught.value.hint == "There is no run with any label."
+    asked(where=("SITTE=x",), labels=("team=wind",)).check_keys([])  # nothing is declared yet
 
 
 def test_a_state_or_a_parameter_that_is_asked_for_unfolds_backfills() -> None:
@@ -257,7 +266,7 @@ def test_every_run_that_is_not_done_says_why() -> None:
 def test_a_failure_that_another_attempt_follows_says_so_and_that_has_a_row() -> None:
     retried = a_run("a", retry=Retry(max=2, on=frozenset({"TIMEOUT"})))
     ledger = a_ledger(a_claim(retried), a_triggered(retried), an_observed(retried, 7))
-    new, old = rows_of(ledger, retried)
+    old, new = rows_of(ledger, retried)
     assert (new.run, new.state, new.reason) == ("a#2", RunState.PENDING, "ready")
     assert new.why.startswith("attempt 2 of 3, for the one before ended with TIMEOUT; ")
     assert (old.run, old.state, old.why) == ("a", "failed", "it ended with TIMEOUT; a#2 follows")

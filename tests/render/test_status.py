@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 
 from reconciler.ledger import RunState
+from reconciler.ledger.records import Start
 from reconciler.model import ClaimId, EpochMs, InstanceId, Place, RunId
 from reconciler.render.status import (
     StatusRow,
@@ -315,15 +316,49 @@ nothing, look in EnOS for an instance of flow 3377 with trigger time 2024-03-02
     )
 
 
-def test_evidence_that_is_no_text_is_shown_as_json() -> None:
-    row = a_row("a", evidence={"searchedAt": "now", "found": [{"id": "3377-1"}]})
-    assert (
-        "seen           {\n"
-        '                 "searchedAt": "now",\n'
-        '                 "found": [\n'
-        "                   {\n"
-        '                     "id": "3377-1"\n'
-    ) in status_detail_text("prod", row, SHANGHAI)
+def shown(evidence: Any, state: RunState = RunState.TRIGGERED, **more: Any) -> str:
+    """The detail of a run with that evidence, without its line breaks."""
+    row = a_row("a", state, evidence=evidence, **more)
+    return " ".join(status_detail_text("prod", row, SHANGHAI).split())
+
+
+def test_an_adoption_is_told_in_words_and_its_time_is_that_of_the_record() -> None:
+    seen = {"id": "1-1", "flowId": 1, "triggerTime": 1_709_337_600_000}
+    seen |= {"created": "2024-03-02T00:01:00.000Z"}
+    evidence = {"adoptedBy": "Ana Lima <ana@example.com>", "reason": "the gateway was down"}
+    start = Start(claim=ClaimId("c1"), instance=InstanceId("1-1"), at="x", by_hand=True)
+    told = shown(evidence | {"seen": seen}, starts=(start,), triggered_at="2024-03-02T01:00:00Z")
+    assert "recorded at 2024-03-02 09:00:00 (GMT+8)" in told
+    assert "triggered at" not in told
+    assert "adopted by Ana Lima <ana@example.com> because the gateway was down" in told
+    was = "1-1 (flow 1, trigger time 2024-03-02 08:00:00, created 2024-03-02 08:01:00)"
+    assert f"instance was {was}" in told
+    assert "{" not in told
+
+
+def test_what_a_search_of_a_doubt_found_is_told_in_words_and_when_one_can_settle_it() -> None:
+    searched = {
+        "reason": "several are possible",
+        "answer": "timeout after sending",
+        "searchedAt": "2024-03-02T00:05:00.000Z",
+        "flowId": 1,
+        "fromTriggerTime": 1_709_337_600_000,
+        "toTriggerTime": 1_709_337_660_000,
+        "createdFrom": None,
+        "found": [{"id": "1-1", "created": "2024-03-02T00:01:00.000Z"}, {"id": "1-2"}],
+    }
+    told = shown(searched, RunState.IN_DOUBT, settled_from=EpochMs(1_709_337_665_000))
+    assert "seen several are possible answer was timeout after sending" in told
+    assert "searched at 2024-03-02 08:05:00 (GMT+8)" in told
+    assert "search found 1-1 (created 2024-03-02 08:01:00), 1-2 searched for flow 1" in told
+    assert "trigger times from 2024-03-02 08:00:00 to 2024-03-02 08:01:00" in told
+    assert "to be settled by a search after 2024-03-02 08:01:05 (GMT+8)" in told
+    assert "search found nothing" in shown(searched | {"found": []})
+
+
+def test_what_a_newer_reconciler_has_seen_is_shown_as_it_is() -> None:
+    told = shown({"resolvedBy": "Ana", "reason": "", "moon": ["full"]})
+    assert 'settled by Ana seen {"moon": ["full"]}' in told
 
 
 def test_a_claim_whose_apply_died_is_said_to_have_left_nothing() -> None:

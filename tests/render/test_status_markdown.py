@@ -5,11 +5,11 @@ from typing import Any
 from hypothesis import given, settings
 
 from reconciler.ledger import RunState
-from reconciler.model import InstanceId, Place, RunId
+from reconciler.model import EpochMs, InstanceId, Place, RunId
 from reconciler.plan import Reason
-from reconciler.render.status_markdown import status_markdown
+from reconciler.render.status_markdown import MOST_BYTES, status_markdown
 from reconciler.render.status_row import StatusRow
-from tests.render.values import OBEYED, SHANGHAI, a_row, texts
+from tests.render.values import EIGHT, OBEYED, SHANGHAI, a_row, texts
 
 HERE = Place(file="triggers/wind.yaml", line=7)
 
@@ -33,8 +33,8 @@ ROWS = [
 ]
 
 
-def shown(*rows: StatusRow, **more: int) -> str:
-    return status_markdown([("prod", SHANGHAI, rows)], **more)
+def shown(*rows: StatusRow, most: int = MOST_BYTES, detailed: bool = False) -> str:
+    return status_markdown([("prod", SHANGHAI, rows)], most, detailed=detailed)
 
 
 def test_counts_by_manifest_come_first_and_then_what_is_not_done_with_its_reason() -> None:
@@ -118,3 +118,12 @@ def test_no_text_is_obeyed_or_leaves_its_cell(run: str, error: str) -> None:
     text = shown(row)
     assert OBEYED.search(text) is None
     assert all(line.startswith("|") == line.endswith("|") for line in text.split("\n") if line)
+
+
+def test_one_run_is_shown_with_all_that_is_known_and_how_it_is_settled() -> None:
+    row = a_row("a", RunState.IN_DOUBT, evidence="time|out", settled_from=EpochMs(EIGHT))
+    text = shown(row, detailed=True)
+    assert "### `a` in `prod`: in doubt" in text
+    assert "| seen | `time\\|out` |" in text
+    assert "| to be settled | by a search after 2024-03-02 08:00:00" in text
+    assert "- `reconciler resolve a --triggered INSTANCE_ID --reason WHY --env prod`" in text

@@ -4,7 +4,6 @@ Ten thousand runs have a few hundred different texts besides their names, so thi
 one object a run would be. Everything that a person will see is inert before it gets there.
 """
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +16,7 @@ from reconciler.render.page.attention import commands, edit, kind_of
 from reconciler.render.page.told import Reported
 from reconciler.render.page.zones import offsets
 from reconciler.render.safe import said, visible
+from reconciler.render.seen import seen_in_words
 from reconciler.render.status_row import StatusRow
 from reconciler.render.words import COMMIT_DIGITS, status_words
 from reconciler.times import parse_instant
@@ -163,7 +163,9 @@ class _Rows:
             "declaredAs": row.declared_as and visible(row.declared_as),
             "cancelled": row.cancelled and said(row.cancelled),
             "error": row.error and said(row.error),
-            "evidence": _evidence(row.evidence),
+            "evidence": "\n".join(
+                f"{label}: {words}" for label, words in seen_in_words(row.evidence, self._told.zone)
+            ),
             "starts": [
                 said(f"{start.instance} under claim {start.claim or 'unknown'}")
                 for start in row.starts[1:] and row.starts
@@ -173,15 +175,6 @@ class _Rows:
             "edit": edit(row, kind) if kind else "",
         }
         return {name: value for name, value in found.items() if value} or 0
-
-
-def _evidence(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return said(value)
-    lines = json.dumps(value, ensure_ascii=False, indent=1).split("\n")
-    return "\n".join(map(visible, lines))
 
 
 def _environment(one: Reported, made: EpochMs) -> dict[str, Any]:
