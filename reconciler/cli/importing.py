@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, time, tzinfo
 from pathlib import Path
@@ -21,10 +21,13 @@ from reconciler.cli.settling import is_terminal, person
 from reconciler.counting import counted
 from reconciler.errors import RefusedError
 from reconciler.model import EpochMs
-from reconciler.render.safe import said
+from reconciler.render.safe import said, visible
+from reconciler.render.spoken_json import imported_json
 from reconciler.render.written import Written, manifests_of
 from reconciler.repository.declaring import bounds_of
+from reconciler.repository.pages import check_apart
 from reconciler.repository.settings import find_root
+from reconciler.repository.worktree import check_no_link
 from reconciler.times import local_instant, parse_instant
 
 
@@ -38,20 +41,24 @@ class Importing:
     reason: str
     yes: bool
     folder: Path | None  # for manifests of the rest
+    as_json: bool = False
 
 
-def import_instances(options: CommonOptions, asked: Importing) -> list[str]:
-    """Adopt what can be told for certain, once somebody has agreed; write the rest."""
+def import_instances(options: CommonOptions, asked: Importing) -> str:
+    """Adopt what can be told for certain, once somebody has agreed; write the rest. What to say."""
     shared = SharedBranch.find(options)
     zone = shared.environment.gateway.zone
     since, until = _instant(asked.since, zone, "--from"), _instant(asked.until, zone, "--to")
     if since >= until:
         raise click.UsageError("--to must be later than --from.")
+    if asked.folder is not None:
+        check_apart(asked.folder, {"a ledger": shared.root / shared.environment.state})
     lines: list[str] = []
-    summary: list[str] = []
     written: list[Written] = []
+    agreed = False
 
     def choose(found: Matched, snapshot: Snapshot) -> bool:
+        nonlocal agreed
         lines.extend(_lines(found))
         gateway = snapshot.environment.gateway
         written.extend(
@@ -64,16 +71,13 @@ def import_instances(options: CommonOptions, asked: Importing) -> list[str]:
                 schema=schema_beside(find_root(options.repo), asked.folder or Path()),
             )
         )
-        if not found.adopted:
-            return False
         what = counted(len(found.adopted), "run")
-        agreed = asked.yes or _agrees(lines, what)
-        summary.append(f"{what} adopted" if agreed else f"{what} would be adopted: say --yes")
+        agreed = bool(found.adopted) and (asked.yes or _agrees(lines, what))
         return agreed
 
     ranges = [Range(flow_id=flow, from_time=since, to_time=until) for flow in asked.flows]
     adoption = Adoption(by=person(shared.git), reason=asked.reason)
-    asyncio.run(
+    found = asyncio.run(
         import_runs(
             ranges,
             adoption,
@@ -84,7 +88,15 @@ def import_instances(options: CommonOptions, asked: Importing) -> list[str]:
             choose,
         )
     )
-    return [*lines, *_write(asked.folder, written), *summary]
+    rest = [(one, *_write(asked.folder, one)) for one in written]
+    if asked.as_json:
+        told = {one.instance.id: (file, why) for one, file, why in rest}
+        return imported_json(shared.environment.name, found, told, recorded=agreed)
+    lines += (_rest(*one) for one in rest)
+    if found.adopted:
+        what = counted(len(found.adopted), "run")
+        lines.append(f"{what} adopted" if agreed else f"{what} would be adopted: say --yes")
+    return "".join(f"{visible(said(line))}\n" for line in lines)
 
 
 def schema_beside(root: Path, folder: Path) -> str:
@@ -126,24 +138,24 @@ def _agrees(lines: list[str], what: str) -> bool:
     return click.confirm(f"Adopt {what}?", err=True)
 
 
-def _write(folder: Path | None, written: Sequence[Written]) -> Iterator[str]:
-    """Write what can be written, never over anything; without a folder, say what there is."""
-    for one in written:
-        if one.reason is not None:
-            yield f"rest   {one.instance.id}: no manifest: {one.reason}"
-        elif folder is None:
-            yield f"rest   {one.instance.id}: of no run here; --write DIR writes a manifest"
-        else:
-            yield f"rest   {one.instance.id}: {_written(folder / one.file, one.text)}"
-
-
-def _written(path: Path, text: str) -> str:
+def _write(folder: Path | None, one: Written) -> tuple[str | None, str | None]:
+    """Write what can be written, never over anything: the file, and why none was written."""
+    if one.reason is not None:
+        return None, f"no manifest: {one.reason}"
+    if folder is None:
+        return None, "of no run here; --write DIR writes a manifest"
+    path = folder / one.file
+    check_no_link(path, "Name a folder that no link of the repository leads to.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:
-            file.write(text)
+            file.write(one.text)
     except FileExistsError:
-        return f"{path} is there already and was left as it is"
+        return None, f"{path} is there already and was left as it is"
     except OSError as error:
         raise RefusedError(f"{path} cannot be written: {error.strerror}") from None
-    return f"wrote {path}"
+    return str(path), None
+
+
+def _rest(one: Written, file: str | None, why: str | None) -> str:
+    return f"rest   {one.instance.id}: {why if file is None else f'wrote {file}'}"

@@ -16,7 +16,7 @@ from reconciler.errors import ExitCode, GitError
 from reconciler.git import Origin
 from reconciler.model import EpochMs
 from reconciler.render.page import Reported, report_page
-from reconciler.repository.pages import check_page_folder, write_page
+from reconciler.repository.pages import check_apart, check_page_folder, write_page
 
 
 def publish(options: CommonOptions, folder: Path, *, offline: bool) -> ExitCode:
@@ -27,6 +27,9 @@ def publish(options: CommonOptions, folder: Path, *, offline: bool) -> ExitCode:
     """
     check_page_folder(folder)
     workspace = Workspace.find(options)
+    for one in workspace.configuration.environments.values():
+        root = workspace.root
+        check_apart(folder, {"manifests": root / one.manifests, "a ledger": root / one.state})
     ledgers = read_ledgers(workspace, offline=offline)
     now = LocalClock().wall()
     told = [

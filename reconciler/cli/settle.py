@@ -7,6 +7,15 @@ import click
 from reconciler.cli.options import RUN_WORD, TEXT, common_options, current_options
 from reconciler.errors import ExitCode
 
+_FORMAT = click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How to report: for people, or for scripts.",
+)
+
 
 @click.command("resolve")
 @click.argument("runs", type=RUN_WORD, nargs=-1, required=True, metavar="RUN...")
@@ -30,6 +39,7 @@ from reconciler.errors import ExitCode
     is_flag=True,
     help="Ask nothing; even while it may still be started, or though only the hour of it is shown.",
 )
+@_FORMAT
 @common_options
 def resolve_command(
     *,
@@ -39,6 +49,7 @@ def resolve_command(
     reason: str,
     force: bool,
     yes: bool,
+    form: str,
 ) -> ExitCode:
     """Settle runs that are in doubt, or adopt one that was started by hand.
 
@@ -53,12 +64,18 @@ def resolve_command(
         raise click.UsageError("Say either --triggered ID or --not-triggered.")
     if force and not reason:
         raise click.UsageError("--force goes with --reason TEXT.")
-    from reconciler.cli.saying import say
+    from reconciler.cli.saying import show
     from reconciler.cli.settling import Saying, resolve_runs
 
-    saying = Saying(runs=runs, triggered=triggered, reason=reason, force=force, yes=yes)
-    for line in resolve_runs(current_options(), saying):
-        say(line, err=False)
+    saying = Saying(
+        runs=runs,
+        triggered=triggered,
+        reason=reason,
+        force=force,
+        yes=yes,
+        as_json=form == "json",
+    )
+    show(resolve_runs(current_options(), saying), document=saying.as_json)
     return ExitCode.OK
 
 
@@ -99,6 +116,7 @@ def resolve_command(
     help="Write a manifest there for each instance that no run is declared for.",
 )
 @click.option("--yes", is_flag=True, help="Adopt. Without it, only show what would be done.")
+@_FORMAT
 @common_options
 def import_command(
     *,
@@ -108,6 +126,7 @@ def import_command(
     reason: str,
     folder: Path | None,
     yes: bool,
+    form: str,
 ) -> ExitCode:
     """Adopt the runs that were started by hand, as the service lists them.
 
@@ -116,11 +135,18 @@ def import_command(
     would do. Manifests for the rest are suspended, and overwrite nothing.
     """
     from reconciler.cli.importing import Importing, import_instances
-    from reconciler.cli.saying import say
+    from reconciler.cli.saying import show
 
-    asked = Importing(flows=flows, since=since, until=until, reason=reason, yes=yes, folder=folder)
-    for line in import_instances(current_options(), asked):
-        say(line, err=False)
+    asked = Importing(
+        flows=flows,
+        since=since,
+        until=until,
+        reason=reason,
+        yes=yes,
+        folder=folder,
+        as_json=form == "json",
+    )
+    show(import_instances(current_options(), asked), document=asked.as_json)
     return ExitCode.OK
 
 

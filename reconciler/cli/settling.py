@@ -24,7 +24,8 @@ from reconciler.git import Git
 from reconciler.ledger import Record, events
 from reconciler.model import InstanceId
 from reconciler.render.listings import shown_text
-from reconciler.render.safe import visible
+from reconciler.render.safe import said, visible
+from reconciler.render.spoken_json import resolved_json
 from reconciler.repository.worktree import read_regular
 
 _MOST_BYTES = 64 << 20  # of a rescue file: the outcomes of some hundred thousand runs
@@ -39,10 +40,11 @@ class Saying:
     reason: str
     force: bool
     yes: bool
+    as_json: bool = False
 
 
-def resolve_runs(options: CommonOptions, saying: Saying) -> list[str]:
-    """Record what a person says about runs, and say what they are now, a line each."""
+def resolve_runs(options: CommonOptions, saying: Saying) -> str:
+    """Record what a person says about runs, and say what they are now, a line each, or in JSON."""
     shared = SharedBranch.find(options)
     asks = is_terminal()
     reason = saying.reason
@@ -73,8 +75,11 @@ def resolve_runs(options: CommonOptions, saying: Saying) -> list[str]:
         if not reason:
             say("note: recorded without a reason: say --reason TEXT for those who read the ledger")
         say("the record is on the branch: git pull brings it here")
+    if saying.as_json:
+        return resolved_json(shared.environment.name, records, reason)
     is_one = len(records) == len(saying.runs) == 1
-    return [_settled(_called(saying.runs[0], one) if is_one else one.run, one) for one in records]
+    lines = [_settled(_called(saying.runs[0], one) if is_one else one.run, one) for one in records]
+    return "".join(f"{visible(said(line))}\n" for line in lines)
 
 
 def _called(word: str, record: Record) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 from secrets import token_hex
 
@@ -32,6 +33,19 @@ def check_page_folder(folder: Path) -> None:
         raise _failed(folder, "read", error) from None
     finally:
         os.close(descriptor)
+
+
+def check_apart(folder: Path, taken: Mapping[str, Path]) -> None:
+    """Raise ReconcilerError for a folder that is one of those taken, or lies in one.
+
+    `taken`: by what they hold. What is written there would be read, and committed, with the rest.
+    """
+    own = folder.resolve()
+    for what, other in taken.items():
+        if own.is_relative_to(other.resolve()):
+            raise ReconcilerError(
+                f"{folder} is not written: {other} holds {what}", hint="Name another folder."
+            )
 
 
 def write_page(folder: Path, content: bytes) -> Path:

@@ -51,7 +51,7 @@ def test_an_adopted_run_is_never_started_and_its_end_is_observed(open_scene: Ope
     assert scene.outcomes("a") == ["adopted", "observed"]
     assert scene.states()["a"] == "succeeded"
     assert "Ana" not in message
-    assert "adoptedBy" in scene.run("status", "a").out
+    assert "adopted by     Test <test@example.test>" in scene.run("status", "a").out
 
 
 def test_a_suspended_run_is_adopted_and_its_dependent_goes_on(open_scene: OpenScene) -> None:
@@ -298,3 +298,10 @@ def test_a_branch_that_is_the_default_one_no_more_takes_no_adoption(
     said = scene.run("resolve", "a", "--triggered", by_hand(scene, 1), *_WHY, exits=1)
     assert "next is now the default branch" in said.flat
     assert scene.ledger("next") == []
+
+
+def test_scripts_read_what_was_recorded(scene: Scene) -> None:
+    instance = by_hand(scene, 1)
+    said = scene.run("resolve", "a", "--triggered", instance, *_WHY, "--format", "json").json
+    its = {"run": "a", "state": "triggered", "flowInstanceId": instance, "adopted": True}
+    assert said == {"version": 1, "environment": "test", "reason": _WHY[1], "runs": [its]}

@@ -132,3 +132,31 @@ def test_an_instance_without_a_readable_time_is_not_written(scene: Scene) -> Non
     scene.sandbox.add_stranger(stranger)
     said = scene.run("import", *_flows(2), *_RANGE)
     assert "of no run here; --write DIR writes a manifest" in said.flat
+
+
+def test_scripts_read_what_was_adopted_left_and_written(scene: Scene) -> None:
+    asked = ("import", *_flows(1, 2), *_RANGE, "--format", "json")
+    before = scene.run(*asked).json
+    assert before["recorded"] is False
+    assert [one["run"] for one in before["adopted"]]
+    assert {one["file"] for one in before["rest"]} == {None}
+    after = scene.run(*asked, "--yes", "--write", "triggers/imported").json
+    assert after["recorded"] is True
+    assert after["adopted"] == before["adopted"]
+    (file,) = {one["file"] for one in after["rest"]}
+    assert (scene.clone / file).is_file()
+    assert {"version", "environment", "left"} < after.keys()
+
+
+def test_no_manifest_is_written_through_a_link_or_into_a_ledgers_folder(scene: Scene) -> None:
+    elsewhere = scene.folder / "elsewhere"
+    elsewhere.mkdir()
+    (scene.clone / "link").symlink_to(elsewhere)
+    asked = ("import", *_flows(1, 2), *_RANGE, "--write")
+    assert "link is a link" in scene.run(*asked, "link/imported", exits=1).err
+    assert "holds a ledger" in scene.run(*asked, "state/test/imported", exits=1).err
+    assert list(elsewhere.iterdir()) == []
+    outside = scene.folder / "outside"
+    outside.symlink_to(elsewhere)  # as /tmp may be one
+    scene.run(*asked, str(outside / "imported"))
+    assert [path.name for path in elsewhere.iterdir()] == ["imported"]

@@ -119,3 +119,16 @@ def test_every_environment_is_in_one_page(open_scene: OpenScene) -> None:
     assert names == ["test", "other"]
     scene.run("report", "--out", out, "--env", "other")
     assert [row["run"] for row in page(Path(out)).rows()] == ["b"]
+
+
+@pytest.mark.parametrize("folder", ["triggers/page", "state/test", "state/test/page"])
+def test_no_page_is_written_among_manifests_or_into_a_ledgers_folder(
+    open_scene: OpenScene, folder: str
+) -> None:
+    scene = open_scene(runs("a"))
+    said = scene.run("report", "--out", folder, exits=1)
+    assert f"{folder} is not written" in said.err
+    assert not (scene.clone / folder).exists()
+    (scene.folder / "elsewhere").symlink_to(scene.clone / "triggers")
+    outside = str(scene.folder / "elsewhere" / "page")
+    assert "holds manifests" in scene.run("report", "--out", outside, exits=1).err
