@@ -8,7 +8,7 @@ from reconciler.enos.statuses import SUCCEEDED, status_name
 from reconciler.ledger import events
 from reconciler.model import RunId, first_attempt
 from reconciler.plan import PlannedRun
-from reconciler.render.backfills import attempt_of
+from reconciler.render.backfills import attempt_of, natural_order
 from reconciler.render.steps import is_done, why_absent
 
 
@@ -36,8 +36,9 @@ def _why_not_started(run: PlannedRun, absent: Mapping[RunId, events.Absent]) -> 
 
 
 def ends(result: ApplyResult) -> dict[RunId, str]:
-    """How each run ended of which an end was seen, by EnOS's name of the status."""
-    return {event.run: status_name(event.status) for event in result.observed}
+    """How each run ended of which an end was seen, by EnOS's name of the status, in one order."""
+    found = {event.run: status_name(event.status) for event in result.observed}
+    return dict(sorted(found.items(), key=lambda one: natural_order(one[0])))
 
 
 def failed(result: ApplyResult) -> dict[RunId, str]:

@@ -353,3 +353,9 @@ def test_no_text_is_obeyed(run: str, message: str) -> None:
     )
     assert_safe(apply_text(result, SHANGHAI, message))
     assert OBEYED.search(apply_json(result, message)) is None
+
+
+def test_what_failed_stands_in_the_order_of_names_whenever_each_end_was_seen() -> None:
+    seen = [observed(f"march/{number}", 7) for number in (10, 9, 1)]
+    text = apply_text(a_result(observed=seen), SHANGHAI, "prod")
+    assert "    march/1\n    march/9\n    march/10\n" in text

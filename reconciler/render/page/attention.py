@@ -69,7 +69,7 @@ _DOUBT = (
     "Each may have been started. The next apply looks for its instance. If that settles nothing, "
     "look at the service, and say what you found."
 )
-_FAILED = "The instance ended badly, and no retry follows. Mend the cause, then start it again."
+_FAILED = "The instance failed, and no retry follows. Mend the cause, then start it again."
 _REJECTED = "Nothing was started. Mend what the service names: the next apply tries again."
 _BLOCKED = "What it waits for failed, or will never start as things are. Mend that first."
 _STOPPED = "So many runs failed that spec.stopAfter lets nothing more start. Mend the cause first."
