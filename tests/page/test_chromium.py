@@ -103,6 +103,60 @@ def test_of_ten_thousand_runs_only_those_in_sight_exist(tmp_path: Path, page: Pa
     assert int(page.value(last)) == total - 2
 
 
+_SCROLLED = """\
+new Promise((done) => {
+  const list = document.querySelector("#list"), frames = 60;
+  let frame = 0, made = 0, most = 0, rows = 0;
+  const watch = new MutationObserver((records) => {
+    for (const record of records) for (const node of record.addedNodes)
+      made += node.nodeType === 1 ? 1 + node.querySelectorAll("*").length : 0;
+  });
+  watch.observe(list, {childList: true, subtree: true});
+  const step = () => {
+    most = Math.max(most, made); made = 0;
+    rows = Math.max(rows, list.querySelectorAll("tbody tr[data-at]").length);
+    if (frame++ === frames) return done([most, rows]);
+    list.scrollTop += 1700;
+    requestAnimationFrame(step);
+  };
+  requestAnimationFrame(step);
+})
+"""
+
+
+def scrolled(page: Page, url: str) -> tuple[float, int, int]:
+    """While the list of runs moves by two screens a frame, for sixty frames.
+
+    Layouts a frame, the most elements that were made for one, and the most rows that there were.
+    """
+    page.open(url)
+    shown(page, "runs")
+    page.ask("Performance.enable")
+    before = layouts(page)
+    made, rows = page.value(_SCROLLED)
+    return (layouts(page) - before) / 60, made, rows
+
+
+def layouts(page: Page) -> float:
+    metrics = page.ask("Performance.getMetrics")["metrics"]
+    return next(float(one["value"]) for one in metrics if one["name"] == "LayoutCount")
+
+
+def test_a_frame_of_scrolling_costs_no_more_among_ten_thousand_runs_than_among_few(
+    tmp_path: Path, page: Page
+) -> None:
+    """By what the browser lays out and the script makes, which no slow machine changes."""
+    few, many = (
+        scrolled(page, written(tmp_path, report_page([a_month(sites=40, days=days)], MADE)))
+        for days in (70, 250)
+    )
+    assert few[0] <= 3
+    assert few[1] > 100  # it has moved
+    assert many[0] <= few[0] * 1.25 + 0.1
+    assert many[1] <= few[1] * 1.25
+    assert many[2] <= few[2] + 2 < 60
+
+
 def test_a_keyboard_is_enough(tmp_path: Path, page: Page) -> None:
     page.open(written(tmp_path, report_page([a_month(sites=4, days=5)], MADE)))
     page.press("/")
