@@ -296,10 +296,6 @@ def ask_for_one_of_those_that_agree_only(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(dependencies, "summed_group", lambda group, of: original(group, of[:1]))
 
 
-def wait_for_what_is_declared_only(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(dependencies, "is_under_way", lambda _: False)
-
-
 def let_claims_take_no_place(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(limits, "UNDER_WAY", UNDER_WAY - {Phase.CLAIMED})
 
@@ -590,7 +586,6 @@ MUTANTS: list[Mutant] = [
     wait_for_nothing_that_is_matched,
     wait_for_all_that_a_match_names,
     ask_for_one_of_those_that_agree_only,
-    wait_for_what_is_declared_only,
     let_claims_take_no_place,
     let_what_is_in_doubt_take_no_place,
     let_what_runs_take_no_place,

@@ -316,7 +316,7 @@ def _check_adopted(event: events.Adopted, before: Ledger, truth: Truth) -> None:
         raise ViolationError(f"{event.run} is adopted and may have been started: {record.phase}")
     if truth.of_run(event.run):
         raise ViolationError(f"{event.run} is adopted and was started")
-    one = truth.meant[event.run]
+    one = truth.meant[event.run, event.by]
     if (one.instance, one.run.digest) != (event.flow_instance_id, event.digest):
         raise ViolationError(f"{event.run} is adopted as what is not its work")
     truth.adopted[event.run] = one

@@ -267,7 +267,7 @@ class _Appliers:
         if not known:
             return
         run, one = self.world.random.choice(known)
-        self.world.truth.meant[run.id] = one
+        self.world.truth.meant[run.id, name] = one
         plain = self.world.truth.oddities.plain  # else what is shown may be anything
         adoption = Adoption(by=name, reason="seen", sure=not plain, forced=not plain)
         adopting = Adopting(adoption, {run.id: one.instance}, ports.new_claim)

@@ -28,7 +28,8 @@ class Truth:
     denied: set[tuple[RunId, ClaimId]] = field(default_factory=set)  # recorded as not started
     mistaken: dict[RunId, Started] = field(default_factory=dict)  # a stranger's, taken for it
     adopted: dict[RunId, Started] = field(default_factory=dict)  # a stranger's, by a person's word
-    meant: dict[RunId, Started] = field(default_factory=dict)  # the one that the person knows of
+    # What each person who adopts knows of, by the run and the person.
+    meant: dict[tuple[RunId, str], Started] = field(default_factory=dict)
 
     def of_run(self, run: RunId) -> Sequence[Started]:
         """The instances that the run was really started as."""
