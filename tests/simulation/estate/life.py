@@ -106,9 +106,9 @@ def _drawn_world(
         layout=layout,
         manners=manners or drawn,
         changes=changes,
-        crash=rng.choice([0.0, 0.0, 0.01, 0.03]),
+        crash=rng.choice([0.0, 0.0, 0.015, 0.04]),
         lost_answer=rng.choice([0.0, 0.2]),
-        change=rng.choice([0.0, 0.002, 0.01, 0.05] if changes is CHANGES else [0.05]),
+        change=rng.choice([0.0, 0.003, 0.015, 0.06] if changes is CHANGES else [0.06]),
         shallow=rng.random() < 0.5,
     )
 

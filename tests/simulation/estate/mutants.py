@@ -248,7 +248,7 @@ def take_back_a_trace_that_came_with_a_commit_of_the_servers_own(
     patch.setattr(git_push._Attempt, "_is_squashed", lambda _: False)
 
 
-@among(manners=Manners(merged=1.0, unread=0.2))
+@among(manners=Manners(merged=1.0, unread=0.5))
 def take_for_absent_what_cannot_be_read(patch: pytest.MonkeyPatch) -> None:
     def is_held_by(self: Any, tip: CommitId | None) -> bool:
         try:
