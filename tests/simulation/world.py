@@ -40,7 +40,8 @@ def _others_named(run: Run) -> list[str]:
 def by_hand(world: "World", run: Run) -> list[Started]:
     """What others have started that is just what the run would start, and is not adopted yet.
 
-    Where ids are shared, a person tells it from others by when it was created; not by the day.
+    Where ids are shared, a person tells it from others by when it was created: not by the day, nor
+    where another of the id was created at the same time.
     """
     oddities, taken = world.truth.oddities, world.truth.adopted.values()
     if oddities.shared_ids and oddities.created_unit > HOUR_MS:
@@ -53,8 +54,14 @@ def by_hand(world: "World", run: Run) -> list[Started]:
         one
         for one in world.truth.strangers
         if one.run.digest == run.digest and one.run.trigger_time == run.trigger_time
-        if one.listed <= world.now and one not in taken
+        if one.listed <= world.now and one not in taken and _is_told_apart(world, one)
     ]
+
+
+def _is_told_apart(world: "World", one: Started) -> bool:
+    others = (other for other in world.truth.under(one.instance) if other is not one)
+    shown = world.created_as_shown(one)
+    return all(world.created_as_shown(other) != shown for other in others)
 
 
 @dataclass(frozen=True, slots=True)
