@@ -14,7 +14,11 @@ from tests.repositories import commit, git
 
 DATES = {"from": "2024-03-01", "to": "2024-03-03", "every": "1d"}
 MATCH = [{"name": "march", "match": ["businessDate", "SITE"]}]
-FAST = SandboxOptions(run_seconds=0.01, flows={9: FlowOptions(ends=Status.FAIL)})
+LIFE_SECONDS = 600.0  # so that what an apply starts frees nothing before the apply has ended
+LASTING = SandboxOptions(
+    run_seconds=LIFE_SECONDS,
+    flows={9: FlowOptions(ends=Status.FAIL, run_seconds=LIFE_SECONDS)},
+)
 
 Files = dict[str, str | None]
 
@@ -87,8 +91,9 @@ CONFIGURATIONS: dict[str, Callable[[str], str]] = {
 
 
 def arranged(open_scene: OpenScene) -> Scene:
-    scene = open_scene(BASE, options=FAST)
+    scene = open_scene(BASE, options=LASTING)
     scene.run("apply", "a", "f", "march/2024-03-01")
+    scene.clock.forward(2 * LIFE_SECONDS)
     scene.run("status", "--refresh")
     git(scene.clone, "pull", "--quiet", "origin", "main")
     git(scene.clone, "checkout", "--quiet", "-b", "work")
