@@ -90,9 +90,9 @@ def test_the_largest_backfills_are_refused_before_memory_or_time_is_spent(
 ) -> None:
     tracemalloc.start()
     try:
-        began = time.perf_counter()
+        began = time.process_time()
         assert refused(spec, "America/New_York") == [problem]
-        assert time.perf_counter() - began < 10  # a tenth of a second, but for the tracing
+        assert time.process_time() - began < 10  # a tenth of a second, but for the tracing
         assert tracemalloc.get_traced_memory()[1] < 60e6  # most of it what the schema looks at
     finally:
         tracemalloc.stop()
@@ -109,6 +109,6 @@ def test_ten_thousand_runs_are_made_in_well_under_a_second() -> None:
     dates = {"from": "2024-01-01", "to": "2024-09-06", "every": "1d"}
     sites = [f"cn-{site:02}" for site in range(40)]
     spec = {"businessDates": dates, "matrix": {"SITE": sites}, "stagger": "1m", "at": "08:00"}
-    began = time.perf_counter()
+    began = time.process_time()
     assert len(runs(spec, "America/New_York")) == 10_000
-    assert time.perf_counter() - began < 1.5  # 0.1 s where nothing else runs
+    assert time.process_time() - began < 1.5  # 0.1 s where nothing else runs
