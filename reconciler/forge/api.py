@@ -4,6 +4,7 @@ import os
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from http import HTTPStatus
@@ -17,10 +18,14 @@ from reconciler.enos.proxies import proxy_for
 from reconciler.errors import ConfigurationError
 from reconciler.forge.posts import ForgeError, NotAllowedError
 
-_SECONDS = 30.0  # for one request
+_SECONDS = 30.0  # until something comes
+_WHOLE_SECONDS = 60.0  # until an answer that has begun has come whole
+_MOST_BYTES = 32 << 20  # of an answer: a page of a hundred long comments has some 7 MB
 _PAUSES = (1.0, 3.0)  # between tries
 _MOST_PAGES = 100
 _MOST_WORDS = 300  # of what a forge says
+_NO_JSON = (ValueError, RecursionError)  # what reading can raise of a text that is none
+_OF_THE_WAY = ("content-encoding", "content-length", "transfer-encoding")  # headers
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -32,9 +37,14 @@ class Api:
     headers: Mapping[str, str] = field(repr=False)  # with the token
     token: str = field(repr=False)  # struck out of whatever is said
     sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.root)
+        try:
+            parts = urlsplit(self.root)
+            _ = parts.port, httpx.URL(self.root)
+        except (ValueError, httpx.InvalidURL):
+            raise ConfigurationError("the address of the forge's interface is no URL") from None
         if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
             raise ConfigurationError(
                 f"the forge at {parts.hostname} has no https URL: a token is not sent there"
@@ -46,9 +56,10 @@ class Api:
         What may be repeated is, where no answer came or the forge is busy; a POST only where it
         never left. Raises ForgeError, and NotAllowedError for a token that may not.
         """
-        url = urljoin(f"{self.root}/", path)
+        url = self._joined(f"{self.root}/", path)
         if _origin(url) != _origin(self.root):
-            raise ForgeError(f"{urlsplit(url).hostname} is another host than that of {self.root}")
+            ours = urlsplit(self.root).hostname
+            raise ForgeError(f"{urlsplit(url).hostname} is another host than {ours}, the forge's")
         return self._send(method, url, body).json()
 
     def pages(self, path: str) -> Iterator[Any]:
@@ -70,15 +81,25 @@ class Api:
         found = reply.links.get("next", {}).get("url")
         if found is None:
             return None
-        address = urljoin(url, found)
+        address = self._joined(url, found)
         if _origin(address) != _origin(self.root):
             raise ForgeError(f"{_path(url)} goes on at another host, {urlsplit(address).hostname}")
+        return address
+
+    def _joined(self, base: str, path: str) -> str:
+        """The address of that path. Raises ForgeError for what a forge calls one and is none."""
+        try:
+            address = urljoin(base, path)
+            _ = urlsplit(address).port, httpx.URL(address)
+        except (ValueError, httpx.InvalidURL):
+            host = urlsplit(self.root).hostname
+            raise ForgeError(f"{host} names an address that is none") from None
         return address
 
     def _send(self, method: str, url: str, body: Mapping[str, Any] | None) -> httpx.Response:
         for pause in (*_PAUSES, None):
             try:
-                reply = _client(self.root).request(method, url, json=body, headers=self.headers)
+                reply = self._whole(method, url, body)
             except httpx.HTTPError as error:
                 left = not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
                 if pause is None or (left and method == "POST"):
@@ -88,6 +109,18 @@ class Api:
                     return self._checked(method, url, reply)
             self.sleep(pause)
         raise AssertionError("the last try returns or raises")
+
+    def _whole(self, method: str, url: str, body: Mapping[str, Any] | None) -> httpx.Response:
+        """The answer with its body. Raises httpx.HTTPError, and ForgeError for one without end."""
+        content = bytearray()
+        with _client(self.root).stream(method, url, json=body, headers=self.headers) as reply:
+            ends = self.clock() + _WHOLE_SECONDS
+            for piece in reply.iter_bytes():
+                content += piece
+                if len(content) > _MOST_BYTES or self.clock() > ends:
+                    raise self._failed(method, url, "its answer does not end")
+        headers = [one for one in reply.headers.multi_items() if one[0] not in _OF_THE_WAY]
+        return httpx.Response(reply.status_code, headers=headers, content=bytes(content))
 
     def _checked(self, method: str, url: str, reply: httpx.Response) -> httpx.Response:
         """The answer, if it is one. Raises NotAllowedError and ForgeError."""
@@ -103,7 +136,7 @@ class Api:
             raise self._failed(method, url, words)
         try:
             reply.json()
-        except ValueError:
+        except _NO_JSON:
             raise self._failed(method, url, "its answer is not JSON") from None
         return reply
 
@@ -120,7 +153,7 @@ def _client(root: str) -> httpx.Client:
     """What asks that forge. Raises ConfigurationError for a proxy that cannot be used."""
     on_loopback = urlsplit(root).scheme == "http"
     proxy = None if on_loopback else proxy_for(root, os.environ)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if on_loopback else httpx.create_ssl_context()
+    context = _tls(on_loopback=on_loopback)
     to_proxy = context if proxy is not None and proxy.scheme == "https" else None
     try:
         return httpx.Client(
@@ -142,6 +175,33 @@ def _client(root: str) -> httpx.Client:
         ) from None
 
 
+def _tls(*, on_loopback: bool) -> ssl.SSLContext:
+    if on_loopback:
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # never used; it would trust nobody
+    try:
+        return httpx.create_ssl_context()
+    except OSError as error:  # ssl.SSLError is one, too
+        raise ConfigurationError(
+            f"the certificates to trust cannot be read: {error}",
+            hint="check SSL_CERT_FILE and SSL_CERT_DIR",
+        ) from None
+
+
+@contextmanager
+def as_documented(forge: str) -> Iterator[None]:
+    """Read an answer of the forge's; also a decorator.
+
+    Raises ForgeError where it is JSON, but not what the forge's reference promises.
+    """
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise ForgeError(
+            f"{forge} answers with something else than documented: {type(error).__name__}",
+            hint="What was applied or planned stands; only the forge was not told.",
+        ) from None
+
+
 def _is_busy(reply: httpx.Response) -> bool:
     return reply.status_code == HTTPStatus.TOO_MANY_REQUESTS or reply.is_server_error
 
@@ -150,7 +210,7 @@ def _words(reply: httpx.Response) -> str:
     """What the forge says is wrong."""
     try:
         found = reply.json()
-    except ValueError:
+    except _NO_JSON:
         return reply.reason_phrase
     told = found.get("message") or found.get("error") if isinstance(found, dict) else None
     return str(told or reply.reason_phrase)[:_MOST_WORDS]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from reconciler.forge.api import Api
+from reconciler.forge.api import Api, as_documented
 from reconciler.forge.posts import ForgeError, Post
 
 _CLOSED = 100  # so many of the closed issues are looked through, the newest first
@@ -86,9 +86,11 @@ class GitHub:
 
 def _only_issues(found: Iterable[Any]) -> Iterator[Post]:
     """Without pull requests, which GitHub lists among them."""
-    return (_post(one, "number") for one in found if "pull_request" not in one)
+    posts = ((one, _post(one, "number")) for one in found)
+    return (post for one, post in posts if "pull_request" not in one)
 
 
+@as_documented("GitHub")
 def _post(found: Any, number: str) -> Post:
     return Post(
         number=int(found[number]),

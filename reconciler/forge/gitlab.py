@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from reconciler.forge.api import Api
+from reconciler.forge.api import Api, as_documented
 from reconciler.forge.posts import ForgeError, Post
 
 _CLOSED = 100  # so many of the closed issues are looked through, the newest first
@@ -19,6 +19,7 @@ class GitLab:
     project: int
     merge_request: int | None  # by its number in the project
 
+    @as_documented("GitLab")
     def me(self) -> str:
         """The name of whom the token stands for."""
         return str(self.api.ask("GET", "user")["username"])
@@ -74,6 +75,7 @@ class GitLab:
         return f"projects/{self.project}/merge_requests/{self.merge_request}/notes"
 
 
+@as_documented("GitLab")
 def _post(found: Any, number: str, text: str) -> Post:
     return Post(
         number=int(found[number]),
