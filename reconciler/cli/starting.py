@@ -73,7 +73,7 @@ def _lacking(path: str, beginning: Beginning) -> str:
     """What the file that is kept may lack."""
     match path:
         case _ if path.endswith("CODEOWNERS"):
-            return f"; give it owners of {', '.join(owned_paths(beginning))}"
+            return f"; give it owners of {', '.join(owned_paths(beginning, path))}"
         case _ if path == HOOKS:
             return "; give it a hook that runs `reconciler validate`"
         case _ if path == EDITOR:

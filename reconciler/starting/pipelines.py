@@ -1,10 +1,14 @@
 """Pipelines for the forges, from one template each: what `init` writes and what docs/ci shows."""
 
 import json
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
 from reconciler.starting.templates import rendered
+
+# Of the signs that GitHub reads in a pattern of branches, those that git allows in a name.
+_SPECIAL = re.compile(r"\+|^!")
 
 
 class PipelineKind(StrEnum):
@@ -38,7 +42,7 @@ def pipeline(kind: PipelineKind, settings: PipelineSettings) -> str:
         action=settings.action,
         version=settings.version,
         branch=settings.branch,
-        branch_pattern=_quoted(settings.branch),
+        branch_pattern=_quoted(_SPECIAL.sub(r"\\\g<0>", settings.branch)),
         branch_ref=f"'{_in_expression(f'refs/heads/{settings.branch}')}'",
         branch_word=_quoted(settings.branch),
         ledger_branch=settings.ledger_branch,

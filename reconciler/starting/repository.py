@@ -35,7 +35,8 @@ def starting_files(beginning: Beginning, *, beside_a_pipeline: bool = False) -> 
     files = {schema_path(beginning.prefix, name): schema_text(name) for name in COPIED}
     files |= _pipeline(beginning, beside_a_pipeline=beside_a_pipeline)
     if beginning.ci in _OWNERS_FILE:
-        files[_OWNERS_FILE[beginning.ci]] = _owners(beginning)
+        owners_file = _OWNERS_FILE[beginning.ci]
+        files[owners_file] = _owners(beginning, owners_file)
     files[HOOKS] = _hooks(beginning)
     files[EDITOR] = _editor(beginning)
     if beginning.gateway is not None:
@@ -77,23 +78,30 @@ def _pipeline(beginning: Beginning, *, beside_a_pipeline: bool) -> dict[str, str
             return {}
 
 
-def owned_paths(beginning: Beginning) -> Iterator[str]:
-    """What not everybody may change, as CODEOWNERS names it."""
+def owned_paths(beginning: Beginning, owners_file: str) -> Iterator[str]:
+    """What not everybody may change, as CODEOWNERS names it.
+
+    Who may change that file itself takes the owners of all else away, one merge before. And any
+    workflow, once it is merged, may ask for the keys.
+    """
     yield _pattern(beginning.prefix + CONFIGURATION)
     for folder in beginning.states:
         yield _pattern(f"{beginning.prefix}{folder}/")
     if beginning.ci is CiKind.GITHUB:
-        yield _pattern(WORKFLOW)
+        yield _pattern(WORKFLOW.rpartition("/")[0] + "/")
     if beginning.ci is CiKind.GITLAB:
         yield _pattern(GITLAB_CI)
+        yield _pattern(GITLAB_INCLUDED)
+    yield _pattern(owners_file)
 
 
 def _pattern(path: str) -> str:
     return "/" + path.replace(" ", "\\ ")
 
 
-def _owners(beginning: Beginning) -> str:
-    return rendered("CODEOWNERS", paths=list(owned_paths(beginning)), owner=beginning.owner)
+def _owners(beginning: Beginning, owners_file: str) -> str:
+    paths = list(owned_paths(beginning, owners_file))
+    return rendered("CODEOWNERS", paths=paths, owner=beginning.owner)
 
 
 def _hooks(beginning: Beginning) -> str:

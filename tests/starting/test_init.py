@@ -181,14 +181,40 @@ def test_owners_that_are_named_elsewhere_are_not_hidden_by_a_second_file(
     assert "CODEOWNERS, it is there already; give it owners of /reconciler.yaml" in done.out
 
 
-def test_the_owner_reviews_the_configuration_the_record_and_the_pipeline(folder: Path) -> None:
-    ran(folder, "init", *ALL, "--owner", "@acme/data")
-    lines = files(folder)[".github/CODEOWNERS"].splitlines()
-    assert lines[1:] == [
-        "/reconciler.yaml @acme/data",
-        "/state/prod/ @acme/data",
-        "/.github/workflows/reconciler.yml @acme/data",
-    ]
+@pytest.mark.parametrize(
+    ("ci", "pipeline"),
+    [
+        ("github", ["/.github/workflows/", "/.github/CODEOWNERS"]),
+        ("gitlab", ["/.gitlab-ci.yml", "/.gitlab/reconciler.yml", "/.gitlab/CODEOWNERS"]),
+    ],
+)
+def test_the_owner_reviews_configuration_record_pipeline_and_who_is_an_owner(
+    folder: Path, ci: str, pipeline: list[str]
+) -> None:
+    ran(folder, "init", *ALL, "--owner", "@acme/data", "--ci", ci)
+    lines = files(folder)[f".{ci}/CODEOWNERS"].splitlines()
+    owned = ["/reconciler.yaml", "/state/prod/", *pipeline]
+    assert lines[1:] == [f"{path} @acme/data" for path in owned]
+
+
+def test_owners_that_are_named_elsewhere_are_told_to_own_their_own_file(folder: Path) -> None:
+    (folder / "docs").mkdir()
+    (folder / "docs/CODEOWNERS").write_text("* @acme/all\n")
+    assert ", /docs/CODEOWNERS" in ran(folder, "init", *ALL, "--ci", "github").out
+
+
+@pytest.mark.parametrize(
+    ("branch", "pattern"), [("c++", r"c\+\+"), ("!now", r"\!now"), ("a!", "a!")]
+)
+def test_a_branch_whose_name_githubs_patterns_would_read_is_meant_as_it_is(
+    folder: Path, branch: str, pattern: str
+) -> None:
+    ran(folder, "init", *ALL, "--ci", "github", "--branch", branch)
+    text = files(folder)[".github/workflows/reconciler.yml"]
+    document = yaml.safe_load(text)
+    assert document[True]["push"]["branches"] == [pattern]  # YAML 1.1 takes `on` for true
+    assert document[True]["pull_request"]["branches"] == [pattern]
+    assert f"github.ref == 'refs/heads/{branch}'" in text
 
 
 def test_a_folder_of_a_repository_has_its_pipeline_and_hook_at_the_top(folder: Path) -> None:
