@@ -22,7 +22,7 @@ from tests.pipelines.check import documents, scripts
 from tests.repositories import PROJECT, commit, git
 
 _PIPELINE = PROJECT / "docs" / "ci" / "gitlab.yml"
-_INSTALL = 'python -m pip install --quiet "$RECONCILER"'
+_INSTALL = 'python -I -m pip install --quiet "$RECONCILER"'
 
 
 def _jobs() -> dict[str, Any]:

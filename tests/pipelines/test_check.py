@@ -33,7 +33,7 @@ def _said(found: Sequence[str], word: str) -> None:
 
 
 def test_an_expression_in_the_text_of_a_shell_is_found(tmp_path: Path) -> None:
-    old, new = 'run: python -m pip install "$RECONCILER"', "run: echo ${{ github.head_ref }}"
+    old, new = 'run: python -I -m pip install "$RECONCILER"', "run: echo ${{ github.head_ref }}"
     _said(list(unsafe_places(_changed(tmp_path, _PLAIN, old, new))), "template-injection")
 
 
