@@ -1,6 +1,5 @@
 """Telling the webhooks of an environment: after an apply what it has done, or a test."""
 
-import asyncio
 import os
 import re
 import secrets
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 
 from reconciler.apply.effect import Effect
 from reconciler.apply.news import News, news_of
+from reconciler.cli.bounded import run_bounded
 from reconciler.cli.journal import Level
 from reconciler.cli.machine import LocalClock, applier
 from reconciler.cli.saying import journal, say
@@ -114,4 +114,4 @@ def _send(wanted: Sequence[Letter], apply_id: str | None) -> list[tuple[str, str
         )
         content = body(one.address.webhook.format, one.share, postmark)
         deliveries.append(Delivery(address=one.address, postmark=postmark, content=content))
-    return [(one.label, one.failure) for one in asyncio.run(deliver(deliveries))]
+    return [(one.label, one.failure) for one in run_bounded(deliver(deliveries))]

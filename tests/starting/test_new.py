@@ -1,6 +1,7 @@
 """`new` writes a manifest that is valid beside all others, or none."""
 
 import json
+import socket
 from pathlib import Path
 
 import pytest
@@ -222,3 +223,19 @@ def test_keys_are_sent_only_where_the_shared_branch_says(
     assert "flow 3377 was not looked up" in done.err
     assert "credentials are sent only where that branch says" in done.err
     assert done.code == 0
+
+
+def test_a_gateway_that_does_not_answer_holds_nobody_up_for_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    isolate(monkeypatch, tmp_path)
+    monkeypatch.setattr("reconciler.cli.flow_lookup._SECONDS", 0.05)
+    sandbox = Sandbox(SandboxOptions())
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        setting = make_setting(tmp_path / "all", url, sandbox, {})
+        for name, value in environment(sandbox).items():
+            monkeypatch.setenv(name, value)
+        done = ran(setting.clone, *_DATED)
+    assert "flow 3377 was not looked up: no answer within 0.05 s" in done.err
+    assert done.out == "wrote triggers/wind.yaml: 1 run\n"
