@@ -90,7 +90,8 @@ def _home(source: str | None) -> Home:
     try:
         return read_home(source, __version__)
     except ValueError as error:
-        raise click.BadParameter(f"{source!r} {error}", param_hint="--source") from None
+        # Not quoted: somebody may have put a password into it.
+        raise click.BadParameter(f"the address {error}", param_hint="--source") from None
 
 
 def _gateway(base: Beginning, given: Given, *, asks: bool) -> GatewayAnswers:
@@ -203,4 +204,4 @@ def _wrong_source(text: str) -> Iterator[str]:
     try:
         read_home(text, __version__)
     except ValueError as error:
-        yield str(error)
+        yield f"the address {error}"

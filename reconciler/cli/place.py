@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from reconciler import __version__
 from reconciler.cli.options import CommonOptions
 from reconciler.configuration import CONFIGURATION, Configuration
+from reconciler.errors import ConfigurationError
 from reconciler.git import Git
 from reconciler.repository.settings import read_configuration
 from reconciler.repository.worktree import check_stays
@@ -16,6 +17,8 @@ from reconciler.starting.answers import CiKind
 from reconciler.starting.home import DISTRIBUTION, PLACEHOLDER, Home, recorded_home
 
 _USUAL = ("main", "master")
+_INSIDE = ("objects", "refs")  # folders of a repository
+_READ_ELSEWHERE = frozenset("$*?[]{}#!\\\"'`")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,19 +33,25 @@ class StartingPlace:
     def find(cls, options: CommonOptions) -> "StartingPlace":
         """The folder named, or the one of this repository that has a configuration, or this one.
 
-        Raises ConfigurationError for a configuration with problems, and GitError where git cannot
-        be asked about the repository.
+        Raises ConfigurationError for a configuration with problems and for a folder in which none
+        can begin, and GitError where git cannot be asked about the repository.
         """
         if options.repo is not None:
             check_stays(options.repo)
         here = (options.repo or Path.cwd()).resolve()
         marked = next((one for one in (here, *here.parents) if os.path.lexists(one / ".git")), None)
         git = None if marked is None else Git.at(here)
+        if git is None and any(map(_is_bare, (here, *here.parents))):
+            raise ConfigurationError(
+                f"{here} is the inside of a bare repository, in which nothing is checked out",
+                hint="Clone it, and start in the clone: git clone URL",
+            )
         root = here
         if options.repo is None and git is not None:
             inside = [one for one in (here, *here.parents) if one.is_relative_to(git.root)]
             root = next((one for one in inside if os.path.lexists(one / CONFIGURATION)), here)
             git = Git.at(root)
+        _check_prefix(git.prefix if git is not None else "")
         begun = os.path.lexists(root / CONFIGURATION)
         return cls(root=root, git=git, configuration=read_configuration(root) if begun else None)
 
@@ -96,6 +105,25 @@ class StartingPlace:
             return ""
         done = self.git.run(*question, accept=None)
         return done.text if done.exit_code == 0 else ""
+
+
+def _is_bare(folder: Path) -> bool:
+    """Whether git keeps a repository right there."""
+    return (folder / "HEAD").is_file() and all((folder / one).is_dir() for one in _INSIDE)
+
+
+def _check_prefix(prefix: str) -> None:
+    """Raise ConfigurationError for a folder whose name would mean more where it is written.
+
+    `${{ … }}` is an expression in a workflow, `$` a variable for GitLab, `*` a pattern for
+    CODEOWNERS and an editor, and a line feed begins another line in all of them.
+    """
+    if not prefix.isprintable() or set(prefix) & _READ_ELSEWHERE:
+        raise ConfigurationError(
+            f"the folder {prefix.rstrip('/')} has signs in its name that forges and editors read "
+            f"as more than a name: none of {' '.join(sorted(_READ_ELSEWHERE))} can be used",
+            hint="Rename it, or start in another folder: --repo DIR",
+        )
 
 
 def forge_of(url: str) -> CiKind | None:

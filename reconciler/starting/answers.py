@@ -82,6 +82,8 @@ def wrong_answers(beginning: Beginning) -> Iterator[tuple[str, str]]:
     """Each answer that makes no valid repository: its option, and what is wrong with it."""
     if not beginning.branch.isprintable():
         yield "--branch", "git allows no such name"
+    if beginning.ci is CiKind.GITLAB and '"' in beginning.branch:
+        yield "--branch", "a rule of GitLab's can name no branch with a quotation mark"
     if beginning.ledger_branch == beginning.branch:
         yield (
             "--ledger-branch",

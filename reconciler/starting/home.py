@@ -10,6 +10,7 @@ PLACEHOLDER = "YOUR-ORGANISATION"  # stands for an owner that nobody has named
 
 _SCP = re.compile(r"(?P<user>[\w.-]+)@(?P<host>[\w.-]+):(?P<path>[^/\s].*)")
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_NO_ADDRESS = "is not that of a git repository: https://HOST/OWNER/NAME[@COMMIT]"
 _SAFE = re.compile(r"[\w./~+-]+", re.ASCII)  # of a path and a revision: they go into a shell
 
 
@@ -57,14 +58,17 @@ def read_home(text: str, version: str) -> Home:
     given = text.strip().removeprefix("git+")
     if scp := _SCP.fullmatch(given):
         given = f"ssh://{scp['user']}@{scp['host']}/{scp['path']}"
-    parts = urlsplit(given)
+    try:
+        parts = urlsplit(given)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:  # its words may hold a password that was taken for a port
+        raise ValueError(_NO_ADDRESS) from None
     path, _, revision = parts.path.partition("@")
     revision = revision or f"v{version}"
     if parts.scheme not in {"https", "ssh"} or not parts.hostname or path.strip("/") == "":
-        raise ValueError("is not the address of a git repository: https://HOST/OWNER/NAME[@COMMIT]")
+        raise ValueError(_NO_ADDRESS)
     if not (_SAFE.fullmatch(path) and _SAFE.fullmatch(revision)):
         raise ValueError("holds characters that no address of a repository needs")
-    port = f":{parts.port}" if parts.port else ""
     user = f"{parts.username}@" if parts.scheme == "ssh" and parts.username else ""
     return Home(url=f"{parts.scheme}://{user}{parts.hostname}{port}{path}", revision=revision)
 

@@ -34,7 +34,7 @@ def test_an_address_is_read_without_its_secrets(text: str, install: str, action:
     "text", ["", "r", "http://h/r", "https://h", "https://h/a b", "https://h/a@$(x)", "file:///r"]
 )
 def test_what_is_no_address_of_a_repository_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"address|characters"):
+    with pytest.raises(ValueError, match=r"of a git repository|characters"):
         read_home(text, "1.2")
 
 

@@ -1,6 +1,7 @@
 """`init` writes a whole repository that is valid, and never over anything."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -327,3 +328,44 @@ def test_a_tag_that_is_installed_is_to_be_replaced_by_its_commit(folder: Path) -
 def test_the_next_steps_fit_on_a_screen(folder: Path) -> None:
     commit(folder, {"README.md": "hello\n"})
     assert len(ran(folder, "init", *ANSWERS, "--timezone", "GMT").out.splitlines()) <= 40
+
+
+@pytest.mark.parametrize(
+    "name", ["${{ github.token }}", "$HOME", "a*", "l\nf", os.fsdecode(b"l\xff")]
+)
+def test_a_folder_whose_name_would_be_read_as_more_is_refused_before_anything_is_written(
+    folder: Path, name: str
+) -> None:
+    (folder / name).mkdir()
+    done = ran(folder / name, "init", *ALL)
+    assert (done.code, files(folder)) == (1, {})
+    assert "has signs in its name" in done.err
+
+
+def test_nothing_begins_inside_a_bare_repository(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    isolate(monkeypatch, tmp_path)
+    git(tmp_path, "init", "--quiet", "--bare", "bare.git")
+    for inside in (tmp_path / "bare.git", tmp_path / "bare.git" / "refs"):
+        done = ran(inside, "init", *ALL)
+        assert done.code == 1
+        assert "is the inside of a bare repository" in done.err
+        assert not (inside / "reconciler.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    "source", ["https://me:hidden/@forge.test/x/y", "https://me:hidden@forge.test/x y", "me:hidden"]
+)
+def test_a_source_that_is_none_is_said_without_what_may_be_a_password(
+    folder: Path, source: str
+) -> None:
+    done = ran(folder, "init", *ANSWERS, "--timezone", "GMT", "--source", source)
+    assert done.code == 2
+    assert "hidden" not in done.err
+
+
+def test_a_branch_that_gitlabs_rules_cannot_name_is_refused(folder: Path) -> None:
+    done = ran(folder, "init", *ALL, "--ci", "gitlab", "--branch", 'a"b')
+    assert (done.code, files(folder)) == (2, {})
+    assert "can name no branch with a quotation mark" in done.err
