@@ -23,6 +23,7 @@ from reconciler.counting import counted
 from reconciler.errors import RefusedError
 from reconciler.manifest import is_manifest_path
 from reconciler.model import Source
+from reconciler.render.safe import visible
 from reconciler.repository.declaring import TooManyRunsError
 from reconciler.repository.putting import look_before, put
 from reconciler.repository.settings import choose_environment
@@ -214,7 +215,7 @@ def _judged(options: CommonOptions, source: Source) -> int:
         raise RefusedError(f"nothing was written: {error}") from None
     new = [problem for problem in after.problems if problem not in before.problems]
     if new:
-        told = "\n".join(str(problem) for problem in new)
+        told = "\n".join(visible(str(problem)) for problem in new)  # a file's name may hold lines
         raise _InvalidDeclarationError(f"nothing was written: it would not be valid:\n{told}")
     return after.runs - before.runs
 

@@ -239,3 +239,10 @@ def test_a_gateway_that_does_not_answer_holds_nobody_up_for_long(
         done = ran(setting.clone, *_DATED)
     assert "flow 3377 was not looked up: no answer within 0.05 s" in done.err
     assert done.out == "wrote triggers/wind.yaml: 1 run\n"
+
+
+def test_a_problem_stays_on_one_line_whatever_its_file_is_called(folder: Path) -> None:
+    out = "triggers/a\nerror: all is well.yaml"
+    done = ran(folder, *_DATED, "--at", "25:00", "--out", out)
+    assert done.code == 1
+    assert "  triggers/a\\nerror: all is well.yaml:" in done.err
