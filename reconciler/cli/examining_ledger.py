@@ -92,7 +92,7 @@ def _manifests(declared: Declared, environment: Environment) -> Diagnosis:
 def _ledger(known: KnownLedger) -> Diagnosis:
     runs = counted(len(known.ledger.records), "run")
     if known.tip is None:
-        return well(f"{runs} recorded in the working tree's, which may be behind")
+        return well(f"{runs} recorded; {known.note}")
     return well(f"{runs} recorded on {known.remote}; it continues everything that is known of it")
 
 

@@ -92,8 +92,19 @@ def _local_ledger(workspace: Workspace, environment: Environment) -> KnownLedger
         ledger=own.ledger,
         surroundings=workspace.surroundings(environment, own),
         commit=_head(workspace),
-        note="offline: the ledger is the working tree's, and may be behind",
+        note=f"offline: {_where_read(workspace)}",
     )
+
+
+def _where_read(workspace: Workspace) -> str:
+    """Whose ledger it is that this clone knows, and what that means."""
+    named = workspace.configuration.git
+    if named.ledger_branch is None:
+        return "the ledger is the working tree's, and may be behind"
+    apart = f"{named.remote}/{named.ledger_branch}"
+    if workspace.heard() is None:
+        return f"{apart} has the ledger, and this clone has not: what was started is not known"
+    return f"the ledger is that of {apart} as last fetched, and may be behind"
 
 
 def _moved(ledgers: Mapping[str, CommittedLedger], shelf: Shelf) -> dict[str, CommittedLedger]:

@@ -56,7 +56,9 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Exit with 1 if --format markdown had to leave out anything.",
 )
-@click.option("--offline", is_flag=True, help="Take the ledger from the working tree's commit.")
+@click.option(
+    "--offline", is_flag=True, help="Ask no remote: the ledger is the one that this clone has."
+)
 @click.option(
     "--online",
     is_flag=True,

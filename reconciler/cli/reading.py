@@ -1,6 +1,6 @@
 """What the read-only commands read in the working tree: configuration, manifests and ledgers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -14,10 +14,18 @@ from reconciler.git import Git
 from reconciler.identity import Book, Surroundings, surroundings
 from reconciler.ledger import Ledger, read_events
 from reconciler.ledger.files import is_ledger_file, ledger_text
+from reconciler.ledger.guarding import Ledgers
 from reconciler.manifest import FileResult, is_manifest_path, read_file
 from reconciler.manifest.read import no_folder, notes_of
 from reconciler.model import Declared, EpochMs, Problem, Source
-from reconciler.repository.books import MOST_OF_LEDGER, Naming, books_of, local_files, naming_of
+from reconciler.repository.books import (
+    MOST_OF_LEDGER,
+    CommittedBooks,
+    Naming,
+    books_of,
+    local_files,
+    naming_of,
+)
 from reconciler.repository.committed import read_left_out, told
 from reconciler.repository.declaring import Ceiling, of_service, read_bounded, read_related
 from reconciler.repository.settings import choose_environments, find_root, read_configuration
@@ -35,6 +43,7 @@ class Workspace:
     _declared: dict[str, dict[str, Declared]] = field(default_factory=dict, repr=False)
     _shelves: list["Shelf"] = field(default_factory=list, repr=False)
     _gits: list[Git | None] = field(default_factory=list, repr=False)
+    _memory: list[Ledgers | None] = field(default_factory=list, repr=False)
     left_out: dict[str, str] = field(default_factory=dict, repr=False)  # by folder, what to say
     parsed: dict[str, dict[str, FileResult]] = field(default_factory=dict, repr=False)  # by path
     now: EpochMs = field(default_factory=LocalClock().wall, repr=False)
@@ -112,16 +121,18 @@ class Workspace:
         return found, sorted((*problems, *hindered))
 
     def local_book(self, environment: Environment) -> Book:
-        """The ledger in the working tree. Raises LedgerError."""
+        """The ledger as this clone knows it, see `_heard`. Raises LedgerError."""
         is_wanted: Callable[[str], bool] = partial(is_ledger_file, folder=environment.state)
         sources, problems = self._sources(
             environment.state, is_wanted, MOST_OF_LEDGER, is_ledger=True
         )
         if problems:
             raise ConfigurationError(f"the ledger cannot be read: {problems[0]}")
-        files = {source.path.rpartition("/")[2]: source.content for source in sources}
+        here = {source.path.rpartition("/")[2]: source.content for source in sources}
+        folder = self.shelf().prefix + environment.state
+        files = _furthest(folder, here, self.heard() or {})
         return Book(
-            folder=self.shelf().prefix + environment.state,
+            folder=folder,
             ledger=Ledger.of(read_events(files, environment.state)),
             text=ledger_text(files, environment.state),
             environment=environment.name,
@@ -132,9 +143,9 @@ class Workspace:
     ) -> Surroundings:
         """What the rest of the repository says about the environment.
 
-        `others`: the other ledgers; without them, those of the working tree. Raises LedgerError.
+        `others`: the other ledgers; without them, those that this clone knows. Raises LedgerError.
         """
-        others = self.shelf().besides(environment) if others is None else others
+        others = self.shelf().besides(environment, self.heard() or {}) if others is None else others
         found = self._declared_by_related(environment)
         beside = of_service(self.configuration, environment)
         declared = {name: found[name].runs for name in beside if name != environment.name}
@@ -149,6 +160,12 @@ class Workspace:
             naming = naming_of(prefix, self.configuration, configurations)
             self._shelves.append(Shelf(prefix=prefix, naming=naming, ledgers=ledgers))
         return self._shelves[0]
+
+    def heard(self) -> Ledgers | None:
+        """The ledgers of `git.ledgerBranch` as git last heard of it; see `_heard`."""
+        if not self._memory:
+            self._memory.append(_heard(self.git(), self.configuration))
+        return self._memory[0]
 
     def git(self) -> Git | None:
         """The repository; None if the folder is in none, which `validate` allows."""
@@ -166,11 +183,40 @@ class Shelf:
 
     prefix: str  # the configuration's folder within the repository
     naming: Naming
-    ledgers: dict[str, dict[str, bytes]]  # by folder
+    ledgers: Ledgers
 
-    def besides(self, environment: Environment) -> list[Book]:
+    def besides(self, environment: Environment, heard: Ledgers) -> list[Book]:
         """The ledgers of other folders. Raises ConfigurationError, LedgerError."""
         self.naming.check_own(self.prefix, environment)
         own = self.prefix + environment.state
-        others = ((folder, files) for folder, files in self.ledgers.items() if folder != own)
+        folders = sorted({*self.ledgers, *heard} - {own})
+        others = ((one, _furthest(one, self.ledgers.get(one, {}), heard)) for one in folders)
         return books_of(self.naming, others)
+
+
+def _heard(git: Git | None, configuration: Configuration) -> Ledgers | None:
+    """The ledgers of their own branch as git last heard of it.
+
+    Where the ledger has a branch of its own, a working tree has none of it, and alone would say
+    that nothing was ever started. None where there is no such branch, or this clone does not have
+    what it holds. Raises LedgerError.
+    """
+    named = configuration.git
+    if git is None or named.ledger_branch is None:
+        return None
+    try:
+        tip = git.resolve_commit(f"refs/remotes/{named.remote}/{named.ledger_branch}")
+        found = CommittedBooks(git, tip).by_folder() if tip else None
+    except GitError:  # a partial clone without its remote: what it lacks is not known
+        return None
+    return None if found is None else {folder: one.content for folder, one in found.items()}
+
+
+def _furthest(folder: str, here: Mapping[str, bytes], heard: Ledgers) -> Mapping[str, bytes]:
+    """A folder's ledger: what was heard of, where that goes on from what lies here.
+
+    Raises LedgerError.
+    """
+    there = heard.get(folder, {})
+    goes_on = ledger_text(there, folder).startswith(ledger_text(here, folder))
+    return there if goes_on else here

@@ -16,7 +16,9 @@ from reconciler.errors import ExitCode
     metavar="DIR",
     help="Folder that the page is written to: a new one, an empty one, or that of an older report.",
 )
-@click.option("--offline", is_flag=True, help="Take the ledger from the working tree's commit.")
+@click.option(
+    "--offline", is_flag=True, help="Ask no remote: the ledger is the one that this clone has."
+)
 @common_options
 def command(*, out: Path, offline: bool) -> ExitCode:
     """Write what is known of every run as one static page.

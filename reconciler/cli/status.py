@@ -87,7 +87,9 @@ STATES = ("pending", "claimed", "in-doubt", "rejected", "triggered", "succeeded"
     metavar="DURATION",
     help="With --watch: how long to pause between looks.  [default: 10s]",
 )
-@click.option("--offline", is_flag=True, help="Take the ledger from the working tree's commit.")
+@click.option(
+    "--offline", is_flag=True, help="Ask no remote: the ledger is the one that this clone has."
+)
 @common_options
 def command(  # noqa: PLR0913 - click passes one argument an option
     *,

@@ -492,3 +492,21 @@ def _rows(scene: Scene, *arguments: str, exits: int = 0) -> dict[str, dict[str, 
 
 def _actions(scene: Scene, *arguments: str) -> dict[str, str]:
     return {name: row["action"] for name, row in _rows(scene, *arguments).items()}
+
+
+def test_offline_a_ledger_branch_counts_as_it_was_last_fetched(open_scene: OpenScene) -> None:
+    def apart(url: str) -> str:
+        return configuration(url, git_section={"ledgerBranch": "records"})
+
+    scene = open_scene(runs("a"), configured=apart)
+    said = scene.run("plan", "--offline", "--format", "json")
+    assert "what was started is not known" in said.err
+    scene.run("apply")
+    (scene.clone / "triggers/a.yaml").write_text(manifest("a", 1, parameters={"SITE": "other"}))
+    said = scene.run("plan", "--offline", "--format", "json", exits=1)
+    assert said.json["summary"] == {"changed": 1}
+    assert "origin/records as last fetched" in said.err
+    assert (
+        scene.run("status", "--offline", "--format", "json").json["runs"][0]["state"] != "pending"
+    )
+    assert ": changed: a is recorded" in scene.run("validate", exits=1).out
