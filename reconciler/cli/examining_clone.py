@@ -137,17 +137,17 @@ class ClonePatient:
         self.branch, tips = git.fetch_shared(named.remote, named.branch, ledger)
         self.tip = tips[self.branch]
         self.ledger_tip = tips[named.ledger_branch or self.branch]
-        absent = [name for name, tip in tips.items() if tip is None]
-        if absent:
+        if self.tip is None:
             return failed(
-                f"{named.remote} has no branch {absent[0]}",
-                f"Make it: git push {named.remote} {self.branch}:{absent[0]}"
-                if self.tip
-                else "Push it, or name another one in reconciler.yaml (git.branch).",
+                f"{named.remote} has no branch {self.branch}",
+                "Push it, or name another one in reconciler.yaml (git.branch).",
             )
         if where.differ:
             return warned(where.difference, where.hint)
-        return well(f"{named.remote} ({where.fetched}) answers, with the branch {self.branch}")
+        found = f"{named.remote} ({where.fetched}) answers, with the branch {self.branch}"
+        if self.ledger_tip is None:
+            return well(f"{found}; the first apply makes {named.ledger_branch}, for the ledger")
+        return well(found)
 
     def _push(self) -> Diagnosis:
         git, named = Git.at(self._folder), self.named

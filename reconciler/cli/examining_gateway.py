@@ -36,6 +36,7 @@ _TRUST = (
     "Let gateway.caFile name the certificates of the authority that signed it; where a proxy looks "
     "into TLS, its own."
 )
+_REMOTE_FIRST = "Mend what is said of the remote first, then run reconciler doctor again."
 _PUSH_FIRST = "Push the configuration to the shared branch, then run reconciler doctor again."
 
 
@@ -138,8 +139,8 @@ class _GatewayPatient:
         """Why credentials are not sent there, if so: the same rule as an apply's."""
         clone = self._clone
         if clone.git is None or clone.branch is None:
-            why = "no shared branch says where credentials may be sent"
-            return skipped(why, _PUSH_FIRST)
+            why = "no shared branch could be read, which says where credentials may be sent"
+            return skipped(why, _REMOTE_FIRST)
         branch = f"{clone.named.remote}/{clone.branch}"
         try:
             check_gateway(clone.git, clone.tip, self._environment, branch)

@@ -307,20 +307,31 @@ def test_what_a_dry_run_cannot_see_is_not_claimed(open_scene: OpenScene) -> None
     assert _doctor(scene)["protection"]["result"] == "ok"
 
 
-def test_a_ledger_branch_that_is_not_there_is_told_with_how_to_make_it(
+def test_a_ledger_branch_that_the_first_apply_will_make_is_no_failure(
     open_scene: OpenScene,
 ) -> None:
     def apart(url: str) -> str:
         return configuration(url, git_section={"ledgerBranch": "records"})
 
     scene = open_scene(runs("a"), configured=apart)
-    found = _doctor(scene, exits=1)
-    assert found["remote"]["hint"] == "Make it: git push origin main:records"
-    assert "records" not in found["push"]["message"]
-    git(scene.clone, "push", "--quiet", "origin", "main:records")
     found = _doctor(scene)
-    assert "git push --dry-run to records" in found["push"]["message"]
+    assert "the first apply makes records" in found["remote"]["message"]
+    assert "records" not in found["push"]["message"]
     assert "git.ledgerBranch" not in found["protection"]["hint"]
+    scene.run("apply")
+    found = _doctor(scene)
+    assert "first apply" not in found["remote"]["message"]
+    assert "git push --dry-run to records" in found["push"]["message"]
+
+
+def test_a_ledger_branch_that_leaves_a_ledger_behind_is_a_failure(open_scene: OpenScene) -> None:
+    scene = open_scene(runs("a"))
+    scene.run("apply")
+    text = (scene.clone / CONFIGURATION).read_text()
+    scene.push(
+        {CONFIGURATION: text.replace("version: 1", "version: 1\ngit: {ledgerBranch: records}")}
+    )
+    assert _doctor(scene, exits=1)["ledger"]["result"] == "failed"
 
 
 def test_people_see_a_group_for_each_environment_within_80_columns(open_scene: OpenScene) -> None:
