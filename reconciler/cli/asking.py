@@ -42,5 +42,5 @@ def answer(question: Question, *, explains: bool = True) -> str:
 
 def missing(questions: Iterable[Question]) -> click.UsageError:
     """What to raise where nobody can be asked and no option says it."""
-    options = [f"{one.option} ({one.words.lower()})" for one in questions]
-    return click.UsageError(f"Say {', '.join(options)}: there is no terminal to ask on.")
+    options = ", ".join(one.option for one in questions)
+    return click.UsageError(f"Say {options}: there is no terminal to ask on.")

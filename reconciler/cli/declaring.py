@@ -11,7 +11,7 @@ import click
 from reconciler.apply.ports import Flow
 from reconciler.cli.asking import Question, answer, missing
 from reconciler.cli.checking import validated
-from reconciler.cli.describing import question_of, wrong_pair
+from reconciler.cli.describing import after_first, question_of, wrong_pair
 from reconciler.cli.flow_lookup import has_keys, look_up
 from reconciler.cli.importing import schema_beside
 from reconciler.cli.options import CommonOptions
@@ -91,7 +91,11 @@ def _completed(said: Said, *, asks: bool) -> Said:
     questions = list(_open_questions(said))
     if questions and not asks:
         raise missing(question for _, question in questions)
-    changes: dict[str, Any] = {field: answer(question) for field, question in questions}
+    changes: dict[str, Any] = {}
+    for field, question in questions:
+        first = said.first or changes.get("first")
+        whole = after_first(question, first) if field == "last" and first else question
+        changes[field] = answer(whole)
     if "flow_id" in changes:
         changes["flow_id"] = int(changes["flow_id"])
     if len(changes.get("business_date", _DATE)) != len(_DATE):

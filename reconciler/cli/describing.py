@@ -1,6 +1,7 @@
 """The questions of `new`: what each field of a manifest means, and what is wrong with an answer."""
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC
 
 from reconciler.cli.asking import Question
@@ -73,6 +74,15 @@ def question_of(field: str, about: str) -> Question:
             )
 
 
+def after_first(question: Question, first: str) -> Question:
+    """The question about the last time, where the first one is known: the two must go together."""
+    ordered = _judge(
+        ("/spec/businessDates/to", "/spec/triggerTimes/"),
+        lambda text: _sample(times=BackfillTimes(first=first, last=text, every=None, cron=None)),
+    )
+    return replace(question, check=lambda text: (*question.check(text), *ordered(text)))
+
+
 def wrong_pair(text: str) -> Iterator[str]:
     """What is wrong with `KEY=VALUE`; nothing at all is fine."""
     key, is_pair, _ = text.partition("=")
@@ -96,7 +106,9 @@ def _sample_of_time(text: str) -> Declaration:
     return _sample(times=TriggerTimes(trigger_time=text))
 
 
-def _judge(pointer: str, sample: Callable[[str], Declaration]) -> Callable[[str], Iterable[str]]:
+def _judge(
+    pointer: str | tuple[str, ...], sample: Callable[[str], Declaration]
+) -> Callable[[str], Iterable[str]]:
     """What the reader says of an answer, in a manifest that is valid but for it."""
 
     def judge(text: str) -> Iterator[str]:

@@ -4,6 +4,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from io import StringIO
 
 import click
@@ -52,6 +53,19 @@ class LazyGroup(click.Group):
         module, name = COMMANDS[cmd_name]
         command: click.Command = getattr(importlib.import_module(f"reconciler.cli.{module}"), name)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command. Raises click.UsageError, which names the one that was perhaps meant."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            near = get_close_matches(args[0][:100], COMMANDS, n=1)
+            if not near:
+                raise
+            told = f"{error.message} Did you mean {near[0]}?"
+            raise click.UsageError(told, ctx=ctx) from None
 
 
 def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -133,6 +147,8 @@ def _show(error: click.ClickException) -> None:
     shown = StringIO()
     error.show(shown)
     text, message = shown.getvalue(), error.format_message()
+    if isinstance(error, click.MissingParameter):  # quotes nothing, and lists choices in lines
+        text, message = text.replace(message, one := " ".join(message.split())), one
     context = error.ctx if isinstance(error, click.UsageError) else None
     if context is None or message != context.get_help():  # which stands for no arguments
         text = text.replace(click.unstyle(message), visible(message))

@@ -46,7 +46,8 @@ def default_branch(root: Path, remote: str) -> str:
     if not branches:
         raise GitError(
             f"{remote} has no branch yet",
-            hint=f"Commit something, and push it: git push {remote} HEAD.",
+            hint=f"Commit something, and push it: git push {remote} HEAD. Until then, plan and "
+            "status take --offline.",
         )
     raise GitError(
         f"{remote} has {len(branches)} branches and does not say which is the main one",

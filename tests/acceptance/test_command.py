@@ -51,6 +51,20 @@ def test_wrong_usage_exits_with_2(open_scene: OpenScene, arguments: tuple[str, .
     assert "Error: " in said.err
 
 
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("statsu", "Error: No such command 'statsu'. Did you mean status?\n"),
+        ("xyz", "Error: No such command 'xyz'.\n"),
+        ("completion", "Error: Missing argument '{bash|zsh|fish}'. Choose from: bash, zsh, fish\n"),
+    ],
+)
+def test_wrong_usage_is_told_in_one_line_with_what_was_perhaps_meant(
+    open_scene: OpenScene, typed: str, told: str
+) -> None:
+    assert open_scene({}).run(typed, exits=2).err.endswith(told)
+
+
 def test_without_a_command_the_usage_is_shown(open_scene: OpenScene) -> None:
     said = open_scene({}).run(exits=2)
     assert "Usage: reconciler " in said.err

@@ -64,8 +64,11 @@ def test_if_nothing_says_which_branch_the_error_says_what_to_set(
 def test_an_empty_remote_is_a_clear_error(repository: Git, clone: Path, tmp_path: Path) -> None:
     git(tmp_path, "init", "--quiet", "--bare", "empty.git")
     git(clone, "remote", "add", "empty", str(tmp_path / "empty.git"))
-    with pytest.raises(GitError, match="empty has no branch yet"):
+    with pytest.raises(GitError, match="empty has no branch yet") as raised:
         repository.default_branch("empty")
+    assert "git push empty HEAD. Until then, plan and status take --offline" in str(
+        raised.value.hint
+    )
     assert repository.fetch("empty", ["main"]) == {"main": None}
 
 

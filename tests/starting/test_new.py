@@ -148,7 +148,7 @@ def test_without_a_terminal_it_names_all_that_is_missing(folder: Path) -> None:
     done = ran(folder, "new", "backfill", "--flow-id", "1")
     assert done.code == 2
     assert all(option in done.err for option in ("--name", "--from", "--to"))
-    assert "--flow-id (" not in done.err
+    assert "Error: Say --name, --from, --to: there is no terminal to ask on." in done.err
 
 
 def test_on_a_terminal_it_asks_until_each_answer_is_right(folder: Path) -> None:
@@ -158,6 +158,18 @@ def test_on_a_terminal_it_asks_until_each_answer_is_right(folder: Path) -> None:
     spec = yaml.safe_load(files(folder)["triggers/wind.yaml"])["spec"]
     expected = {"flowId": 3377, "businessDate": "2024-03-01", "parameters": {"SITE": "012"}}
     assert spec == expected
+
+
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [("2024-03-05", "2024-03-01"), ("2024-03-05T08:00:00Z", "2024-03-01T08:00:00Z")],
+)
+def test_an_end_before_its_beginning_is_asked_again_and_no_other_answer_is_lost(
+    folder: Path, first: str, last: str
+) -> None:
+    done = ran(folder, "new", "backfill", typed=f"month\n3377\n{first}\n{last}\n{first}\n\n\n")
+    assert done.out == "wrote triggers/month.yaml: 1 run\n", done.err
+    assert "lies before from" in done.err
 
 
 def test_a_time_typed_for_a_date_is_the_trigger_time(folder: Path) -> None:
