@@ -61,9 +61,9 @@ def plan_text(
 def _heading(plan: Plan, review: Review, screen: Screen) -> list[str]:
     if review.is_gone:
         return []
-    commit = f"at {plan.commit[:COMMIT_DIGITS]}" if plan.commit else "without a commit yet"
+    commit = f" at {plan.commit[:COMMIT_DIGITS]}" if plan.commit else ""
     counts = ", ".join(action_counts(plan))
-    lines = screen.wrapped(f"Plan for {plan.environment} {commit}: {counts}")
+    lines = screen.wrapped(f"Plan for {plan.environment}{commit}: {counts}")
     heading = [screen.paint(line, "bold") for line in lines]
     if review.gateway is None or review.compared is not None or not plan.has_work:
         return heading  # or the sentence about the change says where

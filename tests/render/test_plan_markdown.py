@@ -174,8 +174,7 @@ def test_runs_of_a_backfill_fold_only_with_those_of_the_same_action_and_reason()
 
 def test_a_plan_without_work_says_that_there_is_nothing_to_do() -> None:
     assert plan_markdown([(a_plan(commit=None), SHANGHAI)]) == (
-        "<!-- reconciler-plan prod -->\n\n### Plan for `prod` without a commit yet\n\n"
-        "**no runs**\n\nNothing to do.\n"
+        "<!-- reconciler-plan prod -->\n\n### Plan for `prod`\n\n**no runs**\n\nNothing to do.\n"
     )
 
 

@@ -171,7 +171,7 @@ def test_a_plan_without_work_says_that_there_is_nothing_to_do() -> None:
         "Plan for prod at 1a2b3c4d5e6f: 1 done\n\nNothing to do.\n"
     )
     assert plan_text(a_plan(commit=None), SHANGHAI) == (
-        "Plan for prod without a commit yet: no runs\n\nNothing to do.\n"
+        "Plan for prod: no runs\n\nNothing to do.\n"
     )
 
 

@@ -29,7 +29,7 @@ def test_on_either_forge_it_ends_with_one_run_started_and_a_branch_that_took_no_
     (instance,) = reader.instances
     assert instance.flow_id == 3377
     assert (reader.here / pipeline).exists()
-    assert "wind-outage-2024-03-01" in files(reader.here)["public/index.html"]
+    assert "wind-outage-2024-03-01" in files(reader.here.parent)["report/index.html"]
     subjects = git(reader.origin, "log", "--format=%s", "main").splitlines()
     assert subjects[:2] == ["Reprocess the 1st of March", "Start runs with the reconciler"]
     assert git(reader.origin, "ls-tree", "-r", "--name-only", "reconciler-ledger", "state")
