@@ -16,10 +16,11 @@ from typing import Any, assert_never
 
 from reconciler.apply.checks import InvalidManifestsError
 from reconciler.apply.effect import WitnessedStore
-from reconciler.apply.ports import Gateway, Options, Ports, Progress, SavedRun, Step
+from reconciler.apply.ports import Gateway, Options, Ports, Progress, SavedRun, Step, Watching
 from reconciler.apply.protocol import apply
 from reconciler.apply.result import ApplyResult, exit_code
 from reconciler.cli.fetching import BranchPlace, unpushed
+from reconciler.cli.journal import Journal
 from reconciler.cli.machine import applier, new_apply
 from reconciler.cli.measuring import MeasuredStore, Measures, measured
 from reconciler.cli.notifying import tell_effect
@@ -245,7 +246,7 @@ def _progress(options: CommonOptions) -> Iterator[Progress]:
     if options.quiet or sys.stderr is None:
         yield lambda _: None
     elif log is not None:
-        yield lambda step: log.record(step_level(step), step_message(step), **step_fields(step))
+        yield _logged(log)
     elif sys.stderr.isatty() and not options.verbose:
         stream = sys.stderr.controllable if isinstance(sys.stderr, Outlet) else sys.stderr
         with LiveProgress(stream, color=options.color) as live:
@@ -253,6 +254,20 @@ def _progress(options: CommonOptions) -> Iterator[Progress]:
     else:
         with PlainProgress(sys.stderr, verbose=options.verbose) as plain:
             yield plain
+
+
+def _logged(log: Journal) -> Progress:
+    """Record each step; of looks at instances, those that have seen something new."""
+    looked: list[Watching] = []
+
+    def record(step: Step) -> None:
+        if step in looked:
+            return
+        if isinstance(step, Watching):
+            looked[:] = [step]
+        log.record(step_level(step), step_message(step), **step_fields(step))
+
+    return record
 
 
 def _unpushed(shared: SharedBranch, commit: CommitId) -> str | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from reconciler.apply import wait
 from reconciler.apply.ports import Appended, Snapshot
 from reconciler.cli.journal import Journal
 from reconciler.cli.main import run
@@ -97,6 +98,16 @@ def test_a_whole_apply_with_failures_doubt_and_a_busy_branch(
     again = lines(scene.run("apply", *_JSON, exits=4))
     assert again[0]["apply"] != apply_id
     assert [one["level"] for one in by_event(again, "observed") if one["run"] == "c"] == ["warning"]
+
+
+def test_a_look_that_sees_nothing_new_is_no_line(
+    open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wait, "FIRST_LOOK_SECONDS", 0.02)
+    scene = open_scene(runs("a"), options=SandboxOptions(run_seconds=0.6))
+    looks = by_event(lines(scene.run("apply", "--wait", *_JSON)), "watching")
+    assert len([one for one in scene.sandbox.requests if one.operation == "search"]) > len(looks)
+    assert [one["count"] for one in looks] == [0]
 
 
 def test_stdout_is_what_it_is_without(open_scene: OpenScene) -> None:
