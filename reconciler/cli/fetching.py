@@ -91,7 +91,7 @@ def _local_ledger(workspace: Workspace, environment: Environment) -> KnownLedger
     return KnownLedger(
         ledger=own.ledger,
         surroundings=workspace.surroundings(environment, own),
-        commit=_head(workspace),
+        commit=_commit_here(workspace),
         note=f"offline: {_where_read(workspace)}",
     )
 
@@ -176,7 +176,11 @@ def _repository(workspace: Workspace) -> Git | None:
     return git
 
 
-def _head(workspace: Workspace) -> CommitId | None:
+def _commit_here(workspace: Workspace) -> CommitId | None:
+    """The commit whose ledger this clone has, as far as it knows."""
+    if workspace.configuration.git.ledger_branch is not None:
+        heard = workspace.heard()
+        return heard.commit if heard else None
     git = workspace.git()  # a folder that is no repository can be planned offline as well
     try:
         return None if git is None else git.working_tree_commit()

@@ -10,7 +10,7 @@ from reconciler.cli.options import CommonOptions
 from reconciler.configuration import CONFIGURATION, Configuration, Environment
 from reconciler.errors import ConfigurationError, GitError
 from reconciler.expansion import Bounds
-from reconciler.git import Git
+from reconciler.git import CommitId, Git
 from reconciler.identity import Book, Surroundings, surroundings
 from reconciler.ledger import Ledger, read_events
 from reconciler.ledger.files import is_ledger_file, ledger_text
@@ -43,7 +43,7 @@ class Workspace:
     _declared: dict[str, dict[str, Declared]] = field(default_factory=dict, repr=False)
     _shelves: list["Shelf"] = field(default_factory=list, repr=False)
     _gits: list[Git | None] = field(default_factory=list, repr=False)
-    _memory: list[Ledgers | None] = field(default_factory=list, repr=False)
+    _heard: list["HeardBranch | None"] = field(default_factory=list, repr=False)
     left_out: dict[str, str] = field(default_factory=dict, repr=False)  # by folder, what to say
     parsed: dict[str, dict[str, FileResult]] = field(default_factory=dict, repr=False)  # by path
     now: EpochMs = field(default_factory=LocalClock().wall, repr=False)
@@ -121,7 +121,7 @@ class Workspace:
         return found, sorted((*problems, *hindered))
 
     def local_book(self, environment: Environment) -> Book:
-        """The ledger as this clone knows it, see `_heard`. Raises LedgerError."""
+        """The ledger as this clone knows it, see `_last_heard`. Raises LedgerError."""
         is_wanted: Callable[[str], bool] = partial(is_ledger_file, folder=environment.state)
         sources, problems = self._sources(
             environment.state, is_wanted, MOST_OF_LEDGER, is_ledger=True
@@ -130,7 +130,7 @@ class Workspace:
             raise ConfigurationError(f"the ledger cannot be read: {problems[0]}")
         here = {source.path.rpartition("/")[2]: source.content for source in sources}
         folder = self.shelf().prefix + environment.state
-        files = _furthest(folder, here, self.heard() or {})
+        files = _furthest(folder, here, self._heard_ledgers())
         return Book(
             folder=folder,
             ledger=Ledger.of(read_events(files, environment.state)),
@@ -145,7 +145,9 @@ class Workspace:
 
         `others`: the other ledgers; without them, those that this clone knows. Raises LedgerError.
         """
-        others = self.shelf().besides(environment, self.heard() or {}) if others is None else others
+        others = (
+            self.shelf().besides(environment, self._heard_ledgers()) if others is None else others
+        )
         found = self._declared_by_related(environment)
         beside = of_service(self.configuration, environment)
         declared = {name: found[name].runs for name in beside if name != environment.name}
@@ -161,11 +163,15 @@ class Workspace:
             self._shelves.append(Shelf(prefix=prefix, naming=naming, ledgers=ledgers))
         return self._shelves[0]
 
-    def heard(self) -> Ledgers | None:
-        """The ledgers of `git.ledgerBranch` as git last heard of it; see `_heard`."""
-        if not self._memory:
-            self._memory.append(_heard(self.git(), self.configuration))
-        return self._memory[0]
+    def heard(self) -> "HeardBranch | None":
+        """What git last heard of `git.ledgerBranch`; see `_last_heard`."""
+        if not self._heard:
+            self._heard.append(_last_heard(self.git(), self.configuration))
+        return self._heard[0]
+
+    def _heard_ledgers(self) -> Ledgers:
+        heard = self.heard()
+        return heard.ledgers if heard else {}
 
     def git(self) -> Git | None:
         """The repository; None if the folder is in none, which `validate` allows."""
@@ -175,6 +181,14 @@ class Workspace:
             except GitError:
                 self._gits.append(None)
         return self._gits[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeardBranch:
+    """The branch of the ledgers at one commit."""
+
+    commit: CommitId
+    ledgers: Ledgers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,8 +208,8 @@ class Shelf:
         return books_of(self.naming, others)
 
 
-def _heard(git: Git | None, configuration: Configuration) -> Ledgers | None:
-    """The ledgers of their own branch as git last heard of it.
+def _last_heard(git: Git | None, configuration: Configuration) -> HeardBranch | None:
+    """The ledgers' own branch as git last heard of it.
 
     Where the ledger has a branch of its own, a working tree has none of it, and alone would say
     that nothing was ever started. None where there is no such branch, or this clone does not have
@@ -209,7 +223,9 @@ def _heard(git: Git | None, configuration: Configuration) -> Ledgers | None:
         found = CommittedBooks(git, tip).by_folder() if tip else None
     except GitError:  # a partial clone without its remote: what it lacks is not known
         return None
-    return None if found is None else {folder: one.content for folder, one in found.items()}
+    if tip is None or found is None:
+        return None
+    return HeardBranch(commit=tip, ledgers={folder: one.content for folder, one in found.items()})
 
 
 def _furthest(folder: str, here: Mapping[str, bytes], heard: Ledgers) -> Mapping[str, bytes]:

@@ -98,7 +98,7 @@ def _heading(plan: Plan, review: Review) -> list[str]:
     if review.is_stopped:
         heading = f"### {name} cannot be planned" if name else "### Nothing can be planned"
         return [marker("plan", plan.environment), "", heading, ""]
-    commit = f" at {code(plan.commit[:COMMIT_DIGITS])}" if plan.commit else ""
+    commit = f", ledger at {code(plan.commit[:COMMIT_DIGITS])}" if plan.commit else ""
     heading = f"### {name} is taken away" if review.is_gone else f"### Plan for {name}{commit}"
     return [marker("plan", plan.environment), "", heading, ""]
 

@@ -61,7 +61,7 @@ def plan_text(
 def _heading(plan: Plan, review: Review, screen: Screen) -> list[str]:
     if review.is_gone:
         return []
-    commit = f" at {plan.commit[:COMMIT_DIGITS]}" if plan.commit else ""
+    commit = f", ledger at {plan.commit[:COMMIT_DIGITS]}" if plan.commit else ""
     counts = ", ".join(action_counts(plan))
     lines = screen.wrapped(f"Plan for {plan.environment}{commit}: {counts}")
     heading = [screen.paint(line, "bold") for line in lines]

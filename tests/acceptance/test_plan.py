@@ -505,6 +505,7 @@ def test_offline_a_ledger_branch_counts_as_it_was_last_fetched(open_scene: OpenS
     (scene.clone / "triggers/a.yaml").write_text(manifest("a", 1, parameters={"SITE": "other"}))
     said = scene.run("plan", "--offline", "--format", "json", exits=1)
     assert said.json["summary"] == {"changed": 1}
+    assert said.json["commit"] == scene.tip("records")
     assert "origin/records as last fetched" in said.err
     assert (
         scene.run("status", "--offline", "--format", "json").json["runs"][0]["state"] != "pending"

@@ -83,7 +83,7 @@ def test_a_reviewer_reads_everything_in_the_order_in_which_it_matters() -> None:
         == """\
 <!-- reconciler-plan prod -->
 
-### Plan for `prod` at `1a2b3c4d5e6f`
+### Plan for `prod`, ledger at `1a2b3c4d5e6f`
 
 **This change adds 1 run that cannot start yet, on organisation `o155`, gateway \
 `apim.example.com`, as user `u164`; removes 28 runs that will never start.** Compared with \

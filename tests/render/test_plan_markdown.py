@@ -82,7 +82,7 @@ def test_counts_come_first_then_runs_then_problems() -> None:
         """\
 <!-- reconciler-plan prod -->
 
-### Plan for `prod` at `1a2b3c4d5e6f`
+### Plan for `prod`, ledger at `1a2b3c4d5e6f`
 
 **1 to trigger**, 1 waiting, 1 done
 
@@ -112,7 +112,7 @@ def test_the_runs_of_a_backfill_are_one_line_that_unfolds_into_their_table() -> 
         """\
 <!-- reconciler-plan prod -->
 
-### Plan for `prod` at `1a2b3c4d5e6f`
+### Plan for `prod`, ledger at `1a2b3c4d5e6f`
 
 **3 to trigger**, 2 waiting
 

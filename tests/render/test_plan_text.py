@@ -34,7 +34,8 @@ def test_runs_are_shown_by_what_happens_to_them_and_why() -> None:
     )
     assert plan_text(plan, SHANGHAI, width=80) == (
         """\
-Plan for prod at 1a2b3c4d5e6f: 2 to trigger, 1 in doubt, 1 waiting, 1 done
+Plan for prod, ledger at 1a2b3c4d5e6f: 2 to trigger, 1 in doubt, 1 waiting, 1
+done
 
   Action   Run                             Flow  Trigger time         Business
                                                  (GMT+8)              date
@@ -67,7 +68,7 @@ def test_the_runs_of_a_backfill_are_one_line_that_says_how_to_unfold_it() -> Non
     )
     assert plan_text(plan, SHANGHAI) == (
         """\
-Plan for prod at 1a2b3c4d5e6f: 1,241 to trigger, 2 waiting
+Plan for prod, ledger at 1a2b3c4d5e6f: 1,241 to trigger, 2 waiting
 
   Action   Run    Flow  Trigger time         Business
                         (GMT+8)              date
@@ -168,7 +169,7 @@ def test_runs_of_a_backfill_with_different_reasons_are_different_lines() -> None
 def test_a_plan_without_work_says_that_there_is_nothing_to_do() -> None:
     plan = a_plan(planned("well", Action.DONE, "succeeded"))
     assert plan_text(plan, SHANGHAI) == (
-        "Plan for prod at 1a2b3c4d5e6f: 1 done\n\nNothing to do.\n"
+        "Plan for prod, ledger at 1a2b3c4d5e6f: 1 done\n\nNothing to do.\n"
     )
     assert plan_text(a_plan(commit=None), SHANGHAI) == (
         "Plan for prod: no runs\n\nNothing to do.\n"
