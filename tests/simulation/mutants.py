@@ -46,10 +46,12 @@ from reconciler.plan import decide, dependencies, limits, make, standing
 from reconciler.plan.dependencies import Newest, another_follows
 from reconciler.plan.standing import Dependency, DependencyStanding
 from reconciler.plan.values import Decision, FlowCheck, PlannedRun, Reason
+from tests.simulation.chances import CALM, Chances
 
 Mutant = Callable[[pytest.MonkeyPatch], None]
 _AN_AGE_MS = 10**12
 SWITCHES: dict[str, tuple[str, ...]] = {}  # the oddities that a mutant is tried with
+TROUBLE: dict[str, Chances] = {}  # and what goes wrong meanwhile, where that is chosen
 
 
 def among(*switches: str) -> Callable[[Mutant], Mutant]:
@@ -57,6 +59,16 @@ def among(*switches: str) -> Callable[[Mutant], Mutant]:
 
     def marked(mutant: Mutant) -> Mutant:
         SWITCHES[mutant.__name__] = switches
+        return mutant
+
+    return marked
+
+
+def amid(chances: Chances) -> Callable[[Mutant], Mutant]:
+    """Try the mutant where so much happens, and not what each seed chooses."""
+
+    def marked(mutant: Mutant) -> Mutant:
+        TROUBLE[mutant.__name__] = chances
         return mutant
 
     return marked
@@ -289,6 +301,12 @@ def wait_for_nothing_that_is_matched(patch: pytest.MonkeyPatch) -> None:
 
 def wait_for_all_that_a_match_names(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(dependencies, "references", lambda run, _: run.depends_on)
+
+
+@among()
+@amid(replace(CALM, others_commit=0.15, withdrawn=0.9, called_off=0, edited=0, ends_badly=0))
+def wait_for_nothing_that_was_taken_away_and_runs(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(dependencies, "is_under_way", lambda _: False)
 
 
 def ask_for_one_of_those_that_agree_only(patch: pytest.MonkeyPatch) -> None:
@@ -586,6 +604,7 @@ MUTANTS: list[Mutant] = [
     wait_for_nothing_that_is_matched,
     wait_for_all_that_a_match_names,
     ask_for_one_of_those_that_agree_only,
+    wait_for_nothing_that_was_taken_away_and_runs,
     let_claims_take_no_place,
     let_what_is_in_doubt_take_no_place,
     let_what_runs_take_no_place,

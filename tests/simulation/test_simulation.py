@@ -3,7 +3,7 @@
 import pytest
 
 from tests.sampling import sampled
-from tests.simulation.mutants import MUTANTS, SWITCHES, Mutant
+from tests.simulation.mutants import MUTANTS, Mutant
 from tests.simulation.peace import Account
 from tests.simulation.simulate import simulate
 from tests.simulation.update import caught, first_to_break, likely_first
@@ -48,8 +48,7 @@ def test_a_seed_replays_exactly() -> None:
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
 def test_a_broken_protocol_breaks_the_promise(mutant: Mutant) -> None:
-    switches = SWITCHES.get(mutant.__name__)
-    broken = first_to_break(mutant, likely_first(mutant), switches)
+    broken = first_to_break(mutant, likely_first(mutant))
     assert broken is not None
     assert "ViolationError" in str(broken)
 

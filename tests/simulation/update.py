@@ -5,13 +5,13 @@ live: the tests go on with all others then.
 """
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from itertools import chain
 from pathlib import Path
 
 import pytest
 
-from tests.simulation.mutants import MUTANTS, SWITCHES, Mutant
+from tests.simulation.mutants import MUTANTS, SWITCHES, TROUBLE, Mutant
 from tests.simulation.simulate import BrokenPromiseError, simulate
 
 SEEDS = 2_500
@@ -30,15 +30,14 @@ def likely_first(mutant: Mutant) -> Iterable[int]:
     return chain(() if known is None else [known], range(SEEDS))
 
 
-def first_to_break(
-    mutant: Mutant, seeds: Iterable[int], switches: Collection[str] | None
-) -> BrokenPromiseError | None:
+def first_to_break(mutant: Mutant, seeds: Iterable[int]) -> BrokenPromiseError | None:
     """What the first seed shows that breaks the promise; None if all keep it."""
+    switches, trouble = SWITCHES.get(mutant.__name__), TROUBLE.get(mutant.__name__)
     with pytest.MonkeyPatch.context() as patch:
         mutant(patch)
         for seed in seeds:
             try:
-                simulate(seed, switches=switches)
+                simulate(seed, switches=switches, chances=trouble)
             except BrokenPromiseError as broken:
                 return broken
     return None
@@ -48,10 +47,9 @@ def main() -> None:
     """Try each mutant from the first seed on, and write the file."""
     found = {}
     for mutant in MUTANTS:
-        name = mutant.__name__
-        broken = first_to_break(mutant, range(SEEDS), SWITCHES.get(name))
+        broken = first_to_break(mutant, range(SEEDS))
         if broken is not None:
-            found[name] = broken.seed
+            found[mutant.__name__] = broken.seed
     _FILE.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 
 
