@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, field
 from datetime import tzinfo
-from ipaddress import ip_address
 from urllib.parse import urlsplit
+
+from reconciler.schema.formats import is_loopback
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,12 +29,7 @@ class GatewaySettings:
     def on_loopback(self) -> bool:
         """Whether the gateway is on this machine, so that no proxy can lead to it."""
         host = urlsplit(self.url).hostname or ""
-        if host == "localhost" or host.endswith(".localhost"):
-            return True
-        try:
-            return ip_address(host).is_loopback
-        except ValueError:
-            return False
+        return is_loopback(host) or host.endswith(".localhost")  # RFC 6761
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

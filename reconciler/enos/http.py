@@ -138,13 +138,13 @@ def tls_context(settings: GatewaySettings) -> ssl.SSLContext:
     """
     scheme = urlsplit(settings.url).scheme  # in small letters, however it is written
     if scheme == "http" and settings.on_loopback:
-        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # never used; it would trust nobody
+        return trusted(needed=False)
     if scheme != "https":
         raise ConfigurationError(
             f"the gateway {settings.host} has no https URL; http is for loopback only"
         )
     try:
-        context = httpx.create_ssl_context()
+        context = trusted(needed=True)
         if settings.ca_file is not None:
             context.load_verify_locations(cafile=settings.ca_file)
         _resume_sessions(context)
@@ -154,6 +154,11 @@ def tls_context(settings: GatewaySettings) -> ssl.SSLContext:
             hint=f"check gateway.caFile ({settings.ca_file or 'not set'}) and SSL_CERT_FILE",
         ) from None
     return context
+
+
+def trusted(*, needed: bool) -> ssl.SSLContext:
+    """Whom to trust: the usual authorities. Where TLS is not `needed`, nobody. Raises OSError."""
+    return httpx.create_ssl_context() if needed else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def _resume_sessions(context: ssl.SSLContext) -> None:
@@ -199,7 +204,7 @@ def build_client(
             http2=False,
             follow_redirects=False,
             trust_env=False,
-            proxy=None if proxy is None else _proxy(proxy, context),
+            proxy=through(proxy, context),
             timeout=httpx.Timeout(settings.timeout, connect=settings.timeout * _CONNECT_SHARE),
             limits=httpx.Limits(
                 max_connections=connections, max_keepalive_connections=0, keepalive_expiry=0
@@ -228,7 +233,10 @@ def proxy_of(settings: GatewaySettings) -> Proxy | None:
     return None if settings.on_loopback else proxy_for(settings.url, os.environ)
 
 
-def _proxy(proxy: Proxy, context: ssl.SSLContext) -> httpx.Proxy:
+def through(proxy: Proxy | None, context: ssl.SSLContext) -> httpx.Proxy | None:
+    """The way through the proxy, if there is one. Raises ValueError, quoting its password."""
+    if proxy is None:
+        return None
     return httpx.Proxy(proxy.url, ssl_context=context if proxy.scheme == "https" else None)
 
 

@@ -14,9 +14,11 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 
 from reconciler import __version__
+from reconciler.enos.http import through, trusted
 from reconciler.enos.proxies import proxy_for
 from reconciler.errors import ConfigurationError
 from reconciler.forge.posts import ForgeError, NotAllowedError
+from reconciler.schema.formats import is_loopback
 
 _SECONDS = 30.0  # until something comes
 _WHOLE_SECONDS = 60.0  # until an answer that has begun has come whole
@@ -26,7 +28,6 @@ _MOST_PAGES = 100
 _MOST_WORDS = 300  # of what a forge says
 _NO_JSON = (ValueError, RecursionError)  # what reading can raise of a text that is none
 _OF_THE_WAY = ("content-encoding", "content-length", "transfer-encoding")  # headers
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +46,7 @@ class Api:
             _ = parts.port, httpx.URL(self.root)
         except (ValueError, httpx.InvalidURL):
             raise ConfigurationError("the address of the forge's interface is no URL") from None
-        if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
+        if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
             raise ConfigurationError(
                 f"the forge at {parts.hostname} has no https URL: a token is not sent there"
             )
@@ -154,12 +155,11 @@ def _client(root: str) -> httpx.Client:
     on_loopback = urlsplit(root).scheme == "http"
     proxy = None if on_loopback else proxy_for(root, os.environ)
     context = _tls(on_loopback=on_loopback)
-    to_proxy = context if proxy is not None and proxy.scheme == "https" else None
     try:
         return httpx.Client(
             verify=context,
             trust_env=False,  # a .netrc may hold another user for this host
-            proxy=None if proxy is None else httpx.Proxy(proxy.url, ssl_context=to_proxy),
+            proxy=through(proxy, context),
             follow_redirects=False,  # the token goes to no other address
             timeout=_SECONDS,
             limits=httpx.Limits(
@@ -176,10 +176,8 @@ def _client(root: str) -> httpx.Client:
 
 
 def _tls(*, on_loopback: bool) -> ssl.SSLContext:
-    if on_loopback:
-        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # never used; it would trust nobody
     try:
-        return httpx.create_ssl_context()
+        return trusted(needed=not on_loopback)
     except OSError as error:  # ssl.SSLError is one, too
         raise ConfigurationError(
             f"the certificates to trust cannot be read: {error}",

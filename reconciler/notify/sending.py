@@ -17,6 +17,7 @@ import httpx
 
 from reconciler import __version__
 from reconciler.enos.answers import Quoting
+from reconciler.enos.http import through, trusted
 from reconciler.enos.proxies import proxy_for
 from reconciler.errors import ConfigurationError
 from reconciler.notify.addresses import Address
@@ -93,7 +94,7 @@ def _secrets(address: Address) -> list[str]:
 
 async def _send(delivery: Delivery, sleep: Sleep, total: float) -> str | None:
     """Try it until somebody is told, or it is no use; gives why nobody is."""
-    context = _tls(delivery.address.url)
+    context = trusted(needed=_is_encrypted(delivery.address.url))
     failed: _Failed | None = None
     for attempt in range(ATTEMPTS):
         if failed is not None:
@@ -109,25 +110,22 @@ async def _send(delivery: Delivery, sleep: Sleep, total: float) -> str | None:
     return failed.reason if failed else None
 
 
-def _tls(url: str) -> ssl.SSLContext:
-    if urlsplit(url).scheme == "http":  # on this machine, as its URL was checked
-        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # never used; it would trust nobody
-    return httpx.create_ssl_context()
-
-
 def _client(url: str, context: ssl.SSLContext) -> httpx.AsyncClient:
     """Raises ConfigurationError for a proxy that cannot be used, as for the gateway."""
-    proxy = proxy_for(url, os.environ) if urlsplit(url).scheme == "https" else None
+    proxy = proxy_for(url, os.environ) if _is_encrypted(url) else None
     return httpx.AsyncClient(
         verify=context,
         follow_redirects=False,
         trust_env=False,
-        proxy=None
-        if proxy is None
-        else httpx.Proxy(proxy.url, ssl_context=context if proxy.scheme == "https" else None),
+        proxy=through(proxy, context),
         timeout=ATTEMPT_SECONDS,
         headers={"user-agent": f"reconciler/{__version__}"},
     )
+
+
+def _is_encrypted(url: str) -> bool:
+    """Else it is on this machine, as its URL was checked."""
+    return urlsplit(url).scheme == "https"
 
 
 async def _try(delivery: Delivery, context: ssl.SSLContext) -> _Failed | None:

@@ -146,7 +146,7 @@ def _check_url(text: str, example: str) -> None:
         raise ValueError(f"is not a URL, such as {example}") from None
     if url.scheme not in {"http", "https"} or not host:
         raise ValueError(f"needs a scheme and a host, such as {example}")
-    if url.scheme == "http" and not _is_loopback(host):
+    if url.scheme == "http" and not is_loopback(host):
         raise ValueError("must begin with https:// (http:// is for this machine only: 127.0.0.1)")
     if "@" in url.netloc:
         raise ValueError("must not hold a user or password: secrets come from the environment")
@@ -185,7 +185,8 @@ def _path(text: str, kind: str) -> str:
     return "/".join(parts)
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether the host, as a URL names it, is this machine for certain."""
     if host == "localhost":
         return True
     try:
