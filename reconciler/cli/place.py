@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from reconciler import __version__
+from reconciler import DISTRIBUTION, PLACEHOLDER, __version__
 from reconciler.cli.options import CommonOptions
 from reconciler.configuration import CONFIGURATION, Configuration
 from reconciler.errors import ConfigurationError
@@ -14,7 +14,7 @@ from reconciler.git import Git
 from reconciler.repository.settings import read_configuration
 from reconciler.repository.worktree import check_stays
 from reconciler.starting.answers import CiKind
-from reconciler.starting.home import DISTRIBUTION, PLACEHOLDER, Home, recorded_home
+from reconciler.starting.home import Home, recorded_home
 
 _USUAL = ("main", "master")
 _INSIDE = ("objects", "refs")  # folders of a repository

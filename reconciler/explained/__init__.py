@@ -6,8 +6,7 @@ from difflib import get_close_matches
 from enum import StrEnum
 from importlib.resources import files
 
-_DISTRIBUTION = "enos-reconciler"
-_PLACEHOLDER = "YOUR-ORGANISATION"
+from reconciler import DISTRIBUTION, PLACEHOLDER
 
 
 class CodeKind(StrEnum):
@@ -59,12 +58,12 @@ def documents() -> str | None:
     from importlib.metadata import PackageNotFoundError, metadata
 
     try:
-        given = metadata(_DISTRIBUTION).get_all("Project-URL") or []
+        given = metadata(DISTRIBUTION).get_all("Project-URL") or []
     except PackageNotFoundError:
         return None
     named = dict(one.split(", ", 1) for one in given if ", " in one)
     address = named.get("Documentation", "").rstrip("/")
-    return address if address.startswith("https://") and _PLACEHOLDER not in address else None
+    return address if address.startswith("https://") and PLACEHOLDER not in address else None
 
 
 def page_address(page: str, folder: str) -> str:

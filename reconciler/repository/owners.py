@@ -4,8 +4,10 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-# Where the forges look for it, in GitHub's order; GitLab has the last one as well.
-PLACES = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS", ".gitlab/CODEOWNERS")
+# Where a forge looks for it, in its order: it reads the first one only.
+GITHUB_PLACES = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS")
+GITLAB_PLACES = ("CODEOWNERS", "docs/CODEOWNERS", ".gitlab/CODEOWNERS")
+PLACES = tuple(dict.fromkeys((*GITHUB_PLACES, *GITLAB_PLACES)))
 
 _SECTION = re.compile(r"^\^?\[[^\]]+\]")  # GitLab's: what follows on the line is its default owners
 

@@ -5,8 +5,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-DISTRIBUTION = "enos-reconciler"
-PLACEHOLDER = "YOUR-ORGANISATION"  # stands for an owner that nobody has named
+from reconciler import DISTRIBUTION, PLACEHOLDER
 
 _SCP = re.compile(r"(?P<user>[\w.-]+)@(?P<host>[\w.-]+):(?P<path>[^/\s].*)")
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")

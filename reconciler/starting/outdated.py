@@ -3,10 +3,11 @@
 import re
 from collections.abc import Iterator, Mapping
 
+from reconciler import DISTRIBUTION, PLACEHOLDER
 from reconciler.manifest.write import modeline
 from reconciler.schema import SCHEMAS, schema_text
 from reconciler.starting.answers import Beginning
-from reconciler.starting.home import DISTRIBUTION, PLACEHOLDER, is_commit
+from reconciler.starting.home import is_commit
 from reconciler.starting.repository import COPIED, schema_path
 
 # Each with the revision as its last group: what pip is given, an action, a hook's repository.

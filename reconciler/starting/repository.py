@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from reconciler.configuration import CONFIGURATION
 from reconciler.manifest.write import scalar
+from reconciler.repository.owners import GITHUB_PLACES, GITLAB_PLACES
 from reconciler.schema import SchemaName, schema_text
 from reconciler.starting.answers import Beginning, CiKind, configuration_text
 from reconciler.starting.pipelines import PipelineKind, PipelineSettings, pipeline
@@ -18,12 +19,7 @@ WORKFLOW, GITLAB_CI = ".github/workflows/reconciler.yml", ".gitlab-ci.yml"
 GITLAB_INCLUDED = ".gitlab/reconciler.yml"  # where the repository has a pipeline of its own
 HOOKS, EDITOR = ".pre-commit-config.yaml", ".vscode/settings.json"
 
-# Where a forge looks for it, in its order: it reads the first one only.
-OWNERS = {
-    CiKind.GITHUB: (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS"),
-    CiKind.GITLAB: ("CODEOWNERS", "docs/CODEOWNERS", ".gitlab/CODEOWNERS"),
-    CiKind.NONE: (),
-}
+OWNERS = {CiKind.GITHUB: GITHUB_PLACES, CiKind.GITLAB: GITLAB_PLACES, CiKind.NONE: ()}
 _OWNERS_FILE = {CiKind.GITHUB: ".github/CODEOWNERS", CiKind.GITLAB: ".gitlab/CODEOWNERS"}
 
 

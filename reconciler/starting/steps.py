@@ -1,11 +1,12 @@
 """What is left to do for the person who started a repository, as numbered steps."""
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from textwrap import wrap
 
+from reconciler import PLACEHOLDER
 from reconciler.starting.answers import Beginning, CiKind
-from reconciler.starting.home import PLACEHOLDER
 from reconciler.starting.repository import GITLAB_CI, GITLAB_INCLUDED, HOOKS, WORKFLOW
 
 _WIDTH = 80  # of the words; a command is never broken
@@ -63,7 +64,7 @@ def _steps(
         yield "Make it a git repository:", f"git init -b {beginning.branch}"
     if not around.has_remote:
         yield "Name its remote, which all who apply share:", "git remote add origin URL"
-    added = " ".join(_quoted(path) for path in _tops(written))
+    added = " ".join(map(shlex.quote, _tops(written)))
     message = 'git commit -m "Start runs with the reconciler"'
     if around.has_commits:
         new = (
@@ -119,9 +120,3 @@ def _secrets(beginning: Beginning) -> Iterator[tuple[str, ...]]:
 def _tops(written: Sequence[str]) -> list[str]:
     """The files and folders at the top that hold what was written."""
     return list(dict.fromkeys(path.split("/")[0] for path in sorted(written)))
-
-
-def _quoted(path: str) -> str:
-    return (
-        path if path.replace(".", "").replace("-", "").replace("_", "").isalnum() else f"'{path}'"
-    )

@@ -95,5 +95,5 @@ def test_only_an_address_that_exists_is_one(
 
 
 def test_a_program_that_is_not_installed_has_no_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(explained, "_DISTRIBUTION", "no-such-distribution")
+    monkeypatch.setattr(explained, "DISTRIBUTION", "no-such-distribution")
     assert documents() is None
