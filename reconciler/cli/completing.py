@@ -19,7 +19,6 @@ from reconciler.cli.options import CommonOptions
 
 COMPLETE_VARIABLE = "_RECONCILER_COMPLETE"
 PROGRAM = "reconciler"
-SHELLS = ("bash", "zsh", "fish")
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/=@+#-]*", re.ASCII)
 _MOST = 500  # names that a shell is offered at once
 _SECONDS = 3.0  # of a processor: a person who waits for a key types on
@@ -70,7 +69,7 @@ def environments(context: click.Context, incomplete: str) -> list[CompletionItem
     return _offered(configuration.environments, incomplete)
 
 
-def codes(incomplete: str) -> list[CompletionItem]:
+def codes(_: click.Context, incomplete: str) -> list[CompletionItem]:
     """What can be explained."""
     from reconciler.explained import explanations
 

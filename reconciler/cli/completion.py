@@ -4,9 +4,11 @@ import click
 
 from reconciler.errors import ExitCode
 
+SHELLS = ("bash", "zsh", "fish")
+
 
 @click.command("completion")
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.argument("shell", type=click.Choice(SHELLS))
 def command(shell: str) -> ExitCode:
     """Print a script that has a shell complete commands, options and names.
 

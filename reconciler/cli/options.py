@@ -62,7 +62,25 @@ class _Text(StringParamType):
             self.fail("the text is not UTF-8", param, ctx)
 
 
-class _Word(_Text):
+class _Completed(_Text):
+    """Text that a shell can complete."""
+
+    def __init__(self, completes: str) -> None:
+        """`completes`: the function of `completing` that knows what it may be."""
+        self._completes = completes
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> "list[CompletionItem]":
+        """What there is that begins so."""
+        del param
+        from reconciler.cli import completing
+
+        found: list[CompletionItem] = getattr(completing, self._completes)(ctx, incomplete)
+        return found
+
+
+class _Word(_Completed):
     """A word that means runs. An empty one would be the beginning of every run's name."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
@@ -72,45 +90,11 @@ class _Word(_Text):
             self.fail("it is empty: name a run, or leave it out", param, ctx)
         return text
 
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> "list[CompletionItem]":
-        """The names of runs."""
-        del param
-        from reconciler.cli.completing import run_words
-
-        return run_words(ctx, incomplete)
-
-
-class _EnvironmentName(_Text):
-    """The name of an environment."""
-
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> "list[CompletionItem]":
-        """Those of the configuration."""
-        del param
-        from reconciler.cli.completing import environments
-
-        return environments(ctx, incomplete)
-
-
-class _CodeWord(_Text):
-    """A code that can be explained."""
-
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> "list[CompletionItem]":
-        """All that there are."""
-        del ctx, param
-        from reconciler.cli.completing import codes
-
-        return codes(incomplete)
-
 
 TEXT = _Text()
-RUN_WORD = _Word()
-CODE = _CodeWord()
+RUN_WORD = _Word("run_words")
+ENVIRONMENT = _Completed("environments")
+CODE = _Completed("codes")
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -178,7 +162,7 @@ _OPTIONS = [
     ),
     click.option(
         "--env",
-        type=_EnvironmentName(),
+        type=ENVIRONMENT,
         metavar="NAME",
         help="The environment.  [default: the only one; of validate, plan, status, report and "
         "doctor: all]",

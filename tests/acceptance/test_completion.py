@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from reconciler.cli.completing import COMPLETE_VARIABLE, SHELLS
+from reconciler.cli.completing import COMPLETE_VARIABLE
+from reconciler.cli.completion import SHELLS
 from reconciler.explained import explanations
 from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import CONFIGURATION, Scene, configuration, manifest, runs
