@@ -11,7 +11,7 @@ import click
 from reconciler.apply.ports import Flow
 from reconciler.cli.asking import Question, answer, missing
 from reconciler.cli.checking import validated
-from reconciler.cli.describing import after_first, question_of, wrong_pair
+from reconciler.cli.describing import after_first, question_of, value_of
 from reconciler.cli.flow_lookup import has_keys, look_up
 from reconciler.cli.importing import schema_beside
 from reconciler.cli.options import CommonOptions
@@ -27,9 +27,8 @@ from reconciler.render.safe import visible
 from reconciler.repository.declaring import TooManyRunsError
 from reconciler.repository.putting import look_before, put
 from reconciler.repository.settings import choose_environment
-from reconciler.starting.declaration import BackfillTimes, Declaration, TriggerTimes
+from reconciler.starting.declaration import BackfillTimes, Declaration, TriggerTimes, is_date
 
-_DATE = "2024-03-01"
 Pairs = tuple[tuple[str, str], ...]
 
 
@@ -69,7 +68,7 @@ def declare(options: CommonOptions, said: Said) -> None:
     said = _completed(said, asks=asks)
     said = _with_flow(workspace, environment, said, asks=asks, quiet=options.quiet)
     declaration = _declaration(said)
-    for wrong in question_of("name", "").check(declaration.name):
+    for wrong in question_of("name").check(declaration.name):
         raise click.BadParameter(wrong, param_hint="--name")
     path = _path(workspace, environment, said, declaration.name)
     text = declaration.text(schema_beside(workspace.root, (workspace.root / path).parent))
@@ -98,7 +97,7 @@ def _completed(said: Said, *, asks: bool) -> Said:
         changes[field] = answer(whole)
     if "flow_id" in changes:
         changes["flow_id"] = int(changes["flow_id"])
-    if len(changes.get("business_date", _DATE)) != len(_DATE):
+    if "business_date" in changes and not is_date(changes["business_date"]):
         changes["trigger_time"] = changes.pop("business_date")
     return replace(said, **changes)
 
@@ -110,7 +109,7 @@ def _open_questions(said: Said) -> Iterator[tuple[str, Question]]:
     needed += ["business_date"] if said.kind == "trigger" and said.trigger_time is None else []
     for field in needed:
         if getattr(said, field) is None:
-            yield field, question_of(field, said.kind)
+            yield field, question_of(field)
 
 
 def _with_flow(
@@ -137,10 +136,10 @@ def _with_flow(
         said = replace(said, matrix=tuple(_asked_pairs("matrix")))
         offered = [one for one in offered if one not in dict(said.matrix)]
     if said.matrix and said.stagger is None:
-        said = replace(said, stagger=answer(question_of("stagger", "")) or None)
+        said = replace(said, stagger=answer(question_of("stagger")) or None)
     if said.parameters:
         return said
-    values = [(name, answer(question_of("parameter", name))) for name in offered]
+    values = [(name, answer(value_of(name))) for name in offered]
     asked = [(name, value) for name, value in values if value]
     return replace(said, parameters=(*asked, *_asked_pairs("parameters")))
 
@@ -155,7 +154,7 @@ def _described(flow: Flow | str) -> str:
 
 
 def _asked_pairs(field: str) -> Iterator[tuple[str, str]]:
-    question, explains = replace(question_of(field, ""), check=wrong_pair), True
+    question, explains = question_of(field), True
     while text := answer(question, explains=explains):
         key, _, value = text.partition("=")
         yield key, value

@@ -7,71 +7,24 @@ from datetime import UTC
 from reconciler.cli.asking import Question
 from reconciler.manifest import read_file
 from reconciler.model import Source
-from reconciler.starting.declaration import BackfillTimes, Declaration, TriggerTimes
+from reconciler.starting.declaration import BackfillTimes, Declaration, TriggerTimes, is_date
 
 _DATE = "2024-03-01"
 
 
-def question_of(field: str, about: str) -> Question:
-    """The question about a field; `about`: the kind of manifest, or a parameter's name."""
-    match field:
-        case "name":
-            return Question(
-                option="--name",
-                words="Name",
-                meaning="What it is called for ever: a-z, 0-9, and . _ - between them.",
-                check=_judge("/metadata/name", lambda text: _sample(name=text)),
-            )
-        case "flow_id":
-            return Question(
-                option="--flow-id",
-                words="Flow's id",
-                meaning="The workflow's number in EnOS.",
-                check=wrong_number,
-            )
-        case "business_date":
-            return Question(
-                option="--business-date or --trigger-time",
-                words="Business date",
-                meaning=f"The day to process ({_DATE}); or the trigger time, with an offset.",
-                check=_judge("/spec/", _sample_of_time),
-            )
-        case "first" | "last":
-            is_first = field == "first"
-            return Question(
-                option="--from" if is_first else "--to",
-                words="From" if is_first else "To",
-                meaning=f"The {field} business date ({_DATE}), or trigger time with an offset.",
-                check=_judge("/spec/", _sample_of_time),
-            )
-        case "matrix":
-            return Question(
-                option="--matrix",
-                words="Matrix (empty: no more)",
-                meaning="KEY=V1,V2: a run for each value, and each combination.",
-                default="",
-            )
-        case "stagger":
-            return Question(
-                option="--stagger",
-                words="Stagger",
-                meaning="Runs of one flow in one minute collide: how far to move them apart.",
-                default="1m",
-            )
-        case "parameter":
-            return Question(
-                option="--parameter",
-                words=about,
-                meaning=f"The value of {about}, which the flow declares; empty: leave it out.",
-                default="",
-            )
-        case _:
-            return Question(
-                option="--parameter",
-                words="Parameter (empty: no more)",
-                meaning="KEY=VALUE: what the flow is given, as this very text.",
-                default="",
-            )
+def question_of(field: str) -> Question:
+    """The question about a field of either kind of manifest."""
+    return _QUESTIONS[field]
+
+
+def value_of(parameter: str) -> Question:
+    """The question about the value of a parameter that the flow declares."""
+    return Question(
+        option="--parameter",
+        words=parameter,
+        meaning=f"The value of {parameter}, which the flow declares; empty: leave it out.",
+        default="",
+    )
 
 
 def after_first(question: Question, first: str) -> Question:
@@ -101,7 +54,7 @@ def _sample(name: str = "a", times: TriggerTimes | BackfillTimes | None = None) 
 
 
 def _sample_of_time(text: str) -> Declaration:
-    if len(text) == len(_DATE):
+    if is_date(text):
         return _sample(times=TriggerTimes(business_date=text))
     return _sample(times=TriggerTimes(trigger_time=text))
 
@@ -118,3 +71,57 @@ def _judge(
                 yield problem.message
 
     return judge
+
+
+_QUESTIONS = {
+    "name": Question(
+        option="--name",
+        words="Name",
+        meaning="What it is called for ever: a-z, 0-9, and . _ - between them.",
+        check=_judge("/metadata/name", lambda text: _sample(name=text)),
+    ),
+    "flow_id": Question(
+        option="--flow-id",
+        words="Flow's id",
+        meaning="The workflow's number in EnOS.",
+        check=wrong_number,
+    ),
+    "business_date": Question(
+        option="--business-date or --trigger-time",
+        words="Business date",
+        meaning=f"The day to process ({_DATE}); or the trigger time, with an offset.",
+        check=_judge("/spec/", _sample_of_time),
+    ),
+    "first": Question(
+        option="--from",
+        words="From",
+        meaning=f"The first business date ({_DATE}), or trigger time with an offset.",
+        check=_judge("/spec/", _sample_of_time),
+    ),
+    "last": Question(
+        option="--to",
+        words="To",
+        meaning=f"The last business date ({_DATE}), or trigger time with an offset.",
+        check=_judge("/spec/", _sample_of_time),
+    ),
+    "matrix": Question(
+        option="--matrix",
+        words="Matrix (empty: no more)",
+        meaning="KEY=V1,V2: a run for each value, and each combination.",
+        default="",
+        check=wrong_pair,
+    ),
+    "stagger": Question(
+        option="--stagger",
+        words="Stagger",
+        meaning="Runs of one flow in one minute collide: how far to move them apart.",
+        default="1m",
+    ),
+    "parameters": Question(
+        option="--parameter",
+        words="Parameter (empty: no more)",
+        meaning="KEY=VALUE: what the flow is given, as this very text.",
+        default="",
+        check=wrong_pair,
+    ),
+}

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, time, tzinfo
 from pathlib import Path
@@ -16,18 +16,19 @@ from reconciler.apply.ports import Snapshot
 from reconciler.cli.machine import LocalClock, new_claim
 from reconciler.cli.opening import SharedBranch
 from reconciler.cli.options import CommonOptions
-from reconciler.cli.saying import say
+from reconciler.cli.saying import say, told
 from reconciler.cli.settling import is_terminal, person
 from reconciler.counting import counted
 from reconciler.errors import RefusedError
 from reconciler.model import EpochMs
-from reconciler.render.safe import said, visible
+from reconciler.render.safe import said
 from reconciler.render.spoken_json import imported_json
 from reconciler.render.written import Written, manifests_of
 from reconciler.repository.declaring import bounds_of
 from reconciler.repository.pages import check_apart
 from reconciler.repository.settings import find_root
 from reconciler.repository.worktree import check_no_link
+from reconciler.starting.declaration import is_date
 from reconciler.times import local_instant, parse_instant
 
 
@@ -47,10 +48,7 @@ class Importing:
 def import_instances(options: CommonOptions, asked: Importing) -> str:
     """Adopt what can be told for certain, once somebody has agreed; write the rest. What to say."""
     shared = SharedBranch.find(options)
-    zone = shared.environment.gateway.zone
-    since, until = _instant(asked.since, zone, "--from"), _instant(asked.until, zone, "--to")
-    if since >= until:
-        raise click.UsageError("--to must be later than --from.")
+    ranges = _ranges(asked, shared.environment.gateway.zone)
     if asked.folder is not None:
         check_apart(asked.folder, {"a ledger": shared.root / shared.environment.state})
     lines: list[str] = []
@@ -60,22 +58,12 @@ def import_instances(options: CommonOptions, asked: Importing) -> str:
     def choose(found: Matched, snapshot: Snapshot) -> bool:
         nonlocal agreed
         lines.extend(_lines(found))
-        gateway = snapshot.environment.gateway
-        written.extend(
-            manifests_of(
-                found.rest,
-                snapshot.declared,
-                bounds_of(snapshot.environment.limits, LocalClock().wall()),
-                recorded=snapshot.ledger.records,
-                same_minute_allowed=gateway.same_minute_allowed,
-                schema=schema_beside(find_root(options.repo), asked.folder or Path()),
-            )
-        )
+        schema = schema_beside(find_root(options.repo), asked.folder or Path())
+        written.extend(_manifests(found, snapshot, schema))
         what = counted(len(found.adopted), "run")
         agreed = bool(found.adopted) and (asked.yes or _agrees(lines, what))
         return agreed
 
-    ranges = [Range(flow_id=flow, from_time=since, to_time=until) for flow in asked.flows]
     adoption = Adoption(by=person(shared.git), reason=asked.reason)
     found = asyncio.run(
         import_runs(
@@ -90,13 +78,32 @@ def import_instances(options: CommonOptions, asked: Importing) -> str:
     )
     rest = [(one, *_write(asked.folder, one)) for one in written]
     if asked.as_json:
-        told = {one.instance.id: (file, why) for one, file, why in rest}
-        return imported_json(shared.environment.name, found, told, recorded=agreed)
+        files = {one.instance.id: (file, why) for one, file, why in rest}
+        return imported_json(shared.environment.name, found, files, recorded=agreed)
     lines += (_rest(*one) for one in rest)
     if found.adopted:
         what = counted(len(found.adopted), "run")
         lines.append(f"{what} adopted" if agreed else f"{what} would be adopted: say --yes")
-    return "".join(f"{visible(said(line))}\n" for line in lines)
+    return told(lines)
+
+
+def _ranges(asked: Importing, zone: tzinfo) -> list[Range]:
+    since, until = _instant(asked.since, zone, "--from"), _instant(asked.until, zone, "--to")
+    if since >= until:
+        raise click.UsageError("--to must be later than --from.")
+    return [Range(flow_id=flow, from_time=since, to_time=until) for flow in asked.flows]
+
+
+def _manifests(found: Matched, snapshot: Snapshot, schema: str) -> Sequence[Written]:
+    """Those of what is of no run."""
+    return manifests_of(
+        found.rest,
+        snapshot.declared,
+        bounds_of(snapshot.environment.limits, LocalClock().wall()),
+        recorded=snapshot.ledger.records,
+        same_minute_allowed=snapshot.environment.gateway.same_minute_allowed,
+        schema=schema,
+    )
 
 
 def schema_beside(root: Path, folder: Path) -> str:
@@ -108,7 +115,7 @@ def schema_beside(root: Path, folder: Path) -> str:
 def _instant(text: str, zone: tzinfo, option: str) -> EpochMs:
     """A date, at its beginning in the gateway's zone, or an RFC 3339 date-time."""
     try:
-        if len(text) != len("2024-03-01"):
+        if not is_date(text):
             return parse_instant(text)
         found = local_instant(date.fromisoformat(text), time(), zone)
     except ValueError as error:

@@ -8,7 +8,7 @@ show it, and it can be written whatever the encoding.
 import codecs
 import io
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TextIO, cast
 
@@ -194,6 +194,11 @@ def say(text: str, *, err: bool = True, lines: bool = False) -> None:
     first, *more = said(text).split("\n") if lines else [visible(said(text))]
     more = [line if line.startswith(_INDENT) else _INDENT + line for line in more]
     show("".join(f"{line}\n" for line in (first, *more)), err=err)
+
+
+def told(lines: Iterable[str]) -> str:
+    """The lines as `say` prints them, each one line whatever is in it."""
+    return "".join(f"{visible(said(line))}\n" for line in lines)
 
 
 def journal() -> Journal | None:

@@ -17,14 +17,14 @@ from reconciler.apply.spoken import PersonsDecision
 from reconciler.cli.machine import LocalClock, new_claim
 from reconciler.cli.opening import SharedBranch, silent
 from reconciler.cli.options import CommonOptions, read_utf8
-from reconciler.cli.saying import say
+from reconciler.cli.saying import say, told
 from reconciler.counting import counted
 from reconciler.errors import ExitCode, LedgerError, RefusedError
 from reconciler.git import Git
 from reconciler.ledger import Record, events
 from reconciler.model import InstanceId
 from reconciler.render.listings import shown_text
-from reconciler.render.safe import said, visible
+from reconciler.render.safe import visible
 from reconciler.render.spoken_json import resolved_json
 from reconciler.repository.worktree import read_regular
 
@@ -78,8 +78,9 @@ def resolve_runs(options: CommonOptions, saying: Saying) -> str:
     if saying.as_json:
         return resolved_json(shared.environment.name, records, reason)
     is_one = len(records) == len(saying.runs) == 1
-    lines = [_settled(_called(saying.runs[0], one) if is_one else one.run, one) for one in records]
-    return "".join(f"{visible(said(line))}\n" for line in lines)
+    return told(
+        _settled(_called(saying.runs[0], one) if is_one else one.run, one) for one in records
+    )
 
 
 def _called(word: str, record: Record) -> str:

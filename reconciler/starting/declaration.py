@@ -33,7 +33,7 @@ class BackfillTimes:
 
     def fields(self) -> dict[str, Node]:
         """Those of `spec`."""
-        is_dates = all(len(one) == len("2024-03-01") for one in (self.first, self.last))
+        is_dates = is_date(self.first) and is_date(self.last)
         step: dict[str, Node] = (
             {"cron": self.cron} if self.cron is not None else {"every": self.every or "1d"}
         )
@@ -87,6 +87,11 @@ class Declaration:
             "parameters": dict(self.parameters),
         }
         return {name: value for name, value in given.items() if value is not None}
+
+
+def is_date(text: str) -> bool:
+    """Whether it is a date rather than an instant, by its length; the reader judges it."""
+    return len(text) == len("2024-03-01")
 
 
 def as_instant(text: str) -> str | int:
