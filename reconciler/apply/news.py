@@ -4,6 +4,7 @@ Nothing is remembered between two applies. A run in doubt that stays in doubt, o
 stays the same, changes nothing, so whoever is told of the first hears nothing of the next.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -53,8 +54,11 @@ def news_of(effect: Effect) -> News | None:
     was, now = (_plan(effect.now, one, at) for one in (effect.before, effect.now.ledger))
     runs = list(dict.fromkeys(one.run for one in outcomes))
     told: dict[Occasion, list[NewsOfRun]] = {one: [] for one in Occasion}
+    attempts: dict[RunId, list[PlannedRun]] = defaultdict(list)
+    for planned in now.runs:
+        attempts[first_attempt(planned.id)].append(planned)
     for run in runs:
-        for occasion, reason in _changes(effect, now, run):
+        for occasion, reason in _changes(effect, attempts[first_attempt(run)], run):
             told[occasion].append(_of_record(effect.now.ledger.records[run], reason))
     told[Occasion.BLOCKED] = list(_newly_blocked(was, now))
     found = {occasion: those for occasion, those in told.items() if those}
@@ -86,8 +90,13 @@ def _plan(snapshot: Snapshot, ledger: Ledger, at: EpochMs) -> Plan:
     )
 
 
-def _changes(effect: Effect, plan: Plan, run: RunId) -> Iterator[tuple[Occasion, str]]:
-    """What has become of the run that had become of it before by no word of the ledger."""
+def _changes(
+    effect: Effect, attempts: Sequence[PlannedRun], run: RunId
+) -> Iterator[tuple[Occasion, str]]:
+    """What has become of the run that had become of it before by no word of the ledger.
+
+    `attempts`: all of it, as they stand by now.
+    """
     was, now = effect.before.records.get(run), effect.now.ledger.records[run]
     if now.started_twice and not (was is not None and was.started_twice):
         yield Occasion.IN_DOUBT, "started-twice"
@@ -99,7 +108,7 @@ def _changes(effect: Effect, plan: Plan, run: RunId) -> Iterator[tuple[Occasion,
         _is_same(was, now) and was and _code(was) == _code(now)
     ):
         yield Occasion.FAILED, "rejected"
-    if now.phase is Phase.FAILED and not _is_same(was, now) and not _goes_on(plan, run):
+    if now.phase is Phase.FAILED and not _is_same(was, now) and not _goes_on(attempts, run):
         yield Occasion.FAILED, "failed"
 
 
@@ -112,9 +121,8 @@ def _code(record: Record) -> str:
     return (record.error or "").partition(":")[0]
 
 
-def _goes_on(plan: Plan, run: RunId) -> bool:
+def _goes_on(attempts: Sequence[PlannedRun], run: RunId) -> bool:
     """Whether a bad end is no failure: another attempt follows, or its manifest cancels it."""
-    attempts = [one for one in plan.runs if first_attempt(one.id) == first_attempt(run)]
     if any(one.run is not None and one.run.cancel for one in attempts):
         return True
     return any(run_attempt(one.id) > run_attempt(run) and not one.blocked for one in attempts)
