@@ -111,15 +111,19 @@ def _check_known(what: str, wanted: Collection[str], given: Sequence[Mapping[str
     known = {key for one in given for key in one} if wanted else set()
     for key in wanted:
         if key not in known:
-            near = get_close_matches(key, known, n=1, cutoff=0.5) or [*sorted(known)[:1]]
-            are = ", ".join(map(shown, sorted(known)[:_MOST_NAMED])) or "none"
-            more = ", …" if len(known) > _MOST_NAMED else ""
             raise ReconcilerError(
-                f"no run has the {what} {shown(key)}",
-                hint=f"Did you mean {shown(near[0])}? The {what}s are {are}{more}."
-                if near
-                else f"There is no run with any {what}.",
+                f"no run has the {what} {shown(key)}", hint=_near(what, key, known)
             )
+
+
+def _near(what: str, key: str, known: Collection[str]) -> str:
+    """Which of the known keys was perhaps meant, and what there are."""
+    if not known:
+        return f"There is no run with any {what}."
+    near = get_close_matches(key, known, n=1, cutoff=0.5)
+    meant = f"Did you mean {shown(near[0])}? " if near else ""
+    are = ", ".join(map(shown, sorted(known)[:_MOST_NAMED]))
+    return f"{meant}The {what}s are {are}{', …' if len(known) > _MOST_NAMED else ''}."
 
 
 def _pairs(given: Sequence[str], option: str) -> Iterator[tuple[str, str]]:
