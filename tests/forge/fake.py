@@ -7,6 +7,7 @@ pages with a Link header, and GitHub lists pull requests among issues.
 import json
 import re
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -29,7 +30,7 @@ class Answer:
 
 
 @dataclass(slots=True, kw_only=True)
-class FakeForge:
+class FakeForge(ABC):
     """What both forges have: posts by number, a user, and a list of what was asked wrongly."""
 
     me: str
@@ -51,9 +52,9 @@ class FakeForge:
         """The requests that change anything."""
         return [one for one in self.requests if not one.startswith("GET ") and "graphql" not in one]
 
+    @abstractmethod
     def answer(self, method: str, target: str, body: Any) -> Answer:
         """What the forge answers to the request."""
-        raise NotImplementedError
 
     def check_headers(self, given: Mapping[str, str]) -> None:
         """Write down each header that is missing or other than documented."""
