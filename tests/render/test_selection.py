@@ -208,6 +208,9 @@ def test_a_key_that_no_run_has_is_an_error_that_names_the_nearest() -> None:
     with pytest.raises(ReconcilerError, match="no run has the parameter SITTE") as caught:
         asked(where=("SITTE=x",)).check_keys(SITES)
     assert "Did you mean SITE?" in (caught.value.hint or "")
+    with pytest.raises(ReconcilerError, match="no run has the parameter zzz") as caught:
+        asked(where=("zzz=x",)).check_keys(SITES)
+    assert "Did you mean" not in (caught.value.hint or "")
     with pytest.raises(ReconcilerError, match="no run has the label team") as caught:
         asked(labels=("team=wind",)).check_keys(SITES)
     assert caught.value.hint == "There is no run with any label."
