@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from reconciler.configuration import Environment
-from reconciler.ledger import Event, Ledger, events
-from reconciler.model import ClaimId, EpochMs, Run, RunId, first_attempt, run_name
+from reconciler.ledger import Event, Ledger, Record, events
+from reconciler.model import ClaimId, EpochMs, Run, RunId, first_attempt, run_name, run_revision
 from tests.simulation.clock import MINUTE_MS
 from tests.simulation.declaring import edited, revised
 from tests.simulation.instances import Started
@@ -206,15 +206,24 @@ class World(Service):
         return other is not None and not self.truth.of_run(run.id)
 
     def _has_room(self, run: Run) -> bool:
-        """Whether no other run has been given the run's minute meanwhile."""
+        """Whether no other run has been given the run's minute meanwhile.
+
+        A staggered run's later revision keeps the minute of the one before, started or not.
+        """
         records = self.tip.ledger.records
         own = records.get(run.id)
+        newest = {one.name: one.revision for one in self.runs if one.stagger is not None}
+
+        def keeps(one: Record) -> bool:
+            replaced = run_revision(one.run) < newest.get(run_name(one.run), 0)
+            return one.may_have_started or replaced
+
         if run.stagger is not None or (own is not None and own.may_have_started):
             return True
         taken = {
             (one.flow_id, one.trigger_time // MINUTE_MS)
             for one in records.values()
-            if one.may_have_started and run_name(one.run) != run.name and one.digest != run.digest
+            if run_name(one.run) != run.name and one.digest != run.digest and keeps(one)
         }
         is_taken = (run.flow_id, run.trigger_time // MINUTE_MS) in taken
         return self.truth.oddities.same_minute or not is_taken
