@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reconciler.apply.ids import Making
-from reconciler.apply.known import Known
+from reconciler.apply.known import Known, rows_seen
 from reconciler.apply.ports import Instance
 from reconciler.apply.suspect import (
     Standing,
@@ -237,9 +237,7 @@ def evidence_of(suspect: Suspect, found: Sequence[Instance], at: EpochMs) -> dic
 
 def seen_before(evidence: Any, now: Collection[str]) -> list[dict[str, Any]]:
     """What earlier searches for the run found, by their evidence, and is not listed now."""
-    earlier = evidence if isinstance(evidence, dict) else {}
-    rows = [*earlier.get("found", ()), *earlier.get("foundBefore", ())]
-    return [row for row in rows if isinstance(row, dict) and row.get("id", "") not in {"", *now}]
+    return [row for row in rows_seen(evidence) if row["id"] not in now]
 
 
 def without_vanished(

@@ -14,9 +14,10 @@ from reconciler.apply.suspect import (
     Suspect,
     fitting,
     is_of_another_flow,
-    is_of_another_minute,
+    may_carry_another,
     may_have_stood_before,
     nonce_standing,
+    shows_another_time,
     stood_before,
 )
 from reconciler.enos.statuses import FINAL, status_name
@@ -58,7 +59,7 @@ def tell(
     if contested:
         return _untold(mine, "its id is also that of another run, and the two cannot be told apart")
     if not mine:
-        foreign = all(is_of_another_minute(suspect.trigger_time, one) for one in listed)
+        foreign = all(shows_another_time(suspect.trigger_time, one) for one in listed)
         what = "has another trigger time" if foreign else "was not created when the run was started"
         return _untold(listed, f"what is listed under its id {what}")
     # That all have ended alike does not help: the run's own may be the one that is not listed yet.
@@ -66,8 +67,9 @@ def tell(
     fits = mine if _is_named(record) else fitting(suspect, mine)
     if len(fits) != 1:
         return _untold(mine, "several instances have its id, or another one than the run's")
-    doubt = _may_be_anothers(suspect, start, fits[0], listed)
-    if doubt is None and not _is_named(record) and _is_end_of_nothing_sent(suspect, fits[0]):
+    is_named = _is_named(record)
+    doubt = _may_be_anothers(suspect, start, fits[0], listed, is_named=is_named)
+    if doubt is None and not is_named and _is_end_of_nothing_sent(suspect, fits[0]):
         doubt = "nothing that was sent is among the parameters of what has its id"
     return _untold(mine, doubt) if doubt else _told(fits)
 
@@ -138,7 +140,7 @@ def _possible(
         if by_nonce is Standing.NOT_OURS:
             continue
         elsewhen = (
-            is_of_another_minute(suspect.trigger_time, one)
+            shows_another_time(suspect.trigger_time, one)
             or stood_before(suspect, one)
             or _is_off(suspect, start, one, suspect.slack, LEAD_MS)
         )
@@ -148,17 +150,26 @@ def _possible(
 
 
 def _may_be_anothers(
-    suspect: Suspect, start: Start, one: Instance, listed: Sequence[Instance]
+    suspect: Suspect, start: Start, one: Instance, listed: Sequence[Instance], *, is_named: bool
 ) -> str | None:
     """Why the only one that fits need not be the run's all the same; None if it must be."""
     if may_have_stood_before(suspect, one):
         return "what has its id may be what stood there before its claim"
-    no_nonce = f"it shows no {suspect.correlation}" if suspect.correlation is not None else None
-    if no_nonce and (one.created is None or one.created != one.created_latest):
-        return f"{no_nonce}, nor when exactly it was created"
+    weak = _weakness(suspect, one, is_named=is_named)
+    if weak and (one.created is None or one.created != one.created_latest):
+        return f"{weak}, nor when exactly it was created"
     shared = "others have its id too" if len(listed) > 1 else None
-    if (shared or no_nonce) and _is_off(suspect, start, one, LEAD_MS, SECOND_MS):
-        return f"{shared or no_nonce}, and it was not created just when the run was started"
+    if (shared or weak) and _is_off(suspect, start, one, LEAD_MS, SECOND_MS):
+        return f"{shared or weak}, and it was not created just when the run was started"
+    return None
+
+
+def _weakness(suspect: Suspect, one: Instance, *, is_named: bool) -> str | None:
+    """What it does not show that would tell it from what others start under its id."""
+    if suspect.correlation is not None:
+        return f"it shows no {suspect.correlation}"
+    if not is_named and may_carry_another(suspect, one):
+        return "it shows other parameters than the run was declared with"
     return None
 
 

@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from enum import Enum, auto
-from itertools import islice, takewhile
+from itertools import chain, islice, takewhile
+from typing import Any
 
 from reconciler.apply.ids import (
     UNITS_MS,
@@ -49,6 +50,13 @@ class _All(Enum):
     """In the place of a flow: all of them."""
 
     FLOWS = auto()
+
+
+def rows_seen(evidence: Any) -> list[dict[str, Any]]:
+    """What the last search for a run and those before it found, by what the ledger keeps of it."""
+    kept = evidence if isinstance(evidence, dict) else {}
+    rows = [*kept.get("found", ()), *kept.get("foundBefore", ())]
+    return [row for row in rows if isinstance(row, dict) and row.get("id")]
 
 
 class Known:
@@ -141,8 +149,21 @@ class Known:
                 for one in self._everything
                 if one.start is not None
             )
-            self._making = Making(of_each=self._gives_each_its_own()).having_seen(recorded, zone)
+            self._making = Making(of_each=self._gives_each_its_own()).having_seen(
+                chain(recorded, self._seen_in_doubt()), zone
+            )
         return self._making
+
+    def _seen_in_doubt(self) -> Iterator[Sighting]:
+        """What earlier searches for the runs in doubt listed; it may not be listed any more.
+
+        It was listed for the run's minute, to which its time may have been rounded.
+        """
+        for one in self._everything:
+            if one.start is None:
+                times = (one.time, EpochMs(one.time + MINUTE_MS // 2))
+                for row in rows_seen(one.record.evidence):
+                    yield Sighting(instance=row["id"], flow_id=one.flow_id, times=times)
 
     def _gives_each_its_own(self) -> bool:
         """Whether the recorded ids show that; not those that a person or a search gave."""

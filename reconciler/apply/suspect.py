@@ -24,7 +24,7 @@ from reconciler.model import (
 )
 from reconciler.times import DAY_MS, MINUTE_MS, SECOND_MS
 
-_GRAINS_MS = tuple(count * SECOND_MS for count in (1, 30))  # that stamps may be cut to
+_GRAINS_MS = (SECOND_MS, 30 * SECOND_MS)  # that stamps may be cut to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +97,22 @@ def is_of_another_minute(trigger_time: EpochMs, one: Instance) -> bool:
         from_time <= start < to_time or start <= trigger_time < end
         for start, end in trigger_spans(one)
     )
+
+
+def shows_another_time(trigger_time: EpochMs, one: Instance) -> bool:
+    """Whether it shows a trigger time that no cutting or rounding makes of that one, to the second.
+
+    A service may list when it really triggered an instance, and by chance that is in the minute of
+    another run that the instance has its id with. Then the minute proves nothing.
+    """
+    if is_of_another_minute(trigger_time, one):
+        return True
+    if one.trigger_time is None or one.trigger_unit > MINUTE_MS:
+        return False
+    shown: set[int] = {trigger_time}
+    for unit in (*_GRAINS_MS, MINUTE_MS):
+        shown |= {trigger_time - trigger_time % unit, (trigger_time + unit // 2) // unit * unit}
+    return shown.isdisjoint(one.may_be_triggered_at)
 
 
 def trigger_spans(one: Instance) -> tuple[tuple[EpochMs, EpochMs], ...]:
@@ -201,6 +217,15 @@ def fitting(suspect: Suspect, listed: Sequence[Instance]) -> list[Instance]:
     if suspect.parameters is None and suspect.digest is not None:
         return [one for one in listed if _has_digest(suspect, one)] or list(listed)
     return [one for one in listed if not contradicts(suspect, one)]
+
+
+def may_carry_another(suspect: Suspect, one: Instance) -> bool:
+    """Whether only a digest says what was sent, and what the instance shows does not come to it.
+
+    The service may write it otherwise than it was sent, or the instance may be another's.
+    """
+    gone = suspect.parameters is None and suspect.digest is not None
+    return gone and not _has_digest(suspect, one)
 
 
 def _has_digest(suspect: Suspect, one: Instance) -> bool:

@@ -38,6 +38,7 @@ from tests.building import (
     a_triggered,
     after,
     an_instance,
+    an_unknown,
 )
 
 SECOND, MINUTE, HOUR = 1_000, 60_000, 3_600_000
@@ -671,6 +672,21 @@ def test_absence_is_not_proven_where_another_start_may_have_the_id_and_hide_the_
     zone, known = parse_zone("GMT+8"), Known([ledger])
     hidden = known.may_hide(1, run.trigger_time, NOW, zone, known.making(zone))
     assert (hidden is not None) is (hides and later)
+
+
+@pytest.mark.parametrize("kept", ["found", "foundBefore"])
+@pytest.mark.parametrize(
+    ("id_", "cut"), [("3377-202403020800", False), ("3377-202403020801", False), ("3377-9", True)]
+)
+def test_what_an_earlier_search_found_still_shows_how_ids_are_made(
+    kept: str, id_: str, *, cut: bool
+) -> None:
+    """It may be hidden by now, and a search must not conclude more than the one before it did."""
+    run = a_run(trigger_time=after(EIGHT, 31_000))
+    evidence = {kept: [{"id": id_, "created": None}, {"id": "", "created": None}]}
+    unclear = msgspec.structs.replace(an_unknown(run), seen=evidence)
+    known = known_of(a_claim(run), unclear)
+    assert known.making(parse_zone("GMT+8")).cut is cut
 
 
 @given(suspects, lists, known_ones)

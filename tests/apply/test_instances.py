@@ -115,6 +115,21 @@ def test_an_end_that_shows_none_of_what_was_sent_may_be_anothers(
     assert told(resolved, row(status=FAIL, parameters=shown)).status == FAIL
 
 
+def test_an_end_of_what_is_declared_no_more_is_told_by_its_digest_or_its_stamp() -> None:
+    """A person's start may hide the run's, and be the only one that is listed under their id."""
+    gone = replace(RUN, name="gone")
+    ledger = a_ledger(*start(gone))
+    another = (("REPLACE", "by-somebody"),)
+    minute: dict[str, Any] = {"created_latest": after(NOW, MINUTE)}
+    assert told(ledger, row(0, SUCCESS), run=gone).status == SUCCESS
+    assert told(ledger, row(0, SUCCESS, parameters=another), run=gone).status == SUCCESS
+    late = told(ledger, row(3 * SECOND, SUCCESS, parameters=another), run=gone)
+    cut = told(ledger, replace(row(0, SUCCESS, parameters=another), **minute), run=gone)
+    assert [one.status for one in (late, cut)] == [None, None]
+    assert late.reason.startswith("it shows other parameters than the run was declared with")
+    assert told(ledger, replace(row(0, SUCCESS), **minute), run=gone).status == SUCCESS
+
+
 HOUR = 60 * MINUTE
 
 
@@ -147,8 +162,9 @@ def test_a_stamp_in_utc_that_is_cut_may_be_the_runs() -> None:
         {"trigger_time": after(RUN.trigger_time, HOUR)},
         {"trigger_time": after(RUN.trigger_time, HOUR), "trigger_unit": HOUR},
         {"trigger_time": after(RUN.trigger_time, -61 * MINUTE)},
+        {"trigger_time": after(RUN.trigger_time, 12_345)},
     ],
-    ids=["of another hour", "cut to another hour", "of another minute"],
+    ids=["of another hour", "cut to another hour", "of another minute", "of no such second"],
 )
 @pytest.mark.parametrize("status", [RUNNING, FAIL])
 def test_a_row_of_another_trigger_time_tells_nothing(shown: dict[str, Any], status: int) -> None:
@@ -174,6 +190,14 @@ def test_a_row_of_another_trigger_time_tells_nothing(shown: dict[str, Any], stat
 )
 def test_a_row_whose_trigger_time_may_be_the_runs_counts(shown: dict[str, Any]) -> None:
     assert told(ALONE, row(**shown)).status == RUNNING
+
+
+@pytest.mark.parametrize("shown", [0, 41_000, 41_234, 42_000, 30_000, 60_000])
+def test_a_row_counts_with_its_trigger_time_cut_or_rounded_within_the_minute(shown: int) -> None:
+    minute = EpochMs(RUN.trigger_time - RUN.trigger_time % MINUTE)
+    sent = a_run(trigger_time=after(minute, 41_834 if shown == 42_000 else 41_234))
+    found = row(trigger_time=after(minute, shown))
+    assert told(a_ledger(*start(sent)), found, run=sent).status == RUNNING
 
 
 @pytest.mark.parametrize("at", [-5 * MINUTE - 1, 6 * SECOND + 501], ids=["older", "newer"])

@@ -252,6 +252,18 @@ def claim_without_a_look_at_a_shared_minute(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(protocol, "shares_a_minute", lambda *_: False)
 
 
+def take_an_end_for_its_own_that_no_digest_is_of(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(instances, "may_carry_another", lambda *_: False)
+
+
+def forget_what_earlier_searches_showed_of_ids(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Known, "_seen_in_doubt", lambda _: ())
+
+
+def take_any_time_of_its_minute_for_its_own(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(instances, "shows_another_time", suspects.is_of_another_minute)
+
+
 @among("hiding")
 def ask_whatever_service_is_configured(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(look, "elsewhere", lambda *_: None)
@@ -596,6 +608,9 @@ MUTANTS: list[Mutant] = [
     claim_without_a_look_at_a_shared_minute,
     ask_whatever_service_is_configured,
     believe_any_instance_that_an_answer_names,
+    take_an_end_for_its_own_that_no_digest_is_of,
+    forget_what_earlier_searches_showed_of_ids,
+    take_any_time_of_its_minute_for_its_own,
     rebase_text_in_place_of_deriving_again,
     start_dependents_of_what_was_merely_started,
     start_dependents_of_what_has_failed,

@@ -19,8 +19,8 @@ def has_a_twin(world: World, record: Record) -> bool:
     If the answer to the second start is lost, what shows up later could be either's: the one stays
     in doubt, and the end of the other cannot be told. Or the first was started after the second had
     been claimed, as where a backfill gets one more key meanwhile: a service may list the newer of
-    one id only. Or one of two in doubt is declared no more: only its digest is known, which tells
-    nothing of what the service may list of it.
+    one id only. Or one in doubt is declared no more: only its digest is known, which tells nothing
+    of what the service may list of it, so that it could be whatever the other run is.
     """
     twins = [
         one
@@ -35,10 +35,7 @@ def has_a_twin(world: World, record: Record) -> bool:
         any(_looked_at(world, one) < one.trigger_time for one in unsettled)
         or any(_is_stamped_on_a_minute(world, one) for one in started)
         or any(_was_started_since(world, record, twin) for twin in twins)
-        or (
-            len(unsettled) > 1
-            and not {first_attempt(one.run) for one in unsettled} <= _declared(world)
-        )
+        or not {first_attempt(one.run) for one in unsettled} <= _declared(world)
         or any(_was_listed_since(world, one, twin) for one in unsettled for twin in twins)
     )
 
