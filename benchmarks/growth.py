@@ -1,7 +1,7 @@
 """What 100 applies of 100 runs add to a repository whose ledger has 100,000 runs already."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
 
@@ -43,46 +43,47 @@ class _History:
         at = {f"{FOLDER}/{name}": content for name, content in changes.items()}
         self.tip = self.git.commit_files(self.tip, at, "ledger [skip ci]\n")
 
-    def apply(self) -> tuple[list[Event], list[Event]]:
-        """The claim and the outcomes of one apply."""
-        at, nonce = "2026-01-01T00:00:00.000Z", ClaimId(secrets.token_hex(16))
-        runs = {
-            RunId(f"wind-cn-01-{next(self.numbers):07d}"): events.ClaimedRun(
-                digest=Digest(secrets.token_hex(32)),
-                trigger_time=EpochMs(1_700_000_000_000 + index * 60_000),
-                flow_id=3377,
-            )
-            for index in range(RUNS)
-        }
-        claim = events.Claim(
-            v=1, at=at, claim=nonce, by="pipeline", until=at, commit="0" * 40, runs=runs
+
+def an_apply(numbers: Iterator[int]) -> list[list[Event]]:
+    """The claim of one apply, and its outcomes; the runs are numbered."""
+    at, nonce = "2026-01-01T00:00:00.000Z", ClaimId(secrets.token_hex(16))
+    runs = {
+        RunId(f"wind-cn-01-{next(numbers):07d}"): events.ClaimedRun(
+            digest=Digest(secrets.token_hex(32)),
+            trigger_time=EpochMs(1_700_000_000_000 + index * 60_000),
+            flow_id=3377,
         )
-        outcomes = [
-            events.Triggered(
-                v=1,
-                at=at,
-                run=run,
-                claim=nonce,
-                digest=claimed.digest,
-                flow_id=3377,
-                trigger_time=claimed.trigger_time,
-                flow_instance_id=InstanceId(f"3377-{claimed.trigger_time}"),
-            )
-            for run, claimed in runs.items()
-        ]
-        return [claim], list(outcomes)
+        for index in range(RUNS)
+    }
+    claim = events.Claim(
+        v=1, at=at, claim=nonce, by="pipeline", until=at, commit="0" * 40, runs=runs
+    )
+    outcomes = [
+        events.Triggered(
+            v=1,
+            at=at,
+            run=run,
+            claim=nonce,
+            digest=claimed.digest,
+            flow_id=3377,
+            trigger_time=claimed.trigger_time,
+            flow_instance_id=InstanceId(f"3377-{claimed.trigger_time}"),
+        )
+        for run, claimed in runs.items()
+    ]
+    return [[claim], list(outcomes)]
 
 
 def measure(folder: Path) -> None:
     """Print the loose objects that the applies add."""
     history = _History(folder / "repository")
     for _ in range(BASE_RUNS // RUNS):
-        for new in history.apply():
+        for new in an_apply(history.numbers):
             history.append(new)
     history.commit(dict(history.files))
     before = _loose_kib(history.root)
     for _ in range(APPLIES):
-        for new in history.apply():
+        for new in an_apply(history.numbers):
             history.commit(history.append(new))
     grown = (_loose_kib(history.root) - before) / 1024
     print(
