@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from reconciler.apply.effect import WitnessedStore
-from reconciler.apply.observe import Refreshed, refresh
+from reconciler.apply.refresh import Refreshed, refresh
 from reconciler.cli.fetching import KnownLedger
 from reconciler.cli.machine import new_apply
 from reconciler.cli.notifying import tell_effect

@@ -22,11 +22,13 @@ from starlette.routing import Route
 from reconciler.errors import ConfigurationError
 from reconciler.model import EpochMs, InstanceId
 from reconciler.sandbox.behaviour import SandboxOptions, Stranger
+from reconciler.sandbox.clock import SettableClock
 from reconciler.sandbox.connections import DroppedConnection, RepeatedAnswer
 from reconciler.sandbox.faults import Drop, Fault, FaultScript, Reply, told
-from reconciler.sandbox.flows import FlowInstance, Instances, SettableClock, Strangers
+from reconciler.sandbox.flows import FlowInstance, Instances
 from reconciler.sandbox.service import BatchService, CallOutcome, IssuedTokens
 from reconciler.sandbox.shown import Shown
+from reconciler.sandbox.strangers import Strangers
 from reconciler.sandbox.wire import (
     OPERATIONS,
     Call,

@@ -1,24 +1,22 @@
 """Flow instances and what becomes of them: computed from the time whenever somebody asks.
 
-A flow runs its instances in order, one at a time. Others start instances too: at once, or some time
-after a flow's first trigger. The service's clock may be set while everything runs on.
+A flow runs its instances in order, one at a time.
 """
 
 from bisect import bisect_left, insort
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 
 from reconciler.model import EpochMs, InstanceId, Parameters
 from reconciler.sandbox.behaviour import (
-    ClockJump,
     FlowOptions,
     Ids,
     SandboxOptions,
     Status,
-    Stranger,
 )
+from reconciler.sandbox.clock import SettableClock
 from reconciler.times import in_zone
 
 _TO_MINUTE = "%Y%m%d%H%M00"
@@ -28,36 +26,6 @@ _ID_TIMES: dict[Ids, str] = {
     "hour": "%Y%m%d%H0000",
     "day": "%Y%m%d000000",
 }
-
-
-class SettableClock:
-    """Two readings of one clock: what passes, and what the service says that it is.
-
-    Runs, tokens, rate limits and the journal go by the time that passes. Only what the service
-    says jumps: Get Current Time, the stamps, the Date header, and which trigger times are past.
-    """
-
-    def __init__(self, passing: Callable[[], int], jumps: Iterable[ClockJump]) -> None:
-        """`passing`: Unix epoch, milliseconds. The jumps count from now."""
-        self._passing = passing
-        start = passing()
-        self._jumps = [(start + _ms(one.after), _ms(one.by)) for one in jumps]
-
-    def now(self) -> EpochMs:
-        """The time that passes."""
-        return EpochMs(self._passing())
-
-    def said(self, instant: EpochMs) -> EpochMs:
-        """What the service's clock said at that instant of the time that passes."""
-        return EpochMs(instant + sum(by for at, by in self._jumps if at <= instant))
-
-    def jump(self, seconds: float) -> None:
-        """Set the service's clock now; negative: back."""
-        self._jumps.append((self._passing(), _ms(seconds)))
-
-
-def _ms(seconds: float) -> int:
-    return round(seconds * 1000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -297,60 +265,3 @@ class Instances:
 def _age(instance: FlowInstance) -> tuple[EpochMs, int]:
     """Sorts the oldest first: a stranger may be older than what was added before it."""
     return instance.created, instance.number
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Due:
-    """A stranger whose time is known."""
-
-    at: EpochMs
-    trigger_time: EpochMs
-    stranger: Stranger
-
-
-class Strangers:
-    """Those that are still to come, and how they get among the instances."""
-
-    def __init__(self, strangers: Iterable[Stranger], instances: Instances, now: EpochMs) -> None:
-        """Those that wait for no trigger are added now."""
-        self._instances = instances
-        self._awaiting: list[Stranger] = []
-        self._due: list[_Due] = []
-        for one in strangers:
-            if one.after_trigger is None:
-                self.add(one, now)
-            else:
-                self._awaiting.append(one)
-
-    def add(self, stranger: Stranger, now: EpochMs) -> FlowInstance:
-        """One more instance, as old as it says at that moment."""
-        created = EpochMs(now - round(stranger.created_seconds_ago * 1000))
-        return self._instances.add(_start(stranger, stranger.trigger_time), created)
-
-    def await_from(self, triggered: FlowInstance) -> None:
-        """Fix the times of those who wait for that flow's first trigger: here it is."""
-        for one in [it for it in self._awaiting if it.flow_id == triggered.flow_id]:
-            self._awaiting.remove(one)
-            at = EpochMs(triggered.created + round((one.after_trigger or 0) * 1000))
-            time = triggered.trigger_time if one.trigger_time is None else one.trigger_time
-            self._due.append(_Due(at=at, trigger_time=time, stranger=one))
-        self._due.sort(key=lambda due: due.at)
-
-    def arrive(self, now: EpochMs) -> None:
-        """Add those whose time has come by that moment."""
-        while self._due and self._due[0].at <= now:
-            due = self._due.pop(0)
-            self._instances.add(_start(due.stranger, due.trigger_time), due.at)
-
-
-def _start(stranger: Stranger, trigger_time: EpochMs | None) -> StartRequest:
-    return StartRequest(
-        flow_id=stranger.flow_id,
-        trigger_time=trigger_time,
-        parameters=stranger.parameters,
-        owner=stranger.owner,
-        user=stranger.owner,
-        type=stranger.type,
-        run_seconds=stranger.run_seconds,
-        ends=stranger.ends,
-    )

@@ -11,8 +11,9 @@ from typing import Any, assert_never
 
 from reconciler.model import EpochMs, InstanceId
 from reconciler.sandbox.behaviour import FlowOptions, SandboxOptions
-from reconciler.sandbox.flows import FlowInstance, Instances, StartRequest, Strangers
+from reconciler.sandbox.flows import FlowInstance, Instances, StartRequest
 from reconciler.sandbox.shown import Shown, describe_flow, describe_instance, find
+from reconciler.sandbox.strangers import Strangers
 from reconciler.sandbox.wire import (
     OF_TOKENS,
     Call,

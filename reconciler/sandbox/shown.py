@@ -19,7 +19,8 @@ from reconciler.sandbox.behaviour import (
     StampLayout,
     Status,
 )
-from reconciler.sandbox.flows import FlowInstance, InstancePhase, Instances, SettableClock
+from reconciler.sandbox.clock import SettableClock
+from reconciler.sandbox.flows import FlowInstance, InstancePhase, Instances
 from reconciler.sandbox.wire import RefusalError, SearchBody, Sorter, unusable
 from reconciler.times import business_date, in_zone, parse_zone
 

@@ -11,10 +11,10 @@ from reconciler.apply.adopt import Adopting, Adoption
 from reconciler.apply.branch import Branch
 from reconciler.apply.fitting import Fitting
 from reconciler.apply.lease import ServiceClock
-from reconciler.apply.observe import refresh
 from reconciler.apply.ports import Gateway, Options, Ports
 from reconciler.apply.protocol import apply
 from reconciler.apply.recover import recover
+from reconciler.apply.refresh import refresh
 from reconciler.apply.resolve import record
 from reconciler.apply.result import ApplyResult, exit_code
 from reconciler.configuration import Environment, GatewayConfiguration, Limits

@@ -1,0 +1,65 @@
+"""Instances that others start: at once, or some time after a flow's first trigger."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from reconciler.model import EpochMs
+from reconciler.sandbox.behaviour import Stranger
+from reconciler.sandbox.flows import FlowInstance, Instances, StartRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Due:
+    """A stranger whose time is known."""
+
+    at: EpochMs
+    trigger_time: EpochMs
+    stranger: Stranger
+
+
+class Strangers:
+    """Those that are still to come, and how they get among the instances."""
+
+    def __init__(self, strangers: Iterable[Stranger], instances: Instances, now: EpochMs) -> None:
+        """Those that wait for no trigger are added now."""
+        self._instances = instances
+        self._awaiting: list[Stranger] = []
+        self._due: list[_Due] = []
+        for one in strangers:
+            if one.after_trigger is None:
+                self.add(one, now)
+            else:
+                self._awaiting.append(one)
+
+    def add(self, stranger: Stranger, now: EpochMs) -> FlowInstance:
+        """One more instance, as old as it says at that moment."""
+        created = EpochMs(now - round(stranger.created_seconds_ago * 1000))
+        return self._instances.add(_start(stranger, stranger.trigger_time), created)
+
+    def await_from(self, triggered: FlowInstance) -> None:
+        """Fix the times of those who wait for that flow's first trigger: here it is."""
+        for one in [it for it in self._awaiting if it.flow_id == triggered.flow_id]:
+            self._awaiting.remove(one)
+            at = EpochMs(triggered.created + round((one.after_trigger or 0) * 1000))
+            time = triggered.trigger_time if one.trigger_time is None else one.trigger_time
+            self._due.append(_Due(at=at, trigger_time=time, stranger=one))
+        self._due.sort(key=lambda due: due.at)
+
+    def arrive(self, now: EpochMs) -> None:
+        """Add those whose time has come by that moment."""
+        while self._due and self._due[0].at <= now:
+            due = self._due.pop(0)
+            self._instances.add(_start(due.stranger, due.trigger_time), due.at)
+
+
+def _start(stranger: Stranger, trigger_time: EpochMs | None) -> StartRequest:
+    return StartRequest(
+        flow_id=stranger.flow_id,
+        trigger_time=trigger_time,
+        parameters=stranger.parameters,
+        owner=stranger.owner,
+        user=stranger.owner,
+        type=stranger.type,
+        run_seconds=stranger.run_seconds,
+        ends=stranger.ends,
+    )
