@@ -79,6 +79,7 @@ explore: $(READY) ## the property tests on examples of chance: other ones each t
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "hypothesis and not long" --hypothesis-profile=explore
 
 bench: $(READY) ## the figures of benchmarks/README.md
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	$(BIN)/python -m benchmarks
 
 simulate: $(READY) ## 100,000 seeds of the deterministic simulation

@@ -10,6 +10,7 @@ from benchmarks import (
     backfilling,
     changing,
     committing,
+    curves,
     gridding,
     growth,
     listing,
@@ -35,6 +36,7 @@ ALL = {
     "race": racing.measure,
     "growth": growth.measure,
     "help": starting.measure,
+    "curves": curves.measure,
 }
 
 
