@@ -117,7 +117,7 @@ def test_what_a_server_refuses_is_tried_once(
     assert _kept(setting, ref) == _recorded(setting)
 
 
-def test_a_default_branch_that_is_remembered_wrongly_is_asked_for(
+def test_a_default_branch_that_is_remembered_wrongly_is_heard_of_by_the_fetch(
     setting: Setting, sandbox: Sandbox
 ) -> None:
     _asks(setting)
@@ -126,22 +126,33 @@ def test_a_default_branch_that_is_remembered_wrongly_is_asked_for(
     git(setting.clone, "switch", "--quiet", "--create", "work")
     commit(setting.clone, {"triggers/late.yaml": manifest("late", 7)})
     git(setting.clone, "push", "--quiet", "origin", "work:trunk")
-    asks = _asks(setting)
-    assert asks["ls-remote"] == 3
+    assert _asks(setting) == {"fetch": 1, "push": 2, "ls-remote": 2}
     assert len(sandbox.instances) == 2
     assert git(setting.origin, "log", "-1", "--format=%s", "trunk").endswith("[skip ci]")
+
+
+def test_where_the_fetch_says_nothing_of_it_the_default_branch_is_asked_for(
+    setting: Setting, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A person who has git write down what it hears keeps that.
+    monkeypatch.setenv("GIT_TRACE_PACKET", str(setting.folder / "packets"))
+    _asks(setting)
+    git(setting.clone, "push", "--quiet", "origin", "main:trunk")
+    git(setting.origin, "symbolic-ref", "HEAD", "refs/heads/trunk")
+    git(setting.clone, "switch", "--quiet", "--create", "work")
+    commit(setting.clone, {"triggers/late.yaml": manifest("late", 7)})
+    git(setting.clone, "push", "--quiet", "origin", "work:trunk")
+    assert _asks(setting)["ls-remote"] == 3
+    assert len(sandbox.instances) == 2
 
 
 def test_nothing_is_started_under_a_claim_on_a_branch_that_is_no_longer_the_default_one(
     setting: Setting, sandbox: Sandbox
 ) -> None:
-    # Both branches are at the same commit, so that the fetch cannot tell.
-    assert setting.run("plan").returncode == 0
-    git(setting.clone, "push", "--quiet", "origin", "main:trunk")
-    git(setting.origin, "symbolic-ref", "HEAD", "refs/heads/trunk")
+    # It changes once the claim is under way, so that no fetch can tell.
+    change = "git update-ref refs/heads/trunk HEAD && git symbolic-ref HEAD refs/heads/trunk"
+    write_hook(setting.origin, "post-update", change)
     done = setting.run("apply")
     assert done.returncode == 1
     assert "trunk is now the default branch of origin, and main no longer is" in done.stderr
     assert not sandbox.instances
-    done = setting.run("apply")
-    assert len(sandbox.instances) == 1, done.stderr

@@ -8,7 +8,7 @@ import random
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -70,6 +70,8 @@ _SETTINGS = (
 _QUESTIONS = 4  # in all: with one connection in a hundred cut, one apply in 10^8 ends by it
 _PAUSE_SECONDS = 0.5  # before the second; each one after it is twice as long
 
+_NOTHING_MORE: Mapping[str, str] = {}
+
 
 class GitTimeoutError(GitError):
     """Git was stopped because it took too long; what it had done by then is not known."""
@@ -95,23 +97,28 @@ def run_git(
     stdin: bytes | None = None,
     timeout: float = LOCAL_SECONDS,
     accept: Collection[int] | None = (0,),
+    variables: Mapping[str, str] = _NOTHING_MORE,
 ) -> CompletedGit:
     """Run `git args…` in the folder and wait for it, at most `timeout` seconds.
 
     Git runs in a session of its own, so that a Ctrl-C at the terminal does not stop a push half
-    way and ssh has no terminal to ask for a passphrase on.
+    way and ssh has no terminal to ask for a passphrase on. `variables` come into its environment.
 
     Raises GitError for an exit code that is not in `accept` (None accepts all) or if git cannot be
     run at all, and GitTimeoutError.
     """
-    completed = complete(folder, args, stdin, timeout)
+    completed = complete(folder, args, stdin, timeout, variables)
     if accept is not None and completed.exit_code not in accept:
         raise GitError(_failure(args, completed), hint=advice(completed.stderr))
     return completed
 
 
 def complete(
-    folder: Path, args: tuple[str, ...], stdin: bytes | None, timeout: float
+    folder: Path,
+    args: tuple[str, ...],
+    stdin: bytes | None,
+    timeout: float,
+    variables: Mapping[str, str],
 ) -> CompletedGit:
     """Run git and give what came of it, whatever its exit code. Nothing else runs git.
 
@@ -120,7 +127,8 @@ def complete(
     # Standard error goes to a file because a process that ssh leaves behind to share its connection
     # keeps it open: a pipe would not end before that process does.
     with _open_errors() as errors:
-        process = _start(folder, args, errors, has_input=stdin is not None)
+        environment = {**_environment(folder), **variables}
+        process = _start(folder, args, errors, environment, has_input=stdin is not None)
         try:
             stdout, _ = process.communicate(stdin, timeout)
         except subprocess.TimeoutExpired:
@@ -155,13 +163,18 @@ def _open_errors() -> IO[bytes]:
 
 
 def _start(
-    folder: Path, args: tuple[str, ...], errors: IO[bytes], *, has_input: bool
+    folder: Path,
+    args: tuple[str, ...],
+    errors: IO[bytes],
+    environment: Mapping[str, str],
+    *,
+    has_input: bool,
 ) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
             [b"git", *(arg.encode("utf-8", "surrogateescape") for arg in args)],
             cwd=folder,
-            env=_environment(folder),
+            env=environment,
             stdin=subprocess.PIPE if has_input else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,
@@ -260,7 +273,9 @@ def may_pass(said: str) -> bool:
     return is_passing(said) and not is_certain(said)
 
 
-def ask(root: Path, *args: str, timeout: float) -> CompletedGit:
+def ask(
+    root: Path, *args: str, timeout: float, variables: Mapping[str, str] = _NOTHING_MORE
+) -> CompletedGit:
     """Run a git command that only reads a remote, a few times if need be, whatever comes of it.
 
     `timeout` in seconds, for each time; a remote that lets it pass is not asked again. Raises
@@ -268,7 +283,7 @@ def ask(root: Path, *args: str, timeout: float) -> CompletedGit:
     """
 
     def once() -> CompletedGit:
-        return run_git(root, *args, timeout=timeout, accept=None)
+        return run_git(root, *args, timeout=timeout, accept=None, variables=variables)
 
     return repeated(once, may_pass, _QUESTIONS)
 

@@ -1,8 +1,9 @@
 """The branch that an apply works on if the configuration names none.
 
 Nothing of one clone decides it: two clones must never work on two branches, each with a ledger of
-its own. A clone remembers what the remote has said, and saves the question; but each fetch brings
-the remote's HEAD along, and a claim counts only while that names the branch.
+its own. Each fetch brings the remote's HEAD along and hears which branch that is. A clone remembers
+what the remote has said, for where that is not heard; and a claim counts only while HEAD names the
+branch.
 """
 
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 from reconciler.errors import GitError
 from reconciler.git.command import NETWORK_SECONDS, run_git
 from reconciler.git.objects import CommitId
+from reconciler.git.packets import listening
 from reconciler.git.remote import (
     ASK_FOR_BRANCH,
     BRANCHES,
@@ -19,6 +21,8 @@ from reconciler.git.remote import (
     check_branch,
     fetch,
     fetch_refs,
+    may_be_branch,
+    note_branch,
     read_refs,
 )
 
@@ -31,8 +35,7 @@ def default_branch(root: Path, remote: str) -> str:
     """
     seen = read_refs(root, remote, [f"{HEADS}*"], timeout=NETWORK_SECONDS)
     if seen.default is not None:
-        # Only to save a question next time: another process may hold the configuration's lock.
-        run_git(root, "config", _setting(remote), seen.default, accept=None)
+        _remember(root, remote, seen.default)
         return seen.default
     branches = [
         ref.removeprefix(HEADS)
@@ -60,23 +63,48 @@ def fetch_shared(
 ) -> tuple[str, dict[str, CommitId | None]]:
     """Fetch the branch, or (None) the default one, and those others: see `remote.fetch`.
 
-    Gives the branch's name, and all tips.
-
-    A branch that is remembered is believed while the remote's HEAD is at the same commit, for then
-    either name brings the same. Raises GitError.
+    Gives the branch's name, and all tips. Raises GitError.
     """
     if branch is not None:
         return branch, fetch(root, remote, [branch, *more])
     refs = [check_branch(root, one) for one in more]
-    known = _remembered(root, remote)
-    if known is not None:
-        ref = check_branch(root, known)
-        tips = fetch_refs(root, remote, [HEAD, ref, *refs])
-        if tips[HEAD] is not None and tips[HEAD] == tips[ref]:
-            return known, _by_branch(tips)
+    found = _fetch_default(root, remote, refs)
+    if found is not None:
+        return found
     asked = default_branch(root, remote)
     tips = fetch_refs(root, remote, [check_branch(root, asked), *refs])
     return asked, _by_branch(tips)
+
+
+def _fetch_default(
+    root: Path, remote: str, refs: Sequence[str]
+) -> tuple[str, dict[str, CommitId | None]] | None:
+    """Fetch the remote's HEAD and hear which branch that is; None where it must be asked for.
+
+    Where nothing is heard, a branch that is remembered is believed while HEAD is at the same
+    commit, for then either name brings the same.
+    """
+    known = _remembered(root, remote)
+    known_ref = [] if known is None else [check_branch(root, known)]
+    with listening() as packets:
+        tips = fetch_refs(root, remote, [HEAD, *known_ref, *refs], packets)
+        told = packets.default()
+    tip = tips[HEAD]
+    if tip is None:
+        return None
+    if told is not None and told != known:
+        if not may_be_branch(root, told) or not note_branch(root, remote, told, tip):
+            return None
+        _remember(root, remote, told)
+        return told, {**_by_branch(tips), told: tip}
+    if known is None or tip != tips[f"{HEADS}{known}"]:
+        return None
+    return known, _by_branch(tips)
+
+
+def _remember(root: Path, remote: str, branch: str) -> None:
+    # Only to save a question next time: another process may hold the configuration's lock.
+    run_git(root, "config", _setting(remote), branch, accept=None)
 
 
 def _by_branch(tips: dict[str, CommitId | None]) -> dict[str, CommitId | None]:

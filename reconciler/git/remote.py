@@ -9,7 +9,7 @@ import re
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Self
 
@@ -17,6 +17,7 @@ from reconciler.errors import GitError
 from reconciler.git.causes import address
 from reconciler.git.command import NETWORK_SECONDS, CompletedGit, ask, run_git, unreadable_error
 from reconciler.git.objects import CommitId, is_shallow
+from reconciler.git.packets import UNHEARD, Packets
 
 THERE = "refs/reconciler/ledger"
 BRANCHES = "refs/heads/reconciler-trace"
@@ -225,11 +226,16 @@ def fetch(root: Path, remote: str, branches: Sequence[str]) -> dict[str, CommitI
     return {branch: tips[ref] for branch, ref in refs.items()}
 
 
-def fetch_refs(root: Path, remote: str, refs: Collection[str]) -> dict[str, CommitId | None]:
-    """The same for branches by their full names, and for the remote's HEAD."""
+def fetch_refs(
+    root: Path, remote: str, refs: Collection[str], packets: Packets = UNHEARD
+) -> dict[str, CommitId | None]:
+    """The same for branches by their full names, and for the remote's HEAD.
+
+    `packets` take down what the remote says meanwhile.
+    """
     _fetch_traces_alone(root, remote)
     wanted = list(dict.fromkeys(refs))
-    while wanted and (absent := _fetch_or_absent(root, remote, wanted)) is not None:
+    while wanted and (absent := _fetch_or_absent(root, remote, wanted, packets)) is not None:
         wanted.remove(absent)
         # What an earlier fetch left of `a` would stand in the way of `a/b`.
         run_git(root, "update-ref", "-d", _local_ref(remote, absent))
@@ -251,6 +257,12 @@ def _fetch_traces_alone(root: Path, remote: str) -> None:
         ask(root, *newest, timeout=NETWORK_SECONDS)
 
 
+def note_branch(root: Path, remote: str, branch: str, tip: CommitId) -> bool:
+    """Have the branch stand here as if it had been fetched by its name; False if git refuses."""
+    ref = _local_ref(remote, f"{HEADS}{branch}")
+    return not run_git(root, "update-ref", ref, tip, accept=None).exit_code
+
+
 def _local_ref(remote: str, ref: str) -> str:
     if ref == HEAD:
         return f"{MEMORY}/head/{remote}"
@@ -262,7 +274,7 @@ def _tips(root: Path, remote: str, refs: Sequence[str]) -> list[CommitId]:
     return [CommitId(line) for line in run_git(root, "rev-parse", *specs).text.split()]
 
 
-def _fetch_or_absent(root: Path, remote: str, refs: Sequence[str]) -> str | None:
+def _fetch_or_absent(root: Path, remote: str, refs: Sequence[str], packets: Packets) -> str | None:
     """Fetch all the refs, or name the first one that the remote does not have.
 
     Git fetches nothing at all if one is missing. To try first costs a single connection in the
@@ -271,7 +283,7 @@ def _fetch_or_absent(root: Path, remote: str, refs: Sequence[str]) -> str | None
     specs = [f"+{ref}:{_local_ref(remote, ref)}" for ref in refs]
     specs.extend(refspecs(remote))
     for attempt in range(1, _ATTEMPTS + 1):
-        done = _fetch(root, remote, specs)
+        done = _fetch(root, remote, specs, packets)
         if done.exit_code == 0:
             return None
         absent = _MISSING.search(done.stderr)
@@ -287,14 +299,15 @@ def _fetch_or_absent(root: Path, remote: str, refs: Sequence[str]) -> str | None
     raise unreadable_error(remote, done)
 
 
-def _fetch(root: Path, remote: str, specs: Sequence[str]) -> CompletedGit:
+def _fetch(root: Path, remote: str, specs: Sequence[str], packets: Packets) -> CompletedGit:
     """Fetch, whatever comes of it. Raises GitError where git has left out what was cut off.
 
     A remote that is shallow itself has commits without what went before them. To take them ends the
     history of this clone there as well, which only a clone whose history ends somewhere may do.
     """
+    heard = partial(ask, root, timeout=NETWORK_SECONDS, variables=packets.variables)
     for _ in range(2):  # the second takes what the first has brought, if what went before is here
-        done = ask(root, *FETCH, "--", remote, *specs, timeout=NETWORK_SECONDS)
+        done = heard(*FETCH, "--", remote, *specs)
         if _CUT_OFF not in done.stderr:
             return done
     if not is_shallow(root):
@@ -303,8 +316,7 @@ def _fetch(root: Path, remote: str, specs: Sequence[str]) -> CompletedGit:
             hint="Let it hold the whole history (git fetch --unshallow there), or let the history "
             f"of this clone end there too: git fetch --update-shallow {remote}",
         )
-    options = (*FETCH, "--update-shallow", "--", remote, *specs)
-    return ask(root, *options, timeout=NETWORK_SECONDS)
+    return heard(*FETCH, "--update-shallow", "--", remote, *specs)
 
 
 FETCH = (

@@ -1,11 +1,14 @@
 """A clone, and the git that the product runs in it: the commands that it uses, by their words."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from pathlib import Path
+from types import MappingProxyType
 
 from reconciler.git.command import CompletedGit, GitTimeoutError
+from reconciler.git.packets import VARIABLE
 from tests.simulation.estate.objects import FILE, FOLDER, Entry, Objects
 from tests.simulation.estate.remote import HEADS, Move, Refs, Remote
 
@@ -28,9 +31,18 @@ class Clone:
     pushed: Callable[[str], None] = lambda _: None  # is told which commit somebody pushes
     saw: list[bytes] = field(default_factory=list)  # ledgers that an apply here has put there
     heard: str | None = None  # the default branch, as the remote said when it was cloned
+    is_talkative: bool = True  # its git writes down what the remote says of HEAD
+    _packets: str | None = None  # where
 
-    def complete(self, args: Sequence[str], stdin: bytes | None, timeout: float) -> CompletedGit:
+    def complete(
+        self,
+        args: Sequence[str],
+        stdin: bytes | None,
+        timeout: float,
+        variables: Mapping[str, str] = MappingProxyType({}),
+    ) -> CompletedGit:
         """What git comes to."""
+        self._packets = variables.get(VARIABLE)
         words = list(args)
         trailer = next((w for w in words if w.startswith("--grep=")), None)
         while words[0].startswith("-"):
@@ -192,14 +204,18 @@ class Clone:
         broken = self._reach("fetch")
         if broken is not None:
             return broken
-        seen = _shown(self.origin.seen())
+        said = self.origin.seen()
+        seen = _shown(said)
+        if self._packets is not None and self.is_talkative and "HEAD" in seen:
+            named = f"packet: fetch< {seen['HEAD']} HEAD symref-target:{HEADS}{said.head}\n"
+            Path(self._packets).write_text(named, encoding="utf-8")
         specs = words[words.index("--") + 2 :]
         brought = dict(pair for spec in specs for pair in _matches(spec, seen))
         for spec in specs:
             source = spec.removeprefix("+").partition(":")[0]
             if "*" not in source and source not in seen:
-                said = f"fatal: couldn't find remote ref {source}"
-                return CompletedGit(exit_code=128, stdout=b"", stderr=said)
+                absent = f"fatal: couldn't find remote ref {source}"
+                return CompletedGit(exit_code=128, stdout=b"", stderr=absent)
         if "--depth=1" in words:
             self.cut |= frozenset(brought.values())
         self.refs |= {name: oid for name, oid in brought.items() if name}

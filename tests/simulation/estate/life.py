@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -120,9 +120,13 @@ def _installed(world: World) -> Iterator[None]:
     lasting.forget()  # other seeds have clones of the same names
 
     def complete(
-        folder: Path, args: Sequence[str], stdin: bytes | None, timeout: float
+        folder: Path,
+        args: Sequence[str],
+        stdin: bytes | None,
+        timeout: float,
+        variables: Mapping[str, str],
     ) -> CompletedGit:
-        return world.clones[folder.name].complete(args, stdin, timeout)
+        return world.clones[folder.name].complete(args, stdin, timeout, variables)
 
     with (
         patch.object(command, "complete", complete),
