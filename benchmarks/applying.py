@@ -8,22 +8,33 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.corpus import write_repository
-from benchmarks.measure import Sample, run, seconds, spread
+from benchmarks.measure import Sample, compare, run, seconds, spread
 
 LATENCY_SECONDS = 0.1
-SIZES = ((1_000, 16), (1_000, 64), (5_000, 64))  # runs, and how many are started at a time
+# Runs, how many are started at a time, and how often that is measured.
+SIZES = ((1_000, 16, 3), (1_000, 64, 5), (10_000, 64, 3))
 
 
 def measure(folder: Path) -> None:
-    """Print the whole process's time, and its ratio to what the latency alone takes."""
-    for runs, concurrency in SIZES:
+    """Print the whole process's time, and its ratio to what the latency alone takes.
+
+    In turn with a bare client, for where the machine or the sandbox is the bound, both are slow.
+    """
+    for runs, concurrency, turns in SIZES:
         needed = runs / concurrency * LATENCY_SECONDS
-        name = f"{runs}-{concurrency}"
-        samples = [_once(folder / f"{name}-{turn}", runs, concurrency) for turn in range(3)]
-        print(f"reconciler apply  {seconds(samples)}, {runs} runs, {concurrency} at a time")
-        print(f"processor         {spread([one.cpu for one in samples], ' s')}, git included")
+        numbers = iter(range(turns))
+        found = compare(
+            lambda r=runs, c=concurrency, n=numbers: _once(folder / f"{r}-{c}-{next(n)}", r, c),
+            lambda r=runs, c=concurrency: _bare(r, c),
+            pairs=turns,
+            warm=False,
+        )
+        print(f"reconciler apply  {seconds(found.ours)}, {runs} runs, {concurrency} at a time")
+        print(f"processor         {spread([one.cpu for one in found.ours], ' s')}, git included")
         print(f"latency alone     {needed:.3g} s")
-        print(f"ratio             {spread([one.seconds / needed for one in samples])}", flush=True)
+        print(f"ratio             {spread([one.seconds / needed for one in found.ours])}")
+        print(f"a bare client     {spread([one.seconds / needed for one in found.theirs])}")
+        print(f"of its time       {spread(found.ratios)}", flush=True)
 
 
 def _once(folder: Path, runs: int, concurrency: int) -> Sample:
@@ -33,6 +44,12 @@ def _once(folder: Path, runs: int, concurrency: int) -> Sample:
         share(repository, folder / "origin.git")
         command = [sys.executable, "-m", "reconciler", "apply", "--repo", str(repository)]
         return run(command, Path.cwd(), exports)
+
+
+def _bare(runs: int, concurrency: int) -> Sample:
+    with serve("--no-auth", latency=LATENCY_SECONDS) as (url, _):
+        command = [sys.executable, "-m", "benchmarks.bare", url, str(runs), str(concurrency)]
+        return run(command, Path.cwd())
 
 
 @contextmanager

@@ -16,8 +16,8 @@ from reconciler.counting import counted
 from reconciler.enos.access import Credentials, GatewaySettings
 from reconciler.enos.answers import hint
 from reconciler.enos.client import open_gateway
-from reconciler.enos.http import proxy_of
 from reconciler.enos.probe import Reached, Unreached, probe
+from reconciler.enos.transport import proxy_of
 from reconciler.errors import ConfigurationError, ReconcilerError, RefusedError
 from reconciler.model import Declared, EpochMs
 from reconciler.plan import FlowCheck

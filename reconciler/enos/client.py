@@ -28,7 +28,6 @@ from reconciler.enos import operations
 from reconciler.enos.access import Credentials, GatewaySettings
 from reconciler.enos.answers import ANOTHER_CAME, Accepted, Failed, Verdict, hint, start_answer
 from reconciler.enos.envelope import read_milliseconds, read_name
-from reconciler.enos.http import build_client, proxy_of, tls_context
 from reconciler.enos.listed import (
     WITHOUT_PRIVILEGE,
     ListedWindow,
@@ -40,6 +39,7 @@ from reconciler.enos.observing import look_up
 from reconciler.enos.operations import EnosOperation
 from reconciler.enos.search import Page, has_list, read_page, search_flow
 from reconciler.enos.session import Session
+from reconciler.enos.transport import build_transport, proxy_of, tls_context
 from reconciler.errors import GatewayError, QuestionRefusedError
 from reconciler.model import EpochMs, InstanceId, Run
 
@@ -61,13 +61,13 @@ class Questions:
     def __init__(
         self,
         session: Session,
-        client: httpx.AsyncClient,
+        transport: httpx.AsyncBaseTransport,
         *,
         host: str,
         sleep: Callable[[float], Awaitable[None]],
     ) -> None:
         self._session = session
-        self._client = client
+        self._transport = transport
         self._host = host
         self._sleep = sleep
         self._turns = asyncio.Semaphore(AT_ONCE)
@@ -98,7 +98,7 @@ class Questions:
         attempt = 0
         while True:
             async with self._turns:
-                verdict = await self._session.call(self._client, operation)
+                verdict = await self._session.call(self._transport, operation)
             if isinstance(verdict, Accepted) and not verdict.alone:
                 verdict = Failed(answer=UnknownAnswer(seen=f"code 0, but {ANOTHER_CAME}"), code=0)
             attempt += 1
@@ -142,18 +142,18 @@ class EnosConnection:
     """One worker's way to the service: one start at a time, each on a connection of its own."""
 
     def __init__(
-        self, settings: GatewaySettings, session: Session, client: httpx.AsyncClient
+        self, settings: GatewaySettings, session: Session, transport: httpx.AsyncBaseTransport
     ) -> None:
         self._settings = settings
         self._session = session
-        self._client = client
+        self._transport = transport
         self._turn = asyncio.Lock()
 
     async def trigger(self, run: Run, allowed: Callable[[], bool]) -> Answer:
         """Update And Trigger Flow: one POST, if `allowed` still says so right before it leaves."""
         operation = operations.start(self._settings, run)
         async with self._turn:
-            verdict = await self._session.call(self._client, operation, allowed)
+            verdict = await self._session.call(self._transport, operation, allowed)
         return start_answer(verdict, run.flow_id)
 
 
@@ -164,7 +164,7 @@ class EnosGateway:
         self,
         settings: GatewaySettings,
         session: Session,
-        client: httpx.AsyncClient,
+        transport: httpx.AsyncBaseTransport,
         context: ssl.SSLContext,
         *,
         clock: Callable[[], float],
@@ -172,18 +172,18 @@ class EnosGateway:
     ) -> None:
         self._settings = settings
         self._session = session
-        self._client = client
+        self._transport = transport
         self._context = context
         self._clock = clock
         proxy = proxy_of(settings)
         by = f" (by the proxy {proxy.shown})" if proxy is not None else ""
-        self._questions = Questions(session, client, host=f"{settings.host}{by}", sleep=sleep)
+        self._questions = Questions(session, transport, host=f"{settings.host}{by}", sleep=sleep)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[EnosConnection]:
         """For one worker: each of its starts opens a connection of its own."""
-        async with build_client(self._settings, self._context, connections=1) as client:
-            yield EnosConnection(self._settings, self._session, client)
+        async with build_transport(self._settings, self._context, connections=1) as transport:
+            yield EnosConnection(self._settings, self._session, transport)
 
     async def current_time(self) -> EpochMs:
         """The service's clock; signatures go by it from now on. Raises GatewayError."""
@@ -327,8 +327,9 @@ async def open_gateway(
     """
     context = tls_context(settings)
     # One more than the questions: a token request must not wait for those that wait for it.
-    client = build_client(settings, context, connections=AT_ONCE + 1)
-    async with client:
+    async with build_transport(settings, context, connections=AT_ONCE + 1) as transport:
         counter: Counter[str] = Counter() if requests is None else requests
-        session = Session(settings, credentials, client, clock=clock, sleep=sleep, requests=counter)
-        yield EnosGateway(settings, session, client, context, clock=clock, sleep=sleep)
+        session = Session(
+            settings, credentials, transport, clock=clock, sleep=sleep, requests=counter
+        )
+        yield EnosGateway(settings, session, transport, context, clock=clock, sleep=sleep)

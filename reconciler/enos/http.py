@@ -6,40 +6,37 @@ it is then read as the answer to the next request, and every later one as that t
 A start that was carried out would count as refused, and be sent again. That the second had not
 come yet when the next request left shows nothing. So no connection carries two requests.
 
+A request goes to the transport itself: what a client of httpx does besides (cookies, redirects,
+credentials from URLs) is not wanted here, and takes it as long as all the rest.
+
 A second answer that came together with the first contradicts it, perhaps: a proxy's word, and then
 the service's. Whoever reads the answer is told (`Reply.alone`).
 """
 
 import asyncio
 import logging
-import os
-import ssl
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 import httpx
 
-from reconciler import __version__
 from reconciler.apply.ports import NotSent
-from reconciler.enos.access import GatewaySettings
 from reconciler.enos.answers import Failed, HttpReply, Quoting, Verdict, judge_error, judge_reply
-from reconciler.enos.proxies import Proxy, proxy_for
-from reconciler.errors import ConfigurationError
+from reconciler.enos.transport import HEADERS, timeouts
 
 # Private to httpx, httpcore, h11 and anyio, and reached into here only. Where these are not found,
 # as in another version, a second answer that came at once is not noticed; it is never read.
-_UNREAD = attrgetter("stream._stream._httpcore_stream._stream._connection._h11_state.trailing_data")
+_BODY = attrgetter("stream._httpcore_stream")  # httpcore's own, or around that the one of a pool
+_UNREAD = attrgetter("_connection._h11_state.trailing_data")
 _STREAM = attrgetter("_stream")
 _RECORDS = attrgetter("_read_bio.pending")  # those that came with the one that was read
 _DECRYPTED = attrgetter("_ssl_object.pending")
 _RECEIVED = attrgetter("_protocol.read_queue")
 _GLANCE_SECONDS = 0.05  # to tell a second answer from the end of the connection, or of TLS
-_CONNECT_SHARE = 0.5  # of the time for a request: a late connection leaves no time for an answer
 _LEAVING = "http11.send_request_headers.started"  # the connection stands, nothing was written
 _ENCODINGS = frozenset({"", "identity", "gzip", "deflate"})  # what a piece of 64 KiB blows up
 # to is bounded for these, at about a thousandfold
@@ -56,7 +53,8 @@ for _library in ("httpx", "httpcore"):
 async def _brought_more(response: httpx.Response) -> bool:
     """Whether the connection holds more than the answer that was just read to its end."""
     try:
-        unread, _ = _UNREAD(response)
+        body = _BODY(response)
+        unread, _ = _UNREAD(getattr(body, "_stream", body))
         stream = response.extensions["network_stream"]
         if unread or not (stream.get_extra_info("is_readable") or any(_buffered(stream))):
             return bool(unread)
@@ -131,117 +129,8 @@ def _opens_tunnel(info: Mapping[str, Any]) -> bool:
     return getattr(info.get("request"), "method", None) == b"CONNECT"
 
 
-def tls_context(settings: GatewaySettings) -> ssl.SSLContext:
-    """The one context that all connections share: building one costs as much as many requests.
-
-    Raises ConfigurationError if the URL or the CA file cannot be used.
-    """
-    scheme = urlsplit(settings.url).scheme  # in small letters, however it is written
-    if scheme == "http" and settings.on_loopback:
-        return trusted(needed=False)
-    if scheme != "https":
-        raise ConfigurationError(
-            f"the gateway {settings.host} has no https URL; http is for loopback only"
-        )
-    try:
-        context = trusted(needed=True)
-        if settings.ca_file is not None:
-            context.load_verify_locations(cafile=settings.ca_file)
-        _resume_sessions(context)
-    except OSError as error:  # ssl.SSLError is one, too
-        raise ConfigurationError(
-            f"the certificates to trust cannot be read: {error}",
-            hint=f"check gateway.caFile ({settings.ca_file or 'not set'}) and SSL_CERT_FILE",
-        ) from None
-    return context
-
-
-def trusted(*, needed: bool) -> ssl.SSLContext:
-    """Whom to trust: the usual authorities. Where TLS is not `needed`, nobody. Raises OSError."""
-    return httpx.create_ssl_context() if needed else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-
-
-def _resume_sessions(context: ssl.SSLContext) -> None:
-    """Have each connection resume the session of one before it with the same server.
-
-    Every request has a connection of its own. Resumed, TLS 1.2 takes one round trip less for it,
-    and no version exchanges and verifies the certificates once more.
-    """
-    wrap = context.wrap_bio
-    newest: dict[str | bytes | None, ssl.SSLObject] = {}
-    resumable: dict[str | bytes | None, ssl.SSLSession] = {}
-
-    def wrap_bio(
-        incoming: ssl.MemoryBIO,
-        outgoing: ssl.MemoryBIO,
-        server_side: bool = False,
-        server_hostname: str | bytes | None = None,
-        session: ssl.SSLSession | None = None,
-    ) -> ssl.SSLObject:
-        before = newest.get(server_hostname)  # with TLS 1.3, tickets come after the handshake
-        if before is not None and before.session is not None and before.session.has_ticket:
-            resumable[server_hostname] = before.session
-        session = resumable.get(server_hostname, session)
-        opened = wrap(incoming, outgoing, server_side, server_hostname, session)
-        newest[server_hostname] = opened
-        return opened
-
-    context.wrap_bio = wrap_bio  # type: ignore[method-assign]  # httpx and httpcore pass no session
-
-
-def build_client(
-    settings: GatewaySettings, context: ssl.SSLContext, *, connections: int
-) -> httpx.AsyncClient:
-    """A client with so many connections at once; it keeps none, and its transport repeats nothing.
-
-    Raises ConfigurationError if the environment names a proxy that cannot be used.
-    """
-    proxy = proxy_of(settings)
-    try:
-        return httpx.AsyncClient(
-            verify=context,
-            http1=True,
-            http2=False,
-            follow_redirects=False,
-            trust_env=False,
-            proxy=through(proxy, context),
-            timeout=httpx.Timeout(settings.timeout, connect=settings.timeout * _CONNECT_SHARE),
-            limits=httpx.Limits(
-                max_connections=connections, max_keepalive_connections=0, keepalive_expiry=0
-            ),
-            headers={
-                "accept": "application/json",
-                "accept-encoding": "gzip",
-                "user-agent": f"reconciler/{__version__}",
-            },
-        )
-    except ImportError:  # of what httpx speaks SOCKS with
-        raise ConfigurationError(
-            f"a proxy of that kind needs another package: {proxy.shown if proxy else ''}",
-            hint='Install it: pip install "httpx[socks]"',
-        ) from None
-    except (ValueError, httpx.InvalidURL):
-        # Their words repeat the proxy's URL, and with it perhaps a password.
-        raise ConfigurationError(
-            f"the proxy cannot be used: {proxy.shown if proxy else ''}",
-            hint="Write it as http://HOST:PORT, or name the gateway in NO_PROXY.",
-        ) from None
-
-
-def proxy_of(settings: GatewaySettings) -> Proxy | None:
-    """The proxy that leads to the gateway. Raises ConfigurationError where it cannot be used."""
-    return None if settings.on_loopback else proxy_for(settings.url, os.environ)
-
-
-def through(proxy: Proxy | None, context: ssl.SSLContext) -> httpx.Proxy | None:
-    """The way through the proxy, if there is one. Raises ValueError, quoting its password."""
-    if proxy is None:
-        return None
-    return httpx.Proxy(proxy.url, ssl_context=context if proxy.scheme == "https" else None)
-
-
 async def exchange(
-    client: httpx.AsyncClient,
+    transport: httpx.AsyncBaseTransport,
     outgoing: Outgoing,
     *,
     within: float,
@@ -256,7 +145,7 @@ async def exchange(
     phase = _Stage(allowed)
     try:
         async with asyncio.timeout(within):
-            reply = await _send(client, outgoing, phase)
+            reply = await _send(transport, outgoing, phase, within)
     except _ForbiddenError as forbidden:
         return Failed(answer=NotSent(reason=str(forbidden)))
     except Exception as error:  # noqa: BLE001 - whatever goes wrong in here, the request may have left
@@ -265,21 +154,32 @@ async def exchange(
 
 
 @lru_cache(maxsize=64)
+def _steps(within: float) -> Mapping[str, float | None]:
+    return timeouts(within).as_dict()
+
+
+@lru_cache(maxsize=64)
 def _parsed(url: str) -> httpx.URL:
     """The URL, parsed once: every start of an apply goes to the same one."""
     return httpx.URL(url)
 
 
-async def _send(client: httpx.AsyncClient, outgoing: Outgoing, phase: _Stage) -> HttpReply:
-    async with client.stream(
+async def _send(
+    transport: httpx.AsyncBaseTransport, outgoing: Outgoing, phase: _Stage, within: float
+) -> HttpReply:
+    request = httpx.Request(
         outgoing.method,
         _parsed(outgoing.url),
-        headers=dict(outgoing.headers),
+        headers=[*HEADERS, *outgoing.headers.items()],
         content=outgoing.body,
-        extensions={"trace": phase.note},
-    ) as response:
+        extensions={"trace": phase.note, "timeout": _steps(within)},
+    )
+    response = await transport.handle_async_request(request)
+    try:
         phase.response = response
         body = await _read(response, outgoing.answer_limit)
+    finally:
+        await response.aclose()
     return HttpReply(
         status=response.status_code,
         body=body,

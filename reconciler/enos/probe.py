@@ -15,7 +15,7 @@ import httpx
 from reconciler.enos import operations
 from reconciler.enos.access import GatewaySettings
 from reconciler.enos.answers import Quoting, judge_error
-from reconciler.enos.http import build_client, tls_context
+from reconciler.enos.transport import build_client, tls_context
 
 _NO_SECRETS = Quoting(())
 _RATES = ("ratelimit", "rate-limit", "retry-after")  # parts of the names of headers that tell

@@ -228,16 +228,16 @@ class Session:
         self,
         settings: GatewaySettings,
         credentials: Credentials,
-        client: httpx.AsyncClient,
+        transport: httpx.AsyncBaseTransport,
         *,
         clock: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]],
         requests: Counter[str],
     ) -> None:
-        """`client` carries the token requests, whoever they are for; `requests` counts all."""
+        """`transport` carries the token requests, whoever they are for; `requests` counts all."""
         self._settings = settings
         self._credentials = credentials
-        self._client = client
+        self._transport = transport
         self._clock = clock
         self._requests = requests  # by the reference's names of them
         self._base = settings.url.rstrip("/")
@@ -247,7 +247,7 @@ class Session:
 
     async def call(
         self,
-        client: httpx.AsyncClient,
+        transport: httpx.AsyncBaseTransport,
         operation: EnosOperation,
         allowed: Callable[[], bool] = lambda: True,
     ) -> Verdict:
@@ -268,7 +268,7 @@ class Session:
                 )
             )
         self._requests[operation.name] += 1
-        verdict = await self._exchange(client, self._sign(operation, token), allowed)
+        verdict = await self._exchange(transport, self._sign(operation, token), allowed)
         if isinstance(verdict, Failed) and verdict.token_refused:
             self._tokens.refuse(token)
             self.stamps.guess(verdict.date)
@@ -292,7 +292,7 @@ class Session:
             quote=self._quoting(proof, refreshing or ""),
         )
         self._requests["Token"] += 1
-        return await self._exchange(self._client, outgoing)
+        return await self._exchange(self._transport, outgoing)
 
     def _sign(self, operation: EnosOperation, token: Token) -> Outgoing:
         stamp = self.stamps.now()
@@ -320,12 +320,12 @@ class Session:
 
     async def _exchange(
         self,
-        client: httpx.AsyncClient,
+        transport: httpx.AsyncBaseTransport,
         outgoing: Outgoing,
         allowed: Callable[[], bool] = lambda: True,
     ) -> Verdict:
         return await exchange(
-            client, outgoing, within=self._settings.timeout, now=self._clock(), allowed=allowed
+            transport, outgoing, within=self._settings.timeout, now=self._clock(), allowed=allowed
         )
 
     def _quoting(self, *secrets: str) -> Quoting:

@@ -14,8 +14,8 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 
 from reconciler import __version__
-from reconciler.enos.http import through, trusted
 from reconciler.enos.proxies import proxy_for
+from reconciler.enos.transport import through, trusted
 from reconciler.errors import ConfigurationError
 from reconciler.forge.posts import ForgeError, NotAllowedError
 from reconciler.schema.formats import is_loopback

@@ -17,8 +17,8 @@ import httpx
 
 from reconciler import __version__
 from reconciler.enos.answers import Quoting
-from reconciler.enos.http import through, trusted
 from reconciler.enos.proxies import proxy_for
+from reconciler.enos.transport import through, trusted
 from reconciler.errors import ConfigurationError
 from reconciler.notify.addresses import Address
 from reconciler.notify.message import Postmark, signature

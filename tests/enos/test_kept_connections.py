@@ -8,7 +8,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpcore
 import pytest
 
 from reconciler.apply.ports import Answer, NotSent, RejectedAnswer, TriggeredAnswer, UnknownAnswer
@@ -247,15 +247,33 @@ def test_no_connection_carries_two_requests(certificate: Path, *, tls: bool) -> 
     assert [one.connection for one in gateway.received] == [1, 2, 3]  # the first: a token
 
 
+class _Kept(httpcore.AsyncHTTPConnection):
+    """One that is not closed with its answer."""
+
+    async def aclose(self) -> None:
+        return
+
+    async def end(self) -> None:
+        await super().aclose()
+
+
 def test_a_start_does_not_leave_on_a_connection_that_has_carried_a_request(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    kept = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=60)
-    monkeypatch.setattr(httpx, "Limits", lambda **_: kept)
+    made: list[_Kept] = []
+
+    def connection(origin: httpcore.Origin, **options: Any) -> _Kept:
+        if len(made) < 2:  # the first: a token
+            made.append(_Kept(origin, **options))
+        return made[-1]
+
+    monkeypatch.setattr(httpcore, "AsyncHTTPConnection", connection)
 
     async def start() -> tuple[list[Answer], int]:
         async with scripted({"updateAndTrigger": answer(instance(1))}) as gateway:
             answers = await start_twice(gateway, 0)
+            for one in made:
+                await one.end()
             return answers, len(gateway.of("updateAndTrigger"))
 
     (_, second), left = asyncio.run(start())

@@ -3,13 +3,13 @@
 import asyncio
 import socket
 
-import httpx
 import pytest
 
 from reconciler.enos.access import Credentials
 from reconciler.enos.client import open_gateway
-from reconciler.enos.http import build_client, tls_context
+from reconciler.enos.direct import DirectTransport
 from reconciler.enos.proxies import is_excepted, proxy_for
+from reconciler.enos.transport import build_transport, tls_context
 from reconciler.errors import ConfigurationError, GatewayError
 from tests.enos.scripted import ACCESS_KEY, SECRET_KEY, Naps, settings
 
@@ -144,6 +144,5 @@ def test_only_a_gateway_elsewhere_is_reached_by_a_proxy(
     monkeypatch.setenv("HTTPS_PROXY", "https://p.test:3128")
     monkeypatch.setenv("HTTP_PROXY", "http://p.test:3128")
     its = settings(url)
-    client = build_client(its, tls_context(its), connections=1)
-    used = client._transport_for_url(httpx.URL(url))
-    assert (used is not client._transport) is (url == _URL)
+    used = build_transport(its, tls_context(its), connections=1)
+    assert isinstance(used, DirectTransport) is (url != _URL)

@@ -9,7 +9,8 @@ import pytest
 
 import reconciler
 from reconciler.apply.ports import Answer, NotSent
-from reconciler.enos.http import build_client, tls_context
+from reconciler.enos.direct import DirectTransport
+from reconciler.enos.transport import build_client, build_transport, tls_context
 from reconciler.errors import ConfigurationError, GatewayError
 from reconciler.schema.formats import check_gateway_url
 from tests.enos.certified import make_certificate, server_context
@@ -124,16 +125,18 @@ def test_verification_is_nowhere_turned_off() -> None:
     assert "check_hostname" not in text
 
 
-def test_a_client_repeats_nothing_follows_nothing_and_keeps_no_connection() -> None:
+def test_a_client_repeats_nothing_follows_nothing_and_keeps_no_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     its = settings("https://gateway.example.test")
-    client = build_client(its, tls_context(its), connections=1)
-    assert not client.follow_redirects
-    transports = [client._transport, *(one for one in client._mounts.values() if one)]
-    for transport in transports:
-        assert isinstance(transport, httpx.AsyncHTTPTransport)
-        assert transport._pool._retries == 0
-        assert transport._pool._max_keepalive_connections == 0
-        assert not transport._pool._http2
+    assert not build_client(its, tls_context(its), connections=1).follow_redirects
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.setenv("HTTPS_PROXY", "http://p.test:3128")
+    transport = build_transport(its, tls_context(its), connections=1)
+    assert isinstance(transport, httpx.AsyncHTTPTransport)
+    assert transport._pool._retries == 0
+    assert transport._pool._max_keepalive_connections == 0
+    assert not transport._pool._http2
 
 
 @pytest.mark.parametrize("url", ["https://gateway.example.test", "http://127.0.0.1:8080"])
@@ -145,9 +148,9 @@ def test_no_client_builds_a_context_of_its_own(url: str, monkeypatch: pytest.Mon
         pytest.fail("a certificate store was read for one client")
 
     monkeypatch.setattr(ssl, "create_default_context", build)
-    client = build_client(its, context, connections=1)
-    assert isinstance(client._transport, httpx.AsyncHTTPTransport)
-    assert client._transport._pool._ssl_context is context
+    transport = build_transport(its, context, connections=1)
+    assert isinstance(transport, DirectTransport)
+    assert transport._context is context
 
 
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
