@@ -6,12 +6,12 @@ from tests.sampling import sampled
 from tests.simulation.mutants import MUTANTS, Mutant
 from tests.simulation.peace import Account
 from tests.simulation.simulate import simulate
-from tests.simulation.update import caught, first_to_break, likely_first
+from tests.simulation.update import caught, first_to_break, likely_first, shows_nothing
 
-SEEDS_OF_A_TEST = 250
+SEEDS_OF_A_TEST = 120
 
 
-@pytest.mark.parametrize("first", sampled(range(0, 8 * SEEDS_OF_A_TEST, SEEDS_OF_A_TEST), every=8))
+@pytest.mark.parametrize("first", sampled(range(0, 2_400, SEEDS_OF_A_TEST), every=20))
 def test_every_run_is_started_exactly_once_whatever_happens(first: int) -> None:
     lives = [simulate(seed) for seed in range(first, first + SEEDS_OF_A_TEST)]
     sum_ = sum((life.account for life in lives), start=Account())
@@ -26,23 +26,25 @@ def test_every_run_is_started_exactly_once_whatever_happens(first: int) -> None:
     assert sum_.stopped > SEEDS_OF_A_TEST / 100
 
 
-def test_where_the_service_behaves_no_lost_answer_leaves_a_doubt() -> None:
-    lives = [simulate(seed, switches=()) for seed in range(SEEDS_OF_A_TEST)]
+@pytest.mark.parametrize("first", sampled(range(120, 600, SEEDS_OF_A_TEST), every=4))
+def test_where_the_service_behaves_no_lost_answer_leaves_a_doubt(first: int) -> None:
+    seeds = range(first, first + SEEDS_OF_A_TEST)
+    lives = [simulate(seed, switches=()) for seed in seeds]
     sum_ = sum((life.account for life in lives), start=Account())
     assert sum_.lost_answers_plain > SEEDS_OF_A_TEST / 10
-    assert sum_.lost_in_doubt_plain <= sum_.lost_answers_plain / 100
+    assert sum_.lost_in_doubt_plain <= sum_.lost_answers_plain / 50
     assert sum_.mistaken == 0
     assert sum_.cancelled > SEEDS_OF_A_TEST / 100
 
 
 @pytest.mark.parametrize("switch", ["shared ids", "newest of an id", "users"])
 def test_what_was_started_by_hand_is_adopted_on_odd_services_too(switch: str) -> None:
-    lives = [simulate(seed, switches=(switch,)) for seed in range(60)]
-    assert sum(life.account.adopted for life in lives) > 3
+    lives = [simulate(seed, switches=(switch,)) for seed in range(30)]
+    assert sum(life.account.adopted for life in lives) > 1
 
 
 def test_a_seed_replays_exactly() -> None:
-    for seed in range(20):
+    for seed in range(8):
         assert simulate(seed).trace == simulate(seed).trace
 
 
@@ -51,6 +53,12 @@ def test_a_broken_protocol_breaks_the_promise(mutant: Mutant) -> None:
     broken = first_to_break(mutant, likely_first(mutant))
     assert broken is not None
     assert "ViolationError" in str(broken)
+
+
+@pytest.mark.long
+def test_the_seed_that_each_broken_protocol_is_tried_with_first_still_shows_it() -> None:
+    stale = [mutant.__name__ for mutant in MUTANTS if shows_nothing(mutant)]
+    assert not stale, "write them anew: python -m tests.simulation.update"
 
 
 def test_the_seeds_to_begin_with_are_of_mutants_that_there_are() -> None:
