@@ -42,7 +42,8 @@ def isolate(monkeypatch: pytest.MonkeyPatch, folder: Path) -> list[Sequence[str]
     settings.write_text(
         "[user]\n\tname = Test\n\temail = test@example.test\n"
         '[init]\n\tdefaultBranch = main\n[protocol "file"]\n\tallow = always\n[gc]\n\tauto = 0\n'
-        "[maintenance]\n\tauto = false\n"  # a process at each fetch and commit, for nothing
+        # A process at each fetch, commit and push, for nothing.
+        "[maintenance]\n\tauto = false\n[receive]\n\tautogc = false\n"
         "[core]\n\tfsync = none\n"  # no test cuts the power
     )
     monkeypatch.setenv("HOME", str(folder))

@@ -49,7 +49,7 @@ def configuration(
         }
         for name in environments
     }
-    return yaml.safe_dump(content, sort_keys=False)
+    return yaml.dump(content, Dumper=yaml.CSafeDumper, sort_keys=False)
 
 
 def manifest(name: str, flow: int, labels: Mapping[str, str] | None = None, **spec: Any) -> str:
@@ -61,7 +61,7 @@ def manifest(name: str, flow: int, labels: Mapping[str, str] | None = None, **sp
         "metadata": {"name": name} | ({"labels": dict(labels)} if labels else {}),
         "spec": {field: value for field, value in fields.items() if value is not None},
     }
-    return yaml.safe_dump(content, sort_keys=False)
+    return yaml.dump(content, Dumper=yaml.CSafeDumper, sort_keys=False)
 
 
 def runs(*names: str) -> dict[str, str]:

@@ -17,6 +17,7 @@ from reconciler.schema import SCHEMAS
 from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import Scene, configuration, manifest, runs
 from tests.repositories import PROJECT
+from tests.sampling import sampled
 
 
 def test_it_runs_as_a_module() -> None:
@@ -206,7 +207,7 @@ def test_verbose_before_or_after_the_command_shows_more(open_scene: OpenScene) -
     assert before == after
 
 
-@pytest.mark.parametrize("command", ["plan", "status"])
+@pytest.mark.parametrize("command", sampled(["plan", "status"], every=2))
 def test_a_terminal_shows_colours_unless_they_are_turned_off(
     open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:

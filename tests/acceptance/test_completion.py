@@ -16,6 +16,7 @@ from reconciler.explained import explanations
 from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import CONFIGURATION, Scene, configuration, manifest, runs
 from tests.repositories import PROJECT
+from tests.sampling import sampled
 
 _DAYS = ("2024-03-01", "2024-03-02")
 _FIRST = "wind-march/2024-03-01/SITE="
@@ -98,7 +99,8 @@ def test_nothing_is_asked_of_remote_or_gateway(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["version: 7\n", "\t", "environments: *x\n", "environments: {test: 1}\n"]
+    "text",
+    sampled(["version: 7\n", "\t", "environments: *x\n", "environments: {test: 1}\n"], every=2),
 )
 @pytest.mark.parametrize("words", [("status", ""), ("plan", "--env", "")])
 def test_a_broken_repository_completes_nothing_and_says_nothing(

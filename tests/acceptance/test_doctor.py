@@ -15,6 +15,7 @@ from reconciler.schema import validate
 from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import CONFIGURATION, LEDGER, Said, Scene, configuration, runs
 from tests.repositories import commit, fingerprint, git, isolate, make_clone
+from tests.sampling import sampled
 
 _OWNERS = {".github/CODEOWNERS": "/state/ @ops\nreconciler.yaml @ops\n"}
 _OF_THE_NETWORK = {
@@ -170,7 +171,7 @@ _WRONG: list[tuple[Callable[[Scene], None], str, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("harm", "name", "result", "advice"), _WRONG)
+@pytest.mark.parametrize(("harm", "name", "result", "advice"), sampled(_WRONG, every=2))
 def test_what_is_wrong_is_one_check_with_what_to_do(
     open_scene: OpenScene,
     monkeypatch: pytest.MonkeyPatch,

@@ -85,7 +85,7 @@ LOST = Fault(on="trigger", ending=Drop(effect=True))
 
 
 @pytest.mark.parametrize(
-    ("name", "correlation"), sampled(product(ODDITIES, [None, "RUN"]), every=5)
+    ("name", "correlation"), sampled(product(ODDITIES, [None, "RUN"]), every=9)
 )
 def test_a_start_whose_answer_was_lost_is_never_repeated(
     open_scene: OpenScene, name: str, correlation: str | None
@@ -115,7 +115,7 @@ def test_a_start_whose_answer_was_lost_is_never_repeated(
             ["plain", "ids of the minute", "only the newest of an id", "hidden", "merged defaults"],
             ["retry", "revision", "duplicateOf"],
         ),
-        every=4,
+        every=7,
     ),
 )
 def test_one_more_start_in_a_minute_that_is_shared_is_never_repeated(
@@ -148,7 +148,7 @@ def test_one_more_start_in_a_minute_that_is_shared_is_never_repeated(
 
 
 @pytest.mark.parametrize(
-    "name", sampled(["plain", "ids of the minute", "only the newest of an id"], every=2)
+    "name", sampled(["plain", "ids of the minute", "only the newest of an id"], every=3)
 )
 def test_an_attempt_that_is_never_carried_out_is_started_in_the_end_where_that_is_certain(
     open_scene: OpenScene, clock: Clock, name: str

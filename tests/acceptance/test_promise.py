@@ -11,6 +11,7 @@ from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import Scene, configuration, manifest
 from tests.acceptance.test_backfill import backfill
 from tests.repositories import commit, git
+from tests.sampling import sampled
 
 DATES = {"from": "2024-03-01", "to": "2024-03-03", "every": "1d"}
 MATCH = [{"name": "march", "match": ["businessDate", "SITE"]}]
@@ -112,7 +113,7 @@ def check(scene: Scene) -> None:
     assert sorted(started) == sorted((run["flowId"], run["triggerTime"]) for run in wanted)
 
 
-@pytest.mark.parametrize("what", CHANGES)
+@pytest.mark.parametrize("what", sampled(CHANGES, every=3))
 def test_an_apply_does_what_the_pull_request_showed(open_scene: OpenScene, what: str) -> None:
     scene = arranged(open_scene)
     for path, text in CHANGES[what].items():
@@ -127,7 +128,7 @@ def test_an_apply_does_what_the_pull_request_showed(open_scene: OpenScene, what:
     check(scene)
 
 
-@pytest.mark.parametrize("what", CONFIGURATIONS)
+@pytest.mark.parametrize("what", sampled(CONFIGURATIONS, every=2))
 def test_so_it_does_with_another_configuration(open_scene: OpenScene, what: str) -> None:
     scene = arranged(open_scene)
     commit(scene.clone, {"reconciler.yaml": CONFIGURATIONS[what](scene.url)})

@@ -11,6 +11,7 @@ from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import Scene, manifest, runs
 from tests.acceptance.test_clone_troubles import obey_modes
 from tests.repositories import PROJECT, git
+from tests.sampling import sampled
 
 # What people set for their own pushes, commits and looks, here or for all their clones.
 _THEIRS = {
@@ -67,7 +68,7 @@ def _little(*names: str) -> dict[str, str]:
     return {name: os.environ[name] for name in (*keys, "GIT_CONFIG_GLOBAL", *names)}
 
 
-@pytest.mark.parametrize("home", [None, "/nonexistent", ""])
+@pytest.mark.parametrize("home", sampled([None, "/nonexistent", ""], every=3))
 def test_an_apply_needs_no_home(open_scene: OpenScene, home: str | None) -> None:
     scene = open_scene(runs("a"))
     variables = _little() | ({} if home is None else {"HOME": home})

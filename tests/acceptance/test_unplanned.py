@@ -10,6 +10,7 @@ from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import LEDGER, Scene, configuration, manifest, runs
 from tests.acceptance.test_changes import branch, two
 from tests.repositories import git, make_clone
+from tests.sampling import sampled
 
 Breaks = Callable[[Scene], Sequence[str]]  # gives options
 
@@ -120,7 +121,7 @@ _BROKEN: dict[str, Breaks] = {
 }
 
 
-@pytest.mark.parametrize("what", _BROKEN)
+@pytest.mark.parametrize("what", sampled(_BROKEN, every=4))
 def test_a_plan_that_stops_leaves_a_comment_and_a_document(
     open_scene: OpenScene, what: str
 ) -> None:

@@ -63,7 +63,7 @@ def found(instances: list[Instance]) -> dict[InstanceId, tuple[Instance, ...]]:
             ],
             PAGINGS,
         ),
-        every=8,
+        every=14,
     ),
 )
 def test_ten_thousand_instances_take_less_than_three_hundred_requests(

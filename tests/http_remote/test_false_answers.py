@@ -85,7 +85,7 @@ def _deny(origin: Path, refusal: str) -> None:
     "refusal",
     sampled(
         ["nothing", "non-fast-forwards", "hidden refs", "several refs as one", "all but branches"],
-        every=4,
+        every=5,
     ),
 )
 def test_killed_between_its_pushes_before_any_make_of_server_each_run_is_started_once(

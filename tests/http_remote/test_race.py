@@ -7,7 +7,7 @@ from tests.http_remote.account import ANA
 from tests.http_remote.hosted import connect, hosted
 from tests.repositories import write_hook
 
-APPLIERS, RUNS = 4, 40
+APPLIERS, RUNS = 4, 20
 
 # The first pushes to the branch wait in the server's hook, having seen the same tip, until all of
 # them are there.
@@ -22,7 +22,7 @@ exit 1
 """
 
 
-def test_four_processes_that_race_over_http_start_each_of_40_runs_once(tmp_path: Path) -> None:
+def test_four_processes_that_race_over_http_start_each_of_20_runs_once(tmp_path: Path) -> None:
     # Starting them one by one, nobody claims more than 10 runs before it knows how long that takes.
     with hosted(tmp_path, runs_of_one_flow_each(RUNS), claim=15, concurrency=1) as site:
         write_hook(site.setting.origin, "pre-receive", _WAIT_FOR_EACH_OTHER)

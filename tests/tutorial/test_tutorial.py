@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.repositories import git, isolate
+from tests.sampling import sampled
 from tests.starting.running import files
 from tests.tutorial.page import Typed, tutorial
 from tests.tutorial.update import gone
@@ -14,7 +15,10 @@ EXPECTED = [step.printed for step in tutorial() if isinstance(step, Typed)]
 
 @pytest.mark.parametrize(
     ("host", "pipeline"),
-    [("github.com", ".github/workflows/reconciler.yml"), ("gitlab.com", ".gitlab-ci.yml")],
+    sampled(
+        [("github.com", ".github/workflows/reconciler.yml"), ("gitlab.com", ".gitlab-ci.yml")],
+        every=2,
+    ),
 )
 def test_on_either_forge_it_ends_with_one_run_started_and_a_branch_that_took_no_push(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str, pipeline: str
