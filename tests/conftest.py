@@ -14,7 +14,7 @@ from tests.environments import LASTING, Setting, make_setting, runs_of_one_flow_
 from tests.repositories import isolate
 from tests.sampling import QUICKLY
 
-_MEMORY = "/dev/shm"
+_MEMORY = "/dev/shm"  # noqa: S108 - what is made in it has a name of its own, as in /tmp
 _ROOM = 2 << 30  # bytes: far more than the repositories of the tests under way
 
 

@@ -1,10 +1,13 @@
 """Completion: what a real shell offers, from what lies in the working tree."""
 
+import io
 import os
 import pty
+import signal
 import subprocess
 import sys
 import threading
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ import yaml
 
 from reconciler.cli.completing import COMPLETE_VARIABLE
 from reconciler.cli.completion import SHELLS
+from reconciler.cli.main import run
 from reconciler.explained import explanations
 from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import CONFIGURATION, Scene, configuration, manifest, runs
@@ -47,22 +51,22 @@ def scene(open_scene: OpenScene) -> Scene:
 
 
 def _offered(folder: Path, *words: str) -> list[str]:
-    """What bash is offered for the last word, by the real command in a process of its own."""
+    """What bash is offered for the last word: in this process, as bash itself starts it below."""
     told = {
         "COMP_WORDS": "\n".join(("reconciler", *words)),
         "COMP_CWORD": str(len(words)),
         COMPLETE_VARIABLE: "bash_complete",
     }
-    done = subprocess.run(
-        [sys.executable, "-m", "reconciler"],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(PROJECT), **told},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    return [line.removeprefix("plain,") for line in done.stdout.splitlines()]
+    out, err = io.StringIO(), io.StringIO()
+    before = signal.getsignal(signal.SIGPROF)  # ends what takes too long
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        for name, value in told.items():
+            patch.setenv(name, value)
+        patch.chdir(folder)
+        code = run(())
+    signal.signal(signal.SIGPROF, before)
+    assert (code, err.getvalue()) == (0, "")
+    return [line.removeprefix("plain,") for line in out.getvalue().splitlines()]
 
 
 @pytest.mark.parametrize(

@@ -548,7 +548,7 @@ def take_any_instance_of_the_id_for_the_runs(patch: pytest.MonkeyPatch) -> None:
 
 @among("correlation", "shared ids", "twins", "created cut to the minute")
 def take_what_shows_no_nonce_for_the_runs(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(instances, "_may_be_anothers", lambda *_: None)
+    patch.setattr(instances, "_may_be_anothers", lambda *_, **__: None)
 
 
 @among("shared ids", "strangers")
