@@ -7,7 +7,7 @@ import pytest
 from hypothesis import settings
 
 QUICKLY = "judge"  # the profile of `make test`
-_SHARE = 3  # of so many examples, `make test` takes one
+_SHARE = 5  # of so many examples, `make test` takes one
 
 
 def sampled(cases: Iterable[Any], *, every: int) -> list[Any]:
@@ -26,7 +26,7 @@ def _as_long(case: Any) -> Any:
 
 
 def examples(most: int) -> Callable[[Any], Any]:
-    """So many examples of a property, and a third of them in `make test`; `make prove` takes all.
+    """So many examples of a property, and a fifth of them in `make test`; `make prove` takes all.
 
     Of one commit they are the same ones each time.
     """
