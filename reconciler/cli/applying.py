@@ -32,12 +32,12 @@ from reconciler.errors import ExitCode, GitError, RefusedError
 from reconciler.git import CheckoutResult, CommitId, FastForwarded, NotSafe
 from reconciler.model import Digest, EpochMs, RunId
 from reconciler.plan import Action
-from reconciler.render.apply import apply_json, apply_text
 from reconciler.render.apply_annotations import apply_annotations
 from reconciler.render.apply_markdown import apply_markdown
 from reconciler.render.apply_outcomes import has_done_anything
-from reconciler.render.formats import Format
+from reconciler.render.apply_text import apply_json, apply_text
 from reconciler.render.log import step_fields, step_level, step_message
+from reconciler.render.output_formats import Format
 from reconciler.render.problems import problems_text
 from reconciler.render.progress import LiveProgress, PlainProgress
 from reconciler.render.words import COMMIT_DIGITS

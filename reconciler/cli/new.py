@@ -104,7 +104,7 @@ def commands() -> None:
 @common_options
 def trigger(*, business_date: str | None, trigger_time: str | None, **given: Any) -> ExitCode:
     """Declare one run."""
-    from reconciler.cli.declaring import Said, declare
+    from reconciler.cli.composing import Said, declare
 
     if business_date is not None and trigger_time is not None:
         raise click.UsageError("Say --business-date or --trigger-time, not both.")
@@ -144,7 +144,7 @@ def trigger(*, business_date: str | None, trigger_time: str | None, **given: Any
 @common_options
 def backfill(*, every: str | None, cron: str | None, **given: Any) -> ExitCode:
     """Declare many runs: one for each date, and each combination of a matrix."""
-    from reconciler.cli.declaring import Said, declare
+    from reconciler.cli.composing import Said, declare
 
     if every is not None and cron is not None:
         raise click.UsageError("Say --every or --cron, not both.")

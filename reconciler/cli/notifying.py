@@ -101,7 +101,7 @@ def _send(wanted: Sequence[Letter], apply_id: str | None) -> list[tuple[str, str
     if not wanted:
         return []
     from reconciler.notify.message import Postmark, body
-    from reconciler.notify.sending import Delivery, deliver
+    from reconciler.notify.posting import Delivery, deliver
 
     by = applier()
     deliveries = []

@@ -24,8 +24,8 @@ from reconciler.model import (
 )
 from reconciler.plan import Action, Plan, Reason
 from reconciler.render.backfills import attempt_of, natural_order
-from reconciler.render.formats import Format
-from reconciler.render.instances import instance_url
+from reconciler.render.instance_links import instance_url
+from reconciler.render.output_formats import Format
 from reconciler.render.status import (
     StatusRow,
     status_detail_text,

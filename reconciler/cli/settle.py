@@ -134,7 +134,7 @@ def import_command(
     fits, and no other run, is recorded as started by hand, all in one commit. Shows first what it
     would do. Manifests for the rest are suspended, and overwrite nothing.
     """
-    from reconciler.cli.importing import Importing, import_instances
+    from reconciler.cli.importing_runs import Importing, import_instances
     from reconciler.cli.saying import show
 
     asked = Importing(

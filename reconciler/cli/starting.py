@@ -10,7 +10,8 @@ from reconciler.cli.settling import is_terminal
 from reconciler.configuration import CONFIGURATION
 from reconciler.repository.putting import OnDisk, exists, look_before, put
 from reconciler.repository.worktree import read_regular
-from reconciler.starting.answers import Beginning, CiKind
+from reconciler.starting.choices import Beginning, CiKind
+from reconciler.starting.next_steps import Around, next_steps
 from reconciler.starting.repository import (
     EDITOR,
     GITLAB_CI,
@@ -20,7 +21,6 @@ from reconciler.starting.repository import (
     owned_paths,
     starting_files,
 )
-from reconciler.starting.steps import Around, next_steps
 
 _MOST_OF_PIPELINE = 1 << 20  # bytes
 

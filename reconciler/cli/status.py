@@ -4,7 +4,7 @@ import click
 
 from reconciler.cli.options import RUN_WORD, TEXT, common_options, current_options, read_duration
 from reconciler.errors import ExitCode
-from reconciler.render.formats import Format
+from reconciler.render.output_formats import Format
 
 STATES = ("pending", "claimed", "in-doubt", "rejected", "triggered", "succeeded", "failed")
 

@@ -6,8 +6,8 @@ from typing import assert_never
 from reconciler.cli.reporting import StatusReport
 from reconciler.errors import ReconcilerError
 from reconciler.model import combination_of, run_name
-from reconciler.render.formats import Format
 from reconciler.render.grid import DATE, Axes
+from reconciler.render.output_formats import Format
 from reconciler.schema.paths import shown
 
 

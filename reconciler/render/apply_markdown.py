@@ -20,11 +20,11 @@ from reconciler.render.apply_outcomes import (
     rejected,
     triggered,
 )
+from reconciler.render.apply_steps import cancel_answer
 from reconciler.render.backfills import together
 from reconciler.render.markdown import code, finished, length, prose
 from reconciler.render.moments import clock_time, zone_name
 from reconciler.render.status_markdown import MOST_BYTES
-from reconciler.render.steps import cancel_answer
 from reconciler.render.words import COMMIT_DIGITS, command, how_all_start_again, status_words
 
 

@@ -8,8 +8,8 @@ from reconciler.enos.statuses import SUCCEEDED, status_name
 from reconciler.ledger import events
 from reconciler.model import RunId, first_attempt
 from reconciler.plan import PlannedRun
+from reconciler.render.apply_steps import is_done, why_absent
 from reconciler.render.backfills import attempt_of, natural_order
-from reconciler.render.steps import is_done, why_absent
 
 
 def triggered(result: ApplyResult) -> list[events.Triggered]:

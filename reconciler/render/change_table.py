@@ -11,7 +11,7 @@ from reconciler.plan.by_manifest import OfManifest
 from reconciler.plan.changes import Kind
 from reconciler.plan.review import Compared
 from reconciler.render.carried import FEW, FEW_VALUES, values_of
-from reconciler.render.changes import rows
+from reconciler.render.changes_text import rows
 from reconciler.render.differences import Quoted, Words
 from reconciler.render.markdown import CUT, code, html_code, length, prose, table_row
 from reconciler.render.moments import clock_time, processed_date, zone_name

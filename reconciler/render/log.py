@@ -5,7 +5,7 @@ from typing import Any, Literal, assert_never
 from reconciler.apply.ports import Claimed, Noted, Recorded, Settled, Step, Waiting, Watching
 from reconciler.enos.statuses import FAILED, status_name
 from reconciler.ledger import Event, events
-from reconciler.render.steps import is_done, plain_step
+from reconciler.render.apply_steps import is_done, plain_step
 from reconciler.times import format_instant
 
 

@@ -8,8 +8,8 @@ from reconciler.counting import counted
 from reconciler.plan import Action, Plan
 from reconciler.plan.review import NO_REVIEW, Review
 from reconciler.render.differences import plain
+from reconciler.render.first_sentence import destination
 from reconciler.render.layout import Screen, as_text
-from reconciler.render.opening import destination
 from reconciler.render.plan_table import INDENT, SHOWN_RUNS, groups_of, is_folded, plan_table
 from reconciler.render.review_text import review_text
 from reconciler.render.words import (

@@ -6,8 +6,8 @@ from reconciler.apply.ports import Claimed, Recorded, Settled, Step, Watching
 from reconciler.counting import counted
 from reconciler.enos.statuses import SUCCEEDED, status_name
 from reconciler.ledger import events
+from reconciler.render.apply_steps import plain_step, was_not_sent, why_absent
 from reconciler.render.safe import inert, said, visible
-from reconciler.render.steps import plain_step, was_not_sent, why_absent
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar  # rich itself is imported when a bar is shown

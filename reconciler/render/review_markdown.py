@@ -9,7 +9,7 @@ from reconciler.plan import Plan, PlannedRun
 from reconciler.plan.review import NOT_PLANNED, TOO_MANY, Compared, Review
 from reconciler.render.backfills import reason_in_words, runs_in_words, together
 from reconciler.render.change_table import HEADINGS, change_rows, marked, unfolded
-from reconciler.render.changes import (
+from reconciler.render.changes_text import (
     EDITED,
     besides,
     rows,
@@ -18,8 +18,8 @@ from reconciler.render.changes import (
     unjudged_words,
     untouched,
 )
+from reconciler.render.first_sentence import destination, opening
 from reconciler.render.markdown import code, fitting, length, prose, table_head
-from reconciler.render.opening import destination, opening
 from reconciler.render.plan_details import left_out
 from reconciler.render.words import COMMIT_DIGITS, needs_attention
 

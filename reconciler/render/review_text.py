@@ -6,7 +6,7 @@ from datetime import tzinfo
 from reconciler.counting import counted
 from reconciler.plan import Plan
 from reconciler.plan.review import TOO_MANY, Compared, Review
-from reconciler.render.changes import (
+from reconciler.render.changes_text import (
     EDITED,
     besides,
     rows,
@@ -16,8 +16,8 @@ from reconciler.render.changes import (
     untouched,
 )
 from reconciler.render.differences import plain
+from reconciler.render.first_sentence import opening
 from reconciler.render.layout import Screen
-from reconciler.render.opening import opening
 from reconciler.render.words import COMMIT_DIGITS
 
 _INDENT = 2

@@ -9,7 +9,7 @@ from reconciler.configuration import CONFIGURATION
 from reconciler.manifest.write import scalar
 from reconciler.repository.owners import GITHUB_PLACES, GITLAB_PLACES
 from reconciler.schema import SchemaName, schema_text
-from reconciler.starting.answers import Beginning, CiKind, configuration_text
+from reconciler.starting.choices import Beginning, CiKind, configuration_text
 from reconciler.starting.pipelines import PipelineKind, PipelineSettings, pipeline
 from reconciler.starting.templates import rendered
 

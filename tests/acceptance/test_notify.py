@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from reconciler.notify import sending
+from reconciler.notify import posting
 from reconciler.sandbox import NEVER, Drop, Fault, FlowOptions, Reply, SandboxOptions, Status
 from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import AHEAD, configuration, manifest, runs
@@ -21,8 +21,8 @@ SECRET = "hunter2-of-the-webhook"
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sending, "FIRST_PAUSE_SECONDS", 0.001)
-    monkeypatch.setattr(sending, "ATTEMPT_SECONDS", 0.3)
+    monkeypatch.setattr(posting, "FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(posting, "ATTEMPT_SECONDS", 0.3)
 
 
 @pytest.fixture
@@ -208,13 +208,13 @@ def test_a_webhook_that_answers_in_the_end_is_told_and_nothing_is_said(
 def test_all_webhooks_together_have_a_bounded_time(
     open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sending, "ATTEMPT_SECONDS", 60.0)
-    original = sending.deliver
+    monkeypatch.setattr(posting, "ATTEMPT_SECONDS", 60.0)
+    original = posting.deliver
 
     async def hurried(deliveries: Any, **_: Any) -> Any:
         return await original(deliveries, total=0.2)
 
-    monkeypatch.setattr(sending, "deliver", hurried)
+    monkeypatch.setattr(posting, "deliver", hurried)
     with receiving(Answer(hangs=True)) as receiver:
         webhooks = [{"url": receiver.url, "events": EVERYTHING}] * 3
         scene = open_scene(runs("a"), configured=notified(*webhooks))

@@ -14,7 +14,7 @@ from reconciler.plan import Reason
 from reconciler.render.marks import Mark
 from reconciler.render.page import Reported, report_page
 from reconciler.render.page.attention import attention
-from reconciler.render.page.document import embedded_json
+from reconciler.render.page.html import embedded_json
 from reconciler.render.safe import is_harmful
 from tests.page.reading import PageParts, scripts_of
 from tests.page.scenery import HOSTILE, MADE, a_month, hostile

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from reconciler.apply.doubt import Doubt
 from reconciler.model import EpochMs, RunId
 from reconciler.plan import Action, PlannedRun
-from reconciler.render.apply import apply_json, apply_text
+from reconciler.render.apply_text import apply_json, apply_text
 from tests.render.outcomes import a_result, absent, cancelled, observed, rejected, triggered
 from tests.render.values import (
     COMMIT,

@@ -4,7 +4,7 @@ import pytest
 
 from reconciler.ledger import RunState
 from reconciler.model import InstanceId
-from reconciler.render.instances import instance_url
+from reconciler.render.instance_links import instance_url
 from reconciler.render.status import status_detail_text, statuses_json
 from tests.render.values import SHANGHAI, a_row
 

@@ -16,7 +16,7 @@ from reconciler.errors import ReconcilerError
 from reconciler.ledger import Ledger, RunState, events
 from reconciler.model import Retry, Run, RunId, Stagger, run_id
 from reconciler.plan import make_plan
-from reconciler.render.formats import Format
+from reconciler.render.output_formats import Format
 from reconciler.render.status import StatusRow
 from reconciler.render.status_row import Outlook, outlook
 from reconciler.selection import meant_by

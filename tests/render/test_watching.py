@@ -17,7 +17,7 @@ from reconciler.errors import GitError, ReconcilerError
 from reconciler.ledger import RunState
 from reconciler.model import Source
 from reconciler.plan import Reason
-from reconciler.render.formats import Format
+from reconciler.render.output_formats import Format
 from reconciler.render.status_changes import change_lines, is_under_way
 from reconciler.render.status_row import StatusRow
 from tests.acceptance.scene import configuration

@@ -31,7 +31,7 @@ def ran(folder: Path, *arguments: str, typed: str | None = None) -> Ran:
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         patch.chdir(folder)
         patch.setattr(sys, "stdin", io.StringIO(typed or ""))
-        for module in ("starting", "declaring"):
+        for module in ("starting", "composing"):
             patch.setattr(f"reconciler.cli.{module}.is_terminal", lambda: typed is not None)
         code = run(arguments)
     said, told = (one.buffer.getvalue().decode() for one in (out, err))

@@ -11,7 +11,7 @@ from reconciler.model import EpochMs, RunId
 from reconciler.plan import Action, Plan, PlannedRun
 from reconciler.plan.changes import Change, Kind
 from reconciler.plan.review import Compared
-from reconciler.render.changes import STARTS_NOTHING
+from reconciler.render.changes_text import STARTS_NOTHING
 from reconciler.render.differences import Quoted, Words
 from reconciler.render.words import joined
 

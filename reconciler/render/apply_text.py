@@ -19,10 +19,10 @@ from reconciler.render.apply_outcomes import (
     rejected,
     triggered,
 )
+from reconciler.render.apply_steps import cancel_answer
 from reconciler.render.layout import Screen, as_text
 from reconciler.render.moments import clock_time, zone_name
 from reconciler.render.safe import said
-from reconciler.render.steps import cancel_answer
 from reconciler.render.words import COMMIT_DIGITS, command, how_all_start_again, status_words
 
 __all__ = ["apply_json", "apply_text"]

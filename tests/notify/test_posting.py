@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from reconciler.notify import sending
+from reconciler.notify import posting
 from reconciler.notify.addresses import Address, NoAddress, address_of
 from reconciler.notify.message import Postmark
-from reconciler.notify.sending import Delivered, Delivery, deliver
+from reconciler.notify.posting import Delivered, Delivery, deliver
 from reconciler.webhooks import Webhook, WebhookFormat
 from tests.notify.receiver import Answer, receiving
 
@@ -19,7 +19,7 @@ SECRET_URL = "https://hooks.example.test/services/T0/B0/hunter2?sig=hunter2"
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sending, "FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(posting, "FIRST_PAUSE_SECONDS", 0.001)
     for name in ("NO_PROXY", "no_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
 
@@ -92,7 +92,7 @@ def test_no_word_of_a_library_gives_a_url_away(monkeypatch: pytest.MonkeyPatch) 
     async def fail(*_: object) -> None:
         raise RuntimeError(f"cannot do {SECRET_URL} (/services/T0/B0/hunter2, sig=hunter2)")
 
-    monkeypatch.setattr(sending, "_try", fail)
+    monkeypatch.setattr(posting, "_try", fail)
     (outcome,) = sent(delivery(SECRET_URL))
     assert outcome.failure == "RuntimeError: cannot do *** (/***, ***)"
     assert "hunter2" not in repr(delivery(SECRET_URL))

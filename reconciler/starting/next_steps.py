@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from textwrap import wrap
 
 from reconciler import PLACEHOLDER
-from reconciler.starting.answers import Beginning, CiKind
+from reconciler.starting.choices import Beginning, CiKind
 from reconciler.starting.repository import GITLAB_CI, GITLAB_INCLUDED, HOOKS, WORKFLOW
 
 _WIDTH = 80  # of the words; a command is never broken

@@ -13,7 +13,7 @@ from reconciler.cli.asking import Question, answer, missing
 from reconciler.cli.checking import validated
 from reconciler.cli.describing import after_first, question_of, value_of
 from reconciler.cli.flow_lookup import has_keys, look_up
-from reconciler.cli.importing import schema_beside
+from reconciler.cli.importing_runs import schema_beside
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.reading import Workspace
 from reconciler.cli.saying import say
