@@ -282,5 +282,7 @@ def run_digest(flow_id: int, trigger_time: EpochMs, parameters: Parameters) -> D
         "parameters": wire_parameters(parameters),
         "triggerTime": trigger_time,
     }
-    canonical = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-    return Digest(hashlib.sha256(canonical.encode()).hexdigest())
+    return Digest(hashlib.sha256(_CANONICAL.encode(body).encode()).hexdigest())
+
+
+_CANONICAL = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))

@@ -3,7 +3,7 @@
 import re
 from bisect import bisect_left
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
-from functools import cache
+from functools import cache, lru_cache
 from importlib import import_module
 from importlib.resources import files
 from typing import cast
@@ -26,6 +26,7 @@ MINUTE_MS = 60 * SECOND_MS
 DAY_MS = 24 * 60 * MINUTE_MS
 
 
+@lru_cache(maxsize=8)  # the schema, the window and the run ask for the same time, one by one
 def parse_instant(text: str) -> EpochMs:
     """An RFC 3339 date-time with an offset, as an instant; finer than a millisecond is cut.
 
@@ -239,6 +240,7 @@ def _offset_at(instant: EpochMs, zone: tzinfo) -> timedelta:
     return cast("timedelta", in_zone(instant, zone).utcoffset())
 
 
+@lru_cache(maxsize=64)
 def _fixed(sign: str, hours: int, minutes: int) -> tzinfo:
     if hours > 23 or minutes > 59:  # noqa: PLR2004 - the limits of RFC 3339's time-numoffset
         raise ValueError(f"no zone has the offset {sign}{hours:02d}:{minutes:02d}")

@@ -79,7 +79,8 @@ def _instant(value: Any) -> EpochMs:
     if isinstance(value, str) and "T" not in value.upper():
         return parse_instant(f"{parse_date(value)}T00:00:00Z")
     found = instant(value)
-    format_instant(found)  # an instant that no calendar has
+    if not isinstance(value, str):
+        format_instant(found)  # an instant that no calendar has
     return found
 
 

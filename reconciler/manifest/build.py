@@ -145,6 +145,7 @@ class _Builder:
         "_alias",
         "_built",
         "_document",
+        "_events",
         "_expanded_characters",
         "_expanded_values",
         "_index",
@@ -154,6 +155,7 @@ class _Builder:
 
     def __init__(self, document: DocumentEvents, rule: Rule | None) -> None:
         self._document = document
+        self._events = document.nodes
         self._rule = rule
         self._built = Built()
         self._index = 0
@@ -167,7 +169,7 @@ class _Builder:
         return self._built
 
     def _next(self) -> Event:
-        event = self._document.nodes[self._index]
+        event = self._events[self._index]
         self._index += 1
         return event
 
@@ -192,7 +194,7 @@ class _Builder:
             self._count(len(text))
         if event.tag is not None:
             self._refuse_tag(event, event.tag)
-        if is_half_pair(text):
+        if not text.isascii() and is_half_pair(text):
             words = "holds half of a surrogate pair, which is no character: write both halves"
             self._doubt(event, "yaml-character", words)
             return None
@@ -224,17 +226,18 @@ class _Builder:
         below, elsewhere = (rule.below, rule.elsewhere) if rule else (_NOTHING, None)
         value: dict[str, Any] = {}
         marks: Marks = {}
+        path = self._path
         while not isinstance(event := self._next(), CollectionEndEvent):
             key = self._key(event)
-            self._path.append("?" if key is None else key)
+            path.append("?" if key is None else key)
             item_event = self._next()
-            item = self._value(item_event, below.get(self._path[-1], elsewhere))
+            item = self._value(item_event, below.get(path[-1], elsewhere))
             if key is not None and key in value:
                 self._repeated(event, marks[key][0])
             elif key is not None:
                 value[key] = item
                 marks[key] = event.start_mark, item_event.start_mark
-            self._path.pop()
+            path.pop()
         self._built.marks[id(value)] = marks
         return value
 
@@ -264,6 +267,8 @@ class _Builder:
             self._report(
                 named, "yaml-tag", f"the tag {_short(named.tag)} is not allowed: remove it"
             )
+        if text.isalnum() and text.isascii() and len(text) <= LONGEST_KEY:
+            return text  # as nearly all keys
         if text == "<<" and not named.style:
             self._built.incomplete.add(tuple(self._path))
             words = "merge keys (<<) are not allowed: write the fields out"

@@ -35,12 +35,12 @@ class Document:
         value, mark = self.built.value, self.start
         if where == "parent":
             path, where = path[:-1], "key"
+        side = 0 if where == "key" else 1
         for part in path:
-            marks = self.built.marks.get(id(value), {})
-            if part not in marks:
+            marks = self.built.marks.get(id(value))
+            if marks is None or part not in marks:
                 break
-            key_mark, value_mark = marks[part]
-            mark = key_mark if where == "key" else value_mark
+            mark = marks[part][side]
             value = value[part]
         return place_of(mark, self.file)
 

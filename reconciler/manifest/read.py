@@ -69,7 +69,7 @@ def is_manifest_path(path: str, folder: str) -> bool:
     """
     if not (path.endswith(_ENDINGS) and path.startswith(f"{folder}/")):
         return False
-    return not any(part.startswith(".") for part in path[len(folder) + 1 :].split("/"))
+    return "/." not in path[len(folder) :]
 
 
 def read_file(source: Source, zone: tzinfo, bounds: Bounds = _DEFAULTS) -> FileResult:

@@ -198,6 +198,7 @@ class _Reading:
         nodes = document.nodes
         anchors: dict[str, int] = {}
         opened: list[int] = []  # indexes of the collections that enclose the event
+        most = min(MOST_EVENTS, MOST_EVENTS_TOGETHER - self.events)
         for event in self.source:
             if isinstance(event, ScalarEvent):
                 if event.anchor is not None:
@@ -216,16 +217,16 @@ class _Reading:
                 self._check_end(event, nodes)
                 break
             nodes.append(event)
-            self._check_size(nodes)
+            if len(nodes) > most:
+                raise self._too_many(event)
         return document
 
-    def _check_size(self, nodes: Sequence[_Placed]) -> None:
-        left = MOST_EVENTS_TOGETHER - self.events
-        if len(nodes) > min(MOST_EVENTS, left):
-            message = f"the document holds more than {MOST_EVENTS} values"
-            if left < MOST_EVENTS:
-                message = f"the file holds more than {MOST_EVENTS_TOGETHER} values: divide it"
-            raise _unreadable("yaml-size", message, nodes[-1].start_mark, self.file)
+    def _too_many(self, event: _Placed) -> UnreadableError:
+        """The error for a document, or a file, with more events than any needs."""
+        message = f"the document holds more than {MOST_EVENTS} values"
+        if MOST_EVENTS_TOGETHER - self.events < MOST_EVENTS:
+            message = f"the file holds more than {MOST_EVENTS_TOGETHER} values: divide it"
+        return _unreadable("yaml-size", message, event.start_mark, self.file)
 
     def _check_end(self, event: _Placed, nodes: Sequence[Event]) -> None:
         """Refuse what libyaml lets pass, and YAML does not."""

@@ -228,8 +228,12 @@ class _FolderReading:
             flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
             descriptor = os.open(self._real(path), flags)
             with os.fdopen(descriptor, "rb") as file:
-                if stat.S_ISREG(os.fstat(descriptor).st_mode):
-                    content = file.read(self.most + 1)
+                found = os.fstat(descriptor)
+                if stat.S_ISREG(found.st_mode):
+                    # Of as many bytes as may be, memory would be taken for every small file.
+                    content = file.read(min(found.st_size, self.most) + 1)
+                    if len(content) > found.st_size:  # it has grown, or its system tells no size
+                        content += file.read(self.most + 1 - len(content))
                     if len(content) > self.most:
                         return too_large(path, self.most)
                     return Source(path=path, content=content)

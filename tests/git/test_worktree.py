@@ -1,4 +1,5 @@
 import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -155,3 +156,23 @@ def _forbidding(call: Any) -> Any:
         return call(path, *rest)
 
     return forbidden
+
+
+@pytest.mark.parametrize("told", [0, 3])
+def test_a_file_of_which_too_small_a_size_was_told_is_read_whole_and_no_further_than_allowed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: int
+) -> None:
+    (tmp_path / "t").mkdir()
+    (tmp_path / "t" / "a.yaml").write_bytes(b"x" * 100)
+    real = os.fstat
+
+    def smaller(descriptor: int) -> os.stat_result:
+        fields = list(real(descriptor))
+        fields[stat.ST_SIZE] = told
+        return os.stat_result(fields)
+
+    monkeypatch.setattr("reconciler.repository.worktree.os.fstat", smaller)
+    (whole,), _ = read_worktree(tmp_path, "t", lambda _: True, most=100)
+    assert whole.content == b"x" * 100
+    _, (problem,) = read_worktree(tmp_path, "t", lambda _: True, most=99)
+    assert problem.code == "too-large"
