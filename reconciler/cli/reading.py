@@ -15,7 +15,7 @@ from reconciler.identity import Book, Surroundings, surroundings
 from reconciler.ledger import Ledger, read_events
 from reconciler.ledger.files import is_ledger_file, ledger_text
 from reconciler.ledger.guarding import Ledgers
-from reconciler.manifest import FileResult, is_manifest_path, read_file
+from reconciler.manifest import FileResult, is_manifest_path
 from reconciler.manifest.read import no_folder, notes_of
 from reconciler.model import Declared, EpochMs, Problem, Source
 from reconciler.repository.books import (
@@ -29,6 +29,7 @@ from reconciler.repository.books import (
 from reconciler.repository.committed import read_left_out, told
 from reconciler.repository.declaring import Ceiling, of_service, read_bounded, read_related
 from reconciler.repository.settings import choose_environments, find_root, read_configuration
+from reconciler.repository.together import reader
 from reconciler.repository.worktree import MOST_BYTES, MOST_TOGETHER, read_worktree
 
 
@@ -83,8 +84,11 @@ class Workspace:
         zone = environment.gateway.zone
         parsed = self.parsed.setdefault(environment.name, {})
 
+        bounds = replace(ceiling.bounds, left=ceiling.left)
+        read_one = reader(sources, zone, bounds)
+
         def read(source: Source, bounds: Bounds) -> FileResult:
-            result = parsed[source.path] = read_file(source, zone, bounds)
+            result = parsed[source.path] = read_one(source, bounds)
             return result
 
         declared = read_bounded(

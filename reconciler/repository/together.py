@@ -1,0 +1,205 @@
+"""Reading many files of manifests in several processes.
+
+To read a manifest is work for a processor alone, and Python works on one at a time. So this process
+forks others, which hold everything that it holds already. They take portions of the files from one
+pipe, as does this one, until none is left; what they make of theirs goes into memory that they
+share with this process. A file that none of them has reported, because it cannot be packed, or
+because a process failed at it, is read here. On other systems than Linux, forking is not safe, and
+one process reads everything.
+"""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import tzinfo
+
+import msgspec
+
+from reconciler.errors import ReconcilerError
+from reconciler.expansion import Bounds
+from reconciler.manifest import CrowdedError, FileResult, read_file
+from reconciler.manifest.packing import packed, unpacked
+from reconciler.model import Source
+
+LEAST_BYTES = 200_000  # about 500 manifests: with fewer, a process costs what it saves
+MOST_PROCESSES = 8  # of a large machine; a container may see all its cores and have two
+_PORTION = 16_384  # bytes of files, about 50 manifests
+_MOST_PORTIONS = 1_000  # as many numbers as any pipe takes while nobody reads: a page
+_NUMBER = 4  # bytes
+_BACKFILL = b"Backfill"  # its runs cannot be packed; see `reconciler.manifest.packing`
+
+Reader = Callable[[Source, Bounds], FileResult]
+
+
+def reader(sources: Sequence[Source], zone: tzinfo, bounds: Bounds) -> Reader:
+    """What reads each of the files, as `read_file` does; many of them are read at once, here.
+
+    `bounds`: those with which the first is read. Raises ReconcilerError if a process is killed.
+    """
+    # With room for one more backfill of the largest size, it does not matter how much there is.
+    is_ample = bounds.left >= bounds.backfill + len(sources)
+    found = _read_together(sources, zone, bounds) if is_ample else {}
+
+    def read(source: Source, now: Bounds) -> FileResult:
+        result = found.pop(source.path, None)
+        if result is None or now.left - result.made < now.backfill:
+            return read_file(source, zone, now)
+        return result
+
+    return read
+
+
+def _read_together(
+    sources: Sequence[Source], zone: tzinfo, bounds: Bounds
+) -> dict[str, FileResult]:
+    alike = [one for one in sources if _BACKFILL not in one.content]
+    size = sum(len(one.content) for one in alike)
+    processes = min(MOST_PROCESSES, _processors(), size // (LEAST_BYTES // 2))
+    if processes < 2:  # noqa: PLR2004 - this one, and another
+        return {}
+
+    def read(source: Source) -> FileResult | None:
+        try:
+            return read_file(source, zone, bounds)
+        except CrowdedError:  # which is said of the first such file, by who reads them in order
+            return None
+
+    portions = _portions(alike, max(_PORTION, size // _MOST_PORTIONS + 1))
+    reading = _Reading(portions=portions, read=read)
+    reading.read_all(processes - 1)
+    return reading.found
+
+
+def _processors() -> int:
+    """How many processors this process may use; 1 where it cannot be forked safely."""
+    if sys.platform != "linux" or threading.active_count() > 1:
+        return 1
+    return len(os.sched_getaffinity(0))
+
+
+def _portions(sources: Sequence[Source], size: int) -> list[list[Source]]:
+    portions: list[list[Source]] = [[]]
+    room = size
+    for source in sources:
+        if room <= 0:
+            portions.append([])
+            room = size
+        portions[-1].append(source)
+        room -= len(source.content)
+    return portions
+
+
+@dataclass(slots=True, kw_only=True)
+class _Worker:
+    """Another process, and the memory to which it appends what it has read."""
+
+    process: int
+    memory: int
+    taken: int = 0  # bytes of it that were read
+
+    def reports(self) -> Iterator[bytes]:
+        """What it has appended since, one portion after another, each whole."""
+        while True:
+            head = os.pread(self.memory, _NUMBER, self.taken)
+            length = int.from_bytes(head, "big")
+            body = os.pread(self.memory, length, self.taken + _NUMBER)
+            if len(head) < _NUMBER or len(body) < length:
+                return
+            self.taken += _NUMBER + length
+            yield body
+
+
+@dataclass(slots=True, kw_only=True)
+class _Reading:
+    """Files, divided among processes."""
+
+    portions: Sequence[Sequence[Source]]
+    read: Callable[[Source], FileResult | None]
+    found: dict[str, FileResult] = field(default_factory=dict)  # by path
+    workers: list[_Worker] = field(default_factory=list)
+
+    def read_all(self, others: int) -> None:
+        """Read them with the help of so many other processes, none of which outlasts this."""
+        ahead, numbers = os.pipe()
+        try:
+            for number in range(len(self.portions)):
+                os.write(numbers, number.to_bytes(_NUMBER, "big"))
+            os.close(numbers)
+            for _ in range(others):
+                self._start(ahead)
+            self._read_own(ahead)
+            self._wait()
+        finally:
+            os.close(ahead)
+            self._end()
+
+    def _start(self, ahead: int) -> None:
+        """Fork. Where the system has no room for another process, those that run must do."""
+        with suppress(OSError):
+            memory = os.memfd_create("manifests")
+            try:
+                process = os.fork()
+            except OSError:
+                os.close(memory)
+                return
+            if process == 0:
+                self._work(ahead, memory)
+            self.workers.append(_Worker(process=process, memory=memory))
+
+    def _work(self, ahead: int, memory: int) -> None:  # pragma: no cover - another process's
+        """All that another process does. It says nothing, whatever happens, and ends."""
+        try:
+            for number in _numbers(ahead):
+                results = (self.read(source) for source in self.portions[number])
+                values = [packed(one) for one in results if one is not None]
+                body = msgspec.msgpack.encode([one for one in values if one is not None])
+                whole = memoryview(len(body).to_bytes(_NUMBER, "big") + body)
+                while whole:
+                    whole = whole[os.write(memory, whole) :]
+        finally:
+            os._exit(0)  # what it could not read, its parent reads, and says why it cannot
+
+    def _read_own(self, ahead: int) -> None:
+        for number in _numbers(ahead):
+            for source in self.portions[number]:
+                result = self.read(source)
+                if result is not None:
+                    self.found[source.path] = result
+            self._take()
+
+    def _take(self) -> None:
+        for worker in self.workers:
+            for body in worker.reports():
+                for values in msgspec.msgpack.decode(body):
+                    result = unpacked(values)
+                    self.found[result.file] = result
+
+    def _wait(self) -> None:
+        for worker in self.workers:
+            _, status = os.waitpid(worker.process, 0)
+            worker.process = 0
+            if os.WIFSIGNALED(status):
+                name = signal.Signals(os.WTERMSIG(status)).name
+                raise ReconcilerError(
+                    f"a process that read manifests for this one was ended by {name}",
+                    hint="If nobody ended it, the machine has too little memory.",
+                )
+        self._take()
+
+    def _end(self) -> None:
+        """End those that still run, which this process does not wait for any more."""
+        for worker in self.workers:
+            os.close(worker.memory)
+            if worker.process:
+                os.kill(worker.process, signal.SIGKILL)
+                os.waitpid(worker.process, 0)
+
+
+def _numbers(ahead: int) -> Iterator[int]:
+    """The portions that nobody has taken, taken one by one."""
+    while number := os.read(ahead, _NUMBER):
+        yield int.from_bytes(number, "big")

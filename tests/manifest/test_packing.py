@@ -1,0 +1,65 @@
+"""What one process reads, another has as if it had read it itself."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from reconciler.expansion import Bounds
+from reconciler.manifest import FileResult, read_file
+from reconciler.manifest.packing import packed, unpacked
+from reconciler.model import Source
+from reconciler.times import parse_zone
+from tests.corpus.examples import ZONE, examples, source
+
+EXAMPLES = [*examples("manifests/valid"), *examples("manifests/invalid")]
+
+
+def through_bytes(result: FileResult) -> FileResult | None:
+    values = packed(result)
+    if values is None:
+        return None
+    return unpacked(msgspec.msgpack.decode(msgspec.msgpack.encode(values)))
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_what_an_example_declares_is_the_same_after_it_was_packed(path: Path) -> None:
+    result = read_file(source(path), ZONE)
+    is_of_a_backfill = any("/" in run.name for run in result.runs)
+    found = through_bytes(result)
+    assert found == result or (found is None and (is_of_a_backfill or result.notes))
+
+
+def test_a_run_with_every_field_that_a_trigger_has_is_the_same_after_it_was_packed() -> None:
+    text = """\
+apiVersion: reconciler/v1
+kind: Trigger
+metadata: {name: wind, labels: {team: wind}, description: After the outage}
+spec:
+  flowId: 3377
+  businessDate: 2024-03-01
+  at: "08:00"
+  parameters: {SITE: cn-01, API_TOKEN: abc, OWN: x}
+  sensitive: [OWN]
+  revision: 2
+  suspend: true
+  notAfter: "2034-03-05T00:00:00+08:00"
+  duplicateOf: other
+  formerly: [old, older]
+  dependsOn: [sun, {name: moon, match: [businessDate, SITE]}]
+  retry: {max: 2, on: [FAIL]}
+  again: true
+"""
+    bounds = Bounds(sensitive=("*TOKEN",))
+    result = read_file(
+        Source(path="t/wind.yaml", content=text.encode()), parse_zone("GMT+8"), bounds
+    )
+    assert not result.problems
+    (run,) = result.runs
+    found = through_bytes(result)
+    assert found is not None
+    assert found == result
+    assert type(found.runs[0].parameters) is tuple
+    assert run.matching
+    assert run.retry
+    assert run.sensitive == {"API_TOKEN", "OWN"}

@@ -1,0 +1,183 @@
+"""Many files are read by several processes, and nobody can tell by what is found."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from datetime import UTC
+from itertools import cycle, islice
+from pathlib import Path
+
+import pytest
+
+from reconciler.cli.main import run
+from reconciler.errors import ReconcilerError
+from reconciler.expansion import Bounds
+from reconciler.manifest import FileResult, read_file
+from reconciler.model import Declared, Source
+from reconciler.repository import together
+from reconciler.repository.declaring import Ceiling, TooManyRunsError, read_bounded
+from tests.corpus.examples import ZONE, examples
+
+pytestmark = pytest.mark.skipif(
+    not hasattr(os, "memfd_create"), reason="on other systems one process reads everything"
+)
+BOUNDS = Bounds()
+ME = os.getpid()
+
+
+def of_the_corpus(count: int) -> list[Source]:
+    paths = [*examples("manifests/valid"), *examples("manifests/invalid")]
+    small = [path for path in paths if path.stat().st_size < 20_000]
+    return [
+        Source(path=f"t/{number:05d}.yaml", content=path.read_bytes())
+        for number, path in enumerate(islice(cycle(small), count))
+    ]
+
+
+def of_one_run_each(count: int) -> list[Source]:
+    text = (
+        "apiVersion: reconciler/v1\nkind: Trigger\nmetadata: {{name: run-{}}}\nspec:\n  flowId: 1\n"
+    )
+    text += '  triggerTime: "2024-03-01T00:00:00Z"\n  parameters: {{NUMBER: {}}}\n'
+    return [
+        Source(path=f"t/{number:05d}.yaml", content=text.format(number, number).encode())
+        for number in range(count)
+    ]
+
+
+@pytest.fixture(autouse=True)
+def _three_processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threading, "active_count", lambda: 1)  # pytest's own do no harm
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2})
+    monkeypatch.setattr(together, "LEAST_BYTES", 2_000)
+
+
+@pytest.fixture
+def _others_read_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave everything to the other processes, which may otherwise come too late for any of it."""
+    monkeypatch.setattr(together._Reading, "_read_own", lambda *_: None)
+
+
+def read_all(sources: Sequence[Source], bounds: Bounds = BOUNDS) -> list[FileResult]:
+    read = together.reader(sources, ZONE, bounds)
+    return [read(source, bounds) for source in sources]
+
+
+def has_no_child() -> bool:
+    try:
+        os.waitpid(-1, os.WNOHANG)
+    except ChildProcessError:
+        return True
+    return False
+
+
+def in_others(does: Callable[[], None]) -> Callable[..., FileResult]:
+    """`read_file`, before which a process other than this one does something."""
+
+    def read(source: Source, _: object, bounds: Bounds) -> FileResult:
+        if os.getpid() != ME:
+            does()
+        return read_file(source, ZONE, bounds)
+
+    return read
+
+
+def test_every_example_gives_the_same_as_when_one_process_reads_it() -> None:
+    sources = of_the_corpus(600)
+    assert read_all(sources) == [read_file(source, ZONE, BOUNDS) for source in sources]
+    assert has_no_child()
+
+
+@pytest.mark.usefixtures("_others_read_all")
+def test_what_others_have_read_is_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    sources = of_one_run_each(300)
+    read = together.reader(sources, ZONE, BOUNDS)
+    expected = [read_file(source, ZONE, BOUNDS) for source in sources]
+    monkeypatch.setattr(together, "read_file", None)
+    assert [read(source, BOUNDS) for source in sources] == expected
+
+
+def test_for_few_files_no_process_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(together, "LEAST_BYTES", 200_000)
+    monkeypatch.setattr(os, "fork", None)
+    sources = of_one_run_each(100)
+    assert len(read_all(sources)) == 100
+
+
+@pytest.mark.usefixtures("_others_read_all")
+def test_a_killed_process_is_told_of_and_none_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    killed = in_others(lambda: os.kill(os.getpid(), signal.SIGKILL))
+    monkeypatch.setattr(together, "read_file", killed)
+    with pytest.raises(ReconcilerError, match="was ended by SIGKILL"):
+        read_all(of_one_run_each(300))
+    assert has_no_child()
+
+
+@pytest.mark.usefixtures("_others_read_all")
+def test_what_a_process_failed_at_is_read_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(together, "read_file", in_others(fail))
+    sources = of_one_run_each(300)
+    assert read_all(sources) == [read_file(source, ZONE, BOUNDS) for source in sources]
+
+
+def test_without_room_for_another_process_this_one_reads_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse() -> int:
+        raise BlockingIOError
+
+    monkeypatch.setattr(os, "fork", refuse)
+    sources = of_one_run_each(300)
+    assert read_all(sources) == [read_file(source, ZONE, BOUNDS) for source in sources]
+
+
+def test_an_interrupted_reader_leaves_no_process_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(together._Reading, "_read_own", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        read_all(of_one_run_each(300))
+    assert has_no_child()
+
+
+@pytest.mark.parametrize("most", [299, 300, 12_000])
+def test_the_ceiling_is_met_at_the_same_place(most: int) -> None:
+    text = 'apiVersion: reconciler/v1\nkind: "\\u0042ackfill"\nmetadata: {name: days}\nspec:\n'
+    text += "  flowId: 2\n  businessDates: {from: 1994-01-01, to: 2024-12-31, every: 1d}\n"
+    sources = [*of_one_run_each(300), Source(path="t/z.yaml", content=text.encode())]
+    ceiling = Ceiling(bounds=Bounds(left=most))
+    read = together.reader(sources, UTC, ceiling.bounds)
+    outcomes: list[Declared | str] = []
+    for one in (read, lambda source, bounds: read_file(source, UTC, bounds)):
+        try:
+            outcomes.append(read_bounded(sources, one, ceiling=ceiling))
+        except TooManyRunsError as error:
+            outcomes.append(str(error))
+    assert outcomes[0] == outcomes[1]
+
+
+@pytest.mark.usefixtures("_others_read_all")
+def test_the_command_says_in_one_line_that_a_process_was_killed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "reconciler.yaml").write_text(
+        "version: 1\nenvironments:\n  prod:\n    manifests: t\n    state: state\n    gateway:\n"
+        "      url: https://apim.example.test\n      orgId: o1\n      userId: u1\n"
+        "      timezone: GMT+8\n"
+    )
+    (tmp_path / "t").mkdir()
+    for source in of_one_run_each(200):
+        (tmp_path / source.path).write_bytes(source.content)
+    killed = in_others(lambda: os.kill(os.getpid(), signal.SIGKILL))
+    monkeypatch.setattr(together, "read_file", killed)
+    assert run(["validate", "--repo", str(tmp_path)]) == 1
+    out, err = capfd.readouterr()
+    assert not out
+    assert err.startswith(
+        "error: a process that read manifests for this one was ended by SIGKILL\n"
+    )
