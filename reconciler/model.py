@@ -277,12 +277,11 @@ _MASK_DIGITS = 6  # with more, a guessed value would be known for the right one
 
 def run_digest(flow_id: int, trigger_time: EpochMs, parameters: Parameters) -> Digest:
     """SHA-256 of the canonical JSON (sorted names, no spaces, UTF-8) of what the wire carries."""
-    body = {
-        "flowId": flow_id,
-        "parameters": wire_parameters(parameters),
-        "triggerTime": trigger_time,
-    }
-    return Digest(hashlib.sha256(_CANONICAL.encode(body).encode()).hexdigest())
+    pairs = ",".join(
+        f'{{"key":{_in_quotes(key)},"value":{_in_quotes(value)}}}' for key, value in parameters
+    )
+    canonical = f'{{"flowId":{flow_id},"parameters":[{pairs}],"triggerTime":{trigger_time}}}'
+    return Digest(hashlib.sha256(canonical.encode()).hexdigest())
 
 
-_CANONICAL = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+_in_quotes = json.encoder.encode_basestring  # text as JSON; what `ensure_ascii=False` means

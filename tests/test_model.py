@@ -1,6 +1,7 @@
 """Run ids and digests."""
 
 import hashlib
+import json
 
 import pytest
 from hypothesis import given
@@ -40,6 +41,18 @@ def test_the_digest_is_that_of_the_canonical_json() -> None:
     )
     digest = run_digest(3377, EpochMs(1574385824000), (("ORT", "Köln"),))
     assert digest == hashlib.sha256(content.encode()).hexdigest()
+
+
+@given(st.lists(st.tuples(st.text(), st.text())))
+def test_the_canonical_json_is_what_json_makes_of_any_text(pairs: list[tuple[str, str]]) -> None:
+    content = {
+        "flowId": 1,
+        "parameters": [{"key": key, "value": value} for key, value in pairs],
+        "triggerTime": 2,
+    }
+    canonical = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    expected = hashlib.sha256(canonical.encode()).hexdigest()
+    assert run_digest(1, EpochMs(2), tuple(pairs)) == expected
 
 
 @given(st.tuples(st.integers(1, 9), st.integers(0, 9), parameter_lists), st.data())

@@ -49,7 +49,9 @@ class WantedPaths:
 
     def covers(self, file: str) -> bool:
         """Whether the file is one of those, or lies in one of the folders."""
-        return file in self.files or any(_holds(folder, file) for folder in self.folders)
+        if "." in self.folders or file in self.files:
+            return True
+        return any(_holds(folder, file) for folder in self.folders)
 
     def check(
         self, read: Collection[str], unread: Collection[str], configuration: Configuration

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from reconciler.expansion.common import NotExpandedError, parameters
+from reconciler.expansion.common import NotExpandedError
 from reconciler.expansion.matrix import count, longest
 from reconciler.expansion.slots import Slot, Timetable
 from reconciler.expansion.window import Window
@@ -73,7 +73,7 @@ def check_names(name: str, spec: Mapping[str, Any], slots: list[Slot]) -> None:
 
 def check_text(spec: Mapping[str, Any], runs: int = 1) -> None:
     """Raise NotExpandedError if so many runs have more text in parameters than can be meant."""
-    own = sum(len(key) + len(value) for key, value in parameters(spec))
+    own = sum(len(key) + len(value) for key, value in spec.get("parameters", {}).items())
     varied = longest(spec.get("matrix", {}))
     for size, most, of_all in (
         (own + varied, MOST_CHARACTERS, "a run"),

@@ -243,6 +243,10 @@ class _Builder:
 
     def _key(self, event: Event) -> str | None:
         """The key's text; None where a problem says why there is none."""
+        if isinstance(event, ScalarEvent) and event.tag is None and self._alias is None:
+            text = event.value
+            if text.isidentifier() and text.isascii() and len(text) <= LONGEST_KEY:
+                return text  # as nearly all keys
         named = event
         if isinstance(event, AliasEvent):
             target = self._document.targets.get(self._index - 1)
@@ -267,8 +271,6 @@ class _Builder:
             self._report(
                 named, "yaml-tag", f"the tag {_short(named.tag)} is not allowed: remove it"
             )
-        if text.isalnum() and text.isascii() and len(text) <= LONGEST_KEY:
-            return text  # as nearly all keys
         if text == "<<" and not named.style:
             self._built.incomplete.add(tuple(self._path))
             words = "merge keys (<<) are not allowed: write the fields out"

@@ -88,7 +88,8 @@ def read_file(source: Source, zone: tzinfo, bounds: Bounds = _DEFAULTS) -> FileR
             problems += found
             continue
         try:
-            expanded = expand(document, zone, replace(bounds, left=bounds.left - made))
+            left = replace(bounds, left=bounds.left - made) if made else bounds
+            expanded = expand(document, zone, left)
         except NoRoomError as error:
             raise CrowdedError(document.place(()), made + error.runs) from None
         runs += expanded.runs

@@ -20,7 +20,7 @@ from yaml import (
 from reconciler.manifest.text import line_start
 
 _COMMENT = re.compile(r"#[^\r\n]*")
-_GLUED_COMMENT = re.compile(r"[^ \t\r\n]#")  # or text that holds the two
+_GLUED_COMMENT = re.compile(r"#(?<=[^ \t\r\n]#)")  # or text that holds the two
 _PROPERTIES = re.compile(r"(?:[&!]\S*|[ \t\r\n]+|#[^\r\n]*)*")
 _HEADER = re.compile(r"[|>][-+0-9]*")
 _LINE = re.compile(r"(?:^|(?<=\n)|(?<=\r)(?!\n))( *)([^\r\n]*)")
@@ -60,27 +60,20 @@ class Flaw(NamedTuple):
     words: str
 
 
-def first_flaw(text: str, nodes: Sequence[_Event], end: int) -> Flaw | None:
-    """The first flaw of a document, by the events of its nodes; it ends at `end` in the text."""
-    found: list[Flaw] = []
-    if any(map(_is_peculiar, nodes)):
-        found += _Walk(text=text).flaws(nodes)
+def first_flaw(text: str, nodes: Sequence[_Event], end: int, *, is_plain: bool) -> Flaw | None:
+    """The first flaw of a document, by the events of its nodes; it ends at `end` in the text.
+
+    `is_plain`: it has no alias, no anchor, nothing in brackets and no scalar that is peculiar.
+    """
+    found = [] if is_plain else [*_Walk(text=text).flaws(nodes)]
     if _GLUED_COMMENT.search(text):
         found += _glued_comments(text, nodes, end)
     return min(found, default=None)
 
 
-def _is_peculiar(event: _Event) -> bool:
-    """Whether the event is of a kind that a flaw needs. Of most documents, none is."""
-    if isinstance(event, CollectionEndEvent):
-        return False
-    if isinstance(event, AliasEvent) or event.anchor is not None:
-        return True
-    if isinstance(event, CollectionStartEvent):
-        return bool(event.flow_style)
-    if not event.style:
-        return False
-    return event.style in _BLOCK or bool(event.start_mark.line != event.end_mark.line)
+def is_peculiar(scalar: _Event) -> bool:
+    """Whether a scalar in quotes, or of a block, is of a kind that a flaw needs."""
+    return scalar.style in _BLOCK or bool(scalar.start_mark.line != scalar.end_mark.line)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -26,6 +26,7 @@ _UTF16_LOOK = 4  # that many bytes of UTF-16 text without a mark hold a zero byt
 
 # What git writes into a file whose two sides it cannot merge.
 _CONFLICT = re.compile(r"^(?:<{7}|\|{7}|={7}|>{7})(?=[ \r]|$)", re.MULTILINE)
+_CONFLICT_SIGNS = ("<" * 7, "|" * 7, "=" * 7, ">" * 7)
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 
 _SYNTAX_WORDS = {
@@ -119,9 +120,9 @@ def place_after(text: str, file: str) -> Place:
 
 def place_of(mark: TextMark | None, file: str) -> Place:
     """The place of a mark; without one, the file."""
-    return (
-        Place(file=file, line=mark.line + 1, column=mark.column + 1) if mark else Place(file=file)
-    )
+    if mark is None:
+        return Place(file=file)
+    return Place(file=file, line=mark.line + 1, column=mark.column + 1)
 
 
 def line_start(text: str, index: int) -> int:
@@ -149,7 +150,7 @@ def _wrong_character(code: int) -> str:
 
 def check_conflicts(text: str, file: str) -> None:
     """Raise UnreadableError for the marks of a merge that nobody has settled."""
-    found = _CONFLICT.search(text)
+    found = any(sign in text for sign in _CONFLICT_SIGNS) and _CONFLICT.search(text)
     if found:
         message = (
             f"{found[0]} marks a merge conflict: keep one of the two sides, or what is right of "

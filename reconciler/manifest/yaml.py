@@ -35,7 +35,7 @@ from yaml import (
 )
 from yaml.cyaml import CParser  # type: ignore[attr-defined] # its stub forgets to export it
 
-from reconciler.manifest.strict import GLUED_COMMENT, first_flaw
+from reconciler.manifest.strict import GLUED_COMMENT, first_flaw, is_peculiar
 from reconciler.manifest.text import (
     LINE_END,
     TextMark,
@@ -199,13 +199,16 @@ class _Reading:
         anchors: dict[str, int] = {}
         opened: list[int] = []  # indexes of the collections that enclose the event
         most = min(MOST_EVENTS, MOST_EVENTS_TOGETHER - self.events)
+        peculiar = False  # whether anything was met that a flaw needs; mostly, nothing is
         for event in self.source:
             if isinstance(event, ScalarEvent):
                 if event.anchor is not None:
                     anchors[event.anchor] = len(nodes)
+                peculiar = peculiar or (bool(event.style) and is_peculiar(event))
             elif isinstance(event, CollectionStartEvent):
                 if event.anchor is not None:
                     anchors[event.anchor] = len(nodes)
+                peculiar = peculiar or bool(event.flow_style)
                 opened.append(len(nodes))
                 if len(opened) > MOST_NESTING:
                     raise too_deep(event.start_mark, self.file)
@@ -214,7 +217,7 @@ class _Reading:
             elif isinstance(event, AliasEvent):
                 self._resolve(event, document, anchors.get(event.anchor or ""), opened)
             else:
-                self._check_end(event, nodes)
+                self._check_end(event, nodes, is_plain=not (peculiar or anchors or self.aliases))
                 break
             nodes.append(event)
             if len(nodes) > most:
@@ -228,10 +231,10 @@ class _Reading:
             message = f"the file holds more than {MOST_EVENTS_TOGETHER} values: divide it"
         return _unreadable("yaml-size", message, event.start_mark, self.file)
 
-    def _check_end(self, event: _Placed, nodes: Sequence[Event]) -> None:
+    def _check_end(self, event: _Placed, nodes: Sequence[Event], *, is_plain: bool) -> None:
         """Refuse what libyaml lets pass, and YAML does not."""
         self.is_ended = isinstance(event, DocumentEndEvent) and bool(event.explicit)
-        flaw = first_flaw(self.text, nodes, event.start_mark.index)
+        flaw = first_flaw(self.text, nodes, event.start_mark.index, is_plain=is_plain)
         if flaw is not None:
             place = place_after(self.text[: flaw.start], self.file)
             raise UnreadableError(Problem(place=place, code="yaml-syntax", message=flaw.words))

@@ -25,11 +25,12 @@ def collisions(
     minute is the one that clocks show in the service's zone, for that is what its ids carry. Of two
     that have both been started, or will never be, none can be moved: they are left in peace.
     """
+    groups = [group for group in minutes_of(runs, zone).values() if len(group) > 1]
     times: dict[str, list[EpochMs]] = defaultdict(list)
-    for run in runs:
+    for run in runs if groups else ():
         times[run.declared_manifest].append(run.trigger_time)
     roomy: dict[str, bool] = {}
-    for group in minutes_of(runs, zone).values():
+    for group in groups:
         over = {run.id for run in group if run.is_over(now)}
         started = {run.id for run in group if ledger.may_have_started(run.id)}
         present = [run for run in group if run.id in started or run.id not in over]

@@ -51,6 +51,11 @@ class Pool:
     recorded: dict[str, str] = field(default_factory=dict)  # in other ledgers: where, by the name
 
     @property
+    def is_of_one(self) -> bool:
+        """Whether one run alone has the digest, as nearly always."""
+        return len(self.own) == 1 and not (self.lost or self.others or self.recorded)
+
+    @property
     def forsaken(self) -> dict[str, str]:
         """Recorded in other ledgers, and declared in no other environment."""
         return {name: at for name, at in self.recorded.items() if name not in self.declared}
@@ -108,6 +113,8 @@ def _references(names: Iterable[str]) -> frozenset[str]:
 
 def twins_of(pool: Pool, ledger: Ledger) -> Iterator[Twin]:
     """Every run of the pool's own that is one too many."""
+    if pool.is_of_one:
+        return
     runs = [*pool.own, *pool.others]
     named = _references([*(run.name for run in runs), *pool.lost, *pool.recorded])
     originals = [run for run in runs if run.duplicate_of not in named]
