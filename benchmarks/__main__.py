@@ -24,6 +24,7 @@ from benchmarks import (
 
 ALL = {
     "validate": validating.measure,
+    "validate-many": validating.measure_many,
     "apply": applying.measure,
     "backfill": backfilling.measure,
     "order": ordering.measure,

@@ -21,7 +21,9 @@ def main() -> None:
     gc.set_threshold(*_COLLECTED)
     from reconciler.cli.main import run
 
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    gc.freeze()  # or Python would look through all of it once more before it gives it back
+    sys.exit(code)
 
 
 if __name__ == "__main__":

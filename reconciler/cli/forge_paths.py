@@ -1,10 +1,13 @@
 """Paths as a forge knows them: in the repository, also where only a folder of it is managed."""
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from reconciler.model import Place, Problem
-from reconciler.plan import Plan
-from reconciler.plan.review import Review
+
+if TYPE_CHECKING:  # `validate` needs none of them
+    from reconciler.plan import Plan
+    from reconciler.plan.review import Review
 
 
 def rooted_problem(problem: Problem, prefix: str) -> Problem:
@@ -15,7 +18,7 @@ def rooted_problem(problem: Problem, prefix: str) -> Problem:
     return replace(problem, place=_rooted(problem.place, prefix))
 
 
-def rooted_review(plan: Plan, review: Review, prefix: str) -> tuple[Plan, Review]:
+def rooted_review(plan: "Plan", review: "Review", prefix: str) -> tuple["Plan", "Review"]:
     """The same for the problems of a plan, and for the manifests that a change touches."""
     problems = tuple(rooted_problem(problem, prefix) for problem in plan.problems)
     compared = review.compared

@@ -24,6 +24,7 @@ from reconciler.model import Place, Problem, Source
 
 MOST_BYTES = 8 << 20  # of a file of manifests: twenty thousand of them fit
 MOST_TOGETHER = 256 << 20  # of all files of a folder
+_AHEAD = 1 << 16  # that are asked for at once where a file ought to have ended
 
 
 def read_regular(path: Path, most: int) -> bytes:
@@ -227,16 +228,15 @@ class _FolderReading:
             # To open a pipe would wait for somebody to write into it.
             flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
             descriptor = os.open(self._real(path), flags)
-            with os.fdopen(descriptor, "rb") as file:
+            try:
                 found = os.fstat(descriptor)
                 if stat.S_ISREG(found.st_mode):
-                    # Of as many bytes as may be, memory would be taken for every small file.
-                    content = file.read(min(found.st_size, self.most) + 1)
-                    if len(content) > found.st_size:  # it has grown, or its system tells no size
-                        content += file.read(self.most + 1 - len(content))
+                    content = _content(descriptor, found.st_size, self.most)
                     if len(content) > self.most:
                         return too_large(path, self.most)
                     return Source(path=path, content=content)
+            finally:
+                os.close(descriptor)
         except OSError as error:
             return _unreadable(path, error.strerror)
         return _unreadable(path, "it is not a regular file")
@@ -258,6 +258,15 @@ class _FolderReading:
 
     def _real(self, path: str) -> bytes:
         return b"/".join((self.root, path.encode("utf-8", "surrogateescape")))
+
+
+def _content(descriptor: int, size: int, most: int) -> bytes:
+    """What the file holds, up to one byte more than `most`; its size may have been told wrongly."""
+    content, ahead = b"", size + 1
+    while more := os.read(descriptor, min(ahead, most + 1 - len(content))):
+        content += more
+        ahead = _AHEAD
+    return content
 
 
 def _decode(raw: bytes) -> str:
