@@ -13,6 +13,7 @@ from reconciler.configuration import CONFIGURATION, Environment, GatewayConfigur
 from reconciler.counting import counted
 from reconciler.ledger import Ledger
 from reconciler.ledger.events import Service
+from reconciler.ledger.files import ledger_text
 from reconciler.model import Place, Problem, Run
 
 
@@ -60,11 +61,16 @@ class Book:
 
     folder: str  # relative to the repository's root; of a trace: what it is called
     ledger: Ledger
-    text: bytes = field(repr=False)  # all its lines, by which one is known to continue another
+    files: Mapping[str, bytes] = field(repr=False)  # that it was read from, by their names
     environment: str | None = None  # that names the folder; None: it is retired, or nobody does
     configured: Service | None = None  # the service of that environment
     retired: bool = False  # it is read, and nobody settles what is open in it
     named: bool = True  # by an environment, or as retired; False: nobody reads it any more
+
+    @property
+    def text(self) -> bytes:
+        """All its lines, by which one is known to continue another."""
+        return ledger_text(self.files, self.folder)
 
     @property
     def services(self) -> Sequence[Service]:
@@ -129,7 +135,8 @@ def surroundings(
 
 def _read_on(book: Book, books: Iterable[Book]) -> bool:
     """Whether an environment goes on with that ledger elsewhere."""
-    return any(one.environment is not None and one.text.startswith(book.text) for one in books)
+    text = book.text
+    return any(one.environment is not None and one.text.startswith(text) for one in books)
 
 
 def _orphans(books: Sequence[Book]) -> list[Book]:
@@ -138,8 +145,8 @@ def _orphans(books: Sequence[Book]) -> list[Book]:
     An organisation's id may have been changed together with the folder, or for want of one.
     """
     unread = [book for book in books if not book.named]
-    named = [book for book in books if book.named] if unread else []
-    return [book for book in unread if not any(one.text.startswith(book.text) for one in named)]
+    named = [book.text for book in books if book.named] if unread else []
+    return [book for book in unread if not any(one.startswith(book.text) for one in named)]
 
 
 def _unsettled(books: Sequence[Book]) -> list[Book]:

@@ -69,7 +69,10 @@ def read_ledgers(workspace: Workspace, *, offline: bool) -> dict[str, KnownLedge
         )
         others += check_continuity(git, place, files, others, read={})
         own = Book(
-            folder=folder, ledger=files.ledger(), text=files.text(), environment=environment.name
+            folder=folder,
+            ledger=files.ledger(),
+            files=files.content,
+            environment=environment.name,
         )
         known[environment.name] = KnownLedger(
             ledger=own.ledger,

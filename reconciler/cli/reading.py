@@ -138,7 +138,7 @@ class Workspace:
         return Book(
             folder=folder,
             ledger=Ledger.of(read_events(files, environment.state)),
-            text=ledger_text(files, environment.state),
+            files=files,
             environment=environment.name,
         )
 
@@ -237,6 +237,8 @@ def _furthest(folder: str, here: Mapping[str, bytes], heard: Ledgers) -> Mapping
 
     Raises LedgerError.
     """
-    there = heard.get(folder, {})
+    there = heard.get(folder)
+    if there is None:
+        return here
     goes_on = ledger_text(there, folder).startswith(ledger_text(here, folder))
     return there if goes_on else here

@@ -4,7 +4,7 @@ An event is never changed and never skipped: what cannot be read stops everythin
 that is passed over may be the one that says that a run was started.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -30,7 +30,9 @@ class _Event(
     at: str  # RFC 3339, UTC, by the gateway's clock
 
 
-class ClaimedRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
+class ClaimedRun(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel", gc=False
+):
     """What a claim holds of one run."""
 
     digest: Digest
@@ -207,19 +209,43 @@ def decode(content: bytes, file: str) -> Iterator[Event]:
     Raises LedgerError with file and line for a line of another version, a conflict marker, a claim
     whose times cannot be told, or anything else that is not one whole event.
     """
+    whole = _whole(content)
+    for number, event in enumerate(_one_by_one(content, file) if whole is None else whole, start=1):
+        if event.v != (ADOPTED_VERSION if isinstance(event, Adopted) else VERSION):
+            line = content.split(b"\n")[number - 1]
+            raise _unreadable(line, f"{file}:{number}", f"its `v` is not {ADOPTED_VERSION}")
+        if isinstance(event, _WITH_TIMES):
+            _check_times(event, f"{file}:{number}")
+        yield event
+
+
+def _whole(content: bytes) -> Sequence[Event] | None:
+    """All events at once, which is quicker; None where some line is not just one event.
+
+    Within an object no line feed can stand between `}` and `{`. So where all of them do, and there
+    is an event for each line, each line is one event.
+    """
+    text = content.removesuffix(b"\n")
+    feeds = text.count(b"\n")
+    if not text.startswith(b"{") or text.count(b"}\n{") != feeds:
+        return None
+    try:
+        events: list[Event] = _decoder.decode_lines(content)
+    except _UNREADABLE:
+        return None
+    return events if len(events) == feeds + 1 else None
+
+
+def _one_by_one(content: bytes, file: str) -> Iterator[Event]:
+    """The events, line by line. Raises LedgerError for the first that is none."""
     lines = content.split(b"\n")
     if lines[-1] == b"":
         lines.pop()
     for number, line in enumerate(lines, start=1):
         try:
-            event: Event = _decoder.decode(line)
+            yield _decoder.decode(line)
         except _UNREADABLE as error:
             raise _unreadable(line, f"{file}:{number}", str(error)) from None
-        if event.v != (ADOPTED_VERSION if isinstance(event, Adopted) else VERSION):
-            raise _unreadable(line, f"{file}:{number}", f"its `v` is not {ADOPTED_VERSION}")
-        if isinstance(event, Claim | Adopted):
-            _check_times(event, f"{file}:{number}")
-        yield event
 
 
 def looks_like_event(line: bytes) -> bool:
@@ -230,6 +256,7 @@ def looks_like_event(line: bytes) -> bool:
 
 # msgspec checks the UTF-8 of a text only where it makes one, and lets Python's own error through.
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_WITH_TIMES = (Claim, Adopted)
 _HINT = "Restore the file from the branch's history; nothing is started until it can be read."
 
 

@@ -17,7 +17,14 @@ from reconciler.ledger.events import (
     Unknown,
 )
 from reconciler.ledger.outcomes import LOST, Outcome, kind_of, with_outcome
-from reconciler.ledger.records import STARTED, UNSETTLED, Phase, Record, ledger_instant
+from reconciler.ledger.records import (
+    MAY_HAVE_STARTED,
+    STARTED,
+    UNSETTLED,
+    Phase,
+    Record,
+    ledger_instant,
+)
 from reconciler.model import (
     ClaimId,
     Digest,
@@ -39,7 +46,7 @@ class Ledger:
         self.records = records
         self.claims = claims  # without their runs' order mattering: by nonce
         self.length = length  # how many events it was folded from
-        self._started: dict[Digest, list[RunId]] | None = None
+        self._started: Mapping[Digest, Sequence[RunId]] | None = None
         self._of_manifests: dict[str, list[Record]] | None = None
         self._unsettled: list[Record] | None = None
 
@@ -52,10 +59,11 @@ class Ledger:
     def started(self) -> Mapping[Digest, Sequence[RunId]]:
         """By digest, all runs that may have been started; made once, when it is asked for."""
         if self._started is None:
-            self._started = defaultdict(list)
+            found: dict[Digest, tuple[RunId, ...]] = {}
             for run, record in self.records.items():
-                if record.may_have_started:
-                    self._started[record.digest].append(run)
+                if record.phase in MAY_HAVE_STARTED:
+                    found[record.digest] = (*found.get(record.digest, ()), run)
+            self._started = found
         return self._started
 
     @property
@@ -133,6 +141,9 @@ class Ledger:
         return claims + wanted
 
 
+_OF_A_CLAIM = (Rejected, Unknown, Absent)
+
+
 def _after(record: Record, outcomes: Iterable[Outcome]) -> Record:
     for event in outcomes:
         record = with_outcome(record, event)
@@ -169,7 +180,7 @@ def _claimed(run: RunId, claimed: ClaimedRun, event: Claim, until: EpochMs) -> R
 
 def _check_claimed(event: Event, claims: Mapping[ClaimId, Claim]) -> None:
     """Refuse an outcome whose claim the ledger has lost: the run may be in doubt because of it."""
-    if isinstance(event, Rejected | Unknown | Absent):
+    if isinstance(event, _OF_A_CLAIM):
         claim = claims.get(event.claim)
         if claim is None or event.run not in claim.runs:
             raise LedgerError(

@@ -56,6 +56,20 @@ def with_outcome(record: Record | None, event: Outcome) -> Record:
 
 def _triggered(record: Record | None, event: Triggered) -> Record:
     """Add the start to those that are known: each is a claim's, whatever its instance is called."""
+    if record is not None and _is_of(record, event):
+        start = Start(
+            claim=record.claim,
+            instance=event.flow_instance_id,
+            at=event.at,
+            inferred=event.inferred,
+        )
+        return msgspec.structs.replace(
+            record,
+            phase=Phase.TRIGGERED,
+            flow_id=event.flow_id,
+            starts=(start,),
+            evidence=event.evidence,
+        )
     starts = record.starts if record else ()
     claim = event.claim or (record.claim if record else None)
     start = Start(
@@ -86,6 +100,20 @@ def _triggered(record: Record | None, event: Triggered) -> Record:
         starts=starts,
         error=_twice(starts),
         evidence=event.evidence,
+    )
+
+
+def _is_of(record: Record, event: Triggered) -> bool:
+    """Whether it is the outcome of the claim that stands, as it is with nearly all of them.
+
+    Then the claim's record goes on, and with it its texts: the event has each of them once more.
+    """
+    return (
+        record.phase is Phase.CLAIMED
+        and not record.starts
+        and event.claim == record.claim
+        and event.digest == record.digest
+        and event.trigger_time == record.trigger_time
     )
 
 

@@ -41,6 +41,8 @@ class Phase(Enum):
     SUCCEEDED = auto()
     FAILED = auto()
 
+    __hash__ = object.__hash__  # an enum's own is Python's, and each run is looked up ten times
+
 
 MAY_HAVE_STARTED = frozenset(
     {Phase.CLAIMED, Phase.UNKNOWN, Phase.TRIGGERED, Phase.SUCCEEDED, Phase.FAILED}
@@ -50,7 +52,7 @@ UNDER_WAY = UNSETTLED | {Phase.TRIGGERED}  # may have been started, and is not k
 STARTED = frozenset({Phase.TRIGGERED, Phase.SUCCEEDED, Phase.FAILED})
 
 
-class Start(msgspec.Struct, frozen=True, kw_only=True):
+class Start(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One start of a run that is known: under which claim, and as which instance.
 
     The instance alone does not tell two starts apart: a service may give both one id.
@@ -73,7 +75,7 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
         return ledger_instant(self.at)
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
+class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # it lies in no cycle
     """What the ledger knows of one run."""
 
     run: RunId
@@ -116,6 +118,11 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     def instances(self) -> tuple[InstanceId, ...]:
         """The instances that the run is known to have; the one that speaks for it first."""
         return tuple(dict.fromkeys(start.instance for start in self.starts))
+
+    @property
+    def instance(self) -> InstanceId | None:
+        """The one that speaks for the run; None where none is known."""
+        return self.starts[0].instance if self.starts else None
 
     @property
     def triggered_at(self) -> str | None:

@@ -1,8 +1,8 @@
 """Every ledger of a repository: those of a commit, of a working tree, and what is remembered."""
 
 import os
-from collections.abc import Iterable, Mapping
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property, partial
 from pathlib import PurePosixPath
 
 from reconciler.configuration import (
@@ -17,7 +17,7 @@ from reconciler.git import CommitId, Git, TreeEntry
 from reconciler.identity import Book, service_of
 from reconciler.ledger import Ledger, read_events
 from reconciler.ledger.events import Service, looks_like_event
-from reconciler.ledger.files import LEDGER, is_ledger_name, ledger_text
+from reconciler.ledger.files import LEDGER, is_ledger_name
 from reconciler.model import Problem, Source
 from reconciler.repository.committed import CommittedLedger
 from reconciler.repository.settings import MOST_OF_CONFIGURATION
@@ -94,7 +94,7 @@ class Naming:
         return Book(
             folder=folder,
             ledger=Ledger.of(read_events(content, folder)),
-            text=ledger_text(content, folder),
+            files=content,
             environment=environment,
             configured=service,
             named=known,
@@ -181,7 +181,31 @@ class CommittedBooks:
         return self._ledgers[folder]
 
 
-def local_files(git: Git | None) -> tuple[dict[str, dict[str, bytes]], dict[str, bytes]]:
+class LocalLedgers(Mapping[str, Mapping[str, bytes]]):
+    """The ledgers that lie here, by folder; each is read when it is asked for, and once.
+
+    Raises LedgerError then for a file that cannot be read.
+    """
+
+    def __init__(self, paths: Mapping[str, Sequence[str]], read: Callable[[str], bytes]) -> None:
+        self._paths = paths  # of the files, by folder
+        self._read = read
+        self._known: dict[str, Mapping[str, bytes]] = {}
+
+    def __getitem__(self, folder: str) -> Mapping[str, bytes]:
+        if folder not in self._known:
+            paths = self._paths[folder]
+            self._known[folder] = {_base(path): self._read(path) for path in paths}
+        return self._known[folder]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._paths)
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+
+def local_files(git: Git | None) -> tuple[Mapping[str, Mapping[str, bytes]], dict[str, bytes]]:
     """The ledgers by folder, and the configurations by path, that git tracks and that lie here.
 
     Those that a sparse checkout leaves out count as git has them. Paths are relative to the
@@ -193,8 +217,12 @@ def local_files(git: Git | None) -> tuple[dict[str, dict[str, bytes]], dict[str,
     blobs = git.read_blobs(one.oid for one in left_out)
     absent = {one.path: blobs[one.oid] for one in left_out}
     listing = git.run("ls-files", "-z", "--cached", "--", _LEDGERS, _CONFIGURATIONS)
-    ledgers: dict[str, dict[str, bytes]] = {}
+    ledgers: dict[str, list[str]] = {}
     configurations: dict[str, bytes] = {}
+
+    def read(path: str, most: int) -> bytes:
+        return absent[path] if path in absent else _local(git, path, most)
+
     for raw in filter(None, listing.stdout.split(b"\0")):
         path, place = raw.decode("utf-8", "surrogateescape"), git.root / os.fsdecode(raw)
         is_here = place.is_file() and not place.is_symlink()
@@ -202,14 +230,11 @@ def local_files(git: Git | None) -> tuple[dict[str, dict[str, bytes]], dict[str,
             continue  # deleted here, or a link: `read_worktree` speaks of those that are named
         folder, _, name = path.rpartition("/")
         if name == CONFIGURATION:
-            configurations[path] = (
-                absent[path] if path in absent else _local(git, path, MOST_OF_CONFIGURATION)
-            )
+            configurations[path] = read(path, MOST_OF_CONFIGURATION)
         elif is_ledger_name(name):
-            content = absent[path] if path in absent else _local(git, path, MOST_OF_LEDGER)
-            ledgers.setdefault(folder, {})[name] = content
+            ledgers.setdefault(folder, []).append(path)
     configurations.pop((git.prefix + CONFIGURATION), None)
-    return ledgers, configurations
+    return LocalLedgers(ledgers, partial(read, most=MOST_OF_LEDGER)), configurations
 
 
 def _local(git: Git, path: str, most: int) -> bytes:

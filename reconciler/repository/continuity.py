@@ -147,7 +147,9 @@ class _LedgerTrace:
         """What it records. Raises LedgerError."""
         _, separator, title = unquote(self.name).partition(":")
         shown = f"{title} on {self.branch}" if separator else unquote(self.name)
-        return Book(folder=f"{shown} ({self.words})", ledger=self.files.ledger(), text=self.text)
+        return Book(
+            folder=f"{shown} ({self.words})", ledger=self.files.ledger(), files=self.files.content
+        )
 
 
 def _traces(

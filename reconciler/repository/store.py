@@ -133,7 +133,7 @@ class GitStore:
         )
         self._check_continuity(place, files, others, others_kept)
         ledger = self._fold(files)
-        own = Book(folder=folder, ledger=ledger, text=files.text(), environment=environment.name)
+        own = Book(folder=folder, ledger=ledger, files=files.content, environment=environment.name)
         return GitSnapshot(
             commit=commit,
             environment=environment,

@@ -114,6 +114,21 @@ def test_a_line_that_was_cut_off_is_never_taken_for_an_event(length: int) -> Non
     assert str(refusal(LINE + b"\n" + LINE[:length])).startswith(f"{FILE}:2: ")
 
 
+@pytest.mark.parametrize(
+    ("bad", "line"),
+    [
+        (LINE + LINE, 1),  # and none on the next, so that there is one for each line
+        (LINE[:-1] + b"\n}", 1),
+        (LINE + b"\n" + LINE[:-1] + b',"seen":\n{}}', 2),
+        (LINE + b"\n\n" + LINE, 2),
+        (LINE + b" " + LINE + b"\n" + LINE[:-1] + b"\n}", 1),
+        (LINE + b" " + LINE + b"\n" + LINE[:-1] + b',"seen":\n{}}', 1),
+    ],
+)
+def test_a_line_is_one_event_however_many_there_are_in_all(bad: bytes, line: int) -> None:
+    assert f"{FILE}:{line}: not a ledger event" in str(refusal(bad))
+
+
 @pytest.mark.parametrize("field", ["at", "until", "looked_at"])
 @pytest.mark.parametrize("time", ["yesterday", "2024-03-02T08:00:00", "2024-13-02T08:00:00Z"])
 def test_a_claim_whose_times_cannot_be_told_is_named_with_file_and_line(
