@@ -1,7 +1,5 @@
 """The rules that need more than one manifest: changed, duplicate and colliding runs."""
 
-from dataclasses import replace
-
 import pytest
 
 from reconciler.identity import Surroundings
@@ -375,7 +373,7 @@ def test_a_backfill_whose_runs_are_called_otherwise_may_be_a_duplicate_of_itself
     otherwise = a_run("b/2024-03-01/PLACE=a")
     (problem,) = findings(otherwise, ledger=ledger).problems
     assert "write `duplicateOf: b`" in problem.message
-    followed = replace(otherwise, duplicate_of="b")
+    followed = otherwise.but(duplicate_of="b")
     assert findings(followed, ledger=ledger).problems == ()
     both = a_ledger(*(a_claim(run) for run in (a_run("b/2024-03-01/SITE=a"), followed)))
     assert findings(followed, ledger=both).problems == ()
@@ -415,7 +413,7 @@ def test_a_hint_to_name_the_original_is_not_refused(of: str | None) -> None:
     ledger = started(a_run("one"))
     found = findings(*copies, ledger=ledger)
     assert all("write `duplicateOf: one`" in problem.message for problem in found.problems)
-    followed = [replace(run, duplicate_of="one") for run in copies]
+    followed = [run.but(duplicate_of="one") for run in copies]
     assert findings(*followed, ledger=ledger).problems == ()
 
 

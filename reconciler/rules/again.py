@@ -23,9 +23,9 @@ from reconciler.model import (
     Run,
     combination_of,
     covers,
-    first_attempt,
     label_of,
     manifest_of,
+    run_attempt,
     run_name,
     run_revision,
 )
@@ -77,8 +77,9 @@ def _gone(declared: Declared, ledger: Ledger, surroundings: Surroundings) -> _Wo
     """What was started and is not declared, by manifest and business date."""
     heirs: dict[str, set[str]] = defaultdict(set)  # the manifests that may go on with one
     for run in declared.runs:
-        for name in (run.declared_manifest, *run.formerly):
-            heirs[name].add(run.declared_manifest)
+        manifest = run.declared_manifest
+        for name in (manifest, *run.formerly):
+            heirs[name].add(manifest)
     found: _Works = defaultdict(list)
     for gone in (*_here(declared, ledger, heirs), *_there(declared, ledger, surroundings, heirs)):
         day = business_date(gone.record.trigger_time, declared.zone)
@@ -98,7 +99,7 @@ def _here(declared: Declared, ledger: Ledger, heirs: Iterable[str]) -> Iterator[
     names = {run.name for run in declared.runs}
     for manifest in heirs:
         for record in _first_attempts(ledger, manifest):
-            if run_name(record.run) not in names:
+            if record.run not in names and run_name(record.run) not in names:
                 yield _as_gone(record, ledger)
 
 
@@ -128,7 +129,7 @@ def _there(
 
 def _first_attempts(ledger: Ledger, manifest: str) -> Iterator[Record]:
     for record in ledger.of_manifests.get(manifest, ()):
-        if first_attempt(record.run) == record.run:
+        if run_attempt(record.run) == 1:
             yield record
 
 

@@ -118,9 +118,10 @@ def _newest_revisions(runs: Iterable[Run], ledger: Ledger) -> dict[str, int]:
     for run in runs:
         found[run.manifest] = max(found[run.manifest], run.revision)
     for recorded in ledger.records:
-        manifest = manifest_of(run_name(recorded))
-        if manifest in found:
-            found[manifest] = max(found[manifest], run_revision(recorded))
+        if "@" in recorded:  # else it is of the first revision
+            manifest = manifest_of(run_name(recorded))
+            if manifest in found:
+                found[manifest] = max(found[manifest], run_revision(recorded))
     return found
 
 

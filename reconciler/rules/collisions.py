@@ -25,12 +25,10 @@ def collisions(
     minute is the one that clocks show in the service's zone, for that is what its ids carry. Of two
     that have both been started, or will never be, none can be moved: they are left in peace.
     """
-    groups = [group for group in minutes_of(runs, zone).values() if len(group) > 1]
-    times: dict[str, list[EpochMs]] = defaultdict(list)
-    for run in runs if groups else ():
-        times[run.declared_manifest].append(run.trigger_time)
-    roomy: dict[str, bool] = {}
-    for group in groups:
+    roomy = _Roomy(runs)
+    for group in minutes_of(runs, zone).values():
+        if len(group) == 1:
+            continue
         over = {run.id for run in group if run.is_over(now)}
         started = {run.id for run in group if ledger.may_have_started(run.id)}
         present = [run for run in group if run.id in started or run.id not in over]
@@ -39,12 +37,26 @@ def collisions(
         for run in present:
             if run.id in started:
                 continue
-            manifest = run.declared_manifest
-            if manifest not in roomy:
-                roomy[manifest] = _have_room(times[manifest])
             other = second if run.digest == present[0].digest else present[0]
             if other is not None:
-                yield run, _collision(run, other, zone, roomy=roomy[manifest])
+                yield run, _collision(run, other, zone, roomy=roomy.of(run.declared_manifest))
+
+
+class _Roomy:
+    """Which manifests have room for their runs; worked out for those that are asked about."""
+
+    def __init__(self, runs: Sequence[Run]) -> None:
+        self._runs = runs
+        self._times: dict[str, list[EpochMs]] = defaultdict(list)
+        self._known: dict[str, bool] = {}
+
+    def of(self, manifest: str) -> bool:
+        """Whether a minute between the runs of each time would do."""
+        for run in () if self._times else self._runs:
+            self._times[run.declared_manifest].append(run.trigger_time)
+        if manifest not in self._known:
+            self._known[manifest] = _have_room(self._times[manifest])
+        return self._known[manifest]
 
 
 def _have_room(times: Iterable[EpochMs]) -> bool:

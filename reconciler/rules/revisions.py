@@ -25,7 +25,7 @@ def lowered(runs: Iterable[Run], ledger: Ledger) -> Iterator[tuple[Run, RunId]]:
     unstarted = [run for run in runs if not ledger.may_have_started(run.id)]
     started: dict[str, set[int]] = defaultdict(set)  # revisions, by the names of those runs
     names = {run.name for run in unstarted}
-    for record in ledger.records.values():
+    for record in ledger.records.values() if names else ():
         name = run_name(record.run)
         if name in names and record.may_have_started:
             started[name].add(run_revision(record.run))

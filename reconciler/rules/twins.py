@@ -6,7 +6,7 @@ may be the run itself under its old name. For example, x and z are started, z wi
 then x is removed and z is called z2. That x is named says nothing of z's own start.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -61,12 +61,10 @@ class Pool:
         return {name: at for name, at in self.recorded.items() if name not in self.declared}
 
 
-def pools(runs: Iterable[Run], ledger: Ledger, surroundings: Surroundings) -> Mapping[Digest, Pool]:
+def pools(runs: Sequence[Run], ledger: Ledger, surroundings: Surroundings) -> Mapping[Digest, Pool]:
     """What there is of each digest that one of the runs has."""
     # Only what is asked about is taken of each, or many environments would cost their square.
-    found: dict[Digest, Pool] = defaultdict(Pool)
-    for run in runs:
-        found[run.digest].own.append(run)
+    found = _own_pools(runs, ledger, surroundings)
     for digest, pool in _both(found, ledger.started):
         names = {run.name for run in pool.own}
         newest = _newest_revisions(pool.own)
@@ -82,6 +80,28 @@ def pools(runs: Iterable[Run], ledger: Ledger, surroundings: Surroundings) -> Ma
             found[run.digest].others.append(run)
             where = f"declared in environment {environment} ({run.place})"
             found[run.digest].declared.setdefault(run.name, where)
+    return found
+
+
+def _own_pools(
+    runs: Sequence[Run], ledger: Ledger, surroundings: Surroundings
+) -> dict[Digest, Pool]:
+    """The runs by digest, but for those that stand alone: most carry what nothing else does."""
+    numbers = Counter(run.digest for run in runs)
+    shared = {digest for digest, number in numbers.items() if number > 1}
+    for others in surroundings.declared.values():
+        shared |= {run.digest for run in others if run.digest in numbers}
+    ledgers = [other.started for other in surroundings.elsewhere.values()]
+    found: dict[Digest, Pool] = defaultdict(Pool)
+    for run in runs:
+        digest, recorded = run.digest, ledger.started.get(run.digest, ())
+        if (
+            digest in shared
+            or run.duplicate_of is not None
+            or any(run_name(one) != run.name for one in recorded)
+            or any(digest in started for started in ledgers)
+        ):
+            found[digest].own.append(run)
     return found
 
 
