@@ -3,9 +3,11 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, tzinfo
-from typing import NewType, Protocol, cast
+from typing import Any, NewType, Protocol, Self, cast
+
+import msgspec
 
 RunId = NewType("RunId", str)  # `name`, `@N` for revision N > 1, `#N` for the N-th attempt
 Digest = NewType("Digest", str)  # lower-case hex SHA-256 of what the wire carries
@@ -101,8 +103,19 @@ class Times(Protocol):
         """Whether the date lies in the range and a step of months does not meet it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class Numerous(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A value of which there may be 100,000.
+
+    No dataclass: one of so many fields is made four times as fast, and copied 80 times as fast.
+    Nor does Python look for it in cycles: it must lie in none.
+    """
+
+    def but(self, **fields: Any) -> Self:
+        """The same value, but for these fields."""
+        return msgspec.structs.replace(self, **fields)
+
+
+class Run(Numerous, frozen=True, kw_only=True, eq=False, gc=False):
     """One run that a manifest declares, with everything the wire carries."""
 
     name: str  # of the manifest, or of one run of a backfill: wind-march/2024-03-01/SITE=cn-01
@@ -113,7 +126,7 @@ class Run:
     digest: Digest
     place: Place  # of the document in its file
     places: Mapping[str, Place]  # of the fields that problems speak of, by JSON Pointer
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = msgspec.field(default_factory=dict)
     description: str = ""
     suspend: bool = False
     not_after: EpochMs | None = None
@@ -133,11 +146,21 @@ class Run:
     declared_as: str = ""  # its name by the manifest, where it is recorded under another one
     sensitive: frozenset[str] = frozenset()  # the parameters whose values are on the wire only
     again: bool = False  # meant to process dates that runs of the manifest have processed before
-    times: Times | None = field(default=None, repr=False, compare=False)  # of its backfill
+    times: Times | None = None  # of its backfill; two runs that differ in it only are equal
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Run):
+            return NotImplemented
+        mine, others = (msgspec.structs.astuple(run.but(times=None)) for run in (self, other))
+        return mine == others
+
+    __hash__ = None  # type: ignore[assignment] # its places have none
 
     @property
     def id(self) -> RunId:
         """The run's identity in its environment."""
+        if self.revision == 1 and self.attempt == 1:  # as `run_id` has it, for nearly all of them
+            return RunId(self.name)
         return run_id(self.name, self.revision, self.attempt)
 
     @property
@@ -207,6 +230,8 @@ def run_id(name: str, revision: int, attempt: int = 1) -> RunId:
 
 def run_name(run: RunId) -> str:
     """The name in a run id, without revision and attempt."""
+    if "@" not in run and "#" not in run:
+        return run
     return run.partition("#")[0].partition("@")[0]
 
 
@@ -218,11 +243,13 @@ def run_revision(run: RunId) -> int:
 
 def first_attempt(run: RunId) -> RunId:
     """The id of the run's first attempt."""
-    return RunId(run.partition("#")[0])
+    return RunId(run.partition("#")[0]) if "#" in run else run
 
 
 def run_attempt(run: RunId) -> int:
     """Which attempt a run id means; 1 where it names none."""
+    if "#" not in run:
+        return 1
     _, _, attempt = run.partition("#")
     return int(attempt) if attempt else 1
 

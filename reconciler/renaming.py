@@ -40,8 +40,7 @@ def named(runs: Sequence[Run], ledger: Ledger) -> tuple[Run, ...]:
     stays = {one for run in runs if run.name not in renamed for one in with_parents(run.name)}
     former = _references(renamed)
     return tuple(
-        replace(
-            run,
+        run.but(
             name=renamed.get(run.name, run.name),
             declared_as=run.name if run.name in renamed else "",
             depends_on=tuple(
@@ -71,7 +70,7 @@ def contested(runs: Sequence[Run], ledger: Ledger) -> Mapping[str, Sequence[Run]
     return {
         name: heirs
         for name, heirs in _heirs(runs, ledger).items()
-        if len({run.declared_name for run in heirs}) > 1
+        if len(heirs) > 1 and len({run.declared_name for run in heirs}) > 1
     }
 
 
@@ -90,6 +89,8 @@ def _recorded_name(run: Run, ledger: Ledger, names: Collection[str]) -> str:
     One that another declared run has is taken only if no other is left: so that it is noticed.
     """
     if run.declared_as or not (run.formerly or run.times):
+        return run.name
+    if run_id(run.name, run.revision) in ledger.records:  # so it is with nearly all that has run
         return run.name
     taken = run.name
     for name in _candidates(run, ledger):

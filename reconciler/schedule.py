@@ -52,18 +52,21 @@ def _placed(declared: Declared, ledger: Ledger) -> tuple[Run, ...]:
     def place(run: Run, time: EpochMs) -> None:
         is_moved = time != run.trigger_time  # or it stays as it is: a copy costs more than the rest
         placed[run.id] = (
-            replace(run, trigger_time=time, delay=time - run.trigger_time) if is_moved else run
+            run.but(trigger_time=time, delay=time - run.trigger_time) if is_moved else run
         )
         here = minutes[run.flow_id]
         here.taken.add(here.of(time))
 
     waiting = sorted(declared.runs, key=lambda run: (run.trigger_time, run.id))
     for choose in (_fixed, _of_revision_before, _unmoved, _kept):
+        left_over = []
         for run in waiting:
             time = choose(run, ledger, minutes[run.flow_id])
-            if time is not None:
+            if time is None:
+                left_over.append(run)
+            else:
                 place(run, time)
-        waiting = [run for run in waiting if run.id not in placed]
+        waiting = [run for run in left_over if run.id not in placed]
     found = arranged(waiting, minutes)
     for run in waiting:
         place(run, found.get(run.id, run.trigger_time))
@@ -124,8 +127,9 @@ def _left_minutes(ledger: Ledger, declared: Declared) -> dict[int, set[int]]:
     ids = {run.id for run in declared.runs}
     minutes: dict[int, set[int]] = defaultdict(set)
     for record in ledger.records.values():
-        left = record.phase is not Phase.REJECTED and first_attempt(record.run) not in ids
-        if left and record.flow_id is not None:
+        if record.run in ids or first_attempt(record.run) in ids:
+            continue
+        if record.phase is not Phase.REJECTED and record.flow_id is not None:
             minutes[record.flow_id].add(clock_minute(record.trigger_time, declared.zone))
     return minutes
 

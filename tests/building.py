@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from reconciler.apply.ports import Instance
@@ -232,7 +231,7 @@ def a_history(run: Run, *fates: str) -> list[Event]:
     """What is recorded of a run's attempts, each by what became of it: `absent`, `FAIL`, ..."""
     found: list[Event] = []
     for number, fate in enumerate(fates, start=1):
-        one = replace(run, attempt=number)
+        one = run.but(attempt=number)
         claim = f"claim of {one.id}"
         found.append(a_claim(one, claim=claim))
         match fate:

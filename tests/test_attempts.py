@@ -1,7 +1,6 @@
 """`retry`: which attempt is the newest, whether another follows, and that there is an end to it."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -71,7 +70,7 @@ def history(run: Run, fates: Sequence[str]) -> Ledger:
     """The ledger of that many attempts."""
     ledger = Ledger.of([])
     for number, fate in enumerate(fates, start=1):
-        ledger = recorded(ledger, replace(run, attempt=number), fate)
+        ledger = recorded(ledger, run.but(attempt=number), fate)
     return ledger
 
 
@@ -97,7 +96,7 @@ def test_the_newest_attempt_is_the_last_that_may_have_started(
     assert newest.attempt == max(len(counted(fates)), 1)
     if fates:
         assert newest.record is not None
-        assert newest.record.run == replace(run, attempt=len(counted(fates))).id
+        assert newest.record.run == run.but(attempt=len(counted(fates))).id
     else:
         assert newest.record is None
         assert newest.state is None
@@ -115,7 +114,7 @@ def test_attempts_of_other_runs_and_revisions_are_none_of_this_one(
 def test_another_attempt_follows_a_wanted_end_while_any_is_left(
     run: Run, fates: Sequence[str], cancel: bool
 ) -> None:
-    run, made = replace(run, cancel=cancel), counted(fates)
+    run, made = run.but(cancel=cancel), counted(fates)
     wanted = run.retry is not None and not cancel and len(made) <= run.retry.max
     expected = bool(wanted and made and run.retry and made[-1] in run.retry.on)
     newest = newest_attempt(run, history(run, fates).records)
@@ -131,7 +130,7 @@ def test_the_plan_starts_the_attempt_that_follows_and_no_other(
     follows = another_follows(run, newest_attempt(run, ledger.records))
     unstarted = not made or made[-1] in {"absent", "rejected"}
     attempt = len(made) + 1 if follows else max(len(made), 1)
-    assert planned.id == replace(run, attempt=attempt).id
+    assert planned.id == run.but(attempt=attempt).id
     assert (planned.action is Action.TRIGGER) is (follows or unstarted)
 
 
@@ -173,7 +172,7 @@ def test_nothing_follows_what_was_called_off() -> None:
     run = a_run(retry=Retry(max=2, on=frozenset(BAD_ENDS)))
     ledger = history(run, ["CANCEL"])
     assert plan_of(run, ledger).id == "wind#2"
-    assert plan_of(replace(run, cancel=True), ledger).action is Action.DONE
+    assert plan_of(run.but(cancel=True), ledger).action is Action.DONE
 
 
 def test_an_instance_that_was_run_again_in_the_service_needs_no_other_attempt() -> None:
@@ -194,7 +193,7 @@ def test_an_attempt_that_was_made_in_vain_is_made_again_only_if_it_is_still_want
     assert again.reason.startswith("refused before") is (in_vain == "rejected")
     for no_longer in (
         plan_of(run, ledger.extended([an_observed(run, "SUCCESS")])),
-        plan_of(replace(run, retry=None), ledger),
-        plan_of(replace(run, cancel=True), ledger),
+        plan_of(run.but(retry=None), ledger),
+        plan_of(run.but(cancel=True), ledger),
     ):
         assert (no_longer.id, no_longer.action) == ("wind", Action.DONE)

@@ -1,7 +1,6 @@
 """What a change does, against what an apply would start before and after it."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from hypothesis import event, given, settings
@@ -106,7 +105,7 @@ def test_a_retry_of_what_failed_runs_again_and_taking_it_away_removes_the_attemp
     recorded = ended(a_run(), -1)
     assert kinds([a_run()], [FAILED], *recorded) == {"wind#2": "rerun"}
     assert kinds([FAILED], [a_run()], *recorded) == {"wind#2": "removed"}
-    assert kinds([FAILED], [replace(FAILED, suspend=True)], *recorded) == {"wind#2": "changed"}
+    assert kinds([FAILED], [FAILED.but(suspend=True)], *recorded) == {"wind#2": "changed"}
     assert kinds([a_run()], [FAILED], *ended(a_run(), 1)) == {}
 
 
@@ -143,12 +142,12 @@ def test_what_waits_for_a_renamed_run_is_no_change() -> None:
     waits = a_run(
         "b", flow_id=1, depends_on=("old",), matching=(Match(names=("old",), keys=("S",)),)
     )
-    still = replace(waits, depends_on=("new",), matching=(Match(names=("new",), keys=("S",)),))
+    still = waits.but(depends_on=("new",), matching=(Match(names=("new",), keys=("S",)),))
     was, now = a_run("old/1"), a_run("new/1", formerly=("old",))
     assert kinds([was, waits], [now, still]) == {"new/1": "renamed"}
-    both = replace(still, matching=(Match(names=("new", "old"), keys=("S",)),))
+    both = still.but(matching=(Match(names=("new", "old"), keys=("S",)),))
     assert kinds([was, waits], [now, both]) == {"new/1": "renamed"}
-    other = replace(still, name="c", formerly=("b",))
+    other = still.but(name="c", formerly=("b",))
     assert kinds([was, waits], [now, other]) == {"new/1": "renamed", "c": "renamed"}
 
 
@@ -158,7 +157,7 @@ def test_what_is_renamed_and_ran_goes_on_by_its_name_in_the_ledger() -> None:
     assert (change.id, change.kind, change.manifest) == ("old", Kind.RENAMED, "new")
     assert [record.status for record in change.earlier] == ["SUCCESS"]
     failed = a_ledger(*ended(old, -1))
-    retried = [replace(run, retry=FAILED.retry) for run in (old, new)]
+    retried = [run.but(retry=FAILED.retry) for run in (old, new)]
     (change,) = compared(declared(retried[0]), declared(retried[1]), failed)
     assert (change.id, change.kind) == ("old#2", Kind.RENAMED)
 
@@ -220,7 +219,7 @@ def test_a_renamed_manifest_goes_on_with_all_that_its_runs_were_before() -> None
     started, waits, other = (a_run(f"old/{day}", flow_id=day) for day in (1, 2, 3))
     before = declared(started, waits, other)
     now = declared(
-        *(replace(run, name=f"new/{run.flow_id}", formerly=("old",)) for run in (started, waits))
+        *(run.but(name=f"new/{run.flow_id}", formerly=("old",)) for run in (started, waits))
     )
     ledger = a_ledger(*ended(started, 1))
     found = by_manifest(compared(before, now, ledger), before, scheduled(now, ledger))

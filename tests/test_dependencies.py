@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from random import Random
 from time import process_time
 
@@ -132,7 +132,7 @@ def scenes(draw: st.DrawFn) -> Scene:
         for site in sites or " ":
             name = f"m{index}/S={site}" if sites else f"m{index}"
             run = a_member(name, len(runs), *depends_on, retry=retry)
-            runs.append(replace(run, cancel=kind == "cancel", suspend=kind == "suspend"))
+            runs.append(run.but(cancel=kind == "cancel", suspend=kind == "suspend"))
     fates = {run.name: draw(_fates(run)) for run in runs}
     names = [run.name for run in runs]
     here = frozenset(names) - draw(st.sampled_from([set[str](), {names[0]}, {names[0], names[1]}]))
@@ -175,7 +175,7 @@ def test_a_run_starts_exactly_when_all_that_it_depends_on_is_recorded_as_succeed
         found = planned(plan, run)
         assert (found.action is Action.TRIGGER) is (starts and not plan.problems)
         if starts and attempt is not None:
-            assert found.id == replace(run, attempt=attempt).id
+            assert found.id == run.but(attempt=attempt).id
 
 
 @examples(300)
@@ -240,7 +240,7 @@ def test_what_is_no_longer_declared_counts_by_its_record(fates: Fates, reason: s
 
 def test_the_newest_revision_that_is_recorded_counts() -> None:
     first, report = a_member("import", 0), a_member("report", 1, "import")
-    second = replace(first, revision=2)
+    second = first.but(revision=2)
     recorded = Ledger.of([*a_history(second, "SUCCESS"), *a_history(first, "FAIL")])
     plan = make_plan(
         declared(report),
@@ -296,7 +296,7 @@ def test_the_order_of_files_changes_no_plan(scene: Scene, chance: Random) -> Non
 def test_the_order_of_files_changes_no_circle(data: st.DataObject) -> None:
     drawn = data.draw(references())
     runs = [
-        replace(run, trigger_time=after(EIGHT, number * MINUTE), digest=Digest(f"{number}"))
+        run.but(trigger_time=after(EIGHT, number * MINUTE), digest=Digest(f"{number}"))
         for number, run in enumerate(drawn)
     ]
     assert a_plan(*data.draw(st.permutations(runs))) == a_plan(*runs)

@@ -428,8 +428,7 @@ def test_no_smaller_stagger_is_advised_than_there_is() -> None:
     crowded = replace(
         declared,
         runs=tuple(
-            replace(
-                run,
+            run.but(
                 stagger=run.stagger and replace(run.stagger, before=EpochMs(run.trigger_time + 1)),
             )
             for run in declared.runs
@@ -499,7 +498,7 @@ def test_a_former_name_that_is_said_already_is_not_advised() -> None:
     ledger = started(read(DAILY | {"matrix": {"S": ["x"]}}))
     moved = DAILY | {"matrix": {"S": ["x"], "T": ["1"]}, "formerly": "a"}
     same = [
-        replace(run, digest=recorded.digest)
+        run.but(digest=recorded.digest)
         for run, recorded in zip(read_as("b", moved).runs, ledger.records.values(), strict=True)
     ]
     (problem,) = problems(replace(read_as("b", moved), runs=tuple(same)), ledger)
@@ -555,7 +554,7 @@ def together(*manifests: Declared) -> Declared:
         for run in one.runs:
             file = f"triggers/{run.manifest}.yaml"
             places = {pointer: replace(place, file=file) for pointer, place in run.places.items()}
-            runs.append(replace(run, place=replace(run.place, file=file), places=places))
+            runs.append(run.but(place=replace(run.place, file=file), places=places))
     return replace(manifests[0], runs=tuple(runs))
 
 

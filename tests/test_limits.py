@@ -1,7 +1,5 @@
 """`maxActive`, `maxActivePerFlow` and `stopAfter`: what a plan starts, and says of the rest."""
 
-from dataclasses import replace
-
 import pytest
 
 from reconciler.ledger import Event, Ledger, events
@@ -96,7 +94,7 @@ def test_an_attempt_needs_a_place_as_well_and_does_not_keep_that_of_the_one_befo
 
 def test_what_ran_for_an_earlier_revision_or_is_left_out_by_now_takes_a_place() -> None:
     runs = a_backfill(max_active=1)
-    revised = [replace(run, revision=2) for run in runs]
+    revised = [run.but(revision=2) for run in runs]
     assert starts(a_plan(revised, *a_history(runs[0], "triggered"))) == []
     assert starts(a_plan(runs[1:], *a_history(runs[0], "triggered"))) == []
 
@@ -168,7 +166,7 @@ def test_a_flow_has_no_more_under_way_than_the_environment_says() -> None:
 
 def test_a_run_that_finds_its_flow_full_takes_no_place_of_its_manifest() -> None:
     runs = [*a_backfill("a", 1), *a_backfill("b", 2, max_active=1, parameters=())]
-    runs[-1] = replace(runs[-1], flow_id=9)
+    runs[-1] = runs[-1].but(flow_id=9)
     plan = a_plan(runs, *a_history(runs[0], "triggered"), per_flow=1)
     assert [run.id for run in plan.of_action(Action.TRIGGER)] == ["b/2024-03-02"]
 
@@ -196,9 +194,9 @@ def test_after_so_many_failures_nothing_more_starts() -> None:
 
 def test_raising_the_number_or_the_revision_goes_on() -> None:
     runs = a_backfill(stop_after=1)
-    raised = [replace(run, stop_after=2) for run in runs]
+    raised = [run.but(stop_after=2) for run in runs]
     assert starts(a_plan(raised, *failed(runs, 0))) == ["02", "03", "04"]
-    revised = [replace(run, revision=2) for run in runs]
+    revised = [run.but(revision=2) for run in runs]
     assert len(starts(a_plan(revised, *failed(runs, 0)))) == 4
     assert starts(a_plan(revised, *failed(runs, 0), *failed(revised, 0))) == []
 

@@ -1,7 +1,6 @@
 """The plan: every run once, with an action that can never start anything twice."""
 
 import dataclasses
-from dataclasses import replace
 from random import Random
 
 import pytest
@@ -232,7 +231,7 @@ def planned_beside(run: Run, surroundings: Surroundings) -> Plan:
 
 def test_a_declared_duplicate_waits_for_an_original_that_another_environment_has_in_doubt() -> None:
     first, second = a_run("first"), a_run("second", duplicate_of="first")
-    for doubtful in (first, replace(first, revision=2, digest=a_digest("d"))):
+    for doubtful in (first, first.but(revision=2, digest=a_digest("d"))):
         around = beside(a_ledger(a_claim(doubtful), an_unknown(doubtful)), first)
         plan = planned_beside(second, around)
         assert actions(plan) == {"second": Action.WAIT}
@@ -266,7 +265,7 @@ def test_a_declared_duplicate_waits_for_an_original_that_another_environment_is_
         {"after": "x"},
     )
     for change in held:
-        around = beside(a_ledger(), replace(first, **change))
+        around = beside(a_ledger(), first.but(**change))
         assert actions(planned_beside(second, around)) == {"second": Action.TRIGGER}
 
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC
 from itertools import combinations, product
 
@@ -66,7 +66,7 @@ def started(*runs: Run) -> Ledger:
 
 def moved(run: Run, minute: int) -> Run:
     """The run as it is once it was given that minute."""
-    return replace(run, trigger_time=at(minute), delay=at(minute) - run.trigger_time)
+    return run.but(trigger_time=at(minute), delay=at(minute) - run.trigger_time)
 
 
 # Examples
@@ -112,7 +112,7 @@ def test_a_run_does_not_avoid_its_own_minute() -> None:
     """It was proven absent, and its manifest has been corrected since."""
     before = a_site("a")
     ledger = a_ledger(a_claim(before), an_absent(before))
-    corrected = replace(before, digest=a_digest("c"))
+    corrected = before.but(digest=a_digest("c"))
     assert minutes([corrected], ledger) == {"a": 0}
 
 
@@ -240,7 +240,7 @@ def test_what_was_started_never_moves_whatever_is_added_removed_or_reordered(
 def check_place(plain: Run, runs: Mapping[RunId, Run], ledger: Ledger) -> None:
     """Where it was, once it may have been started; else at one of its minutes."""
     placed = runs[plain.id]
-    assert replace(placed, trigger_time=plain.trigger_time, delay=0) == plain
+    assert placed.but(trigger_time=plain.trigger_time, delay=0) == plain
     assert placed.delay == placed.trigger_time - plain.trigger_time
     if plain.stagger is None:
         assert placed == plain

@@ -7,7 +7,7 @@ batch holds as many runs as can be started well within the claim's time.
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import assert_never
 
 from reconciler.apply.known import Known
@@ -262,7 +262,7 @@ def _whose(batch: Batch, run: Run, instance: InstanceId) -> RunId | None:
 def with_authorship(run: Run, correlation: str, claim: ClaimId) -> Run:
     """The run as it is sent where a correlation parameter is configured; its digest stays."""
     pair = correlation, author(run.id, claim)
-    return replace(run, parameters=(*run.parameters, pair))
+    return run.but(parameters=(*run.parameters, pair))
 
 
 async def _pause(batch: Batch, seconds: float) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from reconciler.apply.branch import Branch
 from reconciler.apply.ids import names_flow
@@ -257,7 +257,7 @@ class Watch:
         if run is None or run.attempt == 1 or planned.record is not None:
             return planned
         before = run_id(run.name, run.revision, run.attempt - 1)
-        return replace(planned, id=before, record=self._branch.ledger.records.get(before))
+        return planned.but(id=before, record=self._branch.ledger.records.get(before))
 
 
 def _unclear(run: RunId, observation: Observation) -> str | None:

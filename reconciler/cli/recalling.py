@@ -172,5 +172,5 @@ def _change(record: Record, before: Run | str | None, after: Run, commit: str) -
     if isinstance(before, str):
         return Change(id=record.run, kind=Kind.REFUSED, before=None, after=after, unseen=before)
     delay = record.trigger_time - before.trigger_time
-    started = replace(before, trigger_time=record.trigger_time, delay=delay)
+    started = before.but(trigger_time=record.trigger_time, delay=delay)
     return Change(id=record.run, kind=Kind.REFUSED, before=started, after=after)

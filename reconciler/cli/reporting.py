@@ -1,6 +1,6 @@
 """What `status` does, between its options and its output."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
 from reconciler.cli.choosing import Filter
@@ -138,7 +138,7 @@ def report_status(
         rows = [with_gateway(row, environment.gateway) for row in rows]
         if environment.name in fresh:
             statuses = fresh[environment.name].statuses
-            rows = [replace(row, status=statuses.get(row.run, row.status)) for row in rows]
+            rows = [row.but(status=statuses.get(row.run, row.status)) for row in rows]
         reported.append((environment, rows))
     every = [row for _, rows in reported for row in rows]
     wanted.check_keys(every)
@@ -156,11 +156,11 @@ def with_gateway(row: StatusRow, gateway: GatewayConfiguration) -> StatusRow:
     """
     if row.state is RunState.IN_DOUBT:
         since = max(row.until or 0, row.trigger_time) + int(gateway.settle * 1000)
-        row = replace(row, settled_from=EpochMs(since))
+        row = row.but(settled_from=EpochMs(since))
     template = gateway.instance_url
     if template is None or row.instance is None:
         return row
-    return replace(row, instance_url=instance_url(template, row.instance, row.flow_id))
+    return row.but(instance_url=instance_url(template, row.instance, row.flow_id))
 
 
 def status_rows(plan: Plan, ledger: Ledger, now: EpochMs, *, most: int) -> list[StatusRow]:
@@ -188,14 +188,14 @@ def _rows(plan: Plan, ledger: Ledger, now: EpochMs, *, most: int) -> list[Status
     def with_reason(row: StatusRow) -> StatusRow:
         one, newest = planned.get(row.run), runs.get(first_attempt(row.run))
         if newest is not None and newest.attempt > attempt_of(row.run):
-            row = replace(row, followed_by=newest.id)
+            row = row.but(followed_by=newest.id)
         if one is None or one.code is None:
             is_failed = row.state is RunState.FAILED
-            return replace(row, reason=Reason.FAILED, why=_ended(row)) if is_failed else row
+            return row.but(reason=Reason.FAILED, why=_ended(row)) if is_failed else row
         if one.action is Action.TRIGGER and starts > most:
-            return replace(row, reason=Reason.OVER_LIMIT, why=over)
+            return row.but(reason=Reason.OVER_LIMIT, why=over)
         why = _UNDER_WAY.get(one.code, one.reason)
-        return replace(row, reason=one.code, why=why, gist=one.gist, waits_for=one.waits_for)
+        return row.but(reason=one.code, why=why, gist=one.gist, waits_for=one.waits_for)
 
     rows = [_pending(run) for run in runs.values() if run.id not in ledger.records]
     for record in ledger.records.values():

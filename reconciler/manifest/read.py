@@ -148,7 +148,7 @@ def _content(runs: list[Run]) -> list[tuple[object, ...]]:
 
 
 def _of_run(run: Run) -> tuple[object, ...]:
-    rest = replace(run, place=Place(file=""), places={}, retry=None)
+    rest = run.but(place=Place(file=""), places={}, retry=None, times=None)
     retry = (run.retry.max, *sorted(run.retry.on)) if run.retry else ()
     return run.id, run.digest, repr(rest), repr(retry)
 

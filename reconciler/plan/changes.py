@@ -5,7 +5,7 @@ stays as it is, or is no longer declared, starts nothing either way.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from reconciler.ledger import Ledger, Record
@@ -131,7 +131,7 @@ def _startable(runs: Iterable[Run], ledger: Ledger) -> dict[RunId, Run]:
         if not newest.may_have_started:
             found[run.id] = run
         elif not is_edited(run, ledger) and another_follows(run, newest):
-            following = replace(run, attempt=newest.attempt + 1)
+            following = run.but(attempt=newest.attempt + 1)
             found[following.id] = following
     return found
 

@@ -2,7 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cache
 from typing import assert_never
 
 from reconciler.enos.statuses import status_meaning
@@ -37,10 +38,11 @@ class Context:
 
 def decide(run: Run, record: Record | None, context: Context) -> Decision:
     """Decide on a declared run; `record` is that of this very attempt."""
-    if first_attempt(run.id) in context.findings.changed:
+    findings = context.findings
+    if findings.changed and first_attempt(run.id) in findings.changed:
         reason = "recorded with another flow, trigger time or parameters"
         return Decision(action=Action.CHANGED, reason=reason, code=Reason.CHANGED)
-    if first_attempt(run.id) in context.findings.duplicates:
+    if findings.duplicates and first_attempt(run.id) in findings.duplicates:
         reason = "the same as another run"
         return Decision(action=Action.DUPLICATE, reason=reason, code=Reason.DUPLICATE)
     if record is None:
@@ -58,7 +60,7 @@ def _recorded(run: Run, record: Record, context: Context) -> Decision:
         case RunState.REJECTED:
             decision = start(run, context, f"refused before ({record.error}); ")
             is_ready = decision.code is Reason.READY
-            return replace(decision, code=Reason.REJECTED) if is_ready else decision
+            return decision.but(code=Reason.REJECTED) if is_ready else decision
         case RunState.PENDING:
             return start(run, context, "")
         case _:
@@ -66,6 +68,8 @@ def _recorded(run: Run, record: Record, context: Context) -> Decision:
 
 
 def _started(run: Run, record: Record, state: RunState, now: EpochMs) -> Decision:
+    if state is RunState.SUCCEEDED and record.error is None:
+        return _succeeded(record.status)
     code = {
         RunState.TRIGGERED: Reason.NOT_DUE if record.trigger_time > now else Reason.RUNNING,
         RunState.FAILED: Reason.FAILED,
@@ -73,12 +77,23 @@ def _started(run: Run, record: Record, state: RunState, now: EpochMs) -> Decisio
     if run.cancel and state is RunState.TRIGGERED and record.cancelled is None:
         reason = "to be cancelled, if its instance still runs"
         return Decision(action=Action.CANCEL, reason=reason, code=code)
-    ended = f": {record.status}" if record.status else ""
-    meaning = status_meaning(record.status) if record.status else None
-    words = f"{state}{ended}" + (f", {meaning}" if meaning else "")
+    words = _words(state, record.status)
     if record.cancelled is not None and state is RunState.TRIGGERED:
         words += f"; asked to cancel it, the service said: {record.cancelled}"
     return Decision(action=Action.DONE, reason=record.error or words, code=code)
+
+
+@cache
+def _succeeded(status: str | None) -> Decision:
+    """The decision on every run that has succeeded: one value, however many they are."""
+    return Decision(action=Action.DONE, reason=_words(RunState.SUCCEEDED, status))
+
+
+def _words(state: RunState, status: str | None) -> str:
+    """The state, and with which status the instance has ended."""
+    ended = f": {status}" if status else ""
+    meaning = status_meaning(status) if status else None
+    return f"{state}{ended}" + (f", {meaning}" if meaning else "")
 
 
 def unsettled(record: Record, context: Context) -> Decision:
@@ -187,11 +202,10 @@ def _unsettled_twin(run: Run, context: Context) -> RunId | None:
     return own or context.beside.unsettled_twin(run)
 
 
-def unsettled_runs(ledger: Ledger, now: EpochMs) -> dict[str, list[RunId]]:
+def unsettled_runs(ledger: Ledger) -> dict[str, list[RunId]]:
     """The runs of which nobody knows yet whether they were started, by digest and by name."""
     found: dict[str, list[RunId]] = defaultdict(list)
-    for record in ledger.records.values():
-        if record.state(now) in UNSETTLED:
-            found[record.digest].append(record.run)
-            found[run_name(record.run)].append(record.run)
+    for record in ledger.unsettled:
+        found[record.digest].append(record.run)
+        found[run_name(record.run)].append(record.run)
     return found

@@ -188,7 +188,7 @@ class Dependencies:
     def _to_be_started(self, run: Run, newest: Newest) -> Prerequisite:
         attempt = newest.attempt + 1 if another_follows(run, newest) else newest.attempt
         its = to_be_started(run, newest.state, self._now, self._stopped)
-        if its.standing is DependencyStanding.LOST or self._is_meant(replace(run, attempt=attempt)):
+        if its.standing is DependencyStanding.LOST or self._is_meant(run.but(attempt=attempt)):
             return its
         return replace(its, standing=DependencyStanding.LOST, words=f"is {LEFT_OUT}")
 

@@ -7,7 +7,7 @@ compare-and-swap on the branch that the other one's plan was made from.
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from reconciler.ledger import Ledger, Record
 from reconciler.ledger.records import UNDER_WAY, Phase
@@ -167,8 +167,10 @@ def limited(
     """
     if most_of_flow is None and all(run.max_active is None for run in runs):
         return planned
-    rooms = _Rooms(runs, ledger, most_of_flow)
     starting = [one for one in planned if one.action is Action.TRIGGER]
+    if not starting:
+        return planned
+    rooms = _Rooms(runs, ledger, most_of_flow)
     full: dict[RunId, _Room] = {}
     for one in sorted(starting, key=_last_tried):
         of_it = rooms.of(one.run) if one.run is not None else []
@@ -188,8 +190,7 @@ def _last_tried(planned: PlannedRun) -> EpochMs:
 
 
 def _held(planned: PlannedRun, room: _Room) -> PlannedRun:
-    return replace(
-        planned,
+    return planned.but(
         action=Action.WAIT,
         reason=room.reason,
         code=Reason.NO_ROOM,

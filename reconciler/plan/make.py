@@ -1,7 +1,6 @@
 """Making the plan of an environment."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from itertools import chain
 
 from reconciler.identity import NOTHING_ELSE, Surroundings
@@ -58,7 +57,7 @@ def make_plan(  # noqa: PLR0913 - all that a plan follows from, by keyword
         stopped=stopped,
         now=now,
         problems=bool(problems),
-        unsettled=unsettled_runs(ledger, now),
+        unsettled=unsettled_runs(ledger),
         dependencies=Dependencies(declared, ledger, now, stopped.keys(), is_meant),
         flows=flows,
         beside=Beside(declared.runs, surroundings),
@@ -104,8 +103,7 @@ def _one_of_a_digest_at_a_time(runs: list[PlannedRun]) -> list[PlannedRun]:
             if before.run and before.run.duplicate_of and not planned.run.duplicate_of:
                 first[planned.digest] = planned
     return [
-        replace(
-            planned,
+        planned.but(
             action=Action.WAIT,
             reason=f"waits for {first[planned.digest].id}",
             code=Reason.WAITS_FOR,
@@ -120,10 +118,10 @@ def _declared_run(run: Run, context: Context) -> PlannedRun:
     """Plan the run's newest attempt, or the one that follows it."""
     newest = newest_attempt(run, context.ledger.records)
     if run.id not in context.findings.changed and another_follows(run, newest):
-        following = replace(run, attempt=newest.attempt + 1)
+        following = run.but(attempt=newest.attempt + 1)
         return _following(following, newest, context.ledger.records.get(following.id), context)
     if newest.attempt != run.attempt:
-        run = replace(run, attempt=newest.attempt)
+        run = run.but(attempt=newest.attempt)
     return _planned(run, newest.record, decide(run, newest.record, context))
 
 
@@ -150,7 +148,7 @@ def _planned(run: Run, record: Record | None, decision: Decision) -> PlannedRun:
         labels=run.labels,
         run=run,
         record=record,
-        instance=record.instances[0] if record and record.instances else None,
+        instance=record.instance if record else None,
         gist=decision.gist,
         waits_for=decision.waits_for,
         blocked=decision.blocked,
@@ -164,7 +162,7 @@ def _undeclared_runs(declared: Declared, context: Context) -> Iterator[PlannedRu
     ids = {run.id for run in declared.runs}
     names = {run.name for run in declared.runs}
     for record in context.ledger.records.values():
-        if first_attempt(record.run) in ids:
+        if record.run in ids or first_attempt(record.run) in ids:
             continue
         if record.state(context.now) in UNSETTLED:
             decision = unsettled(record, context)
@@ -182,6 +180,6 @@ def _undeclared_runs(declared: Declared, context: Context) -> Iterator[PlannedRu
             digest=record.digest,
             place=None,
             record=record,
-            instance=record.instances[0] if record.instances else None,
+            instance=record.instance,
             code=decision.code,
         )

@@ -54,8 +54,7 @@ def referring(run: Run, former: Mapping[str, str]) -> Run:
     """The run, with references to renamed ones by the names that these had before."""
     if not former or not (run.depends_on or run.duplicate_of):
         return run
-    return replace(
-        run,
+    return run.but(
         depends_on=tuple(dict.fromkeys(former.get(name, name) for name in run.depends_on)),
         matching=tuple(
             replace(one, names=tuple(dict.fromkeys(former.get(name, name) for name in one.names)))

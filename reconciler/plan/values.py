@@ -4,14 +4,17 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from reconciler.ledger import Record
 from reconciler.model import (
     Digest,
     EpochMs,
     InstanceId,
+    Numerous,
     Parameters,
     Place,
     Problem,
@@ -69,8 +72,7 @@ class FlowCheck:
     parameters: frozenset[str] | None = None  # that it declares; None: it does not say
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class Decision(Numerous, frozen=True, kw_only=True, gc=False):
     """What an apply does with a run, and why."""
 
     action: Action
@@ -84,8 +86,7 @@ class Decision:
     gist: str = ""  # what it has in common with others, where each has a reason of its own
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedRun:
+class PlannedRun(Numerous, frozen=True, kw_only=True, gc=False):
     """One run, what an apply would do with it, and why."""
 
     id: RunId
@@ -96,7 +97,7 @@ class PlannedRun:
     parameters: Parameters
     digest: Digest
     place: Place | None  # None: no longer declared
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = msgspec.field(default_factory=dict)
     run: Run | None = None  # None: no longer declared
     record: Record | None = None
     instance: InstanceId | None = None

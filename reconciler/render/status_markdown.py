@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import tzinfo
 
 from reconciler.counting import counted
@@ -119,7 +118,7 @@ def _not_done(rows: Sequence[StatusRow], zone: tzinfo, room: int) -> Iterator[st
 
 
 def _words(row: StatusRow, zone: tzinfo) -> str:
-    alike = replace(row, evidence=None)  # which names an instance: no two runs would be alike
+    alike = row.but(evidence=None)  # which names an instance: no two runs would be alike
     told = "; ".join(notes(alike, zone, verbose=False))
     return f"{row.state.replace('-', ' ')}: {told}" if told else row.state.replace("-", " ")
 

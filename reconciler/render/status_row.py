@@ -1,21 +1,21 @@
 """What there is to show of one run's state."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, assert_never
+
+import msgspec
 
 from reconciler.errors import ExitCode
 from reconciler.ledger import RunState
 from reconciler.ledger.records import Start
-from reconciler.model import ClaimId, EpochMs, InstanceId, Parameters, Place, RunId
+from reconciler.model import ClaimId, EpochMs, InstanceId, Numerous, Parameters, Place, RunId
 from reconciler.plan import Reason
 
 _LISTED = 3  # so many instances are named, each in a command of its own
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatusRow:
+class StatusRow(Numerous, frozen=True, kw_only=True, gc=False):
     """What is known of one run, declared or recorded."""
 
     run: RunId
@@ -43,7 +43,7 @@ class StatusRow:
     declared_as: str | None = None  # its id by its manifest, where that has another name by now
     place: Place | None = None  # of its manifest; None: the same
     is_early: bool = False  # its claim, or its trigger time, lies ahead: it may start yet
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = msgspec.field(default_factory=dict)
     evidence: Any = None
     until: EpochMs | None = None  # when the newest claim expires
     settled_from: EpochMs | None = None  # in doubt: a search that begins later settles it

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import tzinfo
 
 from reconciler.counting import counted
@@ -136,7 +135,7 @@ def _counted_notes(rows: _Line, zone: tzinfo) -> Iterator[str]:
     """What somebody must know of the backfill's runs, each once, with their number."""
     newest = newest_attempts(rows)
     urgent = (one for one in newest if _is_urgent(one) or one.reason not in _UNTOLD)
-    alike = (replace(one, why=one.gist or one.why, evidence=None) for one in urgent)
+    alike = (one.but(why=one.gist or one.why, evidence=None) for one in urgent)
     found = Counter(note for one in alike for note in notes(one, zone, verbose=False))
     for note, number in found.most_common(SHOWN_NOTES):
         yield f"{note} ({counted(number, 'run')})"

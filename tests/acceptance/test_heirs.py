@@ -1,7 +1,6 @@
 """Two manifests that go on with one run: nothing starts, and one problem says why."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -44,7 +43,7 @@ def test_an_apply_claims_no_batch_in_which_one_id_stands_twice(
     """Whatever let it come so far: no rule has seen it."""
 
     def all_one(found: Sequence[Run], _: Ledger) -> tuple[Run, ...]:
-        return tuple(replace(run, name="a") for run in found)
+        return tuple(run.but(name="a") for run in found)
 
     scene = open_scene(runs("a", "b"))
     monkeypatch.setattr(schedule, "named", all_one)

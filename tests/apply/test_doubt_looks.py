@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from reconciler.apply.branch import Branch
@@ -208,7 +208,7 @@ def test_a_run_of_which_something_else_is_recorded_is_looked_for_at_once() -> No
     assert looks.due([planned], known, NOW) == ([], 0)
     assert planned.record is not None
     other = a_ledger(a_claim(a_run(), claim="c2"), an_unknown(a_run(), "c2")).records[planned.id]
-    changed = replace(planned, record=other)
+    changed = planned.but(record=other)
     assert looks.due([changed], known, NOW) == ([changed], 0)
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
 
@@ -148,7 +147,7 @@ def test_only_what_this_apply_has_changed_is_news(
 
 def test_a_bad_end_is_no_failure_while_another_attempt_follows_or_where_it_is_wanted() -> None:
     first = a_run(retry=Retry(max=1, on=frozenset({"FAIL"})))
-    second = replace(first, attempt=2)
+    second = first.but(attempt=2)
     before: list[Event] = [a_claim(first, claim="c1"), a_triggered(first, "3377-1", "c1")]
     assert heard(before, [an_observed(first, -1)], first) == {}
     before += [an_observed(first, -1), a_claim(second, claim="c2")]

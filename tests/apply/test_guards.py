@@ -1,7 +1,5 @@
 """A saved plan is what is done, in every respect, or it is refused with what differs."""
 
-from dataclasses import replace
-
 import pytest
 
 from reconciler.apply.checks import (
@@ -57,7 +55,7 @@ def test_a_plan_that_still_holds_is_not_refused() -> None:
 
 def test_a_run_whose_stagger_moved_it_is_not_started_as_saved() -> None:
     """Its digest is the same: the stagger is no part of it."""
-    moved = replace(RUN, trigger_time=after(EIGHT, MINUTE), delay=MINUTE)
+    moved = RUN.but(trigger_time=after(EIGHT, MINUTE), delay=MINUTE)
     assert moved.digest == RUN.digest
     said = "triggerTime 2024-03-02T08:00:00+08:00 → 2024-03-02T08:01:00+08:00"
     assert refusal(RUN, moved) == said
@@ -75,8 +73,8 @@ def test_a_run_whose_stagger_moved_it_is_not_started_as_saved() -> None:
             a_run(parameters=(("SITE", "é"),)),
             'parameters {"REPLACE": "ddee"} → {"SITE": "é"}',
         ),
-        (replace(RUN, suspend=True), "suspended"),
-        (replace(RUN, digest=a_digest("b")), "triggerTime before its stagger"),
+        (RUN.but(suspend=True), "suspended"),
+        (RUN.but(digest=a_digest("b")), "triggerTime before its stagger"),
         (OTHER, "it is no longer declared"),
     ],
 )
@@ -85,7 +83,7 @@ def test_the_refusal_says_what_differs(now: Run, said: str) -> None:
 
 
 def test_a_time_that_no_calendar_has_is_told_as_its_number() -> None:
-    assert refusal(replace(RUN, trigger_time=EpochMs(10**17)), RUN).startswith(
+    assert refusal(RUN.but(trigger_time=EpochMs(10**17)), RUN).startswith(
         f"triggerTime {10**17} ms"
     )
 

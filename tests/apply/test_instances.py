@@ -32,7 +32,7 @@ from tests.building import (
 SECOND, MINUTE = 1_000, 60_000
 NAME = "RECONCILER_RUN"
 RUN = a_run()
-AGAIN = replace(RUN, attempt=2)  # the same in everything, and under the same id here
+AGAIN = RUN.but(attempt=2)  # the same in everything, and under the same id here
 TWIN = a_run("twin", parameters=(("REPLACE", "twin"),))
 SUCCESS, RUNNING, FAIL = 1, 2, -1
 STATUSES = tuple(range(-1, 11))

@@ -43,7 +43,7 @@ def test_a_run_that_is_the_first_of_its_kind_and_minute_is_not_looked_for() -> N
 
 @pytest.mark.parametrize("more", [{"attempt": 2}, {"revision": 2}, {"duplicate_of": "old"}])
 def test_an_attempt_a_revision_or_a_duplicate_shares_a_minute(more: dict[str, Any]) -> None:
-    assert shares(replace(RUN, **more))
+    assert shares(RUN.but(**more))
 
 
 def test_so_does_a_run_beside_another_one() -> None:

@@ -179,7 +179,7 @@ def test_one_search_is_made_for_all_runs_of_a_minute() -> None:
 
 
 def test_two_attempts_that_share_an_id_each_have_the_end_of_their_own_row() -> None:
-    again = replace(RUN, attempt=2)
+    again = RUN.but(attempt=2)
     claim = a_claim(again, claim="c2", at=after(NOW, 10 * MINUTE), service=SERVICE)
     ledger = a_ledger(
         a_claim(RUN, service=SERVICE),

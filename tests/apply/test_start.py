@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import pytest
@@ -134,7 +134,7 @@ def test_an_answer_with_an_id_that_is_recorded_for_another_flow_or_minute_is_not
     "first", [RUN, a_run("other", trigger_time=after(EIGHT, 30_000))], ids=["attempt", "twin"]
 )
 def test_an_answer_with_an_id_that_runs_of_one_minute_share_is_a_start(first: Run) -> None:
-    again = replace(RUN, attempt=2)
+    again = RUN.but(attempt=2)
     ledger = a_ledger(a_claim(first), a_triggered(first, "i1"), an_observed(first, -1))
     outcome = started([again], "i1", ledger=ledger)[again.id]
     assert isinstance(outcome, events.Triggered)

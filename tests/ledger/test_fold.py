@@ -1,7 +1,5 @@
 """The fold: what the events together say of each run."""
 
-from dataclasses import replace
-
 import msgspec
 import pytest
 from hypothesis import assume, given
@@ -490,7 +488,7 @@ def test_an_adopted_run_is_started_under_no_claim_that_could_tell_its_age() -> N
 
 
 def test_an_adoption_stands_for_a_claim_with_its_service_and_stagger() -> None:
-    moved = replace(RUN, delay=60_000)
+    moved = RUN.but(delay=60_000)
     ledger = Ledger.of([an_adopted(moved)])
     assert stagger_of(ledger.claims, ledger.records[RUN.id].claim, RUN.id) == 60_000
     assert [one.org_id for one in services_of(ledger)] == ["o1"]

@@ -2,7 +2,6 @@
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 from reconciler.git import CommitId, Origin
@@ -53,9 +52,7 @@ def _followed(rows: Sequence[StatusRow]) -> list[StatusRow]:
     """The rows, each with the attempt that came after it."""
     ids = {row.run for row in rows}
     second = {row.run: RunId(f"{row.run}#2") for row in rows}
-    return [
-        replace(row, followed_by=second[row.run]) if second[row.run] in ids else row for row in rows
-    ]
+    return [row.but(followed_by=second[row.run]) if second[row.run] in ids else row for row in rows]
 
 
 def _backfill(sites: int, days: int) -> Iterator[StatusRow]:

@@ -192,9 +192,9 @@ def test_what_is_blocked_is_sent_to_its_manifest_whatever_field_makes_it_wait() 
 def test_a_failed_run_that_a_later_attempt_followed_needs_nobody() -> None:
     failed = a_row("wind@2", RunState.FAILED, reason=Reason.FAILED, place=PLACE)
     again = a_row("wind@2#2", RunState.SUCCEEDED)
-    assert attention([told(replace(failed, followed_by=again.run), again)]) == []
+    assert attention([told(failed.but(followed_by=again.run), again)]) == []
     assert [kind.name for kind in attention([told(failed)])] == ["failed"]
-    assert attention([told(replace(failed, place=None))]) == []
+    assert attention([told(failed.but(place=None))]) == []
 
 
 def test_a_backfill_that_is_stopped_needs_a_person_and_the_page_says_which_edit_helps() -> None:

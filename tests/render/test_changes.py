@@ -120,7 +120,7 @@ def test_what_a_file_declares_that_cannot_be_read_is_not_said_to_be_gone() -> No
 
 def test_names_that_got_a_time_of_day_say_the_first_of_them() -> None:
     before = month("old", 2)
-    now = [replace(run, name=f"{run.name}T08:00") for run in before]
+    now = [run.but(name=f"{run.name}T08:00") for run in before]
     words = "old: 2 runs, nothing starts again: renamed, the first from old/2024-03-01 to old/2024"
     assert words in flat(text(before, now))
 
@@ -300,12 +300,12 @@ def test_nothing_in_a_manifest_is_obeyed_or_leaves_its_place(
 
 def test_a_change_that_lets_something_start_says_so_in_its_first_sentence() -> None:
     waits = a_run("b", trigger_time=NOW, suspend=True)
-    said = flat(text([waits], [replace(waits, suspend=False)]))
+    said = flat(text([waits], [waits.but(suspend=False)]))
     assert "This change changes 1 run that starts at once." in said
-    later = replace(waits, trigger_time=after(NOW, 86_400_000))
-    said = flat(text([later], [replace(later, suspend=False)]))
+    later = waits.but(trigger_time=after(NOW, 86_400_000))
+    said = flat(text([later], [later.but(suspend=False)]))
     assert "This change changes 1 run that starts at its time." in said
-    said = flat(text([replace(waits, suspend=False)], [waits]))
+    said = flat(text([waits.but(suspend=False)], [waits]))
     assert "This change changes 1 run that does not start now." in said
 
 
@@ -316,14 +316,14 @@ def test_what_waits_for_a_run_that_the_change_touches_is_counted() -> None:
         a_run("c", flow_id=2, depends_on=("a/1",)),
         a_run("d", flow_id=3, suspend=True),
     ]
-    said = flat(text([first, *behind], [replace(first, suspend=True), *behind]))
+    said = flat(text([first, *behind], [first.but(suspend=True), *behind]))
     assert "Also, of what this change does not touch: 3 waiting." in said
     assert "3 waiting. 2 runs of these wait for what it touches." in said
 
 
 def test_a_part_that_gets_a_manifest_of_its_own_is_told_as_renamed() -> None:
     march = month("march", 3)
-    late = [replace(run, name=run.name.replace("march", "late")) for run in march[2:]]
+    late = [run.but(name=run.name.replace("march", "late")) for run in march[2:]]
     assert "late: renamed from march/2024-03-03: 1 run, nothing starts again" in flat(
         text(march, [*march[:2], *late])
     )

@@ -145,7 +145,7 @@ def test_a_row_says_what_starts_and_apart_from_it_what_will_not_any_more() -> No
     month_before = month("less", 31)
     narrowed = when(month_before, month_before[:3])
     assert narrowed == "no longer: 28 business dates: 2024-03-05 to 2024-04-01 |"
-    moved = [replace(month_before[0], flow_id=1)]
+    moved = [month_before[0].but(flow_id=1)]
     changed = when(month_before, moved)
     assert changed.startswith("1 business date: 2024-03-02<br>at 2024-03-03 12:00:00")
     assert changed.endswith("<br>no longer: 30 business dates: 2024-03-03 to 2024-04-01 |")

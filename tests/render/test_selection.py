@@ -1,7 +1,6 @@
 """Which runs a word on the command line means, and what `status` then shows."""
 
 import re
-from dataclasses import replace
 
 import click
 import pytest
@@ -219,7 +218,7 @@ def test_a_key_that_no_run_has_is_an_error_that_names_the_nearest() -> None:
 
 def test_a_state_or_a_parameter_that_is_asked_for_unfolds_backfills() -> None:
     for wanted in (asked(states=("triggered",)), asked(where=("SITE=*",))):
-        rows = [replace(row, parameters=(("SITE", "cn-01"),)) for row in ROWS]
+        rows = [row.but(parameters=(("SITE", "cn-01"),)) for row in ROWS]
         text = report(rows, wanted).shown(Format.TEXT)
         assert text.count("\ntriggered  march/2024-03-0") == 5
 

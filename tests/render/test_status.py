@@ -2,7 +2,6 @@
 
 import json
 import shlex
-from dataclasses import replace
 from datetime import UTC
 from typing import Any
 
@@ -110,7 +109,7 @@ def test_a_run_that_a_retry_has_mended_counts_once_and_by_its_newest_attempt() -
     assert "prod: 2 succeeded (1 after a retry)\n" in text
     assert "\nmarch: 2 runs: 2 succeeded (1 after a retry)\n" in text
     assert "FAIL" not in text
-    twice = replace(mended[0], started_twice=True)
+    twice = mended[0].but(started_twice=True)
     assert "prod: 1 succeeded (1 after a retry), 1 failed" in status_text(
         "prod", [twice, mended[1]], SHANGHAI
     )
@@ -236,7 +235,7 @@ def test_nothing_leaves_80_columns_whatever_the_names() -> None:
         for text in NASTY
         for state in RunState
     ]
-    folded = [replace(row, run=RunId(f"{row.run}/{n}")) for row in rows for n in (1, 2)]
+    folded = [row.but(run=RunId(f"{row.run}/{n}")) for row in rows for n in (1, 2)]
     for color in (False, True):
         assert_fits(status_text(NASTY[0], rows, SHANGHAI, verbose=True, width=80, color=color))
         assert_fits(status_text(NASTY[0], folded, SHANGHAI, width=80, color=color))
@@ -414,9 +413,9 @@ def test_a_failed_run_says_what_starts_it_again_without_all_that_succeeded() -> 
         "of it again."
     )
     assert "suspend" not in text
-    held = " ".join(status_detail_text("prod", replace(row, is_suspended=True), SHANGHAI).split())
+    held = " ".join(status_detail_text("prod", row.but(is_suspended=True), SHANGHAI).split())
     assert held.endswith("Take `suspend` away as well: it starts nothing.")
-    lost = replace(row, status="NOT_FOUND")
+    lost = row.but(status="NOT_FOUND")
     text = " ".join(status_detail_text("prod", lost, SHANGHAI).split())
     assert text.endswith(
         "Look at the service how it ended: `retry` does not start it again. A backfill of its own "
@@ -425,7 +424,7 @@ def test_a_failed_run_says_what_starts_it_again_without_all_that_succeeded() -> 
     lost = a_row("wind", RunState.FAILED, place=Place(file="a.yaml"), status="NOT_FOUND")
     text = " ".join(status_detail_text("prod", lost, SHANGHAI).split())
     assert text.endswith("`retry` does not start it again. A raised `revision` does.")
-    row = replace(row, followed_by=RunId("march/2024-03-01#2"))
+    row = row.but(followed_by=RunId("march/2024-03-01#2"))
     assert "`retry`" not in status_detail_text("prod", row, SHANGHAI)
 
 
@@ -469,7 +468,7 @@ def test_what_the_service_lists_of_a_run_in_doubt_is_named_where_it_is_settled()
     assert "the service lists what may be its instance: 1-1, 1-2" in " ".join(
         status_text("prod", [row], SHANGHAI).split()
     )
-    many = replace(row, evidence={"found": [{"id": f"1-{number}"} for number in range(4)]})
+    many = row.but(evidence={"found": [{"id": f"1-{number}"} for number in range(4)]})
     assert "--triggered INSTANCE_ID " in status_detail_text("prod", many, SHANGHAI)
 
 

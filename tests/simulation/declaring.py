@@ -52,8 +52,7 @@ def declared_runs(rng: random.Random, *, same_minute: bool) -> tuple[Run, ...]:
         depends_on = _depends_on(rng, runs)
         place = Place(file="triggers/duplicate.yaml")
         runs.append(
-            replace(
-                original,
+            original.but(
                 name="duplicate",
                 duplicate_of=original.name,
                 depends_on=depends_on,
@@ -73,7 +72,7 @@ def revised(run: Run, *, anew: bool) -> Run:
     parameters = (*run.parameters, ("AGAIN", "yes")) if anew else run.parameters
     time = EpochMs(run.trigger_time)
     digest = run_digest(run.flow_id, time, parameters)
-    return replace(run, revision=2, parameters=parameters, digest=digest)
+    return run.but(revision=2, parameters=parameters, digest=digest)
 
 
 def edited(run: Run, *, key: bool, again: bool) -> Run:
@@ -88,8 +87,7 @@ def edited(run: Run, *, key: bool, again: bool) -> Run:
         later = {f"{one}T12:30": EpochMs(at + _LATER) for one, at in times.times.items()}
         times = replace(times, times=later)
     moved = run.stagger and replace(run.stagger, before=EpochMs(run.stagger.before + _LATER))
-    return replace(
-        run,
+    return run.but(
         name="/".join((manifest, label, *pairs)),
         trigger_time=time,
         parameters=parameters,

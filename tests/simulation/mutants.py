@@ -384,7 +384,7 @@ def claim_without_recording_the_success_that_allows_it(patch: pytest.MonkeyPatch
 
 def start_what_was_called_off(patch: pytest.MonkeyPatch) -> None:
     def forbidden(run: Run, context: decide.Context) -> tuple[Reason, str] | None:
-        return original(replace(run, cancel=False), context)
+        return original(run.but(cancel=False), context)
 
     original = decide._forbidden
     patch.setattr(decide, "_forbidden", forbidden)
@@ -412,7 +412,7 @@ def try_again_while_the_attempt_before_runs(patch: pytest.MonkeyPatch) -> None:
 def try_again_once_too_often(patch: pytest.MonkeyPatch) -> None:
     def follows(run: Run, newest: Newest) -> bool:
         more = run.retry and replace(run.retry, max=run.retry.max + 1)
-        return another_follows(replace(run, retry=more), newest)
+        return another_follows(run.but(retry=more), newest)
 
     _follow(patch, follows)
 
@@ -421,7 +421,7 @@ def try_again_whatever_the_end(patch: pytest.MonkeyPatch) -> None:
     def follows(run: Run, newest: Newest) -> bool:
         status = newest.record.status if newest.record else None
         any_end = run.retry and replace(run.retry, on=frozenset({status or ""}))
-        return another_follows(replace(run, retry=any_end), newest)
+        return another_follows(run.but(retry=any_end), newest)
 
     _follow(patch, follows)
 
@@ -460,7 +460,7 @@ def stagger_around_what_is_recorded_only(patch: pytest.MonkeyPatch) -> None:
 
 def send_the_time_without_the_stagger(patch: pytest.MonkeyPatch) -> None:
     async def post(batch: Batch, run: Run, connection: Connection) -> Any:
-        declared = replace(run, trigger_time=EpochMs(run.trigger_time - run.delay))
+        declared = run.but(trigger_time=EpochMs(run.trigger_time - run.delay))
         return await original(batch, declared, connection)
 
     original = start._post

@@ -5,7 +5,6 @@ Drawn apart from everything else, so that a seed without any of it declares what
 
 import random
 from collections.abc import Sequence
-from dataclasses import replace
 
 from reconciler.model import EpochMs, Match, Parameters, Place, Run, run_digest
 from tests.simulation.clock import DAY_MS, MINUTE_MS
@@ -31,7 +30,7 @@ def ordered(
         most = rng.choice([None, None, 1, 2])
         stop = rng.choice([None, None, 1, 2])
         found = [
-            replace(run, max_active=most, stop_after=stop) if run.manifest == manifest else run
+            run.but(max_active=most, stop_after=stop) if run.manifest == manifest else run
             for run in found
         ]
     return tuple(found), frozenset(sequential)
@@ -44,7 +43,7 @@ def _import_and_report(rng: random.Random, first: EpochMs) -> list[Run]:
     imports = _backfill(_IMPORT, first, dates, sites)
     reports = _backfill(_REPORT, EpochMs(first + 2 * MINUTE_MS), dates, rng.randint(1, sites))
     match = Match(names=(imports[0].manifest,), keys=keys)
-    waiting = [replace(run, depends_on=match.names, matching=(match,)) for run in reports]
+    waiting = [run.but(depends_on=match.names, matching=(match,)) for run in reports]
     return [*imports, *waiting]
 
 
@@ -83,14 +82,13 @@ def linked(runs: Sequence[Run], sequential: frozenset[str]) -> tuple[Run, ...]:
         if manifest in sequential:
             after[run.name] = before.get(chain)
             before[chain] = run.name
-    return tuple(replace(run, after=after[run.name]) if run.name in after else run for run in runs)
+    return tuple(run.but(after=after[run.name]) if run.name in after else run for run in runs)
 
 
 def loosened(runs: Sequence[Run], manifest: str) -> tuple[Run, ...]:
     """The runs, those of the manifest with larger numbers."""
     return tuple(
-        replace(
-            run,
+        run.but(
             max_active=run.max_active and run.max_active + 1,
             stop_after=run.stop_after and run.stop_after + 1,
         )

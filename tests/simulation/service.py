@@ -3,7 +3,7 @@
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import inf
 
 from reconciler.apply import ports
@@ -155,8 +155,8 @@ class Service(ABC):
         if not is_twin:
             parameters = (("SITE", "by-somebody"),)
             digest = run_digest(run.flow_id, run.trigger_time, parameters)
-            run = replace(run, parameters=parameters, digest=digest)
-        run = replace(run, name="a-stranger", revision=1, attempt=1)
+            run = run.but(parameters=parameters, digest=digest)
+        run = run.but(name="a-stranger", revision=1, attempt=1)
         user = self.random.choice(USERS)
         stranger = self.instance_of(run, user, f"other-{len(self.truth.strangers)}")
         own = [one for one in self.truth.started if one.instance == stranger.instance]

@@ -237,8 +237,7 @@ class World(Service):
     def commit(self, runs: Sequence[Run], environment: Environment) -> None:
         """Declare these runs, some with `cancel: true` or `suspend: true`."""
         runs = tuple(
-            replace(
-                run,
+            run.but(
                 cancel=run.manifest in self.called_off,
                 suspend=run.manifest in self.suspended,
             )
@@ -279,7 +278,7 @@ class World(Service):
         for id_, claimed in claim.runs.items():
             run = declared[first_attempt(id_)]
             self.conditions[claim.claim, id_] = needed(run, base.runs, ledger)
-            self.strangers_come(replace(run, trigger_time=claimed.trigger_time), _SOON_SECONDS)
+            self.strangers_come(run.but(trigger_time=claimed.trigger_time), _SOON_SECONDS)
 
     # The gateway
 
