@@ -97,7 +97,8 @@ def command(  # noqa: PLR0913 - click passes one argument an option
     if out is not None:
         report.save(out)
     if form != "markdown":
-        show(report.shown(form), painted=form == "text", document=form == "json")
+        for piece in report.pieces(form):
+            show(piece, painted=form == "text", document=form == "json")
         return report.exit_code(detailed=detailed_exitcode)
     comment = report.comment(max_bytes)
     show(comment.text)

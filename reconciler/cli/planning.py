@@ -1,7 +1,7 @@
 """What `plan` does, between its options and its output."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -23,7 +23,7 @@ from reconciler.model import Declared, Problem
 from reconciler.plan import FlowCheck, Plan, make_plan
 from reconciler.plan.looking import awaited
 from reconciler.plan.review import Review, refusals, refused_with_wait
-from reconciler.render.document import json_document
+from reconciler.render.document import json_pieces
 from reconciler.render.plan_json import plans_json
 from reconciler.render.plan_markdown import MOST_BYTES, Comment, plan_markdown
 from reconciler.render.plan_text import plan_text
@@ -59,17 +59,17 @@ class PlanReport:
             reviews=[review for _, review in shown],
         )
 
-    def shown(self, form: str) -> str:
-        """The plans for people, or as JSON."""
+    def pieces(self, form: str) -> Iterable[str]:
+        """The plans for people, or as JSON, in pieces: many runs need not be there at once."""
         match form:
             case "json":
                 return self._json()
             case _:
-                return "\n".join(map(self._text, self.plans))
+                return ("\n".join(map(self._text, self.plans)),)
 
     def save(self, path: Path) -> None:
         """Write the plans as JSON, for `apply --plan`. Raises ReconcilerError."""
-        write_regular(path, self._json().encode())
+        write_regular(path, "".join(self._json()).encode())
 
     def exit_code(self, *, detailed: bool) -> ExitCode:
         """The exit code that follows from the plans."""
@@ -79,8 +79,8 @@ class PlanReport:
             return ExitCode.CHANGES
         return ExitCode.OK
 
-    def _json(self) -> str:
-        return json_document(
+    def _json(self) -> Iterable[str]:
+        return json_pieces(
             plans_json([one.plan for one in self.plans], [one.review for one in self.plans])
         )
 

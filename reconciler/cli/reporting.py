@@ -1,6 +1,8 @@
 """What `status` does, between its options and its output."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, assert_never
 
 from reconciler.cli.choosing import Filter
@@ -87,15 +89,19 @@ class StatusReport:
 
     def shown(self, form: Format) -> str:
         """The report in one of the formats that `status` offers."""
+        return "".join(self.pieces(form))
+
+    def pieces(self, form: Format) -> Iterable[str]:
+        """The same in pieces, which together take more memory than all that is known."""
         statuses = [(one.name, one.gateway.zone, rows) for one, rows in self.rows]
         match form:
             case Format.JSON:
                 return statuses_json(statuses)
             case Format.MARKDOWN:
-                return status_markdown(statuses, detailed=self.detailed)
+                return (status_markdown(statuses, detailed=self.detailed),)
             case Format.TEXT:
                 shown = [(one, rows) for one, rows in self.rows if rows or not self.detailed]
-                return "\n".join(self._text(environment, rows) for environment, rows in shown)
+                return ("\n".join(self._text(environment, rows) for environment, rows in shown),)
             case _:
                 assert_never(form)
 
@@ -172,8 +178,16 @@ def status_rows(plan: Plan, ledger: Ledger, now: EpochMs, *, most: int) -> list[
     rows = _rows(plan, ledger, now, most=most)
     manifests = {row.run: manifest_of(run_name(RunId(row.declared_as or row.run))) for row in rows}
     order = {name: natural_order(name) for name in set(manifests.values())}
-    rows.sort(key=lambda row: (order[manifests[row.run]], row.trigger_time, natural_order(row.run)))
-    return rows
+
+    def turn(row: StatusRow) -> tuple[list[tuple[bool, int, str]], EpochMs]:
+        return order[manifests[row.run]], row.trigger_time
+
+    rows.sort(key=turn)
+    found: list[StatusRow] = []
+    for _, alike in groupby(rows, turn):
+        those = list(alike)
+        found += sorted(those, key=lambda row: natural_order(row.run)) if len(those) > 1 else those
+    return found
 
 
 def _rows(plan: Plan, ledger: Ledger, now: EpochMs, *, most: int) -> list[StatusRow]:
@@ -235,7 +249,7 @@ def _recorded(record: Record, run: Run | None, ledger: Ledger, now: EpochMs) -> 
         state=record.state(now),
         flow_id=record.flow_id or (run.flow_id if run else None),
         trigger_time=record.trigger_time,
-        instance=record.instances[0] if record.instances else None,
+        instance=record.instance,
         claimed_at=record.claimed_at,
         triggered_at=record.triggered_at,
         status=record.status,

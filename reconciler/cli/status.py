@@ -141,5 +141,6 @@ def command(  # noqa: PLR0913 - click passes one argument an option
         )
     else:
         report = report_status(current_options(), wanted, offline=offline, refreshed=refresh)
-    show(view.of(report), painted=form == Format.TEXT, document=form == Format.JSON)
+    for piece in view.pieces(report):
+        show(piece, painted=form == Format.TEXT, document=form == Format.JSON)
     return report.exit_code(detailed=detailed_exitcode)

@@ -1,5 +1,6 @@
 """How `status` shows its report: as a list or as grids, in each of its formats."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -20,7 +21,11 @@ class View:
 
     def of(self, report: StatusReport) -> str:
         """The report as text. Raises ReconcilerError for an axis that no backfill of it has."""
-        return report.shown(self.form) if self.axes is None else self._grids(report, self.axes)
+        return "".join(self.pieces(report))
+
+    def pieces(self, report: StatusReport) -> Iterable[str]:
+        """The same in pieces; see `StatusReport.pieces`."""
+        return report.pieces(self.form) if self.axes is None else (self._grids(report, self.axes),)
 
     def _grids(self, report: StatusReport, axes: Axes) -> str:
         from reconciler.render.grid_markdown import grid_markdown

@@ -57,10 +57,9 @@ def attempt_of(run: RunId) -> int:
 
 def natural_order(value: str) -> list[tuple[bool, int, str]]:
     """Sorts numbers within names by their size: `site-9` before `site-10`."""
-    pieces = _DIGITS.split(value)
     return [
-        (False, int(one), one) if _DIGITS.fullmatch(one) else (True, 0, one)
-        for one in pieces
+        (False, int(one), one) if number % 2 else (True, 0, one)
+        for number, one in enumerate(_DIGITS.split(value))  # every other one is a number
         if one
     ]
 

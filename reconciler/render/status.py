@@ -1,12 +1,13 @@
 """What the ledger says of runs: as a table and as JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import tzinfo
+from functools import partial
 from typing import Any
 
 from reconciler.model import backfill_of, manifest_of, run_name, wire_parameters
 from reconciler.render.backfills import attempt_of
-from reconciler.render.document import json_document, one_or_several
+from reconciler.render.document import Rows, json_pieces, one_or_several
 from reconciler.render.layout import Screen, as_text
 from reconciler.render.status_detail import status_detail_text
 from reconciler.render.status_row import StatusRow
@@ -16,16 +17,16 @@ from reconciler.times import business_date
 __all__ = ["StatusRow", "status_detail_text", "status_text", "statuses_json"]
 
 
-def statuses_json(statuses: Sequence[tuple[str, tzinfo, Sequence[StatusRow]]]) -> str:
-    """One environment, with its zone, as it is; several under `environments`."""
+def statuses_json(statuses: Sequence[tuple[str, tzinfo, Sequence[StatusRow]]]) -> Iterator[str]:
+    """One environment, with its zone, as it is; several under `environments`. In pieces."""
     found = [
-        {"version": 1, "environment": environment, "runs": [_row_json(one, zone) for one in rows]}
+        {"version": 1, "environment": environment, "runs": Rows(rows, partial(_row_json, zone))}
         for environment, zone, rows in statuses
     ]
-    return json_document(one_or_several(found))
+    return json_pieces(one_or_several(found))
 
 
-def _row_json(one: StatusRow, zone: tzinfo) -> dict[str, Any]:
+def _row_json(zone: tzinfo, one: StatusRow) -> dict[str, Any]:
     return {
         "run": one.run,
         "backfill": backfill_of(one.run),

@@ -55,4 +55,6 @@ def test_a_flow_that_is_not_known_matters_only_where_the_link_names_it() -> None
 def test_status_shows_the_link_of_a_run_and_json_has_it() -> None:
     row = a_row("wind", RunState.TRIGGERED, instance="i1", instance_url="https://e.test/i1")
     assert "see it at      https://e.test/i1" in status_detail_text("prod", row, SHANGHAI)
-    assert '"instanceUrl": "https://e.test/i1"' in statuses_json([("prod", SHANGHAI, [row])])
+    assert '"instanceUrl": "https://e.test/i1"' in "".join(
+        statuses_json([("prod", SHANGHAI, [row])])
+    )

@@ -166,13 +166,13 @@ def test_the_answer_to_a_cancellation_is_shown() -> None:
     text = status_text("prod", [row], SHANGHAI)
     assert "asked to cancel it, the service said: it has ended\n" in text
     assert "cancellation   it has ended\n" in status_detail_text("prod", row, SHANGHAI)
-    (run,) = json.loads(statuses_json([("prod", UTC, [row])]))["runs"]
+    (run,) = json.loads("".join(statuses_json([("prod", UTC, [row])])))["runs"]
     assert run["cancelled"] == "it has ended"
 
 
 def test_json_has_each_run_of_a_backfill_and_each_attempt() -> None:
     rows = [a_row("march/2024-03-01"), a_row("march/2024-03-01@2#3"), a_row("solar")]
-    runs = json.loads(statuses_json([("prod", UTC, rows)]))["runs"]
+    runs = json.loads("".join(statuses_json([("prod", UTC, rows)])))["runs"]
     assert [(one["backfill"], one["attempt"]) for one in runs] == [
         ("march", 1),
         ("march", 3),
@@ -249,7 +249,7 @@ def test_no_text_is_obeyed_or_leaves_its_columns(run: str, error: str, instance:
 
 
 def test_json_has_the_fields_of_the_contract() -> None:
-    (run,) = json.loads(statuses_json([("prod", UTC, [DOUBT])]))["runs"]
+    (run,) = json.loads("".join(statuses_json([("prod", UTC, [DOUBT])])))["runs"]
     assert run == {
         "run": "wind-daily-2024-03-01",
         "backfill": None,
@@ -283,9 +283,9 @@ def test_json_has_the_fields_of_the_contract() -> None:
 
 
 def test_json_of_one_environment_stands_alone_and_of_several_under_environments() -> None:
-    one = json.loads(statuses_json([("prod", UTC, [DOUBT])]))
+    one = json.loads("".join(statuses_json([("prod", UTC, [DOUBT])])))
     assert (one["version"], one["environment"]) == (1, "prod")
-    both = json.loads(statuses_json([("prod", UTC, [DOUBT]), ("test", UTC, [])]))
+    both = json.loads("".join(statuses_json([("prod", UTC, [DOUBT]), ("test", UTC, [])])))
     assert both == {
         "version": 1,
         "environments": [one, {"version": 1, "environment": "test", "runs": []}],
@@ -381,7 +381,7 @@ def test_a_run_that_was_started_twice_is_settled_by_naming_the_instance_that_cou
         "  reconciler resolve wind --triggered 3377-1 --reason WHY --env prod",
         "  reconciler resolve wind --triggered 3377-2 --reason WHY --env prod",
     ]
-    (row,) = json.loads(statuses_json([("prod", UTC, [twice])]))["runs"]
+    (row,) = json.loads("".join(statuses_json([("prod", UTC, [twice])])))["runs"]
     assert row["startedTwice"] is True
     assert row["starts"][1] == {"claim": "c2", "flowInstanceId": "3377-2"}
 
@@ -478,4 +478,4 @@ def test_no_text_in_the_detail_is_obeyed(run: str, evidence: str) -> None:
     for seen in (evidence, {evidence: [evidence]}):
         row = a_row(run, RunState.IN_DOUBT, by=evidence, error=evidence, evidence=seen)
         assert_safe(status_detail_text("prod", row, SHANGHAI))
-    assert OBEYED.search(statuses_json([(run, UTC, [row])])) is None
+    assert OBEYED.search("".join(statuses_json([(run, UTC, [row])]))) is None
