@@ -117,7 +117,7 @@ def test_an_end_that_shows_none_of_what_was_sent_may_be_anothers(
 
 def test_an_end_of_what_is_declared_no_more_is_told_by_its_digest_or_its_stamp() -> None:
     """A person's start may hide the run's, and be the only one that is listed under their id."""
-    gone = replace(RUN, name="gone")
+    gone = RUN.but(name="gone")
     ledger = a_ledger(*start(gone))
     another = (("REPLACE", "by-somebody"),)
     minute: dict[str, Any] = {"created_latest": after(NOW, MINUTE)}
