@@ -56,7 +56,7 @@ def _three_processors(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def _others_read_all(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave everything to the other processes, which may otherwise come too late for any of it."""
-    monkeypatch.setattr(together._Reading, "_read_own", lambda *_: None)
+    monkeypatch.setattr(together._Division, "_read_own", lambda *_: None)
 
 
 def read_all(sources: Sequence[Source], bounds: Bounds = BOUNDS) -> list[FileResult]:
@@ -139,7 +139,7 @@ def test_an_interrupted_reader_leaves_no_process_behind(monkeypatch: pytest.Monk
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(together._Reading, "_read_own", interrupt)
+    monkeypatch.setattr(together._Division, "_read_own", interrupt)
     with pytest.raises(KeyboardInterrupt):
         read_all(of_one_run_each(300))
     assert has_no_child()

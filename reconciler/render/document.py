@@ -15,7 +15,7 @@ def one_or_several(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return found[0] if len(found) == 1 else {"version": 1, "environments": list(found)}
 
 
-class Rows(Sequence[Any]):
+class MadeRows(Sequence[Any]):
     """A long list in a document: each of its values is made where it is written, and not kept."""
 
     def __init__(self, of: Sequence[Any], value: Callable[[Any], Any]) -> None:
@@ -49,7 +49,7 @@ def json_document(value: Any) -> str:
 
 
 def json_pieces(value: Any) -> Iterator[str]:
-    """The same in pieces of whole lines, so that the `Rows` in it are never there all at once.
+    """The same in pieces of whole lines, so that the `MadeRows` in it are never there all at once.
 
     They may be values of an object, or of an object in a list, as the environments are.
     """
@@ -66,7 +66,7 @@ _STEP = "  "
 
 def _pieces(value: Any, margin: str = "") -> Iterator[str]:
     inside = margin + _STEP
-    if isinstance(value, Rows) and value:
+    if isinstance(value, MadeRows) and value:
         parts = (value[at : at + _AT_ONCE] for at in range(0, len(value), _AT_ONCE))
         # Without the brackets of each, which have lines of their own.
         texts = (_within(margin, part)[1 : -len(margin) - 2] for part in parts)
@@ -81,7 +81,7 @@ def _pieces(value: Any, margin: str = "") -> Iterator[str]:
         members = (chain(("\n" + inside,), _pieces(one, inside)) for one in value)
         yield from _joined("[", members, "\n" + margin + "]")
     else:
-        yield _within(margin, [] if isinstance(value, Rows) else value)
+        yield _within(margin, [] if isinstance(value, MadeRows) else value)
 
 
 def _joined(begin: str, members: Iterable[Iterable[str]], end: str) -> Iterator[str]:
@@ -94,10 +94,10 @@ def _joined(begin: str, members: Iterable[Iterable[str]], end: str) -> Iterator[
 
 
 def _is_long(value: Any) -> bool:
-    """Whether there are `Rows` in it."""
+    """Whether there are `MadeRows` in it."""
     if isinstance(value, Mapping):
-        return any(isinstance(one, Rows) for one in value.values())
-    return isinstance(value, Rows) or (isinstance(value, list) and any(map(_is_long, value)))
+        return any(isinstance(one, MadeRows) for one in value.values())
+    return isinstance(value, MadeRows) or (isinstance(value, list) and any(map(_is_long, value)))
 
 
 def _within(margin: str, value: Any) -> str:

@@ -9,7 +9,7 @@ from reconciler.plan.looking import awaited
 from reconciler.plan.review import NO_REVIEW, Refused, Review
 from reconciler.render.backfills import attempt_of
 from reconciler.render.changes_json import change_json, compared_json, match_json
-from reconciler.render.document import Rows, one_or_several
+from reconciler.render.document import MadeRows, one_or_several
 from reconciler.render.problems import problem_json
 from reconciler.times import format_instant
 
@@ -31,7 +31,7 @@ def plan_json(plan: Plan, review: Review = NO_REVIEW) -> dict[str, Any]:
         "at": format_instant(plan.at),
         "summary": plan.summary,
         **({"retired": plan.retired} if plan.retired else {}),
-        "runs": Rows(plan.runs, _run_json),
+        "runs": MadeRows(plan.runs, _run_json),
         "problems": [problem_json(problem) for problem in plan.problems],
         "refusals": [{"code": one.code, "message": str(one)} for one in review.refused],
         "warnings": [{"code": one.code, "message": str(one)} for one in _warnings(review)],

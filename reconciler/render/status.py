@@ -7,7 +7,7 @@ from typing import Any
 
 from reconciler.model import backfill_of, manifest_of, run_name, wire_parameters
 from reconciler.render.backfills import attempt_of
-from reconciler.render.document import Rows, json_pieces, one_or_several
+from reconciler.render.document import MadeRows, json_pieces, one_or_several
 from reconciler.render.layout import Screen, as_text
 from reconciler.render.status_detail import status_detail_text
 from reconciler.render.status_row import StatusRow
@@ -20,7 +20,7 @@ __all__ = ["StatusRow", "status_detail_text", "status_text", "statuses_json"]
 def statuses_json(statuses: Sequence[tuple[str, tzinfo, Sequence[StatusRow]]]) -> Iterator[str]:
     """One environment, with its zone, as it is; several under `environments`. In pieces."""
     found = [
-        {"version": 1, "environment": environment, "runs": Rows(rows, partial(_row_json, zone))}
+        {"version": 1, "environment": environment, "runs": MadeRows(rows, partial(_row_json, zone))}
         for environment, zone, rows in statuses
     ]
     return json_pieces(one_or_several(found))

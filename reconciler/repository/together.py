@@ -69,7 +69,7 @@ def _read_together(
             return None
 
     portions = _portions(alike, max(_PORTION, size // _MOST_PORTIONS + 1))
-    reading = _Reading(portions=portions, read=read)
+    reading = _Division(portions=portions, read=read)
     reading.read_all(processes - 1)
     return reading.found
 
@@ -114,7 +114,7 @@ class _Worker:
 
 
 @dataclass(slots=True, kw_only=True)
-class _Reading:
+class _Division:
     """Files, divided among processes."""
 
     portions: Sequence[Sequence[Source]]

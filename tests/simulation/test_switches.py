@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import fields
 from typing import Any
 
+import msgspec
 import pytest
 
 from reconciler import renaming, schedule
@@ -165,11 +166,18 @@ BECOMES: Mapping[str, str] = {  # each property of a manifest's `spec`: the fiel
 }
 
 
+def _names(of: Any) -> Sequence[str]:
+    """Of the fields of a value's type."""
+    if issubclass(of, msgspec.Struct):
+        return tuple(of.__struct_fields__)
+    return [one.name for one in fields(of)]
+
+
 @pytest.mark.parametrize("of", DRAWN, ids=lambda of: of.__name__)
 def test_every_field_is_drawn_or_named_with_a_reason(of: type) -> None:
     drawn = {*DRAWN[of], *DRAWN_BY_ESTATES.get(of, ())}
     assert not drawn & set(LEFT[of])
-    assert {field.name for field in fields(of)} <= drawn | set(LEFT[of])
+    assert set(_names(of)) <= drawn | set(LEFT[of])
 
 
 @pytest.mark.parametrize("kind", ["trigger", "backfill"])
@@ -187,8 +195,8 @@ def test_what_is_said_to_be_drawn_takes_several_values(monkeypatch: pytest.Monke
     seen: dict[tuple[type, str], set[str]] = defaultdict(set)
 
     def take(value: Any) -> None:
-        for field in fields(value):
-            seen[type(value), field.name].add(repr(getattr(value, field.name)))
+        for name in _names(type(value)):
+            seen[type(value), name].add(repr(getattr(value, name)))
 
     def snapshot(self: Process, commit: Commit) -> ports.Snapshot:
         environment = commit.environment
@@ -226,8 +234,8 @@ def test_what_estates_are_said_to_draw_takes_several_values(
         environments = read.environments.values()
         gateways = [(one.gateway, one.limits) for one in environments]
         for value in (read, read.git, *environments, *(one for pair in gateways for one in pair)):
-            for field in fields(value):
-                seen[type(value), field.name].add(repr(getattr(value, field.name)))
+            for name in _names(type(value)):
+                seen[type(value), name].add(repr(getattr(value, name)))
         return read
 
     def named(runs: Sequence[Run], ledger: Ledger) -> tuple[Run, ...]:
