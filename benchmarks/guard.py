@@ -79,19 +79,19 @@ def guards(folder: Path) -> Sequence[Guard]:
             name=f"validate of {FILES} manifests, to libyaml's reading of them",
             ours=_command("validate", "--repo", str(repository)),
             bare=parsed,
-            limit=5.5,
+            limit=3.2,
         ),
         Guard(
             name=f"plan --offline of {FILES} manifests, to the same",
             ours=_command("plan", "--offline", "--repo", str(repository)),
             bare=parsed,
-            limit=6.5,
+            limit=4.8,
         ),
         Guard(
             name=f"what a ledger of {len(lines)} lines says, to decoding them",
             ours=lambda: Ledger.of(read_events({"ledger.jsonl": recorded}, "state")),
             bare=lambda: [decode(line) for line in lines],
-            limit=6.5,
+            limit=4,
         ),
     ]
 
