@@ -1,7 +1,7 @@
 """What one outcome makes of what is known of its run: the pure step of the fold."""
 
 from collections.abc import Sequence
-from typing import assert_never
+from typing import TypeVar, assert_never
 
 import msgspec
 
@@ -21,6 +21,7 @@ from reconciler.ledger.events import (
 from reconciler.ledger.records import STARTED, UNSETTLED, Phase, Record, Start
 from reconciler.model import EpochMs, InstanceId
 
+_Text = TypeVar("_Text")
 Outcome = Triggered | Rejected | Unknown | Absent | Observed | Cancelled | Resolved | Adopted
 
 LOST = "Restore the ledger's folder from the branch's history; nothing is started until then."
@@ -56,65 +57,59 @@ def with_outcome(record: Record | None, event: Outcome) -> Record:
 
 def _triggered(record: Record | None, event: Triggered) -> Record:
     """Add the start to those that are known: each is a claim's, whatever its instance is called."""
-    if record is not None and _is_of(record, event):
-        start = Start(
-            claim=record.claim,
-            instance=event.flow_instance_id,
-            at=event.at,
-            inferred=event.inferred,
-        )
-        return msgspec.structs.replace(
-            record,
-            phase=Phase.TRIGGERED,
-            flow_id=event.flow_id,
-            starts=(start,),
-            evidence=event.evidence,
-        )
-    starts = record.starts if record else ()
-    claim = event.claim or (record.claim if record else None)
+    claim = _kept(record.claim, event.claim or record.claim) if record else event.claim
     start = Start(
         claim=claim, instance=event.flow_instance_id, at=event.at, inferred=event.inferred
     )
-    if record is not None and any(_is_the_same(start, one) for one in starts):
-        return record
-    starts = _with_start(starts, start)
-    late = record is not None and record.phase in UNSETTLED and claim != record.claim
-    if record is not None and (late or record.phase in STARTED):
-        # A late applier's start. What came of the newest claim is as unknown, or known, as before.
-        is_news = len(starts) > len(record.starts)
-        return msgspec.structs.replace(
-            record,
-            starts=starts,
-            error=_twice(starts) if is_news or not record.acknowledged else record.error,
-            acknowledged=record.acknowledged and not is_news,
+    if record is None:
+        return Record(
+            run=event.run,
+            phase=Phase.TRIGGERED,
+            digest=event.digest,
+            trigger_time=event.trigger_time,
+            flow_id=event.flow_id,
+            claim=claim,
+            claimed_at=None,
+            until=EpochMs(0),
+            starts=(start,),
+            evidence=event.evidence,
         )
-    return Record(
-        run=event.run,
+    if any(_is_the_same(start, one) for one in record.starts):
+        return record
+    starts = _with_start(record.starts, start)
+    if record.phase in STARTED or (record.phase in UNSETTLED and claim != record.claim):
+        return _started_late(record, starts)
+    return msgspec.structs.replace(
+        record,
         phase=Phase.TRIGGERED,
-        digest=event.digest,
+        digest=_kept(record.digest, event.digest),
         trigger_time=event.trigger_time,
         flow_id=event.flow_id,
         claim=claim,
-        claimed_at=record.claimed_at if record else None,
-        until=record.until if record else EpochMs(0),
         starts=starts,
+        acknowledged=False,
+        status=None,
+        ended_at=None,
+        cancelled=None,
         error=_twice(starts),
         evidence=event.evidence,
     )
 
 
-def _is_of(record: Record, event: Triggered) -> bool:
-    """Whether it is the outcome of the claim that stands, as it is with nearly all of them.
-
-    Then the claim's record goes on, and with it its texts: the event has each of them once more.
-    """
-    return (
-        record.phase is Phase.CLAIMED
-        and not record.starts
-        and event.claim == record.claim
-        and event.digest == record.digest
-        and event.trigger_time == record.trigger_time
+def _started_late(record: Record, starts: tuple[Start, ...]) -> Record:
+    """A late applier's start: what came of the newest claim is as unknown, or known, as before."""
+    is_news = len(starts) > len(record.starts)
+    return msgspec.structs.replace(
+        record,
+        starts=starts,
+        error=_twice(starts) if is_news or not record.acknowledged else record.error,
+        acknowledged=record.acknowledged and not is_news,
     )
+
+
+def _kept(known: _Text, told: _Text) -> _Text:
+    """The text that is known already, if that is what is told: each event has its own once more."""
+    return known if known == told else told
 
 
 def _adopted(record: Record | None, event: Adopted) -> Record:
