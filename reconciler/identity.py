@@ -146,7 +146,8 @@ def _orphans(books: Sequence[Book]) -> list[Book]:
     """
     unread = [book for book in books if not book.named]
     named = [book.text for book in books if book.named] if unread else []
-    return [book for book in unread if not any(one.startswith(book.text) for one in named)]
+    texts = [(book, book.text) for book in unread]
+    return [book for book, text in texts if not any(one.startswith(text) for one in named)]
 
 
 def _unsettled(books: Sequence[Book]) -> list[Book]:

@@ -64,10 +64,10 @@ def tell(
         return _untold(listed, f"what is listed under its id {what}")
     # That all have ended alike does not help: the run's own may be the one that is not listed yet.
     # Of what a person has named, only the id counts: it may carry what the run does not.
-    fits = mine if _is_named(record) else fitting(suspect, mine)
+    is_named = _is_named(record)
+    fits = mine if is_named else fitting(suspect, mine)
     if len(fits) != 1:
         return _untold(mine, "several instances have its id, or another one than the run's")
-    is_named = _is_named(record)
     doubt = _may_be_anothers(suspect, start, fits[0], listed, is_named=is_named)
     if doubt is None and not is_named and _is_end_of_nothing_sent(suspect, fits[0]):
         doubt = "nothing that was sent is among the parameters of what has its id"

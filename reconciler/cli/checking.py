@@ -13,9 +13,16 @@ from reconciler.cli.options import CommonOptions
 from reconciler.cli.reading import Workspace
 from reconciler.cli.saying import say, say_left_out
 from reconciler.cli.unread import missed_folders, unread_manifests, unread_note
-from reconciler.configuration import CONFIGURATION, Configuration, InvalidConfigurationError
+from reconciler.configuration import (
+    CONFIGURATION,
+    Configuration,
+    Environment,
+    InvalidConfigurationError,
+)
 from reconciler.errors import ConfigurationError, GitError, LedgerError
 from reconciler.git import Git
+from reconciler.identity import Surroundings
+from reconciler.ledger import Ledger
 from reconciler.manifest import is_manifest_path
 from reconciler.manifest.read import SKIPPED, looks_like_manifest
 from reconciler.model import Problem
@@ -200,6 +207,12 @@ def _validate(options: CommonOptions, paths: Sequence[Path], base: str | None) -
         return Validation(problems=tuple(edited), files=0, runs=0)
 
 
+def _known(workspace: Workspace, environment: Environment) -> tuple[Ledger, Surroundings]:
+    """The ledger and what is around it; not its files, whose lines take half of all memory."""
+    own = workspace.local_book(environment)
+    return own.ledger, workspace.surroundings(environment, own)
+
+
 def validated(
     workspace: Workspace,
     options: CommonOptions,
@@ -218,9 +231,7 @@ def validated(
     now = LocalClock().wall()
     for environment in workspace.environments:
         declared = workspace.declared(environment)
-        own = workspace.local_book(environment)
-        ledger, around = own.ledger, workspace.surroundings(environment, own)
-        del own  # the lines of its files, which take half of all memory
+        ledger, around = _known(workspace, environment)
         findings = check(
             scheduled(declared, ledger),
             ledger,
@@ -238,8 +249,7 @@ def validated(
         files.update(declared.files)
         runs.update(run.place.file for run in declared.runs)
         if not (declared.files or declared.notes or options.quiet):
-            note = f"{environment.name}: there are no manifests in {environment.manifests}"
-            say(note)
+            say(f"{environment.name}: there are no manifests in {environment.manifests}")
     say_left_out(workspace.left_out, quiet=options.quiet)
     wanted = WantedPaths.of(find_root(options.repo), paths or [workspace.root])
     notes.update(unread_note([path for path in unread if wanted.covers(path)]))

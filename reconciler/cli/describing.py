@@ -73,6 +73,15 @@ def _judge(
     return judge
 
 
+def _end(which: str, words: str) -> Question:
+    return Question(
+        option=f"--{words.lower()}",
+        words=words,
+        meaning=f"The {which} business date ({_DATE}), or trigger time with an offset.",
+        check=_judge("/spec/", _sample_of_time),
+    )
+
+
 _QUESTIONS = {
     "name": Question(
         option="--name",
@@ -92,18 +101,8 @@ _QUESTIONS = {
         meaning=f"The day to process ({_DATE}); or the trigger time, with an offset.",
         check=_judge("/spec/", _sample_of_time),
     ),
-    "first": Question(
-        option="--from",
-        words="From",
-        meaning=f"The first business date ({_DATE}), or trigger time with an offset.",
-        check=_judge("/spec/", _sample_of_time),
-    ),
-    "last": Question(
-        option="--to",
-        words="To",
-        meaning=f"The last business date ({_DATE}), or trigger time with an offset.",
-        check=_judge("/spec/", _sample_of_time),
-    ),
+    "first": _end("first", "From"),
+    "last": _end("last", "To"),
     "matrix": Question(
         option="--matrix",
         words="Matrix (empty: no more)",

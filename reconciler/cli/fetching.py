@@ -68,13 +68,9 @@ def read_ledgers(workspace: Workspace, *, offline: bool) -> dict[str, KnownLedge
             remote=remote, branch=branch, environment=environment, commit=commit, parent=parent
         )
         others += check_continuity(git, place, files, others, read={})
-        own = Book(
-            folder=folder,
-            ledger=files.ledger(),
-            files=files.content,
-            environment=environment.name,
-        )
-        known[environment.name] = KnownLedger(
+        name = environment.name
+        own = Book(folder=folder, ledger=files.ledger(), files=files.content, environment=name)
+        known[name] = KnownLedger(
             ledger=own.ledger,
             surroundings=workspace.surroundings(environment, own, others),
             commit=parent,
