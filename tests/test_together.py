@@ -13,7 +13,7 @@ import pytest
 from reconciler.cli.main import run
 from reconciler.errors import ReconcilerError
 from reconciler.expansion import Bounds
-from reconciler.manifest import FileResult, read_file
+from reconciler.manifest import CrowdedError, FileResult, read_file
 from reconciler.model import Declared, Source
 from reconciler.repository import together
 from reconciler.repository.declaring import Ceiling, TooManyRunsError, read_bounded
@@ -159,6 +159,54 @@ def test_the_ceiling_is_met_at_the_same_place(most: int) -> None:
         except TooManyRunsError as error:
             outcomes.append(str(error))
     assert outcomes[0] == outcomes[1]
+
+
+def test_files_of_many_documents_meet_the_ceiling_at_the_same_place() -> None:
+    """Each is read with all the room there is, and kept only where that would still be the same."""
+    ones = of_one_run_each(300)
+    many = b"---\n".join(one.content for one in ones)
+    sources = [*ones, Source(path="t/y.yaml", content=many), Source(path="t/z.yaml", content=many)]
+    for left in (800, 600, 599):
+        bounds = Bounds(backfill=300, left=left)
+        read = together.reader(sources, ZONE, bounds)
+        results = []
+        for one in (read, lambda source, bounds: read_file(source, ZONE, bounds)):
+            ceiling = Ceiling(bounds=bounds)
+            try:
+                results.append(str(read_bounded(sources, one, ceiling=ceiling)))
+            except TooManyRunsError as error:
+                results.append(str(error))
+        assert results[0] == results[1]
+
+
+def test_a_file_that_is_too_large_is_refused_when_its_turn_comes() -> None:
+    """Not while others are read: who reads them in order says which of them is the first."""
+    ones = of_one_run_each(400)
+    many = Source(path="t/z.yaml", content=b"---\n".join(one.content for one in ones))
+    bounds = Bounds(backfill=1, left=302)
+    read = together.reader([*ones[:300], many], ZONE, bounds)
+    assert [read(one, bounds).made for one in ones[:300]] == [1] * 300
+    with pytest.raises(CrowdedError):
+        read(many, bounds)
+
+
+def test_nobody_forks_while_threads_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threading, "active_count", lambda: 2)
+    monkeypatch.setattr(os, "fork", None)
+    assert len(read_all(of_one_run_each(300))) == 300
+
+
+def test_a_report_counts_once_all_of_it_is_there() -> None:
+    memory = os.memfd_create("test")
+    worker = together._Worker(process=0, memory=memory)
+    whole = len(b"read").to_bytes(4, "big") + b"read"
+    for part in (whole[:2], whole[2:6], whole[6:] + whole[:5]):
+        assert [*worker.reports()] == []
+        os.write(memory, part)
+    assert [*worker.reports()] == [b"read"]
+    os.write(memory, whole[5:])
+    assert [*worker.reports()] == [b"read"]
+    os.close(memory)
 
 
 @pytest.mark.usefixtures("_others_read_all")

@@ -23,7 +23,7 @@ _Packed = Sequence[Any]  # what msgpack holds
 
 def packed(result: FileResult) -> _Packed | None:
     """The result as values of msgpack; None for one that is better read anew."""
-    if result.notes or any("/" in run.name or run.stagger or run.times for run in result.runs):
+    if result.notes or any("/" in run.name for run in result.runs):  # of a backfill
         return None
     problems = [
         (one.place.file, one.place.line, one.place.column, one.code, one.pointer, one.message)

@@ -1,5 +1,6 @@
 """What one process reads, another has as if it had read it itself."""
 
+import dataclasses
 from pathlib import Path
 
 import msgspec
@@ -8,7 +9,7 @@ import pytest
 from reconciler.expansion import Bounds
 from reconciler.manifest import FileResult, read_file
 from reconciler.manifest.packing import packed, unpacked
-from reconciler.model import Source
+from reconciler.model import Place, Problem, Source
 from reconciler.times import parse_zone
 from tests.corpus.examples import ZONE, examples, source
 
@@ -28,6 +29,12 @@ def test_what_an_example_declares_is_the_same_after_it_was_packed(path: Path) ->
     is_of_a_backfill = any("/" in run.name for run in result.runs)
     found = through_bytes(result)
     assert found == result or (found is None and (is_of_a_backfill or result.notes))
+
+
+def test_what_cannot_be_packed_is_left_to_be_read_anew() -> None:
+    result = read_file(source(EXAMPLES[0]), ZONE)
+    note = Problem(place=Place(file=result.file), code="past", message="is past")
+    assert packed(dataclasses.replace(result, notes=(note,))) is None
 
 
 def test_a_run_with_every_field_that_a_trigger_has_is_the_same_after_it_was_packed() -> None:
