@@ -19,6 +19,7 @@ from reconciler.model import (
     wire_parameters,
 )
 from tests.building import a_run
+from tests.simulation.declaring import Dates
 
 names = st.from_regex(r"[a-z0-9]([a-z0-9._-]{0,20}[a-z0-9])?", fullmatch=True)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
@@ -29,6 +30,12 @@ parameter_lists = st.lists(st.tuples(texts, texts), max_size=4).map(tuple)
 def test_a_run_id_gives_back_its_name_and_revision(name: str, revision: int) -> None:
     run = run_id(name, revision)
     assert (run_name(run), run_revision(run)) == (name, revision)
+
+
+def test_two_runs_are_equal_whatever_other_dates_their_backfill_has() -> None:
+    run = a_run()
+    assert run == run.but(times=Dates(times={"2024-03-01": EpochMs(1)}, counted_from=None))
+    assert run != run.but(flow_id=1)
 
 
 def test_only_later_revisions_are_numbered_in_the_id() -> None:

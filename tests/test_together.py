@@ -179,8 +179,15 @@ def test_files_of_many_documents_meet_the_ceiling_at_the_same_place() -> None:
         assert results[0] == results[1]
 
 
-def test_a_file_that_is_too_large_is_refused_when_its_turn_comes() -> None:
+def test_a_file_that_is_too_large_is_refused_when_its_turn_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Not while others are read: who reads them in order says which of them is the first."""
+
+    def refuse() -> int:
+        raise BlockingIOError  # so that it is this process that meets it
+
+    monkeypatch.setattr(os, "fork", refuse)
     ones = of_one_run_each(400)
     many = Source(path="t/z.yaml", content=b"---\n".join(one.content for one in ones))
     bounds = Bounds(backfill=1, left=302)
