@@ -74,7 +74,7 @@ def _triggered(record: Record | None, event: Triggered) -> Record:
             starts=(start,),
             evidence=event.evidence,
         )
-    if any(_is_the_same(start, one) for one in record.starts):
+    if record.starts and any(_is_the_same(start, one) for one in record.starts):
         return record
     starts = _with_start(record.starts, start)
     if record.phase in STARTED or (record.phase in UNSETTLED and claim != record.claim):
@@ -87,10 +87,6 @@ def _triggered(record: Record | None, event: Triggered) -> Record:
         flow_id=event.flow_id,
         claim=claim,
         starts=starts,
-        acknowledged=False,
-        status=None,
-        ended_at=None,
-        cancelled=None,
         error=_twice(starts),
         evidence=event.evidence,
     )
@@ -147,6 +143,8 @@ def _adopted(record: Record | None, event: Adopted) -> Record:
 
 def _with_start(starts: Sequence[Start], start: Start) -> tuple[Start, ...]:
     """The starts with one more, in the place of what was inferred and must have been this one."""
+    if not starts:
+        return (start,)
     kept = [start if _is_the_same(one, start) else one for one in starts]
     return tuple(dict.fromkeys((*kept, start)))
 

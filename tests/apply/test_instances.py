@@ -128,7 +128,11 @@ def test_an_end_of_what_is_declared_no_more_is_told_by_its_digest_or_its_stamp()
     assert [one.status for one in (late, cut)] == [None, None]
     assert late.reason.startswith("it shows other parameters than the run was declared with")
     assert told(ledger, replace(row(0, SUCCESS), **minute), run=gone).status == SUCCESS
-    spoken = [a_claim(gone, service=SERVICE), an_unknown(gone), a_resolved(gone, "3377-1")]
+    spoken: list[Event] = [
+        a_claim(gone, service=SERVICE),
+        an_unknown(gone),
+        a_resolved(gone, "3377-1"),
+    ]
     named = told(
         a_ledger(*spoken), replace(row(0, SUCCESS, parameters=another), **minute), run=gone
     )
