@@ -87,6 +87,7 @@ def _triggered(record: Record | None, event: Triggered) -> Record:
         flow_id=event.flow_id,
         claim=claim,
         starts=starts,
+        acknowledged=False,
         error=_twice(starts),
         evidence=event.evidence,
     )

@@ -229,6 +229,17 @@ def test_a_third_start_is_said_though_a_person_has_settled_two() -> None:
     assert not again.started_twice
 
 
+def test_so_is_the_start_of_a_claim_that_was_open_while_a_person_settled_two_others() -> None:
+    older = [
+        msgspec.structs.replace(a_triggered(RUN, "3377-1", "c0"), inferred=True),
+        a_triggered(RUN, "3377-2", "c0"),
+    ]
+    settled = msgspec.structs.replace(a_resolved(RUN, "3377-1"), claim=ClaimId("c0"))
+    two = a_ledger(a_claim(RUN), *older, settled)
+    assert two.records[RUN.id].acknowledged
+    assert two.extended([a_triggered(RUN, "3377-3")]).records[RUN.id].started_twice
+
+
 def test_a_claim_that_has_lapsed_has_expired_then_at_the_latest() -> None:
     other = a_run("other", trigger_time=EpochMs(0))
     ledger = a_ledger(a_claim(RUN, claim="c1"), a_claim(other, claim="c2"))
