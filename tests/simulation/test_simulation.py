@@ -9,7 +9,7 @@ from tests.simulation.peace import Account
 from tests.simulation.simulate import simulate
 from tests.simulation.update import caught, first_to_break, likely_first, showing_nothing
 
-SEEDS_OF_A_TEST = 120
+SEEDS_WITHOUT_ODDITIES = 250  # in which more than a hundred answers are lost
 PROVEN = [(first, 250) for first in range(0, 2_000, 250)]  # of so few as 120, some lack a rarity
 
 
@@ -28,25 +28,23 @@ def test_every_run_is_started_exactly_once_whatever_happens(first: int, many: in
     assert sum_.stopped > many / 100
 
 
-@pytest.mark.parametrize("first", sampled(range(120, 600, SEEDS_OF_A_TEST), every=4))
-def test_where_the_service_behaves_no_lost_answer_leaves_a_doubt(first: int) -> None:
-    seeds = range(first, first + SEEDS_OF_A_TEST)
-    lives = [simulate(seed, switches=()) for seed in seeds]
+def test_where_the_service_behaves_no_lost_answer_leaves_a_doubt() -> None:
+    lives = [simulate(seed, switches=()) for seed in range(SEEDS_WITHOUT_ODDITIES)]
     sum_ = sum((life.account for life in lives), start=Account())
-    assert sum_.lost_answers_plain > SEEDS_OF_A_TEST / 10
-    assert sum_.lost_in_doubt_plain <= sum_.lost_answers_plain / 50
+    assert sum_.lost_answers_plain > SEEDS_WITHOUT_ODDITIES / 10
+    assert sum_.lost_in_doubt_plain <= sum_.lost_answers_plain / 100
     assert sum_.mistaken == 0
-    assert sum_.cancelled > SEEDS_OF_A_TEST / 100
+    assert sum_.cancelled > SEEDS_WITHOUT_ODDITIES / 100
 
 
 @pytest.mark.parametrize("switch", ["shared ids", "newest of an id", "users"])
 def test_what_was_started_by_hand_is_adopted_on_odd_services_too(switch: str) -> None:
-    lives = [simulate(seed, switches=(switch,)) for seed in range(30)]
-    assert sum(life.account.adopted for life in lives) > 1
+    lives = [simulate(seed, switches=(switch,)) for seed in range(60)]
+    assert sum(life.account.adopted for life in lives) > 3
 
 
 def test_a_seed_replays_exactly() -> None:
-    for seed in range(8):
+    for seed in range(20):
         assert simulate(seed).trace == simulate(seed).trace
 
 
