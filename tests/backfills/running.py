@@ -7,7 +7,7 @@ from pathlib import Path
 
 from reconciler.sandbox import FlowInstance, Sandbox, SandboxOptions, read_sandbox_file, running
 from tests.backfills.document import Command, Example, Write
-from tests.environments import Setting, make_setting
+from tests.environments import Clock, Setting, make_setting
 from tests.repositories import commit, git
 
 CONFIGURATION = """\
@@ -19,6 +19,7 @@ environments:
     gateway: {{url: "{url}", orgId: o1, userId: u1, timezone: GMT+8, settleSeconds: 0.2}}
 """
 _COMMIT = re.compile(r"\b[0-9a-f]{12}\b")
+_APART_SECONDS = 2
 _PORT = re.compile(r"127\.0\.0\.1:\d+")
 
 
@@ -31,19 +32,28 @@ class Shown:
 
 
 def show(example: Example, folder: Path) -> Shown:
-    """Carry out an example's steps one after another."""
-    sandbox = Sandbox(SandboxOptions(run_seconds=0.05))
+    """Carry out an example's steps one after another, some seconds apart.
+
+    An end is recorded only once the service must have shown the run, which two commands that
+    follow each other at once do not leave time for.
+    """
+    clock = Clock()
+    sandbox = Sandbox(SandboxOptions(run_seconds=0.05), clock=clock)
     for step in example.steps:
         if isinstance(step, Write) and step.path == "sandbox.yaml":
             file = folder / step.path
             file.write_text(step.content, encoding="utf-8")
             options, faults = read_sandbox_file(file)
             flows = options.flows
-            sandbox = Sandbox(SandboxOptions(run_seconds=0.05, flows=flows), faults)
+            sandbox = Sandbox(SandboxOptions(run_seconds=0.05, flows=flows), faults, clock)
     with running(sandbox) as url:
         configuration = {"reconciler.yaml": CONFIGURATION.format(url=url)}
         setting = make_setting(folder / "repository", url, sandbox, configuration)
-        printed = [out for step in example.steps if (out := _carry_out(step, setting)) is not None]
+        printed = []
+        for step in example.steps:
+            clock.forward(_APART_SECONDS)
+            if (out := _carry_out(step, setting)) is not None:
+                printed.append(out)
     return Shown(printed=printed, instances=sandbox.instances)
 
 
