@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Self
 
-from reconciler.schema.findings import Finding
+from reconciler.schema.paths import Finding
 
 
 class Occasion(StrEnum):

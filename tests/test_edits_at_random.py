@@ -7,7 +7,7 @@ from urllib.parse import unquote
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from reconciler.expansion.alike import look
+from reconciler.expansion.characters import look
 from reconciler.ledger import Record
 from reconciler.model import combination_of, run_name, run_revision
 from reconciler.times import business_date

@@ -1,13 +1,14 @@
 """What an apply refuses to do, and what it asks first so that no start is claimed in vain.
 
 The gateway's clock and zone must be what the configuration says before the first claim, and each
-flow can be asked about whether the service would refuse its start.
+flow can be asked about whether the service would refuse its start. An apply that was called for
+some runs starts and cancels these, and no others.
 """
 
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import tzinfo
 
 from reconciler.apply.lease import ServiceClock
@@ -15,9 +16,11 @@ from reconciler.apply.ports import Clock, Flow, Gateway, Noted, Progress, SavedR
 from reconciler.configuration import Environment
 from reconciler.counting import counted
 from reconciler.errors import RefusedError
-from reconciler.model import EpochMs, Parameters, Problem, RunId
+from reconciler.ledger import Ledger
+from reconciler.model import Declared, EpochMs, Parameters, Problem, Run, RunId
 from reconciler.plan import Action, FlowCheck, Plan, PlannedRun
 from reconciler.plan.review import too_many
+from reconciler.selection import meaning, nothing_meant
 from reconciler.times import format_instant, in_zone, parse_zone
 
 TOLERATED_MS = 60_000  # of the local clock, which decides nothing; a person still wants to know
@@ -187,3 +190,36 @@ def _refusal(flow: Flow, user: str) -> str | None:
     if flow.editable is False or (flow.editable is None and is_stranger):
         return f"may not be started by {user}, who neither owns it nor may edit it"
     return None
+
+
+class Chosen:
+    """What the words of a command line mean among the runs that there are when it is called.
+
+    Every other run is as if it were suspended. What is in doubt is settled all the same, and ends
+    are observed: that starts nothing, and what is recorded of one run decides on others.
+
+    They go on to mean that: a word that meant one run does not come to mean all that begin with it
+    because somebody takes that run away.
+    """
+
+    def __init__(self, words: Sequence[str], declared: Declared, ledger: Ledger) -> None:
+        self._all = not words
+        there_are = {run.id for run in declared.runs} | ledger.records.keys() if words else ()
+        self._meanings = {word: meaning(word, there_are) for word in words}
+        self._there_are: Collection[RunId] = there_are
+
+    def check(self) -> None:
+        """Raise ReconcilerError for a word that means no run at all."""
+        for word, means in self._meanings.items():
+            if not any(map(means, self._there_are)):
+                raise nothing_meant(word)
+
+    def has(self, run: Run) -> bool:
+        """Whether the run is meant, by the attempt that it is; by its present or recorded name."""
+        return self.names(run.id) or (
+            run.declared_as != "" and self.names(run.declared_id(run.attempt))
+        )
+
+    def names(self, run: RunId) -> bool:
+        """Whether the run of that id is meant."""
+        return self._all or any(means(run) for means in self._meanings.values())

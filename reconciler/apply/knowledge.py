@@ -5,8 +5,7 @@ from dataclasses import replace
 from typing import Generic, TypeVar
 
 from reconciler.apply.branch import Branch
-from reconciler.apply.checks import InvalidManifestsError, is_as_saved, refuse_too_many
-from reconciler.apply.chosen import Chosen
+from reconciler.apply.checks import Chosen, InvalidManifestsError, is_as_saved, refuse_too_many
 from reconciler.apply.claim import Claims
 from reconciler.apply.doubt import Doubt
 from reconciler.apply.known import Known

@@ -1,20 +1,69 @@
 """What one apply has changed, for those who are told: read off what it has put on the branch.
 
-Nothing is remembered between two applies. A run in doubt that stays in doubt, or a refusal that
-stays the same, changes nothing, so whoever is told of the first hears nothing of the next.
+What it put there is seen where it passes, at the store. Nothing is remembered between two applies.
+A run in doubt that stays in doubt, or a refusal that stays the same, changes nothing, so whoever is
+told of the first hears nothing of the next. One webhook is told its share.
 """
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from reconciler.apply.effect import Effect
-from reconciler.apply.ports import Snapshot
-from reconciler.ledger import Ledger, Record, events
+from reconciler.apply.ports import Appended, Landed, Snapshot, Store, Unclear
+from reconciler.ledger import Event, Ledger, Record, events
 from reconciler.ledger.records import Phase, ledger_instant
 from reconciler.model import EpochMs, RunId, first_attempt, run_attempt
 from reconciler.plan import Action, Plan, PlannedRun, Reason, make_plan
-from reconciler.webhooks import Occasion
+from reconciler.webhooks import Occasion, Webhook
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """What one apply has put on the branch, and what the branch said before and says now."""
+
+    before: Ledger
+    now: Snapshot
+    recorded: Sequence[Event]  # by this apply, and on the branch for certain
+
+
+class WitnessedStore:
+    """A store that keeps in mind what was recorded through it. It changes nothing that passes."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._before: Ledger | None = None
+        self._now: Snapshot | None = None
+        self._recorded: list[Event] = []
+        self._unanswered: list[Event] = []  # their push was not answered: they may have landed
+
+    async def fetch(self) -> Snapshot:
+        """The branch as the remote has it now, as the store beneath says it."""
+        snapshot = await self._store.fetch()
+        if self._before is None:
+            self._before = snapshot.ledger
+        if self._unanswered:
+            missing = snapshot.ledger.missing(self._unanswered)
+            self._recorded += [one for one in self._unanswered if one not in missing]
+            self._unanswered = []
+        self._now = snapshot
+        return snapshot
+
+    async def append(self, base: Snapshot, events: Sequence[Event], message: str) -> Appended:
+        """Append them, as the store beneath does it."""
+        appended = await self._store.append(base, events, message)
+        if isinstance(appended, Landed):
+            self._recorded += events
+            self._now = appended.snapshot
+        elif isinstance(appended, Unclear):
+            self._unanswered += events
+        return appended
+
+    @property
+    def effect(self) -> Effect | None:
+        """What has come of it by now; None where the branch was never read."""
+        if self._before is None or self._now is None:
+            return None
+        return Effect(before=self._before, now=self._now, recorded=tuple(self._recorded))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,3 +224,29 @@ def _standing(plan: Plan) -> dict[str, int]:
         word = one.code.value if one.code is not None else "succeeded"
         found[word] = found.get(word, 0) + 1
     return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """What one webhook is told: of the news, those events that it wants."""
+
+    environment: str
+    commit: str | None
+    events: Mapping[Occasion, Sequence[NewsOfRun]]
+    standing: Mapping[str, int]
+    is_test: bool = False
+
+
+def told_to(webhook: Webhook, news: News) -> Share | None:
+    """What of the news the webhook wants to hear; None where that is nothing."""
+    events = {one: news.told[one] for one in Occasion if one in news.told and one in webhook.events}
+    if not events:
+        return None
+    return Share(
+        environment=news.environment, commit=news.commit, events=events, standing=news.standing
+    )
+
+
+def a_test(environment: str) -> Share:
+    """A message that tells nothing but that it arrives."""
+    return Share(environment=environment, commit=None, events={}, standing={}, is_test=True)

@@ -10,8 +10,14 @@ from reconciler import __version__
 from reconciler.cli.asking import Question, answer, missing
 from reconciler.cli.place import StartingPlace, installed_home, unknown_home
 from reconciler.configuration import Configuration
-from reconciler.starting.choices import Beginning, CiKind, GatewayAnswers, wrong_answers
-from reconciler.starting.home import Home, read_home
+from reconciler.starting.choices import (
+    Beginning,
+    CiKind,
+    GatewayAnswers,
+    Home,
+    read_home,
+    wrong_answers,
+)
 
 LEDGER_BRANCH = "reconciler-ledger"
 NONE = "none"

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, assert_never
 
 from reconciler.apply.checks import InvalidManifestsError
-from reconciler.apply.effect import WitnessedStore
+from reconciler.apply.news import WitnessedStore
 from reconciler.apply.ports import Gateway, Options, Ports, Progress, SavedRun, Step, Watching
 from reconciler.apply.protocol import apply
 from reconciler.apply.result import ApplyResult, exit_code
@@ -25,21 +25,24 @@ from reconciler.cli.machine import applier, new_apply
 from reconciler.cli.measuring import MeasuredStore, Measures, measured
 from reconciler.cli.notifying import tell_effect
 from reconciler.cli.opening import SharedBranch, keep_trace
-from reconciler.cli.options import CommonOptions
+from reconciler.cli.options import CommonOptions, Format
 from reconciler.cli.saying import Outlet, journal, say, show
 from reconciler.configuration import Environment
 from reconciler.errors import ExitCode, GitError, RefusedError
 from reconciler.git import CheckoutResult, CommitId, FastForwarded, NotSafe
 from reconciler.model import Digest, EpochMs, RunId
 from reconciler.plan import Action
-from reconciler.render.apply_annotations import apply_annotations
-from reconciler.render.apply_markdown import apply_markdown
+from reconciler.render.apply_markdown import apply_annotations, apply_markdown
 from reconciler.render.apply_outcomes import has_done_anything
 from reconciler.render.apply_text import apply_json, apply_text
-from reconciler.render.log import step_fields, step_level, step_message
-from reconciler.render.output_formats import Format
 from reconciler.render.problems import problems_text
-from reconciler.render.progress import LiveProgress, PlainProgress
+from reconciler.render.progress import (
+    LiveProgress,
+    PlainProgress,
+    step_fields,
+    step_level,
+    step_message,
+)
 from reconciler.render.words import COMMIT_DIGITS
 from reconciler.repository.worktree import read_regular
 

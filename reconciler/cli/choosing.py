@@ -9,7 +9,7 @@ import click
 
 from reconciler.errors import ReconcilerError
 from reconciler.model import RunId, combination_of, run_name
-from reconciler.render.status import StatusRow
+from reconciler.render.status_text import StatusRow
 from reconciler.schema.paths import shown
 from reconciler.selection import meant_by, nothing_meant
 

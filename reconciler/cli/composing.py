@@ -1,5 +1,9 @@
-"""What `new` does: gathers what is said, judges the manifest with all others, and writes it."""
+"""What `new` does: gathers what is said, judges the manifest with all others, and writes it.
 
+Of the flow it says what the service says, where its keys are at hand.
+"""
+
+import asyncio
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -10,9 +14,10 @@ import click
 
 from reconciler.apply.ports import Flow
 from reconciler.cli.asking import Question, answer, missing
+from reconciler.cli.bounded import run_bounded
 from reconciler.cli.checking import validated
 from reconciler.cli.describing import after_first, question_of, value_of
-from reconciler.cli.flow_lookup import has_keys, look_up
+from reconciler.cli.fetching import read_ledgers
 from reconciler.cli.importing_runs import schema_beside
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.reading import Workspace
@@ -20,16 +25,17 @@ from reconciler.cli.saying import say
 from reconciler.cli.settling import is_terminal
 from reconciler.configuration import CONFIGURATION, Environment
 from reconciler.counting import counted
-from reconciler.errors import RefusedError
+from reconciler.errors import ConfigurationError, ReconcilerError, RefusedError
 from reconciler.manifest import is_manifest_path
 from reconciler.model import Source
 from reconciler.render.safe import visible
 from reconciler.repository.declaring import TooManyRunsError
 from reconciler.repository.putting import look_before, put
-from reconciler.repository.settings import choose_environment
+from reconciler.repository.settings import choose_environment, read_credentials
 from reconciler.starting.declaration import BackfillTimes, Declaration, TriggerTimes, is_date
 
 Pairs = tuple[tuple[str, str], ...]
+_SECONDS = 10.0  # a person waits for the next question
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,3 +233,37 @@ class _InvalidDeclarationError(RefusedError):
     """What was described makes no valid manifest."""
 
     has_lines = True
+
+
+def has_keys(environment: Environment) -> bool:
+    """Whether the environment's keys are set."""
+    try:
+        read_credentials(environment.gateway)
+    except ConfigurationError:
+        return False
+    return True
+
+
+def look_up(workspace: Workspace, environment: Environment, flow_id: int) -> Flow | str:
+    """The flow, or why nothing is known of it.
+
+    Keys are sent only where the shared branch says, as for everything that is asked.
+    """
+    from reconciler.cli.opening import open_environment
+    from reconciler.cli.planning import check_trust
+
+    async def ask() -> Flow | None:
+        async with (
+            asyncio.timeout(_SECONDS),
+            open_environment(workspace.root, environment) as gateway,
+        ):
+            return await gateway.flow(flow_id)
+
+    try:
+        known = read_ledgers(workspace, offline=False)[environment.name]
+        check_trust(workspace, known, environment)
+        return run_bounded(ask()) or "does not exist, or is not visible to this user"
+    except TimeoutError:
+        return f"was not looked up: no answer within {_SECONDS:g} s"
+    except ReconcilerError as error:
+        return f"was not looked up: {error}"

@@ -1,12 +1,23 @@
-"""What `doctor` does: one check after the other, none of which ends the others."""
+"""What `doctor` does: one check after the other, none of which ends the others.
 
+It looks first at git, the configuration, this clone, and its remote.
+"""
+
+import secrets
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from reconciler.cli.options import CommonOptions
-from reconciler.configuration import Environment
-from reconciler.errors import ReconcilerError
-from reconciler.render.diagnosis import Checked, Diagnosis, failed, skipped
+from reconciler.cli.reading import Workspace
+from reconciler.configuration import Environment, GitConfiguration
+from reconciler.errors import GitError, ReconcilerError
+from reconciler.git import CommitId, Git, survey
+from reconciler.git.remote import HEADS, read_refs
+from reconciler.git.sending import Heard, PushAnswer
+from reconciler.ledger.files import TRAILER
+from reconciler.render.diagnosis import Checked, Diagnosis, failed, skipped, warned, well
 
 OFFLINE = "it needs the network, and --offline was given"
 _AGAIN = "Mend that, then run it again: reconciler doctor"
@@ -63,7 +74,6 @@ def _of_error(error: Exception) -> Diagnosis:
 
 def examine(options: CommonOptions, *, offline: bool) -> list[Checked]:
     """Check everything around the program. Raises nothing for what a person can cause."""
-    from reconciler.cli.examining_clone import ClonePatient
     from reconciler.cli.examining_gateway import examine_gateway
     from reconciler.cli.examining_ledger import examine_code_owners, examine_ledger
 
@@ -79,3 +89,176 @@ def examine(options: CommonOptions, *, offline: bool) -> list[Checked]:
     for one in clone.workspace.environments if clone.workspace is not None else ():
         examination.together(partial(examine_environment, one), one.name)
     return examination.checks
+
+
+_SECONDS = 60.0  # for each question to the remote
+_NO_CLONE = "there is no clone to look at"
+_NO_REMOTE = "no remote branch could be read"
+_FIRST = "Commit the configuration and push it: git push {} HEAD"
+_PROTECTED = (
+    "If the branch is protected, let the reconciler's identity push to it, or keep the ledger on a "
+    "branch of its own: git.ledgerBranch in reconciler.yaml"
+)
+
+_APART = (
+    "Have the server's rules for branches leave {0} out, or let the reconciler's identity push to "
+    "it; then see: reconciler apply"
+)
+
+
+@dataclass(slots=True, kw_only=True)
+class ClonePatient:
+    """What is known so far of the clone. None: it could not be found out."""
+
+    examination: Examination
+    options: CommonOptions
+    workspace: Workspace | None = None
+    git: Git | None = None
+    branch: str | None = None  # the shared one
+    tip: CommitId | None = None  # of that
+    ledger_tip: CommitId | None = None  # of the branch that holds the ledger
+
+    def examine(self, *, offline: bool) -> None:
+        """Look at it, and keep what was found out for the checks that follow."""
+        examination, check = self.examination, self.examination.check
+        check("git", self._version)
+        check("configuration", self._configuration)
+        check("repository", self._repository)
+        if self.git is None:
+            examination.skip(("identity", "clone", "remote", "push", "protection"), _NO_CLONE)
+            return
+        check("identity", lambda: well(f"commits are by {survey.identity(self._root)}"))
+        check("clone", self._kind)
+        if offline:
+            check("remote", self._remote_here)
+            examination.skip(("push", "protection"), OFFLINE)
+            return
+        check("remote", self._remote_there)
+        if self.branch is None:
+            examination.skip(("push", "protection"), _NO_REMOTE)
+            return
+        check("push", self._push)
+        check("protection", self._protection)
+
+    @property
+    def named(self) -> GitConfiguration:
+        """What the configuration says of git; the defaults where there is none."""
+        return GitConfiguration() if self.workspace is None else self.workspace.configuration.git
+
+    @property
+    def _root(self) -> Path:
+        if self.git is None:
+            raise GitError(_NO_CLONE)
+        return self.git.root
+
+    @property
+    def _folder(self) -> Path:
+        if self.workspace is not None:
+            return self.workspace.root
+        return self.options.repo or Path.cwd()
+
+    def _version(self) -> Diagnosis:
+        version, new_enough = survey.version(Path("/"))
+        if new_enough:
+            return well(f"version {version}")
+        oldest = ".".join(map(str, survey.OLDEST))
+        return failed(f"version {version} is too old", f"Install git {oldest} or newer.")
+
+    def _configuration(self) -> Diagnosis:
+        workspace = Workspace.find(self.options)
+        self.workspace = workspace
+        names = ", ".join(workspace.configuration.environments)
+        return well(f"{workspace.root / 'reconciler.yaml'}: {names}")
+
+    def _repository(self) -> Diagnosis:
+        self.git = Git.at(self._folder)
+        current = self.git.current_branch()
+        return well(f"{self.git.root}, on {current or 'no branch: HEAD is detached'}")
+
+    def _kind(self) -> Diagnosis:
+        kind, remote = survey.kind(self._root), self.named.remote
+        if kind.shallow:
+            return warned(
+                "shallow: an apply works, but what is older is not known here, as which merge "
+                "changed a manifest, or what a run was started with",
+                f"Fetch the rest: git fetch --unshallow {remote} (in GitHub's checkout: "
+                "fetch-depth: 0)",
+            )
+        if kind.partial:
+            return warned(
+                "partial: objects are fetched when they are needed, so that --offline may fail",
+                f"To have them all: git config --unset remote.{remote}.partialclonefilter && "
+                f"git fetch --refetch {remote}",
+            )
+        if kind.sparse:
+            return well("sparse: files that are not checked out are read from the commit")
+        return well("whole")
+
+    def _remote_here(self) -> Diagnosis:
+        remote = self.named.remote
+        git = Git.at(self._folder)
+        git.check_remote(remote)
+        return skipped(f"{remote} is {git.addresses(remote).fetched}; not asked: --offline")
+
+    def _remote_there(self) -> Diagnosis:
+        git, named = Git.at(self._folder), self.named
+        git.check_remote(named.remote)
+        where = git.addresses(named.remote)
+        seen = read_refs(git.root, named.remote, [f"{HEADS}*"], timeout=_SECONDS)
+        if not any(ref.startswith(HEADS) for ref in seen.tips):
+            return failed(
+                f"{named.remote} answers, and has no branch yet", _FIRST.format(named.remote)
+            )
+        ledger = [named.ledger_branch] if named.ledger_branch else []
+        self.branch, tips = git.fetch_shared(named.remote, named.branch, ledger)
+        self.tip = tips[self.branch]
+        self.ledger_tip = tips[named.ledger_branch or self.branch]
+        if self.tip is None:
+            return failed(
+                f"{named.remote} has no branch {self.branch}",
+                "Push it, or name another one in reconciler.yaml (git.branch).",
+            )
+        if where.differ:
+            return warned(where.difference, where.hint)
+        found = f"{named.remote} ({where.fetched}) answers, with the branch {self.branch}"
+        if self.ledger_tip is None:
+            return well(f"{found}; the first apply makes {named.ledger_branch}, for the ledger")
+        return well(found)
+
+    def _push(self) -> Diagnosis:
+        git, named = Git.at(self._folder), self.named
+        commit = self.ledger_tip or self.tip or git.working_tree_commit()
+        if commit is None:
+            return skipped("nothing is committed yet", _FIRST.format(named.remote))
+        branch = named.ledger_branch or self.branch or ""
+        scratch = f"{HEADS}reconciler-doctor-{secrets.token_hex(4)}"
+        tried: list[tuple[str, CommitId | None]] = [(scratch, None)]
+        if self.ledger_tip is not None:
+            tried.insert(0, (f"{HEADS}{branch}", self.ledger_tip))
+        for ref, expected in tried:
+            heard = survey.rehearse(git.root, named.remote, ref, commit, expected, timeout=_SECONDS)
+            if heard.heard is not Heard.TAKEN:
+                return _turned_away(ref, heard)
+        to = f"{branch} and to a new branch" if self.ledger_tip is not None else "a new branch"
+        return well(f"git push --dry-run to {to} is let in; nothing was pushed")
+
+    def _protection(self) -> Diagnosis:
+        branch = self.named.ledger_branch or self.branch
+        last = None
+        if self.ledger_tip is not None:
+            last = survey.last_pushed(self._root, self.ledger_tip, TRAILER)
+        if last is not None:
+            return well(f"{branch} took the reconciler's commit of {last}")
+        return skipped(
+            f"not known: no rule of the server is asked by a dry run, and no commit of the "
+            f"reconciler's is on {branch}, as far as this clone's history goes",
+            _APART.format(branch) if self.named.ledger_branch else _PROTECTED,
+        )
+
+
+def _turned_away(ref: str, heard: PushAnswer) -> Diagnosis:
+    name = ref.removeprefix(HEADS)
+    return failed(
+        f"git push --dry-run to {name} is not let in: {heard.message}",
+        heard.hint or "Give git access for a push, then see: git push --dry-run",
+    )

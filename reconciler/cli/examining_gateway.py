@@ -7,8 +7,7 @@ from datetime import UTC, datetime, timedelta
 from reconciler.apply.checks import TOLERATED_MS, check_flows, check_zone, clock_words
 from reconciler.apply.lease import ServiceClock
 from reconciler.apply.ports import Gateway
-from reconciler.cli.examining import OFFLINE, Examination
-from reconciler.cli.examining_clone import ClonePatient
+from reconciler.cli.examining import OFFLINE, ClonePatient, Examination
 from reconciler.cli.machine import LocalClock
 from reconciler.cli.opening import check_gateway, gateway_settings
 from reconciler.configuration import Environment

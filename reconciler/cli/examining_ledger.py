@@ -2,8 +2,7 @@
 
 from dataclasses import replace
 
-from reconciler.cli.examining import OFFLINE, Examination
-from reconciler.cli.examining_clone import ClonePatient
+from reconciler.cli.examining import OFFLINE, ClonePatient, Examination
 from reconciler.cli.fetching import KnownLedger, edited_ledgers, read_ledgers
 from reconciler.cli.reading import Workspace
 from reconciler.configuration import CONFIGURATION, Environment

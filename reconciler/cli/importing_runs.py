@@ -22,7 +22,7 @@ from reconciler.counting import counted
 from reconciler.errors import RefusedError
 from reconciler.model import EpochMs
 from reconciler.render.safe import said
-from reconciler.render.spoken_json import imported_json
+from reconciler.render.settlements import imported_json
 from reconciler.render.written import Written, manifests_of
 from reconciler.repository.declaring import bounds_of
 from reconciler.repository.pages import check_apart

@@ -52,7 +52,7 @@ def command(*, check: bool, **given: str | None) -> ExitCode:
     options = current_options()
     answers = Given(environment=options.env, **given)
     if check:
-        from reconciler.cli.freshness import check as check_freshness
+        from reconciler.cli.starting import check as check_freshness
 
         return check_freshness(options, answers)
     start(options, answers)

@@ -6,15 +6,13 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reconciler.apply.effect import Effect
-from reconciler.apply.news import News, news_of
+from reconciler.apply.news import Effect, News, Share, a_test, news_of, told_to
 from reconciler.cli.bounded import run_bounded
 from reconciler.cli.journal import Level
 from reconciler.cli.machine import LocalClock, applier
 from reconciler.cli.saying import journal, say
 from reconciler.configuration import Environment
 from reconciler.notify.addresses import Address, NoAddress, address_of
-from reconciler.notify.shares import Share, a_test, told_to
 from reconciler.times import format_instant
 
 _URL = re.compile(r"https?://\S+")

@@ -17,6 +17,16 @@ from click.types import StringParamType
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
+from enum import StrEnum
+
+
+class Format(StrEnum):
+    """How `status` and `apply` report."""
+
+    TEXT = "text"  # for people
+    JSON = "json"  # for scripts
+    MARKDOWN = "markdown"  # for a pipeline's summary of a job
+
 
 _UNPAIRED = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # no byte is kept as one of these
 

@@ -13,8 +13,7 @@ from reconciler.errors import ConfigurationError
 from reconciler.git import Git
 from reconciler.repository.settings import read_configuration
 from reconciler.repository.worktree import check_stays
-from reconciler.starting.choices import CiKind
-from reconciler.starting.home import Home, recorded_home
+from reconciler.starting.choices import CiKind, Home, recorded_home
 
 _USUAL = ("main", "master")
 _INSIDE = ("objects", "refs")  # folders of a repository

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from reconciler.apply.effect import WitnessedStore
+from reconciler.apply.news import WitnessedStore
 from reconciler.apply.refresh import Refreshed, refresh
 from reconciler.cli.fetching import KnownLedger
 from reconciler.cli.machine import new_apply

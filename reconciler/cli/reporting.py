@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, assert_never
 from reconciler.cli.choosing import Filter
 from reconciler.cli.fetching import read_ledgers
 from reconciler.cli.machine import LocalClock
-from reconciler.cli.options import CommonOptions
+from reconciler.cli.options import CommonOptions, Format
 from reconciler.cli.planning import plan_of
 from reconciler.cli.reading import Workspace
 from reconciler.cli.saying import say, say_left_out
@@ -26,16 +26,14 @@ from reconciler.model import (
 )
 from reconciler.plan import Action, Plan, Reason
 from reconciler.render.backfills import attempt_of, natural_order
-from reconciler.render.instance_links import instance_url
-from reconciler.render.output_formats import Format
-from reconciler.render.status import (
+from reconciler.render.status_markdown import status_markdown
+from reconciler.render.status_row import detailed_exit_code, instance_url
+from reconciler.render.status_text import (
     StatusRow,
     status_detail_text,
     status_text,
     statuses_json,
 )
-from reconciler.render.status_markdown import status_markdown
-from reconciler.render.status_row import detailed_exit_code
 
 if TYPE_CHECKING:
     from reconciler.cli.refreshing import FreshLedger  # httpx comes with it

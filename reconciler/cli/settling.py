@@ -11,8 +11,7 @@ import click
 
 from reconciler.apply.branch import Branch
 from reconciler.apply.fitting import Fitting
-from reconciler.apply.recover import Recovered, recover
-from reconciler.apply.resolve import resolve
+from reconciler.apply.resolve import Recovered, recover, resolve
 from reconciler.apply.spoken import PersonsDecision
 from reconciler.cli.machine import LocalClock, new_claim
 from reconciler.cli.opening import SharedBranch, silent
@@ -23,9 +22,8 @@ from reconciler.errors import ExitCode, LedgerError, RefusedError
 from reconciler.git import Git
 from reconciler.ledger import Record, events
 from reconciler.model import InstanceId
-from reconciler.render.listings import shown_text
 from reconciler.render.safe import visible
-from reconciler.render.spoken_json import resolved_json
+from reconciler.render.settlements import resolved_json, shown_text
 from reconciler.repository.worktree import read_regular
 
 _MOST_BYTES = 64 << 20  # of a rescue file: the outcomes of some hundred thousand runs

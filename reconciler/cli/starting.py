@@ -1,6 +1,11 @@
-"""What `init` does: finds the place, gathers the answers, checks everything, and then writes."""
+"""What `init` does: finds the place, gathers the answers, checks everything, and then writes.
 
-from collections.abc import Iterator
+`init --check` reads what a starting repository wrote, and compares.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 
 from reconciler.cli.answering import Given, answered
 from reconciler.cli.options import CommonOptions
@@ -8,10 +13,14 @@ from reconciler.cli.place import StartingPlace
 from reconciler.cli.saying import say
 from reconciler.cli.settling import is_terminal
 from reconciler.configuration import CONFIGURATION
+from reconciler.errors import ConfigurationError, ExitCode
+from reconciler.manifest import is_manifest_path
+from reconciler.model import Source
 from reconciler.repository.putting import OnDisk, exists, look_before, put
-from reconciler.repository.worktree import read_regular
+from reconciler.repository.worktree import MOST_BYTES, read_one, read_regular, read_worktree
 from reconciler.starting.choices import Beginning, CiKind
 from reconciler.starting.next_steps import Around, next_steps
+from reconciler.starting.outdated import outdated
 from reconciler.starting.repository import (
     EDITOR,
     GITLAB_CI,
@@ -23,6 +32,7 @@ from reconciler.starting.repository import (
 )
 
 _MOST_OF_PIPELINE = 1 << 20  # bytes
+_YAML = (".yml", ".yaml")
 
 
 def start(options: CommonOptions, given: Given) -> None:
@@ -82,3 +92,41 @@ def _lacking(path: str, beginning: Beginning) -> str:
             return "; take it away to have it written anew"
         case _:
             return ""
+
+
+def check(options: CommonOptions, given: Given) -> ExitCode:
+    """Say what is outdated, a line each; the exit code says whether anything is."""
+    place = StartingPlace.find(options)
+    if place.configuration is None:
+        raise ConfigurationError(
+            f"{place.root} has no {CONFIGURATION}", hint="Begin with `reconciler init`."
+        )
+    beginning = answered(place, given, asks=False)
+    pipelines = _files(place.top, GITLAB_CI, GITLAB_INCLUDED, HOOKS)
+    pipelines |= _folder(place.top, ".github/workflows", lambda path: path.endswith(_YAML))
+    by_hand = _files(place.root, CONFIGURATION)
+    for folder in beginning.manifests:
+        by_hand |= _folder(place.root, folder, partial(is_manifest_path, folder=folder))
+    schemas = _folder(place.root, "schemas", lambda path: path.endswith(".schema.json"))
+    lines = list(outdated(beginning, pipelines, by_hand, schemas))
+    for line in lines:
+        say(line, err=False)
+    if not lines and not options.quiet:
+        say("nothing is outdated", err=False)
+    return ExitCode.PROBLEM if lines else ExitCode.OK
+
+
+def _files(top: Path, *paths: str) -> dict[str, str]:
+    """Those that are there and can be read, by their paths."""
+    found = (read_one(top, path, MOST_BYTES) for path in paths)
+    return {one.path: _text_there(one) for one in found if isinstance(one, Source)}
+
+
+def _folder(top: Path, folder: str, is_wanted: Callable[[str], bool]) -> dict[str, str]:
+    """The wanted files below; what cannot be read is for `validate` to tell."""
+    sources, _ = read_worktree(top, folder, is_wanted)
+    return {one.path: _text_there(one) for one in sources}
+
+
+def _text_there(source: Source) -> str:
+    return source.content.decode("utf-8", "replace")

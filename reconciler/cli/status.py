@@ -2,9 +2,15 @@
 
 import click
 
-from reconciler.cli.options import RUN_WORD, TEXT, common_options, current_options, read_duration
+from reconciler.cli.options import (
+    RUN_WORD,
+    TEXT,
+    Format,
+    common_options,
+    current_options,
+    read_duration,
+)
 from reconciler.errors import ExitCode
-from reconciler.render.output_formats import Format
 
 STATES = ("pending", "claimed", "in-doubt", "rejected", "triggered", "succeeded", "failed")
 

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import assert_never
 
+from reconciler.cli.options import Format
 from reconciler.cli.reporting import StatusReport
 from reconciler.errors import ReconcilerError
 from reconciler.model import combination_of, run_name
 from reconciler.render.grid import DATE, Axes
-from reconciler.render.output_formats import Format
 from reconciler.schema.paths import shown
 
 
@@ -28,8 +28,7 @@ class View:
         return report.pieces(self.form) if self.axes is None else (self._grids(report, self.axes),)
 
     def _grids(self, report: StatusReport, axes: Axes) -> str:
-        from reconciler.render.grid_markdown import grid_markdown
-        from reconciler.render.grid_text import grid_text
+        from reconciler.render.grid_forms import grid_markdown, grid_text
 
         _check(report, axes)
         match self.form:

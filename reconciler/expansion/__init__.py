@@ -3,11 +3,17 @@
 from datetime import tzinfo
 
 from reconciler.expansion.backfill import backfill_runs
-from reconciler.expansion.ceiling import MOST_DECLARED, MOST_RUNS, Bounds, NoRoomError
-from reconciler.expansion.common import Expanded, Manifest, NotExpandedError
-from reconciler.expansion.sensitive import SENSITIVE
+from reconciler.expansion.bounds import (
+    FIRST_YEAR,
+    MOST_DECLARED,
+    MOST_RUNS,
+    YEARS_AHEAD,
+    Bounds,
+    NoRoomError,
+    Window,
+)
+from reconciler.expansion.common import SENSITIVE, Expanded, Manifest, NotExpandedError
 from reconciler.expansion.trigger import trigger_run
-from reconciler.expansion.window import FIRST_YEAR, YEARS_AHEAD, Window
 
 __all__ = [
     "FIRST_YEAR",

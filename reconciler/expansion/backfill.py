@@ -1,26 +1,25 @@
 """`kind: Backfill`: many runs, one for each time and each combination of the matrix."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import Any
 
-from reconciler.expansion.ceiling import Bounds, bounded_slots, check_names, check_text
+from reconciler.expansion.bounds import Bounds, bounded_slots, check_names, check_text
 from reconciler.expansion.common import (
     Expanded,
     Manifest,
     NotExpandedError,
     Shared,
     parameters,
+    sensitive_findings,
     shared,
 )
-from reconciler.expansion.exclusion import exclusion_findings, leaves_out, read_exclusion
-from reconciler.expansion.matrix import Combination, combinations, count, matrix_findings
-from reconciler.expansion.notes import backfill_notes
+from reconciler.expansion.exclusion import exclusion_findings, leaves_out, read_exclusion, read_time
+from reconciler.expansion.grids import how_days_are_read
+from reconciler.expansion.matrix import RESERVED, Combination, combinations, count, matrix_findings
 from reconciler.expansion.ranges import range_findings, timetable
-from reconciler.expansion.sensitive import sensitive_findings
-from reconciler.expansion.slots import Slot, Timetable
-from reconciler.expansion.stagger import fits, staggers
+from reconciler.expansion.slots import Slot, Timetable, fits, staggers
 from reconciler.model import EpochMs, Run, Stagger, run_digest
 from reconciler.schema import Finding
 from reconciler.times import MINUTE_MS, in_zone
@@ -163,3 +162,38 @@ def _chains(manifest: str, starts: Sequence[_Start], *, newest_first: bool) -> d
                 found[own] = last[combination.segments]
             last[combination.segments] = own
     return found
+
+
+def backfill_notes(
+    spec: Mapping[str, Any], table: Timetable, slots: Sequence[Slot]
+) -> Iterator[Finding]:
+    """The notes about a backfill that declares runs at these times."""
+    given = spec.get("businessDates") or spec["triggerTimes"]
+    words = how_days_are_read(given["cron"]) if "cron" in given else None
+    if words is not None:
+        yield Finding(path=(*table.path, "cron"), code="cron-days", words=words)
+    yield from _excludes_nothing(spec.get("exclude", ()), table, slots)
+
+
+def _excludes_nothing(
+    entries: Sequence[Mapping[str, Any]], table: Timetable, slots: Sequence[Slot]
+) -> Iterator[Finding]:
+    if not entries:
+        return
+    dates = {slot.base: table.business_date(slot) for slot in slots}
+    all_dates = frozenset(dates.values())
+    for index, entry in enumerate(entries):
+        if not _matches(entry, dates, all_dates):
+            times = " and ".join(f"{key} {entry[key]}" for key in RESERVED if key in entry)
+            words = f"leaves nothing out: no run of this backfill has {times}"
+            yield Finding(path=("spec", "exclude", index), code="excludes-nothing", words=words)
+
+
+def _matches(
+    entry: Mapping[str, Any], dates: Mapping[Any, Any], all_dates: Collection[Any]
+) -> bool:
+    """Whether some time of the backfill is the entry's; its values are all the matrix's."""
+    day, moment = (read_time(key, entry[key]) if key in entry else None for key in RESERVED)
+    if moment is None:
+        return day is None or day in all_dates
+    return moment in dates and day in {None, dates[moment]}

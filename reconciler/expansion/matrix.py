@@ -7,8 +7,7 @@ from math import prod
 from sys import intern
 from typing import Any
 
-from reconciler.expansion.alike import difference, look
-from reconciler.expansion.characters import written
+from reconciler.expansion.characters import difference, look, written
 from reconciler.model import Parameters
 from reconciler.schema import Finding
 from reconciler.schema.paths import Path, shown

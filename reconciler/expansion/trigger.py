@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date, time, timedelta, tzinfo
 from typing import Any
 
-from reconciler.expansion.ceiling import Bounds, check_text
+from reconciler.expansion.bounds import Bounds, check_text
 from reconciler.expansion.common import (
     Manifest,
     NotExpandedError,
@@ -12,9 +12,9 @@ from reconciler.expansion.common import (
     instant,
     out_of_range,
     parameters,
+    sensitive_findings,
     shared,
 )
-from reconciler.expansion.sensitive import sensitive_findings
 from reconciler.model import EpochMs, Run, run_digest
 from reconciler.schema import Finding
 from reconciler.schema.paths import Path

@@ -6,8 +6,15 @@ from itertools import chain
 from reconciler.identity import NOTHING_ELSE, Surroundings
 from reconciler.ledger import Ledger, Record
 from reconciler.model import Declared, Digest, EpochMs, Run, first_attempt, run_name
-from reconciler.plan.beside import Beside
-from reconciler.plan.decide import UNSETTLED, Context, decide, start, unsettled, unsettled_runs
+from reconciler.plan.decide import (
+    UNSETTLED,
+    Beside,
+    Context,
+    decide,
+    start,
+    unsettled,
+    unsettled_runs,
+)
 from reconciler.plan.dependencies import Dependencies, Newest, another_follows, newest_attempt
 from reconciler.plan.limits import limited, stopped_manifests
 from reconciler.plan.standing import Meant, every_run

@@ -1,15 +1,101 @@
-"""What the renderings of an apply's result read off it."""
+"""What the renderings of an apply share: its steps in words, its result, and lists of runs.
 
-from collections.abc import Iterator, Mapping, Sequence
+A list is cut to 20 runs; past that, a backfill's runs stand together.
+"""
 
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import assert_never
+
+from reconciler.apply.ports import Claimed, Noted, Recorded, Settled, Step, Waiting, Watching
 from reconciler.apply.result import ApplyResult
 from reconciler.counting import counted
-from reconciler.enos.statuses import SUCCEEDED, status_name
-from reconciler.ledger import events
-from reconciler.model import RunId, first_attempt
+from reconciler.enos.statuses import FINAL, SUCCEEDED, status_name
+from reconciler.ledger import Event, events
+from reconciler.model import RunId, backfill_of, first_attempt
 from reconciler.plan import PlannedRun
-from reconciler.render.apply_steps import is_done, why_absent
-from reconciler.render.backfills import attempt_of, natural_order
+from reconciler.render.backfills import attempt_of, natural_order, together
+from reconciler.render.layout import Screen
+from reconciler.render.safe import said, visible
+from reconciler.render.words import status_words
+from reconciler.times import format_instant
+
+
+def plain_step(step: Step) -> str | None:
+    """One line for the step, safe to show; None where there is nothing to say."""
+    match step:
+        case Claimed():
+            until = format_instant(step.until)
+            line: str | None = f"claimed {counted(step.runs, 'run')} until {until} ({step.claim})"
+        case Settled():
+            line = _outcome(step.event)
+        case Recorded():
+            line = f"recorded {counted(step.events, 'event')}" if step.events else None
+        case Waiting():
+            line = f"waiting until {format_instant(step.until)}: {step.reason}"
+        case Watching():
+            line = _ended(step)
+        case Noted():
+            line = "; ".join(filter(None, step.message.split("\n")))
+        case _:
+            assert_never(step)
+    return None if line is None else visible(said(line))
+
+
+def _outcome(event: Event) -> str | None:
+    match event:
+        case events.Triggered():
+            found = "" if event.evidence is None else " (found by a search)"
+            return f"{event.run}: triggered as {event.flow_instance_id}{found}"
+        case events.Rejected():
+            return f"{event.run}: refused: {event.code}: {event.message}"
+        case events.Unknown():
+            return f"{event.run}: in doubt: {event.seen}"
+        case events.Absent():
+            return f"{event.run}: not started: {why_absent(event)}"
+        case events.Observed():
+            name = status_name(event.status)
+            verb = "ended with" if name in FINAL else "is"
+            return f"{event.run}: the instance {verb} {status_words(name)}"
+        case events.Cancelled():
+            answer = "cancelled" if is_done(event) else f"not cancelled: {cancel_answer(event)}"
+            return f"{event.run}: {answer}"
+        case events.Resolved():
+            settled = f"triggered as {event.triggered}" if event.triggered else "not triggered"
+            return f"{event.run}: {settled}, says {event.by}"
+        case events.Adopted():
+            return f"{event.run}: started by hand as {event.flow_instance_id}, says {event.by}"
+        case events.Claim():
+            return None
+        case _:
+            assert_never(event)
+
+
+def _ended(step: Watching) -> str:
+    verb = "has" if 1 in {step.ended, step.total} else "have"
+    return f"{step.ended:,} of {counted(step.total, 'instance')} {verb} ended"
+
+
+def is_done(event: events.Cancelled) -> bool:
+    """Whether the service has cancelled the instance."""
+    return event.code == 0
+
+
+def cancel_answer(event: events.Cancelled) -> str:
+    """What the service answered instead of cancelling."""
+    return f"{event.code}: {event.message}" if event.message else str(event.code)
+
+
+def why_absent(event: events.Absent) -> str:
+    """Why it is certain that the run was not started, in words."""
+    if was_not_sent(event):
+        return str(event.evidence["notStarted"])
+    return "the service has no instance of it"
+
+
+def was_not_sent(event: events.Absent) -> bool:
+    """Whether no start of the run was sent; else a search found no instance."""
+    return isinstance(event.evidence, dict) and "notStarted" in event.evidence
 
 
 def triggered(result: ApplyResult) -> list[events.Triggered]:
@@ -119,3 +205,42 @@ def left_out(result: ApplyResult) -> str | None:
 
 def _some(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+
+
+SHOWN = 20  # of each list: more is for `status` to show
+INDENT = 2
+
+Item = tuple[RunId, str]  # a run, and its line
+
+
+def listed(items: Sequence[Item], screen: Screen, indent: int = INDENT) -> Iterator[str]:
+    """A line each; where they are more than 20, one for the runs of each backfill."""
+    is_long = len(items) > SHOWN
+    lines = together(items, lambda item: backfill_of(item[0]) if is_long else None)
+    for line in lines[:SHOWN]:
+        yield from screen.wrapped(_together_in_words(line), indent)
+    yield from more(sum(map(len, lines[SHOWN:])), indent)
+
+
+def grouped(reasons: Iterable[Item], screen: Screen) -> Iterator[str]:
+    """The runs by reason, at most 20 lines of one reason and 20 reasons."""
+    groups: dict[str, list[RunId]] = defaultdict(list)
+    for run, reason in reasons:
+        groups[reason].append(run)
+    for reason, runs in list(groups.items())[:SHOWN]:
+        yield from screen.wrapped(f"{reason} ({counted(len(runs), 'run')})", INDENT)
+        yield from listed([(run, run) for run in runs], screen, 2 * INDENT)
+    yield from more(sum(map(len, list(groups.values())[SHOWN:])))
+
+
+def more(number: int, indent: int = INDENT) -> Iterator[str]:
+    """The line that counts what was left out, if anything was."""
+    if number > 0:
+        yield f"{' ' * indent}… and {number:,} more"
+
+
+def _together_in_words(items: Sequence[Item]) -> str:
+    (first, words), *others = items
+    if not others:
+        return words
+    return f"{backfill_of(first)}: {counted(len(items), 'run')}, {first} to {others[-1][0]}"

@@ -1,29 +1,44 @@
-"""What an apply did, for people; `apply_json` says it to scripts."""
+"""What an apply did, for people and for scripts."""
 
 from collections.abc import Iterator, Mapping
 from datetime import tzinfo
+from typing import Any
 
+from reconciler.apply.doubt import Doubt
 from reconciler.apply.result import ApplyResult
+from reconciler.enos.statuses import status_name
+from reconciler.ledger import Record, events
 from reconciler.model import RunId
-from reconciler.render.apply_json import apply_json
-from reconciler.render.apply_lists import INDENT, SHOWN, grouped, listed, more
 from reconciler.render.apply_outcomes import (
+    INDENT,
+    SHOWN,
     bad_ends,
+    cancel_answer,
     cancellations,
     conclusion,
     failed,
+    grouped,
     lasting_failures,
     left_out,
+    listed,
+    more,
     numbers,
     reasons_not_started,
     rejected,
     triggered,
 )
-from reconciler.render.apply_steps import cancel_answer
+from reconciler.render.document import json_document
 from reconciler.render.layout import Screen, as_text
-from reconciler.render.moments import clock_time, zone_name
 from reconciler.render.safe import said
-from reconciler.render.words import COMMIT_DIGITS, command, how_all_start_again, status_words
+from reconciler.render.words import (
+    COMMIT_DIGITS,
+    clock_time,
+    command,
+    how_all_start_again,
+    status_words,
+    zone_name,
+)
+from reconciler.times import format_instant
 
 __all__ = ["apply_json", "apply_text"]
 
@@ -178,3 +193,71 @@ def _waiting(result: ApplyResult, screen: Screen) -> Iterator[str]:
     if result.waiting:
         yield "Waiting:"
         yield from grouped([(run.id, run.shared_reason) for run in result.waiting], screen)
+
+
+def apply_json(result: ApplyResult, environment: str, unpushed: str | None = None) -> str:
+    """The JSON document of `apply --format json`; `unpushed`: see `apply_text`."""
+    return json_document(
+        {
+            "version": 1,
+            "environment": environment,
+            "commit": result.commit,
+            "interrupted": result.interrupted,
+            "unpushed": unpushed,
+            "triggered": [_triggered_json(event) for event in triggered(result)],
+            "rejected": [
+                {"run": event.run, "code": event.code, "message": event.message}
+                for event in rejected(result).values()
+            ],
+            "notStarted": [
+                {"run": run, "reason": reason} for run, reason in reasons_not_started(result)
+            ],
+            "startedTwice": [
+                {
+                    "run": record.run,
+                    "starts": [
+                        {"claim": start.claim, "flowInstanceId": start.instance}
+                        for start in record.starts
+                    ],
+                }
+                for record in result.twice
+            ],
+            "inDoubt": [_doubt_json(doubt) for doubt in result.doubts],
+            "waiting": [{"run": run.id, "reason": run.reason} for run in result.waiting],
+            "leftOut": [
+                {"run": run, "waitsFor": list(names)} for run, names in result.left_out.items()
+            ],
+            "refused": [{"run": run.id, "reason": run.reason} for run in result.refused],
+            "observed": [
+                {"run": event.run, "status": status_name(event.status)} for event in result.observed
+            ],
+            "notCancelled": [run.id for run in result.uncancelled],
+            "cancelled": [
+                {"run": event.run, "code": event.code, "message": event.message}
+                for event in result.cancelled
+            ],
+            "failed": [{"run": run, "status": status} for run, status in failed(result).items()],
+            "unfinished": [_unfinished_json(record) for record in result.unfinished],
+            "untold": [{"run": run, "reason": why} for run, why in result.untold.items()],
+        }
+    )
+
+
+def _triggered_json(event: events.Triggered) -> dict[str, Any]:
+    return {
+        "run": event.run,
+        "flowId": event.flow_id,
+        "triggerTime": event.trigger_time,
+        "flowInstanceId": event.flow_instance_id,
+        "triggeredAt": event.at,
+        "evidence": event.evidence,
+    }
+
+
+def _doubt_json(doubt: Doubt) -> dict[str, Any]:
+    decided_at = None if doubt.decided_at is None else format_instant(doubt.decided_at)
+    return {"run": doubt.planned.id, "reason": doubt.reason, "decidedAt": decided_at}
+
+
+def _unfinished_json(record: Record) -> dict[str, Any]:
+    return {"run": record.run, "flowInstanceId": next(iter(record.instances), None)}

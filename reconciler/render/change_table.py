@@ -10,11 +10,11 @@ from reconciler.plan import Action, Plan
 from reconciler.plan.by_manifest import OfManifest
 from reconciler.plan.changes import Kind
 from reconciler.plan.review import Compared
-from reconciler.render.carried import FEW, FEW_VALUES, values_of
+from reconciler.render.backfills import FEW, FEW_VALUES, values_of
 from reconciler.render.changes_text import rows
 from reconciler.render.differences import Quoted, Words
 from reconciler.render.markdown import CUT, code, html_code, length, prose, table_row
-from reconciler.render.moments import clock_time, processed_date, zone_name
+from reconciler.render.words import clock_time, processed_date, zone_name
 
 HEADINGS = ("Manifest", "Change", "Carries", "When")
 _LONGEST = 100  # characters of one quoted piece

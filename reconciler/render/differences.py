@@ -10,7 +10,7 @@ from datetime import tzinfo
 
 from reconciler.model import EpochMs, Run
 from reconciler.plan.changes import Change
-from reconciler.render.moments import clock_time
+from reconciler.render.words import clock_time
 
 ARROW = " → "
 

@@ -18,7 +18,7 @@ from reconciler.render.markdown import (
     table_head,
     table_row,
 )
-from reconciler.render.moments import clock_time, processed_date, zone_name
+from reconciler.render.words import clock_time, processed_date, zone_name
 
 _MOST_OF_A_CELL = 1_000
 _MOST_OF_A_REASON = 200

@@ -7,12 +7,10 @@ from datetime import tzinfo
 
 from reconciler.model import backfill_of
 from reconciler.plan import Action, PlannedRun
-from reconciler.render.backfills import reason_in_words, runs_in_words, together
-from reconciler.render.carried import carried_text
+from reconciler.render.backfills import carried_text, reason_in_words, runs_in_words, together
 from reconciler.render.layout import GAP, Screen, row, width_for
-from reconciler.render.moments import LONGEST, clock_time, processed_date, zone_name
 from reconciler.render.safe import said, shortened
-from reconciler.render.words import has_failed
+from reconciler.render.words import LONGEST_TIME, clock_time, has_failed, processed_date, zone_name
 
 SHOWN_RUNS = 500  # lines of one action: more is scrolled past, not read
 INDENT = 2
@@ -162,7 +160,7 @@ def _widths(
     others = [
         width_for(actions, headings[0], 9),
         width_for(flow, headings[2], 10),
-        width_for(time, "Trigger time", LONGEST),
+        width_for(time, "Trigger time", LONGEST_TIME),
         width_for(date, headings[4], 10),
     ]
     room = screen.width - INDENT - sum(others) - len(GAP) * len(others)

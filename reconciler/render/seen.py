@@ -6,8 +6,8 @@ from datetime import tzinfo
 from typing import Any
 
 from reconciler.model import EpochMs
-from reconciler.render.moments import clock_time, ledger_time, zone_name
 from reconciler.render.safe import said
+from reconciler.render.words import clock_time, ledger_time, zone_name
 
 Fact = tuple[str, str]  # a label, and what is known
 _MOST = 10  # of what a search lists

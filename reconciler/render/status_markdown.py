@@ -18,11 +18,10 @@ from reconciler.render.markdown import (
     table_head,
     table_row,
 )
-from reconciler.render.moments import clock_time, processed_date, zone_name
-from reconciler.render.status_detail import facts
 from reconciler.render.status_row import Outlook, StatusRow, outlook, ways_to_settle
 from reconciler.render.status_table import newest_attempts, notes, state_counts
-from reconciler.render.words import command
+from reconciler.render.status_text import facts
+from reconciler.render.words import clock_time, command, processed_date, zone_name
 
 MOST_BYTES = 60_000  # so that it fits into a comment as well
 _MOST_ROWS = 50  # of one fold

@@ -1,8 +1,9 @@
-"""What there is to show of one run's state."""
+"""What there is to show of one run's state, and where a person sees its instance at the service."""
 
 from collections.abc import Iterable, Mapping
 from enum import Enum, auto
 from typing import Any, assert_never
+from urllib.parse import quote
 
 import msgspec
 
@@ -153,3 +154,19 @@ def detailed_exit_code(rows: Iterable[StatusRow]) -> ExitCode:
     if Outlook.AMISS in found:
         return ExitCode.PROBLEM
     return ExitCode.CHANGES if Outlook.COMING in found else ExitCode.OK
+
+
+def instance_url(
+    template: str | None, instance: InstanceId | None, flow_id: int | None
+) -> str | None:
+    """The URL of the instance; None where the template, or anything that it needs, is not known.
+
+    `template`: `gateway.instanceUrl`. What the service called the instance is quoted, so that it
+    cannot lead anywhere else.
+    """
+    if template is None or not instance or (flow_id is None and "{flowId}" in template):
+        return None
+    quoted = quote(instance.encode("utf-8", "replace"), safe="")
+    if not quoted.strip("."):
+        return None  # `.` and `..` would lead to another page, quoted or not
+    return template.replace("{flowId}", str(flow_id)).replace("{flowInstanceId}", quoted)

@@ -10,10 +10,16 @@ from reconciler.model import RunId, backfill_of, first_attempt
 from reconciler.plan import Reason
 from reconciler.render.backfills import attempt_of, together
 from reconciler.render.layout import GAP, Screen, row, width_for
-from reconciler.render.moments import LONGEST, clock_time, ledger_time, zone_name
 from reconciler.render.safe import said
 from reconciler.render.status_row import StatusRow, listed_instances
-from reconciler.render.words import UNFOLD, status_words
+from reconciler.render.words import (
+    LONGEST_TIME,
+    UNFOLD,
+    clock_time,
+    ledger_time,
+    status_words,
+    zone_name,
+)
 
 SHOWN_RUNS = 500  # lines: more is scrolled past, not read
 SHOWN_NOTES = 20  # of a backfill
@@ -162,7 +168,7 @@ def _widths(rows: Sequence[Sequence[str]], headings: Sequence[str], screen: Scre
     state, name, time, instance = zip(*rows, strict=True) if rows else [()] * len(headings)
     others = [
         width_for(state, headings[0], 9),
-        width_for(time, "Trigger time", LONGEST),
+        width_for(time, "Trigger time", LONGEST_TIME),
         width_for(instance, headings[3], 24),
     ]
     room = screen.width - sum(others) - len(GAP) * len(others)

@@ -1,6 +1,6 @@
 """The rules that need more than one manifest, or a manifest and the ledger."""
 
 from reconciler.rules.check import Findings, check
-from reconciler.rules.edit_notes import edit_notes
+from reconciler.rules.edits import edit_notes
 
 __all__ = ["Findings", "check", "edit_notes"]

@@ -12,7 +12,7 @@ from datetime import date, tzinfo
 from functools import cache
 from urllib.parse import unquote
 
-from reconciler.expansion.alike import look
+from reconciler.expansion.characters import look
 from reconciler.identity import NOTHING_ELSE, Surroundings
 from reconciler.ledger import Ledger, Record
 from reconciler.ledger.events import stagger_of

@@ -144,3 +144,9 @@ def keys_of_recorded(names: Iterable[str], ledger: Ledger) -> Mapping[str, froze
             if part in wanted:
                 found[part] = frozenset({BUSINESS_DATE, *combination_of(name)})
     return found
+
+
+def known_names(runs: Iterable[Run], ledger: Ledger) -> frozenset[str]:
+    """Every name that a reference can have, because a declared or recorded run goes by it."""
+    names = {run.name for run in runs} | {run_name(recorded) for recorded in ledger.records}
+    return frozenset(one for name in names for one in with_parents(name))

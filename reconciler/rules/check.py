@@ -1,7 +1,7 @@
 """Every rule over everything declared, against everything recorded."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 
@@ -20,12 +20,12 @@ from reconciler.model import (
     run_name,
     run_revision,
 )
+from reconciler.renaming import contested
 from reconciler.rules.again import repeated
 from reconciler.rules.collisions import collisions
 from reconciler.rules.dependencies import dependency_problems
 from reconciler.rules.duplicates import duplicates
-from reconciler.rules.heirs import rivals
-from reconciler.rules.revisions import is_edited, lowered
+from reconciler.rules.edits import is_edited, lowered
 from reconciler.times import in_zone
 
 Found = tuple[Run, Problem]  # a problem, and the run that it is about
@@ -172,3 +172,38 @@ def _difference(run: Run, record: Record, ledger: Ledger, zone: tzinfo) -> str:
         times = (in_zone(one, zone).isoformat(sep=" ") for one in (record.trigger_time, now))
         found.append("the trigger time {}, not {}".format(*times))
     return " and ".join(found) or "other parameters"
+
+
+def rivals(runs: Sequence[Run], ledger: Ledger) -> Iterator[tuple[Run, Problem]]:
+    """Every run that could take the recorded name of a run, where others could as well.
+
+    No two runs may have one name: each would take the other's start for its own.
+    """
+    for name, heirs in contested(runs, ledger).items():
+        for run in heirs:
+            other = heirs[1] if run is heirs[0] else heirs[0]
+            yield run, _contested(run, other, name)
+
+
+def _contested(run: Run, other: Run, name: str) -> Problem:
+    pointer, former = _formerly(run, name), manifest_of(name)
+    if run.name == name:
+        remedy = f"give this manifest another name, or take `formerly: {former}` away there"
+    elif other.name == name:
+        remedy = f"take `formerly: {former}` away, or give the other one another name"
+    else:
+        remedy = f"write `formerly: {former}` in one of the two, or leave out of each what the "
+        remedy += "other one goes on with"
+    return Problem(
+        place=run.place_of(pointer),
+        code="name-taken",
+        pointer=pointer,
+        message=f"{run.declared_name} and {other.declared_name} "
+        f"({other.place_of(_formerly(other, name))}) would both go on with {name}, which is "
+        f"recorded: {remedy}",
+    )
+
+
+def _formerly(run: Run, name: str) -> str:
+    """Where the run's manifest says that it goes on with the run of that name."""
+    return "/metadata/name" if run.name == name else "/spec/formerly"

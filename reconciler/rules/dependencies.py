@@ -6,8 +6,7 @@ from itertools import pairwise
 
 from reconciler.ledger import Ledger
 from reconciler.model import Match, Problem, Run, with_parents
-from reconciler.rules.agreement import Groups, groups_of, has_key, keys_of_recorded
-from reconciler.rules.references import known_names
+from reconciler.rules.agreement import Groups, groups_of, has_key, keys_of_recorded, known_names
 from reconciler.schema.paths import Path, dotted, pointer
 
 _MOST_SHOWN = 6  # of the names in a circle

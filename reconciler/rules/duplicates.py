@@ -6,7 +6,7 @@ from collections.abc import Collection, Container, Iterable, Iterator, Sequence
 from reconciler.identity import Surroundings
 from reconciler.ledger import Ledger
 from reconciler.model import Problem, Run, backfill_of, covers, manifest_of
-from reconciler.rules.references import known_names
+from reconciler.rules.agreement import known_names
 from reconciler.rules.twins import Pool, Twin, pools, twins_of
 
 NO_LEDGER = Ledger.of(())

@@ -21,8 +21,7 @@ from starlette.routing import Route
 
 from reconciler.errors import ConfigurationError
 from reconciler.model import EpochMs, InstanceId
-from reconciler.sandbox.behaviour import SandboxOptions, Stranger
-from reconciler.sandbox.clock import SettableClock
+from reconciler.sandbox.behaviour import SandboxOptions, SettableClock, Stranger
 from reconciler.sandbox.connections import DroppedConnection, RepeatedAnswer
 from reconciler.sandbox.faults import Drop, Fault, FaultScript, Reply, told
 from reconciler.sandbox.flows import FlowInstance, Instances

@@ -14,9 +14,9 @@ from reconciler.sandbox.behaviour import (
     FlowOptions,
     Ids,
     SandboxOptions,
+    SettableClock,
     Status,
 )
-from reconciler.sandbox.clock import SettableClock
 from reconciler.times import in_zone
 
 _TO_MINUTE = "%Y%m%d%H%M00"

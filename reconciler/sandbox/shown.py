@@ -16,10 +16,10 @@ from reconciler.sandbox.behaviour import (
     FlowOptions,
     ParametersShown,
     SandboxOptions,
+    SettableClock,
     StampLayout,
     Status,
 )
-from reconciler.sandbox.clock import SettableClock
 from reconciler.sandbox.flows import FlowInstance, InstancePhase, Instances
 from reconciler.sandbox.wire import RefusalError, SearchBody, Sorter, unusable
 from reconciler.times import business_date, in_zone, parse_zone

@@ -3,9 +3,9 @@
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from reconciler.schema.findings import Finding, Where
 from reconciler.schema.formats import FORMATS, conforms
 from reconciler.schema.loading import SCHEMAS, SchemaName, load_schema, schema_text
+from reconciler.schema.paths import Finding, Where
 
 if TYPE_CHECKING:
     from jsonschema_rs import Draft202012Validator

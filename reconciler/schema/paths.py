@@ -1,4 +1,7 @@
-"""Paths to values, in the two forms that reports give, and text that is safe to report."""
+"""Paths to values and what is wrong at them, in the forms that reports give, and safe to report."""
+
+from dataclasses import dataclass
+from typing import Literal
 
 Path = tuple[str | int, ...]  # keys and list indexes, from the document's root
 
@@ -46,3 +49,26 @@ def printable(text: str, longest: int) -> str:
 
 def _escaped(character: str) -> str:
     return character.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+Where = Literal["key", "value", "parent"]  # of a path, what a report points at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing wrong; `code` is stable, `words` go on from the path."""
+
+    path: Path
+    code: str
+    words: str
+    where: Where = "value"  # "parent": the path leads to a field that is missing
+
+    @property
+    def pointer(self) -> str:
+        """The path as an RFC 6901 JSON Pointer."""
+        return pointer(self.path)
+
+    @property
+    def message(self) -> str:
+        """The words after the path, on one line."""
+        return message(self.path, self.words)

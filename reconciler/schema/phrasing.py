@@ -5,9 +5,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from reconciler.schema.findings import Finding
 from reconciler.schema.loading import SchemaName
-from reconciler.schema.paths import shown
+from reconciler.schema.paths import Finding, shown
 from reconciler.schema.violations import Violation, violations
 
 _TYPES = {

@@ -7,10 +7,9 @@ from typing import Any, cast
 
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 
-from reconciler.schema.findings import Where
 from reconciler.schema.formats import FORMATS
 from reconciler.schema.loading import SchemaName, load_schema
-from reconciler.schema.paths import Path
+from reconciler.schema.paths import Path, Where
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping
 from reconciler import DISTRIBUTION, PLACEHOLDER
 from reconciler.manifest.write import modeline
 from reconciler.schema import SCHEMAS, schema_text
-from reconciler.starting.choices import Beginning
-from reconciler.starting.home import is_commit
+from reconciler.starting.choices import Beginning, is_commit
 from reconciler.starting.repository import COPIED, schema_path
 
 # Each with the revision as its last group: what pip is given, an action, a hook's repository.

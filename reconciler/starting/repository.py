@@ -10,8 +10,7 @@ from reconciler.manifest.write import scalar
 from reconciler.repository.owners import GITHUB_PLACES, GITLAB_PLACES
 from reconciler.schema import SchemaName, schema_text
 from reconciler.starting.choices import Beginning, CiKind, configuration_text
-from reconciler.starting.pipelines import PipelineKind, PipelineSettings, pipeline
-from reconciler.starting.templates import rendered
+from reconciler.starting.templates import PipelineKind, PipelineSettings, pipeline, rendered
 
 COPIED: tuple[SchemaName, ...] = ("config", "trigger")  # of what people write
 EXAMPLES = ("example-run.yaml", "example-backfill.yaml")

@@ -1,5 +1,12 @@
-"""The templates in `files/`, and the one way in which they are rendered."""
+"""The templates in `files/`, how they are rendered, and the pipelines that are made from them.
 
+`init` writes the pipelines, and docs/ci shows them.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from enum import StrEnum
 from functools import cache
 from importlib.resources import files
 
@@ -35,3 +42,74 @@ def _templates() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+
+
+# Of the signs that GitHub reads in a pattern of branches, those that git allows in a name.
+_SPECIAL = re.compile(r"\+|^!")
+
+
+class PipelineKind(StrEnum):
+    """The pipelines that there are; the value names its template."""
+
+    GITHUB = "github"  # by this project's action
+    GITHUB_PLAIN = "github-plain"  # without an action of anybody's but GitHub's own
+    GITLAB = "gitlab"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineSettings:
+    """What differs between two repositories' pipelines."""
+
+    install: str  # what pip is given, such as `enos-reconciler @ git+https://…@REVISION`
+    action: str = ""  # `OWNER/NAME@DIGEST`; empty: GitHub's pipeline does without
+    version: str
+    branch: str  # the shared one
+    ledger_branch: str = ""  # empty: the ledger is on the shared one
+    environments: tuple[str, ...]  # those that are applied, one job each
+    root: str = "."  # the folder of reconciler.yaml
+
+
+def pipeline(kind: PipelineKind, settings: PipelineSettings) -> str:
+    """The pipeline as YAML. GitHub's is the plain one where no action is named."""
+    if kind is PipelineKind.GITHUB and not settings.action:
+        kind = PipelineKind.GITHUB_PLAIN
+    return rendered(
+        f"{kind.value}.yml",
+        install=_quoted(settings.install),
+        action=settings.action,
+        version=settings.version,
+        branch=settings.branch,
+        branch_pattern=_quoted(_SPECIAL.sub(r"\\\g<0>", settings.branch)),
+        branch_ref=f"'{_in_expression(f'refs/heads/{settings.branch}')}'",
+        branch_word=_quoted(settings.branch),
+        ledger_branch=settings.ledger_branch,
+        environments=f"[{', '.join(map(_quoted, settings.environments))}]",
+        root=_quoted(settings.root),
+        image="python:3.12",
+        wait="45m",
+    )
+
+
+def gitlab_component(*, install: str, version: str) -> str:
+    """GitLab's component: the same jobs, with inputs for what differs."""
+    return rendered(
+        "gitlab-component.yml",
+        default_install=_quoted(install),
+        version=version,
+        install="$[[ inputs.install ]]",
+        branch_word="$CI_DEFAULT_BRANCH",
+        environments="$[[ inputs.environments ]]",
+        root="$[[ inputs.working-directory ]]",
+        image="$[[ inputs.image ]]",
+        wait="$[[ inputs.wait ]]",
+    )
+
+
+def _quoted(text: str) -> str:
+    """As YAML and JSON alike write it."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _in_expression(text: str) -> str:
+    """Within the quotes of one of GitHub's expressions."""
+    return text.replace("'", "''")

@@ -6,7 +6,7 @@ import signal
 import pytest
 import yaml
 
-from reconciler.apply.chosen import Chosen
+from reconciler.apply.checks import Chosen
 from reconciler.sandbox import NEVER, Drop, Fault, SandboxOptions
 from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import AHEAD, Gate, Scene, configuration, manifest, runs

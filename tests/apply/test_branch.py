@@ -11,7 +11,7 @@ from reconciler.apply.ports import Landed, Raced, Snapshot, Step
 from reconciler.configuration import parse_configuration
 from reconciler.ledger import Event
 from reconciler.model import Source
-from reconciler.render.apply_steps import plain_step
+from reconciler.render.apply_outcomes import plain_step
 from tests.acceptance.scene import configuration
 from tests.building import a_claim, a_ledger, a_run, a_triggered, an_absent, an_observed, declared
 

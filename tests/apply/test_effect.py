@@ -5,8 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from reconciler.apply.effect import Effect, WitnessedStore
-from reconciler.apply.news import news_of
+from reconciler.apply.news import Effect, WitnessedStore, news_of
 from reconciler.apply.ports import Appended, Declined, Landed, Raced, Snapshot, Unclear
 from reconciler.ledger import Event, Ledger
 from reconciler.model import Retry, Run

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.expansion.alike import _is_normalized, look
+from reconciler.expansion.characters import _is_normalized, look
 from tests.expansion.building import expanded, refused, runs
 from tests.expansion.test_names import ONE_DATE
 

@@ -7,7 +7,7 @@ from cronsim import CronSim
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from reconciler.expansion.cron import cron_dates, cron_times
+from reconciler.expansion.grids import cron_dates, cron_times
 from reconciler.schema.formats import check_cron
 from tests.expansion.building import expanded, labels, refused, runs
 from tests.sampling import examples

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.expansion.alike import look
-from reconciler.expansion.characters import _is_plain
+from reconciler.expansion.characters import _is_plain, look
 from reconciler.model import backfill_of, run_attempt, run_id, run_name, run_revision
 from reconciler.schema import validate
 from tests.expansion.building import NAME, backfill, refused, runs

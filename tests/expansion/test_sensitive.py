@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.expansion.sensitive import SENSITIVE, sensitive_findings, sensitive_names
+from reconciler.expansion.common import SENSITIVE, sensitive_findings, sensitive_names
 from reconciler.model import masked
 from tests.building import a_run
 

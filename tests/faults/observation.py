@@ -15,9 +15,8 @@ import pytest
 
 from reconciler.cli.choosing import Filter
 from reconciler.cli.main import run
-from reconciler.cli.options import CommonOptions
+from reconciler.cli.options import CommonOptions, Format
 from reconciler.cli.reporting import report_status
-from reconciler.render.output_formats import Format
 from reconciler.sandbox import (
     ALWAYS,
     Drop,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.configuration import InvalidConfigurationError, parse_configuration
-from reconciler.expansion.ceiling import MOST_CHARACTERS, MOST_CHARACTERS_TOGETHER
+from reconciler.expansion.bounds import MOST_CHARACTERS, MOST_CHARACTERS_TOGETHER
 from reconciler.manifest import read_file, yaml
 from reconciler.model import Source
 from reconciler.repository.worktree import MOST_BYTES, read_worktree

@@ -10,12 +10,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from reconciler.apply.news import NewsOfRun
+from reconciler.apply.news import NewsOfRun, Share, a_test
 from reconciler.ledger import Record
 from reconciler.ledger.records import Phase, Start
 from reconciler.model import ClaimId, Digest, EpochMs, InstanceId, RunId
 from reconciler.notify.message import MOST_RUNS, Postmark, body, signature
-from reconciler.notify.shares import Share, a_test
 from reconciler.schema import validate
 from reconciler.times import format_instant
 from reconciler.webhooks import Occasion, WebhookFormat

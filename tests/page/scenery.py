@@ -8,9 +8,8 @@ from reconciler.git import CommitId, Origin
 from reconciler.ledger import RunState
 from reconciler.model import ClaimId, EpochMs, InstanceId, Place, Problem, RunId
 from reconciler.plan import Reason
-from reconciler.render.instance_links import instance_url
 from reconciler.render.page import Reported
-from reconciler.render.status_row import StatusRow
+from reconciler.render.status_row import StatusRow, instance_url
 from reconciler.times import format_instant, parse_instant
 from tests.render.values import COMMIT, SHANGHAI, a_start
 

@@ -11,7 +11,7 @@ import pytest
 from reconciler.ledger import RunState
 from reconciler.model import Place, RunId
 from reconciler.plan import Reason
-from reconciler.render.marks import Mark
+from reconciler.render.grid import Mark
 from reconciler.render.page import Reported, report_page
 from reconciler.render.page.attention import attention
 from reconciler.render.page.html import embedded_json

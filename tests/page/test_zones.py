@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.model import EpochMs
-from reconciler.render.page.zones import offsets
+from reconciler.render.page.columns import offsets
 from reconciler.times import in_zone, parse_instant, parse_zone
 
 FIRST, LAST = (parse_instant(f"{year}-06-01T00:00:00Z") for year in (2019, 2025))

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from reconciler.starting.pipelines import PipelineKind, pipeline
+from reconciler.starting.templates import PipelineKind, pipeline
 from tests.pipelines.samples import SHOWN
 from tests.repositories import PROJECT
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from reconciler import __version__
-from reconciler.starting.pipelines import (
+from reconciler.starting.templates import (
     PipelineKind,
     PipelineSettings,
     gitlab_component,

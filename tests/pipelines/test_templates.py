@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.starting.pipelines import (
+from reconciler.starting.templates import (
     PipelineKind,
     PipelineSettings,
     gitlab_component,

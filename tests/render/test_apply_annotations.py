@@ -3,7 +3,7 @@
 import pytest
 
 from reconciler.apply.result import ApplyResult
-from reconciler.render.apply_annotations import apply_annotations
+from reconciler.render.apply_markdown import apply_annotations
 from tests.render.outcomes import a_result, observed, rejected, triggered
 from tests.render.test_apply import MIXED, a_doubt
 from tests.render.values import a_record, a_start, planned

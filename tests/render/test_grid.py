@@ -10,10 +10,8 @@ from hypothesis import strategies as st
 from reconciler.ledger import RunState
 from reconciler.model import Place, RunId
 from reconciler.plan import Reason
-from reconciler.render.grid import Axes, grids
-from reconciler.render.grid_markdown import grid_markdown
-from reconciler.render.grid_text import grid_text
-from reconciler.render.marks import Mark, mark
+from reconciler.render.grid import Axes, Mark, grids, mark
+from reconciler.render.grid_forms import grid_markdown, grid_text
 from reconciler.render.status_row import Outlook, StatusRow, outlook
 from tests.render.values import OBEYED, a_row, assert_fits, assert_safe, texts
 

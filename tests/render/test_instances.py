@@ -4,8 +4,8 @@ import pytest
 
 from reconciler.ledger import RunState
 from reconciler.model import InstanceId
-from reconciler.render.instance_links import instance_url
-from reconciler.render.status import status_detail_text, statuses_json
+from reconciler.render.status_row import instance_url
+from reconciler.render.status_text import status_detail_text, statuses_json
 from tests.render.values import SHANGHAI, a_row
 
 TEMPLATE = "https://enos.example.test/flows/{flowId}/instances/{flowInstanceId}"

@@ -5,7 +5,7 @@ from datetime import date, timedelta, timezone
 import pytest
 
 from reconciler.model import EpochMs
-from reconciler.render.moments import LONGEST, clock_time, ledger_time, processed_date, zone_name
+from reconciler.render.words import LONGEST_TIME, clock_time, ledger_time, processed_date, zone_name
 from reconciler.times import parse_instant, parse_zone
 from tests.expansion.building import CHANGES
 from tests.render.values import EIGHT, SHANGHAI
@@ -54,7 +54,7 @@ def test_no_two_instants_are_shown_alike(name: str, day: date) -> None:
 
 def test_no_time_that_is_shown_is_longer_than_its_column() -> None:
     second = parse_instant("2024-11-03T01:30:00.007-05:00")
-    assert len(clock_time(second, parse_zone("America/New_York"))) == LONGEST
+    assert len(clock_time(second, parse_zone("America/New_York"))) == LONGEST_TIME
 
 
 def test_milliseconds_are_shown_where_there_are_any() -> None:

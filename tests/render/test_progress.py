@@ -9,7 +9,7 @@ from hypothesis import given
 from reconciler.apply.ports import Claimed, Noted, Recorded, Settled, Step, Waiting, Watching
 from reconciler.ledger import Event, events
 from reconciler.model import InstanceId, RunId
-from reconciler.render.apply_steps import plain_step
+from reconciler.render.apply_outcomes import plain_step
 from reconciler.render.progress import LiveProgress, PlainProgress
 from tests.render.outcomes import (
     AT,

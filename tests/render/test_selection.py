@@ -8,16 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.cli.choosing import Filter
-from reconciler.cli.options import CommonOptions
+from reconciler.cli.options import CommonOptions, Format
 from reconciler.cli.reporting import StatusReport, status_rows
 from reconciler.configuration import parse_configuration
 from reconciler.errors import ReconcilerError
 from reconciler.ledger import Ledger, RunState, events
 from reconciler.model import Retry, Run, RunId, Stagger, run_id
 from reconciler.plan import make_plan
-from reconciler.render.output_formats import Format
-from reconciler.render.status import StatusRow
 from reconciler.render.status_row import Outlook, outlook
+from reconciler.render.status_text import StatusRow
 from reconciler.selection import meant_by
 from tests.building import (
     EIGHT,

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from reconciler.ledger import RunState
 from reconciler.ledger.records import Start
 from reconciler.model import ClaimId, EpochMs, InstanceId, Place, RunId
-from reconciler.render.status import (
+from reconciler.render.status_text import (
     StatusRow,
     status_detail_text,
     status_text,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from rich.console import Console
 
-from reconciler.cli.options import CommonOptions
+from reconciler.cli.options import CommonOptions, Format
 from reconciler.cli.reporting import StatusReport
 from reconciler.cli.viewing import View
 from reconciler.cli.watching import MOST_FAILURES, Lines, Screenful, watch
@@ -17,7 +17,6 @@ from reconciler.errors import GitError, ReconcilerError
 from reconciler.ledger import RunState
 from reconciler.model import Source
 from reconciler.plan import Reason
-from reconciler.render.output_formats import Format
 from reconciler.render.status_changes import change_lines, is_under_way
 from reconciler.render.status_row import StatusRow
 from tests.acceptance.scene import configuration

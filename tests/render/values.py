@@ -10,7 +10,7 @@ from reconciler.ledger import Record, RunState
 from reconciler.ledger.records import Phase, Start
 from reconciler.model import ClaimId, Digest, EpochMs, InstanceId, Place, Problem, RunId
 from reconciler.plan import Action, Plan, PlannedRun
-from reconciler.render.status import StatusRow
+from reconciler.render.status_text import StatusRow
 from reconciler.times import parse_instant, parse_zone
 
 SHANGHAI = parse_zone("GMT+8")

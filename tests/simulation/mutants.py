@@ -13,7 +13,6 @@ from reconciler.apply import (
     adopt,
     branch,
     checks,
-    chosen,
     doubt,
     evidence,
     instances,
@@ -391,7 +390,7 @@ def start_what_was_called_off(patch: pytest.MonkeyPatch) -> None:
 
 
 def start_what_was_not_named(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(chosen.Chosen, "has", lambda *_: True)
+    patch.setattr(checks.Chosen, "has", lambda *_: True)
 
 
 def forget_what_the_service_said_of_a_flow(patch: pytest.MonkeyPatch) -> None:

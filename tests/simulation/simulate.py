@@ -13,9 +13,8 @@ from reconciler.apply.fitting import Fitting
 from reconciler.apply.lease import ServiceClock
 from reconciler.apply.ports import Gateway, Options, Ports
 from reconciler.apply.protocol import apply
-from reconciler.apply.recover import recover
 from reconciler.apply.refresh import refresh
-from reconciler.apply.resolve import record
+from reconciler.apply.resolve import record, recover
 from reconciler.apply.result import ApplyResult, exit_code
 from reconciler.configuration import Environment, GatewayConfiguration, Limits
 from reconciler.errors import ReconcilerError, RefusedError

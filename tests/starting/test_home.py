@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from reconciler.starting.home import read_home, recorded_home
+from reconciler.starting.choices import read_home, recorded_home
 
 _COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

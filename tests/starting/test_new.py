@@ -241,7 +241,7 @@ def test_a_gateway_that_does_not_answer_holds_nobody_up_for_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     isolate(monkeypatch, tmp_path)
-    monkeypatch.setattr("reconciler.cli.flow_lookup._SECONDS", 0.05)
+    monkeypatch.setattr("reconciler.cli.composing._SECONDS", 0.05)
     sandbox = Sandbox(SandboxOptions())
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"

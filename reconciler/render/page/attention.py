@@ -1,18 +1,33 @@
-"""What needs a person first, with the command or the edit that helps."""
+"""What the page tells of an environment, and what needs a person first, with what helps."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import tzinfo
 
 from reconciler.counting import counted
 from reconciler.enos.statuses import NOT_FOUND
+from reconciler.git import Origin
 from reconciler.ledger import RunState
-from reconciler.model import backfill_of
+from reconciler.model import Problem, backfill_of
 from reconciler.plan import Reason
 from reconciler.render.backfills import together
-from reconciler.render.page.told import Reported
 from reconciler.render.safe import said, visible
 from reconciler.render.status_row import StatusRow, ways_to_settle
 from reconciler.render.words import command
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reported:
+    """One environment with its runs, as `status` has them, and what else is known of them."""
+
+    environment: str
+    zone: tzinfo  # the gateway's
+    rows: Sequence[StatusRow]
+    problems: Sequence[Problem] = ()  # of its manifests: nothing starts while there are any
+    origins: Mapping[str, Origin] = field(default_factory=dict)  # by path: what brought the file
+    commit: str | None = None  # of the ledger; None: it is the working tree's
+    instance_template: str | None = None  # `gateway.instanceUrl`
+
 
 SHOWN_ITEMS = 20  # of a kind: more is filtered for, not read
 SHOWN_RUNS = 5  # of an item

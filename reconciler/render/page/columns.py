@@ -2,24 +2,25 @@
 
 Ten thousand runs have a few hundred different texts besides their names, so this is a fifth of what
 one object a run would be. Everything that a person will see is inert before it gets there.
+
+The offsets of the zones stand there as numbers, so that the script tells the time as the gateway
+does. What a browser knows of zones depends on the machine; what the reconciler knows is pinned.
 """
 
 from collections.abc import Sequence
+from datetime import timedelta, timezone, tzinfo
 from typing import Any
 
 from reconciler.ledger import RunState
 from reconciler.model import EpochMs, Parameters
 from reconciler.plan import Reason
-from reconciler.render.marks import Mark, mark
-from reconciler.render.moments import processed_date, zone_name
-from reconciler.render.page.attention import commands, edit, kind_of
-from reconciler.render.page.told import Reported
-from reconciler.render.page.zones import offsets
+from reconciler.render.grid import Mark, mark
+from reconciler.render.page.attention import Reported, commands, edit, kind_of
 from reconciler.render.safe import said, visible
 from reconciler.render.seen import seen_in_words
 from reconciler.render.status_row import StatusRow
-from reconciler.render.words import COMMIT_DIGITS, status_words
-from reconciler.times import parse_instant
+from reconciler.render.words import COMMIT_DIGITS, processed_date, status_words, zone_name
+from reconciler.times import in_zone, parse_instant
 
 STATES = (
     (RunState.IN_DOUBT, "in doubt"),
@@ -197,3 +198,45 @@ def _environment(one: Reported, made: EpochMs) -> dict[str, Any]:
             if path in files
         },
     }
+
+
+_DAY = 86_400_000
+_MOST_DAYS = 40_000  # a hundred years: what lies beyond is told by the last offset
+
+
+def offsets(zone: tzinfo, first: EpochMs, last: EpochMs) -> list[list[int]]:
+    """Pairs: since when (epoch, milliseconds), and how many seconds the clocks are ahead of UTC.
+
+    The first pair also counts before its time. No zone changes its offset twice in a day.
+    """
+    if isinstance(zone, timezone):
+        return [[first, zone.utcoffset(None) // timedelta(seconds=1)]]
+    now = _offset(zone, first)
+    found = [[first, now]]
+    end = min(last + _DAY, first + _MOST_DAYS * _DAY)
+    for day in range(first, end, _DAY):
+        following = _offset(zone, EpochMs(day + _DAY))
+        if following != now:
+            found.append([_changed(zone, day, day + _DAY, now), following])
+            now = following
+    return found
+
+
+def _changed(zone: tzinfo, before: int, after: int, offset: int) -> int:
+    """The first second in which the zone has another offset."""
+    while after - before > 1000:  # noqa: PLR2004 - a second
+        middle = (before + after) // 2
+        if _offset(zone, EpochMs(middle)) == offset:
+            before = middle
+        else:
+            after = middle
+    return after // 1000 * 1000
+
+
+def _offset(zone: tzinfo, instant: EpochMs) -> int:
+    """Seconds ahead of UTC; 0 where no calendar has the instant."""
+    try:
+        offset = in_zone(instant, zone).utcoffset() or timedelta()
+    except (OverflowError, ValueError):
+        return 0
+    return offset // timedelta(seconds=1)

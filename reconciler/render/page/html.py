@@ -17,13 +17,11 @@ import msgspec
 
 from reconciler import __version__
 from reconciler.model import EpochMs
-from reconciler.render.moments import clock_time, zone_name
-from reconciler.render.page.attention import attention
+from reconciler.render.page.attention import Reported, attention
 from reconciler.render.page.columns import STATES, page_data
-from reconciler.render.page.told import Reported
 from reconciler.render.safe import visible, without_harm
 from reconciler.render.status_table import newest_attempts
-from reconciler.render.words import COMMIT_DIGITS, joined
+from reconciler.render.words import COMMIT_DIGITS, clock_time, joined, zone_name
 from reconciler.repository.pages import MARKER
 
 if TYPE_CHECKING:

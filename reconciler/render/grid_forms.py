@@ -1,5 +1,9 @@
-"""Grids as text: the values of the columns stand upright, and columns that do not fit go below."""
+"""Grids as text and in Markdown: values of columns stand upright; columns that do not fit go below.
 
+In Markdown each stands in a block of code, where letters stand below each other.
+"""
+
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -7,10 +11,11 @@ from itertools import groupby
 from rich.cells import cell_len
 
 from reconciler.counting import counted
-from reconciler.render.grid import DATE, Axes, StatusGrid, Values, grids
+from reconciler.render.grid import DATE, NO_RUN, Axes, Mark, StatusGrid, Values, grids, legend, mark
 from reconciler.render.layout import GAP, Screen, as_text
-from reconciler.render.marks import NO_RUN, Mark, legend, mark
-from reconciler.render.safe import shortened
+from reconciler.render.markdown import code, finished, length
+from reconciler.render.safe import shortened, visible
+from reconciler.render.status_markdown import MOST_BYTES
 from reconciler.render.status_row import StatusRow
 from reconciler.render.status_table import state_counts
 
@@ -180,3 +185,55 @@ def _marks(grid: StatusGrid, row: Values, group: _Group, screen: Screen) -> str:
 
 def _padded(text: str, width: int) -> str:
     return text + " " * (width - cell_len(text))
+
+
+_MARKDOWN_WIDTH = 100  # characters of a block that GitHub shows without scrolling
+
+
+def grid_markdown(
+    statuses: Sequence[tuple[str, Sequence[StatusRow]]],
+    axes: Axes,
+    most: int = MOST_BYTES,
+) -> str:
+    """The backfills of each environment, in at most `most` bytes or little more.
+
+    A grid for which there is no room is left out, and its runs are counted all the same.
+    """
+    lines: list[str] = []
+    for number, (environment, rows) in enumerate(statuses):
+        room = (most - length(lines)) // (len(statuses) - number)
+        lines += _section(environment, rows, axes, room)
+    return finished(lines[:-1])
+
+
+def _section(environment: str, rows: Sequence[StatusRow], axes: Axes, room: int) -> Iterator[str]:
+    yield from (f"### Status of {code(environment, 100)}", "", f"**{state_counts(rows)}**", "")
+    found, alone = grids(rows, axes)
+    for grid in found:
+        lines = list(_block_of_code(grid))
+        shown = length(lines) <= room
+        room -= length(lines) if shown else 0
+        yield from lines if shown else _left_out(grid)
+    if found:
+        yield from (legend_words(found), "")
+    if alone:
+        yield from (f"{counted(len(alone), 'run')} of no backfill: {state_counts(alone)}.", "")
+
+
+def _title(grid: StatusGrid) -> str:
+    runs = counted(len(grid.runs), "run")
+    return f"**{code(visible(grid.name))}**: {runs}: {state_counts(grid.runs)}"
+
+
+def _block_of_code(grid: StatusGrid) -> Iterator[str]:
+    lines = [line.rstrip() for line in grid_lines(grid, Screen(width=_MARKDOWN_WIDTH, folds=True))]
+    longest = max(map(len, _BACKTICKS.findall("\n".join(lines))), default=0)
+    fence = "`" * max(3, longest + 1)
+    yield from (_title(grid), "", f"{fence}text", *lines, fence, "")
+
+
+_BACKTICKS = re.compile("`+")
+
+
+def _left_out(grid: StatusGrid) -> Iterator[str]:
+    yield from (f"{_title(grid)} (`reconciler status --grid` shows the grid)", "")

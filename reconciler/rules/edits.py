@@ -1,12 +1,52 @@
-"""What an edit did that its author perhaps did not mean, and that stands in nobody's way."""
+"""Edits: what the rules refuse of a run's revisions, and what is only noted.
+
+A run that was started is edited under one revision, or goes back to an earlier one: the rules
+refuse both, and a change shows what they refuse. What an edit did that its author perhaps did not
+mean, and that stands in nobody's way, is a note.
+"""
 
 from calendar import monthrange
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
 
 from reconciler.ledger import Ledger
-from reconciler.model import Declared, Problem, Run, label_of, manifest_of, run_name
+from reconciler.model import (
+    Declared,
+    Problem,
+    Run,
+    RunId,
+    label_of,
+    manifest_of,
+    run_id,
+    run_name,
+    run_revision,
+)
+
+
+def is_edited(run: Run, ledger: Ledger) -> bool:
+    """Whether the run was started as something else than it is declared to be."""
+    record = ledger.records.get(run.id)
+    return record is not None and record.may_have_started and record.digest != run.digest
+
+
+def lowered(runs: Iterable[Run], ledger: Ledger) -> Iterator[tuple[Run, RunId]]:
+    """Each run that was not started though a later revision was, and the first such revision.
+
+    Nobody means to go back to an earlier revision. One that was started as well is left in peace:
+    it cannot start again.
+    """
+    unstarted = [run for run in runs if not ledger.may_have_started(run.id)]
+    started: dict[str, set[int]] = defaultdict(set)  # revisions, by the names of those runs
+    names = {run.name for run in unstarted}
+    for record in ledger.records.values() if names else ():
+        name = run_name(record.run)
+        if name in names and record.may_have_started:
+            started[name].add(run_revision(record.run))
+    for run in unstarted:
+        later = [revision for revision in started.get(run.name, ()) if revision > run.revision]
+        if later:
+            yield run, run_id(run.name, min(later))
 
 
 def edit_notes(declared: Declared, ledger: Ledger) -> Iterator[Problem]:

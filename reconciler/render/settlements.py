@@ -1,0 +1,97 @@
+"""What a person settles: what the service lists for the runs beforehand, and what was recorded."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import tzinfo
+from typing import Any
+
+from reconciler.apply.fitting import Fitting
+from reconciler.apply.importing import Matched
+from reconciler.apply.ports import Instance
+from reconciler.enos.statuses import status_name
+from reconciler.ledger import Record
+from reconciler.model import EpochMs, InstanceId
+from reconciler.render.document import json_document
+from reconciler.render.safe import said
+from reconciler.render.words import clock_time, zone_name
+
+
+def resolved_json(environment: str, records: Sequence[Record], reason: str) -> str:
+    """The JSON document of `resolve --format json`: each run as it is recorded now."""
+    runs = [_resolved(record) for record in records]
+    return json_document(
+        {"version": 1, "environment": environment, "reason": reason or None, "runs": runs}
+    )
+
+
+def _resolved(record: Record) -> dict[str, Any]:
+    start = record.starts[0] if record.starts else None
+    return {
+        "run": record.run,
+        "state": record.state(record.until).value,
+        "flowInstanceId": start.instance if start else None,
+        "adopted": start is not None and start.by_hand,
+    }
+
+
+def imported_json(
+    environment: str,
+    found: Matched,
+    rest: Mapping[InstanceId, tuple[str | None, str | None]],
+    *,
+    recorded: bool,
+) -> str:
+    """The JSON document of `import --format json`.
+
+    `rest`: of each instance that is of no run here, the file that was written, and why none was.
+    `recorded`: whether what is listed as adopted is on the branch now, or only would be.
+    """
+    return json_document(
+        {
+            "version": 1,
+            "environment": environment,
+            "recorded": recorded,
+            "adopted": [{"run": run.id, "flowInstanceId": one.id} for run, one in found.adopted],
+            "left": [{"run": run, "reason": why} for run, why in found.unclear],
+            "rest": [
+                {"flowInstanceId": id_, "file": file, "reason": why}
+                for id_, (file, why) in rest.items()
+            ],
+        }
+    )
+
+
+_LISTED = 20  # runs, and instances of one
+
+
+def shown_text(shown: Sequence[Fitting], zone: tzinfo) -> str:
+    """A line for each run, and one for each instance in its minute, as the service shows it."""
+    lines = [line for one in shown[:_LISTED] for line in _lines(one, zone)]
+    if len(shown) > _LISTED:
+        lines.append(f"… and {len(shown) - _LISTED:,} more runs")
+    return "\n".join(map(said, lines))
+
+
+def _lines(shown: Fitting, zone: tzinfo) -> Iterator[str]:
+    if shown.failure is not None:
+        yield f"{shown.run}: the service could not be searched: {shown.failure}"
+        return
+    if not shown.listed:
+        yield f"{shown.run}: the service lists nothing in its minute"
+        return
+    yield f"{shown.run}: the service has"
+    for one in shown.listed[:_LISTED]:
+        fits = "fits" if one in shown.fitting else "does not fit"
+        yield f"  {one.id}, flow {one.flow_id or '?'}, {_times(one, zone)}{_status(one)}: {fits}"
+    if len(shown.listed) > _LISTED:
+        yield f"  … and {len(shown.listed) - _LISTED:,} more"
+
+
+def _times(one: Instance, zone: tzinfo) -> str:
+    def told(time: EpochMs | None) -> str:
+        return "?" if time is None else clock_time(time, zone)
+
+    return f"for {told(one.trigger_time)}, created {told(one.created)} ({zone_name(zone)})"
+
+
+def _status(one: Instance) -> str:
+    return "" if one.status is None else f", {status_name(one.status)}"
