@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from reconciler.ledger import Ledger, RunState
 from reconciler.model import Retry, Run
 from reconciler.plan import Action, PlannedRun, make_plan
-from reconciler.plan.dependencies import another_follows, newest_attempt
+from reconciler.plan.prerequisites import another_follows, newest_attempt
 from tests.building import (
     NOW,
     a_claim,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from reconciler.cli.main import LazyGroup, reconciler
 from reconciler.cli.saying import Outlet, outlets, say, show
-from reconciler.render.document import json_document
+from reconciler.render.json_output import json_document
 from reconciler.render.safe import inert, is_harmful
 from tests.render.values import texts
 from tests.repositories import PROJECT

@@ -27,7 +27,7 @@ def command(*, offline: bool, form: str) -> ExitCode:
     from reconciler.cli.examining import examine
     from reconciler.cli.saying import show
     from reconciler.render.diagnosis import diagnosis_exit_code, diagnosis_json, diagnosis_text
-    from reconciler.render.document import json_document
+    from reconciler.render.json_output import json_document
 
     options = current_options()
     checks = examine(options, offline=offline)

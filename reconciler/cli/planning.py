@@ -23,7 +23,7 @@ from reconciler.model import Declared, Problem
 from reconciler.plan import FlowCheck, Plan, make_plan
 from reconciler.plan.review import Review, refusals, refused_with_wait
 from reconciler.plan.values import awaited
-from reconciler.render.document import json_pieces
+from reconciler.render.json_output import json_pieces
 from reconciler.render.plan_json import plans_json
 from reconciler.render.plan_markdown import MOST_BYTES, Comment, plan_markdown
 from reconciler.render.plan_text import plan_text

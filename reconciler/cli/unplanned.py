@@ -19,7 +19,7 @@ from reconciler.git import CommitId, Git
 from reconciler.model import Problem
 from reconciler.plan import Plan
 from reconciler.plan.review import NOT_PLANNED, Refused, Review
-from reconciler.render.document import json_document
+from reconciler.render.json_output import json_document
 from reconciler.render.plan_json import plans_json
 from reconciler.render.plan_markdown import plan_markdown
 from reconciler.repository.books import CommittedBooks

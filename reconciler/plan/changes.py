@@ -22,7 +22,7 @@ from reconciler.model import (
     run_name,
     with_parents,
 )
-from reconciler.plan.dependencies import another_follows, newest_attempt
+from reconciler.plan.prerequisites import another_follows, newest_attempt
 from reconciler.rules.edits import is_edited, lowered
 
 

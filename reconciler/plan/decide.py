@@ -13,8 +13,8 @@ from reconciler.enos.statuses import status_meaning
 from reconciler.identity import Surroundings
 from reconciler.ledger import Ledger, Record, RunState
 from reconciler.model import Digest, EpochMs, Run, RunId, covers, first_attempt, run_name
-from reconciler.plan.dependencies import Dependencies
 from reconciler.plan.limits import Stopped
+from reconciler.plan.prerequisites import Dependencies
 from reconciler.plan.standing import LEFT_OUT, Dependency, DependencyStanding, Meant
 from reconciler.plan.values import Action, Decision, FlowCheck, Reason
 from reconciler.rules import Findings

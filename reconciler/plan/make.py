@@ -15,8 +15,8 @@ from reconciler.plan.decide import (
     unsettled,
     unsettled_runs,
 )
-from reconciler.plan.dependencies import Dependencies, Newest, another_follows, newest_attempt
 from reconciler.plan.limits import limited, stopped_manifests
+from reconciler.plan.prerequisites import Dependencies, Newest, another_follows, newest_attempt
 from reconciler.plan.standing import Meant, every_run
 from reconciler.plan.values import Action, Decision, FlowCheck, Plan, PlannedRun, Reason
 from reconciler.rules import check

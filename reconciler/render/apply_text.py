@@ -27,7 +27,7 @@ from reconciler.render.apply_outcomes import (
     rejected,
     triggered,
 )
-from reconciler.render.document import json_document
+from reconciler.render.json_output import json_document
 from reconciler.render.layout import Screen, as_text
 from reconciler.render.safe import said
 from reconciler.render.words import (

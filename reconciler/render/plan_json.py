@@ -13,7 +13,7 @@ from reconciler.plan.changes import Change
 from reconciler.plan.review import NO_REVIEW, Compared, Refused, Review
 from reconciler.plan.values import awaited
 from reconciler.render.backfills import attempt_of
-from reconciler.render.document import MadeRows, one_or_several
+from reconciler.render.json_output import MadeRows, one_or_several
 from reconciler.render.problems import problem_json
 from reconciler.times import format_instant
 

@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import quote
 
 from reconciler.model import Problem
-from reconciler.render.document import json_document
+from reconciler.render.json_output import json_document
 from reconciler.render.layout import as_text
 from reconciler.render.safe import inert, visible
 from reconciler.render.workflow_commands import annotations

@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from reconciler.model import EpochMs, Problem
-from reconciler.render.document import json_document
+from reconciler.render.json_output import json_document
 from reconciler.render.layout import as_text
 from reconciler.render.problems import looked_at
 from reconciler.render.safe import visible

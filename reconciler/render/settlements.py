@@ -10,7 +10,7 @@ from reconciler.apply.ports import Instance
 from reconciler.enos.statuses import status_name
 from reconciler.ledger import Record
 from reconciler.model import EpochMs, InstanceId
-from reconciler.render.document import json_document
+from reconciler.render.json_output import json_document
 from reconciler.render.safe import said
 from reconciler.render.words import clock_time, zone_name
 

@@ -8,7 +8,7 @@ from typing import Any
 from reconciler.ledger import RunState
 from reconciler.model import backfill_of, manifest_of, run_name, wire_parameters
 from reconciler.render.backfills import attempt_of
-from reconciler.render.document import MadeRows, json_pieces, one_or_several
+from reconciler.render.json_output import MadeRows, json_pieces, one_or_several
 from reconciler.render.layout import Screen, as_text
 from reconciler.render.safe import said, visible
 from reconciler.render.seen import Fact, seen_in_words

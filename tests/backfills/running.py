@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.sandbox import FlowInstance, Sandbox, SandboxOptions, read_sandbox_file, running
-from tests.backfills.document import Command, Example, Write
+from tests.backfills.guide import Command, Example, Write
 from tests.environments import Clock, Setting, make_setting
 from tests.repositories import commit, git
 

@@ -8,7 +8,7 @@ import pytest
 from reconciler.manifest import combine, read_file
 from reconciler.model import Source
 from reconciler.times import in_zone, parse_zone
-from tests.backfills.document import DOCUMENT
+from tests.backfills.guide import DOCUMENT
 
 _SECTION = re.compile(r"^## Dates$(.*?)^## ", re.DOTALL | re.MULTILINE)
 _EXAMPLE = re.compile(r"^```yaml\n# (\S+)\n((?:[^#`].*\n)+)((?:# .*\n)+)```$", re.MULTILINE)

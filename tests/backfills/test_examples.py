@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.backfills.document import DOCUMENT, Example, examples
+from tests.backfills.guide import DOCUMENT, Example, examples
 from tests.backfills.running import Shown, show
 from tests.repositories import isolate
 from tests.sampling import sampled

@@ -10,7 +10,7 @@ from reconciler.model import Source
 from reconciler.rules import check
 from reconciler.schedule import scheduled
 from reconciler.times import in_zone, parse_zone
-from tests.backfills.document import DOCUMENT
+from tests.backfills.guide import DOCUMENT
 from tests.building import a_claim, a_ledger, a_triggered
 
 _EXAMPLE = re.compile(r"^```yaml\n# (\S+)\n((?:[^`].*\n)+?# then\n(?:[^`].*\n)+)```$", re.MULTILINE)

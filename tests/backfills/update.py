@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.backfills.document import DOCUMENT, examples, rewritten
+from tests.backfills.guide import DOCUMENT, examples, rewritten
 from tests.backfills.running import show
 from tests.repositories import isolate
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.catalogue import TABLES, Cell, Table, cells
-from tests.faults.document import DOCUMENT, read, render
+from tests.faults.matrix_page import DOCUMENT, read, render
 from tests.faults.observation import Observation, isolated, observe_all
 from tests.faults.words import broken_promises, words
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.faults.catalogue import TABLES, cells
-from tests.faults.document import DOCUMENT, render
+from tests.faults.matrix_page import DOCUMENT, render
 from tests.faults.observation import isolated, observe_all
 from tests.faults.words import words
 

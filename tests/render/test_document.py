@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.render.document import MadeRows, json_document, json_pieces
+from reconciler.render.json_output import MadeRows, json_document, json_pieces
 
 _SHAPES: list[Callable[[Any], Any]] = [
     lambda rows: {"version": 1, "runs": rows, "problems": [{"a": [1]}], "none": {}},

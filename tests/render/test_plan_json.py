@@ -6,7 +6,7 @@ import pytest
 
 from reconciler.model import InstanceId
 from reconciler.plan import Action
-from reconciler.render.document import json_document
+from reconciler.render.json_output import json_document
 from reconciler.render.plan_json import plan_json, plans_json
 from reconciler.schema import load_schema, validate
 from tests.building import a_run

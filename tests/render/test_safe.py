@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.render.document import json_document
+from reconciler.render.json_output import json_document
 from reconciler.render.safe import said, shortened, visible, without_harm
 from tests.render.values import OBEYED, texts
 

@@ -41,8 +41,8 @@ from reconciler.ledger import Event, Record, RunState, events, outcomes
 from reconciler.ledger.records import UNDER_WAY, UNSETTLED, Phase, Start
 from reconciler.minutes import FlowMinutes, arranged
 from reconciler.model import EpochMs, Run, RunId, run_name, run_revision
-from reconciler.plan import decide, dependencies, limits, make, standing
-from reconciler.plan.dependencies import Newest, another_follows
+from reconciler.plan import decide, limits, make, prerequisites, standing
+from reconciler.plan.prerequisites import Newest, another_follows
 from reconciler.plan.standing import Dependency, DependencyStanding
 from reconciler.plan.values import Decision, FlowCheck, PlannedRun, Reason
 from tests.simulation.chances import CALM, Chances
@@ -291,38 +291,40 @@ def _count_as_success(patch: pytest.MonkeyPatch, state: RunState) -> None:
         return replace(one, standing=DependencyStanding.SUCCEEDED) if is_it else one
 
     original = standing.recorded_one
-    patch.setattr(dependencies, "recorded_one", recorded_one)
+    patch.setattr(prerequisites, "recorded_one", recorded_one)
 
 
 def ask_for_one_run_of_a_backfill_only(patch: pytest.MonkeyPatch) -> None:
     original = standing.summed
-    patch.setattr(dependencies, "summed", lambda name, members: original(name, members[:1]))
+    patch.setattr(prerequisites, "summed", lambda name, members: original(name, members[:1]))
 
 
 def start_without_the_date_before(patch: pytest.MonkeyPatch) -> None:
     def before(one: Dependency) -> Dependency:
         return replace(one, standing=DependencyStanding.SUCCEEDED)
 
-    patch.setattr(dependencies, "_before", before)
+    patch.setattr(prerequisites, "_before", before)
 
 
 def wait_for_nothing_that_is_matched(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(dependencies, "references", lambda run, _: () if run.matching else run.depends_on)
+    patch.setattr(
+        prerequisites, "references", lambda run, _: () if run.matching else run.depends_on
+    )
 
 
 def wait_for_all_that_a_match_names(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(dependencies, "references", lambda run, _: run.depends_on)
+    patch.setattr(prerequisites, "references", lambda run, _: run.depends_on)
 
 
 @among()
 @amid(replace(CALM, others_commit=0.15, withdrawn=0.9, called_off=0, edited=0, ends_badly=0))
 def wait_for_nothing_that_was_taken_away_and_runs(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(dependencies, "is_under_way", lambda _: False)
+    patch.setattr(prerequisites, "is_under_way", lambda _: False)
 
 
 def ask_for_one_of_those_that_agree_only(patch: pytest.MonkeyPatch) -> None:
     original = standing.summed_group
-    patch.setattr(dependencies, "summed_group", lambda group, of: original(group, of[:1]))
+    patch.setattr(prerequisites, "summed_group", lambda group, of: original(group, of[:1]))
 
 
 def let_claims_take_no_place(patch: pytest.MonkeyPatch) -> None:
@@ -427,7 +429,7 @@ def try_again_whatever_the_end(patch: pytest.MonkeyPatch) -> None:
 
 def _follow(patch: pytest.MonkeyPatch, follows: Callable[[Run, Newest], bool]) -> None:
     patch.setattr(make, "another_follows", follows)
-    patch.setattr(dependencies, "another_follows", follows)
+    patch.setattr(prerequisites, "another_follows", follows)
 
 
 # Time
