@@ -10,7 +10,8 @@ from reconciler.ledger import Event, Ledger
 from reconciler.model import Declared, Digest, EpochMs, Match, Retry, Run, RunId, run_name
 from reconciler.plan import Action, Plan, make_plan
 from reconciler.plan.by_manifest import by_manifest
-from reconciler.plan.changes import FIELDS, Change, Kind, changes, unjudged
+from reconciler.plan.changes import FIELDS, Change, Kind, changes
+from reconciler.plan.pairs import unjudged
 from reconciler.schedule import scheduled
 from tests.building import (
     EIGHT,

@@ -25,7 +25,7 @@ from reconciler.identity import Surroundings
 from reconciler.ledger import Ledger
 from reconciler.manifest import is_manifest_path
 from reconciler.manifest.read import SKIPPED, looks_like_manifest
-from reconciler.model import Problem
+from reconciler.model import Declared, EpochMs, Problem
 from reconciler.render import problems as rendering
 from reconciler.render.reports import problems_gitlab, problems_junit
 from reconciler.repository.declaring import TooManyRunsError
@@ -213,6 +213,23 @@ def _known(workspace: Workspace, environment: Environment) -> tuple[Ledger, Surr
     return own.ledger, workspace.surroundings(environment, own)
 
 
+def _broken_rules(
+    environment: Environment,
+    declared: Declared,
+    ledger: Ledger,
+    around: Surroundings,
+    now: EpochMs,
+) -> Sequence[Problem]:
+    return check(
+        scheduled(declared, ledger),
+        ledger,
+        same_minute_allowed=environment.gateway.same_minute_allowed,
+        reserved_parameter=environment.gateway.correlation_parameter,
+        surroundings=around,
+        now=now,
+    ).problems
+
+
 def validated(
     workspace: Workspace,
     options: CommonOptions,
@@ -224,28 +241,18 @@ def validated(
     Raises TooManyRunsError, ConfigurationError, LedgerError.
     """
     unread = unread_manifests(workspace)
-    found: set[Problem] = set()
-    notes: set[Problem] = set()
+    found, notes = set[Problem](), set[Problem]()
     files: set[str] = set()
     runs: Counter[str] = Counter()  # by file
     now = LocalClock().wall()
     for environment in workspace.environments:
         declared = workspace.declared(environment)
         ledger, around = _known(workspace, environment)
-        findings = check(
-            scheduled(declared, ledger),
-            ledger,
-            same_minute_allowed=environment.gateway.same_minute_allowed,
-            reserved_parameter=environment.gateway.correlation_parameter,
-            surroundings=around,
-            now=now,
-        )
-        skipped = [note for note in declared.notes if note.code in SKIPPED]
-        skipped += missed_folders(
-            workspace, environment, declared, ledger, unread=unread, base=base
-        )
-        found.update(declared.problems, findings.problems, skipped)
-        notes.update({*declared.notes} - {*skipped}, edit_notes(declared, ledger))
+        missed = missed_folders(workspace, environment, declared, ledger, unread=unread, base=base)
+        skipped = {*missed, *(note for note in declared.notes if note.code in SKIPPED)}
+        found.update(skipped, declared.problems)
+        found.update(_broken_rules(environment, declared, ledger, around, now))
+        notes.update({*declared.notes} - skipped, edit_notes(declared, ledger))
         files.update(declared.files)
         runs.update(run.place.file for run in declared.runs)
         if not (declared.files or declared.notes or options.quiet):

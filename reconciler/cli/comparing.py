@@ -17,7 +17,8 @@ from reconciler.ledger import Ledger
 from reconciler.ledger.files import ledger_text
 from reconciler.model import Declared, Problem
 from reconciler.plan.by_manifest import by_manifest
-from reconciler.plan.changes import changes, undeclared, unjudged
+from reconciler.plan.changes import changes
+from reconciler.plan.pairs import undeclared, unjudged
 from reconciler.plan.review import Compared, former_names, reconfigured
 from reconciler.render.words import COMMIT_DIGITS
 from reconciler.repository.books import CommittedBooks

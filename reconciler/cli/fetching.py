@@ -48,6 +48,10 @@ def read_ledgers(workspace: Workspace, *, offline: bool) -> dict[str, KnownLedge
             environment.name: _local_ledger(workspace, environment)
             for environment in workspace.environments
         }
+    return _shared_ledgers(workspace, git)
+
+
+def _shared_ledgers(workspace: Workspace, git: Git) -> dict[str, KnownLedger]:
     branch, commit, parent = _fetch(git, workspace.configuration)
     shelf = workspace.shelf()
     remote = workspace.configuration.git.remote

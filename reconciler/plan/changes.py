@@ -1,117 +1,26 @@
 """What a change does: what was declared before it, and after it, against one ledger.
 
 Only what an apply could still start is compared, and what it would refuse to: a run that ran and
-stays as it is, or is no longer declared, starts nothing either way. Which run is which one before
-the change is asked of those that were renamed and never recorded: what is recorded keeps the name
-that it has in the ledger (`renaming`).
+stays as it is, or is no longer declared, starts nothing either way.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from reconciler.ledger import Ledger, Record
 from reconciler.ledger.records import Phase
 from reconciler.model import (
     Declared,
-    Digest,
     Run,
     RunId,
     first_attempt,
     run_id,
     run_name,
-    with_parents,
 )
+from reconciler.plan.pairs import former_references, pairs, referring, unjudged
 from reconciler.plan.prerequisites import another_follows, newest_attempt
 from reconciler.rules.edits import is_edited, lowered
-
-
-def pairs(
-    was: Mapping[RunId, Run], now: Mapping[RunId, Run], has_run: Callable[[Run], bool]
-) -> dict[RunId, RunId]:
-    """By their ids now, what the runs were called that have another name.
-
-    By what `formerly` says; or else by what they carry, where of the runs that are gone just one
-    carries it, and of those that are new. One of which anything has run (`has_run`) is not new.
-    """
-    new = {id_: run for id_, run in now.items() if id_ not in was}
-    found: dict[RunId, RunId] = {}
-    for id_, run in new.items():
-        rest = run.name.removeprefix(run.manifest)
-        for former in run.formerly:
-            before = run_id(former + rest, run.revision, run.attempt)
-            if before in was and before not in now:
-                found[id_] = before
-    gone_ids = was.keys() - now.keys() - set(found.values()) if len(new) > len(found) else ()
-    gone = _alone(was[id_] for id_ in gone_ids)
-    for digest, run in _alone(run for id_, run in new.items() if id_ not in found).items():
-        like = gone.get(digest)
-        if like is not None and like.name != run.name and not has_run(run):
-            found[run.id] = like.id
-    return found
-
-
-def _alone(runs: Iterable[Run]) -> dict[Digest, Run]:
-    """Those that carry what no other carries, by the digest of that."""
-    found: dict[Digest, Run | None] = {}
-    for run in runs:
-        found[run.digest] = None if run.digest in found else run
-    return {digest: run for digest, run in found.items() if run is not None}
-
-
-def former_references(renamed: Iterable[tuple[Run, Run]]) -> dict[str, str]:
-    """By the names that references use now, the names before; of pairs of a run before and now."""
-    found: dict[str, str] = {}
-    for before, now in renamed:
-        found |= dict(zip(with_parents(now.name), with_parents(before.name), strict=False))
-    return found
-
-
-def referring(run: Run, former: Mapping[str, str]) -> Run:
-    """The run, with references to renamed ones by the names that these had before."""
-    if not former or not (run.depends_on or run.duplicate_of):
-        return run
-    return run.but(
-        depends_on=tuple(dict.fromkeys(former.get(name, name) for name in run.depends_on)),
-        matching=tuple(
-            replace(one, names=tuple(dict.fromkeys(former.get(name, name) for name in one.names)))
-            for one in run.matching
-        ),
-        duplicate_of=run.duplicate_of and former.get(run.duplicate_of, run.duplicate_of),
-    )
-
-
-def undeclared(before: Declared, after: Declared) -> frozenset[str]:
-    """The names of the runs that only `before` declares."""
-    names = {run.name for run in after.runs}
-    return frozenset(run.name for run in before.runs if run.name not in names)
-
-
-def unjudged(before: Declared, after: Declared) -> Mapping[str, frozenset[str]]:
-    """Of those, the ones that perhaps are declared still, by a file that cannot be read.
-
-    By that file. It is the one that declared them; or else one that the change brings, for they may
-    have moved there.
-    """
-    unread = sorted({one.place.file for one in after.problems if one.code not in _READ})
-    if not unread:
-        return {}
-    new = next((file for file in unread if file not in before.files), None)
-    gone, found = undeclared(before, after), dict[str, set[str]]()
-    for run in before.runs:
-        if run.name in gone:
-            file = _holding(run.place.file, unread) or new
-            if file is not None:
-                found.setdefault(file, set()).add(run.name)
-    return {file: frozenset(names) for file, names in sorted(found.items())}
-
-
-_READ = frozenset({"name-taken"})  # of a file that was read
-
-
-def _holding(file: str, unread: Iterable[str]) -> str | None:
-    """The one of them that is the file, or a folder around it, which may be a link by now."""
-    return next((one for one in unread if file == one or file.startswith(f"{one}/")), None)
 
 
 class Kind(StrEnum):

@@ -205,23 +205,11 @@ def apply_json(result: ApplyResult, environment: str, unpushed: str | None = Non
             "interrupted": result.interrupted,
             "unpushed": unpushed,
             "triggered": [_triggered_json(event) for event in triggered(result)],
-            "rejected": [
-                {"run": event.run, "code": event.code, "message": event.message}
-                for event in rejected(result).values()
-            ],
+            "rejected": [_answered_json(event) for event in rejected(result).values()],
             "notStarted": [
                 {"run": run, "reason": reason} for run, reason in reasons_not_started(result)
             ],
-            "startedTwice": [
-                {
-                    "run": record.run,
-                    "starts": [
-                        {"claim": start.claim, "flowInstanceId": start.instance}
-                        for start in record.starts
-                    ],
-                }
-                for record in result.twice
-            ],
+            "startedTwice": [_twice_json(record) for record in result.twice],
             "inDoubt": [_doubt_json(doubt) for doubt in result.doubts],
             "waiting": [{"run": run.id, "reason": run.reason} for run in result.waiting],
             "leftOut": [
@@ -232,15 +220,21 @@ def apply_json(result: ApplyResult, environment: str, unpushed: str | None = Non
                 {"run": event.run, "status": status_name(event.status)} for event in result.observed
             ],
             "notCancelled": [run.id for run in result.uncancelled],
-            "cancelled": [
-                {"run": event.run, "code": event.code, "message": event.message}
-                for event in result.cancelled
-            ],
+            "cancelled": [_answered_json(event) for event in result.cancelled],
             "failed": [{"run": run, "status": status} for run, status in failed(result).items()],
             "unfinished": [_unfinished_json(record) for record in result.unfinished],
             "untold": [{"run": run, "reason": why} for run, why in result.untold.items()],
         }
     )
+
+
+def _answered_json(event: events.Rejected | events.Cancelled) -> dict[str, Any]:
+    return {"run": event.run, "code": event.code, "message": event.message}
+
+
+def _twice_json(record: Record) -> dict[str, Any]:
+    starts = [{"claim": start.claim, "flowInstanceId": start.instance} for start in record.starts]
+    return {"run": record.run, "starts": starts}
 
 
 def _triggered_json(event: events.Triggered) -> dict[str, Any]:

@@ -64,6 +64,15 @@ def _steps(
         yield "Make it a git repository:", f"git init -b {beginning.branch}"
     if not around.has_remote:
         yield "Name its remote, which all who apply share:", "git remote add origin URL"
+    yield from _first_commit(beginning, around, written)
+    declare = ("git switch -c first-run", "reconciler new trigger", "reconciler plan")
+    yield "On a branch of its own, declare the first run, and see what an apply would do:", *declare
+
+
+def _first_commit(
+    beginning: Beginning, around: Around, written: Sequence[str]
+) -> Iterator[tuple[str, ...]]:
+    """Through a pull request where there are commits already; else as the branch's first one."""
     added = " ".join(map(shlex.quote, _tops(written)))
     message = 'git commit -m "Start runs with the reconciler"'
     if around.has_commits:
@@ -83,8 +92,6 @@ def _steps(
                 f"git push -u origin {beginning.branch}",
             ),
         )
-    declare = ("git switch -c first-run", "reconciler new trigger", "reconciler plan")
-    yield "On a branch of its own, declare the first run, and see what an apply would do:", *declare
 
 
 def _secrets(beginning: Beginning) -> Iterator[tuple[str, ...]]:

@@ -11,7 +11,8 @@ from reconciler.ledger import Ledger
 from reconciler.model import Match, Parameters, Problem, Retry, Run
 from reconciler.plan import Plan, make_plan
 from reconciler.plan.by_manifest import by_manifest
-from reconciler.plan.changes import changes, undeclared, unjudged
+from reconciler.plan.changes import changes
+from reconciler.plan.pairs import undeclared, unjudged
 from reconciler.plan.review import Compared, Review, Setting, refusals
 from reconciler.render.plan_markdown import plan_markdown
 from reconciler.render.plan_text import plan_text
