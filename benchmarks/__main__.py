@@ -38,7 +38,8 @@ ALL = {
     "race": racing.measure,
     "recorded": recording.measure,
     "growth": growth.measure,
-    "help": starting.measure,
+    "start": starting.measure,
+    "first": starting.measure_first,
     "curves": curves.measure,
 }
 

@@ -102,8 +102,15 @@ def _cpu(work: Callable[[], object]) -> float:
 
 def write_recorded(root: Path) -> dict[str, bytes]:
     """Write a repository of backfills whose runs have all succeeded; gives its ledger's files."""
-    runs = _write_manifests(root)
     files: dict[str, bytes] = {}
+    append_ended(files, _write_manifests(root))
+    for name, content in files.items():
+        (root / "state" / "bench" / name).write_bytes(content)
+    return files
+
+
+def append_ended(files: dict[str, bytes], runs: Sequence[Run]) -> None:
+    """Add to the ledger's files what applies record of these runs, all of which succeed."""
     for first in range(0, len(runs), _BATCH):
         for batch in _events(runs[first : first + _BATCH], first):
             active = files.get("ledger.jsonl", b"")
@@ -112,9 +119,6 @@ def write_recorded(root: Path) -> dict[str, bytes]:
                     del files[name]
                 else:
                     files[name] = content
-    for name, content in files.items():
-        (root / "state" / "bench" / name).write_bytes(content)
-    return files
 
 
 def _write_manifests(root: Path) -> list[Run]:
