@@ -134,6 +134,7 @@ class SharedBranch:
         git = Git.at(root)
         git.check_remote(configuration.git.remote)
         store = GitStore(git, configuration, environment.name, now=LocalClock().wall())
+        store.read_ahead()
         return cls(
             root=root,
             git=git,

@@ -1,5 +1,6 @@
 """What a commit declares: its configuration, and the runs of its manifests."""
 
+from dataclasses import replace
 from datetime import tzinfo
 from functools import partial
 
@@ -7,11 +8,12 @@ from reconciler.configuration import CONFIGURATION, Configuration, Environment, 
 from reconciler.errors import ConfigurationError
 from reconciler.expansion import Bounds
 from reconciler.git import Git, ObjectId
-from reconciler.manifest import FileResult, is_manifest_path, read_file
+from reconciler.manifest import FileResult, is_manifest_path
 from reconciler.model import Declared, Place, Problem, Source
 from reconciler.repository.books import CommittedBooks
 from reconciler.repository.committed import CommittedFile, wanted_files
 from reconciler.repository.declaring import Ceiling, read_bounded
+from reconciler.repository.together import reader
 from reconciler.repository.worktree import MOST_BYTES, too_large
 
 
@@ -56,10 +58,12 @@ class CommittedFiles:
         files, problems = wanted_files(entries, folder, is_wanted)
         zone = environment.gateway.zone
         key = str(zone), ceiling.bounds.backfill
-        unread = (file.oid for file in files if (file, *key) not in self._results)
-        blobs, large = self._git.read_bounded_blobs(unread, MOST_BYTES)
+        unread = [file for file in files if (file, *key) not in self._results]
+        blobs, large = self._git.read_bounded_blobs((file.oid for file in unread), MOST_BYTES)
         problems += [too_large(file.path, MOST_BYTES) for file in files if file.oid in large]
         files = [file for file in files if file.oid not in large]
+        sources = [self._source(file, blobs[file.oid]) for file in unread if file.oid in blobs]
+        read_one = reader(sources, zone, replace(ceiling.bounds, left=ceiling.left))
 
         def read(file: CommittedFile, bounds: Bounds) -> FileResult:
             result = self._results.get((file, *key))
@@ -67,12 +71,15 @@ class CommittedFiles:
                 content = blobs.get(file.oid)  # which may be empty
                 if content is None:
                     content = self._git.read_blobs([file.oid])[file.oid]
-                source = Source(path=self._shown(file.path), content=content)
-                result = self._results[file, *key] = read_file(source, zone, bounds)
+                result = read_one(self._source(file, content), bounds)
+                self._results[file, *key] = result
             return result
 
         shown = [self._shown_problem(problem) for problem in problems]
         return read_bounded(files, read, shown, ceiling, zone=zone)
+
+    def _source(self, file: CommittedFile, content: bytes) -> Source:
+        return Source(path=self._shown(file.path), content=content)
 
     def _shown(self, path: str) -> str:
         """The path as people in the configuration's folder know it."""

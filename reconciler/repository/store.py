@@ -2,19 +2,20 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from reconciler.apply.ports import Appended, Declined, Landed, Raced, Snapshot, Unclear
 from reconciler.configuration import CONFIGURATION, Configuration, Environment
-from reconciler.errors import ConfigurationError, GitError
+from reconciler.errors import ConfigurationError, GitError, ReconcilerError
 from reconciler.git import CommitId, Git, ObjectId
 from reconciler.git import push as pushed
 from reconciler.git.remote import Others
 from reconciler.identity import Book, surroundings
 from reconciler.ledger import Event, Ledger, append_events
 from reconciler.ledger.events import Adopted, Claim
-from reconciler.model import EpochMs
+from reconciler.model import Declared, EpochMs
 from reconciler.repository.books import CommittedBooks, books_of, naming_of
 from reconciler.repository.committed import CommittedLedger
 from reconciler.repository.committed_files import CommittedFiles
@@ -24,7 +25,7 @@ from reconciler.repository.continuity import (
     check_continuity,
     lost_or_late_error,
 )
-from reconciler.repository.declaring import read_service
+from reconciler.repository.declaring import Ceiling, read_service
 from reconciler.repository.settings import choose_environment, shared
 
 PUSH_SECONDS = 60.0  # after it the answer is taken for lost, and looked for on the remote
@@ -63,6 +64,7 @@ class GitStore:
         self.branch = local.git.branch or ""  # if it is not named, the default one, once fetched
         self.tip: CommitId | None = None  # of the branch, once fetched
         self._files = CommittedFiles(git)
+        self._tree: tuple[CommitId, CommittedBooks] | None = None  # the last that was read
         self._branches: list[Book] = []  # what other branches record, as far as it is kept
         self._traces: dict[ObjectId, CommittedLedger] = {}  # by their trees
         # The tips of both branches, and the traces of other ledgers, for which all ledgers are
@@ -70,6 +72,19 @@ class GitStore:
         self._checked: tuple[CommitId, CommitId | None, Others] | None = None
         self._ledger: tuple[CommittedLedger, Ledger] | None = None
         self._memory = LedgerTraces(git, local.git.remote, environment)
+
+    def read_ahead(self) -> None:
+        """Read what the commit that is checked out declares.
+
+        Most of it is what the branch declares as well, and is not read again. Before any other
+        thread runs, several processes read it (`together`). What cannot be read here may be another
+        thing on the branch: it is said of that one.
+        """
+        with suppress(ReconcilerError):
+            commit = self._git.working_tree_commit()
+            if commit is not None:
+                self._tree = commit, CommittedBooks(self._git, commit)
+                self._declared(self._tree[1], self._read_configuration(self._tree[1]))
 
     async def fetch(self) -> GitSnapshot:
         """The branch as the remote has it now.
@@ -108,17 +123,12 @@ class GitStore:
     def _fetch(self) -> GitSnapshot:
         commit, parent = self._fetch_tips()
         others_kept = self._memory.others(self.branch)  # before they are read: those may be newer
-        tree = CommittedBooks(self._git, commit)
+        if self._tree is None or self._tree[0] != commit:
+            self._tree = commit, CommittedBooks(self._git, commit)
+        tree = self._tree[1]
         ledgers = self._ledgers_at(parent) if parent != commit else tree
         configuration = self._read_configuration(tree)
-        read = f"{CONFIGURATION} on {self._remote}'s {self.branch}"
-        environment = choose_environment(configuration, self._name, read)
-        declared = read_service(
-            configuration,
-            environment,
-            lambda one, ceiling: self._files.declared(one, tree, ceiling),
-            now=self._now,
-        )
+        environment, declared = self._declared(tree, configuration)
         folder = self._git.prefix + environment.state
         if ledgers is not None:
             ledgers.check_folder(folder)
@@ -152,6 +162,21 @@ class GitStore:
 
     def _ledgers_at(self, commit: CommitId | None) -> CommittedBooks | None:
         return None if commit is None else CommittedBooks(self._git, commit)
+
+    def _declared(
+        self, tree: CommittedBooks, configuration: Configuration
+    ) -> tuple[Environment, dict[str, Declared]]:
+        """The environment in the tree, and by their names what those of its service declare.
+
+        Raises ConfigurationError, TooManyRunsError.
+        """
+        read = f"{CONFIGURATION} on {self._remote}'s {self.branch}"
+        environment = choose_environment(configuration, self._name, read)
+
+        def declared(one: Environment, ceiling: Ceiling) -> Declared:
+            return self._files.declared(one, tree, ceiling)
+
+        return environment, read_service(configuration, environment, declared, now=self._now)
 
     def _check_continuity(
         self, place: LedgerPlace, files: CommittedLedger, others: Sequence[Book], kept: Others
