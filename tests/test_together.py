@@ -5,7 +5,6 @@ import signal
 import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC
-from itertools import cycle, islice
 from pathlib import Path
 
 import pytest
@@ -26,12 +25,12 @@ BOUNDS = Bounds()
 ME = os.getpid()
 
 
-def of_the_corpus(count: int) -> list[Source]:
+def of_the_corpus() -> list[Source]:
     paths = [*examples("manifests/valid"), *examples("manifests/invalid")]
     small = [path for path in paths if path.stat().st_size < 20_000]
     return [
         Source(path=f"t/{number:05d}.yaml", content=path.read_bytes())
-        for number, path in enumerate(islice(cycle(small), count))
+        for number, path in enumerate(small)
     ]
 
 
@@ -84,7 +83,8 @@ def in_others(does: Callable[[], None]) -> Callable[..., FileResult]:
 
 
 def test_every_example_gives_the_same_as_when_one_process_reads_it() -> None:
-    sources = of_the_corpus(600)
+    sources = of_the_corpus()
+    assert len(sources) > 100
     assert read_all(sources) == [read_file(source, ZONE, BOUNDS) for source in sources]
     assert has_no_child()
 

@@ -8,6 +8,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,13 @@ _EXPLAINED = re.compile(r"reconciler explain ([a-z0-9][a-z0-9-]*)")
 _OF_THE_USER = {"docs/CODEOWNERS"}
 
 
-def texts(package: Path = _PACKAGE) -> Iterator[tuple[str, str]]:
+@cache
+def texts_of_the_program() -> tuple[tuple[str, str], ...]:
+    """The `texts` of all of it, read once for all who look through them."""
+    return tuple(texts(_PACKAGE))
+
+
+def texts(package: Path) -> Iterator[tuple[str, str]]:
     """Each text that the program may show, with the file that it stands in.
 
     Docstrings are for whoever reads the source; what `--help` shows of them is on the page of the

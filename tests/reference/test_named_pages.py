@@ -12,13 +12,13 @@ from reconciler.model import Source
 from reconciler.render.explanation import explanation_text
 from reconciler.sandbox.file import read_sandbox_file
 from tests.reference.command_line import command_line_page
-from tests.reference.named_pages import named_explanations, named_paths, texts
+from tests.reference.named_pages import named_explanations, named_paths, texts, texts_of_the_program
 
 _URL = "https://git.example.test/team/reconciler/tree/main/docs"
 
 
 def test_no_text_of_the_program_names_a_page_of_this_repository() -> None:
-    found = [(file, path) for file, text in texts() for path in named_paths(text)]
+    found = [(file, path) for file, text in texts_of_the_program() for path in named_paths(text)]
     assert found == []
 
 
@@ -41,7 +41,7 @@ def test_a_named_page_is_found(tmp_path: Path, text: str) -> None:
 
 
 def test_what_messages_point_to_is_explained_and_each_topic_is_pointed_to() -> None:
-    named = {code for _, text in texts() for code in named_explanations(text)}
+    named = {code for _, text in texts_of_the_program() for code in named_explanations(text)}
     topics = {code for code, one in explanations().items() if CodeKind.TOPIC in one.kinds}
     assert named <= set(explanations())
     assert topics <= named
