@@ -30,6 +30,26 @@ class Place:
         return f"{self.file}:{self.line}:{self.column}"
 
 
+class Places(Mapping[str, Place]):
+    """Places in one file, by JSON Pointer, each made when it is asked for: hardly any ever is."""
+
+    __slots__ = ("file", "marks")
+
+    def __init__(self, file: str, marks: Mapping[str, tuple[int, int]]) -> None:
+        self.file = file
+        self.marks = marks  # line and column, from 1; other files may share them
+
+    def __getitem__(self, pointer: str) -> Place:
+        line, column = self.marks[pointer]
+        return Place(file=self.file, line=line, column=column)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.marks)
+
+    def __len__(self) -> int:
+        return len(self.marks)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Problem:
     """One finding. Problems sort by place, so that a report reads from top to bottom.

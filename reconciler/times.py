@@ -2,6 +2,7 @@
 
 import re
 from bisect import bisect_left
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from functools import cache, lru_cache
 from importlib import import_module
@@ -15,6 +16,11 @@ ZONES_VERSION: str = import_module("tzdata").__version__  # of the package that 
 
 _RFC3339 = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+)
+# As nearly all are written; what has no such date or time is left to what follows.
+_COMMON = re.compile(
+    r"(?:19[7-9]|20\d)\d-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d(?:Z|[+-](?:0\d|1[0-4]):[0-5]\d)",
+    re.ASCII,
 )
 _WITHOUT_OFFSET = re.compile(r"\d{4}-\d\d-\d\d(?:[Tt ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?", re.ASCII)
 _GMT = re.compile(r"(?:GMT|UTC)(?:([+-])(\d{1,2})(?::?(\d\d))?)?", re.ASCII)
@@ -33,6 +39,9 @@ def parse_instant(text: str) -> EpochMs:
     Raises ValueError with words for a person ("needs an offset, such as +08:00"), also for an
     instant that lies outside the years 1 to 9999 in UTC and so could not be written again.
     """
+    if _COMMON.fullmatch(text):
+        with suppress(ValueError):  # which is said below
+            return EpochMs(int(datetime.fromisoformat(text).timestamp()) * SECOND_MS)
     match = _RFC3339.fullmatch(text)
     if match is None:
         if _WITHOUT_OFFSET.fullmatch(text):

@@ -122,6 +122,26 @@ def test_a_time_that_cannot_be_written_again_in_utc_does_not_exist(text: str) ->
         parse_instant(text)
 
 
+@example(*("2024-02-30", "00:00:00", "Z"))
+@example(*("2024-03-01", "23:59:60", "+08:00"))
+@example(*("2024-03-01", "23:59:59", "+14:59"))
+@given(
+    st.from_regex(r"(19[6-9]|20|21)[0-9][0-9]?-[01][0-9]-[0-3][0-9]", fullmatch=True),
+    st.from_regex(r"[012][0-9]:[0-6][0-9]:[0-6][0-9]", fullmatch=True),
+    st.just("Z") | st.from_regex(r"[+-][01][0-9]:[0-6][0-9]", fullmatch=True),
+)
+def test_the_letters_of_an_instant_may_be_small(day: str, clock: str, offset: str) -> None:
+    """Each way of writing is read in a way of its own; both say the same, or refuse the same."""
+
+    def found(text: str) -> str:
+        try:
+            return str(parse_instant(text))
+        except ValueError as error:
+            return str(error)
+
+    assert found(f"{day}T{clock}{offset}") == found(f"{day}t{clock}{offset}")
+
+
 @given(st.text(max_size=40))
 def test_any_text_is_an_instant_or_a_value_error(text: str) -> None:
     try:

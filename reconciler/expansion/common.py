@@ -1,13 +1,13 @@
 """What both kinds of manifest have in common, and which parameters' values no output holds."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from sys import intern
 from typing import Any, Protocol, TypedDict
 
-from reconciler.model import EpochMs, Match, Parameters, Place, Problem, Retry, Run
+from reconciler.model import EpochMs, Match, Numerous, Parameters, Place, Problem, Retry, Run
 from reconciler.schema import Finding, Where
 from reconciler.schema.paths import Path, pointer
 from reconciler.times import parse_instant
@@ -43,12 +43,17 @@ class Manifest(Protocol):
     def place(self, path: Path, where: Where = "value") -> Place:
         """Where a value stands."""
 
+    def places(self, paths: Callable[[Any], Mapping[str, Path]]) -> Mapping[str, Place]:
+        """The places of paths, by whatever names `paths` gives them.
+
+        They are found by the value's keys and the lengths of its lists alone.
+        """
+
     def problem(self, finding: Finding) -> Problem:
         """The finding at its place."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expanded:
+class Expanded(Numerous, frozen=True, kw_only=True, gc=False):
     """The runs that a manifest declares, or else the reasons why it declares none."""
 
     runs: tuple[Run, ...] = ()
@@ -97,7 +102,7 @@ def shared(manifest: Manifest, patterns: tuple[str, ...] = ()) -> Shared:
         revision=int(spec.get("revision", 1)),
         flow_id=int(spec["flowId"]),  # 3377.0 is an integer to JSON Schema
         place=manifest.place(()),
-        places=_places(manifest, spec),
+        places=manifest.places(_placed),
         labels={intern(key): intern(value) for key, value in metadata.get("labels", {}).items()},
         description=metadata.get("description", ""),
         suspend=spec.get("suspend", False),
@@ -166,19 +171,19 @@ def _retry(value: Mapping[str, Any]) -> Retry:
     return Retry(max=int(value["max"]), on=frozenset(value.get("on", _RETRIED)))
 
 
-def _places(manifest: Manifest, spec: Mapping[str, Any]) -> dict[str, Place]:
-    places = {"/metadata/name": manifest.place(("metadata", "name"))}
-    for name, path, pointer_ in _PLACED:
-        if name in spec:
-            places[pointer_] = manifest.place(path)
+def _placed(value: Mapping[str, Any]) -> dict[str, Path]:
+    """What the rules may point at, by JSON Pointer."""
+    spec = value["spec"]
+    paths: dict[str, Path] = {"/metadata/name": ("metadata", "name")}
+    paths |= {pointer_: path for name, path, pointer_ in _PLACED if name in spec}
     for index, item in enumerate(spec.get("dependsOn", ())):
         keys = () if isinstance(item, str) else item["match"]
-        paths: list[Path] = [(*_DEPENDS_ON, index)]
-        paths += [(*_DEPENDS_ON, index, "match", number) for number in range(len(keys))]
-        places |= {pointer(path): manifest.place(path) for path in paths}
-    if _TRIGGER_TIME not in places:
-        places[_TRIGGER_TIME] = next(places[one] for one in _DATES if one in places)
-    return places
+        found: list[Path] = [(*_DEPENDS_ON, index)]
+        found += [(*_DEPENDS_ON, index, "match", number) for number in range(len(keys))]
+        paths |= {pointer(path): path for path in found}
+    if _TRIGGER_TIME not in paths:
+        paths[_TRIGGER_TIME] = next(paths[one] for one in _DATES if one in paths)
+    return paths
 
 
 SENSITIVE = (

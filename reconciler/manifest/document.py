@@ -3,13 +3,14 @@
 Stricter than YAML: duplicate keys, merge keys, tags and keys that are not text are problems.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from reconciler.manifest.build import Built, Verbatim, build
 from reconciler.manifest.text import TextMark, UnreadableError, place_of
 from reconciler.manifest.yaml import read_events
-from reconciler.model import Place, Problem, Source
+from reconciler.model import Place, Places, Problem, Source
 from reconciler.schema import Finding, SchemaName, Where, validate
 from reconciler.schema.paths import Path
 
@@ -43,6 +44,11 @@ class Document:
             mark = marks[part][side]
             value = value[part]
         return place_of(mark, self.file)
+
+    def places(self, paths: Callable[[Any], Mapping[str, Path]]) -> Places:
+        """The places of all the paths that it finds in the value, by the names that it gives."""
+        found = {name: self.place(path) for name, path in paths(self.value).items()}
+        return Places(self.file, {name: (at.line, at.column) for name, at in found.items()})
 
     def problems(self, schema: SchemaName) -> list[Problem]:
         """What is wrong with the document: as YAML, and by the schema.

@@ -10,7 +10,16 @@ from reconciler.schema.paths import Finding, Where
 if TYPE_CHECKING:
     from jsonschema_rs import Draft202012Validator
 
-__all__ = ["SCHEMAS", "Finding", "SchemaName", "Where", "load_schema", "schema_text", "validate"]
+__all__ = [
+    "SCHEMAS",
+    "Finding",
+    "SchemaName",
+    "Where",
+    "is_valid",
+    "load_schema",
+    "schema_text",
+    "validate",
+]
 
 
 def validate(name: SchemaName, value: Any) -> tuple[Finding, ...]:
@@ -31,6 +40,14 @@ def validate(name: SchemaName, value: Any) -> tuple[Finding, ...]:
     if decided and not findings:
         return (Finding(path=(), code="schema", words=f"does not conform to the {name} schema"),)
     return findings
+
+
+def is_valid(name: SchemaName, value: Any) -> bool:
+    """Whether `validate` surely finds nothing."""
+    try:
+        return _validator(name).is_valid(value)
+    except ValueError:
+        return False
 
 
 @cache

@@ -1,7 +1,7 @@
 """Backfills as plain values, without YAML around them, and the zones that make them hard."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
@@ -46,6 +46,9 @@ class Stub:
 
     def place(self, path: Path, where: Where = "value") -> Place:
         return Place(file=f"{self.file}{pointer(path)}", line=1 + len(path), column=len(where))
+
+    def places(self, paths: Callable[[Any], Mapping[str, Path]]) -> Mapping[str, Place]:
+        return {name: self.place(path) for name, path in paths(self.value).items()}
 
     def problem(self, finding: Finding) -> Problem:
         return Problem(

@@ -1,6 +1,5 @@
 """What one process reads, another has as if it had read it itself."""
 
-import dataclasses
 from pathlib import Path
 
 import msgspec
@@ -34,7 +33,7 @@ def test_what_an_example_declares_is_the_same_after_it_was_packed(path: Path) ->
 def test_what_cannot_be_packed_is_left_to_be_read_anew() -> None:
     result = read_file(source(EXAMPLES[0]), ZONE)
     note = Problem(place=Place(file=result.file), code="past", message="is past")
-    assert packed(dataclasses.replace(result, notes=(note,))) is None
+    assert packed(result.but(notes=(note,))) is None
 
 
 def test_a_run_with_every_field_that_a_trigger_has_is_the_same_after_it_was_packed() -> None:
