@@ -103,7 +103,7 @@ def shared(manifest: Manifest, patterns: tuple[str, ...] = ()) -> Shared:
         flow_id=int(spec["flowId"]),  # 3377.0 is an integer to JSON Schema
         place=manifest.place(()),
         places=manifest.places(_placed),
-        labels={intern(key): intern(value) for key, value in metadata.get("labels", {}).items()},
+        labels=labelled(tuple(metadata.get("labels", {}).items())),
         description=metadata.get("description", ""),
         suspend=spec.get("suspend", False),
         not_after=in_range(instant(spec["notAfter"]), _NOT_AFTER) if "notAfter" in spec else None,
@@ -120,7 +120,20 @@ def shared(manifest: Manifest, patterns: tuple[str, ...] = ()) -> Shared:
 
 def parameters(spec: Mapping[str, Any]) -> Parameters:
     """The manifest's own parameters, in the author's order."""
-    return tuple((intern(key), value) for key, value in spec.get("parameters", {}).items())
+    own = spec.get("parameters", {})
+    return tuple(map(pair, own, own.values()))
+
+
+@lru_cache(maxsize=16_384)  # runs have most of theirs in common, and keep one of each
+def pair(key: str, value: str) -> tuple[str, str]:
+    """A parameter."""
+    return intern(key), value
+
+
+@lru_cache(maxsize=4_096)
+def labelled(pairs: tuple[tuple[str, str], ...]) -> Mapping[str, str]:
+    """Labels. They are shared: leave them as they are."""
+    return {intern(key): intern(value) for key, value in pairs}
 
 
 def instant(value: str | float) -> EpochMs:

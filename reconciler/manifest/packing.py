@@ -1,89 +1,162 @@
-"""What a file declares as bytes, from one process of this program to another.
+"""What files declare as bytes, from one process of this program to another.
 
 Only what manifests of one run say can be packed: a backfill's runs share much in memory, and are
-made as fast as they are unpacked.
+made as fast as they are unpacked. What many manifests have in common, the places of their fields
+and the names of their parameters, goes once, and is shared where it arrives.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from sys import intern
 from typing import Any
 
+import msgspec
+
+from reconciler.expansion.common import labelled, pair
 from reconciler.manifest.read import FileResult
-from reconciler.model import Match, Parameters, Place, Problem, Retry, Run
+from reconciler.model import Match, Place, Places, Problem, Retry, Run
 
-# Of a run that stands alone. What is not named here has its default in every such run.
-_AS_THEY_ARE = (
-    *("name", "revision", "flow_id", "trigger_time", "digest", "description", "suspend"),
-    *("not_after", "duplicate_of", "cancel", "again"),
+_USUAL = ("name", "flow_id", "trigger_time", "digest")  # what every run has of its own
+_RARE = (  # where one of these is not the default, all are packed
+    *("revision", "description", "suspend", "not_after", "duplicate_of", "cancel", "again"),
+    *("depends_on", "formerly", "sensitive", "matching", "retry"),
 )
-_plain = attrgetter(*_AS_THEY_ARE)
+_usual, _rare = attrgetter(*_USUAL), attrgetter(*_RARE)
+_DEFAULTS: tuple[object, ...] = (
+    1,
+    "",
+    False,
+    None,
+    None,
+    False,
+    False,
+    (),
+    (),
+    frozenset(),
+    (),
+    None,
+)
+_COMMON: Mapping[str, Any] = dict(zip(_RARE, _DEFAULTS, strict=True))
 _Packed = Sequence[Any]  # what msgpack holds
+_Marks = dict[str, tuple[int, int]]  # line and column, by JSON Pointer
 
 
-def packed(result: FileResult) -> _Packed | None:
-    """The result as values of msgpack; None for one that is better read anew."""
-    if result.notes or any("/" in run.name for run in result.runs):  # of a backfill
-        return None
-    problems = [
-        (one.place.file, one.place.line, one.place.column, one.code, one.pointer, one.message)
-        for one in result.problems
+def pack(results: Iterable[FileResult]) -> bytes:
+    """Those results that can be packed; the others are better read anew."""
+    heads: dict[tuple[Any, ...], int] = {}
+    packed = [
+        (
+            one.file,
+            one.made,
+            [_packed_run(run, heads) for run in one.runs],
+            [_packed_problem(problem) for problem in one.problems],
+        )
+        for one in results
+        if not (one.notes or any("/" in run.name for run in one.runs))  # of a backfill
     ]
-    return result.file, result.made, [_packed_run(run) for run in result.runs], problems
+    return msgspec.msgpack.encode((list(heads), packed))
 
 
-def unpacked(values: _Packed) -> FileResult:
-    """The result that was packed."""
-    file, made, runs, problems = values
-    return FileResult(
-        file=file,
-        runs=tuple(_run(file, *one) for one in runs),
-        problems=tuple(_problem(*one) for one in problems),
-        made=made,
-    )
+def unpack(body: bytes) -> Iterator[FileResult]:
+    """The results that were packed."""
+    heads, packed = msgspec.msgpack.decode(body)
+    shared = [_head(*head) for head in heads]
+    for file, made, runs, problems in packed:
+        yield FileResult(
+            file=file,
+            runs=tuple([_run(file, shared[head], *one) for head, *one in runs]),
+            problems=tuple([_problem(*one) for one in problems]),
+            made=made,
+        )
 
 
-def _packed_run(run: Run) -> _Packed:
+def _packed_run(run: Run, heads: dict[tuple[Any, ...], int]) -> _Packed:
+    marks = tuple(_marks(run.places).items())
+    head = marks, tuple([key for key, _ in run.parameters]), tuple(run.labels)
+    rare = _rare(run)
     return (
-        _plain(run),
-        run.parameters,
-        (run.place.line, run.place.column),
-        [(pointer, place.line, place.column) for pointer, place in run.places.items()],
-        dict(run.labels),
-        (run.depends_on, run.formerly, tuple(run.sensitive)),
-        [(one.names, one.keys) for one in run.matching],
-        run.retry and (run.retry.max, tuple(run.retry.on)),
+        heads.setdefault(head, len(heads)),
+        _usual(run),
+        [value for _, value in run.parameters],
+        list(run.labels.values()),
+        run.place.line,
+        run.place.column,
+        None if rare == _DEFAULTS else _packed_rare(rare),
     )
+
+
+def _marks(places: Mapping[str, Place]) -> Mapping[str, tuple[int, int]]:
+    if isinstance(places, Places):
+        return places.marks
+    return {pointer: (place.line, place.column) for pointer, place in places.items()}
+
+
+def _packed_rare(values: _Packed) -> _Packed:
+    *plain, sensitive, matching, retry = values
+    return (
+        plain,
+        tuple(sensitive),
+        [(one.names, one.keys) for one in matching],
+        retry and (retry.max, tuple(retry.on)),
+    )
+
+
+def _packed_problem(problem: Problem) -> _Packed:
+    place = problem.place
+    return place.file, place.line, place.column, problem.code, problem.pointer, problem.message
+
+
+_Head = tuple[_Marks, tuple[str, ...], tuple[str, ...]]
+
+
+def _head(marks: Iterable[_Packed], parameters: Iterable[str], labels: Iterable[str]) -> _Head:
+    places = {intern(pointer): (line, column) for pointer, (line, column) in marks}
+    return places, tuple(map(intern, parameters)), tuple(map(intern, labels))
 
 
 def _run(
     file: str,
-    plain: _Packed,
-    parameters: Iterable[_Packed],
-    place: _Packed,
-    places: Iterable[_Packed],
-    labels: dict[str, str],
-    names: Sequence[Sequence[str]],
-    matching: Iterable[_Packed],
-    retry: _Packed | None,
+    head: _Head,
+    usual: _Packed,
+    values: Sequence[str],
+    labels: Sequence[str],
+    line: int,
+    column: int,
+    rare: _Packed | None,
 ) -> Run:
-    depends_on, formerly, sensitive = names
+    name, flow_id, trigger_time, digest = usual
+    marks, keys, label_keys = head
     return Run(
-        **dict(zip(_AS_THEY_ARE, plain, strict=True)),
-        parameters=_parameters(parameters),
-        place=Place(file=file, line=place[0], column=place[1]),
-        places={intern(of): Place(file=file, line=line, column=at) for of, line, at in places},
-        labels={intern(key): intern(value) for key, value in labels.items()},
-        depends_on=tuple(depends_on),
-        formerly=tuple(formerly),
-        sensitive=frozenset(sensitive),
-        matching=tuple(Match(names=tuple(of), keys=tuple(keys)) for of, keys in matching),
-        retry=Retry(max=retry[0], on=frozenset(retry[1])) if retry else None,
+        name=name,
+        flow_id=flow_id,
+        trigger_time=trigger_time,
+        digest=digest,
+        parameters=tuple(map(pair, keys, values)),
+        labels=labelled(tuple(zip(label_keys, labels, strict=True))),
+        place=Place(file=file, line=line, column=column),
+        places=Places(file, marks),
+        **(_rest(*rare) if rare else _COMMON),
     )
 
 
-def _parameters(pairs: Iterable[_Packed]) -> Parameters:
-    return tuple((intern(key), value) for key, value in pairs)
+def _rest(
+    plain: _Packed, sensitive: Iterable[str], matching: Iterable[_Packed], retry: _Packed | None
+) -> Mapping[str, Any]:
+    *values, depends_on, formerly = plain
+    return dict(
+        zip(
+            _RARE,
+            (
+                *values,
+                tuple(depends_on),
+                tuple(formerly),
+                frozenset(sensitive),
+                tuple(Match(names=tuple(of), keys=tuple(keys)) for of, keys in matching),
+                Retry(max=retry[0], on=frozenset(retry[1])) if retry else None,
+            ),
+            strict=True,
+        )
+    )
 
 
 def _problem(file: str, line: int, column: int, code: str, pointer: str, message: str) -> Problem:

@@ -5,10 +5,10 @@ And the files that are passed over, though perhaps somebody meant them.
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, tzinfo
-from itertools import chain
+from itertools import chain, groupby
 
 from reconciler.expansion import Bounds, NoRoomError, expand
 from reconciler.links import printable
@@ -139,7 +139,8 @@ def combine(
     Of several manifests with one name only the runs of one are kept, so that nothing else that is
     wrong with the others hides the cause; of which one, does not depend on how files are called.
     """
-    manifests: dict[str, dict[Place, list[Run]]] = defaultdict(lambda: defaultdict(list))
+    manifests: dict[str, Sequence[Run]] = {}  # the first of each name
+    others: dict[str, list[Sequence[Run]]] = defaultdict(list)
     found = list(problems)
     notes: list[Problem] = []
     files: list[str] = []
@@ -147,18 +148,16 @@ def combine(
         files.append(result.file)
         found += result.problems
         notes += result.notes
-        for run in result.runs:
-            manifests[run.manifest][run.place].append(run)
-    for documents in manifests.values():
-        found += _taken([runs[0] for runs in documents.values()])
-    kept = (
-        min(documents.values(), key=_content)
-        if len(documents) > 1
-        else next(iter(documents.values()))
-        for documents in manifests.values()
-    )
+        for runs in _by_document(result.runs):
+            name = runs[0].manifest
+            if manifests.setdefault(name, runs) is not runs:
+                others[name].append(runs)
+    for name, more in others.items():
+        rivals = [manifests[name], *more]
+        found += _taken([runs[0] for runs in rivals])
+        manifests[name] = min(rivals, key=_content)
     return Declared(
-        runs=tuple(chain.from_iterable(kept)),
+        runs=tuple(chain.from_iterable(manifests.values())),
         problems=tuple(sorted(found)),
         files=tuple(files),
         zone=zone,
@@ -166,7 +165,15 @@ def combine(
     )
 
 
-def _content(runs: list[Run]) -> list[tuple[object, ...]]:
+def _by_document(runs: tuple[Run, ...]) -> Iterator[Sequence[Run]]:
+    if len(runs) == 1:
+        yield runs
+        return
+    for _, group in groupby(runs, key=lambda run: (run.manifest, run.place)):
+        yield tuple(group)
+
+
+def _content(runs: Sequence[Run]) -> list[tuple[object, ...]]:
     """What runs are compared by, whatever file and place they were read from."""
     return [_of_run(run) for run in runs]
 
@@ -178,9 +185,7 @@ def _of_run(run: Run) -> tuple[object, ...]:
 
 
 def _taken(group: list[Run]) -> Iterator[Problem]:
-    """One run of each manifest that has the name, if there are several."""
-    if len(group) == 1:
-        return
+    """One run of each of the manifests that have the name."""
     for run in group:
         other = group[1] if run is group[0] else group[0]
         yield Problem(

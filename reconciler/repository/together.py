@@ -17,12 +17,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import tzinfo
 
-import msgspec
-
 from reconciler.errors import ReconcilerError
 from reconciler.expansion import Bounds
 from reconciler.manifest import CrowdedError, FileResult, read_file
-from reconciler.manifest.packing import packed, unpacked
+from reconciler.manifest.packing import pack, unpack
 from reconciler.model import Source
 
 LEAST_BYTES = 200_000  # about 500 manifests: with fewer, a process costs what it saves
@@ -155,8 +153,7 @@ class _Division:
         try:
             for number in _numbers(ahead):
                 results = (self.read(source) for source in self.portions[number])
-                values = [packed(one) for one in results if one is not None]
-                body = msgspec.msgpack.encode([one for one in values if one is not None])
+                body = pack(one for one in results if one is not None)
                 whole = memoryview(len(body).to_bytes(_NUMBER, "big") + body)
                 while whole:
                     whole = whole[os.write(memory, whole) :]
@@ -174,9 +171,7 @@ class _Division:
     def _take(self) -> None:
         for worker in self.workers:
             for body in worker.reports():
-                for values in msgspec.msgpack.decode(body):
-                    result = unpacked(values)
-                    self.found[result.file] = result
+                self.found.update({result.file: result for result in unpack(body)})
 
     def _wait(self) -> None:
         for worker in self.workers:

@@ -262,10 +262,11 @@ class _FolderReading:
 
 def _content(descriptor: int, size: int, most: int) -> bytes:
     """What the file holds, up to one byte more than `most`; its size may have been told wrongly."""
-    content, ahead = b"", size + 1
-    while more := os.read(descriptor, min(ahead, most + 1 - len(content))):
+    content = os.read(descriptor, min(size, most) + 1)
+    if len(content) == size:  # less than was asked for, so it ended there
+        return content
+    while more := os.read(descriptor, min(_AHEAD, most + 1 - len(content))):
         content += more
-        ahead = _AHEAD
     return content
 
 

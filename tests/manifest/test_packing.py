@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from reconciler.expansion import Bounds
 from reconciler.manifest import FileResult, read_file
-from reconciler.manifest.packing import packed, unpacked
-from reconciler.model import Place, Problem, Source
+from reconciler.manifest.packing import pack, unpack
+from reconciler.model import Place, Places, Problem, Source
 from reconciler.times import parse_zone
 from tests.corpus.examples import ZONE, examples, source
 
@@ -16,10 +15,7 @@ EXAMPLES = [*examples("manifests/valid"), *examples("manifests/invalid")]
 
 
 def through_bytes(result: FileResult) -> FileResult | None:
-    values = packed(result)
-    if values is None:
-        return None
-    return unpacked(msgspec.msgpack.decode(msgspec.msgpack.encode(values)))
+    return next(unpack(pack([result])), None)
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
@@ -33,7 +29,7 @@ def test_what_an_example_declares_is_the_same_after_it_was_packed(path: Path) ->
 def test_what_cannot_be_packed_is_left_to_be_read_anew() -> None:
     result = read_file(source(EXAMPLES[0]), ZONE)
     note = Problem(place=Place(file=result.file), code="past", message="is past")
-    assert packed(result.but(notes=(note,))) is None
+    assert through_bytes(result.but(notes=(note,))) is None
 
 
 def test_a_run_with_every_field_that_a_trigger_has_is_the_same_after_it_was_packed() -> None:
@@ -69,3 +65,23 @@ spec:
     assert run.matching
     assert run.retry
     assert run.sensitive == {"API_TOKEN", "OWN"}
+
+
+def test_runs_share_what_they_have_in_common_after_they_were_packed() -> None:
+    text = (
+        "apiVersion: reconciler/v1\nkind: Trigger\nmetadata: {{name: run-{}}}\nspec:\n  flowId: 1\n"
+    )
+    text += '  triggerTime: "2024-03-01T00:00:00Z"\n  parameters: {{SITE: cn-01, NUMBER: {}}}\n'
+    results = [
+        read_file(
+            Source(path=f"t/{number}.yaml", content=text.format(number, number).encode()), ZONE
+        )
+        for number in range(2)
+    ]
+    found = list(unpack(pack(results)))
+    assert found == results
+    one, two = (result.runs[0] for result in found)
+    assert isinstance(one.places, Places)
+    assert isinstance(two.places, Places)
+    assert one.places.marks is two.places.marks
+    assert one.parameters[0] is two.parameters[0]
