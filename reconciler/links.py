@@ -27,6 +27,8 @@ def link_problem(path: str) -> Problem:
 
 def name_problem(path: str) -> Problem | None:
     """The problem of a path that is not UTF-8 (its other bytes are lone surrogates)."""
+    if path.isascii():  # as nearly all
+        return None
     shown = printable(path)
     if shown == path:
         return None

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, tzinfo
+from functools import lru_cache
 from typing import Any, NewType, Protocol, Self, cast
 
 import msgspec
@@ -324,11 +325,14 @@ _MASK_DIGITS = 6  # with more, a guessed value would be known for the right one
 
 def run_digest(flow_id: int, trigger_time: EpochMs, parameters: Parameters) -> Digest:
     """SHA-256 of the canonical JSON (sorted names, no spaces, UTF-8) of what the wire carries."""
-    pairs = ",".join(
-        f'{{"key":{_in_quotes(key)},"value":{_in_quotes(value)}}}' for key, value in parameters
-    )
+    pairs = ",".join(map(_pair_in_json, parameters))
     canonical = f'{{"flowId":{flow_id},"parameters":[{pairs}],"triggerTime":{trigger_time}}}'
     return Digest(hashlib.sha256(canonical.encode()).hexdigest())
+
+
+@lru_cache(maxsize=16_384)  # runs have most of theirs in common
+def _pair_in_json(pair: tuple[str, str]) -> str:
+    return f'{{"key":{_in_quotes(pair[0])},"value":{_in_quotes(pair[1])}}}'
 
 
 _in_quotes = json.encoder.encode_basestring  # text as JSON; what `ensure_ascii=False` means

@@ -2,7 +2,6 @@
 
 import re
 from bisect import bisect_left
-from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from functools import cache, lru_cache
 from importlib import import_module
@@ -40,9 +39,12 @@ def parse_instant(text: str) -> EpochMs:
     instant that lies outside the years 1 to 9999 in UTC and so could not be written again.
     """
     if _COMMON.fullmatch(text):
-        with suppress(ValueError):  # which is said below
+        try:
             return EpochMs(int(datetime.fromisoformat(text).timestamp()) * SECOND_MS)
-    match = _RFC3339.fullmatch(text)
+        except ValueError:
+            match = _RFC3339.fullmatch(text)  # what is wrong is said below
+    else:
+        match = _RFC3339.fullmatch(text)
     if match is None:
         if _WITHOUT_OFFSET.fullmatch(text):
             raise ValueError("needs a time and an offset, such as 2024-03-02T08:00:00+08:00")

@@ -84,7 +84,7 @@ class Workspace:
         zone = environment.gateway.zone
         parsed = self.parsed.setdefault(environment.name, {})
 
-        bounds = replace(ceiling.bounds, left=ceiling.left)
+        bounds = ceiling.bounds.but(left=ceiling.left)
         read_one = reader(sources, zone, bounds)
 
         def read(source: Source, bounds: Bounds) -> FileResult:

@@ -12,7 +12,7 @@ from typing import Any
 from reconciler.expansion.common import LAST, NotExpandedError, instant
 from reconciler.expansion.matrix import count, longest
 from reconciler.expansion.slots import Slot, Timetable
-from reconciler.model import EpochMs
+from reconciler.model import EpochMs, Numerous
 from reconciler.schema import Finding
 from reconciler.schema.formats import parse_date
 from reconciler.schema.paths import Path
@@ -115,8 +115,7 @@ _PARAMETERS: Path = ("spec", "parameters")
 _MOST_WRITTEN = 10**12
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
+class Bounds(Numerous, frozen=True, kw_only=True, gc=False):
     """What a manifest may declare. Runs are counted with those that `exclude` takes away."""
 
     backfill: int = MOST_RUNS  # where it is a backfill
@@ -165,7 +164,8 @@ def check_names(name: str, spec: Mapping[str, Any], slots: list[Slot]) -> None:
 
 def check_text(spec: Mapping[str, Any], runs: int = 1) -> None:
     """Raise NotExpandedError if so many runs have more text in parameters than can be meant."""
-    own = sum(len(key) + len(value) for key, value in spec.get("parameters", {}).items())
+    parameters = spec.get("parameters", {})
+    own = sum(map(len, parameters)) + sum(map(len, parameters.values()))
     varied = longest(spec["matrix"]) if "matrix" in spec else 0
     if (own + varied) * runs <= MOST_CHARACTERS:  # as nearly always
         return

@@ -71,15 +71,10 @@ class NotExpandedError(Exception):
         self.made = made  # runs that were counted to find out
 
 
-class Shared(TypedDict):
-    """What all runs of a manifest have alike."""
+class Seldom(TypedDict):
+    """What all runs of a manifest have alike, and few manifests say anything about."""
 
     revision: int
-    flow_id: int
-    place: Place
-    places: Mapping[str, Place]
-    labels: Mapping[str, str]
-    description: str
     suspend: bool
     not_after: EpochMs | None
     duplicate_of: str | None
@@ -89,6 +84,16 @@ class Shared(TypedDict):
     cancel: bool
     again: bool
     formerly: tuple[str, ...]
+
+
+class Shared(Seldom):
+    """All that the runs of a manifest have alike."""
+
+    flow_id: int
+    place: Place
+    places: Mapping[str, Place]
+    labels: Mapping[str, str]
+    description: str
     sensitive: frozenset[str]
 
 
@@ -99,12 +104,19 @@ def shared(manifest: Manifest, patterns: tuple[str, ...] = ()) -> Shared:
     """
     metadata, spec = manifest.value["metadata"], manifest.value["spec"]
     return Shared(
-        revision=int(spec.get("revision", 1)),
+        **(_NOTHING if spec.keys() <= _COMMON else _seldom(spec)),
         flow_id=int(spec["flowId"]),  # 3377.0 is an integer to JSON Schema
         place=manifest.place(()),
         places=manifest.places(_placed),
         labels=labelled(tuple(metadata.get("labels", {}).items())),
         description=metadata.get("description", ""),
+        sensitive=sensitive_names(spec, patterns),
+    )
+
+
+def _seldom(spec: Mapping[str, Any]) -> Seldom:
+    return Seldom(
+        revision=int(spec.get("revision", 1)),
         suspend=spec.get("suspend", False),
         not_after=in_range(instant(spec["notAfter"]), _NOT_AFTER) if "notAfter" in spec else None,
         duplicate_of=spec.get("duplicateOf"),
@@ -114,7 +126,6 @@ def shared(manifest: Manifest, patterns: tuple[str, ...] = ()) -> Shared:
         cancel=spec.get("cancel", False),
         again=spec.get("again", False),
         formerly=_names(spec.get("formerly", ())),
-        sensitive=sensitive_names(spec, patterns),
     )
 
 
@@ -199,6 +210,9 @@ def _placed(value: Mapping[str, Any]) -> dict[str, Path]:
     return paths
 
 
+_COMMON = {"flowId", "triggerTime", "businessDate", "at", "parameters"}  # that say nothing of these
+_NOTHING = _seldom({})
+
 SENSITIVE = (
     *("*PASSWORD*", "*PASSWD*", "*SECRET*", "*TOKEN", "*CREDENTIAL*"),
     *("*PRIVATE_KEY*", "*API_KEY*", "*ACCESS_KEY*"),
@@ -207,10 +221,14 @@ SENSITIVE = (
 
 def sensitive_names(spec: Mapping[str, Any], patterns: tuple[str, ...]) -> frozenset[str]:
     """The sensitive ones of the manifest's own parameters."""
-    named = spec.get("sensitive", ())
-    return frozenset(
-        key for key in spec.get("parameters", {}) if key in named or _matches(key, patterns)
-    )
+    return _sensitive(tuple(spec.get("parameters", ())), tuple(spec.get("sensitive", ())), patterns)
+
+
+@lru_cache(maxsize=1_024)  # manifests have most names in common
+def _sensitive(
+    keys: tuple[str, ...], named: tuple[str, ...], patterns: tuple[str, ...]
+) -> frozenset[str]:
+    return frozenset(key for key in keys if key in named or _matches(key, patterns))
 
 
 def sensitive_findings(

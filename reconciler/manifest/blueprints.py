@@ -83,7 +83,7 @@ class Blueprint:
         return Likeness(file=file, value=made[-1], blueprint=self)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Likeness:
     """A document of a known blueprint."""
 

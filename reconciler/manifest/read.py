@@ -6,7 +6,6 @@ And the files that are passed over, though perhaps somebody meant them.
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from datetime import UTC, tzinfo
 from itertools import chain, groupby
 
@@ -74,7 +73,7 @@ def is_manifest_path(path: str, folder: str) -> bool:
     """
     if not (path.endswith(_ENDINGS) and path.startswith(f"{folder}/")):
         return False
-    return "/." not in path[len(folder) :]
+    return path.find("/.", len(folder)) < 0
 
 
 def read_file(source: Source, zone: tzinfo, bounds: Bounds = _DEFAULTS) -> FileResult:
@@ -96,7 +95,7 @@ def read_file(source: Source, zone: tzinfo, bounds: Bounds = _DEFAULTS) -> FileR
             problems += found
             continue
         try:
-            left = replace(bounds, left=bounds.left - made) if made else bounds
+            left = bounds.but(left=bounds.left - made) if made else bounds
             expanded = expand(document, zone, left)
         except NoRoomError as error:
             raise CrowdedError(document.place(()), made + error.runs) from None

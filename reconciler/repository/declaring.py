@@ -7,7 +7,7 @@ together tell.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from typing import TypeVar
 
@@ -91,9 +91,10 @@ def read_bounded(
     """
     results: list[FileResult] = []
     made = 0
+    left = ceiling.left
     for index, file in enumerate(files):
         try:
-            result = read(file, replace(ceiling.bounds, left=ceiling.left - made))
+            result = read(file, ceiling.bounds.but(left=left - made))
         except CrowdedError as error:
             raise ceiling.passed(error, made + error.made, len(files) - index - 1) from None
         results.append(result)
