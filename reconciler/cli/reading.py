@@ -1,6 +1,6 @@
 """What the read-only commands read in the working tree: configuration, manifests and ledgers."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -26,11 +26,17 @@ from reconciler.repository.books import (
     local_files,
     naming_of,
 )
+from reconciler.repository.cache import ReadCache, TightError
 from reconciler.repository.committed import read_left_out, told
 from reconciler.repository.declaring import Ceiling, of_service, read_bounded, read_related
 from reconciler.repository.settings import choose_environments, find_root, read_configuration
 from reconciler.repository.together import reader
-from reconciler.repository.worktree import MOST_BYTES, MOST_TOGETHER, read_worktree
+from reconciler.repository.worktree import (
+    MOST_BYTES,
+    KnownFile,
+    read_unfamiliar,
+    read_worktree,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +78,15 @@ class Workspace:
         return self._declared[environment.name]
 
     def _read(self, environment: Environment, ceiling: Ceiling) -> Declared:
+        try:
+            cache = ReadCache.of(self.git(), environment, ceiling.bounds)
+            return self._read_besides(cache, environment, ceiling)
+        except TightError:
+            return self._read_besides(ReadCache(), environment, ceiling)
+
+    def _read_besides(
+        self, cache: ReadCache, environment: Environment, ceiling: Ceiling
+    ) -> Declared:
         folder, passed_over = environment.manifests, set[str]()
 
         def is_wanted(path: str) -> bool:
@@ -80,59 +95,68 @@ class Workspace:
             passed_over.add(path)
             return False
 
-        sources, problems = self._sources(folder, is_wanted, MOST_BYTES)
+        found, problems = read_unfamiliar(self.root, folder, is_wanted, cache)
+        files, problems = self._with_left_out(found, problems, folder, is_wanted, MOST_BYTES)
         zone = environment.gateway.zone
         parsed = self.parsed.setdefault(environment.name, {})
 
         bounds = ceiling.bounds.but(left=ceiling.left)
-        read_one = reader(sources, zone, bounds)
+        read_one = reader([one for one in files if isinstance(one, Source)], zone, bounds)
 
-        def read(source: Source, bounds: Bounds) -> FileResult:
-            result = parsed[source.path] = read_one(source, bounds)
+        def read(file: Source | KnownFile, bounds: Bounds) -> FileResult:
+            result = (
+                cache.result(file, bounds)
+                if isinstance(file, KnownFile)
+                else read_one(file, bounds)
+            )
+            parsed[file.path] = result
             return result
 
         declared = read_bounded(
-            sources,
+            files,
             read,
             problems,
             ceiling,
             zone=zone,
         )
+        cache.keep((file, parsed[file.path]) for file in files)
         refused = {problem.place.file for problem in problems}  # such as links, which say so
         notes = sorted(
             one for one in notes_of(passed_over, folder) if one.place.file not in refused
         )
-        if not (sources or problems or (self.root / folder).exists()):
+        if not (files or problems or (self.root / folder).exists()):
             notes = [no_folder(environment.name, folder, CONFIGURATION)]
         return replace(declared, notes=tuple(sorted((*declared.notes, *notes))))
 
-    def _sources(
-        self, folder: str, is_wanted: Callable[[str], bool], most: int, *, is_ledger: bool = False
-    ) -> tuple[list[Source], list[Problem]]:
+    def _with_left_out(
+        self,
+        found: Iterable[Source | KnownFile],
+        problems: Iterable[Problem],
+        folder: str,
+        is_wanted: Callable[[str], bool],
+        most: int,
+    ) -> tuple[list[Source | KnownFile], list[Problem]]:
         """The files of a folder, also those that a sparse checkout leaves out."""
-        sources, problems = read_worktree(
-            self.root,
-            folder,
-            is_wanted,
-            most=most,
-            most_together=MOST_OF_LEDGER if is_ledger else MOST_TOGETHER,
-        )
         absent, hindered = read_left_out(self.git(), folder, is_wanted, most)
         if absent:
             self.left_out[folder] = told(len(absent), folder)
         more = [self.unwritten] if self.unwritten and is_wanted(self.unwritten.path) else []
-        found = sorted((*sources, *absent, *more), key=lambda source: source.path)
-        return found, sorted((*problems, *hindered))
+        files = sorted((*found, *absent, *more), key=lambda one: one.path)
+        return files, sorted((*problems, *hindered))
 
     def local_book(self, environment: Environment) -> Book:
         """The ledger as this clone knows it, see `_last_heard`. Raises LedgerError."""
         is_wanted: Callable[[str], bool] = partial(is_ledger_file, folder=environment.state)
-        sources, problems = self._sources(
-            environment.state, is_wanted, MOST_OF_LEDGER, is_ledger=True
+        most = MOST_OF_LEDGER
+        found, problems = read_worktree(
+            self.root, environment.state, is_wanted, most=most, most_together=most
         )
+        sources, problems = self._with_left_out(found, problems, environment.state, is_wanted, most)
         if problems:
             raise ConfigurationError(f"the ledger cannot be read: {problems[0]}")
-        here = {source.path.rpartition("/")[2]: source.content for source in sources}
+        here = {
+            one.path.rpartition("/")[2]: one.content for one in sources if isinstance(one, Source)
+        }
         folder = self.shelf().prefix + environment.state
         files = _furthest(folder, here, self._heard_ledgers())
         return Book(

@@ -34,11 +34,12 @@ _OBJECT = re.compile("[0-9a-f]{40,}")
 _LEFT_OUT = "S "  # git-ls-files(1): skip-worktree
 
 
-def find(folder: Path) -> tuple[Path, str]:
-    """The top of the working tree that the folder lies in, and the folder, relative to it.
+def find(folder: Path) -> tuple[Path, str, Path]:
+    """The top of the working tree that the folder lies in, the folder in it, and git's own folder.
 
-    The second is "" or ends in a slash. Raises GitError if there is no repository, it is bare, git
-    distrusts its owner, git is missing, or a file of the checkout is part of git's configuration.
+    The second is relative to the first, and "" or ends in a slash. Raises GitError if there is no
+    repository, it is bare, git distrusts its owner, git is missing, or a file of the checkout is
+    part of git's configuration.
     """
     here = Path(os.path.realpath(folder))
     start = here if names_repository(here) else _marked(here, folder)
@@ -55,7 +56,7 @@ def find(folder: Path) -> tuple[Path, str]:
     root = start.parents[depth - 1] if depth else start
     _check_configuration(root, Path(gits))
     inner = here.relative_to(root).as_posix()
-    return root, "" if inner == "." else f"{inner}/"
+    return root, "" if inner == "." else f"{inner}/", Path(gits)
 
 
 def _marked(here: Path, folder: Path) -> Path:

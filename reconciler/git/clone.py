@@ -1,7 +1,7 @@
 """A clone on this machine, and everything that is asked of it."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from reconciler.git import checkout, commits, default, objects, origins, remote, traces
@@ -15,12 +15,13 @@ from reconciler.git.remote import Others
 class Git:
     """A git repository with a working tree.
 
-    Holds no state besides two names, so that threads may share it. Every method raises GitError if
+    Holds no state besides its names, so that threads may share it. Every method raises GitError if
     git fails; the functions that they call document the rest.
     """
 
     root: Path  # the top of the working tree
     prefix: str  # the folder asked for, relative to the root: "" or `data/`
+    own: Path | None = field(default=None, compare=False)  # git's folder of this working tree
 
     @classmethod
     def at(cls, folder: Path) -> "Git":
@@ -28,8 +29,8 @@ class Git:
 
         See `checkout.find`.
         """
-        root, prefix = checkout.find(folder)
-        return cls(root=root, prefix=prefix)
+        root, prefix, own = checkout.find(folder)
+        return cls(root=root, prefix=prefix, own=own)
 
     def run(
         self,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
+from typing import Protocol
 
 from reconciler.errors import ReconcilerError
 from reconciler.links import (
@@ -104,6 +105,25 @@ def _check_regular(descriptor: int, path: Path) -> None:
         raise ReconcilerError(f"{path} is not a regular file")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownFile:
+    """A wanted file whose content need not be read, because what it says is known."""
+
+    path: str  # relative to the root
+    size: int  # bytes
+    number: int  # by which whoever knows it finds what it says
+
+
+class Familiar(Protocol):
+    """Whoever knows what files say that were read before."""
+
+    def by_status(self, path: str, entry: os.DirEntry[bytes]) -> KnownFile | None:
+        """The file, if it is known to be the same by what the system says of it."""
+
+    def by_content(self, source: Source, found: os.stat_result) -> Source | KnownFile:
+        """The file, which may hold the same; `found` was told of it before it was read."""
+
+
 class _FileKind(Enum):
     """What stands at a path."""
 
@@ -131,19 +151,16 @@ def read_worktree(
     folder: that gives problems.
     """
     reading = _FolderReading(root=os.fsencode(root), is_wanted=is_wanted, most=most)
-    sources: list[Source] = []
-    problems: list[Problem] = []
-    together = 0
-    for found in reading.from_root(folder.strip("/")):
-        if isinstance(found, Problem):
-            problems.append(found)
-            continue
-        together += len(found.content)
-        if together > most_together:
-            problems.append(too_large(folder, most_together))
-            break
-        sources.append(found)
-    return sorted(sources, key=lambda source: source.path), sorted(problems)
+    found, problems = reading.whole(folder, most_together)
+    return [one for one in found if isinstance(one, Source)], problems
+
+
+def read_unfamiliar(
+    root: Path, folder: str, is_wanted: Callable[[str], bool], familiar: Familiar
+) -> tuple[list[Source | KnownFile], list[Problem]]:
+    """As `read_worktree`, but what is known is not read."""
+    reading = _FolderReading(root=os.fsencode(root), is_wanted=is_wanted, familiar=familiar)
+    return reading.whole(folder, MOST_TOGETHER)
 
 
 def read_one(root: Path, path: str, most: int) -> Source | Problem:
@@ -163,6 +180,25 @@ class _FolderReading:
     root: bytes
     is_wanted: Callable[[str], bool]
     most: int = MOST_BYTES
+    familiar: Familiar | None = None
+
+    def whole(
+        self, folder: str, most_together: int
+    ) -> tuple[list[Source | KnownFile], list[Problem]]:
+        """Every wanted file, in git's order of paths, and what hinders reading."""
+        files: list[Source | KnownFile] = []
+        problems: list[Problem] = []
+        together = 0
+        for found in self.from_root(folder.strip("/")):
+            if isinstance(found, Problem):
+                problems.append(found)
+                continue
+            together += len(found.content) if isinstance(found, Source) else found.size
+            if together > most_together:
+                problems.append(too_large(folder, most_together))
+                break
+            files.append(found)
+        return sorted(files, key=lambda one: one.path), sorted(problems)
 
     def one(self, path: str) -> Source | Problem:
         """The file, unless something else stands there or on the way."""
@@ -173,7 +209,7 @@ class _FolderReading:
                 return link_problem(part)
         return self._file(path)
 
-    def from_root(self, folder: str) -> Iterator[Source | Problem]:
+    def from_root(self, folder: str) -> Iterator[Source | KnownFile | Problem]:
         """What the folder holds, unless a link or another repository stands on the way to it."""
         parts = folder.split("/") if folder else []
         for count in range(1, len(parts) + 1):
@@ -194,7 +230,7 @@ class _FolderReading:
             case _FileKind.FOLDER | None:
                 return
 
-    def _folder(self, top: str) -> Iterator[Source | Problem]:
+    def _folder(self, top: str) -> Iterator[Source | KnownFile | Problem]:
         """Everything in the folder. Without recursion: a checkout may nest as deep as it likes."""
         ahead = [top]
         while ahead:
@@ -217,10 +253,25 @@ class _FolderReading:
                     else:
                         yield from self._in_the_way(inner)
                 elif self.is_wanted(inner):
-                    yield self._file(inner)
+                    yield self._unfamiliar(inner, entry)
+
+    def _unfamiliar(self, path: str, entry: os.DirEntry[bytes]) -> Source | KnownFile | Problem:
+        """The content of the file, unless it is known."""
+        if self.familiar is None:
+            return self._file(path)
+        known = self.familiar.by_status(path, entry)
+        if known is not None:
+            return known
+        opened = self._opened(path)
+        return opened if isinstance(opened, Problem) else self.familiar.by_content(*opened)
 
     def _file(self, path: str) -> Source | Problem:
         """The content of the file."""
+        opened = self._opened(path)
+        return opened if isinstance(opened, Problem) else opened[0]
+
+    def _opened(self, path: str) -> tuple[Source, os.stat_result] | Problem:
+        """The content of the file, and what the system said of it before it was read."""
         problem = name_problem(path)
         if problem is not None:
             return problem
@@ -234,7 +285,7 @@ class _FolderReading:
                     content = _content(descriptor, found.st_size, self.most)
                     if len(content) > self.most:
                         return too_large(path, self.most)
-                    return Source(path=path, content=content)
+                    return Source(path=path, content=content), found
             finally:
                 os.close(descriptor)
         except OSError as error:

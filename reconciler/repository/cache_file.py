@@ -1,0 +1,201 @@
+"""What a cache keeps of files, as one file that is believed whole or not at all.
+
+It lies in git's own folder, where no checkout can write. Anybody may delete it at any time. It is
+written beside its name and then moved there, so that whoever reads it, at any time, reads one that
+was written whole; a crash can leave a name without its content, and the checksum tells. It is read
+into memory rather than mapped, for a mapped file that somebody cuts off ends the process.
+"""
+
+import hashlib
+import os
+import stat
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryFile
+
+import msgspec
+
+_HEADING = b"reconciler cache 1\n"  # raised by whoever changes anything below
+_CHECKSUM = 32  # bytes: SHA-256 of all that follows it
+_STATUS = 40  # bytes, as `status_of` gives them
+MOST_BYTES = 512 << 20
+_MOST_FILES = 16  # caches in one clone: of environments, folders and configurations
+_FORSAKEN_SECONDS = 60.0  # after which nobody is still writing
+
+UNSURE = bytes(_STATUS)  # in place of a status by which the file could not be told from an edited
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What is kept of one file."""
+
+    status: bytes  # by which it is known without being read, or UNSURE
+    digest: bytes  # SHA-256 of what it held
+    size: int  # bytes of that
+    result: bytes  # what it says: `reconciler.manifest.packing`, as msgpack
+
+
+class _Body(msgspec.Struct, frozen=True, array_like=True):
+    """Columns, because a hundred thousand rows take long to make."""
+
+    key: bytes
+    until: int
+    paths: bytes  # ended by NUL
+    statuses: bytes
+    digests: bytes
+    sizes: list[int]
+    ends: list[int]  # of the results
+    results: memoryview
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheContent:
+    """All that a cache file holds. Numbers are the places of files in it."""
+
+    numbers: Mapping[str, int]  # by path
+    statuses: list[bytes]
+    until: int  # the instant up to which times were allowed when it was written
+    _body: _Body
+
+    def kept(self, number: int) -> Kept:
+        """What is kept of the file of that number."""
+        return Kept(
+            status=self.statuses[number],
+            digest=self.digest(number),
+            size=self._body.sizes[number],
+            result=bytes(self.result(number)),
+        )
+
+    def digest(self, number: int) -> bytes:
+        """SHA-256 of what the file held."""
+        return self._body.digests[number * _CHECKSUM : (number + 1) * _CHECKSUM]
+
+    def size(self, number: int) -> int:
+        """How many bytes it held."""
+        return self._body.sizes[number]
+
+    def result(self, number: int) -> memoryview:
+        """What it says."""
+        ends = self._body.ends
+        return self._body.results[ends[number - 1] if number else 0 : ends[number]]
+
+
+def status_of(found: os.stat_result) -> bytes:
+    """What the system says of a file, all of which changes with its content, or nearly so."""
+    numbers = found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev
+    return b"".join([(one & 0xFFFFFFFFFFFFFFFF).to_bytes(8, "little") for one in numbers])
+
+
+def load(path: Path, key: bytes) -> CacheContent | None:
+    """What the file holds; None for one that is not there, damaged, another's or of another key."""
+    try:
+        whole = _own(path)
+    except OSError:  # not there, or not for this user to read: then nothing is known
+        return None
+    start = len(_HEADING) + _CHECKSUM
+    body = memoryview(whole)[start:]
+    if not whole.startswith(_HEADING) or _checksum(body) != whole[len(_HEADING) : start]:
+        return None
+    try:
+        found = msgspec.msgpack.decode(body, type=_Body)
+    except msgspec.DecodeError:
+        return None
+    return _content(found) if found.key == key else None
+
+
+def _own(path: Path) -> bytes:
+    """The content of a regular file that belongs to this user; nothing of any other."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    with os.fdopen(os.open(path, flags), "rb") as file:
+        found = os.fstat(file.fileno())
+        is_own = stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid()
+        return file.read(MOST_BYTES + 1) if is_own and found.st_size <= MOST_BYTES else b""
+
+
+def _checksum(body: memoryview | bytes) -> bytes:
+    return hashlib.sha256(body).digest()
+
+
+def _content(body: _Body) -> CacheContent:
+    paths = body.paths.decode("utf-8", "surrogateescape").split("\0")[:-1]
+    starts = range(0, len(body.statuses), _STATUS)
+    return CacheContent(
+        numbers=dict(zip(paths, range(len(paths)), strict=True)),
+        statuses=[body.statuses[start : start + _STATUS] for start in starts],
+        until=body.until,
+        _body=body,
+    )
+
+
+def save(path: Path, key: bytes, until: int, files: Mapping[str, Kept]) -> None:
+    """Write the cache anew, with these files by their paths, or take it away if there are none.
+
+    Where it cannot be written, or another process is writing, all stays as it is.
+    """
+    try:
+        if not files:
+            path.unlink(missing_ok=True)
+            return
+        whole = _written(key, until, files)
+        if len(whole) <= MOST_BYTES:
+            path.parent.mkdir(exist_ok=True)
+            _put(path, whole)
+            _thin(path.parent)
+    except OSError:  # the disk is full, or git's folder is not for this user to write: no cache
+        return
+
+
+def _written(key: bytes, until: int, files: Mapping[str, Kept]) -> bytes:
+    kept, end = files.values(), 0
+    ends = [end := end + len(one.result) for one in kept]
+    body = msgspec.msgpack.encode(
+        _Body(
+            key=key,
+            until=until,
+            paths=b"".join([f"{path}\0".encode("utf-8", "surrogateescape") for path in files]),
+            statuses=b"".join([one.status for one in kept]),
+            digests=b"".join([one.digest for one in kept]),
+            sizes=[one.size for one in kept],
+            ends=ends,
+            results=memoryview(b"".join([one.result for one in kept])),
+        )
+    )
+    return _HEADING + _checksum(body) + body
+
+
+def _put(path: Path, whole: bytes) -> None:
+    """Put the content in the file's place at once. Raises OSError."""
+    if not stat.S_ISDIR(os.lstat(path.parent).st_mode):
+        return  # a link may lead anywhere
+    beside = path.with_suffix(".new")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        descriptor = os.open(beside, flags, 0o600)
+    except FileExistsError:
+        if time.time() - beside.lstat().st_mtime < _FORSAKEN_SECONDS:
+            return  # another process is at it
+        beside.unlink()  # which was ended over it
+        descriptor = os.open(beside, flags, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(whole)
+        beside.replace(path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+
+
+def _thin(folder: Path) -> None:
+    """Take away the oldest caches where there are too many, as after many configurations."""
+    found = sorted(folder.glob("*.cache"), key=lambda one: one.lstat().st_mtime)
+    for one in found[:-_MOST_FILES]:
+        one.unlink(missing_ok=True)
+
+
+def clock_of(path: Path) -> int:
+    """What time it is, in ns, by the file system that will hold the cache. Raises OSError."""
+    path.parent.mkdir(exist_ok=True)
+    with TemporaryFile(dir=path.parent) as file:
+        return os.fstat(file.fileno()).st_mtime_ns

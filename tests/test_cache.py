@@ -1,0 +1,428 @@
+"""What files said before is kept, and nobody can tell by what is found."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from reconciler.cli.main import run
+from reconciler.cli.options import CommonOptions
+from reconciler.cli.reading import Workspace
+from reconciler.model import Declared
+from reconciler.repository import cache, cache_file, worktree
+from tests.corpus.examples import examples
+from tests.repositories import PROJECT, git, isolate
+
+CONFIGURATION = """\
+version: 1
+environments:
+  test:
+    manifests: triggers
+    state: state/test
+    gateway: {url: http://127.0.0.1:9, orgId: o1, userId: u1, timezone: Asia/Shanghai}
+"""
+SITES = {
+    "corpus": [*examples("manifests/valid"), *examples("manifests/invalid")],
+    "examples": sorted((PROJECT / "reconciler" / "example" / "triggers").rglob("*.yaml")),
+    "own": sorted((PROJECT / "triggers").rglob("*.yaml")),
+}
+
+
+def manifest(name: str, minute: int = 0, flow: int = 1) -> str:
+    return (
+        f"apiVersion: reconciler/v1\nkind: Trigger\nmetadata: {{name: {name}}}\nspec:\n"
+        f'  flowId: {flow}\n  triggerTime: "2024-03-01T00:{minute:02d}:00Z"\n  parameters: {{}}\n'
+    )
+
+
+class Site:
+    """A repository with manifests."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.read: list[str] = []  # the files that were opened
+        git(root, "init", "-q")
+        (root / "reconciler.yaml").write_text(CONFIGURATION)
+        (root / "triggers").mkdir()
+
+    def write(self, *names: str) -> None:
+        for number, name in enumerate(names):
+            path = self.root / "triggers" / f"{name}.yaml"
+            path.write_text(manifest(name, number % 60, number // 60 + 1))
+
+    def declared(self) -> Declared:
+        options = replace(_OPTIONS, repo=self.root)
+        workspace = Workspace.find(options)
+        self.read.clear()
+        return workspace.declared(workspace.environments[0])
+
+    @property
+    def kept(self) -> Path:
+        (found,) = (self.root / ".git" / "reconciler").glob("*.cache")
+        return found
+
+
+_OPTIONS = CommonOptions(repo=None, env=None, quiet=True, verbose=False)
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
+    """A small one, whose files count as old enough to be known again."""
+    isolate(monkeypatch, tmp_path)
+    monkeypatch.setattr(cache, "_LEAST_FILES", 1)
+    monkeypatch.setattr(cache, "_SETTLED_NS", -(10**12))
+    root = tmp_path / "site"
+    root.mkdir()
+    made = Site(root)
+    opened = worktree._FolderReading._opened
+
+    def watched(reading: worktree._FolderReading, path: str) -> object:
+        if path.startswith("triggers/"):
+            made.read.append(path)
+        return opened(reading, path)
+
+    monkeypatch.setattr(worktree._FolderReading, "_opened", watched)
+    return made
+
+
+def test_files_that_are_the_same_are_not_read_again(site: Site) -> None:
+    site.write("a", "b", "c")
+    first = site.declared()
+    assert len(site.read) == 3
+    assert site.declared() == first
+    assert site.read == []
+
+
+def test_only_what_changed_is_read_again(site: Site) -> None:
+    site.write(*"abcdef")
+    site.declared()
+    (site.root / "triggers" / "b.yaml").write_text(manifest("b", 59))
+    (site.root / "triggers" / "a.yaml").unlink()
+    (site.root / "triggers" / "new.yaml").write_text(manifest("new", 58))
+    found = site.declared()
+    assert sorted(site.read) == ["triggers/b.yaml", "triggers/new.yaml"]
+    assert found == without(site)
+
+
+def without(site: Site) -> Declared:
+    """What is declared, as a command without a cache finds it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(cache.SWITCH, "off")
+        return site.declared()
+
+
+def test_a_file_that_is_touched_only_is_read_and_not_parsed(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.write("a", "b", "c")
+    first = site.declared()
+    for path in (site.root / "triggers").iterdir():
+        path.touch()
+    monkeypatch.setattr("reconciler.repository.together.read_file", None)
+    assert site.declared() == first
+    assert len(site.read) == 3
+
+
+def test_an_edit_that_leaves_size_and_time_is_seen(site: Site) -> None:
+    site.write("a", "b", "c")
+    site.declared()
+    path = site.root / "triggers" / "b.yaml"
+    before = path.stat()
+    path.write_text(path.read_text().replace("flowId: 1", "flowId: 7"))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    assert [run.flow_id for run in site.declared().runs] == [1, 7, 1]
+
+
+def test_a_file_that_has_only_just_changed_is_read_again(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second edit in the same tick of the clock would leave everything as it is."""
+    monkeypatch.setattr(cache, "_SETTLED_NS", 2_000_000_000)
+    monkeypatch.setattr(cache, "status_of", lambda _: b"s" * 40)  # a clock that stands still
+    site.write("a", "b", "c")
+    site.declared()
+    path = site.root / "triggers" / "b.yaml"
+    path.write_text(path.read_text().replace("flowId: 1", "flowId: 7"))
+    assert [run.flow_id for run in site.declared().runs] == [1, 7, 1]
+
+
+def test_a_clock_that_is_not_the_file_systems_proves_nothing(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "clock_of", lambda _: time.time_ns() - 10**10)
+    site.write("a", "b", "c")
+    first = site.declared()
+    assert site.declared() == first
+    assert len(site.read) == 3
+
+
+def report(site: Site, capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    capsys.readouterr()
+    code = run([*words, "--repo", str(site.root)])
+    said = capsys.readouterr()
+    return f"{code}\n{said.out}\n{said.err}"
+
+
+COMMANDS = (["validate"], ["validate", "--format", "json"], ["plan", "--offline"])
+
+
+@pytest.mark.parametrize("name", SITES)
+def test_every_corpus_reads_the_same_cold_and_warm_and_from_another_version(
+    site: Site,
+    name: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for number, path in enumerate(SITES[name]):
+        (site.root / "triggers" / f"{number:04d}.yaml").write_bytes(path.read_bytes())
+    plain = without(site)
+    expected = {tuple(words): reported_without(site, capsys, words) for words in COMMANDS}
+    for _ in ("cold", "warm", "warm"):
+        assert site.declared() == plain
+        assert {tuple(words): report(site, capsys, *words) for words in COMMANDS} == expected
+    site.declared()
+    assert len(site.read) < len(SITES[name])
+    old = site.kept.read_bytes()
+    monkeypatch.setattr(cache, "__version__", "0.0.1")
+    cache._program.cache_clear()
+    assert site.declared() == plain
+    assert len(site.read) == len(SITES[name])
+    assert site.kept.read_bytes() != old
+    cache._program.cache_clear()
+
+
+def reported_without(site: Site, capsys: pytest.CaptureFixture[str], words: list[str]) -> str:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(cache.SWITCH, "off")
+        return report(site, capsys, *words)
+
+
+def _flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-40] ^= 1
+    path.write_bytes(content)
+
+
+def _as_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def _as_link(path: Path) -> None:
+    elsewhere = path.rename(path.with_name("elsewhere"))
+    path.symlink_to(elsewhere)
+
+
+def _as_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "cut off": lambda path: path.write_bytes(path.read_bytes()[:-7]),
+    "longer": lambda path: path.write_bytes(path.read_bytes() + b"x"),
+    "flipped": _flip,
+    "empty": lambda path: path.write_bytes(b""),
+    "a heading alone": lambda path: path.write_bytes(path.read_bytes()[:19]),
+    "foreign": lambda path: path.write_bytes(b"hello\n" * 100),
+    "a folder": _as_folder,
+    "a link": _as_link,
+    "a pipe": _as_pipe,
+    "not to be read": lambda path: path.chmod(0),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_cache_is_not_believed(site: Site, damage: Callable[[Path], object]) -> None:
+    site.write("a", "b", "c")
+    first = site.declared()
+    damage(site.kept)
+    assert site.declared() == first
+    is_readable = damage is DAMAGES["not to be read"] and os.geteuid() == 0
+    assert len(site.read) == (0 if is_readable else 3)
+    assert site.declared() == first
+
+
+def test_no_byte_of_it_can_change_unnoticed(site: Site) -> None:
+    site.write("a", "b")
+    site.declared()
+    key = key_of(site)
+    whole = site.kept.read_bytes()
+    assert cache_file.load(site.kept, key) is not None
+    for at in range(len(whole)):
+        site.kept.write_bytes(whole[:at] + bytes([whole[at] ^ 0x10]) + whole[at + 1 :])
+        assert cache_file.load(site.kept, key) is None
+
+
+def key_of(site: Site) -> bytes:
+    keys: list[bytes] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cache, "load", lambda _, key: keys.append(key))
+        site.declared()
+    return keys[0]
+
+
+def test_another_users_cache_is_not_believed(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.write("a", "b", "c")
+    first = site.declared()
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    assert site.declared() == first
+    assert len(site.read) == 3
+
+
+def test_a_folder_that_is_a_link_is_not_written_to(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (site.root / ".git" / "reconciler").symlink_to(tmp_path / "elsewhere")
+    site.write("a", "b", "c")
+    site.declared()
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [
+        ("Asia/Shanghai", "Europe/Berlin"),
+        ("version: 1", "version: 1\n#"),
+        ("Asia/Shanghai}", "Asia/Shanghai}\n    limits: {firstYear: 2025}"),
+        ("Asia/Shanghai}", "Asia/Shanghai}\n    limits: {sensitiveParameters: [MODE]}"),
+        ("Asia/Shanghai}", "Asia/Shanghai}\n    limits: {maxRuns: 2}"),
+        ("Asia/Shanghai}", "Asia/Shanghai}\n    limits: {maxRunsPerBackfill: 1}"),
+    ],
+)
+def test_a_configuration_that_reads_otherwise_is_obeyed(
+    site: Site, capsys: pytest.CaptureFixture[str], was: str, becomes: str
+) -> None:
+    site.write("a", "b")
+    text = manifest("c", 5).replace(
+        'triggerTime: "2024-03-01T00:05:00Z"', "businessDate: 2024-07-01"
+    )
+    text = text.replace("parameters: {}", "parameters: {MODE: full}")
+    (site.root / "triggers" / "c.yaml").write_text(text)
+    site.declared()
+    configuration = site.root / "reconciler.yaml"
+    configuration.write_text(configuration.read_text().replace(was, becomes))
+    for words in COMMANDS:
+        expected = reported_without(site, capsys, words)
+        assert report(site, capsys, *words) == expected
+    assert report(site, capsys, "validate") == reported_without(site, capsys, ["validate"])
+
+
+def test_a_time_that_was_allowed_is_not_when_the_clock_goes_back(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_six_years = time.gmtime(time.time() + 6 * 366 * 86_400)
+    site.write("a", "b")
+    path = site.root / "triggers" / "b.yaml"
+    path.write_text(path.read_text().replace("2024-", f"{in_six_years.tm_year}-"))
+    now = Workspace.find(replace(_OPTIONS, repo=site.root)).now
+    find = Workspace.find
+
+    def later(options: CommonOptions) -> Workspace:
+        return replace(find(options), now=now + 2 * 366 * 86_400_000)  # type: ignore[arg-type] # an EpochMs
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Workspace, "find", later)
+        assert not site.declared().problems
+    assert [one.code for one in site.declared().problems] == ["range"]
+
+
+def test_what_is_gone_is_let_go(site: Site) -> None:
+    names = [f"r{number}" for number in range(30)]
+    site.write(*names)
+    site.declared()
+    large = site.kept.stat().st_size
+    for name in names[3:]:
+        (site.root / "triggers" / f"{name}.yaml").unlink()
+    site.declared()
+    assert site.kept.stat().st_size < large / 4
+
+
+def test_there_are_never_many_caches(site: Site) -> None:
+    site.write("a", "b", "c")
+    configuration = site.root / "reconciler.yaml"
+    for number in range(20):
+        configuration.write_text(CONFIGURATION.replace("  test:", f"  test{number}:"))
+        site.declared()
+    assert len(list((site.root / ".git" / "reconciler").iterdir())) == 16
+
+
+def test_a_cache_that_would_be_too_large_is_not_written(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache_file, "MOST_BYTES", 500)
+    site.write(*(f"r{number}" for number in range(30)))
+    site.declared()
+    assert list((site.root / ".git" / "reconciler").iterdir()) == []
+
+
+def test_a_few_files_have_no_cache(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    site.write("a", "b", "c")
+    site.declared()
+    assert not (site.root / ".git" / "reconciler").exists()
+
+
+def test_a_problem_keeps_its_place_and_is_read_each_time(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site.write("a", "b", "c")
+    (site.root / "triggers" / "bad.yaml").write_text("kind: Trigger\nspec: 1\n")
+    first = report(site, capsys, "validate")
+    site.read.clear()
+    assert report(site, capsys, "validate") == first
+    assert site.read == ["triggers/bad.yaml"]
+
+
+def test_all_that_is_imported_to_read_a_manifest_is_part_of_the_key() -> None:
+    code = "import sys, reconciler.manifest.packing; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    parts = (name.split(".") for name in done.stdout.split() if name.startswith("reconciler."))
+    known = {name.removesuffix(".py") for name in cache._READERS}
+    assert {part[1] for part in parts} <= known
+
+
+@pytest.fixture
+def many(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
+    """So many that a process of its own keeps them."""
+    monkeypatch.undo()
+    isolate(monkeypatch, site.root.parent)
+    site.write(*(f"r{number:03d}" for number in range(300)))
+    return site
+
+
+def started(site: Site) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "reconciler", "validate", "--format", "json"]
+    return subprocess.Popen(
+        [*command, "--repo", str(site.root)], cwd=PROJECT, stdout=subprocess.PIPE, text=True
+    )
+
+
+def test_processes_at_once_say_the_same(many: Site) -> None:
+    for _ in ("cold", "warm"):
+        processes = [started(many) for _ in range(4)]
+        assert len({process.communicate()[0] for process in processes}) == 1
+        assert [one.suffix for one in (many.root / ".git" / "reconciler").iterdir()] == [".cache"]
+
+
+def test_a_process_that_is_killed_over_it_leaves_nothing_that_is_believed(site: Site) -> None:
+    site.write("a", "b", "c")
+    first = without(site)
+    child = os.fork()
+    if child == 0:
+        os.replace = lambda *_: os._exit(9)
+        Path.replace = lambda *_: os._exit(9)  # type: ignore[method-assign] # as a kill before it
+        site.declared()
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    (left,) = (site.root / ".git" / "reconciler").iterdir()
+    assert left.suffix == ".new"
+    assert site.declared() == first  # and takes it for the work of another process
+    os.utime(left, (0, 0))
+    assert site.declared() == first
+    assert [one.suffix for one in left.parent.iterdir()] == [".cache"]
