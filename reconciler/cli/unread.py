@@ -24,7 +24,8 @@ def unread_manifests(workspace: Workspace) -> list[str]:
     if git is None:
         return []
     folders = [one.manifests for one in workspace.configuration.environments.values()]
-    found = (path.removeprefix(git.prefix) for path in git.manifests_under(git.prefix))
+    listed = git.manifests_under(git.prefix, besides=folders)
+    found = (path.removeprefix(git.prefix) for path in listed)
     return [path for path in found if _is_meant(workspace, path, folders)]
 
 

@@ -275,6 +275,8 @@ def differing(root: Path, commit: CommitId, *folders: str) -> list[str]:
 def left_out(root: Path, *pathspecs: str) -> list[TreeEntry]:
     """What the index holds under these, and a sparse checkout has left out of the working tree."""
     listing = run_git(root, "ls-files", "-t", "--stage", "-z", "--", *pathspecs).stdout
+    if _LEFT_OUT.encode() not in listing:  # as nearly always: not to take a hundred thousand apart
+        return []
     found = []
     for line in listing.decode("utf-8", "surrogateescape").split("\0"):
         marks, _, path = line.partition("\t")
@@ -287,13 +289,15 @@ def left_out(root: Path, *pathspecs: str) -> list[TreeEntry]:
 _MANIFEST = r"""^[[:space:]{]*["']?apiVersion["']?[[:space:]]*:[[:space:]]*["']?reconciler/v[0-9]"""
 
 
-def manifests_under(root: Path, prefix: str) -> list[str]:
+def manifests_under(root: Path, prefix: str, besides: Collection[str] = ()) -> list[str]:
     """The YAML files below the folder that begin as a manifest does, unless git ignores them.
 
-    `prefix`: of the folder, as `find` gives it. In no order that means anything but its own.
+    `prefix`: of the folder, as `find` gives it; `besides`: folders below it that are left out,
+    relative to it. In no order that means anything but its own.
     """
     options = ("--untracked", "--full-name", "--no-color", "-z", "-l", "-I", "-E")
     where = [f":(top,glob){_escaped(prefix)}**/*.{ending}" for ending in ("yaml", "yml")]
+    where += [f":(top,glob,exclude){_escaped(prefix + folder)}/**" for folder in besides]
     found = run_git(root, "grep", *options, "-e", _MANIFEST, "--", *where, accept=(0, 1))
     return sorted(filter(None, found.stdout.decode("utf-8", "surrogateescape").split("\0")))
 

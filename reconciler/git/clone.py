@@ -216,9 +216,9 @@ class Git:
         """See `checkout.forks`."""
         return checkout.forks(self.root, remote, commit)
 
-    def manifests_under(self, prefix: str) -> list[str]:
+    def manifests_under(self, prefix: str, besides: Collection[str] = ()) -> list[str]:
         """See `checkout.manifests_under`."""
-        return checkout.manifests_under(self.root, prefix)
+        return checkout.manifests_under(self.root, prefix, besides)
 
     def has_known(self, folder: str) -> bool:
         """See `checkout.has_known`."""
