@@ -11,7 +11,7 @@ import hashlib
 import os
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import version
@@ -19,7 +19,6 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-import msgspec
 from yaml._yaml import get_version_string
 
 from reconciler import __version__
@@ -27,7 +26,7 @@ from reconciler.configuration import Environment
 from reconciler.expansion import Bounds
 from reconciler.git import Git
 from reconciler.manifest import FileResult
-from reconciler.manifest.packing import packed, unpacked
+from reconciler.manifest.packing import pack, unpack
 from reconciler.model import Source
 from reconciler.repository.cache_file import (
     UNSURE,
@@ -68,6 +67,7 @@ class ReadCache:
     until: int = 0  # the instant up to which the times of manifests may lie
     _began: int = field(default_factory=time.time_ns)
     _content: CacheContent | None = None
+    _results: dict[str, FileResult] = field(default_factory=dict)  # by path, once asked for
     # What was read here, by path, and the status with which it may be kept.
     _seen: dict[str, tuple[Source | KnownFile, bytes]] = field(default_factory=dict)
 
@@ -116,7 +116,8 @@ class ReadCache:
             found = entry.stat(follow_symlinks=False)
         except OSError:  # what is wrong with it, opening it will tell
             return None
-        if self._content.statuses[number] != status_of(found):
+        status = status_of(found)
+        if self._content.statuses[number] != status or status == UNSURE:
             return None
         return KnownFile(path=path, size=found.st_size, number=number)
 
@@ -130,7 +131,7 @@ class ReadCache:
         number = self._content.numbers.get(source.path) if self._content else None
         if self._content is None or number is None:
             return source
-        if self._content.digest(number) != _digest(source):
+        if self._content.kept(number).digest != _digest(source):
             return source
         return KnownFile(path=source.path, size=len(source.content), number=number)
 
@@ -145,12 +146,12 @@ class ReadCache:
 
     def result(self, file: KnownFile, bounds: Bounds) -> FileResult:
         """What the file says. Raises TightError where that could depend on how many others say."""
-        if self._content is None:
-            raise RuntimeError("nothing is known without a cache")
-        values = msgspec.msgpack.decode(self._content.result(file.number))
-        if bounds.left - values[1] < bounds.backfill:
+        if not self._results and self._content is not None:
+            self._results = {one.file: one for one in unpack(self._content.results)}
+        result = self._results[file.path]
+        if bounds.left - result.made < bounds.backfill:
             raise TightError
-        return unpacked([file.path, *values[1:]])
+        return result
 
     def keep(self, found: Iterable[tuple[Source | KnownFile, FileResult]]) -> None:
         """Keep what the files say, if enough of it is new; all that is not among them is let go.
@@ -159,48 +160,47 @@ class ReadCache:
         """
         if self.path is None:
             return
-        known: list[KnownFile] = []
-        new: list[tuple[Source, FileResult]] = []
-        for file, result in found:
-            if isinstance(file, KnownFile):
-                known.append(file)
-            elif not (result.problems or result.notes) and self._status(file) is not None:
-                new.append((file, result))
-        lacking = len(new) + sum(self._status(file) not in {None, UNSURE} for file in known)
-        total = len(known) + len(new)
+        kept = [(file, result) for file, result in found if self._may_be_kept(file, result)]
+        lacking = sum(self._is_lacking(file) for file, _ in kept)
         held = len(self._content.numbers) if self._content else 0
-        if lacking > max(_LEAST_FILES, total // _FEW) or held > 2 * max(total, _LEAST_FILES):
-            self._save(self.path, known, new)
+        if lacking > max(_LEAST_FILES, len(kept) // _FEW) or held > 2 * max(
+            len(kept), _LEAST_FILES
+        ):
+            self._save(self.path, kept)
+
+    def _is_lacking(self, file: Source | KnownFile) -> bool:
+        """Whether the next command would gain from it, were it kept as it is now."""
+        return isinstance(file, Source) or self._status(file) not in {None, UNSURE}
+
+    def _may_be_kept(self, file: Source | KnownFile, result: FileResult) -> bool:
+        if isinstance(file, KnownFile):
+            return True
+        of_backfill = any("/" in run.name for run in result.runs)
+        is_plain = not (result.problems or result.notes or of_backfill)
+        return is_plain and self._status(file) is not None
 
     def _status(self, file: Source | KnownFile) -> bytes | None:
         """The status with which a file that was read here may be kept; None of any other."""
         seen, status = self._seen.get(file.path, (None, None))
         return status if seen is file else None
 
-    def _save(
-        self, path: Path, known: list[KnownFile], new: list[tuple[Source, FileResult]]
-    ) -> None:
+    def _save(self, path: Path, found: Sequence[tuple[Source | KnownFile, FileResult]]) -> None:
         try:
             is_sure = _is_in_step(path)
         except OSError:  # git's folder is not for this user to write
             return
-        kept: dict[str, Kept] = {}
-        for file in known:
-            if self._content is not None:
+        files: dict[str, Kept] = {}
+        for file, _ in found:
+            status = (self._status(file) if is_sure else None) or UNSURE
+            if isinstance(file, Source):
+                files[file.path] = Kept(status=status, digest=_digest(file))
+            elif self._content is not None:
                 old = self._content.kept(file.number)
-                kept[file.path] = replace(old, status=self._status(file) or old.status)
-        for source, result in new:
-            values = packed(result)
-            if values is not None:
-                kept[source.path] = Kept(
-                    status=self._status(source) or UNSURE,
-                    digest=_digest(source),
-                    size=len(source.content),
-                    result=msgspec.msgpack.encode(values),
-                )
-        if not is_sure:
-            kept = {path: replace(one, status=UNSURE) for path, one in kept.items()}
-        save(path, self._key(), self.until, kept if len(kept) >= _LEAST_FILES else {})
+                is_known_by_status = self._status(file) is None
+                files[file.path] = old if is_known_by_status else replace(old, status=status)
+        if len(files) < _LEAST_FILES:
+            files.clear()
+        save(path, self._key(), self.until, files, pack(result for _, result in found))
 
 
 def _is_off() -> bool:

@@ -9,9 +9,10 @@ into memory rather than mapped, for a mapped file that somebody cuts off ends th
 import hashlib
 import os
 import stat
+import struct
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryFile
 
@@ -19,12 +20,14 @@ import msgspec
 
 _HEADING = b"reconciler cache 1\n"  # raised by whoever changes anything below
 _CHECKSUM = 32  # bytes: SHA-256 of all that follows it
-_STATUS = 40  # bytes, as `status_of` gives them
+_NUMBERS = struct.Struct("<qqqQQ")  # of a file's status
 MOST_BYTES = 512 << 20
 _MOST_FILES = 16  # caches in one clone: of environments, folders and configurations
 _FORSAKEN_SECONDS = 60.0  # after which nobody is still writing
 
-UNSURE = bytes(_STATUS)  # in place of a status by which the file could not be told from an edited
+UNSURE = bytes(
+    _NUMBERS.size
+)  # in place of a status by which the file could not be told from an edited
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +36,6 @@ class Kept:
 
     status: bytes  # by which it is known without being read, or UNSURE
     digest: bytes  # SHA-256 of what it held
-    size: int  # bytes of that
-    result: bytes  # what it says: `reconciler.manifest.packing`, as msgpack
 
 
 class _Body(msgspec.Struct, frozen=True, array_like=True):
@@ -45,9 +46,7 @@ class _Body(msgspec.Struct, frozen=True, array_like=True):
     paths: bytes  # ended by NUL
     statuses: bytes
     digests: bytes
-    sizes: list[int]
-    ends: list[int]  # of the results
-    results: memoryview
+    results: bytes  # what the files say, as `reconciler.manifest.packing` has it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,36 +55,23 @@ class CacheContent:
 
     numbers: Mapping[str, int]  # by path
     statuses: list[bytes]
+    digests: bytes
     until: int  # the instant up to which times were allowed when it was written
-    _body: _Body
+    results: bytes = field(repr=False)
 
     def kept(self, number: int) -> Kept:
         """What is kept of the file of that number."""
-        return Kept(
-            status=self.statuses[number],
-            digest=self.digest(number),
-            size=self._body.sizes[number],
-            result=bytes(self.result(number)),
-        )
-
-    def digest(self, number: int) -> bytes:
-        """SHA-256 of what the file held."""
-        return self._body.digests[number * _CHECKSUM : (number + 1) * _CHECKSUM]
-
-    def size(self, number: int) -> int:
-        """How many bytes it held."""
-        return self._body.sizes[number]
-
-    def result(self, number: int) -> memoryview:
-        """What it says."""
-        ends = self._body.ends
-        return self._body.results[ends[number - 1] if number else 0 : ends[number]]
+        start = number * _CHECKSUM
+        return Kept(status=self.statuses[number], digest=self.digests[start : start + _CHECKSUM])
 
 
 def status_of(found: os.stat_result) -> bytes:
     """What the system says of a file, all of which changes with its content, or nearly so."""
     numbers = found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev
-    return b"".join([(one & 0xFFFFFFFFFFFFFFFF).to_bytes(8, "little") for one in numbers])
+    try:
+        return _NUMBERS.pack(*numbers)
+    except struct.error:  # a time that few systems have
+        return UNSURE
 
 
 def load(path: Path, key: bytes) -> CacheContent | None:
@@ -120,16 +106,18 @@ def _checksum(body: memoryview | bytes) -> bytes:
 
 def _content(body: _Body) -> CacheContent:
     paths = body.paths.decode("utf-8", "surrogateescape").split("\0")[:-1]
-    starts = range(0, len(body.statuses), _STATUS)
+    size = _NUMBERS.size
+    starts = range(0, len(body.statuses), size)
     return CacheContent(
         numbers=dict(zip(paths, range(len(paths)), strict=True)),
-        statuses=[body.statuses[start : start + _STATUS] for start in starts],
+        statuses=[body.statuses[start : start + size] for start in starts],
+        digests=body.digests,
         until=body.until,
-        _body=body,
+        results=body.results,
     )
 
 
-def save(path: Path, key: bytes, until: int, files: Mapping[str, Kept]) -> None:
+def save(path: Path, key: bytes, until: int, files: Mapping[str, Kept], results: bytes) -> None:
     """Write the cache anew, with these files by their paths, or take it away if there are none.
 
     Where it cannot be written, or another process is writing, all stays as it is.
@@ -138,7 +126,7 @@ def save(path: Path, key: bytes, until: int, files: Mapping[str, Kept]) -> None:
         if not files:
             path.unlink(missing_ok=True)
             return
-        whole = _written(key, until, files)
+        whole = _written(key, until, files, results)
         if len(whole) <= MOST_BYTES:
             path.parent.mkdir(exist_ok=True)
             _put(path, whole)
@@ -147,19 +135,15 @@ def save(path: Path, key: bytes, until: int, files: Mapping[str, Kept]) -> None:
         return
 
 
-def _written(key: bytes, until: int, files: Mapping[str, Kept]) -> bytes:
-    kept, end = files.values(), 0
-    ends = [end := end + len(one.result) for one in kept]
+def _written(key: bytes, until: int, files: Mapping[str, Kept], results: bytes) -> bytes:
     body = msgspec.msgpack.encode(
         _Body(
             key=key,
             until=until,
             paths=b"".join([f"{path}\0".encode("utf-8", "surrogateescape") for path in files]),
-            statuses=b"".join([one.status for one in kept]),
-            digests=b"".join([one.digest for one in kept]),
-            sizes=[one.size for one in kept],
-            ends=ends,
-            results=memoryview(b"".join([one.result for one in kept])),
+            statuses=b"".join([one.status for one in files.values()]),
+            digests=b"".join([one.digest for one in files.values()]),
+            results=results,
         )
     )
     return _HEADING + _checksum(body) + body
