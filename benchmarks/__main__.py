@@ -21,6 +21,7 @@ from benchmarks import (
     reporting,
     starting,
     validating,
+    warm,
 )
 
 ALL = {
@@ -40,6 +41,7 @@ ALL = {
     "growth": growth.measure,
     "start": starting.measure,
     "first": starting.measure_first,
+    "warm": warm.measure,
     "curves": curves.measure,
 }
 

@@ -102,15 +102,12 @@ def _cpu(work: Callable[[], object]) -> float:
 
 def write_recorded(root: Path) -> dict[str, bytes]:
     """Write a repository of backfills whose runs have all succeeded; gives its ledger's files."""
+    return write_ledger(root, _write_manifests(root))
+
+
+def write_ledger(root: Path, runs: Sequence[Run]) -> dict[str, bytes]:
+    """Write a ledger in which all those runs have succeeded; gives its files."""
     files: dict[str, bytes] = {}
-    append_ended(files, _write_manifests(root))
-    for name, content in files.items():
-        (root / "state" / "bench" / name).write_bytes(content)
-    return files
-
-
-def append_ended(files: dict[str, bytes], runs: Sequence[Run]) -> None:
-    """Add to the ledger's files what applies record of these runs, all of which succeed."""
     for first in range(0, len(runs), _BATCH):
         for batch in _events(runs[first : first + _BATCH], first):
             active = files.get("ledger.jsonl", b"")
@@ -119,6 +116,10 @@ def append_ended(files: dict[str, bytes], runs: Sequence[Run]) -> None:
                     del files[name]
                 else:
                     files[name] = content
+    (root / "state" / "bench").mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (root / "state" / "bench" / name).write_bytes(content)
+    return files
 
 
 def _write_manifests(root: Path) -> list[Run]:

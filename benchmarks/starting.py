@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.applying import git, serve, share
 from benchmarks.corpus import write_repository
 from benchmarks.measure import Sample, compare, run, seconds, spread
-from benchmarks.recording import append_ended
+from benchmarks.recording import write_ledger
 from benchmarks.validating import check_jsonschema
 from reconciler.manifest import combine, read_file
 from reconciler.model import Source
@@ -71,12 +71,7 @@ def _record(repository: Path) -> None:
     for path in sorted(repository.glob("triggers/*/*.yaml")):
         source = Source(path=str(path.relative_to(repository)), content=path.read_bytes())
         results.append(read_file(source, parse_zone("GMT+8")))
-    files: dict[str, bytes] = {}
-    append_ended(files, combine(results).runs)
-    state = repository / "state" / "bench"
-    state.mkdir(parents=True)
-    for name, content in files.items():
-        (state / name).write_bytes(content)
+    write_ledger(repository, combine(results).runs)
 
 
 def _to_first_start(

@@ -13,7 +13,7 @@ import pytest
 from reconciler.cli.main import run
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.reading import Workspace
-from reconciler.model import Declared
+from reconciler.model import Declared, Source
 from reconciler.repository import cache, cache_file, worktree
 from tests.corpus.examples import examples
 from tests.repositories import PROJECT, git, isolate
@@ -359,6 +359,16 @@ def test_a_cache_that_would_be_too_large_is_not_written(
     site.write(*(f"r{number}" for number in range(30)))
     site.declared()
     assert list((site.root / ".git" / "reconciler").iterdir()) == []
+
+
+def test_what_is_judged_before_it_is_written_is_not_kept(site: Site) -> None:
+    site.write("a", "b", "c")
+    options = replace(_OPTIONS, repo=site.root)
+    other = Source(path="triggers/b.yaml", content=manifest("other", 7).encode())
+    workspace = replace(Workspace.find(options), unwritten=other)
+    found = workspace.declared(workspace.environments[0])
+    assert "other" in {run.name for run in found.runs}
+    assert [run.name for run in site.declared().runs] == ["a", "b", "c"]
 
 
 def test_a_few_files_have_no_cache(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

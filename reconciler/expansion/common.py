@@ -1,7 +1,6 @@
 """What both kinds of manifest have in common, and which parameters' values no output holds."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from sys import intern
