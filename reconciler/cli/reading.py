@@ -99,6 +99,7 @@ class Workspace:
         files, problems = self._with_left_out(found, problems, folder, is_wanted, MOST_BYTES)
         zone = environment.gateway.zone
         parsed = self.parsed.setdefault(environment.name, {})
+        said: list[tuple[Source | KnownFile, FileResult]] = []  # two may have one path
 
         bounds = ceiling.bounds.but(left=ceiling.left)
         read_one = reader([one for one in files if isinstance(one, Source)], zone, bounds)
@@ -110,6 +111,7 @@ class Workspace:
                 else read_one(file, bounds)
             )
             parsed[file.path] = result
+            said.append((file, result))
             return result
 
         declared = read_bounded(
@@ -119,7 +121,7 @@ class Workspace:
             ceiling,
             zone=zone,
         )
-        cache.keep((file, parsed[file.path]) for file in files)
+        cache.keep(said)
         refused = {problem.place.file for problem in problems}  # such as links, which say so
         notes = sorted(
             one for one in notes_of(passed_over, folder) if one.place.file not in refused

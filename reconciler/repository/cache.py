@@ -11,7 +11,7 @@ import hashlib
 import os
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import version
@@ -153,7 +153,7 @@ class ReadCache:
             raise TightError
         return result
 
-    def keep(self, found: Iterable[tuple[Source | KnownFile, FileResult]]) -> None:
+    def keep(self, found: Sequence[tuple[Source | KnownFile, FileResult]]) -> None:
         """Keep what the files say, if enough of it is new; all that is not among them is let go.
 
         Of those that were read elsewhere, or are not there yet, nothing is kept.

@@ -38,7 +38,7 @@ class Kept:
     digest: bytes  # SHA-256 of what it held
 
 
-class _Body(msgspec.Struct, frozen=True, array_like=True):
+class _KeptColumns(msgspec.Struct, frozen=True, array_like=True):
     """Columns, because a hundred thousand rows take long to make."""
 
     key: bytes
@@ -85,7 +85,7 @@ def load(path: Path, key: bytes) -> CacheContent | None:
     if not whole.startswith(_HEADING) or _checksum(body) != whole[len(_HEADING) : start]:
         return None
     try:
-        found = msgspec.msgpack.decode(body, type=_Body)
+        found = msgspec.msgpack.decode(body, type=_KeptColumns)
     except msgspec.DecodeError:
         return None
     return _content(found) if found.key == key else None
@@ -104,7 +104,7 @@ def _checksum(body: memoryview | bytes) -> bytes:
     return hashlib.sha256(body).digest()
 
 
-def _content(body: _Body) -> CacheContent:
+def _content(body: _KeptColumns) -> CacheContent:
     paths = body.paths.decode("utf-8", "surrogateescape").split("\0")[:-1]
     size = _NUMBERS.size
     starts = range(0, len(body.statuses), size)
@@ -137,7 +137,7 @@ def save(path: Path, key: bytes, until: int, files: Mapping[str, Kept], results:
 
 def _written(key: bytes, until: int, files: Mapping[str, Kept], results: bytes) -> bytes:
     body = msgspec.msgpack.encode(
-        _Body(
+        _KeptColumns(
             key=key,
             until=until,
             paths=b"".join([f"{path}\0".encode("utf-8", "surrogateescape") for path in files]),
