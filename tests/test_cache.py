@@ -116,6 +116,15 @@ def without(site: Site) -> Declared:
         return site.declared()
 
 
+def test_who_switches_it_off_has_everything_read_and_nothing_written(site: Site) -> None:
+    site.write("a", "b", "c")
+    without(site)
+    assert not (site.root / ".git" / "reconciler").exists()
+    site.declared()
+    without(site)
+    assert len(site.read) == 3
+
+
 def test_a_file_that_is_touched_only_is_read_and_not_parsed(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from importlib.metadata import version
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -222,6 +221,8 @@ def _digest(source: Source) -> bytes:
 @cache
 def _program() -> tuple[str, ...]:
     """This program, and what else it runs on, as far as it decides what a file says."""
+    from importlib.metadata import version  # which takes longer than all else of a small repository
+
     return (
         __version__,
         sys.version,
