@@ -248,7 +248,7 @@ def _source_digest() -> str:
 
 
 def _files_of(place: Traversable) -> list[Traversable]:
-    if place.is_file():
-        return [place]
+    if not place.is_dir():  # or, where there are compiled modules alone, the version must do
+        return [place] if place.is_file() else []
     found = sorted(place.iterdir(), key=lambda one: one.name)
     return [one for one in found if one.name.endswith((".py", ".json"))]
