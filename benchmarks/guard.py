@@ -79,13 +79,13 @@ def guards(folder: Path) -> Sequence[Guard]:
             name=f"validate of {FILES} manifests, to libyaml's reading of them",
             ours=_command("validate", "--repo", str(repository)),
             bare=parsed,
-            limit=3.2,
+            limit=1.6,
         ),
         Guard(
             name=f"plan --offline of {FILES} manifests, to the same",
             ours=_command("plan", "--offline", "--repo", str(repository)),
             bare=parsed,
-            limit=4.8,
+            limit=2.8,
         ),
         Guard(
             name=f"what a ledger of {len(lines)} lines says, to decoding them",
