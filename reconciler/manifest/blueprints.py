@@ -162,7 +162,7 @@ def blueprint_of(source: Source, document: Document, rule: Rule | None) -> Bluep
     is_one = len(found) == 1 and isinstance(document.value, dict)
     if not is_one or len(text) > _LONGEST or any(getattr(one, "anchor", None) for one in nodes):
         return None
-    walk = _Walk(text=text, nodes=iter(nodes))
+    walk = _Survey(text=text, nodes=iter(nodes))
     walk.value(next(walk.nodes), document.value, rule, ())
     if not 0 < len(walk.scalars) <= _MOST_SCALARS:
         return None
@@ -181,7 +181,7 @@ class _Scalar(NamedTuple):
 
 
 @dataclass(slots=True, kw_only=True)
-class _Walk:
+class _Survey:
     """Goes through a document's events beside its value, which has nothing repeated or missing."""
 
     text: str
