@@ -1,6 +1,5 @@
 """What a commit declares: its configuration, and the runs of its manifests."""
 
-from dataclasses import replace
 from datetime import tzinfo
 from functools import partial
 
@@ -63,7 +62,7 @@ class CommittedFiles:
         problems += [too_large(file.path, MOST_BYTES) for file in files if file.oid in large]
         files = [file for file in files if file.oid not in large]
         sources = [self._source(file, blobs[file.oid]) for file in unread if file.oid in blobs]
-        read_one = reader(sources, zone, replace(ceiling.bounds, left=ceiling.left))
+        read_one = reader(sources, zone, ceiling.bounds.but(left=ceiling.left))
 
         def read(file: CommittedFile, bounds: Bounds) -> FileResult:
             result = self._results.get((file, *key))
