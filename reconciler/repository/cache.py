@@ -4,7 +4,7 @@ A file is known by what the system says of it, or else by a digest of what it ho
 follows from that content, the zone, the limits and this program alone, all of which the cache's key
 holds. Only files without a problem are kept: one with a problem is read each time, and its messages
 have their places from there. The commands that start nothing use it; an apply does not.
-docs/decisions/0027-a-cache-of-what-was-read.md says why.
+docs/decisions/0026-a-cache-of-what-was-read.md says why.
 """
 
 import hashlib
