@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 from threading import Event, Thread
 from types import FrameType
 
+from starlette.types import ASGIApp
 from uvicorn import Config, Server
 
 from reconciler.errors import ReconcilerError
@@ -24,9 +25,16 @@ def running(sandbox: Sandbox, *, host: str = _LOOPBACK, port: int = 0) -> Iterat
 
     Raises ReconcilerError if the port cannot be had.
     """
+    with serving(sandbox.app, host=host, port=port) as url:
+        yield url
+
+
+@contextmanager
+def serving(app: ASGIApp, *, host: str, port: int) -> Iterator[str]:
+    """The same for any application."""
     listening = Event()
     with closing(_listen(host, port)) as listener:
-        server = _Server(sandbox, listening.set)
+        server = _Server(app, listening.set)
         thread = Thread(target=_serve_until_stopped, args=(server, listener, listening))
         thread.start()
         try:
@@ -46,14 +54,14 @@ def serve(
     """
     with closing(_listen(host, port)) as listener:
         url = _url(listener)
-        server = _Server(sandbox, lambda: announce(url))
+        server = _Server(sandbox.app, lambda: announce(url))
         asyncio.run(server.serve(sockets=[listener]))
 
 
 class _Server(Server):
-    def __init__(self, sandbox: Sandbox, listening: Callable[[], None]) -> None:
+    def __init__(self, app: ASGIApp, listening: Callable[[], None]) -> None:
         config = Config(
-            sandbox.app,
+            app,
             http=ResettableProtocol,
             ws="none",
             lifespan="off",

@@ -9,4 +9,4 @@ from tests.enos.certified import make_certificate
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_certificate(tmp_path_factory.mktemp("tls"), "IP:127.0.0.1")
+    return make_certificate(tmp_path_factory.mktemp("tls"), "127.0.0.1")

@@ -105,7 +105,7 @@ def test_nothing_is_sent_if_the_lease_ran_out_during_the_handshake(certificate: 
 def test_nothing_is_sent_if_the_lease_ran_out_while_a_proxy_opened_its_tunnel(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    certificate = make_certificate(tmp_path, "DNS:gateway.example.test")
+    certificate = make_certificate(tmp_path, "gateway.example.test")
     slow = Slow(server_context(certificate), proxy=True)
 
     async def play() -> Answer:

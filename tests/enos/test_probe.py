@@ -34,7 +34,7 @@ def test_a_certificate_that_is_not_trusted_is_told_apart_from_nobody_there(
     found = _probed(certificate, None)
     assert isinstance(found, Unreached)
     assert (found.by_tls, "CERTIFICATE_VERIFY_FAILED" in found.words) == (True, True)
-    elsewhere = make_certificate(tmp_path, "DNS:elsewhere.example.test")
+    elsewhere = make_certificate(tmp_path, "elsewhere.example.test")
     other = _probed(elsewhere, str(elsewhere))
     assert isinstance(other, Unreached)
     assert other.by_tls

@@ -37,7 +37,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused_with_a_hint(certificat
 
 
 def test_a_certificate_for_another_name_is_refused(tmp_path: Path) -> None:
-    other = make_certificate(tmp_path, "DNS:elsewhere.example.test")
+    other = make_certificate(tmp_path, "elsewhere.example.test")
     with pytest.raises(GatewayError, match="CERTIFICATE_VERIFY_FAILED"):
         current_time(other, str(other))
 

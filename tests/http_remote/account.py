@@ -17,9 +17,14 @@ class Account:
         return f"http://{quote(self.user)}:{self._quoted}@127.0.0.1:{port}/git/{repository}"
 
     @property
+    def authorization(self) -> str:
+        """The value of the HTTP header that says who asks."""
+        return f"Basic {self._encoded}"
+
+    @property
     def header(self) -> str:
         """The HTTP header that says who asks."""
-        return f"Authorization: Basic {self._encoded}"
+        return f"Authorization: {self.authorization}"
 
     def secrets(self) -> tuple[str, ...]:
         """All that nobody may read anywhere."""

@@ -49,7 +49,6 @@ def test_runs_are_planned_and_applied_with_the_password_that_git_is_given(
         assert applied.returncode == 0, applied.stderr
         assert_each_started_once(site.setting, site.sandbox, RUNS)
         site.assert_nothing_leaked()
-        site.server.stop()
         assert "ana 200 POST /git/origin.git/git-receive-pack" in site.server.requests()
 
 
