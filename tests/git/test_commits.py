@@ -154,10 +154,11 @@ def test_a_missing_identity_is_a_clear_error(repository: Git, clone: Path) -> No
 
 
 def test_commits_are_signed_if_the_user_signs_commits(
-    repository: Git, clone: Path, ssh_key: Path
+    repository: Git, clone: Path, signing_program: Path
 ) -> None:
     git(clone, "config", "gpg.format", "ssh")
-    git(clone, "config", "user.signingKey", str(ssh_key))
+    git(clone, "config", "gpg.ssh.program", str(signing_program))
+    git(clone, "config", "user.signingKey", str(clone / "key"))
     unsigned = repository.commit_files(_head(clone), {"f": b""}, "m")
     git(clone, "config", "commit.gpgSign", "yes")
     signed = repository.commit_files(_head(clone), {"f": b""}, "m")
