@@ -1,9 +1,14 @@
 """After an apply the user's checkout shows the ledger, where that loses nothing."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from reconciler.git import Git
+from reconciler.manifest import FileResult, read_file
+from reconciler.model import Source
+from reconciler.repository import together
 from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import LEDGER, Scene, manifest, runs
 from tests.repositories import commit, fingerprint, git
@@ -88,3 +93,29 @@ def test_a_checkout_behind_the_branch_still_applies_what_the_branch_says(
     scene.run("apply")
     assert sorted(one.flow_id for one in scene.instances) == [1, 2]
     assert (scene.clone / "triggers/b.yaml").is_file()
+
+
+def test_what_is_checked_out_is_read_before_the_fetch_and_only_what_is_new_after_it(
+    open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the fetch no other thread runs, so that several processes can read."""
+    scene = open_scene(runs("a", "b"))
+    scene.push({"triggers/c.yaml": manifest("c", 3)})
+    git(scene.clone, "reset", "--quiet", "--hard", "HEAD~1")
+    seen: list[str] = []
+
+    def read(source: Source, *rest: Any) -> FileResult:
+        seen.append(source.path)
+        return read_file(source, *rest)
+
+    def fetch(git: Git, *rest: Any) -> Any:
+        seen.append("the fetch")
+        return fetch_shared(git, *rest)
+
+    fetch_shared = Git.fetch_shared
+    monkeypatch.setattr(together, "read_file", read)
+    monkeypatch.setattr(Git, "fetch_shared", fetch)
+    scene.run("apply")
+    assert seen[:4] == ["triggers/a.yaml", "triggers/b.yaml", "the fetch", "triggers/c.yaml"]
+    assert set(seen[4:]) <= {"the fetch"}
+    assert sorted(scene.posts) == [1, 2, 3]
