@@ -118,4 +118,4 @@ def test_what_is_checked_out_is_read_before_the_fetch_and_only_what_is_new_after
     scene.run("apply")
     assert seen[:4] == ["triggers/a.yaml", "triggers/b.yaml", "the fetch", "triggers/c.yaml"]
     assert set(seen[4:]) <= {"the fetch"}
-    assert sorted(scene.posts) == [1, 2, 3]
+    assert sorted(one.flow_id for one in scene.instances) == [1, 2, 3]
