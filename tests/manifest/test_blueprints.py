@@ -269,3 +269,18 @@ def test_what_was_learned_is_bounded(learned: Blueprints) -> None:
         read_file(a_source(text), UTC, BOUNDS)
     assert learned.learned == len(learned.known) == 4
     assert not learned.alike
+
+
+FLOWING = "".join(LINES[: LINES.index("  parameters:\n")]) + "  parameters: {\n    A: b\n  }\n"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [FLOWING.replace("A: b", "A: b,c"), FLOWING.replace("kind: Trigger", "kind: Backfill")],
+    ids=["two values in brackets", "another kind"],
+)
+def test_what_would_mean_another_thing_is_left_to_the_strict_reader(changed: str) -> None:
+    blueprint = taught(a_source(FLOWING))
+    assert blueprint is not None
+    assert blueprint.read(FLOWING, "t/a.yaml") is not None
+    assert blueprint.read(changed, "t/a.yaml") is None
