@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import sys
 
 _ELSEWHERE = (
@@ -19,6 +20,9 @@ def main() -> None:
         sys.stderr.write(_ELSEWHERE)
         sys.exit(1)
     gc.set_threshold(*_COLLECTED)
+    # Whoever started this may ignore the ends of processes, and that is inherited: then nobody can
+    # tell how git ended, and every failure of it passes for a success.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     from reconciler.cli.main import run
 
     code = run(sys.argv[1:])

@@ -1,6 +1,8 @@
 """What surrounds the command in a pipeline: no home, a checkout to read only, git as is liked."""
 
 import os
+import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -86,6 +88,23 @@ def test_what_people_set_in_git_for_themselves_hinders_no_apply(open_scene: Open
     assert "not answered" not in said.flat
     assert scene.posts == [1]
     assert scene.outcomes("a") == ["triggered"]
+
+
+def _ignore_ends_of_processes() -> None:
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+
+
+def test_git_that_failed_is_noticed_where_ends_of_processes_are_ignored(
+    open_scene: OpenScene,
+) -> None:
+    """As some supervisors have it, whose children inherit it: git's exit code is lost there."""
+    scene = open_scene(runs("a"))
+    shutil.rmtree(scene.origin)
+    for words in (["plan"], ["apply"]):
+        done = _run(scene, *words, variables=_little("HOME"), prepared=_ignore_ends_of_processes)
+        assert done.returncode == 1, done.stdout
+        assert "origin could not be read" in done.stderr
+    assert scene.posts == []
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="root is held to modes by Linux only")
