@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import tzinfo
+from tempfile import TemporaryFile
 
 from reconciler.errors import ReconcilerError
 from reconciler.expansion import Bounds
@@ -138,7 +139,7 @@ class _Division:
     def _start(self, ahead: int) -> None:
         """Fork. Where the system has no room for another process, those that run must do."""
         with suppress(OSError):
-            memory = os.memfd_create("manifests")
+            memory = _memory()
             try:
                 process = os.fork()
             except OSError:
@@ -192,6 +193,17 @@ class _Division:
             if worker.process:
                 os.kill(worker.process, signal.SIGKILL)
                 os.waitpid(worker.process, 0)
+
+
+def _memory() -> int:
+    """A file without a name, in memory as a rule. Raises OSError.
+
+    A Python that is built for old systems, as uv's and conda's are, cannot ask for one in memory.
+    """
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("manifests")
+    with TemporaryFile() as file:
+        return os.dup(file.fileno())
 
 
 def _numbers(ahead: int) -> Iterator[int]:
