@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,9 @@ SITES = {
     "examples": sorted((PROJECT / "reconciler" / "example" / "triggers").rglob("*.yaml")),
     "own": sorted((PROJECT / "triggers").rglob("*.yaml")),
 }
+
+
+EXAMPLE = examples("manifests/valid")[0]
 
 
 def manifest(name: str, minute: int = 0, flow: int = 1) -> str:
@@ -404,6 +408,21 @@ def test_all_that_is_imported_to_read_a_manifest_is_part_of_the_key() -> None:
     parts = (name.split(".") for name in done.stdout.split() if name.startswith("reconciler."))
     known = {name.removesuffix(".py") for name in cache._READERS}
     assert {part[1] for part in parts} <= known
+
+
+def test_all_libraries_that_read_a_manifest_are_part_of_the_key() -> None:
+    code = (
+        "import sys; from datetime import UTC; from pathlib import Path\n"
+        "from reconciler.manifest import packing, read_file; from reconciler.model import Source\n"
+        f"content = Path({str(EXAMPLE)!r}).read_bytes()\n"
+        "assert read_file(Source(path='a.yaml', content=content), UTC).runs; print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    of_modules = packages_distributions()
+    tops = {name.partition(".")[0] for name in done.stdout.split()} - {"reconciler", "__main__"}
+    found = {one.lower().replace("_", "-") for top in tops for one in of_modules.get(top, ())}
+    besides = {"setuptools", "tzdata", "typing-extensions"}  # tzdata's version is asked of itself
+    assert found - besides <= set(cache._LIBRARIES)
 
 
 @pytest.fixture

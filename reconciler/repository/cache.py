@@ -50,7 +50,7 @@ _READERS = (
     *("__init__.py", "counting.py", "errors.py", "links.py", "model.py", "selection.py"),
     *("times.py", "expansion", "manifest", "schema", "schemas", "webhooks.py"),
 )
-_LIBRARIES = ("pyyaml", "msgspec", "jsonschema")
+_LIBRARIES = ("pyyaml", "msgspec", "jsonschema", "jsonschema-rs")
 
 
 class TightError(Exception):
