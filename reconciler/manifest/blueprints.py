@@ -6,8 +6,8 @@ go where those of the file before went. `python -m benchmarks validate` says wha
 
 Nothing may be read in another way than the strict reader has it. So what may differ is scarce:
 
-- a value in a block mapping or list, never a key, nor anything in brackets;
-- on a line that ends with it, so that nothing else moves to another place;
+- a value in a block mapping or list, never a key, nor anything in brackets: on its line nothing but
+  blanks and a comment can stand behind it, so that nothing else moves to another place;
 - of characters that mean nothing to YAML where they stand: as plain text it begins with a letter or
   digit, and `:` stands before such a character only; in quotes it has no escape. It is ASCII, and
   has no `#`, since that would need a look at what stands before it;
@@ -40,7 +40,6 @@ _PATTERNS: Mapping[str, str] = {  # by the style that libyaml gives a scalar
     "'": r"'([ !\"$-&(-~]*+)'",
 }
 _BEFORE = re.compile(r"[^\r\n]*[:-] +")  # on its line
-_BEHIND = re.compile(r"(?: *| +#[^\r\n]*)(?=[\r\n]|\Z)")
 # Which kind it is decides what all else means, so it is never another than in the file before.
 _FIXED: frozenset[Path] = frozenset({("apiVersion",), ("kind",)})
 
@@ -227,7 +226,6 @@ class _Survey:
             scalar.style in _PATTERNS
             and re.fullmatch(_PATTERNS[scalar.style], text[start:end]) is not None
             and _BEFORE.fullmatch(text, line_start(text, start), start) is not None
-            and _BEHIND.match(text, end) is not None
         )
 
     def blueprint(self, document: Document) -> Blueprint:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from datetime import UTC
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -261,6 +262,55 @@ def test_what_a_blueprint_lets_pass_is_what_the_strict_reader_reads(data: st.Dat
     for path in paths_in(found.value):
         for where in ("key", "value", "parent"):
             assert found.place(path, where) == strict.place(path, where)
+
+
+def scalars_in(value: Any) -> list[Any]:
+    """All that is no mapping or list, but for keys."""
+    if not isinstance(value, dict | list):
+        return [value]
+    inner = value.values() if isinstance(value, dict) else value
+    return [scalar for one in inner for scalar in scalars_in(one)]
+
+
+@pytest.mark.parametrize("behind", [" ", "\t", " \t# tab", "  # of the wind farm"])
+def test_blanks_and_a_comment_behind_a_value_hinder_nothing(behind: str) -> None:
+    text = MANIFEST.replace("team: wind", f"team: wind{behind}")
+    changed = a_source(text.replace("team: wind", "team: sun-and-moon"))
+    found, alike = read_after([text], changed)
+    assert alike == 1
+    assert found == read_strictly(changed)
+    assert found.runs
+
+
+_HEADS = {"k: ": "z: 1\n", "- ": "- 1\n", "- k: ": "  z: 1\n", "m:\n  k: ": "  z: 1\n"}
+_SPECIAL = " \t#:-?\"',[]{}&*!|>%@`a\n\\"
+
+
+@pytest.mark.parametrize("value", ["x", '"x"', "'x'"])
+def test_behind_a_value_nothing_but_blanks_and_a_comment_can_stand(value: str) -> None:
+    """So nothing is moved to another place by a longer value. Where more stands, it is another."""
+    tails = ["".join(tail) for tail in product(_SPECIAL, repeat=2)]
+    for head, rest in _HEADS.items():
+        found = set()
+        for tail in tails:
+            document = sound(a_source(f"{head}{value}{tail}\n{rest}"), read.VERBATIM)
+            if document is not None and "x" in scalars_in(document.value):
+                found.add(tail.partition("\n")[0])
+        assert found == {"", " ", "\t", "  ", " \t", "\t ", "\t\t", " #", "\t#"}
+
+
+def test_a_file_with_an_anchor_teaches_nothing() -> None:
+    """What stands for another value has no text of its own."""
+    for text in (
+        MANIFEST.replace("[SITE]", "&sites [SITE]"),
+        MANIFEST.replace(
+            "match: [SITE]", "match: &one\n        - SITE\n    - name: sun\n      match: *one"
+        ),
+        MANIFEST.replace("SITE: cn-01", "SITE: &site cn-01\n    OTHER: *site"),
+    ):
+        assert text != MANIFEST
+        assert sound(a_source(text), read.VERBATIM) is not None
+        assert taught(a_source(text)) is None
 
 
 def test_what_was_learned_is_bounded(learned: Blueprints) -> None:
