@@ -326,6 +326,20 @@ def test_a_configuration_that_reads_otherwise_is_obeyed(
     assert report(site, capsys, "validate") == reported_without(site, capsys, ["validate"])
 
 
+@pytest.mark.parametrize(
+    "limit", ["maxRunsPerBackfill: 7", "firstYear: 2020", "sensitiveParameters: [MODE]"]
+)
+def test_a_limit_that_decides_what_a_file_may_say_is_part_of_the_key(
+    site: Site, limit: str
+) -> None:
+    site.write("a", "b", "c")
+    site.declared()
+    before = key_of(site)
+    text = CONFIGURATION.replace("Asia/Shanghai}", f"Asia/Shanghai}}\n    limits: {{{limit}}}")
+    (site.root / "reconciler.yaml").write_text(text)
+    assert key_of(site) != before
+
+
 def test_a_time_that_was_allowed_is_not_when_the_clock_goes_back(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -461,6 +475,9 @@ def test_a_process_that_is_killed_over_it_leaves_nothing_that_is_believed(site: 
     (left,) = (site.root / ".git" / "reconciler").iterdir()
     assert left.suffix == ".new"
     assert site.declared() == first  # and takes it for the work of another process
-    os.utime(left, (0, 0))
+    of_another = left.with_stem("of_an_environment_that_is_gone")
+    of_another.write_bytes(b"")
+    for one, moment in ((left, time.time() + 10**6), (of_another, 0.0)):  # by another clock, too
+        os.utime(one, (moment, moment))
     assert site.declared() == first
     assert [one.suffix for one in left.parent.iterdir()] == [".cache"]

@@ -158,7 +158,7 @@ def _put(path: Path, whole: bytes) -> None:
     try:
         descriptor = os.open(beside, flags, 0o600)
     except FileExistsError:
-        if time.time() - beside.lstat().st_mtime < _FORSAKEN_SECONDS:
+        if not _is_forsaken(beside):
             return  # another process is at it
         beside.unlink()  # which was ended over it
         descriptor = os.open(beside, flags, 0o600)
@@ -171,10 +171,15 @@ def _put(path: Path, whole: bytes) -> None:
         raise
 
 
+def _is_forsaken(beside: Path) -> bool:
+    """Whether nobody is still writing it; nor is one from the future, of a clock that went back."""
+    return abs(time.time() - beside.lstat().st_mtime) > _FORSAKEN_SECONDS
+
+
 def _thin(folder: Path) -> None:
-    """Take away the oldest caches where there are too many, as after many configurations."""
+    """Take away what killed processes left, and the oldest of caches that are too many."""
     found = sorted(folder.glob("*.cache"), key=lambda one: one.lstat().st_mtime)
-    for one in found[:-_MOST_FILES]:
+    for one in (*found[:-_MOST_FILES], *filter(_is_forsaken, folder.glob("*.new"))):
         one.unlink(missing_ok=True)
 
 
