@@ -60,7 +60,10 @@ class Window:
             found = _instant(value)
         except (ValueError, OverflowError):
             return None  # that has a finding of its own
-        if not isinstance(value, str) and 0 < found < _MOST_SECONDS and self._holds(found * 1000):
+        is_short = not isinstance(value, str) and 0 < found < _MOST_SECONDS
+        # As milliseconds it is of early 1970: never accepted, or it would become seconds of a time
+        # that the window holds as soon as that has widened so far.
+        if is_short and (self._holds(found * 1000) or self._holds(found)):
             meant = EpochMs(found * 1000)
             return (
                 f"{found} is in seconds: write milliseconds, {meant} ({format_instant(meant)}), or "

@@ -121,6 +121,16 @@ def test_what_is_accepted_stays_so_as_time_goes_on() -> None:
     assert problems(text, now=parse_instant("2039-03-10T00:00:00Z")) == []
 
 
+@pytest.mark.parametrize("number", [1, 1_709_337_600, 1_800_000_000, 3_000_000_000, 9_999_999_999])
+def test_a_number_of_early_1970_is_refused_whatever_the_window_is(number: int) -> None:
+    """Or it would be accepted until the window holds it as seconds, and refused from then on."""
+    for ahead in (0, 5, 100, 1_000):
+        (found,) = problems(trigger(f"triggerTime: {number}"), first_year=1970, ahead=ahead)
+        assert "is in seconds" in found
+    assert problems(trigger("triggerTime: 10000000000"), first_year=1970, ahead=0) == []
+    assert problems(trigger("triggerTime: '1970-01-21T00:00:00Z'"), first_year=1970) == []
+
+
 def test_other_problems_of_the_manifest_are_told_as_well() -> None:
     found = problems(
         backfill(
