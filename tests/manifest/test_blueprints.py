@@ -313,6 +313,21 @@ def test_a_file_with_an_anchor_teaches_nothing() -> None:
         assert taught(a_source(text)) is None
 
 
+def test_a_file_with_a_document_besides_teaches_nothing() -> None:
+    """Also with one that holds nothing: it is the manifest's own text that is learned."""
+    for text in (f"---\n# nothing yet\n---\n{MANIFEST}", f"{MANIFEST}---\n"):
+        assert sound(a_source(text), read.VERBATIM) is not None
+        assert taught(a_source(text)) is None
+
+
+def test_a_file_that_is_unusually_large_teaches_nothing() -> None:
+    assert taught(a_source(MANIFEST + "# much\n" * 100)) is not None
+    assert taught(a_source(MANIFEST + "# much\n" * 3_000)) is None
+    assert (
+        taught(a_source(MANIFEST + "".join(f"    K{number}: x\n" for number in range(250)))) is None
+    )
+
+
 def test_what_was_learned_is_bounded(learned: Blueprints) -> None:
     for index in range(60):
         text = MANIFEST.replace("  parameters:\n", f"  parameters:\n    KEY_{index}: x\n")
