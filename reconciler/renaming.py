@@ -30,9 +30,10 @@ def named(runs: Sequence[Run], ledger: Ledger) -> tuple[Run, ...]:
 
     A name that several could take is nobody's.
     """
+    recorded_as = _recorded_names(runs, ledger)
     renamed = {
         heirs[0].name: name
-        for name, heirs in _heirs(runs, ledger).items()
+        for name, heirs in _heirs(runs, recorded_as).items()
         if len(heirs) == 1 and heirs[0].name != name
     }
     if not renamed:
@@ -67,20 +68,44 @@ def contested(runs: Sequence[Run], ledger: Ledger) -> Mapping[str, Sequence[Run]
 
     The runs are those that `named` gives.
     """
+    recorded_as = _recorded_names(runs, ledger)
+    recorded_as |= {at: run.name for at, run in enumerate(runs) if run.declared_as}
     return {
         name: heirs
-        for name, heirs in _heirs(runs, ledger).items()
+        for name, heirs in _heirs(runs, recorded_as).items()
         if len(heirs) > 1 and len({run.declared_name for run in heirs}) > 1
     }
 
 
-def _heirs(runs: Sequence[Run], ledger: Ledger) -> dict[str, list[Run]]:
-    """By name, the runs that are, or could be, what has it in the ledger."""
-    names = {run.name for run in runs}
+def _heirs(runs: Sequence[Run], recorded_as: Mapping[int, str]) -> Mapping[str, Sequence[Run]]:
+    """By each of those names in the ledger, the runs that are, or could be, what has it there.
+
+    `recorded_as` has them by the places of runs in the sequence; the others have their own.
+    """
+    wanted = set(recorded_as.values())
     found: dict[str, list[Run]] = defaultdict(list)
-    for run in runs:
-        found[_recorded_name(run, ledger, names)].append(run)
+    for at, run in enumerate(runs) if wanted else ():
+        name = recorded_as.get(at, run.name)
+        if name in wanted:
+            found[name].append(run)
     return found
+
+
+def _recorded_names(runs: Sequence[Run], ledger: Ledger) -> dict[int, str]:
+    """By their places in the sequence, the runs that have another name in the ledger."""
+    perhaps = [(at, run) for at, run in enumerate(runs) if _may_have_another_name(run, ledger)]
+    names = {run.name for run in runs} if perhaps else set()
+    found = ((at, run, _recorded_name(run, ledger, names)) for at, run in perhaps)
+    return {at: name for at, run, name in found if name != run.name}
+
+
+def _may_have_another_name(run: Run, ledger: Ledger) -> bool:
+    """Whether looking for it in the ledger can find anything, as it seldom does."""
+    if run.declared_as or not (run.formerly or run.times):
+        return False
+    if run_id(run.name, run.revision) in ledger.records:  # so it is with nearly all that has run
+        return False
+    return bool(run.formerly) or run.digest in ledger.started
 
 
 def _recorded_name(run: Run, ledger: Ledger, names: Collection[str]) -> str:
@@ -88,10 +113,6 @@ def _recorded_name(run: Run, ledger: Ledger, names: Collection[str]) -> str:
 
     One that another declared run has is taken only if no other is left: so that it is noticed.
     """
-    if run.declared_as or not (run.formerly or run.times):
-        return run.name
-    if run_id(run.name, run.revision) in ledger.records:  # so it is with nearly all that has run
-        return run.name
     taken = run.name
     for name in _candidates(run, ledger):
         if name == run.name or name not in names:

@@ -5,8 +5,8 @@ were started before. So it is derived anew for every run that was never claimed,
 were: what a claim has recorded stays. The names are `renaming`'s, the free minutes `minutes`'.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import tzinfo
 
@@ -119,24 +119,33 @@ def _of_revision_before(run: Run, ledger: Ledger, minutes: FlowMinutes) -> Epoch
     return None
 
 
+def undeclared_records(runs: Iterable[Run], ledger: Ledger) -> Iterator[Record]:
+    """What is recorded of runs, and of attempts at runs, that are not among these, in its order."""
+    ids = {run.id for run in runs}
+    left = ledger.records.keys() - ids
+    for run, record in ledger.records.items() if left else ():
+        if run in left and first_attempt(run) not in ids:
+            yield record
+
+
 def _left_minutes(ledger: Ledger, declared: Declared) -> dict[int, set[int]]:
     """By flow, the minutes of runs that were claimed, not refused, and are no longer declared.
 
     Also of what was not started for certain: its applier may be late, and raise a doubt again.
     """
-    ids = {run.id for run in declared.runs}
     minutes: dict[int, set[int]] = defaultdict(set)
-    for record in ledger.records.values():
-        if record.run in ids or first_attempt(record.run) in ids:
-            continue
+    for record in undeclared_records(declared.runs, ledger):
         if record.phase is not Phase.REJECTED and record.flow_id is not None:
             minutes[record.flow_id].add(clock_minute(record.trigger_time, declared.zone))
     return minutes
 
 
-def minutes_of(runs: Iterable[Run], zone: tzinfo) -> dict[tuple[int, int], list[Run]]:
-    """The runs by flow and minute of their trigger time, as clocks in the zone show it."""
-    minutes: dict[tuple[int, int], list[Run]] = defaultdict(list)
-    for run in runs:
-        minutes[run.flow_id, clock_minute(run.trigger_time, zone)].append(run)
-    return minutes
+def shared_minutes(runs: Sequence[Run], zone: tzinfo) -> Iterable[Sequence[Run]]:
+    """Those that share the flow and, as clocks in the zone show it, the trigger time's minute."""
+    minutes = [(run.flow_id, clock_minute(run.trigger_time, zone)) for run in runs]
+    shared = {minute for minute, number in Counter(minutes).items() if number > 1}
+    found: dict[tuple[int, int], list[Run]] = defaultdict(list)
+    for minute, run in zip(minutes, runs, strict=True) if shared else ():
+        if minute in shared:
+            found[minute].append(run)
+    return found.values()

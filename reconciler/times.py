@@ -117,10 +117,16 @@ def clock_minute(instant: EpochMs, zone: tzinfo) -> int:
 
     Where clocks go back, two instants an hour apart have the same.
     """
-    offset = (
-        zone.utcoffset(None) if isinstance(zone, timezone) else in_zone(instant, zone).utcoffset()
-    )
-    return (instant + (offset or timedelta()) // _MILLISECOND) // MINUTE_MS
+    if isinstance(zone, timezone):
+        return (instant + _offset_of(zone)) // MINUTE_MS
+    offset = in_zone(instant, zone).utcoffset() or timedelta()
+    return (instant + offset // _MILLISECOND) // MINUTE_MS
+
+
+@cache
+def _offset_of(zone: timezone) -> int:
+    """How many milliseconds a zone without rules is ahead of UTC."""
+    return zone.utcoffset(None) // _MILLISECOND
 
 
 def local_instant(day: date, at: time, zone: tzinfo) -> EpochMs | None:

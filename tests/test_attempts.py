@@ -92,7 +92,7 @@ def counted(fates: Sequence[str]) -> Sequence[str]:
 def test_the_newest_attempt_is_the_last_that_may_have_started(
     run: Run, fates: Sequence[str]
 ) -> None:
-    newest = newest_attempt(run, history(run, fates).records)
+    newest = newest_attempt(run, history(run, fates))
     assert newest.attempt == max(len(counted(fates)), 1)
     if fates:
         assert newest.record is not None
@@ -106,7 +106,7 @@ def test_the_newest_attempt_is_the_last_that_may_have_started(
 def test_attempts_of_other_runs_and_revisions_are_none_of_this_one(
     run: Run, other: Run, fates: Sequence[str]
 ) -> None:
-    newest = newest_attempt(run, history(other, fates).records)
+    newest = newest_attempt(run, history(other, fates))
     assert (newest.record is None) is (run.id != other.id or not fates)
 
 
@@ -117,7 +117,7 @@ def test_another_attempt_follows_a_wanted_end_while_any_is_left(
     run, made = run.but(cancel=cancel), counted(fates)
     wanted = run.retry is not None and not cancel and len(made) <= run.retry.max
     expected = bool(wanted and made and run.retry and made[-1] in run.retry.on)
-    newest = newest_attempt(run, history(run, fates).records)
+    newest = newest_attempt(run, history(run, fates))
     assert another_follows(run, newest) is expected
 
 
@@ -127,7 +127,7 @@ def test_the_plan_starts_the_attempt_that_follows_and_no_other(
 ) -> None:
     ledger, made = history(run, fates), counted(fates)
     planned = plan_of(run, ledger)
-    follows = another_follows(run, newest_attempt(run, ledger.records))
+    follows = another_follows(run, newest_attempt(run, ledger))
     unstarted = not made or made[-1] in {"absent", "rejected"}
     attempt = len(made) + 1 if follows else max(len(made), 1)
     assert planned.id == run.but(attempt=attempt).id
@@ -163,7 +163,7 @@ def test_an_attempt_carries_the_same_and_says_which_it_is() -> None:
 @pytest.mark.parametrize("fate", ["RERUN", "RUNNING", "triggered", "unknown", "claimed"])
 def test_nothing_follows_what_has_not_ended(fate: str) -> None:
     run = a_run(retry=Retry(max=2, on=frozenset(BAD_ENDS)))
-    newest = newest_attempt(run, history(run, [fate]).records)
+    newest = newest_attempt(run, history(run, [fate]))
     assert newest.state is not RunState.FAILED
     assert not another_follows(run, newest)
 

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC
 from itertools import combinations, product
 
 import pytest
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 from reconciler.ledger import Ledger, events
 from reconciler.model import EpochMs, Run, RunId, Stagger, run_digest
 from reconciler.rules import check
-from reconciler.schedule import minutes_of, scheduled
+from reconciler.schedule import scheduled
 from reconciler.times import MINUTE_MS
 from tests.building import (
     EIGHT,
@@ -254,7 +253,9 @@ def check_place(plain: Run, runs: Mapping[RunId, Run], ledger: Ledger) -> None:
     assert not record.may_have_started
     # Whoever has its minute by now had it before, or cannot be moved.
     minute = (plain.flow_id, record.trigger_time // MINUTE_MS)
-    others = minutes_of(runs.values(), UTC)[minute]
+    others = [
+        one for one in runs.values() if (one.flow_id, one.trigger_time // MINUTE_MS) == minute
+    ]
     assert all(one.stagger is None or one.id in ledger.records for one in others)
     gone = [one for one in ledger.records.values() if one.run not in runs]
     assert others or minute in {(one.flow_id, one.trigger_time // MINUTE_MS) for one in gone}

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from enum import Enum, auto
+from functools import cached_property
 from itertools import chain, islice, takewhile
 from typing import Any
 
@@ -63,31 +64,71 @@ class Known:
     """What the ledgers say of all instances and claims, sorted by what a search needs."""
 
     def __init__(self, ledgers: Iterable[Ledger]) -> None:
-        self._owners: dict[InstanceId, list[tuple[Record, Start]]] = defaultdict(list)
-        # By flow and minute: the exact time that was sent, and the start.
-        self._minutes: dict[Minute, list[tuple[EpochMs, Start]]] = defaultdict(list)
-        self._everything: list[_Sent] = []
-        # The same by flow, and of all flows, in the order of trigger times: once it is asked for.
-        self._in_order: dict[int | _All | None, list[_Sent]] | None = None
+        self._ledgers = list(ledgers)
         self._making: Making | None = None  # what the recorded ids show; see `making`
-        self._open: dict[Minute, list[Record]] = defaultdict(list)
-        self._claims: dict[int, list[tuple[events.Claim, RunId, int | None]]] = defaultdict(list)
         self.claims: dict[ClaimId, events.Claim] = {}
-        for ledger in ledgers:
+        for ledger in self._ledgers:
             self.claims |= ledger.claims
-            for record in ledger.records.values():
+
+    def _records(self) -> Iterator[Record]:
+        return chain.from_iterable(ledger.records.values() for ledger in self._ledgers)
+
+    # Each of these is made when something asks for it: a look seldom needs more than one of them.
+
+    @cached_property
+    def _owners(self) -> dict[InstanceId, list[tuple[Record, Start]]]:
+        found: dict[InstanceId, list[tuple[Record, Start]]] = defaultdict(list)
+        for record in self._records():
+            for start in record.starts:
+                found[start.instance].append((record, start))
+        return found
+
+    @cached_property
+    def _minutes(self) -> dict[Minute, list[tuple[EpochMs, Start]]]:
+        """By flow and minute: the exact time that was sent, and the start."""
+        found: dict[Minute, list[tuple[EpochMs, Start]]] = defaultdict(list)
+        for record in self._records():
+            for start in record.starts:
                 minute = minute_of(record.flow_id, record.trigger_time)
-                if record.phase in UNSETTLED:
-                    self._open[minute].append(record)
-                    self._everything.append(_Sent(record=record, start=None))
-                for start in record.starts:
-                    self._owners[start.instance].append((record, start))
-                    self._minutes[minute].append((record.trigger_time, start))
-                    self._everything.append(_Sent(record=record, start=start))
-            for claim in ledger.claims.values():
-                for run, claimed in claim.runs.items():
-                    near = claim, run, claimed.flow_id
-                    self._claims[claimed.trigger_time // MINUTE_MS].append(near)
+                found[minute].append((record.trigger_time, start))
+        return found
+
+    @cached_property
+    def _open(self) -> dict[Minute, list[Record]]:
+        """By flow and minute, what is claimed or in doubt."""
+        found: dict[Minute, list[Record]] = defaultdict(list)
+        for ledger in self._ledgers:
+            for record in ledger.unsettled:
+                found[minute_of(record.flow_id, record.trigger_time)].append(record)
+        return found
+
+    @cached_property
+    def _everything(self) -> list[_Sent]:
+        found: list[_Sent] = []
+        for record in self._records():
+            if record.phase in UNSETTLED:
+                found.append(_Sent(record=record, start=None))
+            found += (_Sent(record=record, start=start) for start in record.starts)
+        return found
+
+    @cached_property
+    def _in_order(self) -> dict[int | _All | None, list[_Sent]]:
+        """The same by flow, and of all flows, in the order of trigger times."""
+        found: dict[int | _All | None, list[_Sent]] = defaultdict(list)
+        for one in sorted(self._everything, key=lambda one: one.time):
+            found[_All.FLOWS].append(one)
+            found[one.flow_id].append(one)
+        return found
+
+    @cached_property
+    def _claims(self) -> dict[int, list[tuple[events.Claim, RunId, int | None]]]:
+        """By the minute of the trigger time, what was claimed."""
+        found: dict[int, list[tuple[events.Claim, RunId, int | None]]] = defaultdict(list)
+        for claim in chain.from_iterable(ledger.claims.values() for ledger in self._ledgers):
+            for run, claimed in claim.runs.items():
+                near = claim, run, claimed.flow_id
+                found[claimed.trigger_time // MINUTE_MS].append(near)
+        return found
 
     def owners(self, instance: InstanceId) -> Sequence[tuple[Record, Start]]:
         """The starts that are recorded with this instance id."""
@@ -213,11 +254,6 @@ class Known:
 
     def _between(self, flow_id: int | _All | None, first: EpochMs, end: EpochMs) -> Iterator[_Sent]:
         """What was sent, or may have been, from one time, inclusive, to another, exclusive."""
-        if self._in_order is None:
-            self._in_order = defaultdict(list)
-            for one in sorted(self._everything, key=lambda one: one.time):
-                self._in_order[_All.FLOWS].append(one)
-                self._in_order[one.flow_id].append(one)
         its = self._in_order.get(flow_id, [])
         begin = bisect_left(its, first, key=lambda one: one.time)
         return takewhile(lambda one: one.time < end, islice(its, begin, None))

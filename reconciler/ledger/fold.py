@@ -30,6 +30,7 @@ from reconciler.model import (
     Digest,
     EpochMs,
     RunId,
+    first_attempt,
     manifest_of,
     run_name,
 )
@@ -38,7 +39,15 @@ from reconciler.model import (
 class Ledger:
     """What all recorded events together say. A value: `extended` gives a new one."""
 
-    __slots__ = ("_of_manifests", "_started", "_unsettled", "claims", "length", "records")
+    __slots__ = (
+        "_of_manifests",
+        "_retried",
+        "_started",
+        "_unsettled",
+        "claims",
+        "length",
+        "records",
+    )
 
     def __init__(
         self, records: Mapping[RunId, Record], claims: Mapping[ClaimId, Claim], length: int
@@ -49,6 +58,7 @@ class Ledger:
         self._started: Mapping[Digest, Sequence[RunId]] | None = None
         self._of_manifests: dict[str, list[Record]] | None = None
         self._unsettled: list[Record] | None = None
+        self._retried: frozenset[RunId] | None = None
 
     @classmethod
     def of(cls, events: Iterable[Event]) -> Self:
@@ -82,6 +92,13 @@ class Ledger:
         if self._unsettled is None:
             self._unsettled = [one for one in self.records.values() if one.phase in UNSETTLED]
         return self._unsettled
+
+    @property
+    def retried(self) -> frozenset[RunId]:
+        """The first attempts that others follow; made once, when it is asked for."""
+        if self._retried is None:
+            self._retried = frozenset(first_attempt(run) for run in self.records if "#" in run)
+        return self._retried
 
     def may_have_started(self, run: RunId) -> bool:
         """Whether an instance of this very run exists or could exist."""

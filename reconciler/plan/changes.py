@@ -133,7 +133,7 @@ def _startable(runs: Iterable[Run], ledger: Ledger) -> dict[RunId, Run]:
     """The attempts that an apply may start next, whatever they still wait for."""
     found: dict[RunId, Run] = {}
     for run in runs:
-        newest = newest_attempt(run, ledger.records)
+        newest = newest_attempt(run, ledger)
         if not newest.may_have_started:
             found[run.id] = run
         elif not is_edited(run, ledger) and another_follows(run, newest):
@@ -186,11 +186,11 @@ def _of_recorded(was: _Side, now: _Side, ledger: Ledger) -> Iterator[Change]:
             if before is None or before.digest == record.digest:
                 yield Change(id=id_, kind=Kind.REFUSED, before=before, after=after)
         elif after.cancel != (before is not None and before.cancel):
-            newest = newest_attempt(after, ledger.records).record
+            newest = newest_attempt(after, ledger).record
             if newest is not None and newest.phase not in _ENDED:
                 yield Change(id=newest.run, kind=Kind.CHANGED, before=before, after=after)
         elif before is not None and before.declared_name != after.declared_name:
-            following = newest_attempt(after, ledger.records).attempt + 1
+            following = newest_attempt(after, ledger).attempt + 1
             if run_id(after.name, after.revision, following) in now.startable:
                 continue  # `_of_startable` tells
             yield Change(id=id_, kind=Kind.RENAMED, before=before, after=after, earlier=(record,))

@@ -244,8 +244,10 @@ def _unsettled_twin(run: Run, context: Context) -> RunId | None:
     That is one that carries the same, whatever its name, another revision or attempt, or the run of
     which this one is a declared duplicate.
     """
-    keys = (run.digest, run.name, run.duplicate_of or run.name)
-    own = next((id_ for key in keys for id_ in context.unsettled.get(key, ())), None)
+    own = None
+    if context.unsettled:
+        keys = (run.digest, run.name, run.duplicate_of or run.name)
+        own = next((id_ for key in keys for id_ in context.unsettled.get(key, ())), None)
     return own or context.beside.unsettled_twin(run)
 
 

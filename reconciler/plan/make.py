@@ -5,7 +5,7 @@ from itertools import chain
 
 from reconciler.identity import NOTHING_ELSE, Surroundings
 from reconciler.ledger import Ledger, Record
-from reconciler.model import Declared, Digest, EpochMs, Run, first_attempt, run_name
+from reconciler.model import Declared, Digest, EpochMs, Run, run_name
 from reconciler.plan.decide import (
     UNSETTLED,
     Beside,
@@ -20,7 +20,7 @@ from reconciler.plan.prerequisites import Dependencies, Newest, another_follows,
 from reconciler.plan.standing import Meant, every_run
 from reconciler.plan.values import Action, Decision, FlowCheck, Plan, PlannedRun, Reason
 from reconciler.rules import check
-from reconciler.schedule import scheduled
+from reconciler.schedule import scheduled, undeclared_records
 
 _NO_FLOWS: Mapping[int, FlowCheck] = {}
 
@@ -103,9 +103,12 @@ def _planned_runs(declared: Declared, context: Context) -> tuple[PlannedRun, ...
 
 def _one_of_a_digest_at_a_time(runs: list[PlannedRun]) -> list[PlannedRun]:
     """Let a declared duplicate wait for its original, so that their instances are told apart."""
+    starting = [planned for planned in runs if planned.action is Action.TRIGGER]
+    if len({planned.digest for planned in starting}) == len(starting):
+        return runs
     first: dict[Digest, PlannedRun] = {}
-    for planned in runs:
-        if planned.action is Action.TRIGGER and planned.run is not None:
+    for planned in starting:
+        if planned.run is not None:
             before = first.setdefault(planned.digest, planned)
             if before.run and before.run.duplicate_of and not planned.run.duplicate_of:
                 first[planned.digest] = planned
@@ -123,7 +126,7 @@ def _one_of_a_digest_at_a_time(runs: list[PlannedRun]) -> list[PlannedRun]:
 
 def _declared_run(run: Run, context: Context) -> PlannedRun:
     """Plan the run's newest attempt, or the one that follows it."""
-    newest = newest_attempt(run, context.ledger.records)
+    newest = newest_attempt(run, context.ledger)
     if run.id not in context.findings.changed and another_follows(run, newest):
         following = run.but(attempt=newest.attempt + 1)
         return _following(following, newest, context.ledger.records.get(following.id), context)
@@ -166,11 +169,8 @@ def _planned(run: Run, record: Record | None, decision: Decision) -> PlannedRun:
 
 
 def _undeclared_runs(declared: Declared, context: Context) -> Iterator[PlannedRun]:
-    ids = {run.id for run in declared.runs}
     names = {run.name for run in declared.runs}
-    for record in context.ledger.records.values():
-        if record.run in ids or first_attempt(record.run) in ids:
-            continue
+    for record in undeclared_records(declared.runs, context.ledger):
         if record.state(context.now) in UNSETTLED:
             decision = unsettled(record, context)
         elif record.may_have_started and run_name(record.run) not in names:

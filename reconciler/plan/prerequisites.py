@@ -5,7 +5,7 @@ That asks for the newest of a run's attempts, and whether another one follows.
 
 from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import tzinfo
 from typing import assert_never
 
@@ -14,6 +14,7 @@ from reconciler.ledger.records import UNDER_WAY
 from reconciler.model import (
     Declared,
     EpochMs,
+    Numerous,
     Run,
     RunId,
     run_attempt,
@@ -37,8 +38,7 @@ from reconciler.plan.standing import (
 from reconciler.rules.agreement import Agreeing, Groups, Reference, references
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Newest:
+class Newest(Numerous, frozen=True, kw_only=True, gc=False):
     """The newest attempt at a run that may have been started, or else the first attempt."""
 
     attempt: int  # 1 also where there is none
@@ -55,14 +55,17 @@ class Newest:
         return self.record is not None and self.record.may_have_started
 
 
-def newest_attempt(run: Run, records: Mapping[RunId, Record]) -> Newest:
+def newest_attempt(run: Run, ledger: Ledger) -> Newest:
     """Find it: attempts are numbered without gaps.
 
     A further attempt that was certainly not started does not count: it is made again only if it is
     still wanted, for the one before may have been run again in the service, or `retry` been taken
     away.
     """
+    records = ledger.records
     attempt, record = 1, records.get(run.id)
+    if run.id not in ledger.retried:
+        return Newest(attempt=attempt, record=record)
     while following := records.get(run_id(run.name, run.revision, attempt + 1)):
         if not following.may_have_started:
             break
@@ -176,7 +179,7 @@ class Dependencies:
         """
         own = self._own.get(run.name)
         if own is None:
-            newest = newest_attempt(run, self._ledger.records)
+            newest = newest_attempt(run, self._ledger)
             record = newest.record
             if record is None or not record.may_have_started or another_follows(run, newest):
                 own = True, self._to_be_started(run, newest)

@@ -6,7 +6,7 @@ their place, for the same dates. Nothing tells the service that they are the sam
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, tzinfo
 from functools import cache
@@ -75,17 +75,21 @@ def repeated(
 
 def _gone(declared: Declared, ledger: Ledger, surroundings: Surroundings) -> _Works:
     """What was started and is not declared, by manifest and business date."""
+    found: _Works = defaultdict(list)
+    undeclared = ledger.records.keys() - {run.name for run in declared.runs}
+    lost = _of_lost_origin(declared.runs, ledger)
+    if not (undeclared or lost or surroundings.elsewhere):  # as nearly always, once all has run
+        return found
     heirs: dict[str, set[str]] = defaultdict(set)  # the manifests that may go on with one
     for run in declared.runs:
         manifest = run.declared_manifest
         for name in (manifest, *run.formerly):
             heirs[name].add(manifest)
-    found: _Works = defaultdict(list)
-    for gone in (*_here(declared, ledger, heirs), *_there(declared, ledger, surroundings, heirs)):
+    here = _here(declared, ledger, {manifest_of(run_name(one)) for one in undeclared}, heirs)
+    for gone in (*here, *_there(declared, ledger, surroundings, heirs)):
         day = business_date(gone.record.trigger_time, declared.zone)
         for manifest in heirs[manifest_of(gone.name)]:
             found[manifest, day].append(gone)
-    lost = _of_lost_origin(declared.runs, ledger)
     for orphan in ledger.of_manifests.keys() - heirs.keys() if lost else ():
         for record in _first_attempts(ledger, orphan):
             day = business_date(record.trigger_time, declared.zone)
@@ -94,10 +98,17 @@ def _gone(declared: Declared, ledger: Ledger, surroundings: Surroundings) -> _Wo
     return found
 
 
-def _here(declared: Declared, ledger: Ledger, heirs: Iterable[str]) -> Iterator[_Gone]:
-    """What the environment's own ledger records of those manifests, and nothing declares."""
+def _here(
+    declared: Declared, ledger: Ledger, undeclared: Container[str], heirs: Iterable[str]
+) -> Iterator[_Gone]:
+    """What the environment's own ledger records of those manifests, and nothing declares.
+
+    Only in the `undeclared` ones is there any such record.
+    """
     names = {run.name for run in declared.runs}
     for manifest in heirs:
+        if manifest not in undeclared:
+            continue
         for record in _first_attempts(ledger, manifest):
             if record.run not in names and run_name(record.run) not in names:
                 yield _as_gone(record, ledger)

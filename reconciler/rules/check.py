@@ -1,7 +1,7 @@
 """Every rule over everything declared, against everything recorded."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 
@@ -25,7 +25,7 @@ from reconciler.rules.again import repeated
 from reconciler.rules.collisions import collisions
 from reconciler.rules.dependencies import dependency_problems
 from reconciler.rules.duplicates import duplicates
-from reconciler.rules.edits import is_edited, lowered
+from reconciler.rules.edits import edited, lowered
 from reconciler.times import in_zone
 
 Found = tuple[Run, Problem]  # a problem, and the run that it is about
@@ -59,12 +59,8 @@ def check(
     with in the message.
     """
     runs = sorted(declared.runs, key=lambda run: run.turn)
-    revisions = _newest_revisions(runs, ledger)
     zone = declared.zone
-    changed = [(run, problem) for run in runs for problem in _changed(run, ledger, revisions, zone)]
-    changed += [
-        (run, _lowered(run, later, revisions[run.manifest])) for run, later in lowered(runs, ledger)
-    ]
+    changed = list(_changed(runs, ledger, zone))
     doubled = list(duplicates(runs, ledger, surroundings))
     colliding = [] if same_minute_allowed else list(collisions(runs, ledger, zone, now))
     reserved = list(_reserved(runs, reserved_parameter)) if reserved_parameter else []
@@ -125,19 +121,28 @@ def _newest_revisions(runs: Iterable[Run], ledger: Ledger) -> dict[str, int]:
     return found
 
 
-def _changed(
-    run: Run, ledger: Ledger, revisions: Mapping[str, int], zone: tzinfo
-) -> Iterator[Problem]:
-    if is_edited(run, ledger):
-        difference = _difference(run, ledger.records[run.id], ledger, zone)
-        yield Problem(
-            place=run.place_of("/metadata/name"),
-            code="changed",
-            pointer="/spec",
-            message=f"{run.declared_id()} is recorded{_as_what(run)} with {difference}: "
-            f"restore what it was, or write `revision: {revisions[run.manifest] + 1}` to run "
-            f"{_all_of(run)} again as it is now",
-        )
+def _changed(runs: Sequence[Run], ledger: Ledger, zone: tzinfo) -> Iterator[Found]:
+    """Every run that was edited under its revision, and every one that goes back to another."""
+    edited_ones, lowered_ones = edited(runs, ledger), list(lowered(runs, ledger))
+    if not (edited_ones or lowered_ones):
+        return
+    newest = _newest_revisions(runs, ledger)
+    for run in edited_ones:
+        yield run, _edited(run, ledger, newest[run.manifest], zone)
+    for run, later in lowered_ones:
+        yield run, _lowered(run, later, newest[run.manifest])
+
+
+def _edited(run: Run, ledger: Ledger, newest: int, zone: tzinfo) -> Problem:
+    difference = _difference(run, ledger.records[run.id], ledger, zone)
+    return Problem(
+        place=run.place_of("/metadata/name"),
+        code="changed",
+        pointer="/spec",
+        message=f"{run.declared_id()} is recorded{_as_what(run)} with {difference}: "
+        f"restore what it was, or write `revision: {newest + 1}` to run "
+        f"{_all_of(run)} again as it is now",
+    )
 
 
 def _all_of(run: Run) -> str:

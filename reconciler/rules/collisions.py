@@ -12,7 +12,7 @@ from reconciler.model import (
     Run,
     backfill_of,
 )
-from reconciler.schedule import minutes_of
+from reconciler.schedule import shared_minutes
 from reconciler.times import MINUTE_MS, format_instant, in_zone
 
 
@@ -26,9 +26,7 @@ def collisions(
     that have both been started, or will never be, none can be moved: they are left in peace.
     """
     roomy = _Roomy(runs)
-    for group in minutes_of(runs, zone).values():
-        if len(group) == 1:
-            continue
+    for group in shared_minutes(runs, zone):
         over = {run.id for run in group if run.is_over(now)}
         started = {run.id for run in group if ledger.may_have_started(run.id)}
         present = [run for run in group if run.id in started or run.id not in over]

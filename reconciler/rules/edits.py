@@ -26,8 +26,19 @@ from reconciler.model import (
 
 def is_edited(run: Run, ledger: Ledger) -> bool:
     """Whether the run was started as something else than it is declared to be."""
-    record = ledger.records.get(run.id)
-    return record is not None and record.may_have_started and record.digest != run.digest
+    return bool(edited((run,), ledger))
+
+
+def edited(runs: Iterable[Run], ledger: Ledger) -> list[Run]:
+    """Each run that was started as something else than it is declared to be."""
+    records = ledger.records
+    return [
+        run
+        for run in runs
+        if (record := records.get(run.id)) is not None
+        and record.digest != run.digest
+        and record.may_have_started
+    ]
 
 
 def lowered(runs: Iterable[Run], ledger: Ledger) -> Iterator[tuple[Run, RunId]]:

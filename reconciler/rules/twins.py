@@ -93,16 +93,22 @@ def _own_pools(
         shared |= {run.digest for run in others if run.digest in numbers}
     ledgers = [other.started for other in surroundings.elsewhere.values()]
     found: dict[Digest, Pool] = defaultdict(Pool)
+    started = ledger.started
     for run in runs:
-        digest, recorded = run.digest, ledger.started.get(run.digest, ())
+        digest = run.digest
         if (
             digest in shared
             or run.duplicate_of is not None
-            or any(run_name(one) != run.name for one in recorded)
-            or any(digest in started for started in ledgers)
+            or ((recorded := started.get(digest)) and _has_others(recorded, run))
+            or (ledgers and any(digest in other for other in ledgers))
         ):
             found[digest].own.append(run)
     return found
+
+
+def _has_others(recorded: Sequence[RunId], run: Run) -> bool:
+    """Whether one of those that are recorded is no attempt at the run."""
+    return recorded != (run.id,) and any(run_name(one) != run.name for one in recorded)
 
 
 def _newest_revisions(own: Iterable[Run]) -> dict[str, int]:
