@@ -80,7 +80,8 @@ class Branch:
         Another one that is configured meanwhile is not asked: what this one answers would be taken
         for the other's.
         """
-        return replace(self.snapshot.environment, gateway=self._gateway)
+        its = self.snapshot.environment
+        return replace(its, gateway=self._gateway) if self.is_reconfigured else its
 
     @property
     def is_reconfigured(self) -> bool:
