@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,7 +16,7 @@ from reconciler.cli.main import run
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.reading import Workspace
 from reconciler.model import Declared, Source
-from reconciler.repository import cache, cache_file, worktree
+from reconciler.repository import cache, cache_file, manifest_files, together, worktree
 from tests.corpus.examples import examples
 from tests.repositories import PROJECT, git, isolate
 
@@ -83,14 +84,14 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     root = tmp_path / "site"
     root.mkdir()
     made = Site(root)
-    opened = worktree._FolderReading._opened
+    opened = worktree._FolderReading.opened
 
     def watched(reading: worktree._FolderReading, path: str) -> object:
         if path.startswith("triggers/"):
             made.read.append(path)
         return opened(reading, path)
 
-    monkeypatch.setattr(worktree._FolderReading, "_opened", watched)
+    monkeypatch.setattr(worktree._FolderReading, "opened", watched)
     return made
 
 
@@ -208,6 +209,116 @@ def test_every_corpus_reads_the_same_cold_and_warm_and_from_another_version(
     assert len(site.read) == len(SITES[name])
     assert site.kept.read_bytes() != old
     cache._program.cache_clear()
+
+
+BACKFILL_IN_DISGUISE = """\
+apiVersion: reconciler/v1
+kind: "Back\\x66ill"
+metadata: {name: many}
+spec:
+  flowId: 9
+  businessDates: {from: 2024-03-01, to: 2024-03-03, every: 1d}
+  parameters: {}
+"""
+
+
+@pytest.fixture
+def late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files that nobody knows are opened by whichever of several processes reads them."""
+    monkeypatch.setattr(manifest_files, "LEAST_FILES", 2)
+    monkeypatch.setattr(threading, "active_count", lambda: 1)  # pytest's own do no harm
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2}, raising=False)
+
+
+def early(site: Site, monkeypatch: pytest.MonkeyPatch) -> Declared:
+    """What is declared, as this process finds it when it opens each file in its turn."""
+    with monkeypatch.context() as patch:
+        patch.setattr(manifest_files, "LEAST_FILES", 10**6)
+        return without(site)
+
+
+@pytest.mark.usefixtures("late")
+@pytest.mark.parametrize("name", SITES)
+def test_every_corpus_reads_the_same_whoever_opens_the_files(
+    site: Site, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, path in enumerate(SITES[name]):
+        (site.root / "triggers" / f"{number:04d}.yaml").write_bytes(path.read_bytes())
+    assert without(site) == early(site, monkeypatch)
+    for _ in ("cold", "warm"):
+        assert site.declared() == early(site, monkeypatch)
+
+
+@pytest.mark.usefixtures("late")
+def test_what_other_processes_have_opened_is_known_again(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"run-{number:03d}" for number in range(200)]
+    site.write(*names)
+    unpackable = site.root / "triggers" / "many.yaml"
+    unpackable.write_text(BACKFILL_IN_DISGUISE)
+    with monkeypatch.context() as patch:
+        patch.setattr(together._Division, "_read_own", lambda *_: None)
+        first = site.declared()
+        assert site.read == ["triggers/many.yaml"]  # here
+    assert first == early(site, monkeypatch)
+    unpackable.unlink()
+    expected = early(site, monkeypatch)
+    for name in names:
+        os.utime(site.root / "triggers" / f"{name}.yaml", (1, 1))
+    monkeypatch.setattr(manifest_files, "read_file", None)
+    monkeypatch.setattr(together, "read_file", None)
+    assert site.declared() == expected  # each is opened, and holds what it held
+    assert len(site.read) == 200
+    assert site.declared() == expected
+    assert site.read == []
+
+
+@pytest.mark.usefixtures("late")
+def test_each_file_is_opened_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
+    site.write(*"abcde")
+    without(site)
+    assert sorted(site.read) == [f"triggers/{name}.yaml" for name in "abcde"]
+
+
+def _too_large(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(worktree.MOST_BYTES + 1)
+
+
+HINDRANCES: dict[str, Callable[[Path], object]] = {
+    "a pipe": os.mkfifo,
+    "a link": lambda path: path.symlink_to("a.yaml"),
+    "a repository": lambda path: (path / ".git").mkdir(parents=True),
+    "larger than anybody means": _too_large,
+    "not text": lambda path: path.write_bytes(b"\xff\xfe"),
+    "of a name that cannot be shown": lambda path: (path.parent / "x\n.yaml").touch(),
+}
+
+
+@pytest.mark.usefixtures("late")
+@pytest.mark.parametrize("hindrance", HINDRANCES.values(), ids=HINDRANCES)
+def test_what_hinders_reading_is_told_in_the_same_words(
+    site: Site, hindrance: Callable[[Path], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.write("a", "b", "d")
+    hindrance(site.root / "triggers" / "c.yaml")
+    assert site.declared() == early(site, monkeypatch)
+    assert site.declared().problems
+
+
+@pytest.mark.usefixtures("late")
+def test_files_that_are_too_large_together_are_told_of_in_the_same_words(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.write("a", "b", "c")
+    most = (site.root / "triggers" / "a.yaml").stat().st_size * 2
+    for module in (worktree, manifest_files):
+        monkeypatch.setattr(module, "MOST_TOGETHER", most)
+    (problem,) = without(site).problems
+    assert "larger than" in problem.message
+    assert without(site) == early(site, monkeypatch)
 
 
 def reported_without(site: Site, capsys: pytest.CaptureFixture[str], words: list[str]) -> str:

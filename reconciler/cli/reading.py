@@ -9,7 +9,6 @@ from reconciler.cli.machine import LocalClock
 from reconciler.cli.options import CommonOptions
 from reconciler.configuration import CONFIGURATION, Configuration, Environment
 from reconciler.errors import ConfigurationError, GitError
-from reconciler.expansion import Bounds
 from reconciler.git import CommitId, Git
 from reconciler.identity import Book, Surroundings, surroundings
 from reconciler.ledger import Ledger, read_events
@@ -29,14 +28,9 @@ from reconciler.repository.books import (
 from reconciler.repository.cache import ReadCache, TightError
 from reconciler.repository.committed import read_left_out, told
 from reconciler.repository.declaring import Ceiling, of_service, read_bounded, read_related
+from reconciler.repository.manifest_files import HinderedError, ManifestReading, find_files
 from reconciler.repository.settings import choose_environments, find_root, read_configuration
-from reconciler.repository.together import reader
-from reconciler.repository.worktree import (
-    MOST_BYTES,
-    KnownFile,
-    read_unfamiliar,
-    read_worktree,
-)
+from reconciler.repository.worktree import MOST_BYTES, FoundFile, read_worktree
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,14 +72,21 @@ class Workspace:
         return self._declared[environment.name]
 
     def _read(self, environment: Environment, ceiling: Ceiling) -> Declared:
+        cache = ReadCache.of(self.git(), environment, ceiling.bounds)
         try:
-            cache = ReadCache.of(self.git(), environment, ceiling.bounds)
-            return self._read_besides(cache, environment, ceiling)
+            return self._read_besides(cache, environment, ceiling, open_late=cache.knows_nothing)
         except TightError:
             return self._read_besides(ReadCache(), environment, ceiling)
+        except HinderedError:
+            return self._read_besides(cache, environment, ceiling)
 
     def _read_besides(
-        self, cache: ReadCache, environment: Environment, ceiling: Ceiling
+        self,
+        cache: ReadCache,
+        environment: Environment,
+        ceiling: Ceiling,
+        *,
+        open_late: bool = False,
     ) -> Declared:
         folder, passed_over = environment.manifests, set[str]()
 
@@ -95,33 +96,13 @@ class Workspace:
             passed_over.add(path)
             return False
 
-        found, problems = read_unfamiliar(self.root, folder, is_wanted, cache)
+        found, problems = find_files(self.root, folder, is_wanted, cache, open_late=open_late)
         files, problems = self._with_left_out(found, problems, folder, is_wanted, MOST_BYTES)
-        zone = environment.gateway.zone
-        parsed = self.parsed.setdefault(environment.name, {})
-        said: list[tuple[Source | KnownFile, FileResult]] = []  # two may have one path
-
-        bounds = ceiling.bounds.but(left=ceiling.left)
-        read_one = reader([one for one in files if isinstance(one, Source)], zone, bounds)
-
-        def read(file: Source | KnownFile, bounds: Bounds) -> FileResult:
-            result = (
-                cache.result(file, bounds)
-                if isinstance(file, KnownFile)
-                else read_one(file, bounds)
-            )
-            parsed[file.path] = result
-            said.append((file, result))
-            return result
-
-        declared = read_bounded(
-            files,
-            read,
-            problems,
-            ceiling,
-            zone=zone,
-        )
-        cache.keep(said)
+        zone, bounds = environment.gateway.zone, ceiling.bounds.but(left=ceiling.left)
+        reading = ManifestReading.of(self.root, files, cache, zone, bounds)
+        declared = read_bounded(files, reading.read, problems, ceiling, zone=zone)
+        cache.keep(reading.said)
+        self.parsed.setdefault(environment.name, {}).update(reading.results)
         refused = {problem.place.file for problem in problems}  # such as links, which say so
         notes = sorted(
             one for one in notes_of(passed_over, folder) if one.place.file not in refused
@@ -132,12 +113,12 @@ class Workspace:
 
     def _with_left_out(
         self,
-        found: Iterable[Source | KnownFile],
+        found: Iterable[FoundFile],
         problems: Iterable[Problem],
         folder: str,
         is_wanted: Callable[[str], bool],
         most: int,
-    ) -> tuple[list[Source | KnownFile], list[Problem]]:
+    ) -> tuple[list[FoundFile], list[Problem]]:
         """The files of a folder, also those that a sparse checkout leaves out."""
         absent, hindered = read_left_out(self.git(), folder, is_wanted, most)
         if absent:

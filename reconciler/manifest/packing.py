@@ -41,6 +41,11 @@ _Packed = Sequence[Any]  # what msgpack holds
 _Marks = dict[str, tuple[int, int]]  # line and column, by JSON Pointer
 
 
+def is_packable(result: FileResult) -> bool:
+    """Whether it can be packed: it has no note, and no run of a backfill."""
+    return not (result.notes or any("/" in run.name for run in result.runs))
+
+
 def pack(results: Iterable[FileResult]) -> bytes:
     """Those results that can be packed; the others are better read anew."""
     heads: dict[tuple[Any, ...], int] = {}
@@ -52,7 +57,7 @@ def pack(results: Iterable[FileResult]) -> bytes:
             [_packed_problem(problem) for problem in one.problems],
         )
         for one in results
-        if not (one.notes or any("/" in run.name for run in one.runs))  # of a backfill
+        if is_packable(one)
     ]
     return msgspec.msgpack.encode((list(heads), packed))
 

@@ -53,6 +53,18 @@ _READERS = (
 _LIBRARIES = ("pyyaml", "msgspec", "jsonschema", "jsonschema-rs")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileLetGo:
+    """A file that was read, and whose content nobody holds any more."""
+
+    path: str
+    status: bytes  # with which it may be kept
+    digest: bytes
+
+
+ReadFile = Source | KnownFile | FileLetGo
+
+
 class TightError(Exception):
     """So few more runs may be declared that each file must be read in its turn."""
 
@@ -143,6 +155,21 @@ class ReadCache:
         newest = max(found.st_mtime_ns, found.st_ctime_ns)
         return status_of(found) if newest <= self._began - _SETTLED_NS else UNSURE
 
+    @property
+    def knows_nothing(self) -> bool:
+        """Whether each file must be read, as for the first time."""
+        return self._content is None
+
+    def note(self, source: Source, found: os.stat_result) -> bytes:
+        """What is kept of the file, as bytes; `found` was told of it before it was read."""
+        return b"" if self.path is None else self._sure_status(found) + _digest(source)
+
+    @staticmethod
+    def let_go(path: str, note: bytes) -> FileLetGo:
+        """The file of which that was noted."""
+        size = len(UNSURE)
+        return FileLetGo(path=path, status=note[:size], digest=note[size:])
+
     def result(self, file: KnownFile, bounds: Bounds) -> FileResult:
         """What the file says. Raises TightError where that could depend on how many others say."""
         if not self._results and self._content is not None:
@@ -152,7 +179,7 @@ class ReadCache:
             raise TightError
         return result
 
-    def keep(self, found: Sequence[tuple[Source | KnownFile, FileResult]]) -> None:
+    def keep(self, found: Sequence[tuple[ReadFile, FileResult]]) -> None:
         """Keep what the files say, if enough of it is new; all that is not among them is let go.
 
         Of those that were read elsewhere, or are not there yet, nothing is kept.
@@ -167,23 +194,25 @@ class ReadCache:
         ):
             self._save(self.path, kept)
 
-    def _is_lacking(self, file: Source | KnownFile) -> bool:
+    def _is_lacking(self, file: ReadFile) -> bool:
         """Whether the next command would gain from it, were it kept as it is now."""
-        return isinstance(file, Source) or self._status(file) not in {None, UNSURE}
+        return not isinstance(file, KnownFile) or self._status(file) not in {None, UNSURE}
 
-    def _may_be_kept(self, file: Source | KnownFile, result: FileResult) -> bool:
+    def _may_be_kept(self, file: ReadFile, result: FileResult) -> bool:
         if isinstance(file, KnownFile):
             return True
         of_backfill = any("/" in run.name for run in result.runs)
         is_plain = not (result.problems or result.notes or of_backfill)
         return is_plain and self._status(file) is not None
 
-    def _status(self, file: Source | KnownFile) -> bytes | None:
+    def _status(self, file: ReadFile) -> bytes | None:
         """The status with which a file that was read here may be kept; None of any other."""
+        if isinstance(file, FileLetGo):
+            return file.status
         seen, status = self._seen.get(file.path, (None, None))
         return status if seen is file else None
 
-    def _save(self, path: Path, found: Sequence[tuple[Source | KnownFile, FileResult]]) -> None:
+    def _save(self, path: Path, found: Sequence[tuple[ReadFile, FileResult]]) -> None:
         try:
             is_sure = _is_in_step(path)
         except OSError:  # git's folder is not for this user to write
@@ -193,6 +222,8 @@ class ReadCache:
             status = (self._status(file) if is_sure else None) or UNSURE
             if isinstance(file, Source):
                 files[file.path] = Kept(status=status, digest=_digest(file))
+            elif isinstance(file, FileLetGo):
+                files[file.path] = Kept(status=status, digest=file.digest)
             elif self._content is not None:
                 old = self._content.kept(file.number)
                 is_known_by_status = self._status(file) is None

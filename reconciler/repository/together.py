@@ -17,21 +17,29 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from tempfile import TemporaryFile
+from typing import Generic, TypeVar
+
+from msgspec.msgpack import decode, encode
 
 from reconciler.errors import ReconcilerError
 from reconciler.expansion import Bounds
 from reconciler.manifest import CrowdedError, FileResult, read_file
-from reconciler.manifest.packing import pack, unpack
+from reconciler.manifest.packing import is_packable, pack, unpack
 from reconciler.model import Source
 
 LEAST_BYTES = 200_000  # about 500 manifests: with fewer, a process costs what it saves
 MOST_PROCESSES = 8  # of a large machine; a container may see all its cores and have two
+LEAST_FILES = 500  # of which as many as LEAST_BYTES are expected
 _PORTION = 16_384  # bytes of files, about 50 manifests
+_PORTION_FILES = 50
 _MOST_PORTIONS = 1_000  # as many numbers as any pipe takes while nobody reads: a page
 _NUMBER = 4  # bytes
 _BACKFILL = b"Backfill"  # its runs cannot be packed; see `reconciler.manifest.packing`
 
 Reader = Callable[[Source, Bounds], FileResult]
+Opener = Callable[[str], tuple[Source, bytes] | None]  # by path: the file, and a note about it
+_Read = tuple[FileResult, bytes]  # with the note, which is empty where there is none
+_Item = TypeVar("_Item")
 
 
 def reader(sources: Sequence[Source], zone: tzinfo, bounds: Bounds) -> Reader:
@@ -39,9 +47,7 @@ def reader(sources: Sequence[Source], zone: tzinfo, bounds: Bounds) -> Reader:
 
     `bounds`: those with which the first is read. Raises ReconcilerError if a process is killed.
     """
-    # With room for one more backfill of the largest size, it does not matter how much there is.
-    is_ample = bounds.left >= bounds.backfill + len(sources)
-    found = _read_together(sources, zone, bounds) if is_ample else {}
+    found = _read_together(sources, zone, bounds) if is_ample(bounds, len(sources)) else {}
 
     def read(source: Source, now: Bounds) -> FileResult:
         result = found.pop(source.path, None)
@@ -50,6 +56,37 @@ def reader(sources: Sequence[Source], zone: tzinfo, bounds: Bounds) -> Reader:
         return result
 
     return read
+
+
+def is_ample(bounds: Bounds, files: int) -> bool:
+    """Whether so many files that are no backfills may be read in any order.
+
+    With room for one more backfill of the largest size, it does not matter how much there is.
+    """
+    return bounds.left >= bounds.backfill + files
+
+
+def read_unopened(
+    paths: Sequence[str], open_one: Opener, zone: tzinfo, bounds: Bounds
+) -> dict[str, tuple[FileResult, bytes]]:
+    """What the files say, by path, with the opener's note: each is opened by who reads it.
+
+    So what a file holds is let go once it is read. Backfills are not among them, nor is what the
+    opener did not open. The room must be ample. Raises ReconcilerError if a process is killed.
+    """
+
+    def read(path: str) -> _Read | None:
+        opened = open_one(path)
+        if opened is None or _BACKFILL in opened[0].content:
+            return None
+        result = _read_unless_crowded(opened[0], zone, bounds)
+        return None if result is None else (result, opened[1])
+
+    size = max(_PORTION_FILES, len(paths) // _MOST_PORTIONS + 1)
+    portions = [paths[first : first + size] for first in range(0, len(paths), size)]
+    reading = _Division(portions=portions, read=read)
+    reading.read_all(min(MOST_PROCESSES, _processors()) - 1)
+    return reading.found
 
 
 def _read_together(
@@ -61,16 +98,21 @@ def _read_together(
     if processes < 2:  # noqa: PLR2004 - this one, and another
         return {}
 
-    def read(source: Source) -> FileResult | None:
-        try:
-            return read_file(source, zone, bounds)
-        except CrowdedError:  # which is said of the first such file, by who reads them in order
-            return None
+    def read(source: Source) -> _Read | None:
+        result = _read_unless_crowded(source, zone, bounds)
+        return None if result is None else (result, b"")
 
     portions = _portions(alike, max(_PORTION, size // _MOST_PORTIONS + 1))
     reading = _Division(portions=portions, read=read)
     reading.read_all(processes - 1)
-    return reading.found
+    return {path: result for path, (result, _) in reading.found.items()}
+
+
+def _read_unless_crowded(source: Source, zone: tzinfo, bounds: Bounds) -> FileResult | None:
+    try:
+        return read_file(source, zone, bounds)
+    except CrowdedError:  # which is said of the first such file, by who reads them in order
+        return None
 
 
 def _processors() -> int:
@@ -113,12 +155,12 @@ class _Worker:
 
 
 @dataclass(slots=True, kw_only=True)
-class _Division:
+class _Division(Generic[_Item]):
     """Files, divided among processes."""
 
-    portions: Sequence[Sequence[Source]]
-    read: Callable[[Source], FileResult | None]
-    found: dict[str, FileResult] = field(default_factory=dict)  # by path
+    portions: Sequence[Sequence[_Item]]
+    read: Callable[[_Item], _Read | None]
+    found: dict[str, _Read] = field(default_factory=dict)  # by path
     workers: list[_Worker] = field(default_factory=list)
 
     def read_all(self, others: int) -> None:
@@ -153,8 +195,10 @@ class _Division:
         """All that another process does. It says nothing, whatever happens, and ends."""
         try:
             for number in _numbers(ahead):
-                results = (self.read(source) for source in self.portions[number])
-                body = pack(one for one in results if one is not None)
+                read = filter(None, map(self.read, self.portions[number]))
+                found = [(result, note) for result, note in read if is_packable(result)]
+                notes = [note for _, note in found]
+                body = encode((pack(result for result, _ in found), notes))
                 whole = memoryview(len(body).to_bytes(_NUMBER, "big") + body)
                 while whole:
                     whole = whole[os.write(memory, whole) :]
@@ -163,16 +207,18 @@ class _Division:
 
     def _read_own(self, ahead: int) -> None:
         for number in _numbers(ahead):
-            for source in self.portions[number]:
-                result = self.read(source)
-                if result is not None:
-                    self.found[source.path] = result
+            for item in self.portions[number]:
+                read = self.read(item)
+                if read is not None:
+                    self.found[read[0].file] = read
             self._take()
 
     def _take(self) -> None:
         for worker in self.workers:
             for body in worker.reports():
-                self.found.update({result.file: result for result in unpack(body)})
+                packed, notes = decode(body)
+                for result, note in zip(unpack(packed), notes, strict=True):
+                    self.found[result.file] = result, note
 
     def _wait(self) -> None:
         for worker in self.workers:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, assert_never
 
 from reconciler.errors import ReconcilerError
 from reconciler.links import (
@@ -21,7 +21,7 @@ from reconciler.links import (
     printable,
     submodule_problem,
 )
-from reconciler.model import Place, Problem, Source
+from reconciler.model import Numerous, Place, Problem, Source
 
 MOST_BYTES = 8 << 20  # of a file of manifests: twenty thousand of them fit
 MOST_TOGETHER = 256 << 20  # of all files of a folder
@@ -114,6 +114,15 @@ class KnownFile:
     number: int  # by which whoever knows it finds what it says
 
 
+class Unopened(Numerous, frozen=True, kw_only=True, gc=False):
+    """A wanted file that was found, and that whoever reads it is yet to open."""
+
+    path: str  # relative to the root
+
+
+FoundFile = Source | KnownFile | Unopened
+
+
 class Familiar(Protocol):
     """Whoever knows what files say that were read before."""
 
@@ -160,7 +169,22 @@ def read_unfamiliar(
 ) -> tuple[list[Source | KnownFile], list[Problem]]:
     """As `read_worktree`, but what is known is not read."""
     reading = _FolderReading(root=os.fsencode(root), is_wanted=is_wanted, familiar=familiar)
-    return reading.whole(folder, MOST_TOGETHER)
+    found, problems = reading.whole(folder, MOST_TOGETHER)
+    return [one for one in found if not isinstance(one, Unopened)], problems
+
+
+def list_worktree(
+    root: Path, folder: str, is_wanted: Callable[[str], bool]
+) -> tuple[list[Unopened], list[Problem]]:
+    """As `read_worktree`, but nothing is opened: what hinders that is yet to be found."""
+    reading = _FolderReading(root=os.fsencode(root), is_wanted=is_wanted, opens=False)
+    found, problems = reading.whole(folder, MOST_TOGETHER)
+    return [one for one in found if isinstance(one, Unopened)], problems
+
+
+def opener(root: Path) -> Callable[[str], tuple[Source, os.stat_result] | Problem]:
+    """What opens a file by its path: its content, and what the system said of it before that."""
+    return _FolderReading(root=os.fsencode(root), is_wanted=lambda _: True).opened
 
 
 def read_one(root: Path, path: str, most: int) -> Source | Problem:
@@ -181,19 +205,18 @@ class _FolderReading:
     is_wanted: Callable[[str], bool]
     most: int = MOST_BYTES
     familiar: Familiar | None = None
+    opens: bool = True
 
-    def whole(
-        self, folder: str, most_together: int
-    ) -> tuple[list[Source | KnownFile], list[Problem]]:
+    def whole(self, folder: str, most_together: int) -> tuple[list[FoundFile], list[Problem]]:
         """Every wanted file, in git's order of paths, and what hinders reading."""
-        files: list[Source | KnownFile] = []
+        files: list[FoundFile] = []
         problems: list[Problem] = []
         together = 0
         for found in self.from_root(folder.strip("/")):
             if isinstance(found, Problem):
                 problems.append(found)
                 continue
-            together += len(found.content) if isinstance(found, Source) else found.size
+            together += _size(found)
             if together > most_together:
                 problems.append(too_large(folder, most_together))
                 break
@@ -209,7 +232,7 @@ class _FolderReading:
                 return link_problem(part)
         return self._file(path)
 
-    def from_root(self, folder: str) -> Iterator[Source | KnownFile | Problem]:
+    def from_root(self, folder: str) -> Iterator[FoundFile | Problem]:
         """What the folder holds, unless a link or another repository stands on the way to it."""
         parts = folder.split("/") if folder else []
         for count in range(1, len(parts) + 1):
@@ -230,7 +253,7 @@ class _FolderReading:
             case _FileKind.FOLDER | None:
                 return
 
-    def _folder(self, top: str) -> Iterator[Source | KnownFile | Problem]:
+    def _folder(self, top: str) -> Iterator[FoundFile | Problem]:
         """Everything in the folder. Without recursion: a checkout may nest as deep as it likes."""
         ahead = [top]
         while ahead:
@@ -253,24 +276,26 @@ class _FolderReading:
                     else:
                         yield from self._in_the_way(inner)
                 elif self.is_wanted(inner):
-                    yield self._unfamiliar(inner, entry)
+                    yield self._wanted(inner, entry)
 
-    def _unfamiliar(self, path: str, entry: os.DirEntry[bytes]) -> Source | KnownFile | Problem:
-        """The content of the file, unless it is known."""
+    def _wanted(self, path: str, entry: os.DirEntry[bytes]) -> FoundFile | Problem:
+        """The content of the file, unless it is known, or nothing is opened."""
+        if not self.opens:
+            return name_problem(path) or Unopened(path=path)
         if self.familiar is None:
             return self._file(path)
         known = self.familiar.by_status(path, entry)
         if known is not None:
             return known
-        opened = self._opened(path)
+        opened = self.opened(path)
         return opened if isinstance(opened, Problem) else self.familiar.by_content(*opened)
 
     def _file(self, path: str) -> Source | Problem:
         """The content of the file."""
-        opened = self._opened(path)
+        opened = self.opened(path)
         return opened if isinstance(opened, Problem) else opened[0]
 
-    def _opened(self, path: str) -> tuple[Source, os.stat_result] | Problem:
+    def opened(self, path: str) -> tuple[Source, os.stat_result] | Problem:
         """The content of the file, and what the system said of it before it was read."""
         problem = name_problem(path)
         if problem is not None:
@@ -309,6 +334,19 @@ class _FolderReading:
 
     def _real(self, path: str) -> bytes:
         return b"/".join((self.root, path.encode("utf-8", "surrogateescape")))
+
+
+def _size(found: FoundFile) -> int:
+    """How many bytes it has, as far as that is known."""
+    match found:
+        case Source():
+            return len(found.content)
+        case KnownFile():
+            return found.size
+        case Unopened():
+            return 0
+        case _:
+            assert_never(found)
 
 
 def _content(descriptor: int, size: int, most: int) -> bytes:
