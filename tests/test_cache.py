@@ -1,6 +1,9 @@
 """What files said before is kept, and nobody can tell by what is found."""
 
+import errno
 import os
+import shutil
+import stat
 import subprocess
 import sys
 import threading
@@ -10,6 +13,7 @@ from dataclasses import replace
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from reconciler.cli.main import run
@@ -164,6 +168,28 @@ def test_a_file_that_has_only_just_changed_is_read_again(
     path = site.root / "triggers" / "b.yaml"
     path.write_text(path.read_text().replace("flowId: 1", "flowId: 7"))
     assert [run.flow_id for run in site.declared().runs] == [1, 7, 1]
+
+
+def test_a_file_that_came_just_now_with_an_old_time_is_read_again(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `cp -p` and `tar` bring one: only the time of its status tells that it is new."""
+    monkeypatch.setattr(cache, "_SETTLED_NS", 2_000_000_000)
+    site.write("a", "b", "c")
+    for path in (site.root / "triggers").iterdir():
+        os.utime(path, (0, 0))
+    site.declared()
+    site.declared()
+    assert len(site.read) == 3
+
+
+def test_a_file_of_a_time_that_no_cache_can_hold_is_read_each_time(site: Site) -> None:
+    site.write("a", "b", "c")
+    for path in (site.root / "triggers").iterdir():
+        os.utime(path, ns=(0, 2**63 + 10**10))
+    site.declared()
+    site.declared()
+    assert len(site.read) == 3
 
 
 def test_a_clock_that_is_not_the_file_systems_proves_nothing(
@@ -400,6 +426,42 @@ def test_another_users_cache_is_not_believed(site: Site, monkeypatch: pytest.Mon
     assert len(site.read) == 3
 
 
+def test_nobody_else_may_read_what_manifests_say(site: Site) -> None:
+    site.write("a", "b", "c")
+    site.declared()
+    assert stat.S_IMODE(site.kept.stat().st_mode) == 0o600
+
+
+def test_a_full_disk_leaves_nothing_behind(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.write("a", "b", "c")
+    first = without(site)
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", refuse)  # for no test can fill this disk
+        assert site.declared() == first
+    assert list((site.root / ".git" / "reconciler").iterdir()) == []
+
+
+def test_a_cache_that_is_too_large_is_not_read(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.write("a", "b", "c")
+    first = site.declared()
+    monkeypatch.setattr(cache_file, "MOST_BYTES", site.kept.stat().st_size - 1)
+    assert site.declared() == first
+    assert len(site.read) == 3
+
+
+def test_a_whole_cache_of_another_form_is_not_believed(site: Site) -> None:
+    site.write("a", "b", "c")
+    first = site.declared()
+    for body in (b"", b"\xc1", msgspec.msgpack.encode([b"key", 1])):
+        site.kept.write_bytes(cache_file._HEADING + cache_file._checksum(body) + body)
+        assert site.declared() == first
+        assert len(site.read) == 3
+
+
 def test_a_folder_that_is_a_link_is_not_written_to(site: Site, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (site.root / ".git" / "reconciler").symlink_to(tmp_path / "elsewhere")
@@ -449,6 +511,41 @@ def test_a_limit_that_decides_what_a_file_may_say_is_part_of_the_key(
     text = CONFIGURATION.replace("Asia/Shanghai}", f"Asia/Shanghai}}\n    limits: {{{limit}}}")
     (site.root / "reconciler.yaml").write_text(text)
     assert key_of(site) != before
+
+
+@pytest.mark.parametrize(
+    ("name", "another"),
+    [
+        ("__version__", "0.0.1"),
+        ("ZONES_VERSION", "2000a"),
+        ("_LIBRARIES", ("pyyaml",)),
+        ("get_version_string", lambda: "0.0.1"),
+        ("_source_digest", lambda: "0"),
+    ],
+)
+def test_each_part_of_the_program_that_reads_is_part_of_the_key(
+    site: Site, monkeypatch: pytest.MonkeyPatch, name: str, another: object
+) -> None:
+    site.write("a", "b", "c")
+    site.declared()
+    before = key_of(site)
+    cache._program.cache_clear()
+    monkeypatch.setattr(cache, name, another)
+    assert key_of(site) != before
+    cache._program.cache_clear()
+
+
+def test_a_module_that_is_changed_is_another_program(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shutil.copytree(PROJECT / "reconciler", tmp_path / "reconciler")
+    monkeypatch.setattr(cache, "files", lambda _: tmp_path / "reconciler")
+    before = cache._source_digest()
+    for changed in ("model.py", "manifest/build.py", "schemas/trigger.schema.json"):
+        with (tmp_path / "reconciler" / changed).open("a") as file:
+            file.write("\n")
+        assert cache._source_digest() != before
+        before = cache._source_digest()
 
 
 def test_a_time_that_was_allowed_is_not_when_the_clock_goes_back(
