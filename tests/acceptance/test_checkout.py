@@ -10,7 +10,7 @@ from reconciler.manifest import FileResult, read_file
 from reconciler.model import Source
 from reconciler.repository import together
 from tests.acceptance.conftest import OpenScene
-from tests.acceptance.scene import LEDGER, Scene, manifest, runs
+from tests.acceptance.scene import CONFIGURATION, LEDGER, Scene, configuration, manifest, runs
 from tests.repositories import commit, fingerprint, git
 from tests.sampling import sampled
 
@@ -119,3 +119,34 @@ def test_what_is_checked_out_is_read_before_the_fetch_and_only_what_is_new_after
     assert seen[:4] == ["triggers/a.yaml", "triggers/b.yaml", "the fetch", "triggers/c.yaml"]
     assert set(seen[4:]) <= {"the fetch"}
     assert sorted(one.flow_id for one in scene.instances) == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        ({"firstYear": 2025}, "is earlier than 2025-01-01"),
+        ({"maxRuns": 1}, "more than the 1 that its limits.maxRuns allows"),
+    ],
+)
+def test_what_was_read_before_the_fetch_is_judged_by_the_branchs_configuration(
+    open_scene: OpenScene, limits: dict[str, int], said: str
+) -> None:
+    scene = open_scene(runs("a", "b"))
+    scene.push({CONFIGURATION: configuration(scene.url, limits=limits)})
+    git(scene.clone, "reset", "--quiet", "--hard", "HEAD~1")
+    assert said in scene.run("apply", exits=1).flat
+    assert scene.posts == []
+
+
+def test_what_was_read_before_the_fetch_counts_toward_the_limit_of_what_is_there_after_it(
+    open_scene: OpenScene,
+) -> None:
+    scene = open_scene(
+        runs("b", "c"), configured=lambda url: configuration(url, limits={"maxRuns": 2})
+    )
+    scene.push({"triggers/a.yaml": manifest("a", 3)})
+    git(scene.clone, "reset", "--quiet", "--hard", "HEAD~1")
+    said = scene.run("apply", exits=1).flat
+    assert "triggers/c.yaml" in said
+    assert "more than the 2 that its limits.maxRuns allows" in said
+    assert scene.posts == []
