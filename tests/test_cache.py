@@ -518,6 +518,7 @@ def test_a_limit_that_decides_what_a_file_may_say_is_part_of_the_key(
     [
         ("__version__", "0.0.1"),
         ("ZONES_VERSION", "2000a"),
+        ("sys.version", "3.11.0"),
         ("_LIBRARIES", ("pyyaml",)),
         ("get_version_string", lambda: "0.0.1"),
         ("_source_digest", lambda: "0"),
@@ -530,7 +531,7 @@ def test_each_part_of_the_program_that_reads_is_part_of_the_key(
     site.declared()
     before = key_of(site)
     cache._program.cache_clear()
-    monkeypatch.setattr(cache, name, another)
+    monkeypatch.setattr(f"reconciler.repository.cache.{name}", another)
     assert key_of(site) != before
     cache._program.cache_clear()
 
@@ -576,6 +577,19 @@ def test_what_is_gone_is_let_go(site: Site) -> None:
         (site.root / "triggers" / f"{name}.yaml").unlink()
     site.declared()
     assert site.kept.stat().st_size < large / 4
+
+
+def test_where_few_files_are_left_the_cache_is_taken_away(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"r{number}" for number in range(30)]
+    site.write(*names)
+    site.declared()
+    monkeypatch.setattr(cache, "_LEAST_FILES", 5)
+    for name in names[3:]:
+        (site.root / "triggers" / f"{name}.yaml").unlink()
+    site.declared()
+    assert list((site.root / ".git" / "reconciler").iterdir()) == []
 
 
 def test_there_are_never_many_caches(site: Site) -> None:
