@@ -144,6 +144,8 @@ def test_a_file_that_is_touched_only_is_read_and_not_parsed(
     monkeypatch.setattr("reconciler.repository.together.read_file", None)
     assert site.declared() == first
     assert len(site.read) == 3
+    assert site.declared() == first  # which knows it by its new time
+    assert site.read == []
 
 
 def test_an_edit_that_leaves_size_and_time_is_seen(site: Site) -> None:
