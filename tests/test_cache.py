@@ -116,6 +116,8 @@ def test_only_what_changed_is_read_again(site: Site) -> None:
     found = site.declared()
     assert sorted(site.read) == ["triggers/b.yaml", "triggers/new.yaml"]
     assert found == without(site)
+    assert site.declared() == found
+    assert site.read == []
 
 
 def without(site: Site) -> Declared:
