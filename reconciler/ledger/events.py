@@ -25,6 +25,7 @@ class _Event(
     tag_field="event",
     tag=str.lower,
     rename="camel",
+    gc=False,  # it lies in no cycle
 ):
     v: int
     at: str  # RFC 3339, UTC, by the gateway's clock
@@ -64,7 +65,7 @@ class Claim(_Event, frozen=True, kw_only=True):
     by: str
     until: str  # RFC 3339, by the gateway's clock
     commit: str  # whose manifests the claim was derived from
-    runs: dict[RunId, ClaimedRun]
+    runs: Mapping[RunId, ClaimedRun]
     service: Service | None = None  # None: recorded before claims named it
     correlation: str | None = None  # the parameter in which each start carries this claim's nonce
     before: tuple[Seen, ...] = ()  # what stood in the minutes that were looked at before the claim
@@ -203,14 +204,33 @@ def encode(events: Iterable[Event]) -> bytes:
     return b"".join(_encoder.encode(event) + b"\n" for event in events)
 
 
-def decode(content: bytes, file: str) -> Iterator[Event]:
+def decode(content: bytes, file: str) -> Iterable[Event]:
     """The events of one ledger file, in its order.
 
     Raises LedgerError with file and line for a line of another version, a conflict marker, a claim
-    whose times cannot be told, or anything else that is not one whole event.
+    whose times cannot be told, or anything else that is not one whole event; by then it has given
+    the events before it.
     """
     whole = _whole(content)
-    for number, event in enumerate(_one_by_one(content, file) if whole is None else whole, start=1):
+    if whole is None:
+        return _checked(content, file, _one_by_one(content, file))
+    special = [one for one in whole if one.v != VERSION or type(one) in _WITH_TIMES]
+    return whole if all(map(_is_sound, special)) else _checked(content, file, whole)
+
+
+def _is_sound(event: Event) -> bool:
+    """Whether it is a claim in which nothing is wrong."""
+    if not isinstance(event, Claim) or event.v != VERSION:
+        return False
+    try:
+        return all(parse_instant(time) is not None for time in _times(event))
+    except ValueError:
+        return False
+
+
+def _checked(content: bytes, file: str, found: Iterable[Event]) -> Iterator[Event]:
+    """The events as they are; what is wrong is told when the turn comes to it."""
+    for number, event in enumerate(found, start=1):
         if event.v != (ADOPTED_VERSION if isinstance(event, Adopted) else VERSION):
             line = content.split(b"\n")[number - 1]
             raise _unreadable(line, f"{file}:{number}", f"its `v` is not {ADOPTED_VERSION}")
@@ -263,13 +283,17 @@ _HINT = "Restore the file from the branch's history; nothing is started until it
 def _check_times(event: Claim | Adopted, where: str) -> None:
     """A claim's times decide whether its runs may be looked for: they are not only for people."""
     claim = event.as_claim() if isinstance(event, Adopted) else event
-    for time in (claim.at, claim.until, claim.looked_at or claim.at):
+    for time in _times(claim):
         try:
             parse_instant(time)
         except ValueError as error:
             raise LedgerError(
                 f"{where}: not a ledger event: the time {time!r} {error}", hint=_HINT
             ) from None
+
+
+def _times(claim: Claim) -> tuple[str, ...]:
+    return claim.at, claim.until, claim.looked_at or claim.at
 
 
 def _unreadable(line: bytes, where: str, why: str) -> LedgerError:

@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import chain, takewhile
 
 from reconciler.errors import LedgerError
 from reconciler.ledger.events import Claim, Event, Resolved, decode, encode
@@ -60,8 +60,8 @@ def read_events(files: Mapping[str, bytes], folder: str) -> Iterator[Event]:
     `files` are the folder's files by name; others than the ledger's are passed over. Raises
     LedgerError for an unreadable line, and for a sealed file that is missing or there twice.
     """
-    for name in (*ledger_order(files, folder), ACTIVE):
-        yield from decode(files.get(name, b""), f"{folder}/{name}")
+    names = (*ledger_order(files, folder), ACTIVE)
+    return chain.from_iterable(decode(files.get(name, b""), f"{folder}/{name}") for name in names)
 
 
 def append_events(

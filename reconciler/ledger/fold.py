@@ -2,11 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import count, repeat
 from typing import Self
 
 import msgspec
 
 from reconciler.errors import LedgerError
+from reconciler.ledger.brief import BriefRecord, ClaimedRuns, Record
 from reconciler.ledger.events import (
     Absent,
     Adopted,
@@ -21,8 +23,8 @@ from reconciler.ledger.records import (
     MAY_HAVE_STARTED,
     STARTED,
     UNSETTLED,
+    FullRecord,
     Phase,
-    Record,
     ledger_instant,
 )
 from reconciler.model import (
@@ -111,13 +113,18 @@ class Ledger:
         for event in events:
             length += 1
             if isinstance(event, Claim):
-                claims[event.claim] = event
-                _claim(records, event)
-            else:
+                claims[event.claim] = _claim(records, event)
+                continue
+            record = records.get(event.run)
+            brief = record.after(event) if type(record) is BriefRecord else None
+            if brief is not None:
+                records[event.run] = brief
+                continue
+            if isinstance(event, _OF_A_CLAIM):
                 _check_claimed(event, claims)
-                if isinstance(event, Adopted):
-                    claims[event.claim] = event.as_claim()
-                records[event.run] = with_outcome(records.get(event.run), event)
+            elif isinstance(event, Adopted):
+                claims[event.claim] = event.as_claim()
+            records[event.run] = with_outcome(record, event)
         return type(self)(records, claims, length)
 
     def with_lapsed(self, lapsed: Mapping[ClaimId, EpochMs]) -> Self:
@@ -125,7 +132,9 @@ class Ledger:
         if not lapsed:
             return self
         records = {
-            run: msgspec.structs.replace(record, until=min(record.until, lapsed[record.claim]))
+            run: msgspec.structs.replace(
+                record.full(), until=min(record.until, lapsed[record.claim])
+            )
             if record.claim is not None and record.claim in lapsed
             else record
             for run, record in self.records.items()
@@ -167,7 +176,20 @@ def _after(record: Record, outcomes: Iterable[Outcome]) -> Record:
     return record
 
 
-def _claim(records: dict[RunId, Record], event: Claim) -> None:
+def _claim(records: dict[RunId, Record], event: Claim) -> Claim:
+    """Take the claim in; gives it back as it is kept. Runs that nobody knew are kept briefly."""
+    try:
+        runs = ClaimedRuns(event)
+    except ValueError:
+        runs = None
+    if runs is None or not records.keys().isdisjoint(runs.runs):
+        _claim_each(records, event)
+    else:
+        records.update(zip(runs.runs, map(BriefRecord, repeat(runs), count()), strict=False))
+    return event if runs is None else msgspec.structs.replace(event, runs=runs)
+
+
+def _claim_each(records: dict[RunId, Record], event: Claim) -> None:
     until = ledger_instant(event.until)
     for run, claimed in event.runs.items():
         before = records.get(run)
@@ -182,8 +204,8 @@ def _claim(records: dict[RunId, Record], event: Claim) -> None:
         records[run] = _claimed(run, claimed, event, until)
 
 
-def _claimed(run: RunId, claimed: ClaimedRun, event: Claim, until: EpochMs) -> Record:
-    return Record(
+def _claimed(run: RunId, claimed: ClaimedRun, event: Claim, until: EpochMs) -> FullRecord:
+    return FullRecord(
         run=run,
         phase=Phase.CLAIMED,
         digest=claimed.digest,
@@ -195,13 +217,12 @@ def _claimed(run: RunId, claimed: ClaimedRun, event: Claim, until: EpochMs) -> R
     )
 
 
-def _check_claimed(event: Event, claims: Mapping[ClaimId, Claim]) -> None:
+def _check_claimed(event: Rejected | Unknown | Absent, claims: Mapping[ClaimId, Claim]) -> None:
     """Refuse an outcome whose claim the ledger has lost: the run may be in doubt because of it."""
-    if isinstance(event, _OF_A_CLAIM):
-        claim = claims.get(event.claim)
-        if claim is None or event.run not in claim.runs:
-            raise LedgerError(
-                f"the ledger has {kind_of(event)} for {event.run} under claim {event.claim}, "
-                "which is not there",
-                hint=LOST,
-            )
+    claim = claims.get(event.claim)
+    if claim is None or event.run not in claim.runs:
+        raise LedgerError(
+            f"the ledger has {kind_of(event)} for {event.run} under claim {event.claim}, "
+            "which is not there",
+            hint=LOST,
+        )

@@ -7,6 +7,7 @@ import msgspec
 
 from reconciler.enos.statuses import FAILED, FINAL, SUCCEEDED, status_name
 from reconciler.errors import LedgerError
+from reconciler.ledger.brief import BriefRecord, Record
 from reconciler.ledger.events import (
     Absent,
     Adopted,
@@ -18,7 +19,7 @@ from reconciler.ledger.events import (
     Triggered,
     Unknown,
 )
-from reconciler.ledger.records import STARTED, UNSETTLED, Phase, Record, Start
+from reconciler.ledger.records import STARTED, UNSETTLED, FullRecord, Phase, Start
 from reconciler.model import EpochMs, InstanceId
 
 _Text = TypeVar("_Text")
@@ -33,6 +34,13 @@ def with_outcome(record: Record | None, event: Outcome) -> Record:
     Raises LedgerError for an outcome of a run that was never claimed, but for a `triggered` and an
     `adopted`: a start counts however it became known.
     """
+    if isinstance(record, BriefRecord):
+        brief = record.after(event)
+        return _in_full(record.full(), event) if brief is None else brief
+    return _in_full(record, event)
+
+
+def _in_full(record: FullRecord | None, event: Outcome) -> FullRecord:
     if isinstance(event, Triggered):
         return _triggered(record, event)
     if isinstance(event, Adopted):
@@ -55,14 +63,14 @@ def with_outcome(record: Record | None, event: Outcome) -> Record:
             assert_never(event)
 
 
-def _triggered(record: Record | None, event: Triggered) -> Record:
+def _triggered(record: FullRecord | None, event: Triggered) -> FullRecord:
     """Add the start to those that are known: each is a claim's, whatever its instance is called."""
     claim = _kept(record.claim, event.claim or record.claim) if record else event.claim
     start = Start(
         claim=claim, instance=event.flow_instance_id, at=event.at, inferred=event.inferred
     )
     if record is None:
-        return Record(
+        return FullRecord(
             run=event.run,
             phase=Phase.TRIGGERED,
             digest=event.digest,
@@ -93,7 +101,7 @@ def _triggered(record: Record | None, event: Triggered) -> Record:
     )
 
 
-def _started_late(record: Record, starts: tuple[Start, ...]) -> Record:
+def _started_late(record: FullRecord, starts: tuple[Start, ...]) -> FullRecord:
     """A late applier's start: what came of the newest claim is as unknown, or known, as before."""
     is_news = len(starts) > len(record.starts)
     return msgspec.structs.replace(
@@ -109,7 +117,7 @@ def _kept(known: _Text, told: _Text) -> _Text:
     return known if known == told else told
 
 
-def _adopted(record: Record | None, event: Adopted) -> Record:
+def _adopted(record: FullRecord | None, event: Adopted) -> FullRecord:
     """Take in a start by hand. Raises LedgerError where a claim has left the run open.
 
     That cannot be on one branch: who adopts reads the claim, and who claims reads the adoption.
@@ -128,7 +136,7 @@ def _adopted(record: Record | None, event: Adopted) -> Record:
         return msgspec.structs.replace(
             record, starts=starts, error=_twice(starts), acknowledged=False
         )
-    return Record(
+    return FullRecord(
         run=event.run,
         phase=Phase.TRIGGERED,
         digest=event.digest,
@@ -165,7 +173,7 @@ def _twice(starts: Sequence[Start]) -> str | None:
     return f"started twice: {' and '.join(each)}"
 
 
-def _not_started(record: Record, event: Rejected | Unknown | Absent) -> Record:
+def _not_started(record: FullRecord, event: Rejected | Unknown | Absent) -> FullRecord:
     match event:
         case Unknown():
             return msgspec.structs.replace(
@@ -186,7 +194,7 @@ def _not_started(record: Record, event: Rejected | Unknown | Absent) -> Record:
             assert_never(event)
 
 
-def _as_started(record: Record) -> Record:
+def _as_started(record: FullRecord) -> FullRecord:
     return msgspec.structs.replace(
         record,
         phase=Phase.TRIGGERED,
@@ -196,7 +204,7 @@ def _as_started(record: Record) -> Record:
     )
 
 
-def _of_instance(record: Record, event: Observed | Cancelled) -> Record:
+def _of_instance(record: FullRecord, event: Observed | Cancelled) -> FullRecord:
     if record.phase not in STARTED:
         raise LedgerError(
             f"the ledger has {kind_of(event)} for {event.run}, and not that it was started",
@@ -217,7 +225,7 @@ def _of_instance(record: Record, event: Observed | Cancelled) -> Record:
     return msgspec.structs.replace(record, phase=phase, status=status, ended_at=ended_at)
 
 
-def _resolved(record: Record, event: Resolved) -> Record:
+def _resolved(record: FullRecord, event: Resolved) -> FullRecord:
     settled = {"resolvedBy": event.by, "reason": event.reason}
     made = Start(claim=record.claim, instance=event.triggered or InstanceId(""), at=event.at)
     if made in record.starts and record.evidence == settled:
@@ -238,7 +246,7 @@ def _resolved(record: Record, event: Resolved) -> Record:
     )
 
 
-def _chosen(record: Record, event: Resolved) -> Record:
+def _chosen(record: FullRecord, event: Resolved) -> FullRecord:
     """A person has seen that the run was started twice, and says which instance speaks for it."""
     starts = sorted(record.starts, key=lambda one: one.instance != event.triggered)
     settled = {"resolvedBy": event.by, "reason": event.reason, "settled": _twice(starts)}

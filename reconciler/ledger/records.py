@@ -1,7 +1,7 @@
 """What the ledger knows of one run, and the state that follows from it."""
 
 from enum import Enum, StrEnum, auto
-from typing import Any, assert_never
+from typing import Any, Protocol, assert_never
 
 import msgspec
 
@@ -75,26 +75,25 @@ class Start(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return ledger_instant(self.at)
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # it lies in no cycle
-    """What the ledger knows of one run."""
+class _Told(Protocol):
+    """What the conclusions below are drawn from."""
 
-    run: RunId
-    phase: Phase
-    digest: Digest
-    trigger_time: EpochMs
-    flow_id: int | None = None
-    claim: ClaimId | None = None  # the newest
-    claimed_at: str | None = None
-    until: EpochMs = EpochMs(0)
-    starts: tuple[Start, ...] = ()  # more than one: the run was started twice
-    acknowledged: bool = False  # a person has seen that it was started twice, and chosen
-    status: str | None = None  # the instance's, as last observed
-    ended_at: str | None = None  # when that it had ended was recorded: no earlier than the end
-    cancelled: str | None = None  # what the service answered to a cancellation
-    error: str | None = None
-    evidence: Any = None
+    @property
+    def phase(self) -> Phase: ...
+    @property
+    def until(self) -> EpochMs: ...
+    @property
+    def starts(self) -> tuple[Start, ...]: ...
+    @property
+    def acknowledged(self) -> bool: ...
 
-    def state(self, now: EpochMs) -> RunState:
+
+class Concluding:
+    """What follows from a record, in whichever form the ledger keeps it."""
+
+    __slots__ = ()
+
+    def state(self: _Told, now: EpochMs) -> RunState:
         """The run's state at an instant by the gateway's clock."""
         match self.phase:
             case Phase.CLAIMED:
@@ -115,35 +114,59 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # it lies in
                 assert_never(self.phase)
 
     @property
-    def instances(self) -> tuple[InstanceId, ...]:
+    def instances(self: _Told) -> tuple[InstanceId, ...]:
         """The instances that the run is known to have; the one that speaks for it first."""
         return tuple(dict.fromkeys(start.instance for start in self.starts))
 
     @property
-    def instance(self) -> InstanceId | None:
+    def instance(self: _Told) -> InstanceId | None:
         """The one that speaks for the run; None where none is known."""
         return self.starts[0].instance if self.starts else None
 
     @property
-    def triggered_at(self) -> str | None:
+    def triggered_at(self: _Told) -> str | None:
         """When the start that speaks for the run was recorded; None where there is none."""
         return self.starts[0].at if self.starts else None
 
-    def is_by_hand(self, claim: ClaimId | None) -> bool:
+    def is_by_hand(self: _Told, claim: ClaimId | None) -> bool:
         """Whether what stands for that claim came after the start: its time says nothing of it."""
         return any(start.by_hand and start.claim == claim for start in self.starts)
 
     @property
-    def started_twice(self) -> bool:
+    def started_twice(self: _Told) -> bool:
         """Whether two starts of the run are known, and nobody has settled that yet."""
         return len(self.starts) > 1 and not self.acknowledged
 
     @property
-    def may_have_started(self) -> bool:
+    def may_have_started(self: _Told) -> bool:
         """Whether an instance of the run exists or could exist."""
         return self.phase in MAY_HAVE_STARTED
 
     @property
-    def has_failed(self) -> bool:
+    def has_failed(self: _Told) -> bool:
         """Whether the instance is known to have ended, and not with success."""
         return self.phase is Phase.FAILED
+
+
+class FullRecord(Concluding, msgspec.Struct, frozen=True, kw_only=True, gc=False):  # in no cycle
+    """All that the ledger can know of one run."""
+
+    run: RunId
+    phase: Phase
+    digest: Digest
+    trigger_time: EpochMs
+    flow_id: int | None = None
+    claim: ClaimId | None = None  # the newest
+    claimed_at: str | None = None
+    until: EpochMs = EpochMs(0)
+    starts: tuple[Start, ...] = ()  # more than one: the run was started twice
+    acknowledged: bool = False  # a person has seen that it was started twice, and chosen
+    status: str | None = None  # the instance's, as last observed
+    ended_at: str | None = None  # when that it had ended was recorded: no earlier than the end
+    cancelled: str | None = None  # what the service answered to a cancellation
+    error: str | None = None
+    evidence: Any = None
+
+    def full(self) -> "FullRecord":
+        """The record itself."""
+        return self

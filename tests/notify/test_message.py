@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given
 
 from reconciler.apply.news import NewsOfRun, Share, a_test
-from reconciler.ledger import Record
-from reconciler.ledger.records import Phase, Start
+from reconciler.ledger.records import FullRecord, Phase, Start
 from reconciler.model import ClaimId, Digest, EpochMs, InstanceId, RunId
 from reconciler.notify.message import MOST_RUNS, Postmark, body, signature
 from reconciler.schema import validate
@@ -27,7 +26,7 @@ HOSTILE = "<!channel> <https://evil.test|x> *b* `<@U1>` [a](https://evil.test) !
 
 
 def news(run: str, reason: str = "failed", status: str = "FAIL", id_: str = "1-2") -> NewsOfRun:
-    record = Record(
+    record = FullRecord(
         run=RunId(run),
         phase=Phase.FAILED,
         digest=Digest("0" * 64),

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from reconciler.ledger import Record, RunState
-from reconciler.ledger.records import Phase, Start
+from reconciler.ledger.records import FullRecord, Phase, Start
 from reconciler.model import ClaimId, Digest, EpochMs, InstanceId, Place, Problem, RunId
 from reconciler.plan import Action, Plan, PlannedRun
 from reconciler.render.status_text import StatusRow
@@ -102,7 +102,7 @@ def a_record(run: str, **more: Any) -> Record:
         "digest": DIGEST,
         "trigger_time": EpochMs(0),
     }
-    return Record(run=RunId(run), **(values | more))
+    return FullRecord(run=RunId(run), **(values | more))
 
 
 def a_start(instance: str, claim: str | None = "c1a1") -> Start:

@@ -38,7 +38,7 @@ from reconciler.apply.ports import (
 from reconciler.apply.start import Batch
 from reconciler.apply.suspect import Standing, Suspect
 from reconciler.ledger import Event, Record, RunState, events, outcomes
-from reconciler.ledger.records import UNDER_WAY, UNSETTLED, Phase, Start
+from reconciler.ledger.records import UNDER_WAY, UNSETTLED, FullRecord, Phase, Start
 from reconciler.minutes import FlowMinutes, arranged
 from reconciler.model import EpochMs, Run, RunId, run_name, run_revision
 from reconciler.plan import decide, limits, make, prerequisites, standing
@@ -472,7 +472,7 @@ def send_the_time_without_the_stagger(patch: pytest.MonkeyPatch) -> None:
 
 
 def forget_what_was_adopted(patch: pytest.MonkeyPatch) -> None:
-    def adopted(record: Record | None, event: events.Adopted) -> Record:
+    def adopted(record: FullRecord | None, event: events.Adopted) -> FullRecord:
         return msgspec.structs.replace(original(record, event), phase=Phase.ABSENT, starts=())
 
     original = outcomes._adopted
@@ -489,7 +489,7 @@ def adopt_what_was_claimed_meanwhile(patch: pytest.MonkeyPatch) -> None:
         assert planned.run is not None
         return planned.run
 
-    def adopted(record: Record | None, event: events.Adopted) -> Record:
+    def adopted(record: FullRecord | None, event: events.Adopted) -> FullRecord:
         open_ = record is not None and record.phase in UNSETTLED
         return its(None if open_ else record, event)
 
@@ -570,7 +570,7 @@ def record_what_is_no_end(patch: pytest.MonkeyPatch) -> None:
 
 def cancel_again_and_again(patch: pytest.MonkeyPatch) -> None:
     def started(run: Run, record: Record, state: RunState, now: EpochMs) -> Decision:
-        return original(run, msgspec.structs.replace(record, cancelled=None), state, now)
+        return original(run, msgspec.structs.replace(record.full(), cancelled=None), state, now)
 
     original = decide._started
     patch.setattr(decide, "_started", started)

@@ -1,0 +1,188 @@
+"""Runs that went as they should, kept in a quarter of the memory.
+
+A ledger may hold a million of them, and nearly all have one story: claimed, started, succeeded. So
+what a claim says of its runs lies in columns, and a `BriefRecord` points into them. It answers what
+a `FullRecord` answers, and makes each answer when it is asked for.
+"""
+
+from array import array
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+import msgspec
+
+from reconciler.enos.statuses import SUCCEEDED, status_name
+from reconciler.ledger.events import Claim, ClaimedRun, Event, Observed, Triggered
+from reconciler.ledger.records import Concluding, FullRecord, Phase, Start, ledger_instant
+from reconciler.model import ClaimId, Digest, EpochMs, InstanceId, RunId
+
+_DIGEST = 64  # hexadecimal digits
+_TIME = 24  # characters of a time as the reconciler writes it: 2024-03-02T08:00:00.000Z
+_SUCCESS = next(iter(SUCCEEDED))  # there is one such status
+_CLAIMED, _TRIGGERED, _SUCCEEDED = Phase.CLAIMED, Phase.TRIGGERED, Phase.SUCCEEDED
+
+
+class ClaimedRuns(Mapping[RunId, ClaimedRun]):
+    """The runs of a claim in columns, with what the records of them need of the claim."""
+
+    __slots__ = ("at", "claim", "digests", "flows", "indexes", "runs", "staggers", "times", "until")
+
+    def __init__(self, claim: Claim) -> None:
+        """Raises ValueError for what has no place in columns."""
+        claimed = claim.runs.values()
+        digests = [one.digest for one in claimed]
+        flows = [one.flow_id for one in claimed if one.flow_id is not None]
+        staggers = [one.stagger for one in claimed]
+        if set(map(len, digests)) - {_DIGEST} or len(flows) != len(digests):
+            raise ValueError("a digest of another length, or a flow that is not known")
+        self.claim, self.at, self.until = claim.claim, claim.at, ledger_instant(claim.until)
+        self.runs = tuple(claim.runs)
+        self.digests = "".join(digests)
+        try:
+            self.flows = array("q", flows)
+            self.times = array("q", [one.trigger_time for one in claimed])
+            self.staggers = array("q", staggers) if any(staggers) else None
+        except OverflowError:
+            raise ValueError("a number of more than 64 bits") from None
+        self.indexes: dict[RunId, int] | None = None  # made once somebody asks for one run
+
+    def digest(self, index: int) -> Digest:
+        """The digest of the run in that place."""
+        return Digest(self.digests[index * _DIGEST : (index + 1) * _DIGEST])
+
+    def __getitem__(self, run: RunId) -> ClaimedRun:
+        if self.indexes is None:
+            self.indexes = {one: index for index, one in enumerate(self.runs)}
+        index = self.indexes[run]
+        return ClaimedRun(
+            digest=self.digest(index),
+            trigger_time=EpochMs(self.times[index]),
+            flow_id=self.flows[index],
+            stagger=self.staggers[index] if self.staggers is not None else 0,
+        )
+
+    def __iter__(self) -> Iterator[RunId]:
+        return iter(self.runs)
+
+    def __len__(self) -> int:
+        return len(self.runs)
+
+
+class BriefRecord(Concluding, msgspec.Struct, frozen=True, eq=False, gc=False):
+    """What the ledger knows of a run that was claimed, perhaps started, perhaps with success."""
+
+    claimed: ClaimedRuns
+    index: int  # the run's place among them
+    phase: Phase = Phase.CLAIMED  # or TRIGGERED, or SUCCEEDED
+    said: str = ""  # when the start was recorded; when the success was; the instance
+    acknowledged: ClassVar[bool] = False
+    cancelled: ClassVar[str | None] = None
+    error: ClassVar[str | None] = None
+    evidence: ClassVar[Any] = None
+
+    def after(self, event: Event) -> "BriefRecord | None":
+        """What is known after the event; None where that takes a full record to say.
+
+        This runs for each event of a ledger, so it calls nothing that it need not.
+        """
+        if isinstance(event, Observed):
+            if (
+                self.phase is _TRIGGERED
+                and len(event.at) == _TIME
+                and (event.status == 1 or status_name(event.status) == _SUCCESS)
+            ):
+                said = f"{self.said[:_TIME]}{event.at}{self.said[_TIME:]}"
+                return BriefRecord(self.claimed, self.index, _SUCCEEDED, said)
+        elif isinstance(event, Triggered) and self.phase is _CLAIMED:
+            claimed, index = self.claimed, self.index
+            if (
+                event.claim == claimed.claim
+                and event.digest == claimed.digests[index * _DIGEST : (index + 1) * _DIGEST]
+                and event.trigger_time == claimed.times[index]
+                and event.flow_id == claimed.flows[index]
+                and event.evidence is None
+                and not event.inferred
+                and len(event.at) == _TIME
+            ):
+                said = event.at + event.flow_instance_id
+                return BriefRecord(claimed, index, _TRIGGERED, said)
+        return None
+
+    def full(self) -> FullRecord:
+        """The same in full."""
+        return FullRecord(
+            run=self.run,
+            phase=self.phase,
+            digest=self.digest,
+            trigger_time=self.trigger_time,
+            flow_id=self.flow_id,
+            claim=self.claim,
+            claimed_at=self.claimed_at,
+            until=self.until,
+            starts=self.starts,
+            status=self.status,
+            ended_at=self.ended_at,
+        )
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, FullRecord | BriefRecord):
+            return NotImplemented
+        return self is other or self.full() == other.full()
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self.full())
+
+    @property
+    def run(self) -> RunId:
+        """As in a full record; so are all that follow."""
+        return self.claimed.runs[self.index]
+
+    @property
+    def digest(self) -> Digest:  # noqa: D102 - as in a full record, and so below
+        return self.claimed.digest(self.index)
+
+    @property
+    def trigger_time(self) -> EpochMs:  # noqa: D102
+        return EpochMs(self.claimed.times[self.index])
+
+    @property
+    def flow_id(self) -> int:  # noqa: D102
+        return self.claimed.flows[self.index]
+
+    @property
+    def claim(self) -> ClaimId:  # noqa: D102
+        return self.claimed.claim
+
+    @property
+    def claimed_at(self) -> str:  # noqa: D102
+        return self.claimed.at
+
+    @property
+    def until(self) -> EpochMs:  # noqa: D102
+        return self.claimed.until
+
+    @property
+    def starts(self) -> tuple[Start, ...]:  # noqa: D102
+        if self.instance is None:
+            return ()
+        return (Start(claim=self.claim, instance=self.instance, at=self.said[:_TIME]),)
+
+    @property
+    def instance(self) -> InstanceId | None:  # noqa: D102
+        if self.phase is _CLAIMED:
+            return None
+        return InstanceId(self.said[2 * _TIME if self.phase is _SUCCEEDED else _TIME :])
+
+    @property
+    def status(self) -> str | None:  # noqa: D102
+        return _SUCCESS if self.phase is _SUCCEEDED else None
+
+    @property
+    def ended_at(self) -> str | None:  # noqa: D102
+        return self.said[_TIME : 2 * _TIME] if self.phase is _SUCCEEDED else None
+
+
+Record = FullRecord | BriefRecord
