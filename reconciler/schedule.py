@@ -48,12 +48,16 @@ def _placed(declared: Declared, ledger: Ledger) -> tuple[Run, ...]:
         for flow in {run.flow_id for run in declared.runs}
     }
     placed: dict[RunId, Run] = {}
+    delays: dict[int, int] = {}  # one number for all who have it
 
     def place(run: Run, time: EpochMs) -> None:
-        is_moved = time != run.trigger_time  # or it stays as it is: a copy costs more than the rest
-        placed[run.id] = (
-            run.but(trigger_time=time, delay=time - run.trigger_time) if is_moved else run
-        )
+        # A run without a stagger stays as it is: a copy costs more than the rest. With one, also
+        # what is not moved is copied: one left of a hundred would keep their memory from others.
+        is_copied = time != run.trigger_time or run.stagger is not None
+        if is_copied:
+            delay = time - run.trigger_time
+            run = run.but(trigger_time=time, delay=delays.setdefault(delay, delay))
+        placed[run.id] = run
         here = minutes[run.flow_id]
         here.taken.add(here.of(time))
 

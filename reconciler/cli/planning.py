@@ -120,7 +120,10 @@ def make_plans(options: CommonOptions, asked: Asked) -> PlanReport:
         known = replace(known, surroundings=known.surroundings.with_problems(edited))
         if base is not None and known.tip is not None:
             known = replace(known, note=None)  # that files differ is what it is all about
-        declared = _told_declared(workspace, environment, known, quiet=options.quiet)
+        declared = scheduled(
+            _told_declared(workspace, environment, known, quiet=options.quiet, last=base is None),
+            known.ledger,
+        )
         plan = _asked_plan(workspace, environment, declared, known, online=asked.online)
         recall = Recall(git=workspace.git(), environment=environment, ledger=known.ledger)
         compared = None
@@ -167,16 +170,19 @@ def _gone(workspace: Workspace, base: Base, known: KnownLedger) -> Iterator[Revi
 
 
 def _told_declared(
-    workspace: Workspace, environment: Environment, known: KnownLedger, *, quiet: bool
+    workspace: Workspace, environment: Environment, known: KnownLedger, *, quiet: bool, last: bool
 ) -> Declared:
-    """What is declared, scheduled; says first how it was read, if the user should know."""
+    """What is declared; says first how it was read, if the user should know.
+
+    `last`: nobody asks the workspace for it again.
+    """
     if known.note and not quiet:
         say(f"{environment.name}: {known.note}")
-    declared = workspace.declared(environment)
+    declared = workspace.take(environment) if last else workspace.declared(environment)
     notes = (*declared.notes, *edit_notes(declared, known.ledger))
     for note in () if quiet else notes:
         say(f"note: {note}")
-    return scheduled(declared, known.ledger)
+    return declared
 
 
 def _asked_plan(

@@ -65,8 +65,13 @@ class Workspace:
         """What the manifests in the working tree declare. Raises TooManyRunsError."""
         return self._declared_by_related(environment)[environment.name]
 
+    def take(self, environment: Environment) -> Declared:
+        """The same, for who asks last: it is not kept here, for there may be very many runs."""
+        self.parsed.pop(environment.name, None)
+        return self._declared_by_related(environment).pop(environment.name)
+
     def _declared_by_related(self, environment: Environment) -> dict[str, Declared]:
-        if environment.name not in self._declared:
+        if environment.name not in self._declared.get(environment.name, ()):
             found = read_related(self.configuration, environment, self._read, now=self.now)
             self._declared.update(dict.fromkeys(found, found))
         return self._declared[environment.name]

@@ -1,9 +1,12 @@
 """What `status` does, between its options and its output."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import groupby
 from typing import TYPE_CHECKING, assert_never
+
+import msgspec
 
 from reconciler.cli.choosing import Filter
 from reconciler.cli.fetching import read_ledgers
@@ -15,6 +18,8 @@ from reconciler.cli.saying import say, say_left_out
 from reconciler.configuration import Environment, GatewayConfiguration
 from reconciler.errors import ExitCode
 from reconciler.ledger import Ledger, Record, RunState
+from reconciler.ledger.brief import BriefRecord
+from reconciler.ledger.records import Phase
 from reconciler.model import (
     EpochMs,
     Run,
@@ -27,13 +32,14 @@ from reconciler.model import (
 from reconciler.plan import Action, Plan, Reason
 from reconciler.render.backfills import attempt_of, natural_order
 from reconciler.render.status_markdown import status_markdown
-from reconciler.render.status_row import detailed_exit_code, instance_url
+from reconciler.render.status_row import FullRow, SuccessRow, detailed_exit_code, instance_url
 from reconciler.render.status_text import (
     StatusRow,
     status_detail_text,
     status_text,
     statuses_json,
 )
+from reconciler.schedule import scheduled
 
 if TYPE_CHECKING:
     from reconciler.cli.refreshing import FreshLedger  # httpx comes with it
@@ -56,16 +62,16 @@ class StatusReport:
         options: CommonOptions,
     ) -> "StatusReport":
         """Report what was asked for. Raises ReconcilerError for a RUN that means nothing."""
-        every = [row for _, those in rows for row in those]
-        called = {RunId(row.declared_as): row.run for row in every if row.declared_as is not None}
-        called |= {row.run: row.run for row in every}
-        meant = [frozenset(called[one] for one in those) for those in wanted.meant(called)]
-        runs = {run for those in meant for run in those} if meant else set(called.values())
+        meant = _meant_by(wanted, [row for _, those in rows for row in those])
+        runs = {run for those in meant for run in those}
         chosen = [
-            (environment, [row for row in those if row.run in runs and wanted.fits(row)])
+            (
+                environment,
+                [row for row in those if (not meant or row.run in runs) and wanted.fits(row)],
+            )
             for environment, those in rows
         ]
-        left = {row.run for _, those in chosen for row in those}
+        left = {row.run for _, those in chosen for row in those} if meant else set()
         one_each = all(len(those & left) == 1 for those in meant)
         return cls(
             rows=chosen,
@@ -112,6 +118,15 @@ class StatusReport:
         )
 
 
+def _meant_by(wanted: Filter, rows: Sequence[StatusRow]) -> list[frozenset[RunId]]:
+    """What each RUN means of the rows. Raises ReconcilerError if one means none."""
+    if not wanted.runs:
+        return []
+    called = {RunId(row.declared_as): row.run for row in rows if row.declared_as is not None}
+    called |= {row.run: row.run for row in rows}
+    return [frozenset(called[one] for one in those) for those in wanted.meant(called)]
+
+
 def report_status(
     options: CommonOptions, wanted: Filter, *, offline: bool, refreshed: bool = False
 ) -> StatusReport:
@@ -136,13 +151,16 @@ def report_status(
         known = ledgers[environment.name]
         if known.note and not options.quiet:
             say(f"{environment.name}: {known.note}")
-        plan = plan_of(workspace.declared(environment), known, environment)
+        declared = scheduled(workspace.take(environment), known.ledger)
+        plan = plan_of(declared, known, environment, is_scheduled=True)
         most = environment.limits.max_runs_per_apply
         rows = list(status_rows(plan, known.ledger, now, most=most))
         rows = [with_gateway(row, environment.gateway) for row in rows]
         if environment.name in fresh:
             statuses = fresh[environment.name].statuses
-            rows = [row.but(status=statuses.get(row.run, row.status)) for row in rows]
+            rows = [
+                row.but(status=statuses[row.run]) if row.run in statuses else row for row in rows
+            ]
         reported.append((environment, rows))
     every = [row for _, rows in reported for row in rows]
     wanted.check_keys(every)
@@ -164,6 +182,8 @@ def with_gateway(row: StatusRow, gateway: GatewayConfiguration) -> StatusRow:
     template = gateway.instance_url
     if template is None or row.instance is None:
         return row
+    if isinstance(row, SuccessRow):
+        return msgspec.structs.replace(row, template=template)
     return row.but(instance_url=instance_url(template, row.instance, row.flow_id))
 
 
@@ -174,11 +194,10 @@ def status_rows(plan: Plan, ledger: Ledger, now: EpochMs, *, most: int) -> list[
     many runs an apply may start.
     """
     rows = _rows(plan, ledger, now, most=most)
-    manifests = {row.run: manifest_of(run_name(RunId(row.declared_as or row.run))) for row in rows}
-    order = {name: natural_order(name) for name in set(manifests.values())}
+    order = cache(natural_order)
 
     def turn(row: StatusRow) -> tuple[list[tuple[bool, int, str]], EpochMs]:
-        return order[manifests[row.run]], row.trigger_time
+        return order(manifest_of(run_name(RunId(row.declared_as or row.run)))), row.trigger_time
 
     rows.sort(key=turn)
     found: list[StatusRow] = []
@@ -202,6 +221,8 @@ def _rows(plan: Plan, ledger: Ledger, now: EpochMs, *, most: int) -> list[Status
         if newest is not None and newest.attempt > attempt_of(row.run):
             row = row.but(followed_by=newest.id)
         if one is None or one.code is None:
+            if isinstance(row, SuccessRow):
+                return row
             is_failed = row.state is RunState.FAILED
             return row.but(reason=Reason.FAILED, why=_ended(row)) if is_failed else row
         if one.action is Action.TRIGGER and starts > most:
@@ -228,7 +249,7 @@ def _ended(row: StatusRow) -> str:
 
 
 def _pending(run: Run) -> StatusRow:
-    return StatusRow(
+    return FullRow(
         run=run.id,
         state=RunState.PENDING,
         flow_id=run.flow_id,
@@ -242,7 +263,16 @@ def _pending(run: Run) -> StatusRow:
 
 def _recorded(record: Record, run: Run | None, ledger: Ledger, now: EpochMs) -> StatusRow:
     claim = ledger.claims.get(record.claim) if record.claim else None
-    return StatusRow(
+    is_early = max(record.until, record.trigger_time) > now
+    is_renamed = run is not None and bool(run.declared_as)
+    if (
+        isinstance(record, BriefRecord)
+        and record.phase is Phase.SUCCEEDED
+        and claim is not None
+        and not (is_early or is_renamed)
+    ):
+        return SuccessRow(record.run, record, run, claim)
+    return FullRow(
         run=record.run,
         state=record.state(now),
         flow_id=record.flow_id or (run.flow_id if run else None),
@@ -256,11 +286,11 @@ def _recorded(record: Record, run: Run | None, ledger: Ledger, now: EpochMs) -> 
         error=record.error,
         starts=record.starts,
         started_twice=record.started_twice,
-        is_early=max(record.until, record.trigger_time) > now,
+        is_early=is_early,
         is_unwanted=run is not None and run.cancel,
         is_suspended=run is not None and run.suspend,
         parameters=run.shown_parameters() if run else None,
-        declared_as=run.declared_id(run_attempt(record.run)) if run and run.declared_as else None,
+        declared_as=run.declared_id(run_attempt(record.run)) if run and is_renamed else None,
         place=run.place if run else None,
         labels=run.labels if run else {},
         evidence=record.evidence,

@@ -7,6 +7,7 @@ a `FullRecord` answers, and makes each answer when it is asked for.
 
 from array import array
 from collections.abc import Iterator, Mapping
+from itertools import count, repeat
 from typing import Any, ClassVar
 
 import msgspec
@@ -67,12 +68,17 @@ class ClaimedRuns(Mapping[RunId, ClaimedRun]):
     def __len__(self) -> int:
         return len(self.runs)
 
+    def records(self) -> Iterator["BriefRecord"]:
+        """What is known of each run by the claim alone."""
+        return map(BriefRecord, repeat(self), count(), self.runs)
+
 
 class BriefRecord(Concluding, msgspec.Struct, frozen=True, eq=False, gc=False):
     """What the ledger knows of a run that was claimed, perhaps started, perhaps with success."""
 
     claimed: ClaimedRuns
     index: int  # the run's place among them
+    run: RunId
     phase: Phase = Phase.CLAIMED  # or TRIGGERED, or SUCCEEDED
     said: str = ""  # when the start was recorded; when the success was; the instance
     acknowledged: ClassVar[bool] = False
@@ -92,7 +98,7 @@ class BriefRecord(Concluding, msgspec.Struct, frozen=True, eq=False, gc=False):
                 and (event.status == 1 or status_name(event.status) == _SUCCESS)
             ):
                 said = f"{self.said[:_TIME]}{event.at}{self.said[_TIME:]}"
-                return BriefRecord(self.claimed, self.index, _SUCCEEDED, said)
+                return BriefRecord(self.claimed, self.index, self.run, _SUCCEEDED, said)
         elif isinstance(event, Triggered) and self.phase is _CLAIMED:
             claimed, index = self.claimed, self.index
             if (
@@ -105,7 +111,7 @@ class BriefRecord(Concluding, msgspec.Struct, frozen=True, eq=False, gc=False):
                 and len(event.at) == _TIME
             ):
                 said = event.at + event.flow_instance_id
-                return BriefRecord(claimed, index, _TRIGGERED, said)
+                return BriefRecord(claimed, index, self.run, _TRIGGERED, said)
         return None
 
     def full(self) -> FullRecord:
@@ -136,16 +142,12 @@ class BriefRecord(Concluding, msgspec.Struct, frozen=True, eq=False, gc=False):
         return hash(self.full())
 
     @property
-    def run(self) -> RunId:
+    def digest(self) -> Digest:
         """As in a full record; so are all that follow."""
-        return self.claimed.runs[self.index]
-
-    @property
-    def digest(self) -> Digest:  # noqa: D102 - as in a full record, and so below
         return self.claimed.digest(self.index)
 
     @property
-    def trigger_time(self) -> EpochMs:  # noqa: D102
+    def trigger_time(self) -> EpochMs:  # noqa: D102 - as in a full record, and so below
         return EpochMs(self.claimed.times[self.index])
 
     @property

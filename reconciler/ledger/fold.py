@@ -2,13 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import count, repeat
 from typing import Self
 
 import msgspec
 
 from reconciler.errors import LedgerError
 from reconciler.ledger.brief import BriefRecord, ClaimedRuns, Record
+from reconciler.ledger.by_digest import ByDigest
 from reconciler.ledger.events import (
     Absent,
     Adopted,
@@ -71,11 +71,9 @@ class Ledger:
     def started(self) -> Mapping[Digest, Sequence[RunId]]:
         """By digest, all runs that may have been started; made once, when it is asked for."""
         if self._started is None:
-            found: dict[Digest, tuple[RunId, ...]] = {}
-            for run, record in self.records.items():
-                if record.phase in MAY_HAVE_STARTED:
-                    found[record.digest] = (*found.get(record.digest, ()), run)
-            self._started = found
+            self._started = ByDigest(
+                record for record in self.records.values() if record.phase in MAY_HAVE_STARTED
+            )
         return self._started
 
     @property
@@ -185,7 +183,7 @@ def _claim(records: dict[RunId, Record], event: Claim) -> Claim:
     if runs is None or not records.keys().isdisjoint(runs.runs):
         _claim_each(records, event)
     else:
-        records.update(zip(runs.runs, map(BriefRecord, repeat(runs), count()), strict=False))
+        records.update(zip(runs.runs, runs.records(), strict=True))
     return event if runs is None else msgspec.structs.replace(event, runs=runs)
 
 

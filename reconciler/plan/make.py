@@ -158,7 +158,6 @@ def _planned(run: Run, record: Record | None, decision: Decision) -> PlannedRun:
         labels=run.labels,
         run=run,
         record=record,
-        instance=record.instance if record else None,
         gist=decision.gist,
         waits_for=decision.waits_for,
         blocked=decision.blocked,
@@ -187,6 +186,5 @@ def _undeclared_runs(declared: Declared, context: Context) -> Iterator[PlannedRu
             digest=record.digest,
             place=None,
             record=record,
-            instance=record.instance,
             code=decision.code,
         )

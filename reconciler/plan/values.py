@@ -102,7 +102,6 @@ class PlannedRun(Numerous, frozen=True, kw_only=True, gc=False):
     labels: Mapping[str, str] = msgspec.field(default_factory=dict)
     run: Run | None = None  # None: no longer declared
     record: Record | None = None
-    instance: InstanceId | None = None
     waits_for: tuple[str, ...] = ()  # see `Decision`
     blocked: bool = False
     refused: bool = False
@@ -110,6 +109,11 @@ class PlannedRun(Numerous, frozen=True, kw_only=True, gc=False):
     code: Reason | None = None
     gist: str = ""
     behind: frozenset[str] = frozenset()  # names of the runs under way whose ends make room for it
+
+    @property
+    def instance(self) -> InstanceId | None:
+        """The run's instance, where one is recorded."""
+        return self.record.instance if self.record is not None else None
 
     @property
     def shared_reason(self) -> str:

@@ -2,21 +2,23 @@
 
 from collections.abc import Iterable, Mapping
 from enum import Enum, auto
-from typing import Any, assert_never
+from typing import Any, ClassVar, assert_never
 from urllib.parse import quote
 
 import msgspec
 
 from reconciler.errors import ExitCode
 from reconciler.ledger import RunState
+from reconciler.ledger.brief import BriefRecord
+from reconciler.ledger.events import Claim
 from reconciler.ledger.records import Start
-from reconciler.model import ClaimId, EpochMs, InstanceId, Numerous, Parameters, Place, RunId
+from reconciler.model import ClaimId, EpochMs, InstanceId, Numerous, Parameters, Place, Run, RunId
 from reconciler.plan import Reason
 
 _LISTED = 3  # so many instances are named, each in a command of its own
 
 
-class StatusRow(Numerous, frozen=True, kw_only=True, gc=False):
+class FullRow(Numerous, frozen=True, kw_only=True, gc=False):
     """What is known of one run, declared or recorded."""
 
     run: RunId
@@ -56,6 +58,135 @@ class StatusRow(Numerous, frozen=True, kw_only=True, gc=False):
     def is_declared(self) -> bool:
         """Whether a manifest declares the run, in this revision."""
         return self.place is not None
+
+    def full(self) -> "FullRow":
+        """The row itself."""
+        return self
+
+
+class SuccessRow(msgspec.Struct, frozen=True, eq=False, gc=False):
+    """What is known of a run that has succeeded, where its record and its manifest say all of it.
+
+    There may be a million of them. So it makes each answer when it is asked for.
+    """
+
+    run: RunId
+    record: BriefRecord
+    declared: Run | None  # None: no manifest declares it any more
+    made: Claim  # under which it was started
+    template: str | None = None  # see `instance_url`
+    state: ClassVar[RunState] = RunState.SUCCEEDED
+    cancelled: ClassVar[str | None] = None
+    error: ClassVar[str | None] = None
+    started_twice: ClassVar[bool] = False
+    reason: ClassVar[Reason | None] = None
+    why: ClassVar[str] = ""
+    gist: ClassVar[str] = ""
+    waits_for: ClassVar[tuple[str, ...]] = ()
+    followed_by: ClassVar[RunId | None] = None
+    declared_as: ClassVar[str | None] = None
+    is_early: ClassVar[bool] = False
+    evidence: ClassVar[Any] = None
+    settled_from: ClassVar[EpochMs | None] = None
+
+    def full(self) -> FullRow:
+        """The same with nothing left to be made."""
+        return FullRow(**{name: getattr(self, name) for name in FullRow.__struct_fields__})
+
+    def but(self, **fields: Any) -> FullRow:
+        """The same, but for these fields."""
+        return self.full().but(**fields)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, FullRow | SuccessRow):
+            return NotImplemented
+        return self is other or self.full() == other.full()
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = None  # type: ignore[assignment] # its labels have none
+
+    @property
+    def flow_id(self) -> int:
+        """As in a full row; so are all that follow."""
+        return self.record.flow_id
+
+    @property
+    def trigger_time(self) -> EpochMs:  # noqa: D102 - as in a full row, and so below
+        return self.record.trigger_time
+
+    @property
+    def instance(self) -> InstanceId | None:  # noqa: D102
+        return self.record.instance
+
+    @property
+    def instance_url(self) -> str | None:  # noqa: D102
+        return instance_url(self.template, self.instance, self.flow_id)
+
+    @property
+    def claimed_at(self) -> str:  # noqa: D102
+        return self.record.claimed_at
+
+    @property
+    def triggered_at(self) -> str | None:  # noqa: D102
+        return self.record.triggered_at
+
+    @property
+    def status(self) -> str | None:  # noqa: D102
+        return self.record.status
+
+    @property
+    def ended_at(self) -> str | None:  # noqa: D102
+        return self.record.ended_at
+
+    @property
+    def starts(self) -> tuple[Start, ...]:  # noqa: D102
+        return self.record.starts
+
+    @property
+    def is_unwanted(self) -> bool:  # noqa: D102
+        return self.declared is not None and self.declared.cancel
+
+    @property
+    def is_suspended(self) -> bool:  # noqa: D102
+        return self.declared is not None and self.declared.suspend
+
+    @property
+    def is_declared(self) -> bool:  # noqa: D102
+        return self.declared is not None
+
+    @property
+    def parameters(self) -> Parameters | None:  # noqa: D102
+        return self.declared.shown_parameters() if self.declared is not None else None
+
+    @property
+    def place(self) -> Place | None:  # noqa: D102
+        return self.declared.place if self.declared is not None else None
+
+    @property
+    def labels(self) -> Mapping[str, str]:  # noqa: D102
+        return self.declared.labels if self.declared is not None else _NO_LABELS
+
+    @property
+    def until(self) -> EpochMs | None:  # noqa: D102
+        return self.record.until or None
+
+    @property
+    def claim(self) -> ClaimId:  # noqa: D102
+        return self.record.claim
+
+    @property
+    def by(self) -> str:  # noqa: D102
+        return self.made.by
+
+    @property
+    def commit(self) -> str:  # noqa: D102
+        return self.made.commit
+
+
+StatusRow = FullRow | SuccessRow
+_NO_LABELS: Mapping[str, str] = {}
 
 
 def listed_instances(row: StatusRow) -> tuple[str, ...]:

@@ -56,6 +56,8 @@ def newest_attempts(rows: Iterable[StatusRow]) -> list[StatusRow]:
     An attempt that was started twice stays: no other attempt says anything of that.
     """
     every = list(rows)
+    if not any("#" in one.run for one in every):
+        return every  # none is tried again
     newest: dict[RunId, int] = {}
     for one in every:
         first = first_attempt(one.run)

@@ -9,7 +9,7 @@ from reconciler.ledger import RunState
 from reconciler.model import ClaimId, EpochMs, InstanceId, Place, Problem, RunId
 from reconciler.plan import Reason
 from reconciler.render.page import Reported
-from reconciler.render.status_row import StatusRow, instance_url
+from reconciler.render.status_row import FullRow, StatusRow, instance_url
 from reconciler.times import format_instant, parse_instant
 from tests.render.values import COMMIT, SHANGHAI, a_start
 
@@ -146,7 +146,7 @@ def a_run(name: str, state: RunState, time: EpochMs, *, flow: int = 3377, **more
         values |= _claimed(time)
     if state in {RunState.TRIGGERED, RunState.SUCCEEDED, RunState.FAILED}:
         values |= _started(state, time, flow)
-    return StatusRow(**(values | more))
+    return FullRow(**(values | more))
 
 
 def _claimed(time: EpochMs) -> dict[str, Any]:

@@ -4,13 +4,22 @@ import json
 
 import pytest
 
-from reconciler.model import InstanceId
 from reconciler.plan import Action
 from reconciler.render.json_output import json_document
 from reconciler.render.plan_json import plan_json, plans_json
 from reconciler.schema import load_schema, validate
 from tests.building import a_run
-from tests.render.values import COMMIT, DIGEST, EIGHT, a_plan, a_problem, of_backfill, planned
+from tests.render.values import (
+    COMMIT,
+    DIGEST,
+    EIGHT,
+    a_plan,
+    a_problem,
+    a_record,
+    a_start,
+    of_backfill,
+    planned,
+)
 
 
 def test_a_plan_has_the_fields_of_the_contract() -> None:
@@ -20,7 +29,7 @@ def test_a_plan_has_the_fields_of_the_contract() -> None:
         "triggered",
         labels={"team": "wind"},
         parameters=(("B", "2"), ("A", "1")),
-        instance=InstanceId("3377-1"),
+        record=a_record("wind@2", starts=(a_start("3377-1"),)),
     )
     plan = a_plan(run)
     assert plan_json(plan) == {

@@ -217,7 +217,7 @@ def test_a_key_that_no_run_has_is_an_error_that_names_the_nearest() -> None:
 
 def test_a_state_or_a_parameter_that_is_asked_for_unfolds_backfills() -> None:
     for wanted in (asked(states=("triggered",)), asked(where=("SITE=*",))):
-        rows = [row.but(parameters=(("SITE", "cn-01"),)) for row in ROWS]
+        rows: list[StatusRow] = [row.but(parameters=(("SITE", "cn-01"),)) for row in ROWS]
         text = report(rows, wanted).shown(Format.TEXT)
         assert text.count("\ntriggered  march/2024-03-0") == 5
 

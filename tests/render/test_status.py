@@ -415,7 +415,7 @@ def test_a_failed_run_says_what_starts_it_again_without_all_that_succeeded() -> 
     assert "suspend" not in text
     held = " ".join(status_detail_text("prod", row.but(is_suspended=True), SHANGHAI).split())
     assert held.endswith("Take `suspend` away as well: it starts nothing.")
-    lost = row.but(status="NOT_FOUND")
+    lost: StatusRow = row.but(status="NOT_FOUND")
     text = " ".join(status_detail_text("prod", lost, SHANGHAI).split())
     assert text.endswith(
         "Look at the service how it ended: `retry` does not start it again. A backfill of its own "

@@ -10,7 +10,7 @@ from reconciler.ledger import Record, RunState
 from reconciler.ledger.records import FullRecord, Phase, Start
 from reconciler.model import ClaimId, Digest, EpochMs, InstanceId, Place, Problem, RunId
 from reconciler.plan import Action, Plan, PlannedRun
-from reconciler.render.status_text import StatusRow
+from reconciler.render.status_row import FullRow, StatusRow
 from reconciler.times import parse_instant, parse_zone
 
 SHANGHAI = parse_zone("GMT+8")
@@ -92,7 +92,7 @@ def a_problem(message: str = "must be a whole number", **more: Any) -> Problem:
 def a_row(run: str, state: RunState = RunState.TRIGGERED, **more: Any) -> StatusRow:
     """A run's status, as the ledger has it right after a start."""
     values: dict[str, Any] = {"flow_id": 3377, "trigger_time": EIGHT}
-    return StatusRow(run=RunId(run), state=state, **(values | more))
+    return FullRow(run=RunId(run), state=state, **(values | more))
 
 
 def a_record(run: str, **more: Any) -> Record:
