@@ -46,6 +46,11 @@ class Filter:
         )
 
     @property
+    def asks(self) -> bool:
+        """Whether anything is asked for; else all runs are meant."""
+        return bool(self.runs or self.states or self.labels or self.where)
+
+    @property
     def is_narrow(self) -> bool:
         """Whether only some runs are wanted, each of which has a line of its own then."""
         return bool(self.runs or self.states or self.where)
@@ -78,7 +83,8 @@ class Filter:
         """
         if not rows:
             return
-        _check_known("label", self.labels, [row.labels for row in rows])
+        if self.labels:
+            _check_known("label", self.labels, [row.labels for row in rows])
         if self.where:
             _check_known("parameter", self.where, list(map(parameters_of, rows)))
 

@@ -1,8 +1,8 @@
 """What `status` does, between its options and its output."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import groupby
 from typing import TYPE_CHECKING, assert_never
 
@@ -64,13 +64,15 @@ class StatusReport:
         """Report what was asked for. Raises ReconcilerError for a RUN that means nothing."""
         meant = _meant_by(wanted, [row for _, those in rows for row in those])
         runs = {run for those in meant for run in those}
-        chosen = [
-            (
-                environment,
-                [row for row in those if (not meant or row.run in runs) and wanted.fits(row)],
-            )
-            for environment, those in rows
-        ]
+        chosen = rows
+        if wanted.asks:
+            chosen = [
+                (
+                    environment,
+                    [row for row in those if (not meant or row.run in runs) and wanted.fits(row)],
+                )
+                for environment, those in rows
+            ]
         left = {row.run for _, those in chosen for row in those} if meant else set()
         one_each = all(len(those & left) == 1 for those in meant)
         return cls(
@@ -154,7 +156,7 @@ def report_status(
         declared = scheduled(workspace.take(environment), known.ledger)
         plan = plan_of(declared, known, environment, is_scheduled=True)
         most = environment.limits.max_runs_per_apply
-        rows = list(status_rows(plan, known.ledger, now, most=most))
+        rows = status_rows(plan, known.ledger, now, most=most)
         rows = [with_gateway(row, environment.gateway) for row in rows]
         if environment.name in fresh:
             statuses = fresh[environment.name].statuses
@@ -176,10 +178,12 @@ def with_gateway(row: StatusRow, gateway: GatewayConfiguration) -> StatusRow:
     That is the URL of its instance, if it says where instances are seen; and since when a search
     that finds nothing proves that there is nothing.
     """
+    template = gateway.instance_url
+    if template is None and row.state is not RunState.IN_DOUBT:
+        return row
     if row.state is RunState.IN_DOUBT:
         since = max(row.until or 0, row.trigger_time) + int(gateway.settle * 1000)
         row = row.but(settled_from=EpochMs(since))
-    template = gateway.instance_url
     if template is None or row.instance is None:
         return row
     if isinstance(row, SuccessRow):
@@ -193,18 +197,22 @@ def status_rows(plan: Plan, ledger: Ledger, now: EpochMs, *, most: int) -> list[
     By manifest, by trigger time and by name, so that each look has the same order. `most` is how
     many runs an apply may start.
     """
-    rows = _rows(plan, ledger, now, most=most)
-    order = cache(natural_order)
-
-    def turn(row: StatusRow) -> tuple[list[tuple[bool, int, str]], EpochMs]:
-        return order(manifest_of(run_name(RunId(row.declared_as or row.run)))), row.trigger_time
-
-    rows.sort(key=turn)
+    of_manifest: dict[str, list[StatusRow]] = defaultdict(list)
+    for row in _rows(plan, ledger, now, most=most):
+        of_manifest[manifest_of(run_name(RunId(row.declared_as or row.run)))].append(row)
     found: list[StatusRow] = []
-    for _, alike in groupby(rows, turn):
-        those = list(alike)
-        found += sorted(those, key=lambda row: natural_order(row.run)) if len(those) > 1 else those
+    for manifest in sorted(of_manifest, key=natural_order):
+        by_time = sorted(of_manifest[manifest], key=_time)
+        for _, alike in groupby(by_time, _time):
+            those = list(alike)
+            found += (
+                sorted(those, key=lambda row: natural_order(row.run)) if len(those) > 1 else those
+            )
     return found
+
+
+def _time(row: StatusRow) -> EpochMs:
+    return row.trigger_time
 
 
 def _rows(plan: Plan, ledger: Ledger, now: EpochMs, *, most: int) -> list[StatusRow]:
@@ -216,9 +224,9 @@ def _rows(plan: Plan, ledger: Ledger, now: EpochMs, *, most: int) -> list[Status
         "refuses them"
     )
 
-    def with_reason(row: StatusRow) -> StatusRow:
-        one, newest = planned.get(row.run), runs.get(first_attempt(row.run))
-        if newest is not None and newest.attempt > attempt_of(row.run):
+    def with_reason(row: StatusRow, newest: Run | None) -> StatusRow:
+        one = planned.get(row.run)
+        if newest is not None and newest.attempt > 1 and newest.attempt > attempt_of(row.run):
             row = row.but(followed_by=newest.id)
         if one is None or one.code is None:
             if isinstance(row, SuccessRow):
@@ -230,11 +238,15 @@ def _rows(plan: Plan, ledger: Ledger, now: EpochMs, *, most: int) -> list[Status
         why = _UNDER_WAY.get(one.code, one.reason)
         return row.but(reason=one.code, why=why, gist=one.gist, waits_for=one.waits_for)
 
-    rows = [_pending(run) for run in runs.values() if run.id not in ledger.records]
+    rows = [
+        with_reason(_pending(run), runs.get(first_attempt(run.id)))
+        for run in runs.values()
+        if run.id not in ledger.records
+    ]
     for record in ledger.records.values():
         declared = runs.get(first_attempt(record.run))
-        rows.append(_recorded(record, declared, ledger, now))
-    return [with_reason(row) for row in rows]
+        rows.append(with_reason(_recorded(record, declared, ledger, now), declared))
+    return rows
 
 
 _UNDER_WAY = {

@@ -1,6 +1,7 @@
 """Which runs have a digest, without a text for each digest."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 
 from reconciler.ledger.brief import Record
 from reconciler.model import Digest, RunId
@@ -10,29 +11,31 @@ class ByDigest(Mapping[Digest, Sequence[RunId]]):
     """Recorded runs by their digests, in the order in which they were recorded.
 
     A brief record makes its digest when it is asked for. Were it kept here as a key, it would take
-    as much memory as all else of the record. So the keys are hashes, and a look compares digests.
+    as much memory as all else of the record. So the keys are hashes, and a look compares digests;
+    only those are kept that several runs have, as hardly any do.
     """
 
     def __init__(self, records: Iterable[Record]) -> None:
         self._first: dict[int, Record] = {}  # by the digest's hash
-        self._others: dict[int, list[Record]] = {}  # those behind the first
+        self._several: dict[Digest, list[RunId]] = {}  # where several records have one hash
         for record in records:
-            key = hash(record.digest)
-            if self._first.setdefault(key, record) is not record:
-                self._others.setdefault(key, []).append(record)
+            first = self._first.setdefault(hash(record.digest), record)
+            if first is not record:
+                self._several.setdefault(first.digest, [first.run])
+                self._several.setdefault(record.digest, []).append(record.run)
 
     def __getitem__(self, digest: Digest) -> Sequence[RunId]:
-        key = hash(digest)
-        first = self._first[key]
-        found = [one.run for one in (first, *self._others.get(key, ())) if one.digest == digest]
-        if not found:
+        several = self._several.get(digest)
+        if several is not None:
+            return several
+        first = self._first[hash(digest)]
+        if first.digest != digest:
             raise KeyError(digest)
-        return found
+        return (first.run,)
 
     def __iter__(self) -> Iterator[Digest]:
-        every = (one for key, one in self._first.items())
-        behind = (one for those in self._others.values() for one in those)
-        return iter(dict.fromkeys(one.digest for those in (every, behind) for one in those))
+        alone = (one.digest for one in self._first.values())
+        return iter(dict.fromkeys(chain(alone, self._several)))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

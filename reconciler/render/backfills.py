@@ -16,10 +16,15 @@ T = TypeVar("T")
 
 def together(items: Iterable[T], key: Callable[[T], Hashable | None]) -> list[list[T]]:
     """The items in their order, those of one key where its first stands; each alone without one."""
-    found: dict[tuple[Hashable | None, int], list[T]] = {}
-    for number, item in enumerate(items):
+    found: dict[Hashable, list[T]] = {}
+    for item in items:
         its_key = key(item)
-        found.setdefault((its_key, number if its_key is None else -1), []).append(item)
+        if its_key is None:
+            found[object()] = [item]
+        elif its_key in found:
+            found[its_key].append(item)
+        else:
+            found[its_key] = [item]
     return list(found.values())
 
 

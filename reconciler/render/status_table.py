@@ -78,7 +78,8 @@ def state_counts(rows: Iterable[StatusRow]) -> str:
     """
     newest = newest_attempts(rows)
     counts = Counter(one.state for one in newest)
-    retried = sum(one.state is RunState.SUCCEEDED and attempt_of(one.run) > 1 for one in newest)
+    again = (one.run for one in newest if one.state is RunState.SUCCEEDED and "#" in one.run)
+    retried = sum(attempt_of(run) > 1 for run in again)
     words = {state: f"{counts[state]:,} {state.replace('-', ' ')}" for state in counts}
     if retried:
         words[RunState.SUCCEEDED] += f" ({retried:,} after a retry)"

@@ -20,13 +20,14 @@ def test_each_digest_has_the_runs_of_it_that_may_have_been_started(history: list
     for run, record in ledger.records.items():
         if record.phase in MAY_HAVE_STARTED:
             expected.setdefault(record.digest, []).append(run)
-    assert dict(ledger.started) == expected
+    assert {digest: list(runs) for digest, runs in ledger.started.items()} == expected
     assert len(ledger.started) == len(expected)
 
 
 def test_runs_of_one_digest_stand_together_in_the_order_of_the_ledger() -> None:
     found = ByDigest(a_ledger(a_claim(TWIN, OTHER), a_claim(ONE, claim="c2")).records.values())
-    assert dict(found) == {ONE.digest: ["a-2", "a-1"], OTHER.digest: ["b-1"]}
+    shown = {digest: list(runs) for digest, runs in found.items()}
+    assert shown == {ONE.digest: ["a-2", "a-1"], OTHER.digest: ["b-1"]}
 
 
 def test_digests_of_one_hash_are_told_apart() -> None:
@@ -39,5 +40,5 @@ def test_digests_of_one_hash_are_told_apart() -> None:
     digests = [Digest(Alike(letter * 64)) for letter in "abc"]
     records = [a_record(str(number), digest=one) for number, one in enumerate(digests[:2])]
     found = ByDigest(records)
-    assert [found.get(digest) for digest in digests] == [["0"], ["1"], None]
+    assert [list(found.get(digest, ())) for digest in digests] == [["0"], ["1"], []]
     assert list(found) == digests[:2]
