@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.sandbox import FlowInstance, Sandbox, SandboxOptions, read_sandbox_file, running
-from tests.backfills.guide import Command, Example, Write
+from tests.backfills.guide import Example, Write
+from tests.documented import Typed
 from tests.environments import Clock, Setting, make_setting
 from tests.repositories import commit, git
 
@@ -57,7 +58,7 @@ def show(example: Example, folder: Path) -> Shown:
     return Shown(printed=printed, instances=sandbox.instances)
 
 
-def _carry_out(step: Write | Command, setting: Setting) -> str | None:
+def _carry_out(step: Write | Typed, setting: Setting) -> str | None:
     if isinstance(step, Write):
         if step.path != "sandbox.yaml":
             commit(setting.clone, {step.path: step.content}, f"Write {step.path}")

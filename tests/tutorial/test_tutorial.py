@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.documented import Typed
 from tests.repositories import git, isolate
 from tests.sampling import sampled
 from tests.starting.running import files
-from tests.tutorial.page import Typed, tutorial
+from tests.tutorial.page import tutorial
 from tests.tutorial.update import gone
 
 EXPECTED = [step.printed for step in tutorial() if isinstance(step, Typed)]

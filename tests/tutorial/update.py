@@ -9,8 +9,9 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from reconciler.apply import wait
+from tests.documented import rewritten
 from tests.repositories import isolate
-from tests.tutorial.page import TUTORIAL, rewritten, tutorial
+from tests.tutorial.page import TUTORIAL, tutorial
 from tests.tutorial.walking import Reader
 
 
@@ -19,7 +20,8 @@ def main() -> None:
     with TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
         isolate(patch, Path(name))
         reader = gone("github.com", Path(name).resolve(), patch)
-    TUTORIAL.write_text(rewritten(reader.printed), encoding="utf-8")
+    text = TUTORIAL.read_text(encoding="utf-8")
+    TUTORIAL.write_text(rewritten(text, reader.printed), encoding="utf-8")
 
 
 def gone(host: str, folder: Path, patch: pytest.MonkeyPatch) -> Reader:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from reconciler.sandbox import FlowInstance, Sandbox, SandboxOptions, environment, running
 from tests.backfills.running import always_alike
+from tests.documented import Meanwhile, Typed
 from tests.repositories import git, make_origin_and_clone, write_hook
 from tests.starting.running import ran
-from tests.tutorial.page import Happens, Typed
 
 _GATEWAY, _FOLDER = "https://apim.example.test", "/home/ada"
 _REFUSES = '[ "$1" != refs/heads/main ] || { echo "main is protected" >&2; exit 1; }'
@@ -28,7 +28,7 @@ class Reader:
     printed: list[str] = field(default_factory=list)  # by the commands, in their order
     instances: Sequence[FlowInstance] = ()  # of the service, in the end
 
-    def go(self, steps: Sequence[Typed | Happens]) -> None:
+    def go(self, steps: Sequence[Typed | Meanwhile]) -> None:
         """Do all of it."""
         self.here = self.folder / "ada"
         self.here.mkdir(parents=True)
@@ -37,7 +37,7 @@ class Reader:
         with running(sandbox) as url:
             for step in steps:
                 match step:
-                    case Happens():
+                    case Meanwhile():
                         self._happens(step.word, sandbox)
                     case Typed():
                         self.printed.append(self._typed(step.words, url))

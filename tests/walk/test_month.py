@@ -7,12 +7,13 @@ import pytest
 
 from reconciler.apply import wait
 from reconciler.enos import client
+from tests.documented import Typed
 from tests.repositories import isolate
-from tests.walk.page import Call, walk
+from tests.walk.page import walk
 from tests.walk.walking import Month, Walk
 
 STEPS = walk()
-CALLS = [step for step in STEPS if isinstance(step, Call)]
+CALLS = [step for step in STEPS if isinstance(step, Typed)]
 TWO_DAYS = Month(first=16, last=17)  # those on which something happens
 
 

@@ -22,9 +22,10 @@ from reconciler.sandbox import (
     running,
 )
 from tests.backfills.running import CONFIGURATION, always_alike
+from tests.documented import Meanwhile, Typed
 from tests.environments import Clock, Setting, make_setting
 from tests.repositories import commit, git
-from tests.walk.page import Call, Edit, Manifest, Meanwhile, PageStep
+from tests.walk.page import Edit, Manifest, PageStep
 
 FLOW = 3377
 SITES = 40
@@ -107,7 +108,7 @@ class Walk:
                 match step:
                     case Meanwhile():
                         happenings[step.word]()
-                    case Call():
+                    case Typed():
                         self.printed.append(_call(step, setting))
                     case Manifest() | Edit():
                         self._write(step, setting.clone / step.path)
@@ -153,7 +154,7 @@ def _merge(setting: Setting) -> None:
     git(setting.clone, "push", "--quiet", "origin", "HEAD:main")
 
 
-def _call(step: Call, setting: Setting) -> str:
+def _call(step: Typed, setting: Setting) -> str:
     """All that stands in the terminal afterwards, but for the progress."""
     done = setting.run(*step.arguments)
     _, error, message = done.stderr.partition("error: ")
