@@ -192,6 +192,15 @@ class Scene:
         return found
 
 
+def kill_at(scene: Scene, gate: Gate, *arguments: str) -> None:
+    """Kill an apply when its request has come as far as the gate, which is opened afterwards."""
+    process = scene.start("apply", *arguments)
+    assert gate.reached.wait(60)
+    process.kill()
+    process.communicate()
+    gate.open()
+
+
 def check_harmless(said: Said, sandbox: Sandbox) -> None:
     """No traceback and no secret stands in what a command printed."""
     text = said.out + said.err

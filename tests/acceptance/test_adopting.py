@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 from reconciler.model import EpochMs
-from reconciler.sandbox import NEVER, Drop, Fault, SandboxOptions, Stranger
+from reconciler.sandbox import NEVER, Fault, SandboxOptions, Stranger
 from tests.acceptance.conftest import OpenScene
-from tests.acceptance.scene import EIGHT_MS, Gate, Scene, configuration, manifest, runs
+from tests.acceptance.scene import EIGHT_MS, Gate, Scene, configuration, kill_at, manifest, runs
 from tests.repositories import git
 from tests.sampling import sampled
 
@@ -121,6 +121,7 @@ def test_an_instance_of_another_run_is_not_adopted(open_scene: OpenScene) -> Non
 
 
 def test_what_a_run_in_doubt_may_have_made_is_not_adopted(open_scene: OpenScene) -> None:
+    gate = Gate()
     scene = open_scene(
         {
             "triggers/a.yaml": manifest("a", 1),
@@ -128,14 +129,9 @@ def test_what_a_run_in_doubt_may_have_made_is_not_adopted(open_scene: OpenScene)
                 "again", 1, duplicateOf="a", parameters={"SITE": "a"}, suspend=True
             ),
         },
-        Fault(on="trigger", list_after=NEVER, ending=Drop(effect=True)),
-        configured=lambda url: configuration(url, limits={"claimSeconds": 3}, timeoutSeconds=1),
+        Fault(on="trigger", list_after=NEVER, call_after=gate),
     )
-    process = scene.start("apply")
-    while not scene.instances:
-        assert process.poll() is None
-    process.kill()
-    process.communicate()
+    kill_at(scene, gate)
     (its,) = scene.instances
     said = scene.run("resolve", "again", "--triggered", its.id, *_WHY, exits=1)
     assert f"instance {its.id} may be that of a, which is in doubt" in said.err
@@ -145,21 +141,16 @@ def test_other_values_do_not_tell_an_instance_from_that_of_a_run_in_doubt(
     open_scene: OpenScene,
 ) -> None:
     """What the service shows of the run in doubt's own may be anything."""
+    gate = Gate()
     scene = open_scene(
         {
             "triggers/a.yaml": manifest("a", 1),
             "triggers/b.yaml": manifest("b", 1, parameters={"SITE": "b"}, suspend=True),
         },
-        Fault(on="trigger", list_after=NEVER, ending=Drop(effect=True)),
-        configured=lambda url: configuration(
-            url, limits={"claimSeconds": 3}, timeoutSeconds=1, sameMinute="allow"
-        ),
+        Fault(on="trigger", list_after=NEVER, call_after=gate),
+        configured=lambda url: configuration(url, sameMinute="allow"),
     )
-    process = scene.start("apply")
-    while not scene.instances:
-        assert process.poll() is None
-    process.kill()
-    process.communicate()
+    kill_at(scene, gate)
     shown = by_hand(scene, 1, "b")
     for force in ((), ("--force",)):
         said = scene.run("resolve", "b", "--triggered", shown, *_WHY, *force, exits=1)
@@ -169,11 +160,7 @@ def test_other_values_do_not_tell_an_instance_from_that_of_a_run_in_doubt(
 def test_a_run_that_another_apply_has_claimed_is_not_adopted(open_scene: OpenScene) -> None:
     gate = Gate()
     scene = open_scene(runs("a"), Fault(on="trigger", call_before=gate))
-    process = scene.start("apply")
-    assert gate.reached.wait(60)
-    process.kill()
-    process.communicate()
-    gate.open()
+    kill_at(scene, gate)
     claimed = scene.tip()
     said = scene.run("resolve", "a", "--triggered", "1-1", *_WHY, exits=1)
     assert "the service knows no instance 1-1" in said.err  # it is in doubt, and settled as such

@@ -7,7 +7,7 @@ import pytest
 from reconciler.model import EpochMs
 from reconciler.sandbox import Drop, Fault, ParametersShown, Reply, SandboxOptions, Stranger
 from tests.acceptance.conftest import OpenScene
-from tests.acceptance.scene import AHEAD, EIGHT_MS, Scene, manifest
+from tests.acceptance.scene import AHEAD, EIGHT_MS, Gate, Scene, kill_at, manifest
 from tests.repositories import git
 from tests.sampling import sampled
 
@@ -83,16 +83,13 @@ def test_a_single_run_is_settled_as_before_without_a_reason_and_that_is_said(los
 @pytest.fixture
 def fitting(open_scene: OpenScene) -> Scene:
     """A run in doubt whose instance the service lists, with no parameters to tell it by."""
+    gate = Gate()
     scene = open_scene(
         {"triggers/a.yaml": manifest("a", 1)},
-        Fault(on="trigger", ending=Drop(effect=True)),
+        Fault(on="trigger", call_after=gate),
         options=SandboxOptions(run_seconds=1e6, parameters_shown=ParametersShown(hidden="absent")),
     )
-    process = scene.start("apply")
-    while not scene.instances:
-        assert process.poll() is None
-    process.kill()
-    process.communicate()
+    kill_at(scene, gate)
     scene.clock.forward(300)
     return scene
 
