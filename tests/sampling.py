@@ -7,7 +7,7 @@ import pytest
 from hypothesis import settings
 
 QUICKLY = "judge"  # the profile of `make test`
-_SHARE = 5  # of so many examples, `make test` takes one
+_SHARE = 5  # of so many examples, `make test` takes one, unless a property says otherwise
 
 
 def sampled(cases: Iterable[Any], *, every: int) -> list[Any]:
@@ -25,10 +25,10 @@ def _as_long(case: Any) -> Any:
     return pytest.param(*values, marks=pytest.mark.long)
 
 
-def examples(most: int) -> Callable[[Any], Any]:
-    """So many examples of a property, and a fifth of them in `make test`; `make prove` takes all.
+def examples(most: int, *, share: int = _SHARE) -> Callable[[Any], Any]:
+    """So many examples of a property, and one in `share` in `make test`; `make prove` takes all.
 
     Of one commit they are the same ones each time.
     """
     is_quick = settings.get_current_profile_name() == QUICKLY
-    return settings(max_examples=most // _SHARE if is_quick else most)
+    return settings(max_examples=most // share if is_quick else most)

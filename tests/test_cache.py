@@ -21,7 +21,7 @@ from reconciler.cli.options import CommonOptions
 from reconciler.cli.reading import Workspace
 from reconciler.model import Declared, Source
 from reconciler.repository import cache, cache_file, manifest_files, together, worktree
-from tests.corpus.examples import examples
+from tests.corpus.examples import quick_examples
 from tests.repositories import PROJECT, git, isolate
 
 CONFIGURATION = """\
@@ -33,7 +33,8 @@ environments:
     gateway: {url: http://127.0.0.1:9, orgId: o1, userId: u1, timezone: Asia/Shanghai}
 """
 SITES = {
-    "corpus": [*examples("manifests/valid"), *examples("manifests/invalid")],
+    # The slow ones have problems, and what has one is read each time.
+    "corpus": [*quick_examples("manifests/valid"), *quick_examples("manifests/invalid")],
     "examples": sorted((PROJECT / "reconciler" / "example" / "triggers").rglob("*.yaml")),
     "own": sorted((PROJECT / "triggers").rglob("*.yaml")),
 }
@@ -227,7 +228,7 @@ def test_every_corpus_reads_the_same_cold_and_warm_and_from_another_version(
         (site.root / "triggers" / f"{number:04d}.yaml").write_bytes(path.read_bytes())
     plain = without(site)
     expected = {tuple(words): reported_without(site, capsys, words) for words in COMMANDS}
-    for _ in ("cold", "warm", "warm"):
+    for _ in ("cold", "warm"):
         assert site.declared() == plain
         assert {tuple(words): report(site, capsys, *words) for words in COMMANDS} == expected
     site.declared()

@@ -120,6 +120,7 @@ class Service:
     waiting: int = 0
     most_waiting: int = 0
     _by_id: dict[InstanceId, Instance] = field(init=False)
+    _within: dict[tuple[ListedWindow, int], list[Instance]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._by_id = {one.id: one for every in self.by_kind.values() for one in every}
@@ -131,14 +132,20 @@ class Service:
     async def ask(self, window: ListedWindow, kind: int, page: int) -> Page:
         self.searches.append(Asked(kind=kind, window=window, page=page))
         await self._answer()
-        every = [
-            one
-            for one in self.by_kind.get(kind, ())
-            if window.from_time <= (one.trigger_time or 0) < window.to_time
-        ]
+        every = self._those(window, kind)
         shown = self.paging(every, page, self.largest)
         count = self.count(len(every), len(shown))
         return Page(instances=tuple(shown), count=count)
+
+    def _those(self, window: ListedWindow, kind: int) -> list[Instance]:
+        """What has its trigger time in the window, looked for once however many pages it has."""
+        if (window, kind) not in self._within:
+            self._within[window, kind] = [
+                one
+                for one in self.by_kind.get(kind, ())
+                if window.from_time <= (one.trigger_time or 0) < window.to_time
+            ]
+        return self._within[window, kind]
 
     async def get(self, id_: InstanceId) -> Instance | None:
         self.asked_for.append(id_)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from reconciler.expansion.characters import _is_normalized, _ranges, look
 from tests.expansion.building import expanded, refused, runs
 from tests.expansion.test_names import ONE_DATE
+from tests.sampling import sampled
 
 ALL = [chr(one) for one in (*range(0xD800), *range(0xE000, 0x32000), *range(0xE0000, 0xE1000))]
 # What Unicode 15 to 18 added and some normalization changes, moves or joins. The fixed list is made
@@ -73,9 +74,12 @@ def test_values_that_a_reader_can_tell_apart_are_not(values: list[str]) -> None:
     assert len(runs({**ONE_DATE, "matrix": {"SITE": values}})) == 2
 
 
-def test_what_looks_alike_is_the_same_in_every_python() -> None:
-    seen = "\n".join(look(f"{one}.e{one}x{one}\u0323") for one in ALL)
-    assert hashlib.sha256(seen.encode()).hexdigest().startswith("75a00ab3e20ebc50")
+@pytest.mark.parametrize(
+    ("step", "digest"), sampled([(8, "d0aa65112d0ca5de"), (1, "75a00ab3e20ebc50")], every=2)
+)
+def test_what_looks_alike_is_the_same_in_every_python(step: int, digest: str) -> None:
+    seen = "\n".join(look(f"{one}.e{one}x{one}\u0323") for one in ALL[::step])
+    assert hashlib.sha256(seen.encode()).hexdigest().startswith(digest)
 
 
 def test_all_that_unicode_14_normalizes_is_listed_and_nothing_that_it_does_not_know() -> None:

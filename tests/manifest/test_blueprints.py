@@ -17,10 +17,11 @@ from reconciler.manifest.blueprints import Blueprint, Blueprints, blueprint_of
 from reconciler.manifest.build import Rule, Verbatim, rule_of_document
 from reconciler.manifest.document import Document, read_documents
 from reconciler.model import EpochMs, Source
-from tests.corpus.examples import CORPUS, examples, source
+from tests.corpus.examples import CORPUS, examples, quick_examples, source
 from tests.manifest.test_fuzz import PIECES
 from tests.manifest.test_yaml_suite import CASES
 from tests.sampling import examples as number
+from tests.sampling import sampled
 
 LINES = """\
 # yaml-language-server: $schema=../../schemas/trigger.schema.json
@@ -140,7 +141,7 @@ def test_a_file_like_others_is_read_by_what_was_learned_of_them(learned: Bluepri
     assert str(found[-1].runs[0].place_of("/spec/flowId")) == "t/29.yaml:11:13"
 
 
-@pytest.mark.parametrize("value", ODD)
+@pytest.mark.parametrize("value", sampled(ODD, every=2))
 def test_an_odd_value_on_any_line_is_read_as_if_alone(value: str) -> None:
     for line, text in enumerate(LINES):
         if ": " in text or "- " in text:
@@ -200,7 +201,7 @@ def test_the_whole_corpus_is_read_as_if_each_file_were_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("reconciler.manifest.blueprints._FREE", 10_000)
-    paths = [*examples("manifests/valid"), *examples("manifests/invalid")]
+    paths = [*quick_examples("manifests/valid"), *quick_examples("manifests/invalid")]
     sources = [source(path) for path in paths for _ in range(2)]
     known = Blueprints(verbatim=read.VERBATIM, strictly=1_000)
     monkeypatch.setattr(read, "_BLUEPRINTS", known)
@@ -245,7 +246,7 @@ def test_most_files_teach_something() -> None:
     assert len(TAUGHT) > 50
 
 
-@number(3_000)
+@number(3_000, share=30)  # each takes forty milliseconds
 @given(st.data())
 def test_what_a_blueprint_lets_pass_is_what_the_strict_reader_reads(data: st.DataObject) -> None:
     """Of all YAML: the value, the type of each scalar, and the place of everything."""
