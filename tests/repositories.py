@@ -98,6 +98,16 @@ def commit(clone: Path, files: Files, message: str = "Change files") -> str:
         file.write_text(content)
     git(clone, "add", "--all")
     git(clone, "commit", "--quiet", "--message", message)
+    return _tip(clone)
+
+
+def _tip(clone: Path) -> str:
+    """The commit that was just made, without a process where its branch can be read."""
+    head = clone / ".git" / "HEAD"
+    word, _, ref = head.read_text().strip().partition(" ") if head.is_file() else ("", "", "")
+    branch = clone / ".git" / ref
+    if word == "ref:" and branch.is_file():
+        return branch.read_text().strip()
     return git(clone, "rev-parse", "HEAD")
 
 
