@@ -184,7 +184,7 @@ def opened(open_scene: OpenScene, name: str, kind: str) -> Scene:
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"), sampled(zip(SERVICES, cycle(KINDS), strict=False), every=11)
+    ("name", "kind"), sampled(zip(SERVICES, cycle(KINDS), strict=False), every=33)
 )
 def test_one_lost_answer_leads_to_no_second_start_and_no_false_end(
     open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch, name: str, kind: str

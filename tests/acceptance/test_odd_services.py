@@ -85,7 +85,7 @@ LOST = Fault(on="trigger", ending=Drop(effect=True))
 
 
 @pytest.mark.parametrize(
-    ("name", "correlation"), sampled(product(ODDITIES, [None, "RUN"]), every=9)
+    ("name", "correlation"), sampled(product(ODDITIES, [None, "RUN"]), every=21)
 )
 def test_a_start_whose_answer_was_lost_is_never_repeated(
     open_scene: OpenScene, name: str, correlation: str | None
@@ -115,7 +115,7 @@ def test_a_start_whose_answer_was_lost_is_never_repeated(
             ["plain", "ids of the minute", "only the newest of an id", "hidden", "merged defaults"],
             ["retry", "revision", "duplicateOf"],
         ),
-        every=7,
+        every=15,
     ),
 )
 def test_one_more_start_in_a_minute_that_is_shared_is_never_repeated(

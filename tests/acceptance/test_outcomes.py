@@ -37,7 +37,7 @@ def _observed(scene: Scene) -> dict[str, Any]:
             (Status.INTERNAL_ERROR, "failed"),
             (Status.SKIP, "failed"),
         ],
-        every=3,
+        every=5,
     ),
 )
 def test_an_apply_records_how_an_instance_ended_once(

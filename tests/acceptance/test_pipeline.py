@@ -154,6 +154,7 @@ def test_a_plan_that_fails_fails_the_pull_request_and_leaves_no_older_plan_stand
     assert comment.startswith(f"{_PLANNED}\n\n### `prod` cannot be planned")
 
 
+@pytest.mark.long  # of GitLab the same is tried each time
 def test_a_fork_whose_token_only_reads_is_reviewed_without_a_comment(jobs: _Jobs) -> None:
     jobs.forge.may_write = False
     ref = _propose(jobs.scene, {"triggers/b.yaml": manifest("b", 2)})

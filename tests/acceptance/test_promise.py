@@ -113,7 +113,7 @@ def check(scene: Scene) -> None:
     assert sorted(started) == sorted((run["flowId"], run["triggerTime"]) for run in wanted)
 
 
-@pytest.mark.parametrize("what", sampled(CHANGES, every=3))
+@pytest.mark.parametrize("what", sampled(CHANGES, every=6))
 def test_an_apply_does_what_the_pull_request_showed(open_scene: OpenScene, what: str) -> None:
     scene = arranged(open_scene)
     for path, text in CHANGES[what].items():

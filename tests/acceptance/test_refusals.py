@@ -85,7 +85,7 @@ def _options(**flow: object) -> SandboxOptions:
             (_options(user_locked=True), 62103),
             (_options(tasks=0), 62104),
         ],
-        every=3,
+        every=7,
     ),
 )
 def test_a_run_that_the_service_refuses_is_recorded_and_tried_by_the_next_apply(

@@ -77,7 +77,7 @@ def test_gits_advice_for_people_at_a_prompt_is_left_out() -> None:
             ],
             ["{}", "ssh://u:{}", "\x1b[{}", "repository {}", "{}@", "{} x"],
         ),
-        every=19,
+        every=38,
     ),
 )
 def test_a_long_answer_of_a_hostile_server_costs_no_more_than_its_length(
