@@ -40,7 +40,7 @@ SITES = {
 }
 
 
-EXAMPLE = examples("manifests/valid")[0]
+EXAMPLE = quick_examples("manifests/valid")[0]
 
 
 def manifest(name: str, minute: int = 0, flow: int = 1) -> str:
