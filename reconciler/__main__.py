@@ -23,6 +23,9 @@ def main() -> None:
     # Whoever started this may ignore the ends of processes, and that is inherited: then nobody can
     # tell how git ended, and every failure of it passes for a success.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    # httpx has a command line of its own where rich is there, too: nobody here calls it, and to
+    # import it takes a tenth of the start of an apply.
+    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
     from reconciler.cli.main import run
 
     code = run(sys.argv[1:])

@@ -234,7 +234,7 @@ class ReadCache:
 
 
 def _is_off() -> bool:
-    return os.environ.get(SWITCH) == "off"
+    return os.environ.get(SWITCH, "").lower() == "off"
 
 
 def _is_in_step(path: Path) -> bool:

@@ -31,6 +31,18 @@ def test_it_runs_as_a_module() -> None:
     assert done.stdout == f"reconciler, version {__version__} (tzdata {version('tzdata')})\n"
 
 
+def test_the_command_line_of_httpx_is_not_loaded_with_it() -> None:
+    code = (
+        "import sys; from reconciler.__main__ import main; sys.argv[1:] = ['--version']\n"
+        "try:\n    main()\nexcept SystemExit:\n    import reconciler.enos.client\n"
+        "print([one for one in sys.modules if one in {'httpx', 'pygments.lexers'}])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "['httpx']"
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
