@@ -44,7 +44,7 @@ from reconciler.render.progress import (
     step_message,
 )
 from reconciler.render.words import COMMIT_DIGITS
-from reconciler.repository.worktree import read_regular
+from reconciler.repository.named_files import read_regular
 
 _MOST_BYTES = 256 << 20
 

@@ -9,8 +9,8 @@ from reconciler.configuration import CONFIGURATION, Environment
 from reconciler.counting import counted
 from reconciler.model import Declared
 from reconciler.render.diagnosis import Diagnosis, failed, skipped, warned, well
+from reconciler.repository.named_files import read_regular
 from reconciler.repository.owners import PLACES, owners_of
-from reconciler.repository.worktree import read_regular
 
 _LEDGER = "ledger.jsonl"
 _MOST_OWNERS = 3 << 20  # bytes: GitHub reads no larger file

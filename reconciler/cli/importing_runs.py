@@ -25,9 +25,9 @@ from reconciler.render.safe import said
 from reconciler.render.settlements import imported_json
 from reconciler.render.written import Written, manifests_of
 from reconciler.repository.declaring import bounds_of
+from reconciler.repository.named_files import check_no_link
 from reconciler.repository.pages import check_apart
 from reconciler.repository.settings import find_root
-from reconciler.repository.worktree import check_no_link
 from reconciler.starting.declaration import is_date
 from reconciler.times import local_instant, parse_instant
 

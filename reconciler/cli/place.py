@@ -11,8 +11,8 @@ from reconciler.cli.options import CommonOptions
 from reconciler.configuration import CONFIGURATION, Configuration
 from reconciler.errors import ConfigurationError
 from reconciler.git import Git
+from reconciler.repository.named_files import check_stays
 from reconciler.repository.settings import read_configuration
-from reconciler.repository.worktree import check_stays
 from reconciler.starting.choices import CiKind, Home, recorded_home
 
 _USUAL = ("main", "master")

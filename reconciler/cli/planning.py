@@ -27,7 +27,7 @@ from reconciler.render.json_output import json_pieces
 from reconciler.render.plan_json import plans_json
 from reconciler.render.plan_markdown import MOST_BYTES, Comment, plan_markdown
 from reconciler.render.plan_text import plan_text
-from reconciler.repository.worktree import write_regular
+from reconciler.repository.named_files import write_regular
 from reconciler.rules import edit_notes
 from reconciler.schedule import scheduled
 

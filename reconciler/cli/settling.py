@@ -24,7 +24,7 @@ from reconciler.ledger import Record, events
 from reconciler.model import InstanceId
 from reconciler.render.safe import visible
 from reconciler.render.settlements import resolved_json, shown_text
-from reconciler.repository.worktree import read_regular
+from reconciler.repository.named_files import read_regular
 
 _MOST_BYTES = 64 << 20  # of a rescue file: the outcomes of some hundred thousand runs
 

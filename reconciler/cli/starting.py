@@ -16,8 +16,9 @@ from reconciler.configuration import CONFIGURATION
 from reconciler.errors import ConfigurationError, ExitCode
 from reconciler.manifest import is_manifest_path
 from reconciler.model import Source
+from reconciler.repository.named_files import read_regular
 from reconciler.repository.putting import OnDisk, exists, look_before, put
-from reconciler.repository.worktree import MOST_BYTES, read_one, read_regular, read_worktree
+from reconciler.repository.worktree import MOST_BYTES, read_one, read_worktree
 from reconciler.starting.choices import Beginning, CiKind
 from reconciler.starting.next_steps import Around, next_steps
 from reconciler.starting.outdated import outdated

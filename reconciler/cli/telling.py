@@ -14,7 +14,7 @@ from reconciler.forge.gitlab import GitLab
 from reconciler.forge.job import NoTokenError, forge_of
 from reconciler.forge.posts import Done, Needed, NotAllowedError, keep_issue, put_comment
 from reconciler.render.needed import attention, attention_marker, unreadable
-from reconciler.repository.worktree import read_regular
+from reconciler.repository.named_files import read_regular
 
 _MOST_BYTES = 4 << 20
 _FAILED = "**The plan could not be made for the newest commit**: the job's log says why."

@@ -7,7 +7,7 @@ from pathlib import Path
 from secrets import token_hex
 
 from reconciler.errors import ReconcilerError
-from reconciler.repository.worktree import check_no_link
+from reconciler.repository.named_files import check_no_link
 
 PAGE = "index.html"
 MARKER = "<!-- A report of `reconciler report`. -->"  # within the first lines of the page

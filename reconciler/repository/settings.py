@@ -19,7 +19,8 @@ from reconciler.configuration import (
 from reconciler.enos.access import Credentials
 from reconciler.errors import ConfigurationError
 from reconciler.model import Problem
-from reconciler.repository.worktree import check_stays, read_one
+from reconciler.repository.named_files import check_stays
+from reconciler.repository.worktree import read_one
 
 KEY_VARIABLES = "RECONCILER_KEY_VARIABLES"
 _KEY_PREFIX = "ENOS_"

@@ -29,7 +29,7 @@ from reconciler.model import Source
 
 LEAST_BYTES = 200_000  # about 500 manifests: with fewer, a process costs what it saves
 MOST_PROCESSES = 8  # of a large machine; a container may see all its cores and have two
-LEAST_FILES = 500  # of which as many as LEAST_BYTES are expected
+LEAST_FILES = 500  # for where nobody has counted bytes yet: as many make LEAST_BYTES
 _PORTION = 16_384  # bytes of files, about 50 manifests
 _PORTION_FILES = 50
 _MOST_PORTIONS = 1_000  # as many numbers as any pipe takes while nobody reads: a page

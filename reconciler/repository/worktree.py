@@ -1,7 +1,7 @@
-"""Reading the working tree, and the files that a person names, without waiting or being led off.
+"""Reading the working tree without waiting or being led off.
 
-A checkout can bring a link to anywhere under the name that a pipeline uses. Pipes and devices could
-make a command wait for ever, or give more than any memory holds.
+A checkout can bring links to anywhere. Pipes and devices could make a command wait for ever, or
+give more than any memory holds. Files that a person names are `named_files`'.
 """
 
 import os
@@ -12,7 +12,6 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import Protocol, assert_never
 
-from reconciler.errors import ReconcilerError
 from reconciler.links import (
     is_reported,
     link_problem,
@@ -26,83 +25,6 @@ from reconciler.model import Numerous, Place, Problem, Source
 MOST_BYTES = 8 << 20  # of a file of manifests: twenty thousand of them fit
 MOST_TOGETHER = 256 << 20  # of all files of a folder
 _AHEAD = 1 << 16  # that are asked for at once where a file ought to have ended
-
-
-def read_regular(path: Path, most: int) -> bytes:
-    """The file's content, at most so many bytes.
-
-    Raises ReconcilerError, quoting nothing of it; also for a link that leaves a repository.
-    """
-    check_stays(path)
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            _check_regular(descriptor, path)
-            content = file.read(most + 1)
-    except OSError as error:
-        raise ReconcilerError(f"{path} cannot be read: {error.strerror}") from None
-    if len(content) > most:
-        raise ReconcilerError(f"{path} is larger than {most:,} bytes")
-    return content
-
-
-def write_regular(path: Path, content: bytes) -> None:
-    """Write the file, new or over an old one; through no link that a repository can hold.
-
-    Raises ReconcilerError.
-    """
-    check_no_link(path, "Name the file itself; for standard output, use --format json.")
-    # Not truncated before it is known to be a file of its own; nor waited for, if it is a pipe.
-    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    try:
-        descriptor = os.open(path, flags, 0o666)
-        with os.fdopen(descriptor, "wb") as file:
-            _check_regular(descriptor, path)
-            file.truncate(0)
-            file.write(content)
-    except OSError as error:
-        raise ReconcilerError(f"{path} cannot be written: {error.strerror}") from None
-
-
-def check_no_link(path: Path, hint: str) -> None:
-    """Raise ReconcilerError if the path is a link, or one of a repository is on the way to it."""
-    link = next((link for link, _ in _links_of_repositories(path.parent)), None)
-    if link is None and path.is_symlink():
-        link = path
-    if link is not None:
-        raise ReconcilerError(
-            f"{path} is not written: {link} is a link, and may lead anywhere", hint=hint
-        )
-
-
-def check_stays(path: Path) -> None:
-    """Raise ReconcilerError if a link on the way leads out of the repository that it lies in.
-
-    Who may write in that repository must not choose what else is read.
-    """
-    for link, top in _links_of_repositories(path):
-        if not link.resolve().is_relative_to(top):
-            raise ReconcilerError(
-                f"{link} is a link that leaves the repository {top}",
-                hint="Name what it leads to, if that is meant.",
-            )
-
-
-def _links_of_repositories(path: Path) -> Iterator[tuple[Path, Path]]:
-    """The links on the way to the path that lie in a repository, each with its repository's top."""
-    whole = Path.cwd() / path
-    for part in (*reversed(whole.parents), whole):
-        if part.is_symlink():
-            around = part.parent.resolve()
-            for folder in (around, *around.parents):
-                if os.path.lexists(folder / ".git"):
-                    yield part, folder
-                    break
-
-
-def _check_regular(descriptor: int, path: Path) -> None:
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        raise ReconcilerError(f"{path} is not a regular file")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
