@@ -21,11 +21,10 @@ from pathlib import Path
 
 from reconciler.errors import GitError
 from reconciler.git.command import NETWORK_SECONDS, ask, names_repository, run_git
+from reconciler.git.gitconfig import names, read_variables
 from reconciler.git.lasting import ask_once
 from reconciler.git.objects import CommitId, ObjectId, TreeEntry, is_ancestor, is_shallow
 from reconciler.git.remote import FETCH
-
-_OF_A_CLONE = {"local", "worktree"}  # the scopes whose files lie in the clone, or are included
 
 _BROUGHT = "refs/reconciler-base/last"
 _DEEPER = ("--deepen=50", "--deepen=500", "--unshallow")  # each more than the one before
@@ -91,14 +90,9 @@ def _check_configuration(root: Path, gits: Path) -> None:
 
     `git config include.path ../.gitconfig` lets whoever writes that file name programs.
     """
-    listing = run_git(
-        root, "config", "--list", "--show-scope", "--show-origin", "--name-only", "-z"
-    )
-    words = listing.stdout.decode("utf-8", "surrogateescape").split("\0")
-    for scope, origin in sorted(set(zip(words[::3], words[1::3], strict=False))):
-        if scope not in _OF_A_CLONE or not origin.startswith("file:"):
-            continue
-        file = Path(os.path.realpath(root / origin.removeprefix("file:")))
+    files = {one.file for one in read_variables(root) if one.is_of_clone and one.file}
+    for name in sorted(files):
+        file = Path(os.path.realpath(root / name))
         if file.is_relative_to(root) and not file.is_relative_to(gits):
             shown = file.relative_to(root).as_posix()
             raise GitError(
@@ -335,9 +329,6 @@ def without_filters(root: Path) -> list[str]:
     A filter is a program; which files go through it `.gitattributes` says, and the program may
     well be a file of the checkout.
     """
-    listing = run_git(
-        root, *("config", "--name-only", "-z", "--get-regexp", r"^filter\."), accept=(0, 1)
-    ).text
-    names = {name.rpartition(".")[0] for name in listing.split("\0") if name.count(".") > 1}
+    filters = {name.rpartition(".")[0] for name in names(root, "filter.") if name.count(".") > 1}
     off = ("clean=", "smudge=", "process=", "required=false")
-    return [word for name in sorted(names) for one in off for word in ("-c", f"{name}.{one}")]
+    return [word for name in sorted(filters) for one in off for word in ("-c", f"{name}.{one}")]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from reconciler.errors import GitError
 from reconciler.git.command import run_git
+from reconciler.git.gitconfig import values
 from reconciler.git.lasting import ask_once, keep_blobs, know, known_answer
 from reconciler.git.objects import (
     CommitId,
@@ -18,6 +19,7 @@ from reconciler.git.objects import (
 
 _FILE = "100644"
 _FOLDER = "040000"
+_SIGN = "commit.gpgSign"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,10 +153,7 @@ def empty_tree(root: Path) -> ObjectId:
 
 def write_commit(root: Path, tree: ObjectId, parent: CommitId | None, message: str) -> CommitId:
     """A new commit of the tree, with git's own identity, and a signature if that is set."""
-    # `commit-tree` does not look at commit.gpgSign by itself.
-    is_signed = (
-        run_git(root, "config", "--type=bool", "commit.gpgSign", accept=(0, 1)).text == "true"
-    )
+    is_signed = _is_signed(root)
     options = (
         *(() if parent is None else ("-p", parent)),
         *(("-S",) if is_signed else ()),
@@ -172,6 +171,13 @@ def write_commit(root: Path, tree: ObjectId, parent: CommitId | None, message: s
     if parent is not None:
         know(root, *ancestry(parent, written.text))
     return CommitId(written.text)
+
+
+def _is_signed(root: Path) -> bool:
+    """Whether commits are to be: `commit-tree` does not look at commit.gpgSign by itself."""
+    if not values(root, _SIGN):
+        return False
+    return run_git(root, "config", "--type=bool", _SIGN, accept=(0, 1)).text == "true"
 
 
 _SIGNING = "commit.gpgSign is set: make signing work without a prompt, or unset it in this clone"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from reconciler.errors import GitError
 from reconciler.git.command import NETWORK_SECONDS, run_git
+from reconciler.git.gitconfig import set_value, value
 from reconciler.git.objects import CommitId
 from reconciler.git.packets import listening
 from reconciler.git.remote import (
@@ -104,7 +105,7 @@ def _fetch_default(
 
 def _remember(root: Path, remote: str, branch: str) -> None:
     # Only to save a question next time: another process may hold the configuration's lock.
-    run_git(root, "config", _setting(remote), branch, accept=None)
+    set_value(root, _setting(remote), branch)
 
 
 def _by_branch(tips: dict[str, CommitId | None]) -> dict[str, CommitId | None]:
@@ -117,7 +118,7 @@ def _setting(remote: str) -> str:
 
 def _remembered(root: Path, remote: str) -> str | None:
     """What the remote said last; before that, what `git clone` heard."""
-    told = run_git(root, "config", "--get", _setting(remote), accept=(0, 1)).text
+    told = value(root, _setting(remote))
     if told:
         return told
     beside = f"refs/remotes/{remote}/"

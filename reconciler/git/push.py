@@ -26,7 +26,7 @@ from reconciler.git.remote import (
     addresses,
     bring,
     check_branch,
-    check_pushed,
+    check_one_target,
     read_refs,
 )
 from reconciler.git.sending import NO_ANSWER, Heard, Move, PushAnswer, send
@@ -127,7 +127,7 @@ def swap(root: Path, remote: str, move: Move, *, timeout: float) -> PushResult:
 
 def _only_one(root: Path, remote: str) -> str:
     """The remote's name. Raises GitError where there is none, or it pushes to several."""
-    check_pushed(root, remote)
+    check_one_target(root, remote)
     return remote
 
 

@@ -16,6 +16,7 @@ from typing import Self
 from reconciler.errors import GitError
 from reconciler.git.causes import address
 from reconciler.git.command import NETWORK_SECONDS, CompletedGit, ask, run_git, unreadable_error
+from reconciler.git.gitconfig import value, values
 from reconciler.git.objects import CommitId, is_shallow
 from reconciler.git.packets import UNHEARD, Packets
 
@@ -96,6 +97,8 @@ def check_remote(root: Path, remote: str) -> None:
 
     The name is the checkout's, so it could lead anywhere, and what is there would count as shared.
     """
+    if values(root, f"remote.{remote}.url"):
+        return
     there = run_git(root, "remote").text.split()
     if remote not in there:
         raise NoRemoteError(remote, there)
@@ -144,13 +147,19 @@ def addresses(root: Path, remote: str) -> Addresses:
     pushed = check_pushed(root, remote)
     fetched = run_git(root, "remote", "get-url", remote).text
     name = f"remote.{remote}.pushurl"
-    is_named = pushed != fetched and run_git(root, "config", "--get", name, accept=(0, 1)).text
+    is_named = pushed != fetched and value(root, name)
     return Addresses(
         name=remote,
         fetched=address(fetched),
         pushed=address(pushed),
         setting=name if is_named else "url.*.pushInsteadOf",
     )
+
+
+def check_one_target(root: Path, remote: str) -> None:
+    """Raise GitError where the remote pushes to no repository, or to several."""
+    if values(root, f"remote.{remote}.pushurl") or len(values(root, f"remote.{remote}.url")) != 1:
+        check_pushed(root, remote)  # else what rewrites an address makes one of one
 
 
 def check_pushed(root: Path, remote: str) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from reconciler.git.causes import readable
 from reconciler.git.command import ask, run_git, unreadable_error
 from reconciler.git.commits import write_commit
+from reconciler.git.gitconfig import set_value, value
 from reconciler.git.lasting import ask_once
 from reconciler.git.objects import CommitId, ObjectId
 from reconciler.git.push import Along, PushDeclined, PushLanded, PushRaced, PushUnclear, swap
@@ -73,7 +74,7 @@ def keep(
         if not result.is_of_ref:
             break  # a busy server, or one that nobody here can reach, refuses no place
         # Only to save a push next time: another process may hold the configuration's lock.
-        run_git(root, "config", _setting(remote, name), place.next, accept=None)
+        set_value(root, _setting(remote, name), place.next)
     return None if tree is None else reason
 
 
@@ -97,7 +98,7 @@ def next_trace(
     """What `keep` would have the remote keep; None if it is nothing, or needs its own push."""
     tree = _resolve(root, f"{commit}:{folder}")
     place = next(iter(_places(root, remote, name)), None)
-    alone = run_git(root, "config", "--get", _alone(remote), accept=(0, 1)).text
+    alone = value(root, _alone(remote))
     if tree is None or place is None or alone == place.prefix:
         return None
     move = _next(root, place, tree, continues)
@@ -109,7 +110,7 @@ def note(root: Path, remote: str, trace: Trace, became: Along) -> None:
     if became is Along.MOVED:
         run_git(root, "update-ref", trace.here, trace.move.commit, accept=(0, 1, 128))
     elif became is Along.APART:
-        run_git(root, "config", _alone(remote), trace.prefix, accept=None)
+        set_value(root, _alone(remote), trace.prefix)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +138,7 @@ def _places(root: Path, remote: str, name: str) -> list[_TracePlace]:
         here=f"{FETCHED}/{remote}/{BRANCH_MARK}/{name}",
         next=_NOWHERE,
     )
-    known = run_git(root, "config", "--get", _setting(remote, name), accept=(0, 1)).text
+    known = value(root, _setting(remote, name))
     if known == _NOWHERE:
         return []
     if known == _ON_BRANCH or _resolve(root, f"{branch.here}^{{commit}}") is not None:

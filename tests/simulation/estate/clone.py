@@ -84,11 +84,20 @@ class Clone:
         return _done("https://host/fork" if forked else "https://host/origin")
 
     def _config(self, words: list[str]) -> CompletedGit:
-        if words[0].startswith("--"):
-            value = self.settings.get(words[1])
-            return _done(value or "", _OK if value is not None else _NO)
+        if words[0] == "--list":
+            said = (f"local\0file:.git/config\0{name}\n{value}\0" for name, value in self._known())
+            return _done("".join(said))
         self.settings[words[0]] = words[1]
         return _done("")
+
+    def _known(self) -> Iterator[tuple[str, str]]:
+        yield "remote.origin.url", "https://host/origin"
+        if self.fork is not None:
+            yield "remote.origin.pushurl", "https://host/fork"
+        for name, value in self.settings.items():
+            section, _, rest = name.partition(".")
+            between, _, word = rest.rpartition(".")
+            yield f"{section}.{between}.{word.lower()}", value
 
     def _symbolic_ref(self, _: list[str]) -> CompletedGit:
         if self.heard is None:

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from unittest.mock import patch
 
 from reconciler.configuration import parse_configuration
-from reconciler.git import CompletedGit, command, lasting
+from reconciler.git import CompletedGit, command, gitconfig, lasting
 from reconciler.git import push as git_push
 from reconciler.git import remote as git_remote
 from reconciler.manifest import read_file
@@ -118,6 +118,7 @@ def _installed(world: World) -> Iterator[None]:
     """Have the product's git layer run in this world, by its time and its chance."""
     time = SimpleNamespace(sleep=world.aside.wait)
     lasting.forget()  # other seeds have clones of the same names
+    gitconfig.forget()
 
     def complete(
         folder: Path,
