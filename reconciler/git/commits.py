@@ -1,7 +1,7 @@
 """Writing commits by plumbing: neither the index nor the working tree is touched."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from reconciler.errors import GitError
@@ -13,9 +13,11 @@ from reconciler.git.objects import (
     ObjectId,
     TreeEntry,
     ancestry,
+    folder_question,
     parse_entries,
     tree_question,
 )
+from reconciler.git.pack import Pack
 
 _FILE = "100644"
 _FOLDER = "040000"
@@ -43,14 +45,18 @@ def commit_files(
     Raises GitError if a path runs through a file, a link or a submodule or names a folder, if the
     identity is not known, or if the signature fails.
     """
+    growth = _Growth(root=root, pack=Pack.of(root))
     planned = [
-        _FileChange(
-            parts=_parts(path), blob=None if content is None else _write_blob(root, content)
-        )
+        _FileChange(parts=_parts(path), blob=None if content is None else growth.add_file(content))
         for path, content in changes.items()
     ]
-    top = _write_level(root, None if parent is None else _tree_of(root, parent), planned, "")
-    return write_commit(root, top or empty_tree(root), parent, message)
+    top = growth.add_level(None if parent is None else _tree_of(root, parent), planned, "")
+    tree = growth.pack.tree(()) if top is None else top
+    growth.pack.write(root)
+    made = write_commit(root, tree, parent, message)
+    for path, folder in growth.folders.items():
+        know(root, *folder_question(made, path), answer=folder)
+    return made
 
 
 def _tree_of(root: Path, commit: CommitId) -> str:
@@ -66,36 +72,53 @@ def _parts(path: str) -> tuple[str, ...]:
     return parts
 
 
-def _write_blob(root: Path, content: bytes) -> ObjectId:
-    oid = ObjectId(run_git(root, "hash-object", "-w", "--stdin", stdin=content).text)
-    keep_blobs(root, [(oid, content)])
-    return oid
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Growth:
+    """What comes on top of a tree, before it is written."""
 
+    root: Path
+    pack: Pack
+    folders: dict[str, ObjectId] = field(default_factory=dict)  # by path, those that are changed
 
-def _write_level(
-    root: Path, tree: str | None, changes: list[_FileChange], folder: str
-) -> ObjectId | None:
-    """Write the tree with the changes made; None if nothing is left in it."""
-    entries = {} if tree is None else _read_level(root, tree)
-    below: dict[str, list[_FileChange]] = {}
-    for change in changes:
-        name, *rest = change.parts
-        if rest:
-            below.setdefault(name, []).append(replace(change, parts=tuple(rest)))
-        else:
-            _change_file(entries, name, change.blob, folder)
-    for name, inner in below.items():
-        path = f"{folder}{name}"
-        old = entries.pop(name, None)
-        if old is not None and not old.is_folder:
-            if all(change.blob is None for change in inner):
-                entries[name] = old  # what is to go from under it is not there
-                continue
-            raise GitError(f"{path} is a {_noun(old)} in the commit, and a folder is needed there")
-        oid = _write_level(root, None if old is None else old.oid, inner, f"{path}/")
-        if oid is not None:
-            entries[name] = TreeEntry(mode=_FOLDER, oid=oid, path=name)
-    return _write_tree(root, entries.values()) if entries else None
+    def add_file(self, content: bytes) -> ObjectId:
+        oid = self.pack.blob(content)
+        keep_blobs(self.root, [(oid, content)])
+        return oid
+
+    def add_level(
+        self, tree: str | None, changes: list[_FileChange], folder: str
+    ) -> ObjectId | None:
+        """Add the tree with the changes made; None if nothing is left in it."""
+        entries = {} if tree is None else _read_level(self.root, tree)
+        below: dict[str, list[_FileChange]] = {}
+        for change in changes:
+            name, *rest = change.parts
+            if rest:
+                below.setdefault(name, []).append(replace(change, parts=tuple(rest)))
+            else:
+                _change_file(entries, name, change.blob, folder)
+        for name, inner in below.items():
+            path = f"{folder}{name}"
+            old = entries.pop(name, None)
+            if old is not None and not old.is_folder:
+                if all(change.blob is None for change in inner):
+                    entries[name] = old  # what is to go from under it is not there
+                    continue
+                raise GitError(
+                    f"{path} is a {_noun(old)} in the commit, and a folder is needed there"
+                )
+            oid = self.add_level(None if old is None else old.oid, inner, f"{path}/")
+            if oid is not None:
+                entries[name] = TreeEntry(mode=_FOLDER, oid=oid, path=name)
+                self.folders[path] = oid
+        return self._add_tree(entries.values()) if entries else None
+
+    def _add_tree(self, entries: Collection[TreeEntry]) -> ObjectId:
+        oid = self.pack.tree(entries)
+        listing = "".join(f"{one.mode} {one.kind} {one.oid}\t{one.path}\0" for one in entries)
+        know(self.root, *_level(oid), answer=listing)
+        know(self.root, *tree_question(oid), answer=oid)
+        return oid
 
 
 def _change_file(
@@ -127,28 +150,12 @@ def _level(tree: str) -> tuple[str, ...]:
     return "ls-tree", "-z", "--full-tree", tree
 
 
-def _write_tree(root: Path, entries: Iterable[TreeEntry]) -> ObjectId:
-    listing = "".join(
-        f"{entry.mode} {_object_type(entry)} {entry.oid}\t{entry.path}\0" for entry in entries
-    )
-    # --missing: the other entries came from a tree of this repository, and to look for each of
-    # them would make a partial clone fetch them all.
-    written = run_git(
-        root, "mktree", "-z", "--missing", stdin=listing.encode("utf-8", "surrogateescape")
-    )
-    know(root, *_level(written.text), answer=listing)
-    return ObjectId(written.text)
-
-
-def _object_type(entry: TreeEntry) -> str:
-    if entry.is_folder:
-        return "tree"
-    return "commit" if entry.is_submodule else "blob"
-
-
 def empty_tree(root: Path) -> ObjectId:
     """The tree that holds nothing, written here if it was not."""
-    return _write_tree(root, ())
+    pack = Pack.of(root)
+    oid = pack.tree(())
+    pack.write(root)
+    return oid
 
 
 def write_commit(root: Path, tree: ObjectId, parent: CommitId | None, message: str) -> CommitId:

@@ -45,6 +45,13 @@ class TreeEntry:
         return self.mode == _TREE
 
     @property
+    def kind(self) -> str:
+        """The kind of the object, in git's word."""
+        if self.is_folder:
+            return "tree"
+        return "commit" if self.is_submodule else "blob"
+
+    @property
     def is_file(self) -> bool:
         """A blob with the content of a file."""
         return not (self.is_link or self.is_submodule or self.is_folder)
@@ -161,6 +168,11 @@ def ancestry(ancestor: str, descendant: str) -> tuple[str, ...]:
 def tree_question(commit: str) -> tuple[str, ...]:
     """How git is asked for the tree of a commit."""
     return "rev-parse", "--verify", "--quiet", f"{commit}^{{tree}}"
+
+
+def folder_question(commit: str, path: str) -> tuple[str, ...]:
+    """How git is asked for what stands at the path in a commit."""
+    return "rev-parse", "--verify", "--quiet", f"{commit}:{path}"
 
 
 def read_blobs(root: Path, oids: Iterable[ObjectId]) -> dict[ObjectId, bytes]:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from reconciler.git.command import CompletedGit, GitTimeoutError
 from reconciler.git.packets import VARIABLE
-from tests.simulation.estate.objects import FILE, FOLDER, Entry, Objects
+from tests.simulation.estate.objects import Objects
 from tests.simulation.estate.remote import HEADS, Move, Refs, Remote
 
 _OK, _NO = 0, 1
@@ -55,12 +55,11 @@ class Clone:
                 return _done(self._log(trailer, rest))
             case "log":
                 return _done("Somebody <a@b.test> at 2024-03-01T00:00:00Z")
-            case "hash-object":
-                return _done(self.objects.blob(stdin or b""))
             case "commit-tree":
                 return _done(self._commit_tree(rest, stdin or b""))
-            case "mktree":
-                return _done(self._mktree(stdin or b""))
+            case "unpack-objects":
+                self.objects.unpack(stdin or b"")
+                return _done("")
             case "cat-file" if "--batch" not in rest:
                 oids = (stdin or b"").decode().split()
                 return _done("\n".join(str(len(self.objects.blobs[oid])) for oid in oids))
@@ -153,15 +152,6 @@ class Clone:
             return _done("".join(entry.line for entry in self.objects.walk(tree)))
         entries = self.objects.trees[self.objects.tree_of(tree) or ""]
         return _done("".join(entry.line for entry in entries))
-
-    def _mktree(self, listing: bytes) -> str:
-        entries = {}
-        for line in filter(None, listing.decode().split("\0")):
-            head, _, name = line.partition("\t")
-            mode, _, oid = head.split(" ")
-            assert mode in {FILE, FOLDER}
-            entries[name] = Entry(mode=mode, oid=oid, name=name)
-        return self.objects.tree(entries)
 
     def _commit_tree(self, words: list[str], message: bytes) -> str:
         parents = (words[words.index("-p") + 1],) if "-p" in words else ()

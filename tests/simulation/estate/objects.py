@@ -1,10 +1,13 @@
 """What git stores, in memory: blobs, trees and commits, which all repositories of a seed share."""
 
 import hashlib
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 FILE, FOLDER = "100644", "040000"
+_BLOB = 3  # in a pack
+_OID = 20  # bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +27,12 @@ class Entry:
     def line(self) -> str:
         kind = "tree" if self.mode == FOLDER else "blob"
         return f"{self.mode} {kind} {self.oid}\t{self.name}\0"
+
+    @property
+    def raw(self) -> bytes:
+        """As it stands in the tree."""
+        mode = self.mode.lstrip("0")
+        return f"{mode} {self.name}\0".encode() + bytes.fromhex(self.oid)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,9 +60,24 @@ class Objects:
 
     def tree(self, entries: Mapping[str, Entry]) -> str:
         listed = tuple(sorted(entries.values(), key=lambda entry: entry.sorted_as))
-        oid = _id(b"tree", "".join(entry.line for entry in listed).encode())
+        oid = _id(b"tree", b"".join(entry.raw for entry in listed))
         self.trees[oid] = listed
         return oid
+
+    def unpack(self, pack: bytes) -> None:
+        """Take in the objects of a pack, none of which is a difference to another one."""
+        count, rest = int.from_bytes(pack[8:12], "big"), pack[12:]
+        for _ in range(count):
+            kind = rest[0] >> 4 & 0x7
+            while rest[0] & 0x80:
+                rest = rest[1:]
+            inflating = zlib.decompressobj()
+            content = inflating.decompress(rest[1:])
+            rest = inflating.unused_data
+            if kind == _BLOB:
+                self.blob(content)
+            else:
+                self.tree({entry.name: entry for entry in _entries(content)})
 
     def commit(self, tree: str, parents: tuple[str, ...], message: str) -> str:
         number = len(self.commits)
@@ -117,5 +141,14 @@ class Objects:
         return any(one == old for one in self.history(new, cut))
 
 
+def _entries(tree: bytes) -> Iterator[Entry]:
+    while tree:
+        head, _, rest = tree.partition(b"\0")
+        mode, _, name = head.decode().partition(" ")
+        yield Entry(mode=mode.zfill(len(FOLDER)), oid=rest[:_OID].hex(), name=name)
+        tree = rest[_OID:]
+
+
 def _id(kind: bytes, content: bytes) -> str:
-    return hashlib.sha1(kind + b"\0" + content, usedforsecurity=False).hexdigest()
+    whole = b"%s %d\0%s" % (kind, len(content), content)
+    return hashlib.sha1(whole, usedforsecurity=False).hexdigest()
