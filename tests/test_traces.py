@@ -328,7 +328,7 @@ def test_the_trace_of_a_folder_with_a_long_name_is_kept(
     for name in names:
         kept = repository.keep("origin", name, commit, "state", lambda *_: True)
         assert kept is None
-        assert repository.kept("origin", name) is not None
+        assert f"kept/origin/{name}" in repository.read_traces("origin").trees
 
 
 def test_the_refusal_of_one_trace_is_not_held_against_another(

@@ -55,6 +55,7 @@ def _shared_ledgers(workspace: Workspace, git: Git) -> dict[str, KnownLedger]:
     branch, commit, parent = _fetch(git, workspace.configuration)
     shelf = workspace.shelf()
     remote = workspace.configuration.git.remote
+    traces = git.read_traces(remote)
     tree = CommittedBooks(git, parent) if parent is not None else None
     there = tree.by_folder() if tree else {}
     beside = CommittedBooks(git, commit).by_folder() if parent != commit else {}
@@ -71,7 +72,7 @@ def _shared_ledgers(workspace: Workspace, git: Git) -> dict[str, KnownLedger]:
         place = LedgerPlace(
             remote=remote, branch=branch, environment=environment, commit=commit, parent=parent
         )
-        others += check_continuity(git, place, files, others, read={})
+        others += check_continuity(git, place, files, others, traces, read={})
         name = environment.name
         own = Book(folder=folder, ledger=files.ledger(), files=files.content, environment=name)
         known[name] = KnownLedger(

@@ -23,7 +23,14 @@ from reconciler.errors import GitError
 from reconciler.git.command import NETWORK_SECONDS, ask, names_repository, run_git
 from reconciler.git.gitconfig import names, read_variables
 from reconciler.git.lasting import ask_once
-from reconciler.git.objects import CommitId, ObjectId, TreeEntry, is_ancestor, is_shallow
+from reconciler.git.objects import (
+    CommitId,
+    ObjectId,
+    TreeEntry,
+    is_ancestor,
+    is_shallow,
+    note_history,
+)
 from reconciler.git.remote import FETCH
 
 _BROUGHT = "refs/reconciler-base/last"
@@ -42,10 +49,9 @@ def find(folder: Path) -> tuple[Path, str, Path]:
     """
     here = Path(os.path.realpath(folder))
     start = here if names_repository(here) else _marked(here, folder)
-    asked = run_git(
-        start, "rev-parse", "--is-inside-work-tree", "--show-cdup", "--absolute-git-dir"
-    )
-    inside, up, gits = (*asked.text.split("\n", 2), "", "")[:3]
+    wanted = ("--is-inside-work-tree", "--is-shallow-repository", "--show-cdup")
+    asked = run_git(start, "rev-parse", *wanted, "--absolute-git-dir")
+    inside, shallow, up, gits = (*asked.text.split("\n", 3), "", "", "")[:4]
     if inside != "true" or here.is_relative_to(gits):
         raise GitError(
             f"{folder} is not in a working tree: the repository is bare, or this is its inside",
@@ -53,6 +59,7 @@ def find(folder: Path) -> tuple[Path, str, Path]:
         )
     depth = up.count("../")
     root = start.parents[depth - 1] if depth else start
+    note_history(root, is_whole=shallow == "false")
     _check_configuration(root, Path(gits))
     inner = here.relative_to(root).as_posix()
     return root, "" if inner == "." else f"{inner}/", Path(gits)
@@ -266,18 +273,35 @@ def differing(root: Path, commit: CommitId, *folders: str) -> list[str]:
     return sorted({name for name in names if name})
 
 
-def left_out(root: Path, *pathspecs: str) -> list[TreeEntry]:
-    """What the index holds under these, and a sparse checkout has left out of the working tree."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tracked:
+    """What the index holds under some pathspecs."""
+
+    listing: bytes  # of `ls-files -t --stage -z`
+    root: Path
+
+    def paths(self) -> Iterator[str]:
+        """Each path, once for every side of a conflict about it."""
+        for line in filter(None, self.listing.split(b"\0")):
+            yield line.partition(b"\t")[2].decode("utf-8", "surrogateescape")
+
+    def left_out(self) -> list[TreeEntry]:
+        """What a sparse checkout has left out of the working tree."""
+        if _LEFT_OUT.encode() not in self.listing:  # as nearly always: not to take apart thousands
+            return []
+        found = []
+        for line in self.listing.decode("utf-8", "surrogateescape").split("\0"):
+            marks, _, path = line.partition("\t")
+            if marks.startswith(_LEFT_OUT) and not os.path.lexists(self.root / path):
+                _, mode, oid, *_ = marks.split(" ")
+                found.append(TreeEntry(mode=mode, oid=ObjectId(oid), path=path))
+        return found
+
+
+def tracked(root: Path, *pathspecs: str) -> Tracked:
+    """What the index holds under these. Raises GitError."""
     listing = run_git(root, "ls-files", "-t", "--stage", "-z", "--", *pathspecs).stdout
-    if _LEFT_OUT.encode() not in listing:  # as nearly always: not to take a hundred thousand apart
-        return []
-    found = []
-    for line in listing.decode("utf-8", "surrogateescape").split("\0"):
-        marks, _, path = line.partition("\t")
-        if marks.startswith(_LEFT_OUT) and not os.path.lexists(root / path):
-            _, mode, oid, *_ = marks.split(" ")
-            found.append(TreeEntry(mode=mode, oid=ObjectId(oid), path=path))
-    return found
+    return Tracked(root=root, listing=listing)
 
 
 _MANIFEST = r"""^[[:space:]{]*["']?apiVersion["']?[[:space:]]*:[[:space:]]*["']?reconciler/v[0-9]"""

@@ -112,9 +112,9 @@ class Git:
         """See `objects.read_bounded_blobs`."""
         return objects.read_bounded_blobs(self.root, oids, most)
 
-    def left_out(self, *pathspecs: str) -> list[TreeEntry]:
-        """See `checkout.left_out`."""
-        return checkout.left_out(self.root, *pathspecs)
+    def tracked(self, *pathspecs: str) -> checkout.Tracked:
+        """See `checkout.tracked`."""
+        return checkout.tracked(self.root, *pathspecs)
 
     def origins(self, commit: CommitId, folder: str) -> dict[str, origins.Origin]:
         """See `origins.origins`."""
@@ -156,17 +156,9 @@ class Git:
         """See `traces.next_trace`."""
         return traces.next_trace(self.root, on_remote, name, commit, folder, continues)
 
-    def kept(self, on_remote: str, name: str) -> ObjectId | None:
-        """See `traces.kept`."""
-        return traces.kept(self.root, on_remote, name)
-
-    def kept_refs(self, on_remote: str) -> dict[str, str]:
-        """See `traces.kept_refs`."""
-        return traces.kept_refs(self.root, on_remote)
-
-    def traces(self, on_remote: str) -> dict[str, ObjectId]:
-        """See `traces.traces`."""
-        return traces.traces(self.root, on_remote)
+    def read_traces(self, on_remote: str) -> traces.Traces:
+        """See `traces.read_traces`."""
+        return traces.read_traces(self.root, on_remote)
 
     def author(self, ref: str) -> str:
         """See `traces.author`."""

@@ -15,9 +15,10 @@ from reconciler.git.objects import (
     ancestry,
     folder_question,
     parse_entries,
+    tree_listing,
     tree_question,
 )
-from reconciler.git.pack import Pack
+from reconciler.git.pack import Pack, in_order
 
 _FILE = "100644"
 _FOLDER = "040000"
@@ -115,8 +116,11 @@ class _Growth:
 
     def _add_tree(self, entries: Collection[TreeEntry]) -> ObjectId:
         oid = self.pack.tree(entries)
-        listing = "".join(f"{one.mode} {one.kind} {one.oid}\t{one.path}\0" for one in entries)
+        lines = (f"{one.mode} {one.kind} {one.oid}\t{one.path}\0" for one in in_order(entries))
+        listing = "".join(lines)
         know(self.root, *_level(oid), answer=listing)
+        if not any(one.is_folder for one in entries):
+            know(self.root, *tree_listing(oid), answer=listing)
         know(self.root, *tree_question(oid), answer=oid)
         return oid
 

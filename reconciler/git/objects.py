@@ -67,9 +67,13 @@ def list_tree(
     """
     wanted = [path.strip("/") for path in paths]
     limits = [] if "" in wanted else wanted
-    command = ("--literal-pathspecs", "ls-tree", "-r", "-z", "--full-tree", commit, "--", *limits)
-    listing = ask_once(root, *command, about=[commit])
+    listing = ask_once(root, *tree_listing(commit), *limits, about=[commit])
     return parse_entries(listing.stdout)
+
+
+def tree_listing(tree: str) -> tuple[str, ...]:
+    """How git is asked for all files of a commit or tree; paths that follow narrow that down."""
+    return "--literal-pathspecs", "ls-tree", "-r", "-z", "--full-tree", tree, "--"
 
 
 class Tree:
@@ -144,8 +148,18 @@ def _parse_entry(record: bytes) -> TreeEntry:
     return TreeEntry(mode=mode, oid=ObjectId(oid), path=path.decode("utf-8", "surrogateescape"))
 
 
+_whole: set[Path] = set()  # the clones whose history was whole when they were found
+
+
+def note_history(root: Path, *, is_whole: bool) -> None:
+    """Note what a command has found as it began. Nothing that it does cuts a whole history."""
+    (_whole.add if is_whole else _whole.discard)(root)
+
+
 def is_shallow(root: Path) -> bool:
     """Whether the clone's history is cut off somewhere."""
+    if root in _whole:
+        return False
     return run_git(root, "rev-parse", "--is-shallow-repository").text == "true"
 
 

@@ -38,7 +38,7 @@ class Pack:
 
     def tree(self, entries: Iterable[TreeEntry]) -> ObjectId:
         """Add a folder with these entries, whose paths are their names alone."""
-        return self._add("tree", b"".join(map(_line, sorted(entries, key=_sorted_as))))
+        return self._add("tree", b"".join(map(_line, in_order(entries))))
 
     def _add(self, kind: str, content: bytes) -> ObjectId:
         whole = hashlib.new(self.hashing, b"%s %d\0" % (kind.encode(), len(content)))
@@ -60,6 +60,11 @@ class Pack:
         return body + hashlib.new(self.hashing, body).digest()
 
 
+def in_order(entries: Iterable[TreeEntry]) -> list[TreeEntry]:
+    """The entries of one folder, in git's order."""
+    return sorted(entries, key=_sorted_as)
+
+
 def _head(kind: int, size: int) -> bytes:
     """The kind in three bits and the size in all others, the lowest first, seven to a byte."""
     found = [kind << 4 | size & 0xF]
@@ -72,7 +77,7 @@ def _head(kind: int, size: int) -> bytes:
 
 
 def _sorted_as(entry: TreeEntry) -> bytes:
-    """By what git puts the entries in order: a folder's name has a slash at its end."""
+    """A folder's name counts as if it had a slash at its end."""
     return _name(entry) + (b"/" if entry.is_folder else b"")
 
 

@@ -17,7 +17,7 @@ from reconciler.errors import GitError
 from reconciler.git.causes import address
 from reconciler.git.command import NETWORK_SECONDS, CompletedGit, ask, run_git, unreadable_error
 from reconciler.git.gitconfig import value, values
-from reconciler.git.objects import CommitId, is_shallow
+from reconciler.git.objects import CommitId, is_shallow, note_history
 from reconciler.git.packets import UNHEARD, Packets
 
 THERE = "refs/reconciler/ledger"
@@ -43,6 +43,8 @@ _LOCKED = re.compile(
 # What an earlier fetch left of `a` stands in the way of `a/b`, and the other way about.
 _IN_THE_WAY = re.compile(r"'(refs/reconciler/[^']+)' exists; cannot create")
 _CUT_OFF = "shallow roots are not allowed to be updated"  # git leaves the ref alone, and says 0
+# A name that breaks none of the rules of git-check-ref-format(1), be it once asked or not.
+_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*(/[A-Za-z0-9_][A-Za-z0-9_-]*)*")
 _MISSING = re.compile(r"couldn't find remote ref (HEAD|refs/heads/.+)", re.IGNORECASE)
 ASK_FOR_BRANCH = "name the branch in reconciler.yaml: `git: {branch: NAME}`"
 
@@ -207,6 +209,8 @@ def bring(root: Path, remote: str, ref: str, *, timeout: float) -> None:
 
 def may_be_branch(root: Path, name: str) -> bool:
     """Whether git allows that name for a branch."""
+    if _PLAIN.fullmatch(name):
+        return True
     if "\0" in name:  # which no command can be given
         return False
     return _is_well_formed(root, f"{HEADS}{name}")
@@ -319,6 +323,7 @@ def _fetch(root: Path, remote: str, specs: Sequence[str], packets: Packets) -> C
         done = heard(*FETCH, "--", remote, *specs)
         if _CUT_OFF not in done.stderr:
             return done
+    note_history(root, is_whole=False)  # a person may have cut it off since the command began
     if not is_shallow(root):
         raise GitError(
             f"{remote} is a shallow repository: its history ends where that of this clone goes on",

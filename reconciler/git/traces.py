@@ -5,7 +5,7 @@ its tree in a ref of its own, the remote keeps one for clones that are new or sh
 history says what was last written.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from reconciler.git.command import ask, run_git, unreadable_error
 from reconciler.git.commits import write_commit
 from reconciler.git.gitconfig import set_value, value
 from reconciler.git.lasting import ask_once
-from reconciler.git.objects import CommitId, ObjectId
+from reconciler.git.objects import CommitId, ObjectId, folder_question
 from reconciler.git.push import Along, PushDeclined, PushLanded, PushRaced, PushUnclear, swap
 from reconciler.git.remote import (
     BRANCH_MARK,
@@ -64,10 +64,11 @@ def keep(
     A server that takes only branches keeps it on one; what it refuses is not tried again by this
     clone. Raises GitError where git fails here.
     """
-    tree = _resolve(root, f"{commit}:{folder}")
+    tree = _at(root, commit, folder)
     reason = "its refusal is remembered"
-    for place in _places(root, remote, name) if tree is not None else ():
-        result = _keep_at(root, remote, place, tree or ObjectId(""), continues)
+    held = _held(root, remote, name)
+    for place in _places(root, remote, name, held) if tree is not None else ():
+        result = _keep_at(root, remote, place, tree or ObjectId(""), held, continues)
         if not isinstance(result, PushDeclined):
             return result
         reason = result.message
@@ -96,12 +97,13 @@ def next_trace(
     continues: Callable[[ObjectId, ObjectId], bool],
 ) -> Trace | None:
     """What `keep` would have the remote keep; None if it is nothing, or needs its own push."""
-    tree = _resolve(root, f"{commit}:{folder}")
-    place = next(iter(_places(root, remote, name)), None)
+    tree = _at(root, commit, folder)
+    held = _held(root, remote, name)
+    place = next(iter(_places(root, remote, name, held)), None)
     alone = value(root, _alone(remote))
     if tree is None or place is None or alone == place.prefix:
         return None
-    move = _next(root, place, tree, continues)
+    move = _next(root, place, tree, held.get(place.here), continues)
     return None if move is None else Trace(move=move, here=place.here, prefix=place.prefix)
 
 
@@ -128,22 +130,47 @@ class _TracePlace:
         return self.ref.removesuffix(f"/{self.name}")
 
 
-def _places(root: Path, remote: str, name: str) -> list[_TracePlace]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _HeldTrace:
+    """What a ref of this clone holds that shows what the remote keeps."""
+
+    commit: CommitId | None  # None: it is no commit, and no trace can follow it
+    tree: ObjectId
+
+
+def _places(
+    root: Path, remote: str, name: str, held: Mapping[str, _HeldTrace]
+) -> list[_TracePlace]:
     beside = _TracePlace(
-        name=name, ref=f"{THERE}/{name}", here=f"{FETCHED}/{remote}/{name}", next=_ON_BRANCH
+        name=name, ref=f"{THERE}/{name}", here=_here(remote, name)[0], next=_ON_BRANCH
     )
     branch = _TracePlace(
-        name=name,
-        ref=f"{BRANCHES}/{name}",
-        here=f"{FETCHED}/{remote}/{BRANCH_MARK}/{name}",
-        next=_NOWHERE,
+        name=name, ref=f"{BRANCHES}/{name}", here=_here(remote, name)[1], next=_NOWHERE
     )
     known = value(root, _setting(remote, name))
     if known == _NOWHERE:
         return []
-    if known == _ON_BRANCH or _resolve(root, f"{branch.here}^{{commit}}") is not None:
+    if known == _ON_BRANCH or branch.here in held:
         return [branch]
     return [beside, branch]
+
+
+def _here(remote: str, name: str) -> tuple[str, str]:
+    """The refs here that show what the remote keeps beside its branches, and on one."""
+    return f"{FETCHED}/{remote}/{name}", f"{FETCHED}/{remote}/{BRANCH_MARK}/{name}"
+
+
+def _held(root: Path, remote: str, name: str) -> dict[str, _HeldTrace]:
+    """What these refs hold, by their names, if they are there."""
+    refs = _here(remote, name)
+    return {
+        ref: _HeldTrace(
+            commit=CommitId(oid) if kind == "commit" else None,
+            tree=ObjectId(tree[0] or oid),
+        )
+        for key, kind, oid, *tree in _listed(root, *refs)
+        if (ref := f"{MEMORY}/{key}") in refs
+    }
 
 
 def _setting(remote: str, name: str) -> str:
@@ -156,16 +183,18 @@ def _alone(remote: str) -> str:
 
 
 def _next(
-    root: Path, place: _TracePlace, tree: ObjectId, continues: Callable[[ObjectId, ObjectId], bool]
+    root: Path,
+    place: _TracePlace,
+    tree: ObjectId,
+    held: _HeldTrace | None,
+    continues: Callable[[ObjectId, ObjectId], bool],
 ) -> Move | None:
     """The move that has the place hold that tree; None if what it holds is as good."""
-    before = _resolve(root, f"{place.here}^{{commit}}")
-    if before is None and _resolve(root, place.here) is not None:
+    if held is not None and held.commit is None:
         return None  # somebody has put there what no trace can follow
-    old = before and _resolve(root, f"{before}^{{tree}}")
-    if old is not None and (old == tree or not continues(tree, old)):
+    if held is not None and (held.tree == tree or not continues(tree, held.tree)):
         return None
-    expected = None if before is None else CommitId(before)
+    expected = None if held is None else held.commit
     message = f"The ledger of {place.name}, for clones that have not seen it [skip ci]\n"
     made = write_commit(root, tree, expected, message)
     return Move(ref=place.ref, commit=made, expected=expected)
@@ -176,10 +205,11 @@ def _keep_at(
     remote: str,
     place: _TracePlace,
     tree: ObjectId,
+    held: Mapping[str, _HeldTrace],
     continues: Callable[[ObjectId, ObjectId], bool],
 ) -> str | PushDeclined | None:
     for _ in range(_TRIES):
-        move = _next(root, place, tree, continues)
+        move = _next(root, place, tree, held.get(place.here), continues)
         if move is None:
             return None
         answer = swap(root, remote, move, timeout=_KEEPING_SECONDS)
@@ -189,6 +219,7 @@ def _keep_at(
                 return None
             case PushRaced():
                 _refresh(root, remote, place)
+                held = _held(root, remote, place.name)
             case PushDeclined():
                 return answer
             case PushUnclear():
@@ -207,29 +238,24 @@ def _refresh(root: Path, remote: str, place: _TracePlace) -> None:
             raise unreadable_error(remote, done)
 
 
-def kept(root: Path, remote: str, name: str) -> ObjectId | None:
-    """The tree that the remote kept under the name when it was last fetched."""
-    here = f"{FETCHED}/{remote}"
-    on_branch = _resolve(root, f"{here}/{BRANCH_MARK}/{name}^{{tree}}")
-    return on_branch or _resolve(root, f"{here}/{name}^{{tree}}")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traces:
+    """The traces that this clone has seen and that a remote kept when it was last fetched."""
+
+    trees: Mapping[str, ObjectId]  # by keys that tell both apart: `seen/NAME`, `kept/REMOTE/NAME`
+    kept: Mapping[str, str]  # the objects in the remote's refs, by the names of these
 
 
-def traces(root: Path, remote: str) -> dict[str, ObjectId]:
-    """The trees that this clone has seen and that the remote kept, under whatever name.
-
-    The keys tell both apart and end in the name: `seen/NAME`, `kept/REMOTE/NAME`.
-    """
-    found = {}
+def read_traces(root: Path, remote: str) -> Traces:
+    """All of them, under whatever name."""
+    trees, kept = {}, {}
     for key, _, oid, *tree in _listed(root, _HERE, f"{FETCHED}/{remote}"):
         # Without a tree it is one, or something that nobody can read as a ledger.
-        found[key] = ObjectId(tree[0] or oid)
-    return found
-
-
-def kept_refs(root: Path, remote: str) -> dict[str, str]:
-    """The remote's refs that kept a trace when they were last fetched, and the objects in them."""
-    listed = ((ref_there(remote, one[0]), one[2]) for one in _listed(root, f"{FETCHED}/{remote}"))
-    return {ref: oid for ref, oid in listed if ref is not None}
+        trees[key] = ObjectId(tree[0] or oid)
+        ref = ref_there(remote, key)
+        if ref is not None:
+            kept[ref] = oid
+    return Traces(trees=trees, kept=kept)
 
 
 def _listed(root: Path, *folders: str) -> Iterator[list[str]]:
@@ -261,17 +287,25 @@ def last_written(root: Path, commit: CommitId, folder: str, trailer: str) -> Obj
         *("--literal-pathspecs", "log", "-1", "--full-history", "--format=%H"),
         *(f"--grep=^{trailer}: ", commit, "--", folder),
     ).text
-    return _resolve(root, f"{found}:{folder}") if found else None
+    return _at(root, CommitId(found), folder) if found else None
 
 
 def folder(root: Path, commit: CommitId, path: str) -> ObjectId | None:
     """The folder's tree as the commit has it; None if it has none."""
-    found = _resolve(root, f"{commit}:{path}")  # nothing can follow a path in one question
+    found = _at(root, commit, path)  # nothing can follow a path in one question
     return found and _resolve(root, f"{found}^{{tree}}")
 
 
+def _at(root: Path, commit: CommitId, path: str) -> ObjectId | None:
+    """What stands at the path in the commit."""
+    return _asked(root, *folder_question(commit, path), about=commit)
+
+
 def _resolve(root: Path, spec: str) -> ObjectId | None:
-    id_ = spec.partition(":")[0].partition("^")[0]
-    command = ("rev-parse", "--verify", "--quiet", spec)
-    found = ask_once(root, *command, about=[id_], accept=(0, 1, 128)).text
+    about = spec.partition("^")[0]
+    return _asked(root, "rev-parse", "--verify", "--quiet", spec, about=about)
+
+
+def _asked(root: Path, *command: str, about: str) -> ObjectId | None:
+    found = ask_once(root, *command, about=[about], accept=(0, 1, 128)).text
     return ObjectId(found) if found else None

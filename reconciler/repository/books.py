@@ -213,18 +213,18 @@ def local_files(git: Git | None) -> tuple[Mapping[str, Mapping[str, bytes]], dic
     """
     if git is None:
         return {}, {}
-    left_out = [one for one in git.left_out(_LEDGERS, _CONFIGURATIONS) if one.is_file]
+    tracked = git.tracked(_LEDGERS, _CONFIGURATIONS)
+    left_out = [one for one in tracked.left_out() if one.is_file]
     blobs = git.read_blobs(one.oid for one in left_out)
     absent = {one.path: blobs[one.oid] for one in left_out}
-    listing = git.run("ls-files", "-z", "--cached", "--", _LEDGERS, _CONFIGURATIONS)
     ledgers: dict[str, list[str]] = {}
     configurations: dict[str, bytes] = {}
 
     def read(path: str, most: int) -> bytes:
         return absent[path] if path in absent else _local(git, path, most)
 
-    for raw in filter(None, listing.stdout.split(b"\0")):
-        path, place = raw.decode("utf-8", "surrogateescape"), git.root / os.fsdecode(raw)
+    for path in tracked.paths():
+        place = git.root / os.fsdecode(path.encode("utf-8", "surrogateescape"))
         is_here = place.is_file() and not place.is_symlink()
         if not is_here and path not in absent:
             continue  # deleted here, or a link: `read_worktree` speaks of those that are named

@@ -128,7 +128,7 @@ def read_left_out(
     """
     if git is None:
         return [], []
-    listed = git.left_out(f":(top,literal){git.prefix}{folder}")
+    listed = git.tracked(f":(top,literal){git.prefix}{folder}").left_out()
     shown = [replace(one, path=_shown(git, one)) for one in listed]
     files, problems = wanted_files(shown, folder, is_wanted)
     blobs, large = git.read_bounded_blobs((one.oid for one in files), most)

@@ -14,7 +14,7 @@ from reconciler.configuration import Environment
 from reconciler.errors import GitError, LedgerError
 from reconciler.git import CommitId, Git, ObjectId
 from reconciler.git.remote import BRANCH_MARK, MEMORY, Others, ref_there
-from reconciler.git.traces import Trace
+from reconciler.git.traces import Trace, Traces
 from reconciler.identity import Book, service_of
 from reconciler.ledger.files import TRAILER
 from reconciler.repository.committed import CommittedLedger
@@ -84,10 +84,10 @@ class LedgerTraces:
         name = trace_name(self._git, self._environment, branch)
         return self._git.next_trace(self._remote, name, commit, folder, self._continues)
 
-    def others(self, branch: str) -> Others:
-        """The traces of all other ledgers, as they were last fetched."""
+    def others(self, branch: str, traces: Traces) -> Others:
+        """Those of the remote's traces that are other ledgers'."""
         name = trace_name(self._git, self._environment, branch)
-        return Others.than(name, self._git.kept_refs(self._remote))
+        return Others.than(name, traces.kept)
 
     def _continues(self, new: ObjectId, old: ObjectId) -> bool:
         after, before = (
@@ -101,6 +101,7 @@ def check_continuity(
     place: LedgerPlace,
     files: CommittedLedger,
     others: Sequence[Book],
+    traces: Traces,
     *,
     read: dict[ObjectId, CommittedLedger],
 ) -> list[Book]:
@@ -117,7 +118,7 @@ def check_continuity(
         _check(git, files, beside, "lies beside the manifests")
     texts = [files.text(), *(book.text for book in others)]
     elsewhere = []
-    for trace in _traces(git, place, read):
+    for trace in _ledger_traces(git, place, traces, read):
         if any(text.startswith(trace.text) for text in texts):
             continue
         if trace.name == trace_name(git, place.environment.name, place.branch):
@@ -136,7 +137,7 @@ def check_continuity(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _LedgerTrace:
-    key: str  # as `Git.traces` has it
+    key: str  # as `Traces` has it
     name: str
     branch: str | None  # None: written before the name had it
     words: str  # who has it
@@ -152,10 +153,10 @@ class _LedgerTrace:
         )
 
 
-def _traces(
-    git: Git, place: LedgerPlace, read: dict[ObjectId, CommittedLedger]
+def _ledger_traces(
+    git: Git, place: LedgerPlace, traces: Traces, read: dict[ObjectId, CommittedLedger]
 ) -> Iterator[_LedgerTrace]:
-    for key, tree in git.traces(place.remote).items():
+    for key, tree in traces.trees.items():
         where, _, rest = key.partition("/")
         name = rest if where == "seen" else rest.removeprefix(f"{place.remote}/")
         name = name.removeprefix(f"{BRANCH_MARK}/")

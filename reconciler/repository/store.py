@@ -12,6 +12,7 @@ from reconciler.errors import ConfigurationError, GitError, ReconcilerError
 from reconciler.git import CommitId, Git, ObjectId
 from reconciler.git import push as pushed
 from reconciler.git.remote import Others
+from reconciler.git.traces import Traces
 from reconciler.identity import Book, surroundings
 from reconciler.ledger import Event, Ledger, append_events
 from reconciler.ledger.events import Adopted, Claim
@@ -122,7 +123,8 @@ class GitStore:
 
     def _fetch(self) -> GitSnapshot:
         commit, parent = self._fetch_tips()
-        others_kept = self._memory.others(self.branch)  # before they are read: those may be newer
+        traces = self._git.read_traces(self._remote)
+        others_kept = self._memory.others(self.branch, traces)
         if self._tree is None or self._tree[0] != commit:
             self._tree = commit, CommittedBooks(self._git, commit)
         tree = self._tree[1]
@@ -141,7 +143,7 @@ class GitStore:
             commit=commit,
             parent=parent,
         )
-        self._check_continuity(place, files, others, others_kept)
+        self._check_continuity(place, files, others, traces, others_kept)
         ledger = self._fold(files)
         own = Book(folder=folder, ledger=ledger, files=files.content, environment=environment.name)
         return GitSnapshot(
@@ -179,7 +181,12 @@ class GitStore:
         return environment, read_service(configuration, environment, declared, now=self._now)
 
     def _check_continuity(
-        self, place: LedgerPlace, files: CommittedLedger, others: Sequence[Book], kept: Others
+        self,
+        place: LedgerPlace,
+        files: CommittedLedger,
+        others: Sequence[Book],
+        traces: Traces,
+        kept: Others,
     ) -> None:
         """Raise unless every ledger still holds all that anything remembers of it.
 
@@ -187,7 +194,9 @@ class GitStore:
         """
         state = place.commit, place.parent, kept
         if self._checked != state:
-            self._branches = check_continuity(self._git, place, files, others, read=self._traces)
+            self._branches = check_continuity(
+                self._git, place, files, others, traces, read=self._traces
+            )
             self._checked = state
         if self._ledger is None and place.parent is not None:
             self._memory.see(self.branch, place.parent, files)

@@ -138,7 +138,7 @@ class Clone:
     def _for_each_ref(self, words: list[str]) -> CompletedGit:
         lines = []
         for name, oid in sorted(self.refs.items()):
-            if any(name.startswith(f"{prefix.rstrip('/')}/") for prefix in words[1:]):
+            if any(f"{name}/".startswith(f"{prefix.rstrip('/')}/") for prefix in words[1:]):
                 is_commit = oid in self.objects.commits
                 kind = f"commit {oid} {self.objects.tree_of(oid)}" if is_commit else f"tree {oid} "
                 lines.append(f"{name} {kind}")

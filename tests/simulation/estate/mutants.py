@@ -14,6 +14,7 @@ from reconciler.errors import GitError
 from reconciler.git import CommitId, Git, commits, default, traces
 from reconciler.git import push as git_push
 from reconciler.git.sending import Heard, Move, send
+from reconciler.git.traces import Traces
 from reconciler.identity import service_name
 from reconciler.ledger.events import Claim, Service
 from reconciler.model import EpochMs
@@ -81,7 +82,7 @@ def read_no_ledger_that_nobody_names(patch: pytest.MonkeyPatch) -> None:
 
     original = books.Naming.book
     patch.setattr(books.Naming, "book", book)
-    patch.setattr(continuity, "_traces", lambda *_: ())
+    patch.setattr(continuity, "_ledger_traces", lambda *_: ())
 
 
 @among(rename)
@@ -97,7 +98,7 @@ def read_no_retired_ledger(patch: pytest.MonkeyPatch) -> None:
 
     original = books.Naming.book
     patch.setattr(books.Naming, "book", book)
-    patch.setattr(continuity, "_traces", lambda *_: ())
+    patch.setattr(continuity, "_ledger_traces", lambda *_: ())
 
 
 @among(rehome)
@@ -168,12 +169,12 @@ def push_an_adoption_as_if_it_claimed_nothing(patch: pytest.MonkeyPatch) -> None
 
 @among(rename, rename, revert, mend)
 def look_for_traces_of_the_same_name_only(patch: pytest.MonkeyPatch) -> None:
-    def traces(git: Git, place: continuity.LedgerPlace, read: Any) -> Iterator[Any]:
+    def traces(git: Git, place: continuity.LedgerPlace, *rest: Any) -> Iterator[Any]:
         own = continuity.trace_name(git, place.environment.name, place.branch)
-        return (one for one in original(git, place, read) if one.name == own)
+        return (one for one in original(git, place, *rest) if one.name == own)
 
-    original = continuity._traces
-    patch.setattr(continuity, "_traces", traces)
+    original = continuity._ledger_traces
+    patch.setattr(continuity, "_ledger_traces", traces)
 
 
 @among(move_head)
@@ -188,13 +189,13 @@ def forget_what_other_branches_record(patch: pytest.MonkeyPatch) -> None:
 
 @among(rewind)
 def forget_what_the_remote_keeps(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Git, "traces", lambda *_: {})
+    patch.setattr(Git, "read_traces", lambda *_: Traces(trees={}, kept={}))
 
 
 @among(revert, manners=Manners(traces="nowhere"))
 def forget_what_the_history_says(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Git, "last_written", lambda *_: None)
-    patch.setattr(Git, "traces", lambda *_: {})
+    patch.setattr(Git, "read_traces", lambda *_: Traces(trees={}, kept={}))
 
 
 @among()
