@@ -4,9 +4,11 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from reconciler.git import CompletedGit, command, lasting
 from reconciler.sandbox import Sandbox, running
 from tests.environments import Setting, make_setting, manifest, patient, runs_of_one_flow_each
 from tests.repositories import commit, git, isolate, make_clone, write_hook
@@ -156,3 +158,29 @@ def test_nothing_is_started_under_a_claim_on_a_branch_that_is_no_longer_the_defa
     assert done.returncode == 1
     assert "trunk is now the default branch of origin, and main no longer is" in done.stderr
     assert not sandbox.instances
+
+
+def test_few_processes_are_started(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each takes longer than what most of them are started for."""
+    started: list[object] = []
+    original = command.complete
+
+    def counted(*args: Any) -> CompletedGit:
+        started.append(args)
+        return original(*args)
+
+    monkeypatch.setattr(command, "complete", counted)
+
+    def count(*arguments: str) -> int:
+        lasting.forget()  # each command has a process of its own
+        started.clear()
+        assert setting.run(*arguments).returncode == 0
+        return len(started)
+
+    assert count("apply") <= 39
+    _declare_another(setting)
+    assert count("apply") <= 43
+    assert count("apply") <= 21
+    assert count("plan") <= 18
+    assert count("status") <= 14
+    assert count("validate") <= 6

@@ -167,6 +167,8 @@ def forks(root: Path, remote: str | None, commit: CommitId) -> list[CommitId] | 
 
 
 def _merge_bases(root: Path, one: CommitId, other: CommitId) -> list[CommitId]:
+    if one == other:
+        return [one]
     asked = run_git(root, "merge-base", "--all", one, other, accept=(0, 1, 128))
     return [] if asked.exit_code else [CommitId(line) for line in asked.text.split("\n") if line]
 

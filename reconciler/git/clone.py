@@ -130,6 +130,10 @@ class Git:
         """See `traces.remember`."""
         traces.remember(self.root, name, commit, folder)
 
+    def remember_next(self, name: str, tree: ObjectId, before: ObjectId | None) -> bool:
+        """See `traces.remember_next`."""
+        return traces.remember_next(self.root, name, tree, before)
+
     def remembered(self, name: str) -> ObjectId | None:
         """See `traces.remembered`."""
         return traces.remembered(self.root, name)

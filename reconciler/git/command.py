@@ -240,6 +240,8 @@ def _signal_group(process: subprocess.Popen[bytes], order: signal.Signals) -> No
 
 def _contents(errors: IO[bytes]) -> str:
     size = errors.seek(0, os.SEEK_END)
+    if not size:  # as nearly always
+        return ""
     errors.seek(0)
     if size <= MOST_BYTES:
         return readable(errors.read())

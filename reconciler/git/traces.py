@@ -44,6 +44,15 @@ def remember(root: Path, name: str, commit: CommitId, folder: str) -> None:
     run_git(root, "update-ref", f"{_HERE}/{name}", f"{commit}:{folder}", accept=(0, 1, 128))
 
 
+def remember_next(root: Path, name: str, tree: ObjectId, before: ObjectId | None) -> bool:
+    """Keep the tree, unless the clone remembers another than that before it (None: nothing).
+
+    Whether it is kept. At this moment another process may have seen more, which nothing replaces.
+    """
+    moved = run_git(root, "update-ref", f"{_HERE}/{name}", tree, before or "", accept=(0, 1, 128))
+    return not moved.exit_code
+
+
 def remembered(root: Path, name: str) -> ObjectId | None:
     """The tree that this clone last remembered under the name."""
     return _resolve(root, f"{_HERE}/{name}^{{tree}}")

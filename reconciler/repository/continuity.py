@@ -67,10 +67,14 @@ class LedgerTraces:
 
     def see_own(self, branch: str, commit: CommitId, files: CommittedLedger) -> None:
         """The same after a push, unless another process of this clone has seen more since."""
-        seen = self._git.remembered(trace_name(self._git, self._environment, branch))
+        name = trace_name(self._git, self._environment, branch)
         tree = self._git.folder(commit, files.folder)
         before = self._seen and self._git.folder(*self._seen[1:])
-        if seen is None or tree is None or seen == before or not self._continues(seen, tree):
+        if tree is not None and self._git.remember_next(name, tree, before):
+            self._seen = name, commit, files.folder
+            return
+        seen = self._git.remembered(name)
+        if seen is None or tree is None or not self._continues(seen, tree):
             self.see(branch, commit, files)
 
     def keep(self) -> str | None:

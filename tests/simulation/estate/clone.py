@@ -130,7 +130,7 @@ class Clone:
             self.refs.pop(words[1], None)
             return _done("")
         found = self._resolve(words[1])
-        if found is None:
+        if found is None or (len(words) > 2 and self.refs.get(words[0], "") != words[2]):
             return _done("", 128)
         self.refs[words[0]] = found
         return _done("")
