@@ -210,7 +210,7 @@ def _named_repository(folder: Path) -> dict[str, str]:
 def _environment(folder: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name not in _INHERITED}
     # Relative folders would be looked up in the checkout, and a `git` there be run.
-    path = [one for one in os.get_exec_path() if Path(one).is_absolute()]
+    path = filter(os.path.isabs, kept.get("PATH", os.defpath).split(os.pathsep))
     given = kept.get("GIT_CONFIG_PARAMETERS", "")
     ours = {
         "GIT_CONFIG_PARAMETERS": f"{given} {_SETTINGS}".lstrip(),

@@ -41,6 +41,7 @@ class Variable:
 class _Reading:
     """What was read, and what the system says of the files that it was read from."""
 
+    variables: Sequence[Variable]
     by_name: Mapping[str, Sequence[str | None]]
     files: Mapping[str, _Status | None]
 
@@ -50,13 +51,7 @@ _readings: dict[Path, _Reading] = {}  # by the top of the working tree
 
 def read_variables(root: Path) -> Sequence[Variable]:
     """Read every variable, in the order in which later ones count. Raises GitError."""
-    found = list(_listed(root))
-    by_name: dict[str, list[str | None]] = {}
-    for one in found:
-        by_name.setdefault(one.name, []).append(one.value)
-    files = {file: _status(root, file) for one in found if (file := one.file)}
-    _readings[root] = _Reading(by_name=by_name, files=files)
-    return found
+    return _read(root).variables
 
 
 def values(root: Path, name: str) -> list[str | None]:
@@ -96,8 +91,19 @@ def _known(root: Path) -> Mapping[str, Sequence[str | None]]:
     """The values by their names, as the files say that there are now."""
     known = _readings.get(root)
     if known is None or any(_status(root, file) != was for file, was in known.files.items()):
-        read_variables(root)
-    return _readings[root].by_name
+        known = _read(root)
+    return known.by_name
+
+
+def _read(root: Path) -> _Reading:
+    found = list(_listed(root))
+    by_name: dict[str, list[str | None]] = {}
+    for one in found:
+        by_name.setdefault(one.name, []).append(one.value)
+    files = {file: _status(root, file) for one in found if (file := one.file)}
+    reading = _Reading(variables=found, by_name=by_name, files=files)
+    _readings[root] = reading
+    return reading
 
 
 def _listed(root: Path) -> Iterator[Variable]:
