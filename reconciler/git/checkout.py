@@ -15,18 +15,16 @@ and only when it is asked for.
 
 import os
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.errors import GitError
 from reconciler.git.command import NETWORK_SECONDS, ask, names_repository, run_git
-from reconciler.git.gitconfig import names, read_variables
+from reconciler.git.gitconfig import read_variables
 from reconciler.git.lasting import ask_once
 from reconciler.git.objects import (
     CommitId,
-    ObjectId,
-    TreeEntry,
     is_ancestor,
     is_shallow,
     note_history,
@@ -37,7 +35,6 @@ _BROUGHT = "refs/reconciler-base/last"
 _DEEPER = ("--deepen=50", "--deepen=500", "--unshallow")  # each more than the one before
 
 _OBJECT = re.compile("[0-9a-f]{40,}")
-_LEFT_OUT = "S "  # git-ls-files(1): skip-worktree
 
 
 def find(folder: Path) -> tuple[Path, str, Path]:
@@ -256,105 +253,3 @@ def working_tree_commit(root: Path) -> CommitId | None:
     """The commit that is checked out; None before the first one."""
     found = run_git(root, "rev-parse", "--verify", "--quiet", "HEAD^{commit}", accept=(0, 1)).text
     return CommitId(found) if found else None
-
-
-def differing(root: Path, commit: CommitId, *folders: str) -> list[str]:
-    """The files at or below these that the working tree has otherwise than the commit, or alone.
-
-    New files count unless git ignores them.
-    """
-    literal = (*without_filters(root), "--literal-pathspecs")
-    plainly = ("--name-only", "--no-renames", "--no-ext-diff", "--no-textconv")
-    changed = run_git(
-        root, *literal, "diff", *plainly, "--ignore-submodules=dirty", "-z", commit, "--", *folders
-    )
-    new = run_git(
-        root, *literal, "ls-files", "--others", "--exclude-standard", "-z", "--", *folders
-    )
-    names = (changed.stdout + new.stdout).decode("utf-8", "surrogateescape").split("\0")
-    return sorted({name for name in names if name})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tracked:
-    """What the index holds under some pathspecs."""
-
-    listing: bytes  # of `ls-files -t --stage -z`
-    root: Path
-
-    def paths(self) -> Iterator[str]:
-        """Each path, once for every side of a conflict about it."""
-        for line in filter(None, self.listing.split(b"\0")):
-            yield line.partition(b"\t")[2].decode("utf-8", "surrogateescape")
-
-    def left_out(self) -> list[TreeEntry]:
-        """What a sparse checkout has left out of the working tree."""
-        if _LEFT_OUT.encode() not in self.listing:  # as nearly always: not to take apart thousands
-            return []
-        found = []
-        for line in self.listing.decode("utf-8", "surrogateescape").split("\0"):
-            marks, _, path = line.partition("\t")
-            if marks.startswith(_LEFT_OUT) and not os.path.lexists(self.root / path):
-                _, mode, oid, *_ = marks.split(" ")
-                found.append(TreeEntry(mode=mode, oid=ObjectId(oid), path=path))
-        return found
-
-
-def tracked(root: Path, *pathspecs: str) -> Tracked:
-    """What the index holds under these. Raises GitError."""
-    listing = run_git(root, "ls-files", "-t", "--stage", "-z", "--", *pathspecs).stdout
-    return Tracked(root=root, listing=listing)
-
-
-_MANIFEST = r"""^[[:space:]{]*["']?apiVersion["']?[[:space:]]*:[[:space:]]*["']?reconciler/v[0-9]"""
-
-
-def manifests_under(root: Path, prefix: str, besides: Collection[str] = ()) -> list[str]:
-    """The YAML files below the folder that begin as a manifest does, unless git ignores them.
-
-    `prefix`: of the folder, as `find` gives it; `besides`: folders below it that are left out,
-    relative to it. In no order that means anything but its own.
-    """
-    options = ("--untracked", "--full-name", "--no-color", "-z", "-l", "-I", "-E")
-    where = [f":(top,glob){_escaped(prefix)}**/*.{ending}" for ending in ("yaml", "yml")]
-    where += [f":(top,glob,exclude){_escaped(prefix + folder)}/**" for folder in besides]
-    found = run_git(root, "grep", *options, "-e", _MANIFEST, "--", *where, accept=(0, 1))
-    return sorted(filter(None, found.stdout.decode("utf-8", "surrogateescape").split("\0")))
-
-
-def _escaped(text: str) -> str:
-    """The text as a pattern that matches nothing else: gitglossary(7), `pathspec`."""
-    return re.sub(r"([\\*?\[\]])", r"\\\1", text)
-
-
-def has_known(root: Path, folder: str) -> bool:
-    """Whether a commit that the checked out one goes back to touched the folder."""
-    asked = ("--literal-pathspecs", "rev-list", "-1", "--full-history", "HEAD", "--", folder)
-    found = run_git(root, *asked, accept=(0, 128))  # 128: there is no commit yet
-    return found.exit_code == 0 and bool(found.text)
-
-
-def is_dirty(root: Path, paths: Collection[str]) -> bool:
-    """Whether anything at or under the paths differs from the checked out commit.
-
-    New files count unless git ignores them; submodules do not. Without paths it is about all.
-    """
-    changed = run_git(
-        root,
-        *without_filters(root),
-        *("--no-optional-locks", "--literal-pathspecs", "status", "--porcelain", "-z"),
-        *("--untracked-files=all", "--ignore-submodules=all", "--"),
-        *(path or "." for path in paths),
-    )
-    return bool(changed.stdout)
-
-
-def without_filters(root: Path) -> list[str]:
-    """Options with which git compares files as they are.
-
-    A filter is a program; which files go through it `.gitattributes` says, and the program may
-    well be a file of the checkout.
-    """
-    filters = {name.rpartition(".")[0] for name in names(root, "filter.") if name.count(".") > 1}
-    off = ("clean=", "smudge=", "process=", "required=false")
-    return [word for name in sorted(filters) for one in off for word in ("-c", f"{name}.{one}")]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reconciler.git import checkout, commits, default, objects, origins, remote, traces
+from reconciler.git import checkout, commits, default, listing, objects, origins, remote, traces
 from reconciler.git import push as pushing
 from reconciler.git.command import LOCAL_SECONDS, CompletedGit, run_git
 from reconciler.git.objects import CommitId, ObjectId, TreeEntry
@@ -112,9 +112,9 @@ class Git:
         """See `objects.read_bounded_blobs`."""
         return objects.read_bounded_blobs(self.root, oids, most)
 
-    def tracked(self, *pathspecs: str) -> checkout.Tracked:
-        """See `checkout.tracked`."""
-        return checkout.tracked(self.root, *pathspecs)
+    def tracked(self, *pathspecs: str) -> listing.Tracked:
+        """See `listing.tracked`."""
+        return listing.tracked(self.root, *pathspecs)
 
     def origins(self, commit: CommitId, folder: str) -> dict[str, origins.Origin]:
         """See `origins.origins`."""
@@ -197,8 +197,8 @@ class Git:
         return checkout.current_branch(self.root)
 
     def differing(self, commit: CommitId, *folders: str) -> list[str]:
-        """See `checkout.differing`."""
-        return checkout.differing(self.root, commit, *folders)
+        """See `listing.differing`."""
+        return listing.differing(self.root, commit, *folders)
 
     def resolve_commit(self, revision: str) -> CommitId | None:
         """See `checkout.resolve_commit`."""
@@ -213,13 +213,13 @@ class Git:
         return checkout.forks(self.root, remote, commit)
 
     def manifests_under(self, prefix: str, besides: Collection[str] = ()) -> list[str]:
-        """See `checkout.manifests_under`."""
-        return checkout.manifests_under(self.root, prefix, besides)
+        """See `listing.manifests_under`."""
+        return listing.manifests_under(self.root, prefix, besides)
 
     def has_known(self, folder: str) -> bool:
-        """See `checkout.has_known`."""
-        return checkout.has_known(self.root, folder)
+        """See `listing.has_known`."""
+        return listing.has_known(self.root, folder)
 
     def is_dirty(self, paths: Collection[str] = ()) -> bool:
-        """See `checkout.is_dirty`."""
-        return checkout.is_dirty(self.root, paths)
+        """See `listing.is_dirty`."""
+        return listing.is_dirty(self.root, paths)
