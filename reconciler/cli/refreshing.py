@@ -45,8 +45,8 @@ def refresh_ledgers(
             note = f"{environment}: not every started instance could be observed: {found.failure}"
             say(note)
         if found.ended and not options.quiet:
-            runs = counted(found.ended, "run")
-            say(f"{environment}: recorded how {runs} ended; git pull brings it here")
+            ended = counted(found.ended, "run")
+            say(f"{environment}: recorded how {ended} ended; git pull brings it here")
         known = KnownLedger(
             ledger=found.ledger,
             surroundings=found.surroundings,

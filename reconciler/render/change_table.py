@@ -196,7 +196,7 @@ def _gates_of(run: Run, zone: tzinfo) -> Iterator[str]:
     if run.after is not None:
         yield "each after the date before it"
     if run.max_active is not None:
-        yield f"at most {run.max_active:,} at once"
+        yield f"at most {run.max_active:,} at the same time"
     if run.stop_after is not None:
         yield f"stops after {counted(run.stop_after, 'failure')}"
     if run.retry:

@@ -79,6 +79,23 @@ def test_a_refresh_shows_what_runs_and_records_only_what_has_ended(open_scene: O
     assert _observed(scene) == {"a": 1}
 
 
+def test_a_refresh_observes_the_runs_of_every_environment(open_scene: OpenScene) -> None:
+    files = {**runs("a"), "triggers-prod/b.yaml": manifest("b", 2)}
+    scene = open_scene(
+        files,
+        options=_QUICK,
+        configured=lambda url: configuration(url, environments=("test", "prod")),
+    )
+    for name in ("test", "prod"):
+        scene.run("apply", "--env", name)
+    scene.clock.forward(20)
+    said = scene.run("status", "--refresh")
+    assert "test: recorded how 1 run ended" in said.err
+    assert "prod: recorded how 1 run ended" in said.err
+    ended = scene.ledger(path="state/prod/ledger.jsonl")
+    assert [one["run"] for one in ended if one["event"] == "observed"] == ["b"]
+
+
 def test_a_refresh_of_a_named_run_asks_again_after_a_bad_end(open_scene: OpenScene) -> None:
     scene = open_scene(runs("a"), options=_options(flow_1=FlowOptions(ends=Status.FAIL)))
     scene.run("apply")

@@ -212,7 +212,7 @@ def test_an_edit_of_what_ran_is_said_in_the_sentence() -> None:
             "after `a` by `businessDate, S`",
         ),
         ({"after": "wind/2024-03-01"}, "each after the date before it"),
-        ({"max_active": 4}, "at most 4 at once"),
+        ({"max_active": 4}, "at most 4 at the same time"),
         ({"stop_after": 1}, "stops after 1 failure"),
         ({"retry": Retry(max=2, on=frozenset())}, "retry: 2 times"),
         ({"not_after": NOW}, "not after 2024-03-02 12:00:00"),
