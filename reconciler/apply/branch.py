@@ -169,7 +169,7 @@ class Branch:
         Raises GitError if that fails for good; the events are in a rescue file then, and still
         stand in this apply's own view of the ledger.
         """
-        failure = "the branch kept moving"
+        failure = ReconcilerError("the branch kept moving")
         for attempt in range(RECORD_ATTEMPTS):
             if not self.pending:
                 return
@@ -179,7 +179,7 @@ class Branch:
                     await self._give_way(attempt)
                     await self.refetch()
             except ReconcilerError as error:
-                failure = str(error)
+                failure = error
                 await self._give_way(attempt)
         if self.pending:
             raise self._rescued(failure)
@@ -204,7 +204,7 @@ class Branch:
         ledger = self.snapshot.ledger
         return [event for event in ledger.missing(recorded) if not _is_known(event, ledger)]
 
-    async def _record_once(self) -> str | None:
+    async def _record_once(self) -> GitError | None:
         appended = await self._append(self.pending)
         match appended:
             case Landed():
@@ -213,8 +213,10 @@ class Branch:
             case Raced():
                 self._tell_moved()
                 return None
-            case Unclear() | Declined():
-                return appended.message
+            case Unclear():
+                return GitError(appended.message)
+            case Declined():
+                return GitError(appended.message, hint=appended.hint)
             case _:
                 assert_never(appended)
 
@@ -236,19 +238,21 @@ class Branch:
             times = f"the branch is busy: others were faster {self.moved} times in a row"
             self.progress(Noted(message=f"{times}; it is read again and the push repeated"))
 
-    def _rescued(self, failure: str) -> GitError:
+    def _rescued(self, failure: ReconcilerError) -> "UnrecordedError":
         """Keep what is pending, but for ends of instances: the next apply observes them itself."""
         kept = [event for event in self.pending if not isinstance(event, events.Observed)]
         place = self.rescue(kept) if kept else None
         self.snapshot = replace(self.snapshot, ledger=self.ledger)
         self.pending = []
         if place is None:
-            return GitError(
-                f"{failure}; the ends of instances that were observed are not on the branch",
+            return UnrecordedError(
+                "the ends of instances that were observed are not on the branch",
+                failure,
                 hint="Nothing is lost: the next apply observes them again.",
             )
-        return GitError(
-            f"{failure}; the outcomes of this apply are not on the branch{_started(kept)}",
+        return UnrecordedError(
+            f"the outcomes of this apply are not on the branch{_started(kept)}",
+            failure,
             hint=f"They are kept in {place}: feed them back with `reconciler recover {place}`. "
             "Until then the claim keeps every run from being started again.",
         )
@@ -257,6 +261,16 @@ class Branch:
         """Wait for others, longer each time, and never in step with them."""
         longest = min(FIRST_PAUSE_SECONDS * 2**attempt, LONGEST_PAUSE_SECONDS)
         await asyncio.sleep(longest * self.jitter())
+
+
+class UnrecordedError(GitError):
+    """What is not on the branch, and the failure that kept it from there."""
+
+    def __init__(self, what: str, failure: ReconcilerError, *, hint: str) -> None:
+        hints = [failure.hint, hint] if failure.hint else [hint]
+        super().__init__(f"{what}: {failure}", hint="\n".join(hints))
+        self.what = what
+        self.failure = failure
 
 
 def _minutes_claimed_since(before: Ledger, now: Ledger) -> set[Minute]:

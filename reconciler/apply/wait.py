@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from reconciler.apply.branch import Branch
+from reconciler.apply.branch import Branch, UnrecordedError
 from reconciler.apply.doubt import Doubt
 from reconciler.apply.ports import Clock, Options
 from reconciler.counting import counted
@@ -124,14 +124,21 @@ async def recorded(branch: Branch) -> AsyncIterator[None]:
         try:
             await asyncio.shield(branch.record())
         except GitError as second:
-            hints = dict.fromkeys(error.hint for error in (first, second) if error.hint)
-            raise GitError(f"{first}\n{second}", hint="\n".join(hints) or None) from first
+            raise _both(first, second) from first
         raise
     except BaseException:
         await asyncio.shield(branch.record())
         raise
     else:
         await asyncio.shield(branch.record())
+
+
+def _both(first: ReconcilerError, second: GitError) -> GitError:
+    """Both errors as one, which says nothing twice."""
+    is_known = isinstance(second, UnrecordedError) and str(second.failure) in str(first)
+    said = second.what if isinstance(second, UnrecordedError) and is_known else second
+    hints = "\n".join(error.hint for error in (first, second) if error.hint).split("\n")
+    return GitError(f"{first}\n{said}", hint="\n".join(dict.fromkeys(hints)) or None)
 
 
 def _starts(record: Record | None) -> _Starts:

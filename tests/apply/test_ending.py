@@ -5,7 +5,7 @@ from typing import cast
 
 import pytest
 
-from reconciler.apply.branch import Branch
+from reconciler.apply.branch import Branch, UnrecordedError
 from reconciler.apply.wait import recorded
 from reconciler.errors import GatewayError, GitError
 
@@ -35,6 +35,15 @@ def test_an_error_of_the_work_is_still_said_where_recording_fails_as_well() -> N
         asyncio.run(_end(branch, GatewayError("the claim was declined", hint="allow it")))
     assert str(caught.value) == "the claim was declined\nthe ends are not on the branch"
     assert caught.value.hint == "allow it\nlook again"
+
+
+def test_what_made_both_fail_is_said_once() -> None:
+    cause = GitError("the branch is locked", hint="unlock it")
+    branch = _Branch(UnrecordedError("the ends are not on the branch", cause, hint="look again"))
+    with pytest.raises(GitError) as caught:
+        asyncio.run(_end(branch, GitError(f"no claim: {cause}", hint="unlock it")))
+    assert str(caught.value) == "no claim: the branch is locked\nthe ends are not on the branch"
+    assert caught.value.hint == "unlock it\nlook again"
 
 
 @pytest.mark.parametrize("error", [GatewayError("gone"), ValueError("a bug")])
