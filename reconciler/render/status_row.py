@@ -108,9 +108,9 @@ class SuccessRow(msgspec.Struct, frozen=True, eq=False, gc=False):
     __hash__ = None  # type: ignore[assignment] # its labels have none
 
     @property
-    def flow_id(self) -> int:
+    def flow_id(self) -> int | None:
         """As in a full row; so are all that follow."""
-        return self.record.flow_id
+        return self.record.flow_id or (self.declared.flow_id if self.declared is not None else None)
 
     @property
     def trigger_time(self) -> EpochMs:  # noqa: D102 - as in a full row, and so below

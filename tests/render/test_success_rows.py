@@ -84,3 +84,12 @@ def test_a_run_that_may_start_yet_or_goes_by_another_name_has_a_full_row() -> No
     assert (type(early), early.is_early) == (FullRow, True)
     (renamed,) = rows_of(a_ledger(*story), a_run("gust", formerly=(run.name,)))
     assert (type(renamed), renamed.declared_as) == (FullRow, "gust")
+
+
+def test_a_flow_that_the_ledger_has_as_nothing_is_the_manifests() -> None:
+    run = a_run(flow_id=0)
+    ledger = a_ledger(a_claim(run), a_triggered(run), an_observed(run, 1))
+    for runs, flow in (((run.but(flow_id=7),), 7), ((a_run(flow_id=7),), 7), ((), None)):
+        (row,), (full,) = rows_of(ledger, *runs), rows_of(in_full(ledger), *runs)
+        assert told(row) == told(full)
+        assert row.flow_id == flow
