@@ -21,6 +21,7 @@ from reconciler.cli.options import CommonOptions
 from reconciler.cli.reading import Workspace
 from reconciler.model import Declared, Source
 from reconciler.repository import cache, cache_file, manifest_files, together, worktree
+from reconciler.repository.declaring import TooManyRunsError
 from tests.corpus.examples import quick_examples
 from tests.repositories import PROJECT, git, isolate
 
@@ -351,6 +352,26 @@ def test_files_that_are_too_large_together_are_told_of_in_the_same_words(
     (problem,) = without(site).problems
     assert "larger than" in problem.message
     assert without(site) == early(site, monkeypatch)
+
+
+def refused(read: Callable[[], object]) -> str:
+    with pytest.raises(TooManyRunsError) as caught:
+        read()
+    return str(caught.value)
+
+
+@pytest.mark.usefixtures("late")
+@pytest.mark.parametrize("hindrance", HINDRANCES.values(), ids=HINDRANCES)
+def test_files_that_declare_too_many_runs_are_counted_the_same(
+    site: Site, hindrance: Callable[[Path], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (site.root / "reconciler.yaml").write_text(f"{CONFIGURATION}    limits: {{maxRuns: 1}}\n")
+    site.write("a", "b", "d")
+    hindrance(site.root / "triggers" / "c.yaml")  # which may be none of those that are not read
+    told = refused(lambda: early(site, monkeypatch))
+    assert "more of its files" in told
+    assert refused(lambda: without(site)) == told
+    assert refused(site.declared) == told
 
 
 def reported_without(site: Site, capsys: pytest.CaptureFixture[str], words: list[str]) -> str:

@@ -3,8 +3,8 @@
 What is known is not read. Where nothing is known, and the files are many, each is opened by the
 process that reads it, and let go then: to open them takes a fifth of the time of all, and what they
 hold a third of the memory. That is for what nothing hinders. Who finds a file that cannot be
-opened, or so many that nobody can mean it, begins anew with `read_unfamiliar`, which finds all that
-is wrong.
+opened, or more than anybody can mean, begins anew with `read_unfamiliar`, which finds all that is
+wrong, and counts no file that cannot be opened.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import assert_never
 
 from reconciler.expansion import Bounds
-from reconciler.manifest import FileResult, read_file
+from reconciler.manifest import CrowdedError, FileResult, read_file
 from reconciler.model import Problem, Source
 from reconciler.repository.cache import ReadCache, ReadFile
 from reconciler.repository.together import LEAST_FILES, Reader, is_ample, read_unopened, reader
@@ -32,7 +32,7 @@ _SIZE = 8  # bytes of a note that say how large the file is
 
 
 class HinderedError(Exception):
-    """A file cannot be opened, or all together are too large."""
+    """A file cannot be opened, or all together are too large or declare too much."""
 
 
 def find_files(
@@ -62,6 +62,7 @@ class ManifestReading:
     zone: tzinfo
     open_one: Callable[[str], tuple[Source, bytes] | None]
     read_source: Reader
+    opens_late: bool  # whether there is any file that is yet to be opened
     opened: dict[str, tuple[FileResult, bytes]]  # by path, what was opened and read before
     results: dict[str, FileResult] = field(default_factory=dict)  # by path, what was read
     said: list[tuple[ReadFile, FileResult]] = field(default_factory=list)  # that may be kept
@@ -96,11 +97,22 @@ class ManifestReading:
             zone=zone,
             open_one=open_one,
             read_source=reader([one for one in files if isinstance(one, Source)], zone, bounds),
+            opens_late=bool(unopened),
             opened=read_unopened(unopened, open_one, zone, bounds) if at_once else {},
         )
 
     def read(self, file: FoundFile, bounds: Bounds) -> FileResult:
         """What the file says. Raises CrowdedError, TightError, HinderedError."""
+        try:
+            result = self._read(file, bounds)
+        except CrowdedError:
+            if self.opens_late:  # how many files are left is told, and some may not be readable
+                raise HinderedError from None
+            raise
+        self.results[file.path] = result
+        return result
+
+    def _read(self, file: FoundFile, bounds: Bounds) -> FileResult:
         match file:
             case Source():
                 result = self.read_source(file, bounds)
@@ -112,7 +124,6 @@ class ManifestReading:
                 result = self._read_unopened(file.path, bounds)
             case _:
                 assert_never(file)
-        self.results[file.path] = result
         return result
 
     def _read_unopened(self, path: str, bounds: Bounds) -> FileResult:
