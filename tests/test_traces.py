@@ -153,8 +153,8 @@ def test_a_slow_process_does_not_make_its_clone_forget_what_another_has_seen(
 
     def ledger(parent: CommitId | None, text: str) -> tuple[CommitId, CommittedLedger]:
         made = here.commit_files(parent, {"state/test/ledger.jsonl": text.encode()}, "m")
-        files = CommittedLedger(folder="state/test", content={"ledger.jsonl": text.encode()})
-        return made, files
+        entries = here.list_tree(made, ["state/test"])
+        return made, CommittedLedger.read(here, "state/test", entries)
 
     first, second, third = ledger(None, "1\n"), ledger(None, "1\n2\n"), ledger(None, "1\n2\n3\n")
     slow, fast = LedgerTraces(here, "origin", "test"), LedgerTraces(here, "origin", "test")

@@ -67,7 +67,7 @@ def _shared_ledgers(workspace: Workspace, git: Git) -> dict[str, KnownLedger]:
         folder = git.prefix + environment.state
         if tree is not None:
             tree.check_folder(folder)
-        files = ledgers.get(folder) or CommittedLedger(folder=folder, content={})
+        files = ledgers.get(folder) or CommittedLedger.read(git, folder, ())
         others = books_of(shelf.naming, (one for one in every.items() if one[0] != folder))
         place = LedgerPlace(
             remote=remote, branch=branch, environment=environment, commit=commit, parent=parent

@@ -43,13 +43,20 @@ def is_ledger_name(name: str) -> bool:
     return _OURS.fullmatch(name) is not None
 
 
-def ledger_text(files: Mapping[str, bytes], folder: str) -> bytes:
+def is_folded(name: str) -> bool:
+    """Whether a file of that name is one that sealed files were folded into, and is left alone."""
+    match = _SEALED.fullmatch(name)
+    return match is not None and match[2] is not None
+
+
+def ledger_text(files: Mapping[str, bytes], folder: str, *, without: int = 0) -> bytes:
     """All files together, in the order in which they were written. Raises LedgerError for a gap.
 
     Sealing and folding only move the borders between files, so this text only grows. A checkout may
-    have other line ends than the branch; they are no part of it.
+    have other line ends than the branch; they are no part of it. `without`: so many files, the
+    oldest, are left out.
     """
-    order = [*ledger_order(files, folder), ACTIVE]
+    order = [*ledger_order(files, folder), ACTIVE][without:]
     text = b"".join(with_line_end(files.get(name, b"")) for name in order)
     return text.replace(b"\r\n", b"\n")
 

@@ -5,14 +5,16 @@ file is in the index, with a mark, and not on the disk. So what it holds is know
 partial clone must fetch it first.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import chain, takewhile
 from pathlib import PurePosixPath
+from typing import Self
 
 from reconciler.errors import LedgerError
 from reconciler.git import Git, ObjectId, TreeEntry
 from reconciler.ledger import ACTIVE, Ledger, read_events
-from reconciler.ledger.files import is_ledger_file, ledger_text
+from reconciler.ledger.files import is_folded, is_ledger_file, ledger_order, ledger_text
 from reconciler.links import (
     is_reported,
     link_problem,
@@ -65,18 +67,86 @@ def _hindrance(entry: TreeEntry, folder: str, is_wanted: Callable[[str], bool]) 
     return name_problem(path) if wanted else None
 
 
+_FOLDED_AT_ONCE = 4  # some megabytes: what is read and let go again leaves gaps of that size
+
+
+class LedgerFiles(Mapping[str, bytes]):
+    """A ledger's files by their names; what git holds of them is read when it is asked for.
+
+    A ledger of 100,000 runs has 60 MB, and two that have a file's blob in common need not read it
+    to know that it is the same. So only the files that were read last are kept. Reading raises
+    GitError.
+    """
+
+    def __init__(
+        self,
+        git: Git,
+        blobs: Mapping[str, ObjectId],
+        written: Mapping[str, bytes] | None = None,  # those whose blobs are not known
+    ) -> None:
+        self._git = git
+        self.blobs = blobs
+        self._written = written or {}
+        self._read: Mapping[ObjectId, bytes] = {}
+
+    def __getitem__(self, name: str) -> bytes:
+        if name in self._written:
+            return self._written[name]
+        oid = self.blobs[name]
+        if oid not in self._read:
+            self._read = self._git.read_blobs(self._portion(name))
+        return self._read[oid]
+
+    def _portion(self, name: str) -> list[ObjectId]:
+        """The blobs that one process reads: the file's and those beside it.
+
+        A few folded files, which are large, or all others, which are small: an append may fold
+        them.
+        """
+        alike = sorted(one for one in self.blobs if is_folded(one) == is_folded(name))
+        first = alike.index(name) // _FOLDED_AT_ONCE * _FOLDED_AT_ONCE
+        wanted = alike[first : first + _FOLDED_AT_ONCE] if is_folded(name) else alike
+        return [self.blobs[one] for one in wanted]
+
+    def __iter__(self) -> Iterator[str]:
+        return chain(self.blobs, self._written)
+
+    def __len__(self) -> int:
+        return len(self.blobs) + len(self._written)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Mapping):
+            return NotImplemented
+        return self.keys() == other.keys() and all(self.is_as_in(other, name) for name in self)
+
+    __hash__ = None  # type: ignore[assignment] # as that of a dict
+
+    def is_as_in(self, other: Mapping[str, bytes], name: str) -> bool:
+        """Whether a file that both have says the same in both; one blob always says the same."""
+        if isinstance(other, LedgerFiles) and name in self.blobs and name in other.blobs:
+            return self.blobs[name] == other.blobs[name]
+        return self[name] == other[name]
+
+    def with_changes(self, changes: Mapping[str, bytes | None]) -> Self:
+        """The same files after those were written or (None) deleted."""
+        blobs = {name: oid for name, oid in self.blobs.items() if name not in changes}
+        written = {**self._written, **changes}
+        new = {name: content for name, content in written.items() if content is not None}
+        return type(self)(self._git, blobs, new)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommittedLedger:
     """The ledger's files as one commit holds them."""
 
     folder: str  # relative to the repository's root
-    content: dict[str, bytes] = field(repr=False)  # by name within the folder
+    content: LedgerFiles = field(repr=False)  # by name within the folder
 
     @classmethod
     def read(cls, git: Git, folder: str, entries: Iterable[TreeEntry]) -> "CommittedLedger":
-        """Read the ledger's files among the entries of a commit's tree.
+        """The ledger's files among the entries of a commit's tree.
 
-        Raises GitError, and LedgerError where a link or a repository has taken a file's place.
+        Raises LedgerError where a link or a repository has taken a file's place.
         """
         files: dict[str, ObjectId] = {}
         for entry in entries:
@@ -84,38 +154,52 @@ class CommittedLedger:
                 if not entry.is_file:
                     raise LedgerError(f"{entry.path}: not a file; restore it from the history")
                 files[entry.path.rpartition("/")[2]] = entry.oid
-        blobs = git.read_blobs(files.values())
-        return cls(folder=folder, content={name: blobs[oid] for name, oid in files.items()})
+        return cls(folder=folder, content=LedgerFiles(git, files))
 
     def ledger(self) -> Ledger:
-        """Fold the events. Raises LedgerError."""
+        """Fold the events. Raises GitError, LedgerError."""
         return Ledger.of(read_events(self.content, self.folder))
 
     def with_changes(self, changes: dict[str, bytes | None]) -> "CommittedLedger":
         """The same ledger after those files were written or (None) deleted."""
-        content = self.content | {name: new for name, new in changes.items() if new is not None}
-        for name, new in changes.items():
-            if new is None:
-                del content[name]
-        return CommittedLedger(folder=self.folder, content=content)
+        return replace(self, content=self.content.with_changes(changes))
 
     def continues(self, before: "CommittedLedger") -> bool:
         """Whether everything that stood in the ledger before stands there still, in its place.
 
         Sealing and folding only move the borders between files, so all files together are one
-        text that only grows.
+        text that only grows. Raises GitError, LedgerError.
         """
-        new, old = self.text(), before.text()
-        return new.startswith(old)
+        alike = before.alike(self.content, self.folder)
+        return self.text(without=alike).startswith(before.text(without=alike))
 
-    def text(self) -> bytes:
-        """All files together, in the order in which they were written."""
-        return ledger_text(self.content, self.folder)
+    def alike(self, files: Mapping[str, bytes], folder: str) -> int:
+        """How many files, from the oldest, say the same as those of another ledger.
+
+        Raises GitError, LedgerError.
+        """
+        pairs = zip(_in_order(self.content, self.folder), _in_order(files, folder), strict=False)
+        same = takewhile(
+            lambda two: two[0] == two[1] and self.content.is_as_in(files, two[0]), pairs
+        )
+        return sum(1 for _ in same)
+
+    def text(self, *, without: int = 0) -> bytes:
+        """All files together, in the order in which they were written; but for the oldest so many.
+
+        Raises GitError, LedgerError.
+        """
+        return ledger_text(self.content, self.folder, without=without)
 
     @property
     def active(self) -> bytes:
         """The content of the file that is appended to."""
         return self.content.get(ACTIVE, b"")
+
+
+def _in_order(files: Mapping[str, bytes], folder: str) -> list[str]:
+    names = ledger_order(files, folder)
+    return [*names, ACTIVE] if ACTIVE in files else names
 
 
 def read_left_out(

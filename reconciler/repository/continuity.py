@@ -4,7 +4,7 @@ A rewritten branch, a revert, a merge that took the wrong side, a configuration 
 folder or another branch: each would make started runs look new, and have them started again.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from shlex import quote as quoted
@@ -16,7 +16,7 @@ from reconciler.git import CommitId, Git, ObjectId
 from reconciler.git.remote import BRANCH_MARK, MEMORY, Others, ref_there
 from reconciler.git.traces import Trace, Traces
 from reconciler.identity import Book, service_of
-from reconciler.ledger.files import TRAILER
+from reconciler.ledger.files import TRAILER, ledger_text
 from reconciler.repository.committed import CommittedLedger
 
 LONGEST_NAME = 200  # of a trace; a ref's lock is a few characters longer than the ref
@@ -120,10 +120,10 @@ def check_continuity(
     if place.parent != place.commit:
         beside = git.folder(place.commit, files.folder)
         _check(git, files, beside, "lies beside the manifests")
-    texts = [files.text(), *(book.text for book in others)]
+    ledgers = [(files.content, files.folder), *((book.files, book.folder) for book in others)]
     elsewhere = []
     for trace in _ledger_traces(git, place, traces, read):
-        if any(text.startswith(trace.text) for text in texts):
+        if any(_goes_on(git, place, trace, *ledger) for ledger in ledgers):
             continue
         if trace.name == trace_name(git, place.environment.name, place.branch):
             raise _lost_trace_error(git, place.remote, files, trace)
@@ -139,6 +139,18 @@ def check_continuity(
     return elsewhere
 
 
+def _goes_on(
+    git: Git, place: LedgerPlace, trace: "_LedgerTrace", files: Mapping[str, bytes], folder: str
+) -> bool:
+    """Whether the ledger of those files holds all that the trace remembers."""
+    try:
+        alike = trace.files.alike(files, folder)
+        before = trace.files.text(without=alike)
+    except GitError as error:
+        raise _unreadable_error(git, place.remote, trace.key, error) from None
+    return ledger_text(files, folder, without=alike).startswith(before)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _LedgerTrace:
     key: str  # as `Traces` has it
@@ -146,7 +158,6 @@ class _LedgerTrace:
     branch: str | None  # None: written before the name had it
     words: str  # who has it
     files: CommittedLedger
-    text: bytes
 
     def book(self) -> Book:
         """What it records. Raises LedgerError."""
@@ -179,7 +190,6 @@ def _ledger_traces(
             branch=branch if separator else None,
             words="this clone has read before" if where == "seen" else f"{place.remote} keeps",
             files=before,
-            text=before.text(),
         )
 
 
@@ -221,11 +231,11 @@ def _lost_error(files: CommittedLedger, trace: str) -> LedgerError:
 
 
 def lost_or_late_error(
-    git: Git, remote: str, files: CommittedLedger, before: bytes, trace: str
+    git: Git, remote: str, files: CommittedLedger, before: CommittedLedger, trace: str
 ) -> LedgerError:
     """The same error, unless the ledger is only shorter and what is fetched may lag behind."""
     error = _lost_error(files, trace)
-    if not before.startswith(files.text()):
+    if not before.continues(files):
         return error
     where = git.addresses(remote)
     if not where.differ:
@@ -243,8 +253,8 @@ def _lost_trace_error(
     git: Git, remote: str, files: CommittedLedger, trace: _LedgerTrace
 ) -> LedgerError:
     """The error for a ledger that does not continue a trace of its own name."""
-    if trace.text.startswith(files.text()):
-        return lost_or_late_error(git, remote, files, trace.text, trace.words)
+    if trace.files.continues(files):
+        return lost_or_late_error(git, remote, files, trace.files, trace.words)
     return LedgerError(
         f"{files.folder}: the ledger has lost events, or a trace of it is false: neither it nor "
         f"the one that {trace.words} continues the other",

@@ -134,7 +134,7 @@ class GitStore:
         folder = self._git.prefix + environment.state
         if ledgers is not None:
             ledgers.check_folder(folder)
-        files = ledgers.ledger(folder) if ledgers else CommittedLedger(folder=folder, content={})
+        files = ledgers.ledger(folder) if ledgers else CommittedLedger.read(self._git, folder, ())
         others = self._other_books(configuration, tree, ledgers or tree, environment)
         place = LedgerPlace(
             remote=self._remote,
@@ -251,8 +251,7 @@ class GitStore:
             if self._ledger[0].content == files.content:
                 return self._ledger[1]
             if not files.continues(self._ledger[0]):
-                before = self._ledger[0].text()
-                words = "this apply has read before"
+                before, words = self._ledger[0], "this apply has read before"
                 raise lost_or_late_error(self._git, self._remote, files, before, words)
         self._ledger = files, files.ledger()
         return self._ledger[1]
