@@ -24,7 +24,6 @@ from reconciler.configuration import (
     parse_configuration,
 )
 from reconciler.enos.access import GatewaySettings
-from reconciler.enos.client import open_gateway
 from reconciler.errors import ConfigurationError, RefusedError
 from reconciler.git import CommitId, Git
 from reconciler.model import Problem, Source
@@ -174,6 +173,8 @@ def open_environment(
 
     Raises ConfigurationError, as for missing credentials.
     """
+    from reconciler.enos.client import open_gateway  # with httpx, which many an apply never needs
+
     settings = gateway_settings(root, environment)
     return open_gateway(settings, read_credentials(environment.gateway), requests=requests)
 
