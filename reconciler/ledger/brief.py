@@ -82,6 +82,7 @@ class BriefRecord(Concluding, msgspec.Struct, frozen=True, eq=False, gc=False):
     phase: Phase = Phase.CLAIMED  # or TRIGGERED, or SUCCEEDED
     said: str = ""  # when the start was recorded; when the success was; the instance
     acknowledged: ClassVar[bool] = False
+    started_twice: ClassVar[bool] = False
     cancelled: ClassVar[str | None] = None
     error: ClassVar[str | None] = None
     evidence: ClassVar[Any] = None
@@ -168,15 +169,20 @@ class BriefRecord(Concluding, msgspec.Struct, frozen=True, eq=False, gc=False):
 
     @property
     def starts(self) -> tuple[Start, ...]:  # noqa: D102
-        if self.instance is None:
+        instance = self.instance
+        if instance is None:
             return ()
-        return (Start(claim=self.claim, instance=self.instance, at=self.said[:_TIME]),)
+        return (Start(claim=self.claim, instance=instance, at=self.said[:_TIME]),)
 
     @property
     def instance(self) -> InstanceId | None:  # noqa: D102
         if self.phase is _CLAIMED:
             return None
         return InstanceId(self.said[2 * _TIME if self.phase is _SUCCEEDED else _TIME :])
+
+    @property
+    def triggered_at(self) -> str | None:  # noqa: D102
+        return self.said[:_TIME] or None
 
     @property
     def status(self) -> str | None:  # noqa: D102

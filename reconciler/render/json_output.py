@@ -2,17 +2,25 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import chain
 from typing import Any, overload
 
 import msgspec
 
+from reconciler.model import Parameters, wire_parameters
 from reconciler.render.safe import without_harm
 
 
 def one_or_several(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The document of one environment as it is; those of several under `environments`."""
     return found[0] if len(found) == 1 else {"version": 1, "environments": list(found)}
+
+
+@lru_cache(maxsize=16_384)
+def wire_form(parameters: Parameters) -> Sequence[dict[str, str]]:
+    """See `wire_parameters`; one value for all runs that carry the same, as many do."""
+    return wire_parameters(parameters)
 
 
 class MadeRows(Sequence[Any]):

@@ -122,6 +122,8 @@ class SuccessRow(msgspec.Struct, frozen=True, eq=False, gc=False):
 
     @property
     def instance_url(self) -> str | None:  # noqa: D102
+        if self.template is None:
+            return None
         return instance_url(self.template, self.instance, self.flow_id)
 
     @property

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import tzinfo
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from reconciler.ledger import RunState
-from reconciler.model import backfill_of, manifest_of, run_name, wire_parameters
+from reconciler.model import EpochMs, backfill_of, manifest_of, run_name
 from reconciler.render.backfills import attempt_of
-from reconciler.render.json_output import MadeRows, json_pieces, one_or_several
+from reconciler.render.json_output import MadeRows, json_pieces, one_or_several, wire_form
 from reconciler.render.layout import Screen, as_text
 from reconciler.render.safe import said, visible
 from reconciler.render.seen import Fact, seen_in_words
@@ -134,21 +134,22 @@ def statuses_json(statuses: Sequence[tuple[str, tzinfo, Sequence[StatusRow]]]) -
 
 
 def _row_json(zone: tzinfo, one: StatusRow) -> dict[str, Any]:
+    run, time, parameters, place = one.run, one.trigger_time, one.parameters, one.place
     return {
-        "run": one.run,
-        "backfill": backfill_of(one.run),
-        "attempt": attempt_of(one.run),
-        "state": one.state.value,
+        "run": run,
+        "backfill": backfill_of(run),
+        "attempt": attempt_of(run),
+        "state": one.state,
         "flowId": one.flow_id,
-        "triggerTime": one.trigger_time,
-        "businessDate": business_date(one.trigger_time, zone).isoformat(),
+        "triggerTime": time,
+        "businessDate": _date(time, zone),
         "reason": one.reason and _reason(one.reason, one.why),
         "waitsFor": list(one.waits_for),
-        "parameters": None if one.parameters is None else wire_parameters(one.parameters),
+        "parameters": None if parameters is None else wire_form(parameters),
         "declaredAs": one.declared_as,
-        "manifest": manifest_of(run_name(one.run)),
-        "file": one.place and one.place.file,
-        "line": one.place and one.place.line,
+        "manifest": manifest_of(run_name(run)),
+        "file": place and place.file,
+        "line": place and place.line,
         "flowInstanceId": one.instance,
         "instanceUrl": one.instance_url,
         "claimedAt": one.claimed_at,
@@ -166,6 +167,12 @@ def _row_json(zone: tzinfo, one: StatusRow) -> dict[str, Any]:
         "claimedUntil": one.until,
         "evidence": one.evidence,
     }
+
+
+# Runs have their times, and most of their parameters, in common.
+@lru_cache(maxsize=16_384)
+def _date(time: EpochMs, zone: tzinfo) -> str:
+    return business_date(time, zone).isoformat()
 
 
 def _reason(code: str, words: str) -> str:
