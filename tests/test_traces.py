@@ -3,11 +3,12 @@
 import re
 import shlex
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
-from reconciler.git import CommitId, Git
+from reconciler.git import CommitId, Git, ObjectId
 from reconciler.repository.committed import CommittedLedger
 from reconciler.repository.continuity import LedgerTraces, trace_name
 from reconciler.sandbox import Sandbox
@@ -165,6 +166,78 @@ def test_a_slow_process_does_not_make_its_clone_forget_what_another_has_seen(
     assert git(setting.clone, "show", f"{SEEN}:ledger.jsonl") == "1\n2\n3"
     fast.see_own("main", *ledger(None, "1\n2\n3\n4\n"))
     assert git(setting.clone, "show", f"{SEEN}:ledger.jsonl") == "1\n2\n3\n4"
+
+
+SEALED = [f"ledger-{number:06d}-{number + 15:06d}.jsonl" for number in range(1, 161, 16)]
+
+
+def _ledger(git: Git, files: dict[str, bytes]) -> CommittedLedger:
+    made = git.commit_files(None, {f"state/test/{name}": one for name, one in files.items()}, "m")
+    return CommittedLedger.read(git, "state/test", git.list_tree(made, ["state/test"]))
+
+
+def test_of_two_ledgers_only_the_files_that_differ_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    isolate(monkeypatch, tmp_path)
+    _, clone = make_origin_and_clone(tmp_path)
+    git = Git.at(clone)
+    files = {name: f"{name}\n".encode() * 2_000 for name in SEALED}
+    before = _ledger(git, files | {"ledger.jsonl": b"1\n"})
+    grown = {"ledger-000161.jsonl": b"1\n2\n", "ledger.jsonl": b"3\n"}
+    after = _ledger(git, files | grown)
+    read: list[str] = []
+    original = Git.read_blobs
+
+    def noted(self: Git, oids: Iterable[ObjectId]) -> dict[ObjectId, bytes]:
+        wanted = list(oids)
+        read.extend(wanted)
+        return original(self, wanted)
+
+    monkeypatch.setattr(Git, "read_blobs", noted)
+    assert before == _ledger(git, files | {"ledger.jsonl": b"1\n"})
+    assert before != after
+    assert before.continues(before)
+    assert not read
+    assert after.continues(before)
+    assert not before.continues(after)
+    assert set(read) == {after.content.blobs[name] for name in grown} | {
+        before.content.blobs["ledger.jsonl"]
+    }
+
+
+@pytest.mark.parametrize("damaged", [SEALED[0], SEALED[-1], "ledger.jsonl"])
+def test_a_ledger_in_which_any_one_file_has_lost_a_line_does_not_continue(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damaged: str
+) -> None:
+    isolate(monkeypatch, tmp_path)
+    _, clone = make_origin_and_clone(tmp_path)
+    git = Git.at(clone)
+    files = {name: f"{name} 1\n{name} 2\n".encode() for name in [*SEALED, "ledger.jsonl"]}
+    before = _ledger(git, files)
+    after = _ledger(git, files | {damaged: files[damaged].splitlines(keepends=True)[0]})
+    assert not after.continues(before)
+    assert before != after
+    longer = _ledger(git, files | {"ledger.jsonl": files["ledger.jsonl"] + b"3\n"})
+    assert longer.continues(before)
+
+
+def test_what_was_written_over_a_ledger_is_what_git_then_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    isolate(monkeypatch, tmp_path)
+    _, clone = make_origin_and_clone(tmp_path)
+    git = Git.at(clone)
+    files = {name: f"{name}\n".encode() for name in [*SEALED, "ledger-000161.jsonl"]}
+    before = _ledger(git, files)
+    written = before.with_changes({"ledger-000161.jsonl": None, "ledger.jsonl": b"new\n"})
+    there = _ledger(git, {name: files[name] for name in SEALED} | {"ledger.jsonl": b"new\n"})
+    assert written == there
+    assert there == written
+    assert dict(written.content) == dict(there.content)
+    assert written.text() == there.text() == b"".join(files[name] for name in SEALED) + b"new\n"
+    assert written != before
+    assert before.active == b""
 
 
 def test_environments_that_race_on_one_ledger_branch_all_land_and_none_speaks_of_a_lock(

@@ -108,6 +108,9 @@ class LedgerFiles(Mapping[str, bytes]):
         wanted = alike[first : first + _FOLDED_AT_ONCE] if is_folded(name) else alike
         return [self.blobs[one] for one in wanted]
 
+    def __contains__(self, name: object) -> bool:
+        return name in self.blobs or name in self._written  # a mapping's own would read the file
+
     def __iter__(self) -> Iterator[str]:
         return chain(self.blobs, self._written)
 
