@@ -19,6 +19,7 @@ from reconciler.model import (
     run_digest,
 )
 from reconciler.plan import Action, PlannedRun
+from reconciler.plan.values import FullPlanned
 from reconciler.times import format_instant, parse_instant
 
 EIGHT = parse_instant("2024-03-02T08:00:00+08:00")  # the trigger time of every run, unless told
@@ -174,7 +175,7 @@ def an_adopted(run: Run, instance: str = "3377-1", claim: str = "a1") -> events.
 
 def a_planned(run: Run, action: Action, reason: str, **more: Any) -> PlannedRun:
     """The run with what a plan has decided on it."""
-    return PlannedRun(
+    return FullPlanned(
         id=run.id,
         action=action,
         reason=reason,

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from reconciler.identity import Surroundings
 from reconciler.ledger import Event, Ledger, RunState
-from reconciler.model import EpochMs, Problem, Run, run_name
-from reconciler.plan import Action, Plan, make_plan
+from reconciler.model import EpochMs, Problem, Retry, Run, run_name
+from reconciler.plan import Action, Plan, make, make_plan
+from reconciler.plan.values import FullPlanned
 from tests.building import (
     CLAIM_MS,
     EIGHT,
@@ -64,6 +65,49 @@ def reason(plan: Plan, run: str) -> str:
 
 
 # One run
+
+
+def succeeded(run: Run, claim: str = "c1", instance: str = "3377-1") -> list[Event]:
+    return [a_claim(run, claim=claim), a_triggered(run, instance, claim), an_observed(run, 1)]
+
+
+RETRIED = a_run(retry=Retry(max=2, on=frozenset({"FAILURE"})))
+SECOND = RETRIED.but(attempt=2)
+
+
+@pytest.mark.parametrize(
+    ("runs", "recorded", "action"),
+    [
+        ([a_run()], succeeded(a_run()), Action.DONE),
+        ([a_run(suspend=True, cancel=True)], succeeded(a_run()), Action.DONE),
+        ([a_run(parameters=OTHER)], succeeded(a_run()), Action.CHANGED),
+        ([a_run("a"), a_run("b")], succeeded(a_run("a")), Action.DUPLICATE),
+        ([a_run()], [*succeeded(a_run()), a_triggered(a_run(), "3377-2", "c2")], Action.DONE),
+        ([a_run(revision=2)], succeeded(a_run()), Action.TRIGGER),
+        ([RETRIED], succeeded(RETRIED), Action.DONE),
+        (
+            [RETRIED],
+            [
+                *(a_claim(RETRIED), a_triggered(RETRIED), an_observed(RETRIED, -1)),
+                *(a_claim(SECOND, claim="c2"), an_observed(RETRIED, 1)),
+            ],
+            Action.RESOLVE,
+        ),
+    ],
+)
+def test_a_run_that_has_succeeded_is_planned_as_if_all_had_been_asked_about_it(
+    runs: list[Run], recorded: list[Event], action: Action
+) -> None:
+    ledger = a_ledger(*recorded)
+    found = planned(*runs, ledger=ledger)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(make, "_succeeded_run", lambda *_: None)
+        expected = planned(*runs, ledger=ledger)
+    assert found == expected
+    assert action in actions(found).values()
+    for one, other in zip(found.runs, expected.runs, strict=True):
+        said = {name: getattr(one, name) for name in FullPlanned.__struct_fields__}
+        assert said == {name: getattr(other, name) for name in said}
 
 
 @pytest.mark.parametrize(

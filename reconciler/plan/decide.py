@@ -116,7 +116,7 @@ def _recorded(run: Run, record: Record, context: Context) -> Decision:
 
 def _started(run: Run, record: Record, state: RunState, now: EpochMs) -> Decision:
     if state is RunState.SUCCEEDED and record.error is None:
-        return _succeeded(record.status)
+        return succeeded(record.status)
     code = {
         RunState.TRIGGERED: Reason.NOT_DUE if record.trigger_time > now else Reason.RUNNING,
         RunState.FAILED: Reason.FAILED,
@@ -131,7 +131,7 @@ def _started(run: Run, record: Record, state: RunState, now: EpochMs) -> Decisio
 
 
 @cache
-def _succeeded(status: str | None) -> Decision:
+def succeeded(status: str | None) -> Decision:
     """The decision on every run that has succeeded: one value, however many they are."""
     return Decision(action=Action.DONE, reason=_words(RunState.SUCCEEDED, status))
 

@@ -5,6 +5,7 @@ from itertools import chain
 
 from reconciler.identity import NOTHING_ELSE, Surroundings
 from reconciler.ledger import Ledger, Record
+from reconciler.ledger.records import Phase
 from reconciler.model import Declared, Digest, EpochMs, Run, run_name
 from reconciler.plan.decide import (
     UNSETTLED,
@@ -12,13 +13,23 @@ from reconciler.plan.decide import (
     Context,
     decide,
     start,
+    succeeded,
     unsettled,
     unsettled_runs,
 )
 from reconciler.plan.limits import limited, stopped_manifests
 from reconciler.plan.prerequisites import Dependencies, Newest, another_follows, newest_attempt
 from reconciler.plan.standing import Meant, every_run
-from reconciler.plan.values import Action, Decision, FlowCheck, Plan, PlannedRun, Reason
+from reconciler.plan.values import (
+    Action,
+    BriefPlanned,
+    Decision,
+    FlowCheck,
+    FullPlanned,
+    Plan,
+    PlannedRun,
+    Reason,
+)
 from reconciler.rules import check
 from reconciler.schedule import scheduled, undeclared_records
 
@@ -95,7 +106,7 @@ def _retired(declared: Declared, surroundings: Surroundings) -> int:
 
 def _planned_runs(declared: Declared, context: Context) -> tuple[PlannedRun, ...]:
     """Every run of the plan, in its turn."""
-    runs = [_declared_run(run, context) for run in declared.runs]
+    runs = [_succeeded_run(run, context) or _declared_run(run, context) for run in declared.runs]
     runs += _undeclared_runs(declared, context)
     runs.sort(key=lambda run: run.turn)
     return tuple(_one_of_a_digest_at_a_time(runs))
@@ -124,6 +135,25 @@ def _one_of_a_digest_at_a_time(runs: list[PlannedRun]) -> list[PlannedRun]:
     ]
 
 
+def _succeeded_run(run: Run, context: Context) -> PlannedRun | None:
+    """The run where its only attempt has succeeded, as nearly all have; as `_declared_run` has it.
+
+    That takes none of its questions: no attempt follows, and of the findings only two matter.
+    """
+    id_, findings = run.id, context.findings
+    record = context.ledger.records.get(id_)
+    if (
+        record is None
+        or record.phase is not Phase.SUCCEEDED
+        or record.error is not None
+        or id_ in context.ledger.retried
+        or id_ in findings.changed
+        or id_ in findings.duplicates
+    ):
+        return None
+    return BriefPlanned(run, record, succeeded(record.status))
+
+
 def _declared_run(run: Run, context: Context) -> PlannedRun:
     """Plan the run's newest attempt, or the one that follows it."""
     newest = newest_attempt(run, context.ledger)
@@ -132,39 +162,17 @@ def _declared_run(run: Run, context: Context) -> PlannedRun:
         return _following(following, newest, context.ledger.records.get(following.id), context)
     if newest.attempt != run.attempt:
         run = run.but(attempt=newest.attempt)
-    return _planned(run, newest.record, decide(run, newest.record, context))
+    return BriefPlanned(run, newest.record, decide(run, newest.record, context))
 
 
 def _following(run: Run, newest: Newest, record: Record | None, context: Context) -> PlannedRun:
     """Plan the attempt that follows the newest; `record` is that of an earlier try to start it."""
     if record is not None:
-        return _planned(run, record, decide(run, record, context))
+        return BriefPlanned(run, record, decide(run, record, context))
     status = newest.record.status if newest.record else None
     of = f"{run.attempt} of {run.retry.max + 1}" if run.retry else ""
     before = f"attempt {of}, for the one before ended with {status}; "
-    return _planned(run, None, start(run, context, before))
-
-
-def _planned(run: Run, record: Record | None, decision: Decision) -> PlannedRun:
-    return PlannedRun(
-        id=run.id,
-        action=decision.action,
-        reason=decision.reason,
-        flow_id=run.flow_id,
-        trigger_time=run.trigger_time,
-        parameters=run.shown_parameters(),
-        digest=run.digest,
-        place=run.place,
-        labels=run.labels,
-        run=run,
-        record=record,
-        gist=decision.gist,
-        waits_for=decision.waits_for,
-        blocked=decision.blocked,
-        refused=decision.refused,
-        warning=decision.warning,
-        code=decision.code,
-    )
+    return BriefPlanned(run, None, start(run, context, before))
 
 
 def _undeclared_runs(declared: Declared, context: Context) -> Iterator[PlannedRun]:
@@ -176,7 +184,7 @@ def _undeclared_runs(declared: Declared, context: Context) -> Iterator[PlannedRu
             decision = Decision(action=Action.ORPHANED, reason="recorded, and no longer declared")
         else:
             continue
-        yield PlannedRun(
+        yield FullPlanned(
             id=record.run,
             action=decision.action,
             reason=decision.reason,

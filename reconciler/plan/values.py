@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -88,7 +89,33 @@ class Decision(Numerous, frozen=True, kw_only=True, gc=False):
     gist: str = ""  # what it has in common with others, where each has a reason of its own
 
 
-class PlannedRun(Numerous, frozen=True, kw_only=True, gc=False):
+class _Planned:
+    """What follows from a run of a plan, in whichever form the plan has it."""
+
+    __slots__ = ()
+
+    @property
+    def instance(self: "PlannedRun") -> InstanceId | None:  # type: ignore[misc] # both are so
+        """The run's instance, where one is recorded."""
+        return self.record.instance if self.record is not None else None
+
+    @property
+    def shared_reason(self: "PlannedRun") -> str:  # type: ignore[misc]
+        """The reason, or what it has in common with those of other runs."""
+        return self.gist or self.reason
+
+    @property
+    def turn(self: "PlannedRun") -> tuple[EpochMs, EpochMs, RunId]:  # type: ignore[misc]
+        """What runs are sorted by to start in their order."""
+        return self.run.turn if self.run else (self.trigger_time, self.trigger_time, self.id)
+
+    @property
+    def may_follow(self: "PlannedRun") -> bool:  # type: ignore[misc]
+        """Whether the run waits for others that may still succeed, or end and make room."""
+        return (bool(self.waits_for) or self.code is Reason.NO_ROOM) and not self.blocked
+
+
+class FullPlanned(_Planned, Numerous, frozen=True, kw_only=True, gc=False):
     """One run, what an apply would do with it, and why."""
 
     id: RunId
@@ -110,25 +137,103 @@ class PlannedRun(Numerous, frozen=True, kw_only=True, gc=False):
     gist: str = ""
     behind: frozenset[str] = frozenset()  # names of the runs under way whose ends make room for it
 
-    @property
-    def instance(self) -> InstanceId | None:
-        """The run's instance, where one is recorded."""
-        return self.record.instance if self.record is not None else None
+    def full(self) -> "FullPlanned":
+        """The same value."""
+        return self
+
+
+class BriefPlanned(_Planned, msgspec.Struct, frozen=True, eq=False, gc=False):
+    """A declared run as it is, and what was decided on it: one value for all that are alike.
+
+    There may be 100,000 of them. So it has nothing of its own, and says what they say.
+    """
+
+    run: Run
+    record: Record | None
+    decision: Decision
+    behind: ClassVar[frozenset[str]] = frozenset()
+
+    def full(self) -> FullPlanned:
+        """The same with nothing left to be looked up."""
+        return FullPlanned(**{name: getattr(self, name) for name in FullPlanned.__struct_fields__})
+
+    def but(self, **fields: Any) -> FullPlanned:
+        """The same, but for these fields."""
+        return self.full().but(**fields)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, FullPlanned | BriefPlanned):
+            return NotImplemented
+        return self is other or self.full() == other.full()
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = None  # type: ignore[assignment] # its labels have none
 
     @property
-    def shared_reason(self) -> str:
-        """The reason, or what it has in common with those of other runs."""
-        return self.gist or self.reason
+    def id(self) -> RunId:
+        """As in the full value; so are all that follow."""
+        return self.run.id
 
     @property
-    def turn(self) -> tuple[EpochMs, EpochMs, RunId]:
-        """What runs are sorted by to start in their order."""
-        return self.run.turn if self.run else (self.trigger_time, self.trigger_time, self.id)
+    def flow_id(self) -> int:  # noqa: D102 - as in the full value, and so below
+        return self.run.flow_id
 
     @property
-    def may_follow(self) -> bool:
-        """Whether the run waits for others that may still succeed, or end and make room."""
-        return (bool(self.waits_for) or self.code is Reason.NO_ROOM) and not self.blocked
+    def trigger_time(self) -> EpochMs:  # noqa: D102
+        return self.run.trigger_time
+
+    @property
+    def parameters(self) -> Parameters:  # noqa: D102
+        return self.run.shown_parameters()
+
+    @property
+    def digest(self) -> Digest:  # noqa: D102
+        return self.run.digest
+
+    @property
+    def place(self) -> Place:  # noqa: D102
+        return self.run.place
+
+    @property
+    def labels(self) -> Mapping[str, str]:  # noqa: D102
+        return self.run.labels
+
+    @property
+    def action(self) -> Action:  # noqa: D102
+        return self.decision.action
+
+    @property
+    def reason(self) -> str:  # noqa: D102
+        return self.decision.reason
+
+    @property
+    def waits_for(self) -> tuple[str, ...]:  # noqa: D102
+        return self.decision.waits_for
+
+    @property
+    def blocked(self) -> bool:  # noqa: D102
+        return self.decision.blocked
+
+    @property
+    def refused(self) -> bool:  # noqa: D102
+        return self.decision.refused
+
+    @property
+    def warning(self) -> str | None:  # noqa: D102
+        return self.decision.warning
+
+    @property
+    def code(self) -> Reason | None:  # noqa: D102
+        return self.decision.code
+
+    @property
+    def gist(self) -> str:  # noqa: D102
+        return self.decision.gist
+
+
+PlannedRun = FullPlanned | BriefPlanned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from reconciler.plan.changes import Change
 from reconciler.plan.review import NO_REVIEW, Compared, Refused, Review
 from reconciler.plan.values import awaited
 from reconciler.render.backfills import attempt_of
-from reconciler.render.json_output import MadeRows, one_or_several
+from reconciler.render.json_output import MadeRows, one_or_several, wire_form
 from reconciler.render.problems import problem_json
 from reconciler.times import format_instant
 
@@ -50,23 +50,24 @@ def _warnings(review: Review) -> list[Refused]:
 
 
 def _run_json(run: PlannedRun) -> dict[str, Any]:
+    id_, declared, place = run.id, run.run, run.place
     return {
-        "run": run.id,
-        "backfill": backfill_of(run.id),
-        "attempt": attempt_of(run.id),
-        "action": run.action.value,
+        "run": id_,
+        "backfill": backfill_of(id_),
+        "attempt": attempt_of(id_),
+        "action": run.action,
         "reason": run.reason,
         "flowId": run.flow_id,
         "triggerTime": run.trigger_time,
-        "parameters": wire_parameters(run.parameters),
-        "file": run.place.file if run.place else None,
-        "line": run.place.line if run.place else None,
+        "parameters": wire_form(run.parameters),
+        "file": place and place.file,
+        "line": place and place.line,
         "digest": run.digest,
         "labels": dict(run.labels),
         "instance": run.instance,
-        "dependsOn": list(run.run.depends_on) if run.run else [],
-        "match": match_json(run.run) if run.run else {},
-        "after": run.run and run.run.after,
+        "dependsOn": list(declared.depends_on) if declared else [],
+        "match": match_json(declared) if declared else {},
+        "after": declared and declared.after,
         "waitsFor": list(run.waits_for),
         "blocked": run.blocked,
         "refused": run.refused,

@@ -10,6 +10,7 @@ from reconciler.ledger import Record, RunState
 from reconciler.ledger.records import FullRecord, Phase, Start
 from reconciler.model import ClaimId, Digest, EpochMs, InstanceId, Place, Problem, RunId
 from reconciler.plan import Action, Plan, PlannedRun
+from reconciler.plan.values import FullPlanned
 from reconciler.render.status_row import FullRow, StatusRow
 from reconciler.times import parse_instant, parse_zone
 
@@ -59,7 +60,7 @@ def planned(
         "digest": DIGEST,
         "place": Place(file="triggers/wind.yaml", line=3),
     }
-    return PlannedRun(id=RunId(run), action=action, reason=reason, **(values | more))
+    return FullPlanned(id=RunId(run), action=action, reason=reason, **(values | more))
 
 
 def of_backfill(
