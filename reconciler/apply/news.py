@@ -14,6 +14,7 @@ from reconciler.ledger import Event, Ledger, Record, events
 from reconciler.ledger.records import Phase, ledger_instant
 from reconciler.model import EpochMs, RunId, first_attempt, run_attempt
 from reconciler.plan import Action, Plan, PlannedRun, Reason, make_plan
+from reconciler.plan.outlook import Outlook, outlook_of
 from reconciler.webhooks import Occasion, Webhook
 
 
@@ -109,7 +110,7 @@ def news_of(effect: Effect) -> News | None:
     for planned in now.runs:
         attempts[first_attempt(planned.id)].append(planned)
     for run in runs:
-        for occasion, reason in _changes(effect, attempts[first_attempt(run)], run):
+        for occasion, reason in _changes(effect, attempts[first_attempt(run)], run, at):
             told[occasion].append(_of_record(records[run], reason))
     told[Occasion.BLOCKED] = list(_newly_blocked(was, now))
     found = {occasion: those for occasion, those in told.items() if those}
@@ -142,11 +143,11 @@ def _plan(snapshot: Snapshot, ledger: Ledger, at: EpochMs) -> Plan:
 
 
 def _changes(
-    effect: Effect, attempts: Sequence[PlannedRun], run: RunId
+    effect: Effect, attempts: Sequence[PlannedRun], run: RunId, at: EpochMs
 ) -> Iterator[tuple[Occasion, str]]:
     """What has become of the run that had become of it before by no word of the ledger.
 
-    `attempts`: all of it, as they stand by now.
+    `attempts`: all of it, as they stand by now, `at`. A bad end is news where it needs a person.
     """
     was, now = effect.before.records.get(run), effect.now.ledger.records[run]
     if now.started_twice and not (was is not None and was.started_twice):
@@ -155,12 +156,17 @@ def _changes(
         yield Occasion.IN_DOUBT, "in-doubt"
     if now.starts and not (was is not None and was.starts):
         yield Occasion.STARTED, "started"
+    if (
+        now.phase not in {Phase.REJECTED, Phase.FAILED}
+        or not _outlook(attempts, now, at).needs_person
+    ):
+        return
+    if now.phase is Phase.FAILED and not _is_same(was, now):
+        yield Occasion.FAILED, "failed"
     if now.phase is Phase.REJECTED and not (
         _is_same(was, now) and was and _code(was) == _code(now)
     ):
         yield Occasion.FAILED, "rejected"
-    if now.phase is Phase.FAILED and not _is_same(was, now) and not _goes_on(attempts, run):
-        yield Occasion.FAILED, "failed"
 
 
 def _is_same(was: Record | None, now: Record) -> bool:
@@ -172,11 +178,22 @@ def _code(record: Record) -> str:
     return (record.error or "").partition(":")[0]
 
 
-def _goes_on(attempts: Sequence[PlannedRun], run: RunId) -> bool:
-    """Whether a bad end is no failure: another attempt follows, or its manifest cancels it."""
-    if any(one.run is not None and one.run.cancel for one in attempts):
-        return True
-    return any(run_attempt(one.id) > run_attempt(run) and not one.blocked for one in attempts)
+def _outlook(attempts: Sequence[PlannedRun], record: Record, at: EpochMs) -> Outlook:
+    """What is to be expected of the run. An attempt that is blocked does not follow it.
+
+    That it was started twice is news of its own.
+    """
+    run = record.run
+    own = next((one for one in attempts if one.id == run), None)
+    is_unwanted = any(one.run is not None and one.run.cancel for one in attempts)
+    is_declared = any(one.run is not None for one in attempts)
+    follows = any(run_attempt(one.id) > run_attempt(run) and not one.blocked for one in attempts)
+    return outlook_of(
+        record.state(at),
+        None if own is None else own.code,
+        started_twice=False,
+        is_over=is_unwanted or follows or not is_declared,
+    )
 
 
 def _newly_blocked(was: Plan, now: Plan) -> Iterator[NewsOfRun]:

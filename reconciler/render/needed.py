@@ -11,7 +11,7 @@ from reconciler.forge.posts import Needed
 from reconciler.render.markdown import finished, marker, prose
 from reconciler.render.safe import visible
 from reconciler.render.status_markdown import MOST_BYTES, status_markdown
-from reconciler.render.status_row import Outlook, StatusRow, outlook
+from reconciler.render.status_row import StatusRow, outlook
 
 _ENDED = "The apply itself has ended with an error: the job's log says which."
 
@@ -25,7 +25,7 @@ def attention(
     environment: str, zone: tzinfo, rows: Sequence[StatusRow], *, apply_failed: bool
 ) -> Needed | None:
     """What needs a person: runs in doubt, started twice or amiss, and an apply that failed."""
-    found = [row for row in rows if outlook(row) in {Outlook.AMISS, Outlook.IN_DOUBT}]
+    found = [row for row in rows if outlook(row).needs_person]
     if not found and not apply_failed:
         return None
     gist = prose(_gist(found) if found else _ENDED)

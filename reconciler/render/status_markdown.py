@@ -7,6 +7,7 @@ from datetime import tzinfo
 from reconciler.counting import counted
 from reconciler.ledger import RunState
 from reconciler.model import RunId, manifest_of, run_name
+from reconciler.plan.outlook import Outlook
 from reconciler.render.backfills import together
 from reconciler.render.markdown import (
     code,
@@ -18,7 +19,7 @@ from reconciler.render.markdown import (
     table_head,
     table_row,
 )
-from reconciler.render.status_row import Outlook, StatusRow, outlook, ways_to_settle
+from reconciler.render.status_row import StatusRow, outlook, ways_to_settle
 from reconciler.render.status_table import newest_attempts, notes, state_counts
 from reconciler.render.status_text import facts
 from reconciler.render.words import clock_time, command, processed_date, zone_name

@@ -1,8 +1,7 @@
 """What there is to show of one run's state, and where a person sees its instance at the service."""
 
 from collections.abc import Iterable, Mapping
-from enum import Enum, auto
-from typing import Any, ClassVar, assert_never
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 import msgspec
@@ -14,6 +13,7 @@ from reconciler.ledger.events import Claim
 from reconciler.ledger.records import Start
 from reconciler.model import ClaimId, EpochMs, InstanceId, Numerous, Parameters, Place, Run, RunId
 from reconciler.plan import Reason
+from reconciler.plan.outlook import Outlook, outlook_of
 
 _LISTED = 3  # so many instances are named, each in a command of its own
 
@@ -210,73 +210,13 @@ def ways_to_settle(row: StatusRow) -> list[tuple[str, ...]]:
     return [(*words, "--reason", "WHY") for words in found]
 
 
-class Outlook(Enum):
-    """What is to be expected of a run, and whether a person is needed."""
-
-    WELL = auto()  # it is over, as it was meant to be
-    COMING = auto()  # it goes on by itself, or with the next apply
-    AMISS = auto()  # it failed, was refused, or does not go on before a person did something
-    IN_DOUBT = auto()  # it may have been started, or was started twice
-
-
 def outlook(row: StatusRow) -> Outlook:
     """What is to be expected of the run.
 
     What no manifest declares any more, and what another attempt follows, is over however it ended.
     """
-    if row.state is RunState.IN_DOUBT or row.started_twice:
-        return Outlook.IN_DOUBT
-    if _stands_in_the_way(row.reason):
-        return Outlook.AMISS
-    match row.state:
-        case RunState.CLAIMED | RunState.TRIGGERED:
-            return Outlook.COMING
-        case RunState.SUCCEEDED:
-            return Outlook.WELL
-        case RunState.FAILED:
-            is_over = row.followed_by is not None or row.is_unwanted or not row.is_declared
-            return Outlook.WELL if is_over else Outlook.AMISS
-        case RunState.PENDING | RunState.REJECTED:
-            return _of_what_was_not_started(row)
-        case _:
-            assert_never(row.state)
-
-
-def _stands_in_the_way(reason: Reason | None) -> bool:
-    """Whether an apply starts nothing because of it, even of a run that is over."""
-    return reason in {Reason.CHANGED, Reason.DUPLICATE, Reason.COLLISION, Reason.PROBLEM}
-
-
-def _of_what_was_not_started(row: StatusRow) -> Outlook:
-    match row.reason:
-        case None | Reason.CANCELLED:
-            return Outlook.WELL
-        case (
-            Reason.READY
-            | Reason.SUSPENDED
-            | Reason.WAITS_FOR
-            | Reason.NO_ROOM
-            | Reason.CLAIMED
-            | Reason.IN_DOUBT
-            | Reason.NOT_DUE
-            | Reason.RUNNING
-        ):
-            return Outlook.AMISS if row.state is RunState.REJECTED else Outlook.COMING
-        case (
-            Reason.MISSED
-            | Reason.BLOCKED
-            | Reason.STOPPED
-            | Reason.OVER_LIMIT
-            | Reason.REJECTED
-            | Reason.FAILED
-            | Reason.CHANGED
-            | Reason.DUPLICATE
-            | Reason.COLLISION
-            | Reason.PROBLEM
-        ):
-            return Outlook.AMISS
-        case _:
-            assert_never(row.reason)
+    is_over = row.followed_by is not None or row.is_unwanted or not row.is_declared
+    return outlook_of(row.state, row.reason, started_twice=row.started_twice, is_over=is_over)
 
 
 def detailed_exit_code(rows: Iterable[StatusRow]) -> ExitCode:

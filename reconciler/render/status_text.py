@@ -7,12 +7,13 @@ from typing import Any
 
 from reconciler.ledger import RunState
 from reconciler.model import EpochMs, backfill_of, manifest_of, run_name
+from reconciler.plan.outlook import Outlook
 from reconciler.render.backfills import attempt_of
 from reconciler.render.json_output import MadeRows, json_pieces, one_or_several, wire_form
 from reconciler.render.layout import Screen, as_text
 from reconciler.render.safe import said, visible
 from reconciler.render.seen import Fact, seen_in_words
-from reconciler.render.status_row import Outlook, StatusRow, outlook, ways_to_settle
+from reconciler.render.status_row import StatusRow, outlook, ways_to_settle
 from reconciler.render.status_table import state_counts, status_table
 from reconciler.render.words import (
     clock_time,

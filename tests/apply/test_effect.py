@@ -155,6 +155,14 @@ def test_a_bad_end_is_no_failure_while_another_attempt_follows_or_where_it_is_wa
     assert last == {"failed": [("wind#2", "failed")]}
     unwanted = a_run(cancel=True)
     assert heard([CLAIM, STARTED], [an_observed(RUN, 8)], unwanted) == {}
+    assert heard([CLAIM], [REFUSED], unwanted) == {}
+
+
+def test_how_a_run_ended_that_nothing_declares_any_more_is_no_news() -> None:
+    other = a_run("solar", flow_id=8)
+    assert heard([CLAIM, STARTED], [an_observed(RUN, -1)], other) == {}
+    assert heard([CLAIM], [REFUSED], other) == {}
+    assert heard([CLAIM], [DOUBT], other) == {"in-doubt": [(RUN.id, "in-doubt")]}
 
 
 def test_what_a_failure_blocks_is_news_once_and_not_what_was_blocked_before() -> None:

@@ -63,7 +63,7 @@ class PageParts(HTMLParser):
             for name in ("parameters", "labels"):
                 row[name] = row[name] and [texts[one] for one in row[name]]
             row["look"] = data["looks"][row["look"]][0]
-            row["state"] = data["states"][row["state"]][0]
+            row["state"] = data["states"][row["state"]]
             found.append(row)
         return found
 

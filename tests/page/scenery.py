@@ -120,7 +120,8 @@ def _alone() -> Iterator[StatusRow]:
     solar = Place(file="triggers/solar/migration.yaml", line=1)
     told: dict[str, Any] = {"flow": 5120, "place": solar, "labels": {"team": "solar"}}
     refused = "62104: the flow is offline and cannot be triggered"
-    yield a_run("solar-migration", RunState.REJECTED, time, error=refused, **told)
+    again: dict[str, Any] = {"reason": Reason.REJECTED, "why": f"refused before ({refused})"}
+    yield a_run("solar-migration", RunState.REJECTED, time, error=refused, **told, **again)
     yield a_run("solar-model", RunState.FAILED, time, **told, reason=Reason.FAILED, status="FAIL")
     yield a_run("solar-model#2", RunState.SUCCEEDED, EpochMs(time + _MINUTE), **told)
     suspended: dict[str, Any] = {"reason": Reason.SUSPENDED, "why": "suspended by its manifest"}

@@ -5,17 +5,20 @@ import hashlib
 import json
 import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from reconciler.errors import ExitCode
 from reconciler.ledger import RunState
 from reconciler.model import Place, RunId
 from reconciler.plan import Reason
 from reconciler.render.grid import Mark
 from reconciler.render.page import Reported, report_page
-from reconciler.render.page.attention import attention
+from reconciler.render.page.attention import attention, kind_of
 from reconciler.render.page.html import embedded_json
 from reconciler.render.safe import is_harmful
+from reconciler.render.status_row import detailed_exit_code
 from tests.page.reading import PageParts, scripts_of
 from tests.page.scenery import HOSTILE, MADE, a_month, hostile
 from tests.render.values import SHANGHAI, a_row
@@ -195,6 +198,63 @@ def test_a_failed_run_that_a_later_attempt_followed_needs_nobody() -> None:
     assert attention([told(failed.but(followed_by=again.run), again)]) == []
     assert [kind.name for kind in attention([told(failed)])] == ["failed"]
     assert attention([told(failed.but(place=None))]) == []
+
+
+@pytest.mark.parametrize("place", [None, PLACE])
+@pytest.mark.parametrize("more", [{}, {"is_unwanted": True}, {"followed_by": RunId("wind#2")}])
+@pytest.mark.parametrize("state", RunState)
+@pytest.mark.parametrize("reason", [None, *Reason])
+def test_the_page_lists_for_a_person_what_the_exit_code_of_status_tells_of(
+    state: RunState, reason: Reason | None, more: dict[str, Any], place: Place | None
+) -> None:
+    row = a_row("wind", state, reason=reason, place=place, **more)
+    assert bool(kind_of(row)) is (
+        detailed_exit_code([row]) in {ExitCode.PROBLEM, ExitCode.IN_DOUBT}
+    )
+    listed = [item.runs for kind in attention([told(row)]) for item in kind.items]
+    assert listed == ([("wind",)] if kind_of(row) not in {"", "problem"} else [])
+
+
+def test_a_refused_run_that_nothing_declares_any_more_needs_nobody() -> None:
+    refused = a_row("wind", RunState.REJECTED, error="62103: no privilege")
+    assert attention([told(refused)]) == []
+    declared = refused.but(reason=Reason.REJECTED, place=PLACE)
+    (kind,) = attention([told(declared)])
+    assert kind.items[0].commands == ("reconciler apply --env prod",)
+
+
+def test_what_was_called_off_on_purpose_needs_nobody() -> None:
+    stopped = a_row("wind", RunState.FAILED, reason=Reason.FAILED, status="CANCEL", place=PLACE)
+    assert attention([told(stopped.but(is_unwanted=True))]) == []
+    assert [kind.name for kind in attention([told(stopped)])] == ["failed"]
+
+
+def test_a_refused_run_that_no_apply_tries_again_is_not_said_to_be() -> None:
+    refused = a_row("wind", RunState.REJECTED, error="62103: no privilege", place=PLACE)
+    (missed,) = attention([told(refused.but(reason=Reason.MISSED, why="refused before; missed"))])
+    assert (missed.name, missed.items[0].words) == ("missed", "refused before; missed")
+    (held,) = attention([told(refused.but(reason=Reason.SUSPENDED, is_suspended=True))])
+    assert (held.name, held.items[0].commands) == ("rejected", ())
+    assert "Take spec.suspend in triggers/wind.yaml:3 away" in held.items[0].edit
+
+
+def test_the_counts_above_tell_apart_what_needs_nobody_any_more() -> None:
+    page = report_page(
+        [
+            told(
+                a_row("old", RunState.FAILED, reason=Reason.FAILED),
+                a_row("off", RunState.FAILED, reason=Reason.FAILED, place=PLACE, is_unwanted=True),
+                a_row("refused", RunState.REJECTED),
+                a_row("bad", RunState.FAILED, reason=Reason.FAILED, place=PLACE),
+            )
+        ],
+        MADE,
+    )
+    assert "<b>1</b> failed" in page
+    assert "<b>3</b> cancelled or undeclared" in page
+    assert "</b> refused" not in page
+    (kind,) = attention([told(a_row("bad", RunState.FAILED, reason=Reason.FAILED, place=PLACE))])
+    assert kind.number == 1
 
 
 def test_a_backfill_that_is_stopped_needs_a_person_and_the_page_says_which_edit_helps() -> None:

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from reconciler.ledger import RunState
 from reconciler.model import Place, RunId
 from reconciler.plan import Reason
+from reconciler.plan.outlook import Outlook
 from reconciler.render.grid import Axes, Mark, grids, mark
 from reconciler.render.grid_forms import grid_markdown, grid_text
-from reconciler.render.status_row import Outlook, StatusRow, outlook
+from reconciler.render.status_row import StatusRow, outlook
 from tests.render.values import OBEYED, a_row, assert_fits, assert_safe, texts
 
 DONE, BAD, LATER = RunState.SUCCEEDED, RunState.FAILED, RunState.PENDING
@@ -199,8 +200,7 @@ def test_a_letter_is_a_capital_where_a_person_is_needed(
     stands_in_the_way = {Reason.CHANGED, Reason.DUPLICATE, Reason.COLLISION, Reason.PROBLEM}
     if reason in stands_in_the_way and state not in {LATER, RunState.REJECTED}:
         return  # how that run itself stands, its letter says; the way is barred to others
-    needed = outlook(row) in {Outlook.AMISS, Outlook.IN_DOUBT}
-    assert mark(row).letter.isupper() is needed
+    assert mark(row).letter.isupper() is outlook(row).needs_person
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from reconciler.errors import ExitCode
 from reconciler.ledger import RunState
 from reconciler.model import Place, RunId
 from reconciler.plan import Reason
-from reconciler.render.status_row import Outlook, detailed_exit_code, outlook
+from reconciler.plan.outlook import Outlook
+from reconciler.render.status_row import detailed_exit_code, outlook
 from tests.render.values import a_row
 
 HERE = Place(file="triggers/wind.yaml")

@@ -15,7 +15,8 @@ from reconciler.errors import ReconcilerError
 from reconciler.ledger import Ledger, RunState, events
 from reconciler.model import Retry, Run, RunId, Stagger, run_id
 from reconciler.plan import make_plan
-from reconciler.render.status_row import Outlook, outlook
+from reconciler.plan.outlook import Outlook
+from reconciler.render.status_row import outlook
 from reconciler.render.status_text import StatusRow
 from reconciler.selection import meant_by
 from tests.building import (

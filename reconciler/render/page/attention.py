@@ -1,6 +1,6 @@
 """What the page tells of an environment, and what needs a person first, with what helps."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
 
@@ -12,7 +12,7 @@ from reconciler.model import Problem, backfill_of
 from reconciler.plan import Reason
 from reconciler.render.backfills import together
 from reconciler.render.safe import said, visible
-from reconciler.render.status_row import StatusRow, ways_to_settle
+from reconciler.render.status_row import StatusRow, outlook, ways_to_settle
 from reconciler.render.words import command
 
 
@@ -62,17 +62,15 @@ class Concern:
 
 def attention(told: Sequence[Reported]) -> list[Concern]:
     """The kinds that there are, the most urgent first."""
-    kinds = [
-        _kind(told, "twice", "Started twice", _TWICE, lambda _, row: row.started_twice),
-        _kind(told, "in-doubt", "In doubt", _DOUBT, _is(RunState.IN_DOUBT), state="in-doubt"),
-        _problems(told),
-        _kind(told, "failed", "Failed", _FAILED, _has_failed, state="failed"),
-        _kind(told, "rejected", "Refused by the service", _REJECTED, _is(RunState.REJECTED)),
-        _kind(told, "blocked", "Blocked", _BLOCKED, _for(Reason.BLOCKED), reason="blocked"),
-        _kind(told, "stopped", "Stopped", _STOPPED, _for(Reason.STOPPED), reason="stopped"),
-        _kind(told, "missed", "Missed", _MISSED, _for(Reason.MISSED), reason="missed"),
-        _kind(told, "over", "More than one apply may start", _OVER, _for(Reason.OVER_LIMIT)),
-    ]
+    needing: dict[str, list[tuple[Reported, list[StatusRow]]]] = {}
+    for one in told:
+        of_kind: dict[str, list[StatusRow]] = {}
+        for row in one.rows:
+            of_kind.setdefault(kind_of(row), []).append(row)
+        for name, rows in of_kind.items():
+            needing.setdefault(name, []).append((one, rows))
+    kinds = [_kind(kind, needing.get(kind.name, [])) for kind in _KINDS]
+    kinds[_BEFORE_PROBLEMS:_BEFORE_PROBLEMS] = [_problems(told)]
     return [kind for kind in kinds if kind.number]
 
 
@@ -92,47 +90,42 @@ _MISSED = "Its notAfter has passed, so it is never started. Raise that if the ru
 _OVER = "An apply refuses them. Raise limits.maxRunsPerApply, or allow it once."
 _PROBLEMS = "Nothing of the environment is started until these manifests are mended."
 
-_Test = Callable[[Reported, StatusRow], bool]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kind:
+    """What runs may need, and how the list is filtered for those that do."""
+
+    name: str
+    title: str
+    words: str
+    state: str = ""
+    reason: str = ""
 
 
-def _is(state: RunState) -> _Test:
-    return lambda _, row: row.state is state and not row.started_twice
+_KINDS = (
+    _Kind(name="twice", title="Started twice", words=_TWICE),
+    _Kind(name="in-doubt", title="In doubt", words=_DOUBT, state="in-doubt"),
+    _Kind(name="failed", title="Failed", words=_FAILED, state="failed"),
+    _Kind(name="rejected", title="Refused by the service", words=_REJECTED, state="rejected"),
+    _Kind(name="blocked", title="Blocked", words=_BLOCKED, reason="blocked"),
+    _Kind(name="stopped", title="Stopped", words=_STOPPED, reason="stopped"),
+    _Kind(name="missed", title="Missed", words=_MISSED, reason="missed"),
+    _Kind(name="over", title="More than one apply may start", words=_OVER, reason="over-limit"),
+)  # the most urgent first
+_BEFORE_PROBLEMS = 2  # of them, that are more urgent than a manifest's problem
 
 
-def _for(reason: Reason) -> _Test:
-    return lambda _, row: row.reason is reason and row.state is RunState.PENDING
-
-
-def _has_failed(_: Reported, row: StatusRow) -> bool:
-    """Whether it ended badly, is still declared and wanted, and no later attempt is or comes."""
-    ended_badly = row.state is RunState.FAILED and row.reason is Reason.FAILED
-    is_over = row.place is None or row.started_twice or row.followed_by is not None
-    return ended_badly and not is_over
-
-
-def _kind(
-    told: Sequence[Reported],
-    name: str,
-    title: str,
-    words: str,
-    is_one: _Test,
-    *,
-    state: str = "",
-    reason: str = "",
-) -> Concern:
-    groups: list[tuple[Reported, list[StatusRow]]] = []
-    for one in told:
-        rows = [row for row in one.rows if is_one(one, row)]
-        groups += [(one, those) for those in together(rows, _cause)]
+def _kind(kind: _Kind, needing: Sequence[tuple[Reported, list[StatusRow]]]) -> Concern:
+    groups = [(one, those) for one, rows in needing for those in together(rows, _cause)]
     return Concern(
-        name=name,
-        title=title,
-        words=words,
+        name=kind.name,
+        title=kind.title,
+        words=kind.words,
         number=sum(len(rows) for _, rows in groups),
-        items=tuple(_item(one, rows, name) for one, rows in groups[:SHOWN_ITEMS]),
+        items=tuple(_item(one, rows, kind.name) for one, rows in groups[:SHOWN_ITEMS]),
         more=sum(len(rows) for _, rows in groups[SHOWN_ITEMS:]),
-        state=state or (name if name == RunState.REJECTED else ""),
-        reason=reason or ("over-limit" if name == "over" else ""),
+        state=kind.state,
+        reason=kind.reason,
     )
 
 
@@ -143,7 +136,8 @@ def _cause(row: StatusRow) -> tuple[str, str] | None:
 
 
 def _why(row: StatusRow) -> str:
-    return row.error or row.why
+    """What keeps it from going on; of what the next apply tries again, what the service said."""
+    return row.why if row.reason in _BY_REASON else row.error or row.why
 
 
 def _item(one: Reported, rows: Sequence[StatusRow], kind: str) -> Item:
@@ -161,26 +155,28 @@ def _item(one: Reported, rows: Sequence[StatusRow], kind: str) -> Item:
     )
 
 
-def kind_of(one: Reported, row: StatusRow) -> str:
-    """Which kind of attention the run needs; empty for none."""
+def kind_of(row: StatusRow) -> str:
+    """Which kind of attention the run needs, or `problem` of a manifest; empty for none."""
     if row.started_twice:
         return "twice"
-    match row.state:
-        case RunState.IN_DOUBT | RunState.REJECTED:
-            return row.state.value
-        case RunState.FAILED:
-            return "failed" if _has_failed(one, row) else ""
-        case RunState.PENDING:
-            return _PENDING.get(row.reason, "") if row.reason else ""
-        case _:
-            return ""
+    if not outlook(row).needs_person:
+        return ""
+    if row.state is RunState.IN_DOUBT:
+        return "in-doubt"
+    if row.reason in _BY_REASON:
+        return _BY_REASON[row.reason]
+    return "failed" if row.state is RunState.FAILED else "rejected"
 
 
-_PENDING = {
+_BY_REASON: Mapping[Reason | None, str] = {
     Reason.BLOCKED: "blocked",
     Reason.STOPPED: "stopped",
     Reason.MISSED: "missed",
     Reason.OVER_LIMIT: "over",
+    Reason.CHANGED: "problem",
+    Reason.DUPLICATE: "problem",
+    Reason.COLLISION: "problem",
+    Reason.PROBLEM: "problem",
 }
 
 
@@ -197,7 +193,7 @@ def commands(one: Reported, row: StatusRow, kind: str, number: int = 1) -> Itera
                 yield command("status", backfill_of(row.run) or row.run, "--state", kind, *here)
             for found in ways_to_settle(row):
                 yield command("resolve", row.run, *found, *here)
-        case "rejected":
+        case "rejected" if not row.is_suspended:
             yield command("apply", *here)
         case "over":
             starts = sum(each.reason is Reason.OVER_LIMIT for each in one.rows)
@@ -215,6 +211,8 @@ def edit(row: StatusRow, kind: str) -> str:
         case "failed":
             words = _to_start_again(row, where)
             return f"{words} Take spec.suspend away as well." if row.is_suspended else words
+        case "rejected" if row.is_suspended:
+            return f"Take spec.suspend in {where} away as well: it starts nothing."
         case "missed":
             return f"Raise spec.notAfter in {where}, or take it away."
         case "blocked":

@@ -31,9 +31,23 @@ STATES = (
     (RunState.TRIGGERED, "triggered"),
     (RunState.SUCCEEDED, "succeeded"),
 )  # the most urgent first
+_NEED_NOBODY = (
+    (Mark.FOLLOWED, "tried again"),
+    (Mark.UNWANTED, "cancelled or undeclared"),
+)  # however they ended, they stand apart from what failed, was refused or is pending
+GROUPS = (
+    *((state.value, words) for state, words in STATES),
+    *((one.key, words) for one, words in _NEED_NOBODY),
+)
 _STATE_NUMBERS = {state: number for number, (state, _) in enumerate(STATES)}
 _MARK_NUMBERS = {one: number for number, one in enumerate(Mark)}  # the most urgent first
 _SAID_BY_STATE = {Reason.FAILED, Reason.REJECTED, Reason.IN_DOUBT, Reason.CLAIMED, Reason.RUNNING}
+
+
+def group(row: StatusRow) -> str:
+    """Which of `GROUPS` the run counts among: its state, unless that asks for nothing any more."""
+    look = mark(row)
+    return look.key if look in dict(_NEED_NOBODY) else row.state.value
 
 
 def page_data(told: Sequence[Reported], made: EpochMs) -> dict[str, Any]:
@@ -48,7 +62,8 @@ def page_data(told: Sequence[Reported], made: EpochMs) -> dict[str, Any]:
     return {
         "version": 1,
         "made": made,
-        "states": [[state.value, words] for state, words in STATES],
+        "states": [state.value for state, _ in STATES],
+        "groups": [key for key, _ in GROUPS],
         "looks": [(one.key, one.letter, one.words) for one in Mark],
         "environments": [_environment(one, made) for one in told],
         "columns": columns,
@@ -159,7 +174,7 @@ class _Rows:
 
     def _more(self, row: StatusRow) -> Any:
         """What few runs have, by names; 0 for nothing."""
-        kind = kind_of(self._told, row)
+        kind = kind_of(row)
         found = {
             "declaredAs": row.declared_as and visible(row.declared_as),
             "cancelled": row.cancelled and said(row.cancelled),

@@ -18,7 +18,7 @@ import msgspec
 from reconciler import __version__
 from reconciler.model import EpochMs
 from reconciler.render.page.attention import Reported, attention
-from reconciler.render.page.columns import STATES, page_data
+from reconciler.render.page.columns import GROUPS, group, page_data
 from reconciler.render.safe import visible, without_harm
 from reconciler.render.status_table import newest_attempts
 from reconciler.render.words import COMMIT_DIGITS, clock_time, joined, zone_name
@@ -34,7 +34,7 @@ _LAST = ("details", "views", "start")
 def report_page(told: Sequence[Reported], made: EpochMs) -> str:
     """The page. The same runs at the same time make the same page."""
     style, script = _style(), _script()
-    counts = Counter(row.state for one in told for row in newest_attempts(one.rows))
+    counts = Counter(group(row) for one in told for row in newest_attempts(one.rows))
     kinds = attention(told)
     return _template().render(
         marker=MARKER,
@@ -45,7 +45,7 @@ def report_page(told: Sequence[Reported], made: EpochMs) -> str:
         names=joined([one.environment for one in told]) if told else "",
         places=[_place(one, made) for one in told],
         runs=sum(len(one.rows) for one in told),
-        states=[(state.value, words, counts[state]) for state, words in STATES],
+        states=[(key, words, counts[key]) for key, words in GROUPS],
         kinds=kinds,
         urgent=sum(kind.number for kind in kinds),
         version=__version__,

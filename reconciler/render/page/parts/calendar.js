@@ -3,7 +3,8 @@ const DAYS = ["Mo", "Tu", "We", "Th", "Fr", "Sa", "Su"];
 const MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
 const SHOWN_FLOWS = 6, SHOWN_MONTHS = 24;
 
-function showCalendar(runs) {
+function showCalendar(all) {
+  const runs = newest(all);
   const flows = new Map();
   for (const run of runs) {
     if (!run.date) continue;
@@ -32,7 +33,7 @@ function calendarOf(runs) {
     days.get(run.date).push(run);
   }
   const named = `F${flow.slice(1)}`;
-  const title = make("h2", {}, flow.startsWith("flow") ? named : "An unknown flow", HAS_SEVERAL ? make("small", {}, runs[0].environment.name) : "", make("small", {}, `${counted(runs.length, "run")}: ${counts(runs)}`));
+  const title = make("h2", {}, flow.startsWith("flow") ? named : "An unknown flow", HAS_SEVERAL ? make("small", {}, runs[0].environment.name) : "", make("small", {}, counts(runs)));
   const section = make("section", {class: "flow"}, title);
   const held = make("div", {class: "months"});
   section.append(held);

@@ -2,7 +2,7 @@
 function cellOf(runs, called, choose) {
   if (!runs || !runs.length) return make("td", {class: "none"});
   const look = worst(runs);
-  const words = runs.length === 1 ? look.words : `${counted(runs.length, "run")}: ${counts(runs)}`;
+  const words = runs.length === 1 ? look.words : counts(runs);
   const label = `${called}: ${words}`;
   return make("td", {class: `cell ${look.key}`, tabindex: "-1", "aria-label": label, title: label, onclick: () => choose(runs)}, look.mark);
 }

@@ -36,7 +36,8 @@ function readRuns() {
     names.forEach((name, which) => { run[name] = columns[which][at]; });
     run.environment = ENVIRONMENTS[run.environment];
     run.look = LOOKS[run.look];
-    [run.state] = DATA.states[run.state];
+    run.state = DATA.states[run.state];
+    run.group = DATA.groups.includes(run.look.key) ? run.look.key : run.state;
     for (const name of ["reason", "why", "date", "file", "status"]) run[name] = text(run[name]);
     run.parameters = pairs(run.parameters);
     run.labels = pairs(run.labels);
@@ -76,10 +77,25 @@ function known(run) {
 /* The most urgent look of some runs. */
 const worst = (runs) => runs.reduce((found, run) => (run.look.order < found.order ? run.look : found), runs[0].look);
 
-/* `3 failed, 28 succeeded`. */
+const attemptOf = (run) => Number(run.run.split("#")[1] || 1);
+
+/* The runs without the failures that a later attempt, among them, speaks for. */
+function newest(runs) {
+  const found = new Map();
+  const first = (run) => `${run.environment.name}/${run.run.split("#")[0]}`;
+  for (const run of runs) found.set(first(run), Math.max(found.get(first(run)) || 0, attemptOf(run)));
+  return runs.filter((run) => run.state !== "failed" || run.look.key === "twice" || attemptOf(run) === found.get(first(run)));
+}
+
+/* `31 runs: 3 failed, 28 succeeded (1 after a retry)`. A run counts once, by its newest attempt. */
 function counts(runs) {
-  const found = LOOKS.map((look) => [look, runs.filter((run) => run.look === look).length]);
-  return found.filter(([, count]) => count).map(([look, count]) => `${number(count)} ${look.words}`).join(", ");
+  const speaking = newest(runs);
+  const looks = LOOKS.map((look) => [look, speaking.filter((run) => run.look === look)]).filter(([, those]) => those.length);
+  const words = looks.map(([look, those]) => {
+    const retried = look.key === "succeeded" ? those.filter((run) => attemptOf(run) > 1).length : 0;
+    return `${number(those.length)} ${look.words}${retried ? ` (${number(retried)} after a retry)` : ""}`;
+  });
+  return `${counted(speaking.length, "run")}: ${words.join(", ")}`;
 }
 
 const markOf = (look) => make("span", {class: `mark ${look.key}`, "aria-hidden": "true"}, look.mark);

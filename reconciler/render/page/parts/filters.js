@@ -35,7 +35,7 @@ function filtered() {
   const words = value.q.toLowerCase().split(/\s+/).filter(Boolean);
   const labels = pairTests(value.label), parameters = pairTests(value.param);
   return RUNS.filter((run) =>
-    (!wantedStates.size || wantedStates.has(run.state))
+    (!wantedStates.size || wantedStates.has(run.group))
     && (!value.env || run.environment.name === value.env)
     && (!value.flow || String(run.flow) === value.flow)
     && (!value.reason || run.reason === value.reason)
@@ -76,7 +76,7 @@ function filterAddress(view) {
 function takeFilters(address) {
   wantedStates.clear();
   for (const key of (address.get("state") || "").split(",")) {
-    if (DATA.states.some(([state]) => state === key)) wantedStates.add(key);
+    if (DATA.groups.includes(key)) wantedStates.add(key);
   }
   for (const field of FIELDS) byId(field).value = address.get(field) || "";
   showChips();

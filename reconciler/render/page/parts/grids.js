@@ -52,7 +52,7 @@ function gridOf(key, runs) {
   const section = make("section", {class: "backfill"});
   const draw = () => {
     axes.set(key, chosen);
-    const title = make("h2", {}, name, HAS_SEVERAL ? make("small", {}, runs[0].environment.name) : "", make("small", {}, `${counted(runs.length, "run")}: ${counts(runs)}`));
+    const title = make("h2", {}, name, HAS_SEVERAL ? make("small", {}, runs[0].environment.name) : "", make("small", {}, counts(runs)));
     const bar = keys.length ? make("div", {class: "bar"}, axis("Rows", "rows", choices, chosen, draw), axis("Columns", "columns", choices, chosen, draw)) : "";
     section.replaceChildren(title, bar, gridTable(name, runs, chosen, keys));
   };
@@ -73,9 +73,9 @@ function gridTable(name, runs, chosen, keys) {
     return which === BY_ALL ? keys.map((key) => found[key]).join(" · ") : found[which] ?? "";
   };
   const rowOf = along(chosen.rows), columnOf = along(chosen.columns);
-  const newest = new Map(), rows = new Map(), columns = new Set();
-  for (const run of runs) newest.set(run.name, run); // a later revision or attempt stands for the run
-  for (const run of newest.values()) {
+  const shown = new Map(), rows = new Map(), columns = new Set();
+  for (const run of runs) shown.set(run.name, run); // a later revision or attempt stands for the run
+  for (const run of shown.values()) {
     const row = rowOf(run), column = columnOf(run);
     columns.add(column);
     if (!rows.has(row)) rows.set(row, new Map());

@@ -1,0 +1,86 @@
+"""What is to be expected of a run, and whether a person is needed: the one rule for that.
+
+`status --detailed-exitcode`, the report, the issue on a forge and the webhooks all follow it.
+"""
+
+from enum import Enum, auto
+from typing import assert_never
+
+from reconciler.ledger import RunState
+from reconciler.plan.values import Reason
+
+
+class Outlook(Enum):
+    """What is to be expected of a run, and whether a person is needed."""
+
+    WELL = auto()  # it is over, as it was meant to be
+    COMING = auto()  # it goes on by itself, or with the next apply
+    AMISS = auto()  # it failed, was refused, or does not go on before a person did something
+    IN_DOUBT = auto()  # it may have been started, or was started twice
+
+    @property
+    def needs_person(self) -> bool:
+        """Whether nothing goes on before a person has done something."""
+        return self in {Outlook.AMISS, Outlook.IN_DOUBT}
+
+
+def outlook_of(
+    state: RunState, reason: Reason | None, *, started_twice: bool, is_over: bool
+) -> Outlook:
+    """What is to be expected of a run in that state, which is not done for that reason.
+
+    `reason`: None for one that is done, or that nothing declares any more. `is_over`: its bad end
+    asks for nothing, for its manifest has it cancelled or is gone, or another attempt follows.
+    """
+    if state is RunState.IN_DOUBT or started_twice:
+        return Outlook.IN_DOUBT
+    if _stands_in_the_way(reason):
+        return Outlook.AMISS
+    match state:
+        case RunState.CLAIMED | RunState.TRIGGERED:
+            return Outlook.COMING
+        case RunState.SUCCEEDED:
+            return Outlook.WELL
+        case RunState.FAILED:
+            return Outlook.WELL if is_over else Outlook.AMISS
+        case RunState.PENDING | RunState.REJECTED:
+            return _of_what_was_not_started(state, reason)
+        case _:
+            assert_never(state)
+
+
+def _stands_in_the_way(reason: Reason | None) -> bool:
+    """Whether an apply starts nothing because of it, even of a run that is over."""
+    return reason in {Reason.CHANGED, Reason.DUPLICATE, Reason.COLLISION, Reason.PROBLEM}
+
+
+def _of_what_was_not_started(state: RunState, reason: Reason | None) -> Outlook:
+    match reason:
+        case None | Reason.CANCELLED:
+            return Outlook.WELL
+        case (
+            Reason.READY
+            | Reason.SUSPENDED
+            | Reason.WAITS_FOR
+            | Reason.NO_ROOM
+            | Reason.CLAIMED
+            | Reason.IN_DOUBT
+            | Reason.NOT_DUE
+            | Reason.RUNNING
+        ):
+            return Outlook.AMISS if state is RunState.REJECTED else Outlook.COMING
+        case (
+            Reason.MISSED
+            | Reason.BLOCKED
+            | Reason.STOPPED
+            | Reason.OVER_LIMIT
+            | Reason.REJECTED
+            | Reason.FAILED
+            | Reason.CHANGED
+            | Reason.DUPLICATE
+            | Reason.COLLISION
+            | Reason.PROBLEM
+        ):
+            return Outlook.AMISS
+        case _:
+            assert_never(reason)
