@@ -1,5 +1,6 @@
 """What one apply knows: the branch as it last saw it, and what it has tried itself."""
 
+from collections import defaultdict
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Generic, TypeVar
@@ -29,6 +30,7 @@ from reconciler.model import (
     with_parents,
 )
 from reconciler.plan import Action, FlowCheck, Plan, PlannedRun, Reason, make_plan
+from reconciler.plan.outlook import Over, why_over
 
 STARTS_OF_ONE_RUN = 3  # after that many proven absent, an apply leaves the run to the next one
 
@@ -188,6 +190,8 @@ class Knowledge:
         """What has become of everything, as far as this apply knows."""
         wanted = {run.id for run in self.triggers(plan)}
         twice = [one for one in self.branch.ledger.records.values() if one.started_twice]
+        failed = self.watch.failed(plan, self._own_outcomes()) if self.options.wait else []
+        ended = {*(event.run for event in self.watch.observed), *(run.id for run in failed)}
         return ApplyResult(
             commit=self.branch.snapshot.commit,
             outcomes=tuple(self.outcomes.values()),
@@ -203,9 +207,10 @@ class Knowledge:
             ],
             refused=[run for run in plan.refused if self._is_meant(run)],
             observed=self.watch.observed,
+            over=_over(plan, ended),
             cancelled=self.watch.cancelled,
             uncancelled=self.cancels(plan),
-            failed=self.watch.failed(plan, self._own_outcomes()) if self.options.wait else [],
+            failed=failed,
             unfinished=self.awaited(plan) if self.options.wait else [],
             untold=self.watch.untold() if self.options.wait else {},
             twice=twice,
@@ -224,3 +229,14 @@ class Knowledge:
         waiting = (run for run in plan.of_action(Action.WAIT) if out and self._is_chosen(run))
         found = {run.id: [one for one in run.waits_for if one in out] for run in waiting}
         return {run: names for run, names in found.items() if names}
+
+
+def _over(plan: Plan, ended: Collection[RunId]) -> dict[RunId, Over]:
+    """Of the runs that have ended, those of which a bad end asks for nothing, and why."""
+    firsts = {first_attempt(run) for run in ended}
+    attempts: dict[RunId, list[PlannedRun]] = defaultdict(list)
+    for one in plan.runs if ended else ():
+        if first_attempt(one.id) in firsts:
+            attempts[first_attempt(one.id)].append(one)
+    found = {run: why_over(run, attempts[first_attempt(run)]) for run in ended}
+    return {run: why for run, why in found.items() if why is not None}

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from reconciler.apply.ports import Appended, Landed, Snapshot, Store, Unclear
 from reconciler.ledger import Event, Ledger, Record, events
 from reconciler.ledger.records import Phase, ledger_instant
-from reconciler.model import EpochMs, RunId, first_attempt, run_attempt
+from reconciler.model import EpochMs, RunId, first_attempt
 from reconciler.plan import Action, Plan, PlannedRun, Reason, make_plan
-from reconciler.plan.outlook import Outlook, outlook_of
+from reconciler.plan.outlook import Outlook, outlook_of, why_over
 from reconciler.webhooks import Occasion, Webhook
 
 
@@ -179,20 +179,13 @@ def _code(record: Record) -> str:
 
 
 def _outlook(attempts: Sequence[PlannedRun], record: Record, at: EpochMs) -> Outlook:
-    """What is to be expected of the run. An attempt that is blocked does not follow it.
-
-    That it was started twice is news of its own.
-    """
-    run = record.run
-    own = next((one for one in attempts if one.id == run), None)
-    is_unwanted = any(one.run is not None and one.run.cancel for one in attempts)
-    is_declared = any(one.run is not None for one in attempts)
-    follows = any(run_attempt(one.id) > run_attempt(run) and not one.blocked for one in attempts)
+    """What is to be expected of the run. That it was started twice is news of its own."""
+    own = next((one for one in attempts if one.id == record.run), None)
     return outlook_of(
         record.state(at),
         None if own is None else own.code,
         started_twice=False,
-        is_over=is_unwanted or follows or not is_declared,
+        is_over=why_over(record.run, attempts) is not None,
     )
 
 

@@ -9,6 +9,7 @@ from reconciler.errors import ExitCode
 from reconciler.ledger import Record, events
 from reconciler.model import RunId
 from reconciler.plan import PlannedRun
+from reconciler.plan.outlook import Over
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +23,7 @@ class ApplyResult:
     waiting: Sequence[PlannedRun]  # suspended, missed, not yet allowed
     refused: Sequence[PlannedRun] = ()  # not claimed: the service was asked, and would refuse them
     observed: Sequence[events.Observed] = ()  # ends that this apply has seen and recorded
+    over: Mapping[RunId, Over] = field(default_factory=dict)  # of those ended, that ask for nothing
     cancelled: Sequence[events.Cancelled] = ()
     uncancelled: Sequence[PlannedRun] = ()  # asked to be cancelled, and nobody can tell
     failed: Sequence[PlannedRun] = ()  # of those waited for: ended badly, and no attempt is left

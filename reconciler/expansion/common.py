@@ -6,6 +6,7 @@ from functools import lru_cache
 from sys import intern
 from typing import Any, Protocol, TypedDict
 
+from reconciler.enos.statuses import RETRIED
 from reconciler.model import EpochMs, Match, Numerous, Parameters, Place, Problem, Retry, Run
 from reconciler.schema import Finding, Where
 from reconciler.schema.paths import Path, pointer
@@ -15,7 +16,6 @@ FIRST = EpochMs(0)
 # A day less than the calendar has, so that every zone can show the instant.
 LAST = EpochMs(253402214399999)  # 9999-12-30T23:59:59.999Z
 
-_RETRIED = frozenset({"FAIL", "INTERNAL_ERROR", "TIMEOUT"})
 _NOT_AFTER: Path = ("spec", "notAfter")
 _DEPENDS_ON: Path = ("spec", "dependsOn")
 _TRIGGER_TIME = "/spec/triggerTime"
@@ -191,7 +191,7 @@ def _matching(items: Sequence[str | Mapping[str, Any]]) -> tuple[Match, ...]:
 
 
 def _retry(value: Mapping[str, Any]) -> Retry:
-    return Retry(max=int(value["max"]), on=frozenset(value.get("on", _RETRIED)))
+    return Retry(max=int(value["max"]), on=frozenset(value.get("on", RETRIED)))
 
 
 def _placed(value: Mapping[str, Any]) -> dict[str, Path]:

@@ -3,11 +3,13 @@
 `status --detailed-exitcode`, the report, the issue on a forge and the webhooks all follow it.
 """
 
+from collections.abc import Iterable
 from enum import Enum, auto
 from typing import assert_never
 
 from reconciler.ledger import RunState
-from reconciler.plan.values import Reason
+from reconciler.model import RunId, run_attempt
+from reconciler.plan.values import PlannedRun, Reason
 
 
 class Outlook(Enum):
@@ -22,6 +24,29 @@ class Outlook(Enum):
     def needs_person(self) -> bool:
         """Whether nothing goes on before a person has done something."""
         return self in {Outlook.AMISS, Outlook.IN_DOUBT}
+
+
+class Over(Enum):
+    """Why the bad end of a run asks for nothing any more."""
+
+    CALLED_OFF = auto()  # its manifest has it cancelled
+    UNDECLARED = auto()  # no manifest declares it any more
+    FOLLOWED = auto()  # another attempt is made, or comes
+
+
+def why_over(run: RunId, attempts: Iterable[PlannedRun]) -> Over | None:
+    """Why a bad end of the run asks for nothing; None where it does.
+
+    `attempts`: what a plan says of the run, whichever attempt that is about. An attempt that is
+    blocked does not follow it.
+    """
+    declared = [one for one in attempts if one.run is not None]
+    if not declared:
+        return Over.UNDECLARED
+    if any(one.run is not None and one.run.cancel for one in declared):
+        return Over.CALLED_OFF
+    later = (one for one in declared if run_attempt(one.id) > run_attempt(run))
+    return Over.FOLLOWED if any(not one.blocked for one in later) else None
 
 
 def outlook_of(

@@ -12,9 +12,11 @@ from reconciler.render.apply_outcomes import (
     SHOWN,
     Item,
     bad_ends,
+    called_off,
     cancel_answer,
     cancellations,
     conclusion,
+    end_words,
     failed,
     lasting_failures,
     left_out,
@@ -117,8 +119,9 @@ def _of_failures(result: ApplyResult) -> Iterator[_Block]:
     for_good = failed(result)
     ended = {run: status for run, status in bad_ends(result).items() if run not in for_good}
     for title, found in (("Failed, with no attempt left", for_good), ("Failed", ended)):
-        items = [(run, status_words(status)) for run, status in found.items()]
-        advice = " ".join(how_all_start_again(dict(list(found.items())[:SHOWN])))
+        items = [(run, end_words(result, run, status)) for run, status in found.items()]
+        lasting = [one for one in lasting_failures(result).items() if one[0] in found]
+        advice = " ".join(how_all_start_again(dict(lasting[:SHOWN])))
         yield _Block(title=title, items=items, advice=advice)
 
 
@@ -133,7 +136,7 @@ def _of_what_is_well(result: ApplyResult) -> Iterator[_Block]:
     )
     yield _Block(
         title="Cancelled",
-        items=[(one.run, "") for one in cancellations(result, done=True)],
+        items=list(called_off(result).items()),
         opened=False,
     )
     yield _Block(

@@ -10,10 +10,11 @@ from typing import assert_never
 from reconciler.apply.ports import Claimed, Noted, Recorded, Settled, Step, Waiting, Watching
 from reconciler.apply.result import ApplyResult
 from reconciler.counting import counted
-from reconciler.enos.statuses import FINAL, SUCCEEDED, status_name
+from reconciler.enos.statuses import CANCELLED, FINAL, SUCCEEDED, status_name
 from reconciler.ledger import Event, events
 from reconciler.model import RunId, backfill_of, first_attempt
 from reconciler.plan import PlannedRun
+from reconciler.plan.outlook import Over
 from reconciler.render.backfills import attempt_of, natural_order, together
 from reconciler.render.layout import Screen
 from reconciler.render.safe import said, visible
@@ -138,18 +139,40 @@ def cancellations(result: ApplyResult, *, done: bool) -> Sequence[events.Cancell
 
 
 def bad_ends(result: ApplyResult) -> dict[RunId, str]:
-    """Those of the ends that are no success."""
-    return {run: status for run, status in ends(result).items() if status not in SUCCEEDED}
+    """Those of the ends that are no success, and were not meant: called off by the manifest."""
+    return {
+        run: status
+        for run, status in ends(result).items()
+        if status not in SUCCEEDED and result.over.get(run) is not Over.CALLED_OFF
+    }
+
+
+def called_off(result: ApplyResult) -> dict[RunId, str]:
+    """The runs that were cancelled, or ended as their manifest had them cancelled.
+
+    With how they ended, where that is known and is not that they were cancelled.
+    """
+    found = {event.run: "" for event in cancellations(result, done=True)}
+    for run, status in ends(result).items():
+        if status not in SUCCEEDED and result.over.get(run) is Over.CALLED_OFF:
+            found[run] = "" if status == CANCELLED else status_words(status)
+    return found
+
+
+def end_words(result: ApplyResult, run: RunId, status: str) -> str:
+    """The status with which the run ended, and whether nothing declares it any more."""
+    is_undeclared = result.over.get(run) is Over.UNDECLARED
+    return f"{status_words(status)}{'; no longer declared' if is_undeclared else ''}"
 
 
 def lasting_failures(result: ApplyResult) -> dict[RunId, str]:
-    """How each run ended badly that this apply has not started again."""
+    """How each run ended badly of which that asks for something: another attempt is none."""
     found = bad_ends(result) | failed(result)
     again = {(first_attempt(event.run), attempt_of(event.run) - 1) for event in triggered(result)}
     return {
         run: status
         for run, status in found.items()
-        if (first_attempt(run), attempt_of(run)) not in again
+        if (first_attempt(run), attempt_of(run)) not in again and run not in result.over
     }
 
 
@@ -157,9 +180,9 @@ def numbers(result: ApplyResult) -> dict[str, int]:
     """`triggered`, `refused`, …: how many runs that became of, where it is any."""
     counts = {
         "triggered": len(triggered(result)),
-        "cancelled": len(cancellations(result, done=True)),
+        "cancelled": len(called_off(result)),
         "not cancelled": len(cancellations(result, done=False)) + len(result.uncancelled),
-        "succeeded": len(ends(result)) - len(bad_ends(result)),
+        "succeeded": sum(status in SUCCEEDED for status in ends(result).values()),
         "failed": len(bad_ends(result) | failed(result)),
         "not ended": len(result.unfinished),
         "waited for in vain": len(result.untold),

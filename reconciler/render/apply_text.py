@@ -13,9 +13,11 @@ from reconciler.render.apply_outcomes import (
     INDENT,
     SHOWN,
     bad_ends,
+    called_off,
     cancel_answer,
     cancellations,
     conclusion,
+    end_words,
     failed,
     grouped,
     lasting_failures,
@@ -35,7 +37,6 @@ from reconciler.render.words import (
     clock_time,
     command,
     how_all_start_again,
-    status_words,
     zone_name,
 )
 from reconciler.times import format_instant
@@ -101,9 +102,10 @@ def _started(result: ApplyResult, screen: Screen) -> Iterator[str]:
 
 
 def _cancelled(result: ApplyResult, screen: Screen) -> Iterator[str]:
-    if done := cancellations(result, done=True):
+    if done := called_off(result):
         yield "Cancelled:"
-        yield from listed([(event.run, event.run) for event in done], screen)
+        told = ((run, f"{run}: {words}" if words else run) for run, words in done.items())
+        yield from listed([(run, said(words)) for run, words in told], screen)
     if refused := cancellations(result, done=False):
         yield "Not cancelled, for the service refused it:"
         yield from grouped([(event.run, cancel_answer(event)) for event in refused], screen)
@@ -115,16 +117,17 @@ def _ended_badly(result: ApplyResult, screen: Screen) -> Iterator[str]:
     seen = {run: status for run, status in bad_ends(result).items() if run not in for_good}
     if seen:
         yield "Failed:"
-        yield from _by_status(seen, screen)
+        yield from _by_status(result, seen, screen)
     if for_good:
         yield "Failed, with no attempt left:"
-        yield from _by_status(for_good, screen)
+        yield from _by_status(result, for_good, screen)
     for advice in how_all_start_again(dict(list(lasting_failures(result).items())[:SHOWN])):
         yield from screen.wrapped(advice)
 
 
-def _by_status(statuses: Mapping[RunId, str], screen: Screen) -> Iterator[str]:
-    yield from grouped([(run, status_words(status)) for run, status in statuses.items()], screen)
+def _by_status(result: ApplyResult, statuses: Mapping[RunId, str], screen: Screen) -> Iterator[str]:
+    told = ((run, end_words(result, run, status)) for run, status in statuses.items())
+    yield from grouped(told, screen)
 
 
 def _unfinished(result: ApplyResult, screen: Screen) -> Iterator[str]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta, timezone, tzinfo
 
 from reconciler.counting import counted
-from reconciler.enos.statuses import NOT_FOUND, status_meaning
+from reconciler.enos.statuses import FAILED, NOT_FOUND, RETRIED, status_meaning
 from reconciler.model import EpochMs, RunId, backfill_of
 from reconciler.plan import Action, Plan, PlannedRun
 from reconciler.plan.values import awaited
@@ -98,7 +98,7 @@ def how_to_start_again(run: RunId, status: str | None, *, is_suspended: bool = F
     starts only once it does no more.
     """
     lost = status is not None and status.upper() == NOT_FOUND
-    words = _of_a_lost_one(run) if lost else _of_a_failed_one(run)
+    words = _of_a_lost_one(run) if lost else _of_a_failed_one(run, status)
     return f"{words} Take `suspend` away as well: it starts nothing." if is_suspended else words
 
 
@@ -107,13 +107,20 @@ def how_all_start_again(ends: Mapping[RunId, str]) -> list[str]:
     return list(dict.fromkeys(how_to_start_again(run, status) for run, status in ends.items()))
 
 
-def _of_a_failed_one(run: RunId) -> str:
-    backfill = backfill_of(run)
+def retried_only_by_name(status: str | None) -> str | None:
+    """The status, where a `retry` starts a run again that ended so only if its `on` names that."""
+    name = "" if status is None else status.upper()
+    return name if name in FAILED - RETRIED else None
+
+
+def _of_a_failed_one(run: RunId, status: str | None) -> str:
+    backfill, named = backfill_of(run), retried_only_by_name(status)
+    retry = f"`retry` whose `on` names {named}" if named else "`retry`"
     if backfill is None:
-        return "To start a failed run again, raise its `revision` or give it a `retry`."
+        return f"To start a failed run again, raise its `revision` or give it a {retry}."
     return (
-        f"`retry` starts again what failed of {backfill}, and only that; a raised `revision` "
-        "starts all of it again."
+        f"{'A ' if named else ''}{retry} starts again what failed of {backfill}, and only that; a "
+        "raised `revision` starts all of it again."
     )
 
 

@@ -231,7 +231,11 @@ def test_a_running_instance_is_cancelled_once_and_the_answer_recorded(
     )
     plan = scene.run("plan", "--format", "json", "--detailed-exitcode", exits=5).json
     assert plan["summary"] == {"cancel": 1}
-    scene.run("apply")
+    said = scene.run("apply").flat
+    assert ": 1 cancelled Cancelled: a" in said
+    assert "ailed" not in said
+    assert "retry" not in said
+    scene.run("status", "--detailed-exitcode")
     assert scene.outcomes("a") == ["triggered", "cancelled", "observed"]
     (cancelled,) = [one for one in scene.ledger() if one["event"] == "cancelled"]
     assert cancelled["code"] == 0

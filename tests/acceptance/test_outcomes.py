@@ -67,6 +67,23 @@ def test_status_says_what_a_bad_end_means(open_scene: OpenScene) -> None:
     assert "the instance is TIMEOUT: it ran longer than the flow allows" in scene.run("status").flat
 
 
+def test_what_nothing_declares_any_more_is_not_advised_to_be_started_again(
+    open_scene: OpenScene,
+) -> None:
+    scene = open_scene(runs("a", "b"), options=_options(flow_1=FlowOptions(ends=Status.FAIL)))
+    scene.run("apply")
+    scene.remove("triggers/a.yaml")
+    scene.clock.forward(20)
+    said = scene.run("apply").flat
+    assert "FAIL: a task of the flow failed; no longer declared (1 run) a" in said
+    assert "revision" not in said
+    scene.run("status", "--detailed-exitcode")
+    out = scene.clone / "page"
+    scene.run("report", "--out", str(out))
+    page = (out / "index.html").read_text()
+    assert "Nothing needs a person." in page
+
+
 def test_a_refresh_shows_what_runs_and_records_only_what_has_ended(open_scene: OpenScene) -> None:
     scene = open_scene(runs("a", "b"), options=_options(flow_2=FlowOptions(run_seconds=1e6)))
     scene.run("apply")

@@ -182,7 +182,29 @@ def test_what_is_advised_can_help() -> None:
     assert advice("wind") == "Raise spec.revision in triggers/wind.yaml:3."
     assert advice("wind", is_suspended=True).endswith(":3. Take spec.suspend away as well.")
     assert advice("march/a").startswith("Let spec.retry in triggers/wind.yaml:3 start")
-    assert advice("march/a", status="NOT_FOUND").startswith("No spec.retry starts it again: ")
+    assert advice("march/a", status="NOT_FOUND").startswith(
+        "If it did not succeed: no spec.retry starts it again, "
+    )
+    assert advice("wind", status="NOT_FOUND").startswith("If it did not succeed, raise spec.")
+    assert "start again what ended with SKIP (its `on`)" in advice("march/a", status="SKIP")
+
+
+def test_the_page_sends_people_to_the_service_before_they_start_again_what_may_have_succeeded() -> (
+    None
+):
+    def words(*statuses: str) -> str:
+        rows = [
+            a_row(one, RunState.FAILED, reason=Reason.FAILED, place=PLACE, status=one)
+            for one in statuses
+        ]
+        return attention([told(*rows)])[0].words
+
+    assert words("NOT_FOUND").startswith("Of an instance that the service no longer knows nobody")
+    assert "start it again" not in words("NOT_FOUND")
+    assert "look there before anything is started again" in words("FAIL", "NOT_FOUND")
+    assert words("FAIL") == (
+        "The instance failed, and no retry follows. Mend the cause, then start it again."
+    )
 
 
 def test_what_is_blocked_is_sent_to_its_manifest_whatever_field_makes_it_wait() -> None:

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from reconciler.apply.doubt import Doubt
 from reconciler.model import EpochMs, RunId
 from reconciler.plan import Action, PlannedRun
+from reconciler.plan.outlook import Over
 from reconciler.render.apply_text import apply_json, apply_text
 from tests.render.outcomes import a_result, absent, cancelled, observed, rejected, triggered
 from tests.render.values import (
@@ -158,6 +159,35 @@ Not claimed, by the preflight:
     locked
 """
     )
+
+
+def test_what_was_called_off_is_among_the_cancelled_and_no_failure() -> None:
+    result = a_result(
+        observed=[observed("a", 8), observed("b", 8), observed("c", -1)],
+        cancelled=[cancelled("a")],
+        over={RunId(run): Over.CALLED_OFF for run in "abc"},
+    )
+    assert apply_text(result, SHANGHAI, "prod") == (
+        """\
+prod at 1a2b3c4d5e6f: 3 cancelled
+
+Cancelled:
+  a
+  b
+  c: FAIL: a task of the flow failed
+"""
+    )
+
+
+def test_what_nothing_declares_any_more_or_another_attempt_follows_is_not_advised_about() -> None:
+    result = a_result(
+        observed=[observed("march/a", -1), observed("wind", -1)],
+        over={RunId("march/a"): Over.UNDECLARED, RunId("wind"): Over.FOLLOWED},
+    )
+    text = apply_text(result, SHANGHAI, "prod")
+    assert "retry" not in text
+    assert "revision" not in text
+    assert "FAIL: a task of the flow failed; no longer declared (1 run)\n    march/a\n" in text
 
 
 TWICE = a_record(

@@ -406,6 +406,9 @@ def test_a_failed_run_says_what_starts_it_again_without_all_that_succeeded() -> 
     assert alone.endswith(
         "\nTo start a failed run again, raise its `revision` or give it a `retry`.\n"
     )
+    stopped = a_row("wind", RunState.FAILED, place=here["place"], status="CANCEL")
+    text = " ".join(status_detail_text("prod", stopped, SHANGHAI).split())
+    assert text.endswith("its `revision` or give it a `retry` whose `on` names CANCEL.")
     row = a_row("march/2024-03-01", RunState.FAILED, **here)
     text = " ".join(status_detail_text("prod", row, SHANGHAI).split())
     assert text.endswith(

@@ -13,7 +13,7 @@ from reconciler.plan import Reason
 from reconciler.render.backfills import together
 from reconciler.render.safe import said, visible
 from reconciler.render.status_row import StatusRow, outlook, ways_to_settle
-from reconciler.render.words import command
+from reconciler.render.words import command, retried_only_by_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +83,10 @@ _DOUBT = (
     "look at the service, and say what you found."
 )
 _FAILED = "The instance failed, and no retry follows. Mend the cause, then start it again."
+_LOST = (
+    "Of an instance that the service no longer knows nobody can tell how it ended: look there "
+    "before anything is started again, for it may have succeeded."
+)
 _REJECTED = "Nothing was started. Mend what the service names: the next apply tries again."
 _BLOCKED = "What it waits for failed, or will never start as things are. Mend that first."
 _STOPPED = "So many runs failed that spec.stopAfter lets nothing more start. Mend the cause first."
@@ -120,13 +124,21 @@ def _kind(kind: _Kind, needing: Sequence[tuple[Reported, list[StatusRow]]]) -> C
     return Concern(
         name=kind.name,
         title=kind.title,
-        words=kind.words,
+        words=_words(kind, [row for _, rows in groups for row in rows]),
         number=sum(len(rows) for _, rows in groups),
         items=tuple(_item(one, rows, kind.name) for one, rows in groups[:SHOWN_ITEMS]),
         more=sum(len(rows) for _, rows in groups[SHOWN_ITEMS:]),
         state=kind.state,
         reason=kind.reason,
     )
+
+
+def _words(kind: _Kind, rows: Sequence[StatusRow]) -> str:
+    """What to do about the runs: look first, where the service has forgotten their instances."""
+    lost = sum(map(_is_lost, rows)) if kind.words is _FAILED else 0
+    if not lost:
+        return kind.words
+    return _LOST if lost == len(rows) else f"{kind.words} {_LOST}"
 
 
 def _cause(row: StatusRow) -> tuple[str, str] | None:
@@ -225,14 +237,25 @@ def edit(row: StatusRow, kind: str) -> str:
 
 def _to_start_again(row: StatusRow, where: str) -> str:
     if backfill_of(row.run) is None:
-        return f"Raise spec.revision in {where}."
+        raising = f"aise spec.revision in {where}."
+        return f"If it did not succeed, r{raising}" if _is_lost(row) else f"R{raising}"
     whole = "starts every run of the backfill again, also those that succeeded."
-    if row.status == NOT_FOUND:
+    if _is_lost(row):
         return (
-            "No spec.retry starts it again: declare it in a backfill of its own with spec.again. "
+            "If it did not succeed: no spec.retry starts it again, so declare it in a backfill of "
+            "its own with spec.again. "
             f"Another spec.revision in {where} {whole}"
         )
-    return f"Let spec.retry in {where} start failed runs again: another spec.revision {whole}"
+    named = retried_only_by_name(row.status)
+    which = (
+        f"start again what ended with {named} (its `on`)" if named else "start failed runs again"
+    )
+    return f"Let spec.retry in {where} {which}: another spec.revision {whole}"
+
+
+def _is_lost(row: StatusRow) -> bool:
+    """Whether nobody can tell how it ended: it may have succeeded."""
+    return row.status is not None and row.status.upper() == NOT_FOUND
 
 
 def _problems(told: Iterable[Reported]) -> Concern:
