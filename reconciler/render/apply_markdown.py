@@ -24,6 +24,7 @@ from reconciler.render.apply_outcomes import (
     reasons_not_started,
     rejected,
     triggered,
+    unfinished_title,
 )
 from reconciler.render.backfills import together
 from reconciler.render.layout import as_text
@@ -127,7 +128,7 @@ def _of_failures(result: ApplyResult) -> Iterator[_Block]:
 
 def _of_what_is_well(result: ApplyResult) -> Iterator[_Block]:
     yield _Block(
-        title="Not ended when the time to wait (--timeout) was up",
+        title=unfinished_title(result),
         items=[(one.run, ", ".join(one.instances)) for one in result.unfinished],
         opened=False,
     )

@@ -133,6 +133,13 @@ def failed(result: ApplyResult) -> dict[RunId, str]:
     return {run.id: (run.record and run.record.status) or "failed" for run in result.failed}
 
 
+def unfinished_title(result: ApplyResult) -> str:
+    """Until when the instances had not ended that were waited for."""
+    if result.interrupted:
+        return "Not ended when the apply was interrupted"
+    return "Not ended when the time to wait (--timeout) was up"
+
+
 def cancellations(result: ApplyResult, *, done: bool) -> Sequence[events.Cancelled]:
     """The cancellations that the service has carried out, or those that it has not."""
     return [event for event in result.cancelled if is_done(event) is done]

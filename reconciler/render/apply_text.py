@@ -28,6 +28,7 @@ from reconciler.render.apply_outcomes import (
     reasons_not_started,
     rejected,
     triggered,
+    unfinished_title,
 )
 from reconciler.render.json_output import json_document
 from reconciler.render.layout import Screen, as_text
@@ -132,7 +133,7 @@ def _by_status(result: ApplyResult, statuses: Mapping[RunId, str], screen: Scree
 
 def _unfinished(result: ApplyResult, screen: Screen) -> Iterator[str]:
     if result.unfinished:
-        yield "Not ended when the time to wait (--timeout) was up:"
+        yield f"{unfinished_title(result)}:"
         yield from listed(
             [
                 (record.run, said(f"{record.run}: {', '.join(record.instances)}"))

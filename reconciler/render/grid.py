@@ -137,7 +137,7 @@ class Mark(Enum):
     MISSED = ("M", "missed", "red")
     OVER_LIMIT = ("L", "over the limit of an apply", "red")
     PROBLEM = ("P", "problem of a manifest", "red")
-    FOLLOWED = ("f", "failed, and another attempt follows", "dim")
+    FOLLOWED = ("f", "failed, and tried again", "dim")
     CLAIMED = ("c", "claimed by an apply", "cyan")
     TRIGGERED = ("t", "triggered, not ended", "cyan")
     NOT_DUE = ("n", "triggered, not due yet", "cyan")

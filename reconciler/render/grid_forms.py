@@ -17,7 +17,7 @@ from reconciler.render.markdown import code, finished, length
 from reconciler.render.safe import shortened, visible
 from reconciler.render.status_markdown import MOST_BYTES
 from reconciler.render.status_row import StatusRow
-from reconciler.render.status_table import state_counts
+from reconciler.render.status_table import newest_attempts, state_counts
 
 _LONGEST_UPRIGHT = 24  # characters of a column's value
 _LONGEST_VALUE = 60  # characters of a row's
@@ -48,7 +48,7 @@ def grid_text(
     lines = [screen.paint(line, "bold") for line in heading]
     found, alone = grids(rows, axes)
     for grid in found:
-        words = f"{grid.name}: {counted(len(grid.runs), 'run')}: {state_counts(grid.runs)}"
+        words = f"{grid.name}: {counted(len(newest_attempts(grid.runs)), 'run')}: {state_counts(grid.runs)}"
         title = (screen.paint(line, "bold") for line in screen.wrapped(words))
         lines += ["", *title, "", *grid_lines(grid, screen)]
     lines += _end(found, alone, screen)
@@ -221,7 +221,7 @@ def _section(environment: str, rows: Sequence[StatusRow], axes: Axes, room: int)
 
 
 def _title(grid: StatusGrid) -> str:
-    runs = counted(len(grid.runs), "run")
+    runs = counted(len(newest_attempts(grid.runs)), "run")
     return f"**{code(visible(grid.name))}**: {runs}: {state_counts(grid.runs)}"
 
 

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.render.page import report_page
+from reconciler.ledger import RunState
+from reconciler.model import Place
+from reconciler.render.page import Reported, report_page
 from tests.page import forge
 from tests.page.chromium import Page, file_url, opened_page
 from tests.page.pictures import PLACE, pictures_of, shown
-from tests.page.scenery import MADE, a_month, hostile
+from tests.page.scenery import MADE, a_month, a_run, hostile
+from tests.render.values import SHANGHAI
 from tests.repositories import PROJECT
 
 pytestmark = pytest.mark.long
@@ -187,6 +190,21 @@ def test_an_address_brings_back_what_was_looked_at(tmp_path: Path, page: Page) -
     page.open("about:blank")
     page.open(f"{url}#run=prod%2Fwind-march%2F2024-03-01%2FSITE%3Dcn-01")
     assert page.value("document.querySelector('dialog').open")
+
+
+def test_what_a_retry_has_mended_counts_once_and_as_well(tmp_path: Path, page: Page) -> None:
+    time, place = a_month(1, 1).rows[0].trigger_time, Place(file="triggers/flaky.yaml", line=1)
+    bad = a_run("flaky/2024-03-01", RunState.FAILED, time, place=place)
+    again = a_run("flaky/2024-03-01#2", RunState.SUCCEEDED, time, place=place)
+    well = a_run("flaky/2024-03-02", RunState.SUCCEEDED, time, place=place)
+    rows = [bad.but(followed_by=again.run), again, well]
+    told = Reported(environment="prod", zone=SHANGHAI, rows=rows)
+    page.open(written(tmp_path, report_page([told], MADE)))
+    for view in ("backfills", "calendar"):
+        shown(page, view)
+        title = page.value(f"document.querySelector('#view-{view} h2').textContent")
+        assert title.endswith("2 runs: 2 succeeded (1 after a retry)"), view
+        assert page.value(f"document.querySelector('#view-{view} td.followed')") is None
 
 
 def test_the_page_tells_the_time_as_the_zone_does(tmp_path: Path, page: Page) -> None:

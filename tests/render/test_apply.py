@@ -10,6 +10,7 @@ from reconciler.apply.doubt import Doubt
 from reconciler.model import EpochMs, RunId
 from reconciler.plan import Action, PlannedRun
 from reconciler.plan.outlook import Over
+from reconciler.render.apply_markdown import apply_markdown
 from reconciler.render.apply_text import apply_json, apply_text
 from tests.render.outcomes import a_result, absent, cancelled, observed, rejected, triggered
 from tests.render.values import (
@@ -159,6 +160,13 @@ Not claimed, by the preflight:
     locked
 """
     )
+
+
+def test_an_interrupted_wait_is_not_said_to_have_used_up_its_time() -> None:
+    waited = a_result(unfinished=WAITED.unfinished, interrupted=True)
+    for text in (apply_text(waited, SHANGHAI, "prod"), apply_markdown(waited, SHANGHAI, "prod")):
+        assert "Not ended when the apply was interrupted:" in text
+        assert "--timeout" not in text
 
 
 def test_what_was_called_off_is_among_the_cancelled_and_no_failure() -> None:

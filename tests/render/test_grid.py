@@ -185,6 +185,17 @@ def test_colours_are_beside_the_letters_and_only_where_asked_for() -> None:
     assert "\x1b" not in shown(rows)
 
 
+def test_a_run_counts_once_however_many_attempts_it_took() -> None:
+    rows = [
+        a_row("flaky/2024-03-01", BAD, place=HERE, followed_by=RunId("flaky/2024-03-01#2")),
+        a_row("flaky/2024-03-01#2", DONE, place=HERE),
+        a_row("flaky/2024-03-02", DONE, place=HERE),
+    ]
+    told = "2 runs: 2 succeeded (1 after a retry)"
+    assert f"flaky: {told}\n" in shown(rows)
+    assert f"**`flaky`**: {told}\n" in grid_markdown([("prod", rows)], NO_AXES)
+
+
 def test_letters_are_told_apart_without_colour() -> None:
     letters = [one.letter for one in Mark]
     assert len(set(letters)) == len(letters)
