@@ -3,7 +3,8 @@
 `init --check` reads what a starting repository wrote, and compares.
 """
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from reconciler.cli.options import CommonOptions
 from reconciler.cli.place import StartingPlace
 from reconciler.cli.saying import say
 from reconciler.cli.settling import is_terminal
+from reconciler.cli.unheeded import unheeded
 from reconciler.configuration import CONFIGURATION
 from reconciler.errors import ConfigurationError, ExitCode
 from reconciler.manifest import is_manifest_path
@@ -29,10 +31,12 @@ from reconciler.starting.repository import (
     HOOKS,
     OWNERS,
     owned_paths,
+    schema_path,
     starting_files,
 )
 
 _MOST_OF_PIPELINE = 1 << 20  # bytes
+_VALIDATES = re.compile(r"\breconciler[- ]validate\b")
 _YAML = (".yml", ".yaml")
 
 
@@ -49,7 +53,12 @@ def start(options: CommonOptions, given: Given) -> None:
     for path in found.absent:
         put(place.top, path, files[path])
     if not options.quiet:
-        for line in _told(place, beginning, found):
+        left = _stale(place, beginning, besides=found.absent)
+        others = _files(place.top, *found.others)
+        said = {line.partition(" ")[0] for line in left}
+        kept = {path: text for path, text in others.items() if path not in said}
+        left += unheeded(given, place, beginning, kept)
+        for line in (*_told(place, beginning, found, left), *_next(place, beginning, found)):
             say(line, err=False)
 
 
@@ -60,34 +69,59 @@ def _has_pipeline(place: StartingPlace, beginning: Beginning) -> bool:
     return b"reconciler" not in read_regular(place.top / GITLAB_CI, _MOST_OF_PIPELINE)
 
 
-def _told(place: StartingPlace, beginning: Beginning, found: OnDisk) -> Iterator[str]:
+def _told(
+    place: StartingPlace, beginning: Beginning, found: OnDisk, left: Sequence[str]
+) -> Iterator[str]:
+    """What was done. `left`: what was not, a line each, though it may have been meant."""
     for path in found.absent:
         yield f"wrote  {path}"
     if place.configuration is not None:
         yield f"kept   {place.prefix}{CONFIGURATION}, it is there already: the rest is made from it"
-    for path in found.others:
-        yield f"kept   {path}, it is there already{_lacking(path, beginning)}"
+    for path, text in _files(place.top, *found.others).items():
+        yield f"kept   {path}, it is there already{_lacking(path, text, beginning)}"
     if not found.absent:
-        yield "nothing to write: all that init writes is there"
+        yield "nothing to write: all files that init writes are there"
+    for line in left:
+        yield f"note   {line}"
+
+
+def _next(place: StartingPlace, beginning: Beginning, found: OnDisk) -> Iterator[str]:
+    """What is left to do, where anything was written."""
+    if not found.absent:
         return
     around = Around(
         is_repository=place.git is not None,
         has_remote=bool(place.remote_url()),
         has_commits=place.has_commits(),
+        uncommitted=_uncommitted(place, beginning, found),
     )
     yield ""
     yield f"Next, in {place.top}:"
     yield from next_steps(beginning, around, found.absent)
 
 
-def _lacking(path: str, beginning: Beginning) -> str:
-    """What the file that is kept may lack."""
+def _uncommitted(place: StartingPlace, beginning: Beginning, found: OnDisk) -> tuple[str, ...]:
+    """What a commit must add: also what an earlier `init` wrote, if nobody has committed it."""
+    of_it = [CONFIGURATION, *beginning.manifests]
+    before = [place.prefix + one for one in of_it if exists(place.root, one)]
+    before += [*found.same, *found.others]
+    git = place.git
+    if git is not None:
+        before = [one for one in before if git.is_dirty([one])]
+    return (*found.absent, *before)
+
+
+def _lacking(path: str, text: str, beginning: Beginning) -> str:
+    """What the file that is kept lacks, and may be given."""
     match path:
         case _ if path.endswith("CODEOWNERS"):
-            return f"; give it owners of {', '.join(owned_paths(beginning, path))}"
-        case _ if path == HOOKS:
+            lines = text.splitlines()
+            owned = owned_paths(beginning, path)
+            bare = [one for one in owned if not any(line.startswith(f"{one} ") for line in lines)]
+            return f"; give it owners of {', '.join(bare)}" if bare else ""
+        case _ if path == HOOKS and not _VALIDATES.search(text):
             return "; give it a hook that runs `reconciler validate`"
-        case _ if path == EDITOR:
+        case _ if path == EDITOR and schema_path(beginning.prefix, "trigger") not in text:
             return "; let yaml.schemas name schemas/trigger.schema.json for manifests"
         case _ if path == GITLAB_INCLUDED:
             return "; take it away to have it written anew"
@@ -103,18 +137,24 @@ def check(options: CommonOptions, given: Given) -> ExitCode:
             f"{place.root} has no {CONFIGURATION}", hint="Begin with `reconciler init`."
         )
     beginning = answered(place, given, asks=False)
+    lines = _stale(place, beginning)
+    for line in lines:
+        say(line, err=False)
+    if not lines and not options.quiet:
+        say("nothing is outdated", err=False)
+    return ExitCode.PROBLEM if lines else ExitCode.OK
+
+
+def _stale(place: StartingPlace, beginning: Beginning, besides: Collection[str] = ()) -> list[str]:
+    """What is outdated, a line each. `besides`: pipelines that are left out."""
     pipelines = _files(place.top, GITLAB_CI, GITLAB_INCLUDED, HOOKS)
     pipelines |= _folder(place.top, ".github/workflows", lambda path: path.endswith(_YAML))
     by_hand = _files(place.root, CONFIGURATION)
     for folder in beginning.manifests:
         by_hand |= _folder(place.root, folder, partial(is_manifest_path, folder=folder))
     schemas = _folder(place.root, "schemas", lambda path: path.endswith(".schema.json"))
-    lines = list(outdated(beginning, pipelines, by_hand, schemas))
-    for line in lines:
-        say(line, err=False)
-    if not lines and not options.quiet:
-        say("nothing is outdated", err=False)
-    return ExitCode.PROBLEM if lines else ExitCode.OK
+    pipelines = {path: text for path, text in pipelines.items() if path not in besides}
+    return list(outdated(beginning, pipelines, by_hand, schemas))
 
 
 def _files(top: Path, *paths: str) -> dict[str, str]:

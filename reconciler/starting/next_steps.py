@@ -20,6 +20,7 @@ class Around:
     is_repository: bool
     has_remote: bool
     has_commits: bool
+    uncommitted: tuple[str, ...]  # files and folders of `init` that a commit must add
 
 
 def next_steps(beginning: Beginning, around: Around, written: Sequence[str]) -> list[str]:
@@ -64,16 +65,14 @@ def _steps(
         yield "Make it a git repository:", f"git init -b {beginning.branch}"
     if not around.has_remote:
         yield "Name its remote, which all who apply share:", "git remote add origin URL"
-    yield from _first_commit(beginning, around, written)
+    yield from _first_commit(beginning, around)
     declare = ("git switch -c first-run", "reconciler new trigger", "reconciler plan")
     yield "On a branch of its own, declare the first run, and see what an apply would do:", *declare
 
 
-def _first_commit(
-    beginning: Beginning, around: Around, written: Sequence[str]
-) -> Iterator[tuple[str, ...]]:
+def _first_commit(beginning: Beginning, around: Around) -> Iterator[tuple[str, ...]]:
     """Through a pull request where there are commits already; else as the branch's first one."""
-    added = " ".join(map(shlex.quote, _tops(written)))
+    added = " ".join(map(shlex.quote, _tops(around.uncommitted)))
     message = 'git commit -m "Start runs with the reconciler"'
     if around.has_commits:
         new = (
@@ -124,6 +123,6 @@ def _secrets(beginning: Beginning) -> Iterator[tuple[str, ...]]:
             yield (step,)
 
 
-def _tops(written: Sequence[str]) -> list[str]:
-    """The files and folders at the top that hold what was written."""
-    return list(dict.fromkeys(path.split("/")[0] for path in sorted(written)))
+def _tops(paths: Sequence[str]) -> list[str]:
+    """The files and folders at the top that hold the paths."""
+    return list(dict.fromkeys(path.split("/")[0] for path in sorted(paths)))

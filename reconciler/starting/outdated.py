@@ -60,7 +60,9 @@ def _pins(path: str, text: str, beginning: Beginning) -> Iterator[str]:
     """What installs another version. Whether a commit is that of a tag, only the remote knows."""
     home = beginning.home
     if PLACEHOLDER in text:
-        yield f"{path} still names {PLACEHOLDER}: put where your team keeps the reconciler"
+        there = "put where your team keeps the reconciler"
+        what = f"let it install {home.install}" if home.is_known else there
+        yield f"{path} still names {PLACEHOLDER}: {what}"
         return
     if not home.is_known:
         return

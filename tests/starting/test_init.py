@@ -71,6 +71,85 @@ def test_a_second_time_it_writes_nothing_and_needs_no_answers(folder: Path) -> N
     assert files(folder) == before
 
 
+PLAIN = (*ANSWERS, "--timezone", "GMT+8")  # without a source
+
+
+@pytest.mark.parametrize("with_remote", [True, False])
+def test_a_source_that_comes_too_late_is_said_for_each_file_that_is_there(
+    folder: Path, with_remote: bool
+) -> None:
+    ran(folder, "init", *PLAIN)
+    if not with_remote:  # nobody knows the forge then, and the pipeline lies there all the same
+        git(folder, "remote", "remove", "origin")
+    before = files(folder)
+    done = ran(folder, "init", *SOURCE)
+    installed = f"enos-reconciler @ git+https://github.com/acme/reconciler@{COMMIT}"
+    workflow = ".github/workflows/reconciler.yml"
+    notes = [line for line in done.out.splitlines() if line.startswith("note ")]
+    late = "note   --source changes nothing:"
+    hook = f"repo: https://github.com/acme/reconciler, rev: {COMMIT}"
+    hook += ", with the hook reconciler-validate"
+    assert notes == [
+        f"note   {workflow} still names YOUR-ORGANISATION: let it install {installed}",
+        f"{late} .pre-commit-config.yaml is there, and does not name it; put there {hook}",
+    ]
+    assert (done.code, files(folder)) == (0, before)
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        (("--url", "https://b.test"), "says https://apim.example.test (gateway.url of prod)"),
+        (("--org-id", "o2"), "says o1 (gateway.orgId of prod)"),
+        (("--user-id", "u2"), "says u1 (gateway.userId of prod)"),
+        (("--timezone", "GMT"), "says GMT+8 (gateway.timezone of prod)"),
+        (("--ledger-branch", "none"), "says reconciler-ledger (git.ledgerBranch)"),
+        (("--branch", "other"), "does not say it (git.branch)"),
+        (("--env", "dev"), "has no environment dev"),
+    ],
+)
+def test_an_option_that_the_configuration_contradicts_is_said_with_what_that_says(
+    folder: Path, option: tuple[str, str], said: str
+) -> None:
+    ran(folder, "init", *ALL)
+    done = ran(folder, "init", *SOURCE, *option)
+    assert f"note   {option[0]} changes nothing: reconciler.yaml is there, and {said}; " in done.out
+
+
+def test_an_owner_whom_the_file_does_not_name_is_said(folder: Path) -> None:
+    ran(folder, "init", *ALL)
+    done = ran(folder, "init", *SOURCE, "--owner", "@acme/data")
+    assert "note   --owner changes nothing: .github/CODEOWNERS is there, and does not" in done.out
+
+
+def test_options_that_say_what_is_there_already_are_not_mentioned(folder: Path) -> None:
+    told = (*ALL, "--owner", "@acme/data", "--ledger-branch", "reconciler-ledger", "--env", "prod")
+    ran(folder, "init", *told)
+    done = ran(folder, "init", *told)
+    assert "note " not in done.out
+    assert "nothing to write: all files that init writes are there" in done.out
+
+
+def test_a_file_that_is_kept_lacks_only_what_it_has_not(folder: Path) -> None:
+    ran(folder, "init", *PLAIN, "--owner", "@acme/data")
+    told = ran(folder, "init", *SOURCE, "--owner", "@acme/all").out
+    assert "kept   .pre-commit-config.yaml, it is there already\n" in told
+    assert "kept   .github/CODEOWNERS, it is there already\n" in told
+
+
+def test_what_an_earlier_init_wrote_and_nobody_committed_is_in_the_next_steps(folder: Path) -> None:
+    git(folder, "remote", "remove", "origin")
+    ran(folder, "init", *ALL)
+    git(folder, "remote", "add", "origin", "git@github.com:acme/runs.git")
+    every = "git add .github .pre-commit-config.yaml .vscode reconciler.yaml schemas triggers\n"
+    assert every in ran(folder, "init", *SOURCE).out
+    git(folder, "add", "reconciler.yaml", "schemas")
+    git(folder, "commit", "--quiet", "--message", "half")
+    (folder / ".github/CODEOWNERS").unlink()
+    rest = "git add .github .pre-commit-config.yaml .vscode triggers\n"
+    assert rest in ran(folder, "init", *SOURCE).out
+
+
 def test_what_is_there_with_another_content_is_kept_and_said(folder: Path) -> None:
     (folder / ".pre-commit-config.yaml").write_text("repos: []\n")
     done = ran(folder, "init", *ALL)
