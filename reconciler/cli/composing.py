@@ -26,6 +26,7 @@ from reconciler.cli.settling import is_terminal
 from reconciler.configuration import CONFIGURATION, Environment
 from reconciler.counting import counted
 from reconciler.errors import ConfigurationError, ReconcilerError, RefusedError
+from reconciler.git.default import NoBranchError
 from reconciler.manifest import is_manifest_path
 from reconciler.model import Source
 from reconciler.render.safe import visible
@@ -249,7 +250,7 @@ def look_up(workspace: Workspace, environment: Environment, flow_id: int) -> Flo
 
     Keys are sent only where the shared branch says, as for everything that is asked.
     """
-    from reconciler.cli.opening import open_environment
+    from reconciler.cli.opening import NotSharedError, open_environment
     from reconciler.cli.planning import check_trust
 
     async def ask() -> Flow | None:
@@ -263,6 +264,12 @@ def look_up(workspace: Workspace, environment: Environment, flow_id: int) -> Flo
         known = read_ledgers(workspace, offline=False)[environment.name]
         check_trust(workspace, known, environment)
         return run_bounded(ask()) or "does not exist, or is not visible to this user"
+    except (NotSharedError, NoBranchError):
+        return (
+            "was not looked up, and nothing is wrong: the keys go only where the shared branch "
+            f"says, and that does not have {environment.name} yet. Once reconciler.yaml is pushed "
+            "and merged, flows are looked up"
+        )
     except TimeoutError:
         return f"was not looked up: no answer within {_SECONDS:g} s"
     except ReconcilerError as error:

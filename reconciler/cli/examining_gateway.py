@@ -36,6 +36,7 @@ _TRUST = (
     "into TLS, its own."
 )
 _REMOTE_FIRST = "Mend what is said of the remote first, then run reconciler doctor again."
+_KEYS = "Name both keys' variables in reconciler.yaml, and set them."
 _PUSH_FIRST = "Push the configuration to the shared branch, then run reconciler doctor again."
 
 
@@ -88,11 +89,10 @@ class _GatewayPatient:
     def keys(self) -> Diagnosis:
         """Whether they are there; their names only are shown."""
         gateway = self._environment.gateway
-        names = f"{gateway.access_key_env}=… {gateway.secret_key_env}=…"
         try:
             self._credentials = read_credentials(gateway)
         except ConfigurationError as error:
-            return failed(str(error), f"{error.hint or ''} Give both: export {names}".strip())
+            return failed(str(error), error.hint or _KEYS)
         return well(f"{gateway.access_key_env} and {gateway.secret_key_env} are set")
 
     async def examine(self, declared: Declared | None) -> None:

@@ -60,7 +60,7 @@ def examine_ledger(
 
     def ledger() -> Diagnosis:
         known.append(read_ledgers(alone, offline=offline or clone.branch is None)[environment.name])
-        return _ledger(known[0])
+        return _ledger(known[0], offline=offline)
 
     examination.check("manifests", manifests, environment.name)
     examination.check("ledger", ledger, environment.name)
@@ -88,8 +88,10 @@ def _manifests(declared: Declared, environment: Environment) -> Diagnosis:
     return well(f"{runs} declared in {environment.manifests}/, no problems")
 
 
-def _ledger(known: KnownLedger) -> Diagnosis:
+def _ledger(known: KnownLedger, *, offline: bool) -> Diagnosis:
     runs = counted(len(known.ledger.records), "run")
+    if known.tip is None and not offline:
+        return skipped(f"the shared branch could not be read; {runs} recorded here")
     if known.tip is None:
         return well(f"{runs} recorded; {known.note}")
     return well(f"{runs} recorded on {known.remote}; it continues everything that is known of it")

@@ -96,19 +96,38 @@ def _local_ledger(workspace: Workspace, environment: Environment) -> KnownLedger
         ledger=own.ledger,
         surroundings=workspace.surroundings(environment, own),
         commit=_commit_here(workspace),
-        note=f"offline: {_where_read(workspace)}",
+        note=_where_read(workspace),
     )
 
 
 def _where_read(workspace: Workspace) -> str:
     """Whose ledger it is that this clone knows, and what that means."""
     named = workspace.configuration.git
+    if _has_no_remote(workspace):
+        return (
+            f"this clone has no remote {named.remote} yet, so nothing can be started from it: "
+            f"git remote add {named.remote} URL"
+        )
     if named.ledger_branch is None:
-        return "the ledger is the working tree's, and may be behind"
+        return "offline: the ledger is the working tree's, and may be behind"
     apart = f"{named.remote}/{named.ledger_branch}"
     if workspace.heard() is None:
-        return f"{apart} has the ledger, and this clone has not: what was started is not known"
-    return f"the ledger is that of {apart} as last fetched, and may be behind"
+        return (
+            f"offline: this clone has fetched no {apart}: nothing was started yet, or what was is "
+            "not known here"
+        )
+    return f"offline: the ledger is that of {apart} as last fetched, and may be behind"
+
+
+def _has_no_remote(workspace: Workspace) -> bool:
+    """Whether it is a clone that has no remote at all, as one that was just begun."""
+    git = workspace.git()
+    try:
+        if git is not None:
+            git.check_remote(workspace.configuration.git.remote)
+    except NoRemoteError as error:
+        return not error.has_others
+    return False
 
 
 def _moved(ledgers: Mapping[str, CommittedLedger], shelf: Shelf) -> dict[str, CommittedLedger]:

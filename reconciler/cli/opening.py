@@ -40,19 +40,24 @@ _MOST_CERTIFICATES = 4 << 20  # bytes of a caFile
 _HINT = "Merge the change of it first. Without --online a plan needs no credentials."
 
 
+class NotSharedError(RefusedError):
+    """The shared branch does not have the environment yet, so nobody may be sent its keys."""
+
+
 def check_gateway(git: Git, tip: CommitId | None, environment: Environment, branch: str) -> None:
     """Raise RefusedError if the gateway of the checkout's environment is not the shared branch's.
 
-    `tip` is that branch's commit, and `branch` how to call it. Raises ConfigurationError, GitError.
+    NotSharedError where it does not know the environment. `tip` is that branch's commit, and
+    `branch` how to call it. Raises ConfigurationError, GitError.
     """
     if tip is None:
-        raise RefusedError(
+        raise NotSharedError(
             f"{environment.name}: no shared branch says where credentials may be sent",
             hint="Give the clone its remote (git.remote), and push the configuration there.",
         )
     theirs = _on_branch(git, tip).get(environment.name)
     if theirs is None:
-        raise RefusedError(
+        raise NotSharedError(
             f"{environment.name}: {branch} has no such environment, so it is sent no credentials",
             hint=_HINT,
         )

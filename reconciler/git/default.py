@@ -28,6 +28,17 @@ from reconciler.git.remote import (
 )
 
 
+class NoBranchError(GitError):
+    """The remote has no branch: nobody has pushed to it yet."""
+
+    def __init__(self, remote: str) -> None:
+        super().__init__(
+            f"{remote} has no branch yet",
+            hint=f"Commit something, and push it: git push {remote} HEAD. Until then, plan and "
+            "status take --offline.",
+        )
+
+
 def default_branch(root: Path, remote: str) -> str:
     """Ask the remote for it, and remember its answer.
 
@@ -48,11 +59,7 @@ def default_branch(root: Path, remote: str) -> str:
         if len(candidates) == 1:
             return candidates[0]
     if not branches:
-        raise GitError(
-            f"{remote} has no branch yet",
-            hint=f"Commit something, and push it: git push {remote} HEAD. Until then, plan and "
-            "status take --offline.",
-        )
+        raise NoBranchError(remote)
     raise GitError(
         f"{remote} has {len(branches)} branches and does not say which is the main one",
         hint=ASK_FOR_BRANCH,

@@ -82,7 +82,8 @@ def find_root(repo: Path | None) -> Path:
     where = f"{start} has no {CONFIGURATION}" if repo else f"no {CONFIGURATION} here or above"
     raise ConfigurationError(
         where,
-        hint="Name the repository with --repo, or write one: reconciler explain configuration",
+        hint="Begin one with `reconciler init`, or name the repository with --repo. What it says: "
+        "reconciler explain configuration",
     )
 
 
@@ -140,7 +141,11 @@ def read_credentials(gateway: GatewayConfiguration) -> Credentials:
     """
     names = (gateway.access_key_env, gateway.secret_key_env)
     if len(set(names)) == 1:
-        raise ConfigurationError(f"accessKeyEnv and secretKeyEnv are both {names[0]}")
+        raise ConfigurationError(
+            f"accessKeyEnv and secretKeyEnv are both {names[0]}",
+            hint="Name a variable of its own for each in reconciler.yaml.",
+        )
+    both = f"Give both: export {names[0]}=… {names[1]}=…"
     values = {}
     for variable in names:
         if not may_hold_key(variable):
@@ -153,12 +158,13 @@ def read_credentials(gateway: GatewayConfiguration) -> Credentials:
         if not value:
             raise ConfigurationError(
                 f"the environment variable {variable} is not set",
-                hint="It holds a key of the application that is registered in the EnOS console.",
+                hint="It holds a key of the application that is registered in the EnOS console. "
+                f"{both}",
             )
         if not value.isascii() or not value.isprintable():
             raise ConfigurationError(
                 f"the environment variable {variable} holds characters that no key has",
-                hint="Copy the key once more from the EnOS console.",
+                hint=f"Copy the key once more from the EnOS console. {both}",
             )
         values[variable] = value
     return Credentials(

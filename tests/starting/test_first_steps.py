@@ -1,0 +1,100 @@
+"""What a person reads on the first day, before anything is pushed: what is so, and what helps."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.repositories import git, isolate
+from tests.starting.running import ALL, ran
+
+_NEW = ("new", "trigger", "--name", "wind", "--flow-id", "3377", "--business-date", "2024-03-01")
+_KEYS = ("ENOS_ACCESS_KEY", "ENOS_SECRET_KEY")
+_IMPORT = ("import", "--flow", "3377", "--from", "2024-03-01", "--to", "2024-03-02")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository that has begun, and has neither a remote nor a commit."""
+    isolate(monkeypatch, tmp_path)
+    for key in _KEYS:
+        monkeypatch.delenv(key, raising=False)
+    begun = tmp_path / "runs"
+    begun.mkdir()
+    git(begun, "init", "--quiet", "--initial-branch", "main")
+    assert ran(begun, "init", *ALL, "--ci", "none").code == 0
+    return begun
+
+
+def _give_remote(folder: Path) -> None:
+    git(folder.parent, "init", "--quiet", "--bare", "--initial-branch", "main", "origin.git")
+    git(folder, "remote", "add", "origin", str(folder.parent / "origin.git"))
+
+
+def _push(folder: Path, *paths: str) -> None:
+    git(folder, "add", *paths)
+    git(folder, "commit", "--quiet", "--message", "Begin")
+    git(folder, "push", "--quiet", "origin", "main")
+
+
+@pytest.mark.parametrize("command", ["validate", "plan", "status", "doctor", "apply"])
+def test_where_nothing_has_begun_init_is_named_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    isolate(monkeypatch, tmp_path)
+    done = ran(tmp_path, command)
+    assert done.code == 1
+    said = " ".join((done.out + done.err).split())
+    assert "no reconciler.yaml here or above" in said
+    assert said.index("Begin one with `reconciler init`") < said.index("--repo")
+    assert "`reconciler init`" in ran(tmp_path, "explain", "configuration").out
+
+
+@pytest.mark.parametrize("pushed", ["no remote", "nothing", "something else"])
+def test_a_flow_that_cannot_be_looked_up_yet_is_no_fault(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, pushed: str
+) -> None:
+    for key in _KEYS:
+        monkeypatch.setenv(key, "k")
+    if pushed != "no remote":
+        _give_remote(folder)
+    if pushed == "something else":
+        _push(folder, "schemas")
+    done = ran(folder, *_NEW)
+    assert done.code == 0
+    assert "flow 3377 was not looked up, and nothing is wrong" in done.err
+    assert "Once reconciler.yaml is pushed and merged" in done.err
+
+
+def test_without_a_remote_nobody_is_told_of_a_branch_that_it_has(folder: Path) -> None:
+    for command in (("plan",), ("plan", "--offline"), ("status",)):
+        said = ran(folder, *command).err
+        assert "this clone has no remote origin yet" in said
+        assert "git remote add origin URL" in said
+        assert "offline" not in said
+
+
+def test_a_ledger_branch_that_was_never_fetched_may_not_be_there(folder: Path) -> None:
+    _give_remote(folder)
+    said = ran(folder, "plan", "--offline").err
+    assert "offline: this clone has fetched no origin/reconciler-ledger: nothing was st" in said
+
+
+@pytest.mark.parametrize("remote", [True, False])
+def test_doctor_knows_nothing_of_a_ledger_before_the_first_push(folder: Path, remote: bool) -> None:
+    if remote:
+        _give_remote(folder)
+    told = " ".join(ran(folder, "doctor").out.split())
+    assert "skipped ledger the shared branch could not be read; 0 runs recorded here" in told
+    assert "ok ledger 0 runs recorded; " in " ".join(ran(folder, "doctor", "--offline").out.split())
+
+
+@pytest.mark.parametrize("command", [("apply",), _IMPORT, ("plan", "--online")])
+def test_whatever_needs_keys_says_how_to_give_them(folder: Path, command: tuple[str, ...]) -> None:
+    _give_remote(folder)
+    _push(folder, ".")
+    (folder / "triggers/example-run.yaml").unlink()
+    ran(folder, *_NEW)
+    _push(folder, ".")
+    done = ran(folder, *command)
+    assert done.code == 1
+    assert "export ENOS_ACCESS_KEY=… ENOS_SECRET_KEY=…" in done.err
