@@ -4,13 +4,13 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.options import common_options, current_options
+from reconciler.cli.options import ENV_ALL, ENV_UNUSED, common_options_with, current_options
 from reconciler.errors import ExitCode
 
 
 @click.command("comment")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@common_options
+@common_options_with(ENV_UNUSED)
 def comment_command(*, file: Path) -> ExitCode:
     """Put what FILE holds on this job's pull request, as one comment.
 
@@ -25,7 +25,7 @@ def comment_command(*, file: Path) -> ExitCode:
 
 @click.command("issue")
 @click.option("--apply-failed", is_flag=True, help="The apply before has ended with an error.")
-@common_options
+@common_options_with(ENV_ALL)
 def issue_command(*, apply_failed: bool) -> ExitCode:
     """Keep one issue open on the forge while something needs a person.
 

@@ -2,7 +2,7 @@
 
 import click
 
-from reconciler.cli.options import common_options, current_options
+from reconciler.cli.options import ENV_ALL, common_options_with, current_options
 from reconciler.errors import ExitCode
 
 
@@ -16,7 +16,7 @@ from reconciler.errors import ExitCode
     show_default=True,
     help="How to show it: for people, or for scripts.",
 )
-@common_options
+@common_options_with(ENV_ALL)
 def command(*, offline: bool, form: str) -> ExitCode:
     """Say what is wrong around the reconciler, and what to do about it.
 

@@ -2,13 +2,13 @@
 
 import click
 
-from reconciler.cli.options import CODE, common_options, current_options
+from reconciler.cli.options import CODE, ENV_UNUSED, common_options_with, current_options
 from reconciler.errors import ExitCode
 
 
 @click.command("explain")
 @click.argument("code", type=CODE, required=False)
-@common_options
+@common_options_with(ENV_UNUSED)
 def command(*, code: str | None) -> ExitCode:
     """Say what a code means, with an example, and what to do about it.
 

@@ -2,7 +2,7 @@
 
 import click
 
-from reconciler.cli.options import TEXT, common_options, current_options
+from reconciler.cli.options import TEXT, common_options_with, current_options
 from reconciler.errors import ExitCode
 
 
@@ -37,7 +37,7 @@ from reconciler.errors import ExitCode
 @click.option(
     "--check", is_flag=True, help="Write nothing; say what has become outdated. Exit code 1 if any."
 )
-@common_options
+@common_options_with("What to call the environment.  [default: prod]")
 def command(*, check: bool, **given: str | None) -> ExitCode:
     """Write a starting repository.
 

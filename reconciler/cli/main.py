@@ -10,7 +10,7 @@ from io import StringIO
 import click
 
 from reconciler import __version__
-from reconciler.cli.options import common_options, wants_json_log
+from reconciler.cli.options import ENV_OF_COMMANDS, common_options_with, wants_json_log
 from reconciler.cli.saying import journal, outlets, say, show
 from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.render.safe import visible
@@ -86,7 +86,7 @@ def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> N
     callback=_show_version,
     help="Show the version and exit.",
 )
-@common_options
+@common_options_with(ENV_OF_COMMANDS)
 def reconciler() -> None:
     """Start declared workflow runs on EnOS, each exactly once.
 

@@ -2,18 +2,18 @@
 
 import click
 
-from reconciler.cli.options import common_options, current_options
+from reconciler.cli.options import ENV_ALL, common_options_with, current_options
 from reconciler.errors import ExitCode
 
 
 @click.group("notify")
-@common_options
+@common_options_with(ENV_ALL)
 def command() -> None:
     """Try the webhooks that are told what an apply has done (`notify` in reconciler.yaml)."""
 
 
 @command.command("test")
-@common_options
+@common_options_with(ENV_ALL)
 def test_command() -> ExitCode:
     """Send a test message to each webhook, and say what came of each.
 

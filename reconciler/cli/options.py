@@ -143,10 +143,39 @@ _LOG_FORMAT = "--log-format"
 
 
 def common_options(function: _Function) -> _Function:
-    """Add the common options; `current_options` gives what they said."""
-    for option in reversed(_OPTIONS):
-        function = option(function)
-    return function
+    """Add the common options, with `--env` for a command that works on one environment."""
+    return common_options_with(_ENVIRONMENT.format("the only one"))(function)
+
+
+def common_options_with(env: str) -> Callable[[_Function], _Function]:
+    """Add the common options; `env`: what `--env` means to the command, for its help.
+
+    `current_options` gives what they said.
+    """
+
+    def add(function: _Function) -> _Function:
+        for option in reversed([_REPO, _environment(env), *_OTHERS]):
+            function = option(function)
+        return function
+
+    return add
+
+
+def _environment(words: str) -> Callable[[_Function], _Function]:
+    return click.option(
+        "--env",
+        type=ENVIRONMENT,
+        metavar="NAME",
+        help=words,
+        expose_value=False,
+        callback=_keep,
+    )
+
+
+_ENVIRONMENT = "The environment.  [default: {}]"
+ENV_ALL = _ENVIRONMENT.format("all")  # of a command that can work on each of them
+ENV_OF_COMMANDS = _ENVIRONMENT.format("as each command says")
+ENV_UNUSED = "The environment, which this command does not ask for."
 
 
 def current_options() -> CommonOptions:
@@ -162,23 +191,14 @@ def _keep(context: click.Context, parameter: click.Parameter, value: Any) -> Non
     context.obj = replace(before, **{parameter.name: value})
 
 
-_OPTIONS = [
-    click.option(
-        "--repo",
-        type=click.Path(exists=True, file_okay=False, path_type=Path),
-        help="Folder of the repository.  [default: found upwards from here]",
-        expose_value=False,
-        callback=_keep,
-    ),
-    click.option(
-        "--env",
-        type=ENVIRONMENT,
-        metavar="NAME",
-        help="The environment.  [default: the only one; of validate, plan, status, report and "
-        "doctor: all]",
-        expose_value=False,
-        callback=_keep,
-    ),
+_REPO = click.option(
+    "--repo",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of the repository.  [default: found upwards from here]",
+    expose_value=False,
+    callback=_keep,
+)
+_OTHERS = [
     click.option(
         "-q", "--quiet", is_flag=True, help="Only results.", expose_value=False, callback=_keep
     ),

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.cli.options import TEXT, common_options, current_options
+from reconciler.cli.options import ENV_ALL, TEXT, common_options_with, current_options
 from reconciler.errors import ExitCode, ReconcilerError
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Ask the service about every flow, and show which runs it would refuse.",
 )
-@common_options
+@common_options_with(ENV_ALL)
 def command(  # noqa: PLR0913 - click passes one argument an option
     *,
     form: str,

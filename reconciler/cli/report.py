@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.options import common_options, current_options
+from reconciler.cli.options import ENV_ALL, common_options_with, current_options
 from reconciler.errors import ExitCode
 
 
@@ -19,7 +19,7 @@ from reconciler.errors import ExitCode
 @click.option(
     "--offline", is_flag=True, help="Ask no remote: the ledger is the one that this clone has."
 )
-@common_options
+@common_options_with(ENV_ALL)
 def command(*, out: Path, offline: bool) -> ExitCode:
     """Write what is known of every run as one static page.
 

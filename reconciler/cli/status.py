@@ -3,10 +3,11 @@
 import click
 
 from reconciler.cli.options import (
+    ENV_ALL,
     RUN_WORD,
     TEXT,
     Format,
-    common_options,
+    common_options_with,
     current_options,
     read_duration,
 )
@@ -96,7 +97,7 @@ STATES = ("pending", "claimed", "in-doubt", "rejected", "triggered", "succeeded"
 @click.option(
     "--offline", is_flag=True, help="Ask no remote: the ledger is the one that this clone has."
 )
-@common_options
+@common_options_with(ENV_ALL)
 def command(  # noqa: PLR0913 - click passes one argument an option
     *,
     runs: tuple[str, ...],

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.options import TEXT, common_options, current_options
+from reconciler.cli.options import ENV_ALL, TEXT, common_options_with, current_options
 from reconciler.errors import ExitCode
 
 
@@ -43,7 +43,7 @@ def _check_there(
     help="Refuse a ledger that was edited: it must be a beginning of that revision's, such as "
     "origin/main.",
 )
-@common_options
+@common_options_with(ENV_ALL)
 def command(*, paths: tuple[Path, ...], form: str, strict: bool, base: str | None) -> ExitCode:
     """Report every problem of every manifest.
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import click
 
 from reconciler.cli.main import reconciler
-from reconciler.cli.options import common_options
+from reconciler.cli.options import ENV_OF_COMMANDS, common_options_with
 
 _COMMON = "common options"
 _HEAD = """# Command line
@@ -33,7 +33,7 @@ def command_line_page() -> str:
 
 def _common() -> list[click.Parameter]:
     @click.command()
-    @common_options
+    @common_options_with(ENV_OF_COMMANDS)
     def nothing() -> None: ...
 
     return list(nothing.params)
@@ -66,10 +66,16 @@ def _command(context: click.Context) -> Iterator[str]:
     for paragraph in (context.command.help or "").split("\n\n"):
         yield from _paragraph(paragraph)
     names = {one.name for one in _common()}
-    own = [one for one in context.command.params if one.name not in names]
+    alike = {_help(one) for one in _common()}
+    own = [one for one in context.command.params if _help(one) not in alike]
     yield from _options(own, context)
     if names <= {one.name for one in context.command.params}:
         yield from ("", f"And the [{_COMMON}](#{_COMMON.replace(' ', '-')}).")
+
+
+def _help(parameter: click.Parameter) -> tuple[str | None, str | None]:
+    """Its name and what is said of it, in which the common `--env` differs."""
+    return parameter.name, getattr(parameter, "help", None)
 
 
 def _paragraph(text: str) -> Iterator[str]:

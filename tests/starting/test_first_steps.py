@@ -98,3 +98,40 @@ def test_whatever_needs_keys_says_how_to_give_them(folder: Path, command: tuple[
     done = ran(folder, *command)
     assert done.code == 1
     assert "export ENOS_ACCESS_KEY=… ENOS_SECRET_KEY=…" in done.err
+
+
+_WORDS = {  # a whole line of each command that takes --env and works on environments
+    ("validate",): "all",
+    ("plan", "--offline"): "all",
+    ("status", "--offline"): "all",
+    ("doctor", "--offline"): "all",
+    ("report", "--offline", "--out", "page"): "all",
+    ("notify", "test"): "all",
+    ("issue",): "all",
+    ("apply",): "the only one",
+    (*_NEW, "--offline"): "the only one",
+    ("new", "backfill", "--name", "b", "--flow-id", "1", "--from", "2024-03-01"): "the only one",
+    ("resolve", "run", "--not-triggered"): "the only one",
+    _IMPORT: "the only one",
+    ("recover", "reconciler.yaml"): "the only one",
+}
+
+
+@pytest.mark.parametrize(("line", "default"), _WORDS.items())
+def test_the_help_of_env_says_what_the_command_does_without_it(
+    folder: Path, line: tuple[str, ...], default: str
+) -> None:
+    words = [word for word in line[:2] if word.isalpha() and word != "run"]
+    assert f"[default: {default}]" in " ".join(ran(folder, *words, "--help").out.split())
+    text = (folder / "reconciler.yaml").read_text()
+    head, _, body = text.partition("  prod:\n")
+    other = body.replace("state/prod", "state/dev").replace("triggers", "runs")
+    (folder / "reconciler.yaml").write_text(f"{text}  dev:\n{other}")
+    assert head
+    refused = "has several environments" in ran(folder, *line).err
+    assert refused == (default == "the only one")
+
+
+def test_init_says_what_it_calls_the_environment(folder: Path) -> None:
+    told = " ".join(ran(folder, "init", "--help").out.split())
+    assert "What to call the environment. [default: prod]" in told
