@@ -8,6 +8,7 @@ from reconciler.cli.options import (
     RUN_WORD,
     TEXT,
     Format,
+    WholeNumber,
     common_options,
     current_options,
     read_duration,
@@ -25,7 +26,7 @@ from reconciler.errors import ExitCode
 )
 @click.option(
     "--max-runs",
-    type=click.IntRange(min=1),
+    type=WholeNumber(min=1),
     metavar="N",
     help="Refuse to start more than N runs.  [default: limits.maxRunsPerApply]",
 )

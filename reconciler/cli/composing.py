@@ -33,7 +33,14 @@ from reconciler.render.safe import visible
 from reconciler.repository.declaring import TooManyRunsError
 from reconciler.repository.putting import look_before, put
 from reconciler.repository.settings import choose_environment, read_credentials
-from reconciler.starting.declaration import BackfillTimes, Declaration, TriggerTimes, is_date
+from reconciler.starting.declaration import (
+    NO_TIME,
+    BackfillTimes,
+    Declaration,
+    TriggerTimes,
+    begins_as_date,
+    is_date,
+)
 
 Pairs = tuple[tuple[str, str], ...]
 _SECONDS = 10.0  # a person waits for the next question
@@ -173,6 +180,9 @@ def _declaration(said: Said) -> Declaration:
     if said.kind == "trigger":
         times = TriggerTimes(business_date=said.business_date, trigger_time=said.trigger_time)
     else:
+        for option, text in (("--from", said.first), ("--to", said.last)):
+            if text and not (begins_as_date(text) or text.isdigit()):
+                raise RefusedError(f"nothing was written: {option} {text!r} {NO_TIME}")
         times = BackfillTimes(
             first=said.first or "", last=said.last or "", every=said.every, cron=said.cron
         )

@@ -7,7 +7,14 @@ from datetime import UTC
 from reconciler.cli.asking import Question
 from reconciler.manifest import read_file
 from reconciler.model import Source
-from reconciler.starting.declaration import BackfillTimes, Declaration, TriggerTimes, is_date
+from reconciler.starting.declaration import (
+    NO_TIME,
+    BackfillTimes,
+    Declaration,
+    TriggerTimes,
+    begins_as_date,
+    is_date,
+)
 
 _DATE = "2024-03-01"
 
@@ -73,12 +80,20 @@ def _judge(
     return judge
 
 
+def _wrong_time(text: str) -> Iterator[str]:
+    """What is wrong with a business date or a trigger time, whichever it is."""
+    if not begins_as_date(text):
+        yield f"{text!r} {NO_TIME}"
+        return
+    yield from _judge("/spec/", _sample_of_time)(text)
+
+
 def _end(which: str, words: str) -> Question:
     return Question(
         option=f"--{words.lower()}",
         words=words,
         meaning=f"The {which} business date ({_DATE}), or trigger time with an offset.",
-        check=_judge("/spec/", _sample_of_time),
+        check=_wrong_time,
     )
 
 
@@ -99,7 +114,7 @@ _QUESTIONS = {
         option="--business-date or --trigger-time",
         words="Business date",
         meaning=f"The day to process ({_DATE}); or the trigger time, with an offset.",
-        check=_judge("/spec/", _sample_of_time),
+        check=_wrong_time,
     ),
     "first": _end("first", "From"),
     "last": _end("last", "To"),

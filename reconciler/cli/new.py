@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from reconciler.cli.options import TEXT, common_options, current_options
+from reconciler.cli.options import TEXT, WholeNumber, common_options, current_options
 from reconciler.errors import ExitCode
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -40,7 +40,7 @@ def _parameters(
 _FIRST = [
     click.option("--name", type=TEXT, metavar="NAME", help="What it is called, for ever."),
     click.option(
-        "--flow-id", type=click.IntRange(min=1), metavar="ID", help="The workflow's id in EnOS."
+        "--flow-id", type=WholeNumber(min=1), metavar="ID", help="The workflow's id in EnOS."
     ),
 ]
 _LAST = [
@@ -138,7 +138,7 @@ def trigger(*, business_date: str | None, trigger_time: str | None, **given: Any
 @click.option("--stagger", type=TEXT, metavar="STEP", help="Move the runs of one time apart: 1m.")
 @click.option("--sequential", is_flag=True, help="Each date after the success of the one before.")
 @click.option(
-    "--max-active", type=click.IntRange(min=1), metavar="N", help="No more than so many at a time."
+    "--max-active", type=WholeNumber(min=1), metavar="N", help="No more than so many at a time."
 )
 @_options(_LAST)
 @common_options

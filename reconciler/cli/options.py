@@ -60,6 +60,36 @@ def read_duration(_: click.Context, __: click.Parameter, value: str | None) -> f
     return float(total)
 
 
+class WholeNumber(click.IntRange):
+    """A whole number within bounds, which are said where it is none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read it. Fails for what is no such number."""
+        try:
+            return int(super().convert(value, param, ctx))
+        except click.BadParameter:
+            within = (
+                f"of {self.min} or more" if self.max is None else f"from {self.min} to {self.max}"
+            )
+            self.fail(f"{value!r} is not a whole number {within}", param, ctx)
+
+
+class Seconds(click.FloatRange):
+    """How many seconds, and parts of them; not less than none."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0)
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Read it. Fails for what is no number, and for less than 0."""
+        try:
+            return float(super().convert(value, param, ctx))
+        except click.BadParameter:
+            self.fail(f"{value!r} is not a number of seconds, 0 or more", param, ctx)
+
+
 class _Text(StringParamType):
     """Text that a ledger takes and a message can show: UTF-8."""
 

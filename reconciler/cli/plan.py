@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.cli.options import ENV_ALL, TEXT, common_options_with, current_options
+from reconciler.cli.options import ENV_ALL, TEXT, WholeNumber, common_options_with, current_options
 from reconciler.errors import ExitCode, ReconcilerError
 
 if TYPE_CHECKING:
@@ -41,12 +41,12 @@ if TYPE_CHECKING:
 @click.option("--no-base", is_flag=True, help="Say only what an apply would do.")
 @click.option(
     "--max-runs",
-    type=click.IntRange(min=1),
+    type=WholeNumber(min=1),
     help="What may be started in all.  [default: limits.maxRunsPerApply]",
 )
 @click.option(
     "--max-bytes",
-    type=click.IntRange(min=4_000),
+    type=WholeNumber(min=4_000),
     default=60_000,
     show_default=True,
     help="How large --format markdown may be.",

@@ -7,13 +7,13 @@ from typing import Any
 
 import click
 
-from reconciler.cli.options import TEXT
+from reconciler.cli.options import TEXT, Seconds, WholeNumber
 from reconciler.errors import ExitCode
 
 
 @click.command("sandbox")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="0: any."
+    "--port", type=WholeNumber(min=0, max=65535), default=8765, show_default=True, help="0: any."
 )
 @click.option(
     "--faults",
@@ -23,7 +23,7 @@ from reconciler.errors import ExitCode
 )
 @click.option("--no-auth", is_flag=True, help="Take any token and signature.")
 @click.option("--timezone", type=TEXT, metavar="ZONE", help="The service's zone.  [default: GMT+8]")
-@click.option("--latency", type=click.FloatRange(min=0), help="Seconds before each answer.")
+@click.option("--latency", type=Seconds(), help="Seconds before each answer.")
 @click.option(
     "--journal",
     type=click.Path(dir_okay=False, path_type=Path),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.options import RUN_WORD, TEXT, common_options, current_options
+from reconciler.cli.options import RUN_WORD, TEXT, WholeNumber, common_options, current_options
 from reconciler.errors import ExitCode
 
 _FORMAT = click.option(
@@ -83,7 +83,7 @@ def resolve_command(
 @click.option(
     "--flow",
     "flows",
-    type=click.IntRange(min=1),
+    type=WholeNumber(min=1),
     multiple=True,
     required=True,
     metavar="ID",

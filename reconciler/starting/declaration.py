@@ -1,10 +1,16 @@
 """A new manifest as a person describes it in a few words, and the YAML of it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from reconciler.manifest.write import Node, write_manifest
 
+NO_TIME = (
+    "is neither a date, such as 2024-03-02, nor a date and time with an offset, such as "
+    "2024-03-02T08:00:00+08:00"
+)
+_BEGINNING = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _MOST_DIGITS = 20  # of an instant
 
 
@@ -87,6 +93,11 @@ class Declaration:
             "parameters": dict(self.parameters),
         }
         return {name: value for name, value in given.items() if value is not None}
+
+
+def begins_as_date(text: str) -> bool:
+    """Whether it can be a date, or a date with a time; the reader judges what it is then."""
+    return bool(_BEGINNING.match(text))
 
 
 def is_date(text: str) -> bool:

@@ -135,3 +135,35 @@ def test_the_help_of_env_says_what_the_command_does_without_it(
 def test_init_says_what_it_calls_the_environment(folder: Path) -> None:
     told = " ".join(ran(folder, "init", "--help").out.split())
     assert "What to call the environment. [default: prod]" in told
+
+
+_NEITHER = "'foo' is neither a date, such as 2024-03-02, nor a date and time with an offset"
+_MONTH = ("new", "backfill", "--name", "b", "--flow-id", "1", "--from", "foo", "--to", "2024-03-02")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ((*_IMPORT[:4], "foo", *_IMPORT[5:]), _NEITHER),
+        ((*_IMPORT[:6], "foo"), _NEITHER),
+        (_MONTH, _NEITHER),
+        (("new", "trigger", "--flow-id", "x"), "'x' is not a whole number of 1 or more"),
+        (("new", "trigger", "--flow-id", "0"), "'0' is not a whole number of 1 or more"),
+        (("sandbox", "--port", "70000"), "'70000' is not a whole number from 0 to 65535"),
+        (("sandbox", "--latency", "-1"), "'-1' is not a number of seconds, 0 or more"),
+    ],
+)
+def test_a_word_that_an_option_does_not_take_is_told_all_that_it_takes(
+    folder: Path, line: tuple[str, ...], said: str
+) -> None:
+    _give_remote(folder)
+    _push(folder, ".")
+    done = ran(folder, *line)
+    assert done.code in {1, 2}
+    assert said in done.err
+
+
+def test_on_a_terminal_a_word_that_is_no_time_is_told_what_is_one(folder: Path) -> None:
+    typed = "foo\n2024-03-01\n\n\n"
+    done = ran(folder, "new", "trigger", "--name", "a", "--flow-id", "1", typed=typed)
+    assert _NEITHER in done.out + done.err
