@@ -48,7 +48,8 @@ def grid_text(
     lines = [screen.paint(line, "bold") for line in heading]
     found, alone = grids(rows, axes)
     for grid in found:
-        words = f"{grid.name}: {counted(len(newest_attempts(grid.runs)), 'run')}: {state_counts(grid.runs)}"
+        runs = counted(len(newest_attempts(grid.runs)), "run")
+        words = f"{grid.name}: {runs}: {state_counts(grid.runs)}"
         title = (screen.paint(line, "bold") for line in screen.wrapped(words))
         lines += ["", *title, "", *grid_lines(grid, screen)]
     lines += _end(found, alone, screen)
