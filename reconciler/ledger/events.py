@@ -10,7 +10,16 @@ from typing import Any
 import msgspec
 
 from reconciler.errors import LedgerError
-from reconciler.model import ClaimId, Digest, EpochMs, InstanceId, Run, RunId
+from reconciler.model import (
+    ClaimId,
+    Digest,
+    EpochMs,
+    InstanceId,
+    Run,
+    RunId,
+    run_attempt,
+    run_revision,
+)
 from reconciler.times import parse_instant
 
 VERSION = 1
@@ -208,8 +217,8 @@ def decode(content: bytes, file: str) -> Iterable[Event]:
     """The events of one ledger file, in its order.
 
     Raises LedgerError with file and line for a line of another version, a conflict marker, a claim
-    whose times cannot be told, or anything else that is not one whole event; by then it has given
-    the events before it.
+    whose times or runs cannot be told, or anything else that is not one whole event; by then it has
+    given the events before it.
     """
     whole = _whole(content)
     if whole is None:
@@ -223,9 +232,10 @@ def _is_sound(event: Event) -> bool:
     if not isinstance(event, Claim) or event.v != VERSION:
         return False
     try:
-        return all(parse_instant(time) is not None for time in _times(event))
+        _check_claim(event)
     except ValueError:
         return False
+    return True
 
 
 def _checked(content: bytes, file: str, found: Iterable[Event]) -> Iterator[Event]:
@@ -235,7 +245,7 @@ def _checked(content: bytes, file: str, found: Iterable[Event]) -> Iterator[Even
             line = content.split(b"\n")[number - 1]
             raise _unreadable(line, f"{file}:{number}", f"its `v` is not {ADOPTED_VERSION}")
         if isinstance(event, _WITH_TIMES):
-            _check_times(event, f"{file}:{number}")
+            _check_told(event, f"{file}:{number}")
         yield event
 
 
@@ -280,16 +290,30 @@ _WITH_TIMES = (Claim, Adopted)
 _HINT = "Restore the file from the branch's history; nothing is started until it can be read."
 
 
-def _check_times(event: Claim | Adopted, where: str) -> None:
-    """A claim's times decide whether its runs may be looked for: they are not only for people."""
-    claim = event.as_claim() if isinstance(event, Adopted) else event
+def _check_told(event: Claim | Adopted, where: str) -> None:
+    """Raise LedgerError where a claim names what nobody can tell."""
+    try:
+        _check_claim(event.as_claim() if isinstance(event, Adopted) else event)
+    except ValueError as error:
+        raise LedgerError(f"{where}: not a ledger event: {error}", hint=_HINT) from None
+
+
+def _check_claim(claim: Claim) -> None:
+    """Raise ValueError for a time, or for a run, of which nobody can tell what it is.
+
+    A claim's times decide whether its runs may be looked for: they are not only for people.
+    """
     for time in _times(claim):
         try:
             parse_instant(time)
         except ValueError as error:
-            raise LedgerError(
-                f"{where}: not a ledger event: the time {time!r} {error}", hint=_HINT
-            ) from None
+            raise ValueError(f"the time {time!r} {error}") from None
+    for run in claim.runs:
+        if "#" in run or "@" in run:
+            try:
+                run_attempt(run), run_revision(run)
+            except ValueError:
+                raise ValueError(f"the run {run!r} has no number behind `@` or `#`") from None
 
 
 def _times(claim: Claim) -> tuple[str, ...]:

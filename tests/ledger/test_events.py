@@ -138,6 +138,17 @@ def test_a_claim_whose_times_cannot_be_told_is_named_with_file_and_line(
     assert str(refusal(LINE + b"\n" + line)).startswith(f"{FILE}:2: not a ledger event: the time")
 
 
+@pytest.mark.parametrize("run", ["x#2#7", "x#two", "x@y", "x@2@3#2"])
+def test_a_run_whose_number_cannot_be_told_is_named_with_file_and_line(run: str) -> None:
+    claim = msgspec.structs.replace(
+        a_claim(RUN), runs={run: next(iter(a_claim(RUN).runs.values()))}
+    )
+    line = encode([claim])
+    assert str(refusal(LINE + b"\n" + line)) == (
+        f"{FILE}:2: not a ledger event: the run '{run}' has no number behind `@` or `#`"
+    )
+
+
 @pytest.mark.parametrize("marker", [b"<<<<<<< HEAD", b"=======", b">>>>>>> main", b"||||||| base"])
 def test_a_conflict_marker_is_called_a_merge_conflict(marker: bytes) -> None:
     error = refusal(LINE + b"\n" + marker + b"\n" + LINE)
