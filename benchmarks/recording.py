@@ -10,7 +10,7 @@ from statistics import median
 
 import msgspec
 
-from benchmarks.applying import git
+from benchmarks.applying import git, share
 from benchmarks.corpus import CONFIGURATION
 from benchmarks.measure import Sample, compare, run, spread
 from reconciler.ledger import Event, append_events, events, read_events
@@ -41,6 +41,7 @@ _COMMANDS = {
     "plan --format json": ["plan", "--offline", "--format", "json"],
     "status": ["status", "--offline"],
     "status --format json": ["status", "--offline", "--format", "json"],
+    "apply": ["apply"],  # with nothing to do, so no gateway is asked
 }
 
 
@@ -57,6 +58,8 @@ def measure(folder: Path) -> None:
     )
     print(f"{'validate':22} {_of(found.ours)}; without a ledger {_of(found.theirs)}")
     for name, words in _COMMANDS.items():
+        if name == "apply":
+            share(recorded, folder / "origin.git")
         found = compare(
             lambda words=words: _run(recorded, words),  # type: ignore[misc] # bound early
             lambda: _run(recorded, ["validate"]),
