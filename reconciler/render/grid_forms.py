@@ -48,8 +48,7 @@ def grid_text(
     lines = [screen.paint(line, "bold") for line in heading]
     found, alone = grids(rows, axes)
     for grid in found:
-        runs = counted(len(newest_attempts(grid.runs)), "run")
-        words = f"{grid.name}: {runs}: {state_counts(grid.runs)}"
+        words = f"{grid.name}: {_counts(grid)}"
         title = (screen.paint(line, "bold") for line in screen.wrapped(words))
         lines += ["", *title, "", *grid_lines(grid, screen)]
     lines += _end(found, alone, screen)
@@ -222,8 +221,12 @@ def _section(environment: str, rows: Sequence[StatusRow], axes: Axes, room: int)
 
 
 def _title(grid: StatusGrid) -> str:
-    runs = counted(len(newest_attempts(grid.runs)), "run")
-    return f"**{code(visible(grid.name))}**: {runs}: {state_counts(grid.runs)}"
+    return f"**{code(visible(grid.name))}**: {_counts(grid)}"
+
+
+def _counts(grid: StatusGrid) -> str:
+    """`3 runs: 3 succeeded (1 after a retry)`."""
+    return f"{counted(len(newest_attempts(grid.runs)), 'run')}: {state_counts(grid.runs)}"
 
 
 def _block_of_code(grid: StatusGrid) -> Iterator[str]:

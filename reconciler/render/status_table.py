@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import tzinfo
 
 from reconciler.counting import counted
+from reconciler.enos.statuses import FINAL
 from reconciler.ledger import RunState
 from reconciler.model import RunId, backfill_of, first_attempt
 from reconciler.plan import Reason
@@ -185,7 +186,8 @@ def notes(one: StatusRow, zone: tzinfo, *, verbose: bool) -> Iterator[str]:
     if one.error is not None:
         yield said(one.error)
     if one.status is not None and (verbose or one.state is not RunState.SUCCEEDED):
-        yield f"the instance is {status_words(one.status)}"
+        seen_only = one.state is RunState.TRIGGERED and one.status in FINAL
+        yield f"the instance is {status_words(one.status)}{_TO_BE_RECORDED if seen_only else ''}"
     if one.cancelled is not None:
         yield f"asked to cancel it, the service said: {one.cancelled}"
     if one.reason not in _UNTOLD:
@@ -197,6 +199,10 @@ def notes(one: StatusRow, zone: tzinfo, *, verbose: bool) -> Iterator[str]:
             yield said(f"the service lists what may be its instance: {', '.join(listed)}")
     if verbose:
         yield from _more(one, zone)
+
+
+# Until `settleSeconds` after a start, what is listed under its id may be another's instance.
+_TO_BE_RECORDED = "; not recorded yet, so soon after its start: the next look records it"
 
 
 def _more(one: StatusRow, zone: tzinfo) -> Iterator[str]:

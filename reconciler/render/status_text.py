@@ -27,6 +27,7 @@ from reconciler.render.words import (
 from reconciler.times import business_date
 
 _LABEL_WIDTH = 15
+_UNDECLARED = "no longer declared"
 
 
 def status_detail_text(
@@ -80,7 +81,7 @@ def facts(row: StatusRow, zone: tzinfo) -> Iterator[Fact]:
         "claimed at": row.claimed_at and f"{ledger_time(row.claimed_at, zone)} {here}",
         "claimed until": row.until and f"{clock_time(row.until, zone)} {here}",
         "parameters": said(", ".join(f"{key}={value}" for key, value in given)),
-        "manifest": row.place and visible(f"{row.place.file}:{row.place.line}"),
+        "manifest": visible(f"{row.place.file}:{row.place.line}") if row.place else _UNDECLARED,
         "labels": ", ".join(f"{key}={value}" for key, value in row.labels.items()),
     }
     for label, value in known.items():

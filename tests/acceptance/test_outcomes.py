@@ -1,6 +1,7 @@
 """What becomes of started instances: observed by every apply and by `status --refresh`."""
 
 import json
+from functools import partial
 from typing import Any
 
 import pytest
@@ -111,6 +112,21 @@ def test_a_refresh_observes_the_runs_of_every_environment(open_scene: OpenScene)
     assert "prod: recorded how 1 run ended" in said.err
     ended = scene.ledger(path="state/prod/ledger.jsonl")
     assert [one["run"] for one in ended if one["event"] == "observed"] == ["b"]
+
+
+def test_an_end_that_is_seen_right_after_the_start_is_recorded_by_the_next_look(
+    open_scene: OpenScene,
+) -> None:
+    slow = partial(configuration, settleSeconds=5)
+    scene = open_scene(runs("a"), options=SandboxOptions(run_seconds=1), configured=slow)
+    scene.run("apply")
+    scene.clock.forward(2)
+    said = scene.run("status", "--refresh").flat
+    assert "the instance is SUCCESS; not recorded yet, so soon after its start" in said
+    assert scene.states() == {"a": "triggered"}
+    scene.clock.forward(10)
+    assert "SUCCESS" not in scene.run("status", "--refresh").flat
+    assert scene.states() == {"a": "succeeded"}
 
 
 def test_a_refresh_of_a_named_run_asks_again_after_a_bad_end(open_scene: OpenScene) -> None:

@@ -5,11 +5,13 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from reconciler.ledger import RunState
-from reconciler.model import Place
+from reconciler.model import InstanceId, Place, RunId
+from reconciler.plan import Reason
 from reconciler.render.page import Reported, report_page
 from tests.page import forge
 from tests.page.chromium import Page, file_url, opened_page
@@ -204,7 +206,44 @@ def test_what_a_retry_has_mended_counts_once_and_as_well(tmp_path: Path, page: P
         shown(page, view)
         title = page.value(f"document.querySelector('#view-{view} h2').textContent")
         assert title.endswith("2 runs: 2 succeeded (1 after a retry)"), view
-        assert page.value(f"document.querySelector('#view-{view} td.followed')") is None
+        assert page.value(f"document.querySelector('#view-{view} .followed')") is None
+
+
+_CUT = """\
+[...document.querySelectorAll("#list tr[data-at] td")].filter((one) =>
+  one.scrollWidth > one.clientWidth && getComputedStyle(one).display !== "none")
+  .map((one) => one.textContent)
+"""
+
+
+@pytest.mark.parametrize("width", [1200, 1280, 1440])
+def test_no_state_time_instance_or_cause_is_cut_where_a_desktop_has_room(
+    tmp_path: Path, page: Page, width: int
+) -> None:
+    time, place = a_month(1, 1).rows[0].trigger_time, Place(file="triggers/a.yaml", line=1)
+    ended: dict[str, Any] = {
+        "reason": Reason.FAILED,
+        "status": "FAIL",
+        "instance": InstanceId("33771-20240302080000"),
+    }
+    rows = [
+        a_run("undeclared", RunState.FAILED, time, **ended),
+        a_run("cancelled", RunState.FAILED, time, **ended, place=place, is_unwanted=True),
+        a_run("again", RunState.FAILED, time, **ended, place=place, followed_by=RunId("again#2")),
+        a_run("wind-march/2024-03-01/SITE=cn-01", RunState.SUCCEEDED, time, place=place),
+        *(
+            a_run(f"later-{one}", RunState.PENDING, time, reason=one, why="short", place=place)
+            for one in (Reason.READY, Reason.SUSPENDED, Reason.WAITS_FOR, Reason.MISSED)
+        ),
+        a_run("much", RunState.PENDING, time, reason=Reason.OVER_LIMIT, why="short", place=place),
+    ]
+    page.look(width, 900)
+    told = Reported(environment="prod", zone=SHANGHAI, rows=rows)
+    page.open(written(tmp_path, report_page([told], MADE)))
+    shown(page, "runs")
+    assert page.value(_CUT) == []
+    state = "document.querySelectorAll('#list td.c-state')[{}].lastChild.textContent"
+    assert [page.value(state.format(at)) for at in (0, 1)] == ["undeclared", "cancelled"]
 
 
 def test_the_page_tells_the_time_as_the_zone_does(tmp_path: Path, page: Page) -> None:

@@ -303,6 +303,7 @@ claim          c1a1
 claimed by     ci@runner-7
 claimed at     2024-03-02 08:00:03 (GMT+8)
 claimed until  2024-03-02 08:02:03 (GMT+8)
+manifest       no longer declared
 seen           timeout after sending
 
 It may have been started. The next apply looks for its instance; if that settles
@@ -384,6 +385,21 @@ def test_a_run_that_was_started_twice_is_settled_by_naming_the_instance_that_cou
     (row,) = json.loads("".join(statuses_json([("prod", UTC, [twice])])))["runs"]
     assert row["startedTwice"] is True
     assert row["starts"][1] == {"claim": "c2", "flowInstanceId": "3377-2"}
+
+
+def test_a_run_that_no_manifest_declares_any_more_says_so() -> None:
+    text = status_detail_text("prod", a_row("wind", RunState.SUCCEEDED), SHANGHAI)
+    assert "\nmanifest       no longer declared\n" in text
+
+
+def test_an_end_that_was_seen_and_is_not_recorded_yet_says_so() -> None:
+    def told(status: str, state: RunState = RunState.TRIGGERED) -> str:
+        return status_text("prod", [a_row("wind", state, status=status)], SHANGHAI, width=200)
+
+    words = "the instance is SUCCESS; not recorded yet, so soon after its start: the next look"
+    assert words in told("SUCCESS")
+    assert "recorded" not in told("RUNNING")
+    assert "recorded" not in told("TIMEOUT", RunState.FAILED)
 
 
 def test_one_run_is_shown_with_its_parameters_its_manifest_and_its_end() -> None:

@@ -44,6 +44,27 @@ _MARK_NUMBERS = {one: number for number, one in enumerate(Mark)}  # the most urg
 _SAID_BY_STATE = {Reason.FAILED, Reason.REJECTED, Reason.IN_DOUBT, Reason.CLAIMED, Reason.RUNNING}
 
 
+_IN_A_COLUMN = {
+    Mark.IN_DOUBT: "in doubt",
+    Mark.TWICE: "twice",
+    Mark.FAILED: "failed",
+    Mark.REJECTED: "refused",
+    Mark.BLOCKED: "blocked",
+    Mark.MISSED: "missed",
+    Mark.OVER_LIMIT: "over limit",
+    Mark.PROBLEM: "problem",
+    Mark.FOLLOWED: "tried again",
+    Mark.CLAIMED: "claimed",
+    Mark.TRIGGERED: "triggered",
+    Mark.NOT_DUE: "not due",
+    Mark.READY: "ready",
+    Mark.WAITING: "waits",
+    Mark.SUSPENDED: "suspended",
+    Mark.SUCCEEDED: "succeeded",
+    Mark.UNWANTED: "undeclared",  # unless its manifest is there, and has it cancelled
+}  # in so few letters that the column shows them all
+
+
 def group(row: StatusRow) -> str:
     """Which of `GROUPS` the run counts among: its state, unless that asks for nothing any more."""
     look = mark(row)
@@ -64,7 +85,7 @@ def page_data(told: Sequence[Reported], made: EpochMs) -> dict[str, Any]:
         "made": made,
         "states": [state.value for state, _ in STATES],
         "groups": [key for key, _ in GROUPS],
-        "looks": [(one.key, one.letter, one.words) for one in Mark],
+        "looks": [(one.key, one.letter, one.words, _IN_A_COLUMN[one]) for one in Mark],
         "environments": [_environment(one, made) for one in told],
         "columns": columns,
         "texts": texts.all,

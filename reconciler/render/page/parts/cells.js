@@ -55,7 +55,8 @@ function choose(runs) {
 }
 
 /* What the marks of these runs mean. */
-function legend(runs) {
+function legend(all) {
+  const runs = newest(all);
   const looks = LOOKS.filter((look) => runs.some((run) => run.look === look));
   return make("ul", {class: "legend", "aria-label": "Marks"}, looks.map((look) => make("li", {}, markOf(look), look.words)));
 }

@@ -1,6 +1,6 @@
 /* The runs, read from the columns; and making elements, of text only. */
 const DATA = JSON.parse(document.getElementById("data").textContent);
-const LOOKS = DATA.looks.map(([key, mark, words], order) => ({key, mark, words, order}));
+const LOOKS = DATA.looks.map(([key, mark, words, short], order) => ({key, mark, words, short, order}));
 const ENVIRONMENTS = DATA.environments;
 const HAS_SEVERAL = ENVIRONMENTS.length > 1;
 const byId = (id) => document.getElementById(id);
@@ -96,6 +96,12 @@ function counts(runs) {
     return `${number(those.length)} ${look.words}${retried ? ` (${number(retried)} after a retry)` : ""}`;
   });
   return `${counted(speaking.length, "run")}: ${words.join(", ")}`;
+}
+
+/* How the run stands, in a word or two. */
+function standing(run) {
+  if (run.look.key === "unwanted" && run.file) return "cancelled";
+  return run.reason === "stopped" && run.look.key === "blocked" ? "stopped" : run.look.short;
 }
 
 const markOf = (look) => make("span", {class: `mark ${look.key}`, "aria-hidden": "true"}, look.mark);

@@ -6,12 +6,12 @@ function listCells(run, isActive) {
   const instance = url ? make("a", {class: "out", href: url, rel: "noreferrer noopener", target: "_blank", tabindex: -1}, run.instance) : run.instance;
   const where = HAS_SEVERAL ? make("small", {}, run.environment.name) : "";
   return [
-    make("td", {class: "c-state"}, markOf(run.look), run.look.words),
+    make("td", {class: "c-state", title: run.look.words}, markOf(run.look), standing(run)),
     make("td", {class: "c-run"}, runLink(run, isActive), where, make("small", {class: "narrow"}, brief(run.environment, run.time), " · ", known(run))),
     make("td", {class: "c-flow"}, run.flow === null ? "" : String(run.flow)),
     make("td", {class: "c-time"}, brief(run.environment, run.time)),
     make("td", {class: "c-started"}, brief(run.environment, run.triggered)),
-    make("td", {class: "c-instance"}, instance),
+    make("td", {class: "c-instance", title: run.instance || null}, instance),
     make("td", {class: "c-why", title: known(run)}, known(run)),
   ];
 }
