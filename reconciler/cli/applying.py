@@ -26,7 +26,7 @@ from reconciler.cli.measuring import MeasuredStore, Measures, measured
 from reconciler.cli.notifying import tell_effect
 from reconciler.cli.opening import SharedBranch, keep_trace
 from reconciler.cli.options import CommonOptions, Format
-from reconciler.cli.saying import Outlet, journal, say, show
+from reconciler.cli.saying import Outlet, ReaderGoneError, journal, say, show
 from reconciler.configuration import Environment
 from reconciler.errors import ExitCode, GitError, RefusedError
 from reconciler.git import CheckoutResult, CommitId, FastForwarded, NotSafe
@@ -227,7 +227,7 @@ def _unfailing(progress: Progress) -> Progress:
     """Progress whose reader may go away: what is recorded must not depend on it."""
 
     def told(step: Step) -> None:
-        with suppress(OSError, ValueError):
+        with suppress(OSError, ValueError, ReaderGoneError):
             progress(step)
 
     return told
@@ -239,7 +239,7 @@ def _interrupt(stop: asyncio.Event, task: "asyncio.Future[ApplyResult]") -> None
         task.cancel()
         return
     stop.set()
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, ReaderGoneError):
         say("interrupted: starting nothing more, recording what is known")
 
 

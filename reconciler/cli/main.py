@@ -11,7 +11,7 @@ import click
 
 from reconciler import __version__
 from reconciler.cli.options import ENV_OF_COMMANDS, common_options_with, wants_json_log
-from reconciler.cli.saying import journal, outlets, say, show
+from reconciler.cli.saying import ReaderGoneError, journal, outlets, say, show
 from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.render.safe import visible
 
@@ -122,10 +122,11 @@ def _run(arguments: Sequence[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         say("interrupted")
         return ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read the output has left. Python would complain once more when it flushes.
+    except ReaderGoneError:
+        # Not a word, as of programs that SIGPIPE ends, and the code that a shell gives those.
+        # Python would complain once more when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.PROBLEM
+        return ExitCode.UNREAD
     except ReconcilerError as error:
         _say(error)
         return error.exit_code

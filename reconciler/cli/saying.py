@@ -20,6 +20,13 @@ _MEANT = ("::error ", "::warning ")  # the commands that `--format github` gives
 _INDENT = "  "  # of what belongs to the line above
 
 
+class ReaderGoneError(Exception):
+    """Whoever read the output has left, as `head` does once it has its lines.
+
+    It is no OSError, for click makes an exit code of its own of that.
+    """
+
+
 class _Encoding(io.TextIOBase):
     """Writes what the encoding of the stream beneath does not have as escapes.
 
@@ -35,17 +42,23 @@ class _Encoding(io.TextIOBase):
         return self._stream.encoding or "utf-8"
 
     def write(self, text: str) -> int:
-        """Write the text; gives its length."""
+        """Write the text; gives its length. Raises ReaderGoneError where nobody takes it."""
         try:
             text.encode(self.encoding)
         except UnicodeEncodeError:
             text = text.encode(self.encoding, _ESCAPED).decode(self.encoding)
-        self._stream.write(text)
+        try:
+            self._stream.write(text)
+        except BrokenPipeError:
+            raise ReaderGoneError from None
         return len(text)
 
     def flush(self) -> None:
-        """Hand on what is held."""
-        self._stream.flush()
+        """Hand on what is held. Raises ReaderGoneError where nobody takes it any more."""
+        try:
+            self._stream.flush()
+        except BrokenPipeError:
+            raise ReaderGoneError from None
 
     def isatty(self) -> bool:
         """Whether a terminal is beneath."""
@@ -67,13 +80,13 @@ class _Unfailing(_Encoding):
 
     def write(self, text: str) -> int:
         """Write the text where that is possible; gives its length."""
-        with suppress(OSError, ValueError):
+        with suppress(OSError, ValueError, ReaderGoneError):
             super().write(text)
         return len(text)
 
     def flush(self) -> None:
         """Hand on what is held where that is possible."""
-        with suppress(OSError, ValueError):
+        with suppress(OSError, ValueError, ReaderGoneError):
             super().flush()
 
 
@@ -144,7 +157,7 @@ def outlets(*, as_json: bool = False) -> Iterator[None]:
         if isinstance(sys.stderr, JournalStream):
             sys.stderr.journal.write("\n")  # what is held
         for one in (sys.stdout, sys.stderr):
-            with suppress(OSError, ValueError):
+            with suppress(OSError, ValueError, ReaderGoneError):
                 if one is not None:
                     one.flush()
         sys.stdout, sys.stderr = before

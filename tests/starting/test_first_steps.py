@@ -1,11 +1,14 @@
 """What a person reads on the first day, before anything is pushed: what is so, and what helps."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.repositories import git, isolate
-from tests.starting.running import ALL, ran
+from tests.starting.running import ALL, SOURCE, ran
 
 _NEW = ("new", "trigger", "--name", "wind", "--flow-id", "3377", "--business-date", "2024-03-01")
 _KEYS = ("ENOS_ACCESS_KEY", "ENOS_SECRET_KEY")
@@ -167,3 +170,36 @@ def test_on_a_terminal_a_word_that_is_no_time_is_told_what_is_one(folder: Path) 
     typed = "foo\n2024-03-01\n\n\n"
     done = ran(folder, "new", "trigger", "--name", "a", "--flow-id", "1", typed=typed)
     assert _NEITHER in done.out + done.err
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ("--help",),
+        ("--version",),
+        ("validate",),
+        ("plan", "--format", "json"),
+        ("status", "--verbose"),
+        ("doctor", "--offline"),
+        ("schema", "trigger"),
+        ("explain",),
+        ("init", *SOURCE),
+        ("status", "--help"),
+        ("validate", "--log-format", "json"),
+    ],
+)
+def test_a_reader_that_has_left_is_one_code_and_not_a_word(
+    folder: Path, line: tuple[str, ...]
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "reconciler", *line]
+    try:
+        done = subprocess.run(
+            command, cwd=folder, stdout=writing, stderr=subprocess.PIPE, text=True, check=False
+        )
+    finally:
+        os.close(writing)
+    assert done.returncode == 141
+    assert "Error" not in done.stderr
+    assert "error" not in done.stderr
