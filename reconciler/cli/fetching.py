@@ -34,6 +34,7 @@ class KnownLedger:
     remote: str | None = None  # what it was fetched from
     branch: str | None = None  # what that branch is called
     books: Mapping[str, CommittedLedger] = field(default_factory=dict)  # of it, by folder
+    apart: frozenset[str] = frozenset()  # folders of `books` that the ledger's own branch has alone
     note: str | None  # what a person should know about where it was read
 
 
@@ -83,6 +84,7 @@ def _shared_ledgers(workspace: Workspace, git: Git) -> dict[str, KnownLedger]:
             remote=remote,
             branch=branch,
             books=books,
+            apart=frozenset(there.keys() - beside.keys() if parent != commit else ()),
             note=unpushed(
                 git, BranchPlace(remote=remote, branch=branch, commit=commit), environment
             ),
@@ -235,7 +237,8 @@ def edited_ledgers(workspace: Workspace, known: KnownLedger, *, quiet: bool) -> 
     if git is None or known.tip is None:
         return []
     named = f"{known.remote}/{known.branch}"
-    return _edited(workspace, git, known.tip, known.books, named, remote=known.remote, quiet=quiet)
+    there = _Compared(tip=known.tip, books=known.books, named=named, apart=known.apart)
+    return _edited(workspace, git, there, remote=known.remote, quiet=quiet)
 
 
 def edited_since(workspace: Workspace, revision: str, *, quiet: bool) -> list[Problem]:
@@ -251,28 +254,46 @@ def edited_since(workspace: Workspace, revision: str, *, quiet: bool) -> list[Pr
             hint="Fetch it first: `validate` asks nobody.",
         )
     books = CommittedBooks(git, commit).by_folder()
-    return _edited(workspace, git, commit, books, revision, remote=None, quiet=quiet)
+    there = _Compared(tip=commit, books=books, named=revision)
+    return _edited(workspace, git, there, remote=None, quiet=quiet)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Compared:
+    """What the ledgers of the working tree are compared with."""
+
+    tip: CommitId
+    books: Mapping[str, CommittedLedger]  # by folder
+    named: str  # how git calls the tip
+    apart: frozenset[str] = frozenset()  # folders of `books` that the tip does not have
 
 
 def _edited(
     workspace: Workspace,
     git: Git,
-    tip: CommitId,
-    books: Mapping[str, CommittedLedger],
-    named: str,
+    there: _Compared,
     *,
     remote: str | None,
     quiet: bool,
 ) -> list[Problem]:
     naming = workspace.shelf().naming
     here = _ours(naming, workspace.shelf().ledgers)
-    branch = _ours(naming, {folder: one.content for folder, one in books.items()})
+    branch = _ours(naming, {folder: one.content for folder, one in there.books.items()})
     if here == branch:
         return []
     fork = None
     if workspace.configuration.git.ledger_branch is None:
-        fork = _at_fork(naming, git, tip, remote, quiet=quiet)
-    return edited(Guarded(fork=fork, here=here, branch=branch, named=named, prefix=git.prefix))
+        fork = _at_fork(naming, git, there.tip, remote, quiet=quiet)
+    return edited(
+        Guarded(
+            fork=fork,
+            here=here,
+            branch=branch,
+            named=there.named,
+            apart=there.apart,
+            prefix=git.prefix,
+        )
+    )
 
 
 def _at_fork(

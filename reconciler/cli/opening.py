@@ -126,6 +126,7 @@ class SharedBranch:
     root: Path  # of the configuration
     git: Git
     remote: str
+    ledger_branch: str | None  # None: the ledger is beside the manifests
     environment: Environment  # as this checkout has it; the branch's comes with a snapshot
     store: GitStore
 
@@ -143,9 +144,17 @@ class SharedBranch:
             root=root,
             git=git,
             remote=configuration.git.remote,
+            ledger_branch=configuration.git.ledger_branch,
             environment=environment,
             store=store,
         )
+
+    @property
+    def whereabouts(self) -> str:
+        """Where what was recorded is to be found now, for a person."""
+        if self.ledger_branch is None:
+            return "on the branch: git pull brings it here"
+        return f"on {self.remote}/{self.ledger_branch}, where status and plan read it"
 
     def open_gateway(
         self, environment: Environment, requests: Counter[str] | None = None

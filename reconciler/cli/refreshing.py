@@ -46,7 +46,7 @@ def refresh_ledgers(
             say(note)
         if found.ended and not options.quiet:
             ended = counted(found.ended, "run")
-            say(f"{environment}: recorded how {ended} ended; git pull brings it here")
+            say(f"{environment}: recorded how {ended} ended, {shared.whereabouts}")
         known = KnownLedger(
             ledger=found.ledger,
             surroundings=found.surroundings,

@@ -72,7 +72,7 @@ def resolve_runs(options: CommonOptions, saying: Saying) -> str:
     if not options.quiet:
         if not reason:
             say("note: recorded without a reason: say --reason TEXT for those who read the ledger")
-        say("the record is on the branch: git pull brings it here")
+        say(f"the record is {shared.whereabouts}")
     if saying.as_json:
         return resolved_json(shared.environment.name, records, reason)
     is_one = len(records) == len(saying.runs) == 1

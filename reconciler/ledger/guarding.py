@@ -29,6 +29,7 @@ class Guarded:
     here: Ledgers
     branch: Ledgers
     named: str  # how git calls the branch: `origin/main`
+    apart: frozenset[str] = frozenset()  # folders of `branch` that another branch has, not `named`
     prefix: str = ""  # the folder that people work in, to which their paths are relative
 
     def shown(self, folder: str) -> str:
@@ -95,17 +96,20 @@ def _problem(place: Place, what: str, folder: str, guarded: Guarded) -> Problem:
         place=replace(place, file=place.file.removeprefix(guarded.prefix)),
         code=CODE,
         message=f"{what}: only the reconciler writes the ledger, and nothing starts once it is "
-        f"edited. Undo it: `{_undo(folder, guarded)}`",
+        f"edited. Undo it: {_undo(folder, guarded)}",
     )
 
 
 def _undo(folder: str, guarded: Guarded) -> str:
     theirs = guarded.branch.get(folder)
+    path = quote(guarded.shown(folder))
+    if folder in guarded.apart:
+        return f"`git rm -r -- {path}`, for {guarded.named} has no ledger there"
     if theirs is None:
-        return f"git rm -r -- {quote(guarded.shown(folder))}, or git mv it back"
+        return f"`git rm -r -- {path}`, or move it back with `git mv`"
     more = guarded.here.get(folder, {}).keys() - theirs.keys()
     option = "--no-overlay " if more else ""  # takes away what the branch does not have
-    return f"git checkout {option}{quote(guarded.named)} -- {quote(guarded.shown(folder))}"
+    return f"`git checkout {option}{quote(guarded.named)} -- {path}`"
 
 
 def _text(files: Files) -> bytes:

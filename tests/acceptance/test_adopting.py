@@ -292,3 +292,21 @@ def test_scripts_read_what_was_recorded(scene: Scene) -> None:
     said = scene.run("resolve", "a", "--triggered", instance, *_WHY, "--format", "json").json
     its = {"run": "a", "state": "triggered", "flowInstanceId": instance, "adopted": True}
     assert said == {"version": 1, "environment": "test", "reason": _WHY[1], "runs": [its]}
+
+
+@pytest.mark.parametrize("section", [None, {"ledgerBranch": "ledger"}])
+def test_where_the_record_is_to_be_found_is_where_it_is(
+    open_scene: OpenScene, section: dict[str, str] | None
+) -> None:
+    scene = open_scene(
+        runs("a", "b"),
+        options=SandboxOptions(run_seconds=5),
+        configured=lambda url: configuration(url, git_section=section),
+    )
+    resolved = scene.run("resolve", "a", "--triggered", by_hand(scene, 1), *_WHY)
+    scene.run("apply")
+    scene.clock.forward(60)
+    refreshed = scene.run("status", "--refresh")
+    for said in (resolved, refreshed):
+        assert ("git pull brings it here" in said.err) == (section is None)
+        assert ("on origin/ledger, where status and plan read it" in said.err) == bool(section)

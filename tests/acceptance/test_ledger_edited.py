@@ -1,5 +1,6 @@
 """The ledger is the reconciler's: a pull request that edits it is red, with the way back."""
 
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -143,6 +144,39 @@ def test_a_ledger_on_a_branch_of_its_own_is_compared_with_that(open_scene: OpenS
     commit(scene.clone, {LEDGER: '{"v":1,"event":"claim"}\n'})
     (problem,) = scene.run("plan", "--format", "json", exits=1).json["problems"]
     assert problem["code"] == "ledger-edited"
+    git(scene.clone, *_command(problem["message"]))
+    assert not (scene.clone / LEDGER).exists()
+    commit(scene.clone, {})
+    scene.run("plan")
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_the_way_back_that_a_message_names_works_as_it_stands(
+    open_scene: OpenScene, edit: Callable[[Path], None]
+) -> None:
+    scene = applied(open_scene)
+    edit(scene.clone / LEDGER)
+    git(scene.clone, "commit", "--quiet", "--all", "--message", "Edit")
+    (problem,) = scene.run("plan", "--format", "json", exits=1).json["problems"]
+    git(scene.clone, *_command(problem["message"]))
+    git(scene.clone, "commit", "--quiet", "--message", "Undo")
+    scene.run("plan")
+
+
+def test_a_ledger_that_was_made_up_is_taken_away_as_the_message_says(open_scene: OpenScene) -> None:
+    scene = open_scene(runs("a"))
+    commit(scene.clone, {LEDGER: '{"v":1,"event":"claim"}\n'})
+    (problem,) = scene.run("plan", "--format", "json", exits=1).json["problems"]
+    git(scene.clone, *_command(problem["message"]))
+    git(scene.clone, "commit", "--quiet", "--message", "Undo")
+    scene.run("plan")
+
+
+def _command(message: str) -> list[str]:
+    """The first command of the message, without `git`."""
+    git_, *words = shlex.split(message.split("`")[1])
+    assert git_ == "git"
+    return words
 
 
 def test_validate_says_that_it_does_not_know_the_base(open_scene: OpenScene) -> None:
