@@ -20,6 +20,7 @@ _TYPES = {
 }
 _MOST_COMPARED = 20  # of one mapping; comparing words is slow
 _LONGEST_COMPARED = 40
+_ALIKE = 0.8  # of what is but misspelt; at 0.6, SITE would be `sensitive`
 _NEVER = re.compile(r"(?!)")
 # Text that would be of the type, were it not for its quotes.
 _UNQUOTED = dict.fromkeys(_TYPES, _NEVER) | {
@@ -86,7 +87,10 @@ def _example(name: str, schema: Mapping[str, Any]) -> str:
 def _unknown(violation: Violation) -> Iterator[Finding]:
     known = ", ".join(violation.schema["properties"])
     for name, similar in _meant(violation).items():
-        hint = f"did you mean {similar}?" if similar else f"known are {known}"
+        if _is_parameter(name, violation):
+            hint = "it looks like a parameter: indent it, under `parameters:`"
+        else:
+            hint = f"did you mean {similar}?" if similar else f"known are {known}"
         words = f"is not a known field; {hint}"
         yield Finding(path=(*violation.path, name), code="unknown-field", words=words, where="key")
 
@@ -98,13 +102,29 @@ def _meant(violation: Violation) -> dict[str, str | None]:
     known = violation.schema["properties"]
     unknown = [name for name in violation.value if name not in known]
     free = [name for name in known if name not in violation.value]
-    compared = {name: _similar(name, free) for name in unknown[:_MOST_COMPARED]}
+    compared = {
+        name: None if _is_parameter(name, violation) else _similar(name, free)
+        for name in unknown[:_MOST_COMPARED]
+    }
     return dict.fromkeys(unknown) | compared
 
 
-def _similar(name: str, known: list[str]) -> str | None:
+def _is_parameter(name: str, violation: Violation) -> bool:
+    """Whether a field that is not known looks like a parameter that was not indented.
+
+    It is one value, beside a `parameters:` without anything, or in capitals, as no field is; and it
+    is no field's name but for a letter or two.
+    """
+    known, beside = violation.schema["properties"], violation.value
+    if "parameters" not in known or isinstance(beside[name], dict | list):
+        return False
+    is_empty = beside.get("parameters", {}) is None
+    return (is_empty or name.isupper()) and not _similar(name, list(known), _ALIKE)
+
+
+def _similar(name: str, known: list[str], cutoff: float = 0.6) -> str | None:
     plain = {_plain(one): one for one in known}
-    close = difflib.get_close_matches(_plain(name[:_LONGEST_COMPARED]), plain, n=1)
+    close = difflib.get_close_matches(_plain(name[:_LONGEST_COMPARED]), plain, n=1, cutoff=cutoff)
     return plain[close[0]] if close else None
 
 
