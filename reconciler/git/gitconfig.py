@@ -38,7 +38,7 @@ class Variable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Reading:
+class _KnownVariables:
     """What was read, and what the system says of the files that it was read from."""
 
     variables: Sequence[Variable]
@@ -46,7 +46,7 @@ class _Reading:
     files: Mapping[str, _Status | None]
 
 
-_readings: dict[Path, _Reading] = {}  # by the top of the working tree
+_readings: dict[Path, _KnownVariables] = {}  # by the top of the working tree
 
 
 def read_variables(root: Path) -> Sequence[Variable]:
@@ -95,13 +95,13 @@ def _known(root: Path) -> Mapping[str, Sequence[str | None]]:
     return known.by_name
 
 
-def _read(root: Path) -> _Reading:
+def _read(root: Path) -> _KnownVariables:
     found = list(_listed(root))
     by_name: dict[str, list[str | None]] = {}
     for one in found:
         by_name.setdefault(one.name, []).append(one.value)
     files = {file: _status(root, file) for one in found if (file := one.file)}
-    reading = _Reading(variables=found, by_name=by_name, files=files)
+    reading = _KnownVariables(variables=found, by_name=by_name, files=files)
     _readings[root] = reading
     return reading
 
