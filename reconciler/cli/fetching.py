@@ -107,7 +107,8 @@ def _where_read(workspace: Workspace) -> str:
     named = workspace.configuration.git
     if _has_no_remote(workspace):
         return (
-            f"this clone has no remote {named.remote} yet, so nothing can be started from it: "
+            f"offline: the ledger is the working tree's, for this clone has no remote "
+            f"{named.remote} yet, so nothing can be started from it: "
             f"git remote add {named.remote} URL"
         )
     if named.ledger_branch is None:

@@ -8,7 +8,6 @@ NOT_FOUND = "NOT_FOUND"  # not EnOS's: the service no longer knows the instance
 CANCELLED = "CANCEL"
 SUCCEEDED = frozenset({"SUCCESS"})
 FAILED = frozenset({"FAIL", "INTERNAL_ERROR", "TIMEOUT", "CANCEL", "SKIP", NOT_FOUND})
-RETRIED = frozenset({"FAIL", "INTERNAL_ERROR", "TIMEOUT"})  # by a `retry` that does not say more
 FINAL = SUCCEEDED | FAILED
 
 _MEANINGS = {

@@ -6,7 +6,6 @@ from functools import lru_cache
 from sys import intern
 from typing import Any, Protocol, TypedDict
 
-from reconciler.enos.statuses import RETRIED
 from reconciler.model import EpochMs, Match, Numerous, Parameters, Place, Problem, Retry, Run
 from reconciler.schema import Finding, Where
 from reconciler.schema.paths import Path, pointer
@@ -16,6 +15,8 @@ FIRST = EpochMs(0)
 # A day less than the calendar has, so that every zone can show the instant.
 LAST = EpochMs(253402214399999)  # 9999-12-30T23:59:59.999Z
 
+# Which ends a `retry` starts again that does not say it. What is called off is not among them.
+RETRIED = frozenset({"FAIL", "INTERNAL_ERROR", "TIMEOUT"})
 _NOT_AFTER: Path = ("spec", "notAfter")
 _DEPENDS_ON: Path = ("spec", "dependsOn")
 _TRIGGER_TIME = "/spec/triggerTime"

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta, timezone, tzinfo
 
 from reconciler.counting import counted
-from reconciler.enos.statuses import FAILED, NOT_FOUND, RETRIED, status_meaning
+from reconciler.enos.statuses import FAILED, NOT_FOUND, status_meaning
+from reconciler.expansion.common import RETRIED
 from reconciler.model import EpochMs, RunId, backfill_of
 from reconciler.plan import Action, Plan, PlannedRun
 from reconciler.plan.values import awaited

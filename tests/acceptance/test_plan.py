@@ -500,7 +500,7 @@ def test_offline_a_ledger_branch_counts_as_it_was_last_fetched(open_scene: OpenS
 
     scene = open_scene(runs("a"), configured=apart)
     said = scene.run("plan", "--offline", "--format", "json")
-    assert "what was started is not known" in said.err
+    assert "nothing was started yet, or what was is not known here" in said.err
     scene.run("apply")
     (scene.clone / "triggers/a.yaml").write_text(manifest("a", 1, parameters={"SITE": "other"}))
     said = scene.run("plan", "--offline", "--format", "json", exits=1)

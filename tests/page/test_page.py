@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import pytest
@@ -222,19 +223,15 @@ def test_a_failed_run_that_a_later_attempt_followed_needs_nobody() -> None:
     assert attention([told(failed.but(place=None))]) == []
 
 
-@pytest.mark.parametrize("place", [None, PLACE])
-@pytest.mark.parametrize("more", [{}, {"is_unwanted": True}, {"followed_by": RunId("wind#2")}])
-@pytest.mark.parametrize("state", RunState)
-@pytest.mark.parametrize("reason", [None, *Reason])
-def test_the_page_lists_for_a_person_what_the_exit_code_of_status_tells_of(
-    state: RunState, reason: Reason | None, more: dict[str, Any], place: Place | None
-) -> None:
-    row = a_row("wind", state, reason=reason, place=place, **more)
-    assert bool(kind_of(row)) is (
-        detailed_exit_code([row]) in {ExitCode.PROBLEM, ExitCode.IN_DOUBT}
-    )
-    listed = [item.runs for kind in attention([told(row)]) for item in kind.items]
-    assert listed == ([("wind",)] if kind_of(row) not in {"", "problem"} else [])
+def test_the_page_lists_for_a_person_what_the_exit_code_of_status_tells_of() -> None:
+    more: list[dict[str, Any]] = [{}, {"is_unwanted": True}, {"followed_by": RunId("wind#2")}]
+    for state, reason, how, place in product(RunState, [None, *Reason], more, [None, PLACE]):
+        row = a_row("wind", state, reason=reason, place=place, **how)
+        assert bool(kind_of(row)) is (
+            detailed_exit_code([row]) in {ExitCode.PROBLEM, ExitCode.IN_DOUBT}
+        ), row
+        listed = [item.runs for kind in attention([told(row)]) for item in kind.items]
+        assert listed == ([("wind",)] if kind_of(row) not in {"", "problem"} else []), row
 
 
 def test_a_refused_run_that_nothing_declares_any_more_needs_nobody() -> None:

@@ -73,7 +73,7 @@ def test_without_a_remote_nobody_is_told_of_a_branch_that_it_has(folder: Path) -
         said = ran(folder, *command).err
         assert "this clone has no remote origin yet" in said
         assert "git remote add origin URL" in said
-        assert "offline" not in said
+        assert "reconciler-ledger" not in said
 
 
 def test_a_ledger_branch_that_was_never_fetched_may_not_be_there(folder: Path) -> None:
