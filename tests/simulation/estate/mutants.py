@@ -221,6 +221,7 @@ def keep_traces_beside_the_branches_only(patch: pytest.MonkeyPatch) -> None:
 @among(rewind, manners=Manners(traces="nowhere"))
 def forget_what_this_clone_has_seen(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Git, "remember", lambda *_: None)
+    patch.setattr(Git, "remember_next", lambda *_: False)
 
 
 @among(rewind, manners=Manners(traces="nowhere"))
