@@ -4,7 +4,17 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reconciler.git import checkout, commits, default, listing, objects, origins, remote, traces
+from reconciler.git import (
+    addresses,
+    checkout,
+    commits,
+    default,
+    listing,
+    objects,
+    origins,
+    remote,
+    traces,
+)
 from reconciler.git import push as pushing
 from reconciler.git.command import LOCAL_SECONDS, CompletedGit, run_git
 from reconciler.git.objects import CommitId, ObjectId, TreeEntry
@@ -43,8 +53,8 @@ class Git:
         return run_git(self.root, *args, stdin=stdin, timeout=timeout, accept=accept)
 
     def check_remote(self, name: str) -> None:
-        """See `remote.check_remote`."""
-        remote.check_remote(self.root, name)
+        """See `addresses.check_remote`."""
+        addresses.check_remote(self.root, name)
 
     def default_branch(self, of_remote: str) -> str:
         """See `default.default_branch`."""
@@ -168,9 +178,9 @@ class Git:
         """See `traces.author`."""
         return traces.author(self.root, ref)
 
-    def addresses(self, of_remote: str) -> remote.Addresses:
-        """See `remote.addresses`."""
-        return remote.addresses(self.root, of_remote)
+    def addresses(self, of_remote: str) -> addresses.Addresses:
+        """See `addresses.addresses`."""
+        return addresses.addresses(self.root, of_remote)
 
     def folder(self, commit: CommitId, path: str) -> ObjectId | None:
         """See `traces.folder`."""

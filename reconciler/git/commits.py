@@ -1,6 +1,6 @@
 """Writing commits by plumbing: neither the index nor the working tree is touched."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -53,7 +53,7 @@ def commit_files(
     ]
     top = growth.add_level(None if parent is None else _tree_of(root, parent), planned, "")
     tree = growth.pack.tree(()) if top is None else top
-    growth.pack.write(root)
+    growth.write()
     made = write_commit(root, tree, parent, message)
     for path, folder in growth.folders.items():
         know(root, *folder_question(made, path), answer=folder)
@@ -75,15 +75,17 @@ def _parts(path: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Growth:
-    """What comes on top of a tree, before it is written."""
+    """What comes on top of a tree: it is put together first, then written and known."""
 
     root: Path
     pack: Pack
+    files: dict[ObjectId, bytes] = field(default_factory=dict)  # what they hold
+    levels: dict[ObjectId, list[TreeEntry]] = field(default_factory=dict)  # in git's order
     folders: dict[str, ObjectId] = field(default_factory=dict)  # by path, those that are changed
 
     def add_file(self, content: bytes) -> ObjectId:
         oid = self.pack.blob(content)
-        keep_blobs(self.root, [(oid, content)])
+        self.files[oid] = content
         return oid
 
     def add_level(
@@ -114,15 +116,22 @@ class _Growth:
                 self.folders[path] = oid
         return self._add_tree(entries.values()) if entries else None
 
-    def _add_tree(self, entries: Collection[TreeEntry]) -> ObjectId:
-        oid = self.pack.tree(entries)
-        lines = (f"{one.mode} {one.kind} {one.oid}\t{one.path}\0" for one in in_order(entries))
-        listing = "".join(lines)
-        know(self.root, *_level(oid), answer=listing)
-        if not any(one.is_folder for one in entries):
-            know(self.root, *tree_listing(oid), answer=listing)
-        know(self.root, *tree_question(oid), answer=oid)
+    def _add_tree(self, entries: Iterable[TreeEntry]) -> ObjectId:
+        level = in_order(entries)
+        oid = self.pack.tree(level)
+        self.levels[oid] = level
         return oid
+
+    def write(self) -> None:
+        """Write all of it, and keep what git would say of it."""
+        self.pack.write(self.root)
+        keep_blobs(self.root, self.files.items())
+        for oid, level in self.levels.items():
+            listing = "".join(f"{one.mode} {one.kind} {one.oid}\t{one.path}\0" for one in level)
+            know(self.root, *_level(oid), answer=listing)
+            know(self.root, *tree_question(oid), answer=oid)
+            if not any(one.is_folder for one in level):
+                know(self.root, *tree_listing(oid), answer=listing)
 
 
 def _change_file(

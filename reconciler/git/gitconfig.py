@@ -79,7 +79,7 @@ def set_value(root: Path, name: str, text: str) -> None:
     It does not, if another process holds the file's lock: nobody may depend on it.
     """
     run_git(root, "config", name, text, accept=None)
-    _readings.pop(root, None)
+    _readings.pop(root, None)  # whatever the system says of the file
 
 
 def forget() -> None:

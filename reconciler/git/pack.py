@@ -37,8 +37,8 @@ class Pack:
         return self._add("blob", content)
 
     def tree(self, entries: Iterable[TreeEntry]) -> ObjectId:
-        """Add a folder with these entries, whose paths are their names alone."""
-        return self._add("tree", b"".join(map(_line, in_order(entries))))
+        """Add a folder with these entries, in git's order; their paths are their names alone."""
+        return self._add("tree", b"".join(map(_line, entries)))
 
     def _add(self, kind: str, content: bytes) -> ObjectId:
         whole = hashlib.new(self.hashing, b"%s %d\0" % (kind.encode(), len(content)))

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import assert_never
 
 from reconciler.errors import GitError
+from reconciler.git.addresses import addresses, check_one_target
 from reconciler.git.commits import empty_tree, write_commit
 from reconciler.git.default import default_branch
 from reconciler.git.lasting import ask_once
@@ -23,10 +24,8 @@ from reconciler.git.remote import (
     HEADS,
     Others,
     SeenRefs,
-    addresses,
     bring,
     check_branch,
-    check_one_target,
     read_refs,
 )
 from reconciler.git.sending import NO_ANSWER, Heard, Move, PushAnswer, send

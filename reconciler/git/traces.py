@@ -150,12 +150,9 @@ class _HeldTrace:
 def _places(
     root: Path, remote: str, name: str, held: Mapping[str, _HeldTrace]
 ) -> list[_TracePlace]:
-    beside = _TracePlace(
-        name=name, ref=f"{THERE}/{name}", here=_here(remote, name)[0], next=_ON_BRANCH
-    )
-    branch = _TracePlace(
-        name=name, ref=f"{BRANCHES}/{name}", here=_here(remote, name)[1], next=_NOWHERE
-    )
+    here, here_on_branch = _here(remote, name)
+    beside = _TracePlace(name=name, ref=f"{THERE}/{name}", here=here, next=_ON_BRANCH)
+    branch = _TracePlace(name=name, ref=f"{BRANCHES}/{name}", here=here_on_branch, next=_NOWHERE)
     known = value(root, _setting(remote, name))
     if known == _NOWHERE:
         return []

@@ -37,6 +37,13 @@ def test_an_error_of_the_work_is_still_said_where_recording_fails_as_well() -> N
     assert caught.value.hint == "allow it\nlook again"
 
 
+def test_what_is_missing_is_said_first_then_the_cause_and_what_helps_against_that() -> None:
+    cause = GitError("the branch is locked", hint="unlock it")
+    error = UnrecordedError("the ends are not on the branch", cause, hint="look again")
+    assert str(error) == "the ends are not on the branch: the branch is locked"
+    assert error.hint == "unlock it\nlook again"
+
+
 def test_what_made_both_fail_is_said_once() -> None:
     cause = GitError("the branch is locked", hint="unlock it")
     branch = _Branch(UnrecordedError("the ends are not on the branch", cause, hint="look again"))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.git import gitconfig
-from reconciler.git.remote import check_one_target, check_remote
+from reconciler.git.addresses import check_one_target, check_remote
 from tests.repositories import git, make_origin_and_clone
 
 
@@ -43,7 +43,11 @@ def test_what_an_included_file_comes_to_say_is_seen(clone: Path, tmp_path: Path)
     assert gitconfig.values(clone, "remote.other.url") == ["a", "b"]
 
 
-def test_what_is_set_here_is_seen(clone: Path) -> None:
+def test_what_is_set_here_is_seen_whatever_the_system_says_of_the_file(
+    clone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gitconfig, "_status", lambda *_: None)
+    assert gitconfig.value(clone, "reconciler.origin/main%3Atest.trace") == ""
     gitconfig.set_value(clone, "reconciler.origin/main%3Atest.trace", "branch")
     assert gitconfig.value(clone, "reconciler.origin/main%3Atest.trace") == "branch"
     assert git(clone, "config", "reconciler.origin/main%3Atest.trace") == "branch"

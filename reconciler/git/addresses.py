@@ -1,0 +1,95 @@
+"""Where a remote is: its name in the clone, and where it is fetched from and pushed to."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.errors import GitError
+from reconciler.git.causes import address
+from reconciler.git.command import run_git
+from reconciler.git.gitconfig import value, values
+
+
+def check_remote(root: Path, remote: str) -> None:
+    """Raise NoRemoteError unless the clone has it: git takes other names for paths or addresses.
+
+    The name is the checkout's, so it could lead anywhere, and what is there would count as shared.
+    """
+    if values(root, f"remote.{remote}.url"):
+        return  # as nearly always; `git remote` knows those as well that older versions wrote
+    there = run_git(root, "remote").text.split()
+    if remote not in there:
+        raise NoRemoteError(remote, there)
+
+
+class NoRemoteError(GitError):
+    """The clone has no remote of that name."""
+
+    def __init__(self, name: str, there: Sequence[str]) -> None:
+        others = f"It has {', '.join(there)}: set git.remote in reconciler.yaml."
+        hint = others if there else f"Add it: git remote add {name} URL"
+        super().__init__(f"this clone has no remote {name}", hint=hint)
+        self.has_others = bool(there)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addresses:
+    """Where a remote is fetched from and where it is pushed to, without credentials."""
+
+    name: str  # of the remote
+    fetched: str
+    pushed: str
+    setting: str  # the one that makes them differ, if they do
+
+    @property
+    def differ(self) -> bool:
+        """Whether they are written differently; it may be one repository all the same."""
+        return self.fetched != self.pushed
+
+    @property
+    def difference(self) -> str:
+        """What to say of it."""
+        return (
+            f"{self.name} pushes to {self.pushed} ({self.setting}), but is fetched from "
+            f"{self.fetched}, and only what is there counts"
+        )
+
+    @property
+    def hint(self) -> str:
+        """What to do about it."""
+        return f"let both be the same repository: look at git config --get-regexp '{self.setting}'"
+
+
+def addresses(root: Path, remote: str) -> Addresses:
+    """The remote's addresses. Raises GitError where there is none, or it pushes to several."""
+    pushed = check_pushed(root, remote)
+    fetched = run_git(root, "remote", "get-url", remote).text
+    name = f"remote.{remote}.pushurl"
+    is_named = pushed != fetched and value(root, name)
+    return Addresses(
+        name=remote,
+        fetched=address(fetched),
+        pushed=address(pushed),
+        setting=name if is_named else "url.*.pushInsteadOf",
+    )
+
+
+def check_one_target(root: Path, remote: str) -> None:
+    """Raise GitError where the remote pushes to no repository, or to several.
+
+    Git is asked only where the configuration does not say it: a single address, however
+    `url.*.pushInsteadOf` rewrites it, stays a single one.
+    """
+    if values(root, f"remote.{remote}.pushurl") or len(values(root, f"remote.{remote}.url")) != 1:
+        check_pushed(root, remote)
+
+
+def check_pushed(root: Path, remote: str) -> str:
+    """The one address that the remote pushes to. Raises GitError for none and for several."""
+    pushed = run_git(root, "remote", "get-url", "--push", "--all", remote).text.split("\n")
+    if len(pushed) > 1:
+        raise GitError(
+            f"{remote} pushes to {len(pushed)} repositories, so no push to it can be a claim",
+            hint=f"keep one of: git config --get-all remote.{remote}.pushurl",
+        )
+    return pushed[0]
