@@ -13,7 +13,8 @@ from pathlib import Path
 from reconciler.cli.options import read_utf8
 from reconciler.errors import ReconcilerError
 from reconciler.git.causes import address
-from reconciler.ledger import Event, events
+from reconciler.ledger import Event
+from reconciler.ledger.lines import encode
 from reconciler.model import ClaimId, EpochMs
 
 # A clock that goes on while the machine sleeps: otherwise a lid that was closed over a claim would
@@ -81,7 +82,7 @@ def rescue(repository: Path, recorded: Sequence[Event]) -> str:
 
     Raises ReconcilerError with the events themselves as its record where no file can be written.
     """
-    content = events.encode(recorded)
+    content = encode(recorded)
     name = f"reconciler-rescue-{time.strftime('%Y%m%dT%H%M%S')}-{secrets.token_hex(4)}.jsonl"
     failures = []
     wanted = os.environ.get(RESCUE_FOLDER)

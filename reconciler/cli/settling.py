@@ -20,7 +20,8 @@ from reconciler.cli.saying import say, told
 from reconciler.counting import counted
 from reconciler.errors import ExitCode, LedgerError, RefusedError
 from reconciler.git import Git
-from reconciler.ledger import Record, events
+from reconciler.ledger import Event, Record
+from reconciler.ledger.lines import decode
 from reconciler.model import InstanceId
 from reconciler.render.safe import visible
 from reconciler.render.settlements import resolved_json, shown_text
@@ -134,9 +135,9 @@ def recover_file(options: CommonOptions, file: Path) -> tuple[str, ExitCode]:
     return "\n".join(map(visible, lines)), ExitCode.IN_DOUBT if recovered.twice else ExitCode.OK
 
 
-def _read_rescue(file: Path) -> list[events.Event]:
+def _read_rescue(file: Path) -> list[Event]:
     try:
-        return list(events.decode(read_regular(file, _MOST_BYTES), str(file)))
+        return list(decode(read_regular(file, _MOST_BYTES), str(file)))
     except LedgerError as error:
         raise RefusedError(
             f"{file} is no rescue file: {error}", hint="Name the file that the apply named."

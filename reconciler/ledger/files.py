@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from itertools import chain, takewhile
 
 from reconciler.errors import LedgerError
-from reconciler.ledger.events import Claim, Event, Resolved, decode, encode
+from reconciler.ledger.events import Claim, Event, Resolved
+from reconciler.ledger.lines import decode, encode
 
 TRAILER = "Reconciler-Claim"  # of the commits that record claims and outcomes
 LEDGER = "ledger"  # what the names of all files begin with

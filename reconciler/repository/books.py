@@ -16,8 +16,9 @@ from reconciler.errors import ConfigurationError, LedgerError
 from reconciler.git import CommitId, Git, TreeEntry
 from reconciler.identity import Book, service_of
 from reconciler.ledger import Ledger, read_events
-from reconciler.ledger.events import Service, looks_like_event
+from reconciler.ledger.events import Service
 from reconciler.ledger.files import LEDGER, is_ledger_name
+from reconciler.ledger.lines import looks_like_event
 from reconciler.model import Problem, Source
 from reconciler.repository.committed import CommittedLedger
 from reconciler.repository.settings import MOST_OF_CONFIGURATION

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from reconciler.ledger import Event, Ledger, read_events
 from reconciler.ledger.brief import BriefRecord, ClaimedRuns
-from reconciler.ledger.events import Claim, claimed_run, encode
+from reconciler.ledger.events import Claim, claimed_run
+from reconciler.ledger.lines import encode
 from reconciler.ledger.outcomes import with_outcome
 from reconciler.ledger.records import STARTED, FullRecord, Phase, ledger_instant
 from reconciler.model import ClaimId, Digest, EpochMs, RunId

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from reconciler.errors import LedgerError
 from reconciler.ledger import Event
-from reconciler.ledger.events import VERSION, decode, encode
+from reconciler.ledger.events import VERSION
+from reconciler.ledger.lines import decode, encode
 from tests.building import a_claim, a_run, a_triggered, an_absent, an_adopted, an_observed
 from tests.ledger.histories import histories
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from reconciler.errors import LedgerError
 from reconciler.ledger import ACTIVE, Event, append_events, files, read_events
-from reconciler.ledger.events import Observed, encode
+from reconciler.ledger.events import Observed
+from reconciler.ledger.lines import encode
 from tests.building import a_run, an_observed
 from tests.ledger.histories import histories
 

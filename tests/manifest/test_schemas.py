@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from reconciler.ledger import events
+from reconciler.ledger.lines import encode
 from reconciler.manifest.document import Document, read_documents
 from reconciler.manifest.read import VERBATIM
 from reconciler.model import ClaimId, Digest, EpochMs, InstanceId, RunId
@@ -260,7 +261,7 @@ LEDGER: list[events.Event] = [
 
 @pytest.mark.parametrize("event", LEDGER, ids=lambda event: type(event).__name__)
 def test_a_ledger_line_conforms_and_each_required_field_is_needed(event: events.Event) -> None:
-    line = json.loads(events.encode([event]))
+    line = json.loads(encode([event]))
     assert not validate("ledger", line)
     assert not validate("ledger", {**line, "more": "fields may stand beside"})
     optional = {"evidence", "reason", "inferred"}

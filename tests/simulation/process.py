@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from reconciler.apply import ports
 from reconciler.errors import GitError
 from reconciler.ledger import Event, Ledger, events
+from reconciler.ledger.lines import decode, encode
 from reconciler.model import Declared, EpochMs
 from tests.simulation.promise import ViolationError
 from tests.simulation.world import Commit, World
@@ -142,7 +143,7 @@ class _Snapshot(ports.Snapshot):
 
 def events_again(new: Sequence[Event]) -> Sequence[Event]:
     """What comes out of the bytes that a push carries."""
-    return list(events.decode(events.encode(new), "pushed"))
+    return list(decode(encode(new), "pushed"))
 
 
 def names(new: Sequence[Event]) -> str:

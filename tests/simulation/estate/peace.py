@@ -5,8 +5,9 @@ from dataclasses import replace
 
 from reconciler.identity import may_be_one, services_of
 from reconciler.ledger import Event, Ledger, read_events
-from reconciler.ledger.events import VERSION, Resolved, Service, encode
+from reconciler.ledger.events import VERSION, Resolved, Service
 from reconciler.ledger.files import ACTIVE
+from reconciler.ledger.lines import encode
 from reconciler.model import run_name
 from reconciler.times import format_instant
 from tests.simulation.estate.layout import Home, Layout, key_of_digest, true_service
