@@ -12,7 +12,7 @@ from reconciler.cli.saying import say
 from reconciler.configuration import Configuration, Environment
 from reconciler.errors import ConfigurationError, GitError, LedgerError
 from reconciler.git import CommitId, Git
-from reconciler.git.addresses import NoRemoteError
+from reconciler.git.endpoints import NoRemoteError
 from reconciler.identity import Book, Surroundings
 from reconciler.ledger import Ledger
 from reconciler.ledger.files import ledger_text

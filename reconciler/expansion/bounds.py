@@ -12,7 +12,8 @@ from typing import Any
 from reconciler.expansion.common import LAST, NotExpandedError, instant
 from reconciler.expansion.matrix import count, longest
 from reconciler.expansion.slots import Slot, Timetable
-from reconciler.model import EpochMs, Numerous
+from reconciler.model import EpochMs
+from reconciler.numerous import Numerous
 from reconciler.schema import Finding
 from reconciler.schema.formats import parse_date
 from reconciler.schema.paths import Path

@@ -6,7 +6,8 @@ from functools import lru_cache
 from sys import intern
 from typing import Any, Protocol, TypedDict
 
-from reconciler.model import EpochMs, Match, Numerous, Parameters, Place, Problem, Retry, Run
+from reconciler.model import EpochMs, Match, Parameters, Place, Problem, Retry, Run
+from reconciler.numerous import Numerous
 from reconciler.schema import Finding, Where
 from reconciler.schema.paths import Path, pointer
 from reconciler.times import parse_instant

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from reconciler.git import (
-    addresses,
     checkout,
     commits,
     default,
+    endpoints,
     listing,
     objects,
     origins,
@@ -53,8 +53,8 @@ class Git:
         return run_git(self.root, *args, stdin=stdin, timeout=timeout, accept=accept)
 
     def check_remote(self, name: str) -> None:
-        """See `addresses.check_remote`."""
-        addresses.check_remote(self.root, name)
+        """See `endpoints.check_remote`."""
+        endpoints.check_remote(self.root, name)
 
     def default_branch(self, of_remote: str) -> str:
         """See `default.default_branch`."""
@@ -178,9 +178,9 @@ class Git:
         """See `traces.author`."""
         return traces.author(self.root, ref)
 
-    def addresses(self, of_remote: str) -> addresses.Addresses:
-        """See `addresses.addresses`."""
-        return addresses.addresses(self.root, of_remote)
+    def addresses(self, of_remote: str) -> endpoints.Addresses:
+        """See `endpoints.addresses`."""
+        return endpoints.addresses(self.root, of_remote)
 
     def folder(self, commit: CommitId, path: str) -> ObjectId | None:
         """See `traces.folder`."""

@@ -16,6 +16,7 @@ from reconciler.enos.statuses import SUCCEEDED, status_name
 from reconciler.ledger.events import Claim, ClaimedRun, Event, Observed, Triggered
 from reconciler.ledger.records import Concluding, FullRecord, Phase, Start, ledger_instant
 from reconciler.model import ClaimId, Digest, EpochMs, InstanceId, RunId
+from reconciler.numerous import Brief
 
 _DIGEST = 64  # hexadecimal digits
 _TIME = 24  # characters of a time as the reconciler writes it: 2024-03-02T08:00:00.000Z
@@ -73,7 +74,7 @@ class ClaimedRuns(Mapping[RunId, ClaimedRun]):
         return map(BriefRecord, repeat(self), count(), self.runs)
 
 
-class BriefRecord(Concluding, msgspec.Struct, frozen=True, eq=False, gc=False):
+class BriefRecord(Concluding, Brief[FullRecord], msgspec.Struct, frozen=True, eq=False, gc=False):
     """What the ledger knows of a run that was claimed, perhaps started, perhaps with success."""
 
     claimed: ClaimedRuns
@@ -86,6 +87,7 @@ class BriefRecord(Concluding, msgspec.Struct, frozen=True, eq=False, gc=False):
     cancelled: ClassVar[str | None] = None
     error: ClassVar[str | None] = None
     evidence: ClassVar[Any] = None
+    in_full: ClassVar[Any] = FullRecord
 
     def after(self, event: Event) -> "BriefRecord | None":
         """What is known after the event; None where that takes a full record to say.
@@ -114,33 +116,6 @@ class BriefRecord(Concluding, msgspec.Struct, frozen=True, eq=False, gc=False):
                 said = event.at + event.flow_instance_id
                 return BriefRecord(claimed, index, self.run, _TRIGGERED, said)
         return None
-
-    def full(self) -> FullRecord:
-        """The same in full."""
-        return FullRecord(
-            run=self.run,
-            phase=self.phase,
-            digest=self.digest,
-            trigger_time=self.trigger_time,
-            flow_id=self.flow_id,
-            claim=self.claim,
-            claimed_at=self.claimed_at,
-            until=self.until,
-            starts=self.starts,
-            status=self.status,
-            ended_at=self.ended_at,
-        )
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, FullRecord | BriefRecord):
-            return NotImplemented
-        return self is other or self.full() == other.full()
-
-    def __ne__(self, other: object) -> bool:
-        return not self == other
-
-    def __hash__(self) -> int:
-        return hash(self.full())
 
     @property
     def digest(self) -> Digest:

@@ -14,7 +14,8 @@ from reconciler.links import printable
 from reconciler.manifest.blueprints import Blueprints
 from reconciler.manifest.build import ANY, AS_YAML
 from reconciler.manifest.document import read_documents
-from reconciler.model import Declared, Numerous, Place, Problem, Run, Source
+from reconciler.model import Declared, Place, Problem, Run, Source
+from reconciler.numerous import Numerous
 from reconciler.schema import is_valid
 from reconciler.schema.paths import Path, message, pointer
 

@@ -14,7 +14,6 @@ from reconciler.ledger.records import UNDER_WAY
 from reconciler.model import (
     Declared,
     EpochMs,
-    Numerous,
     Run,
     RunId,
     run_attempt,
@@ -23,6 +22,7 @@ from reconciler.model import (
     run_revision,
     with_parents,
 )
+from reconciler.numerous import Numerous
 from reconciler.plan.standing import (
     LEFT_OUT,
     Dependency,

@@ -15,7 +15,6 @@ from reconciler.model import (
     Digest,
     EpochMs,
     InstanceId,
-    Numerous,
     Parameters,
     Place,
     Problem,
@@ -24,6 +23,7 @@ from reconciler.model import (
     run_name,
     with_parents,
 )
+from reconciler.numerous import Brief, Numerous
 
 
 class Action(StrEnum):
@@ -142,7 +142,7 @@ class FullPlanned(_Planned, Numerous, frozen=True, kw_only=True, gc=False):
         return self
 
 
-class BriefPlanned(_Planned, msgspec.Struct, frozen=True, eq=False, gc=False):
+class BriefPlanned(_Planned, Brief[FullPlanned], msgspec.Struct, frozen=True, eq=False, gc=False):
     """A declared run as it is, and what was decided on it: one value for all that are alike.
 
     There may be 100,000 of them. So it has nothing of its own, and says what they say.
@@ -152,24 +152,7 @@ class BriefPlanned(_Planned, msgspec.Struct, frozen=True, eq=False, gc=False):
     record: Record | None
     decision: Decision
     behind: ClassVar[frozenset[str]] = frozenset()
-
-    def full(self) -> FullPlanned:
-        """The same with nothing left to be looked up."""
-        return FullPlanned(**{name: getattr(self, name) for name in FullPlanned.__struct_fields__})
-
-    def but(self, **fields: Any) -> FullPlanned:
-        """The same, but for these fields."""
-        return self.full().but(**fields)
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, FullPlanned | BriefPlanned):
-            return NotImplemented
-        return self is other or self.full() == other.full()
-
-    def __ne__(self, other: object) -> bool:
-        return not self == other
-
-    __hash__ = None  # type: ignore[assignment] # its labels have none
+    in_full: ClassVar[Any] = FullPlanned
 
     @property
     def id(self) -> RunId:

@@ -11,7 +11,8 @@ from reconciler.ledger import RunState
 from reconciler.ledger.brief import BriefRecord
 from reconciler.ledger.events import Claim
 from reconciler.ledger.records import Start
-from reconciler.model import ClaimId, EpochMs, InstanceId, Numerous, Parameters, Place, Run, RunId
+from reconciler.model import ClaimId, EpochMs, InstanceId, Parameters, Place, Run, RunId
+from reconciler.numerous import Brief, Numerous
 from reconciler.plan import Reason
 from reconciler.plan.outlook import Outlook, outlook_of
 
@@ -64,7 +65,7 @@ class FullRow(Numerous, frozen=True, kw_only=True, gc=False):
         return self
 
 
-class SuccessRow(msgspec.Struct, frozen=True, eq=False, gc=False):
+class SuccessRow(Brief[FullRow], msgspec.Struct, frozen=True, eq=False, gc=False):
     """What is known of a run that has succeeded, where its record and its manifest say all of it.
 
     There may be a million of them. So it makes each answer when it is asked for.
@@ -88,24 +89,7 @@ class SuccessRow(msgspec.Struct, frozen=True, eq=False, gc=False):
     is_early: ClassVar[bool] = False
     evidence: ClassVar[Any] = None
     settled_from: ClassVar[EpochMs | None] = None
-
-    def full(self) -> FullRow:
-        """The same with nothing left to be made."""
-        return FullRow(**{name: getattr(self, name) for name in FullRow.__struct_fields__})
-
-    def but(self, **fields: Any) -> FullRow:
-        """The same, but for these fields."""
-        return self.full().but(**fields)
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, FullRow | SuccessRow):
-            return NotImplemented
-        return self is other or self.full() == other.full()
-
-    def __ne__(self, other: object) -> bool:
-        return not self == other
-
-    __hash__ = None  # type: ignore[assignment] # its labels have none
+    in_full: ClassVar[Any] = FullRow
 
     @property
     def flow_id(self) -> int | None:

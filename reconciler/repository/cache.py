@@ -47,8 +47,8 @@ _SKEW_NS = 1_000_000_000
 
 # All of this program that decides what a file says; a test compares it with what is imported.
 _READERS = (
-    *("__init__.py", "counting.py", "errors.py", "links.py", "model.py", "selection.py"),
-    *("times.py", "expansion", "manifest", "schema", "schemas", "webhooks.py"),
+    *("__init__.py", "counting.py", "errors.py", "links.py", "model.py", "numerous.py"),
+    *("selection.py", "times.py", "expansion", "manifest", "schema", "schemas", "webhooks.py"),
 )
 _LIBRARIES = ("pyyaml", "msgspec", "jsonschema", "jsonschema-rs")
 

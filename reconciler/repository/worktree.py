@@ -20,7 +20,8 @@ from reconciler.links import (
     printable,
     submodule_problem,
 )
-from reconciler.model import Numerous, Place, Problem, Source
+from reconciler.model import Place, Problem, Source
+from reconciler.numerous import Numerous
 
 MOST_BYTES = 8 << 20  # of a file of manifests: twenty thousand of them fit
 MOST_TOGETHER = 256 << 20  # of all files of a folder

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.git import gitconfig
-from reconciler.git.addresses import check_one_target, check_remote
+from reconciler.git.endpoints import check_one_target, check_remote
 from tests.repositories import git, make_origin_and_clone
 
 

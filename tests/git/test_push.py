@@ -16,8 +16,8 @@ from reconciler.git import (
     PushResult,
     PushUnclear,
 )
-from reconciler.git.addresses import addresses
 from reconciler.git.causes import advice
+from reconciler.git.endpoints import addresses
 from reconciler.git.sending import Heard, PushAnswer, read_answer
 from tests.repositories import commit, git, make_clone, say_ok_and_move_nothing, write_hook
 

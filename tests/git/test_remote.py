@@ -4,7 +4,7 @@ import pytest
 
 from reconciler.errors import GitError
 from reconciler.git import CommitId, Git
-from reconciler.git.addresses import NoRemoteError
+from reconciler.git.endpoints import NoRemoteError
 from tests.repositories import commit, git, make_clone, make_origin_and_clone
 
 
