@@ -168,6 +168,13 @@ def test_a_slow_process_does_not_make_its_clone_forget_what_another_has_seen(
     assert git(setting.clone, "show", f"{SEEN}:ledger.jsonl") == "1\n2\n3\n4"
 
 
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Git:
+    """A clone in which nothing is recorded."""
+    isolate(monkeypatch, tmp_path)
+    return Git.at(make_origin_and_clone(tmp_path)[1])
+
+
 SEALED = [f"ledger-{number:06d}-{number + 15:06d}.jsonl" for number in range(1, 161, 16)]
 
 
@@ -177,15 +184,12 @@ def _ledger(git: Git, files: dict[str, bytes]) -> CommittedLedger:
 
 
 def test_of_two_ledgers_only_the_files_that_differ_are_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    repository: Git, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    isolate(monkeypatch, tmp_path)
-    _, clone = make_origin_and_clone(tmp_path)
-    git = Git.at(clone)
     files = {name: f"{name}\n".encode() * 2_000 for name in SEALED}
-    before = _ledger(git, files | {"ledger.jsonl": b"1\n"})
+    before = _ledger(repository, files | {"ledger.jsonl": b"1\n"})
     grown = {"ledger-000161.jsonl": b"1\n2\n", "ledger.jsonl": b"3\n"}
-    after = _ledger(git, files | grown)
+    after = _ledger(repository, files | grown)
     read: list[str] = []
     original = Git.read_blobs
 
@@ -195,7 +199,7 @@ def test_of_two_ledgers_only_the_files_that_differ_are_read(
         return original(self, wanted)
 
     monkeypatch.setattr(Git, "read_blobs", noted)
-    assert before == _ledger(git, files | {"ledger.jsonl": b"1\n"})
+    assert before == _ledger(repository, files | {"ledger.jsonl": b"1\n"})
     assert before != after
     assert before.continues(before)
     assert not read
@@ -208,30 +212,22 @@ def test_of_two_ledgers_only_the_files_that_differ_are_read(
 
 @pytest.mark.parametrize("damaged", [SEALED[0], SEALED[-1], "ledger.jsonl"])
 def test_a_ledger_in_which_any_one_file_has_lost_a_line_does_not_continue(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damaged: str
+    repository: Git, damaged: str
 ) -> None:
-    isolate(monkeypatch, tmp_path)
-    _, clone = make_origin_and_clone(tmp_path)
-    git = Git.at(clone)
     files = {name: f"{name} 1\n{name} 2\n".encode() for name in [*SEALED, "ledger.jsonl"]}
-    before = _ledger(git, files)
-    after = _ledger(git, files | {damaged: files[damaged].splitlines(keepends=True)[0]})
+    before = _ledger(repository, files)
+    after = _ledger(repository, files | {damaged: files[damaged].splitlines(keepends=True)[0]})
     assert not after.continues(before)
     assert before != after
-    longer = _ledger(git, files | {"ledger.jsonl": files["ledger.jsonl"] + b"3\n"})
+    longer = _ledger(repository, files | {"ledger.jsonl": files["ledger.jsonl"] + b"3\n"})
     assert longer.continues(before)
 
 
-def test_what_was_written_over_a_ledger_is_what_git_then_has(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    isolate(monkeypatch, tmp_path)
-    _, clone = make_origin_and_clone(tmp_path)
-    git = Git.at(clone)
+def test_what_was_written_over_a_ledger_is_what_git_then_has(repository: Git) -> None:
     files = {name: f"{name}\n".encode() for name in [*SEALED, "ledger-000161.jsonl"]}
-    before = _ledger(git, files)
+    before = _ledger(repository, files)
     written = before.with_changes({"ledger-000161.jsonl": None, "ledger.jsonl": b"new\n"})
-    there = _ledger(git, {name: files[name] for name in SEALED} | {"ledger.jsonl": b"new\n"})
+    there = _ledger(repository, {name: files[name] for name in SEALED} | {"ledger.jsonl": b"new\n"})
     assert written == there
     assert there == written
     assert dict(written.content) == dict(there.content)

@@ -34,12 +34,11 @@ from reconciler.repository.declaring import TooManyRunsError
 from reconciler.repository.putting import look_before, put
 from reconciler.repository.settings import choose_environment, read_credentials
 from reconciler.starting.declaration import (
-    NO_TIME,
     BackfillTimes,
     Declaration,
     TriggerTimes,
-    begins_as_date,
     is_date,
+    no_time,
 )
 
 Pairs = tuple[tuple[str, str], ...]
@@ -181,8 +180,9 @@ def _declaration(said: Said) -> Declaration:
         times = TriggerTimes(business_date=said.business_date, trigger_time=said.trigger_time)
     else:
         for option, text in (("--from", said.first), ("--to", said.last)):
-            if text and not (begins_as_date(text) or text.isdigit()):
-                raise RefusedError(f"nothing was written: {option} {text!r} {NO_TIME}")
+            why = no_time(text, or_number=True) if text else None
+            if why is not None:
+                raise RefusedError(f"nothing was written: {option} {why}")
         times = BackfillTimes(
             first=said.first or "", last=said.last or "", every=said.every, cron=said.cron
         )

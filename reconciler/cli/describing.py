@@ -8,12 +8,11 @@ from reconciler.cli.asking import Question
 from reconciler.manifest import read_file
 from reconciler.model import Source
 from reconciler.starting.declaration import (
-    NO_TIME,
     BackfillTimes,
     Declaration,
     TriggerTimes,
-    begins_as_date,
     is_date,
+    no_time,
 )
 
 _DATE = "2024-03-01"
@@ -82,8 +81,9 @@ def _judge(
 
 def _wrong_time(text: str) -> Iterator[str]:
     """What is wrong with a business date or a trigger time, whichever it is."""
-    if not begins_as_date(text):
-        yield f"{text!r} {NO_TIME}"
+    why = no_time(text, or_number=True)
+    if why is not None:
+        yield why
         return
     yield from _judge("/spec/", _sample_of_time)(text)
 

@@ -28,7 +28,7 @@ from reconciler.repository.declaring import bounds_of
 from reconciler.repository.named_files import check_no_link
 from reconciler.repository.pages import check_apart
 from reconciler.repository.settings import find_root
-from reconciler.starting.declaration import NO_TIME, begins_as_date, is_date
+from reconciler.starting.declaration import is_date, no_time
 from reconciler.times import local_instant, parse_instant
 
 
@@ -114,8 +114,9 @@ def schema_beside(root: Path, folder: Path) -> str:
 
 def _instant(text: str, zone: tzinfo, option: str) -> EpochMs:
     """A date, at its beginning in the gateway's zone, or an RFC 3339 date-time."""
-    if not begins_as_date(text):
-        raise click.BadParameter(f"{text!r} {NO_TIME}", param_hint=option)
+    why = no_time(text, or_number=False)
+    if why is not None:
+        raise click.BadParameter(why, param_hint=option)
     try:
         if not is_date(text):
             return parse_instant(text)

@@ -55,8 +55,11 @@ def start(options: CommonOptions, given: Given) -> None:
     if not options.quiet:
         left = _stale(place, beginning, besides=found.absent)
         others = _files(place.top, *found.others)
-        said = {line.partition(" ")[0] for line in left}
-        kept = {path: text for path, text in others.items() if path not in said}
+        kept = {
+            path: text
+            for path, text in others.items()
+            if not any(line.startswith(f"{path} ") for line in left)  # is said already
+        }
         left += unheeded(given, place, beginning, kept)
         for line in (*_told(place, beginning, found, left), *_next(place, beginning, found)):
             say(line, err=False)

@@ -9,13 +9,6 @@ from reconciler.starting.choices import Beginning, CiKind, Home
 from reconciler.starting.repository import GITLAB_CI, GITLAB_INCLUDED, HOOKS, WORKFLOW
 
 _INSTALLING = (WORKFLOW, GITLAB_CI, GITLAB_INCLUDED, HOOKS)
-# By the option: the key of a gateway in the file.
-_OF_GATEWAY = {
-    "--url": "url",
-    "--org-id": "orgId",
-    "--user-id": "userId",
-    "--timezone": "timezone",
-}
 
 
 def unheeded(
@@ -69,17 +62,16 @@ def _in_configuration(
     elif given.environment is not None:
         names = [given.environment]
     gateways = [told.environments[name].gateway for name in names]
-    words = {
-        "--url": (given.url, [one.url for one in gateways]),
-        "--org-id": (given.org_id, [one.org_id for one in gateways]),
-        "--user-id": (given.user_id, [one.user_id for one in gateways]),
-        "--timezone": (given.timezone, [one.timezone for one in gateways]),
-    }
-    where = ", ".join(names)
-    for option, (word, found) in words.items():
+    of_gateway = (
+        ("--url", "url", given.url, [one.url for one in gateways]),
+        ("--org-id", "orgId", given.org_id, [one.org_id for one in gateways]),
+        ("--user-id", "userId", given.user_id, [one.user_id for one in gateways]),
+        ("--timezone", "timezone", given.timezone, [one.timezone for one in gateways]),
+    )
+    for option, key, word, found in of_gateway:
         if word is not None and word not in found:
-            key = f"gateway.{_OF_GATEWAY[option]} of {where}"
-            yield option, f"says {', '.join(dict.fromkeys(found))} ({key}); change it there"
+            where = f"gateway.{key} of {', '.join(names)}"
+            yield option, f"says {', '.join(dict.fromkeys(found))} ({where}); change it there"
     ledger = told.git.ledger_branch or NONE
     if given.ledger_branch not in {None, ledger}:
         yield "--ledger-branch", f"says {ledger} (git.ledgerBranch); change it there"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from reconciler.manifest.write import Node, write_manifest
 
-NO_TIME = (
+_NO_TIME = (
     "is neither a date, such as 2024-03-02, nor a date and time with an offset, such as "
     "2024-03-02T08:00:00+08:00"
 )
@@ -95,9 +95,13 @@ class Declaration:
         return {name: value for name, value in given.items() if value is not None}
 
 
-def begins_as_date(text: str) -> bool:
-    """Whether it can be a date, or a date with a time; the reader judges what it is then."""
-    return bool(_BEGINNING.match(text))
+def no_time(text: str, *, or_number: bool) -> str | None:
+    """Why it is neither a date nor an instant; None where it may be one, which the reader judges.
+
+    `or_number`: milliseconds are an instant as well.
+    """
+    is_number = or_number and isinstance(as_instant(text), int)
+    return None if is_number or _BEGINNING.match(text) else f"{text!r} {_NO_TIME}"
 
 
 def is_date(text: str) -> bool:

@@ -172,9 +172,9 @@ def test_an_end_before_its_beginning_is_asked_again_and_no_other_answer_is_lost(
     assert "lies before from" in done.err
 
 
-def test_a_time_typed_for_a_date_is_the_trigger_time(folder: Path) -> None:
-    typed = "2024-03-02T08:00:00+08:00\n\n"
-    assert ran(folder, *_TRIGGER, typed=typed).code == 0
+@pytest.mark.parametrize("time", ["2024-03-02T08:00:00+08:00", "1709337600000"])
+def test_a_time_typed_for_a_date_is_the_trigger_time(folder: Path, time: str) -> None:
+    assert ran(folder, *_TRIGGER, typed=f"{time}\n\n").code == 0
     assert "triggerTime" in files(folder)["triggers/wind.yaml"]
 
 
