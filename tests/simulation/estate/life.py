@@ -14,6 +14,8 @@ from reconciler.configuration import parse_configuration
 from reconciler.git import CompletedGit, command, gitconfig, lasting
 from reconciler.git import push as git_push
 from reconciler.git import remote as git_remote
+from reconciler.ledger import files as ledger_files
+from reconciler.ledger.files import SEAL_BYTES
 from reconciler.manifest import read_file
 from reconciler.repository import committed_files, together
 from tests.simulation.estate.appliers import Appliers
@@ -23,6 +25,8 @@ from tests.simulation.estate.remote import Manners, drawn_manners
 from tests.simulation.estate.world import Change, World
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.simulate import BrokenPromiseError
+
+_FOLD_FILES = 3  # sealed files become one: a seed has no time for as many as the product waits for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +57,9 @@ def simulate(
     rng = random.Random(f"estate {seed}")
     loop = VirtualLoop()
     loop.set_exception_handler(lambda *_: None)
-    world = _drawn_world(loop, rng, CHANGES if changes is None else changes, manners)
+    # A chance of its own, as what people do: so it leaves all else that is drawn as it was.
+    seal_bytes = random.Random(f"files of {seed}").choice([SEAL_BYTES, 1, 800])
+    world = _drawn_world(loop, rng, CHANGES if changes is None else changes, manners, seal_bytes)
     world.adopting = random.Random(f"people of {seed}").choice([0.0, 0.0, 0.3, 0.6])
     world.adopting = world.adopting if adopting is None else adopting
     if world.adopting:
@@ -82,7 +88,11 @@ def simulate(
 
 
 def _drawn_world(
-    loop: VirtualLoop, rng: random.Random, changes: Sequence[Change], manners: Manners | None
+    loop: VirtualLoop,
+    rng: random.Random,
+    changes: Sequence[Change],
+    manners: Manners | None,
+    seal_bytes: int,
 ) -> World:
     layout = Layout(
         homes={},
@@ -110,6 +120,7 @@ def _drawn_world(
         lost_answer=rng.choice([0.0, 0.2]),
         change=rng.choice([0.0, 0.003, 0.015, 0.06] if changes is CHANGES else [0.06]),
         shallow=rng.random() < 0.5,
+        seal_bytes=seal_bytes,
     )
 
 
@@ -140,6 +151,8 @@ def _installed(world: World) -> Iterator[None]:
         patch.object(git_push, "random", world.random),
         patch.object(git_remote, "random", world.random),
         patch.object(command, "random", world.random),
+        patch.object(ledger_files, "SEAL_BYTES", world.seal_bytes),
+        patch.object(ledger_files, "FOLD_FILES", _FOLD_FILES),
     ):
         yield
 

@@ -20,6 +20,7 @@ from reconciler.ledger.events import Claim, Service
 from reconciler.model import EpochMs
 from reconciler.plan import Plan
 from reconciler.repository import books, continuity, declaring, store
+from reconciler.repository.committed import CommittedLedger, LedgerFiles
 from tests.simulation.estate.branches import move_head, revert, rewind
 from tests.simulation.estate.people import (
     declare,
@@ -185,6 +186,16 @@ def forget_what_other_branches_record(patch: pytest.MonkeyPatch) -> None:
 
     original = continuity.check_continuity
     patch.setattr(store, "check_continuity", checked)
+
+
+@among(revert)
+def take_files_of_one_name_for_the_same(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(LedgerFiles, "is_as_in", lambda *_: True)
+
+
+@among(revert)
+def pass_over_what_two_ledgers_do_not_have_in_common(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(CommittedLedger, "alike", lambda self, *_: len(self.content))
 
 
 @among(rewind)

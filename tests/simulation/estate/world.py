@@ -7,7 +7,7 @@ from itertools import chain
 
 from reconciler.errors import LedgerError
 from reconciler.ledger import Event, events, read_events
-from reconciler.ledger.files import ACTIVE, is_ledger_name, ledger_text
+from reconciler.ledger.files import ACTIVE, SEAL_BYTES, is_ledger_name, ledger_text
 from reconciler.model import ClaimId, EpochMs, InstanceId, Run
 from reconciler.times import in_zone, parse_instant, parse_zone
 from tests.simulation.clock import START
@@ -76,6 +76,7 @@ class World:
     change: float = 0.0  # how often others change something, of the steps of all processes
     adopting: float = 0.0  # how often a person adopts what was started by hand, of all processes
     shallow: bool = False  # some clones are
+    seal_bytes: int = SEAL_BYTES  # past which an append begins a new file of the ledger
     objects: Objects = field(default_factory=Objects)
     aside: Aside = field(default_factory=Aside)
     remote: Remote = field(init=False)
@@ -103,6 +104,8 @@ class World:
         self.remote = self._remote_at(commit, self.manners, self.landed)
         self.fork = self._remote_at(commit, Manners(), lambda _: None)
         self.drawn |= {f"server: {name}" for name in self.manners.names}
+        if self.seal_bytes != SEAL_BYTES:
+            self.drawn.add("ledgers of several files")
         self.note(f"server: {self.manners}")
 
     def _remote_at(self, commit: str, manners: Manners, landed: Callable[[Move], None]) -> Remote:
