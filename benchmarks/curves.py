@@ -7,11 +7,12 @@ number of runs is a straight line of slope one, and what a command costs anyway 
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from benchmarks.applying import share
 from benchmarks.corpus import write_repository
@@ -34,8 +35,7 @@ Ledger.of(read_events({"ledger.jsonl": Path(sys.argv[1]).read_bytes()}, "state")
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Curve:
+class Curve(Struct, frozen=True, kw_only=True):
     """What one kind of work took, by how many runs there were."""
 
     name: str

@@ -9,13 +9,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
 import msgspec
 import yaml
 from click.testing import CliRunner
+from msgspec import Struct
 
 from benchmarks.applying import share
 from benchmarks.corpus import write_repository
@@ -27,8 +27,7 @@ from reconciler.ledger.events import encode
 FILES, APPLIES, TURNS = 400, 100, 7
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Guard:
+class Guard(Struct, frozen=True, kw_only=True):
     """One comparison."""
 
     name: str

@@ -4,13 +4,13 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
+
+class Sample(Struct, frozen=True, kw_only=True):
     """One run of a process."""
 
     seconds: float
@@ -18,8 +18,7 @@ class Sample:
     cpu: float = 0.0  # seconds of processor, which other work on the machine changes less
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class Comparison(Struct, frozen=True, kw_only=True):
     """Two commands measured in turn."""
 
     ours: list[Sample]

@@ -1,10 +1,11 @@
 """`reconciler.yaml`: strict reading into typed values."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any
 from unicodedata import normalize
+
+from msgspec import Struct
 
 from reconciler.errors import ConfigurationError
 from reconciler.expansion import FIRST_YEAR, MOST_DECLARED, MOST_RUNS, SENSITIVE, YEARS_AHEAD
@@ -19,8 +20,7 @@ from reconciler.webhooks import Webhook, webhook_findings
 CONFIGURATION = "reconciler.yaml"  # the file's name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GitConfiguration:
+class GitConfiguration(Struct, frozen=True, kw_only=True):
     """Where the shared branch is."""
 
     remote: str = "origin"
@@ -28,8 +28,7 @@ class GitConfiguration:
     ledger_branch: str | None = None  # None: the ledger lies on `branch`, beside the manifests
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GatewayConfiguration:
+class GatewayConfiguration(Struct, frozen=True, kw_only=True):
     """The EnOS gateway of an environment, and on whose behalf it is asked. Holds no secret."""
 
     url: str  # https, or http on loopback
@@ -49,8 +48,7 @@ class GatewayConfiguration:
     service: str | None = None  # where two gateways really are two services of one organisation
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(Struct, frozen=True, kw_only=True):
     """How much an apply does at once, and a backfill declares."""
 
     max_runs_per_apply: int = 200
@@ -73,8 +71,7 @@ class Limits:
 _MOST_MARGIN = 5.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Environment:
+class Environment(Struct, frozen=True, kw_only=True):
     """One environment: manifests, ledger and gateway."""
 
     name: str
@@ -85,8 +82,7 @@ class Environment:
     notify: tuple[Webhook, ...] = ()  # who is told of what an apply has done
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Configuration:
+class Configuration(Struct, frozen=True, kw_only=True):
     """What `reconciler.yaml` says."""
 
     git: GitConfiguration

@@ -6,8 +6,10 @@ split or copied starts nothing again. Pure.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from reconciler.configuration import CONFIGURATION, Environment, GatewayConfiguration
 from reconciler.counting import counted
@@ -55,13 +57,12 @@ def service_name(service: Service) -> str:
     return service.name or service.org_id
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Book:
+class Book(Struct, frozen=True, kw_only=True):
     """One ledger of the repository, wherever it lies."""
 
     folder: str  # relative to the repository's root; of a trace: what it is called
     ledger: Ledger
-    files: Mapping[str, bytes] = field(repr=False)  # that it was read from, by their names
+    files: Mapping[str, bytes]  # that it was read from, by their names
     environment: str | None = None  # that names the folder; None: it is retired, or nobody does
     configured: Service | None = None  # the service of that environment
     retired: bool = False  # it is read, and nobody settles what is open in it
@@ -83,8 +84,7 @@ class Book:
         return not services or any(may_be_one(one, service) for one in services)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True, kw_only=True):
     """What the rest of the repository says about one environment."""
 
     problems: tuple[Problem, ...] = ()

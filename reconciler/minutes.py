@@ -2,8 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import tzinfo
+
+from msgspec import Struct, field
 
 from reconciler.model import EpochMs, Run, RunId
 from reconciler.times import clock_minute
@@ -11,8 +12,7 @@ from reconciler.times import clock_minute
 _Untried = dict[Sequence[EpochMs], Iterator[EpochMs]]
 
 
-@dataclass(slots=True, kw_only=True)
-class FlowMinutes:
+class FlowMinutes(Struct, kw_only=True):
     """The minutes of one flow, as clocks show them in the service's zone."""
 
     zone: tzinfo
@@ -41,8 +41,7 @@ def arranged(waiting: Sequence[Run], minutes: Mapping[int, FlowMinutes]) -> dict
     return chosen
 
 
-@dataclass(slots=True, kw_only=True)
-class _Matching:
+class _Matching(Struct, kw_only=True):
     """Who of the runs that may be moved has which minute: a matching, made as large as can be."""
 
     here: FlowMinutes

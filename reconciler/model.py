@@ -3,12 +3,12 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, tzinfo
 from functools import lru_cache
 from typing import NewType, Protocol, cast
 
 import msgspec
+from msgspec import Struct
 
 from reconciler.numerous import Numerous
 
@@ -21,8 +21,7 @@ EpochMs = NewType("EpochMs", int)  # Unix epoch, milliseconds, UTC
 Parameters = tuple[tuple[str, str], ...]  # in the author's order, which the wire keeps
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Place:
+class Place(Struct, frozen=True, kw_only=True, order=True):
     """Where something stands: a file relative to the repository's root, line and column from 1."""
 
     file: str
@@ -53,8 +52,7 @@ class Places(Mapping[str, Place]):
         return len(self.marks)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Problem:
+class Problem(Struct, frozen=True, kw_only=True, order=True):
     """One finding. Problems sort by place, so that a report reads from top to bottom.
 
     `code` is stable and may be relied on by scripts (docs/codes.md explains all).
@@ -70,32 +68,28 @@ class Problem:
         return f"{self.place}: {self.code}: {self.message}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class Source(Struct, frozen=True, kw_only=True):
     """The bytes of one file, wherever they were read from (working tree or commit)."""
 
     path: str  # relative to the repository's root, `/` between its parts
     content: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retry:
+class Retry(Struct, frozen=True, kw_only=True):
     """When a run that ended badly is started again."""
 
     max: int  # further attempts after the first
     on: frozenset[str]  # final statuses, by EnOS's names
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Match:
+class Match(Struct, frozen=True, kw_only=True):
     """An item of a `dependsOn` that means only the runs that agree with the one that waits."""
 
     names: tuple[str, ...]  # its name; after a rename, the recorded ones as well
     keys: tuple[str, ...]  # `businessDate`, and names of parameters
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stagger:
+class Stagger(Struct, frozen=True, kw_only=True):
     """How a run may be moved away from others of its flow; chosen when it is claimed."""
 
     step: int  # milliseconds, whole minutes
@@ -222,8 +216,7 @@ class Run(Numerous, frozen=True, kw_only=True, eq=False, gc=False):
         return self.places.get(pointer, self.place)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Declared:
+class Declared(Struct, frozen=True, kw_only=True):
     """What an environment's manifests declare, and everything that is wrong with them."""
 
     runs: tuple[Run, ...]

@@ -7,7 +7,8 @@ the ledger, and no two runs may have one: each would take the other's start for 
 
 from collections import defaultdict
 from collections.abc import Collection, Container, Iterator, Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from reconciler.ledger import Ledger
 from reconciler.model import (

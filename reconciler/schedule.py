@@ -7,8 +7,9 @@ were: what a claim has recorded stays. The names are `renaming`'s, the free minu
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from datetime import tzinfo
+
+from msgspec.structs import replace
 
 from reconciler.ledger import Ledger, Record
 from reconciler.ledger.events import stagger_of

@@ -1,9 +1,10 @@
 """Who is told of what an apply has done: the `notify` list of an environment."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Self
+
+from msgspec import Struct
 
 from reconciler.schema.paths import Finding
 
@@ -29,8 +30,7 @@ class WebhookFormat(StrEnum):
     TEAMS = "teams"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Webhook:
+class Webhook(Struct, frozen=True, kw_only=True):
     """One address that is told. Holds no secret: those are in environment variables."""
 
     format: WebhookFormat = WebhookFormat.JSON

@@ -3,7 +3,8 @@
 import re
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 _BLOCK = re.compile(
     r"^```(?P<kind>\w*)\n(?P<content>.*?)^```$|^<!-- meanwhile: (?P<word>.+?) -->$",
@@ -12,8 +13,7 @@ _BLOCK = re.compile(
 _PROMPT = re.compile(r"^\$ ", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
-class Typed:
+class Typed(Struct, frozen=True):
     """A command line that the reader types, and what the page says that it prints."""
 
     words: tuple[str, ...]
@@ -27,15 +27,13 @@ class Typed:
         return tuple(arguments)
 
 
-@dataclass(frozen=True, slots=True)
-class Meanwhile:
+class Meanwhile(Struct, frozen=True):
     """What happens elsewhere, which no reader of the page sees: a comment names it."""
 
     word: str
 
 
-@dataclass(frozen=True, slots=True)
-class Fenced:
+class Fenced(Struct, frozen=True):
     """A block of another kind than a console's, such as `yaml`."""
 
     kind: str

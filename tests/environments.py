@@ -9,10 +9,10 @@ import threading
 import time
 from collections.abc import Mapping
 from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from msgspec import Struct
 
 from reconciler.cli.main import run
 from reconciler.sandbox import Sandbox, SandboxOptions, environment
@@ -94,8 +94,7 @@ class Clock:
         self._ahead += round(seconds * 1000)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
+class Done(Struct, frozen=True, kw_only=True):
     """A command that has ended."""
 
     returncode: int
@@ -103,8 +102,7 @@ class Done:
     stderr: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
+class Setting(Struct, frozen=True, kw_only=True):
     """A repository with its remote, and the variables that open the sandbox."""
 
     folder: Path

@@ -5,13 +5,14 @@ started is found by applying each side until nothing is left to start.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
 
 import yaml
 from hypothesis import assume, event, given
 from hypothesis import strategies as st
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.planning import PlanReport, Reviewed
@@ -122,8 +123,7 @@ def ever_started(side: Declared, ledger: Ledger) -> Starts | None:
     raise AssertionError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
+class Waiting(Struct, frozen=True, kw_only=True):
     """Who waits for whom, on either side."""
 
     runs: Sequence[Run]

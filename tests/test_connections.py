@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from msgspec import Struct
 
 from reconciler.sandbox import Sandbox, running
 from tests import git_servers
@@ -16,8 +16,7 @@ from tests.repositories import git, isolate
 Way = Callable[[Path], AbstractContextManager[tuple[str, Count]]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reached:
+class Reached(Struct, frozen=True, kw_only=True):
     """A repository whose clone reaches its origin over connections that are counted."""
 
     setting: Setting

@@ -2,13 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from random import Random
 from time import process_time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Struct
 
 from reconciler.ledger import Ledger
 from reconciler.model import Digest, EpochMs, Place, Problem, Retry, Run
@@ -57,8 +57,7 @@ BAD_ENDS = ("FAIL", "TIMEOUT", "NOT_FOUND")
 Fates = Sequence[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Scene:
+class Scene(Struct, frozen=True):
     """Runs, which of them are still declared, and what has become of each."""
 
     runs: Sequence[Run]

@@ -1,13 +1,13 @@
 """What an edit of a backfill does to the runs that it has started: nothing runs again unsaid."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, timedelta, timezone, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
+from msgspec.structs import replace
 
 from reconciler.identity import NOTHING_ELSE, Surroundings
 from reconciler.ledger import Ledger

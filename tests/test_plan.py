@@ -1,8 +1,8 @@
 """The plan: every run once, with an action that can never start anything twice."""
 
-import dataclasses
 from random import Random
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -380,13 +380,13 @@ def test_there_is_work_while_a_run_is_to_be_started_or_looked_for(
 
 def test_the_digest_changes_with_the_work_and_with_nothing_else() -> None:
     base = planned(a_run())
-    assert dataclasses.replace(base, at=NOW, commit="c" * 40).digest == base.digest
+    assert msgspec.structs.replace(base, at=NOW, commit="c" * 40).digest == base.digest
     different = [
         planned(a_run(parameters=OTHER)),
         planned(a_run("other")),
         planned(a_run(suspend=True)),
         planned(a_run(), a_run("more", flow_id=1)),
-        dataclasses.replace(base, environment="test"),
+        msgspec.structs.replace(base, environment="test"),
     ]
     assert len({base.digest, *(plan.digest for plan in different)}) == 6
 

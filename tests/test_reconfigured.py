@@ -1,7 +1,8 @@
 """What a change does to the configuration."""
 
-from dataclasses import fields, replace
 from typing import Any
+
+from msgspec.structs import fields, replace
 
 from reconciler.configuration import (
     Configuration,

@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from hypothesis import event, given
 from hypothesis import strategies as st
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.apply.checks import InvalidManifestsError
 from reconciler.apply.ports import Appended, Gateway, Options, Ports, Snapshot
@@ -30,8 +31,7 @@ class ReachedTheServiceError(Exception):
     """The apply went on."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OneBranch:
+class OneBranch(Struct, frozen=True, kw_only=True):
     """A shared branch that never moves."""
 
     snapshot: Snapshot

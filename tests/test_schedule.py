@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import combinations, product
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Struct
 
 from reconciler.ledger import Ledger, events
 from reconciler.model import EpochMs, Run, RunId, Stagger, run_digest
@@ -181,8 +181,7 @@ def test_runs_of_one_time_share_no_minute_if_there_is_room(
 # Any history of edits, claims and outcomes
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
+class Edit(Struct, frozen=True):
     """The runs that are declared next, in that order, and what an apply does with them then."""
 
     runs: Sequence[int]

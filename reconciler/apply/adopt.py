@@ -5,8 +5,9 @@ claim exclude each other by compare-and-swap: whoever pushes second reads what t
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import tzinfo
+
+from msgspec import Struct
 
 from reconciler.apply.evidence import is_disowned, standing
 from reconciler.apply.fitting import Fitting, look_of, row_of
@@ -24,8 +25,7 @@ from reconciler.plan import Action, Plan, PlannedRun, make_plan
 from reconciler.times import format_instant
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Adoption:
+class Adoption(Struct, frozen=True, kw_only=True):
     """Who says that runs were started by hand, and how sure of it."""
 
     by: str
@@ -113,8 +113,7 @@ class Adopting:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judging:
+class Judging(Struct, frozen=True, kw_only=True):
     """What a snapshot knows that speaks against taking an instance for a run's."""
 
     known: Known

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Self, assert_never
+
+from msgspec.structs import replace
 
 from reconciler.apply.known import Minute, minute_of
 from reconciler.apply.ports import (

@@ -3,7 +3,8 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from reconciler.apply.branch import Branch, Claiming
 from reconciler.apply.checks import refuse_one_name
@@ -22,8 +23,7 @@ from reconciler.times import ZONES_VERSION, format_instant
 LONGEST = 10  # times claimSeconds, for a claim whose push takes long
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Open:
+class _Open(Struct, frozen=True, kw_only=True):
     """A claim that is not known to have landed, and what was known when it was made."""
 
     claim: events.Claim

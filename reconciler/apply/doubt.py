@@ -7,8 +7,9 @@ had time to show up: certainly absent. Anything else stays in doubt; nothing is 
 import asyncio
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, assert_never
+
+from msgspec import Struct
 
 from reconciler.apply.evidence import (
     BY_NONCE,
@@ -33,8 +34,7 @@ from reconciler.plan import PlannedRun
 from reconciler.times import format_instant
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Doubt:
+class Doubt(Struct, frozen=True, kw_only=True):
     """A run in doubt that one look could not settle, and when another one can."""
 
     planned: PlannedRun
@@ -109,8 +109,7 @@ def _each_to_one(
     ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Searched:
+class _Searched(Struct, frozen=True, kw_only=True):
     """A run in doubt whose minute was searched."""
 
     planned: PlannedRun

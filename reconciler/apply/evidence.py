@@ -16,8 +16,9 @@ is possible. docs/exactly-once.md has the table with its reasons.
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from reconciler.apply.ids import Making
 from reconciler.apply.known import Known, rows_seen
@@ -46,21 +47,18 @@ BY_NONCE = "it carries the claim's nonce"
 BY_AGREEMENT = "it alone is possible, and agrees in everything"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class Found(Struct, frozen=True, kw_only=True):
     """Exactly one instance is the run's."""
 
     instance: InstanceId
     by: str  # how it was recognised
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NoneFound:
+class NoneFound(Struct, frozen=True, kw_only=True):
     """The search was whole, and nothing in it can be the run's."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ambiguous:
+class Ambiguous(Struct, frozen=True, kw_only=True):
     """Something was found of which nobody can tell whether it is the run's."""
 
     reason: str

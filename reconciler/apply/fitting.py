@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from reconciler.apply.evidence import standing
 from reconciler.apply.known import Known
@@ -20,8 +21,7 @@ from reconciler.times import format_instant
 _Window = tuple[int, EpochMs, EpochMs]  # flow, from inclusive, to exclusive
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fitting:
+class Fitting(Struct, frozen=True, kw_only=True):
     """What the service has for one run."""
 
     run: RunId

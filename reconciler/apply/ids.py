@@ -9,8 +9,9 @@ as made of a long time and of no flow, unless ids show otherwise by what they sp
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, timedelta, tzinfo
+
+from msgspec import Struct
 
 from reconciler.model import EpochMs, InstanceId
 from reconciler.times import MINUTE_MS, in_zone
@@ -27,8 +28,7 @@ def names_flow(id_: InstanceId, flow_id: int | None) -> bool:
     return re.match(rf"{flow_id}(?!\d)", id_) is not None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sighting:
+class Sighting(Struct, frozen=True, kw_only=True):
     """An id, and what it was given for."""
 
     instance: InstanceId
@@ -45,8 +45,7 @@ class Sighting:
         ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Making:
+class Making(Struct, frozen=True, kw_only=True):
     """What ids show of how the service makes them."""
 
     seen: bool = False  # any id at all

@@ -6,7 +6,8 @@ cannot be told for certain is left to a person, one by one.
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from reconciler.apply.adopt import (
     Adopting,
@@ -29,8 +30,7 @@ from reconciler.plan import Action
 from reconciler.times import MINUTE_MS
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Range:
+class Range(Struct, frozen=True, kw_only=True):
     """Where to search."""
 
     flow_id: int
@@ -38,8 +38,7 @@ class Range:
     to_time: EpochMs  # exclusive
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Matched:
+class Matched(Struct, frozen=True, kw_only=True):
     """What a search lists, and what became of it."""
 
     adopted: Sequence[tuple[Run, Instance]] = ()

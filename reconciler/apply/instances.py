@@ -5,7 +5,8 @@ list all of them, or only the newest. Pure.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from reconciler.apply.known import Known, minute_of
 from reconciler.apply.ports import Instance
@@ -34,8 +35,7 @@ _AT_ANY_TIME = "9999-12-31T00:00:00Z"
 SuspectOf = Callable[[Record, ClaimId | None], Suspect | None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class Told(Struct, frozen=True, kw_only=True):
     """What the list tells of one run's instance."""
 
     status: int | None = None  # EnOS FlowInstance status; None: it cannot be told

@@ -2,8 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Collection
-from dataclasses import replace
 from typing import Generic, TypeVar
+
+from msgspec.structs import replace
 
 from reconciler.apply.branch import Branch
 from reconciler.apply.checks import Chosen, InvalidManifestsError, is_as_saved, refuse_too_many

@@ -3,12 +3,13 @@
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import tzinfo
 from enum import Enum, auto
 from functools import cached_property
 from itertools import chain, islice, takewhile
 from typing import Any
+
+from msgspec import Struct
 
 from reconciler.apply.ids import (
     UNITS_MS,
@@ -31,8 +32,7 @@ def minute_of(flow_id: int | None, time: EpochMs) -> Minute:
     return flow_id, time // MINUTE_MS
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Sent:
+class _Sent(Struct, frozen=True, kw_only=True):
     """A start that is known (`start`), or one of which nobody knows whether it was made."""
 
     record: Record

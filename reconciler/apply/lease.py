@@ -5,8 +5,9 @@ clock that all of them can ask. Between two questions the local clock tells how 
 """
 
 import asyncio
-from dataclasses import dataclass, field
 from typing import Self
+
+from msgspec import Struct, field
 
 from reconciler.apply.ports import Clock, Gateway
 from reconciler.errors import GatewayError
@@ -15,8 +16,7 @@ from reconciler.model import ClaimId, EpochMs
 from reconciler.times import parse_instant
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServiceClock:
+class ServiceClock(Struct, frozen=True, kw_only=True):
     """One answer of the gateway's clock. It was right at some moment between question and answer.
 
     So its time now is known between two bounds, and each use takes the one that is safe for it.
@@ -47,8 +47,7 @@ class ServiceClock:
         return EpochMs(self.stamp + int((self.clock.elapsed() - self.asked) * 1000) + 1)
 
 
-@dataclass(slots=True, kw_only=True)
-class Lease:
+class Lease(Struct, kw_only=True):
     """The time that a claim leaves for starting runs."""
 
     clock: ServiceClock
@@ -83,8 +82,7 @@ class Lease:
         return self.seconds_left() > 0
 
 
-@dataclass(slots=True, kw_only=True)
-class Lapses:
+class Lapses(Struct, kw_only=True):
     """Claims that have run out by the time that has passed, though the gateway's clock denies it.
 
     A claim that was made before the clock was set back seems to last for hours. Its applier does

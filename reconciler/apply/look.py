@@ -8,7 +8,8 @@ minute, and a service whose ids carry minutes only gives all of them one id.
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from reconciler.apply.known import Known
 from reconciler.apply.ports import Gateway
@@ -32,8 +33,7 @@ LOOK_SECONDS = 1.0  # between looks for what was started a moment ago
 MinuteSpan = tuple[int, EpochMs, EpochMs]  # flow, from inclusive, to exclusive
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class Look(Struct, frozen=True, kw_only=True):
     """One look at the service, on behalf of one environment."""
 
     gateway: Gateway
@@ -133,8 +133,7 @@ def start_of(record: Record) -> Start | None:
     return record.starts[0] if record.starts else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Before:
+class Before(Struct, frozen=True, kw_only=True):
     """What stood in the minutes of some runs, and a time no earlier than the last look."""
 
     seen: tuple[events.Seen, ...]

@@ -7,7 +7,8 @@ told of the first hears nothing of the next. One webhook is told its share.
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from reconciler.apply.ports import Appended, Landed, Snapshot, Store, Unclear
 from reconciler.ledger import Event, Ledger, Record, events
@@ -18,8 +19,7 @@ from reconciler.plan.outlook import Outlook, outlook_of, why_over
 from reconciler.webhooks import Occasion, Webhook
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Effect:
+class Effect(Struct, frozen=True, kw_only=True):
     """What one apply has put on the branch, and what the branch said before and says now."""
 
     before: Ledger
@@ -67,8 +67,7 @@ class WitnessedStore:
         return Effect(before=self._before, now=self._now, recorded=tuple(self._recorded))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewsOfRun:
+class NewsOfRun(Struct, frozen=True, kw_only=True):
     """What somebody may want to hear of one run. No text of a manifest's or the service's own."""
 
     run: RunId
@@ -79,8 +78,7 @@ class NewsOfRun:
     waits_for: tuple[str, ...] = ()  # of one that is blocked: what is in its way
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class News:
+class News(Struct, frozen=True, kw_only=True):
     """What an apply has changed in one environment."""
 
     environment: str
@@ -238,8 +236,7 @@ def _standing(plan: Plan) -> dict[str, int]:
     return found
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Share:
+class Share(Struct, frozen=True, kw_only=True):
     """What one webhook is told: of the news, those events that it wants."""
 
     environment: str

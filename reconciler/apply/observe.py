@@ -7,8 +7,10 @@ that an instance is gone only after it was missing several times, by its id and 
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import TypeVar
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from reconciler.apply.evidence import may_be_its
 from reconciler.apply.instances import Told, has_ended, tell
@@ -29,8 +31,7 @@ _Item = TypeVar("_Item")
 SearchMinute = tuple[int, int]  # flow, and where the search window of the trigger time begins
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Observation:
+class Observation(Struct, frozen=True, kw_only=True):
     """What one look at the service brought."""
 
     ended: Sequence[events.Observed]  # to be recorded

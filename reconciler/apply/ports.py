@@ -7,8 +7,9 @@ show them.
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from reconciler.configuration import Environment
 from reconciler.identity import NOTHING_ELSE, Surroundings
@@ -25,8 +26,7 @@ from reconciler.model import (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claimed:
+class Claimed(Struct, frozen=True, kw_only=True):
     """A claim has landed: these runs are this apply's to start."""
 
     claim: ClaimId
@@ -34,39 +34,34 @@ class Claimed:
     until: EpochMs
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
+class Settled(Struct, frozen=True, kw_only=True):
     """One run has an outcome; or its instance has ended, or was cancelled."""
 
     run: RunId
     event: Event
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recorded:
+class Recorded(Struct, frozen=True, kw_only=True):
     """Outcomes are on the shared branch."""
 
     events: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
+class Waiting(Struct, frozen=True, kw_only=True):
     """Nothing can be done before that time, or before somebody else has done it."""
 
     reason: str
     until: EpochMs
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Watching:
+class Watching(Struct, frozen=True, kw_only=True):
     """Started instances are waited for: how many of them have ended."""
 
     ended: int
     total: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Noted:
+class Noted(Struct, frozen=True, kw_only=True):
     """Something that a person should know and that stops nothing."""
 
     message: str
@@ -76,38 +71,33 @@ Step = Claimed | Settled | Recorded | Waiting | Watching | Noted
 Progress = Callable[[Step], None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TriggeredAnswer:
+class TriggeredAnswer(Struct, frozen=True, kw_only=True):
     """The service started the run and named the instance."""
 
     instance: InstanceId
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RejectedAnswer:
+class RejectedAnswer(Struct, frozen=True, kw_only=True):
     """The service refused the run for certain: nothing was started."""
 
     code: int  # of the answer's body, or the HTTP status where the body has none
     message: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotSent:
+class NotSent(Struct, frozen=True, kw_only=True):
     """The request never left: DNS, refused connection, TLS failure, connect timeout."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotProcessed:
+class NotProcessed(Struct, frozen=True, kw_only=True):
     """The gateway turned the request away before the service saw it: token answers, rate limit."""
 
     reason: str
     retry_after: float | None = None  # seconds, from Retry-After
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnknownAnswer:
+class UnknownAnswer(Struct, frozen=True, kw_only=True):
     """The request left and nothing certain came back: the run may have been started."""
 
     seen: str  # what came back, in words
@@ -116,8 +106,7 @@ class UnknownAnswer:
 Answer = TriggeredAnswer | RejectedAnswer | NotSent | NotProcessed | UnknownAnswer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Instance:
+class Instance(Struct, frozen=True, kw_only=True):
     """A flow instance as the service lists it; None where it said nothing readable."""
 
     id: InstanceId
@@ -155,16 +144,14 @@ class Instance:
         return self.trigger_times or (self.trigger_time,)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sought:
+class Sought(Struct, frozen=True, kw_only=True):
     """A started instance whose status is asked for."""
 
     id: InstanceId
     trigger_time: EpochMs  # that it was started with
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LookedUp:
+class LookedUp(Struct, frozen=True, kw_only=True):
     """What the service said of instances.
 
     By id: what was seen under this id, which others may have as well; empty where the service says
@@ -176,8 +163,7 @@ class LookedUp:
     whole: frozenset[InstanceId] = frozenset()  # everything under that id was certainly seen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flow:
+class Flow(Struct, frozen=True, kw_only=True):
     """A workflow as the service describes it; None where it said nothing readable."""
 
     locked: bool | None
@@ -189,8 +175,7 @@ class Flow:
     name: str | None = None  # what people call it
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CancelAnswer:
+class CancelAnswer(Struct, frozen=True, kw_only=True):
     """The service answered a cancellation for certain."""
 
     code: int  # 0: it was done
@@ -252,8 +237,7 @@ class Gateway(Protocol):
         """Cancel Flow Instance. Raises GatewayError if nothing certain is answered."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True, kw_only=True):
     """What the shared branch said at one commit: everything that a decision is derived from."""
 
     commit: str  # whose tree the manifests were read from
@@ -264,30 +248,26 @@ class Snapshot:
     parent: str | None = None  # the commit that the ledger was read from, where there is one
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Landed:
+class Landed(Struct, frozen=True, kw_only=True):
     """The shared branch, read back, has the events; so has the snapshot."""
 
     snapshot: Snapshot
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Raced:
+class Raced(Struct, frozen=True, kw_only=True):
     """The branch moved since the snapshot, and does not hold the commit: read it again.
 
     A claim may be there, where another ledger has moved meanwhile.
     """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unclear:
+class Unclear(Struct, frozen=True, kw_only=True):
     """The push left and no certain answer came back: the events may land yet."""
 
     message: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Declined:
+class Declined(Struct, frozen=True, kw_only=True):
     """The branch, read back, does not hold the events, for the reason that the remote gives."""
 
     message: str
@@ -320,8 +300,7 @@ class Clock(Protocol):
         """The local idea of the time. It may be wrong; nothing is decided by it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ports:
+class Ports(Struct, frozen=True, kw_only=True):
     """The outside world, as an apply sees it."""
 
     store: Store
@@ -334,8 +313,7 @@ class Ports:
     rescue: Callable[[Sequence[Event]], str]  # keeps events that cannot be pushed; says where
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SavedRun:
+class SavedRun(Struct, frozen=True, kw_only=True):
     """A start as a saved plan lists it."""
 
     digest: Digest
@@ -344,8 +322,7 @@ class SavedRun:
     parameters: Parameters
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class Options(Struct, frozen=True, kw_only=True):
     """What the caller asked for."""
 
     by: str  # who applies, for the claim

@@ -1,7 +1,8 @@
 """A look at how started instances fare, outside an apply: `observe` asks, and ends are recorded."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from reconciler.apply.branch import Branch
 from reconciler.apply.known import Known
@@ -17,8 +18,7 @@ from reconciler.times import DAY_MS
 _TURN_MS = 1_000  # one call of the command seldom follows another within that
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refreshed:
+class Refreshed(Struct, frozen=True, kw_only=True):
     """The ledger after a look at the service, and what was seen of instances."""
 
     commit: str

@@ -7,8 +7,9 @@ back from the file that kept them.
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from reconciler.apply.adopt import Adopting, Adoption
 from reconciler.apply.branch import Branch
@@ -181,8 +182,7 @@ def _attempt(word: str, snapshot: Snapshot) -> RunId | None:
     return None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recovered:
+class Recovered(Struct, frozen=True, kw_only=True):
     """What came of feeding lost outcomes back."""
 
     missing: int  # of them were not on the branch before

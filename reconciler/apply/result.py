@@ -1,7 +1,8 @@
 """What an apply did, and the exit code that follows from it alone."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from reconciler.apply.doubt import Doubt
 from reconciler.apply.start import StartOutcome
@@ -12,8 +13,7 @@ from reconciler.plan import PlannedRun
 from reconciler.plan.outlook import Over
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApplyResult:
+class ApplyResult(Struct, frozen=True, kw_only=True):
     """The end of an apply, as the shared branch has it."""
 
     commit: str  # the newest that this apply knows

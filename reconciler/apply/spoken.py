@@ -1,7 +1,8 @@
 """What a person says of runs in doubt, as far as ledger and service bear it out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from reconciler.apply.evidence import is_disowned
 from reconciler.apply.fitting import Fitting, look_for, look_of, refuse_fitting, row_of
@@ -17,8 +18,7 @@ from reconciler.model import ClaimId, EpochMs, InstanceId, RunId
 from reconciler.times import MINUTE_MS, format_instant
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PersonsDecision:
+class PersonsDecision(Struct, frozen=True, kw_only=True):
     """What a person says about runs."""
 
     runs: Sequence[str]  # words: names, parts of names, beginnings

@@ -7,8 +7,9 @@ batch holds as many runs as can be started well within the claim's time.
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import assert_never
+
+from msgspec import Struct, field
 
 from reconciler.apply.known import Known
 from reconciler.apply.lease import Lease
@@ -41,8 +42,7 @@ LONGEST_PAUSE_SECONDS = 8.0
 StartOutcome = events.Triggered | events.Rejected | events.Unknown | events.Absent
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Capacity:
+class Capacity(Struct, frozen=True, kw_only=True):
     """How many starts fit into one claim."""
 
     runs: int
@@ -80,8 +80,7 @@ def by_flow(runs: Iterable[Run]) -> list[tuple[Run, ...]]:
     return [tuple(flow) for flow in flows.values()]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
+class Batch(Struct, frozen=True, kw_only=True):
     """Runs that a landed claim has made this applier's, and the outcomes so far."""
 
     claim: ClaimId

@@ -6,9 +6,10 @@ nonce of the claim is proof, wherever the service lists it whole.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from enum import Enum, auto
+
+from msgspec import Struct
 
 from reconciler.apply.known import Known
 from reconciler.apply.ports import Instance
@@ -27,8 +28,7 @@ from reconciler.times import DAY_MS, MINUTE_MS, SECOND_MS
 _GRAINS_MS = (SECOND_MS, 30 * SECOND_MS)  # that stamps may be cut to
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Suspect:
+class Suspect(Struct, frozen=True, kw_only=True):
     """One start that a claim made possible, with everything by which its instance is recognised."""
 
     run: RunId

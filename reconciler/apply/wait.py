@@ -8,7 +8,8 @@ outcomes are pushed, or kept in a file.
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from reconciler.apply.branch import Branch, UnrecordedError
 from reconciler.apply.doubt import Doubt
@@ -146,8 +147,7 @@ def _starts(record: Record | None) -> _Starts:
     return None if record is None else (record.claim, record.starts)
 
 
-@dataclass(slots=True, kw_only=True)
-class _Looked:
+class _Looked(Struct, kw_only=True):
     """The last look for a run."""
 
     starts: _Starts  # that were known then

@@ -3,7 +3,8 @@
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from reconciler.apply.branch import Branch
 from reconciler.apply.ids import names_flow
@@ -33,8 +34,7 @@ from reconciler.times import format_instant
 UNCLEAR_LOOKS = 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotCancelled:
+class NotCancelled(Struct, frozen=True, kw_only=True):
     """A run whose instance could not be cancelled for certain, and why."""
 
     run: RunId

@@ -1,10 +1,11 @@
 """The answers that a repository begins with: from options, a person, and what is there."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
 from functools import partial
 
 import click
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler import __version__
 from reconciler.cli.asking import Question, answer, missing
@@ -23,8 +24,7 @@ LEDGER_BRANCH = "reconciler-ledger"
 NONE = "none"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
+class Given(Struct, frozen=True, kw_only=True):
     """What the options of `init` said; None: nothing."""
 
     environment: str | None = None

@@ -10,9 +10,11 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, contextmanager, suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, assert_never
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.apply.checks import InvalidManifestsError
 from reconciler.apply.news import WitnessedStore
@@ -59,8 +61,7 @@ _NOT_A_PLAN = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SavedPlan:
+class SavedPlan(Struct, frozen=True, kw_only=True):
     """What a saved plan would do in one environment."""
 
     starts: dict[RunId, SavedRun]  # as it would start them
@@ -108,8 +109,7 @@ def _saved(run: Any) -> SavedRun:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApplyReport:
+class ApplyReport(Struct, frozen=True, kw_only=True):
     """What an apply did, ready to be shown."""
 
     result: ApplyResult
@@ -140,8 +140,7 @@ class ApplyReport:
         return exit_code(self.result)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class Wanted(Struct, frozen=True, kw_only=True):
     """What the user asked of an apply."""
 
     runs: tuple[str, ...]  # none: all

@@ -1,15 +1,14 @@
 """Asking a person at the terminal, with what each answer means, or taking what options said."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 import click
+from msgspec import Struct
 
 from reconciler.cli.saying import say
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class Question(Struct, frozen=True, kw_only=True):
     """One question, and the option that answers it without asking."""
 
     option: str

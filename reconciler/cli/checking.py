@@ -2,8 +2,10 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler import __version__
 from reconciler.cli.fetching import edited_since
@@ -34,8 +36,7 @@ from reconciler.rules import check, edit_notes
 from reconciler.schedule import scheduled
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WantedPaths:
+class WantedPaths(Struct, frozen=True, kw_only=True):
     """What the user named, relative to the root: files and folders."""
 
     files: frozenset[str]
@@ -120,8 +121,7 @@ def _holds(folder: str, path: str) -> bool:
     return folder in {".", path} or path.startswith(f"{folder}/")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Validation:
+class Validation(Struct, frozen=True, kw_only=True):
     """Every problem found, and how much was looked at."""
 
     problems: tuple[Problem, ...]

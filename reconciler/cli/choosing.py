@@ -1,11 +1,11 @@
 """Which runs the options of `status` ask for."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from difflib import get_close_matches
 from itertools import islice
 
 import click
+from msgspec import Struct, field
 
 from reconciler.errors import ReconcilerError
 from reconciler.model import RunId, combination_of, run_name
@@ -16,8 +16,7 @@ from reconciler.selection import meant_by, nothing_meant
 _MOST_NAMED = 5  # values of a label or parameter, in a note
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filter:
+class Filter(Struct, frozen=True, kw_only=True):
     """Which runs the user asked for; empty means all."""
 
     runs: tuple[str, ...]

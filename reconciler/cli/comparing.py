@@ -1,6 +1,7 @@
 """What a pull request set out from: finding that commit, and reading what it declares."""
 
-from dataclasses import dataclass, field, replace
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from reconciler.cli.fetching import KnownLedger
 from reconciler.cli.reading import Workspace
@@ -30,8 +31,7 @@ from reconciler.repository.worktree import read_one
 from reconciler.schedule import scheduled
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BaseOptions:
+class BaseOptions(Struct, frozen=True, kw_only=True):
     """What the command line says of the base."""
 
     revision: str | None = None  # None: the pipeline's, or the shared branch
@@ -82,17 +82,16 @@ def _here_or_there(git: Git, remote: str | None, revision: str) -> CommitId | No
     return git.bring_commit(remote, revision)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Base:
+class Base(Struct, frozen=True, kw_only=True):
     """A commit, compared with the working tree."""
 
     commit: CommitId
     differing: frozenset[str]  # manifests, and the configuration, that are others in the checkout
     notes: list[str] = field(default_factory=list)  # why what was read of it is not all
-    _workspace: Workspace = field(repr=False)
-    _git: Git = field(repr=False)
-    _read: dict[str, Declared] = field(default_factory=dict, repr=False)  # by environment
-    _known: "list[_Committed]" = field(default_factory=list, repr=False)
+    _workspace: Workspace
+    _git: Git
+    _read: dict[str, Declared] = field(default_factory=dict)  # by environment
+    _known: "list[_Committed]" = field(default_factory=list)
 
     @classmethod
     def of(cls, workspace: Workspace, git: Git, commit: CommitId) -> "Base":
@@ -212,8 +211,7 @@ class Base:
         return replace(declared, runs=kept) if left_out else declared
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Committed:
+class _Committed(Struct, frozen=True, kw_only=True):
     """What the base's commit holds."""
 
     tree: CommittedBooks

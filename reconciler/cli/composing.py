@@ -6,11 +6,12 @@ Of the flow it says what the service says, where its keys are at hand.
 import asyncio
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import click
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.apply.ports import Flow
 from reconciler.cli.asking import Question, answer, missing
@@ -45,8 +46,7 @@ Pairs = tuple[tuple[str, str], ...]
 _SECONDS = 10.0  # a person waits for the next question
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class Said(Struct, frozen=True, kw_only=True):
     """What the options of `new` said; None and empty: nothing."""
 
     kind: Literal["trigger", "backfill"]

@@ -1,8 +1,9 @@
 """The questions of `new`: what each field of a manifest means, and what is wrong with an answer."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from datetime import UTC
+
+from msgspec.structs import replace
 
 from reconciler.cli.asking import Question
 from reconciler.manifest import read_file

@@ -5,9 +5,10 @@ It looks first at git, the configuration, this clone, and its remote.
 
 import secrets
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+
+from msgspec import Struct
 
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.reading import Workspace
@@ -106,8 +107,7 @@ _APART = (
 )
 
 
-@dataclass(slots=True, kw_only=True)
-class ClonePatient:
+class ClonePatient(Struct, kw_only=True):
     """What is known so far of the clone. None: it could not be found out."""
 
     examination: Examination

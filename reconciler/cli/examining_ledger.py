@@ -1,6 +1,6 @@
 """What `doctor` says of manifests and ledgers: whether they are readable, whole and guarded."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from reconciler.cli.examining import OFFLINE, ClonePatient, Examination
 from reconciler.cli.fetching import KnownLedger, edited_ledgers, read_ledgers

@@ -5,7 +5,9 @@ the reconciler writes them.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from reconciler.cli.reading import Shelf, Workspace
 from reconciler.cli.saying import say
@@ -23,8 +25,7 @@ from reconciler.repository.committed import CommittedLedger
 from reconciler.repository.continuity import LedgerPlace, check_continuity
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnownLedger:
+class KnownLedger(Struct, frozen=True, kw_only=True):
     """A ledger, and where it was read."""
 
     ledger: Ledger
@@ -150,8 +151,7 @@ def _moved(ledgers: Mapping[str, CommittedLedger], shelf: Shelf) -> dict[str, Co
     return found
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BranchPlace:
+class BranchPlace(Struct, frozen=True, kw_only=True):
     """The shared branch at one commit."""
 
     remote: str
@@ -259,8 +259,7 @@ def edited_since(workspace: Workspace, revision: str, *, quiet: bool) -> list[Pr
     return _edited(workspace, git, there, remote=None, quiet=quiet)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Compared:
+class _Compared(Struct, frozen=True, kw_only=True):
     """What the ledgers of the working tree are compared with."""
 
     tip: CommitId

@@ -1,7 +1,8 @@
 """Paths as a forge knows them: in the repository, also where only a folder of it is managed."""
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from reconciler.model import Place, Problem
 

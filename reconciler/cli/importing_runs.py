@@ -3,12 +3,12 @@
 import asyncio
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date, time, tzinfo
 from pathlib import Path
 from urllib.parse import quote
 
 import click
+from msgspec import Struct
 
 from reconciler.apply.adopt import Adoption
 from reconciler.apply.importing import Matched, Range, import_runs
@@ -32,8 +32,7 @@ from reconciler.starting.declaration import is_date, no_time
 from reconciler.times import local_instant, parse_instant
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Importing:
+class Importing(Struct, frozen=True, kw_only=True):
     """What the user asked of an import."""
 
     flows: tuple[int, ...]

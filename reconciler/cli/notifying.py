@@ -4,7 +4,8 @@ import os
 import re
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from reconciler.apply.news import Effect, News, Share, a_test, news_of, told_to
 from reconciler.cli.bounded import run_bounded
@@ -18,8 +19,7 @@ from reconciler.times import format_instant
 _URL = re.compile(r"https?://\S+")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Letter:
+class Letter(Struct, frozen=True, kw_only=True):
     """What one webhook is to be told."""
 
     address: Address

@@ -9,9 +9,10 @@ import os
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+
+from msgspec import Struct
 
 from reconciler.apply.ports import Gateway, Ports, Progress, Step
 from reconciler.cli.machine import LocalClock, jitter, new_claim, rescue
@@ -119,8 +120,7 @@ def _told(gateway: GatewayConfiguration) -> dict[str, str | None]:
     }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SharedBranch:
+class SharedBranch(Struct, frozen=True, kw_only=True):
     """One environment on the shared branch."""
 
     root: Path  # of the configuration

@@ -7,13 +7,14 @@ it stands for each byte of every letter.
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.types import StringParamType
+from msgspec import Struct
+from msgspec.structs import replace
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -139,8 +140,7 @@ CODE = _Completed("codes")
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommonOptions:
+class CommonOptions(Struct, frozen=True, kw_only=True):
     """What the common options said."""
 
     repo: Path | None = None  # None: found upwards from the working directory

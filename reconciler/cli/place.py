@@ -1,10 +1,11 @@
 """Where a starting repository lies: its folder, its clone, its remote, and its forge."""
 
 import os
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from reconciler import DISTRIBUTION, PLACEHOLDER, __version__
 from reconciler.cli.options import CommonOptions
@@ -20,8 +21,7 @@ _INSIDE = ("objects", "refs")  # folders of a repository
 _READ_ELSEWHERE = frozenset("$*?[]{}#!\\\"'`")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartingPlace:
+class StartingPlace(Struct, frozen=True, kw_only=True):
     """A folder in which a repository begins, or has begun."""
 
     root: Path  # holds `reconciler.yaml`, or will

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from reconciler.apply.checks import check_flows, flows_of
 from reconciler.cli.comparing import Base, BaseOptions, find_base, own_configuration
@@ -32,8 +34,7 @@ from reconciler.rules import edit_notes
 from reconciler.schedule import scheduled
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reviewed:
+class Reviewed(Struct, frozen=True, kw_only=True):
     """The plan of one environment, and what is said of it besides."""
 
     plan: Plan
@@ -41,8 +42,7 @@ class Reviewed:
     review: Review
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanReport:
+class PlanReport(Struct, frozen=True, kw_only=True):
     """The plans of the environments asked for."""
 
     plans: list[Reviewed]
@@ -94,8 +94,7 @@ class PlanReport:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(Struct, frozen=True, kw_only=True):
     """What the command line asks of a plan."""
 
     base: BaseOptions = field(default_factory=BaseOptions)

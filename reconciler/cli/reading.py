@@ -1,9 +1,11 @@
 """What the read-only commands read in the working tree: configuration, manifests and ledgers."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from reconciler.cli.machine import LocalClock
 from reconciler.cli.options import CommonOptions
@@ -33,21 +35,20 @@ from reconciler.repository.settings import choose_environments, find_root, read_
 from reconciler.repository.worktree import MOST_BYTES, FoundFile, read_worktree
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Workspace:
+class Workspace(Struct, frozen=True, kw_only=True):
     """A folder with a configuration, as a command found it."""
 
     root: Path
     configuration: Configuration
     environments: list[Environment]  # those that the command is about
     # What was read already: by environment, what it and those related to it declare; and books.
-    _declared: dict[str, dict[str, Declared]] = field(default_factory=dict, repr=False)
-    _shelves: list["Shelf"] = field(default_factory=list, repr=False)
-    _gits: list[Git | None] = field(default_factory=list, repr=False)
-    _heard: list["HeardBranch | None"] = field(default_factory=list, repr=False)
-    left_out: dict[str, str] = field(default_factory=dict, repr=False)  # by folder, what to say
-    parsed: dict[str, dict[str, FileResult]] = field(default_factory=dict, repr=False)  # by path
-    now: EpochMs = field(default_factory=LocalClock().wall, repr=False)
+    _declared: dict[str, dict[str, Declared]] = field(default_factory=dict)
+    _shelves: list["Shelf"] = field(default_factory=list)
+    _gits: list[Git | None] = field(default_factory=list)
+    _heard: list["HeardBranch | None"] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)  # by folder, what to say
+    parsed: dict[str, dict[str, FileResult]] = field(default_factory=dict)  # by path
+    now: EpochMs = field(default_factory=LocalClock().wall)
     unwritten: Source | None = None  # a file that is judged before it is there
 
     @classmethod
@@ -199,16 +200,14 @@ class Workspace:
         return self._gits[0]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeardBranch:
+class HeardBranch(Struct, frozen=True, kw_only=True):
     """The branch of the ledgers at one commit."""
 
     commit: CommitId
     ledgers: Ledgers
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shelf:
+class Shelf(Struct, frozen=True, kw_only=True):
     """The ledgers that git tracks and that lie in the working tree."""
 
     prefix: str  # the configuration's folder within the repository

@@ -8,7 +8,9 @@ the digest tells for certain which run of them it was.
 import re
 from collections import defaultdict
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from reconciler.configuration import Environment
 from reconciler.errors import GitError
@@ -28,14 +30,13 @@ _MOST_COMMITS = 100  # each takes some processes: two seconds in all
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recall:
+class Recall(Struct, frozen=True, kw_only=True):
     """Looks up what recorded runs were started with that are edited by now."""
 
     git: Git | None
     environment: Environment
     ledger: Ledger
-    _runs: dict[ObjectId, tuple[Run, ...]] = field(default_factory=dict, repr=False)  # of a blob
+    _runs: dict[ObjectId, tuple[Run, ...]] = field(default_factory=dict)  # of a blob
 
     def completed(self, compared: Compared) -> Compared:
         """The same, where what ran and is edited has before it what it was started with."""

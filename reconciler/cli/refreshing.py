@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.apply.news import WitnessedStore
 from reconciler.apply.refresh import Refreshed, refresh
@@ -16,8 +18,7 @@ from reconciler.counting import counted
 from reconciler.model import RunId
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FreshLedger:
+class FreshLedger(Struct, frozen=True, kw_only=True):
     """A ledger that was just brought up to date, and what else was seen of instances."""
 
     known: KnownLedger

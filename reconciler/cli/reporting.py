@@ -2,11 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, assert_never
 
 import msgspec
+from msgspec import Struct
 
 from reconciler.cli.choosing import Filter
 from reconciler.cli.fetching import read_ledgers
@@ -45,8 +45,7 @@ if TYPE_CHECKING:
     from reconciler.cli.refreshing import FreshLedger  # httpx comes with it
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatusReport:
+class StatusReport(Struct, frozen=True, kw_only=True):
     """What the ledger says, by environment."""
 
     rows: list[tuple[Environment, list[StatusRow]]]

@@ -1,11 +1,11 @@
 """`reconciler sandbox`."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
+from msgspec.structs import replace
 
 from reconciler.cli.options import TEXT, Seconds, WholeNumber
 from reconciler.errors import ExitCode

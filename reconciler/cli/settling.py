@@ -3,11 +3,11 @@
 import asyncio
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import tzinfo
 from pathlib import Path
 
 import click
+from msgspec import Struct
 
 from reconciler.apply.branch import Branch
 from reconciler.apply.fitting import Fitting
@@ -30,8 +30,7 @@ from reconciler.repository.named_files import read_regular
 _MOST_BYTES = 64 << 20  # of a rescue file: the outcomes of some hundred thousand runs
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Saying:
+class Saying(Struct, frozen=True, kw_only=True):
     """What a person says on the command line about runs."""
 
     runs: tuple[str, ...]

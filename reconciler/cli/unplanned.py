@@ -6,9 +6,10 @@ and say that all is well.
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
+
+from msgspec import Struct
 
 from reconciler.cli.forge_paths import rooted_review
 from reconciler.cli.machine import LocalClock
@@ -30,8 +31,7 @@ from reconciler.repository.settings import base_branch, base_commit, find_root, 
 _REMOTE = "origin"  # which remote it is, the configuration says that cannot be read
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unplanned:
+class Unplanned(Struct, frozen=True, kw_only=True):
     """Why nothing was planned, for each environment that somebody waits to hear of."""
 
     plans: Sequence[tuple[Plan, Review]]

@@ -1,8 +1,9 @@
 """How `status` shows its report: as a list or as grids, in each of its formats."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import assert_never
+
+from msgspec import Struct
 
 from reconciler.cli.options import Format
 from reconciler.cli.reporting import StatusReport
@@ -12,8 +13,7 @@ from reconciler.render.grid import DATE, Axes
 from reconciler.schema.paths import shown
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class View:
+class View(Struct, frozen=True, kw_only=True):
     """What the user wants to see of a report."""
 
     form: Format

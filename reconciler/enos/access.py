@@ -4,11 +4,12 @@ from dataclasses import dataclass, field
 from datetime import tzinfo
 from urllib.parse import urlsplit
 
+from msgspec import Struct
+
 from reconciler.schema.formats import is_loopback
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GatewaySettings:
+class GatewaySettings(Struct, frozen=True, kw_only=True):
     """One environment's gateway."""
 
     url: str  # https, or http on loopback; a path in it is kept

@@ -6,12 +6,12 @@ start that was carried out must never be sent again.
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, assert_never
 
 import httpx
+from msgspec import Struct
 
 from reconciler.apply.ports import (
     Answer,
@@ -113,8 +113,7 @@ def hint(code: int | None) -> str:
     return _HINTS.get(code, "try again later; if it stays so, check gateway.url")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpReply:
+class HttpReply(Struct, frozen=True, kw_only=True):
     """One HTTP answer, read to its end or to the limit."""
 
     status: int
@@ -124,16 +123,14 @@ class HttpReply:
     alone: bool = True  # no other answer came with it
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accepted:
+class Accepted(Struct, frozen=True, kw_only=True):
     """The service did what it was asked; `data` is the answer's, unread."""
 
     data: Any
     alone: bool = True  # otherwise a question is asked again
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failed:
+class Failed(Struct, frozen=True, kw_only=True):
     """Anything else, with what is certain about it."""
 
     answer: RejectedAnswer | NotSent | NotProcessed | UnknownAnswer

@@ -5,8 +5,9 @@ Pure. They are read liberally, for the published samples disagree; what cannot b
 
 import json
 import re
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 # Unix epoch, milliseconds: a year before calendars end. What is later cannot be shown in each zone,
 # nor can what is counted from it: the end of a claim, what a stamp may have been cut to.
@@ -23,8 +24,7 @@ _NO_ID = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Envelope:
+class Envelope(Struct, frozen=True, kw_only=True):
     """What every answer of the service is wrapped in."""
 
     code: int

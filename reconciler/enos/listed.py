@@ -3,9 +3,10 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, time, tzinfo
 from typing import Any, TypeGuard
+
+from msgspec import Struct
 
 from reconciler.apply.ports import Flow, Instance
 from reconciler.enos.envelope import (
@@ -39,8 +40,7 @@ WITHOUT_PRIVILEGE = Flow(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListedWindow:
+class ListedWindow(Struct, frozen=True, kw_only=True):
     """Trigger times asked for, from inclusive, to exclusive; the service's stamps are cut."""
 
     from_time: EpochMs

@@ -6,11 +6,11 @@ It carries no key, so it may go wherever a configuration says.
 import asyncio
 import ssl
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 
 import httpx
+from msgspec import Struct
 
 from reconciler.enos import operations
 from reconciler.enos.access import GatewaySettings
@@ -21,8 +21,7 @@ _NO_SECRETS = Quoting(())
 _RATES = ("ratelimit", "rate-limit", "retry-after")  # parts of the names of headers that tell
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reached:
+class Reached(Struct, frozen=True, kw_only=True):
     """The gateway answered."""
 
     status: int  # of HTTP
@@ -32,8 +31,7 @@ class Reached:
     certificate_until: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unreached:
+class Unreached(Struct, frozen=True, kw_only=True):
     """No answer came."""
 
     words: str

@@ -3,9 +3,11 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.apply.ports import Instance
 from reconciler.apply.suspect import trigger_spans
@@ -24,8 +26,7 @@ _ATTEMPTS = 3
 _NOWHERE = ListedWindow(from_time=EpochMs(100_000_017_000), to_time=EpochMs(100_000_018_000))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class Page(Struct, frozen=True, kw_only=True):
     """One page of List Flow Instances."""
 
     instances: tuple[Instance, ...]

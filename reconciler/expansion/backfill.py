@@ -1,9 +1,11 @@
 """`kind: Backfill`: many runs, one for each time and each combination of the matrix."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.expansion.bounds import Bounds, bounded_slots, check_names, check_text
 from reconciler.expansion.common import (
@@ -25,8 +27,7 @@ from reconciler.schema import Finding
 from reconciler.times import MINUTE_MS, in_zone
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Start:
+class _Start(Struct, frozen=True, kw_only=True):
     """The runs of one time."""
 
     slot: Slot

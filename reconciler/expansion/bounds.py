@@ -4,10 +4,11 @@ Years that no run is about, and seconds where milliseconds stand, cannot be mean
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
 from typing import Any
+
+from msgspec import Struct
 
 from reconciler.expansion.common import LAST, NotExpandedError, instant
 from reconciler.expansion.matrix import count, longest
@@ -28,8 +29,7 @@ _LONGEST_YEAR = timedelta(days=366)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
+class Window(Struct, frozen=True, kw_only=True):
     """Between which instants the times of manifests may lie, both included.
 
     It only widens as time goes on, so a manifest that was accepted stays so.

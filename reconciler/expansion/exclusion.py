@@ -2,10 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date
 from itertools import islice
 from typing import Any
+
+from msgspec import Struct
 
 from reconciler.expansion.common import instant
 from reconciler.expansion.matrix import RESERVED, Combination
@@ -59,8 +60,7 @@ def read_time(key: str, value: Any) -> date | EpochMs:
     return parse_date(value) if key == _BUSINESS_DATE else instant(value)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exclusion:
+class Exclusion(Struct, frozen=True, kw_only=True):
     """The entries, by the keys of the matrix that each names and by their values."""
 
     entries: Mapping[tuple[str, ...], Mapping[_Values, frozenset[_Times]]]

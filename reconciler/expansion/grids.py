@@ -5,9 +5,10 @@ Which times there are on a date never depends on where the range begins or ends.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Protocol
+
+from msgspec import Struct
 
 from reconciler.expansion.steps import Days, Minutes, Months, dates
 
@@ -80,8 +81,7 @@ _DAY_MINUTES = 24 * 60
 _HOUR_MINUTES = 60
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grain:
+class Grain(Struct, frozen=True, kw_only=True):
     """What follows from how far apart the times are."""
 
     names_time: bool = False  # a run's name gives the time of day beside the date
@@ -104,8 +104,7 @@ class Grid(Protocol):
         """The times on one of the dates, ascending."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DateGrid:
+class DateGrid(Struct, frozen=True, kw_only=True):
     """Every so many days or months, at the same times of day."""
 
     first: date
@@ -123,8 +122,7 @@ class DateGrid:
         return self.at
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CronGrid:
+class CronGrid(Struct, frozen=True, kw_only=True):
     """The dates and times of a cron expression."""
 
     first: date
@@ -142,8 +140,7 @@ class CronGrid:
         return self.at
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunningGrid:
+class RunningGrid(Struct, frozen=True, kw_only=True):
     """Every so many minutes, backwards and forwards from one time and on over midnight."""
 
     first: date

@@ -1,11 +1,12 @@
 """`matrix`: the combinations of its values, and how they stand in the names of runs."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import product
 from math import prod
 from sys import intern
 from typing import Any
+
+from msgspec import Struct
 
 from reconciler.expansion.characters import difference, look, written
 from reconciler.model import Parameters
@@ -16,8 +17,7 @@ RESERVED = ("businessDate", "triggerTime")  # in an exclusion they mean times
 _MATRIX: Path = ("spec", "matrix")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Combination:
+class Combination(Struct, frozen=True, kw_only=True):
     """One value of each key; sorted by key, so that their order in the file changes nothing."""
 
     parameters: Parameters  # the manifest's own, and then these

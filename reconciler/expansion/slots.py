@@ -2,9 +2,10 @@
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
 from functools import cache
+
+from msgspec import Struct
 
 from reconciler.expansion.common import FIRST, LAST, NotExpandedError, out_of_range
 from reconciler.expansion.grids import DateGrid, Grid
@@ -23,8 +24,7 @@ from reconciler.times import (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Slot:
+class Slot(Struct, frozen=True, kw_only=True):
     """One time of a backfill: a run for each combination of its matrix."""
 
     label: str  # in the names of its runs: 2024-03-01, or 2024-03-01T08:00
@@ -32,8 +32,7 @@ class Slot:
     date: date  # of the grid
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timetable:
+class Timetable(Struct, frozen=True, kw_only=True):
     """What times a backfill names, in the gateway's zone."""
 
     grid: Grid

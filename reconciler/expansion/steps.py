@@ -3,8 +3,9 @@
 import re
 from calendar import monthrange
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date, timedelta
+
+from msgspec import Struct
 
 _EVERY = re.compile(r"([0-9]+)(m|h|d|w|mo|M)")
 _MINUTES_OF = {"m": 1, "h": 60}
@@ -12,22 +13,19 @@ _DAYS_OF = {"d": 1, "w": 7}
 _MONTHS = 12
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Minutes:
+class Minutes(Struct, frozen=True, kw_only=True):
     """A step that is written in minutes or hours."""
 
     count: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Days:
+class Days(Struct, frozen=True, kw_only=True):
     """A step of whole days."""
 
     count: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Months:
+class Months(Struct, frozen=True, kw_only=True):
     """A step of whole months."""
 
     count: int

@@ -1,10 +1,11 @@
 """What each code means that the program gives: of problems, reasons, refusals, and of its exit."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
 from importlib.resources import files
+
+from msgspec import Struct
 
 from reconciler import DISTRIBUTION, PLACEHOLDER
 
@@ -20,8 +21,7 @@ class CodeKind(StrEnum):
     TOPIC = "topic"  # no code: what a message points to
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
+class Explanation(Struct, frozen=True, kw_only=True):
     """What a code means."""
 
     code: str

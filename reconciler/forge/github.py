@@ -1,9 +1,10 @@
 """GitHub's REST interface, as far as comments and issues need it."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any
+
+from msgspec import Struct
 
 from reconciler.forge.api import Api, as_documented
 from reconciler.forge.posts import ForgeError, Post
@@ -11,8 +12,7 @@ from reconciler.forge.posts import ForgeError, Post
 _CLOSED = 100  # so many of the closed issues are looked through, the newest first
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GitHub:
+class GitHub(Struct, frozen=True, kw_only=True):
     """A repository on GitHub, and one pull request of it (GitHub's REST reference, Issues).
 
     Comments on a pull request are those of the issue of its number.

@@ -1,9 +1,10 @@
 """GitLab's REST interface, as far as notes and issues need it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any
+
+from msgspec import Struct
 
 from reconciler.forge.api import Api, as_documented
 from reconciler.forge.posts import ForgeError, Post
@@ -11,8 +12,7 @@ from reconciler.forge.posts import ForgeError, Post
 _CLOSED = 100  # so many of the closed issues are looked through, the newest first
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GitLab:
+class GitLab(Struct, frozen=True, kw_only=True):
     """A project on GitLab, and one merge request of it (GitLab's REST reference, Notes, Issues)."""
 
     api: Api

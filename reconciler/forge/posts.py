@@ -6,9 +6,10 @@ what this token's own user wrote is ever taken for ours.
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol
+
+from msgspec import Struct
 
 from reconciler.errors import ReconcilerError
 
@@ -25,8 +26,7 @@ class NotAllowedError(ForgeError):
     """The token may not do this, as that of a fork's pull request may not write."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Post:
+class Post(Struct, frozen=True, kw_only=True):
     """A comment, or an issue."""
 
     number: int  # by which it is edited
@@ -118,8 +118,7 @@ def _first_marker(post: Post) -> str:
     return post.text.partition("\n")[0].strip()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Needed:
+class Needed(Struct, frozen=True, kw_only=True):
     """What needs a person, as an issue tells it.
 
     `digest` is of what is needed: as long as it stays the same, nobody is told again.

@@ -4,8 +4,9 @@ Whoever answers on the other side writes some of these words, so each expression
 """
 
 import re
-from dataclasses import dataclass
 from enum import Enum, auto
+
+from msgspec import Struct
 
 # `https://user:token@host`, `https://token@host`, `ssh://user:password@host`; a bare `ssh://git@`
 # is no secret. Up to the last @, for a password may hold an @ or a / that was not escaped.
@@ -108,8 +109,7 @@ class CauseKind(Enum):
     OTHER = auto()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cause:
+class Cause(Struct, frozen=True, kw_only=True):
     """One thing that goes wrong."""
 
     kind: CauseKind
@@ -132,22 +132,19 @@ _UNREACHABLE = (
     r"no route to host",
 )
 # Also in the words of curl, ssh and git for a connection that was not made or was cut.
-_PASSING = re.compile(
-    "|".join(
-        (
-            *_BUSY,
-            *_UNREACHABLE,
-            r"returned error: (408|425|429|5\d\d)|HTTP (408|425|5\d\d)\b",
-            r"couldn't connect",
-            r"connection (was |is )?(reset|closed|refused|timed out|died|aborted|to \S+ closed)",
-            r"reset by peer|broken pipe|timed out|hung up|early eof|empty reply|transfer closed",
-            r"unexpected(ly)? (disconnect|end|eof|closed)",
-            r"bad line length|expected flush|invalid index-pack output",
-            r"SSL_(read|write|connect|ERROR)|TLS connection|gnutls_\w+|http/2 (stream|framing)",
-            r"(kex|ssh)_exchange_identification",
-        )
-    ),
-    re.IGNORECASE,
+_PASSING = "|".join(
+    (
+        *_BUSY,
+        *_UNREACHABLE,
+        r"returned error: (408|425|429|5\d\d)|HTTP (408|425|5\d\d)\b",
+        r"couldn't connect",
+        r"connection (was |is )?(reset|closed|refused|timed out|died|aborted|to \S+ closed)",
+        r"reset by peer|broken pipe|timed out|hung up|early eof|empty reply|transfer closed",
+        r"unexpected(ly)? (disconnect|end|eof|closed)",
+        r"bad line length|expected flush|invalid index-pack output",
+        r"SSL_(read|write|connect|ERROR)|TLS connection|gnutls_\w+|http/2 (stream|framing)",
+        r"(kex|ssh)_exchange_identification",
+    )
 )
 
 # In this order: git often says two of these at once, and the first is then the cause.
@@ -325,7 +322,7 @@ def kind_of(said: str) -> CauseKind:
 
 def is_passing(said: str) -> bool:
     """Whether anything in those words is of a kind that passes by itself."""
-    return _PASSING.search(said) is not None
+    return re.search(_PASSING, said, re.IGNORECASE) is not None
 
 
 def advice(said: str) -> str | None:

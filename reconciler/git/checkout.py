@@ -16,8 +16,9 @@ and only when it is asked for.
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from reconciler.errors import GitError
 from reconciler.git.command import NETWORK_SECONDS, ask, names_repository, run_git
@@ -185,18 +186,15 @@ def _deepen(root: Path, remote: str, deeper: str, head: CommitId) -> None:
             return
 
 
-@dataclass(frozen=True, slots=True)
-class FastForwarded:
+class FastForwarded(Struct, frozen=True):
     """The checkout now shows the commit."""
 
 
-@dataclass(frozen=True, slots=True)
-class AlreadyThere:
+class AlreadyThere(Struct, frozen=True):
     """The checkout holds the commit already."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotSafe:
+class NotSafe(Struct, frozen=True, kw_only=True):
     """The checkout was left alone."""
 
     reason: str

@@ -9,10 +9,11 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
+
+from msgspec import Struct
 
 from reconciler.errors import GitError
 from reconciler.git.causes import (
@@ -77,8 +78,7 @@ class GitTimeoutError(GitError):
     """Git was stopped because it took too long; what it had done by then is not known."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompletedGit:
+class CompletedGit(Struct, frozen=True, kw_only=True):
     """What a finished git said. `stderr` is safe to show: no credentials, no control characters."""
 
     exit_code: int

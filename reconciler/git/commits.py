@@ -1,8 +1,10 @@
 """Writing commits by plumbing: neither the index nor the working tree is touched."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from reconciler.errors import GitError
 from reconciler.git.command import run_git
@@ -25,8 +27,7 @@ _FOLDER = "040000"
 _SIGN = "commit.gpgSign"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _FileChange:
+class _FileChange(Struct, frozen=True, kw_only=True):
     """The new content of a file below the tree in hand; None removes it."""
 
     parts: tuple[str, ...]  # of the path, from that tree on
@@ -73,8 +74,7 @@ def _parts(path: str) -> tuple[str, ...]:
     return parts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Growth:
+class _Growth(Struct, frozen=True, kw_only=True):
     """What comes on top of a tree: it is put together first, then written and known."""
 
     root: Path

@@ -1,8 +1,9 @@
 """Where a remote is: its name in the clone, and where it is fetched from and pushed to."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from reconciler.errors import GitError
 from reconciler.git.causes import address
@@ -32,8 +33,7 @@ class NoRemoteError(GitError):
         self.has_others = bool(there)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Addresses:
+class Addresses(Struct, frozen=True, kw_only=True):
     """Where a remote is fetched from and where it is pushed to, without credentials."""
 
     name: str  # of the remote

@@ -6,8 +6,9 @@ than all that it says. What git makes of a value (a path, a truth) is still aske
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from reconciler.git.command import run_git
 
@@ -17,8 +18,7 @@ _SCOPES_OF_A_CLONE = frozenset({"local", "worktree"})  # the files lie in the cl
 _Status = tuple[int, int, int]  # of a file: whoever writes one puts a new one in its place
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Variable:
+class Variable(Struct, frozen=True, kw_only=True):
     """One value of a variable, and where git has read it."""
 
     scope: str  # git-config(1): system, global, local, worktree, command
@@ -37,8 +37,7 @@ class Variable:
         return self.scope in _SCOPES_OF_A_CLONE
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _KnownVariables:
+class _KnownVariables(Struct, frozen=True, kw_only=True):
     """What was read, and what the system says of the files that it was read from."""
 
     variables: Sequence[Variable]

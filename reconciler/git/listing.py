@@ -3,8 +3,9 @@
 import os
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from reconciler.git.command import run_git
 from reconciler.git.gitconfig import names
@@ -30,8 +31,7 @@ def differing(root: Path, commit: CommitId, *folders: str) -> list[str]:
     return sorted({name for name in names if name})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tracked:
+class Tracked(Struct, frozen=True, kw_only=True):
     """What the index holds under some pathspecs."""
 
     listing: bytes  # of `ls-files -t --stage -z`

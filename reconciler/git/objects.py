@@ -1,9 +1,10 @@
 """Reading what a commit holds."""
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NewType
+
+from msgspec import Struct
 
 from reconciler.errors import GitError
 from reconciler.git.command import NETWORK_SECONDS, run_git
@@ -17,8 +18,7 @@ _SUBMODULE = "160000"
 _TREE = "040000"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TreeEntry:
+class TreeEntry(Struct, frozen=True, kw_only=True):
     """One entry of a commit's tree.
 
     `path` is relative to the repository's root. Bytes in it that are not UTF-8 stand as lone

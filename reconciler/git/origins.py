@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from reconciler.git.command import run_git
 from reconciler.git.objects import CommitId, is_shallow
@@ -24,8 +25,7 @@ _GITLAB = re.compile(r"^See merge request (?P<project>[\w./-]*)!(?P<number>\d{1,
 _LONGEST = 2_000  # characters of a message that are read: hosts write into its beginning or end
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
+class Origin(Struct, frozen=True, kw_only=True):
     """The newest commit of the branch's own line that changed a file."""
 
     commit: CommitId

@@ -9,8 +9,9 @@ them, so one that was wrong here would name an object that is not there.
 import hashlib
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from reconciler.git.command import run_git
 from reconciler.git.gitconfig import value
@@ -20,8 +21,7 @@ _KINDS = {"tree": 2, "blob": 3}
 _STORED = 0  # of zlib: git compresses it as it stores it
 
 
-@dataclass(slots=True, kw_only=True)
-class Pack:
+class Pack(Struct, kw_only=True):
     """Objects to be written, which have their ids already."""
 
     hashing: str  # `sha1` or `sha256`, as the repository names its objects

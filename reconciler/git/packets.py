@@ -12,9 +12,10 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+
+from msgspec import Struct
 
 VARIABLE = "GIT_TRACE_PACKET"  # where git writes them down
 
@@ -27,8 +28,7 @@ _NAMED = re.compile(
 _ESCAPED = re.compile(rb"\\(?:37777777)?([0-7]{3})")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Packets:
+class Packets(Struct, frozen=True, kw_only=True):
     """Where git writes down what it hears; None: nowhere."""
 
     file: Path | None

@@ -8,10 +8,12 @@ ref is read back from there, and that decides; the words are only passed on.
 
 import random
 import time
-from dataclasses import dataclass, replace
 from enum import Enum, auto
 from pathlib import Path
 from typing import assert_never
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.errors import GitError
 from reconciler.git.commits import empty_tree, write_commit
@@ -35,13 +37,11 @@ _LOOKS = 4  # for a push that was taken: a replica may lag a little
 _PAUSE_SECONDS = 0.2  # before the second; each one after it is twice as long
 
 
-@dataclass(frozen=True, slots=True)
-class PushLanded:
+class PushLanded(Struct, frozen=True):
     """The ref, read back, holds our commit, which nobody else has to push."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PushRaced:
+class PushRaced(Struct, frozen=True, kw_only=True):
     """The ref was not where we expected it, or moved meanwhile, and does not hold our commit.
 
     Or it does, and the trace of another ledger has moved meanwhile.
@@ -50,8 +50,7 @@ class PushRaced:
     message: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PushDeclined:
+class PushDeclined(Struct, frozen=True, kw_only=True):
     """The ref is where it was, for the reason that the remote gives or that can be seen."""
 
     message: str
@@ -59,8 +58,7 @@ class PushDeclined:
     is_of_ref: bool = False  # another ref may be taken all the same
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PushUnclear:
+class PushUnclear(Struct, frozen=True, kw_only=True):
     """No certain answer came: the commit may have landed. Look for it on the remote."""
 
     message: str
@@ -130,8 +128,7 @@ def _only_one(root: Path, remote: str) -> str:
     return remote
 
 
-@dataclass(slots=True, kw_only=True)
-class _Attempt:
+class _Attempt(Struct, kw_only=True):
     """One commit on its way to one ref, sent once or several times."""
 
     root: Path

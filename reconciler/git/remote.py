@@ -8,10 +8,11 @@ import random
 import re
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Self
+
+from msgspec import Struct
 
 from reconciler.errors import GitError
 from reconciler.git.command import NETWORK_SECONDS, CompletedGit, ask, run_git, unreadable_error
@@ -47,8 +48,7 @@ _MISSING = re.compile(r"couldn't find remote ref (HEAD|refs/heads/.+)", re.IGNOR
 ASK_FOR_BRANCH = "name the branch in reconciler.yaml: `git: {branch: NAME}`"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Others:
+class Others(Struct, frozen=True, kw_only=True):
     """The traces of all ledgers but one, as the remote kept them when they were last fetched."""
 
     own: str  # the name of that one's
@@ -92,8 +92,7 @@ def ref_there(remote: str, key: str) -> str | None:
     return f"{THERE}/{name}" if on_branch == name else f"{BRANCHES}/{on_branch}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SeenRefs:
+class SeenRefs(Struct, frozen=True, kw_only=True):
     """What one reading of a remote showed."""
 
     tips: Mapping[str, CommitId]  # by the full names of those refs that are there

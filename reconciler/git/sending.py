@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
+
+from msgspec import Struct
 
 from reconciler.git.causes import CauseKind, advice, kind_of, mentioned_address, remote_words
 from reconciler.git.command import CompletedGit, GitTimeoutError, repeated, run_git
@@ -61,8 +62,7 @@ _NOT_ATOMIC = "does not support --atomic"
 _FORBIDDEN = "returned error: 403"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Move:
+class Move(Struct, frozen=True, kw_only=True):
     """A ref that shall hold the commit, if it is where we expect it."""
 
     ref: str  # its full name
@@ -92,8 +92,7 @@ class Heard(Enum):
     UNABLE = auto()  # nothing was sent: it cannot move several refs as one
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PushAnswer:
+class PushAnswer(Struct, frozen=True, kw_only=True):
     """What came of one sending, by the words of git and of the remote."""
 
     heard: Heard

@@ -1,8 +1,9 @@
 """What kind of git and of clone this is, and whether a push would be let in. Changes nothing."""
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from reconciler.git.command import run_git
 from reconciler.git.objects import CommitId, is_shallow
@@ -13,8 +14,7 @@ _VERSION = re.compile(r"\d+(?:\.\d+)+")
 _STAMP = re.compile(r" \d+ [+-]\d{4}$")  # of `git var GIT_COMMITTER_IDENT`: when, which is now
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CloneKind:
+class CloneKind(Struct, frozen=True, kw_only=True):
     """What a clone has not got."""
 
     shallow: bool  # its history ends after some commits

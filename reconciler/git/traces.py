@@ -6,8 +6,9 @@ history says what was last written.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from reconciler.git.causes import readable
 from reconciler.git.command import ask, run_git, unreadable_error
@@ -88,8 +89,7 @@ def keep(
     return None if tree is None else reason
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trace:
+class Trace(Struct, frozen=True, kw_only=True):
     """The next trace of a ledger, pushed together with the commit that the ledger grows by."""
 
     move: Move
@@ -124,8 +124,7 @@ def note(root: Path, remote: str, trace: Trace, became: Along) -> None:
         set_value(root, _alone(remote), trace.prefix)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _TracePlace:
+class _TracePlace(Struct, frozen=True, kw_only=True):
     """A ref on the remote that may hold a trace, and the one here that it is fetched to."""
 
     name: str  # of the trace
@@ -139,8 +138,7 @@ class _TracePlace:
         return self.ref.removesuffix(f"/{self.name}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _HeldTrace:
+class _HeldTrace(Struct, frozen=True, kw_only=True):
     """What a ref of this clone holds that shows what the remote keeps."""
 
     commit: CommitId | None  # None: it is no commit, and no trace can follow it
@@ -244,8 +242,7 @@ def _refresh(root: Path, remote: str, place: _TracePlace) -> None:
             raise unreadable_error(remote, done)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Traces:
+class Traces(Struct, frozen=True, kw_only=True):
     """The traces that this clone has seen and that a remote kept when it was last fetched."""
 
     trees: Mapping[str, ObjectId]  # by keys that tell both apart: `seen/NAME`, `kept/REMOTE/NAME`

@@ -9,8 +9,9 @@ message names the claims that it records.
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain, takewhile
+
+from msgspec import Struct
 
 from reconciler.errors import LedgerError
 from reconciler.ledger.events import Claim, Event, Resolved
@@ -26,8 +27,7 @@ _SEALED = re.compile(r"ledger-(\d{6,})(?:-(\d{6,}))?\.jsonl")
 _OURS = re.compile(r"ledger.*\.jsonl")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class _Sealed:
+class _Sealed(Struct, frozen=True, kw_only=True, order=True):
     first: int
     last: int
     name: str

@@ -8,8 +8,10 @@ is merely behind, or has merged the branch, is in order, and one that drops the 
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from shlex import quote
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.errors import LedgerError
 from reconciler.ledger.files import ACTIVE, ledger_order, ledger_text, with_line_end
@@ -21,8 +23,7 @@ Ledgers = Mapping[str, Files]  # by folder
 CODE = "ledger-edited"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Guarded:
+class Guarded(Struct, frozen=True, kw_only=True):
     """The ledgers of a repository as three places have them."""
 
     fork: Ledgers | None  # where the change set out from; None: that is not known

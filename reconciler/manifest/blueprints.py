@@ -20,10 +20,12 @@ is anything to say, is read by the strict reader, which alone knows problems and
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import partial
 from operator import itemgetter
 from typing import Any, Literal, NamedTuple
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from reconciler.manifest.build import Rule, Verbatim, core_value, rule_of_document
 from reconciler.manifest.document import Document
@@ -54,8 +56,7 @@ _Event = Any  # of libyaml's, which always has marks; the stubs doubt it
 _Made = list[Any]  # scalars first, then mappings and lists, the inner ones before the outer
 
 
-@dataclass(slots=True, kw_only=True)
-class Blueprint:
+class Blueprint(Struct, kw_only=True):
     """What files have in common that are written alike; `learned` is the first of them."""
 
     learned: Document
@@ -82,8 +83,7 @@ class Blueprint:
         return Likeness(file=file, value=made[-1], blueprint=self)
 
 
-@dataclass(slots=True, kw_only=True)
-class Likeness:
+class Likeness(Struct, kw_only=True):
     """A document of a known blueprint."""
 
     file: str
@@ -111,8 +111,7 @@ class Likeness:
         return replace(self.blueprint.learned.problem(finding), place=place)
 
 
-@dataclass(slots=True, kw_only=True)
-class Blueprints:
+class Blueprints(Struct, kw_only=True):
     """What was learned so far. It is bounded, and changes only how long reading takes."""
 
     verbatim: Verbatim
@@ -179,8 +178,7 @@ class _Scalar(NamedTuple):
     is_text: bool
 
 
-@dataclass(slots=True, kw_only=True)
-class _Survey:
+class _Survey(Struct, kw_only=True):
     """Goes through a document's events beside its value, which has nothing repeated or missing."""
 
     text: str

@@ -7,10 +7,10 @@ value is the text that its author wrote: `012`, `no`, `12:30:00`.
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from msgspec import Struct, field
 from yaml import (
     AliasEvent,
     CollectionEndEvent,
@@ -90,8 +90,7 @@ def _integer(digits: str, base: int) -> int:
     return number
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class Rule(Struct, frozen=True, kw_only=True):
     """How the value at a path is read. Without a rule, it and all in it follow YAML's core schema.
 
     Rules are found by descending with the value, so that no path has to be put together.
@@ -122,8 +121,7 @@ def _rule(paths: frozenset[Path]) -> Rule | None:
     return Rule(as_text=() in paths, below=rules, elsewhere=below(ANY))
 
 
-@dataclass(slots=True, kw_only=True)
-class Built:
+class Built(Struct, kw_only=True):
     """A document's value, and what is known of it besides."""
 
     value: Any = None

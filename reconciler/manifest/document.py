@@ -4,8 +4,9 @@ Stricter than YAML: duplicate keys, merge keys, tags and keys that are not text 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from reconciler.manifest.build import Built, Verbatim, build
 from reconciler.manifest.text import TextMark, UnreadableError, place_of
@@ -15,8 +16,7 @@ from reconciler.schema import Finding, SchemaName, Where, validate
 from reconciler.schema.paths import Path
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Document:
+class Document(Struct, frozen=True, kw_only=True):
     """One document of a file. `value` is what JSON can hold, and belongs to this document alone."""
 
     file: str

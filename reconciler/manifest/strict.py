@@ -7,9 +7,9 @@ so the text between and around them tells.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from msgspec import Struct, field
 from yaml import (
     AliasEvent,
     CollectionEndEvent,
@@ -76,8 +76,7 @@ def is_peculiar(scalar: _Event) -> bool:
     return scalar.style in _BLOCK or bool(scalar.start_mark.line != scalar.end_mark.line)
 
 
-@dataclass(slots=True, kw_only=True)
-class _Walk:
+class _Walk(Struct, kw_only=True):
     """Goes through the events with what encloses them."""
 
     text: str

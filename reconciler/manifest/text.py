@@ -13,8 +13,8 @@ from reconciler.model import Place, Problem
 
 # YAML's printable characters, less three: U+0085, U+2028 and U+2029 end a line for the parser and
 # not for an editor, so every line number after one would be wrong; and an inner byte order mark,
-# which nobody can see.
-_NOT_ALLOWED = re.compile(
+# which nobody can see. Compiled by whoever needs it first: few files are not of ASCII alone.
+_NOT_ALLOWED = (
     "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
 _NOT_ALLOWED_IN_ASCII = re.compile("[^\t\n\r\x20-\x7e]")
@@ -100,8 +100,7 @@ def decode(content: bytes, file: str) -> str:
 
 def check_characters(text: str, file: str) -> None:
     """Raise UnreadableError for a character that YAML does not allow."""
-    allowed = _NOT_ALLOWED_IN_ASCII if text.isascii() else _NOT_ALLOWED
-    found = allowed.search(text)
+    found = (_NOT_ALLOWED_IN_ASCII if text.isascii() else re.compile(_NOT_ALLOWED)).search(text)
     if found:
         raise UnreadableError(
             Problem(

@@ -11,10 +11,10 @@ import json
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
+from msgspec import Struct, field
 from yaml import (
     AliasEvent,
     CollectionEndEvent,
@@ -104,8 +104,7 @@ def _refuse_constant(constant: str) -> Any:
     raise ValueError(constant)
 
 
-@dataclass(slots=True, kw_only=True)
-class DocumentEvents:
+class DocumentEvents(Struct, kw_only=True):
     """One document: its nodes' events in order, and where its aliases lead."""
 
     file: str
@@ -162,8 +161,7 @@ def _unreadable(code: str, message: str, mark: TextMark | None, file: str) -> Un
     return UnreadableError(Problem(place=place_of(mark, file), code=code, message=message))
 
 
-@dataclass(slots=True, kw_only=True)
-class _Reading:
+class _Reading(Struct, kw_only=True):
     source: Iterator[Event]
     file: str
     text: str

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from msgspec import Struct
+
 from reconciler.schema.formats import check_webhook_url
 from reconciler.webhooks import Webhook
 
@@ -25,8 +27,7 @@ class Address:
     secret: str | None = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NoAddress:
+class NoAddress(Struct, frozen=True, kw_only=True):
     """A webhook that cannot be sent to."""
 
     label: str

@@ -14,8 +14,9 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, assert_never
+
+from msgspec import Struct
 
 from reconciler.apply.news import NewsOfRun, Share
 from reconciler.counting import counted
@@ -27,8 +28,7 @@ from reconciler.webhooks import Occasion, WebhookFormat
 MOST_RUNS = 100  # of one event, in JSON; how many there are stands beside them
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Postmark:
+class Postmark(Struct, frozen=True, kw_only=True):
     """What a message says of itself, so that nobody can send it once more unseen."""
 
     id: str  # of this delivery to this webhook; the same each time that it is tried
@@ -109,8 +109,7 @@ _WORDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+class Name(Struct, frozen=True):
     """Text of unknown origin within a line."""
 
     text: str

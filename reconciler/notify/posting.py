@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import httpx
+from msgspec import Struct
 
 from reconciler import __version__
 from reconciler.enos.answers import Quoting
@@ -43,16 +44,14 @@ class Delivery:
     content: bytes = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivered:
+class Delivered(Struct, frozen=True, kw_only=True):
     """What came of it."""
 
     label: str
     failure: str | None  # why the webhook was not told, in words; None: it was
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Failed:
+class _Failed(Struct, frozen=True, kw_only=True):
     """One try that told nobody, as far as can be seen."""
 
     reason: str

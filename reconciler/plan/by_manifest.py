@@ -1,14 +1,14 @@
 """What a change does, manifest by manifest: what a reviewer reads a row about."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from reconciler.model import Declared, Place, Run, combination_of
 from reconciler.plan.changes import Change, Kind
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OfManifest:
+class OfManifest(Struct, frozen=True, kw_only=True):
     """What a change does to one manifest."""
 
     name: str

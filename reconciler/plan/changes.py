@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from msgspec import Struct
+
 from reconciler.ledger import Ledger, Record
 from reconciler.ledger.records import Phase
 from reconciler.model import (
@@ -108,8 +110,7 @@ def changes(before: Declared, after: Declared, ledger: Ledger) -> tuple[Change, 
     return tuple(sorted(found, key=lambda change: change.id))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Side:
+class _Side(Struct, frozen=True, kw_only=True):
     """What is declared on one side."""
 
     runs: Mapping[RunId, Run]  # by the id of the first attempt

@@ -5,9 +5,10 @@ A declared duplicate waits for its original in other environments as it would wi
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import assert_never
+
+from msgspec import Struct
 
 from reconciler.enos.statuses import status_meaning
 from reconciler.identity import Surroundings
@@ -67,8 +68,7 @@ class Beside:
 UNSETTLED = frozenset({RunState.CLAIMED, RunState.IN_DOUBT})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
+class Context(Struct, frozen=True, kw_only=True):
     """What every decision is derived from."""
 
     ledger: Ledger

@@ -7,7 +7,8 @@ compare-and-swap on the branch that the other one's plan was made from.
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from reconciler.ledger import Ledger, Record
 from reconciler.ledger.records import UNDER_WAY, Phase
@@ -43,8 +44,7 @@ class Owners:
         return self._heirs.get(manifest_of(name), ()) if declared is None else (declared,)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stopped:
+class Stopped(Struct, frozen=True, kw_only=True):
     """A manifest of which so many runs have failed that nothing more of it starts."""
 
     failed: tuple[str, ...]  # the names of those runs
@@ -96,8 +96,7 @@ def _stopped(run: Run, failed: Sequence[str]) -> Stopped:
     return Stopped(failed=tuple(sorted(failed)), words=words)
 
 
-@dataclass(slots=True, kw_only=True)
-class _Room:
+class _Room(Struct, kw_only=True):
     """How many more may be under way of one manifest or flow."""
 
     words: str  # how many are under way, for what finds no room

@@ -5,7 +5,8 @@ never recorded. A run that only the base declares is gone, or in a file that can
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from reconciler.model import Declared, Digest, Run, RunId, run_id, with_parents
 

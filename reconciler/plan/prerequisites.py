@@ -5,9 +5,10 @@ That asks for the newest of a run's attempts, and whether another one follows.
 
 from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import tzinfo
 from typing import assert_never
+
+from msgspec.structs import replace
 
 from reconciler.ledger import Ledger, Record, RunState
 from reconciler.ledger.records import UNDER_WAY

@@ -6,9 +6,10 @@ compared field by field, defaults filled in. Pure.
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC
 from typing import Any
+
+from msgspec import Struct, field
 
 from reconciler.configuration import (
     GATEWAY_FIELDS,
@@ -32,8 +33,7 @@ TOO_MANY_WITH_WAIT = "too-many-with-wait"
 NOT_PLANNED = "not-planned"  # something stands in the way that has no place in a file
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
+class Refused(Struct, frozen=True, kw_only=True):
     """One reason why nothing would be started. `code` is a problem's, or one of those above."""
 
     code: str
@@ -89,8 +89,7 @@ def refused_with_wait(plan: Plan, limit: int) -> Refused | None:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
+class Setting(Struct, frozen=True, kw_only=True):
     """One field of `reconciler.yaml` that has another value after a change."""
 
     pointer: str  # RFC 6901
@@ -220,8 +219,7 @@ def _gateway(environment: Environment) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Compared:
+class Compared(Struct, frozen=True, kw_only=True):
     """What a change does in one environment, compared with the commit that it set out from."""
 
     base: str  # the commit's id
@@ -240,8 +238,7 @@ class Compared:
         return [one for one in self.configuration if not one.is_usual]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Review:
+class Review(Struct, frozen=True, kw_only=True):
     """What is said of one environment's plan."""
 
     refused: Sequence[Refused] = ()  # empty: an apply would go on, as far as is known here

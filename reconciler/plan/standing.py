@@ -1,8 +1,10 @@
 """How what a run depends on stands, in words and for the decision."""
 
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass, replace
 from enum import Enum, auto
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.ledger import Record, RunState
 from reconciler.model import EpochMs, Run, RunId, run_name
@@ -25,8 +27,7 @@ class DependencyStanding(Enum):
     LOST = auto()  # it ended badly, or will never start as things are
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prerequisite:
+class Prerequisite(Struct, frozen=True, kw_only=True):
     """How one run stands."""
 
     run: RunId
@@ -41,8 +42,7 @@ class Prerequisite:
         return self.cause or self
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dependency:
+class Dependency(Struct, frozen=True, kw_only=True):
     """One thing that a run depends on, and how far it has come."""
 
     names: tuple[str, ...]  # what has not succeeded of it: as the manifest says, or the runs

@@ -4,11 +4,11 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar
 
 import msgspec
+from msgspec import Struct
 
 from reconciler.ledger import Record, RunState
 from reconciler.model import (
@@ -67,8 +67,7 @@ class Reason(StrEnum):
 WORK = frozenset({Action.TRIGGER, Action.RESOLVE, Action.CANCEL})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FlowCheck:
+class FlowCheck(Struct, frozen=True, kw_only=True):
     """What the service says of a flow before anything of it is started."""
 
     refusal: str | None = None  # why a start would be refused, in words that go on from the flow
@@ -219,8 +218,7 @@ class BriefPlanned(_Planned, Brief[FullPlanned], msgspec.Struct, frozen=True, eq
 PlannedRun = FullPlanned | BriefPlanned
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(Struct, frozen=True, kw_only=True):
     """The plan of one environment, in the order in which runs would start."""
 
     environment: str
@@ -261,8 +259,7 @@ class Plan:
         return tuple(run for run in self.runs if run.action is action)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Awaited:
+class Awaited(Struct, frozen=True, kw_only=True):
     """Started runs whose time has come and whose end nobody has looked at, and who waits for it.
 
     Without them an apply has nothing to ask, so a plan with none of them is at rest.

@@ -2,8 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import tzinfo
+
+from msgspec import Struct
 
 from reconciler.apply.result import ApplyResult
 from reconciler.counting import counted
@@ -42,8 +43,7 @@ from reconciler.render.words import (
 from reconciler.render.workflow_commands import Annotation, commands
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Block:
+class _Block(Struct, frozen=True, kw_only=True):
     """Runs that became the same."""
 
     title: str

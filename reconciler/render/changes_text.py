@@ -3,9 +3,11 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.counting import counted
 from reconciler.enos.statuses import is_documented
@@ -24,8 +26,7 @@ EDITED = "What ran already and carries something else by now"
 STARTS_NOTHING = "This change starts nothing."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class Row(Struct, frozen=True, kw_only=True):
     """What happens to one manifest."""
 
     manifest: str

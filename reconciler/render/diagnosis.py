@@ -2,10 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain, groupby
 from typing import Any
+
+from msgspec import Struct
 
 from reconciler.errors import ExitCode
 from reconciler.render.layout import Screen, as_text
@@ -32,8 +33,7 @@ _STYLES = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Diagnosis:
+class Diagnosis(Struct, frozen=True, kw_only=True):
     """What a check found, and what to do about it."""
 
     health: Health
@@ -41,8 +41,7 @@ class Diagnosis:
     hint: str | None = None  # what to do; None where nothing need be
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
+class Checked(Struct, frozen=True, kw_only=True):
     """One check that was made, or skipped."""
 
     name: str  # stable: scripts may rely on it

@@ -5,8 +5,9 @@ Words are plain text of our own and, as `Quoted`, text that a manifest or a conf
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import tzinfo
+
+from msgspec import Struct
 
 from reconciler.model import EpochMs, Run
 from reconciler.plan.changes import Change
@@ -15,8 +16,7 @@ from reconciler.render.words import clock_time
 ARROW = " → "
 
 
-@dataclass(frozen=True, slots=True)
-class Quoted:
+class Quoted(Struct, frozen=True):
     """Text of somebody else's."""
 
     text: str

@@ -4,9 +4,10 @@ The letter says how the run stands, a capital where a person must look: it needs
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import assert_never
+
+from msgspec import Struct
 
 from reconciler.ledger import RunState
 from reconciler.model import (
@@ -26,8 +27,7 @@ DATE = "date"  # the axis of the business dates, beside the keys of the matrix
 Values = tuple[str, ...]  # one for each key of an axis; "" where a run does not have the key
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Axes:
+class Axes(Struct, frozen=True, kw_only=True):
     """Which keys the user wants as rows and which as columns; DATE is one of them."""
 
     rows: tuple[str, ...] = ()
@@ -49,8 +49,7 @@ class Axes:
         return (*rows, *left), columns
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatusGrid:
+class StatusGrid(Struct, frozen=True, kw_only=True):
     """The runs of one backfill in their places."""
 
     name: str

@@ -5,9 +5,10 @@ In Markdown each stands in a block of code, where letters stand below each other
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from itertools import groupby
 
+from msgspec import Struct
+from msgspec.structs import replace
 from rich.cells import cell_len
 
 from reconciler.counting import counted
@@ -24,8 +25,7 @@ _LONGEST_VALUE = 60  # characters of a row's
 _FEWEST_CELLS = 20  # for the marks, however long the values of the rows are
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Column:
+class _Column(Struct, frozen=True, kw_only=True):
     """One column: what it shares with those beside it, and what stands upright above it."""
 
     values: Values

@@ -2,9 +2,11 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Self
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.render.safe import visible
 
@@ -15,8 +17,7 @@ GAP = "  "
 _SEPARATORS = "-_./@ "  # a name is best cut after one of these
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Screen:
+class Screen(Struct, frozen=True, kw_only=True):
     """What the text is made for."""
 
     width: int = COLUMNS

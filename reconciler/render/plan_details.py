@@ -1,8 +1,9 @@
 """Runs in a Markdown plan: a row each; a backfill is a line that unfolds into its runs."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import tzinfo
+
+from msgspec import Struct
 
 from reconciler.counting import counted
 from reconciler.model import Parameters, backfill_of
@@ -24,8 +25,7 @@ _MOST_OF_A_CELL = 1_000
 _MOST_OF_A_REASON = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(Struct, frozen=True):
     """Lines of Markdown, and how many of the runs that they are about they show or count."""
 
     lines: Sequence[str]

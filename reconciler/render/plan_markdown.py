@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import tzinfo
+
+from msgspec import Struct
 
 from reconciler.counting import counted
 from reconciler.model import Problem, backfill_of
@@ -30,8 +31,7 @@ _LEAST_BYTES = 2_000  # room for a plan's heading, counts and some rows
 _KEPT = 250  # for the line that says that the comment was cut, and for the last one
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comment:
+class Comment(Struct, frozen=True, kw_only=True):
     """Plans as a comment, and whether all of them is in it."""
 
     text: str

@@ -2,8 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import tzinfo
+
+from msgspec import Struct
 
 from reconciler.model import backfill_of
 from reconciler.plan import Action, PlannedRun
@@ -32,8 +33,7 @@ _STYLES: Mapping[Action, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
+class Group(Struct, frozen=True, kw_only=True):
     """What is shown of the runs with one action and reason."""
 
     action: Action

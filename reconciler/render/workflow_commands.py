@@ -1,7 +1,8 @@
 """Commands that GitHub reads from a job's log: annotations, each at a place in a file."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from reconciler.model import Place, Problem
 from reconciler.render.layout import as_text
@@ -11,8 +12,7 @@ _SHOWN_ANNOTATIONS = 10  # of one kind, of one step (GitHub's documentation of w
 _MOST_FOLDED = 50  # told by the last of them; a message has at most 64 KiB
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Annotation:
+class Annotation(Struct, frozen=True, kw_only=True):
     """What GitHub shows beside a line, or beside none."""
 
     title: str

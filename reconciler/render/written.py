@@ -1,8 +1,9 @@
 """Manifests for instances that no manifest declares, one each; suspended, so that none starts."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import tzinfo
+
+from msgspec import Struct
 
 from reconciler.apply.ports import Instance
 from reconciler.expansion import Bounds
@@ -12,8 +13,7 @@ from reconciler.model import Declared, Run, RunId, Source, manifest_of
 from reconciler.times import MINUTE_MS, in_zone
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
+class Written(Struct, frozen=True, kw_only=True):
     """One manifest, or why there is none for the instance."""
 
     instance: Instance

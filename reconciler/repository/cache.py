@@ -12,12 +12,13 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
+from msgspec import Struct, field
+from msgspec.structs import replace
 from yaml._yaml import get_version_string
 
 from reconciler import __version__
@@ -53,8 +54,7 @@ _READERS = (
 _LIBRARIES = ("pyyaml", "msgspec", "jsonschema", "jsonschema-rs")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileLetGo:
+class FileLetGo(Struct, frozen=True, kw_only=True):
     """A file that was read, and whose content nobody holds any more."""
 
     path: str
@@ -69,8 +69,7 @@ class TightError(Exception):
     """So few more runs may be declared that each file must be read in its turn."""
 
 
-@dataclass(kw_only=True)
-class ReadCache:
+class ReadCache(Struct, kw_only=True):
     """What the files of one environment's folder said, and what they say now."""
 
     path: Path | None = None  # None: nothing is known, and nothing will be kept

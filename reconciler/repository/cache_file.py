@@ -12,11 +12,11 @@ import stat
 import struct
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryFile
 
 import msgspec
+from msgspec import Struct
 
 _HEADING = b"reconciler cache 1\n"  # raised by whoever changes anything below
 _CHECKSUM = 32  # bytes: SHA-256 of all that follows it
@@ -30,8 +30,7 @@ UNSURE = bytes(
 )  # in place of a status by which the file could not be told from an edited
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class Kept(Struct, frozen=True, kw_only=True):
     """What is kept of one file."""
 
     status: bytes  # by which it is known without being read, or UNSURE
@@ -49,15 +48,14 @@ class _KeptColumns(msgspec.Struct, frozen=True, array_like=True):
     results: bytes  # what the files say, as `reconciler.manifest.packing` has it
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CacheContent:
+class CacheContent(Struct, frozen=True, kw_only=True):
     """All that a cache file holds. Numbers are the places of files in it."""
 
     numbers: Mapping[str, int]  # by path
     statuses: list[bytes]
     digests: bytes
     until: int  # the instant up to which times were allowed when it was written
-    results: bytes = field(repr=False)
+    results: bytes
 
     def kept(self, number: int) -> Kept:
         """What is kept of the file of that number."""

@@ -6,10 +6,12 @@ partial clone must fetch it first.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from itertools import chain, takewhile
 from pathlib import PurePosixPath
 from typing import Self
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.errors import LedgerError
 from reconciler.git import Git, ObjectId, TreeEntry
@@ -26,8 +28,7 @@ from reconciler.model import Problem, Source
 from reconciler.repository.worktree import too_large
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommittedFile:
+class CommittedFile(Struct, frozen=True, kw_only=True):
     """A file of a commit: the blob that holds its content, and the path it is known by."""
 
     path: str
@@ -138,12 +139,11 @@ class LedgerFiles(Mapping[str, bytes]):
         return type(self)(self._git, blobs, new)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommittedLedger:
+class CommittedLedger(Struct, frozen=True, kw_only=True):
     """The ledger's files as one commit holds them."""
 
     folder: str  # relative to the repository's root
-    content: LedgerFiles = field(repr=False)  # by name within the folder
+    content: LedgerFiles  # by name within the folder
 
     @classmethod
     def read(cls, git: Git, folder: str, entries: Iterable[TreeEntry]) -> "CommittedLedger":

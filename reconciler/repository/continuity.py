@@ -5,10 +5,11 @@ folder or another branch: each would make started runs look new, and have them s
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from shlex import quote as quoted
 from urllib.parse import quote, unquote
+
+from msgspec import Struct
 
 from reconciler.configuration import Environment
 from reconciler.errors import GitError, LedgerError
@@ -22,8 +23,7 @@ from reconciler.repository.committed import CommittedLedger
 LONGEST_NAME = 200  # of a trace; a ref's lock is a few characters longer than the ref
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LedgerPlace:
+class LedgerPlace(Struct, frozen=True, kw_only=True):
     """Where a ledger is looked for, and what its traces are called."""
 
     remote: str
@@ -151,8 +151,7 @@ def _goes_on(
     return ledger_text(files, folder, without=alike).startswith(before)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _LedgerTrace:
+class _LedgerTrace(Struct, frozen=True, kw_only=True):
     key: str  # as `Traces` has it
     name: str
     branch: str | None  # None: written before the name had it

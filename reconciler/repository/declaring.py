@@ -7,9 +7,10 @@ together tell.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from typing import TypeVar
+
+from msgspec import Struct, field
 
 from reconciler.configuration import Configuration, Environment, Limits
 from reconciler.errors import ReconcilerError
@@ -29,8 +30,7 @@ class TooManyRunsError(ReconcilerError):
         self.problem = problem
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ceiling:
+class Ceiling(Struct, frozen=True, kw_only=True):
     """How much of the limits is left when the manifests of an environment are read.
 
     Environments of one service are compared with one another, so they are read together: each may

@@ -8,10 +8,11 @@ wrong, and counts no file that cannot be opened.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import tzinfo
 from pathlib import Path
 from typing import assert_never
+
+from msgspec import Struct, field
 
 from reconciler.expansion import Bounds
 from reconciler.manifest import CrowdedError, FileResult, read_file
@@ -54,8 +55,7 @@ def find_files(
     return read_unfamiliar(root, folder, is_wanted, cache)
 
 
-@dataclass(slots=True, kw_only=True)
-class ManifestReading:
+class ManifestReading(Struct, kw_only=True):
     """Reads files one by one, many of which were read at once before."""
 
     cache: ReadCache

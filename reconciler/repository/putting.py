@@ -8,16 +8,16 @@ import secrets
 import stat
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from reconciler.errors import ReconcilerError
 
 _HINT = "Nothing was written. Move it away, or name another folder with --repo."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OnDisk:
+class OnDisk(Struct, frozen=True, kw_only=True):
     """What stands where files are to be put, by their paths; in the order of the files."""
 
     absent: tuple[str, ...]

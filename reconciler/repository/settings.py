@@ -4,8 +4,9 @@ Some of it only the pipeline's author may say, in the environment: no pull reque
 """
 
 import os
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from reconciler.configuration import (
     CONFIGURATION,

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from reconciler.apply.ports import Appended, Declined, Landed, Raced, Snapshot, Unclear
@@ -32,8 +31,7 @@ from reconciler.repository.settings import choose_environment, shared
 PUSH_SECONDS = 60.0  # after it the answer is taken for lost, and looked for on the remote
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GitSnapshot(Snapshot):
+class GitSnapshot(Snapshot, frozen=True, kw_only=True):
     """A snapshot together with what a commit on top of it needs."""
 
     parent: CommitId | None  # of the ledger's branch; None where that has no commit yet

@@ -14,11 +14,11 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import tzinfo
 from tempfile import TemporaryFile
 from typing import Generic, TypeVar
 
+from msgspec import Struct, field
 from msgspec.msgpack import decode, encode
 
 from reconciler.errors import ReconcilerError
@@ -134,8 +134,7 @@ def _portions(sources: Sequence[Source], size: int) -> list[list[Source]]:
     return portions
 
 
-@dataclass(slots=True, kw_only=True)
-class _Worker:
+class _Worker(Struct, kw_only=True):
     """Another process, and the memory to which it appends what it has read."""
 
     process: int
@@ -154,8 +153,7 @@ class _Worker:
             yield body
 
 
-@dataclass(slots=True, kw_only=True)
-class _Division(Generic[_Item]):
+class _Division(Struct, Generic[_Item], kw_only=True):
     """Files, divided among processes."""
 
     portions: Sequence[Sequence[_Item]]

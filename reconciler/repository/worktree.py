@@ -7,10 +7,11 @@ give more than any memory holds. Files that a person names are `named_files`'.
 import os
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
 from typing import Protocol, assert_never
+
+from msgspec import Struct
 
 from reconciler.links import (
     is_reported,
@@ -28,8 +29,7 @@ MOST_TOGETHER = 256 << 20  # of all files of a folder
 _AHEAD = 1 << 16  # that are asked for at once where a file ought to have ended
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnownFile:
+class KnownFile(Struct, frozen=True, kw_only=True):
     """A wanted file whose content need not be read, because what it says is known."""
 
     path: str  # relative to the root
@@ -120,8 +120,7 @@ def read_one(root: Path, path: str, most: int) -> Source | Problem:
     return reading.one(path)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _FolderReading:
+class _FolderReading(Struct, frozen=True, kw_only=True):
     """Paths are bytes to the file system and UTF-8 with surrogates to the rest, as in git."""
 
     root: bytes

@@ -7,10 +7,11 @@ their place, for the same dates. Nothing tells the service that they are the sam
 
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, tzinfo
 from functools import cache
 from urllib.parse import unquote
+
+from msgspec import Struct
 
 from reconciler.expansion.characters import look
 from reconciler.identity import NOTHING_ELSE, Surroundings
@@ -32,8 +33,7 @@ from reconciler.model import (
 from reconciler.times import business_date, in_zone
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Gone:
+class _Gone(Struct, frozen=True, kw_only=True):
     """A run that was started, and that nobody declares any more."""
 
     record: Record

@@ -6,9 +6,10 @@ processes, whatever its parameters say; every other key is a parameter.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import tzinfo
 from urllib.parse import unquote
+
+from msgspec import Struct
 
 from reconciler.ledger import Ledger, Record
 from reconciler.model import Match, Run, combination_of, run_name, with_parents
@@ -17,8 +18,7 @@ from reconciler.times import business_date
 BUSINESS_DATE = "businessDate"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Agreeing:
+class Agreeing(Struct, frozen=True, kw_only=True):
     """The runs of any of those names that have those values."""
 
     names: tuple[str, ...]

@@ -2,8 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from datetime import tzinfo
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.identity import NOTHING_ELSE, Surroundings
 from reconciler.ledger import Ledger, Record
@@ -31,8 +33,7 @@ from reconciler.times import in_zone
 Found = tuple[Run, Problem]  # a problem, and the run that it is about
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Findings:
+class Findings(Struct, frozen=True, kw_only=True):
     """What the rules found, as problems and as the runs that they are about."""
 
     problems: tuple[Problem, ...]

@@ -8,8 +8,9 @@ then x is removed and z is called z2. That x is named says nothing of z's own st
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import islice
+
+from msgspec import Struct, field
 
 from reconciler.identity import Surroundings
 from reconciler.ledger import Ledger
@@ -27,8 +28,7 @@ from reconciler.model import (
 _MOST_NAMED = 6  # of the runs that one is the same as
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Twin:
+class Twin(Struct, frozen=True, kw_only=True):
     """A run, and another that carries the same without being accounted for."""
 
     run: Run
@@ -40,8 +40,7 @@ class Twin:
     circle: bool = False  # the run waits for the other one, and that, in the end, for the run
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pool:
+class Pool(Struct, frozen=True, kw_only=True):
     """All that has one digest, seen from one environment."""
 
     own: list[Run] = field(default_factory=list)

@@ -7,13 +7,13 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from email.utils import formatdate
 from pathlib import Path
 from threading import Lock
 from typing import assert_never
 from urllib.parse import parse_qsl
 
+from msgspec import Struct
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -41,8 +41,7 @@ from reconciler.times import parse_zone
 _DEFAULTS = SandboxOptions()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Served:
+class Served(Struct, frozen=True, kw_only=True):
     """One request, written down the moment that it had its effect or was refused."""
 
     at: EpochMs

@@ -4,10 +4,11 @@ Its clock may be set while everything runs on.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
 from typing import Literal
+
+from msgspec import Struct, field
 
 from reconciler.errors import ConfigurationError
 from reconciler.model import EpochMs, Parameters
@@ -50,8 +51,7 @@ PastEnd = Literal["empty", "last", "first"]
 StatusShown = Literal["number", "text", "word", "undocumented", "blank"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FlowOptions:
+class FlowOptions(Struct, frozen=True, kw_only=True):
     """One flow. A flow that nobody declares exists, and can be triggered by everybody."""
 
     name: str = ""  # empty: `flow-{flowId}`
@@ -76,8 +76,7 @@ class FlowOptions:
         return self.ends[min(number, len(self.ends) - 1)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ParametersShown:
+class ParametersShown(Struct, frozen=True, kw_only=True):
     """What becomes of an instance's parameters before they are shown, in this order."""
 
     merged: bool = False  # the flow's defaults are put in front, unless a value was sent
@@ -90,8 +89,7 @@ class ParametersShown:
     hidden: Literal["absent", "null"] | None = None  # the whole field
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stranger:
+class Stranger(Struct, frozen=True, kw_only=True):
     """An instance that somebody else starts. It runs in its flow's turn, as every other.
 
     Raises ValueError, in words for a person, if it contradicts itself.
@@ -112,16 +110,14 @@ class Stranger:
             raise ValueError("createdSecondsAgo and afterTrigger: it is created only once")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClockJump:
+class ClockJump(Struct, frozen=True, kw_only=True):
     """The service's clock is set, once."""
 
     after: float  # seconds after the sandbox was made
     by: float  # seconds; negative: back
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SandboxOptions:
+class SandboxOptions(Struct, frozen=True, kw_only=True):
     """Everything that can be set beside the faults.
 
     Raises ConfigurationError if there is no such zone.
@@ -129,7 +125,7 @@ class SandboxOptions:
 
     require_auth: bool = True  # False: any token and signature will do, and none at all
     access_key: str = "sandbox-key"
-    secret_key: str = field(default="sandbox-secret", repr=False)
+    secret_key: str = "sandbox-secret"  # noqa: S105 - a sandbox has no secrets
     token_seconds: int = 7200
     timezone: str = "GMT+8"
     latency: float = 0.0  # seconds from a request's arrival to its answer, without faults' delays

@@ -3,9 +3,11 @@
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Literal
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from reconciler.model import EpochMs
 from reconciler.sandbox.wire import (
@@ -26,15 +28,13 @@ _WITHOUT_BODY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})  # i
 HTML = "<html><body><h1>Bad Gateway</h1><p>The upstream did not answer.</p></body></html>"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drop:
+class Drop(Struct, frozen=True, kw_only=True):
     """The TCP connection is reset without one byte of an answer."""
 
     effect: bool = False  # whether the request is carried out first
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class Reply(Struct, frozen=True, kw_only=True):
     """An answer other than the true one."""
 
     effect: bool = False  # whether the request is carried out first
@@ -48,8 +48,7 @@ class Reply:
 Ending = Drop | Reply
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class Fault(Struct, frozen=True, kw_only=True):
     """One rule. Its parts happen in the order in which they stand here.
 
     Raises ValueError, in words for a person, if it contradicts itself.

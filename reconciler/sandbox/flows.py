@@ -6,8 +6,10 @@ A flow runs its instances in order, one at a time.
 from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from datetime import tzinfo
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.model import EpochMs, InstanceId, Parameters
 from reconciler.sandbox.behaviour import (
@@ -28,8 +30,7 @@ _ID_TIMES: dict[Ids, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartRequest:
+class StartRequest(Struct, frozen=True, kw_only=True):
     """What somebody starts."""
 
     flow_id: int
@@ -43,8 +44,7 @@ class StartRequest:
     ends: Status | None = None  # None: in the flow's turn; others' instances have their own end
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FlowInstance:
+class FlowInstance(Struct, frozen=True, kw_only=True):
     """One started instance, as it was created."""
 
     id: InstanceId  # may be shared
@@ -64,8 +64,7 @@ class FlowInstance:
     cancelled: EpochMs | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunningSpan:
+class RunningSpan(Struct, frozen=True, kw_only=True):
     """When an instance runs, should nothing change any more."""
 
     start: EpochMs | None  # None: cancelled before it could start
@@ -128,8 +127,7 @@ def _order(instance: FlowInstance) -> tuple[EpochMs, int]:
     return instance.ready, instance.number
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InstancePhase:
+class InstancePhase(Struct, frozen=True, kw_only=True):
     """How an instance fares at some moment."""
 
     status: Status

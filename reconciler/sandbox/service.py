@@ -5,9 +5,10 @@ Access tokens and signatures decide who may call (EnOS reference, How to Invoke 
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from hmac import compare_digest
 from typing import Any, assert_never
+
+from msgspec import Struct
 
 from reconciler.model import EpochMs, InstanceId
 from reconciler.sandbox.behaviour import FlowOptions, SandboxOptions
@@ -120,8 +121,7 @@ def _same(given: str, signed: bytes) -> bool:
     return compare_digest(given.encode(), hashlib.sha256(signed).hexdigest().encode())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallOutcome:
+class CallOutcome(Struct, frozen=True, kw_only=True):
     """What a call led to. An answer of None: none is given, the connection is dropped."""
 
     answer: SandboxAnswer | None

@@ -7,9 +7,10 @@ import json
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Any, assert_never
+
+from msgspec import Struct
 
 from reconciler.model import EpochMs
 from reconciler.sandbox.behaviour import (
@@ -40,8 +41,7 @@ _UNDOCUMENTED = 100  # added to a status, it is none of the reference's
 _SORTER_FIELDS = ("triggerTime", "start_time")  # the reference's samples have both
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class Shown(Struct, frozen=True, kw_only=True):
     """How one service shows things: by its options, in its zone, by its clock."""
 
     options: SandboxOptions
@@ -153,8 +153,7 @@ def _retyped(value: str) -> str | int | float:
     return number if math.isfinite(number) else value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FoundPage:
+class FoundPage(Struct, frozen=True, kw_only=True):
     """One page of what a search found, and how many there are on all pages."""
 
     page: Sequence[FlowInstance]

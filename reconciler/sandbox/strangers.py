@@ -1,15 +1,15 @@
 """Instances that others start: at once, or some time after a flow's first trigger."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from reconciler.model import EpochMs
 from reconciler.sandbox.behaviour import Stranger
 from reconciler.sandbox.flows import FlowInstance, Instances, StartRequest
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Due:
+class _Due(Struct, frozen=True, kw_only=True):
     """A stranger whose time is known."""
 
     at: EpochMs

@@ -5,11 +5,11 @@ Bodies are read as strictly as a gateway with typed fields reads them; a refusal
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
+from msgspec import Struct, field
 
 _JSON = "application/json;charset=UTF-8"
 
@@ -39,8 +39,7 @@ _FlowId = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]  # the reference's In
 _Long = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SandboxAnswer:
+class SandboxAnswer(Struct, frozen=True, kw_only=True):
     """One HTTP answer, complete."""
 
     status: int  # HTTP
@@ -90,8 +89,7 @@ def _encode(content: Mapping[str, Any]) -> bytes:
     return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(Struct, frozen=True, kw_only=True):
     """One request, received whole."""
 
     operation: Operation

@@ -1,7 +1,8 @@
 """Paths to values and what is wrong at them, in the forms that reports give, and safe to report."""
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 Path = tuple[str | int, ...]  # keys and list indexes, from the document's root
 
@@ -54,8 +55,7 @@ def _escaped(character: str) -> str:
 Where = Literal["key", "value", "parent"]  # of a path, what a report points at
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Finding(Struct, frozen=True, kw_only=True):
     """One thing wrong; `code` is stable, `words` go on from the path."""
 
     path: Path

@@ -1,19 +1,18 @@
 """What violates a schema, as jsonschema finds it, in our own terms."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, cast
 
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError
+from msgspec import Struct
 
 from reconciler.schema.formats import FORMATS
 from reconciler.schema.loading import SchemaName, load_schema
 from reconciler.schema.paths import Path, Where
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Violation:
+class Violation(Struct, frozen=True, kw_only=True):
     """One of jsonschema's errors, as far as it matters here."""
 
     path: Path

@@ -6,9 +6,10 @@ Also where the reconciler itself comes from, and so what installs it in a pipeli
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from reconciler import DISTRIBUTION, PLACEHOLDER
 from reconciler.configuration import InvalidConfigurationError, parse_configuration
@@ -27,8 +28,7 @@ def is_commit(revision: str) -> bool:
     return bool(_COMMIT.fullmatch(revision))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Home:
+class Home(Struct, frozen=True, kw_only=True):
     """A repository that holds the reconciler, at one revision. Holds no credentials."""
 
     url: str  # https://… or ssh://…
@@ -103,8 +103,7 @@ class CiKind(StrEnum):
     NONE = "none"  # nowhere yet
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GatewayAnswers:
+class GatewayAnswers(Struct, frozen=True, kw_only=True):
     """What the first environment's gateway is, as a person said it."""
 
     url: str
@@ -114,8 +113,7 @@ class GatewayAnswers:
     environment: str = "prod"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Beginning:
+class Beginning(Struct, frozen=True, kw_only=True):
     """A repository that begins. Paths of folders are relative to that of `reconciler.yaml`."""
 
     gateway: GatewayAnswers | None  # None: `reconciler.yaml` is there already

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from reconciler.manifest.write import Node, write_manifest
 
@@ -14,8 +15,7 @@ _BEGINNING = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _MOST_DIGITS = 20  # of an instant
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TriggerTimes:
+class TriggerTimes(Struct, frozen=True, kw_only=True):
     """When the one run of a `Trigger` starts: one of the two."""
 
     business_date: str | None = None
@@ -28,8 +28,7 @@ class TriggerTimes:
         return {"businessDate": self.business_date or ""}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BackfillTimes:
+class BackfillTimes(Struct, frozen=True, kw_only=True):
     """Which runs a `Backfill` has: of dates, or of date-times; every so often, or by cron."""
 
     first: str
@@ -49,8 +48,7 @@ class BackfillTimes:
         return {"triggerTimes": {**between, **step}}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Declaration:
+class Declaration(Struct, frozen=True, kw_only=True):
     """What a person says of a new manifest. Nothing of it is checked here: the reader does."""
 
     name: str

@@ -2,8 +2,9 @@
 
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from textwrap import wrap
+
+from msgspec import Struct
 
 from reconciler import PLACEHOLDER
 from reconciler.starting.choices import Beginning, CiKind
@@ -13,8 +14,7 @@ _WIDTH = 80  # of the words; a command is never broken
 BRANCH = "start-reconciler"  # where the first change is made
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Around:
+class Around(Struct, frozen=True, kw_only=True):
     """What stands around the starting repository."""
 
     is_repository: bool

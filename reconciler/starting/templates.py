@@ -5,12 +5,12 @@
 
 import json
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
 
 from jinja2 import DictLoader, Environment, StrictUndefined
+from msgspec import Struct
 
 _FOLDER = files("reconciler.starting") / "files"
 
@@ -56,8 +56,7 @@ class PipelineKind(StrEnum):
     GITLAB = "gitlab"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PipelineSettings:
+class PipelineSettings(Struct, frozen=True, kw_only=True):
     """What differs between two repositories' pipelines."""
 
     install: str  # what pip is given, such as `enos-reconciler @ git+https://…@REVISION`

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
+from msgspec import Struct
 
 from reconciler.cli.main import run
 from reconciler.sandbox import FlowInstance, Sandbox
@@ -88,8 +89,7 @@ class Gate:
         self._opened.set()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class Said(Struct, frozen=True, kw_only=True):
     """What a command printed."""
 
     out: str

@@ -8,11 +8,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import Struct
 
 from reconciler.sandbox import Fault, Reply, SandboxOptions
 from tests.acceptance.conftest import OpenScene
@@ -45,8 +45,7 @@ def _lines(job: dict[str, Any], jobs: dict[str, Any]) -> list[str]:
     return [line for line in found if line != _INSTALL]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Project:
+class _Project(Struct, frozen=True, kw_only=True):
     """A repository on GitLab, whose remote is a folder here."""
 
     scene: Scene

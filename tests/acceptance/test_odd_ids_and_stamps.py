@@ -1,10 +1,10 @@
 """The real command meets services whose ids, stamps and answers are odd in ways of their own."""
 
-from dataclasses import replace
 from itertools import product
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from reconciler.model import EpochMs
 from reconciler.sandbox import Drop, Fault, Reply, SandboxOptions, Status, Stranger

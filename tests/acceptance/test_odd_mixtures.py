@@ -5,11 +5,11 @@ revision, a declared duplicate, or another run of the minute. Whatever the servi
 neither is started twice, the end of one is never that of the other, and no wait is without an end.
 """
 
-from dataclasses import replace
 from itertools import cycle
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from reconciler.apply import wait, watch
 from reconciler.model import EpochMs

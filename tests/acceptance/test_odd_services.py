@@ -3,11 +3,11 @@
 Whatever the service does, nothing is started twice; and what is recorded is the run's own.
 """
 
-from dataclasses import replace
 from itertools import product
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from reconciler.model import EpochMs
 from reconciler.sandbox import (

@@ -5,12 +5,12 @@ On a bare remote, the sandbox, and a forge on loopback that takes our requests t
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from msgspec import Struct
 
 from reconciler.sandbox import Fault, Reply, SandboxOptions, environment
 from tests.acceptance.conftest import OpenScene
@@ -31,8 +31,7 @@ def _prod(url: str) -> str:
     return text.replace("triggers-prod", "triggers")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Jobs:
+class _Jobs(Struct, frozen=True, kw_only=True):
     """A repository whose runners have no git identity of their own, and its forge."""
 
     scene: Scene

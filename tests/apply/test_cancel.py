@@ -1,10 +1,10 @@
 """Cancelling: only where nothing but the run's own instance can be hit."""
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from reconciler.apply.ports import CancelAnswer, Instance
 from reconciler.apply.watch import NotCancelled, cancel

@@ -1,7 +1,6 @@
 """Whose a listed instance is, and what a search says of a run in doubt."""
 
 import json
-from dataclasses import replace
 from datetime import UTC
 from typing import Any
 
@@ -9,6 +8,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from reconciler.apply.evidence import (
     BY_AGREEMENT,

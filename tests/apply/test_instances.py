@@ -1,12 +1,12 @@
 """Which of the instances that have a run's id is the run's, and how it fares."""
 
-from dataclasses import replace
 from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from reconciler.apply.fitting import row_of
 from reconciler.apply.instances import Told, only_this_one_runs, tell

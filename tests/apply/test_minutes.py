@@ -1,13 +1,13 @@
 """Looking at a minute before the claim: whose, in how few searches, and how much is kept."""
 
 import asyncio
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from reconciler.apply.look import MOST_SEEN, Before, look_before, shares_a_minute
 from reconciler.apply.ports import Instance

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from reconciler.apply.branch import Branch
 from reconciler.apply.observe import Observation, is_unfinished, observe, unfinished

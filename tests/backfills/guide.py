@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from tests import documented
 from tests.documented import Fenced, Meanwhile, Typed, script
@@ -14,16 +15,14 @@ _HEADING = re.compile(r"^## (\d+)\. (.+)$", re.MULTILINE)
 _FILE = re.compile(r"# (\S+\.yaml)\n")
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(Struct, frozen=True):
     """A file with this content is committed and pushed."""
 
     path: str
     content: str
 
 
-@dataclass(frozen=True, slots=True)
-class Example:
+class Example(Struct, frozen=True):
     """One numbered section."""
 
     number: int

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from reconciler.sandbox import FlowInstance, Sandbox, SandboxOptions, read_sandbox_file, running
 from tests.backfills.guide import Example, Write
@@ -24,8 +25,7 @@ _APART_SECONDS = 2
 _PORT = re.compile(r"127\.0\.0\.1:\d+")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class Shown(Struct, frozen=True, kw_only=True):
     """What an example's commands printed, and what the service has in the end."""
 
     printed: Sequence[str]

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from reconciler.apply.ports import Instance, LookedUp, Sought
 from reconciler.enos.listed import ListedWindow
 from reconciler.enos.observing import look_up
@@ -17,8 +19,7 @@ DAY = 86_400_000
 MIDNIGHT = EpochMs(1_709_337_600_000)  # 2024-03-02T00:00:00Z
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(Struct, frozen=True, kw_only=True):
     kind: int
     window: ListedWindow
     page: int

@@ -8,10 +8,13 @@ import struct
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta, timezone
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.enos.access import Credentials, GatewaySettings
 from reconciler.enos.client import EnosGateway, open_gateway
@@ -26,8 +29,7 @@ ZONE = timezone(timedelta(hours=8))
 Act = Callable[["Peer"], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Received:
+class Received(Struct, frozen=True, kw_only=True):
     connection: int
     method: str
     path: str
@@ -50,8 +52,7 @@ class Received:
         return json.loads(self.body)
 
 
-@dataclass(frozen=True, slots=True)
-class Peer:
+class Peer(Struct, frozen=True):
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
 

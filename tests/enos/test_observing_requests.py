@@ -1,13 +1,13 @@
 """Looking many instances up, with a service that is a function: how few requests it takes."""
 
 import random
-from dataclasses import replace
 from itertools import product
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from reconciler.apply.ports import Instance, Sought
 from reconciler.enos.listed import NAMELESS, ListedWindow

@@ -2,10 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from typing import Any
+
+from msgspec import Struct
 
 from reconciler.expansion import MOST_RUNS, Bounds, Expanded, expand
 from reconciler.model import EpochMs, Place, Problem, Run
@@ -37,8 +38,7 @@ CHANGES = [
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stub:
+class Stub(Struct, frozen=True, kw_only=True):
     """A manifest that knows the place of everything: the line is the depth of the path."""
 
     value: Any

@@ -1,7 +1,9 @@
 """The rows and columns of the matrix: what goes wrong, and in which of a gateway's operations."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.sandbox import ALWAYS, NEVER, Drop, Fault, Operation, Reply
 from reconciler.sandbox.faults import HTML
@@ -10,8 +12,7 @@ CLAIM, TIMEOUT, SETTLE = 5.0, 1.0, 0.2  # seconds, of the repositories in which 
 _TOO_LATE = 1.5 * TIMEOUT
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
+class Column(Struct, frozen=True, kw_only=True):
     """An operation, and whether the fault comes before or after what it does."""
 
     operation: Operation
@@ -39,8 +40,7 @@ COLUMNS = (
 _UNLESS_CARRIED_OUT = tuple(column for column in COLUMNS if not column.carried_out)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Row:
+class Row(Struct, frozen=True, kw_only=True, eq=False):
     """One thing that goes wrong, whichever operation it is that it happens to."""
 
     name: str  # without a comma: rows with the same cells are joined by one
@@ -61,8 +61,7 @@ class Row:
         return Row(name=self.name, fault=self.fault, columns=columns)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Table:
+class Table(Struct, frozen=True, kw_only=True, eq=False):
     """Rows that belong together, and for how long each fault goes on."""
 
     title: str
@@ -76,8 +75,7 @@ class Table:
         return tuple(one for one in COLUMNS if any(one in row.columns for row in self.rows))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
+class Cell(Struct, frozen=True, kw_only=True):
     """One fault in one operation."""
 
     table: Table

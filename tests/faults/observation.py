@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import Struct
 
 from reconciler.cli.choosing import Filter
 from reconciler.cli.main import run
@@ -41,8 +41,7 @@ _UNRECOGNISABLE = '{"code":0,"data":{"flowInsts":[{"instanceId":"somebody-s"}],"
 LedgerEvent = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class Seen(Struct, frozen=True, kw_only=True):
     """What one command did to one run, as seen from outside."""
 
     state: str
@@ -57,8 +56,7 @@ class Seen:
         return sum(event["event"] == "claim" for event in self.events)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(Struct, frozen=True, kw_only=True):
     """What one command did."""
 
     exit_code: int
@@ -66,8 +64,7 @@ class Step:
     runs: Mapping[str, Seen]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Observation:
+class Observation(Struct, frozen=True, kw_only=True):
     """What the first command made of the fault, and the next apply of what that left."""
 
     first: Step

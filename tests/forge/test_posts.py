@@ -1,10 +1,10 @@
 """Comments and issues on both forges, by requests that these take to the letter."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from msgspec import Struct
 
 from reconciler.errors import ConfigurationError, ReconcilerError
 from reconciler.forge.api import Api
@@ -26,8 +26,7 @@ _ONE = Needed(title="prod needs a person", gist="1 failed", text="`a` failed", d
 _TWO = Needed(title="prod needs a person", gist="2 failed", text="`a`, `b`", digest="d2")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Place:
+class _Place(Struct, frozen=True, kw_only=True):
     """A forge, and the variables of a job there."""
 
     fake: FakeForge

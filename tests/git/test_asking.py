@@ -1,10 +1,10 @@
 """A remote that cannot be read for a moment is asked again, and one that says no is not."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from msgspec import Struct
 
 from reconciler.errors import GitError
 from reconciler.git import Git, command
@@ -33,8 +33,7 @@ CERTAIN = [
 _QUESTIONS = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class Line(Struct, frozen=True, kw_only=True):
     """What connects the clone to its remote: its first connections fail, with those words."""
 
     folder: Path

@@ -6,8 +6,9 @@ written as the word for it.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from reconciler.sandbox import FlowOptions, Sandbox, SandboxOptions, Status, running
 from tests.environments import Clock, Setting, make_setting
@@ -66,8 +67,7 @@ spec:
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(Struct, frozen=True, kw_only=True):
     """A command, and the file that holds what it prints."""
 
     file: str

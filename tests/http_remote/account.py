@@ -1,12 +1,12 @@
 """Who may use a git server, and every form in which the password must not come to light."""
 
 from base64 import b64encode
-from dataclasses import dataclass
 from urllib.parse import quote
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
+
+class Account(Struct, frozen=True, kw_only=True):
     """A user of the git server."""
 
     user: str

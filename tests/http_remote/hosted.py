@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from reconciler.sandbox import Sandbox, running
 from tests.environments import LASTING, Done, Setting, configuration, make_setting
@@ -12,8 +13,7 @@ from tests.http_remote.web_server import WebServer
 from tests.repositories import git
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hosted:
+class Hosted(Struct, frozen=True, kw_only=True):
     """The repository, the web server before it, and the gateway."""
 
     setting: Setting

@@ -3,12 +3,13 @@
 import socket
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from enum import Enum
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
 from typing import Any
+
+from msgspec import Struct
 
 _LOOPBACK = "127.0.0.1"
 _UPSTREAM_SECONDS = 30.0
@@ -32,8 +33,7 @@ class Loss(Enum):
         return self not in {Loss.REFUSED_503, Loss.DROPPED}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Answer:
+class _Answer(Struct, frozen=True, kw_only=True):
     status: int
     headers: list[tuple[str, str]]
     body: bytes

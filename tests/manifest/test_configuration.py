@@ -1,7 +1,7 @@
-from dataclasses import fields
 from typing import Any
 
 import pytest
+from msgspec.structs import fields
 
 from reconciler.configuration import (
     Configuration,

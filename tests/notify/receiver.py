@@ -4,13 +4,13 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from msgspec import Struct, field
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+
+class Answer(Struct, frozen=True, kw_only=True):
     """What the webhook answers to one request."""
 
     status: int = 204
@@ -19,8 +19,7 @@ class Answer:
     closes: bool = False  # the connection ends without one
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Received:
+class Received(Struct, frozen=True, kw_only=True):
     """One request."""
 
     path: str

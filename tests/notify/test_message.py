@@ -4,11 +4,11 @@ import json
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
+from msgspec.structs import replace
 
 from reconciler.apply.news import NewsOfRun, Share, a_test
 from reconciler.ledger.records import FullRecord, Phase, Start

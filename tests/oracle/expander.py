@@ -6,7 +6,6 @@ expressions croniter's; everything else is a sentence of that page.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from itertools import product
 from typing import Any
@@ -16,6 +15,7 @@ from urllib.parse import quote
 import whenever
 from croniter import croniter
 from dateutil.relativedelta import relativedelta
+from msgspec import Struct
 
 DAY = timedelta(days=1)
 MINUTE = timedelta(minutes=1)
@@ -26,8 +26,7 @@ Runs = dict[str, tuple[int, Parameters]]  # by what follows the manifest's name:
 whenever.reset_tzpath(())  # the package tzdata, and no files of the system
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
+class Shape(Struct, frozen=True, kw_only=True):
     """What a step or an expression means for the times that it names."""
 
     names_time: bool  # beside the date
@@ -35,8 +34,7 @@ class Shape:
     skipped_move_on: bool  # or are left out
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
+class Start(Struct, frozen=True, kw_only=True):
     """One time of a backfill."""
 
     label: str

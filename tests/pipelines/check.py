@@ -8,12 +8,12 @@ branch for the ledger, several environments.
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
+from msgspec.structs import replace
 
 from reconciler.starting.templates import PipelineKind, pipeline
 from tests.pipelines.samples import SHOWN

@@ -1,9 +1,9 @@
 """What the templates make of a repository's settings."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from reconciler.starting.templates import (
     PipelineKind,

@@ -1,11 +1,11 @@
 """What a change does, for the terminal and as Markdown: sentences, rows, and nothing obeyed."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
+from msgspec.structs import replace
 
 from reconciler.ledger import Ledger
 from reconciler.model import Match, Parameters, Problem, Retry, Run

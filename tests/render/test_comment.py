@@ -3,7 +3,6 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 from cmarkgfm.cmark import Options  # type: ignore[import-untyped] # the same
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from reconciler.configuration import GatewayConfiguration
 from reconciler.ledger import Ledger

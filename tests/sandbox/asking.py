@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+from msgspec import Struct
 
 from reconciler.model import EpochMs
 from reconciler.sandbox import Fault, Sandbox, SandboxOptions, running
@@ -128,8 +129,7 @@ class Client:
         return [one["instanceId"] for one in self.listed(**changes)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Served:
+class Served(Struct, frozen=True, kw_only=True):
     sandbox: Sandbox
     client: Client
     clock: Clock

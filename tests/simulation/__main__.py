@@ -9,8 +9,9 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
 from itertools import repeat
+
+from msgspec import Struct, field
 
 from tests.simulation.estate.life import simulate as simulate_estate
 from tests.simulation.oddities import SWITCHES
@@ -20,8 +21,7 @@ from tests.simulation.simulate import BrokenPromiseError, simulate
 CHUNK = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Sum:
+class Sum(Struct, frozen=True):
     """What some seeds came to."""
 
     seeds: int = 0
@@ -46,8 +46,7 @@ def live(first: int, end: int, switches: Collection[str] | None = None) -> Sum:
     return total
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Estates:
+class Estates(Struct, frozen=True, kw_only=True):
     """What some seeds of several environments came to."""
 
     seeds: int = 0

@@ -1,11 +1,12 @@
 """How often what goes wrong."""
 
 import random
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chances:
+class Chances(Struct, frozen=True, kw_only=True):
     """How often what goes wrong, each as a probability of one occasion."""
 
     crash: float = 0.02
@@ -74,7 +75,7 @@ def drawn_chances(rng: random.Random) -> Chances:
     chances = Chances()
     scaled = {
         name: min(getattr(chances, name) * factor * rng.choice([0, 1, 1, 2]), 0.9)
-        for name in chances.__slots__
+        for name in chances.__struct_fields__
         if name not in {"crash", "loosened"}
     }
     return replace(chances, crash=crash, **scaled)

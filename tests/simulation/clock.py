@@ -1,8 +1,9 @@
 """The gateway's clock, which the world's clock drifts from, and which may be set anew."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from math import inf
+
+from msgspec import Struct
 
 from reconciler.model import EpochMs
 
@@ -11,8 +12,7 @@ MINUTE_MS = 60_000
 DAY_MS = 24 * 60 * MINUTE_MS
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServiceTime:
+class ServiceTime(Struct, frozen=True, kw_only=True):
     """How the gateway's clock follows from the loop's."""
 
     drift: float  # against the true time

@@ -6,8 +6,10 @@ gateway is known to cope with several.
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import date
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.model import EpochMs, Parameters, Place, Retry, Run, Stagger, run_digest
 from tests.simulation.clock import DAY_MS, MINUTE_MS, START
@@ -22,8 +24,7 @@ _LATER = 10 * MINUTE_MS  # by which an edit moves a backfill: where no other run
 _DATES = ("2024-03-01", "2024-03-02")
 
 
-@dataclass(frozen=True, slots=True)
-class Dates:
+class Dates(Struct, frozen=True):
     """The times of every backfill: one on each date."""
 
     times: Mapping[str, EpochMs]

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from reconciler.enos.statuses import NOT_FOUND, status_name
 from reconciler.model import ClaimId, InstanceId, Run
 
@@ -55,8 +57,7 @@ class Started:
         self.ends, self.status, self.forgotten, self.rerun = now, CANCEL, False, None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rerun:
+class Rerun(Struct, frozen=True, kw_only=True):
     """Somebody has the service run a failed instance again, under its id."""
 
     begins: float

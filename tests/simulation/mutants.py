@@ -1,12 +1,12 @@
 """Changes to the protocol, each of which breaks the promise: the simulation must notice all."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from reconciler import schedule
 from reconciler.apply import (

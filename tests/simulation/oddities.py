@@ -5,8 +5,10 @@ A seed mixes no oddity, one, or several. Each switch changes a few fields and le
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from tests.simulation.clock import DAY_MS, MINUTE_MS
 
@@ -18,8 +20,7 @@ MOST_BACK_MS = 22_000  # that and what stamps are off by is less than the stamp 
 MOST_FORWARD_MS = 1_800  # less than the margin
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Oddities:
+class Oddities(Struct, frozen=True, kw_only=True):
     """What a seed's service, and its configuration, do that others need not."""
 
     names: frozenset[str] = frozenset()  # of the switches that were drawn

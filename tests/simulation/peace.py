@@ -1,8 +1,10 @@
 """What must have become of everything once the trouble is over, and what it came to."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
 from math import inf
+
+from msgspec import Struct
+from msgspec.structs import fields
 
 from reconciler.enos.statuses import NOT_FOUND
 from reconciler.errors import ExitCode
@@ -18,8 +20,7 @@ from tests.simulation.world import World
 SLACK_SECONDS = 1.0  # clocks differ, and answers take time
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
+class Account(Struct, frozen=True, kw_only=True):
     """What one seed came to, or several; everything is counted in runs unless it says otherwise."""
 
     started: int = 0  # attempts
@@ -74,8 +75,7 @@ def check_end(world: World, looked: float, patience: float, waited: float | None
         _check_run(world, run, Looks(looked=looked, patience=patience, waited=waited))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Looks:
+class Looks(Struct, frozen=True, kw_only=True):
     """What has been done to learn of everything; the arguments of `check_end`."""
 
     looked: float

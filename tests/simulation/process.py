@@ -136,8 +136,7 @@ class Process:
                     raise ViolationError(f"{run} is claimed though its flow is known to be locked")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Snapshot(ports.Snapshot):
+class _Snapshot(ports.Snapshot, frozen=True, kw_only=True):
     base: Commit
 
 

@@ -4,8 +4,10 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import fields, replace
 
 from reconciler.apply.adopt import Adopting, Adoption
 from reconciler.apply.branch import Branch
@@ -51,8 +53,7 @@ ORDERED = 0.5  # of the seeds say something of the order of runs, or of how many
 MOST_APPLIES = 30  # in peace, until nothing happens any more
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Life:
+class Life(Struct, frozen=True, kw_only=True):
     """What one seed came to, and how."""
 
     account: Account

@@ -48,7 +48,7 @@ def test_every_change_is_made(change: Change) -> None:
 
 def test_every_manner_of_a_server_is_drawn_alone_and_with_others() -> None:
     drawn = [drawn_manners(random.Random(seed)).names for seed in range(400)]
-    manners = set(Manners.__slots__) - {"traces", "atomic"}
+    manners = set(Manners.__struct_fields__) - {"traces", "atomic"}
     kinds = {f"traces {where}" for where in TAKES_TRACES[1:]} | {
         f"atomic {how}" for how in ATOMIC[1:]
     }

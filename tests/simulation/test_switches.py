@@ -4,11 +4,10 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import fields
 from typing import Any
 
-import msgspec
 import pytest
+from msgspec.structs import fields
 
 from reconciler import renaming, schedule
 from reconciler.apply import ports
@@ -168,8 +167,6 @@ BECOMES: Mapping[str, str] = {  # each property of a manifest's `spec`: the fiel
 
 def _names(of: Any) -> Sequence[str]:
     """Of the fields of a value's type."""
-    if issubclass(of, msgspec.Struct):
-        return tuple(of.__struct_fields__)
     return [one.name for one in fields(of)]
 
 

@@ -7,7 +7,10 @@ code. After every effect the world checks what must always hold (`promise`).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.configuration import Environment
 from reconciler.ledger import Event, Ledger, Record, events
@@ -64,8 +67,7 @@ def _is_told_apart(world: "World", one: Started) -> bool:
     return all(world.created_as_shown(other) != shown for other in others)
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(Struct, frozen=True):
     """One commit of the shared branch."""
 
     number: int

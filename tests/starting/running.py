@@ -3,10 +3,10 @@
 import io
 import sys
 from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from msgspec import Struct
 
 from reconciler.cli.main import run
 
@@ -16,8 +16,7 @@ SOURCE = ("--source", f"https://github.com/acme/reconciler@{COMMIT}")
 ALL = (*ANSWERS, "--timezone", "GMT+8", *SOURCE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ran:
+class Ran(Struct, frozen=True, kw_only=True):
     """What came of a command."""
 
     code: int

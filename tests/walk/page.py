@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from tests import documented
 from tests.documented import Fenced, Meanwhile, Typed, script
@@ -13,16 +14,14 @@ DOCUMENT = PROJECT / "docs" / "operating.md"
 _SECTION = re.compile(r"^## A month of forty sites\n.*?(?=^## )", re.DOTALL | re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(Struct, frozen=True):
     """The file is written with this content."""
 
     path: str
     content: str
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
+class Edit(Struct, frozen=True):
     """In the file, these lines take the place of those."""
 
     path: str

@@ -8,6 +8,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from msgspec import Struct
+
 from reconciler.model import EpochMs
 from reconciler.sandbox import (
     Drop,
@@ -35,8 +37,7 @@ _DAY_MS = 86_400_000
 _FIRST_MS = 1_709_337_600_000  # 2024-03-02T08:00+08:00, when the 1st is processed
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Month:
+class Month(Struct, frozen=True, kw_only=True):
     """The month, or some of its days, and the runs (day and site) that something happens to."""
 
     first: int = 1

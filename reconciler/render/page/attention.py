@@ -1,8 +1,9 @@
 """What the page tells of an environment, and what needs a person first, with what helps."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import tzinfo
+
+from msgspec import Struct, field
 
 from reconciler.counting import counted
 from reconciler.enos.statuses import NOT_FOUND
@@ -16,8 +17,7 @@ from reconciler.render.status_row import StatusRow, outlook, ways_to_settle
 from reconciler.render.words import command, retried_only_by_name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reported:
+class Reported(Struct, frozen=True, kw_only=True):
     """One environment with its runs, as `status` has them, and what else is known of them."""
 
     environment: str
@@ -33,8 +33,7 @@ SHOWN_ITEMS = 20  # of a kind: more is filtered for, not read
 SHOWN_RUNS = 5  # of an item
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
+class Item(Struct, frozen=True, kw_only=True):
     """One thing to look at: a run, several of a backfill with one cause, or a manifest."""
 
     title: str
@@ -46,8 +45,7 @@ class Item:
     edit: str = ""  # what to write where, in words
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Concern:
+class Concern(Struct, frozen=True, kw_only=True):
     """Items that ask for the same."""
 
     name: str  # a word that the style sheet knows
@@ -95,8 +93,7 @@ _OVER = "An apply refuses them. Raise limits.maxRunsPerApply, or allow it once."
 _PROBLEMS = "Nothing of the environment is started until these manifests are mended."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Kind:
+class _Kind(Struct, frozen=True, kw_only=True):
     """What runs may need, and how the list is filtered for those that do."""
 
     name: str

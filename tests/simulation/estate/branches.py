@@ -5,7 +5,7 @@ history of a whole clone tells anything; and a branch that is put back, or a led
 another branch, while an apply is at work.
 """
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from tests.simulation.estate.clone import Clone
 from tests.simulation.estate.layout import Files, without

@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from reconciler.configuration import CONFIGURATION
 from reconciler.manifest import read_file
@@ -25,8 +27,7 @@ def true_service(organisation: str, address: str) -> str:
 Files = Mapping[str, bytes]  # by their paths
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Home:
+class Home(Struct, frozen=True, kw_only=True):
     """One environment, as the configuration has it."""
 
     manifests: str
@@ -45,8 +46,7 @@ class Home:
         return true_service(self.organisation, self.address)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
+class Layout(Struct, frozen=True, kw_only=True):
     """Everything that people decide about a repository."""
 
     homes: Mapping[str, Home]  # by the environments' names

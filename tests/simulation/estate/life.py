@@ -4,11 +4,12 @@ import asyncio
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import patch
+
+from msgspec import Struct
 
 from reconciler.configuration import parse_configuration
 from reconciler.git import CompletedGit, command, gitconfig, lasting
@@ -29,8 +30,7 @@ from tests.simulation.simulate import BrokenPromiseError
 _FOLD_FILES = 3  # sealed files become one: a seed has no time for as many as the product waits for
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Life:
+class Life(Struct, frozen=True, kw_only=True):
     """What one seed came to, and how."""
 
     started: int

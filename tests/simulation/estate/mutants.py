@@ -1,11 +1,12 @@
 """Changes to the rules of identity and memory, each of which breaks the promise."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any
 
 import pytest
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler import configuration, identity
 from reconciler.apply import adopt, claim, knowledge, resolve
@@ -38,8 +39,7 @@ from tests.simulation.estate.world import Change
 Mutant = Callable[[pytest.MonkeyPatch], None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
+class Trial(Struct, frozen=True, kw_only=True):
     """In which worlds a mutant is tried."""
 
     mutant: Mutant

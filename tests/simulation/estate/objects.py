@@ -5,13 +5,14 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 FILE, FOLDER = "100644", "040000"
 _BLOB = 3  # in a pack
 _OID = 20  # bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(Struct, frozen=True, kw_only=True):
     """One entry of a single tree."""
 
     mode: str
@@ -35,8 +36,7 @@ class Entry:
         return f"{mode} {self.name}\0".encode() + bytes.fromhex(self.oid)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
+class Written(Struct, frozen=True, kw_only=True):
     """A commit. A later one has a higher number."""
 
     number: int

@@ -1,7 +1,8 @@
 """People mend what the messages complain of; then all that is fit to start must be started."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from reconciler.identity import may_be_one, services_of
 from reconciler.ledger import Event, Ledger, read_events

@@ -3,7 +3,7 @@
 Some of it is how it should be done, some of it is what people do instead: the product must notice.
 """
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from tests.simulation.estate.branches import (
     ledger_branch,

@@ -2,8 +2,11 @@
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from tests.simulation.estate.objects import Objects
 
@@ -25,8 +28,7 @@ _LOCKED = "[remote rejected] (cannot lock ref: a.lock exists)"
 _DECLINED = "[remote rejected] (pre-receive hook declined)"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Manners:
+class Manners(Struct, frozen=True, kw_only=True):
     """How a server behaves. Each number is how often, of its pushes."""
 
     traces: str = "anywhere"
@@ -58,7 +60,7 @@ class Manners:
         plain = Manners()
         return [
             f"{name} {getattr(self, name)}" if name in {"traces", "atomic"} else name
-            for name in self.__slots__
+            for name in self.__struct_fields__
             if getattr(self, name) != getattr(plain, name)
         ]
 
@@ -85,8 +87,7 @@ def drawn_manners(rng: random.Random) -> Manners:
     return replace(Manners(), **{name: drawn[name] for name in rng.sample(sorted(drawn), count)})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Move:
+class Move(Struct, frozen=True, kw_only=True):
     """What a push asks for: a ref at another commit, if it stands where it is expected."""
 
     ref: str
@@ -94,16 +95,14 @@ class Move:
     expected: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class Said(Struct, frozen=True, kw_only=True):
     """What `git push --porcelain` hears. None: nothing, as the connection broke."""
 
     words: str | None = None
     rejected: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Refs:
+class Refs(Struct, frozen=True):
     """Where everything stands at one time."""
 
     at: float
