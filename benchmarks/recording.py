@@ -41,6 +41,7 @@ _COMMANDS = {
     "plan --format json": ["plan", "--offline", "--format", "json"],
     "status": ["status", "--offline"],
     "status --format json": ["status", "--offline", "--format", "json"],
+    "plan, fetched": ["plan"],  # the working tree's ledger is compared with the branch's
     "apply": ["apply"],  # with nothing to do, so no gateway is asked
 }
 
@@ -58,7 +59,7 @@ def measure(folder: Path) -> None:
     )
     print(f"{'validate':22} {_of(found.ours)}; without a ledger {_of(found.theirs)}")
     for name, words in _COMMANDS.items():
-        if name == "apply":
+        if name == "plan, fetched":
             share(recorded, folder / "origin.git")
         found = compare(
             lambda words=words: _run(recorded, words),  # type: ignore[misc] # bound early

@@ -1,7 +1,7 @@
 """Every ledger of a repository: those of a commit, of a working tree, and what is remembered."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property, partial
 from pathlib import PurePosixPath
 
@@ -182,28 +182,35 @@ class CommittedBooks:
         return self._ledgers[folder]
 
 
-class LocalLedgers(Mapping[str, Mapping[str, bytes]]):
-    """The ledgers that lie here, by folder; each is read when it is asked for, and once.
+class LocalLedger(Mapping[str, bytes]):
+    """The files of a ledger that lies here, by their names; each is read when it is asked for.
 
-    Raises LedgerError then for a file that cannot be read.
+    They are not kept: a ledger of 100,000 runs has 60 MB, and most who ask only compare it. Reading
+    raises LedgerError for a file that cannot be read.
     """
 
-    def __init__(self, paths: Mapping[str, Sequence[str]], read: Callable[[str], bytes]) -> None:
-        self._paths = paths  # of the files, by folder
+    def __init__(self, paths: Mapping[str, str], read: Callable[[str], bytes]) -> None:
+        self._paths = paths  # by name
         self._read = read
-        self._known: dict[str, Mapping[str, bytes]] = {}
 
-    def __getitem__(self, folder: str) -> Mapping[str, bytes]:
-        if folder not in self._known:
-            paths = self._paths[folder]
-            self._known[folder] = {_base(path): self._read(path) for path in paths}
-        return self._known[folder]
+    def __getitem__(self, name: str) -> bytes:
+        return self._read(self._paths[name])
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._paths  # a mapping's own would read the file
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._paths)
 
     def __len__(self) -> int:
         return len(self._paths)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Mapping):
+            return NotImplemented
+        return self.keys() == other.keys() and all(self[name] == other[name] for name in self)
+
+    __hash__ = None  # type: ignore[assignment] # as that of a dict
 
 
 def local_files(git: Git | None) -> tuple[Mapping[str, Mapping[str, bytes]], dict[str, bytes]]:
@@ -218,7 +225,7 @@ def local_files(git: Git | None) -> tuple[Mapping[str, Mapping[str, bytes]], dic
     left_out = [one for one in tracked.left_out() if one.is_file]
     blobs = git.read_blobs(one.oid for one in left_out)
     absent = {one.path: blobs[one.oid] for one in left_out}
-    ledgers: dict[str, list[str]] = {}
+    ledgers: dict[str, dict[str, str]] = {}  # paths, by folder and name
     configurations: dict[str, bytes] = {}
 
     def read(path: str, most: int) -> bytes:
@@ -233,9 +240,11 @@ def local_files(git: Git | None) -> tuple[Mapping[str, Mapping[str, bytes]], dic
         if name == CONFIGURATION:
             configurations[path] = read(path, MOST_OF_CONFIGURATION)
         elif is_ledger_name(name):
-            ledgers.setdefault(folder, []).append(path)
+            ledgers.setdefault(folder, {})[name] = path
     configurations.pop((git.prefix + CONFIGURATION), None)
-    return LocalLedgers(ledgers, partial(read, most=MOST_OF_LEDGER)), configurations
+    read_ledger = partial(read, most=MOST_OF_LEDGER)
+    found = {folder: LocalLedger(paths, read_ledger) for folder, paths in ledgers.items()}
+    return found, configurations
 
 
 def _local(git: Git, path: str, most: int) -> bytes:

@@ -6,7 +6,10 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
+from reconciler.errors import LedgerError
+from reconciler.git import CommitId, Git
 from reconciler.ledger import Event, read_events
+from reconciler.repository.books import CommittedBooks, local_files
 from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import Scene, configuration, manifest, runs
 from tests.acceptance.test_identity import COMMANDS, configured, refused
@@ -156,3 +159,18 @@ def test_each_ledger_is_read_once_however_many_environments_there_are(
     scene.run(command, *(["--env", "test"] if command == "apply" else []))
     assert read.keys() <= {f"state/{name}" for name in names}
     assert set(read.values()) == {1}
+
+
+def test_what_lies_here_is_read_when_it_is_asked_for_and_not_kept(applied: Scene) -> None:
+    (here,) = local_files(Git.at(applied.clone))[0].values()
+    (there,) = CommittedBooks(Git.at(applied.clone), CommitId("HEAD")).by_folder().values()
+    assert (here == there.content, there.content == here, here == dict(here)) == (True, True, True)
+    assert here != {**here, "ledger-000001.jsonl": b""}
+    ledger = applied.clone / "state/test/ledger.jsonl"
+    ledger.write_bytes(b"edited\n")
+    assert here["ledger.jsonl"] == b"edited\n"
+    assert here != there.content
+    ledger.unlink()
+    assert "ledger.jsonl" in here
+    with pytest.raises(LedgerError, match="cannot be known: state/test/"):
+        here["ledger.jsonl"]

@@ -59,7 +59,8 @@ def test_other_ledgers_and_configurations_that_are_left_out_count(scene: Scene) 
     nested = (scene.clone / CONFIGURATION).read_text()
     scene.push({f"nested/{CONFIGURATION}": nested})
     ledgers, configurations = local_files(Git.at(scene.clone))
-    whole = dict(ledgers), configurations  # read now, for it is gone in a moment
+    read = {folder: dict(files) for folder, files in ledgers.items()}  # gone in a moment
+    whole = read, configurations
     _leave_out(scene)
     assert not (scene.clone / "nested").exists()
     assert local_files(Git.at(scene.clone)) == whole
