@@ -1,41 +1,50 @@
-"""Eight processes applying the same 400 runs from eight clones, against one process alone."""
+"""One, four and eight processes apply the same 2,000 runs, each from a clone of its own."""
 
+import json
+import os
 import subprocess
 import sys
 import time
+from collections import Counter
+from itertools import count
 from pathlib import Path
 
 from benchmarks.applying import git, serve, share
 from benchmarks.corpus import write_repository
-from benchmarks.measure import Sample, compare, seconds, spread
+from benchmarks.measure import Sample, seconds, spread
 
-RUNS, PROCESSES = 400, 8
+RUNS, APPLIERS, TURNS = 2_000, (1, 4, 8), 3
+# So few at a time that the latency is the bound: all appliers, git and the gateway share this
+# machine's processors, and a start costs 2 ms or more of them with the gateway's part.
+LATENCY_SECONDS, CONCURRENCY = 0.25, 4
 
 
 def measure(folder: Path) -> None:
-    """Print both wall times and their ratio."""
-    numbers = iter(range(100))
-    found = compare(
-        lambda: _apply(folder / str(next(numbers)), PROCESSES),
-        lambda: _apply(folder / str(next(numbers)), 1),
-        pairs=3,
-        warm=False,
-    )
-    print(f"{PROCESSES} processes  {seconds(found.ours)}")
-    print(f"1 process    {seconds(found.theirs)}")
-    print(f"ratio        {spread(found.ratios)}")
+    """Print the wall time until the last has ended, and how the rates compare, turn by turn."""
+    numbers = count()
+    taken = [[_apply(folder / str(next(numbers)), many) for many in APPLIERS] for _ in range(TURNS)]
+    alone, *shared = zip(*taken, strict=True)
+    for many, samples in zip(APPLIERS, (alone, *shared), strict=True):
+        print(f"{many} appliers     {seconds(samples)}")
+        print(f"processor      {spread([one.cpu for one in samples], ' s')}, git included")
+        rates = [one.seconds / other.seconds for one, other in zip(alone, samples, strict=True)]
+        print(f"rate, of one's {spread(rates)}", flush=True)
 
 
-def _apply(folder: Path, processes: int) -> Sample:
-    with serve(latency=0.02) as (url, exports):
+def _apply(folder: Path, appliers: int) -> Sample:
+    """Raises RuntimeError unless all exit with 0 and each run was started once."""
+    journal = folder / "journal"
+    folder.mkdir()
+    with serve("--journal", str(journal), latency=LATENCY_SECONDS) as (url, exports):
         repository = folder / "repository"
-        write_repository(repository, RUNS, url=url, concurrency=8)
+        write_repository(repository, RUNS, url=url, concurrency=CONCURRENCY)
         share(repository, folder / "origin.git")
-        clones = [folder / f"clone-{number}" for number in range(processes)]
+        clones = [folder / f"clone-{number}" for number in range(appliers)]
         for clone in clones:
             git("clone", "-q", str(folder / "origin.git"), str(clone), cwd=folder)
             git("config", "user.name", "bench", cwd=clone)
             git("config", "user.email", "bench@example.test", cwd=clone)
+        before = os.times()
         began = time.perf_counter()
         running = [
             subprocess.Popen(
@@ -47,6 +56,17 @@ def _apply(folder: Path, processes: int) -> Sample:
             for clone in clones
         ]
         codes = [process.wait() for process in running]
-        if any(codes):
-            raise RuntimeError(f"exit codes {codes}")
-        return Sample(seconds=time.perf_counter() - began, peak_mib=0)
+        ended, after = time.perf_counter(), os.times()
+    if any(codes):
+        raise RuntimeError(f"exit codes {codes}")
+    _check_started_once(journal)
+    cpu = after.children_user + after.children_system
+    cpu -= before.children_user + before.children_system
+    return Sample(seconds=ended - began, peak_mib=0, cpu=cpu)
+
+
+def _check_started_once(journal: Path) -> None:
+    served = map(json.loads, journal.read_text(encoding="utf-8").splitlines())
+    flows = Counter(one["flowId"] for one in served if one["effect"] and one["instance"])
+    if flows != dict.fromkeys(range(1, RUNS + 1), 1):
+        raise RuntimeError(f"not each run was started once: {flows.most_common(3)}")

@@ -8,7 +8,6 @@ is recorded as such. docs/exactly-once.md shows why that is enough.
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from statistics import fmean
 
 from reconciler.apply.branch import Branch
 from reconciler.apply.checks import check_clock, check_flows, check_zone, flows_of, refuse_stale
@@ -19,14 +18,8 @@ from reconciler.apply.look import STAMP_MS, Before, look_before, shares_a_minute
 from reconciler.apply.observe import unfinished
 from reconciler.apply.ports import Gateway, Noted, Options, Ports, Settled, Waiting
 from reconciler.apply.result import ApplyResult
-from reconciler.apply.start import (
-    FIRST_GUESS_SECONDS,
-    TOO_LATE,
-    Batch,
-    capacity,
-    choose_batch,
-    start_batch,
-)
+from reconciler.apply.sharing import Sharing
+from reconciler.apply.start import TOO_LATE, Batch, start_batch
 from reconciler.apply.wait import Patience, recorded, waits_for, worth_waiting_for
 from reconciler.configuration import Environment
 from reconciler.counting import counted
@@ -87,7 +80,7 @@ class _Apply:
         self.knowledge = knowledge
         self.branch = knowledge.branch
         self.watch = knowledge.watch
-        self.request_seconds = FIRST_GUESS_SECONDS
+        self.sharing = Sharing()
         self.patience = Patience(ports.clock, knowledge.options, ports.jitter)
         self.waiting: Waiting | None = None  # what was last said of it
         self.stuck = False  # the last batch started nothing
@@ -104,6 +97,7 @@ class _Apply:
         clock, zone = await asyncio.gather(
             ServiceClock.ask(gateway, self.ports.clock), gateway.timezone()
         )
+        self.sharing.asked_seconds = clock.answered - clock.asked
         check_clock(clock, self.ports.clock, self.ports.progress)
         plan = self.knowledge.plan(clock.earliest())
         times = [run.trigger_time for run in self.knowledge.triggers(plan)]
@@ -153,11 +147,9 @@ class _Apply:
         """Choose the next batch; none where trying again at once is no use."""
         if self.stuck:
             return ()
-        limits = self.environment.limits
-        room = capacity(limits, self.environment.gateway.timeout, self.request_seconds)
         startable = self.knowledge.startable(plan)
         tried = [run for run in startable if self.failed_looks[run.id] < FAILED_LOOKS]
-        return choose_batch(tried, room)
+        return self.sharing.choose(tried, plan, self.environment, self.knowledge.claims)
 
     async def _look_before(
         self, runs: Sequence[Run], gateway: Gateway, clock: ServiceClock
@@ -197,8 +189,7 @@ class _Apply:
             outcomes = batch.remaining()
             self.branch.pending += outcomes
             self.knowledge.outcomes.update((outcome.run, outcome) for outcome in outcomes)
-        if batch.request_seconds:
-            self.request_seconds = max(1.5 * fmean(batch.request_seconds), 0.01)
+        self.sharing.timed(batch.request_seconds)
         nothing = all(
             isinstance(outcome, events.Absent) and outcome.evidence != {"notStarted": TOO_LATE}
             for outcome in outcomes

@@ -30,10 +30,6 @@ from reconciler.ledger import events
 from reconciler.model import ClaimId, InstanceId, Run, RunId
 from reconciler.times import MINUTE_MS, format_instant
 
-# Until a request has been timed, one is taken to last a second: ten times what a healthy gateway
-# needs, and little enough that a small environment is one batch.
-FIRST_GUESS_SECONDS = 1.0
-
 TOO_LATE = "its notAfter has passed"  # of one run: it says nothing about the others
 
 FIRST_PAUSE_SECONDS = 0.25

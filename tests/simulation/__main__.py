@@ -199,7 +199,8 @@ def _broken(seed: int, switches: Collection[str]) -> str | None:
 
 def _in_words(sum_: Account) -> str:
     return (
-        f"{sum_.started} runs started, {sum_.crashes} crashes, "
+        f"{sum_.started} runs started, {sum_.shared} of them while another applier started "
+        f"others, {sum_.crashes} crashes, "
         f"{sum_.in_doubt} runs left in doubt; "
         f"{sum_.dependents} of the starts after what they depend on, {sum_.retried} once more, "
         f"{sum_.moved} at another minute, {sum_.revised} by a later revision, {sum_.duplicates} as "

@@ -152,6 +152,8 @@ class Connection:
     async def trigger(self, run: Run, allowed: Callable[[], bool]) -> ports.Answer:
         asking, world, chances = self.asking, self.asking.world, self.asking.world.chances
         claim = world.claim_of(run, asking.process.claims)
+        if world.is_slow:
+            await asyncio.sleep(world.random.random() * 3)
         await asking.step("trigger", 0.01, 0.7)
         if world.chance(chances.not_sent):
             return ports.NotSent(reason="connection refused")

@@ -21,6 +21,7 @@ _LONG_AGO, _FAR_AHEAD = _THIS_MINUTE - 90, _THIS_MINUTE + 90_000  # minutes
 _SOON = START + 15_000
 _INTO_THE_MINUTE = (7_300, 0, 29_500, 59_700)  # milliseconds
 _LATER = 10 * MINUTE_MS  # by which an edit moves a backfill: where no other run is declared
+_FIRST_WIDE = 40  # flow, and minute, of those that no other run has
 _DATES = ("2024-03-01", "2024-03-02")
 
 
@@ -66,6 +67,23 @@ def declared_runs(rng: random.Random, *, same_minute: bool) -> tuple[Run, ...]:
 def minute_of_its_own(index: int) -> EpochMs:
     """A time in the past that no run of `declared_runs` has."""
     return EpochMs((_LONG_AGO + index) * MINUTE_MS)
+
+
+def of_many_flows(rng: random.Random) -> tuple[Run, ...]:
+    """Runs of a flow and a minute of their own that wait for nothing: enough for several claims."""
+    return tuple(
+        Run(
+            name=f"wide-{number}",
+            revision=1,
+            flow_id=_FIRST_WIDE + number,
+            trigger_time=minute_of_its_own(_FIRST_WIDE + number),
+            parameters=(),
+            digest=run_digest(_FIRST_WIDE + number, minute_of_its_own(_FIRST_WIDE + number), ()),
+            place=Place(file=f"triggers/wide-{number}.yaml"),
+            places={},
+        )
+        for number in range(rng.randint(4, 8))
+    )
 
 
 def revised(run: Run, *, anew: bool) -> Run:

@@ -25,6 +25,7 @@ from reconciler.apply import (
 )
 from reconciler.apply import suspect as suspects
 from reconciler.apply.ids import Making
+from reconciler.apply.knowledge import Knowledge
 from reconciler.apply.known import Known
 from reconciler.apply.look import Look
 from reconciler.apply.ports import (
@@ -41,7 +42,7 @@ from reconciler.ledger import Event, Record, RunState, events, outcomes
 from reconciler.ledger.records import UNDER_WAY, UNSETTLED, FullRecord, Phase, Start
 from reconciler.minutes import FlowMinutes, arranged
 from reconciler.model import EpochMs, Run, RunId, run_name, run_revision
-from reconciler.plan import decide, limits, make, prerequisites, standing
+from reconciler.plan import Action, Plan, decide, limits, make, prerequisites, standing
 from reconciler.plan.prerequisites import Newest, another_follows
 from reconciler.plan.standing import Dependency, DependencyStanding
 from reconciler.plan.values import Decision, FlowCheck, PlannedRun, Reason
@@ -113,6 +114,15 @@ def believe_absence_before_the_claim_has_expired(patch: pytest.MonkeyPatch) -> N
 
 def rule_nothing_out_by_its_age(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(evidence, "is_older", lambda *_: False)
+
+
+def claim_what_another_has_claimed(patch: pytest.MonkeyPatch) -> None:
+    def startable(self: Knowledge, plan: Plan) -> list[Run]:
+        held = (one.run for one in plan.of_action(Action.HOLD) if one.run is not None)
+        return [*original(self, plan), *filter(self.chosen.has, held)]
+
+    original = Knowledge.startable
+    patch.setattr(Knowledge, "startable", startable)
 
 
 def rebase_text_in_place_of_deriving_again(patch: pytest.MonkeyPatch) -> None:
@@ -255,6 +265,7 @@ def take_an_end_for_its_own_that_no_digest_is_of(patch: pytest.MonkeyPatch) -> N
     patch.setattr(instances, "may_carry_another", lambda *_: False)
 
 
+@among("ids of five minutes", "newest of an id", "same minute", "twins")
 def forget_what_earlier_searches_showed_of_ids(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Known, "_seen_in_doubt", lambda _: ())
 
@@ -586,6 +597,7 @@ def wait_for_its_own_starts_only(patch: pytest.MonkeyPatch) -> None:
 
 MUTANTS: list[Mutant] = [
     start_before_the_claim_has_landed,
+    claim_what_another_has_claimed,
     repeat_after_a_read_timeout,
     ignore_the_lease,
     believe_absence_before_the_trigger_time,

@@ -1,5 +1,6 @@
 """What must have become of everything once the trouble is over, and what it came to."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from math import inf
 
@@ -10,9 +11,10 @@ from reconciler.enos.statuses import NOT_FOUND
 from reconciler.errors import ExitCode
 from reconciler.ledger import Ledger, Record, RunState
 from reconciler.ledger.records import STARTED, UNSETTLED, Phase
-from reconciler.model import Run, first_attempt, run_attempt, run_id, run_name
+from reconciler.model import ClaimId, Run, first_attempt, run_attempt, run_id, run_name
 from reconciler.times import MINUTE_MS, parse_instant
 from tests.simulation.held import is_crowded, is_stopped
+from tests.simulation.instances import Started
 from tests.simulation.promise import Needed, ViolationError, attempts, has_succeeded, needed
 from tests.simulation.twins import has_a_twin
 from tests.simulation.world import World
@@ -24,6 +26,7 @@ class Account(Struct, frozen=True, kw_only=True):
     """What one seed came to, or several; everything is counted in runs unless it says otherwise."""
 
     started: int = 0  # attempts
+    shared: int = 0  # of them: while another applier was starting runs under a claim of its own
     crashes: int = 0  # of appliers
     in_doubt: int = 0  # their time lies ahead, or nobody can tell
     in_doubt_plain: int = 0  # of them: where the service is as kind as can be
@@ -272,6 +275,18 @@ def check_exit(world: World, code: ExitCode) -> None:
         raise ViolationError(f"the last apply ends with {code!r}")
 
 
+def _shared(started: Sequence[Started]) -> int:
+    """How many of the starts lie between two of another claim."""
+    times: dict[ClaimId | None, list[float]] = defaultdict(list)
+    for one in started:
+        times[one.claim].append(one.at)
+    spans = {claim: (min(its), max(its)) for claim, its in times.items()}
+    return sum(
+        any(first <= one.at <= last for claim, (first, last) in spans.items() if claim != one.claim)
+        for one in started
+    )
+
+
 def account_of(world: World, crashes: int) -> Account:
     """Count what has happened."""
     ledger = world.tip.ledger
@@ -286,6 +301,7 @@ def account_of(world: World, crashes: int) -> Account:
     lost = sum(one in world.lost and first_attempt(one) in declared for one in due)
     return Account(
         started=len(truth.started),
+        shared=_shared(truth.started),
         crashes=crashes,
         in_doubt=doubts,
         in_doubt_plain=doubts if plain else 0,

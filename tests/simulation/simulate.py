@@ -26,7 +26,7 @@ from reconciler.times import parse_zone
 from tests.simulation.asking import Asking
 from tests.simulation.chances import CALM, Chances, drawn_chances
 from tests.simulation.clock import ServiceTime
-from tests.simulation.declaring import declared_runs, minute_of_its_own
+from tests.simulation.declaring import declared_runs, minute_of_its_own, of_many_flows
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.oddities import (
     CORRELATION_PARAMETER,
@@ -50,6 +50,7 @@ STAMP_SLACK_SECONDS = 30.0
 ENOUGH_SECONDS = 30.0  # of waiting, where it need not have an end
 MOST_SECONDS = 3_600.0  # of an apply that waits for what comes to an end
 ORDERED = 0.5  # of the seeds say something of the order of runs, or of how many at once
+SLOW = 0.2  # of the seeds have starts that take so long that appliers share them
 MOST_APPLIES = 30  # in peace, until nothing happens any more
 
 
@@ -85,17 +86,24 @@ def simulate(
         oddities = oddities_of(rng, frozenset(switches))
     environment = environment_of(rng, oddities)
     order = random.Random(f"the order of {seed}")
+    pace = random.Random(f"the pace of {seed}")
+    is_slow = pace.random() < SLOW
+    if is_slow:
+        environment = slowed(pace, environment)
     runs = declared_runs(rng, same_minute=oddities.same_minute)
     sequential: frozenset[str] = frozenset()
     if order.random() < ORDERED:
         environment = with_limit(order, environment)
         runs, sequential = ordered(order, runs, minute_of_its_own(20))
+    if is_slow:
+        runs += of_many_flows(pace)
     world = World(
         loop=loop,
         random=rng,
         environment=environment,
         runs=runs,
         sequential=sequential,
+        is_slow=is_slow,
         chances=chances or drawn_chances(rng),
         truth=Truth(
             now=loop.time,
@@ -150,6 +158,13 @@ def with_limit(rng: random.Random, environment: Environment) -> Environment:
     return replace(environment, limits=replace(environment.limits, max_active_per_flow=most))
 
 
+def slowed(rng: random.Random, environment: Environment) -> Environment:
+    """The environment with so few starts in a second that one claim does not take all flows."""
+    rate = rng.choice([0.5, 1.0])
+    limits = replace(environment.limits, concurrency=1, requests_per_second=rate)
+    return replace(environment, limits=limits)
+
+
 def _with_slack(rng: random.Random, gateway: GatewayConfiguration) -> GatewayConfiguration:
     """With what a stamp may be off by, where the configuration has that."""
     slack = rng.choice([1.0, 1.5]) * STAMP_SLACK_SECONDS
@@ -172,7 +187,8 @@ class _Appliers:
         rng = self.world.random
         async with asyncio.TaskGroup() as group:
             for _ in range(rng.randint(1, 4)):
-                group.create_task(self._pipeline(rng.random() * 10, rng.randint(1, 3)))
+                delay = rng.random() * (1 if self.world.is_slow else 10)
+                group.create_task(self._pipeline(delay, rng.randint(1, 3)))
         await asyncio.sleep(rng.random() * self.world.environment.limits.claim_seconds)
         await self._peace()
 

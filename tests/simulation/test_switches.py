@@ -47,7 +47,7 @@ DRAWN: Mapping[type, Mapping[str, str]] = {
     },
     Limits: {
         "concurrency": "by the seed",
-        "requests_per_second": "by the seed: how many runs a claim takes",
+        "requests_per_second": "by the seed: how many runs a claim takes, and how they are shared",
         "claim_seconds": "by the seed",
         "max_active_per_flow": "by the seed",
     },

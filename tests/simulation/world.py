@@ -83,6 +83,7 @@ class World(Service):
     tip: Commit = field(init=False)
     edits: int = 0  # of backfills' hours and matrices
     sequential: frozenset[str] = frozenset()  # manifests
+    is_slow: bool = False  # each start takes long, and the first appliers begin together
     conditions: dict[tuple[str, RunId], Sequence[Needed]] = field(default_factory=dict)  # of claims
 
     def __post_init__(self) -> None:

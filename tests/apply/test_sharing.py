@@ -1,0 +1,249 @@
+"""Several appliers at once: each finds something to start, and all are done sooner for it.
+
+They run the product's own protocol in virtual time, against a branch and a gateway of which
+nothing is kept but how long they take. Whether the promise holds is the simulation's to say.
+"""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+from unittest.mock import Mock
+
+from reconciler.apply import ports
+from reconciler.apply.protocol import apply
+from reconciler.apply.result import exit_code
+from reconciler.apply.sharing import Sharing
+from reconciler.configuration import Limits
+from reconciler.ledger import Event, Ledger, events
+from reconciler.model import ClaimId, EpochMs, InstanceId, Run, RunId
+from reconciler.plan import Action
+from tests.apply.service import ENVIRONMENT
+from tests.building import EIGHT, NOW, a_run, after, declared
+from tests.simulation.loop import VirtualLoop
+
+FETCH_SECONDS, PUSH_SECONDS, READ_BACK_SECONDS = 0.1, 0.15, 0.1
+START_UP_SECONDS = 0.3  # by which two appliers that begin at the same moment differ at most
+
+
+@dataclass(kw_only=True)
+class _World:
+    """A branch and a gateway; all that is kept of them is what came to them, and when."""
+
+    runs: Sequence[Run]
+    limits: Limits
+    latency: float = 0.1  # of each answer of the gateway, seconds
+    push: float = PUSH_SECONDS
+    number: int = 0
+    ledger: Ledger = field(default_factory=lambda: Ledger.of([]))
+    claims: list[events.Claim] = field(default_factory=list)  # that have landed
+    raced: int = 0
+    started: list[Run] = field(default_factory=list)
+    under_way: Counter[int] = field(default_factory=Counter)  # starts of each flow
+    ends: list[float] = field(default_factory=list)
+
+    def now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    # Clock
+
+    def elapsed(self) -> float:
+        return self.now()
+
+    def wall(self) -> EpochMs:
+        return after(NOW, int(self.now() * 1000))
+
+    # Store
+
+    def _snapshot(self) -> ports.Snapshot:
+        return ports.Snapshot(
+            commit=str(self.number),
+            environment=replace(ENVIRONMENT, limits=self.limits),
+            declared=declared(*self.runs),
+            ledger=self.ledger,
+            parent=str(self.number),
+        )
+
+    async def fetch(self) -> ports.Snapshot:
+        await asyncio.sleep(FETCH_SECONDS)
+        return self._snapshot()
+
+    async def append(
+        self, base: ports.Snapshot, new: Sequence[Event], message: str
+    ) -> ports.Appended:
+        assert message
+        await asyncio.sleep(self.push)
+        if base.commit != str(self.number):
+            self.raced += 1
+            await asyncio.sleep(READ_BACK_SECONDS)
+            return ports.Raced()
+        self.number += 1
+        self.ledger = self.ledger.extended(new)
+        self.claims += [one for one in new if isinstance(one, events.Claim)]
+        landed = self._snapshot()
+        await asyncio.sleep(READ_BACK_SECONDS)
+        return ports.Landed(snapshot=landed)
+
+    # Gateway
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[ports.Connection]:
+        yield cast("ports.Connection", self)
+
+    async def current_time(self) -> EpochMs:
+        await asyncio.sleep(self.latency)
+        return self.wall()
+
+    async def timezone(self) -> str:
+        await asyncio.sleep(self.latency)
+        return ENVIRONMENT.gateway.timezone
+
+    async def trigger(self, run: Run, allowed: Callable[[], bool]) -> ports.Answer:
+        assert allowed()
+        self.under_way[run.flow_id] += 1
+        assert self.under_way[run.flow_id] == 1, "two runs of one flow are started at a time"
+        self.started.append(run)
+        await asyncio.sleep(self.latency)
+        self.under_way[run.flow_id] -= 1
+        return ports.TriggeredAnswer(instance=InstanceId(f"i-{run.id}"))
+
+    async def look_up(self, *_: Any) -> ports.LookedUp:
+        return ports.LookedUp(instances={})
+
+    # Appliers
+
+    async def apply(self, rng: random.Random, delay: float) -> None:
+        await asyncio.sleep(delay)
+
+        @asynccontextmanager
+        async def opened(_: object) -> AsyncIterator[ports.Gateway]:
+            yield cast("ports.Gateway", self)
+
+        result = await apply(
+            ports.Ports(
+                store=self,
+                open_gateway=opened,
+                clock=self,
+                progress=lambda _: None,
+                stop=asyncio.Event(),
+                new_claim=lambda: ClaimId(f"{rng.getrandbits(128):032x}"),
+                jitter=rng.random,
+                rescue=lambda _: "",
+            ),
+            ports.Options(by="somebody", max_runs=1_000_000),
+        )
+        assert exit_code(result) == 0
+        self.ends.append(self.now())
+
+
+def _apply(
+    world: _World, appliers: int, *, seed: int = 0, apart: float = START_UP_SECONDS
+) -> float:
+    """Have so many appliers work on the world until all have ended; how many seconds it takes."""
+    rng = random.Random(seed)
+    loop = VirtualLoop()
+
+    async def all_of_them() -> None:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(appliers):
+                group.create_task(world.apply(rng, rng.random() * apart))
+
+    try:
+        loop.run_until_complete(all_of_them())
+    finally:
+        loop.close()
+    assert Counter(run.id for run in world.started) == Counter(run.id for run in world.runs)
+    return max(world.ends)
+
+
+def _of_as_many_flows(count: int) -> tuple[Run, ...]:
+    return tuple(
+        a_run(f"run-{one:05}", flow_id=one + 1, trigger_time=after(EIGHT, one))
+        for one in range(count)
+    )
+
+
+def _limits(**more: Any) -> Limits:
+    return Limits(max_runs_per_apply=1_000_000, **more)
+
+
+def _apart_and_together(appliers: Sequence[int]) -> list[float]:
+    """How long so many appliers take for 600 runs of which each alone starts ten in a second."""
+    return [
+        _apply(
+            _World(runs=_of_as_many_flows(600), limits=_limits(concurrency=2), latency=0.2), many
+        )
+        for many in appliers
+    ]
+
+
+def test_four_appliers_take_about_a_third_of_what_one_takes_and_eight_no_longer_than_four() -> None:
+    one, four, eight = _apart_and_together([1, 4, 8])
+    assert one < 600 / 2 * 0.2 + 3
+    assert four < 0.37 * one
+    assert eight < four
+
+
+def test_an_apply_that_takes_some_seconds_is_one_claim() -> None:
+    world = _World(runs=_of_as_many_flows(1_000), limits=_limits(concurrency=64))
+    _apply(world, 1)
+    assert [len(claim.runs) for claim in world.claims] == [1_000]
+
+
+def test_an_applier_that_is_alone_claims_four_times_as_much_as_it_has_claimed_so_far() -> None:
+    world = _World(runs=_of_as_many_flows(1_500), limits=_limits(concurrency=2))
+    _apply(world, 1)
+    first, second = [len(claim.runs) for claim in world.claims][:2]
+    assert 145 < first < 155  # 120 s / 16, at 20 starts in a second
+    assert second == 4 * first
+
+
+def test_a_flow_is_started_by_one_applier_at_a_time_and_in_order() -> None:
+    """The gateway of this world fails where two runs of one flow are started side by side."""
+    runs = tuple(
+        a_run(f"run-{flow:02}-{one}", flow_id=flow + 1, trigger_time=after(EIGHT, one * 60_000))
+        for one in range(10)
+        for flow in range(40)
+    )
+    world = _World(runs=runs, limits=_limits(concurrency=4), latency=0.4)
+    _apply(world, 4)
+    assert len(world.claims) > 3
+    for flow in range(40):
+        times = [run.trigger_time for run in world.started if run.flow_id == flow + 1]
+        assert times == sorted(times)
+
+
+def _share(
+    left: int, *, others: int = 0, claimed: int = 0, push_seconds: float = 0.1, **limits: Any
+) -> int:
+    """How many runs are claimed of those left, where a start takes a tenth of a second."""
+    records = [Mock(record=Mock(claim=f"c{one}")) for one in range(others)]
+    claims = Mock(starts=Counter({RunId("earlier"): claimed}), push_seconds=push_seconds)
+    sharing = Sharing(start_seconds=0.1)
+    plan = Mock(of_action={Action.HOLD: records + records}.__getitem__)
+    environment = replace(
+        ENVIRONMENT, limits=_limits(**{"concurrency": 1, "claim_seconds": 120, **limits})
+    )
+    return len(sharing.choose(_of_as_many_flows(left), plan, environment, claims))
+
+
+def test_beside_others_a_claim_takes_its_part_of_what_is_left() -> None:
+    assert _share(400, others=3, claimed=100) == 100
+    assert _share(200, others=3, claimed=100) == 50
+
+
+def test_nobody_claims_more_at_first_than_what_is_started_in_a_sixteenth_of_claim_seconds() -> None:
+    assert _share(4_000, others=1) == 75
+    assert _share(4_000) == 75
+    assert _share(4_000, requests_per_second=2.0) == 15
+
+
+def test_a_claim_takes_no_less_than_what_is_started_while_each_applier_pushes_once() -> None:
+    assert _share(60, others=3, claimed=100, push_seconds=1.0) == 40
+
+
+def test_a_claim_has_enough_flows_for_what_is_started_side_by_side() -> None:
+    assert _share(60, others=5, claimed=100, push_seconds=0.01, concurrency=16) == 16
