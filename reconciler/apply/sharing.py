@@ -9,8 +9,9 @@ another. Nothing of the promise depends on how many runs a claim has.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from statistics import fmean
+
+from msgspec import Struct
 
 from reconciler.apply.claim import Claims
 from reconciler.apply.start import Capacity, by_flow, capacity, choose_batch
@@ -27,8 +28,7 @@ FIRST = 1 / 16  # of claimSeconds: what an apply claims at first is started in t
 GROWTH = 4  # times what it has claimed so far: more than that it does not claim at once
 
 
-@dataclass(slots=True, kw_only=True)
-class Sharing:
+class Sharing(Struct, kw_only=True):
     """The gateway's pace, as one apply has seen it, and what follows for its claims."""
 
     asked_seconds: float = FIRST_GUESS_SECONDS  # what the gateway took to tell the time

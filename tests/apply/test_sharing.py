@@ -9,9 +9,11 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, cast
 from unittest.mock import Mock
+
+from msgspec.structs import replace
 
 from reconciler.apply import ports
 from reconciler.apply.protocol import apply
