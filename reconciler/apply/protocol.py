@@ -97,7 +97,6 @@ class _Apply:
         clock, zone = await asyncio.gather(
             ServiceClock.ask(gateway, self.ports.clock), gateway.timezone()
         )
-        self.sharing.asked_seconds = clock.answered - clock.asked
         check_clock(clock, self.ports.clock, self.ports.progress)
         plan = self.knowledge.plan(clock.earliest())
         times = [run.trigger_time for run in self.knowledge.triggers(plan)]
@@ -149,7 +148,8 @@ class _Apply:
             return ()
         startable = self.knowledge.startable(plan)
         tried = [run for run in startable if self.failed_looks[run.id] < FAILED_LOOKS]
-        return self.sharing.choose(tried, plan, self.environment, self.knowledge.claims)
+        pushed = self.knowledge.claims.push_seconds
+        return self.sharing.choose(tried, plan, self.environment, pushed)
 
     async def _look_before(
         self, runs: Sequence[Run], gateway: Gateway, clock: ServiceClock

@@ -21,7 +21,7 @@ from reconciler.apply.result import exit_code
 from reconciler.apply.sharing import Sharing
 from reconciler.configuration import Limits
 from reconciler.ledger import Event, Ledger, events
-from reconciler.model import ClaimId, EpochMs, InstanceId, Run, RunId
+from reconciler.model import ClaimId, EpochMs, InstanceId, Run
 from reconciler.plan import Action
 from tests.apply.service import ENVIRONMENT
 from tests.building import EIGHT, NOW, a_run, after, declared
@@ -173,10 +173,10 @@ def _limits(**more: Any) -> Limits:
 
 
 def _apart_and_together(appliers: Sequence[int]) -> list[float]:
-    """How long so many appliers take for 600 runs of which each alone starts ten in a second."""
+    """How long so many appliers take for 800 runs of which each alone starts ten in a second."""
     return [
         _apply(
-            _World(runs=_of_as_many_flows(600), limits=_limits(concurrency=2), latency=0.2), many
+            _World(runs=_of_as_many_flows(800), limits=_limits(concurrency=2), latency=0.2), many
         )
         for many in appliers
     ]
@@ -184,7 +184,7 @@ def _apart_and_together(appliers: Sequence[int]) -> list[float]:
 
 def test_four_appliers_take_about_a_third_of_what_one_takes_and_eight_no_longer_than_four() -> None:
     one, four, eight = _apart_and_together([1, 4, 8])
-    assert one < 600 / 2 * 0.2 + 3
+    assert one < 800 / 2 * 0.2 + 3
     assert four < 0.37 * one
     assert eight < four
 
@@ -195,12 +195,10 @@ def test_an_apply_that_takes_some_seconds_is_one_claim() -> None:
     assert [len(claim.runs) for claim in world.claims] == [1_000]
 
 
-def test_an_applier_that_is_alone_claims_four_times_as_much_as_it_has_claimed_so_far() -> None:
-    world = _World(runs=_of_as_many_flows(1_500), limits=_limits(concurrency=2))
+def test_an_applier_that_is_alone_claims_all_that_a_claim_has_room_for() -> None:
+    world = _World(runs=_of_as_many_flows(1_000), limits=_limits(concurrency=8))
     _apply(world, 1)
-    first, second = [len(claim.runs) for claim in world.claims][:2]
-    assert 145 < first < 155  # 120 s / 16, at 20 starts in a second
-    assert second == 4 * first
+    assert [len(claim.runs) for claim in world.claims] == [680, 320]  # 85 s, a second each
 
 
 def test_a_flow_is_started_by_one_applier_at_a_time_and_in_order() -> None:
@@ -210,7 +208,7 @@ def test_a_flow_is_started_by_one_applier_at_a_time_and_in_order() -> None:
         for one in range(10)
         for flow in range(40)
     )
-    world = _World(runs=runs, limits=_limits(concurrency=4), latency=0.4)
+    world = _World(runs=runs, limits=_limits(concurrency=2), latency=0.4)
     _apply(world, 4)
     assert len(world.claims) > 3
     for flow in range(40):
@@ -218,34 +216,28 @@ def test_a_flow_is_started_by_one_applier_at_a_time_and_in_order() -> None:
         assert times == sorted(times)
 
 
-def _share(
-    left: int, *, others: int = 0, claimed: int = 0, push_seconds: float = 0.1, **limits: Any
-) -> int:
+def _share(left: int, *, others: int, push_seconds: float = 0.1, concurrency: int = 1) -> int:
     """How many runs are claimed of those left, where a start takes a tenth of a second."""
     records = [Mock(record=Mock(claim=f"c{one}")) for one in range(others)]
-    claims = Mock(starts=Counter({RunId("earlier"): claimed}), push_seconds=push_seconds)
-    sharing = Sharing(start_seconds=0.1)
     plan = Mock(of_action={Action.HOLD: records + records}.__getitem__)
-    environment = replace(
-        ENVIRONMENT, limits=_limits(**{"concurrency": 1, "claim_seconds": 120, **limits})
-    )
-    return len(sharing.choose(_of_as_many_flows(left), plan, environment, claims))
+    environment = replace(ENVIRONMENT, limits=_limits(concurrency=concurrency, claim_seconds=120))
+    sharing = Sharing(request_seconds=0.1)
+    return len(sharing.choose(_of_as_many_flows(left), plan, environment, push_seconds))
 
 
 def test_beside_others_a_claim_takes_its_part_of_what_is_left() -> None:
-    assert _share(400, others=3, claimed=100) == 100
-    assert _share(200, others=3, claimed=100) == 50
+    assert _share(400, others=3) == 100
+    assert _share(200, others=3) == 50
+    assert _share(400, others=0) == 400
 
 
-def test_nobody_claims_more_at_first_than_what_is_started_in_a_sixteenth_of_claim_seconds() -> None:
-    assert _share(4_000, others=1) == 75
-    assert _share(4_000) == 75
-    assert _share(4_000, requests_per_second=2.0) == 15
+def test_beside_others_a_claim_takes_no_more_than_it_has_room_for() -> None:
+    assert _share(4_000, others=1) == 850  # 120 s without the time of a request and a margin
 
 
 def test_a_claim_takes_no_less_than_what_is_started_while_each_applier_pushes_once() -> None:
-    assert _share(60, others=3, claimed=100, push_seconds=1.0) == 40
+    assert _share(60, others=3, push_seconds=1.0) == 40
 
 
 def test_a_claim_has_enough_flows_for_what_is_started_side_by_side() -> None:
-    assert _share(60, others=5, claimed=100, push_seconds=0.01, concurrency=16) == 16
+    assert _share(60, others=5, push_seconds=0.01, concurrency=16) == 16

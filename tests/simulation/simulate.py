@@ -160,7 +160,7 @@ def with_limit(rng: random.Random, environment: Environment) -> Environment:
 
 def slowed(rng: random.Random, environment: Environment) -> Environment:
     """The environment with so few starts in a second that one claim does not take all flows."""
-    rate = rng.choice([0.5, 1.0])
+    rate = rng.choice([0.1, 0.2, 0.4])
     limits = replace(environment.limits, concurrency=1, requests_per_second=rate)
     return replace(environment, limits=limits)
 
