@@ -20,6 +20,7 @@ from reconciler.model import Run
 from reconciler.plan import Action, Plan
 
 SPARE = 1.5  # times what the last starts took, for what a claim has room for
+PUSHES = 2  # of each applier, in the time that the smallest claim is for: it may lose a race
 
 
 class Sharing(Struct, kw_only=True):
@@ -45,8 +46,9 @@ class Sharing(Struct, kw_only=True):
         room = capacity(limits, environment.gateway.timeout, self.request_seconds)
         share: float = room.runs
         if others := _others(plan):
-            # There must be something to start while each of the others pushes once.
-            least = limits.concurrency / self.request_seconds * (others + 1) * push_seconds
+            # There must be something to start while each of the others pushes, or loses a race.
+            pushes = PUSHES * (others + 1) * push_seconds
+            least = limits.concurrency * pushes / self.request_seconds
             share = min(max(len(runs) / (others + 1), least), share)
         return choose_batch(_first_flows(runs, share, limits.concurrency, room), room)
 

@@ -235,9 +235,9 @@ def test_beside_others_a_claim_takes_no_more_than_it_has_room_for() -> None:
     assert _share(4_000, others=1) == 850  # 120 s without the time of a request and a margin
 
 
-def test_a_claim_takes_no_less_than_what_is_started_while_each_applier_pushes_once() -> None:
-    assert _share(60, others=3, push_seconds=1.0) == 40
+def test_a_claim_takes_no_less_than_what_is_started_while_each_applier_pushes_twice() -> None:
+    assert _share(100, others=3, push_seconds=1.0) == 80
 
 
 def test_a_claim_has_enough_flows_for_what_is_started_side_by_side() -> None:
-    assert _share(60, others=5, push_seconds=0.01, concurrency=16) == 16
+    assert _share(60, others=5, push_seconds=0.001, concurrency=16) == 16
