@@ -87,7 +87,7 @@ def simulate(
     environment = environment_of(rng, oddities)
     order = random.Random(f"the order of {seed}")
     pace = random.Random(f"the pace of {seed}")
-    is_slow = pace.random() < SLOW
+    is_slow = switches is None and pace.random() < SLOW  # chosen ones are about what is shown
     if is_slow:
         environment = slowed(pace, environment)
     runs = declared_runs(rng, same_minute=oddities.same_minute)
