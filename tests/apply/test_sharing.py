@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 from unittest.mock import Mock
 
+import pytest
 from msgspec.structs import replace
 
 from reconciler.apply import ports
@@ -216,13 +217,18 @@ def test_a_flow_is_started_by_one_applier_at_a_time_and_in_order() -> None:
         assert times == sorted(times)
 
 
-def _share(left: int, *, others: int, push_seconds: float = 0.1, concurrency: int = 1) -> int:
-    """How many runs are claimed of those left, where a start takes a tenth of a second."""
+def _chosen(
+    runs: Sequence[Run], *, others: int, push_seconds: float = 0.1, concurrency: int = 1
+) -> Sequence[Run]:
+    """Which of the runs that are left are claimed, where a start takes a tenth of a second."""
     records = [Mock(record=Mock(claim=f"c{one}")) for one in range(others)]
     plan = Mock(of_action={Action.HOLD: records + records}.__getitem__)
     environment = replace(ENVIRONMENT, limits=_limits(concurrency=concurrency, claim_seconds=120))
-    sharing = Sharing(request_seconds=0.1)
-    return len(sharing.choose(_of_as_many_flows(left), plan, environment, push_seconds))
+    return Sharing(request_seconds=0.1).choose(runs, plan, environment, push_seconds)
+
+
+def _share(left: int, **around: Any) -> int:
+    return len(_chosen(_of_as_many_flows(left), **around))
 
 
 def test_beside_others_a_claim_takes_its_part_of_what_is_left() -> None:
@@ -233,6 +239,17 @@ def test_beside_others_a_claim_takes_its_part_of_what_is_left() -> None:
 
 def test_beside_others_a_claim_takes_no_more_than_it_has_room_for() -> None:
     assert _share(4_000, others=1) == 850  # 120 s without the time of a request and a margin
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_a_claim_without_room_for_all_takes_whole_flows(others: int) -> None:
+    runs = [
+        a_run(f"run-{flow:02}-{one}", flow_id=flow + 1, trigger_time=after(EIGHT, one * 60_000))
+        for flow in range(20)
+        for one in range(100)
+    ]
+    of_flow = Counter(run.flow_id for run in _chosen(runs, others=others))
+    assert of_flow == dict.fromkeys(range(1, 9), 100)  # room for 850
 
 
 def test_a_claim_takes_no_less_than_what_is_started_while_each_applier_pushes_twice() -> None:
