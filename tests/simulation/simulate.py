@@ -237,8 +237,11 @@ class _Appliers:
         await self._apply(
             Options(by="peace", wait=True, wait_seconds=ENOUGH_SECONDS if bounded else None)
         )
-        waited = None if bounded else began
-        if not bounded:  # one apply that waits does it all
+        has_room = all(map(world.has_room, world.tip.runs))
+        if not has_room:  # what was in doubt has not started, and what runs by hand has its minute
+            world.restore()
+        waited = began if has_room and not bounded else None
+        if waited is not None:  # one apply that waits does it all
             check_end(world, began, patience, None)
             check_waited(world, began)
         for _ in range(MOST_APPLIES):

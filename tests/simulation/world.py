@@ -106,7 +106,7 @@ class World(Service):
             if any(one.id == run.id for one in runs):
                 runs = tuple(one for one in runs if one.id != run.id)
                 self.note(f"others withdraw {run.id}")
-            elif self._has_room(run):
+            elif self.has_room(run):
                 runs = (*runs, run)
                 self.note(f"others declare {run.id}")
         if self.chance(self.chances.called_off):
@@ -196,7 +196,7 @@ class World(Service):
 
     def restore(self) -> None:
         """Declare everything again, but for what a review would have found to be a problem."""
-        runs = [run for run in self.runs if self._has_room(run)]
+        runs = [run for run in self.runs if self.has_room(run)]
         while left := [
             run for run in runs if not self._knows(run, runs) or self._is_done_otherwise(run, runs)
         ]:
@@ -208,7 +208,7 @@ class World(Service):
         other = has_done_its_work(run, runs, self.tip.ledger)
         return other is not None and not self.truth.of_run(run.id)
 
-    def _has_room(self, run: Run) -> bool:
+    def has_room(self, run: Run) -> bool:
         """Whether no other run has been given the run's minute meanwhile.
 
         A staggered run's later revision keeps the minute of the one before, started or not.
