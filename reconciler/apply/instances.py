@@ -85,14 +85,18 @@ def has_ended(one: Instance) -> bool:
 
 
 def _is_end_of_nothing_sent(suspect: Suspect, one: Instance) -> bool:
-    """Whether it has ended and shows parameters, and none of the run's: it may be another's.
+    """Whether it has ended and shows parameters, and none of what was sent: it may be another's.
 
     As where a person starts the flow in the same seconds, and only the newest of an id is listed.
+    Where the correlation parameter is all that was sent, a service may show nothing of it.
     """
-    if not has_ended(one) or one.parameters is None or not suspect.parameters:
+    if not has_ended(one) or one.parameters is None or suspect.parameters is None:
         return False
+    sent = [key for key, _ in suspect.parameters]
+    if not sent and suspect.correlation is not None and one.parameters:
+        sent = [suspect.correlation]
     listed = {key.casefold() for key, _ in one.parameters}
-    return listed.isdisjoint(key.casefold() for key, _ in suspect.parameters)
+    return bool(sent) and listed.isdisjoint(key.casefold() for key in sent)
 
 
 def _is_named(record: Record) -> bool:

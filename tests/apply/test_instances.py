@@ -115,6 +115,27 @@ def test_an_end_that_shows_none_of_what_was_sent_may_be_anothers(
     assert told(resolved, row(status=FAIL, parameters=shown)).status == FAIL
 
 
+@pytest.mark.parametrize(
+    ("shown", "end"),
+    [
+        ((("SITE", "another"),), None),
+        (((NAME.lower(), "c1 w"), ("SITE", "another")), FAIL),
+        ((), FAIL),
+        (None, FAIL),
+    ],
+    ids=repr,
+)
+def test_of_a_run_without_parameters_the_correlation_parameter_is_what_was_sent(
+    shown: Parameters | None, end: int | None
+) -> None:
+    bare = a_run(parameters=())
+    ledger = a_ledger(*start(bare, correlation=NAME))
+    record = ledger.records[bare.id]
+    look = a_look(FakeService(), ledger, bare)
+    only = row(status=FAIL, parameters=shown)
+    assert tell(record, record.starts[0], [only], look.known, look.suspect).status == end
+
+
 def test_an_end_of_what_is_declared_no_more_is_told_by_its_digest_or_its_stamp() -> None:
     """A person's start may hide the run's, and be the only one that is listed under their id."""
     gone = RUN.but(name="gone")

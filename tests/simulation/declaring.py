@@ -71,18 +71,20 @@ def minute_of_its_own(index: int) -> EpochMs:
 
 def of_many_flows(rng: random.Random) -> tuple[Run, ...]:
     """Runs of a flow and a minute of their own that wait for nothing: enough for several claims."""
-    return tuple(
-        Run(
-            name=f"wide-{number}",
-            revision=1,
-            flow_id=_FIRST_WIDE + number,
-            trigger_time=minute_of_its_own(_FIRST_WIDE + number),
-            parameters=(),
-            digest=run_digest(_FIRST_WIDE + number, minute_of_its_own(_FIRST_WIDE + number), ()),
-            place=Place(file=f"triggers/wide-{number}.yaml"),
-            places={},
-        )
-        for number in range(rng.randint(4, 8))
+    return tuple(_wide(_FIRST_WIDE + number) for number in range(rng.randint(4, 8)))
+
+
+def _wide(flow_id: int) -> Run:
+    time, parameters = minute_of_its_own(flow_id), (("SITE", f"cn-{flow_id}"),)
+    return Run(
+        name=f"wide-{flow_id}",
+        revision=1,
+        flow_id=flow_id,
+        trigger_time=time,
+        parameters=parameters,
+        digest=run_digest(flow_id, time, parameters),
+        place=Place(file=f"triggers/wide-{flow_id}.yaml"),
+        places={},
     )
 
 
