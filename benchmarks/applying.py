@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from benchmarks.corpus import write_repository
@@ -22,10 +23,10 @@ def measure(folder: Path) -> None:
     """
     for runs, concurrency, turns in SIZES:
         needed = runs / concurrency * LATENCY_SECONDS
-        numbers = iter(range(turns))
+        folders = (folder / f"{runs}-{concurrency}-{turn}" for turn in range(turns))
         found = compare(
-            lambda r=runs, c=concurrency, n=numbers: _once(folder / f"{r}-{c}-{next(n)}", r, c),
-            lambda r=runs, c=concurrency: _bare(r, c),
+            partial(_next, folders, runs, concurrency),
+            partial(_bare, runs, concurrency),
             pairs=turns,
             warm=False,
         )
@@ -35,6 +36,10 @@ def measure(folder: Path) -> None:
         print(f"ratio             {spread([one.seconds / needed for one in found.ours])}")
         print(f"a bare client     {spread([one.seconds / needed for one in found.theirs])}")
         print(f"of its time       {spread(found.ratios)}", flush=True)
+
+
+def _next(folders: Iterator[Path], runs: int, concurrency: int) -> Sample:
+    return _once(next(folders), runs, concurrency)
 
 
 def _once(folder: Path, runs: int, concurrency: int) -> Sample:

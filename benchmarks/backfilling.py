@@ -8,8 +8,8 @@ from statistics import median
 from benchmarks.corpus import CONFIGURATION, write_repository
 from benchmarks.measure import Sample, compare, run, seconds, spread
 from reconciler.ledger import ACTIVE, Event, events
-from reconciler.ledger.events import encode
 from reconciler.ledger.fold import Ledger
+from reconciler.ledger.lines import encode
 from reconciler.manifest import combine, read_file
 from reconciler.model import ClaimId, Declared, InstanceId, Run, Source
 from reconciler.schedule import scheduled

@@ -18,7 +18,7 @@ from benchmarks.applying import share
 from benchmarks.corpus import write_repository
 from benchmarks.growth import RUNS, an_apply
 from benchmarks.measure import Sample, run, spread
-from reconciler.ledger.events import encode
+from reconciler.ledger.lines import encode
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

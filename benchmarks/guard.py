@@ -22,7 +22,7 @@ from benchmarks.corpus import write_repository
 from benchmarks.growth import an_apply
 from reconciler.cli.main import reconciler
 from reconciler.ledger import Ledger, read_events
-from reconciler.ledger.events import encode
+from reconciler.ledger.lines import encode
 
 FILES, APPLIES, TURNS = 400, 100, 7
 
