@@ -10,8 +10,7 @@ _Full = TypeVar("_Full", bound=msgspec.Struct)
 class Numerous(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A value of which there may be 100,000.
 
-    No dataclass: one of so many fields is made four times as fast, and copied 80 times as fast.
-    Nor does Python look for it in cycles: it must lie in none.
+    Python does not look for it in cycles: it must lie in none.
     """
 
     def but(self, **fields: Any) -> Self:

@@ -281,6 +281,8 @@ def _edited(
     branch = _ours(naming, {folder: one.content for folder, one in there.books.items()})
     if here == branch:
         return []
+    # Once, and before anything is said of them: one that cannot be read is not an edited one.
+    here = {folder: dict(files) for folder, files in here.items()}
     fork = None
     if workspace.configuration.git.ledger_branch is None:
         fork = _at_fork(naming, git, there.tip, remote, quiet=quiet)

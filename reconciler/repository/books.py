@@ -20,7 +20,7 @@ from reconciler.ledger.events import Service
 from reconciler.ledger.files import LEDGER, is_ledger_name
 from reconciler.ledger.lines import looks_like_event
 from reconciler.model import Problem, Source
-from reconciler.repository.committed import CommittedLedger
+from reconciler.repository.committed import CommittedLedger, FilesOnDemand
 from reconciler.repository.settings import MOST_OF_CONFIGURATION
 from reconciler.repository.worktree import read_one
 
@@ -182,12 +182,8 @@ class CommittedBooks:
         return self._ledgers[folder]
 
 
-class LocalLedger(Mapping[str, bytes]):
-    """The files of a ledger that lies here, by their names; each is read when it is asked for.
-
-    They are not kept: a ledger of 100,000 runs has 60 MB, and most who ask only compare it. Reading
-    raises LedgerError for a file that cannot be read.
-    """
+class LocalLedger(FilesOnDemand):
+    """Those that lie here; none is kept. Reading raises LedgerError for one that cannot be read."""
 
     def __init__(self, paths: Mapping[str, str], read: Callable[[str], bytes]) -> None:
         self._paths = paths  # by name
@@ -204,13 +200,6 @@ class LocalLedger(Mapping[str, bytes]):
 
     def __len__(self) -> int:
         return len(self._paths)
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Mapping):
-            return NotImplemented
-        return self.keys() == other.keys() and all(self[name] == other[name] for name in self)
-
-    __hash__ = None  # type: ignore[assignment] # as that of a dict
 
 
 def local_files(git: Git | None) -> tuple[Mapping[str, Mapping[str, bytes]], dict[str, bytes]]:

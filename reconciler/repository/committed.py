@@ -71,12 +71,29 @@ def _hindrance(entry: TreeEntry, folder: str, is_wanted: Callable[[str], bool]) 
 _FOLDED_AT_ONCE = 4  # some megabytes: what is read and let go again leaves gaps of that size
 
 
-class LedgerFiles(Mapping[str, bytes]):
-    """A ledger's files by their names; what git holds of them is read when it is asked for.
+class FilesOnDemand(Mapping[str, bytes]):
+    """A ledger's files by their names, each of which is read when it is asked for.
 
-    A ledger of 100,000 runs has 60 MB, and two that have a file's blob in common need not read it
-    to know that it is the same. So only the files that were read last are kept. Reading raises
-    GitError.
+    A ledger of 100,000 runs has 60 MB, and most who ask only compare it, file by file.
+    """
+
+    def is_as_in(self, other: Mapping[str, bytes], name: str) -> bool:
+        """Whether a file that both have says the same in both."""
+        return self[name] == other[name]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Mapping):
+            return NotImplemented
+        return self.keys() == other.keys() and all(self.is_as_in(other, name) for name in self)
+
+    __hash__ = None  # type: ignore[assignment] # as that of a dict
+
+
+class LedgerFiles(FilesOnDemand):
+    """Those that git holds.
+
+    Two ledgers that have a file's blob in common need not read it to know that it is the same. Only
+    the files that were read last are kept. Reading raises GitError.
     """
 
     def __init__(
@@ -118,18 +135,11 @@ class LedgerFiles(Mapping[str, bytes]):
     def __len__(self) -> int:
         return len(self.blobs) + len(self._written)
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Mapping):
-            return NotImplemented
-        return self.keys() == other.keys() and all(self.is_as_in(other, name) for name in self)
-
-    __hash__ = None  # type: ignore[assignment] # as that of a dict
-
     def is_as_in(self, other: Mapping[str, bytes], name: str) -> bool:
         """Whether a file that both have says the same in both; one blob always says the same."""
         if isinstance(other, LedgerFiles) and name in self.blobs and name in other.blobs:
             return self.blobs[name] == other.blobs[name]
-        return self[name] == other[name]
+        return super().is_as_in(other, name)
 
     def with_changes(self, changes: Mapping[str, bytes | None]) -> Self:
         """The same files after those were written or (None) deleted."""

@@ -125,7 +125,7 @@ class SandboxOptions(Struct, frozen=True, kw_only=True):
 
     require_auth: bool = True  # False: any token and signature will do, and none at all
     access_key: str = "sandbox-key"
-    secret_key: str = "sandbox-secret"  # noqa: S105 - a sandbox has no secrets
+    secret_key: str = "sandbox-secret"  # noqa: S105 - it is printed for whoever uses it
     token_seconds: int = 7200
     timezone: str = "GMT+8"
     latency: float = 0.0  # seconds from a request's arrival to its answer, without faults' delays

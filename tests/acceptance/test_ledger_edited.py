@@ -185,3 +185,16 @@ def test_validate_says_that_it_does_not_know_the_base(open_scene: OpenScene) -> 
         "there is no such commit in this clone"
         in scene.run("validate", "--base", "nowhere", exits=1).err
     )
+
+
+def test_a_ledger_here_that_cannot_be_read_is_not_called_edited(
+    open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where it is known to be another one without being read: it has a file more."""
+    scene = applied(open_scene)
+    (scene.clone / "state/test/ledger-000001.jsonl").write_bytes(b"")
+    git(scene.clone, "add", "state/test/ledger-000001.jsonl")
+    monkeypatch.setattr("reconciler.repository.books.MOST_OF_LEDGER", 10)
+    said = scene.run("plan", exits=1)
+    assert "what is recorded here cannot be known: state/test/ledger.jsonl" in said.err
+    assert "only the reconciler writes the ledger" not in said.out + said.err
