@@ -163,7 +163,13 @@ def _hidden(
         return Ambiguous(reason=f"instance {_ids(newer)} is another's, {hides}")
     since = EpochMs(0) if suspect.claimed_at is None else suspect.claimed_at
     other = known.may_hide(
-        suspect.flow_id, suspect.trigger_time, since, suspect.zone, making, unlisted
+        suspect.flow_id,
+        suspect.trigger_time,
+        since,
+        suspect.zone,
+        making,
+        unlisted,
+        claim=suspect.claim,
     )
     if other is None:
         return None
@@ -184,7 +190,7 @@ def _may_hide(suspect: Suspect, one: Instance, known: Known) -> bool:
     ]
     since = suspect.claimed_at
     return not owners or any(
-        (since is None or start.instant >= since)
+        (since is None or start.instant >= since or known.is_later(start.claim, suspect.claim))
         and not known.tells_apart(one.id, record, suspect.trigger_time)
         for record, start in owners
     )

@@ -206,7 +206,8 @@ def _shared_out(
         other = suspect_of(record, its_start.claim)
         if other is None or (other.run, other.claim) == (suspect.run, suspect.claim):
             continue
-        mine = _there_before(mine, start.instance, suspect, other)
+        if known.is_later(other.claim, suspect.claim):
+            mine = _there_before(mine, start.instance, other)
         theirs = _possible(record, its_start, other, listed, known)
         proven = [one for one in theirs if nonce_standing(other, one, known) is Standing.OURS]
         if proven:
@@ -249,13 +250,7 @@ def _shows_another_minute(time: EpochMs, one: Instance) -> bool:
     return one.trigger_time is not None and minute_of(0, one.trigger_time) != minute_of(0, time)
 
 
-def _there_before(
-    mine: list[Instance], id_: InstanceId, suspect: Suspect, other: Suspect
-) -> list[Instance]:
+def _there_before(mine: list[Instance], id_: InstanceId, later: Suspect) -> list[Instance]:
     """Leave out what was not there yet when a later start's claim looked, and saw this id."""
-    if suspect.claimed_at is None or other.claimed_at is None:
-        return mine
-    seen = {one.created for one in other.before if one.id == id_}
-    if not seen or other.claimed_at <= suspect.claimed_at:
-        return mine
-    return [one for one in mine if one.created in seen]
+    seen = {one.created for one in later.before if one.id == id_}
+    return [one for one in mine if one.created in seen] if seen else mine

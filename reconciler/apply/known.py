@@ -139,6 +139,28 @@ class Known:
         known = self.claims.get(claim) if claim is not None else None
         return parse_instant(known.at) if known is not None else None
 
+    @cached_property
+    def _turns(self) -> dict[ClaimId, tuple[int, int]]:
+        """The ledger in which a claim stands, and which of its claims it is."""
+        return {
+            claim: (number, turn)
+            for number, ledger in enumerate(self._ledgers)
+            for turn, claim in enumerate(ledger.claims)
+        }
+
+    def is_later(self, claim: ClaimId | None, than: ClaimId | None) -> bool:
+        """Whether the claim was made after the other one.
+
+        Of one ledger the order of its lines says so, however the clock was set between them.
+        """
+        ours, theirs = (self._turns.get(one) if one else None for one in (claim, than))
+        if ours is None or theirs is None:
+            return False
+        if ours[0] == theirs[0]:
+            return ours > theirs
+        at, before = self.claimed_at(claim), self.claimed_at(than)
+        return at is not None and before is not None and at > before
+
     def starts_in(self, flow_id: int | None, time: EpochMs) -> Sequence[Start]:
         """The starts of the flow that are recorded for that minute."""
         return [start for _, start in self._minutes.get(minute_of(flow_id, time), ())]
@@ -222,8 +244,12 @@ class Known:
         zone: tzinfo,
         making: Making,
         unlisted: Collection[RunId] = (),
+        *,
+        claim: ClaimId | None = None,
     ) -> tuple[Record, Start | None] | None:
-        """A run whose start, after `since`, may have been given the id of a start of that time.
+        """A run whose start may have been given the id of a start of that time, and is newer.
+
+        That is after `since`, when this `claim` was made, or under a later claim.
 
         A service that makes ids of more than the minute, or without the flow, may list only the
         newest of an id, and so not the one that is looked for. `making` says what ids show of that.
@@ -234,7 +260,10 @@ class Known:
         for its in self._spans_of_one_id(flow_id, time, zone, making):
             for one in its:
                 elsewhere = minute_of(one.flow_id, one.time) != minute_of(flow_id, time)
-                recent = one.start.instant >= since if one.start else one.record.run not in unlisted
+                if one.start is None:
+                    recent = one.record.run not in unlisted
+                else:
+                    recent = one.start.instant >= since or self.is_later(one.start.claim, claim)
                 if elsewhere and recent:
                     return one.record, one.start
         return None

@@ -19,7 +19,7 @@ from reconciler.apply.observe import unfinished
 from reconciler.apply.ports import Gateway, Noted, Options, Ports, Settled, Waiting
 from reconciler.apply.result import ApplyResult
 from reconciler.apply.sharing import Sharing
-from reconciler.apply.start import TOO_LATE, Batch, start_batch
+from reconciler.apply.start import Batch, start_batch
 from reconciler.apply.wait import Patience, recorded, waits_for, worth_waiting_for
 from reconciler.configuration import Environment
 from reconciler.counting import counted
@@ -191,7 +191,7 @@ class _Apply:
             self.knowledge.outcomes.update((outcome.run, outcome) for outcome in outcomes)
         self.sharing.timed(batch.request_seconds)
         nothing = all(
-            isinstance(outcome, events.Absent) and outcome.evidence != {"notStarted": TOO_LATE}
+            isinstance(outcome, events.Absent) and outcome.run not in batch.late
             for outcome in outcomes
         )
         # Where a slow push had used the claim up, a longer claim may do; how often is counted.

@@ -30,8 +30,6 @@ from reconciler.ledger import events
 from reconciler.model import ClaimId, InstanceId, Run, RunId
 from reconciler.times import MINUTE_MS, format_instant
 
-TOO_LATE = "its notAfter has passed"  # of one run: it says nothing about the others
-
 FIRST_PAUSE_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 8.0
 
@@ -91,6 +89,9 @@ class Batch(Struct, frozen=True, kw_only=True):
     outcomes: dict[RunId, StartOutcome] = field(default_factory=dict)
     started: dict[InstanceId, RunId] = field(default_factory=dict)  # of the outcomes
     posting: set[RunId] = field(default_factory=set)  # a POST has left and not been answered
+    late: set[RunId] = field(
+        default_factory=set
+    )  # their notAfter has passed: says nothing of others
     request_seconds: list[float] = field(default_factory=list)
 
     def settle(self, run: Run, outcome: StartOutcome) -> None:
@@ -214,7 +215,8 @@ def _forbidden(batch: Batch, run: Run) -> str | None:
     if not batch.lease.allows_start():
         return "the claim's time was used up"
     if run.not_after is not None and batch.lease.clock.latest() > run.not_after:
-        return TOO_LATE
+        batch.late.add(run.id)
+        return "its notAfter has passed"
     return None
 
 

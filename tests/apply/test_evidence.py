@@ -216,18 +216,19 @@ APART = [
 @pytest.mark.parametrize(
     ("recorded", "hides"),
     [
-        ([claimed(OTHER, claim=C0)], True),  # nobody knows when it was started
-        (started(OTHER, at=SINCE), True),
-        (started(OTHER, at=BEFORE), False),  # the run's own is newer, and would be listed
-        ([*started(OTHER, at=SINCE), *APART], False),  # each start has an id of its own
-        ([*started(OTHER, at=SINCE), APART[0], APART[1]], True),
+        ([claimed(RUN), claimed(OTHER, claim=C0)], True),  # nobody knows when it was started
+        ([claimed(RUN), *started(OTHER, at=SINCE)], True),
+        ([*started(OTHER, at=BEFORE), claimed(RUN)], False),  # the run's own would be listed
+        ([claimed(RUN), *started(OTHER, at=BEFORE)], True),  # the clock was set back between them
+        ([claimed(RUN), *started(OTHER, at=SINCE), *APART], False),  # each has an id of its own
+        ([claimed(RUN), *started(OTHER, at=SINCE), APART[0], APART[1]], True),
     ],
 )
 def test_what_a_newer_instance_of_another_may_hide_is_not_absent(
     recorded: list[Event], hides: bool
 ) -> None:
     """A service that gives two runs one id may list only the newer."""
-    known = known_of(claimed(RUN), *recorded)
+    known = known_of(*recorded)
     verdict = judged(carrying(author(OTHER.id, C0)), suspect=SIGNED, known=known)
     assert isinstance(verdict, Ambiguous if hides else NoneFound)
     created_before = created(after(CLAIMED_AT, -SLACK - 1), carrying(author(OTHER.id, C0)))

@@ -7,6 +7,7 @@ gateway is known to cope with several.
 import random
 from collections.abc import Mapping, Sequence
 from datetime import date
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -69,22 +70,36 @@ def minute_of_its_own(index: int) -> EpochMs:
     return EpochMs((_LONG_AGO + index) * MINUTE_MS)
 
 
-def of_many_flows(rng: random.Random) -> tuple[Run, ...]:
-    """Runs of a flow and a minute of their own that wait for nothing: enough for several claims."""
-    return tuple(_wide(_FIRST_WIDE + number) for number in range(rng.randint(4, 8)))
+def of_many_flows(rng: random.Random, *, bare: bool) -> tuple[Run, ...]:
+    """Runs of a flow and a minute of their own that wait for nothing: enough for several claims.
+
+    `bare`: without parameters, so that their nonce is all that tells them from what others start.
+    """
+    return tuple(
+        _run(
+            f"wide-{flow_id}",
+            flow_id,
+            minute_of_its_own(flow_id),
+            () if bare else (("SITE", f"cn-{flow_id}"),),
+            file=f"triggers/wide-{flow_id}.yaml",
+        )
+        for flow_id in range(_FIRST_WIDE, _FIRST_WIDE + rng.randint(4, 8))
+    )
 
 
-def _wide(flow_id: int) -> Run:
-    time, parameters = minute_of_its_own(flow_id), (("SITE", f"cn-{flow_id}"),)
+def _run(
+    name: str, flow_id: int, time: EpochMs, parameters: Parameters, *, file: str, **more: Any
+) -> Run:
     return Run(
-        name=f"wide-{flow_id}",
+        name=name,
         revision=1,
         flow_id=flow_id,
         trigger_time=time,
         parameters=parameters,
         digest=run_digest(flow_id, time, parameters),
-        place=Place(file=f"triggers/wide-{flow_id}.yaml"),
+        place=Place(file=file),
         places={},
+        **more,
     )
 
 
@@ -159,15 +174,12 @@ def _manifest(
             parameters: Parameters = (("SITE", f"cn-{index}-{site}"), *more)
             name = f"run-{index}" if shape == "run" else f"bf-{index}/{_DATES[number]}"
             runs.append(
-                Run(
-                    name=f"{name}/S={'ab'[site]}" if staggered else name,
-                    revision=1,
-                    flow_id=flow_id,
-                    trigger_time=time,
-                    parameters=parameters,
-                    digest=run_digest(flow_id, time, parameters),
-                    place=Place(file=f"triggers/{index}.yaml"),
-                    places={},
+                _run(
+                    f"{name}/S={'ab'[site]}" if staggered else name,
+                    flow_id,
+                    time,
+                    parameters,
+                    file=f"triggers/{index}.yaml",
                     depends_on=depends_on,
                     retry=retry,
                     not_after=not_after,

@@ -41,7 +41,7 @@ from reconciler.apply.suspect import Standing, Suspect
 from reconciler.ledger import Event, Record, RunState, events, outcomes
 from reconciler.ledger.records import UNDER_WAY, UNSETTLED, FullRecord, Phase, Start
 from reconciler.minutes import FlowMinutes, arranged
-from reconciler.model import EpochMs, Run, RunId, run_name, run_revision
+from reconciler.model import ClaimId, EpochMs, Run, RunId, run_name, run_revision
 from reconciler.plan import Action, Plan, decide, limits, make, prerequisites, standing
 from reconciler.plan.prerequisites import Newest, another_follows
 from reconciler.plan.standing import Dependency, DependencyStanding
@@ -242,7 +242,33 @@ def let_another_instance_hide_nothing(patch: pytest.MonkeyPatch) -> None:
 
 @among("ids of the hour", "newest of an id")
 def let_no_start_of_the_hour_hide_another(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Known, "may_hide", lambda *_: None)
+    patch.setattr(Known, "may_hide", lambda *_, **__: None)
+
+
+def take_the_clock_for_the_order_of_claims(patch: pytest.MonkeyPatch) -> None:
+    def is_later(self: Known, claim: ClaimId | None, than: ClaimId | None) -> bool:
+        at, before = self.claimed_at(claim), self.claimed_at(than)
+        return at is not None and before is not None and at > before
+
+    patch.setattr(Known, "is_later", is_later)
+
+
+def forget_that_the_correlation_parameter_was_sent(patch: pytest.MonkeyPatch) -> None:
+    def is_end_of_nothing_sent(suspect: Suspect, one: Instance) -> bool:
+        return bool(suspect.parameters) and original(suspect, one)
+
+    original = instances._is_end_of_nothing_sent
+    patch.setattr(instances, "_is_end_of_nothing_sent", is_end_of_nothing_sent)
+
+
+def leave_the_others_where_one_run_is_late(patch: pytest.MonkeyPatch) -> None:
+    def forbidden(batch: start.Batch, run: Run) -> str | None:
+        found = original(batch, run)
+        batch.late.clear()
+        return found
+
+    original = start._forbidden
+    patch.setattr(start, "_forbidden", forbidden)
 
 
 @among("ids without the flow", "newest of an id")
@@ -597,6 +623,9 @@ def wait_for_its_own_starts_only(patch: pytest.MonkeyPatch) -> None:
 
 MUTANTS: list[Mutant] = [
     start_before_the_claim_has_landed,
+    take_the_clock_for_the_order_of_claims,
+    forget_that_the_correlation_parameter_was_sent,
+    leave_the_others_where_one_run_is_late,
     claim_what_another_has_claimed,
     repeat_after_a_read_timeout,
     ignore_the_lease,

@@ -96,7 +96,9 @@ def simulate(
         environment = with_limit(order, environment)
         runs, sequential = ordered(order, runs, minute_of_its_own(20))
     if is_slow:
-        runs += of_many_flows(pace)
+        correlated = environment.gateway.correlation_parameter is not None
+        bare = correlated and not oddities.correlation_changes  # else nothing tells: assumption 6
+        runs += of_many_flows(pace, bare=bare)
     world = World(
         loop=loop,
         random=rng,
@@ -228,6 +230,8 @@ class _Appliers:
         What waits for its trigger time is given the time, unless that is years.
         """
         world, environment = self.world, self.world.environment
+        last_jump = max((when for when, _ in world.truth.oddities.jumps), default=0.0)
+        await asyncio.sleep(max(last_jump - world.now, 0.0))
         patience = environment.limits.claim_seconds + environment.gateway.settle
         world.chances = CALM
         world.suspended.clear()
