@@ -89,9 +89,7 @@ class Batch(Struct, frozen=True, kw_only=True):
     outcomes: dict[RunId, StartOutcome] = field(default_factory=dict)
     started: dict[InstanceId, RunId] = field(default_factory=dict)  # of the outcomes
     posting: set[RunId] = field(default_factory=set)  # a POST has left and not been answered
-    late: set[RunId] = field(
-        default_factory=set
-    )  # their notAfter has passed: says nothing of others
+    late: set[RunId] = field(default_factory=set)  # whose notAfter has passed
     request_seconds: list[float] = field(default_factory=list)
 
     def settle(self, run: Run, outcome: StartOutcome) -> None:

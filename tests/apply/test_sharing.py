@@ -40,6 +40,7 @@ class _World:
     limits: Limits
     latency: float = 0.1  # of each answer of the gateway, seconds
     push: float = PUSH_SECONDS
+    refuses_until: float = 0.0  # connections, seconds from the beginning
     number: int = 0
     ledger: Ledger = field(default_factory=lambda: Ledger.of([]))
     claims: list[events.Claim] = field(default_factory=list)  # that have landed
@@ -106,6 +107,8 @@ class _World:
 
     async def trigger(self, run: Run, allowed: Callable[[], bool]) -> ports.Answer:
         assert allowed()
+        if self.now() < self.refuses_until:
+            return ports.NotSent(reason="connection refused")
         self.under_way[run.flow_id] += 1
         assert self.under_way[run.flow_id] == 1, "two runs of one flow are started at a time"
         self.started.append(run)
@@ -142,11 +145,15 @@ class _World:
         self.ends.append(self.now())
 
 
-def _apply(
-    world: _World, appliers: int, *, seed: int = 0, apart: float = START_UP_SECONDS
-) -> float:
-    """Have so many appliers work on the world until all have ended; how many seconds it takes."""
-    rng = random.Random(seed)
+def _apply(world: _World, appliers: int, *, apart: float = START_UP_SECONDS) -> float:
+    """Have so many appliers start all of the world's runs; how many seconds it takes."""
+    _let_apply(world, appliers, apart)
+    assert Counter(run.id for run in world.started) == Counter(run.id for run in world.runs)
+    return max(world.ends)
+
+
+def _let_apply(world: _World, appliers: int, apart: float) -> None:
+    rng = random.Random(0)
     loop = VirtualLoop()
 
     async def all_of_them() -> None:
@@ -158,8 +165,6 @@ def _apply(
         loop.run_until_complete(all_of_them())
     finally:
         loop.close()
-    assert Counter(run.id for run in world.started) == Counter(run.id for run in world.runs)
-    return max(world.ends)
 
 
 def _of_as_many_flows(count: int) -> tuple[Run, ...]:
@@ -200,6 +205,15 @@ def test_an_applier_that_is_alone_claims_all_that_a_claim_has_room_for() -> None
     world = _World(runs=_of_as_many_flows(1_000), limits=_limits(concurrency=8))
     _apply(world, 1)
     assert [len(claim.runs) for claim in world.claims] == [680, 320]  # 85 s, a second each
+
+
+def test_a_claimed_run_that_becomes_late_keeps_nobody_from_the_next() -> None:
+    late = a_run("late", flow_id=1, trigger_time=EIGHT, not_after=after(NOW, 3_000))
+    later = a_run("later", flow_id=1, trigger_time=after(EIGHT, 60_000))
+    world = _World(runs=(late, later), limits=_limits(max_active_per_flow=1), refuses_until=5.0)
+    _let_apply(world, 1, 0)
+    assert [tuple(claim.runs) for claim in world.claims] == [(late.id,), (later.id,)]
+    assert world.started == [later]
 
 
 def test_a_flow_is_started_by_one_applier_at_a_time_and_in_order() -> None:

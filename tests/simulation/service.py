@@ -22,7 +22,8 @@ from tests.simulation.truth import Truth
 
 BAD = (-1, 7, 8, 4, 10)  # FAIL, TIMEOUT, CANCEL, INTERNAL_ERROR, SKIP
 LONGEST_LIFE_SECONDS = 12.0
-# Between a run's start and another's that nothing else tells from it: 6 after its record.
+# Between a run's start and another's that only a nonce tells from it: 6 after its record. Where the
+# row without it is listed alone, the service may just not show it.
 AT_ONCE_SECONDS = 10.0
 
 
@@ -162,11 +163,10 @@ class Service(ABC):
         own = [one for one in self.truth.started if one.instance == stranger.instance]
         if oddities.hides_older and alike and not told_apart and not self._is_plainly_later(own):
             return  # of two that look the same only one would be shown: nobody could tell
-        no_nonce = "declared only" in oddities.parameters
         at_once = any(self.now - one.at < AT_ONCE_SECONDS for one in own)
         if oddities.newest_of_all and oddities.id_unit > MINUTE_MS:
             return  # may hide a run of another minute, of which nobody knows: an assumption
-        if oddities.hides_older and alike and no_nonce and at_once:
+        if oddities.hides_older and alike and at_once:
             return  # the same: see the assumptions in docs/exactly-once.md
         stranger.forgotten = False
         if oddities.shared_ids and alike:  # never shown alone where the run's own exists
