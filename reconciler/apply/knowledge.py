@@ -212,12 +212,17 @@ class Knowledge:
             cancelled=self.watch.cancelled,
             uncancelled=self.cancels(plan),
             failed=failed,
-            unfinished=self.awaited(plan) if self.options.wait else [],
+            unfinished=self._unfinished(plan) if self.options.wait else [],
             untold=self.watch.untold() if self.options.wait else {},
             twice=twice,
             interrupted=interrupted,
             left_out=self._left_out(plan),
         )
+
+    def _unfinished(self, plan: Plan) -> list[Record]:
+        """What an apply that waits has not seen the end of; also of what others have claimed."""
+        held = (one.record for one in self.awaits(plan).of_action(Action.HOLD))
+        return [*self.awaited(plan), *(record for record in held if record is not None)]
 
     def _left_out(self, plan: Plan) -> dict[RunId, list[str]]:
         """What each of the chosen runs waits for that would start if it were chosen as well."""

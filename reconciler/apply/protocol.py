@@ -228,8 +228,10 @@ class _Apply:
         return settled or left > 0
 
     async def _wait(self, plan: Plan, gateway: Gateway, clock: ServiceClock) -> bool:
-        """Record, then wait for what time or others may change; False if nothing will."""
+        """Record, then wait for what time or others may change; False if nothing will, or may."""
         await self._record_if_due()
+        if self.patience.is_used_up:
+            return False
         now = clock.earliest()
         claim_seconds = self.environment.limits.claim_seconds
         awaits = self.knowledge.awaits(plan)

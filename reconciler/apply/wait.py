@@ -49,9 +49,14 @@ class Patience:
 
     @property
     def for_ends(self) -> bool:
-        """Whether ends of instances are waited for, and the time for that is not used up."""
+        """Whether ends of instances are waited for, and the time to wait is not used up."""
+        return self._options.wait and not self.is_used_up
+
+    @property
+    def is_used_up(self) -> bool:
+        """Whether the time that this apply may wait is over, if there is a limit to it."""
         most = self._options.wait_seconds
-        return self._options.wait and (most is None or self._waited() < most)
+        return most is not None and self._waited() >= most
 
     def pause(self, until: EpochMs | None, now: EpochMs) -> float:
         """Seconds until the next look; `until` is when time itself will decide something."""
@@ -61,7 +66,7 @@ class Patience:
         seconds = look * (0.75 + self._jitter() / 2)
         if until is not None:
             seconds = min(seconds, (until - now) / 1000 + 0.05)
-        if self.for_ends and self._options.wait_seconds is not None:
+        if self._options.wait_seconds is not None:
             seconds = min(seconds, self._options.wait_seconds - self._waited())
         return max(seconds, 0.05)
 

@@ -45,7 +45,7 @@ from reconciler.errors import ExitCode
     type=TEXT,
     callback=read_duration,
     metavar="DURATION",
-    help="With --wait: no longer than this, such as 90s, 30m or 2h.  [default: no limit]",
+    help="With --wait: wait no longer than this, such as 90s or 2h.  [default: no limit]",
 )
 @click.option(
     "--format",

@@ -26,6 +26,7 @@ from reconciler.render.apply_outcomes import (
     rejected,
     triggered,
     unfinished_title,
+    unfinished_words,
 )
 from reconciler.render.backfills import together
 from reconciler.render.layout import as_text
@@ -129,7 +130,7 @@ def _of_failures(result: ApplyResult) -> Iterator[_Block]:
 def _of_what_is_well(result: ApplyResult) -> Iterator[_Block]:
     yield _Block(
         title=unfinished_title(result),
-        items=[(one.run, ", ".join(one.instances)) for one in result.unfinished],
+        items=[(one.run, unfinished_words(one)) for one in result.unfinished],
         opened=False,
     )
     yield _Block(

@@ -11,7 +11,7 @@ from reconciler.apply.ports import Claimed, Noted, Recorded, Settled, Step, Wait
 from reconciler.apply.result import ApplyResult
 from reconciler.counting import counted
 from reconciler.enos.statuses import CANCELLED, FINAL, SUCCEEDED, status_name
-from reconciler.ledger import Event, events
+from reconciler.ledger import Event, Record, events
 from reconciler.model import RunId, backfill_of, first_attempt
 from reconciler.plan import PlannedRun
 from reconciler.plan.outlook import Over
@@ -138,6 +138,11 @@ def unfinished_title(result: ApplyResult) -> str:
     if result.interrupted:
         return "Not ended when the apply was interrupted"
     return "Not ended when the time to wait (--timeout) was up"
+
+
+def unfinished_words(record: Record) -> str:
+    """The instances of a run that has not ended, or that another apply has claimed it."""
+    return ", ".join(record.instances) or "claimed by another apply"
 
 
 def cancellations(result: ApplyResult, *, done: bool) -> Sequence[events.Cancelled]:

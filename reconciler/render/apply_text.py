@@ -29,6 +29,7 @@ from reconciler.render.apply_outcomes import (
     rejected,
     triggered,
     unfinished_title,
+    unfinished_words,
 )
 from reconciler.render.json_output import json_document
 from reconciler.render.layout import Screen, as_text
@@ -136,7 +137,7 @@ def _unfinished(result: ApplyResult, screen: Screen) -> Iterator[str]:
         yield f"{unfinished_title(result)}:"
         yield from listed(
             [
-                (record.run, said(f"{record.run}: {', '.join(record.instances)}"))
+                (record.run, said(f"{record.run}: {unfinished_words(record)}"))
                 for record in result.unfinished
             ],
             screen,

@@ -6,13 +6,17 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from msgspec.structs import replace
+
 from reconciler.apply.branch import Branch
 from reconciler.apply.doubt import Doubt
 from reconciler.apply.knowledge import Knowledge
 from reconciler.apply.lease import ServiceClock
 from reconciler.apply.ports import Appended, Gateway, Landed, Noted, Options, Ports, Snapshot, Step
 from reconciler.apply.protocol import apply
+from reconciler.apply.result import ApplyResult, exit_code
 from reconciler.apply.wait import MOST_SOUGHT, DoubtLooks
+from reconciler.errors import ExitCode
 from reconciler.ledger import Event, Ledger
 from reconciler.model import ClaimId, Declared, EpochMs, InstanceId, Run
 from reconciler.plan import Action, PlannedRun, make_plan
@@ -239,3 +243,27 @@ def test_what_is_derived_from_the_ledger_is_made_once_for_each_ledger() -> None:
         assert branch.ledger is store.ledger
 
     asyncio.run(main())
+
+
+def test_once_the_time_to_wait_is_up_neither_claims_nor_doubts_are_waited_for() -> None:
+    """Others' claims last minutes, as does what decides on a doubt; the job may not."""
+    claimed, doubtful = a_run("claimed", flow_id=1), a_run("doubtful", flow_id=2)
+    of_others = a_claim(claimed, at=LATER, service=SERVICE)
+    of_the_dead = a_claim(doubtful, claim="c2", at=LATER, service=SERVICE)
+    recorded = [of_others, of_the_dead, an_unknown(doubtful, claim="c2")]
+    store, told = KeptStore(declared(claimed, doubtful), a_ledger(*recorded)), Told()
+    loop = VirtualLoop()
+
+    async def main() -> tuple[ApplyResult, float]:
+        ports = ports_of(store, TellingService(), told)
+        result = await apply(ports, Options(by="ana", wait=True, wait_seconds=30.0))
+        return result, loop.time()
+
+    try:
+        result, ended = loop.run_until_complete(main())
+    finally:
+        loop.close()
+    assert 30 <= ended < 31
+    assert [doubt.planned.id for doubt in result.doubts] == [doubtful.id]
+    assert [record.run for record in result.unfinished] == [claimed.id]
+    assert exit_code(replace(result, doubts=())) is ExitCode.PROBLEM
