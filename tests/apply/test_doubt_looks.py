@@ -250,7 +250,7 @@ def test_once_the_time_to_wait_is_up_neither_claims_nor_doubts_are_waited_for() 
     claimed, doubtful = a_run("claimed", flow_id=1), a_run("doubtful", flow_id=2)
     of_others = a_claim(claimed, at=LATER, service=SERVICE)
     of_the_dead = a_claim(doubtful, claim="c2", at=LATER, service=SERVICE)
-    recorded = [of_others, of_the_dead, an_unknown(doubtful, claim="c2")]
+    recorded: list[Event] = [of_others, of_the_dead, an_unknown(doubtful, claim="c2")]
     store, told = KeptStore(declared(claimed, doubtful), a_ledger(*recorded)), Told()
     loop = VirtualLoop()
 
