@@ -1,6 +1,7 @@
 """A ledger that has lost events stops everything, however it lost them."""
 
 import asyncio
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,6 +45,39 @@ def test_a_branch_that_was_wound_back_is_noticed_by_a_clone_that_knew_it(
 ) -> None:
     git(applied.clone, "push", "--quiet", "--force", "origin", "HEAD~2:main")
     assert_nothing_is_started(applied, sandbox, applied.clone)
+
+
+def way_back_of(message: str) -> str:
+    """The commands between backquotes that the end of the message names, as they stand."""
+    return message.rpartition(": `")[2].rpartition("`")[0]
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_the_commands_that_the_message_names_bring_the_ledger_back(
+    apart: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox
+) -> None:
+    """In a new clone, which has nothing but what the remote keeps."""
+    isolate(monkeypatch, tmp_path)
+    with running(sandbox) as url:
+        files = {**runs_of_one_flow_each(2), **patient(url)}
+        if apart:
+            files["reconciler.yaml"] += "git: {ledgerBranch: the-ledger}\n"
+        setting = make_setting(tmp_path / "all", url, sandbox, files)
+        assert setting.run("apply").returncode == 0
+        if apart:
+            git(setting.origin, "update-ref", "-d", "refs/heads/the-ledger")
+        else:
+            git(setting.clone, "push", "--quiet", "--force", "origin", "HEAD~2:main")
+        fresh = setting.clone_again("fresh")
+        done = setting.run("status", clone=fresh)
+        assert ("has no branch the-ledger, so" in done.stderr) is apart
+        doctor = " ".join(setting.run("doctor", clone=fresh).stdout.split())
+        assert ("has no branch the-ledger, and there was a ledger" in doctor) is apart
+        assert "could not be read" not in doctor
+        subprocess.run(["sh", "-ec", way_back_of(done.stderr)], cwd=fresh, check=True)
+        git(fresh, "switch", "--quiet", "main")
+        again = setting.run("apply", clone=fresh)
+        assert (again.returncode, len(sandbox.instances)) == (0, 2), again.stderr
 
 
 def test_a_plan_says_so_too_and_does_not_make_a_clone_forget(

@@ -221,6 +221,11 @@ class ClonePatient(Struct, kw_only=True):
         if where.differ:
             return warned(where.difference, where.hint)
         found = f"{named.remote} ({where.fetched}) answers, with the branch {self.branch}"
+        if self.ledger_tip is None and git.read_traces(named.remote).trees:
+            return failed(
+                f"{named.remote} has no branch {named.ledger_branch}, and there was a ledger",
+                "See how to bring it back: reconciler status",
+            )
         if self.ledger_tip is None:
             return well(f"{found}; the first apply makes {named.ledger_branch}, for the ledger")
         return well(found)

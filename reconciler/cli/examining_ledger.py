@@ -65,7 +65,8 @@ def examine_ledger(
     examination.check("manifests", manifests, environment.name)
     examination.check("ledger", ledger, environment.name)
     if offline or not known or known[0].tip is None:
-        why = OFFLINE if offline else "the shared branch could not be read"
+        unread = "the shared branch could not be read" if known else "there is no ledger to compare"
+        why = OFFLINE if offline else unread
         examination.skip(("ledger-edited", "pushed"), why, environment.name)
     else:
         examination.check("ledger-edited", lambda: _edited(alone, known[0]), environment.name)

@@ -72,7 +72,12 @@ def _shared_ledgers(workspace: Workspace, git: Git) -> dict[str, KnownLedger]:
         files = ledgers.get(folder) or CommittedLedger.read(git, folder, ())
         others = books_of(shelf.naming, (one for one in every.items() if one[0] != folder))
         place = LedgerPlace(
-            remote=remote, branch=branch, environment=environment, commit=commit, parent=parent
+            remote=remote,
+            branch=branch,
+            environment=environment,
+            commit=commit,
+            ledger_branch=workspace.configuration.git.ledger_branch or branch,
+            parent=parent,
         )
         others += check_continuity(git, place, files, others, traces, read={})
         name = environment.name

@@ -30,7 +30,8 @@ class LedgerPlace(Struct, frozen=True, kw_only=True):
     branch: str  # of the manifests
     environment: Environment
     commit: CommitId  # the tip of the manifests' branch
-    parent: CommitId | None  # that of the ledger's; None: it is not there yet
+    ledger_branch: str  # often the same branch
+    parent: CommitId | None  # the tip of the ledger's branch; None: the remote has no such branch
 
 
 def trace_name(git: Git, environment: str, branch: str) -> str:
@@ -126,7 +127,7 @@ def check_continuity(
         if any(_goes_on(git, place, trace, *ledger) for ledger in ledgers):
             continue
         if trace.name == trace_name(git, place.environment.name, place.branch):
-            raise _lost_trace_error(git, place.remote, files, trace)
+            raise _lost_trace_error(git, place, files, trace)
         try:
             book = trace.book()
         except LedgerError as error:
@@ -219,21 +220,26 @@ def _check(git: Git, files: CommittedLedger, tree: ObjectId | None, trace: str) 
         raise _lost_error(files, trace)
 
 
-def _lost_error(files: CommittedLedger, trace: str) -> LedgerError:
+def _lost_error(files: CommittedLedger, trace: str, way_back: str = "") -> LedgerError:
     """The error for a ledger that does not continue the one of that trace."""
     return LedgerError(
         f"{files.folder}: the ledger has lost events: it does not continue the one that {trace}",
         hint="The branch was rewritten, a revert, an edit or a merge took lines away, or `state` "
         "or `git.ledgerBranch` was changed without moving the ledger along. Put it back; nothing "
-        "is started until then (reconciler explain lost-ledger).",
+        f"is started until then (reconciler explain lost-ledger).{way_back}",
     )
 
 
 def lost_or_late_error(
-    git: Git, remote: str, files: CommittedLedger, before: CommittedLedger, trace: str
+    git: Git,
+    remote: str,
+    files: CommittedLedger,
+    before: CommittedLedger,
+    trace: str,
+    way_back: str = "",
 ) -> LedgerError:
     """The same error, unless the ledger is only shorter and what is fetched may lag behind."""
-    error = _lost_error(files, trace)
+    error = _lost_error(files, trace, way_back)
     if not before.continues(files):
         return error
     where = git.addresses(remote)
@@ -249,17 +255,38 @@ def lost_or_late_error(
 
 
 def _lost_trace_error(
-    git: Git, remote: str, files: CommittedLedger, trace: _LedgerTrace
+    git: Git, place: LedgerPlace, files: CommittedLedger, trace: _LedgerTrace
 ) -> LedgerError:
     """The error for a ledger that does not continue a trace of its own name."""
     if trace.files.continues(files):
-        return lost_or_late_error(git, remote, files, trace.files, trace.words)
+        way_back = _way_back(place, files.folder, trace)
+        if place.parent is not None:
+            return lost_or_late_error(git, place.remote, files, trace.files, trace.words, way_back)
+        return LedgerError(
+            f"{files.folder}: {place.remote} has no branch {place.ledger_branch}, so the ledger "
+            f"has lost events: it does not continue the one that {trace.words}",
+            hint="Put the branch back, or name the one that has the ledger (`git.ledgerBranch`); "
+            f"nothing is started until then (reconciler explain lost-ledger).{way_back}",
+        )
     return LedgerError(
         f"{files.folder}: the ledger has lost events, or a trace of it is false: neither it nor "
         f"the one that {trace.words} continues the other",
         hint="If the branch is wrong, put it back (reconciler explain lost-ledger). If the trace "
-        f"is: {_mending(git, remote, trace.key)}. Nothing is started until then.",
+        f"is: {_mending(git, place.remote, trace.key)}. Nothing is started until then.",
     )
+
+
+def _way_back(place: LedgerPlace, folder: str, trace: _LedgerTrace) -> str:
+    """The commands that make a ledger of a trace which holds all of it, and more."""
+    branch, switch = place.ledger_branch, "switch" if place.parent else "switch --orphan"
+    commands = (
+        f"git {switch} {quoted(branch)}",
+        f"git rm -rqf --ignore-unmatch {quoted(f':/{folder}')}",
+        f"git read-tree -u --prefix={quoted(f'{folder}/')} {quoted(f'{MEMORY}/{trace.key}')}",
+        "git commit -qm 'Bring the ledger back'",
+        f"git push {quoted(place.remote)} {quoted(branch)}",
+    )
+    return f" To bring back the one that {trace.words}: `{' && '.join(commands)}`."
 
 
 def _mending(git: Git, remote: str, key: str) -> str:

@@ -139,6 +139,7 @@ class GitStore:
             branch=self.branch,
             environment=environment,
             commit=commit,
+            ledger_branch=self._ledger_branch,
             parent=parent,
         )
         self._check_continuity(place, files, others, traces, others_kept)
