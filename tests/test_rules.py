@@ -68,6 +68,44 @@ def test_what_a_raised_revision_runs_again_is_said_for_a_backfill_too(
     assert f"or write `revision: 2` to {words} again as it is now" in problem.message
 
 
+@pytest.mark.parametrize(
+    ("shifts", "is_named"),
+    [
+        ({"east": 60, "west": 60}, True),
+        ({"east": -45, "west": -45}, True),
+        ({"east": 60}, False),  # one manifest may well have been edited
+        ({"east": 60, "west": 120}, False),
+        ({"east": 7, "west": 7}, False),  # no two zones are so far apart
+        ({"east": 27 * 60, "west": 27 * 60}, False),
+    ],
+)
+def test_where_all_times_have_moved_alike_the_zone_is_named_as_what_may_be_put_back(
+    shifts: dict[str, int], is_named: bool
+) -> None:
+    flows = {name: flow for flow, name in enumerate(shifts)}
+    before = [a_run(name, flow_id=flow) for name, flow in flows.items()]
+    now = [
+        a_run(name, flow_id=flow, trigger_time=after(EIGHT, shifts[name] * MINUTE))
+        for name, flow in flows.items()
+    ]
+    problems = findings(*now, ledger=started(*before)).problems
+    assert len(problems) == len(shifts)
+    for problem in problems:
+        assert ("restore what it was (`gateway.timezone`, if" in problem.message) is is_named
+
+
+def test_where_the_parameters_differ_as_well_no_zone_is_named() -> None:
+    flows = {"east": 1, "west": 2}
+    before = [a_run(name, flow_id=flow) for name, flow in flows.items()]
+    later = after(EIGHT, 60 * MINUTE)
+    now = [
+        a_run(name, flow_id=flow, trigger_time=later, parameters=OTHER)
+        for name, flow in flows.items()
+    ]
+    problems = findings(*now, ledger=started(*before)).problems
+    assert not any("gateway.timezone" in problem.message for problem in problems)
+
+
 @pytest.mark.parametrize("outcome", [an_absent, a_rejected, a_resolved])
 def test_a_run_that_was_certainly_not_started_may_be_edited(outcome: type) -> None:
     ledger = a_ledger(a_claim(a_run()), outcome(a_run()))

@@ -19,6 +19,7 @@ from reconciler.model import (
     RunId,
     backfill_of,
     manifest_of,
+    run_digest,
     run_name,
     run_revision,
 )
@@ -28,9 +29,12 @@ from reconciler.rules.collisions import collisions
 from reconciler.rules.dependencies import dependency_problems
 from reconciler.rules.duplicates import duplicates
 from reconciler.rules.edits import edited, lowered
-from reconciler.times import in_zone
+from reconciler.times import MINUTE_MS, in_zone
 
 Found = tuple[Run, Problem]  # a problem, and the run that it is about
+
+_QUARTER_MS = 15 * MINUTE_MS  # what the offsets of zones are whole numbers of
+_FARTHEST_MS = 26 * 60 * MINUTE_MS  # from GMT-12 to GMT+14
 
 
 class Findings(Struct, frozen=True, kw_only=True):
@@ -128,20 +132,36 @@ def _changed(runs: Sequence[Run], ledger: Ledger, zone: tzinfo) -> Iterator[Foun
     if not (edited_ones or lowered_ones):
         return
     newest = _newest_revisions(runs, ledger)
+    cause = " (`gateway.timezone`, if that was changed)" if _moved(edited_ones, ledger) else ""
     for run in edited_ones:
-        yield run, _edited(run, ledger, newest[run.manifest], zone)
+        yield run, _edited(run, ledger, newest[run.manifest], zone, cause)
     for run, later in lowered_ones:
         yield run, _lowered(run, later, newest[run.manifest])
 
 
-def _edited(run: Run, ledger: Ledger, newest: int, zone: tzinfo) -> Problem:
+def _moved(runs: Sequence[Run], ledger: Ledger) -> bool:
+    """Whether runs of several manifests differ by one shift of time alone, as of another zone."""
+    shifts = {_shift(run, ledger.records[run.id], ledger) for run in runs}
+    return len(shifts) == 1 and None not in shifts and len({run.manifest for run in runs}) > 1
+
+
+def _shift(run: Run, record: Record, ledger: Ledger) -> int | None:
+    """The milliseconds between the times, if nothing else differs and two zones may be as far."""
+    before = record.trigger_time - stagger_of(ledger.claims, record.claim, record.run)
+    shift = run.trigger_time - run.delay - before
+    may_be_zones = shift % _QUARTER_MS == 0 and abs(shift) <= _FARTHEST_MS
+    is_same = run_digest(run.flow_id, EpochMs(before), run.parameters) == record.digest
+    return shift if may_be_zones and is_same else None
+
+
+def _edited(run: Run, ledger: Ledger, newest: int, zone: tzinfo, cause: str) -> Problem:
     difference = _difference(run, ledger.records[run.id], ledger, zone)
     return Problem(
         place=run.place_of("/metadata/name"),
         code="changed",
         pointer="/spec",
         message=f"{run.declared_id()} is recorded{_as_what(run)} with {difference}: "
-        f"restore what it was, or write `revision: {newest + 1}` to run "
+        f"restore what it was{cause}, or write `revision: {newest + 1}` to run "
         f"{_all_of(run)} again as it is now",
     )
 
