@@ -15,7 +15,7 @@ from reconciler.configuration import CONFIGURATION, Environment, GatewayConfigur
 from reconciler.counting import counted
 from reconciler.ledger import Ledger
 from reconciler.ledger.events import Service
-from reconciler.ledger.files import ledger_text
+from reconciler.ledger.files import ACTIVE, ledger_text
 from reconciler.model import Place, Problem, Run
 
 
@@ -67,6 +67,11 @@ class Book(Struct, frozen=True, kw_only=True):
     configured: Service | None = None  # the service of that environment
     retired: bool = False  # it is read, and nobody settles what is open in it
     named: bool = True  # by an environment, or as retired; False: nobody reads it any more
+
+    @property
+    def shown(self) -> str:
+        """The folder, in words for one that has no name."""
+        return self.folder or "the top folder"
 
     @property
     def text(self) -> bytes:
@@ -125,10 +130,10 @@ def surroundings(
     problems += map(_forgotten, _unsettled(books))
     return Surroundings(
         problems=tuple(problem for problem in problems if problem is not None),
-        elsewhere={book.folder: book.ledger for book in found if book.folder != own},
+        elsewhere={book.shown: book.ledger for book in found if book.folder != own},
         declared=declared,
         retired=frozenset(
-            book.folder for book in found if book.retired and not _read_on(book, books)
+            book.shown for book in found if book.retired and not _read_on(book, books)
         ),
     )
 
@@ -195,10 +200,11 @@ def _forgotten(book: Book) -> Problem:
 
 
 def _orphaned(book: Book) -> Problem:
+    also = ", or list it under `retired` in reconciler.yaml" if book.folder else ""
     return Problem(
-        place=Place(file=book.folder),
+        place=Place(file=book.folder or ACTIVE),
         code="orphaned",
-        message=f"{book.folder} holds a ledger that no environment names: what it records could "
-        f"start again. Move it to the environment that goes on with it (`git mv {book.folder} "
-        "STATE_FOLDER`), or list it under `retired` in reconciler.yaml",
+        message=f"{book.shown} holds a ledger that no environment names: what it records could "
+        "start again. Move it to the environment that goes on with it (`git mv "
+        f"{book.folder or 'ledger*.jsonl'} STATE_FOLDER`){also}",
     )

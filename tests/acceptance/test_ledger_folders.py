@@ -47,6 +47,15 @@ def test_a_pull_request_that_moves_a_ledger_is_planned_as_it_will_be(applied: Sc
     assert ORPHANED in applied.run("plan", exits=1).flat
 
 
+def test_a_ledger_in_the_top_folder_is_called_by_its_place(applied: Scene) -> None:
+    """As where somebody pushes what the remote keeps of a ledger as its branch."""
+    (applied.clone / "state/test/ledger.jsonl").rename(applied.clone / "ledger.jsonl")
+    applied.push({"reconciler.yaml": configured(prod=dict(RENAMED))(applied.url)})
+    said = applied.run("plan", exits=1).flat
+    assert "ledger.jsonl:1:1: orphaned: the top folder holds a ledger" in said
+    assert "(`git mv ledger*.jsonl STATE_FOLDER`)" in said
+
+
 @pytest.mark.parametrize(
     "folder", sampled(["State/test", "state/Test", "state/test/inner"], every=3)
 )
