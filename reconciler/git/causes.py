@@ -131,7 +131,7 @@ _UNREACHABLE = (
     r"connection timed out",
     r"no route to host",
 )
-# Includes the words of curl, ssh and git for a connection that was not made or was cut.
+# These include the words of curl, ssh and git for a connection that was not made or was cut.
 _PASSING = "|".join(
     (
         *_BUSY,
@@ -195,7 +195,7 @@ _CAUSES = (
         phrases=(
             r"read-only file system",
             r"insufficient permission for adding an object",
-            r"unable to create directory for",  # of a ref, and git does not say why
+            r"unable to create directory for",  # a ref, and git does not say why
             r"(unable to|cannot|could not) (create|open|lock|write)[^\n]{1,1000}permission denied",
         ),
     ),

@@ -27,7 +27,7 @@ from reconciler.git.causes import (
 )
 
 LOCAL_SECONDS = 60.0  # a command that needs no network
-NETWORK_SECONDS = 120.0  # one that does
+NETWORK_SECONDS = 120.0  # a command that needs it
 _GRACE_SECONDS = 5.0  # for git to remove its lock files once it has been told to stop
 
 # Variables that a hook, or a wrapper around git, sets for a repository that may not be ours. They

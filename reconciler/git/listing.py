@@ -38,7 +38,7 @@ class Tracked(Struct, frozen=True, kw_only=True):
     root: Path
 
     def paths(self) -> Iterator[str]:
-        """Each path, once for every side of a conflict about it."""
+        """Each path; in a merge conflict, once for each side."""
         for line in filter(None, self.listing.split(b"\0")):
             yield line.partition(b"\t")[2].decode("utf-8", "surrogateescape")
 

@@ -246,7 +246,7 @@ class _Attempt(Struct, kw_only=True):
         return is_ancestor(self.root, self.move.commit, tip)
 
     def _is_squashed(self) -> bool:
-        """Whether the ref's tip has the same tree as our commit, as where the server squashes."""
+        """Whether the ref's tip has the tree of our commit, as where a server has squashed it."""
         tip = self.seen.tips.get(self.move.ref) if self.seen is not None else None
         return tip is not None and self._tree(tip) == self._tree(self.move.commit)
 

@@ -28,7 +28,7 @@ BRANCH_MARK = "+"  # marks traces on branches: no trace has this name, for names
 # The patterns with which `git ls-remote` shows all traces.
 EACH = (f"{THERE}/*", f"{BRANCHES}/*")
 
-_ATTEMPTS = 12  # at a fetch while another process of this clone holds a lock on a ref
+_ATTEMPTS = 12  # to fetch while another process of this clone holds a lock on a ref
 _LONGEST_WAIT = 0.5  # seconds, between two attempts
 
 HEADS = "refs/heads/"

@@ -87,7 +87,7 @@ class Heard(Enum):
     REJECTED = auto()
     DECLINED = auto()  # by a rule about the ref: the same push would be declined again
     TURNED_AWAY = auto()  # whatever the ref: the same push would be turned away again
-    NOTHING = auto()  # no answer: the remote may still be at work on the push
+    NOTHING = auto()  # nothing certain: the remote may still be at work on the push
     NO_ACCESS = auto()  # nothing was sent
     UNABLE = auto()  # nothing was sent: the server cannot move several refs as one
 

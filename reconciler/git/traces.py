@@ -160,7 +160,7 @@ def _places(
 
 
 def _here(remote: str, name: str) -> tuple[str, str]:
-    """Our refs of a trace that the remote keeps beside its branches, and of one on a branch."""
+    """The refs here for a trace beside the remote's branches, and for a trace on a branch."""
     return f"{FETCHED}/{remote}/{name}", f"{FETCHED}/{remote}/{BRANCH_MARK}/{name}"
 
 
@@ -253,7 +253,7 @@ def read_traces(root: Path, remote: str) -> Traces:
     """All traces, whatever their names."""
     trees, kept = {}, {}
     for key, _, oid, *tree in _listed(root, _HERE, f"{FETCHED}/{remote}"):
-        # An object without a tree is one itself, or something that nobody can read as a ledger.
+        # An object that has no tree is a tree itself, or nothing that can be read as a ledger.
         trees[key] = ObjectId(tree[0] or oid)
         ref = ref_there(remote, key)
         if ref is not None:
@@ -270,7 +270,7 @@ def _listed(root: Path, *folders: str) -> Iterator[list[str]]:
 
 
 def author(root: Path, ref: str) -> str:
-    """Who made the ref's commit, and when: its own words, which anybody who can push may write."""
+    """Who made the ref's commit, and when. Anybody who can push may have written any name."""
     form = "--format=%an <%ae> at %aI"
     said = readable(run_git(root, "log", "-1", form, ref, "--", accept=None).stdout)
     return said or "somebody: there is no commit in it"

@@ -24,7 +24,7 @@ from reconciler.repository.committed import CommittedLedger, FilesOnDemand
 from reconciler.repository.settings import MOST_OF_CONFIGURATION
 from reconciler.repository.worktree import read_one
 
-MOST_OF_LEDGER = 1 << 30  # bytes: of some million runs
+MOST_OF_LEDGER = 1 << 30  # bytes: more than a million runs
 
 _LEDGERS = ":(top,glob)**/ledger*.jsonl"
 _CONFIGURATIONS = f":(top,glob)**/{CONFIGURATION}"
@@ -204,7 +204,7 @@ class LocalLedger(FilesOnDemand):
 
 
 def local_files(git: Git | None) -> tuple[Mapping[str, Mapping[str, bytes]], dict[str, bytes]]:
-    """The ledgers by folder, and the other configurations by path, that git tracks and lie here.
+    """The ledgers by folder, and the other configurations by path, among the tracked files here.
 
     Files that a sparse checkout leaves out count as git has them. Paths are relative to the
     repository's root. Both are empty if there is no repository.

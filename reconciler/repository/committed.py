@@ -78,7 +78,7 @@ class FilesOnDemand(Mapping[str, bytes]):
     """
 
     def is_as_in(self, other: Mapping[str, bytes], name: str) -> bool:
-        """Whether a file that both have says the same in both."""
+        """Whether a file that both ledgers have is the same in both."""
         return self[name] == other[name]
 
     def __eq__(self, other: object) -> bool:
@@ -136,13 +136,13 @@ class LedgerFiles(FilesOnDemand):
         return len(self.blobs) + len(self._written)
 
     def is_as_in(self, other: Mapping[str, bytes], name: str) -> bool:
-        """Whether a file that both have says the same in both; one blob always says the same."""
+        """Whether a file that both have is the same in both; one blob is always the same."""
         if isinstance(other, LedgerFiles) and name in self.blobs and name in other.blobs:
             return self.blobs[name] == other.blobs[name]
         return super().is_as_in(other, name)
 
     def with_changes(self, changes: Mapping[str, bytes | None]) -> Self:
-        """The same files after those were written or (None) deleted."""
+        """The same files after the changes: written, or (None) deleted."""
         blobs = {name: oid for name, oid in self.blobs.items() if name not in changes}
         written = {**self._written, **changes}
         new = {name: content for name, content in written.items() if content is not None}
@@ -174,7 +174,7 @@ class CommittedLedger(Struct, frozen=True, kw_only=True):
         return Ledger.of(read_events(self.content, self.folder))
 
     def with_changes(self, changes: dict[str, bytes | None]) -> "CommittedLedger":
-        """The same ledger after those files were written or (None) deleted."""
+        """The same ledger after the changes to its files: written, or (None) deleted."""
         return replace(self, content=self.content.with_changes(changes))
 
     def continues(self, before: "CommittedLedger") -> bool:

@@ -61,7 +61,7 @@ def put(top: Path, path: str, text: str) -> None:
 
 
 def _look(top: Path, path: str, text: str) -> bool | None:
-    """Whether the file holds the text; None where there is none."""
+    """Whether the file holds exactly the text; None if there is no file."""
     parts = path.split("/")
     for count in range(1, len(parts)):
         folder = top.joinpath(*parts[:count])

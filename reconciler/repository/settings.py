@@ -38,7 +38,7 @@ BASES = (
 
 BASE_COMMIT = "CI_MERGE_REQUEST_DIFF_BASE_SHA"  # GitLab
 
-MOST_OF_CONFIGURATION = 1 << 20  # bytes: some thousand environments
+MOST_OF_CONFIGURATION = 1 << 20  # bytes: a few thousand environments
 
 
 def base_branch() -> str | None:

@@ -88,8 +88,8 @@ class GitStore:
     async def fetch(self) -> GitSnapshot:
         """The branch as the remote has it now.
 
-        Raises GitError, LedgerError, TooManyRunsError, and ConfigurationError if the branch has no
-        environment of that name or keeps its ledger elsewhere than this checkout says.
+        Raises GitError, LedgerError, TooManyRunsError, and ConfigurationError, also if the branch
+        has no environment of that name or keeps its ledger elsewhere than this checkout says.
         """
         snapshot: GitSnapshot = await self._aside(self._fetch)
         return snapshot
