@@ -192,8 +192,8 @@ def _start(
 def names_repository(folder: Path) -> bool:
     """Whether the environment says which repository the folder belongs to.
 
-    GIT_DIR and GIT_WORK_TREE together say so for the folders of that working tree. One of them
-    alone, or both for a folder elsewhere, come from a hook that runs for another repository.
+    GIT_DIR and GIT_WORK_TREE together say so for the folders of that working tree. If only one is
+    set, or the folder lies elsewhere, they come from a hook that runs for another repository.
     """
     return bool(_named_repository(folder))
 

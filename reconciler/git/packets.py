@@ -1,9 +1,9 @@
 """Which branch the remote's HEAD names, as a fetch hears it on the way.
 
 A server lists its HEAD together with the branch that it names, but `git fetch` passes on only the
-commit: asking for the name would take another connection. But git can write down what the server
-said (`GIT_TRACE_PACKET`, see git(1)), so the name is read there. It is the answer that the fetch
-itself went by, and so it is as new as what the fetch has brought.
+commit: asking for the name would take another connection. Git can write down what the server said
+(`GIT_TRACE_PACKET`, see git(1)), so the name is read there. It is the answer that the fetch itself
+went by, and so it is as new as what the fetch has brought.
 
 If nothing can be read there, the caller asks the remote: no version of git promises that format.
 """

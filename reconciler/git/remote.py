@@ -230,7 +230,7 @@ def _fetch_or_absent(root: Path, remote: str, refs: Sequence[str], packets: Pack
 
 
 def _fetch(root: Path, remote: str, specs: Sequence[str], packets: Packets) -> CompletedGit:
-    """Fetch, whatever the exit code. Raises GitError if git left out a ref with cut-off history.
+    """Fetch, whatever the exit code. Raises GitError if that would cut off a whole history here.
 
     A remote that is itself shallow has commits without their parents. Fetching these ends the
     history of this clone there as well, which only a clone that is shallow already may allow.
