@@ -44,7 +44,7 @@ from reconciler.render.workflow_commands import Annotation, commands
 
 
 class _Block(Struct, frozen=True, kw_only=True):
-    """The runs that had the same result."""
+    """Runs with the same result."""
 
     title: str
     items: Sequence[Item]  # each run with its reason or its instance

@@ -221,7 +221,7 @@ def conclusion(result: ApplyResult, unpushed: str | None) -> str | None:
 
 
 def left_out(result: ApplyResult) -> str | None:
-    """That a run waits for runs that this apply was not called for, and what helps; or None."""
+    """A sentence that a run waits for others left out of this apply, and what helps; or None."""
     if not result.left_out:
         return None
     run, names = next(iter(result.left_out.items()))

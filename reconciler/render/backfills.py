@@ -73,7 +73,7 @@ def natural_order(value: str) -> list[tuple[bool, int, str]]:
 _DIGITS = re.compile(r"([0-9]{1,18})")  # longer ones are split: Python refuses huge numbers
 
 FEW = 3  # at most so many things of a kind are named
-FEW_VALUES = 8  # of a parameter are all named; of more, only the first and the last
+FEW_VALUES = 8  # up to so many values of a parameter are named; of more, only the first and last
 
 
 def values_of(carried: Iterable[Parameters]) -> dict[str, list[str]]:

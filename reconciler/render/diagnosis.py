@@ -95,7 +95,7 @@ def diagnosis_json(checks: Sequence[Checked]) -> dict[str, Any]:
 def diagnosis_text(
     checks: Sequence[Checked], *, width: int | None = None, color: bool | None = None
 ) -> str:
-    """The checks for people: by environment, after those for all of them, and then the counts."""
+    """The checks for people: those for all, then each environment's, then the counts."""
     screen = Screen.of(width, color)
     names = max((len(one.name) for one in checks), default=0)
     lines: list[str] = []

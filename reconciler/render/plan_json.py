@@ -129,7 +129,7 @@ def _side_json(run: Run | None, hidden: frozenset[str]) -> dict[str, Any] | None
 
 
 def match_json(run: Run) -> dict[str, list[str]]:
-    """Each name of `dependsOn` that means only runs with equal values, and the keys of these."""
+    """By name in `dependsOn`, the keys whose values must agree for a run of that name to count."""
     return {name: list(one.keys) for one in run.matching for name in one.names}
 
 

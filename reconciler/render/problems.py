@@ -103,7 +103,7 @@ def _result(problem: Problem, rule: int, level: str) -> dict[str, Any]:
 
 
 def _relative_uri(file: str) -> str:
-    """The file as a URI. `:` is encoded: before it, the name would pass for a scheme (RFC 3986)."""
+    """The file as a URI. `:` is encoded, or the part before it would be a scheme (RFC 3986)."""
     return quote(
         file, safe="/", errors="surrogateescape"
     )  # a name that is not UTF-8 keeps its bytes

@@ -1,4 +1,4 @@
-"""What a person settles: what the service lists for the runs first, and what was recorded."""
+"""What a person settles: first what the service lists for the runs, then what was recorded."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import tzinfo
@@ -42,7 +42,7 @@ def imported_json(
 ) -> str:
     """The JSON document of `import --format json`.
 
-    `rest`: for each instance that belongs to no declared run, the file that was written for it, or
+    `rest`: for each instance of no declared or recorded run, the file that was written for it, or
     the reason why none was. `recorded`: whether the adopted runs are on the branch now; False for a
     preview.
     """

@@ -16,7 +16,7 @@ _MOST_ALONE = 20  # changes at a time: if there are more, a backfill's share a l
 
 
 def is_under_way(row: StatusRow) -> bool:
-    """Whether the run is being started, or was started and is due: its state changes soon."""
+    """Whether the run is being started, or was started and is due: its state may change soon."""
     match row.state:
         case RunState.CLAIMED:
             return True

@@ -39,7 +39,7 @@ class FullRow(Numerous, frozen=True, kw_only=True, gc=False):
     reason: Reason | None = None  # why it is not done; None: it is done, or no longer declared
     why: str = ""  # `reason` in words
     gist: str = ""  # the words that `why` shares with other runs
-    waits_for: tuple[str, ...] = ()  # names, as in a plan, that have not succeeded
+    waits_for: tuple[str, ...] = ()  # the names that it still waits for, as a plan gives them
     followed_by: RunId | None = None  # the attempt after it, where one is wanted
     is_unwanted: bool = False  # its manifest calls it off: a bad end is intended
     is_suspended: bool = False  # its manifest suspends it

@@ -113,7 +113,7 @@ class Sandbox:
         self._strangers = Strangers(options.strangers, self._instances, self._clock.now())
         self._tokens = IssuedTokens(options)
         self._service = BatchService(shown, self._instances, self._strangers, self._tokens)
-        self._one_at_a_time = Lock()  # for what changes the instances
+        self._one_at_a_time = Lock()  # held by whatever changes the instances
         paths = {path: None for _, path, _ in OPERATIONS}
         self.app = Starlette(
             routes=[Route(path, self._respond, methods=["GET", "POST"]) for path in paths]

@@ -68,7 +68,7 @@ class FlowOptions(Struct, frozen=True, kw_only=True):
     forgets_after: float | None = None  # seconds an instance is known after its end; None: forever
 
     def ending(self, number: int) -> Status:
-        """How the flow's instance with that number ends: from 0, in the order of creation."""
+        """How the flow's n-th instance ends; `number` counts from 0, in the order of creation."""
         if isinstance(self.ends, Status):
             return self.ends
         return self.ends[min(number, len(self.ends) - 1)]
@@ -130,9 +130,9 @@ class SandboxOptions(Struct, frozen=True, kw_only=True):
     journal: Path | None = None  # gets a JSON line for each request
     max_body_bytes: int = 1 << 20
     run_seconds: float = 2.0  # how long an instance runs
-    page_base: int = 1  # the number of a search's first page; samples have 0 and 1
+    page_base: int = 1  # the number of a search's first page; the reference's samples have 0 and 1
     instance_type: int = 0  # which `type` a triggered instance gets; not documented
-    flow_id_as_string: bool = False  # in a FlowInstance; samples have both
+    flow_id_as_string: bool = False  # in a FlowInstance; the reference's samples have both
     flow_id_shown: FlowIdShown = "own"  # the others: how an unset number may be written
     ids: Ids = "unique"  # the others: a flow's instances of one minute, hour or day share an id
     id_names_flow: bool = True  # False: an id is only a time, so that flows share it as well

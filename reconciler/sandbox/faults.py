@@ -49,7 +49,7 @@ Ending = Drop | Reply
 
 
 class Fault(Struct, frozen=True, kw_only=True):
-    """One rule. What it sets happens in the order of the fields.
+    """One rule. Its effects happen in the order of its fields.
 
     Raises ValueError, with a message for a person, if the fields contradict each other.
     """
@@ -61,7 +61,7 @@ class Fault(Struct, frozen=True, kw_only=True):
     rate_limit: int | None = None  # requests a second; those above it get 429 with Retry-After
     call_before: Callable[[], object] | None = None  # called in the server's thread
     delay_before: float = 0.0  # seconds, before the request is looked at
-    expire_token: bool = False  # every token given out so far
+    expire_token: bool = False  # every token given out so far expires
     list_after: float = 0.0  # seconds until searches show the instance that a trigger creates
     call_after: Callable[[], object] | None = None  # called once the effect is there
     delay_after: float = 0.0  # seconds, between the effect and the answer

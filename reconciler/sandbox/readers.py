@@ -16,7 +16,7 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[!-~]([ -~]*[!-~])?")
 
 _LONGEST_SECONDS = 1e9
-_LAST_INSTANT = 253_402_214_400_000  # milliseconds: the day before the last one of `datetime`
+_LAST_INSTANT = 253_402_214_400_000  # milliseconds: a day before the end of the calendar
 
 
 class UnreadableValueError(Exception):

@@ -100,7 +100,7 @@ class Shown(Struct, frozen=True, kw_only=True):
         return {"parameters": json.dumps(content, ensure_ascii=False)}
 
     def _stamp(self, instant: EpochMs, unit: str, zone: str | None) -> str | int:
-        """The instant as the service writes it: in its own zone by default, without the offset."""
+        """The instant as the service writes it: by default in its own zone, without an offset."""
         at = _cut(in_zone(instant, self.zone if zone is None else parse_zone(zone)), unit)
         layout = self.options.stamp_layout
         if layout == "offset":

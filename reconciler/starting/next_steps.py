@@ -15,7 +15,7 @@ BRANCH = "start-reconciler"  # where the first change is made
 
 
 class Around(Struct, frozen=True, kw_only=True):
-    """What is there already where the repository is started."""
+    """What exists already where the repository is started."""
 
     is_repository: bool
     has_remote: bool

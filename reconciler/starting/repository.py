@@ -25,7 +25,7 @@ _OWNERS_FILE = {CiKind.GITHUB: ".github/CODEOWNERS", CiKind.GITLAB: ".gitlab/COD
 def starting_files(beginning: Beginning, *, beside_a_pipeline: bool = False) -> dict[str, str]:
     """Each file's text. The configuration comes last: with it, the repository counts as started.
 
-    `beside_a_pipeline`: whether the repository has its own GitLab pipeline, which can include one.
+    `beside_a_pipeline`: whether the repository has a GitLab pipeline, which can include this one.
     """
     files = {schema_path(beginning.prefix, name): schema_text(name) for name in COPIED}
     files |= _pipeline(beginning, beside_a_pipeline=beside_a_pipeline)

@@ -139,13 +139,13 @@ def _words(kind: _Kind, rows: Sequence[StatusRow]) -> str:
 
 
 def _cause(row: StatusRow) -> tuple[str, str] | None:
-    """What groups runs of one backfill with the same cause; None for a run that is alone."""
+    """The key by which runs of one backfill with the same cause share an item; None: alone."""
     backfill = backfill_of(row.run)
     return None if backfill is None or row.started_twice else (backfill, _why(row))
 
 
 def _why(row: StatusRow) -> str:
-    """Why the run does not go on: the known error, unless its reason is a kind of its own."""
+    """Why the run does not go on: its error, if known, unless its reason has its own kind."""
     return row.why if row.reason in _BY_REASON else row.error or row.why
 
 
