@@ -43,7 +43,7 @@ class GatewayConfiguration(Struct, frozen=True, kw_only=True):
     settle: float = 5  # seconds that a started instance may take to show up in a search
     stamp_slack: float = 300  # seconds that the stamps of instances may differ from the clock
     same_minute_allowed: bool = False  # two runs of one flow in one minute
-    correlation_parameter: str | None = None  # the parameter that carries run and claim along
+    correlation_parameter: str | None = None  # the one that names an instance's run and claim
     instance_url: str | None = None  # with {flowInstanceId}: where a person sees an instance
     service: str | None = None  # a name, where one organisation has more than one service
 

@@ -14,7 +14,7 @@ class ExitCode(IntEnum):
     IN_DOUBT = 4  # at least one run may or may not have been started
     CHANGES = 5  # `plan --detailed-exitcode`: there is work
     INTERRUPTED = 130
-    UNREAD = 141  # whoever read the output has left, as `head` does: 128 and the number of SIGPIPE
+    UNREAD = 141  # whoever read the output has left, as `head` does: 128 plus SIGPIPE's number
 
 
 class ReconcilerError(Exception):

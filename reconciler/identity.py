@@ -70,7 +70,7 @@ class Book(Struct, frozen=True, kw_only=True):
 
     @property
     def text(self) -> bytes:
-        """All lines of the ledger: one ledger continues another if its text begins with its."""
+        """All lines of the ledger. Ledger A continues ledger B if A's text begins with B's."""
         return ledger_text(self.files, self.folder)
 
     @property

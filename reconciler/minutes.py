@@ -54,7 +54,7 @@ class _Matching(Struct, kw_only=True):
     unclaimed: _Untried = field(default_factory=dict)
 
     def takes_first(self, run: Run) -> bool:
-        """Whether the run found a free minute; it was given the first."""
+        """Whether there was a free minute for the run, which is given the first."""
         times = _times(run)
         time = self._next_free(times, self.unclaimed, avoided=self.here.left)
         if time is None:

@@ -19,7 +19,7 @@ class Numerous(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Brief(Generic[_Full]):
-    """A compact value that makes its fields on demand, and equals the full value that has the same.
+    """A compact value that makes its fields on demand, and equals a full value with the same ones.
 
     A subclass has every field of the full value, and names the full value's class in `in_full`.
     """

@@ -28,7 +28,7 @@ from reconciler.times import clock_minute
 
 
 def scheduled(declared: Declared, ledger: Ledger) -> Declared:
-    """What is declared, with each run's name and time as recorded or, if unrecorded, as planned.
+    """What is declared, with each run's name and time as recorded, or else as they will be.
 
     A staggered run for which no minute is free keeps its own time, and collides there.
     """
@@ -109,7 +109,7 @@ def _kept(run: Run, ledger: Ledger, minutes: FlowMinutes) -> EpochMs | None:
 
 
 def _of_revision_before(run: Run, ledger: Ledger, minutes: FlowMinutes) -> EpochMs | None:
-    """The previous revision's time, if it is still free and, without its delay, is this run's.
+    """The previous revision's time, if it is free and both revisions are declared for one time.
 
     So one more site, another order of the sites, or a new run without a stagger moves no run that
     has a previous revision. This matters because flows work out variables of the hour and minute

@@ -25,7 +25,7 @@ def meaning(word: str, runs: Collection[RunId]) -> Meaning:
 
     `wind` means the run of that name, in all its revisions and attempts, and every run whose name
     goes on after a slash: the runs of a backfill `wind`. `wind@2` means only the second revision,
-    `wind#3` the third attempt. If that is none of the runs, the word means all whose id begins so.
+    `wind#3` the third attempt. If that is none of the runs, the word means all that begin with it.
     """
     name, revision, attempt = _parts(word)
 

@@ -35,7 +35,7 @@ DAY_MS = 24 * 60 * MINUTE_MS
 def parse_instant(text: str) -> EpochMs:
     """Parse an RFC 3339 date-time with an offset; parts of a millisecond are cut off.
 
-    Raises ValueError with words for a person ("needs an offset, such as +08:00"). So does an
+    Raises ValueError with words for a person ("needs an offset, such as +08:00"), also for an
     instant outside the years 1 to 9999 in UTC, which could not be written again.
     """
     if _COMMON.fullmatch(text):

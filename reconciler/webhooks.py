@@ -35,7 +35,7 @@ class Webhook(Struct, frozen=True, kw_only=True):
 
     format: WebhookFormat = WebhookFormat.JSON
     url: str | None = None  # https, or http on loopback
-    url_env: str | None = None  # or the name of the variable that holds the URL
+    url_env: str | None = None  # or the name of the variable that holds it; one of the two is set
     secret_env: str | None = None  # the name of the variable with the secret that signs messages
     events: tuple[Occasion, ...] = NEEDS_A_PERSON
 

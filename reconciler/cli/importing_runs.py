@@ -148,7 +148,7 @@ def _agrees(lines: list[str], what: str) -> bool:
 
 
 def _write(folder: Path | None, one: Written) -> tuple[str | None, str | None]:
-    """Write the manifest, if it has one, to a new file: its path, or why none was written."""
+    """Write the manifest, if any, to a new file; gives its path, or why none was written."""
     if one.reason is not None:
         return None, f"no manifest: {one.reason}"
     if folder is None:

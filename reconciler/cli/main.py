@@ -152,7 +152,7 @@ def _show(error: click.ClickException) -> None:
     if isinstance(error, click.MissingParameter):  # quotes nothing; has a line for each choice
         text, message = text.replace(message, one := " ".join(message.split())), one
     context = error.ctx if isinstance(error, click.UsageError) else None
-    if context is None or message != context.get_help():  # the help answers "no arguments"
+    if context is None or message != context.get_help():  # the message where none are given
         text = text.replace(click.unstyle(message), visible(message))
     show(text, err=True)
 

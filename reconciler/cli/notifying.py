@@ -64,7 +64,7 @@ def _say(outcomes: Sequence[tuple[str, str | None]]) -> None:
 
 
 def tell_test(environment: Environment) -> list[tuple[str, str | None]]:
-    """Send a test to each webhook: each one's label, and why it was not told (None if it was)."""
+    """Send a test to each webhook; gives each label, and why it was not told (None if it was)."""
     addresses = _addresses(environment)
     found = {one.label: one.reason if isinstance(one, NoAddress) else None for one in addresses}
     letters = [
@@ -84,7 +84,7 @@ def _addresses(environment: Environment) -> list[Address | NoAddress]:
 def _tell(
     usable: Sequence[Address], news: News | None, apply_id: str
 ) -> list[tuple[str, str | None]]:
-    """Send each webhook its share of the news: labels, and why one was not told (or None)."""
+    """Send each webhook its share of the news; gives labels, and why one was not told (or None)."""
     if news is None:
         return []
     wanted = [

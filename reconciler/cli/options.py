@@ -2,7 +2,7 @@
 
 The operating system and git hand text over as bytes. Python turns a byte that it cannot decode into
 half of a surrogate pair (PEP 383). No ledger and no other program accepts such text, and in the C
-locale Python reads every byte of a non-ASCII letter so.
+locale Python reads every byte of a non-ASCII letter that way.
 """
 
 import re

@@ -41,7 +41,7 @@ class Workspace(Struct, frozen=True, kw_only=True):
     root: Path
     configuration: Configuration
     environments: list[Environment]  # those that the command is about
-    # What was read already. `_declared` has, by environment, what it and its relatives declare.
+    # What was read already. `_declared` has, by environment, what it and related ones declare.
     _declared: dict[str, dict[str, Declared]] = field(default_factory=dict)
     _shelves: list["Shelf"] = field(default_factory=list)
     _gits: list[Git | None] = field(default_factory=list)

@@ -42,7 +42,7 @@ class Saying(Struct, frozen=True, kw_only=True):
 
 
 def resolve_runs(options: CommonOptions, saying: Saying) -> str:
-    """Record what a person says about runs: what they are now, a line each or as JSON."""
+    """Record what a person says about runs; gives what they are now, a line each or as JSON."""
     shared = SharedBranch.find(options)
     asks = is_terminal()
     reason = saying.reason

@@ -76,7 +76,7 @@ def _version(package: str) -> str:
 
 
 def _keep(content: str) -> str | None:
-    """Write the text to a log file that only this user can read: its path, None if that fails."""
+    """Write the text to a log file that only this user can read; gives its path, or None."""
     for folder in _folders():
         with suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
