@@ -188,7 +188,7 @@ class Branch:
             raise self._rescued(failure)
 
     async def refetch(self) -> None:
-        """Read the branch again; drop the events that it holds now, and ends to look for again."""
+        """Read the branch again; drop what it holds by now, and ends that must be seen again."""
         before = self.snapshot.ledger
         self.snapshot = await self.store.fetch()
         shared = _minutes_claimed_since(before, self.snapshot.ledger)

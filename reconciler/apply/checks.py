@@ -23,7 +23,7 @@ from reconciler.plan.review import too_many
 from reconciler.selection import meaning, nothing_meant
 from reconciler.times import format_instant, in_zone, parse_zone
 
-TOLERATED_MS = 60_000  # that the local clock may be off; it decides nothing, but is then reported
+TOLERATED_MS = 60_000  # how far off the local clock may be unreported; it decides nothing
 
 
 class InvalidManifestsError(RefusedError):
@@ -215,7 +215,7 @@ class Chosen:
                 raise nothing_meant(word)
 
     def has(self, run: Run) -> bool:
-        """Whether the run, as the attempt that it is, is meant: by its present or recorded name."""
+        """Whether this attempt at the run is meant, by its present or recorded name."""
         return self.names(run.id) or (
             run.declared_as != "" and self.names(run.declared_id(run.attempt))
         )

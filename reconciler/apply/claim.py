@@ -110,7 +110,7 @@ class Claims:
         return length
 
     def _needed(self) -> int:
-        """Seconds that leave a claim its usual time after a push that takes twice the last one."""
+        """Seconds that leave a claim its usual time after a push twice as slow as the last one."""
         usual = self._branch.snapshot.environment.limits.claim_seconds
         return math.ceil(usual + 2 * self.push_seconds)
 

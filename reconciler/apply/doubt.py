@@ -243,7 +243,7 @@ def _may_come_up(searched: _Searched, look: Look) -> bool:
     record, began = searched.record, searched.began
     if began < _expired(record, look) + int(look.environment.gateway.settle * 1000):
         return True
-    waits = record.trigger_time > look.now() + LEAD_MS  # and is not listed before that
+    waits = record.trigger_time > look.now() + LEAD_MS  # then it is not listed yet
     return not waits and began < _decided_at(record, look)
 
 

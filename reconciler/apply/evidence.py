@@ -4,11 +4,10 @@ Pure. A service may stamp, round, cut, merge, retype, hide or share everything t
 instance that *differs* from what was sent may still be the run's. Each listed instance is one of:
 
 - **ours**: it carries this claim's nonce, however the service shows it;
-- **not ours**: something contradicts that no formatting explains. It names another flow; it carries
-  the whole nonce of another claim that the ledger knows; it was created before the claim by more
-  than any two clocks differ (`gateway.stampSlackSeconds`); it stood there before the claim; or it
-  is recorded as another run's, fits that run's start, and the two runs are known not to share an
-  id;
+- **not ours**: there is a contradiction that no formatting explains. It names another flow; it
+  carries the whole nonce of another claim that the ledger knows; it was created before the claim by
+  more than any two clocks differ (`gateway.stampSlackSeconds`); it stood there before the claim; or
+  it is recorded as another run's, fits that run's start, and the two are known not to share an id;
 - **possible**: everything else.
 
 Without a nonce an instance is also ours if it alone is possible, agrees in everything, was created
@@ -245,7 +244,7 @@ def evidence_of(suspect: Suspect, found: Sequence[Instance], at: EpochMs) -> dic
 
 
 def seen_before(evidence: Any, now: Collection[str]) -> list[dict[str, Any]]:
-    """What earlier searches for the run found, by their evidence, and what is not listed now."""
+    """The rows that earlier searches for the run found, and whose ids are not listed now."""
     return [row for row in rows_seen(evidence) if row["id"] not in now]
 
 

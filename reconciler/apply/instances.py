@@ -88,7 +88,8 @@ def _is_end_of_nothing_sent(suspect: Suspect, one: Instance) -> bool:
     """Whether it has ended and shows parameters, but none that was sent: it may be another's.
 
     For example, a person starts the flow in the same seconds, and only the newest of an id is
-    listed. If the correlation parameter is all that was sent, a service may show no parameters.
+    listed. If the correlation parameter is all that was sent, an empty list proves nothing: the
+    service may not show that parameter.
     """
     if not has_ended(one) or one.parameters is None or suspect.parameters is None:
         return False

@@ -229,7 +229,7 @@ class Known:
                     yield Sighting(instance=row["id"], flow_id=one.flow_id, times=times)
 
     def _gives_each_its_own(self) -> bool:
-        """Whether recorded ids show that each start has its own; only ids that a start was given.
+        """Whether the recorded ids show that each start has an id of its own.
 
         An id that a person named, or that was inferred from a search, does not count.
         """

@@ -39,11 +39,11 @@ class ServiceClock(Struct, frozen=True, kw_only=True):
         return self.clock.elapsed() - self.asked
 
     def earliest(self) -> EpochMs:
-        """No later than the gateway's time: for stamping a claim, and for calling one expired."""
+        """A time no later than the gateway's: to stamp a claim with, or to call one expired."""
         return EpochMs(self.stamp + int((self.clock.elapsed() - self.answered) * 1000))
 
     def latest(self) -> EpochMs:
-        """No earlier than the gateway's time: for deciding whether a claim still allows a start."""
+        """A time no earlier than the gateway's: to decide whether a claim still allows a start."""
         return EpochMs(self.stamp + int((self.clock.elapsed() - self.asked) * 1000) + 1)
 
 
@@ -71,7 +71,7 @@ class Lease(Struct, kw_only=True):
             try:
                 again = await ServiceClock.ask(gateway, self.clock.clock)
             except GatewayError:
-                continue  # a gateway that cannot be asked the time is not sent starts either
+                continue  # if the gateway cannot be asked for its time, it gets no starts either
             ahead = (again.earliest() - self.clock.latest()) / 1000
             behind = (self.clock.earliest() - again.latest()) / 1000
             if max(ahead, behind) > margin:

@@ -129,7 +129,7 @@ def by_id(runs: Iterable[Run]) -> dict[RunId, Run]:
 
 
 def start_of(record: Record) -> Start | None:
-    """The start that speaks for the run."""
+    """The start that counts for the run; None if no start is known."""
     return record.starts[0] if record.starts else None
 
 
@@ -174,7 +174,7 @@ async def look_before(
 def _awaited(runs: Sequence[Run], look: Look, seen: Container[InstanceId], began: EpochMs) -> bool:
     """Whether anything that was started in these minutes is not listed, and may be soon.
 
-    It may for `settleSeconds` after its start, and again after its trigger time. A trigger time
+    That is so for `settleSeconds` after its start, and again after its trigger time. A trigger time
     that lies ahead is not waited for: that may take days.
     """
     young = began - int(look.environment.gateway.settle * 1000)

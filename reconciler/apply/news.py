@@ -68,7 +68,7 @@ class WitnessedStore:
 
 
 class NewsOfRun(Struct, frozen=True, kw_only=True):
-    """What somebody may want to hear of one run. No text of a manifest's or the service's own."""
+    """What somebody may want to hear of one run. Messages take no text from it but names."""
 
     run: RunId
     record: Record | None  # None: nothing is recorded of it

@@ -165,7 +165,7 @@ class LookedUp(Struct, frozen=True, kw_only=True):
 
 
 class Flow(Struct, frozen=True, kw_only=True):
-    """A workflow as the service describes it; None where it said nothing readable."""
+    """A workflow as the service describes it; None where the service said nothing readable."""
 
     locked: bool | None
     user_locked: bool | None

@@ -156,7 +156,7 @@ class _Apply:
     ) -> tuple[Sequence[Run], Before | None]:
         """Search the minutes that are known to be shared; give the runs that may be claimed then.
 
-        Without this look, an instance whose start lost its answer could not be told from one that
+        Without this look, an instance whose start was not answered could not be told from one that
         stood there before. So if the search fails, these runs are left to a later look, or to the
         next apply.
         """

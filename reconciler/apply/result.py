@@ -23,7 +23,7 @@ class ApplyResult(Struct, frozen=True, kw_only=True):
     waiting: Sequence[PlannedRun]  # suspended, missed, not yet allowed
     refused: Sequence[PlannedRun] = ()  # not claimed: the service was asked, and would refuse them
     observed: Sequence[events.Observed] = ()  # ends that this apply has seen and recorded
-    over: Mapping[RunId, Over] = field(default_factory=dict)  # ended: why a bad end needs nobody
+    over: Mapping[RunId, Over] = field(default_factory=dict)  # why a bad end asks for nothing
     cancelled: Sequence[events.Cancelled] = ()
     uncancelled: Sequence[PlannedRun] = ()  # to be cancelled, and not known to be
     failed: Sequence[PlannedRun] = ()  # of those waited for: ended badly, and no attempt is left
@@ -36,7 +36,7 @@ class ApplyResult(Struct, frozen=True, kw_only=True):
 
 
 def exit_code(result: ApplyResult) -> ExitCode:
-    """What a pipeline must react to first counts: interrupted, then in doubt, then a problem."""
+    """The code that a pipeline must react to first: interrupted, in doubt, then a problem."""
     if result.interrupted:
         return ExitCode.INTERRUPTED
     if result.doubts or result.twice:

@@ -72,7 +72,7 @@ class Spoken:
         return shown
 
     def news(self, snapshot: Snapshot, shown: Sequence[Fitting], now: EpochMs) -> list[Event]:
-        """The decisions to record; a denial in spite of what fits is recorded with what fits."""
+        """The decisions to record; a denial in spite of what fits has that as its evidence."""
         is_denied = self._decision.triggered is None
         return [
             events.Resolved(

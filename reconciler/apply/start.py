@@ -119,7 +119,7 @@ class Batch(Struct, frozen=True, kw_only=True):
         return list(self.outcomes.values())
 
     def unknown(self, run: Run, seen: str) -> events.Unknown:
-        """The outcome of a start of which nobody can tell whether it was made."""
+        """The outcome of a start that may or may not have been made."""
         return events.Unknown(
             v=events.VERSION, at=self.now(), run=run.id, claim=self.claim, seen=seen
         )
@@ -240,7 +240,7 @@ def _jump(seconds: float) -> str:
 def _whose(batch: Batch, run: Run, instance: InstanceId) -> RunId | None:
     """The run that has the named instance already; None if the answer can be to this start.
 
-    An answer can name another run's instance where it comes twice on one connection. Runs of one
+    An answer may name another run's instance because it came twice on one connection. Runs of one
     flow and minute may share an id; if they are of one claim, a search must tell them apart.
     """
     if instance in batch.started:

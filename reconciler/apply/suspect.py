@@ -36,11 +36,11 @@ class Suspect(Struct, frozen=True, kw_only=True):
     flow_id: int
     trigger_time: EpochMs  # as sent
     parameters: Parameters | None  # as the manifest says; None: its manifest is gone
-    digest: Digest | None = None  # of what was declared; it tells if the manifest is gone
+    digest: Digest | None = None  # of what was declared; used once the manifest is gone
     delay: int = 0  # milliseconds by which the trigger time was moved from the declared one
     claimed_at: EpochMs | None  # no later than the claim; None: an instance's age says nothing
     until: EpochMs | None = None  # when the claim ended: nothing is started under it later
-    slack: int = 0  # milliseconds that the stamps of instances may differ from the clock of claims
+    slack: int = 0  # milliseconds by which instances' stamps may differ from the clock of claims
     correlation: str | None = None  # the parameter that carried the nonce
     zone: tzinfo = UTC  # the service's
     before: frozenset[events.Seen] = frozenset()  # what stood there before the claim
@@ -100,7 +100,7 @@ def is_of_another_minute(trigger_time: EpochMs, one: Instance) -> bool:
 
 
 def shows_another_time(trigger_time: EpochMs, one: Instance) -> bool:
-    """The same to the second: whether no cutting or rounding of this time gives the shown one.
+    """Whether it shows a time that no cutting or rounding makes of this one, even to the second.
 
     A service may list when it really triggered an instance. By chance that may be in the minute of
     another run, which has the same id. Then the minute proves nothing.

@@ -219,7 +219,7 @@ class Watch:
             if is_unfinished(record)
             and (record.run in started or not needed.isdisjoint(with_parents(run_name(record.run))))
         ]
-        # Also runs that nobody can tell, perhaps from the first look on: they are reported as such.
+        # Also runs that nobody can tell, perhaps from the first look on: that is reported.
         self._watched |= {record.run for record in found}
         return [record for record in found if record.run not in self._untold]
 
