@@ -167,10 +167,10 @@ class Branch:
             )
 
     async def record(self) -> None:
-        """Push what is pending, again if the branch moves, `RECORD_ATTEMPTS` times at most.
+        """Push what is pending: up to `RECORD_ATTEMPTS` times, if pushes fail or the branch moves.
 
-        Raises GitError if that fails for good. The outcomes are in a rescue file then, and all
-        events still stand in this apply's own view of the ledger.
+        Raises GitError if that fails for good. The events are then in a rescue file, except ends of
+        instances, and all of them still stand in this apply's own view of the ledger.
         """
         failure = ReconcilerError("the branch kept moving")
         for attempt in range(RECORD_ATTEMPTS):
@@ -188,7 +188,7 @@ class Branch:
             raise self._rescued(failure)
 
     async def refetch(self) -> None:
-        """Read the branch again; drop what it holds by now, and ends that must be seen again."""
+        """Read the branch again; drop what it holds by now, and ends that must be observed anew."""
         before = self.snapshot.ledger
         self.snapshot = await self.store.fetch()
         shared = _minutes_claimed_since(before, self.snapshot.ledger)

@@ -42,7 +42,7 @@ class Claims:
         self._branch = branch
         # Claims that are not known to have landed, by nonce. A server that squashes pushes puts the
         # claim on the branch in a commit of its own, so the race seems lost. The race also counts
-        # as lost if another ledger has moved meanwhile, for that one may have the same runs.
+        # as lost if another ledger has moved meanwhile, which may have claimed the same runs.
         self._open: dict[ClaimId, _Open] = {}
         self.starts: Counter[RunId] = Counter()  # in how many batches each run was
         self.push_seconds = 0.0  # how long the last claim took to land, or to lose a race

@@ -124,8 +124,8 @@ class _Searched(Struct, frozen=True, kw_only=True):
     def sightings(self) -> Iterator[Sighting]:
         """The ids that are listed, each with its own trigger time.
 
-        An instance that shows a time outside the searched window shows a cut one: its own time is
-        taken to be the run's.
+        If an instance shows no time within the searched window, the service has cut it: its own
+        time is taken to be the run's.
         """
         start, end = search_window(self.suspect.trigger_time)
         for one in self.listed:

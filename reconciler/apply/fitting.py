@@ -26,7 +26,7 @@ class Fitting(Struct, frozen=True, kw_only=True):
 
     run: RunId
     listed: Sequence[Instance] = ()
-    fitting: Sequence[Instance] = ()  # of those listed: what may be the run's own
+    fitting: Sequence[Instance] = ()  # of those listed: what nothing tells from the run's own
     failure: str | None = None  # why the service could not be searched
 
 

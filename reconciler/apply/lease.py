@@ -93,7 +93,8 @@ class Lapses(Struct, kw_only=True):
 
     clock: Clock
     seen: dict[ClaimId, float] = field(default_factory=dict)  # local seconds, when first seen
-    lapsed: dict[ClaimId, EpochMs] = field(default_factory=dict)  # since when, by its clock
+    # Since when, by the gateway's clock.
+    lapsed: dict[ClaimId, EpochMs] = field(default_factory=dict)
 
     def notice(self, ledger: Ledger, now: EpochMs, margin: float) -> None:
         """Note which claims have run out. `margin` in seconds."""
