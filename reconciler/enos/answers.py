@@ -1,4 +1,4 @@
-"""What an answer to one request means, or the lack of one, and whether it was carried out.
+"""What an answer, or the lack of one, means, and whether the request was carried out.
 
 Pure. The rule for all verdicts: a request counts as refused or unsent only if that is certain,
 because a start that was carried out must never be sent again.
@@ -67,7 +67,7 @@ _RATE_LIMIT = 429
 
 _DOCUMENTED_ID = re.compile(r"(\d+)-\d+", re.ASCII)  # of an instance: {flow}-{time}
 
-# Errors raised before the first byte of a request is written. So is ProxyError: httpcore raises it
+# Errors raised before the first byte of a request is written. ProxyError is one: httpcore raises it
 # only when the proxy declines to open a tunnel, and every https request needs that tunnel.
 _BEFORE_SENDING: tuple[type[Exception], ...] = (
     httpx.ConnectError,

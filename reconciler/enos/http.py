@@ -120,7 +120,7 @@ class _Stage:
 
     @property
     def connecting(self) -> bool:
-        """Whether nothing but opening the connection has happened: no byte of the request left."""
+        """Whether opening the connection is all that has happened so far, so nothing was sent."""
         steps = ("connection.connect_tcp.", "connection.start_tls.")
         return bool(self._events) and all(event.startswith(steps) for event in self._events)
 

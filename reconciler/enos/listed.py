@@ -1,4 +1,4 @@
-"""Instances and flows as the service writes them: read liberally, but a guess is never certain."""
+"""Instances and flows as the service writes them: read liberally, no guess taken as certain."""
 
 import json
 import re

@@ -1,6 +1,6 @@
 """What may be declared: how many runs, counted before they take memory, and at what times.
 
-Times in a far year, and seconds in place of milliseconds, are refused as mistakes.
+Times in implausible years, and seconds in place of milliseconds, are refused as mistakes.
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,7 +23,7 @@ from reconciler.times import format_instant, parse_instant
 FIRST_YEAR = 1990  # unless limits.firstYear says otherwise
 YEARS_AHEAD = 5  # unless limits.yearsAhead says otherwise
 
-# Times in seconds have ten digits until the year 2286, times in milliseconds had until April 1970.
+# Times in seconds have ten digits until the year 2286. In milliseconds, they had until April 1970.
 _MOST_SECONDS = 10**10
 _LONGEST_YEAR = timedelta(days=366)
 _MILLISECOND = timedelta(milliseconds=1)

@@ -235,7 +235,7 @@ def _sensitive(
 def sensitive_findings(
     spec: Mapping[str, Any], patterns: tuple[str, ...] = ()
 ) -> Iterator[Finding]:
-    """Sensitive values that names of runs show, and names of no parameter: typos expose values."""
+    """Sensitive keys of the matrix, and names of no parameter: both would show a value."""
     matrix = spec.get("matrix", {})
     named = spec.get("sensitive", ())
     for index, key in enumerate(named):

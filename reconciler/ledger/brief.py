@@ -1,7 +1,7 @@
 """Records of runs that went as they should, in a quarter of the memory of a full record.
 
-A ledger may hold a million runs, and nearly all of them were claimed, started and successful. So
-what a claim says of its runs is stored in columns, and a `BriefRecord` points into the columns. It
+A ledger may hold a million runs, and nearly all of them were claimed, were started and succeeded.
+So what a claim says about its runs is stored in columns, and a `BriefRecord` points into them. It
 has the attributes of a `FullRecord` and computes each one on demand.
 """
 
@@ -75,7 +75,7 @@ class ClaimedRuns(Mapping[RunId, ClaimedRun]):
 
 
 class BriefRecord(Concluding, Brief[FullRecord], msgspec.Struct, frozen=True, eq=False, gc=False):
-    """What the ledger knows of a run that was claimed, and may have started and succeeded."""
+    """What the ledger knows about a run that was claimed, perhaps started, perhaps with success."""
 
     claimed: ClaimedRuns
     index: int  # of the run in `claimed`

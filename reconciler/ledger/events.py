@@ -37,7 +37,7 @@ class ClaimedRun(
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
-    """The service that gets a claim's starts, and for whom: only it can be asked about them."""
+    """The service that a claim's starts go to, and on whose behalf: only it knows about them."""
 
     org_id: str
     gateway: str  # URL, normalized by `reconciler.identity.service_of`
@@ -63,7 +63,7 @@ class Claim(_Event, frozen=True, kw_only=True):
     service: Service | None = None  # None: written before claims named their service
     correlation: str | None = None  # the parameter that carries this claim's nonce in each start
     before: tuple[Seen, ...] = ()  # instances seen in the runs' minutes before the claim
-    looked_at: str | None = None  # not before that look; None: nobody looked
+    looked_at: str | None = None  # a time not before that look; None: nobody looked
     tzdata: str | None = None  # version of the time zone data that local times were read with
 
 

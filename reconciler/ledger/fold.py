@@ -106,7 +106,7 @@ class Ledger:
         return record is not None and record.may_have_started
 
     def extended(self, events: Iterable[Event]) -> Self:
-        """A ledger of these events after this ledger's own."""
+        """A new ledger with these events after this ledger's own."""
         records, claims, length = dict(self.records), dict(self.claims), self.length
         for event in events:
             length += 1

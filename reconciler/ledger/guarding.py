@@ -31,7 +31,7 @@ class Guarded(Struct, frozen=True, kw_only=True):
     here: Ledgers  # in the checkout
     branch: Ledgers
     named: str  # git's name of the branch: `origin/main`
-    apart: frozenset[str] = frozenset()  # folders of `branch` that come from another than `named`
+    apart: frozenset[str] = frozenset()  # folders of `branch` from a branch other than `named`
     prefix: str = ""  # the working directory in the repository; shown paths are relative to it
 
     def shown(self, folder: str) -> str:

@@ -113,15 +113,15 @@ def _started_late(record: FullRecord, starts: tuple[Start, ...]) -> FullRecord:
 
 
 def _kept(known: _Text, told: _Text) -> _Text:
-    """The known text where both are equal: each event has a copy, which takes memory."""
+    """The known text if both are equal, because each event has a copy, which takes memory."""
     return known if known == told else told
 
 
 def _adopted(record: FullRecord | None, event: Adopted) -> FullRecord:
     """Add a start by hand. Raises LedgerError where the run's claim has no outcome yet.
 
-    That cannot happen on one branch: an adoption reads the claim before it, and a claim the
-    adoption.
+    That cannot happen on one branch: whoever adopts a run has read its claim, and whoever claims it
+    has read the adoption.
     """
     start = Start(claim=event.claim, instance=event.flow_instance_id, at=event.at, by_hand=True)
     if record is not None and record.phase in UNSETTLED:
@@ -160,7 +160,7 @@ def _with_start(starts: Sequence[Start], start: Start) -> tuple[Start, ...]:
 
 
 def _is_the_same(one: Start, other: Start) -> bool:
-    """Whether `one` adds nothing to `other`: an inferred start may be any of its instance's."""
+    """Whether `one` adds nothing to `other`: an inferred start may be any with its instance."""
     if one.instance != other.instance:
         return False
     return one.inferred or (one.claim == other.claim and not other.inferred)
@@ -248,7 +248,7 @@ def _resolved(record: FullRecord, event: Resolved) -> FullRecord:
 
 
 def _chosen(record: FullRecord, event: Resolved) -> FullRecord:
-    """Put the start that a person chose first, of a run that was started twice: it is settled."""
+    """Settle a run that was started twice: the start that a person chose goes first."""
     starts = sorted(record.starts, key=lambda one: one.instance != event.triggered)
     settled = {"resolvedBy": event.by, "reason": event.reason, "settled": _twice(starts)}
     return msgspec.structs.replace(

@@ -29,9 +29,7 @@ VERBATIM = frozenset(
     }
 )
 
-_BLUEPRINTS = Blueprints(
-    verbatim=VERBATIM
-)  # learned by all that is read here; results are the same
+_BLUEPRINTS = Blueprints(verbatim=VERBATIM)  # learned from all files; changes no result
 
 _ENDINGS = (".yaml", ".yml")
 _DEFAULTS = Bounds()

@@ -175,7 +175,7 @@ def _of_startable(was: _Side, now: _Side, ledger: Ledger, lost: frozenset[str]) 
 
 
 def _of_recorded(was: _Side, now: _Side, ledger: Ledger) -> Iterator[Change]:
-    """Started runs that the change edits, renames, calls off, or calls off no more."""
+    """Started runs that the change edits, renames, or cancels or not; and lowered revisions."""
     for id_ in now.lowered - was.lowered:
         after = now.runs[first_attempt(id_)]
         yield Change(id=id_, kind=Kind.REFUSED, before=was.by_name.get(after.name), after=after)

@@ -40,7 +40,7 @@ class Beside:
                     self._originals[run.digest].append((environment, run))
 
     def unsettled_twin(self, run: Run) -> RunId | None:
-        """A claimed or doubtful run of another ledger whose instance could be taken for this one's.
+        """A run in another ledger, claimed or in doubt, that could be the same as this one.
 
         Names mean nothing across environments, except for the one that `duplicateOf` gives.
         """
@@ -50,7 +50,7 @@ class Beside:
         return found
 
     def unstarted_original(self, run: Run, now: EpochMs) -> str | None:
-        """The original that must start before this duplicate, in words; None where none must.
+        """The original that must start before this duplicate, in words; None where there is none.
 
         As within one environment, a duplicate does not wait for an original that is held back.
         """
@@ -239,7 +239,7 @@ def _forbidden(run: Run, context: Context) -> tuple[Reason, str] | None:
 
 
 def _unsettled_twin(run: Run, context: Context) -> RunId | None:
-    """A claimed or doubtful run whose instance could be taken for this run's, or the reverse.
+    """A run, claimed or in doubt, whose instance could be taken for this run's, or the reverse.
 
     That is a run of the same digest, whatever its name; another revision or attempt of this run; or
     the run that this one is a declared duplicate of.

@@ -42,7 +42,7 @@ from reconciler.rules.agreement import Agreeing, Groups, Reference, references
 class Newest(Numerous, frozen=True, kw_only=True, gc=False):
     """The newest attempt at a run that may have been started, or else the first attempt."""
 
-    attempt: int  # 1, too, where nothing was attempted
+    attempt: int  # also 1 where nothing was attempted
     record: Record | None
 
     @property

@@ -1,4 +1,4 @@
-"""A plan as a value: what an apply would do with each run, and why."""
+"""A plan as a value: what an apply would do with each run and why, and which ends matter next."""
 
 import hashlib
 import json
@@ -230,7 +230,7 @@ class Plan(Struct, frozen=True, kw_only=True):
 
     @property
     def summary(self) -> dict[str, int]:
-        """How many runs have each action, in the order of the actions; none with no run."""
+        """How many runs have each action, in the order of the actions; only actions with runs."""
         counts = Counter(run.action for run in self.runs)
         return {action.value: counts[action] for action in Action if counts[action]}
 

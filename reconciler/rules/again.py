@@ -57,7 +57,7 @@ def repeated(
 
     A run is left out if its revision is later, if `again` or `duplicateOf` says that it is meant,
     or if it cannot start `now`. A range that moves, cut off at one end and extended at the other,
-    repeats nothing: a started run that is still declared lies between the two.
+    repeats nothing: a started run that is still declared lies between the old run and the new one.
     """
     zone = declared.zone
     gone = _gone(declared, ledger, surroundings)
@@ -211,7 +211,7 @@ def _before(run: Run, gone: Sequence[_Gone], kept: Sequence[EpochMs]) -> _Gone |
 
 @cache
 def _seen(written: str) -> str:
-    """What a reader sees of a matrix value, as `characters.look` has it; `written`: as in names."""
+    """What a reader sees of a matrix value; `written` is its form in the names of runs."""
     return look(unquote(written))
 
 

@@ -115,7 +115,7 @@ class Groups:
         return self._declared.get(group, ())
 
     def recorded(self, group: Agreeing) -> Sequence[Record]:
-        """The records of the group's runs that are no longer declared; their names tell values."""
+        """The records of the group's runs that are no longer declared, matched by their names."""
         return self._recorded.get(group, ())
 
     def _matches(self, name: str) -> list[Match]:

@@ -89,7 +89,7 @@ def _minute(time: EpochMs, other: EpochMs, zone: tzinfo) -> str:
 
 
 def _remedy(run: Run, other: Run, *, roomy: bool) -> str:
-    """What to do about the collision that does not cause another problem."""
+    """What to do about the collision, in words, without running into another refusal."""
     if run.declared_manifest != other.declared_manifest:
         return "move one by a minute"
     if backfill_of(run.id) is None:

@@ -103,9 +103,7 @@ def _circles(dependents: Mapping[str, Run]) -> Iterator[tuple[Run, Problem]]:
     """
     seen: set[str] = set()
     for start in sorted(dependents):
-        chain: dict[
-            str, Iterator[str]
-        ] = {}  # each waits for the next; its iterator has the names left
+        chain: dict[str, Iterator[str]] = {}  # each waits for the next; names left to visit
         ahead: str | None = start
         while ahead is not None:
             if ahead in chain:

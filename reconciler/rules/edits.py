@@ -44,8 +44,8 @@ def edited(runs: Iterable[Run], ledger: Ledger) -> list[Run]:
 def lowered(runs: Iterable[Run], ledger: Ledger) -> Iterator[tuple[Run, RunId]]:
     """Each run that was not started although a later revision was, and the first such revision.
 
-    Nobody means to go back to an earlier revision. If that revision was started as well, it is no
-    problem, because it cannot start again.
+    Nobody means to go back to an earlier revision. If the declared revision was started as well,
+    that is no problem, because it cannot start again.
     """
     unstarted = [run for run in runs if not ledger.may_have_started(run.id)]
     started: dict[str, set[int]] = defaultdict(set)  # revisions, by the names of those runs
@@ -83,7 +83,7 @@ def edit_notes(declared: Declared, ledger: Ledger) -> Iterator[Problem]:
 
 
 def _date_of(name: str) -> date | None:
-    """The date in the name of a run; None without any, as if a Trigger had the name."""
+    """The date in the name of a run; None if it has none, as when the name was a Trigger's."""
     try:
         return date.fromisoformat(label_of(name)[:10])
     except ValueError:

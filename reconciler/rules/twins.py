@@ -62,7 +62,7 @@ class Pool(Struct, frozen=True, kw_only=True):
 
 def pools(runs: Sequence[Run], ledger: Ledger, surroundings: Surroundings) -> Mapping[Digest, Pool]:
     """The pool of each digest that more than one run may have."""
-    # Each environment is searched only for these digests; otherwise the cost of many would square.
+    # Search each environment only for these digests, or many environments would cost their square.
     found = _own_pools(runs, ledger, surroundings)
     for digest, pool in _both(found, ledger.started):
         names = {run.name for run in pool.own}
