@@ -9,8 +9,8 @@ _ELSEWHERE = (
     "error: reconciler runs on Linux, macOS and other POSIX systems only, for its promise rests on "
     "how they end processes and open files\n  On Windows use it inside WSL, or in a container.\n"
 )
-# What is read and planned lives to the end, and hardly any of it lies in cycles: to look through it
-# as often as Python does takes a sixth of a large plan's time, and saves no memory.
+# What is read and planned lives to the end, and hardly any of it is in a reference cycle. Searching
+# it for cycles as often as Python does takes a sixth of a large plan's time, and frees nothing.
 _COLLECTED = 100_000, 20, 20
 
 
@@ -20,16 +20,16 @@ def main() -> None:
         sys.stderr.write(_ELSEWHERE)
         sys.exit(1)
     gc.set_threshold(*_COLLECTED)
-    # Whoever started this may ignore the ends of processes, and that is inherited: then nobody can
-    # tell how git ended, and every failure of it passes for a success.
+    # The parent process may ignore SIGCHLD, and this process inherits that. Then Python cannot tell
+    # how git ended, and every failure of git passes for a success.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    # httpx has a command line of its own where rich is there, too: nobody here calls it, and to
-    # import it takes a tenth of the start of an apply.
+    # Where rich is installed, httpx imports a command line of its own. Nobody here calls it, and
+    # the import takes a tenth of the time that an apply needs to get going.
     sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
     from reconciler.cli.main import run
 
     code = run(sys.argv[1:])
-    gc.freeze()  # or Python would look through all of it once more before it gives it back
+    gc.freeze()  # or Python would search all values for cycles once more before it frees them
     sys.exit(code)
 
 

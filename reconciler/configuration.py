@@ -43,13 +43,13 @@ class GatewayConfiguration(Struct, frozen=True, kw_only=True):
     settle: float = 5  # seconds that a started instance may take to show up in a search
     stamp_slack: float = 300  # seconds that the stamps of instances may differ from the clock
     same_minute_allowed: bool = False  # two runs of one flow in one minute
-    correlation_parameter: str | None = None  # names, in each instance, the run and its claim
+    correlation_parameter: str | None = None  # the one that names an instance's run and claim
     instance_url: str | None = None  # with {flowInstanceId}: where a person sees an instance
-    service: str | None = None  # where two gateways really are two services of one organisation
+    service: str | None = None  # a name, where one organisation has more than one service
 
 
 class Limits(Struct, frozen=True, kw_only=True):
-    """How much an apply does at once, and a backfill declares."""
+    """How much an apply does at once, and how much manifests may declare."""
 
     max_runs_per_apply: int = 200
     max_runs_per_backfill: int = MOST_RUNS  # that one manifest may declare
@@ -58,13 +58,13 @@ class Limits(Struct, frozen=True, kw_only=True):
     concurrency: int = 8
     requests_per_second: float | None = None  # None: no limit
     claim_seconds: float = 120
-    first_year: int = FIRST_YEAR  # in which times of manifests may lie
-    years_ahead: int = YEARS_AHEAD  # of now, in which they still may
-    sensitive_parameters: tuple[str, ...] = SENSITIVE  # patterns of names; capitals mean nothing
+    first_year: int = FIRST_YEAR  # times in manifests must not lie before it
+    years_ahead: int = YEARS_AHEAD  # nor more years than this after now
+    sensitive_parameters: tuple[str, ...] = SENSITIVE  # patterns of names; case is ignored
 
     @property
     def margin(self) -> float:
-        """Seconds before a claim's end in which nothing is started any more, besides a timeout."""
+        """Seconds before a claim's end, on top of a timeout, in which no run starts any more."""
         return min(_MOST_MARGIN, self.claim_seconds / 10)
 
 
@@ -76,7 +76,7 @@ class Environment(Struct, frozen=True, kw_only=True):
 
     name: str
     manifests: str  # folder, relative to the repository's root, without a slash at its end
-    state: str  # the same, of the ledger; no other environment's lies in it or around it
+    state: str  # likewise, of the ledger; no other environment's folder lies in or around it
     gateway: GatewayConfiguration
     limits: Limits
     notify: tuple[Webhook, ...] = ()  # who is told of what an apply has done
@@ -117,7 +117,7 @@ _SECOND_DOCUMENT = Finding(
 
 
 def _problems(document: Document) -> list[Problem]:
-    """What is wrong by the schema, and by the rules that a schema cannot tell."""
+    """Violations of the schema, and of the rules that a schema cannot express."""
     problems = document.problems("config")
     unsound = {"/".join(problem.pointer.split("/")[:3]) for problem in problems}
     value = document.value
@@ -153,9 +153,9 @@ def _too_short_claims(environments: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _overlapping(environments: Mapping[str, Any], retired: Sequence[Any]) -> Iterator[Finding]:
-    """No folder of manifests or ledgers may lie in, around or at another one.
+    """Findings about folders of manifests or ledgers that lie in, around or at another one.
 
-    Two ledgers in one folder would be read as one, and a manifest in two folders started twice.
+    Two ledgers in one folder would be read as one. A manifest in two folders would start twice.
     """
     fields: list[tuple[Path, str, str]] = [
         (("environments", name, kind), parse_folder(value[kind]), f"{kind} of environment {name}")
@@ -167,7 +167,7 @@ def _overlapping(environments: Mapping[str, Any], retired: Sequence[Any]) -> Ite
         for number, folder in enumerate(retired)
         if isinstance(folder, str)
     ]
-    earlier: dict[str, str] = {}  # by the folder and by every folder around it: what it is
+    earlier: dict[str, str] = {}  # what lies at or below each folder
     owners: dict[str, str] = {}
     for path, text, what in fields:
         folder = folder_key(text)
@@ -184,9 +184,9 @@ def _overlapping(environments: Mapping[str, Any], retired: Sequence[Any]) -> Ite
 
 
 def folder_key(folder: str) -> str:
-    """What folders have in common that some file system takes for one.
+    """A key that is equal for folders that some file system takes for the same one.
 
-    There are some to which names are equal that differ in case, or in how accents are encoded.
+    To some file systems, names are equal that differ in case, or in how accents are encoded.
     """
     return normalize("NFC", normalize("NFC", folder).casefold())
 

@@ -1,4 +1,4 @@
-"""Numbers of things in words, for messages of every layer."""
+"""Counts of things as words, for the messages of every layer."""
 
 
 def counted(number: int, noun: str) -> str:

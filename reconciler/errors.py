@@ -14,19 +14,19 @@ class ExitCode(IntEnum):
     IN_DOUBT = 4  # at least one run may or may not have been started
     CHANGES = 5  # `plan --detailed-exitcode`: there is work
     INTERRUPTED = 130
-    UNREAD = 141  # whoever read the output has left, as `head` does: 128 and the number of SIGPIPE
+    UNREAD = 141  # whoever read the output has left, as `head` does: 128 plus SIGPIPE's number
 
 
 class ReconcilerError(Exception):
     """A command cannot go on, for a reason that a person can cause and fix.
 
     `str(error)` says what happened and where; `hint`, if any, says what to do next. `record`, if
-    any, is what is kept nowhere else, line by line, and must be shown whole. None of them ever
+    any, holds lines that are kept nowhere else and must be shown whole. None of the three ever
     holds a secret.
     """
 
     exit_code: ClassVar[ExitCode] = ExitCode.PROBLEM
-    has_lines: ClassVar[bool] = False  # a line feed in the message is no part of a name
+    has_lines: ClassVar[bool] = False  # a line feed in the message is meant to break the line
 
     def __init__(self, message: str, *, hint: str | None = None, record: str = "") -> None:
         super().__init__(message)
@@ -35,11 +35,11 @@ class ReconcilerError(Exception):
 
 
 class ConfigurationError(ReconcilerError):
-    """`reconciler.yaml` is missing, unusable, or does not have what was asked for."""
+    """`reconciler.yaml` is missing, cannot be used, or lacks what was asked for."""
 
 
 class GitError(ReconcilerError):
-    """Git refused, failed or took too long; the message carries what it said."""
+    """Git refused, failed or took too long; the message carries what git said."""
 
     has_lines = True
 
@@ -53,7 +53,7 @@ class GatewayError(ReconcilerError):
 
 
 class QuestionRefusedError(GatewayError):
-    """The gateway turned a question away for good: asked again, it would say the same."""
+    """The gateway refused a question for good: if asked again, it would refuse again."""
 
 
 class RefusedError(ReconcilerError):

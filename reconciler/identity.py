@@ -1,8 +1,8 @@
-"""What was started is known by what it is and where, not by an environment's name.
+"""What was started is known by the run and its service, not by the environment's name.
 
-The *service* is where a run is started; two may be the same one. Every ledger of a repository
-counts for every environment of what may be the same service, so that one that was renamed,
-split or copied starts nothing again. Pure.
+The *service* is where a run is started. Two environments may name the same service in different
+ways. So every ledger of a repository counts for every environment whose service may be the same:
+an environment that was renamed, split or copied starts nothing again. Pure.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,7 +20,7 @@ from reconciler.model import Place, Problem, Run
 
 
 def service_of(gateway: GatewayConfiguration) -> Service:
-    """The service of an environment, in the form that claims record."""
+    """The service behind a gateway, in the form that claims record."""
     parts = urlsplit(gateway.url)
     port = {"https": 443, "http": 80}.get(parts.scheme.lower())
     host = (parts.hostname or "").lower()
@@ -32,12 +32,12 @@ def service_of(gateway: GatewayConfiguration) -> Service:
 
 
 def may_be_one(one: Service, other: Service) -> bool:
-    """Whether what was started at one may have been started at the other.
+    """Whether a run that was started at one service may have been started at the other.
 
-    Two services under one organisation are told apart by names that both have, at addresses that
-    differ. For example, what was started before the gateway got a name was started at some service
-    of the organisation, perhaps at the one that has the name now; and a name that is given to an
-    address, or changed, makes no other service of it.
+    Two services of one organisation are different only if both have names, and their names and
+    addresses differ. For example, a run that was started before the gateway got a name was started
+    at some service of the organisation, perhaps the one that has the name now. And an address
+    stays the same service when it gets a name, or another name.
     """
     if service_name(one) == service_name(other):
         return True
@@ -46,14 +46,14 @@ def may_be_one(one: Service, other: Service) -> bool:
 
 
 def goes_on(before: Service, now: Service) -> bool:
-    """Whether a ledger that records starts at one service may go on at the other."""
+    """Whether a ledger that records starts at the service `before` may go on at `now`."""
     if before.org_id != now.org_id:
         return False
     return before.gateway == now.gateway or before.name == now.name
 
 
 def service_name(service: Service) -> str:
-    """What people call it."""
+    """What people call the service."""
     return service.name or service.org_id
 
 
@@ -62,11 +62,11 @@ class Book(Struct, frozen=True, kw_only=True):
 
     folder: str  # relative to the repository's root; of a trace: what it is called
     ledger: Ledger
-    files: Mapping[str, bytes]  # that it was read from, by their names
-    environment: str | None = None  # that names the folder; None: it is retired, or nobody does
+    files: Mapping[str, bytes]  # the files that it was read from, by name
+    environment: str | None = None  # the one that names the folder; None: retired, or none does
     configured: Service | None = None  # the service of that environment
-    retired: bool = False  # it is read, and nobody settles what is open in it
-    named: bool = True  # by an environment, or as retired; False: nobody reads it any more
+    retired: bool = False  # it is read, and nobody settles its runs in doubt
+    named: bool = True  # by an environment, or under `retired`; False: nobody reads it any more
 
     @property
     def shown(self) -> str:
@@ -75,16 +75,16 @@ class Book(Struct, frozen=True, kw_only=True):
 
     @property
     def text(self) -> bytes:
-        """All its lines, by which one is known to continue another."""
+        """All lines of the ledger. Ledger A continues ledger B if A's text begins with B's."""
         return ledger_text(self.files, self.folder)
 
     @property
     def services(self) -> Sequence[Service]:
-        """The services that its claims were made for, or else the environment's; may be empty."""
+        """The services that the ledger's claims name, or else the environment's; may be empty."""
         return services_of(self.ledger) or ([self.configured] if self.configured else [])
 
     def concerns(self, service: Service) -> bool:
-        """Whether what it records may have been started at that service."""
+        """Whether the ledger's runs may have been started at that service."""
         services = self.services
         return not services or any(may_be_one(one, service) for one in services)
 
@@ -93,12 +93,12 @@ class Surroundings(Struct, frozen=True, kw_only=True):
     """What the rest of the repository says about one environment."""
 
     problems: tuple[Problem, ...] = ()
-    elsewhere: Mapping[str, Ledger] = field(default_factory=dict)  # of the service, by their names
-    declared: Mapping[str, Sequence[Run]] = field(default_factory=dict)  # of other environments
-    retired: frozenset[str] = frozenset()  # those of `elsewhere` that no environment goes on with
+    elsewhere: Mapping[str, Ledger] = field(default_factory=dict)  # of the service, by folder
+    declared: Mapping[str, Sequence[Run]] = field(default_factory=dict)  # by other environment
+    retired: frozenset[str] = frozenset()  # folders of `elsewhere` that no environment continues
 
     def with_problems(self, more: Sequence[Problem]) -> "Surroundings":
-        """The same with those problems as well."""
+        """A copy with these problems added."""
         return replace(self, problems=(*self.problems, *more)) if more else self
 
 
@@ -106,7 +106,7 @@ NOTHING_ELSE = Surroundings()
 
 
 def services_of(ledger: Ledger) -> list[Service]:
-    """The services that the ledger's claims say they were made for, each once."""
+    """The services that the ledger's claims name, each once."""
     made = (claim.service for claim in ledger.claims.values())
     return list(dict.fromkeys(one for one in made if one is not None))
 
@@ -139,7 +139,7 @@ def surroundings(
 
 
 def _read_on(book: Book, books: Iterable[Book]) -> bool:
-    """Whether an environment goes on with that ledger elsewhere."""
+    """Whether an environment continues the book's ledger in another folder."""
     text = book.text
     return any(one.environment is not None and one.text.startswith(text) for one in books)
 
@@ -147,7 +147,7 @@ def _read_on(book: Book, books: Iterable[Book]) -> bool:
 def _orphans(books: Sequence[Book]) -> list[Book]:
     """Ledgers that nobody reads and that no other continues, whatever service they were made for.
 
-    An organisation's id may have been changed together with the folder, or for want of one.
+    The service is not compared: somebody may have changed `orgId` together with the folder.
     """
     unread = [book for book in books if not book.named]
     named = [book.text for book in books if book.named] if unread else []
@@ -180,7 +180,7 @@ def _rehomed(environment: Environment, book: Book) -> Problem | None:
 
 
 def _told_apart(one: Service, other: Service) -> str:
-    """What the service is called, with what tells it from the other one if that is not enough."""
+    """The service's name; where the other service has the same name, its address as well."""
     if service_name(one) != service_name(other):
         return service_name(one)
     return f"{service_name(one)} ({one.org_id} at {one.gateway})"

@@ -1,7 +1,7 @@
-"""What stands in the way of reading a file: one rule for the working tree and for a commit's tree.
+"""What keeps a file from being read, by one rule for the working tree and for a commit's tree.
 
-No symbolic link is followed, wherever it leads: nobody who reviews a link sees what it brings, and
-what is never followed leads nowhere (docs/decisions/0015).
+No symbolic link is followed, wherever it leads. Whoever reviews a link does not see what it brings
+in, and a link that is never followed cannot lead anywhere unexpected (docs/decisions/0015).
 """
 
 from reconciler.model import Place, Problem
@@ -10,14 +10,14 @@ from reconciler.model import Place, Problem
 def is_reported(path: str, *, is_wanted: bool) -> bool:
     """Whether a link in a folder of manifests is a problem.
 
-    A link whose name is not a manifest's may stand for a folder of manifests, so it is one too; but
-    not a hidden one, for editors mark the files that they hold open by broken links.
+    A link whose name is not a manifest's may stand for a folder of manifests, so it is a problem
+    too, unless it is hidden: editors mark the files that they hold open with broken links.
     """
     return is_wanted or not path.rpartition("/")[2].startswith(".")
 
 
 def link_problem(path: str) -> Problem:
-    """The problem that a link is."""
+    """The problem of a symbolic link."""
     return Problem(
         place=Place(file=printable(path)),
         code="link",
@@ -27,7 +27,7 @@ def link_problem(path: str) -> Problem:
 
 def name_problem(path: str) -> Problem | None:
     """The problem of a path that is not UTF-8 (its other bytes are lone surrogates)."""
-    if path.isascii():  # as nearly all
+    if path.isascii():  # true of nearly all paths
         return None
     shown = printable(path)
     if shown == path:
@@ -40,7 +40,7 @@ def name_problem(path: str) -> Problem | None:
 
 
 def no_folder_problem(path: str) -> Problem:
-    """The problem of a folder of manifests, or of one on the way to it, that is something else."""
+    """The problem where a folder of manifests, or a folder above it, is not a folder."""
     return Problem(
         place=Place(file=printable(path)),
         code="unreadable",

@@ -1,4 +1,4 @@
-"""The minutes of a flow: which of the runs that may be moved gets which, so that none share one."""
+"""The minutes of a flow: which staggered run gets which, so that no two runs share a minute."""
 
 from collections import defaultdict
 from collections.abc import Container, Iterator, Mapping, Sequence
@@ -16,20 +16,21 @@ class FlowMinutes(Struct, kw_only=True):
     """The minutes of one flow, as clocks show them in the service's zone."""
 
     zone: tzinfo
-    left: Container[int]  # of what was claimed and is not declared
-    taken: set[int] = field(default_factory=set)  # of what is declared, and moves no more
+    left: Container[int]  # of runs that were claimed and are no longer declared
+    taken: set[int] = field(default_factory=set)  # of declared runs that move no more
 
     def of(self, time: EpochMs) -> int:
-        """The minute of that time."""
+        """The minute that the clocks show at that time."""
         return clock_minute(time, self.zone)
 
 
 def arranged(waiting: Sequence[Run], minutes: Mapping[int, FlowMinutes]) -> dict[RunId, EpochMs]:
-    """A free minute for each, where some arrangement gives each one; else for as many as can be.
+    """New times that give a minute of its own to each waiting run, or to as many as possible.
 
-    Each takes its first free one. Who then finds none has others of its flow moved, in chains: each
-    takes the minute of the next one, the last of them a free one. The minutes of runs that are no
-    longer declared, or of earlier revisions, are free if need be: these may be declared again.
+    Each run takes its first free minute. A run that finds none has other runs of its flow moved in
+    a chain: each takes the minute of the next one, and the last takes a free one. The minutes of
+    runs that are no longer declared, or of earlier revisions, are used only if need be: such runs
+    may be declared again.
     """
     chosen: dict[RunId, EpochMs] = {}
     by_flow: dict[int, list[Run]] = defaultdict(list)
@@ -42,18 +43,18 @@ def arranged(waiting: Sequence[Run], minutes: Mapping[int, FlowMinutes]) -> dict
 
 
 class _Matching(Struct, kw_only=True):
-    """Who of the runs that may be moved has which minute: a matching, made as large as can be."""
+    """Which of the runs that may be moved has which minute: a matching, as large as possible."""
 
     here: FlowMinutes
     chosen: dict[RunId, EpochMs]
     owners: dict[int, Run] = field(default_factory=dict)
-    # Which of their times may still be free, for all runs that have the same ones: what is not free
-    # never becomes so, and so each is looked at once. And those that nobody was given before.
+    # For all runs with the same times, which of these may still be free: a minute that is not free
+    # never becomes free, so each is looked at once. `unclaimed` leaves out the minutes in `left`.
     ahead: _Untried = field(default_factory=dict)
     unclaimed: _Untried = field(default_factory=dict)
 
     def takes_first(self, run: Run) -> bool:
-        """Whether the run was given its first free minute."""
+        """Whether there was a free minute for the run, which is given the first."""
         times = _times(run)
         time = self._next_free(times, self.unclaimed, avoided=self.here.left)
         if time is None:
@@ -65,8 +66,8 @@ class _Matching(Struct, kw_only=True):
     def make_room(self, crowded: Sequence[Run]) -> None:
         """Give minutes to as many of the runs as some arrangement can.
 
-        In rounds, in each of which every minute is passed on once (Pothen and Fan's matching): a
-        round in which no chain was found proves that there is none.
+        This goes in rounds. In a round, each minute is passed on at most once (Pothen and Fan's
+        matching), so a round that finds no chain proves that there is none.
         """
         while crowded:
             tried: set[int] = set()
@@ -82,8 +83,8 @@ class _Matching(Struct, kw_only=True):
         tried: set[int],
         untried: _Untried,
     ) -> bool:
-        """Whether a chain of moves gave the run a minute; `tried` are those of this round."""
-        chain, moves = [run], list[EpochMs]()  # each but the last takes what its successor has
+        """Whether a chain of moves gave the run a minute; `tried`: the minutes of this round."""
+        chain, moves = [run], list[EpochMs]()  # each but the last takes its successor's minute
         while chain:
             times = _times(chain[-1])
             free = self._next_free(times, self.ahead)

@@ -33,7 +33,7 @@ class Place(Struct, frozen=True, kw_only=True, order=True):
 
 
 class Places(Mapping[str, Place]):
-    """Places in one file, by JSON Pointer, each made when it is asked for: hardly any ever is."""
+    """Places in one file, by JSON Pointer. Each is made on demand, since few are ever needed."""
 
     __slots__ = ("file", "marks")
 
@@ -56,7 +56,7 @@ class Problem(Struct, frozen=True, kw_only=True, order=True):
     """One finding. Problems sort by place, so that a report reads from top to bottom.
 
     `code` is stable and may be relied on by scripts (docs/codes.md explains all).
-    `pointer` is the RFC 6901 JSON Pointer of the value meant; "" is the whole document.
+    `pointer` is the RFC 6901 JSON Pointer of the value at fault; "" is the whole document.
     """
 
     place: Place
@@ -69,9 +69,9 @@ class Problem(Struct, frozen=True, kw_only=True, order=True):
 
 
 class Source(Struct, frozen=True, kw_only=True):
-    """The bytes of one file, wherever they were read from (working tree or commit)."""
+    """The bytes of one file, read from the working tree or from a commit."""
 
-    path: str  # relative to the repository's root, `/` between its parts
+    path: str  # relative to the repository's root, with `/` between its parts
     content: bytes
 
 
@@ -83,9 +83,9 @@ class Retry(Struct, frozen=True, kw_only=True):
 
 
 class Match(Struct, frozen=True, kw_only=True):
-    """An item of a `dependsOn` that means only the runs that agree with the one that waits."""
+    """An item of `dependsOn` that means only those runs whose keys equal the waiting run's."""
 
-    names: tuple[str, ...]  # its name; after a rename, the recorded ones as well
+    names: tuple[str, ...]  # the name that the item gives; after a rename, the recorded ones too
     keys: tuple[str, ...]  # `businessDate`, and names of parameters
 
 
@@ -93,12 +93,12 @@ class Stagger(Struct, frozen=True, kw_only=True):
     """How a run may be moved away from others of its flow; chosen when it is claimed."""
 
     step: int  # milliseconds, whole minutes
-    before: EpochMs  # where the business date, or the backfill's next time, would begin
-    # Since when, and until when, clocks that went back over midnight show the date before.
+    before: EpochMs  # exclusive: when the next business date or the backfill's next time begins
+    # From when until when clocks show the previous date again, where they went back over midnight.
     pause: tuple[EpochMs, EpochMs] | None = None
 
     def times(self, first: EpochMs) -> Sequence[EpochMs]:
-        """When a run whose time is `first` may start, the earliest first."""
+        """The times at which a run that is declared for `first` may start, the earliest first."""
         times = cast("Sequence[EpochMs]", range(first, self.before, self.step))
         if self.pause is None:
             return times
@@ -107,17 +107,17 @@ class Stagger(Struct, frozen=True, kw_only=True):
 
 
 class Times(Protocol):
-    """The times that a backfill names, wherever its range ends."""
+    """The times of a backfill's schedule, inside its range and beyond."""
 
     def instant(self, label: str) -> EpochMs | None:
-        """The time that has this label in the names of runs; None if the backfill has no such."""
+        """The time that run names write as this label; None if the backfill has no such time."""
 
     @property
     def counted_from(self) -> date | None:
-        """The date whose day of the month all others have; None unless the step is in months."""
+        """The date whose day of the month all others share; None unless the step is in months."""
 
     def passes_over(self, day: date) -> bool:
-        """Whether the date lies in the range and a step of months does not meet it."""
+        """Whether the date lies in the range, but the steps of months skip it."""
 
 
 class Run(Numerous, frozen=True, kw_only=True, eq=False, gc=False):
@@ -126,7 +126,7 @@ class Run(Numerous, frozen=True, kw_only=True, eq=False, gc=False):
     name: str  # of the manifest, or of one run of a backfill: wind-march/2024-03-01/SITE=cn-01
     revision: int
     flow_id: int
-    trigger_time: EpochMs  # that is sent; the digest's, unless the run was staggered
+    trigger_time: EpochMs  # as it is sent; the digest has the same, unless the run was staggered
     parameters: Parameters
     digest: Digest
     place: Place  # of the document in its file
@@ -137,21 +137,21 @@ class Run(Numerous, frozen=True, kw_only=True, eq=False, gc=False):
     not_after: EpochMs | None = None
     duplicate_of: str | None = None
     depends_on: tuple[str, ...] = ()  # runs or whole backfills that must have succeeded before
-    matching: tuple[Match, ...] = ()  # those of `depends_on` that mean some of their runs only
+    matching: tuple[Match, ...] = ()  # items of `depends_on` that mean only some of their runs
     after: str | None = None  # of a sequential backfill: the run whose success it waits for
-    max_active: int | None = None  # of its manifest's runs at once, from claim to end
-    stop_after: int | None = None  # so many of its manifest's runs that failed for good
+    max_active: int | None = None  # how many of its manifest's runs may be under way at once
+    stop_after: int | None = None  # how many runs of its manifest, failed for good, stop the rest
     retry: Retry | None = None
     cancel: bool = False
     stagger: Stagger | None = None
     delay: int = 0  # milliseconds that the trigger time was moved by, for the stagger
     attempt: int = 1
-    sequence: EpochMs | None = None  # in place of the trigger time, where the newest starts first
+    sequence: EpochMs | None = None  # sorts instead of trigger_time, where the newest starts first
     formerly: tuple[str, ...] = ()  # the names that its manifest had before
-    declared_as: str = ""  # its name by the manifest, where it is recorded under another one
-    sensitive: frozenset[str] = frozenset()  # the parameters whose values are on the wire only
-    again: bool = False  # meant to process dates that runs of the manifest have processed before
-    times: Times | None = None  # of its backfill; two runs that differ in it only are equal
+    declared_as: str = ""  # its name in the manifest, where it is recorded under another one
+    sensitive: frozenset[str] = frozenset()  # the parameters whose values only the wire may show
+    again: bool = False  # it may process dates that runs of the manifest have processed before
+    times: Times | None = None  # of its backfill; not compared when runs are
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Run):
@@ -164,39 +164,39 @@ class Run(Numerous, frozen=True, kw_only=True, eq=False, gc=False):
     @property
     def id(self) -> RunId:
         """The run's identity in its environment."""
-        if self.revision == 1 and self.attempt == 1:  # as `run_id` has it, for nearly all of them
+        if self.revision == 1 and self.attempt == 1:  # what `run_id` gives, for nearly all runs
             return RunId(self.name)
         return run_id(self.name, self.revision, self.attempt)
 
     @property
     def manifest(self) -> str:
-        """The manifest in the run's name: of a renamed run, the one that it is recorded under."""
+        """The manifest in the run's name. A renamed run has the one that it is recorded under."""
         return manifest_of(self.name)
 
     @property
     def declared_name(self) -> str:
-        """The run's name by its manifest, whatever name it is recorded under."""
+        """The run's name in its manifest, even if it is recorded under another one."""
         return self.declared_as or self.name
 
     @property
     def declared_manifest(self) -> str:
-        """The manifest that declares the run, whatever name it is recorded under."""
+        """The manifest that declares the run, even if it is recorded under another one."""
         return manifest_of(self.declared_name)
 
     def declared_id(self, attempt: int = 1) -> RunId:
-        """The id of one of the run's attempts by its manifest, as `id` is by its record."""
+        """The id of one of the run's attempts under its declared name; `id` uses the recorded."""
         return run_id(self.declared_name, self.revision, attempt)
 
     @property
     def turn(self) -> tuple[EpochMs, EpochMs, RunId]:
-        """What runs are sorted by: the order in which they start."""
+        """The key that sorts runs into the order in which they start."""
         first = self.trigger_time if self.sequence is None else self.sequence
         return first, self.trigger_time, self.id
 
     def shown_parameters(self, also: frozenset[str] = frozenset()) -> Parameters:
-        """The parameters as every output has them: a sensitive one by a digest of its value.
+        """The parameters as outputs show them: sensitive values are replaced by a digest.
 
-        `also`: names that are sensitive elsewhere, as after the change that says so.
+        `also`: further names to hide, such as those that only the changed manifest calls sensitive.
         """
         hidden = self.sensitive | also
         if not hidden:
@@ -206,13 +206,13 @@ class Run(Numerous, frozen=True, kw_only=True, eq=False, gc=False):
         )
 
     def is_over(self, now: EpochMs | None) -> bool:
-        """Whether the run is called off, or late for good by then. None: nobody knows the time."""
+        """Whether the run is called off, or too late to start; `now` None: the time is unknown."""
         return self.cancel or (
             now is not None and self.not_after is not None and now > self.not_after
         )
 
     def place_of(self, pointer: str) -> Place:
-        """Where the field stands, or the document if the field was left to its default."""
+        """Where the field stands, or the document where the field was left out."""
         return self.places.get(pointer, self.place)
 
 
@@ -222,8 +222,8 @@ class Declared(Struct, frozen=True, kw_only=True):
     runs: tuple[Run, ...]
     problems: tuple[Problem, ...]
     files: tuple[str, ...]  # the paths that were read
-    notes: tuple[Problem, ...] = ()  # what is hardly meant and stands in nobody's way
-    zone: tzinfo = UTC  # the gateway's, in which dates are meant and instance ids are written
+    notes: tuple[Problem, ...] = ()  # probable mistakes, which stop nothing
+    zone: tzinfo = UTC  # the gateway's: business dates and the times in instance ids are in it
 
 
 def run_id(name: str, revision: int, attempt: int = 1) -> RunId:
@@ -240,7 +240,7 @@ def run_name(run: RunId) -> str:
 
 
 def run_revision(run: RunId) -> int:
-    """The revision in a run id; 1 where it names none."""
+    """The revision in a run id; 1 where the id names none."""
     _, _, revision = run.partition("#")[0].partition("@")
     return int(revision) if revision else 1
 
@@ -251,7 +251,7 @@ def first_attempt(run: RunId) -> RunId:
 
 
 def run_attempt(run: RunId) -> int:
-    """Which attempt a run id means; 1 where it names none."""
+    """The attempt in a run id; 1 where the id names none."""
     if "#" not in run:
         return 1
     _, _, attempt = run.partition("#")
@@ -264,29 +264,29 @@ def manifest_of(name: str) -> str:
 
 
 def backfill_of(run: RunId) -> str | None:
-    """The backfill that a run is of, by its id; None for a run of a manifest of its own."""
+    """The backfill in a run id; None for the run of a `Trigger`."""
     manifest, separator, _ = run.partition("/")
     return manifest if separator else None
 
 
 def label_of(name: str) -> str:
-    """The date, or date and time, in the name of a backfill's run; "" for another run."""
+    """The date, or date and time, in the name of a backfill's run; "" for any other run."""
     return name.split("/", 2)[1] if "/" in name else ""
 
 
 def combination_of(name: str) -> dict[str, str]:
-    """The values of the matrix in the name of a backfill's run, by their keys, as written there."""
+    """The matrix values in the name of a backfill's run, by key, as the name writes them."""
     pairs = (segment.partition("=") for segment in name.split("/")[2:])
     return {key: value for key, _, value in pairs}
 
 
 def covers(wanted: str, name: str) -> bool:
-    """Whether a reference means the run of that name: by itself, or as one of a backfill's."""
+    """Whether a reference means the run of that name: the run itself, or a group that it is in."""
     return name == wanted or name.startswith(f"{wanted}/")
 
 
 def with_parents(name: str) -> Iterator[str]:
-    """Every reference that means the run of that name: itself, and what it is one of."""
+    """Every reference that means the run of that name: the name, and each group that it is in."""
     yield name
     while "/" in name:
         name = name.rpartition("/")[0]
@@ -299,11 +299,11 @@ def wire_parameters(parameters: Parameters) -> list[dict[str, str]]:
 
 
 def masked(value: str) -> str:
-    """What stands for a sensitive value: enough to see that it is another, and no more."""
+    """What outputs show for a sensitive value: enough to see that it changed, and no more."""
     return f"•••• {hashlib.sha256(value.encode()).hexdigest()[:_MASK_DIGITS]}"
 
 
-_MASK_DIGITS = 6  # with more, a guessed value would be known for the right one
+_MASK_DIGITS = 6  # with more, whoever guesses the value could tell that the guess is right
 
 
 def run_digest(flow_id: int, trigger_time: EpochMs, parameters: Parameters) -> Digest:
@@ -313,9 +313,9 @@ def run_digest(flow_id: int, trigger_time: EpochMs, parameters: Parameters) -> D
     return Digest(hashlib.sha256(canonical.encode()).hexdigest())
 
 
-@lru_cache(maxsize=16_384)  # runs have most of theirs in common
+@lru_cache(maxsize=16_384)  # most pairs are the same in many runs
 def _pair_in_json(pair: tuple[str, str]) -> str:
     return f'{{"key":{_in_quotes(pair[0])},"value":{_in_quotes(pair[1])}}}'
 
 
-_in_quotes = json.encoder.encode_basestring  # text as JSON; what `ensure_ascii=False` means
+_in_quotes = json.encoder.encode_basestring  # text as JSON, as with `ensure_ascii=False`

@@ -10,18 +10,18 @@ _Full = TypeVar("_Full", bound=msgspec.Struct)
 class Numerous(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A value of which there may be 100,000.
 
-    Python does not look for it in cycles: it must lie in none.
+    Python's garbage collector ignores it, so it must not be part of a reference cycle.
     """
 
     def but(self, **fields: Any) -> Self:
-        """The same value, but for these fields."""
+        """A copy with these fields replaced."""
         return msgspec.structs.replace(self, **fields)
 
 
 class Brief(Generic[_Full]):
-    """A value that makes what it says when it is asked; it is the full one that says the same.
+    """A compact value that makes its fields on demand, and equals a full value with the same ones.
 
-    Whoever is one gives every field of the full value, and its class.
+    A subclass has every field of the full value, and names the full value's class in `in_full`.
     """
 
     __slots__ = ()
@@ -29,13 +29,13 @@ class Brief(Generic[_Full]):
     in_full: ClassVar[Any]
 
     def full(self) -> _Full:
-        """The same with nothing left to be made."""
+        """The full value, with every field made."""
         fields = self.in_full.__struct_fields__
         value: _Full = self.in_full(**{name: getattr(self, name) for name in fields})
         return value
 
     def but(self, **fields: Any) -> _Full:
-        """The same, but for these fields."""
+        """The full value with these fields replaced."""
         return msgspec.structs.replace(self.full(), **fields)
 
     def __eq__(self, other: object) -> bool:

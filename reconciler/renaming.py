@@ -1,8 +1,9 @@
 """Declared runs and the names that they were recorded under, before they were renamed.
 
-`formerly` gives the names that a run's manifest had. And a second time of day, or steps of hours
-instead of days, put the time into all names of a backfill. What ran keeps the name that it has in
-the ledger, and no two runs may have one: each would take the other's start for its own.
+Two changes rename a run. Its manifest may be renamed: `formerly` lists the names that it had. Or a
+backfill gets a second time of day, or steps of hours instead of days, which puts the time into all
+its names. A run that has started keeps the name that it has in the ledger. No two runs may have
+the same recorded name: each would take the other's start for its own.
 """
 
 from collections import defaultdict
@@ -27,9 +28,9 @@ _DATE = 10  # characters
 
 
 def named(runs: Sequence[Run], ledger: Ledger) -> tuple[Run, ...]:
-    """The runs, each by the name that it was recorded under, if it was renamed since.
+    """The runs, each renamed one under the name that it was recorded with.
 
-    A name that several could take is nobody's.
+    A recorded name that several runs could take is given to none of them.
     """
     recorded_as = _recorded_names(runs, ledger)
     renamed = {
@@ -65,9 +66,9 @@ def named(runs: Sequence[Run], ledger: Ledger) -> tuple[Run, ...]:
 
 
 def contested(runs: Sequence[Run], ledger: Ledger) -> Mapping[str, Sequence[Run]]:
-    """Recorded names with the runs that could take each, where those are several.
+    """The recorded names that several runs could take, each with those runs.
 
-    The runs are those that `named` gives.
+    `runs`: what `named` has returned.
     """
     recorded_as = _recorded_names(runs, ledger)
     recorded_as |= {at: run.name for at, run in enumerate(runs) if run.declared_as}
@@ -79,9 +80,9 @@ def contested(runs: Sequence[Run], ledger: Ledger) -> Mapping[str, Sequence[Run]
 
 
 def _heirs(runs: Sequence[Run], recorded_as: Mapping[int, str]) -> Mapping[str, Sequence[Run]]:
-    """By each of those names in the ledger, the runs that are, or could be, what has it there.
+    """For each name in `recorded_as`, the runs that have it or could take it.
 
-    `recorded_as` has them by the places of runs in the sequence; the others have their own.
+    `recorded_as` has the recorded names by index in `runs`; all other runs keep their own names.
     """
     wanted = set(recorded_as.values())
     found: dict[str, list[Run]] = defaultdict(list)
@@ -93,7 +94,7 @@ def _heirs(runs: Sequence[Run], recorded_as: Mapping[int, str]) -> Mapping[str, 
 
 
 def _recorded_names(runs: Sequence[Run], ledger: Ledger) -> dict[int, str]:
-    """By their places in the sequence, the runs that have another name in the ledger."""
+    """By index in `runs`, the names of the runs that have another name in the ledger."""
     perhaps = [(at, run) for at, run in enumerate(runs) if _may_have_another_name(run, ledger)]
     names = {run.name for run in runs} if perhaps else set()
     found = ((at, run, _recorded_name(run, ledger, names)) for at, run in perhaps)
@@ -101,10 +102,10 @@ def _recorded_names(runs: Sequence[Run], ledger: Ledger) -> dict[int, str]:
 
 
 def _may_have_another_name(run: Run, ledger: Ledger) -> bool:
-    """Whether looking for it in the ledger can find anything, as it seldom does."""
+    """Whether the ledger may have the run under another name, which is seldom so."""
     if run.declared_as or not (run.formerly or run.times):
         return False
-    if run_id(run.name, run.revision) in ledger.records:  # so it is with nearly all that has run
+    if run_id(run.name, run.revision) in ledger.records:  # true of nearly every run that started
         return False
     return bool(run.formerly) or run.digest in ledger.started
 
@@ -112,7 +113,8 @@ def _may_have_another_name(run: Run, ledger: Ledger) -> bool:
 def _recorded_name(run: Run, ledger: Ledger, names: Collection[str]) -> str:
     """The name that the run has in the ledger; its own, if it is not recorded.
 
-    One that another declared run has is taken only if no other is left: so that it is noticed.
+    A name that another declared run has is taken only if there is no other, so that the conflict
+    is noticed.
     """
     taken = run.name
     for name in _candidates(run, ledger):
@@ -123,7 +125,7 @@ def _recorded_name(run: Run, ledger: Ledger, names: Collection[str]) -> str:
 
 
 def _candidates(run: Run, ledger: Ledger) -> Iterator[str]:
-    """Names under which the run is recorded, or an earlier revision of it, the likeliest first."""
+    """Names under which the run or an earlier revision is recorded, the likeliest first."""
     rest = run.name.removeprefix(run.manifest)
     called = [run.name, *(former + rest for former in run.formerly)]
     for revisions in ((run.revision,), range(1, run.revision)):
@@ -137,7 +139,7 @@ def _candidates(run: Run, ledger: Ledger) -> Iterator[str]:
 
 
 def _is_one(name: str, run: Run) -> bool:
-    """Whether the two names differ only in whether they name the time of day."""
+    """Whether a name means the run, but for the time of day and a former manifest's name."""
     return (
         manifest_of(name) in {run.manifest, *run.formerly}
         and label_of(name)[:_DATE] == label_of(run.name)[:_DATE]
@@ -146,7 +148,7 @@ def _is_one(name: str, run: Run) -> bool:
 
 
 def _references(renamed: Mapping[str, str]) -> dict[str, list[str]]:
-    """Each reference to a run by its present name, with the references by its recorded name."""
+    """For each reference by a run's present name, the references by its recorded name."""
     found: dict[str, dict[str, None]] = defaultdict(dict)
     for name, recorded in renamed.items():
         for now, then in zip(with_parents(name), with_parents(recorded), strict=True):
@@ -157,6 +159,6 @@ def _references(renamed: Mapping[str, str]) -> dict[str, list[str]]:
 def _meaning(
     name: str, former: Mapping[str, Sequence[str]], stays: Container[str]
 ) -> tuple[str, ...]:
-    """The recorded names that a reference to the present name stands for."""
+    """The recorded names that a reference by the present name stands for."""
     own = (name,) if name in stays or name not in former else ()
     return (*own, *(one for one in former.get(name, ()) if one not in own))

@@ -1,8 +1,8 @@
-"""Runs as the ledger has fixed them: by the names and at the minutes that they were recorded with.
+"""Runs as the ledger has fixed them: with the names and minutes that were recorded for them.
 
-A stagger is not part of what a run carries, or a site more in a matrix would change the runs that
-were started before. So it is derived anew for every run that was never claimed, around those that
-were: what a claim has recorded stays. The names are `renaming`'s, the free minutes `minutes`'.
+A delay is not part of a run's digest. If it were, one more site in a matrix would change runs that
+have already started. So delays are chosen anew for every run that was never claimed, around the
+runs that were: what a claim has recorded stays. `renaming` finds the names, `minutes` the minutes.
 """
 
 from collections import Counter, defaultdict
@@ -28,9 +28,9 @@ from reconciler.times import clock_minute
 
 
 def scheduled(declared: Declared, ledger: Ledger) -> Declared:
-    """What is declared, each run with the name and time that are recorded, or that will be sent.
+    """What is declared, with each run's name and time as recorded, or else as they will be.
 
-    A staggered run that is left without a free minute stays where it is, and collides there.
+    A staggered run for which no minute is free keeps its own time, and collides there.
     """
     declared = replace(declared, runs=named(declared.runs, ledger))
     moved = any(run.stagger or _is_moved(run, ledger) for run in declared.runs)
@@ -49,11 +49,12 @@ def _placed(declared: Declared, ledger: Ledger) -> tuple[Run, ...]:
         for flow in {run.flow_id for run in declared.runs}
     }
     placed: dict[RunId, Run] = {}
-    delays: dict[int, int] = {}  # one number for all who have it
+    delays: dict[int, int] = {}  # so that equal delays are one object in memory
 
     def place(run: Run, time: EpochMs) -> None:
-        # A run without a stagger stays as it is: a copy costs more than the rest. With one, also
-        # what is not moved is copied: one left of a hundred would keep their memory from others.
+        # A run without a stagger is not copied: a copy costs more than all the rest. A run with a
+        # stagger is copied even if it is not moved: one original left among a hundred would keep
+        # the memory of all of them from being used again.
         is_copied = time != run.trigger_time or run.stagger is not None
         if is_copied:
             delay = time - run.trigger_time
@@ -79,13 +80,13 @@ def _placed(declared: Declared, ledger: Ledger) -> tuple[Run, ...]:
 
 
 def _claimed(run: Run, ledger: Ledger) -> Record | None:
-    """What is recorded of the run as it is declared."""
+    """The run's record, if it has the digest of the run as it is declared now."""
     record = ledger.records.get(run.id)
     return record if record is not None and record.digest == run.digest else None
 
 
 def _fixed(run: Run, ledger: Ledger, _: FlowMinutes) -> EpochMs | None:
-    """The time that nothing can change: also of a stagger that is not declared any more."""
+    """The recorded time of a run that may have started; it stays even if the stagger is gone."""
     record = _claimed(run, ledger)
     return record.trigger_time if record is not None and record.may_have_started else None
 
@@ -98,7 +99,7 @@ def _unmoved(run: Run, _: Ledger, __: FlowMinutes) -> EpochMs | None:
 def _kept(run: Run, ledger: Ledger, minutes: FlowMinutes) -> EpochMs | None:
     """The time of the claim that did not start the run, unless another run has that minute now.
 
-    That one may have been claimed while this run was not declared.
+    The other run may have been claimed while this run was not declared.
     """
     record = _claimed(run, ledger)
     if record is None:
@@ -108,10 +109,11 @@ def _kept(run: Run, ledger: Ledger, minutes: FlowMinutes) -> EpochMs | None:
 
 
 def _of_revision_before(run: Run, ledger: Ledger, minutes: FlowMinutes) -> EpochMs | None:
-    """The time at which the revision before was sent, if it is of the same time and still free.
+    """The previous revision's time, if it is free and both revisions are declared for one time.
 
-    So another site, another order of the same ones, or a new run without a stagger, moves nobody:
-    variables of the hour and minute are worked out from it. The new run collides, and is told.
+    So one more site, another order of the sites, or a new run without a stagger moves no run that
+    has a previous revision. This matters because flows work out variables of the hour and minute
+    from the trigger time. A new run that wants the same minute collides, and is reported.
     """
     for revision in range(run.revision - 1, 0, -1):
         record = ledger.records.get(run_id(run.name, revision))
@@ -125,7 +127,7 @@ def _of_revision_before(run: Run, ledger: Ledger, minutes: FlowMinutes) -> Epoch
 
 
 def undeclared_records(runs: Iterable[Run], ledger: Ledger) -> Iterator[Record]:
-    """What is recorded of runs, and of attempts at runs, that are not among these, in its order."""
+    """The records of runs, and of attempts, that are not among these runs, in ledger order."""
     ids = {run.id for run in runs}
     left = ledger.records.keys() - ids
     for run, record in ledger.records.items() if left else ():
@@ -134,9 +136,9 @@ def undeclared_records(runs: Iterable[Run], ledger: Ledger) -> Iterator[Record]:
 
 
 def _left_minutes(ledger: Ledger, declared: Declared) -> dict[int, set[int]]:
-    """By flow, the minutes of runs that were claimed, not refused, and are no longer declared.
+    """By flow, the minutes of runs that were claimed, not rejected, and are no longer declared.
 
-    Also of what was not started for certain: its applier may be late, and raise a doubt again.
+    That includes runs known not to have been started: a late applier may put them in doubt again.
     """
     minutes: dict[int, set[int]] = defaultdict(set)
     for record in undeclared_records(declared.runs, ledger):
@@ -146,7 +148,7 @@ def _left_minutes(ledger: Ledger, declared: Declared) -> dict[int, set[int]]:
 
 
 def shared_minutes(runs: Sequence[Run], zone: tzinfo) -> Iterable[Sequence[Run]]:
-    """Those that share the flow and, as clocks in the zone show it, the trigger time's minute."""
+    """Groups of runs of one flow whose trigger times are in one minute on clocks in the zone."""
     minutes = [(run.flow_id, clock_minute(run.trigger_time, zone)) for run in runs]
     shared = {minute for minute, number in Counter(minutes).items() if number > 1}
     found: dict[tuple[int, int], list[Run]] = defaultdict(list)

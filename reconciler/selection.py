@@ -5,11 +5,11 @@ from collections.abc import Callable, Collection
 from reconciler.errors import ReconcilerError
 from reconciler.model import RunId, covers
 
-Meaning = Callable[[RunId], bool]  # whether a run is meant, also one that is not there yet
+Meaning = Callable[[RunId], bool]  # whether a run is meant; it need not exist yet
 
 
 def meant_by(word: str, runs: Collection[RunId]) -> frozenset[RunId]:
-    """The runs, of those given, that the word means; none if it means nothing."""
+    """Those of the runs that the word means; none if it means nothing."""
     return frozenset(filter(meaning(word, runs), runs))
 
 
@@ -21,11 +21,11 @@ def nothing_meant(word: str) -> ReconcilerError:
 
 
 def meaning(word: str, runs: Collection[RunId]) -> Meaning:
-    """What the word means where there are these runs.
+    """What the word means where these runs exist.
 
-    `wind` means the run of that name, in all its revisions and attempts, and everything whose name
-    goes on after a slash: the runs of a backfill `wind`. `wind@2` means its second revision only,
-    `wind#3` the third attempt. Where that is nothing, the word means what begins with it.
+    `wind` means the run of that name, in all its revisions and attempts, and every run whose name
+    goes on after a slash: the runs of a backfill `wind`. `wind@2` means only the second revision,
+    `wind#3` the third attempt. If that is none of the runs, the word means all that begin with it.
     """
     name, revision, attempt = _parts(word)
 
@@ -45,7 +45,7 @@ def _is_named(run: RunId, name: str, revision: str, attempt: str) -> bool:
 
 
 def _parts(word: str) -> tuple[str, str, str]:
-    """Name, revision and attempt; empty where they are not given."""
+    """Name, revision and attempt; "" for a part that is not given."""
     before, _, attempt = word.partition("#")
     name, _, revision = before.partition("@")
     return name, revision, attempt

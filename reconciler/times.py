@@ -16,7 +16,7 @@ ZONES_VERSION: str = import_module("tzdata").__version__  # of the package that 
 _RFC3339 = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)", re.ASCII
 )
-# As nearly all are written; what has no such date or time is left to what follows.
+# How nearly all instants are written. Text of any other form is left to `_RFC3339`.
 _COMMON = re.compile(
     r"(?:19[7-9]|20\d)\d-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d(?:Z|[+-](?:0\d|1[0-4]):[0-5]\d)",
     re.ASCII,
@@ -31,18 +31,18 @@ MINUTE_MS = 60 * SECOND_MS
 DAY_MS = 24 * 60 * MINUTE_MS
 
 
-@lru_cache(maxsize=8)  # the schema, the window and the run ask for the same time, one by one
+@lru_cache(maxsize=8)  # the schema, the window and the run parse the same text, one by one
 def parse_instant(text: str) -> EpochMs:
-    """An RFC 3339 date-time with an offset, as an instant; finer than a millisecond is cut.
+    """Parse an RFC 3339 date-time with an offset; parts of a millisecond are cut off.
 
     Raises ValueError with words for a person ("needs an offset, such as +08:00"), also for an
-    instant that lies outside the years 1 to 9999 in UTC and so could not be written again.
+    instant outside the years 1 to 9999 in UTC, which could not be written again.
     """
     if _COMMON.fullmatch(text):
         try:
             return EpochMs(int(datetime.fromisoformat(text).timestamp()) * SECOND_MS)
         except ValueError:
-            match = _RFC3339.fullmatch(text)  # what is wrong is said below
+            match = _RFC3339.fullmatch(text)  # the code below says what is wrong
     else:
         match = _RFC3339.fullmatch(text)
     if match is None:
@@ -67,11 +67,11 @@ def format_instant(instant: EpochMs) -> str:
 
 
 def parse_zone(name: str) -> tzinfo:
-    """A zone by the names that EnOS uses: `GMT`, `GMT+8`, `GMT+05:30`, or an IANA name.
+    """The zone with a name that EnOS uses: `GMT`, `GMT+8`, `GMT+05:30`, or an IANA name.
 
-    Raises ValueError if there is no such zone. Only the names of IANA's own list count, written as
-    there: a machine has more (`localtime`, `posixrules`, `right/…`), or is lenient about capitals,
-    and what those mean another machine does not know.
+    Raises ValueError if there is no such zone. IANA names must be written as in IANA's own list. A
+    machine may know more names (`localtime`, `posixrules`, `right/…`) or ignore case, but another
+    machine may not know such a name, or take it for another zone.
     """
     match = _GMT.fullmatch(name)
     if match:
@@ -94,8 +94,8 @@ def _zone_names() -> frozenset[str]:
 def _zone(name: str) -> ZoneInfo:
     """The zone as the package `tzdata` has it.
 
-    Never the system's files, which `ZoneInfo(name)` prefers: they differ between machines, and so
-    would the trigger times that are made of a manifest.
+    The system's files, which `ZoneInfo(name)` prefers, are never read. They differ between
+    machines, so one manifest would get different trigger times.
     """
     folder, _, file = f"zoneinfo/{name}".rpartition("/")
     with files("tzdata").joinpath(*folder.split("/"), file).open("rb") as content:
@@ -113,9 +113,9 @@ def in_zone(instant: EpochMs, zone: tzinfo) -> datetime:
 
 
 def clock_minute(instant: EpochMs, zone: tzinfo) -> int:
-    """The minute that clocks in the zone show then, counted from what they showed in 1970.
+    """The minute that clocks in the zone show then, counted from 1970-01-01T00:00 on those clocks.
 
-    Where clocks go back, two instants an hour apart have the same.
+    Where clocks go back by an hour, two instants an hour apart have the same minute.
     """
     if isinstance(zone, timezone):
         return (instant + _offset_of(zone)) // MINUTE_MS
@@ -130,11 +130,11 @@ def _offset_of(zone: timezone) -> int:
 
 
 def local_instant(day: date, at: time, zone: tzinfo) -> EpochMs | None:
-    """The instant that is meant by that time on that date; None on a date that the zone never had.
+    """The instant that a time on a date means; None for a date that the zone never had.
 
-    Of a time that occurs twice it is the first. One that clocks skip moves on by the gap; where
-    that would lead to another date it is the last minute that clocks show on its own. So clocks in
-    the zone always show that very date then.
+    A time that occurs twice means its first occurrence. A time that clocks skip moves on by the
+    gap. If that would lead to another date, the last minute that clocks show on the right date is
+    taken. So at the instant that is returned, clocks in the zone always show `day`.
     """
     wall = datetime.combine(day, at)
     found = occurrences(wall, zone)
@@ -149,15 +149,15 @@ def local_instant(day: date, at: time, zone: tzinfo) -> EpochMs | None:
 
 
 def _past_gap(wall: datetime, zone: tzinfo) -> EpochMs:
-    """A time that clocks skip, moved on by the gap."""
+    """The instant of a time that clocks skip, moved on by the gap."""
     return EpochMs((wall - _offset(wall, zone, 0) - _EPOCH_ON_CLOCKS) // _MILLISECOND)
 
 
 def _last_minute_before_gap(wall: datetime, zone: tzinfo) -> EpochMs:
-    """The last whole minute that clocks show before they skip that time."""
+    """The last whole minute that clocks show before they skip the time `wall`."""
     before, after = (_offset(wall, zone, fold) for fold in (0, 1))
     moved = _past_gap(wall, zone)
-    gap = range(moved - (after - before) // _MILLISECOND, moved + 1)  # holds the change
+    gap = range(moved - (after - before) // _MILLISECOND, moved + 1)  # clocks change within it
     changed = gap[bisect_left(gap, after, key=lambda one: _offset_at(EpochMs(one), zone))]
     last = in_zone(EpochMs(changed - 1), zone)
     past_minute = timedelta(seconds=last.second, microseconds=last.microsecond) // _MILLISECOND
@@ -167,7 +167,7 @@ def _last_minute_before_gap(wall: datetime, zone: tzinfo) -> EpochMs:
 def occurrences(wall: datetime, zone: tzinfo) -> tuple[EpochMs, ...]:
     """The instants, ascending, at which clocks in the zone show that date and time.
 
-    One as a rule; two of a time that occurs twice, none of one that the clocks skip.
+    As a rule there is one. A time that occurs twice has two, and a time that clocks skip has none.
     """
     first, second = (_offset(wall, zone, fold) for fold in (0, 1))
     if first < second:
@@ -178,14 +178,14 @@ def occurrences(wall: datetime, zone: tzinfo) -> tuple[EpochMs, ...]:
 
 
 def is_repeated(instant: EpochMs, zone: tzinfo) -> bool:
-    """Whether clocks in the zone show the time of that instant at another one as well."""
+    """Whether clocks in the zone show the same date and time at another instant as well."""
     if isinstance(zone, timezone):
         return False
     return len(occurrences(in_zone(instant, zone).replace(tzinfo=None), zone)) > 1
 
 
 def date_exists(day: date, zone: tzinfo) -> bool:
-    """Whether clocks in the zone ever show that date: at its midnight, or when they skip that."""
+    """Whether clocks in the zone ever show that date, even if they skip its midnight."""
     midnight = datetime.combine(day, time())
     return bool(occurrences(midnight, zone)) or (
         in_zone(_past_gap(midnight, zone), zone).date() == day
@@ -193,15 +193,15 @@ def date_exists(day: date, zone: tzinfo) -> bool:
 
 
 def following_date(day: date, zone: tzinfo) -> date:
-    """The date that clocks show next where they skip that one."""
+    """The date that clocks show instead of a date that they skip."""
     return in_zone(_past_gap(datetime.combine(day, time()), zone), zone).date()
 
 
 def end_of_date(instant: EpochMs, zone: tzinfo) -> EpochMs:
-    """When clocks in the zone no longer show the date that they show at that instant.
+    """When clocks in the zone stop showing the date that they show at that instant.
 
-    At midnight as a rule; or when they skip it, or go back over it. Raises OverflowError for the
-    end of the year 9999.
+    As a rule that is at midnight; otherwise it is when clocks skip midnight, or go back over it.
+    Raises OverflowError for the end of the year 9999.
     """
     now = in_zone(instant, zone)
     midnight = _midnight_after(now, instant, zone)
@@ -219,9 +219,9 @@ def end_of_date(instant: EpochMs, zone: tzinfo) -> EpochMs:
 
 
 def return_to_date(day: date, left: EpochMs, zone: tzinfo) -> EpochMs | None:
-    """When clocks in the zone show that date again, which they left then; None if they do not.
+    """When clocks in the zone show `day` again, having stopped at `left`; None if they do not.
 
-    They do where they go back from it to the date before.
+    They show it again where they had gone back from it to the previous date.
     """
     midnight, *again = occurrences(datetime.combine(day, time()), zone) or (left,)
     return next((one for one in again if one >= left), None) if midnight < left else None
@@ -238,7 +238,7 @@ def _midnight_after(now: datetime, instant: EpochMs, zone: tzinfo) -> EpochMs:
 def business_date_instant(business_date: date, at: time, zone: tzinfo) -> EpochMs | None:
     """The trigger time that makes a flow process that date: the next day at `at`.
 
-    None where the zone never had that next day, so that nothing processes the date.
+    None where the zone never had the next day, so that no run can process the date.
     Source: EnOS reference, "to process the data of 2018-03-01, set the trigger time to 2018-03-02".
     """
     return local_instant(business_date + timedelta(days=1), at, zone)

@@ -10,11 +10,11 @@ from reconciler.schema.paths import Finding
 
 
 class Occasion(StrEnum):
-    """What somebody can be told of, in the order of a message."""
+    """What somebody can be told of, in the order in which a message says it."""
 
     IN_DOUBT = "in-doubt"  # nobody can tell whether a run was started; or it was started twice
     FAILED = "failed"  # a run ended badly, with no attempt left, or the service refused it
-    BLOCKED = "blocked"  # a run will not start as things are: another has failed
+    BLOCKED = "blocked"  # a run will not start as things stand, because another has failed
     STARTED = "started"
     ALL_DONE = "all-done"  # nothing is under way or still to come
 
@@ -23,7 +23,7 @@ NEEDS_A_PERSON = (Occasion.FAILED, Occasion.IN_DOUBT, Occasion.BLOCKED)
 
 
 class WebhookFormat(StrEnum):
-    """What a webhook understands."""
+    """The kind of message that a webhook understands."""
 
     JSON = "json"
     SLACK = "slack"  # and what takes Slack's messages: Mattermost, Rocket.Chat
@@ -31,17 +31,17 @@ class WebhookFormat(StrEnum):
 
 
 class Webhook(Struct, frozen=True, kw_only=True):
-    """One address that is told. Holds no secret: those are in environment variables."""
+    """One address that is told. It holds no secret: secrets are in environment variables."""
 
     format: WebhookFormat = WebhookFormat.JSON
     url: str | None = None  # https, or http on loopback
-    url_env: str | None = None  # the name of the variable that holds it; one of the two is given
-    secret_env: str | None = None  # the same of the secret that messages are signed with
+    url_env: str | None = None  # or the name of the variable that holds it; one of the two is set
+    secret_env: str | None = None  # the name of the variable with the secret that signs messages
     events: tuple[Occasion, ...] = NEEDS_A_PERSON
 
     @classmethod
     def of(cls, value: Mapping[str, Any]) -> Self:
-        """Read what conforms to the schema."""
+        """Read a value that conforms to the schema."""
         return cls(
             format=WebhookFormat(value.get("format", WebhookFormat.JSON)),
             url=value.get("url"),
@@ -51,7 +51,7 @@ class Webhook(Struct, frozen=True, kw_only=True):
         )
 
     def as_written(self) -> dict[str, Any]:
-        """The same as JSON has it, under the names that the file uses."""
+        """The webhook as JSON, with the field names of the file."""
         return {
             "format": self.format.value,
             "url": self.url,
@@ -62,7 +62,7 @@ class Webhook(Struct, frozen=True, kw_only=True):
 
 
 def webhook_findings(path: tuple[str | int, ...], values: Sequence[Any]) -> list[Finding]:
-    """What the schema cannot tell of a `notify` list that conforms to it."""
+    """Findings that the schema cannot give, about a `notify` list that conforms to it."""
     found = []
     for number, value in enumerate(values):
         if value.get("format", WebhookFormat.JSON) == WebhookFormat.JSON:

@@ -1,7 +1,8 @@
-"""A run that was started by hand is adopted: recorded as started, so that no apply starts it.
+"""Adopt a run that was started by hand: record it as started, so that no apply starts it.
 
-Only a run that nobody has claimed, or whose claims have certainly started nothing. The record and a
-claim exclude each other by compare-and-swap: whoever pushes second reads what the first has pushed.
+The run must be one that nobody has claimed, or whose claims have certainly started nothing. An
+adoption and a claim exclude each other by compare-and-swap: whoever pushes second reads what the
+first has pushed.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,23 +27,23 @@ from reconciler.times import format_instant
 
 
 class Adoption(Struct, frozen=True, kw_only=True):
-    """Who says that runs were started by hand, and how sure of it."""
+    """Who says that runs were started by hand, and how sure they are."""
 
     by: str
     reason: str
-    sure: bool = False  # though the service shows another time
+    sure: bool = False  # though the service shows another time, or not just the run's parameters
     forced: bool = False  # though it shows other parameters, or the id is another run's as well
 
 
 class Adopting:
-    """Runs that nobody has claimed, each with the instance that it was started as."""
+    """Runs to adopt, each with the instance that it was started as."""
 
     def __init__(
         self,
         adoption: Adoption,
         instances: Mapping[RunId, InstanceId],
         new_claim: Callable[[], ClaimId],
-        found: Mapping[RunId, Instance] | None = None,  # by a search: they are not asked for again
+        found: Mapping[RunId, Instance] | None = None,  # from a search: not asked for again
     ) -> None:
         self.runs: Sequence[RunId] = list(instances)
         self._adoption = adoption
@@ -65,7 +66,7 @@ class Adopting:
     async def look(
         self, snapshot: Snapshot, gateway: Gateway, service: ServiceClock
     ) -> Sequence[Fitting]:
-        """Ask for the instances. Raises RefusedError for one that does not fit."""
+        """Ask the service for the instances. Raises RefusedError for one that does not fit."""
         for run, instance in self._wanted.items():
             if run not in self._found:
                 self._found[run] = await instance_of(gateway, instance)
@@ -77,7 +78,7 @@ class Adopting:
         ]
 
     def news(self, snapshot: Snapshot, shown: Sequence[Fitting], now: EpochMs) -> list[Event]:
-        """What is recorded."""
+        """The adoptions to record."""
         planned = {one.id: one for one in plan_of(snapshot, now).runs}
         return [
             self._adopted(pending(one.run, planned.get(one.run)), one.fitting[0], snapshot, now)
@@ -117,12 +118,12 @@ class Judging(Struct, frozen=True, kw_only=True):
     """What a snapshot knows that speaks against taking an instance for a run's."""
 
     known: Known
-    rivals: Sequence[Suspect]  # the runs in doubt, or claimed: they may have made it
+    rivals: Sequence[Suspect]  # the runs in doubt, or claimed: they may have made the instance
     zone: tzinfo
 
     @classmethod
     def of(cls, snapshot: Snapshot, look: Look) -> "Judging":
-        """All ledgers of the service count."""
+        """Judge by all ledgers of the service."""
         ledgers = (snapshot.ledger, *snapshot.surroundings.elsewhere.values())
         records = (record for ledger in ledgers for record in ledger.unsettled)
         found = (look.suspect(record, record.claim) for record in records)
@@ -158,15 +159,15 @@ class Judging(Struct, frozen=True, kw_only=True):
         self._check_rivals(time, found)
 
     def owner_of(self, found: Instance) -> RunId | None:
-        """The run that the instance is recorded for, if it shows nothing that cannot be its."""
+        """The run recorded with the instance's id, unless the instance cannot be that run's."""
         owners = (record for record, _ in self.known.owners(found.id))
         return next((one.run for one in owners if not is_disowned(one, found)), None)
 
     def _check_rivals(self, time: EpochMs, found: Instance) -> None:
-        """Refuse what a run in doubt may have made: it would seem absent, and be started again."""
+        """Refuse what a run in doubt may have made: that run would seem absent, and start again."""
         for other in self.rivals:
             near = other.trigger_time == time or shows_minute(other.trigger_time, found)
-            # That it shows other values rules nothing out: a service may show them as it likes.
+            # Other values of parameters rule nothing out: a service may show them as it likes.
             if near and standing(other, found, self.known) is not Standing.NOT_OURS:
                 raise RefusedError(
                     f"instance {found.id} may be that of {other.run}, which is in doubt",
@@ -189,16 +190,16 @@ def plan_of(snapshot: Snapshot, now: EpochMs) -> Plan:
 
 
 def check_ledgers(snapshot: Snapshot) -> None:
-    """Raise RefusedError where the ledgers of the repository are not in order.
+    """Raise RefusedError if the ledgers of the repository are not in order.
 
-    This one may be another service's, or one that nobody reads may record the run.
+    Then this ledger may be another service's, or a ledger that nobody reads may record the run.
     """
     for problem in snapshot.surroundings.problems:
         raise RefusedError(f"nothing can be adopted: {problem}")
 
 
 def pending(run: RunId, planned: PlannedRun | None) -> Run:
-    """The run as it would be started. Raises RefusedError for one that may have been started."""
+    """The run as it would be started. Raises RefusedError unless it is still to be started."""
     if planned is None or planned.run is None:
         raise RefusedError(
             f"{run} is not declared as a run that is to be started",
@@ -210,7 +211,7 @@ def pending(run: RunId, planned: PlannedRun | None) -> Run:
 
 
 def time_of(run: Run, found: Instance) -> EpochMs:
-    """The trigger time with which the instance was started: of a staggered run, one of several."""
+    """The trigger time that the instance was started with: a staggered run has several."""
     if run.stagger is None or shows_minute(run.trigger_time, found):
         return run.trigger_time
     times = run.stagger.times(EpochMs(run.trigger_time - run.delay))
@@ -218,7 +219,7 @@ def time_of(run: Run, found: Instance) -> EpochMs:
 
 
 def suspect_of(run: Run, time: EpochMs, zone: tzinfo) -> Suspect:
-    """How an instance of the run is recognised that nobody has claimed."""
+    """How to recognise an instance of the run, which nobody has claimed."""
     return Suspect(
         run=run.id,
         claim=None,
@@ -232,11 +233,11 @@ def suspect_of(run: Run, time: EpochMs, zone: tzinfo) -> Suspect:
 
 
 def carries(run: Run, found: Instance) -> bool:
-    """Whether it shows the run's parameters just as they are, and no others."""
+    """Whether the instance shows the run's parameters exactly as they are, and no others."""
     return found.parameters is not None and sorted(found.parameters) == sorted(run.parameters)
 
 
 def _differing(run: Run, found: Instance) -> list[str]:
-    """The names of the parameters that it shows otherwise; no value, for some are sensitive."""
+    """The names of the parameters that it shows otherwise; no values, for some are sensitive."""
     listed = {key.casefold(): value for key, value in found.parameters or ()}
     return [key for key, value in run.parameters if listed.get(key.casefold(), value) != value]

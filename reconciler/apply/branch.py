@@ -1,4 +1,4 @@
-"""The shared branch as an apply last saw it, and what it has yet to record there."""
+"""The shared branch as an apply last saw it, and what the apply has yet to record there."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
@@ -29,11 +29,11 @@ from reconciler.ledger.files import commit_message
 from reconciler.ledger.records import UNSETTLED
 from reconciler.model import RunId
 
-CLAIM_ATTEMPTS = 6  # without an answer, in a row
+CLAIM_ATTEMPTS = 6  # in a row that come to nothing though nobody else was faster
 RECORD_ATTEMPTS = 8  # outcomes must not be lost; a claim that cannot be pushed just fails
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 10.0
-_FIRST_TOLD = 2  # pushes that others were faster than
+_FIRST_TOLD = 2  # pushes lost in a row, when a person is first told
 _MOST_NAMED = 20  # runs, in a message
 
 
@@ -42,7 +42,7 @@ class Claiming(Enum):
 
     OURS = auto()
     NOT_OURS = auto()  # the branch moved: derive everything again
-    UNCLEAR = auto()  # it may land yet
+    UNCLEAR = auto()  # it may still land
 
 
 @dataclass(slots=True, kw_only=True)
@@ -55,10 +55,10 @@ class Branch:
     jitter: Callable[[], float]  # in [0, 1)
     rescue: Callable[[Sequence[Event]], str]  # keeps events that cannot be pushed; says where
     pending: list[Event]
-    _folded: tuple[Ledger, list[Event], Ledger] | None = None  # base, pending, and both
-    moved: int = 0  # pushes in a row before which the branch had moved
+    _folded: tuple[Ledger, list[Event], Ledger] | None = None  # base, pending, both together
+    moved: int = 0  # pushes in a row that came too late: the branch had moved
     unanswered: int = 0  # claims in a row that came to nothing though nobody else was faster
-    _gateway: GatewayConfiguration = field(init=False)  # as configured when it was opened
+    _gateway: GatewayConfiguration = field(init=False)  # as configured when the branch was opened
 
     def __post_init__(self) -> None:
         self._gateway = self.snapshot.environment.gateway
@@ -79,8 +79,8 @@ class Branch:
     def environment(self) -> Environment:
         """The environment as the branch configures it, but with the gateway that this apply uses.
 
-        Another one that is configured meanwhile is not asked: what this one answers would be taken
-        for the other's.
+        A gateway that is configured meanwhile is not asked: what one gateway has answered would be
+        taken for the other's answer.
         """
         its = self.snapshot.environment
         return replace(its, gateway=self._gateway) if self.is_reconfigured else its
@@ -92,9 +92,9 @@ class Branch:
 
     @property
     def ledger(self) -> Ledger:
-        """The branch's ledger and, after it, what is still pending.
+        """The branch's ledger, followed by the pending events.
 
-        The same value until one of the two changes: to fold is to copy all that is recorded.
+        The value is kept until one of the two changes: folding copies all that is recorded.
         """
         base, pending = self.snapshot.ledger, self.pending
         if not pending:
@@ -104,9 +104,10 @@ class Branch:
         return self._folded[2]
 
     async def claim(self, claim: events.Claim) -> Claiming:
-        """Push the claim behind what is pending, once; unless it is ours, read the branch again.
+        """Push what is pending and then the claim, once; unless it lands, read the branch again.
 
-        Raises GitError if the remote declines it: nothing was claimed then.
+        Raises GitError if the remote declines the push (nothing was claimed then), or if
+        `CLAIM_ATTEMPTS` claims in a row came to nothing though nobody else was faster.
         """
         appended = await self._append([*self.pending, claim])
         match appended:
@@ -146,7 +147,7 @@ class Branch:
     def _check_moved(self, before: Snapshot) -> None:
         """Raise GitError if push after push is rejected though the branch stays where it was.
 
-        With a ledger branch that may be another environment, of which only the commit tells.
+        On a ledger branch another environment may have moved it, and only the commit shows that.
         """
         now = self.snapshot
         if (now.commit, now.parent, now.ledger.length) != (
@@ -166,10 +167,10 @@ class Branch:
             )
 
     async def record(self) -> None:
-        """Push what is pending, however often the branch moves.
+        """Push what is pending: up to `RECORD_ATTEMPTS` times, if pushes fail or the branch moves.
 
-        Raises GitError if that fails for good; the events are in a rescue file then, and still
-        stand in this apply's own view of the ledger.
+        Raises GitError if that fails for good. The events are then in a rescue file, except ends of
+        instances, and all of them still stand in this apply's own view of the ledger.
         """
         failure = ReconcilerError("the branch kept moving")
         for attempt in range(RECORD_ATTEMPTS):
@@ -187,7 +188,7 @@ class Branch:
             raise self._rescued(failure)
 
     async def refetch(self) -> None:
-        """Read the branch again, and drop the pending events that it holds now."""
+        """Read the branch again; drop what it holds by now, and ends that must be observed anew."""
         before = self.snapshot.ledger
         self.snapshot = await self.store.fetch()
         shared = _minutes_claimed_since(before, self.snapshot.ledger)
@@ -202,7 +203,7 @@ class Branch:
         return minute_of(record.flow_id, record.trigger_time)
 
     def news(self, recorded: Sequence[Event]) -> list[Event]:
-        """The events that say more than the branch holds."""
+        """The events that add something to what the branch holds."""
         ledger = self.snapshot.ledger
         return [event for event in ledger.missing(recorded) if not _is_known(event, ledger)]
 
@@ -234,14 +235,14 @@ class Branch:
         self.moved = 0
 
     def _tell_moved(self) -> None:
-        """Tell of a busy branch: after two pushes that came too late, and less and less often."""
+        """Report a busy branch: after two pushes that came too late, then less and less often."""
         self.moved += 1
         if self.moved >= _FIRST_TOLD and self.moved.bit_count() == 1:
             times = f"the branch is busy: others were faster {self.moved} times in a row"
             self.progress(Noted(message=f"{times}; it is read again and the push repeated"))
 
     def _rescued(self, failure: ReconcilerError) -> "UnrecordedError":
-        """Keep what is pending, but for ends of instances: the next apply observes them itself."""
+        """Save what is pending, except ends of instances: the next apply observes them again."""
         kept = [event for event in self.pending if not isinstance(event, events.Observed)]
         place = self.rescue(kept) if kept else None
         self.snapshot = replace(self.snapshot, ledger=self.ledger)
@@ -260,13 +261,13 @@ class Branch:
         )
 
     async def _give_way(self, attempt: int) -> None:
-        """Wait for others, longer each time, and never in step with them."""
+        """Let others go first: wait, longer each time, and never in step with them."""
         longest = min(FIRST_PAUSE_SECONDS * 2**attempt, LONGEST_PAUSE_SECONDS)
         await asyncio.sleep(longest * self.jitter())
 
 
 class UnrecordedError(GitError):
-    """What is not on the branch, and the failure that kept it from there."""
+    """Something could not be put on the branch: what it is, and the failure that prevented it."""
 
     def __init__(self, what: str, failure: ReconcilerError, *, hint: str) -> None:
         hints = [failure.hint, hint] if failure.hint else [hint]
@@ -278,8 +279,8 @@ class UnrecordedError(GitError):
 def _minutes_claimed_since(before: Ledger, now: Ledger) -> set[Minute]:
     """The flows and minutes of what others have claimed meanwhile.
 
-    What was seen there may be the instance of their start, if the service gives both one id. So an
-    end that was derived without knowing of it is looked for again.
+    An instance that was seen there may be of their start, if the service gives both starts one id.
+    So an end that was concluded without knowing of their claim is looked for again.
     """
     return {
         minute_of(claimed.flow_id, claimed.trigger_time)
@@ -289,16 +290,16 @@ def _minutes_claimed_since(before: Ledger, now: Ledger) -> set[Minute]:
 
 
 def _is_known(event: Event, ledger: Ledger) -> bool:
-    """Whether others have recorded meanwhile what the event says of a run's instance, or more."""
+    """Whether others have meanwhile recorded what the event says of a run's instance, or more."""
     record = ledger.records.get(event.run) if not isinstance(event, events.Claim) else None
     if record is None:
         return False
     match event:
         case events.Triggered() | events.Unknown() if _is_by_search(event):
-            # Once the run was settled otherwise, it may be the instance of whatever followed.
+            # Once the run was settled otherwise, what was found may be of a later start.
             return record.claim != event.claim or record.phase not in UNSETTLED
         case events.Observed():
-            # Whoever saw another end before the success is late; after it nobody looks any more.
+            # Another end, seen before the success, is out of date; after a success nobody looks.
             return record.status in {status_name(event.status), *SUCCEEDED}
         case events.Cancelled():
             return record.cancelled is not None
@@ -307,14 +308,14 @@ def _is_known(event: Event, ledger: Ledger) -> bool:
 
 
 def _is_by_search(event: events.Triggered | events.Unknown) -> bool:
-    """Whether it is what a search for a run in doubt showed, and no answer to its start."""
+    """Whether the event is from a search for a run in doubt, not from the answer to its start."""
     if isinstance(event, events.Triggered):
         return event.inferred
     return isinstance(event.seen, dict) and "searchedAt" in event.seen
 
 
 def _started(kept: Iterable[Event]) -> str:
-    """What it has started, for whoever has to look after it now."""
+    """In words, which instances were started, for whoever must look after them now."""
     started = [
         f"{one.run} as {one.flow_instance_id}" for one in kept if isinstance(one, events.Triggered)
     ]

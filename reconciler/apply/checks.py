@@ -1,8 +1,8 @@
 """What an apply refuses to do, and what it asks first so that no start is claimed in vain.
 
-The gateway's clock and zone must be what the configuration says before the first claim, and each
-flow can be asked about whether the service would refuse its start. An apply that was called for
-some runs starts and cancels these, and no others.
+Before the first claim, the gateway's zone must be what the configuration says, a local clock that
+is off is reported, and the service can be asked whether it would refuse to start each flow. An
+apply that was called for some runs starts and cancels these, and no others.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from reconciler.plan.review import too_many
 from reconciler.selection import meaning, nothing_meant
 from reconciler.times import format_instant, in_zone, parse_zone
 
-TOLERATED_MS = 60_000  # of the local clock, which decides nothing; a person still wants to know
+TOLERATED_MS = 60_000  # how far off the local clock may be unreported; it decides nothing
 
 
 class InvalidManifestsError(RefusedError):
@@ -40,16 +40,16 @@ class InvalidManifestsError(RefusedError):
 
 
 def refuse_too_many(wanted: int, limit: int) -> None:
-    """Refuse an apply that is larger than anybody meant it to be."""
+    """Refuse an apply of more runs than the limit, which is probably more than anybody meant."""
     refused = too_many(wanted, limit)
     if refused is not None:
         raise RefusedError(refused.message, hint=refused.hint)
 
 
 def refuse_one_name(runs: Iterable[RunId]) -> None:
-    """Refuse a batch in which an id stands twice, whatever let it come so far.
+    """Refuse a batch in which an id stands twice, however that came about.
 
-    The ledger knows runs by their ids: one of the two starts would be recorded for the other.
+    The ledger knows runs by their ids, so one of the two starts would be recorded as the other.
     """
     for run, number in Counter(runs).items():
         if number > 1:
@@ -69,7 +69,7 @@ def is_as_saved(planned: PlannedRun, saved: SavedRun | None) -> bool:
 def refuse_stale(plan: Plan, only: Mapping[RunId, SavedRun], zone: tzinfo) -> None:
     """Refuse a saved plan if a start that it lists is no longer what an apply would make now.
 
-    `zone` is the gateway's, in which times are told.
+    `zone` is the gateway's: the message gives times in it.
     """
     now = {planned.id: planned for planned in plan.runs}
     stale = {
@@ -100,7 +100,7 @@ def _difference(saved: SavedRun, now: PlannedRun | None, zone: tzinfo) -> str | 
         )
         if before != after
     ]
-    # Two staggers can bring two times to one: the same is sent, and yet not the same was meant.
+    # Two staggers can turn two times into one: what is sent is the same, what was meant is not.
     return ", ".join(found) or "triggerTime before its stagger"
 
 
@@ -118,9 +118,9 @@ def _written(parameters: Parameters) -> str:
 def check_zone(
     server: str, environment: Environment, now: EpochMs, trigger_times: Iterable[EpochMs]
 ) -> None:
-    """Refuse where the service's clock shows another time than the configured zone.
+    """Refuse to go on if the service's zone shows another time than the configured one.
 
-    Compared at every instant that counts, so that names may differ: GMT+8 is Asia/Shanghai.
+    They are compared at every instant that counts, not by name: GMT+8 may be Asia/Shanghai.
     """
     try:
         zone = parse_zone(server)
@@ -142,7 +142,7 @@ def _disagreement_error(server: str, environment: Environment, why: str) -> Refu
 
 
 def check_clock(service: ServiceClock, clock: Clock, progress: Progress) -> None:
-    """Say so if the local clock is off; claims are made and judged by the gateway's."""
+    """Report a local clock that is off; claims are made and judged by the gateway's."""
     off = clock.wall() - service.earliest()
     if abs(off) > TOLERATED_MS:
         progress(Noted(message=clock_words(off)))
@@ -193,13 +193,13 @@ def _refusal(flow: Flow, user: str) -> str | None:
 
 
 class Chosen:
-    """What the words of a command line mean among the runs that there are when it is called.
+    """The runs that the words of a command line mean, of the runs that there are when it is called.
 
-    Every other run is as if it were suspended. What is in doubt is settled all the same, and ends
-    are observed: that starts nothing, and what is recorded of one run decides on others.
+    Every other run is treated as suspended. Runs in doubt are settled all the same, and ends are
+    observed: that starts nothing, and what is recorded of one run decides on others.
 
-    They go on to mean that: a word that meant one run does not come to mean all that begin with it
-    because somebody takes that run away.
+    The words keep their meaning: a word that meant one run does not come to mean all runs that
+    begin with it because somebody takes that run away.
     """
 
     def __init__(self, words: Sequence[str], declared: Declared, ledger: Ledger) -> None:
@@ -215,7 +215,7 @@ class Chosen:
                 raise nothing_meant(word)
 
     def has(self, run: Run) -> bool:
-        """Whether the run is meant, by the attempt that it is; by its present or recorded name."""
+        """Whether this attempt at the run is meant, by its present or recorded name."""
         return self.names(run.id) or (
             run.declared_as != "" and self.names(run.declared_id(run.attempt))
         )

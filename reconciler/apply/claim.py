@@ -20,7 +20,7 @@ from reconciler.plan import Action, Plan
 from reconciler.plan.limits import surplus
 from reconciler.times import ZONES_VERSION, format_instant
 
-LONGEST = 10  # times claimSeconds, for a claim whose push takes long
+LONGEST = 10  # times claimSeconds: the most that a claim lasts where pushes are slow
 
 
 class _Open(Struct, frozen=True, kw_only=True):
@@ -29,31 +29,31 @@ class _Open(Struct, frozen=True, kw_only=True):
     claim: events.Claim
     lease: Lease
     known: Known
-    began: float  # when its push did, by the clock's elapsed seconds
-    elsewhere: frozenset[Digest]  # what may have been started by what other ledgers recorded
+    began: float  # when its push began, as `Clock.elapsed` gives it
+    elsewhere: frozenset[Digest]  # what may have been started, by what other ledgers recorded
 
 
 class Claims:
-    """Gives out batches: runs that a landed claim has made this apply's to start."""
+    """Hands out batches: runs that only this apply may start, under a claim that has landed."""
 
     def __init__(self, ports: Ports, options: Options, branch: Branch) -> None:
         self._ports = ports
         self._options = options
         self._branch = branch
-        # Those that are not known to have landed, by nonce. A server that squashes what it is given
-        # puts the claim on the branch in a commit of its own, so that the race seems lost. It also
-        # counts as lost where another ledger has moved meanwhile, which may have the same runs.
+        # Claims that are not known to have landed, by nonce. A server that squashes pushes puts the
+        # claim on the branch in a commit of its own, so the race seems lost. The race also counts
+        # as lost if another ledger has moved meanwhile, which may have claimed the same runs.
         self._open: dict[ClaimId, _Open] = {}
-        self.starts: Counter[RunId] = Counter()  # how often this apply was to start each run
+        self.starts: Counter[RunId] = Counter()  # in how many batches each run was
         self.push_seconds = 0.0  # how long the last claim took to land, or to lose a race
 
     async def make(
         self, runs: Sequence[Run], clock: ServiceClock, before: Before | None
     ) -> Batch | None:
-        """Claim the runs, together with what is pending; None if that did not come about.
+        """Claim the runs and record what is pending; None unless the claim is known to have landed.
 
-        `before`: what stood in their minutes, where somebody looked. Raises RefusedError if two of
-        them have one id.
+        `before`: what stood in the minutes of the runs, if they were searched. Raises RefusedError
+        if two of the runs have one id.
         """
         refuse_one_name(run.id for run in runs)
         environment = self._branch.environment
@@ -92,9 +92,9 @@ class Claims:
         return None
 
     def _length(self) -> float:
-        """How many seconds the next claim lasts: longer where the last one's push used them up.
+        """How many seconds the next claim lasts: longer if the push of the last one was slow.
 
-        A claim runs from before its push, so that a slow one leaves no time to start anything.
+        The time of a claim runs from before its push, so a slow push leaves none to start anything.
         """
         environment = self._branch.environment
         usual = environment.limits.claim_seconds
@@ -110,12 +110,12 @@ class Claims:
         return length
 
     def _needed(self) -> int:
-        """Seconds for a claim that leaves as much time as usual behind a push like the last one."""
+        """Seconds that leave a claim its usual time after a push twice as slow as the last one."""
         usual = self._branch.snapshot.environment.limits.claim_seconds
         return math.ceil(usual + 2 * self.push_seconds)
 
     def give_up(self, number: int) -> None:
-        """Say that so many claims in a row were used up by their pushes, and what to raise."""
+        """Report that `number` claims in a row were used up by their pushes, and what to raise."""
         limits = self._branch.snapshot.environment.limits
         message = (
             f"gave up: the time of {number} claims in a row was used up before they had landed, "
@@ -150,13 +150,13 @@ class Claims:
         self._ports.progress(Noted(message=f"{words} meanwhile: they are not started"))
 
     def _surplus(self, runs: Sequence[Run], plan: Plan) -> frozenset[RunId]:
-        """Those that make more under way than may be, by what others have claimed meanwhile."""
+        """The runs that have no place any more, because of what others have claimed meanwhile."""
         most = self._branch.environment.limits.max_active_per_flow
         declared = [planned.run for planned in plan.runs if planned.run is not None]
         return surplus(runs, declared, self._branch.ledger, most)
 
     def _started_elsewhere(self) -> frozenset[Digest]:
-        """What may have been started by what other ledgers record."""
+        """The digests that may have been started, by what other ledgers record."""
         elsewhere = self._branch.snapshot.surroundings.elsewhere.values()
         return frozenset(digest for ledger in elsewhere for digest in ledger.started)
 

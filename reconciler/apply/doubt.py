@@ -1,7 +1,8 @@
-"""Settling runs in doubt by what the service's search says (docs/exactly-once.md).
+"""Settle runs in doubt by a search of the service (docs/exactly-once.md).
 
-Found: triggered, with the evidence. Not found once the claim has expired and a started instance has
-had time to show up: certainly absent. Anything else stays in doubt; nothing is guessed.
+A run whose instance is found is triggered, with the evidence. If nothing is found once the claim
+has expired and a started instance has had time to show up, the run is certainly absent. Anything
+else stays in doubt; nothing is guessed.
 """
 
 import asyncio
@@ -35,17 +36,17 @@ from reconciler.times import format_instant
 
 
 class Doubt(Struct, frozen=True, kw_only=True):
-    """A run in doubt that one look could not settle, and when another one can."""
+    """A run in doubt that one look could not settle, and when another look can."""
 
     planned: PlannedRun
     reason: str
-    decided_at: EpochMs | None  # from then on a whole search proves absence; None: never
-    seen: Mapping[str, Any] | None = None  # by a whole search, where only a person can tell
+    decided_at: EpochMs | None  # from then on a whole search may settle it; None: no time does
+    seen: Mapping[str, Any] | None = None  # by a whole search that could not tell
 
     def event(self, at: str) -> events.Unknown | None:
-        """What was seen, for the ledger; None where that is nothing, or stands there already.
+        """What was seen, for the ledger; None if that is nothing, or stands there already.
 
-        So what a person decides by is known wherever the ledger is, and not only to who looked.
+        So everybody who has the ledger knows what a person must decide by, not only this apply.
         """
         record = self.planned.record
         if self.seen is None or record is None or record.claim is None:
@@ -65,7 +66,7 @@ class Doubt(Struct, frozen=True, kw_only=True):
 async def settle(doubts: Sequence[PlannedRun], look: Look) -> list[StartOutcome | Doubt]:
     """Look once for the instance of each run in doubt.
 
-    What the ids of one show of how the service makes them counts for all.
+    What the ids listed for one run show of how the service makes its ids counts for all runs.
     """
     gate = asyncio.Semaphore(look.environment.limits.concurrency)
 
@@ -117,13 +118,14 @@ class _Searched(Struct, frozen=True, kw_only=True):
     claim: ClaimId
     suspect: Suspect
     listed: Sequence[Instance]
-    began: EpochMs  # no later than the search: only what had to be listed by then can be missed
+    began: EpochMs  # no later than the search, which must show what had to be listed by then
 
     @property
     def sightings(self) -> Iterator[Sighting]:
-        """The ids that are listed, each for its own time.
+        """The ids that are listed, each with its own trigger time.
 
-        One that is listed with a time that was not searched for has it cut: its own is the run's.
+        If an instance shows no time within the searched window, the service has cut it: its own
+        time is taken to be the run's.
         """
         start, end = search_window(self.suspect.trigger_time)
         for one in self.listed:
@@ -178,7 +180,7 @@ def _judged(
         case Ambiguous():
             other = finding.awaits
             again = began
-            if other is not None:  # its own search may have failed once: there is one look more
+            if other is not None:  # its own search may have failed once: allow one more look
                 settle = int(look.environment.gateway.settle * 1000)
                 again = EpochMs(max(decided_at, _decided_at(other, look)) + settle)
             return Doubt(
@@ -201,7 +203,7 @@ def _judged(
 def _settled(
     record: Record, claim: ClaimId, finding: Found | NoneFound, evidence: dict[str, Any], at: str
 ) -> events.Triggered | events.Absent:
-    """What goes into the ledger of a run that is found, or certainly absent."""
+    """The event for a run that was found, or that is certainly absent."""
     if isinstance(finding, NoneFound):
         return events.Absent(
             v=events.VERSION, at=at, run=record.run, claim=claim, evidence=evidence
@@ -223,24 +225,25 @@ def _settled(
 def _decided_at(record: Record, look: Look) -> EpochMs:
     """From when on a whole search that finds nothing proves that there is nothing.
 
-    The claim must have expired, for until then its applier may start the run. The trigger time
-    must have passed, for the reference does not say that an instance that still waits is listed.
+    That is `settleSeconds` after two times. The claim must have expired, because until then its
+    applier may start the run. The trigger time must have passed, because the reference does not say
+    that an instance that still waits is listed.
     """
     settle = int(look.environment.gateway.settle * 1000)
     return EpochMs(max(_expired(record, look), record.trigger_time) + settle)
 
 
 def _expired(record: Record, look: Look) -> EpochMs:
-    """When its claim has expired; one whose clock was set back since, by what has passed."""
+    """When the run's claim expires; if the clock was set back since, when it was seen to lapse."""
     return look.lapsed.get(record.claim, record.until) if record.claim else record.until
 
 
 def _may_come_up(searched: _Searched, look: Look) -> bool:
-    """Whether an instance of the run may be listed by now that its search did not show."""
+    """Whether an instance of the run may be listed by now, though the search did not show it."""
     record, began = searched.record, searched.began
     if began < _expired(record, look) + int(look.environment.gateway.settle * 1000):
         return True
-    waits = record.trigger_time > look.now() + LEAD_MS  # and is not listed before that
+    waits = record.trigger_time > look.now() + LEAD_MS  # then it is not listed yet
     return not waits and began < _decided_at(record, look)
 
 

@@ -1,18 +1,18 @@
-"""Whose is a listed instance? What a search of the service says of a run, and what it does not.
+"""Whose is a listed instance? What a search of the service says of a run, and what it does not say.
 
 Pure. A service may stamp, round, cut, merge, retype, hide or share everything that it lists, so an
 instance that *differs* from what was sent may still be the run's. Each listed instance is one of:
 
 - **ours**: it carries this claim's nonce, however the service shows it;
-- **not ours**: a contradiction that no formatting explains. That is another flow; the whole nonce
-  of another claim that the ledger knows; a creation before the claim by more than any two clocks
-  differ (`gateway.stampSlackSeconds`); that it stood there before the claim; or that it is recorded
-  as another run's, whose start it fits, where the two are known not to share an id;
+- **not ours**: there is a contradiction that no formatting explains. It names another flow; it
+  carries the whole nonce of another claim that the ledger knows; it was created before the claim by
+  more than any two clocks differ (`gateway.stampSlackSeconds`); it stood there before the claim; or
+  it is recorded as another run's, fits that run's start, and the two are known not to share an id;
 - **possible**: everything else.
 
 Without a nonce an instance is also ours if it alone is possible, agrees in everything, was created
-after the claim, and is nobody else's. A run is absent only where the search was whole and nothing
-is possible. docs/exactly-once.md has the table with its reasons.
+after the claim, and is nobody else's. A run is absent only if the search was whole and nothing is
+possible. docs/exactly-once.md has the table with its reasons.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -59,7 +59,7 @@ class NoneFound(Struct, frozen=True, kw_only=True):
 
 
 class Ambiguous(Struct, frozen=True, kw_only=True):
-    """Something was found of which nobody can tell whether it is the run's."""
+    """Nobody can tell whether what was found, or what may be hidden, is the run's."""
 
     reason: str
     awaits: Record | None = None  # a run in doubt: what a later look shows of it may settle this
@@ -103,10 +103,11 @@ def judge(
 
 
 def standing(suspect: Suspect, one: Instance, known: Known) -> Standing:
-    """What the instance, which the search for the suspect's minute lists, can be to the suspect.
+    """What an instance that the search for the suspect's minute lists can be to the suspect.
 
-    A nonce says more than all else. The time that is shown says nothing: what the service chose for
-    the minute is of it, or the service shows another time than it searches by.
+    A nonce counts before everything else. The shown time says nothing, because the service has
+    listed the instance for this minute: either the instance is of the minute, or the service shows
+    another time than it searches by.
     """
     by_nonce = nonce_standing(suspect, one, known)
     if by_nonce is not None:
@@ -130,7 +131,7 @@ def standing(suspect: Suspect, one: Instance, known: Known) -> Standing:
 
 
 def _is_another(suspect: Suspect, one: Instance) -> bool:
-    """Whether it is another flow's, or was there before the claim: neither ours nor newer."""
+    """Whether it is of another flow or from before the claim: neither ours nor newer than ours."""
     return (
         is_of_another_flow(suspect.flow_id, one)
         or is_older(suspect, one)
@@ -139,7 +140,7 @@ def _is_another(suspect: Suspect, one: Instance) -> bool:
 
 
 def _may_be_rivals(rival: Suspect, one: Instance, known: Known) -> bool:
-    """Whether the instance may be that other run's, which is in doubt as well."""
+    """Whether the instance may be the rival's, another run that is in doubt as well."""
     stands = standing(rival, one, known)
     return stands is Standing.OURS or (stands is Standing.POSSIBLE and not contradicts(rival, one))
 
@@ -151,9 +152,9 @@ def _hidden(
     making: Making,
     unlisted: Collection[RunId],
 ) -> Ambiguous | None:
-    """Why the run's own may be there all the same, unlisted; None if it cannot be.
+    """Why the run's own instance may exist though it is not listed; None if it cannot.
 
-    Of several with one id, a service may list only the newest.
+    Of several instances with one id, a service may list only the newest.
     """
     if making.of_each:
         return None
@@ -179,7 +180,7 @@ def _hidden(
 
 
 def _may_hide(suspect: Suspect, one: Instance, known: Known) -> bool:
-    """Whether another's instance of the minute may be newer than the run's, and have its id."""
+    """Whether another's instance of the minute may be newer than the run's and have the same id."""
     if _is_another(suspect, one):
         return False
     named = claim_named_in(suspect, one, known)
@@ -199,9 +200,9 @@ def _may_hide(suspect: Suspect, one: Instance, known: Known) -> bool:
 def _carries_what_was_recorded(
     suspect: Suspect, one: Instance, record: Record, known: Known
 ) -> bool:
-    """Whether it shows just what the other run was recorded with, and other values than were sent.
+    """Whether it shows exactly what the other run was recorded with, and contradicts the suspect.
 
-    No formatting makes of one run's parameters those of another.
+    No formatting turns one run's parameters into those of another.
     """
     if record.flow_id is None or one.parameters is None or not contradicts(suspect, one):
         return False
@@ -211,12 +212,15 @@ def _carries_what_was_recorded(
 
 
 def may_be_its(suspect: Suspect, one: Instance, known: Known) -> bool:
-    """Whether nothing rules it out as the suspect's, whoever else may have its id."""
+    """Whether nothing rules the instance out as the suspect's, whoever else may have its id."""
     return standing(suspect, one, known) is not Standing.NOT_OURS
 
 
 def is_disowned(record: Record, one: Instance) -> bool:
-    """Whether it is not the record's, though it has its id: flows, or a whole day, may share it."""
+    """Whether the instance shows another flow or minute than the run that is recorded with its id.
+
+    All flows, or a whole day, may share one id.
+    """
     other_flow = is_of_another_flow(record.flow_id, one)
     return other_flow or is_of_another_minute(record.trigger_time, one)
 
@@ -240,18 +244,18 @@ def evidence_of(suspect: Suspect, found: Sequence[Instance], at: EpochMs) -> dic
 
 
 def seen_before(evidence: Any, now: Collection[str]) -> list[dict[str, Any]]:
-    """What earlier searches for the run found, by their evidence, and is not listed now."""
+    """The rows that earlier searches for the run found, and whose ids are not listed now."""
     return [row for row in rows_seen(evidence) if row["id"] not in now]
 
 
 def without_vanished(
     suspect: Suspect, evidence: Any, listed: Sequence[Instance], known: Known
 ) -> NoneFound | Ambiguous:
-    """That nothing is there, unless something is listed no more that may have been the run's.
+    """NoneFound, unless something that may have been the run's was seen, and is listed no more.
 
     `evidence`: what the ledger holds of earlier searches under the same claim. A service may forget
-    an instance, or hide it behind a newer one of its id; what was seen was there all the same.
-    Raises LedgerError where the ledger holds a time that is none.
+    an instance, or hide it behind a newer one with its id; what was seen was there all the same.
+    Raises LedgerError if a time in the ledger cannot be read.
     """
     oldest = None if suspect.claimed_at is None else suspect.claimed_at - suspect.slack
     gone = []
@@ -266,7 +270,7 @@ def without_vanished(
 
 
 def _fits(owner: tuple[Record, Start], one: Instance, slack: int, known: Known) -> bool:
-    """Whether the instance's creation fits the start that it is recorded for."""
+    """Whether the instance's creation fits the start that is recorded with its id."""
     _, start = owner
     claimed_at = known.claimed_at(start.claim)
     if one.created is None or one.created_latest is None or claimed_at is None:

@@ -78,7 +78,7 @@ def _shown(
 
 
 def fits(suspect: Suspect, one: Instance, known: Known) -> bool:
-    """Whether nothing tells the instance from the run's own, as far as the service shows it."""
+    """Whether nothing that the service shows tells the instance from the run's own."""
     stands = standing(suspect, one, known)
     return stands is Standing.OURS or (
         stands is Standing.POSSIBLE and not contradicts(suspect, one)
@@ -86,7 +86,7 @@ def fits(suspect: Suspect, one: Instance, known: Known) -> bool:
 
 
 def refuse_fitting(shown: Sequence[Fitting]) -> None:
-    """Refuse to believe that nothing was started where the service lists what fits."""
+    """Refuse to believe that nothing was started if something fits, or a search failed."""
     bad = [one for one in shown if one.fitting or one.failure is not None]
     if not bad:
         return

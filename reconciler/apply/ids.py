@@ -1,9 +1,10 @@
-"""How a service makes its instance ids, as far as ids show it.
+"""How a service makes its instance ids, as far as the ids show it.
 
 In the documented samples an id holds the flow and the trigger time, cut to the minute. A service
-may cut it to more, leave the flow out, or write either in a way that nobody recognises. Then runs
-of several minutes or flows share an id, and of these it may list the newest only. So an id counts
-as made of a long time and of no flow, unless ids show otherwise by what they spell out.
+may cut the time to more than that, leave the flow out, or write either in a way that nobody
+recognises. Then runs of several minutes or flows may share an id, and the service may list only the
+newest of them. So an id is taken to stand for a long span and for no flow, unless ids show
+otherwise by what they spell out.
 """
 
 import re
@@ -16,9 +17,9 @@ from msgspec import Struct
 from reconciler.model import EpochMs, InstanceId
 from reconciler.times import MINUTE_MS, in_zone
 
-# To what a service may cut the times that it makes ids of, besides the minute.
+# The spans, besides the minute, to which a service may cut the time that it makes an id of.
 UNITS_MS = tuple(count * MINUTE_MS for count in (5, 10, 15, 30, 60, 12 * 60, 24 * 60))
-OWN_PART = 8  # characters of an id that no other one has, to be more than the number of a machine
+OWN_PART = 8  # characters that only one id has: fewer may be just the number of a machine
 
 Span = tuple[EpochMs, EpochMs]  # from inclusive, to exclusive
 
@@ -36,7 +37,7 @@ class Sighting(Struct, frozen=True, kw_only=True):
     times: tuple[EpochMs, ...]  # the trigger time as it was sent; if not known, what it may be
 
     def spelled(self, zone: tzinfo) -> list[int]:
-        """The milliseconds of the day of its minute, in the zone or UTC, where the id spells it."""
+        """The minutes that the id spells out, in the zone or UTC, in milliseconds of the day."""
         shown = [in_zone(time, clock) for time in self.times for clock in (zone, UTC)]
         return [
             (one.hour * 60 + one.minute) * MINUTE_MS
@@ -50,12 +51,12 @@ class Making(Struct, frozen=True, kw_only=True):
 
     seen: bool = False  # any id at all
     cut: bool = False  # some id does not spell out its minute
-    excluded: frozenset[int] = frozenset()  # units of which ids that spell their minute are not
+    excluded: frozenset[int] = frozenset()  # units to which some spelled minute was not cut
     flowless: bool = False  # some id does not begin with its flow
-    of_each: bool = False  # each start has its own
+    of_each: bool = False  # each start has an id of its own
 
     def having_seen(self, sightings: Iterable[Sighting], zone: tzinfo) -> "Making":
-        """The same, with what these ids show besides."""
+        """The same, with what these ids show in addition."""
         seen = [(one, one.spelled(zone)) for one in sightings]
         excluded = {
             unit
@@ -74,10 +75,10 @@ class Making(Struct, frozen=True, kw_only=True):
 
     @property
     def units(self) -> tuple[int, ...]:
-        """The times besides the minute that an id may be that of, as far as anybody can tell.
+        """The spans, besides the minute, that one id may stand for, as far as anybody can tell.
 
-        Where all ids spell their minutes, those of less than an hour are left out: that every start
-        so far was at a full five minutes, on such a service, is too rare to leave doubts for it.
+        If all ids spell out their minutes, spans of less than an hour are left out. They would mean
+        that every start so far was at a full five minutes: too rare to leave runs in doubt for it.
         """
         units = UNITS_MS if self.cut or not self.seen else UNITS_MS[-3:]
         return tuple(unit for unit in units if self.cut or unit not in self.excluded)
@@ -89,7 +90,7 @@ class Making(Struct, frozen=True, kw_only=True):
 
 
 def spans_around(time: EpochMs, zone: tzinfo, units: Iterable[int]) -> list[Span]:
-    """The spans of so many milliseconds that the time lies in, by clocks in the zone and UTC."""
+    """The spans of each unit (milliseconds) that hold the time, by clocks in the zone and UTC."""
     offset = in_zone(time, zone).utcoffset() or timedelta()
     shifts = {0, int(offset.total_seconds() * 1000)}
     firsts = {((time + by) // unit * unit - by, unit) for by in shifts for unit in units}
@@ -97,10 +98,10 @@ def spans_around(time: EpochMs, zone: tzinfo, units: Iterable[int]) -> list[Span
 
 
 def gives_each_its_own(ids: Mapping[tuple[int | None, EpochMs], list[InstanceId]]) -> bool:
-    """Whether each start has an id of its own; `ids` are those of starts of one flow and time.
+    """Whether each start has an id of its own; `ids` holds them by flow and trigger time.
 
-    Two ids there do not show it yet: a service may add which of its machines took the request. What
-    only one of two such ids holds must be long, and stand in no other id.
+    That two starts of one flow and time have two ids does not show it yet: a service may add which
+    of its machines took the request. Each of these ids must have a long part that no other id has.
     """
     everything = [one for of_time in ids.values() for one in of_time]
     if len(set(everything)) < len(everything):

@@ -1,6 +1,6 @@
-"""Many adoptions at once: which of the instances that a search lists did the work of which run.
+"""Adopt many runs at once: find which of the listed instances did the work of which run.
 
-A run is adopted only where just one instance fits it, and that instance no other run. Whatever
+A run is adopted only if exactly one instance fits it, and that instance fits no other run. Whatever
 cannot be told for certain is left to a person, one by one.
 """
 
@@ -42,11 +42,11 @@ class Matched(Struct, frozen=True, kw_only=True):
     """What a search lists, and what became of it."""
 
     adopted: Sequence[tuple[Run, Instance]] = ()
-    unclear: Sequence[tuple[RunId, str]] = ()  # runs that something fits, and why not adopted
-    rest: Sequence[Instance] = ()  # of no run that is declared or recorded
+    unclear: Sequence[tuple[RunId, str]] = ()  # runs that something fits; why they are not adopted
+    rest: Sequence[Instance] = ()  # that fit no run that is declared or recorded
 
 
-Choose = Callable[[Matched, Snapshot], bool]  # is shown what would be done; whether to do it
+Choose = Callable[[Matched, Snapshot], bool]  # is shown what would be done; says whether to do it
 
 
 async def import_runs(
@@ -58,10 +58,10 @@ async def import_runs(
     new_claim: Callable[[], ClaimId],
     choose: Choose,
 ) -> Matched:
-    """Search, match, ask, and adopt in one commit; gives what was matched.
+    """Search, match, ask whether to go on, and adopt in one commit; gives what was matched.
 
-    Raises RefusedError where the branch moved so that a run is not to be adopted any more,
-    GatewayError where a search was not whole, GitError.
+    Raises RefusedError if the branch has moved so that a run may not be adopted any more,
+    GatewayError if a search was not whole, GitError.
     """
     snapshot = await store.fetch()
     async with open_gateway(snapshot.environment) as gateway:
@@ -84,7 +84,7 @@ async def import_runs(
 
 
 def _pending(snapshot: Snapshot, ranges: Sequence[Range], now: EpochMs) -> list[Run]:
-    """The declared runs of those flows and times that nobody has started."""
+    """The declared runs in those ranges that nobody has started."""
     return [
         planned.run
         for planned in plan_of(snapshot, now).runs
@@ -101,7 +101,7 @@ def _pending(snapshot: Snapshot, ranges: Sequence[Range], now: EpochMs) -> list[
 def match(
     runs: Sequence[Run], listed: Sequence[Instance], judging: Judging, adoption: Adoption
 ) -> Matched:
-    """Give each run the one instance that fits it, if that fits no other run."""
+    """Give each run the one instance that fits it, if that instance fits no other run."""
     free = [one for one in dict.fromkeys(listed) if judging.owner_of(one) is None]
     of_run: dict[RunId, list[Instance]] = {}
     runs_of: dict[Instance, list[Run]] = defaultdict(list)
@@ -135,7 +135,7 @@ class _Near:
                 self._of_minute[minute].append(one)
 
     def to(self, run: Run) -> list[Instance]:
-        """Those that may show one of the run's minutes; a time may be rounded to the next one."""
+        """Those that may show a minute of the run, or by rounding the next one, or show no time."""
         times = [run.trigger_time]
         if run.stagger is not None:
             times += run.stagger.times(EpochMs(run.trigger_time - run.delay))
@@ -165,7 +165,7 @@ def _unclear(
 
 
 def _fits(run: Run, one: Instance, judging: Judging) -> bool:
-    """Whether nothing that it shows tells it from the run's."""
+    """Whether nothing that the instance shows tells it from the run's own."""
     time = time_of(run, one)
     if is_of_another_flow(run.flow_id, one) or not shows_minute(time, one):
         return False
@@ -173,9 +173,9 @@ def _fits(run: Run, one: Instance, judging: Judging) -> bool:
 
 
 def _shows_just(run: Run, one: Instance) -> bool:
-    """Whether it shows its flow, its time, and the run's parameters as they are, and no others.
+    """Whether the instance shows a flow, a time, and exactly the run's parameters.
 
-    What a list may have cut, retyped or filled in proves nothing: it may be another's as well.
+    What a list may have cut, retyped or filled in proves nothing: it may as well be another's.
     """
     if one.flow_id is None or one.trigger_time is None:
         return False

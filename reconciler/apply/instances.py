@@ -27,9 +27,9 @@ from reconciler.ledger.records import Start
 from reconciler.model import ClaimId, EpochMs, InstanceId
 from reconciler.times import MINUTE_MS, SECOND_MS, format_instant
 
-LEAD_MS = 6_000  # that the stamps of instances may be ahead of the gateway's clock
+LEAD_MS = 6_000  # by which the stamps of instances may be ahead of the gateway's clock
 
-_BY_A_PERSON = frozenset({"resolvedBy", "adoptedBy"})  # what an evidence names the person as
+_BY_A_PERSON = frozenset({"resolvedBy", "adoptedBy"})  # the keys by which evidence names a person
 _AT_ANY_TIME = "9999-12-31T00:00:00Z"
 
 SuspectOf = Callable[[Record, ClaimId | None], Suspect | None]
@@ -39,7 +39,7 @@ class Told(Struct, frozen=True, kw_only=True):
     """What the list tells of one run's instance."""
 
     status: int | None = None  # EnOS FlowInstance status; None: it cannot be told
-    mine: Instance | None = None  # the one instance that is the run's, where it is only one
+    mine: Instance | None = None  # the run's instance, if only one can be that
     reason: str = ""  # why the status cannot be told
     for_good: bool = False  # it cannot be told later either: all that could be the run's has ended
 
@@ -62,8 +62,8 @@ def tell(
         foreign = all(shows_another_time(suspect.trigger_time, one) for one in listed)
         what = "has another trigger time" if foreign else "was not created when the run was started"
         return _untold(listed, f"what is listed under its id {what}")
-    # That all have ended alike does not help: the run's own may be the one that is not listed yet.
-    # Of what a person has named, only the id counts: it may carry what the run does not.
+    # That all have ended alike does not help: the run's own may be one that is not listed yet.
+    # If a person has named the instance, only its id counts: it may carry what the run does not.
     is_named = _is_named(record)
     fits = mine if is_named else fitting(suspect, mine)
     if len(fits) != 1:
@@ -85,10 +85,11 @@ def has_ended(one: Instance) -> bool:
 
 
 def _is_end_of_nothing_sent(suspect: Suspect, one: Instance) -> bool:
-    """Whether it has ended and shows parameters, and none of what was sent: it may be another's.
+    """Whether it has ended and shows parameters, but none that was sent: it may be another's.
 
-    As where a person starts the flow in the same seconds, and only the newest of an id is listed.
-    Where the correlation parameter is all that was sent, a service may show nothing of it.
+    For example, a person starts the flow in the same seconds, and only the newest of an id is
+    listed. If the correlation parameter is all that was sent, an empty list proves nothing: the
+    service may not show that parameter.
     """
     if not has_ended(one) or one.parameters is None or suspect.parameters is None:
         return False
@@ -105,9 +106,9 @@ def _is_named(record: Record) -> bool:
 
 
 def _is_another_than_adopted(record: Record, one: Instance) -> bool:
-    """Whether it was created at another time than what the person had who adopted the run.
+    """Whether it was created at another time than the instance that a person adopted for the run.
 
-    A later instance may have been given the id, and be the only one that is listed under it.
+    A later instance may have been given the same id, and be the only one that is listed under it.
     """
     seen = record.evidence.get("seen") if isinstance(record.evidence, dict) else None
     created = seen.get("created") if isinstance(seen, dict) else None
@@ -133,7 +134,7 @@ def _untold(candidates: Sequence[Instance], reason: str) -> Told:
 def _possible(
     record: Record, start: Start, suspect: Suspect, listed: Sequence[Instance], known: Known
 ) -> list[Instance]:
-    """Those under the id of the start that nothing rules out as what it started."""
+    """The instances under the start's id that nothing rules out as made by this start."""
     found = []
     for one in listed:
         if one.id != start.instance or is_of_another_flow(suspect.flow_id, one):
@@ -156,7 +157,7 @@ def _possible(
 def _may_be_anothers(
     suspect: Suspect, start: Start, one: Instance, listed: Sequence[Instance], *, is_named: bool
 ) -> str | None:
-    """Why the only one that fits need not be the run's all the same; None if it must be."""
+    """Why the only instance that fits may still not be the run's; None if it must be."""
     if may_have_stood_before(suspect, one):
         return "what has its id may be what stood there before its claim"
     weak = _weakness(suspect, one, is_named=is_named)
@@ -169,7 +170,7 @@ def _may_be_anothers(
 
 
 def _weakness(suspect: Suspect, one: Instance, *, is_named: bool) -> str | None:
-    """What it does not show that would tell it from what others start under its id."""
+    """What it does not show that would tell it from what others start under the same id."""
     if suspect.correlation is not None:
         return f"it shows no {suspect.correlation}"
     if not is_named and may_carry_another(suspect, one):
@@ -178,12 +179,13 @@ def _weakness(suspect: Suspect, one: Instance, *, is_named: bool) -> str | None:
 
 
 def _is_off(suspect: Suspect, start: Start, one: Instance, before: int, after: int) -> bool:
-    """Whether it was created so many milliseconds before the claim, or after the run was started.
+    """Whether it was created over `before` ms before the claim, or over `after` ms after the start.
 
-    By every single reading of its stamp: one of a service that stamps in UTC means a time of today
-    by one reading and of eight hours ago by the other, and nothing between. Cut, a reading means
-    all that may have been cut to it, or no end would be recorded of a service that cuts its stamps,
-    or whose clock is behind. What that hides is among the assumptions.
+    That must be so by every reading of its stamp. If a service stamps in UTC, a stamp means a time
+    of today by one reading and one of eight hours ago by the other, and nothing between. If stamps
+    are cut, a reading means all times that may have been cut to it. Otherwise no end would be
+    recorded on a service that cuts its stamps, or whose clock is behind. What this hides is among
+    the assumptions in docs/exactly-once.md.
     """
     spans = one.created_spans
     since = None if suspect.claimed_at is None else suspect.claimed_at - before
@@ -200,7 +202,7 @@ def _shared_out(
     known: Known,
     suspect_of: SuspectOf,
 ) -> tuple[list[Instance], bool]:
-    """Leave out what must be another start's under the same id; whether that fails."""
+    """`mine` without the instances of other starts; and whether the two cannot be told apart."""
     contested = False
     for record, its_start in (*known.owners(start.instance), *_open(suspect, start, mine, known)):
         other = suspect_of(record, its_start.claim)
@@ -230,10 +232,10 @@ def _shared_out(
 def _open(
     suspect: Suspect, start: Start, mine: Sequence[Instance], known: Known
 ) -> Iterator[tuple[Record, Start]]:
-    """The starts of the minute of which nobody knows whether, and under which id, they were.
+    """The starts in the run's minute of which nobody knows whether they were made, and as which id.
 
-    Where an instance shows an hour or a day only, or another minute than the run's, also those to
-    which an id of that hour or day would have been given as well.
+    If an instance shows only an hour or a day, or another minute than the run's, also the starts
+    in every span of time (up to a day) that may share the id.
     """
     time = suspect.trigger_time
     spans: Sequence[tuple[EpochMs, EpochMs]] = ()
@@ -251,6 +253,6 @@ def _shows_another_minute(time: EpochMs, one: Instance) -> bool:
 
 
 def _there_before(mine: list[Instance], id_: InstanceId, later: Suspect) -> list[Instance]:
-    """Leave out what was not there yet when a later start's claim looked, and saw this id."""
+    """Leave out what the look before a later claim did not see yet, if that look saw this id."""
     seen = {one.created for one in later.before if one.id == id_}
     return [one for one in mine if one.created in seen] if seen else mine

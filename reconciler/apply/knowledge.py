@@ -33,7 +33,7 @@ from reconciler.model import (
 from reconciler.plan import Action, FlowCheck, Plan, PlannedRun, Reason, make_plan
 from reconciler.plan.outlook import Over, why_over
 
-STARTS_OF_ONE_RUN = 3  # after that many proven absent, an apply leaves the run to the next one
+STARTS_OF_ONE_RUN = 3  # after so many that proved absent, the run is left to the next apply
 
 _Source = TypeVar("_Source")
 _Made = TypeVar("_Made")
@@ -47,14 +47,14 @@ class _Derived(Generic[_Source, _Made]):
         self._last: tuple[_Source, _Made] | None = None
 
     def of(self, source: _Source) -> _Made:
-        """The same for the same value, by identity."""
+        """What is made from the source; the same as before if the source is the same object."""
         if self._last is None or self._last[0] is not source:
             self._last = source, self._make(source)
         return self._last[1]
 
 
 class Knowledge:
-    """What it tried, what came of it, what nobody can tell; and the plan that follows."""
+    """What an apply has tried, what came of it, what is in doubt; and the plan that follows."""
 
     def __init__(self, ports: Ports, options: Options, branch: Branch) -> None:
         self.options = options
@@ -114,7 +114,7 @@ class Knowledge:
         )
 
     def guard(self, plan: Plan) -> None:
-        """Refuse what must not be applied."""
+        """Raise RefusedError for a plan that must not be applied."""
         if plan.problems:
             raise InvalidManifestsError(plan.problems, tried=len(self.claims.starts))
         if self.branch.is_reconfigured:
@@ -133,7 +133,7 @@ class Knowledge:
         return self.watch.awaited(self._followers(plan), self._own_outcomes())
 
     def _own_outcomes(self) -> dict[RunId, StartOutcome]:
-        """Those of what this apply was called for: others may have been settled on the way."""
+        """The outcomes of runs that this apply was called for; others may have been settled too."""
         return {
             run: outcome
             for run, outcome in self.outcomes.items()
@@ -152,9 +152,9 @@ class Knowledge:
         return self.chosen.names(planned.id) if run is None else self.chosen.has(run)
 
     def awaits(self, plan: Plan) -> Plan:
-        """The plan with what is worth waiting for: other claims and doubts may not concern it.
+        """The plan with only what is worth waiting for: the runs that this apply was called for.
 
-        They do where a run that was chosen waits for another one, which may be any of them.
+        If one of them waits for another run, or for room, that may be any run, so all are kept.
         """
         chosen = tuple(filter(self._is_chosen, plan.runs))
         if any(one.code in {Reason.WAITS_FOR, Reason.NO_ROOM} for one in chosen):
@@ -162,7 +162,7 @@ class Knowledge:
         return replace(plan, runs=chosen)
 
     def triggers(self, plan: Plan) -> list[Run]:
-        """What the plan starts, of that which this apply is meant to start."""
+        """The runs that the plan starts and that this apply is meant to start."""
         return [
             planned.run
             for planned in plan.of_action(Action.TRIGGER)
@@ -170,7 +170,7 @@ class Knowledge:
         ]
 
     def cancels(self, plan: Plan) -> list[PlannedRun]:
-        """What the plan cancels, of that which this apply is meant to cancel."""
+        """The runs that the plan cancels and that this apply is meant to cancel."""
         meant = self.options.cancels
         return [
             planned
@@ -179,7 +179,7 @@ class Knowledge:
         ]
 
     def startable(self, plan: Plan) -> list[Run]:
-        """The runs among these that this apply may still try; the next apply gets the others."""
+        """Those of `triggers` that this apply may still try; the next apply gets the others."""
         return [
             run
             for run in self.triggers(plan)
@@ -225,7 +225,7 @@ class Knowledge:
         return [*self.awaited(plan), *(record for record in held if record is not None)]
 
     def _left_out(self, plan: Plan) -> dict[RunId, list[str]]:
-        """What each of the chosen runs waits for that would start if it were chosen as well."""
+        """By chosen run, what it waits for that is held back only because it was not chosen."""
         out = {
             name
             for one in plan.of_action(Action.WAIT)
@@ -238,7 +238,7 @@ class Knowledge:
 
 
 def _over(plan: Plan, ended: Collection[RunId]) -> dict[RunId, Over]:
-    """Of the runs that have ended, those of which a bad end asks for nothing, and why."""
+    """The ended runs of which a bad end asks for nothing, and why."""
     firsts = {first_attempt(run) for run in ended}
     attempts: dict[RunId, list[PlannedRun]] = defaultdict(list)
     for one in plan.runs if ended else ():

@@ -28,12 +28,12 @@ Minute = tuple[int | None, int]  # flow, and the minute of a trigger time since 
 
 
 def minute_of(flow_id: int | None, time: EpochMs) -> Minute:
-    """What two runs must share for the service to be able to give them one instance id."""
+    """The flow and the minute: runs that share both may get one instance id from the service."""
     return flow_id, time // MINUTE_MS
 
 
 class _Sent(Struct, frozen=True, kw_only=True):
-    """A start that is known (`start`), or one of which nobody knows whether it was made."""
+    """A known start, or (`start` is None) one of which nobody knows whether it was made."""
 
     record: Record
     start: Start | None
@@ -48,13 +48,13 @@ class _Sent(Struct, frozen=True, kw_only=True):
 
 
 class _All(Enum):
-    """In the place of a flow: all of them."""
+    """Stands for all flows, in the place of one."""
 
     FLOWS = auto()
 
 
 def rows_seen(evidence: Any) -> list[dict[str, Any]]:
-    """What the last search for a run and those before it found, by what the ledger keeps of it."""
+    """What the searches for a run have found, by what the ledger keeps of them."""
     kept = evidence if isinstance(evidence, dict) else {}
     rows = [*kept.get("found", ()), *kept.get("foundBefore", ())]
     return [row for row in rows if isinstance(row, dict) and row.get("id")]
@@ -73,7 +73,7 @@ class Known:
     def _records(self) -> Iterator[Record]:
         return chain.from_iterable(ledger.records.values() for ledger in self._ledgers)
 
-    # Each of these is made when something asks for it: a look seldom needs more than one of them.
+    # Each of these is made on its first use: a look seldom needs more than one of them.
 
     @cached_property
     def _owners(self) -> dict[InstanceId, list[tuple[Record, Start]]]:
@@ -85,7 +85,7 @@ class Known:
 
     @cached_property
     def _minutes(self) -> dict[Minute, list[tuple[EpochMs, Start]]]:
-        """By flow and minute: the exact time that was sent, and the start."""
+        """By flow and minute: each start, with the exact time that was sent."""
         found: dict[Minute, list[tuple[EpochMs, Start]]] = defaultdict(list)
         for record in self._records():
             for start in record.starts:
@@ -95,7 +95,7 @@ class Known:
 
     @cached_property
     def _open(self) -> dict[Minute, list[Record]]:
-        """By flow and minute, what is claimed or in doubt."""
+        """By flow and minute, the runs that are claimed or in doubt."""
         found: dict[Minute, list[Record]] = defaultdict(list)
         for ledger in self._ledgers:
             for record in ledger.unsettled:
@@ -113,7 +113,7 @@ class Known:
 
     @cached_property
     def _in_order(self) -> dict[int | _All | None, list[_Sent]]:
-        """The same by flow, and of all flows, in the order of trigger times."""
+        """`_everything` by flow, and for all flows together, in the order of trigger times."""
         found: dict[int | _All | None, list[_Sent]] = defaultdict(list)
         for one in sorted(self._everything, key=lambda one: one.time):
             found[_All.FLOWS].append(one)
@@ -122,7 +122,7 @@ class Known:
 
     @cached_property
     def _claims(self) -> dict[int, list[tuple[events.Claim, RunId, int | None]]]:
-        """By the minute of the trigger time, what was claimed."""
+        """By the minute of the trigger time: each claimed run, with its claim and flow."""
         found: dict[int, list[tuple[events.Claim, RunId, int | None]]] = defaultdict(list)
         for claim in chain.from_iterable(ledger.claims.values() for ledger in self._ledgers):
             for run, claimed in claim.runs.items():
@@ -141,7 +141,7 @@ class Known:
 
     @cached_property
     def _turns(self) -> dict[ClaimId, tuple[int, int]]:
-        """The ledger in which a claim stands, and which of its claims it is."""
+        """By claim: the number of its ledger, and the claim's place in that ledger."""
         return {
             claim: (number, turn)
             for number, ledger in enumerate(self._ledgers)
@@ -151,7 +151,7 @@ class Known:
     def is_later(self, claim: ClaimId | None, than: ClaimId | None) -> bool:
         """Whether the claim was made after the other one.
 
-        Of one ledger the order of its lines says so, however the clock was set between them.
+        In one ledger the order of the lines says so, however the clock was set between them.
         """
         ours, theirs = (self._turns.get(one) if one else None for one in (claim, than))
         if ours is None or theirs is None:
@@ -168,7 +168,7 @@ class Known:
     def in_doubt_in(self, flow_id: int | None, time: EpochMs | None) -> Sequence[Record]:
         """The runs of the flow of which nobody knows yet whether they were started.
 
-        Those in the minute of that time, or in any.
+        Only those in the minute of that time, if one is given.
         """
         if time is not None:
             return self._open.get(minute_of(flow_id, time), ())
@@ -177,8 +177,8 @@ class Known:
     def tells_apart(self, instance: InstanceId, owner: Record, time: EpochMs) -> bool:
         """Whether a run of that time is known to get another id than the owner's instance has.
 
-        Two ids in one minute do not show that yet, for a service may round times to make its ids.
-        They do where a run of the owner's time, of that time or between them has another id.
+        Two ids in one minute do not show that yet, because a service may round times to make its
+        ids. What shows it is another id of a run at the owner's time, at that time, or between.
         """
         first, last = sorted((owner.trigger_time, time))
         minutes = {minute_of(owner.flow_id, one) for one in (first, last)}
@@ -191,9 +191,9 @@ class Known:
     def spans_of_id(
         self, instance: InstanceId, flow_id: int | None, time: EpochMs, zone: tzinfo
     ) -> list[Span]:
-        """The spans around a time that may have one id.
+        """The spans around the time within which all runs of the flow may have this id.
 
-        Only those in which no other id is known of the flow: else ids are not given by them.
+        Only spans in which no other id of the flow is known, which would show that ids are finer.
         """
         return [
             span
@@ -218,9 +218,9 @@ class Known:
         return self._making
 
     def _seen_in_doubt(self) -> Iterator[Sighting]:
-        """What earlier searches for the runs in doubt listed; it may not be listed any more.
+        """What earlier searches for the runs in doubt listed, also if it is listed no more.
 
-        It was listed for the run's minute, to which its time may have been rounded.
+        It was listed for the run's minute, to which its own time may have been rounded.
         """
         for one in self._everything:
             if one.start is None:
@@ -229,7 +229,10 @@ class Known:
                     yield Sighting(instance=row["id"], flow_id=one.flow_id, times=times)
 
     def _gives_each_its_own(self) -> bool:
-        """Whether the recorded ids show that; not those that a person or a search gave."""
+        """Whether the recorded ids show that each start has an id of its own.
+
+        An id that a person named, or that was inferred from a search, does not count.
+        """
         ids: dict[tuple[int | None, EpochMs], list[InstanceId]] = defaultdict(list)
         for one in self._everything:
             if one.start is not None and one.start.is_from_an_answer:
@@ -247,15 +250,15 @@ class Known:
         *,
         claim: ClaimId | None = None,
     ) -> tuple[Record, Start | None] | None:
-        """A run whose start may have been given the id of a start of that time, and is newer.
+        """A newer start, of another minute or flow, that may have the id of a start of that time.
 
-        That is after `since`, when this `claim` was made, or under a later claim.
+        Newer means made after `since`, when this `claim` was made, or under a later claim.
 
-        A service that makes ids of more than the minute, or without the flow, may list only the
-        newest of an id, and so not the one that is looked for. `making` says what ids show of that.
-        A run of which nobody knows whether it was started counts as one that was, but for those
-        that are `unlisted`: what is not listed itself hides nothing. Two ids within a span show
-        that it is not one id's.
+        A service whose ids stand for more than a minute, or leave the flow out, may list only the
+        newest instance of an id, and so hide the one that is looked for. `making` says what ids
+        show of that. A run of which nobody knows whether it was started counts as started, unless
+        it is `unlisted`: what is not listed itself hides nothing. Two ids within a span show that
+        the span does not share one.
         """
         for its in self._spans_of_one_id(flow_id, time, zone, making):
             for one in its:
@@ -271,9 +274,9 @@ class Known:
     def _spans_of_one_id(
         self, flow_id: int, time: EpochMs, zone: tzinfo, making: Making
     ) -> Iterator[list[_Sent]]:
-        """What was sent, or may have been, in each span around the time that may have one id.
+        """What was sent, or may have been, in each span around the time that may share one id.
 
-        Of the flow, and of all where ids may be without it.
+        For the flow; and for all flows together, if ids may leave the flow out.
         """
         for span in spans_around(time, zone, (MINUTE_MS, *making.units)):
             of_flows = (flow_id, _All.FLOWS) if making.may_lack_flow else (flow_id,)
@@ -282,13 +285,13 @@ class Known:
                     yield its
 
     def _between(self, flow_id: int | _All | None, first: EpochMs, end: EpochMs) -> Iterator[_Sent]:
-        """What was sent, or may have been, from one time, inclusive, to another, exclusive."""
+        """What was sent, or may have been, from `first`, inclusive, to `end`, exclusive."""
         its = self._in_order.get(flow_id, [])
         begin = bisect_left(its, first, key=lambda one: one.time)
         return takewhile(lambda one: one.time < end, islice(its, begin, None))
 
     def claims_near(self, flow_id: int, time: EpochMs) -> list[tuple[events.Claim, RunId]]:
-        """The claims that hold a run of the flow in that minute or one beside it, with the run."""
+        """The claims of a run of the flow in that minute or in one beside it, each with the run."""
         minute = time // MINUTE_MS
         return [
             (claim, run)

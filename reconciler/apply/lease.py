@@ -1,7 +1,7 @@
 """Time by the gateway's clock, how long a claim allows starts, and when it has run out.
 
 Appliers need not agree on the time among themselves: every claim is made and judged by the one
-clock that all of them can ask. Between two questions the local clock tells how much time passed.
+clock that all of them can ask. Between two such questions the local clock measures the time.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from reconciler.times import parse_instant
 class ServiceClock(Struct, frozen=True, kw_only=True):
     """One answer of the gateway's clock. It was right at some moment between question and answer.
 
-    So its time now is known between two bounds, and each use takes the one that is safe for it.
+    So the gateway's time now lies between two bounds, and each use takes the bound that is safe.
     """
 
     stamp: EpochMs
@@ -35,15 +35,15 @@ class ServiceClock(Struct, frozen=True, kw_only=True):
         return cls(stamp=stamp, asked=asked, answered=clock.elapsed(), clock=clock)
 
     def age(self) -> float:
-        """Seconds since it was asked."""
+        """Seconds since the gateway was asked."""
         return self.clock.elapsed() - self.asked
 
     def earliest(self) -> EpochMs:
-        """No later than the gateway's time: for stamping a claim, and for calling one expired."""
+        """A time no later than the gateway's: to stamp a claim with, or to call one expired."""
         return EpochMs(self.stamp + int((self.clock.elapsed() - self.answered) * 1000))
 
     def latest(self) -> EpochMs:
-        """No earlier than the gateway's time: for deciding whether a claim still allows a start."""
+        """A time no earlier than the gateway's: to decide whether a claim still allows a start."""
         return EpochMs(self.stamp + int((self.clock.elapsed() - self.asked) * 1000) + 1)
 
 
@@ -53,17 +53,17 @@ class Lease(Struct, kw_only=True):
     clock: ServiceClock
     until: EpochMs  # when the claim expires
     reserve: float  # seconds before that in which no start may begin: one request and a margin
-    jumped: float = 0.0  # seconds that the gateway's clock was found to be off its course by
+    jumped: float = 0.0  # seconds by which the gateway's clock was set forward; below 0: back
 
     def seconds_left(self) -> float:
-        """Seconds in which a start may still begin; not positive once there are none."""
+        """Seconds in which a start may still begin; 0 or less once there are none."""
         return 0.0 if self.jumped else (self.until - self.clock.latest()) / 1000 - self.reserve
 
     async def watch(self, gateway: Gateway, *, margin: float) -> None:
-        """Ask the gateway for its time again and again, and allow nothing once it has jumped.
+        """Ask the gateway for its time again and again; once its clock has jumped, allow no start.
 
-        Others judge this claim by that clock: one that was set forward has them think that it has
-        expired. `margin`: seconds that it may be off its course. Never returns; cancel it.
+        Others judge this claim by that clock: if it was set forward, they think that the claim has
+        expired. `margin`: seconds that the clock may be off. Returns only after a jump: cancel it.
         """
         pause = max(self.reserve / 2, 1.0)
         while not self.jumped:
@@ -71,7 +71,7 @@ class Lease(Struct, kw_only=True):
             try:
                 again = await ServiceClock.ask(gateway, self.clock.clock)
             except GatewayError:
-                continue  # a gateway that cannot be asked the time is not sent starts either
+                continue  # if the gateway cannot be asked for its time, it gets no starts either
             ahead = (again.earliest() - self.clock.latest()) / 1000
             behind = (self.clock.earliest() - again.latest()) / 1000
             if max(ahead, behind) > margin:
@@ -83,16 +83,18 @@ class Lease(Struct, kw_only=True):
 
 
 class Lapses(Struct, kw_only=True):
-    """Claims that have run out by the time that has passed, though the gateway's clock denies it.
+    """Claims that have run out by the time that has passed, but not by the gateway's clock.
 
-    A claim that was made before the clock was set back seems to last for hours. Its applier does
-    not go by that clock but counts the seconds from its claim on. So whoever has seen a claim for
-    as long as it was made for, and a margin, knows that nothing is started under it any more.
+    A claim that was made before that clock was set back seems to last for hours. But its applier
+    does not go by the clock: it counts the seconds since it made the claim. So an apply that has
+    seen a claim for as long as the claim was made for, and a margin, knows that nothing is started
+    under it any more.
     """
 
     clock: Clock
     seen: dict[ClaimId, float] = field(default_factory=dict)  # local seconds, when first seen
-    lapsed: dict[ClaimId, EpochMs] = field(default_factory=dict)  # since when, by the gateway's
+    # Since when, by the gateway's clock.
+    lapsed: dict[ClaimId, EpochMs] = field(default_factory=dict)
 
     def notice(self, ledger: Ledger, now: EpochMs, margin: float) -> None:
         """Note which claims have run out. `margin` in seconds."""

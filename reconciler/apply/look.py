@@ -1,8 +1,8 @@
-"""What every look at the service needs: whom to ask, what is known, how to tell an instance.
+"""What every look at the service needs: whom to ask, what is known, how to recognise an instance.
 
-The first look is at a minute before a run is claimed in it: what stands there already cannot be the
-run's. Attempts, revisions and declared duplicates carry what another run has carried, in its very
-minute, and a service whose ids carry minutes only gives all of them one id.
+Also the look at a minute before a run is claimed in it: what stands there already cannot be the
+run's. Attempts, revisions and declared duplicates carry what another run has carried, in the same
+minute, and a service whose ids tell only flow and minute gives all of them one id.
 """
 
 import asyncio
@@ -22,11 +22,11 @@ from reconciler.ledger.records import Start
 from reconciler.model import ClaimId, EpochMs, InstanceId, Parameters, Run, RunId, first_attempt
 from reconciler.times import DAY_MS, parse_instant
 
-# A look before the claim counts if that much lies between it and the claim: a stamp in seconds then
+# So many milliseconds must lie between a claim and the look before it: then a stamp in seconds
 # tells what stood there before from what was created after.
 STAMP_MS = 1_000
 
-MOST_SEEN = 5_000  # more is not written into a claim: its runs are then told apart as others are
+MOST_SEEN = 5_000  # instances in one claim; if there are more, its runs are told apart as others
 
 LOOK_SECONDS = 1.0  # between looks for what was started a moment ago
 
@@ -42,18 +42,18 @@ class Look(Struct, frozen=True, kw_only=True):
     declared: Mapping[RunId, Run]  # first attempts, as the manifests say
     now: Callable[[], EpochMs]  # no later than the gateway's time
     known: Known
-    # Claims made by a clock that was set back since, and when they had run out all the same.
+    # Claims made before the gateway's clock was set back, and when they had run out all the same.
     lapsed: Mapping[ClaimId, EpochMs] = field(default_factory=dict)
     turn: int = 0  # grows from look to look: what one leaves out, the next one begins with
     pause: Callable[[float], Awaitable[None]] = field(default=asyncio.sleep)  # seconds
 
     def parameters(self, record: Record) -> Parameters | None:
-        """What the run was sent with; None where no manifest says so any more."""
+        """What the run was sent with; None if no manifest says so any more."""
         run = self.declared.get(first_attempt(record.run))
         return run.parameters if run is not None and run.digest == record.digest else None
 
     def suspect(self, record: Record, claim: ClaimId | None) -> Suspect | None:
-        """How to recognise what the claim started of the run; None where its flow is not known."""
+        """How to recognise what the claim started for the run; None if its flow is not known."""
         if record.flow_id is None:
             return None
         made = self.known.claims.get(claim) if claim is not None else None
@@ -84,7 +84,7 @@ class Look(Struct, frozen=True, kw_only=True):
 def elsewhere(
     record: Record, claims: Mapping[ClaimId, events.Claim], gateway: GatewayConfiguration
 ) -> str | None:
-    """Why that gateway must not be asked about the run; None if it is the one it was claimed for.
+    """Why that gateway must not be asked about the run; None if the run was claimed for it.
 
     What another service, organisation or user lists says nothing about the run.
     """
@@ -95,7 +95,7 @@ def elsewhere(
 
 
 def _difference(recorded: events.Service, configured: events.Service) -> str | None:
-    """What to put back, in words; None if both are one."""
+    """What to put back, in words; None if both are the same."""
     pairs = (
         ("gateway.url", recorded.gateway, configured.gateway),
         ("gateway.orgId", recorded.org_id, configured.org_id),
@@ -110,14 +110,14 @@ def _difference(recorded: events.Service, configured: events.Service) -> str | N
 
 
 def _correlation(made: events.Claim | None, configured: str | None) -> str | None:
-    """The parameter that carried the nonce; claims of before it was recorded go by what is set."""
+    """The parameter that carried the nonce; the configured one for claims that do not record it."""
     if made is None:
         return None
     return made.correlation if made.service is not None else configured
 
 
 def _gap(made: events.Claim | None) -> int:
-    """Milliseconds between the look before the claim, if there was any, and the claim."""
+    """Milliseconds between the look before the claim and the claim; 0 without a look."""
     if made is None or made.looked_at is None:
         return 0
     return max(0, parse_instant(made.at) - parse_instant(made.looked_at))
@@ -129,7 +129,7 @@ def by_id(runs: Iterable[Run]) -> dict[RunId, Run]:
 
 
 def start_of(record: Record) -> Start | None:
-    """The start that speaks for the run."""
+    """The start that counts for the run; None if no start is known."""
     return record.starts[0] if record.starts else None
 
 
@@ -141,7 +141,7 @@ class Before(Struct, frozen=True, kw_only=True):
 
 
 def shares_a_minute(run: Run, look: Look) -> bool:
-    """Whether something else may stand in the run's minute that could be taken for its instance."""
+    """Whether the run's minute may hold something else that could be taken for its instance."""
     if run.attempt > 1 or run.revision > 1 or run.duplicate_of is not None:
         return True
     if look.environment.gateway.same_minute_allowed:
@@ -156,13 +156,13 @@ async def look_before(
 ) -> Before | None:
     """Search the minutes of those runs; None if more stands there than a claim can hold.
 
-    What was started there a moment ago may not be listed yet, and would look like this run's later
-    on. So it is waited for, as long as an instance may take to show up. `latest` is no earlier than
-    the gateway's time. Raises GatewayError.
+    An instance that was started there a moment ago may not be listed yet, and would later look like
+    that of one of these runs. So the search is repeated until the instance is listed, or should
+    have been. `latest` gives a time no earlier than the gateway's. Raises GatewayError.
     """
     while True:
         seen: dict[events.Seen, None] = {}
-        began = look.now()  # only what had to be listed by then can be missed by the search
+        began = look.now()  # the search must show what had to be listed by then
         for flow_id, start, end in _spans(runs):
             for one in await look.gateway.search(flow_id, start, end):
                 seen[events.Seen(id=one.id, created=one.created)] = None
@@ -174,8 +174,8 @@ async def look_before(
 def _awaited(runs: Sequence[Run], look: Look, seen: Container[InstanceId], began: EpochMs) -> bool:
     """Whether anything that was started in these minutes is not listed, and may be soon.
 
-    That is a while after its start, and after its trigger time. One whose time lies ahead is not
-    waited for: that may be days.
+    That is so for `settleSeconds` after its start, and again after its trigger time. A trigger time
+    that lies ahead is not waited for: that may take days.
     """
     young = began - int(look.environment.gateway.settle * 1000)
     return any(
@@ -186,7 +186,7 @@ def _awaited(runs: Sequence[Run], look: Look, seen: Container[InstanceId], began
 
 
 def _spans(runs: Sequence[Run]) -> list[MinuteSpan]:
-    """Windows that hold the minutes of all runs: few, for a search shows a hundred at a time."""
+    """Windows that hold the minutes of all runs: few, for one page shows a hundred instances."""
     windows: dict[int, list[tuple[EpochMs, EpochMs]]] = defaultdict(list)
     for run in sorted(runs, key=lambda run: run.trigger_time):
         start, end = search_window(run.trigger_time)

@@ -1,8 +1,8 @@
-"""What one apply has changed, for those who are told: read off what it has put on the branch.
+"""What one apply has changed, for those who are told: read off the events that it has recorded.
 
-What it put there is seen where it passes, at the store. Nothing is remembered between two applies.
-A run in doubt that stays in doubt, or a refusal that stays the same, changes nothing, so whoever is
-told of the first hears nothing of the next. One webhook is told its share.
+A store that wraps the real one sees these events as they pass. Nothing is remembered between two
+applies. A run in doubt that stays in doubt, or a refusal that stays the same, changes nothing, so
+nobody is told of it again. Each webhook is told its share.
 """
 
 from collections import defaultdict
@@ -28,7 +28,7 @@ class Effect(Struct, frozen=True, kw_only=True):
 
 
 class WitnessedStore:
-    """A store that keeps in mind what was recorded through it. It changes nothing that passes."""
+    """A store that remembers what was recorded through it. It changes nothing that passes."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -38,7 +38,7 @@ class WitnessedStore:
         self._unanswered: list[Event] = []  # their push was not answered: they may have landed
 
     async def fetch(self) -> Snapshot:
-        """The branch as the remote has it now, as the store beneath says it."""
+        """The branch as the remote has it now, by the wrapped store."""
         snapshot = await self._store.fetch()
         if self._before is None:
             self._before = snapshot.ledger
@@ -50,7 +50,7 @@ class WitnessedStore:
         return snapshot
 
     async def append(self, base: Snapshot, events: Sequence[Event], message: str) -> Appended:
-        """Append them, as the store beneath does it."""
+        """Append the events by the wrapped store."""
         appended = await self._store.append(base, events, message)
         if isinstance(appended, Landed):
             self._recorded += events
@@ -61,21 +61,21 @@ class WitnessedStore:
 
     @property
     def effect(self) -> Effect | None:
-        """What has come of it by now; None where the branch was never read."""
+        """What has been recorded so far; None if the branch was never read."""
         if self._before is None or self._now is None:
             return None
         return Effect(before=self._before, now=self._now, recorded=tuple(self._recorded))
 
 
 class NewsOfRun(Struct, frozen=True, kw_only=True):
-    """What somebody may want to hear of one run. No text of a manifest's or the service's own."""
+    """What somebody may want to hear of one run. Messages take no text from it but names."""
 
     run: RunId
     record: Record | None  # None: nothing is recorded of it
     flow_id: int | None
     trigger_time: EpochMs
     reason: str  # in one word that scripts may rely on
-    waits_for: tuple[str, ...] = ()  # of one that is blocked: what is in its way
+    waits_for: tuple[str, ...] = ()  # of a blocked run: what is in its way
 
 
 class News(Struct, frozen=True, kw_only=True):
@@ -83,7 +83,7 @@ class News(Struct, frozen=True, kw_only=True):
 
     environment: str
     commit: str  # of the branch
-    told: Mapping[Occasion, Sequence[NewsOfRun]]  # no empty ones, but for `all-done`
+    told: Mapping[Occasion, Sequence[NewsOfRun]]  # none is empty but `all-done`
     standing: Mapping[str, int]  # how many declared runs succeeded, failed, wait, ...
 
 
@@ -94,7 +94,7 @@ _UNDER_WAY = frozenset({Reason.RUNNING, Reason.NOT_DUE})
 
 
 def news_of(effect: Effect) -> News | None:
-    """What the apply has changed; None where that is nothing."""
+    """What the apply has changed that somebody may want to hear; None if that is nothing."""
     outcomes = [one for one in effect.recorded if not isinstance(one, events.Claim)]
     if not outcomes:
         return None
@@ -125,7 +125,7 @@ def news_of(effect: Effect) -> News | None:
 
 
 def _plan(snapshot: Snapshot, ledger: Ledger, at: EpochMs) -> Plan:
-    """What stands how with that ledger. What this apply was not called for counts as well."""
+    """The plan with that ledger, including runs that this apply was not called for."""
     environment = snapshot.environment
     return make_plan(
         snapshot.declared,
@@ -143,9 +143,9 @@ def _plan(snapshot: Snapshot, ledger: Ledger, at: EpochMs) -> Plan:
 def _changes(
     effect: Effect, attempts: Sequence[PlannedRun], run: RunId, at: EpochMs
 ) -> Iterator[tuple[Occasion, str]]:
-    """What has become of the run that had become of it before by no word of the ledger.
+    """What the ledger says of the run now, and did not say before the apply.
 
-    `attempts`: all of it, as they stand by now, `at`. A bad end is news where it needs a person.
+    `attempts`: all attempts at the run, as planned at `at`. A bad end is news if it needs a person.
     """
     was, now = effect.before.records.get(run), effect.now.ledger.records[run]
     if now.started_twice and not (was is not None and was.started_twice):
@@ -172,12 +172,12 @@ def _is_same(was: Record | None, now: Record) -> bool:
 
 
 def _code(record: Record) -> str:
-    """What a refused run was refused with: its number, for the words may name the request."""
+    """The number that a run was rejected with, without the words, which may name the request."""
     return (record.error or "").partition(":")[0]
 
 
 def _outlook(attempts: Sequence[PlannedRun], record: Record, at: EpochMs) -> Outlook:
-    """What is to be expected of the run. That it was started twice is news of its own."""
+    """What to expect of the run, even if it was started twice: that is news of its own."""
     own = next((one for one in attempts if one.id == record.run), None)
     return outlook_of(
         record.state(at),
@@ -212,7 +212,7 @@ def _of_record(record: Record, reason: str) -> NewsOfRun:
 
 
 def _is_open(planned: PlannedRun) -> bool:
-    """Whether something is still to come of the run without a person's doing."""
+    """Whether something may still become of the run without a person."""
     match planned.action:
         case Action.WAIT:
             return planned.code not in _NEVER_BY_ITSELF
@@ -226,7 +226,7 @@ def _is_open(planned: PlannedRun) -> bool:
 
 
 def _standing(plan: Plan) -> dict[str, int]:
-    """How many declared runs stand how, by one word each: `succeeded`, `failed`, `blocked`."""
+    """How many declared runs there are by standing, in one word: `succeeded`, `failed`, ..."""
     found: dict[str, int] = {}
     for one in plan.runs:
         if one.run is None:
@@ -237,7 +237,7 @@ def _standing(plan: Plan) -> dict[str, int]:
 
 
 class Share(Struct, frozen=True, kw_only=True):
-    """What one webhook is told: of the news, those events that it wants."""
+    """What one webhook is told: the part of the news that it wants."""
 
     environment: str
     commit: str | None
@@ -247,7 +247,7 @@ class Share(Struct, frozen=True, kw_only=True):
 
 
 def told_to(webhook: Webhook, news: News) -> Share | None:
-    """What of the news the webhook wants to hear; None where that is nothing."""
+    """The part of the news that the webhook wants to hear; None if there is none."""
     events = {one: news.told[one] for one in Occasion if one in news.told and one in webhook.events}
     if not events:
         return None
@@ -257,5 +257,5 @@ def told_to(webhook: Webhook, news: News) -> Share | None:
 
 
 def a_test(environment: str) -> Share:
-    """A message that tells nothing but that it arrives."""
+    """A message that says nothing, to show that messages arrive."""
     return Share(environment=environment, commit=None, events={}, standing={}, is_test=True)

@@ -1,7 +1,8 @@
 """How started instances fare: what the service says becomes final states, each recorded once.
 
-An end is recorded only if the instance that shows it is the run's for certain (`instances`), and
-that an instance is gone only after it was missing several times, by its id and in a whole search.
+An end is recorded only if the instance that shows it is certainly the run's (`instances`). That an
+instance is gone is recorded only after it was missing several times by its id, and then in a whole
+search.
 """
 
 import asyncio
@@ -23,9 +24,9 @@ from reconciler.ledger import Ledger, Record, RunState, events
 from reconciler.model import EpochMs, InstanceId, RunId
 from reconciler.times import format_instant
 
-MOST_REQUESTS = 300  # of one look; what is left is the next one's
-MOST_SEARCHES = 20  # whole searches of one look, each of one flow and minute
-MISSING_LOOKS = 2  # that must miss an instance after the first one, before a whole search does
+MOST_REQUESTS = 300  # in one look; what is left over is for the next look
+MOST_SEARCHES = 20  # whole searches in one look, each of one flow and minute
+MISSING_LOOKS = 2  # that must miss an instance, after the first look and before a whole search
 
 _Item = TypeVar("_Item")
 SearchMinute = tuple[int, int]  # flow, and where the search window of the trigger time begins
@@ -38,8 +39,8 @@ class Observation(Struct, frozen=True, kw_only=True):
     statuses: Mapping[
         RunId, str
     ]  # EnOS's names, of every run whose instance is known, ended or not
-    untold: Mapping[RunId, str] = field(default_factory=dict)  # that cannot be told later either
-    unclear: Mapping[RunId, str] = field(default_factory=dict)  # that cannot be told now, and why
+    untold: Mapping[RunId, str] = field(default_factory=dict)  # why later looks cannot tell either
+    unclear: Mapping[RunId, str] = field(default_factory=dict)  # why this look could not tell
     failure: str | None = None  # why not every run was seen
 
 
@@ -71,7 +72,7 @@ class _Observing:
         self._failures: list[str] = []
         self._told: dict[RunId, Told] = {}
         self._missing: list[Record] = []
-        self._got: dict[RunId, Sequence[Instance]] = {}  # by id, where others may share it
+        self._got: dict[RunId, Sequence[Instance]] = {}  # looked up, where others may share the id
         self._records: list[Record] = []
         for record in records:
             reason = look.elsewhere(record)
@@ -82,7 +83,7 @@ class _Observing:
                 self._failures.append(f"{record.run}: {reason}")
 
     async def observe(self) -> Observation:
-        """Look them all up, and look closer wherever something would be recorded."""
+        """Look up all runs, and look closer wherever something would be recorded."""
         closer = await self._look_up()
         await self._search(closer)
         gone = await self._gone()
@@ -116,7 +117,7 @@ class _Observing:
         )
 
     async def _look_up(self) -> list[Record]:
-        """Ask about all in few requests; gives the runs that only a whole search can tell."""
+        """Ask about all runs in few requests; gives those that only a whole search can tell."""
         sought = {
             one.instances[0]: Sought(id=one.instances[0], trigger_time=one.trigger_time)
             for one in self._records
@@ -143,7 +144,7 @@ class _Observing:
         return closer
 
     async def _search(self, records: Sequence[Record]) -> None:
-        """Search the minutes of the runs wholly, each once."""
+        """Search the whole minute of each run; a minute that runs share is searched once."""
         minutes: dict[SearchMinute, list[Record]] = defaultdict(list)
         for record in records:
             if record.flow_id is not None:
@@ -205,7 +206,7 @@ class _Observing:
         return must_show(record, self._look.environment.gateway.settle) <= self._began
 
     async def _gone(self) -> list[Record]:
-        """The runs that stay missing, by id and in a whole search, until they had to show up."""
+        """The runs that must be listed by now, and stay missing, by id and in a whole search."""
         settle = self._look.environment.gateway.settle
         due = [one for one in self._missing if self._is_shown(one)]
         wanted = _rotated(due, self._look.turn)[:MOST_SEARCHES]
@@ -261,7 +262,7 @@ class _Observing:
 
 
 def _rotated(items: Sequence[_Item], turn: int) -> list[_Item]:
-    """The items, beginning with others each time, so that none is left out for ever."""
+    """The items, beginning elsewhere in each turn, so that none is left out for ever."""
     first = turn * MOST_SEARCHES % len(items) if items else 0
     return [*items[first:], *items[:first]]
 
@@ -269,7 +270,7 @@ def _rotated(items: Sequence[_Item], turn: int) -> list[_Item]:
 def _may_mislead(record: Record, listed: Sequence[Instance]) -> bool:
     """Whether anything that is listed has ended, or nothing shows the run's time.
 
-    Who else has the id, only a whole search shows.
+    Only a whole search shows which other instances have the id.
     """
     return any(map(has_ended, listed)) or all(
         is_of_another_minute(record.trigger_time, one) for one in listed
@@ -279,14 +280,15 @@ def _may_mislead(record: Record, listed: Sequence[Instance]) -> bool:
 def _is_news(record: Record, status: int | str) -> bool:
     name = status_name(status)
     if name == NOT_FOUND and record.has_failed:
-        return False  # that the service has forgotten it takes nothing from how it ended
+        return False  # that the service has forgotten it does not change how it ended
     return name in FINAL and name != record.status
 
 
 def _was_cancelled(record: Record, status: int | str) -> bool:
-    """Whether that is the end which its cancellation made: the only one before its time.
+    """Whether this is the end that the run's cancellation made: the only one before its time.
 
-    Another one that is listed by then is another's, under the id of what waits unlisted.
+    Any other end that is listed so early is of another instance: the run's own, which has the same
+    id, still waits and is not listed.
     """
     return record.cancelled is not None and status_name(status) == CANCELLED
 
@@ -294,7 +296,7 @@ def _was_cancelled(record: Record, status: int | str) -> bool:
 def must_show(record: Record, settle_seconds: float) -> EpochMs:
     """From when on the service must know the instance, if it still has it.
 
-    Its time must have come, for the reference does not say that an instance that waits is known.
+    Its trigger time must have come: the reference does not say that a waiting instance is known.
     """
     since = max(record.starts[0].instant, record.trigger_time)
     return EpochMs(since + int(settle_seconds * 1000))

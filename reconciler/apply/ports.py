@@ -1,7 +1,7 @@
-"""What the apply protocol needs of the outside world, and the answers that it tells apart.
+"""What the apply protocol needs from the outside world, and the answers that it tells apart.
 
-Its steps are what an apply tells while it works, as values: the caller decides how and where to
-show them.
+Steps are what an apply reports while it works, as values: the caller decides how and where to show
+them.
 """
 
 import asyncio
@@ -48,14 +48,14 @@ class Recorded(Struct, frozen=True, kw_only=True):
 
 
 class Waiting(Struct, frozen=True, kw_only=True):
-    """Nothing can be done before that time, or before somebody else has done it."""
+    """Nothing can be done before that time, or before somebody else has done something."""
 
     reason: str
     until: EpochMs
 
 
 class Watching(Struct, frozen=True, kw_only=True):
-    """Started instances are waited for: how many of them have ended."""
+    """The apply waits for started instances: how many of them have ended."""
 
     ended: int
     total: int
@@ -107,28 +107,28 @@ Answer = TriggeredAnswer | RejectedAnswer | NotSent | NotProcessed | UnknownAnsw
 
 
 class Instance(Struct, frozen=True, kw_only=True):
-    """A flow instance as the service lists it; None where it said nothing readable."""
+    """A flow instance as the service lists it; None where the service said nothing readable."""
 
     id: InstanceId
     flow_id: int | None  # None also where the service shows an unset number, 0 or less
     trigger_time: EpochMs | None  # the service's stamps are cut to the second
-    created: EpochMs | None  # the same, read in the service's zone
-    created_latest: EpochMs | None  # the latest that the stamp can mean, should it be in UTC
+    created: EpochMs | None  # cut likewise; read in the service's zone
+    created_latest: EpochMs | None  # the latest that the stamp can mean, if it is in UTC
     parameters: Parameters | None
     status: int | None  # EnOS FlowInstance status, -1 to 10
     carried: str = (
-        ""  # its parameters as the service wrote them, readable or not: a nonce in it tells
+        ""  # its parameters as the service wrote them, readable or not: a nonce in them tells
     )
     created_times: tuple[EpochMs, ...] = ()  # `created` and what else its stamp can mean
-    created_unit: int = 1  # milliseconds to which it may have been cut
+    created_unit: int = 1  # milliseconds to which this stamp may have been cut
     trigger_times: tuple[EpochMs, ...] = ()  # `trigger_time` and what else its stamp can mean
-    trigger_unit: int = 1  # milliseconds to which it may have been cut or rounded
+    trigger_unit: int = 1  # milliseconds to which this stamp may have been cut or rounded
 
     @property
     def created_spans(self) -> tuple[tuple[EpochMs, EpochMs], ...]:
         """From when to when it may have been created, both inclusive: one span for each reading.
 
-        None if the stamp is unreadable.
+        Empty if the stamp is unreadable.
         """
         if self.created is None or self.created_latest is None:
             return ()
@@ -138,7 +138,7 @@ class Instance(Struct, frozen=True, kw_only=True):
 
     @property
     def may_be_triggered_at(self) -> tuple[EpochMs, ...]:
-        """All that its trigger time can mean; nothing if it is unreadable."""
+        """All times that its trigger time can mean; none if it is unreadable."""
         if self.trigger_time is None:
             return ()
         return self.trigger_times or (self.trigger_time,)
@@ -154,8 +154,9 @@ class Sought(Struct, frozen=True, kw_only=True):
 class LookedUp(Struct, frozen=True, kw_only=True):
     """What the service said of instances.
 
-    By id: what was seen under this id, which others may have as well; empty where the service says
-    that it has none. What could not be learned is missing, and `failure` says why.
+    `instances` holds, by id, what was seen under this id, which other instances may have as well;
+    empty if the service says that it has none. An id is missing if nothing could be learned of it,
+    and `failure` says why.
     """
 
     instances: Mapping[InstanceId, tuple[Instance, ...]]
@@ -164,7 +165,7 @@ class LookedUp(Struct, frozen=True, kw_only=True):
 
 
 class Flow(Struct, frozen=True, kw_only=True):
-    """A workflow as the service describes it; None where it said nothing readable."""
+    """A workflow as the service describes it; None where the service said nothing readable."""
 
     locked: bool | None
     user_locked: bool | None
@@ -211,9 +212,9 @@ class Gateway(Protocol):
     ) -> tuple[Instance, ...]:
         """Every instance of the flow with a trigger time in [from_time, to_time), each once.
 
-        Without a flow, those of all flows.
-        Those, that is, which the service lists for it, whatever time they show, for what is shown
-        may be cut, rounded or another field. One that shows no flow may be the flow's.
+        Without a flow, the instances of all flows. What counts is that the service lists an
+        instance for this window, not the time that it shows: that may be cut, rounded or another
+        field. An instance that shows no flow may be the flow's.
         Looks under all three instance types and both page bases. Raises GatewayError if any part
         could not be read, so that an empty answer is a whole answer.
         """
@@ -224,9 +225,9 @@ class Gateway(Protocol):
     async def look_up(
         self, sought: Sequence[Sought], most_requests: int, turn: int = 0
     ) -> LookedUp:
-        """How those instances fare, in few requests: searches that cover many, ids for the rest.
+        """How the instances fare, in few requests: searches that cover many, ids for the rest.
 
-        Should `most_requests` not do for all, `turn` says with which of them to begin: a caller
+        If `most_requests` is not enough for all, `turn` says with which of them to begin: a caller
         that counts it up leaves none out for ever.
         """
 
@@ -245,33 +246,33 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     declared: Declared
     ledger: Ledger
     surroundings: Surroundings = NOTHING_ELSE  # what the rest of the repository says
-    parent: str | None = None  # the commit that the ledger was read from, where there is one
+    parent: str | None = None  # the commit that the ledger was read from, if there is one
 
 
 class Landed(Struct, frozen=True, kw_only=True):
-    """The shared branch, read back, has the events; so has the snapshot."""
+    """The shared branch, read back, holds the events; so does the snapshot."""
 
     snapshot: Snapshot
 
 
 class Raced(Struct, frozen=True, kw_only=True):
-    """The branch moved since the snapshot, and does not hold the commit: read it again.
+    """The branch has moved since the snapshot, and does not hold the commit: read it again.
 
-    A claim may be there, where another ledger has moved meanwhile.
+    A claim may be on the branch all the same, if another ledger has moved meanwhile.
     """
 
 
 class Unclear(Struct, frozen=True, kw_only=True):
-    """The push left and no certain answer came back: the events may land yet."""
+    """The push left and no certain answer came back: the events may still land."""
 
     message: str
 
 
 class Declined(Struct, frozen=True, kw_only=True):
-    """The branch, read back, does not hold the events, for the reason that the remote gives."""
+    """The branch, read back, does not hold the events, or is not the default one any more."""
 
     message: str
-    hint: str | None = None  # what to do about it, where that can be told
+    hint: str | None = None  # what to do about it, if that can be told
 
 
 Appended = Landed | Raced | Unclear | Declined
@@ -286,7 +287,7 @@ class Store(Protocol):
     async def append(self, base: Snapshot, events: Sequence[Event], message: str) -> Appended:
         """Commit the events on top of the snapshot and push, if the branch still is where it was.
 
-        Raises GitError where no commit could be made: then nothing has left this machine.
+        Raises GitError if no commit could be made: then nothing has left this machine.
         """
 
 
@@ -297,7 +298,7 @@ class Clock(Protocol):
         """Seconds since some moment; never goes back, and goes on while the machine is asleep."""
 
     def wall(self) -> EpochMs:
-        """The local idea of the time. It may be wrong; nothing is decided by it."""
+        """The time by this machine. It may be wrong: no claim or start is decided by it."""
 
 
 class Ports(Struct, frozen=True, kw_only=True):
@@ -328,8 +329,8 @@ class Options(Struct, frozen=True, kw_only=True):
     by: str  # who applies, for the claim
     max_runs: int | None = None  # None: the environment's limit
     only: Mapping[RunId, SavedRun] | None = None  # a saved plan's runs; None: whatever is planned
-    cancels: Collection[RunId] | None = None  # what a saved plan would cancel; None: the same
-    runs: Sequence[str] = ()  # what is applied: names, parts of names, beginnings; none: all
+    cancels: Collection[RunId] | None = None  # a saved plan's; None: whatever is planned
+    runs: Sequence[str] = ()  # what is applied: names, parts of names, beginnings; empty: all
     preflight: bool = False  # ask about every flow before the first claim
-    wait: bool = False  # until all that was started has ended
+    wait: bool = False  # until everything that was started has ended
     wait_seconds: float | None = None  # at most; None: as long as it takes

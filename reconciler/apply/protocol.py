@@ -1,8 +1,8 @@
 """The apply protocol: fetch, plan, claim, start, settle, record, and again until nothing is left.
 
 The order is the promise. A run is started only under a claim that has landed on the shared branch,
-each push is a compare-and-swap derived from the branch as it was just read, and what is not certain
-is recorded as such. docs/exactly-once.md shows why that is enough.
+each push is a compare-and-swap derived from the branch as it was just read, and an outcome that is
+not certain is recorded as in doubt. docs/exactly-once.md shows why that is enough.
 """
 
 import asyncio
@@ -29,17 +29,17 @@ from reconciler.model import EpochMs, Run, RunId
 from reconciler.plan import Action, Plan, PlannedRun
 from reconciler.times import DAY_MS, format_instant
 
-FAILED_LOOKS = 3  # at a run's minute before its claim, until it is left to the next apply
-LATE_CLAIMS = 3  # whose time was up when they landed, in a row, until the apply gives up
-FRESH_SECONDS = 2.0  # within them, clocks that drift do not drift apart by anything that counts
+FAILED_LOOKS = 3  # at a run's minute before its claim; then the run is left to the next apply
+LATE_CLAIMS = 3  # in a row, landed too late for any start; after one more the apply gives up
+FRESH_SECONDS = 2.0  # in so short a time, two clocks drift apart by nothing that matters
 
 
 async def apply(ports: Ports, options: Options) -> ApplyResult:
     """Start every declared run that is not recorded, and settle those in doubt.
 
     Raises InvalidManifestsError, RefusedError (limit, stale plan, other zone), GatewayError before
-    anything was claimed, GitError, LedgerError. Outcomes are recorded, or kept in a rescue file,
-    before any of them leaves here.
+    anything was claimed, GitError, LedgerError, ConfigurationError. Before any of these errors
+    leaves this function, outcomes are recorded, or kept in a rescue file.
     """
     branch = await Branch.open(ports)
     knowledge = Knowledge(ports, options, branch)
@@ -57,13 +57,13 @@ async def apply(ports: Ports, options: Options) -> ApplyResult:
     except (GatewayError, ConfigurationError) as error:
         if needed or knowledge.claims.starts:
             raise
-        # Nothing was to be done but to look, and the next apply looks as well.
+        # There was nothing to do but observe instances, and the next apply observes them as well.
         ports.progress(Noted(message=f"started instances could not be observed: {error}"))
         return knowledge.result(plan, interrupted=ports.stop.is_set())
 
 
 def _needs_gateway(planned: PlannedRun, now: EpochMs) -> bool:
-    """Whether there is something to do, as far as a local clock that may be hours off can tell."""
+    """Whether the run may need the gateway; `now` is by a local clock that may be hours off."""
     run = planned.run
     if planned.action is Action.WAIT and run is not None and run.not_after is not None:
         return run.not_after + DAY_MS > now
@@ -82,9 +82,9 @@ class _Apply:
         self.watch = knowledge.watch
         self.sharing = Sharing()
         self.patience = Patience(ports.clock, knowledge.options, ports.jitter)
-        self.waiting: Waiting | None = None  # what was last said of it
-        self.stuck = False  # the last batch started nothing
-        self.used_up = 0  # claims in a row whose time was up before they had landed
+        self.waiting: Waiting | None = None  # the last step of this kind that was reported
+        self.stuck = False  # the last batch started nothing, and trying again at once is no use
+        self.used_up = 0  # claims in a row that landed too late for any start
         self.failed_looks: Counter[RunId] = Counter()  # before a claim, at the run's minute
 
     @property
@@ -123,7 +123,7 @@ class _Apply:
                     await self.branch.record()
                     if plan.commit == self.branch.snapshot.commit:
                         break
-                    # The outcomes landed on what others have pushed meanwhile: see what it says.
+                    # The outcomes landed on top of what others have pushed: plan from that too.
                 clock = await self._ask_again(gateway, clock)
             if batch is not None:
                 await self._start(batch, gateway)
@@ -132,7 +132,7 @@ class _Apply:
         return self._result(plan)
 
     async def _checked(self, plan: Plan, gateway: Gateway, clock: ServiceClock) -> Plan:
-        """The plan after every flow was asked about, where that is wanted."""
+        """The plan, made again after every flow was checked, if the caller asked for that."""
         if not self.knowledge.options.preflight:
             return plan
         user = self.environment.gateway.user_id
@@ -143,7 +143,7 @@ class _Apply:
         return self.knowledge.result(plan, interrupted=self.ports.stop.is_set())
 
     def _choose(self, plan: Plan) -> Sequence[Run]:
-        """Choose the next batch; none where trying again at once is no use."""
+        """The runs to claim next; none if trying again at once is no use."""
         if self.stuck:
             return ()
         startable = self.knowledge.startable(plan)
@@ -154,10 +154,11 @@ class _Apply:
     async def _look_before(
         self, runs: Sequence[Run], gateway: Gateway, clock: ServiceClock
     ) -> tuple[Sequence[Run], Before | None]:
-        """Look at the minutes that are known to be shared; give what may be claimed after that.
+        """Search the minutes that are known to be shared; give the runs that may be claimed then.
 
-        Without a look, a lost answer could not be told from what stands there already. So where
-        the service cannot be searched, those runs are left to a later look, or the next apply.
+        Without this look, an instance whose start was not answered could not be told from one that
+        stood there before. So if the search fails, these runs are left to a later look, or to the
+        next apply.
         """
         look = self.knowledge.look(gateway, clock)
         sharing = [run for run in runs if shares_a_minute(run, look)]
@@ -176,7 +177,7 @@ class _Apply:
             missing = STAMP_MS - (clock.earliest() - before.at)
             if missing <= 0:
                 break
-            if self.ports.stop.is_set():  # a claim made too early says nothing of what stood there
+            if self.ports.stop.is_set():  # after a claim made this early, old and new look alike
                 return (), None
             await self._sleep(missing / 1000)
         return runs, before
@@ -194,14 +195,14 @@ class _Apply:
             isinstance(outcome, events.Absent) and outcome.run not in batch.late
             for outcome in outcomes
         )
-        # Where a slow push had used the claim up, a longer claim may do; how often is counted.
+        # If a slow push used up the claim, a longer claim may help; such claims are counted.
         self.used_up = self.used_up + 1 if nothing and was_late else 0
         self.stuck = nothing and not 0 < self.used_up <= LATE_CLAIMS
         if self.used_up > LATE_CLAIMS:
             self.knowledge.claims.give_up(self.used_up)
 
     async def _settle(self, plan: Plan, gateway: Gateway, clock: ServiceClock) -> bool:
-        """Look for runs in doubt that are due; whether another look may settle more right away."""
+        """Look for the runs in doubt that are due; True if another look may settle more at once."""
         settled, looks = False, self.knowledge.looks
         due, left = looks.due(
             plan.of_action(Action.RESOLVE), self.knowledge.doubts, clock.earliest()
@@ -228,7 +229,7 @@ class _Apply:
         return settled or left > 0
 
     async def _wait(self, plan: Plan, gateway: Gateway, clock: ServiceClock) -> bool:
-        """Record, then wait for what time or others may change; False if nothing will, or may."""
+        """Record, then wait for time or others to change something; False if nothing will, or may."""
         await self._record_if_due()
         if self.patience.is_used_up:
             return False
@@ -254,13 +255,13 @@ class _Apply:
         return True
 
     async def _record_if_due(self) -> None:
-        """Push what is pending; nothing but ends only once in a while."""
+        """Push what is pending; if that is nothing but ends, push it only once in a while."""
         only_ends = all(isinstance(event, events.Observed) for event in self.branch.pending)
         if not only_ends or self.patience.records_ends():
             await self.branch.record()
 
     async def _refetch(self, *, patient: bool) -> None:
-        """Read the branch again; a long wait outlasts a remote that cannot be reached a while."""
+        """Read the branch again; a long wait goes on if the remote cannot be read for a while."""
         try:
             await self.branch.refetch()
         except GitError as error:
@@ -271,7 +272,7 @@ class _Apply:
             self.patience.outlasts(fetched=True)
 
     async def _ask_again(self, gateway: Gateway, clock: ServiceClock) -> ServiceClock:
-        """Ask for the time, unless that was just done; if it fails, go on from the last answer."""
+        """Ask for the time, unless that was just done; if that fails, use the last answer."""
         if clock.age() < FRESH_SECONDS:
             return clock
         try:

@@ -1,4 +1,4 @@
-"""A look at how started instances fare, outside an apply: `observe` asks, and ends are recorded."""
+"""Ask how started instances fare, outside an apply (`observe`), and record their ends."""
 
 from collections.abc import Callable, Mapping
 
@@ -15,7 +15,7 @@ from reconciler.ledger import Ledger, Record
 from reconciler.model import EpochMs, RunId
 from reconciler.times import DAY_MS
 
-_TURN_MS = 1_000  # one call of the command seldom follows another within that
+_TURN_MS = 1_000  # two calls of the command seldom follow each other within that time
 
 
 class Refreshed(Struct, frozen=True, kw_only=True):
@@ -34,8 +34,8 @@ async def refresh(
 ) -> Refreshed:
     """Observe the wanted runs whose end is not recorded, and record what has ended.
 
-    `again`: also those that are recorded to have ended badly, for somebody may have had the service
-    run the instance again. Raises GatewayError, GitError, LedgerError, ConfigurationError.
+    `again`: also the runs that are recorded to have ended badly, because somebody may have had the
+    service run the instance again. Raises GatewayError, GitError, LedgerError, ConfigurationError.
     """
     branch = await Branch.open(ports)
     environment, ledger = branch.snapshot.environment, branch.ledger

@@ -1,8 +1,8 @@
-"""A person settles runs in doubt, or has one adopted: after a look at the service, and all or none.
+"""A person settles runs in doubt, or adopts one: after a look at the service, and all or none.
 
-One who says that nothing was started is asked to think again where the service lists an instance
-that fits: runs were started twice on such a word. Outcomes that an apply could not push are fed
-back from the file that kept them.
+If a person says that nothing was started, and the service lists an instance that fits, they are
+asked to think again: runs were started twice on such a word. Outcomes that an apply could not push
+are fed back from the file that kept them.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,31 +28,31 @@ from reconciler.times import parse_instant
 ATTEMPTS = 8  # at a push, while others move the branch
 
 OpenGateway = Callable[[Environment], AbstractAsyncContextManager[Gateway]]
-Confirm = Callable[[Sequence[Fitting]], None]  # is told what the service has; raises to stop
+Confirm = Callable[[Sequence[Fitting]], None]  # is shown what the service has; raises to stop
 
 
 class Proposal(Protocol):
-    """What a person wants to be recorded."""
+    """What a person wants recorded."""
 
     runs: Sequence[RunId]
 
     def check(self, snapshot: Snapshot, now: EpochMs) -> None:
-        """Raise RefusedError for what the branch does not allow, as it is in that snapshot."""
+        """Raise RefusedError if the branch, as it is in that snapshot, does not allow it."""
 
     async def look(
         self, snapshot: Snapshot, gateway: Gateway, service: ServiceClock
     ) -> Sequence[Fitting]:
-        """Ask the service. Raises RefusedError for what that does not allow, GatewayError."""
+        """Ask the service. Raises RefusedError if its answer does not allow it, GatewayError."""
 
     def news(self, snapshot: Snapshot, shown: Sequence[Fitting], now: EpochMs) -> list[Event]:
-        """What is recorded, on top of that snapshot."""
+        """The events to record on top of that snapshot."""
 
     def message(self, snapshot: Snapshot) -> str:
         """The message of the commit."""
 
 
 def unasked(_: Sequence[Fitting]) -> None:
-    """Nobody is asked once more."""
+    """Ask nobody to confirm."""
 
 
 async def resolve(
@@ -65,9 +65,10 @@ async def resolve(
 ) -> Sequence[Record]:
     """Record the decision on the shared branch, and give what is known of the runs then.
 
-    Raises RefusedError where a run is neither in doubt nor to be adopted, the instance does not
-    fit, the decision is premature and not `sure`, or the service lists what fits a run that was
-    not started, they say, and it is not `forced`; GitError, GatewayError.
+    Raises RefusedError if a run is neither in doubt nor to be adopted; if the instance does not
+    fit; if the decision comes too early and is not `sure`; or if the service lists what fits a run
+    that the person says was not started, or could not be searched, and the decision is not
+    `forced`. Also raises GitError, GatewayError.
     """
     check_words(decision.triggered, decision.reason)
     snapshot = await store.fetch()
@@ -85,7 +86,7 @@ async def record(
     service: ServiceClock,
     confirm: Confirm,
 ) -> Sequence[Record]:
-    """Check the proposal, ask, and push it; where the branch moves, all of that but the asking."""
+    """Check the proposal, ask the service, and push; if the branch moves, check and push again."""
     asked = snapshot.environment.gateway
     proposal.check(snapshot, service.earliest())
     shown = await proposal.look(snapshot, gateway, service)
@@ -104,7 +105,7 @@ async def record(
 
 
 def check_asked(snapshot: Snapshot, asked: GatewayConfiguration) -> None:
-    """Raise RefusedError where the branch has another gateway by now than the one that was asked.
+    """Raise RefusedError if the branch by now has another gateway than the one that was asked.
 
     What one service has would be recorded as started at another.
     """
@@ -119,7 +120,7 @@ def check_asked(snapshot: Snapshot, asked: GatewayConfiguration) -> None:
 def _proposal(
     decision: PersonsDecision, snapshot: Snapshot, new_claim: Callable[[], ClaimId]
 ) -> Proposal:
-    """What the decision means: runs that are in doubt to be settled, or one to be adopted."""
+    """What the decision means: to settle runs in doubt, or to adopt one."""
     runs = list(dict.fromkeys(run for word in decision.runs for run in _meant(word, snapshot)))
     if decision.triggered is None:
         return Spoken(decision, runs, snapshot.ledger)
@@ -143,8 +144,8 @@ _MOST_NAMED = 5
 def _meant(word: str, snapshot: Snapshot) -> list[RunId]:
     """The recorded or declared runs that the word is about, as the ledger calls them.
 
-    The run of just that id; or else all of those meant, as `status` means them, that are in doubt.
-    Raises RefusedError if there is none.
+    The run of exactly that id; or else, of the runs that `status` takes the word to mean, those
+    that a person can settle. Raises RefusedError if there is none.
     """
     records, called = snapshot.ledger.records, _called(snapshot)
     exact = called.get(RunId(word)) or _attempt(word, snapshot)
@@ -166,7 +167,7 @@ def _meant(word: str, snapshot: Snapshot) -> list[RunId]:
 
 
 def _called(snapshot: Snapshot) -> dict[RunId, RunId]:
-    """Every run, declared or recorded, by each id that it is called by: as it is, or will be."""
+    """The ids of all runs, declared or recorded, by each id that a run is or will be called by."""
     runs = scheduled(snapshot.declared, snapshot.ledger).runs
     called = {one.declared_id(): one.id for one in runs}
     called |= {one.id: one.id for one in runs}
@@ -174,7 +175,7 @@ def _called(snapshot: Snapshot) -> dict[RunId, RunId]:
 
 
 def _attempt(word: str, snapshot: Snapshot) -> RunId | None:
-    """A further attempt at a declared run, which need not be recorded yet."""
+    """The id of a further attempt at a declared run, which may not be recorded yet."""
     attempt = run_attempt(RunId(word)) if word.rpartition("#")[2].isdecimal() else 1
     for one in scheduled(snapshot.declared, snapshot.ledger).runs if attempt > 1 else ():
         if word in {one.declared_id(attempt), run_id(one.name, one.revision, attempt)}:
@@ -185,15 +186,15 @@ def _attempt(word: str, snapshot: Snapshot) -> RunId | None:
 class Recovered(Struct, frozen=True, kw_only=True):
     """What came of feeding lost outcomes back."""
 
-    missing: int  # of them were not on the branch before
-    twice: Sequence[Record]  # runs of which two starts are known by now, and nobody settled it
+    missing: int  # how many of them were not on the branch before
+    twice: Sequence[Record]  # runs of which two starts are known by now, and nobody settled that
 
 
 async def recover(lost: Sequence[Event], branch: Branch) -> Recovered:
     """Append those of the lost outcomes that the branch does not hold.
 
-    Raises RefusedError for an outcome whose claim the branch does not have with that run and
-    digest, and what `Branch.record` raises.
+    Raises RefusedError for an outcome that does not match its claim on the branch, by run, or if it
+    is a start also by digest, trigger time and flow; and what `Branch.record` raises.
     """
     ledger = branch.snapshot.ledger
     for event in lost:

@@ -14,29 +14,29 @@ from reconciler.plan.outlook import Over
 
 
 class ApplyResult(Struct, frozen=True, kw_only=True):
-    """The end of an apply, as the shared branch has it."""
+    """What an apply has done, and how the runs stand on the shared branch at its end."""
 
     commit: str  # the newest that this apply knows
-    outcomes: Sequence[StartOutcome]  # the last one of every run that it started or settled
+    outcomes: Sequence[StartOutcome]  # the last one of every run that was started or settled
     unstarted: Sequence[PlannedRun]  # should be started and were not: refused, or not reached
-    doubts: Sequence[Doubt]  # whoever claimed them
+    doubts: Sequence[Doubt]  # runs in doubt, whoever claimed them
     waiting: Sequence[PlannedRun]  # suspended, missed, not yet allowed
     refused: Sequence[PlannedRun] = ()  # not claimed: the service was asked, and would refuse them
     observed: Sequence[events.Observed] = ()  # ends that this apply has seen and recorded
-    over: Mapping[RunId, Over] = field(default_factory=dict)  # of those ended, that ask for nothing
+    over: Mapping[RunId, Over] = field(default_factory=dict)  # why a bad end asks for nothing
     cancelled: Sequence[events.Cancelled] = ()
-    uncancelled: Sequence[PlannedRun] = ()  # asked to be cancelled, and nobody can tell
+    uncancelled: Sequence[PlannedRun] = ()  # to be cancelled, and not known to be
     failed: Sequence[PlannedRun] = ()  # of those waited for: ended badly, and no attempt is left
     unfinished: Sequence[Record] = ()  # of those waited for: the time was used up before they ended
-    untold: Mapping[RunId, str] = field(default_factory=dict)  # waited for, given up, and why
-    twice: Sequence[Record] = ()  # of the whole ledger: two starts are known, nobody settled it
+    untold: Mapping[RunId, str] = field(default_factory=dict)  # of those waited for: why given up
+    twice: Sequence[Record] = ()  # in the whole ledger: two starts are known, nobody settled that
     interrupted: bool = False
-    # Of what it was called for: what each run waits for that it was not called for.
+    # Of the runs that the apply was called for: what each waits for that it was not called for.
     left_out: Mapping[RunId, Sequence[str]] = field(default_factory=dict)
 
 
 def exit_code(result: ApplyResult) -> ExitCode:
-    """Interrupted before in doubt before refused: what a pipeline must react to first."""
+    """The code that a pipeline must react to first: interrupted, in doubt, then a problem."""
     if result.interrupted:
         return ExitCode.INTERRUPTED
     if result.doubts or result.twice:

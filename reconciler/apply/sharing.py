@@ -1,12 +1,13 @@
 """How many runs an apply claims at once, so that others that are at work find some left.
 
-An apply that is alone claims all that a claim has room for. Where it sees open claims of others, it
-claims its part of what nobody has claimed yet: claims get smaller as less is left, and all are done
-at about the same time. Others that begin at the same moment cannot be seen yet; what they find is
-what the first claim has no room for, and that is little until starts have been timed.
+An apply that is alone claims all that a claim has room for. If it sees open claims of others, it
+claims only its part of what nobody has claimed yet: claims get smaller as less is left, and all
+appliers are done at about the same time. Others that begin at the same moment cannot be seen yet:
+they find what the first claim had no room for, and a claim has little room until starts have been
+timed.
 
-A claim takes whole flows as far as it has room for them, for the runs of a flow start one after
-another. Nothing of the promise depends on how many runs a claim has.
+A claim takes whole flows as far as it has room for them, because the runs of a flow start one after
+another. The promise to start each run once does not depend on how many runs a claim has.
 """
 
 from collections.abc import Sequence
@@ -19,15 +20,15 @@ from reconciler.configuration import Environment
 from reconciler.model import Run
 from reconciler.plan import Action, Plan
 
-SPARE = 1.5  # times what the last starts took, for what a claim has room for
-PUSHES = 2  # of each applier, in the time that the smallest claim is for: it may lose a race
+SPARE = 1.5  # times what the last starts took: what a claim allows for each start
+PUSHES = 2  # of each applier, while the smallest claim is worked off: a push may lose a race
 
 
 class Sharing(Struct, kw_only=True):
     """What one apply claims next, by how long its last starts took."""
 
-    # Until a start has been timed, one is taken to last a second: ten times what a healthy gateway
-    # needs, so that several appliers find something, and a small environment is one batch.
+    # Until a start has been timed, it is assumed to last a second, ten times what a healthy gateway
+    # needs. So several appliers find something, and a small environment is still one batch.
     request_seconds: float = 1.0
 
     def timed(self, seconds: Sequence[float]) -> None:
@@ -38,9 +39,9 @@ class Sharing(Struct, kw_only=True):
     def choose(
         self, runs: Sequence[Run], plan: Plan, environment: Environment, push_seconds: float
     ) -> tuple[Run, ...]:
-        """Those of the runs to claim next: at least one, unless there is none.
+        """The runs to claim next, out of those given: at least one, unless there is none.
 
-        `push_seconds`: what the last claim of this apply took to land, or to lose a race.
+        `push_seconds`: how long the last claim of this apply took to land, or to lose a race.
         """
         limits = environment.limits
         room = capacity(limits, environment.gateway.timeout, self.request_seconds)
@@ -59,7 +60,7 @@ def _others(plan: Plan) -> int:
 
 
 def _first_flows(runs: Sequence[Run], share: float, concurrency: int, room: Capacity) -> list[Run]:
-    """The runs of the first flows: as many as the share has room for, and are started at once."""
+    """The runs of the first flows: those that start side by side, then more up to the share."""
     chosen: list[Run] = []
     size = 0
     for number, flow in enumerate(by_flow(runs)):

@@ -1,4 +1,4 @@
-"""What a person says of runs in doubt, as far as ledger and service bear it out."""
+"""What a person says of runs in doubt, checked against the ledger and the service."""
 
 from collections.abc import Sequence
 
@@ -25,21 +25,21 @@ class PersonsDecision(Struct, frozen=True, kw_only=True):
     triggered: InstanceId | None  # None: they were not started
     by: str
     reason: str = ""
-    sure: bool = False  # even though somebody may still start it, or its time lies ahead
+    sure: bool = False  # even though it may still start or wait unseen, or another time is shown
     forced: bool = False  # even though the service lists what fits, or cannot be searched
 
 
 class Spoken:
-    """A decision on runs in doubt: all are settled alike."""
+    """A decision on runs in doubt: all of them are settled alike."""
 
     def __init__(self, decision: PersonsDecision, runs: Sequence[RunId], ledger: Ledger) -> None:
         self.runs: Sequence[RunId] = runs
         self._decision = decision
         self._judged = {run: _unsettled(ledger, decision, run).claim for run in runs}
-        self._instance: Instance | None = None  # the one that is named, once it was asked for
+        self._instance: Instance | None = None  # the named one, once the service was asked for it
 
     def check(self, snapshot: Snapshot, now: EpochMs) -> None:
-        """Refuse what comes too early, or is about another claim, service or run's instance."""
+        """Refuse a decision that is too early, or on another claim, service or run's instance."""
         for run in self.runs:
             record = _unsettled(snapshot.ledger, self._decision, run)
             if record.claim != self._judged[run]:
@@ -58,7 +58,7 @@ class Spoken:
     async def look(
         self, snapshot: Snapshot, gateway: Gateway, service: ServiceClock
     ) -> Sequence[Fitting]:
-        """Ask the service what it has. Raises RefusedError where that speaks against it."""
+        """Ask the service what it has. Raises RefusedError if that speaks against the decision."""
         records = [snapshot.ledger.records[run] for run in self.runs]
         if self._decision.triggered is not None:
             found = self._instance = await instance_of(gateway, self._decision.triggered)
@@ -72,7 +72,7 @@ class Spoken:
         return shown
 
     def news(self, snapshot: Snapshot, shown: Sequence[Fitting], now: EpochMs) -> list[Event]:
-        """What is recorded: with what fits, where it is said in spite of that."""
+        """The decisions to record; a denial in spite of what fits has that as its evidence."""
         is_denied = self._decision.triggered is None
         return [
             events.Resolved(
@@ -108,13 +108,13 @@ def message_of(
 
 
 def is_open(record: Record) -> bool:
-    """Whether a person can settle it: in doubt or claimed, or started twice."""
+    """Whether a person can settle the run: it is in doubt or claimed, or was started twice."""
     in_doubt = record.state(record.until) is RunState.IN_DOUBT
     return in_doubt or (record.started_twice and record.phase in STARTED)
 
 
 def check_words(instance: InstanceId | None, reason: str) -> None:
-    """Refuse words that no service or ledger can hold, such as bytes that are no text."""
+    """Refuse words that no service or ledger can hold, such as bytes that are not text."""
     if instance is not None and not is_name(instance):
         raise RefusedError(f"{instance!r} is no instance id")
     if reason.encode(errors="replace").decode() != reason:
@@ -152,7 +152,10 @@ def check_its(
 
 
 def shows_minute(trigger_time: EpochMs, found: Instance) -> bool:
-    """Whether it shows the run's minute, in some zone, and not merely an hour or a day around."""
+    """Whether it shows the run's minute, in some zone, and not only an hour or a day around it.
+
+    True also if it shows no readable time.
+    """
     if found.trigger_time is None:
         return True
     start, end = search_window(trigger_time)
@@ -160,7 +163,7 @@ def shows_minute(trigger_time: EpochMs, found: Instance) -> bool:
 
 
 def _unsettled(ledger: Ledger, decision: PersonsDecision, run: RunId) -> Record:
-    """The record of a run in doubt, or of one that was started twice and is given its instance."""
+    """The record of a run in doubt; or of one started twice, if the decision names an instance."""
     record = ledger.records.get(run)
     if record is None:
         raise RefusedError(
@@ -194,10 +197,10 @@ def _check_due(record: Record, now: EpochMs) -> None:
 
 
 def _check_free(ledger: Ledger, record: Record, found: Instance) -> None:
-    """Refuse an instance of another run, unless the service gives both runs one id.
+    """Refuse an instance that is recorded as another run's, unless both runs may have one id.
 
-    It may in one minute. Elsewhere, as where an id is a whole day's, the instance itself must show
-    a flow or a trigger time that cannot be the other run's.
+    Runs of one flow and minute may. Otherwise, as where an id is a whole day's, the instance itself
+    must show a flow or a trigger time that cannot be the other run's.
     """
     for other in ledger.records.values():
         same = _minute(other) == _minute(record)

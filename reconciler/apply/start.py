@@ -1,6 +1,6 @@
-"""Starting a claimed batch: flows side by side, each flow's runs in order, every POST counted.
+"""Start a claimed batch: flows side by side, each flow's runs in order, every POST counted.
 
-One POST a run, and another only after an answer that says for certain that nothing was started. A
+Each run gets one POST, and another one only if it is certain that the last one started nothing. A
 batch holds as many runs as can be started well within the claim's time.
 """
 
@@ -44,7 +44,7 @@ class Capacity(Struct, frozen=True, kw_only=True):
 
 
 def capacity(limits: Limits, timeout: float, request_seconds: float) -> Capacity:
-    """What fits into a claim when one request lasts `request_seconds`; at least one run."""
+    """How many starts fit into a claim if one takes `request_seconds`; at least one."""
     usable = max(limits.claim_seconds - timeout - limits.margin, 0.0)
     in_a_row = max(int(usable / request_seconds), 1)
     runs = in_a_row * limits.concurrency
@@ -54,7 +54,7 @@ def capacity(limits: Limits, timeout: float, request_seconds: float) -> Capacity
 
 
 def choose_batch(runs: Iterable[Run], room: Capacity) -> tuple[Run, ...]:
-    """The runs to claim next, in their order; a flow's later ones wait for the next batch."""
+    """The runs to claim next, in their order; a flow's later runs wait for the next batch."""
     chosen: list[Run] = []
     of_flow: dict[int, int] = defaultdict(int)
     for run in sorted(runs, key=lambda run: run.turn):
@@ -75,7 +75,7 @@ def by_flow(runs: Iterable[Run]) -> list[tuple[Run, ...]]:
 
 
 class Batch(Struct, frozen=True, kw_only=True):
-    """Runs that a landed claim has made this applier's, and the outcomes so far."""
+    """The runs that this applier may start under a landed claim, and their outcomes so far."""
 
     claim: ClaimId
     runs: Sequence[Run]
@@ -83,17 +83,17 @@ class Batch(Struct, frozen=True, kw_only=True):
     progress: Progress
     stop: asyncio.Event
     jitter: Callable[[], float]  # in [0, 1)
-    margin: float  # seconds that the gateway's clock may be off its course
+    margin: float  # seconds that the gateway's clock may be off
     correlation: str | None = None  # the parameter that names the run and its claim on the wire
-    known: Known = field(default_factory=lambda: Known(()))  # from when the claim was made
+    known: Known = field(default_factory=lambda: Known(()))  # as of when the claim was made
     outcomes: dict[RunId, StartOutcome] = field(default_factory=dict)
-    started: dict[InstanceId, RunId] = field(default_factory=dict)  # of the outcomes
+    started: dict[InstanceId, RunId] = field(default_factory=dict)  # by the outcomes so far
     posting: set[RunId] = field(default_factory=set)  # a POST has left and not been answered
-    late: set[RunId] = field(default_factory=set)  # whose notAfter has passed
+    late: set[RunId] = field(default_factory=set)  # runs whose notAfter has passed
     request_seconds: list[float] = field(default_factory=list)
 
     def settle(self, run: Run, outcome: StartOutcome) -> None:
-        """Take down a run's outcome; the caller records it with the batch's others."""
+        """Note a run's outcome; the caller records it with the batch's other outcomes."""
         self.outcomes[run.id] = outcome
         if isinstance(outcome, events.Triggered):
             self.started[outcome.flow_instance_id] = run.id
@@ -106,7 +106,7 @@ class Batch(Struct, frozen=True, kw_only=True):
     def remaining(self) -> list[StartOutcome]:
         """Every run's outcome, now that nothing is being started any more.
 
-        A run whose POST was under way when the batch was broken off is in doubt; one that was not
+        A run whose POST was under way when the batch was broken off is in doubt. A run that was not
         reached was certainly not started.
         """
         for run in self.runs:
@@ -119,7 +119,7 @@ class Batch(Struct, frozen=True, kw_only=True):
         return list(self.outcomes.values())
 
     def unknown(self, run: Run, seen: str) -> events.Unknown:
-        """The outcome of a start that nobody can tell."""
+        """The outcome of a start that may or may not have been made."""
         return events.Unknown(
             v=events.VERSION, at=self.now(), run=run.id, claim=self.claim, seen=seen
         )
@@ -133,10 +133,10 @@ class Batch(Struct, frozen=True, kw_only=True):
 
 
 async def start_batch(batch: Batch, gateway: Gateway, concurrency: int) -> None:
-    """Start every run of the batch, or leave it with its reason; `batch.outcomes` has the rest.
+    """Start every run of the batch, or say why not; both go into `batch.outcomes`.
 
-    Returns once no POST is under way. Setting `batch.stop` lets those under way end and starts no
-    more; cancelling breaks them off.
+    Returns once no POST is under way. Setting `batch.stop` lets the POSTs under way end and starts
+    no more; cancelling this call breaks them off.
     """
     flows = deque(by_flow(batch.runs))
     watch = asyncio.create_task(batch.lease.watch(gateway, margin=batch.margin))
@@ -205,7 +205,7 @@ async def _start(batch: Batch, run: Run, connection: Connection) -> StartOutcome
 
 
 def _forbidden(batch: Batch, run: Run) -> str | None:
-    """Why no POST may be sent now, or None. Asked once more right before the POST leaves."""
+    """Why no POST may be sent now; None if it may. Asked again right before the POST leaves."""
     if batch.stop.is_set():
         return "interrupted"
     if batch.lease.jumped:
@@ -238,10 +238,10 @@ def _jump(seconds: float) -> str:
 
 
 def _whose(batch: Batch, run: Run, instance: InstanceId) -> RunId | None:
-    """The run whose instance the answer names, so that it cannot be the answer to this start.
+    """The run that has the named instance already; None if the answer can be to this start.
 
-    As where an answer comes twice on one connection. Runs of one flow and minute may share an id;
-    those of one claim are told apart by a search.
+    An answer may name another run's instance because it came twice on one connection. Runs of one
+    flow and minute may share an id; if they are of one claim, a search must tell them apart.
     """
     if instance in batch.started:
         return batch.started[instance]
@@ -255,13 +255,13 @@ def _whose(batch: Batch, run: Run, instance: InstanceId) -> RunId | None:
 
 
 def with_authorship(run: Run, correlation: str, claim: ClaimId) -> Run:
-    """The run as it is sent where a correlation parameter is configured; its digest stays."""
+    """The run as it is sent if a correlation parameter is configured; its digest stays the same."""
     pair = correlation, author(run.id, claim)
     return run.but(parameters=(*run.parameters, pair))
 
 
 async def _pause(batch: Batch, seconds: float) -> None:
-    """Wait, but no longer than the claim allows, and not once the apply is to stop."""
+    """Wait, but no longer than the claim allows, and only until the apply is told to stop."""
     limit = min(seconds, max(batch.lease.seconds_left(), 0.0) + 0.001)
     try:
         async with asyncio.timeout(limit):

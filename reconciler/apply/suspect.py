@@ -1,7 +1,7 @@
 """A start that a claim made possible, and what a listed instance has in common with it.
 
-Pure. What differs may still be the run's: `evidence` says what each of these answers proves. The
-nonce of the claim is proof, wherever the service lists it whole.
+Pure. An instance that differs may still be the run's: `evidence` says what each of these answers
+proves. The nonce of the claim is proof, wherever the service lists it whole.
 """
 
 import re
@@ -25,7 +25,7 @@ from reconciler.model import (
 )
 from reconciler.times import DAY_MS, MINUTE_MS, SECOND_MS
 
-_GRAINS_MS = (SECOND_MS, 30 * SECOND_MS)  # that stamps may be cut to
+_GRAINS_MS = (SECOND_MS, 30 * SECOND_MS)  # to which stamps may be cut
 
 
 class Suspect(Struct, frozen=True, kw_only=True):
@@ -36,15 +36,15 @@ class Suspect(Struct, frozen=True, kw_only=True):
     flow_id: int
     trigger_time: EpochMs  # as sent
     parameters: Parameters | None  # as the manifest says; None: its manifest is gone
-    digest: Digest | None = None  # of what was declared, by which it is told where it is gone
+    digest: Digest | None = None  # of what was declared; used once the manifest is gone
     delay: int = 0  # milliseconds by which the trigger time was moved from the declared one
     claimed_at: EpochMs | None  # no later than the claim; None: an instance's age says nothing
     until: EpochMs | None = None  # when the claim ended: nothing is started under it later
-    slack: int = 0  # milliseconds that the stamps of instances may differ from the clock of claims
+    slack: int = 0  # milliseconds by which instances' stamps may differ from the clock of claims
     correlation: str | None = None  # the parameter that carried the nonce
     zone: tzinfo = UTC  # the service's
     before: frozenset[events.Seen] = frozenset()  # what stood there before the claim
-    gap: int = 0  # milliseconds between that look and the claim, at least
+    gap: int = 0  # milliseconds between that look and the claim; the true gap may be longer
 
 
 class Standing(Enum):
@@ -64,7 +64,7 @@ def author(run: RunId, claim: ClaimId) -> str:
 def search_window(trigger_time: EpochMs) -> tuple[EpochMs, EpochMs]:
     """The trigger times to search, from inclusive, to exclusive: all that rounding can make of one.
 
-    A time may be cut to its second or minute, or rounded to the next one, over the minute's border.
+    A time may be cut to its second or minute, or rounded up, across the border of the minute.
     """
     start = trigger_time - trigger_time % MINUTE_MS
     rounds_up = trigger_time - start >= MINUTE_MS // 2
@@ -72,25 +72,25 @@ def search_window(trigger_time: EpochMs) -> tuple[EpochMs, EpochMs]:
 
 
 def id_window(trigger_time: EpochMs) -> tuple[EpochMs, EpochMs]:
-    """The trigger times, from inclusive, to exclusive, that may have an id with that one.
+    """The trigger times, from inclusive, to exclusive, that may share an id with that one.
 
-    A service may give one to all that a flow starts on a day, in whatever zone.
+    A service may give one id to everything that a flow starts on a day, in whatever zone.
     """
     start, end = search_window(trigger_time)
     return EpochMs(max(start - DAY_MS, 0)), EpochMs(end + DAY_MS)
 
 
 def is_of_another_flow(flow_id: int | None, one: Instance) -> bool:
-    """Whether it names another flow than that."""
+    """Whether the instance names another flow; False if either flow is unknown."""
     return None not in {flow_id, one.flow_id} and one.flow_id != flow_id
 
 
 def is_of_another_minute(trigger_time: EpochMs, one: Instance) -> bool:
-    """Whether its trigger time is one that no cutting or rounding makes of that one.
+    """Whether the instance shows a trigger time that no cutting or rounding makes of this one.
 
-    It may be cut or rounded to the minute; or to the hour or the day, where it ends in noughts.
-    Not to be asked about what a search for that very minute lists: the service has chosen it by its
-    time, so whatever it shows of that is no time that another minute's instance would show.
+    A shown time may be cut or rounded to the minute; if it ends in zeros, to the hour or the day.
+    Do not ask this of an instance that a search for this very minute lists: the service has chosen
+    it by its time, so a shown time that differs does not make it another minute's.
     """
     from_time, to_time = search_window(trigger_time)
     return one.trigger_time is not None and not any(
@@ -100,10 +100,10 @@ def is_of_another_minute(trigger_time: EpochMs, one: Instance) -> bool:
 
 
 def shows_another_time(trigger_time: EpochMs, one: Instance) -> bool:
-    """Whether it shows a trigger time that no cutting or rounding makes of that one, to the second.
+    """Whether it shows a time that no cutting or rounding makes of this one, even to the second.
 
-    A service may list when it really triggered an instance, and by chance that is in the minute of
-    another run that the instance has its id with. Then the minute proves nothing.
+    A service may list when it really triggered an instance. By chance that may be in the minute of
+    another run, which has the same id. Then the minute proves nothing.
     """
     if is_of_another_minute(trigger_time, one):
         return True
@@ -116,10 +116,10 @@ def shows_another_time(trigger_time: EpochMs, one: Instance) -> bool:
 
 
 def trigger_spans(one: Instance) -> tuple[tuple[EpochMs, EpochMs], ...]:
-    """What its trigger time may stand for, from inclusive, to exclusive; nothing if unreadable.
+    """What its trigger time may stand for, from inclusive, to exclusive; empty if unreadable.
 
-    In every zone that it may be of; and if it is a whole hour or day, cut or rounded to that. How
-    it may be cut to less is for `search_window` to say.
+    One span for each zone that the time may be in. A whole hour or day may have been cut or rounded
+    to that; `search_window` allows for cutting to less.
     """
     times, unit = one.may_be_triggered_at, one.trigger_unit
     if unit <= MINUTE_MS:
@@ -128,60 +128,61 @@ def trigger_spans(one: Instance) -> tuple[tuple[EpochMs, EpochMs], ...]:
 
 
 def is_older(suspect: Suspect, one: Instance) -> bool:
-    """Whether it was created before the claim by more than two clocks are expected to differ."""
+    """Whether it was created before the claim, by more than the two clocks may differ."""
     if suspect.claimed_at is None or one.created_latest is None:
         return False
     return one.created_latest < suspect.claimed_at - suspect.slack
 
 
 def stood_before(suspect: Suspect, one: Instance) -> bool:
-    """Whether it is the very instance that was seen before the claim."""
+    """Whether the instance is certainly one that was seen before the claim."""
     return was_seen_before(suspect, one.id, one.created)
 
 
 def was_seen_before(suspect: Suspect, id_: InstanceId, created: EpochMs | None) -> bool:
-    """Whether what has that id and stamp is certainly what was seen before the claim.
+    """Whether an instance with this id and stamp is certainly one that was seen before the claim.
 
-    Where ids are shared, a newer instance may have taken its place in the list, or stand beside it.
-    Then the stamp is another, unless both are cut to one: to whatever the stamp is a multiple of.
-    One of 08:00:30 may be that of all who were created in this half minute. So it tells only if
-    more than that lies between the look and the claim, however far the two clocks are apart.
+    If ids are shared, a newer instance may have taken the old one's place in the list, or stand
+    beside it. Its stamp differs, unless both stamps were cut to the same value. A stamp may be cut
+    to any unit that it is a multiple of: 08:00:30 may be the stamp of everything that was created
+    in this half minute. So a stamp tells only if at least its unit lies between the look and the
+    claim, however far the two clocks are apart.
     """
-    if created is None or created % MINUTE_MS == 0:  # to the hour or the day, for all we know
+    if created is None or created % MINUTE_MS == 0:  # it may be cut to the hour or the day
         return False
     grain = max((unit for unit in _GRAINS_MS if created % unit == 0), default=1)
     return grain <= suspect.gap and events.Seen(id=id_, created=created) in suspect.before
 
 
 def may_have_stood_before(suspect: Suspect, one: Instance) -> bool:
-    """Whether one of that id and stamp was seen before the claim, however coarse the stamp."""
+    """Whether one with its id and stamp was seen before the claim, however coarse the stamp."""
     return events.Seen(id=one.id, created=one.created) in suspect.before
 
 
 def agrees(suspect: Suspect, one: Instance) -> bool:
-    """Whether everything about the instance is readable, and just as the suspect's must be.
+    """Whether everything about the instance is readable, and exactly as the suspect's must be.
 
-    This is taken for proof, so what is seen must hold by every reading: that it was created while
-    the claim held, however its stamp is cut, and that nothing like it stood there before.
+    This counts as proof, so it must hold by every reading: the instance was created while the claim
+    held, however its stamp is cut, and nothing like it stood there before.
     """
     if one.flow_id != suspect.flow_id or suspect.correlation is not None:
-        return False  # one that carries a nonce was found by it
+        return False  # an instance that carries the nonce is recognised by that
     if not _created_under_the_claim(suspect, one) or may_have_stood_before(suspect, one):
         return False
     if one.trigger_time not in _shown_as(suspect.trigger_time):
         return False
     if one.parameters is None or not (one.parameters or one.carried.strip()):
-        return False  # a blank is no list without parameters: the service may show none at all
+        return False  # a blank does not say that there are none: the service may not show any
     if suspect.parameters is not None:
         return sorted(one.parameters) == sorted(suspect.parameters)
     return _has_digest(suspect, one)
 
 
 def _created_under_the_claim(suspect: Suspect, one: Instance) -> bool:
-    """Whether its stamp lies between claim and end, at the earliest that it can mean.
+    """Whether the earliest time that its stamp can mean lies between the claim and its end.
 
-    A stamp in seconds shows what was created right after the claim as of the claim's own second.
-    One that is cut to more shows a time before the claim, as a rule, and proves nothing.
+    If an instance was created right after the claim, a stamp in seconds shows the claim's own
+    second. A stamp that is cut to more usually shows a time before the claim, and proves nothing.
     """
     if suspect.claimed_at is None or one.created is None or one.created_latest is None:
         return False
@@ -193,9 +194,10 @@ def _created_under_the_claim(suspect: Suspect, one: Instance) -> bool:
 def contradicts(suspect: Suspect, one: Instance) -> bool:
     """Whether its parameters differ from those that were sent by more than formatting explains.
 
-    Only for choosing between instances of which one is certainly the run's: that something differs
-    proves nothing about a service that nobody knows. Where no manifest says any more what was sent,
-    nothing contradicts: of a digest nobody can tell a difference from another way to write it.
+    This is for choosing between instances of which one is certainly the run's: on a service that
+    nobody knows, a difference proves nothing. If no manifest says any more what was sent, only the
+    correlation parameter can contradict: a digest does not tell another value from another way to
+    write the same value.
     """
     if one.parameters is None or not (one.parameters or one.carried.strip()):
         return False
@@ -210,9 +212,9 @@ def contradicts(suspect: Suspect, one: Instance) -> bool:
 
 
 def fitting(suspect: Suspect, listed: Sequence[Instance]) -> list[Instance]:
-    """Those that do not contradict the suspect; or, by its digest, those that carry just that.
+    """Those that do not contradict the suspect; if only its digest is left, those that match it.
 
-    Where none does, the service may write all of them otherwise than they were sent.
+    If none matches the digest, all of them: the service may write parameters in its own way.
     """
     if suspect.parameters is None and suspect.digest is not None:
         return [one for one in listed if _has_digest(suspect, one)] or list(listed)
@@ -220,24 +222,25 @@ def fitting(suspect: Suspect, listed: Sequence[Instance]) -> list[Instance]:
 
 
 def may_carry_another(suspect: Suspect, one: Instance) -> bool:
-    """Whether only a digest says what was sent, and what the instance shows does not come to it.
+    """Whether only a digest says what was sent, and what the instance shows does not match it.
 
-    The service may write it otherwise than it was sent, or the instance may be another's.
+    The service may write the parameters in its own way, or the instance may be another's.
     """
     gone = suspect.parameters is None and suspect.digest is not None
     return gone and not _has_digest(suspect, one)
 
 
 def _has_digest(suspect: Suspect, one: Instance) -> bool:
-    """Whether it carries just what the claim's digest is of, where no manifest says so any more."""
+    """Whether its parameters give the claim's digest: for a run whose manifest is gone."""
     declared = EpochMs(suspect.trigger_time - suspect.delay)
     return run_digest(suspect.flow_id, declared, one.parameters or ()) == suspect.digest
 
 
 def _shown_as(trigger_time: EpochMs) -> set[int]:
-    """What a service may show of a trigger time within its minute: cut or rounded to the second.
+    """What a service may show of a trigger time: all of it, the second, or only the minute.
 
-    Or cut to the minute. What is rounded into the next one is as well an instance of that minute.
+    The second may be cut or rounded. What is rounded into the next minute is left out, because it
+    may as well be an instance of that minute.
     """
     second = trigger_time - trigger_time % SECOND_MS
     minute = trigger_time - trigger_time % MINUTE_MS
@@ -256,10 +259,10 @@ def _formatted(sent: str, listed: str) -> bool:
 
 
 def nonce_standing(suspect: Suspect, one: Instance, known: Known) -> Standing | None:
-    """What a nonce in it says; None if it carries none that is known.
+    """What a nonce in the instance says; None if the instance carries no known nonce.
 
-    A whole nonce is proof, for nobody guesses 128 random bits. It counts only where the reconciler
-    puts it, or what a manifest says could pass for one.
+    A whole nonce is proof, because nobody guesses 128 random bits. It counts only where the
+    reconciler puts it: anywhere else, a parameter of a manifest could pass for a nonce.
     """
     carried = _carried(suspect, one, known)
     if carried is None:
@@ -272,13 +275,13 @@ def nonce_standing(suspect: Suspect, one: Instance, known: Known) -> Standing | 
 
 
 def claim_named_in(suspect: Suspect, one: Instance, known: Known) -> ClaimId | None:
-    """The claim whose whole nonce it carries; None if it carries none that is known."""
+    """The claim whose whole nonce the instance carries; None if it carries no known nonce."""
     carried = _carried(suspect, one, known)
     return carried[0] if carried is not None else None
 
 
 def _carried(suspect: Suspect, one: Instance, known: Known) -> tuple[ClaimId, str] | None:
-    """The claim whose nonce it carries, the suspect's before others, and what stands beside it."""
+    """The claim whose nonce it carries, the suspect's before others, and the text beside it."""
     near = known.claims_near(suspect.flow_id, suspect.trigger_time)
     names = {claim.correlation for claim, _ in near} | {suspect.correlation}
     texts = _texts(one, {name.casefold() for name in names if name})
@@ -295,21 +298,21 @@ def _carried(suspect: Suspect, one: Instance, known: Known) -> tuple[ClaimId, st
 
 
 def _texts(one: Instance, names: set[str]) -> list[str]:
-    """The texts in which a nonce counts: values of those parameters, or all if none is readable."""
+    """The texts in which a nonce counts: the values of `names`, or all text if none is readable."""
     if one.parameters is None:
         return [one.carried.casefold().replace("\\/", "/")] if one.carried else []
     return [value.casefold() for key, value in one.parameters if key.casefold() in names]
 
 
 def _beside(claim: ClaimId, text: str) -> str | None:
-    """What stands beside the whole nonce, up to a quotation mark; None if it is not there."""
+    """What stands beside the whole nonce, up to a quotation mark; None without the nonce."""
     nonce = rf"(?<![0-9a-z]){re.escape(claim.casefold())}(?![0-9a-z])"
     match = re.search(rf"([^\"]*){nonce}([^\"]*)", text)
     return f"{match[1]}{match[2]}".strip(" \\") if match else None
 
 
 def _which_run(run: RunId, siblings: Sequence[RunId], rest: str) -> Standing:
-    """Whether the nonce is this run's: a claim holds many, and the rest of the value may be cut."""
+    """Whether the nonce is this run's: a claim holds many runs, and what follows it may be cut."""
     others = [one.casefold() for one in siblings if one != run]
     if not run.casefold().startswith(rest):
         return Standing.NOT_OURS if rest in others else Standing.POSSIBLE

@@ -1,8 +1,8 @@
-"""How long an apply waits, and what for; and what it owes in the end.
+"""How long an apply waits and what for, and what it must do before it ends.
 
-It waits between two looks, for the ends of instances, and to record them. Looks for a run in doubt
-are made ever later: a search is many requests, and most change nothing. However it ends, its
-outcomes are pushed, or kept in a file.
+An apply waits between two looks, for instances to end, and before it records their ends. Its looks
+for a run in doubt are further and further apart: a search takes many requests, and most searches
+change nothing. However the apply ends, its outcomes are pushed, or kept in a file.
 """
 
 import asyncio
@@ -23,21 +23,21 @@ from reconciler.plan import Action, Plan, PlannedRun
 
 FIRST_LOOK_SECONDS = 1.0  # between looks whether others have finished, or an instance shows up
 LONGEST_LOOK_SECONDS = 15.0
-RECORD_SECONDS = 60.0  # between commits of nothing but ends
+RECORD_SECONDS = 60.0  # between commits that hold nothing but ends
 FAILED_FETCHES = 10  # in a row, until a wait for ends is given up
 
-MOST_SOUGHT = 32  # runs of one look: each is a whole search, of nine requests or more
-FIRST_PAUSE_SECONDS = 15.0  # where time decides nothing
-EARLY_PAUSE_SECONDS = 1.0  # where it will: an instance may be listed long before that
+MOST_SOUGHT = 32  # runs in one look: each takes a whole search, of nine requests or more
+FIRST_PAUSE_SECONDS = 15.0  # between looks for one run, if time decides nothing
+EARLY_PAUSE_SECONDS = 1.0  # if a time will decide: an instance may be listed long before it
 LONGEST_PAUSE_SECONDS = 900.0
 
 NOT_YET = "in doubt: it may have been started, and was not looked for yet"
 
-_Starts = tuple[ClaimId | None, tuple[Start, ...]] | None  # the newest claim, and what is known
+_Starts = tuple[ClaimId | None, tuple[Start, ...]] | None  # the newest claim, the known starts
 
 
 class Patience:
-    """Grows while nothing happens, and shrinks when something does."""
+    """Pauses that grow while nothing happens, and shrink when something does."""
 
     def __init__(self, clock: Clock, options: Options, jitter: Callable[[], float]) -> None:
         self._clock = clock
@@ -49,7 +49,7 @@ class Patience:
 
     @property
     def for_ends(self) -> bool:
-        """Whether ends of instances are waited for, and the time to wait is not used up."""
+        """Whether the apply waits for instances to end, and has time left for that."""
         return self._options.wait and not self.is_used_up
 
     @property
@@ -61,7 +61,7 @@ class Patience:
     def pause(self, until: EpochMs | None, now: EpochMs) -> float:
         """Seconds until the next look; `until` is when time itself will decide something."""
         look = min(FIRST_LOOK_SECONDS * 1.5**self._looks, LONGEST_LOOK_SECONDS)
-        if look < LONGEST_LOOK_SECONDS:  # a power of the looks of a day would be out of range
+        if look < LONGEST_LOOK_SECONDS:  # after a day of looks, the power would be out of range
             self._looks += 1
         seconds = look * (0.75 + self._jitter() / 2)
         if until is not None:
@@ -93,10 +93,10 @@ class Patience:
 def worth_waiting_for(
     plan: Plan, doubts: Mapping[RunId, Doubt], now: EpochMs, claim_seconds: float
 ) -> EpochMs | None:
-    """When something that is held or in doubt will be decided; None if time decides nothing.
+    """When a run that is held or in doubt will be decided; None if time decides none of them.
 
-    A run in doubt whose trigger time lies further ahead than a claim lasts is left so: there is no
-    bound to that wait.
+    A run in doubt whose trigger time lies further ahead than a claim lasts is left in doubt: that
+    wait could take any time.
     """
     times = [held.record.until for held in plan.of_action(Action.HOLD) if held.record]
     horizon = now + int(claim_seconds * 1000)
@@ -120,9 +120,9 @@ def waits_for(plan: Plan) -> str:
 
 @asynccontextmanager
 async def recorded(branch: Branch) -> AsyncIterator[None]:
-    """Push what is pending in the end, however the work ends.
+    """Push what is pending when the work ends, however it ends.
 
-    Where that fails as well, the error says both: the first is often the cause.
+    If the push fails as well, the error names both failures: the first is often the cause.
     """
     try:
         yield
@@ -140,7 +140,7 @@ async def recorded(branch: Branch) -> AsyncIterator[None]:
 
 
 def _both(first: ReconcilerError, second: GitError) -> GitError:
-    """Both errors as one, which says nothing twice."""
+    """Both errors as one that says nothing twice."""
     is_known = isinstance(second, UnrecordedError) and str(second.failure) in str(first)
     said = second.what if isinstance(second, UnrecordedError) and is_known else second
     hints = "\n".join(error.hint for error in (first, second) if error.hint).split("\n")
@@ -148,7 +148,7 @@ def _both(first: ReconcilerError, second: GitError) -> GitError:
 
 
 def _starts(record: Record | None) -> _Starts:
-    """What a search may depend on, of what is recorded of the run; the rest is what was seen."""
+    """What a search depends on in the run's record; the rest of the record is what was seen."""
     return None if record is None else (record.claim, record.starts)
 
 
@@ -156,15 +156,15 @@ class _Looked(Struct, kw_only=True):
     """The last look for a run."""
 
     starts: _Starts  # that were known then
-    pause: float  # seconds, until the next one
-    due: float  # when that is, as `Clock.elapsed` gives it
+    pause: float  # seconds, until the next look
+    due: float  # when the next look is due, as `Clock.elapsed` gives it
 
 
 class DoubtLooks:
-    """Pauses between looks for one run grow, and of many runs each has its turn.
+    """Which runs in doubt to look for: pauses for one run grow, and many runs take turns.
 
-    A run is due at once if it was not looked for yet, if another claim or start of it is recorded
-    by now, or if the time has come that decides on it.
+    A run is due at once if it was not looked for yet, if another claim or start of it has been
+    recorded since, or if the time that decides on it has come.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -176,7 +176,7 @@ class DoubtLooks:
     ) -> tuple[list[PlannedRun], int]:
         """The runs to look for now, the longest waiting first; and how many the next look gets.
 
-        `known` is what came of their last looks, `now` no later than the gateway's time.
+        `known` is what came of the last looks for them, `now` is no later than the gateway's time.
         """
         elapsed = self._clock.elapsed()
         due = [run for run in doubts if self._is_due(run, known.get(run.id), now, elapsed)]
@@ -201,7 +201,7 @@ class DoubtLooks:
             looked.due = self._clock.elapsed() + looked.pause
 
     def bring_forward(self) -> None:
-        """Have every run looked for again: what could have been its instance is another's now."""
+        """Make every run due: what could have been its instance may be known as another's now."""
         for looked in self._looked.values():
             looked.due = self._clock.elapsed()
 

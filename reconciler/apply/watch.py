@@ -1,4 +1,4 @@
-"""Started instances under an apply's eyes: observed, waited for, and cancelled if unwanted."""
+"""How an apply observes started instances, waits for them, and cancels those that are unwanted."""
 
 import asyncio
 from collections import Counter
@@ -29,8 +29,8 @@ from reconciler.model import EpochMs, RunId, first_attempt, run_id, run_name, wi
 from reconciler.plan import Plan, PlannedRun
 from reconciler.times import format_instant
 
-# Looks in a row that cannot tell how an instance fares, until nothing waits for it any more. Where
-# there are more instances than one look can ask about, that many for each such part of them.
+# Looks in a row that cannot tell how an instance fares, until nothing waits for it any more. If
+# there are more instances than one look can search for, so many for each look that it takes.
 UNCLEAR_LOOKS = 20
 
 
@@ -44,8 +44,8 @@ class NotCancelled(Struct, frozen=True, kw_only=True):
 async def cancel(records: Sequence[Record], look: Look) -> list[events.Cancelled | NotCancelled]:
     """Ask the service once to cancel the instance of each run.
 
-    A cancellation names an id, which others may have as well. So it is asked for only where a whole
-    search shows that nothing but the run's own instance can be hit.
+    A cancellation names an id, which other instances may have as well. So it is sent only if a
+    whole search shows that it can hit nothing but the run's own instance.
     """
     gate = asyncio.Semaphore(look.environment.limits.concurrency)
 
@@ -62,7 +62,7 @@ async def cancel(records: Sequence[Record], look: Look) -> list[events.Cancelled
 
 
 async def _cancel(record: Record, look: Look) -> events.Cancelled | NotCancelled:
-    """Cancel one. Raises GatewayError."""
+    """Cancel one run's instance. Raises GatewayError."""
     reason = look.elsewhere(record) or await _hindrance(record, look)
     if reason is not None:
         return NotCancelled(run=record.run, reason=reason)
@@ -78,10 +78,11 @@ async def _cancel(record: Record, look: Look) -> events.Cancelled | NotCancelled
 
 
 async def _hindrance(record: Record, look: Look) -> str | None:
-    """Why a cancellation could hit another instance, or None. Raises GatewayError.
+    """Why a cancellation could hit another instance; None if it cannot. Raises GatewayError.
 
-    All that may have the id is searched, of every flow: a service may give one to a whole day, and
-    leave the flow out. What is not listed while it waits for its time must not have it.
+    The search covers everything that may have the id, in all flows: a service may give one id to a
+    whole day, and leave the flow out of it. Instances that wait for their trigger time may not be
+    listed, so it must be certain that no other one of these has the id.
     """
     start, id_, known = start_of(record), record.instances[0], look.known
     if start is None or record.flow_id is None:
@@ -120,16 +121,16 @@ class Watch:
     def __init__(self, ports: Ports, branch: Branch) -> None:
         self._ports = ports
         self._branch = branch
-        self._cancelled: set[RunId] = set()  # tried by this apply
-        self._watched: set[RunId] = set()  # everything that was ever waited for
-        self._untold: dict[RunId, str] = {}  # whose end nobody can tell any more, and why
+        self._cancelled: set[RunId] = set()  # runs that this apply has tried to cancel
+        self._watched: set[RunId] = set()  # all runs that were ever waited for
+        self._untold: dict[RunId, str] = {}  # runs whose end nobody can tell any more, and why
         self._unclear: Counter[RunId] = Counter()  # looks in a row that could not tell how it fares
         self.observed: list[events.Observed] = []
         self.cancelled: list[events.Cancelled] = []
 
     async def look(self, records: Sequence[Record], look: Look) -> bool:
-        """Observe the runs once and note those that have ended; gives whether any had."""
-        # The branch may have been read anew since, and others have recorded their ends.
+        """Observe the runs once and note those that have ended; True if any has."""
+        # The branch may have been read again since, and others may have recorded their ends.
         newest = [self._branch.ledger.records[record.run] for record in records]
         asked = [record for record in newest if is_unfinished(record)]
         observation = await observe(asked, look)
@@ -147,7 +148,7 @@ class Watch:
         return bool(observation.ended)
 
     async def look_again(self, look: Look) -> bool:
-        """Now that more is known, observe again the runs that a look could not tell."""
+        """Observe the runs again that earlier looks could not tell, now that more is known."""
         unclear = {*self._unclear, *self._untold}
         self._untold.clear()
         records = [look.ledger.records[run] for run in sorted(unclear)]
@@ -166,7 +167,7 @@ class Watch:
                 self._untold[run] = f"{most} looks in a row could not tell how it fares: {reason}"
 
     def untold(self) -> dict[RunId, str]:
-        """Of the runs that were waited for, those that were given up, and why."""
+        """The runs that were waited for and given up, and why."""
         records = self._branch.ledger.records
         return {
             run: reason
@@ -175,13 +176,13 @@ class Watch:
         }
 
     async def look_at_all(self, look: Look) -> bool:
-        """Observe every started run whose time has come; gives whether there was any."""
+        """Observe every started run whose time has come; True if there was any."""
         records = unfinished(look.ledger, look.now())
         await self.look(records, look)
         return bool(records)
 
     async def cancel(self, planned_ones: Sequence[PlannedRun], look: Look) -> bool:
-        """Cancel those that still run, once in an apply; whether there was any."""
+        """Cancel those that still run, each once in an apply; True if any was to be cancelled."""
         wanted = [
             planned.record
             for planned in planned_ones
@@ -218,24 +219,24 @@ class Watch:
             if is_unfinished(record)
             and (record.run in started or not needed.isdisjoint(with_parents(run_name(record.run))))
         ]
-        # Also what nobody can tell, perhaps from the first look on: that it is given up is said.
+        # Also runs that nobody can tell, perhaps from the first look on: that is reported.
         self._watched |= {record.run for record in found}
         return [record for record in found if record.run not in self._untold]
 
     def due(self, awaited: Sequence[Record], now: EpochMs) -> list[Record]:
-        """Those whose trigger time has come; before it nothing can have become of them."""
+        """The runs whose trigger time has come; before that nothing can have become of them."""
         return [record for record in awaited if record.trigger_time <= now]
 
     def tell(self, awaited: Sequence[Record]) -> None:
-        """Tell how many of those that were ever waited for have ended."""
+        """Report how many of the runs that were ever waited for have ended."""
         total = len(self._watched)
         ended = total - len(awaited) - len(self.untold())
         self._ports.progress(Watching(ended=ended, total=total))
 
     def failed(self, plan: Plan, outcomes: Mapping[RunId, StartOutcome]) -> list[PlannedRun]:
-        """The runs that ended badly, with no attempt that this apply makes.
+        """The runs that ended badly and are not attempted again by this apply.
 
-        That is those started or waited for here, and those that block others.
+        Only runs that were started or waited for here, and runs that block others.
         """
         ours = {first_attempt(run) for run in (*self._watched, *outcomes)}
         blocking = {name for run in plan.runs if run.blocked for name in run.waits_for}
@@ -252,7 +253,7 @@ class Watch:
         ]
 
     def _ended(self, planned: PlannedRun) -> PlannedRun:
-        """The run by the attempt that was made last, where the plan is about the one after it."""
+        """The run as its last attempt, if the plan is about an attempt that was not made yet."""
         run = planned.run
         if run is None or run.attempt == 1 or planned.record is not None:
             return planned

@@ -1,4 +1,4 @@
-"""Annotations of GitHub's, beside what an apply says: its job's page shows them without a click."""
+"""GitHub annotations beside an apply's result: the job's page shows them without a click."""
 
 import os
 from collections.abc import Iterator
@@ -11,9 +11,9 @@ from reconciler.render.workflow_commands import error_annotation, problem_annota
 
 
 def annotate(lines: str) -> None:
-    """Print the annotations where GitHub reads them: on stderr, for stdout is the result.
+    """Print the annotations where GitHub reads them: on stderr, because stdout has the result.
 
-    Not in a log of JSON, of which every line is an object.
+    Where stderr is a log of JSON, nothing is printed: every line of it must be an object.
     """
     if os.environ.get("GITHUB_ACTIONS") == "true" and journal() is None:
         show(lines, err=True, commands=True)
@@ -21,7 +21,7 @@ def annotate(lines: str) -> None:
 
 @contextmanager
 def annotated() -> Iterator[None]:
-    """Annotate the error that ends the block, if any, and let it go on."""
+    """Annotate the error that ends the block, if any, and raise it again."""
     try:
         yield
     except InvalidManifestsError as error:

@@ -1,4 +1,4 @@
-"""The answers that a repository begins with: from options, a person, and what is there."""
+"""The answers that `init` needs: from its options, from a person, and from what is there."""
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -25,7 +25,7 @@ NONE = "none"
 
 
 class Given(Struct, frozen=True, kw_only=True):
-    """What the options of `init` said; None: nothing."""
+    """What the options of `init` said; None: the option was not given."""
 
     environment: str | None = None
     url: str | None = None
@@ -40,9 +40,9 @@ class Given(Struct, frozen=True, kw_only=True):
 
 
 def answered(place: StartingPlace, given: Given, *, asks: bool) -> Beginning:
-    """All answers, valid. `asks`: a person is there. Raises click.UsageError for what is wrong.
+    """All answers, checked; `asks`: a person can be asked. Raises click.UsageError for a wrong one.
 
-    Nothing is asked that a configuration which is there already says.
+    If there is a configuration already, nobody is asked for what it says.
     """
     environment = given.environment or "prod"
     base = Beginning(
@@ -96,12 +96,12 @@ def _home(source: str | None) -> Home:
     try:
         return read_home(source, __version__)
     except ValueError as error:
-        # Not quoted: somebody may have put a password into it.
+        # The address is not quoted: somebody may have put a password into it.
         raise click.BadParameter(f"the address {error}", param_hint="--source") from None
 
 
 def _gateway(base: Beginning, given: Given, *, asks: bool) -> GatewayAnswers:
-    """The gateway's answers; asked for at the terminal as far as no option says them."""
+    """The gateway's answers; a person is asked for those that no option gives."""
     told = {
         "--url": given.url,
         "--org-id": given.org_id,
@@ -166,7 +166,7 @@ def _wrong(base: Beginning, option: str, field: str, text: str) -> Iterator[str]
 
 
 def _asked_further(base: Beginning, place: StartingPlace, given: Given) -> Beginning:
-    """The same with what a person can add, where neither an option nor the clone says it."""
+    """The answers, after a person was asked for what neither an option nor the clone says."""
     if given.ci is None and place.forge() is None:
         question = Question(
             option="--ci",

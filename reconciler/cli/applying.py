@@ -1,6 +1,6 @@
 """What `apply` does, between its options and its output.
 
-A plan that `plan --out` saved is read here: an apply may start only what it holds.
+This module also reads a plan that `plan --out` saved: the apply may start only what the plan holds.
 """
 
 import asyncio
@@ -50,7 +50,7 @@ from reconciler.repository.named_files import read_regular
 
 _MOST_BYTES = 256 << 20
 
-# What reading JSON that anybody may have written can raise: too deep, too large, of other kinds.
+# The errors of reading JSON from an unknown author: nested too deep, too large, of other types.
 _NOT_A_PLAN = (
     ValueError,
     KeyError,
@@ -64,14 +64,14 @@ _NOT_A_PLAN = (
 class SavedPlan(Struct, frozen=True, kw_only=True):
     """What a saved plan would do in one environment."""
 
-    starts: dict[RunId, SavedRun]  # as it would start them
+    starts: dict[RunId, SavedRun]  # with what the plan would send
     cancels: frozenset[RunId]
 
 
 def read_saved_plan(path: Path, environment: str) -> SavedPlan:
-    """What the plan would do in the environment.
+    """Read from the file what the plan would do in the environment.
 
-    Raises RefusedError if the file is no plan, or not of that environment.
+    Raises RefusedError if the file is no plan, or has none for that environment.
     """
     try:
         document: Any = json.loads(read_regular(path, _MOST_BYTES).decode())
@@ -100,7 +100,7 @@ def _planned(plan: Any, action: Action) -> list[Any]:
 
 
 def _saved(run: Any) -> SavedRun:
-    """Raises KeyError, TypeError or ValueError where something is missing or of another kind."""
+    """Raises KeyError, TypeError or ValueError where a field is missing or of another type."""
     return SavedRun(
         digest=Digest(run["digest"]),
         flow_id=int(run["flowId"]),
@@ -114,7 +114,7 @@ class ApplyReport(Struct, frozen=True, kw_only=True):
 
     result: ApplyResult
     environment: Environment
-    unpushed: str | None = None  # what is here and not on the branch, and what to do about it
+    unpushed: str | None = None  # how manifests differ from the branch, and what to do about it
 
     def shown(self, form: Format) -> str:
         """The result in one of the formats that `apply` offers."""
@@ -131,7 +131,7 @@ class ApplyReport(Struct, frozen=True, kw_only=True):
 
     @property
     def annotations(self) -> str:
-        """What a person must see to, as annotations of GitHub's."""
+        """What needs a person, as GitHub annotations."""
         return apply_annotations(self.result, self.environment.name)
 
     @property
@@ -151,7 +151,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
     timeout: float | None  # seconds
 
     def options(self, environment: Environment) -> Options:
-        """The same for the protocol. Raises RefusedError for a plan that is none."""
+        """The same as options of the protocol. Raises RefusedError for a file that is no plan."""
         saved = read_saved_plan(self.plan_file, environment.name) if self.plan_file else None
         return Options(
             by=applier(),
@@ -192,15 +192,15 @@ def _apply_environment(
     except InvalidManifestsError as error:
         show(problems_text(error.problems, 0, 0), err=True, level="error")
         raise
-    finally:  # whatever ended it: what is recorded is told
+    finally:  # however the apply ended, tell what it has recorded
         with measures.of("notify"):
             tell_effect(store.effect, apply_id, quiet=options.quiet)
-    with ThreadPoolExecutor(1) as beside:  # neither waits for the other: one asks the remote
+    with ThreadPoolExecutor(1) as beside:  # at the same time, since one of the two asks the remote
         beside.submit(keep_trace, shared, quiet=options.quiet)
         _bring_forward(shared, CommitId(result.commit), quiet=options.quiet)
     note = _unpushed(shared, CommitId(result.commit))
     if note is not None and has_done_anything(result) and not options.quiet:
-        say(f"{shared.environment.name}: {note}")  # else it is the result
+        say(f"{shared.environment.name}: {note}")  # otherwise the result says it
     return ApplyReport(result=result, environment=shared.environment, unpushed=note)
 
 
@@ -223,7 +223,7 @@ async def _apply(ports: Ports, options: Options) -> ApplyResult:
 
 
 def _unfailing(progress: Progress) -> Progress:
-    """Progress whose reader may go away: what is recorded must not depend on it."""
+    """Progress that does not fail if its reader goes away: recording must not depend on that."""
 
     def told(step: Step) -> None:
         with suppress(OSError, ValueError, ReaderGoneError):
@@ -233,7 +233,7 @@ def _unfailing(progress: Progress) -> Progress:
 
 
 def _interrupt(stop: asyncio.Event, task: "asyncio.Future[ApplyResult]") -> None:
-    """First, let starts under way end and record them; when asked again, break them off."""
+    """At first, let the starts under way end and be recorded; the second time, break them off."""
     if stop.is_set():
         task.cancel()
         return
@@ -259,7 +259,7 @@ def _progress(options: CommonOptions) -> Iterator[Progress]:
 
 
 def _logged(log: Journal) -> Progress:
-    """Record each step; of looks at instances, those that have seen something new."""
+    """Log each step, but a look at instances only where it has seen something new."""
     looked: list[Watching] = []
 
     def record(step: Step) -> None:
@@ -280,7 +280,7 @@ def _unpushed(shared: SharedBranch, commit: CommitId) -> str | None:
 
 
 def _bring_forward(shared: SharedBranch, commit: CommitId, *, quiet: bool) -> None:
-    """Let the user's checkout show the ledger, where that loses nothing."""
+    """Bring the user's checkout forward to the commit, where that loses nothing."""
     moved: CheckoutResult
     try:
         moved = shared.git.fast_forward_checkout(shared.store.branch, commit)

@@ -1,4 +1,4 @@
-"""Asking a person at the terminal, with what each answer means, or taking what options said."""
+"""Ask a person at the terminal for what no option said, and explain what is asked."""
 
 from collections.abc import Callable, Iterable
 
@@ -19,7 +19,7 @@ class Question(Struct, frozen=True, kw_only=True):
 
 
 def answer(question: Question, *, explains: bool = True) -> str:
-    """What the person says, asked again until it is right; `explains`: what it is about is new."""
+    """The person's answer, asked for until it is valid; `explains`: show the question's meaning."""
 
     def read(text: str) -> str:
         answered = text.strip()
@@ -40,6 +40,6 @@ def answer(question: Question, *, explains: bool = True) -> str:
 
 
 def missing(questions: Iterable[Question]) -> click.UsageError:
-    """What to raise where nobody can be asked and no option says it."""
+    """The error to raise where nobody can be asked and no option gives the answers."""
     options = ", ".join(one.option for one in questions)
     return click.UsageError(f"Say {options}: there is no terminal to ask on.")

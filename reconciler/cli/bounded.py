@@ -1,8 +1,8 @@
-"""Asking the network for no longer than was said, whatever the resolver of names does.
+"""Ask the network for no longer than a time limit, even if a name server does not answer.
 
-Asyncio looks names up in threads that it waits for at the end, and so does Python: where a name
-server does not answer, a limit of 15 seconds was one of a minute. Here nobody waits for such a
-thread. For what is worth no waiting; an apply's own requests wait.
+Asyncio looks names up in threads, and waits for these at the end, as Python does at exit. Where a
+name server did not answer, a limit of 15 seconds took a minute. Here nobody waits for such a
+thread. This is for requests that are not worth waiting for; an apply's own requests do wait.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 def run_bounded(asked: Coroutine[Any, Any, T]) -> T:
-    """What `asyncio.run` gives, without waiting for names that are still looked up."""
+    """Do what `asyncio.run` does, without waiting for names that are still being looked up."""
     with asyncio.Runner(loop_factory=_Loop) as runner:
         return runner.run(asked)
 
@@ -26,7 +26,7 @@ class _Loop(asyncio.SelectorEventLoop):
     """Looks each name up in a thread of its own, which ends with the program at the latest."""
 
     async def getaddrinfo(self, *where: Any, **how: Any) -> Any:
-        """As `socket.getaddrinfo`."""
+        """Do what `socket.getaddrinfo` does."""
         found: asyncio.Future[Any] = self.create_future()
 
         def look_up() -> None:

@@ -1,4 +1,4 @@
-"""What `validate` does, between its options and its output; PATH names files and folders."""
+"""What `validate` does, between its options and its output."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
@@ -44,7 +44,7 @@ class WantedPaths(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, root: Path, paths: Sequence[Path]) -> "WantedPaths":
-        """Find them. Raises ConfigurationError for one outside the root."""
+        """Sort the paths into files and folders. Raises ConfigurationError for one outside."""
         files: set[str] = set()
         folders: set[str] = set()
         for path in paths:
@@ -56,7 +56,7 @@ class WantedPaths(Struct, frozen=True, kw_only=True):
         return cls(files=frozenset(files), folders=frozenset(folders))
 
     def covers(self, file: str) -> bool:
-        """Whether the file is one of those, or lies in one of the folders."""
+        """Whether the file is one of the files, or lies in one of the folders."""
         if "." in self.folders or file in self.files:
             return True
         return any(_holds(folder, file) for folder in self.folders)
@@ -64,10 +64,11 @@ class WantedPaths(Struct, frozen=True, kw_only=True):
     def check(
         self, read: Collection[str], unread: Collection[str], configuration: Configuration
     ) -> Iterator[str]:
-        """Notes about what is named and not validated; `read`: the manifests that were.
+        """Notes about paths that were named and not validated; `read`: the manifests that were.
 
-        Raises ConfigurationError for what would pass for valid and is never read: a manifest or a
-        folder outside every environment, or a name that only looks like a manifest's.
+        Raises ConfigurationError for a path that would pass for valid although nothing ever reads
+        it: a manifest or a folder outside every environment, or a name that only looks like a
+        manifest's.
         """
         for path in sorted(self.files - set(read)):
             yield from _check_file(path, configuration, is_manifest=path in unread)
@@ -84,11 +85,11 @@ class WantedPaths(Struct, frozen=True, kw_only=True):
 def _check_file(path: str, configuration: Configuration, *, is_manifest: bool) -> Iterator[str]:
     """Notes about a file that was not read as a manifest. Raises ConfigurationError.
 
-    `is_manifest`: by what it holds.
+    `is_manifest`: whether its content is a manifest's.
     """
     for environment in configuration.environments.values():
         folder = environment.manifests
-        if is_manifest_path(path, folder):  # it was not asked for, or there is a problem with it
+        if is_manifest_path(path, folder):  # of another environment, or it has a problem
             yield f"{path} is of the environment {environment.name}"
             return
         if _holds(folder, path) and looks_like_manifest(path, folder):
@@ -122,20 +123,20 @@ def _holds(folder: str, path: str) -> bool:
 
 
 class Validation(Struct, frozen=True, kw_only=True):
-    """Every problem found, and how much was looked at."""
+    """Every problem found, and how many files and runs were checked."""
 
     problems: tuple[Problem, ...]
     files: int
     runs: int
-    notes: tuple[Problem, ...] = ()  # what is hardly meant and stops nothing
+    notes: tuple[Problem, ...] = ()  # probable mistakes, which stop nothing
     root: Path = Path()  # the folder that paths are relative to
 
     def strictly(self) -> "Validation":
-        """The same with the notes as problems."""
+        """A copy in which the notes are problems."""
         return replace(self, problems=tuple(sorted((*self.problems, *self.notes))), notes=())
 
     def with_problems(self, more: Sequence[Problem]) -> "Validation":
-        """The same with those problems as well."""
+        """A copy with these problems added."""
         return replace(self, problems=tuple(sorted((*self.problems, *more))))
 
     def say_notes(self, options: CommonOptions, form: str) -> None:
@@ -154,7 +155,7 @@ class Validation(Struct, frozen=True, kw_only=True):
                 return self._for_forges(form)
 
     def _for_forges(self, form: str) -> str:
-        """They know files by their paths in the repository, also where a folder is managed."""
+        """The report for a forge, which knows files by their paths from the repository's top."""
         prefix = _prefix(self.root)
         problems, notes = (
             tuple(rooted_problem(one, prefix) for one in these)
@@ -175,8 +176,8 @@ class Validation(Struct, frozen=True, kw_only=True):
 def validate(options: CommonOptions, paths: Sequence[Path], base: str | None = None) -> Validation:
     """Read configuration, manifests and ledger of the working tree, and report all problems.
 
-    With paths, those of other files are left out. Where the configuration cannot be used, or there
-    are too many runs, that alone is reported, whatever the paths: nothing else is known then.
+    With paths, problems of other files are left out. Where the configuration cannot be used, or
+    there are too many runs, only that is reported, whatever the paths: nothing else is known then.
     `base`: the revision that the ledgers are compared with, if any. Raises ConfigurationError,
     LedgerError, GitError.
     """
@@ -208,7 +209,7 @@ def _validate(options: CommonOptions, paths: Sequence[Path], base: str | None) -
 
 
 def _known(workspace: Workspace, environment: Environment) -> tuple[Ledger, Surroundings]:
-    """The ledger and what is around it; not its files, whose lines take half of all memory."""
+    """The ledger and its surroundings, without its files, whose lines take half of all memory."""
     own = workspace.local_book(environment)
     return own.ledger, workspace.surroundings(environment, own)
 
@@ -236,7 +237,7 @@ def validated(
     paths: Sequence[Path] = (),
     base: str | None = None,
 ) -> Validation:
-    """What `validate` finds, where the configuration can be used.
+    """What `validate` finds where the configuration can be used.
 
     Raises TooManyRunsError, ConfigurationError, LedgerError.
     """

@@ -46,16 +46,16 @@ class Filter(Struct, frozen=True, kw_only=True):
 
     @property
     def asks(self) -> bool:
-        """Whether anything is asked for; else all runs are meant."""
+        """Whether the user asked for anything; if not, all runs are meant."""
         return bool(self.runs or self.states or self.labels or self.where)
 
     @property
     def is_narrow(self) -> bool:
-        """Whether only some runs are wanted, each of which has a line of its own then."""
+        """Whether only some runs are wanted; each then gets a line of its own."""
         return bool(self.runs or self.states or self.where)
 
     def meant(self, runs: Collection[RunId]) -> list[frozenset[RunId]]:
-        """What each RUN means of those that there are. Raises ReconcilerError if one means none."""
+        """The existing runs that each RUN means. Raises ReconcilerError if one means none."""
         found = [meant_by(word, runs) for word in self.runs]
         for word, those in zip(self.runs, found, strict=True):
             if not those:
@@ -78,7 +78,7 @@ class Filter(Struct, frozen=True, kw_only=True):
     def check_keys(self, rows: Collection[StatusRow]) -> None:
         """Raise ReconcilerError for a label or parameter that no run has, where there are runs.
 
-        That is a mistake for certain, and what follows from it would read as if all were well.
+        Such a name is certainly a mistake, and an empty report would read as if all were well.
         """
         if not rows:
             return
@@ -88,7 +88,7 @@ class Filter(Struct, frozen=True, kw_only=True):
             _check_known("parameter", self.where, list(map(parameters_of, rows)))
 
     def fits(self, row: StatusRow) -> bool:
-        """Whether the row has a state, the labels and the parameters that were asked for."""
+        """Whether the row has one of the states, and the labels and parameters, asked for."""
         return (
             (not self.states or row.state in self.states)
             and all(row.labels.get(key) == value for key, value in self.labels.items())
@@ -106,7 +106,7 @@ class Filter(Struct, frozen=True, kw_only=True):
 
 
 def parameters_of(row: StatusRow) -> Mapping[str, str]:
-    """The run's parameters, as far as its manifest or else its name tells them."""
+    """The run's parameters, as far as its manifest, or else its name, shows them."""
     if row.parameters is None:
         return combination_of(run_name(row.run))
     return dict(row.parameters)
@@ -122,7 +122,7 @@ def _check_known(what: str, wanted: Collection[str], given: Sequence[Mapping[str
 
 
 def _near(what: str, key: str, known: Collection[str]) -> str:
-    """Which of the known keys was perhaps meant, and what there are."""
+    """A hint: which of the known keys was perhaps meant, and which keys there are."""
     if not known:
         return f"There is no run with any {what}."
     near = get_close_matches(key, known, n=1, cutoff=0.5)
@@ -158,7 +158,7 @@ def _matches(value: str, pattern: str) -> bool:
 
 
 def _has(key: str, values: Collection[str]) -> str:
-    """`; SITE is cn-01, cn-02`; nothing where there is no value."""
+    """`; SITE is cn-01, cn-02`; "" where there is no value."""
     if not values:
         return ""
     some = ", ".join(shown(one) for one in islice(sorted(values), _MOST_NAMED))

@@ -1,4 +1,4 @@
-"""What a pull request set out from: finding that commit, and reading what it declares."""
+"""The base that a change is compared with: find the commit, and read what it declares."""
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -32,7 +32,7 @@ from reconciler.schedule import scheduled
 
 
 class BaseOptions(Struct, frozen=True, kw_only=True):
-    """What the command line says of the base."""
+    """What the command line says about the base."""
 
     revision: str | None = None  # None: the pipeline's, or the shared branch
     off: bool = False
@@ -43,8 +43,8 @@ def find_base(
 ) -> "Base | None":
     """The base that the user named, or else the default one; None if there is none.
 
-    `known`: what was read of the shared branch. Raises ConfigurationError for a revision that there
-    is not, GitError.
+    `known`: what was read of the shared branch. Raises GitError, and ConfigurationError for a
+    revision that does not exist.
     """
     git = None if options.off else workspace.git()
     if git is None:
@@ -86,8 +86,8 @@ class Base(Struct, frozen=True, kw_only=True):
     """A commit, compared with the working tree."""
 
     commit: CommitId
-    differing: frozenset[str]  # manifests, and the configuration, that are others in the checkout
-    notes: list[str] = field(default_factory=list)  # why what was read of it is not all
+    differing: frozenset[str]  # paths of manifests and configuration that differ in the checkout
+    notes: list[str] = field(default_factory=list)  # why the base could not be read as a whole
     _workspace: Workspace
     _git: Git
     _read: dict[str, Declared] = field(default_factory=dict)  # by environment
@@ -123,7 +123,7 @@ class Base(Struct, frozen=True, kw_only=True):
         )
 
     def gone(self) -> list[Environment]:
-        """The environments of the base that the checkout does not have under any name."""
+        """The environments of the base that the checkout does not have, under any name."""
         theirs = self._committed().configuration
         here = self._workspace.configuration.environments
         kept = {*here, *self._former_names().values()}
@@ -147,24 +147,24 @@ class Base(Struct, frozen=True, kw_only=True):
         return self._known[0]
 
     def _former_names(self) -> dict[str, str]:
-        """What environments were called at the base, by their names here, where these differ."""
+        """For each environment with another name at the base, that name, by its name here."""
         committed = self._committed()
         if committed.configuration is None:
             return {}
         return former_names(committed.configuration, self._workspace.configuration, self._has_moved)
 
     def _has_moved(self, was: Environment, now: Environment) -> bool:
-        """Whether the checkout goes on in another folder with the ledger of that environment."""
+        """Whether the ledger of `was` goes on in the folder of `now` in this checkout."""
         prefix, ledgers = self._git.prefix, self._workspace.shelf().ledgers
         try:
             before = self._committed().tree.ledger(prefix + was.state).text()
-        except LedgerError:  # a link in its place: it is said wherever that ledger counts
+        except LedgerError:  # a link in its place, which is reported wherever that ledger counts
             return False
         here = ledger_text(ledgers.get(prefix + now.state, {}), now.state)
         return bool(before) and here.startswith(before)
 
     def _declared(self, name: str, after: Declared) -> Declared:
-        """What the base declares in the environment that it calls so; nothing where it has none."""
+        """What the base declares in its environment of that name; nothing if it has none."""
         nothing = Declared(runs=(), problems=(), files=(), zone=after.zone)
         configuration = self._committed().configuration
         if configuration is None or name not in configuration.environments:
@@ -189,13 +189,13 @@ class Base(Struct, frozen=True, kw_only=True):
             self.notes.append(note)
 
     def _read_one(self, theirs: Environment, ceiling: Ceiling) -> Declared:
-        """Read the environment's manifests at the base; those that are the same here, not again."""
+        """The environment's manifests at the base; those that are the same here are not reread."""
         committed = self._committed()
         names = {was: now for now, was in self._former_names().items()}
         ours = self._workspace.configuration.environments.get(names.get(theirs.name, theirs.name))
         alike = ours is not None and _reads_alike(ours, theirs)
         parsed = self._workspace.parsed.get(ours.name, {}) if ours is not None and alike else {}
-        left_out: set[str] = set()  # by a sparse checkout: neither side says anything of them
+        left_out: set[str] = set()  # by a sparse checkout, so they count on neither side
         for entry in committed.tree.under(self._git.prefix + theirs.manifests) if parsed else ():
             path = entry.path.removeprefix(self._git.prefix)
             if not entry.is_file or entry.path in self.differing:
@@ -234,7 +234,7 @@ class _Committed(Struct, frozen=True, kw_only=True):
 
 
 def own_configuration(workspace: Workspace) -> Configuration:
-    """The configuration as the checkout has it, whatever the pipeline says about the branch.
+    """The configuration as the checkout has it, even if the pipeline names another branch.
 
     Raises ConfigurationError.
     """
@@ -245,7 +245,7 @@ def own_configuration(workspace: Workspace) -> Configuration:
 
 
 def _reads_alike(one: Environment, other: Environment) -> bool:
-    """Whether a file says the same in both: it is expanded by the zone and by these limits."""
+    """Whether a file declares the same runs in both: the zone and some limits decide that."""
     return _decisive(one) == _decisive(other)
 
 

@@ -1,8 +1,8 @@
-"""What a shell is told that completes a command line: click's protocol, from what lies here.
+"""Answer a shell that completes a command line, by click's protocol, from local files alone.
 
-A person's shell calls this at each press of a key. So it asks no network, says nothing beside its
-answer, and where anything is wrong it completes nothing. A name from the repository is offered only
-if no shell takes any of it for more than a name: what is offered is soon executed.
+A person's shell calls this at each press of a key. So it asks no network, prints nothing but its
+answer, and completes nothing where anything is wrong. A name from the repository is offered only if
+no shell reads any of it as more than a name, because what is offered is soon executed.
 """
 
 import os
@@ -21,12 +21,12 @@ COMPLETE_VARIABLE = "_RECONCILER_COMPLETE"
 PROGRAM = "reconciler"
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/=@+#-]*", re.ASCII)
 _MOST = 500  # names that a shell is offered at once
-_SECONDS = 3.0  # of a processor: a person who waits for a key types on
+_SECONDS = 3.0  # of processor time: a person who must wait longer types on
 
 
 def script(shell: str) -> str:
     """The script that a shell loads."""
-    # Not that of its subclass for bash, which runs another bash to see how old it is.
+    # The subclass for bash has a method of its own, which runs bash to ask for its version.
     return ShellComplete.source(_adapter(shell))
 
 
@@ -40,7 +40,7 @@ def _adapter(shell: str) -> ShellComplete:
 
 
 def complete(instruction: str) -> None:
-    """Answer the shell, for example to `bash_complete`. Fails never, and ends before long."""
+    """Answer an instruction of the shell, such as `bash_complete`. Never fails, and ends soon."""
     signal.signal(signal.SIGPROF, lambda *_: os._exit(0))
     signal.setitimer(signal.ITIMER_PROF, _SECONDS)
     shell, _, wish = instruction.partition("_")
@@ -57,7 +57,7 @@ def complete(instruction: str) -> None:
 
 
 def run_words(context: click.Context, incomplete: str) -> list[CompletionItem]:
-    """The names of runs that go on from that, up to the next slash."""
+    """The names of runs that begin with the text, each up to its next slash."""
     return _offered(_levels(_run_names(_options(context)), incomplete), incomplete)
 
 
@@ -70,7 +70,7 @@ def environments(context: click.Context, incomplete: str) -> list[CompletionItem
 
 
 def codes(_: click.Context, incomplete: str) -> list[CompletionItem]:
-    """What can be explained."""
+    """The codes that `explain` knows."""
     from reconciler.explained import explanations
 
     return _offered(explanations(), incomplete)
@@ -86,7 +86,7 @@ def _offered(names: Iterable[str], incomplete: str) -> list[CompletionItem]:
 
 
 def _levels(names: Iterable[str], incomplete: str) -> Iterator[str]:
-    """Of each name the part up to the slash that comes next; below a part that is whole, too."""
+    """The part of each name up to its next slash; if that part is typed in full, one more."""
     depth = incomplete.count("/")
     for name in names:
         parts = name.split("/")
@@ -97,7 +97,7 @@ def _levels(names: Iterable[str], incomplete: str) -> Iterator[str]:
 
 
 def _run_names(options: CommonOptions) -> Iterator[str]:
-    """Those that manifests here declare, and those that the ledgers here record."""
+    """The ids of the runs that manifests here declare, and of those that ledgers here record."""
     from reconciler.cli.reading import Workspace
     from reconciler.errors import ReconcilerError
 

@@ -1,6 +1,6 @@
-"""What `new` does: gathers what is said, judges the manifest with all others, and writes it.
+"""What `new` does: gather the answers, check the manifest together with all others, and write it.
 
-Of the flow it says what the service says, where its keys are at hand.
+Where the gateway's keys are at hand, it also says what the service knows of the flow.
 """
 
 import asyncio
@@ -43,11 +43,11 @@ from reconciler.starting.declaration import (
 )
 
 Pairs = tuple[tuple[str, str], ...]
-_SECONDS = 10.0  # a person waits for the next question
+_SECONDS = 10.0  # no more, because a person waits for the next question
 
 
 class Said(Struct, frozen=True, kw_only=True):
-    """What the options of `new` said; None and empty: nothing."""
+    """What the options of `new` said; None or empty: the option was not given."""
 
     kind: Literal["trigger", "backfill"]
     name: str | None
@@ -71,9 +71,9 @@ class Said(Struct, frozen=True, kw_only=True):
 
 
 def declare(options: CommonOptions, said: Said) -> None:
-    """Write the manifest, if it is valid beside all others, and say what comes next.
+    """Write the manifest, if it is valid together with all others, and say what to do next.
 
-    Raises RefusedError, quoting every problem that it would bring.
+    Raises RefusedError, which quotes every problem that the manifest would bring.
     """
     workspace = Workspace.find(options)
     environment = choose_environment(workspace.configuration, options.env)
@@ -99,7 +99,7 @@ def declare(options: CommonOptions, said: Said) -> None:
 
 
 def _completed(said: Said, *, asks: bool) -> Said:
-    """The same with what was left out, asked for. Raises click.UsageError where nobody is there."""
+    """Ask a person for what was left out. Raises click.UsageError where nobody can be asked."""
     questions = list(_open_questions(said))
     if questions and not asks:
         raise missing(question for _, question in questions)
@@ -116,7 +116,7 @@ def _completed(said: Said, *, asks: bool) -> Said:
 
 
 def _open_questions(said: Said) -> Iterator[tuple[str, Question]]:
-    """What must be known and is not, by the name of its field."""
+    """The questions that must be answered and are not, each with the name of its field."""
     needed = ["name", "flow_id"]
     needed += ["first", "last"] if said.kind == "backfill" else []
     needed += ["business_date"] if said.kind == "trigger" and said.trigger_time is None else []
@@ -133,7 +133,7 @@ def _with_flow(
     asks: bool,
     quiet: bool,
 ) -> Said:
-    """The same after the flow was looked up, where that is possible: its parameters are offered."""
+    """Look the flow up, where that is possible, and ask a person for its parameters."""
     flow: Flow | str | None = None
     if said.flow_id is not None and not said.offline and has_keys(environment):
         flow = look_up(workspace, environment, said.flow_id)
@@ -205,7 +205,7 @@ def _declaration(said: Said) -> Declaration:
 
 
 def _path(workspace: Workspace, environment: Environment, said: Said, name: str) -> str:
-    """The file, relative to the root. Raises RefusedError where nothing would read it."""
+    """The manifest's path from the root. Raises RefusedError if no environment would read it."""
     folder = environment.manifests
     if said.out is None:
         path = f"{folder}/{name}.yaml"
@@ -222,20 +222,20 @@ def _path(workspace: Workspace, environment: Environment, said: Said, name: str)
 
 
 def _judged(options: CommonOptions, source: Source) -> int:
-    """How many runs it declares. Raises RefusedError for all that is wrong with it.
+    """How many runs the manifest adds. Raises RefusedError with every problem that it brings.
 
-    What was wrong before is no reason: only what the manifest brings.
+    Problems that were there before do not count.
     """
     quietly = replace(options, quiet=True)
     before = validated(Workspace.find(options), quietly)
     try:
-        # From a workspace of its own: one that was read already would not read it again.
+        # In a new workspace, because one that has read the manifests does not read them again.
         after = validated(replace(Workspace.find(options), unwritten=source), quietly)
     except TooManyRunsError as error:
         raise RefusedError(f"nothing was written: {error}") from None
     new = [problem for problem in after.problems if problem not in before.problems]
     if new:
-        told = "\n".join(visible(str(problem)) for problem in new)  # a file's name may hold lines
+        told = "\n".join(visible(str(problem)) for problem in new)  # file names may hold line feeds
         raise _InvalidDeclarationError(f"nothing was written: it would not be valid:\n{told}")
     return after.runs - before.runs
 
@@ -256,9 +256,9 @@ def has_keys(environment: Environment) -> bool:
 
 
 def look_up(workspace: Workspace, environment: Environment, flow_id: int) -> Flow | str:
-    """The flow, or why nothing is known of it.
+    """The flow, or words on why nothing is known of it.
 
-    Keys are sent only where the shared branch says, as for everything that is asked.
+    As for every question to a gateway, keys are sent only where the shared branch says.
     """
     from reconciler.cli.opening import NotSharedError, open_environment
     from reconciler.cli.planning import check_trust

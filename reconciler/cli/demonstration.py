@@ -1,4 +1,4 @@
-"""What `demo` shows: the loop that a team goes through, on real parts."""
+"""What `demo` shows: a team's whole loop, in a real repository with a real remote."""
 
 import os
 import shlex

@@ -1,4 +1,4 @@
-"""The questions of `new`: what each field of a manifest means, and what is wrong with an answer."""
+"""The questions that `new` asks: what each field means, and what is wrong with an answer."""
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC
@@ -35,7 +35,7 @@ def value_of(parameter: str) -> Question:
 
 
 def after_first(question: Question, first: str) -> Question:
-    """The question about the last time, where the first one is known: the two must go together."""
+    """The question about the last time, which also checks that it goes with the first."""
     ordered = _judge(
         ("/spec/businessDates/to", "/spec/triggerTimes/"),
         lambda text: _sample(times=BackfillTimes(first=first, last=text, every=None, cron=None)),
@@ -44,7 +44,7 @@ def after_first(question: Question, first: str) -> Question:
 
 
 def wrong_pair(text: str) -> Iterator[str]:
-    """What is wrong with `KEY=VALUE`; nothing at all is fine."""
+    """What is wrong with a text that must be `KEY=VALUE` or empty."""
     key, is_pair, _ = text.partition("=")
     if text and not (key and is_pair):
         yield f"{text!r} is not KEY=VALUE"
@@ -69,7 +69,7 @@ def _sample_of_time(text: str) -> Declaration:
 def _judge(
     pointer: str | tuple[str, ...], sample: Callable[[str], Declaration]
 ) -> Callable[[str], Iterable[str]]:
-    """What the reader says of an answer, in a manifest that is valid but for it."""
+    """A check of an answer: what the reader says of a manifest that is valid but for the answer."""
 
     def judge(text: str) -> Iterator[str]:
         content = sample(text).text("").encode()
@@ -81,7 +81,7 @@ def _judge(
 
 
 def _wrong_time(text: str) -> Iterator[str]:
-    """What is wrong with a business date or a trigger time, whichever it is."""
+    """What is wrong with a text that must be a business date or a trigger time."""
     why = no_time(text, or_number=True)
     if why is not None:
         yield why

@@ -1,6 +1,6 @@
-"""What `doctor` does: one check after the other, none of which ends the others.
+"""What `doctor` does: make one check after the other, and let no failure end the rest.
 
-It looks first at git, the configuration, this clone, and its remote.
+The checks here are the first: of git, the configuration, this clone, and its remote.
 """
 
 import secrets
@@ -34,7 +34,7 @@ class Examination:
     def check(
         self, name: str, look: Callable[[], Diagnosis], environment: str | None = None
     ) -> None:
-        """Make the check. Whatever goes wrong in it is what it found."""
+        """Make the check. An error that it raises is its finding."""
         try:
             diagnosis = look()
         except Exception as error:  # noqa: BLE001 - one broken check must not end the others
@@ -52,14 +52,14 @@ class Examination:
         self._add(name, diagnosis, environment)
 
     def together(self, look: Callable[[], None], environment: str | None = None) -> None:
-        """Make checks that follow from one another; what goes wrong between them is told as one."""
+        """Make checks that build on one another; an error between them counts as one more check."""
         try:
             look()
         except Exception as error:  # noqa: BLE001 - as above
             self._add("examination", _of_error(error), environment)
 
     def skip(self, names: Iterable[str], why: str, environment: str | None = None) -> None:
-        """Say of each that it was not made, and why."""
+        """Record that each of these checks was not made, and why."""
         for name in names:
             self._add(name, skipped(why), environment)
 
@@ -74,7 +74,7 @@ def _of_error(error: Exception) -> Diagnosis:
 
 
 def examine(options: CommonOptions, *, offline: bool) -> list[Checked]:
-    """Check everything around the program. Raises nothing for what a person can cause."""
+    """Check everything around the program. Raises nothing that a person can cause."""
     from reconciler.cli.examining_gateway import examine_gateway
     from reconciler.cli.examining_ledger import examine_code_owners, examine_ledger
 
@@ -108,18 +108,18 @@ _APART = (
 
 
 class ClonePatient(Struct, kw_only=True):
-    """What is known so far of the clone. None: it could not be found out."""
+    """What is known so far of the clone; None: it could not be found out."""
 
     examination: Examination
     options: CommonOptions
     workspace: Workspace | None = None
     git: Git | None = None
     branch: str | None = None  # the shared one
-    tip: CommitId | None = None  # of that
+    tip: CommitId | None = None  # of the shared branch
     ledger_tip: CommitId | None = None  # of the branch that holds the ledger
 
     def examine(self, *, offline: bool) -> None:
-        """Look at it, and keep what was found out for the checks that follow."""
+        """Check the clone, and keep what was found out for the checks that follow."""
         examination, check = self.examination, self.examination.check
         check("git", self._version)
         check("configuration", self._configuration)

@@ -1,4 +1,4 @@
-"""What `doctor` says of a gateway: the way there, who is let in, its clock, and its flows."""
+"""The checks that `doctor` makes of a gateway: the way there, access, its clock, and its flows."""
 
 import asyncio
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ from reconciler.render.diagnosis import Diagnosis, failed, skipped, warned, well
 from reconciler.repository.settings import read_credentials
 
 _MOST_NAMED = 3  # flows, in a message
-_ANSWERS = frozenset({200, 400, 401, 429})  # of HTTP, to a request that nobody has signed
+_ANSWERS = frozenset({200, 400, 401, 429})  # HTTP statuses that answer an unsigned request
 _SOON = timedelta(days=14)
 _MINUTE_MS = 60_000
 _BY_NETWORK = ("gateway", "tls", "rate-limit")
@@ -48,7 +48,7 @@ def examine_gateway(
     *,
     offline: bool,
 ) -> None:
-    """Check the environment's gateway, from the nearest thing to the farthest."""
+    """Check the environment's gateway, beginning with what is nearest to this machine."""
     if clone.workspace is None:
         return
     patient = _GatewayPatient(
@@ -82,12 +82,12 @@ class _GatewayPatient:
         self._clock: ServiceClock | None = None
 
     def proxy(self) -> Diagnosis:
-        """Which way leads there."""
+        """The proxy that requests to the gateway pass, if any."""
         proxy = proxy_of(self._settings)
         return well("none: the gateway is asked directly" if proxy is None else proxy.shown)
 
     def keys(self) -> Diagnosis:
-        """Whether they are there; their names only are shown."""
+        """Whether the keys are set; only the names of their variables are shown."""
         gateway = self._environment.gateway
         try:
             self._credentials = read_credentials(gateway)
@@ -96,7 +96,7 @@ class _GatewayPatient:
         return well(f"{gateway.access_key_env} and {gateway.secret_key_env} are set")
 
     async def examine(self, declared: Declared | None) -> None:
-        """Everything that needs the network."""
+        """Make the checks that need the network."""
         ask, name = self._examination.ask, self._environment.name
         await ask("gateway", self._reach, name)
         answer = self._answer
@@ -135,7 +135,7 @@ class _GatewayPatient:
             await self._examination.ask("flows", lambda: self._flows(gateway, declared), name)
 
     def _refusal(self) -> Diagnosis | None:
-        """Why credentials are not sent there, if so: the same rule as an apply's."""
+        """Why credentials must not be sent there, by an apply's rule; None if they may."""
         clone = self._clone
         if clone.git is None or clone.branch is None:
             why = "no shared branch could be read, which says where credentials may be sent"
@@ -241,7 +241,7 @@ def _dated_clock(answer: Reached) -> Diagnosis:
 
 
 def _clock(off: int, by: str = "") -> Diagnosis:
-    """`off`: milliseconds that this machine is ahead."""
+    """The finding about this machine's clock; `off`: milliseconds that it is ahead."""
     if abs(off) <= TOLERATED_MS:
         return well(f"within {TOLERATED_MS // 1000} s of the gateway's{by}")
     return warned(f"{clock_words(off)}{by}", _CLOCK_HINT)

@@ -1,4 +1,4 @@
-"""What `doctor` says of manifests and ledgers: whether they are readable, whole and guarded."""
+"""The checks that `doctor` makes of manifests and ledgers: readable, whole, and guarded."""
 
 from msgspec.structs import replace
 
@@ -18,7 +18,7 @@ _GUARDED = "Add these lines to {}, with your team for @OWNERS: {}"
 
 
 def examine_code_owners(examination: Examination, clone: ClonePatient) -> None:
-    """Whether a forge is told who must review a change of ledger and configuration."""
+    """Check that the forge is told who must review a change of ledger or configuration."""
     examination.check("code-owners", lambda: _code_owners(clone))
 
 
@@ -46,7 +46,7 @@ def _code_owners(clone: ClonePatient) -> Diagnosis:
 def examine_ledger(
     examination: Examination, clone: ClonePatient, environment: Environment, *, offline: bool
 ) -> Declared | None:
-    """What the manifests of the environment declare; None where that cannot be told."""
+    """Check manifests and ledger; gives what the manifests declare, None if that is unknown."""
     workspace = clone.workspace
     if workspace is None:
         return None

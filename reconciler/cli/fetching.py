@@ -1,7 +1,7 @@
-"""The ledgers for the read-only commands: those of the shared branch, fetched, or those here.
+"""The ledgers for the read-only commands, fetched from the shared branch or as this clone has them.
 
-The ledgers of a checkout are compared with those of the branch that it will be merged into: only
-the reconciler writes them.
+The ledgers of a checkout are also compared with those of the branch that it will be merged into,
+because only the reconciler may write them.
 """
 
 from collections.abc import Mapping
@@ -30,19 +30,19 @@ class KnownLedger(Struct, frozen=True, kw_only=True):
 
     ledger: Ledger
     surroundings: Surroundings
-    commit: str | None  # None: from the working tree
-    tip: CommitId | None = None  # of the shared branch; None: it was not read
-    remote: str | None = None  # what it was fetched from
-    branch: str | None = None  # what that branch is called
-    books: Mapping[str, CommittedLedger] = field(default_factory=dict)  # of it, by folder
-    apart: frozenset[str] = frozenset()  # folders of `books` that the ledger's own branch has alone
-    note: str | None  # what a person should know about where it was read
+    commit: str | None  # that has the ledger; None: there is none yet, or none is known
+    tip: CommitId | None = None  # of the shared branch; None: the branch was not read
+    remote: str | None = None  # that the branch was fetched from
+    branch: str | None = None  # the name of the shared branch
+    books: Mapping[str, CommittedLedger] = field(default_factory=dict)  # fetched ones, by folder
+    apart: frozenset[str] = frozenset()  # folders of `books` that only the ledger's own branch has
+    note: str | None  # what a person should know about where the ledger was read
 
 
 def read_ledgers(workspace: Workspace, *, offline: bool) -> dict[str, KnownLedger]:
-    """The ledger of each environment: the remote branch's, fetched, or else the local one.
+    """The ledger of each environment: fetched, or else (offline, or with no remote) the local one.
 
-    Raises GitError where there is a remote and it cannot be read.
+    Raises GitError where there is a remote that cannot be read.
     """
     git = None if offline else _repository(workspace)
     if git is None:
@@ -109,7 +109,7 @@ def _local_ledger(workspace: Workspace, environment: Environment) -> KnownLedger
 
 
 def _where_read(workspace: Workspace) -> str:
-    """Whose ledger it is that this clone knows, and what that means."""
+    """Words on which ledger this clone has, and what that means."""
     named = workspace.configuration.git
     if _has_no_remote(workspace):
         return (
@@ -129,7 +129,7 @@ def _where_read(workspace: Workspace) -> str:
 
 
 def _has_no_remote(workspace: Workspace) -> bool:
-    """Whether it is a clone that has no remote at all, as one that was just begun."""
+    """Whether the clone has no remote at all, like one that was just begun."""
     git = workspace.git()
     try:
         if git is not None:
@@ -142,8 +142,8 @@ def _has_no_remote(workspace: Workspace) -> bool:
 def _moved(ledgers: Mapping[str, CommittedLedger], shelf: Shelf) -> dict[str, CommittedLedger]:
     """The remote's ledgers, in the folders where they will be once this checkout is merged.
 
-    Where a pull request moves a ledger, the remote has it in the old folder still, and has perhaps
-    gone on with it.
+    Where a pull request moves a ledger, the remote still has it in the old folder, and may have
+    appended to it there.
     """
     found = dict(ledgers)
     named = shelf.naming.environments.keys() | shelf.naming.retired
@@ -165,7 +165,7 @@ class BranchPlace(Struct, frozen=True, kw_only=True):
 
 
 def unpushed(git: Git, place: BranchPlace, environment: Environment) -> str | None:
-    """What to say where manifests here are not those of the branch; None where they are.
+    """What to say where manifests here differ from the branch's; None where they do not.
 
     Raises GitError.
     """
@@ -179,7 +179,7 @@ def unpushed(git: Git, place: BranchPlace, environment: Environment) -> str | No
 
 
 def _way_there(git: Git, place: BranchPlace, folder: str) -> str:
-    """What brings the files together, as far as this clone's history tells."""
+    """What a person should do to end the difference, as far as this clone's history tells."""
     head, current = git.working_tree_commit(), git.current_branch()
     if head is None or git.is_dirty([folder]):
         commit, push = "commit, and ", "commit and push"
@@ -196,8 +196,8 @@ def _way_there(git: Git, place: BranchPlace, folder: str) -> str:
 
 
 def _repository(workspace: Workspace) -> Git | None:
-    """The clone, if it has any remote. Raises NoRemoteError if that is not the configured one."""
-    git = workspace.git() or Git.at(workspace.root)  # the second says why there is none
+    """The clone; None if it has no remote. Raises NoRemoteError if it only has other remotes."""
+    git = workspace.git() or Git.at(workspace.root)  # which raises, and says why there is none
     try:
         git.check_remote(workspace.configuration.git.remote)
     except NoRemoteError as error:
@@ -208,11 +208,11 @@ def _repository(workspace: Workspace) -> Git | None:
 
 
 def _commit_here(workspace: Workspace) -> CommitId | None:
-    """The commit whose ledger this clone has, as far as it knows."""
+    """The commit whose ledger this clone has; None if it knows none."""
     if workspace.configuration.git.ledger_branch is not None:
         heard = workspace.heard()
         return heard.commit if heard else None
-    git = workspace.git()  # a folder that is no repository can be planned offline as well
+    git = workspace.git()  # None is fine: a folder outside a repository can be planned offline
     try:
         return None if git is None else git.working_tree_commit()
     except GitError:
@@ -220,7 +220,7 @@ def _commit_here(workspace: Workspace) -> CommitId | None:
 
 
 def _fetch(git: Git, configuration: Configuration) -> tuple[str, CommitId, CommitId | None]:
-    """Fetch the tips of the manifests' branch, which is named, and of the ledger's, if any."""
+    """Fetch the branches: the name and tip of the shared one, and the tip of the ledger's."""
     remote = configuration.git.remote
     named = configuration.git
     ledger_branch = [named.ledger_branch] if named.ledger_branch else []
@@ -235,9 +235,9 @@ def _fetch(git: Git, configuration: Configuration) -> tuple[str, CommitId, Commi
 
 
 def edited_ledgers(workspace: Workspace, known: KnownLedger, *, quiet: bool) -> list[Problem]:
-    """The ledgers of the working tree that are no beginning of the shared branch's.
+    """A problem for each ledger in the working tree that is no beginning of the shared branch's.
 
-    None where that branch was not read. Raises GitError.
+    Empty where that branch was not read. Raises GitError.
     """
     git = workspace.git()
     if git is None or known.tip is None:
@@ -248,7 +248,7 @@ def edited_ledgers(workspace: Workspace, known: KnownLedger, *, quiet: bool) -> 
 
 
 def edited_since(workspace: Workspace, revision: str, *, quiet: bool) -> list[Problem]:
-    """The same, compared with what a revision has that this clone knows; without network.
+    """The same in comparison with a revision that this clone has; without network.
 
     Raises ConfigurationError where there is no such revision, GitError and LedgerError.
     """
@@ -269,7 +269,7 @@ class _Compared(Struct, frozen=True, kw_only=True):
 
     tip: CommitId
     books: Mapping[str, CommittedLedger]  # by folder
-    named: str  # how git calls the tip
+    named: str  # what git calls the tip
     apart: frozenset[str] = frozenset()  # folders of `books` that the tip does not have
 
 
@@ -286,7 +286,7 @@ def _edited(
     branch = _ours(naming, {folder: one.content for folder, one in there.books.items()})
     if here == branch:
         return []
-    # Once, and before anything is said of them: one that cannot be read is not an edited one.
+    # Read all files before judging any: a ledger that cannot be read must not pass for edited.
     here = {folder: dict(files) for folder, files in here.items()}
     fork = None
     if workspace.configuration.git.ledger_branch is None:
@@ -306,7 +306,7 @@ def _edited(
 def _at_fork(
     naming: Naming, git: Git, tip: CommitId, remote: str | None, *, quiet: bool
 ) -> Ledgers | None:
-    """The ledgers that the checkout set out from; None where this cannot be told."""
+    """The ledgers of the commit where the checkout left the branch; None where it is unknown."""
     forks = git.forks(remote, tip)
     if forks is None:
         if not quiet:
@@ -314,7 +314,7 @@ def _at_fork(
         return None
     try:
         found = CommittedBooks(git, forks[0]).by_folder()
-    except LedgerError:  # a link in a ledger's place, long ago: whoever reads the branch tells
+    except LedgerError:  # a link was in a ledger's place then; reading the branch reports it
         return None
     return _ours(naming, {folder: one.content for folder, one in found.items()})
 
@@ -326,6 +326,6 @@ _UNSEEN = (
 
 
 def _ours(naming: Naming, ledgers: Mapping[str, Files]) -> Ledgers:
-    """Those that are a reconciler's: other files may have the same names."""
+    """The ledgers that are a reconciler's: files of others may have the same names."""
     named = naming.environments.keys() | naming.retired
     return {folder: files for folder, files in ledgers.items() if folder in named or is_ours(files)}

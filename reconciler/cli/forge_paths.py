@@ -1,4 +1,4 @@
-"""Paths as a forge knows them: in the repository, also where only a folder of it is managed."""
+"""Paths as a forge knows them: from the repository's top, even if only a folder is managed."""
 
 from typing import TYPE_CHECKING
 
@@ -6,15 +6,16 @@ from msgspec.structs import replace
 
 from reconciler.model import Place, Problem
 
-if TYPE_CHECKING:  # `validate` needs none of them
+if TYPE_CHECKING:  # `validate` uses this module and needs neither
     from reconciler.plan import Plan
     from reconciler.plan.review import Review
 
 
 def rooted_problem(problem: Problem, prefix: str) -> Problem:
-    """The problem with its file's path in the repository; a ledger's folder has that already.
+    """The problem, with its file's path from the repository's top.
 
-    `prefix`: of the managed folder, "" or ending in a slash.
+    The path of a ledger's folder is so already. `prefix`: the managed folder's path, "" or ending
+    in a slash.
     """
     return replace(problem, place=_rooted(problem.place, prefix))
 

@@ -40,12 +40,12 @@ class Importing(Struct, frozen=True, kw_only=True):
     until: str
     reason: str
     yes: bool
-    folder: Path | None  # for manifests of the rest
+    folder: Path | None  # where manifests for the rest are written; None: nowhere
     as_json: bool = False
 
 
 def import_instances(options: CommonOptions, asked: Importing) -> str:
-    """Adopt what can be told for certain, once somebody has agreed; write the rest. What to say."""
+    """Adopt what is certain, if somebody agrees; write manifests for the rest. Gives the report."""
     shared = SharedBranch.find(options)
     ranges = _ranges(asked, shared.environment.gateway.zone)
     if asked.folder is not None:
@@ -94,7 +94,7 @@ def _ranges(asked: Importing, zone: tzinfo) -> list[Range]:
 
 
 def _manifests(found: Matched, snapshot: Snapshot, schema: str) -> Sequence[Written]:
-    """Those of what is of no run."""
+    """Manifests for the instances that belong to no run."""
     return manifests_of(
         found.rest,
         snapshot.declared,
@@ -112,7 +112,7 @@ def schema_beside(root: Path, folder: Path) -> str:
 
 
 def _instant(text: str, zone: tzinfo, option: str) -> EpochMs:
-    """A date, at its beginning in the gateway's zone, or an RFC 3339 date-time."""
+    """The instant of an RFC 3339 date-time, or of a date's beginning in the gateway's zone."""
     why = no_time(text, or_number=False)
     if why is not None:
         raise click.BadParameter(why, param_hint=option)
@@ -138,7 +138,7 @@ def _lines(found: Matched) -> Iterator[str]:
 
 
 def _agrees(lines: list[str], what: str) -> bool:
-    """Whether a person at the terminal agrees, once the lines are shown; nobody does elsewhere."""
+    """Whether a person at the terminal, having seen the lines, agrees; False without a terminal."""
     if not is_terminal():
         return False
     for line in lines:
@@ -148,7 +148,7 @@ def _agrees(lines: list[str], what: str) -> bool:
 
 
 def _write(folder: Path | None, one: Written) -> tuple[str | None, str | None]:
-    """Write what can be written, never over anything: the file, and why none was written."""
+    """Write the manifest, if any, to a new file; gives its path, or why none was written."""
     if one.reason is not None:
         return None, f"no manifest: {one.reason}"
     if folder is None:

@@ -1,7 +1,7 @@
 """`--log-format json`: stderr as JSON Lines, whoever writes there.
 
-What the program says itself comes with a level and fields. Whatever else is written, as by click or
-a library, becomes a line at a time. `schemas/log.schema.json` has the fields.
+The program's own messages have a level and fields. Anything else that is written, for example by
+click or a library, becomes one object a line. `schemas/log.schema.json` has the fields.
 """
 
 import json
@@ -16,22 +16,22 @@ _LEVELS: Mapping[str, Level] = {"error: ": "error", "warning: ": "warning", "not
 
 
 class Journal:
-    """Makes lines of JSON out of messages, and hands them on."""
+    """Turns messages into lines of JSON, and hands them on."""
 
     def __init__(self, write: Callable[[str], object]) -> None:
         self._write = write
         self._held = ""
-        self.fields: dict[str, Any] = {}  # of every line from now on
-        self.ending: dict[str, Any] = {}  # of the last one
+        self.fields: dict[str, Any] = {}  # in every line from now on
+        self.ending: dict[str, Any] = {}  # in the last line
 
     def write(self, text: str, level: Level = "info") -> None:
-        """Take what somebody writes; a line is held until it is whole."""
+        """Record each line of a text; a line is held until it is whole."""
         *whole, self._held = (self._held + text).split("\n")
         for line in filter(str.strip, whole):
             self.record(level, line)
 
     def say(self, text: str) -> None:
-        """A message, whose first word may say how bad it is."""
+        """Record a message, whose first word (`error:`, `note:`) may give its level."""
         for prefix, level in _LEVELS.items():
             if text.startswith(prefix):
                 self.record(level, text.removeprefix(prefix))
@@ -39,7 +39,7 @@ class Journal:
         self.record("info", text)
 
     def record(self, level: Level, message: str, **fields: Any) -> None:
-        """Write one line. Made visible as on a terminal, for who decodes it may show it on one."""
+        """Write one line, as harmless as on a terminal: whoever decodes it may show it on one."""
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         shown = "\n".join(visible(said(line)).strip() for line in message.split("\n"))
         document = {"time": now, "level": level, "message": shown, **self.fields, **fields}
@@ -53,7 +53,7 @@ class Journal:
 
 
 class JournalStream:
-    """What stands in for stderr: a stream of which everything becomes a line of the journal.
+    """Stands in for stderr: everything that is written to it becomes lines of the journal.
 
     It is no terminal, so that nobody is asked and no bar is drawn there.
     """
@@ -72,15 +72,15 @@ class JournalStream:
         return self._beneath.encoding
 
     def write(self, text: str) -> int:
-        """Take the text; gives its length."""
+        """Record the text and return its length."""
         self.journal.write(text)
         return len(text)
 
     def flush(self) -> None:
-        """Nothing: each line is handed on as soon as it is whole."""
+        """Do nothing: each line is handed on as soon as it is whole."""
 
     def isatty(self) -> bool:
-        """No."""
+        """Whether it is a terminal: never."""
         return False
 
     def fileno(self) -> int:

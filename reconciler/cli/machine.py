@@ -17,9 +17,9 @@ from reconciler.ledger import Event
 from reconciler.ledger.lines import encode
 from reconciler.model import ClaimId, EpochMs
 
-# A clock that goes on while the machine sleeps: otherwise a lid that was closed over a claim would
-# make the claim look young. Linux calls it BOOTTIME; elsewhere MONOTONIC does so.
-_LONGEST_NAME = 500  # characters of who applies
+# `_ELAPSING` is a clock that goes on while the machine sleeps. Otherwise a claim would look too
+# young after the lid was closed. On Linux that is BOOTTIME; elsewhere MONOTONIC does the same.
+_LONGEST_NAME = 500  # characters of an applier's name
 _ELAPSING = getattr(time, "CLOCK_BOOTTIME", None)
 
 
@@ -31,7 +31,7 @@ class LocalClock:
         return time.monotonic() if _ELAPSING is None else time.clock_gettime(_ELAPSING)
 
     def wall(self) -> EpochMs:
-        """The local idea of the time."""
+        """The time of day by this machine's clock."""
         return EpochMs(time.time_ns() // 1_000_000)
 
 
@@ -46,7 +46,7 @@ def new_apply() -> str:
 
 
 def jitter() -> float:
-    """A random number in [0, 1), for giving way to others."""
+    """A random number in [0, 1), by which waits are varied, so that appliers give way."""
     return secrets.randbelow(1 << 30) / (1 << 30)
 
 
@@ -61,7 +61,7 @@ def applier() -> str:
 
 
 def _told(text: str) -> str:
-    """What each claim can repeat: text that every ledger takes, of no more than a line."""
+    """The text as each claim can repeat it: UTF-8, which every ledger takes, and not too long."""
     return read_utf8(text, "replace")[:_LONGEST_NAME]
 
 
@@ -76,11 +76,11 @@ RESCUE_FOLDER = "RECONCILER_RESCUE_FOLDER"  # the variable
 
 
 def rescue(repository: Path, recorded: Sequence[Event]) -> str:
-    """Keep events in a new file beside the repository, or where else it can be; gives its path.
+    """Keep events in a new file beside the repository, or wherever else it can; gives its path.
 
-    A pipeline says by RECONCILER_RESCUE_FOLDER where it wants it, which is made if need be.
+    A pipeline may name another folder in RECONCILER_RESCUE_FOLDER, which is made if need be.
 
-    Raises ReconcilerError with the events themselves as its record where no file can be written.
+    Raises ReconcilerError with the events themselves as its `record` if no file can be written.
     """
     content = encode(recorded)
     name = f"reconciler-rescue-{time.strftime('%Y%m%dT%H%M%S')}-{secrets.token_hex(4)}.jsonl"

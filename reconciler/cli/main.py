@@ -14,7 +14,7 @@ from reconciler.cli.saying import ReaderGoneError, journal, outlets, say, show
 from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.render.safe import visible
 
-# By name: the module of each, and what it is called there.
+# By a command's name: its module, and its name there.
 COMMANDS = {
     "init": ("init", "command"),
     "new": ("new", "commands"),
@@ -56,7 +56,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command. Raises click.UsageError, which names the one that was perhaps meant."""
+        """Find the command. Raises click.UsageError, with the command that was perhaps meant."""
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
@@ -70,7 +70,7 @@ class LazyGroup(click.Group):
 
 
 def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
-    """Say the version, and that of the zones: two machines agree on dates where both are equal."""
+    """Show the version, and that of the zones: machines with the same two agree on dates."""
     if wanted and not context.resilient_parsing:
         from reconciler.times import ZONES_VERSION
 
@@ -124,8 +124,8 @@ def _run(arguments: Sequence[str]) -> int:
         say("interrupted")
         return ExitCode.INTERRUPTED
     except ReaderGoneError:
-        # Not a word, as of programs that SIGPIPE ends, and the code that a shell gives those.
-        # Python would complain once more when it flushes.
+        # Say nothing, like a program that SIGPIPE ends, and give the code that a shell gives it.
+        # If stdout still led to the pipe, Python would complain when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.UNREAD
     except ReconcilerError as error:
@@ -139,7 +139,7 @@ def _run(arguments: Sequence[str]) -> int:
 
 
 def _show(error: click.ClickException) -> None:
-    """As click shows it, with the message on one line, for it quotes what was typed."""
+    """Show the error as click does, but with its message, which quotes the user, on one line."""
     log = journal()
     if log is not None:
         usage = error.ctx if isinstance(error, click.UsageError) else None
@@ -149,10 +149,10 @@ def _show(error: click.ClickException) -> None:
     shown = StringIO()
     error.show(shown)
     text, message = shown.getvalue(), error.format_message()
-    if isinstance(error, click.MissingParameter):  # quotes nothing, and lists choices in lines
+    if isinstance(error, click.MissingParameter):  # quotes nothing; has a line for each choice
         text, message = text.replace(message, one := " ".join(message.split())), one
     context = error.ctx if isinstance(error, click.UsageError) else None
-    if context is None or message != context.get_help():  # which stands for no arguments
+    if context is None or message != context.get_help():  # the message where none are given
         text = text.replace(click.unstyle(message), visible(message))
     show(text, err=True)
 
@@ -167,5 +167,5 @@ def _say(error: ReconcilerError) -> None:
         if error.hint:
             say(f"  {error.hint}", lines=error.has_lines)
     for line in filter(None, error.record.split("\n")):
-        # Whole, whatever its length: nothing else holds it.
+        # Shown whole, whatever its length: the line is kept nowhere else.
         show(f"{line}\n", err=True, level="error")

@@ -1,4 +1,4 @@
-"""How long an apply takes for what: ports that measure what passes them, and change nothing."""
+"""What an apply spends its time on: ports that measure each call, and change nothing."""
 
 import time
 from collections import Counter
@@ -26,7 +26,7 @@ KINDS = ("fetch", "claim", "push", "starts", "settle", "observe", "ask", "notify
 
 
 class Measures:
-    """Seconds in which something of a kind was under way; what happens side by side counts once."""
+    """Seconds that each kind of work took; what overlaps within one kind counts once."""
 
     def __init__(self, elapsed: Callable[[], float] = time.monotonic) -> None:
         self._elapsed = elapsed
@@ -34,11 +34,11 @@ class Measures:
         self._seconds = dict.fromkeys(KINDS, 0.0)
         self._under_way: Counter[str] = Counter()
         self._since: dict[str, float] = {}
-        self.requests: Counter[str] = Counter()  # to the gateway, by the reference's names
+        self.requests: Counter[str] = Counter()  # to the gateway, by names of the EnOS reference
 
     @contextmanager
     def of(self, kind: str) -> Iterator[None]:
-        """Measure the block."""
+        """Count the block's time as work of that kind."""
         if not self._under_way[kind]:
             self._since[kind] = self._elapsed()
         self._under_way[kind] += 1
@@ -50,7 +50,7 @@ class Measures:
                 self._seconds[kind] += self._elapsed() - self._since[kind]
 
     def told(self) -> dict[str, Any]:
-        """All of it until now, as a log has it."""
+        """The figures until now, as fields of a log's line."""
         seconds = self._seconds | {"total": self._elapsed() - self._began}
         return {
             "timings": {kind: round(value, 3) for kind, value in seconds.items()},
@@ -59,7 +59,7 @@ class Measures:
 
 
 class MeasuredStore:
-    """A store of which reading and pushing is measured."""
+    """A store whose fetches and pushes are measured."""
 
     def __init__(self, store: Store, measures: Measures) -> None:
         self._store = store
@@ -71,7 +71,7 @@ class MeasuredStore:
             return await self._store.fetch()
 
     async def append(self, base: Snapshot, recorded: Sequence[Event], message: str) -> Appended:
-        """See `Store`. With a claim in it, it is the claim that is waited for."""
+        """See `Store`. A push that holds a claim counts as `claim`."""
         claims = any(isinstance(one, events.Claim) for one in recorded)
         with self._measures.of("claim" if claims else "push"):
             return await self._store.append(base, recorded, message)
@@ -89,7 +89,7 @@ class _MeasuredConnection:
 
 
 class MeasuredGateway:
-    """A gateway of which everything that it is asked is measured."""
+    """A gateway whose requests are measured."""
 
     def __init__(self, gateway: Gateway, measures: Measures) -> None:
         self._gateway = gateway
@@ -145,6 +145,6 @@ class MeasuredGateway:
 async def measured(
     gateway: AbstractAsyncContextManager[Gateway], measures: Measures
 ) -> AsyncIterator[Gateway]:
-    """The gateway, measured."""
+    """The gateway, opened, with its requests measured."""
     async with gateway as opened:
         yield MeasuredGateway(opened, measures)

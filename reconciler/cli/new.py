@@ -16,7 +16,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 def _pairs(
     _: click.Context, __: click.Parameter, given: tuple[str, ...]
 ) -> tuple[tuple[str, str], ...]:
-    """`KEY=VALUE` as two texts. Raises BadParameter."""
+    """An option's callback that splits each `KEY=VALUE`. Raises BadParameter."""
     pairs = []
     for one in given:
         key, is_pair, value = one.partition("=")
@@ -29,7 +29,7 @@ def _pairs(
 def _parameters(
     context: click.Context, parameter: click.Parameter, given: tuple[str, ...]
 ) -> tuple[tuple[str, str], ...]:
-    """The same, each key once."""
+    """The same, with each key at most once."""
     pairs = _pairs(context, parameter, given)
     for key, number in Counter(key for key, _ in pairs).items():
         if number > 1:
@@ -71,7 +71,7 @@ _LAST = [
 def _options(
     options: Sequence[Callable[[_Function], _Function]],
 ) -> Callable[[_Function], _Function]:
-    """Add these, in their order."""
+    """Add the options, in their order."""
 
     def add(function: _Function) -> _Function:
         for option in reversed(options):

@@ -1,4 +1,4 @@
-"""Telling the webhooks of an environment: after an apply what it has done, or a test."""
+"""Tell the webhooks of an environment what an apply has done, or send them a test."""
 
 import os
 import re
@@ -20,7 +20,7 @@ _URL = re.compile(r"https?://\S+")
 
 
 class Letter(Struct, frozen=True, kw_only=True):
-    """What one webhook is to be told."""
+    """What one webhook will be told."""
 
     address: Address
     share: Share
@@ -29,10 +29,10 @@ class Letter(Struct, frozen=True, kw_only=True):
 def tell_effect(
     effect: Effect | None, apply_id: str, *, quiet: bool, checks_all: bool = True
 ) -> None:
-    """Tell who wants to know what was recorded; a fault is a warning.
+    """Tell the webhooks that want to know what was recorded; warn of those that cannot be told.
 
-    Never fails, and takes no longer than a few seconds: an exit code does not depend on it.
-    `checks_all`: a webhook that cannot be told is warned of although there is nothing to tell.
+    Never fails, and takes no longer than a few seconds: an exit code must not depend on it.
+    `checks_all`: warn of a webhook that cannot be told even if there is nothing to tell.
     """
     if effect is None or not effect.now.environment.notify:
         return
@@ -52,7 +52,7 @@ def tell_effect(
 
 
 def _say(outcomes: Sequence[tuple[str, str | None]]) -> None:
-    """Warn of those that were not told; a log of JSON also has those that were."""
+    """Warn of webhooks that were not told; a log of JSON also has those that were."""
     log = journal()
     for label, failure in outcomes:
         if log is not None:
@@ -64,7 +64,7 @@ def _say(outcomes: Sequence[tuple[str, str | None]]) -> None:
 
 
 def tell_test(environment: Environment) -> list[tuple[str, str | None]]:
-    """Send a test to each webhook; gives each one's label, and why it was not told, if so."""
+    """Send a test to each webhook; gives each label, and why it was not told (None if it was)."""
     addresses = _addresses(environment)
     found = {one.label: one.reason if isinstance(one, NoAddress) else None for one in addresses}
     letters = [
@@ -84,7 +84,7 @@ def _addresses(environment: Environment) -> list[Address | NoAddress]:
 def _tell(
     usable: Sequence[Address], news: News | None, apply_id: str
 ) -> list[tuple[str, str | None]]:
-    """Send what each wants to hear; gives what came of it."""
+    """Send each webhook its share of the news; gives labels, and why one was not told (or None)."""
     if news is None:
         return []
     wanted = [

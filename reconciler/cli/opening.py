@@ -1,7 +1,7 @@
-"""Opening what the commands that write work on: the shared branch and the gateway.
+"""Open the shared branch and the gateway for the commands that write.
 
-Credentials are sent only to whom the shared branch names, whatever a checkout says. After all else
-the remote is asked to keep a trace of the ledger.
+Credentials are sent only where the shared branch says, whatever a checkout says. At the end, the
+remote is asked to keep a trace of the ledger.
 """
 
 import asyncio
@@ -42,14 +42,14 @@ _HINT = "Merge the change of it first. Without --online a plan needs no credenti
 
 
 class NotSharedError(RefusedError):
-    """The shared branch does not have the environment yet, so nobody may be sent its keys."""
+    """The shared branch does not have the environment yet, so its keys may be sent nowhere."""
 
 
 def check_gateway(git: Git, tip: CommitId | None, environment: Environment, branch: str) -> None:
-    """Raise RefusedError if the gateway of the checkout's environment is not the shared branch's.
+    """Raise RefusedError if the environment's gateway differs from the one on the shared branch.
 
-    NotSharedError where it does not know the environment. `tip` is that branch's commit, and
-    `branch` how to call it. Raises ConfigurationError, GitError.
+    That is NotSharedError if the branch does not have the environment. `tip`: the branch's commit;
+    `branch`: its name in messages. Raises ConfigurationError, GitError.
     """
     if tip is None:
         raise NotSharedError(
@@ -74,10 +74,10 @@ def check_gateway(git: Git, tip: CommitId | None, environment: Environment, bran
 
 
 def check_certificates(git: Git, tip: CommitId | None, environment: Environment) -> None:
-    """Raise if `gateway.caFile` here differs from the branch's, or is a link or no file.
+    """Raise if `gateway.caFile` here differs from the branch's, is a link, or is not a file.
 
-    A file that neither the branch nor this checkout tracks is the pipeline's own. Raises
-    RefusedError, ConfigurationError, GitError.
+    A file that neither the branch nor this checkout tracks is the pipeline's own, and is trusted.
+    Raises RefusedError, ConfigurationError, GitError.
     """
     name = environment.gateway.ca_file
     if name is None:
@@ -99,7 +99,7 @@ def check_certificates(git: Git, tip: CommitId | None, environment: Environment)
 
 
 def _on_branch(git: Git, tip: CommitId) -> Mapping[str, Environment]:
-    """The environments of the branch's configuration; none where it has no such file."""
+    """The environments in the branch's configuration; empty where the branch has none."""
     path = git.prefix + CONFIGURATION
     entry = next((one for one in git.list_tree(tip, [path]) if one.is_file), None)
     if entry is None:
@@ -109,7 +109,7 @@ def _on_branch(git: Git, tip: CommitId) -> Mapping[str, Environment]:
 
 
 def _told(gateway: GatewayConfiguration) -> dict[str, str | None]:
-    """The fields that decide which secrets go to whom, by their names."""
+    """The fields, by name, that decide which secrets go where."""
     return {
         "url": gateway.url,
         "orgId": gateway.org_id,
@@ -132,7 +132,7 @@ class SharedBranch(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def find(cls, options: CommonOptions) -> "SharedBranch":
-        """Find it. Raises ConfigurationError, GitError."""
+        """Find the environment and the branch. Raises ConfigurationError, GitError."""
         root = find_root(options.repo)
         configuration = read_configuration(root)
         environment = choose_environment(configuration, options.env)
@@ -151,7 +151,7 @@ class SharedBranch(Struct, frozen=True, kw_only=True):
 
     @property
     def whereabouts(self) -> str:
-        """Where what was recorded is to be found now, for a person."""
+        """Words for a person on where to find what was just recorded."""
         if self.ledger_branch is None:
             return "on the branch: git pull brings it here"
         return f"on {self.remote}/{self.ledger_branch}, where status and plan read it"
@@ -159,15 +159,15 @@ class SharedBranch(Struct, frozen=True, kw_only=True):
     def open_gateway(
         self, environment: Environment, requests: Counter[str] | None = None
     ) -> AbstractAsyncContextManager[Gateway]:
-        """The environment's gateway, as the branch has it; `requests` counts what it is sent.
+        """The gateway of an environment as the branch has it; `requests` counts its requests.
 
-        Raises ConfigurationError, as for missing credentials, and RefusedError.
+        Raises ConfigurationError, for example for missing credentials, and RefusedError.
         """
         check_certificates(self.git, self.store.tip, environment)
         return open_environment(self.root, environment, requests)
 
     def ports(self, progress: Progress, stop: asyncio.Event) -> Ports:
-        """Everything outside, as the apply protocol sees it."""
+        """The outside world, as the apply protocol sees it."""
         return Ports(
             store=self.store,
             open_gateway=self.open_gateway,
@@ -183,18 +183,18 @@ class SharedBranch(Struct, frozen=True, kw_only=True):
 def open_environment(
     root: Path, environment: Environment, requests: Counter[str] | None = None
 ) -> AbstractAsyncContextManager[Gateway]:
-    """The environment's gateway; `root` is the folder of the configuration.
+    """The environment's gateway; `root`: the folder of the configuration.
 
-    Raises ConfigurationError, as for missing credentials.
+    Raises ConfigurationError, for example for missing credentials.
     """
-    from reconciler.enos.client import open_gateway  # with httpx, which many an apply never needs
+    from reconciler.enos.client import open_gateway  # imports httpx, which many applies never need
 
     settings = gateway_settings(root, environment)
     return open_gateway(settings, read_credentials(environment.gateway), requests=requests)
 
 
 def gateway_settings(root: Path, environment: Environment) -> GatewaySettings:
-    """What the client must be told of the environment's gateway; `root` as above."""
+    """The settings for the client of the environment's gateway; `root`: as above."""
     gateway = environment.gateway
     return GatewaySettings(
         url=gateway.url,
@@ -209,11 +209,11 @@ def gateway_settings(root: Path, environment: Environment) -> GatewaySettings:
 
 
 def silent(_: Step) -> None:
-    """Progress of which nothing is told."""
+    """Progress that shows nothing."""
 
 
 def keep_trace(shared: SharedBranch, *, quiet: bool) -> None:
-    """Keep it, or say why the remote does not. Never fails: nothing depends on it today."""
+    """Have the remote keep a trace, or say why it does not. Never fails: a trace is optional."""
     try:
         reason = shared.store.keep()
     except Exception as error:  # noqa: BLE001 - an optional copy must not decide an exit code

@@ -1,8 +1,8 @@
 """The options that every command takes, before its name or after it, and how their text is read.
 
-The operating system and git hand text over as bytes. Python keeps a byte that it cannot read as
-half of a surrogate pair (PEP 383). No ledger and no other program takes that, and in the C locale
-it stands for each byte of every letter.
+The operating system and git hand text over as bytes. Python turns a byte that it cannot decode into
+half of a surrogate pair (PEP 383). No ledger and no other program accepts such text, and in the C
+locale Python reads every byte of a non-ASCII letter that way.
 """
 
 import re
@@ -29,15 +29,15 @@ class Format(StrEnum):
     MARKDOWN = "markdown"  # for a pipeline's summary of a job
 
 
-_UNPAIRED = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # no byte is kept as one of these
+_UNPAIRED = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # surrogates that stand for no byte
 
 _DURATION = re.compile(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?", re.ASCII)
 
 
 def read_utf8(given: str, errors: str = "strict") -> str:
-    """The text with its kept bytes read as UTF-8.
+    """The text, with the bytes that Python could not decode read as UTF-8.
 
-    Raises UnicodeError for bytes that are not; with `errors` "replace" they become U+FFFD.
+    Raises UnicodeError for bytes that are not UTF-8; with `errors` "replace" they become U+FFFD.
     """
     if given.isascii():
         return given
@@ -47,9 +47,9 @@ def read_utf8(given: str, errors: str = "strict") -> str:
 
 
 def read_duration(_: click.Context, __: click.Parameter, value: str | None) -> float | None:
-    """`90s`, `30m`, `2h`, `1h30m` in seconds: an option's callback.
+    """An option's callback that reads `90s`, `30m`, `2h` or `1h30m` as seconds.
 
-    Raises click.BadParameter for anything else, and for no time at all.
+    Raises click.BadParameter for anything else, and for a duration of 0.
     """
     if value is None:
         return None
@@ -62,10 +62,10 @@ def read_duration(_: click.Context, __: click.Parameter, value: str | None) -> f
 
 
 class WholeNumber(click.IntRange):
-    """A whole number within bounds, which are said where it is none."""
+    """A whole number within bounds, which the message for any other value names."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Read it. Fails for what is no such number."""
+        """Read the number. Fails for anything else."""
         try:
             return int(super().convert(value, param, ctx))
         except click.BadParameter:
@@ -76,7 +76,7 @@ class WholeNumber(click.IntRange):
 
 
 class Seconds(click.FloatRange):
-    """How many seconds, and parts of them; not less than none."""
+    """A number of seconds, 0 or more, with decimals."""
 
     def __init__(self) -> None:
         super().__init__(min=0)
@@ -84,7 +84,7 @@ class Seconds(click.FloatRange):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """Read it. Fails for what is no number, and for less than 0."""
+        """Read the number. Fails for anything else, and for less than 0."""
         try:
             return float(super().convert(value, param, ctx))
         except click.BadParameter:
@@ -92,10 +92,10 @@ class Seconds(click.FloatRange):
 
 
 class _Text(StringParamType):
-    """Text that a ledger takes and a message can show: UTF-8."""
+    """Text that a ledger accepts and a message can show: UTF-8."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Read it. Fails for bytes that are not UTF-8."""
+        """Read the text. Fails for bytes that are not UTF-8."""
         text: str = super().convert(value, param, ctx)
         try:
             return read_utf8(text)
@@ -107,13 +107,13 @@ class _Completed(_Text):
     """Text that a shell can complete."""
 
     def __init__(self, completes: str) -> None:
-        """`completes`: the function of `completing` that knows what it may be."""
+        """`completes`: the name of the function in `completing` that offers values."""
         self._completes = completes
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> "list[CompletionItem]":
-        """What there is that begins so."""
+        """The values that begin with the incomplete text."""
         del param
         from reconciler.cli import completing
 
@@ -122,10 +122,10 @@ class _Completed(_Text):
 
 
 class _Word(_Completed):
-    """A word that means runs. An empty one would be the beginning of every run's name."""
+    """A word that means runs. An empty one is refused: every run's name begins with it."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Read it. Fails for what is empty, as where a variable of a script is not set."""
+        """Read the word. Fails if it is empty, as where a script's variable is not set."""
         text = super().convert(value, param, ctx)
         if not text.strip():
             self.fail("it is empty: name a run, or leave it out", param, ctx)
@@ -157,7 +157,7 @@ class CommonOptions(Struct, frozen=True, kw_only=True):
 
 
 def wants_json_log(arguments: Sequence[str]) -> bool:
-    """Whether stderr is to be JSON: read before anything else, which may be what goes wrong."""
+    """Whether stderr must be JSON; read before all other options, since reading those may fail."""
     wanted = "text"
     for word, following in pairwise([*arguments, ""]):
         if word == "--":
@@ -173,14 +173,14 @@ _LOG_FORMAT = "--log-format"
 
 
 def common_options(function: _Function) -> _Function:
-    """Add the common options, with `--env` for a command that works on one environment."""
+    """Add the common options to a command that works on one environment."""
     return common_options_with(_ENVIRONMENT.format("the only one"))(function)
 
 
 def common_options_with(env: str) -> Callable[[_Function], _Function]:
-    """Add the common options; `env`: what `--env` means to the command, for its help.
+    """Add the common options; `env`: the help text of `--env` for the command.
 
-    `current_options` gives what they said.
+    `current_options` gives the values.
     """
 
     def add(function: _Function) -> _Function:
@@ -203,13 +203,13 @@ def _environment(words: str) -> Callable[[_Function], _Function]:
 
 
 _ENVIRONMENT = "The environment.  [default: {}]"
-ENV_ALL = _ENVIRONMENT.format("all")  # of a command that can work on each of them
+ENV_ALL = _ENVIRONMENT.format("all")  # for a command that can work on all of them
 ENV_OF_COMMANDS = _ENVIRONMENT.format("as each command says")
 ENV_UNUSED = "The environment, which this command does not ask for."
 
 
 def current_options() -> CommonOptions:
-    """Give the common options of the running command, wherever on its line they stood."""
+    """The common options of the running command, given before or after its name."""
     options = click.get_current_context().find_object(CommonOptions)
     return options or CommonOptions()
 

@@ -1,4 +1,4 @@
-"""Where a starting repository lies: its folder, its clone, its remote, and its forge."""
+"""Where `init` writes: the folder, its repository, its remote, and its forge."""
 
 import os
 from importlib.metadata import PackageNotFoundError, distribution
@@ -30,10 +30,10 @@ class StartingPlace(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def find(cls, options: CommonOptions) -> "StartingPlace":
-        """The folder named, or the one of this repository that has a configuration, or this one.
+        """The folder that `--repo` names, or the nearest one with a configuration, or this one.
 
-        Raises ConfigurationError for a configuration with problems and for a folder in which none
-        can begin, and GitError where git cannot be asked about the repository.
+        Raises ConfigurationError for a configuration with problems and for a folder in which no
+        repository can begin, and GitError where git cannot be asked about the repository.
         """
         if options.repo is not None:
             check_stays(options.repo)
@@ -56,17 +56,17 @@ class StartingPlace(Struct, frozen=True, kw_only=True):
 
     @property
     def top(self) -> Path:
-        """The top of the repository, where forges and hooks look for what is theirs."""
+        """The top of the repository, where forges and hooks look for their files."""
         return self.git.root if self.git is not None else self.root
 
     @property
     def prefix(self) -> str:
-        """The folder within the repository; "" or with a slash at its end."""
+        """The folder's path in the repository: "" or with a slash at its end."""
         return self.git.prefix if self.git is not None else ""
 
     @property
     def remote(self) -> str:
-        """The name of the remote that all share."""
+        """The name of the shared remote."""
         return self.configuration.git.remote if self.configuration else "origin"
 
     def remote_url(self) -> str:
@@ -74,12 +74,12 @@ class StartingPlace(Struct, frozen=True, kw_only=True):
         return self._asked("remote", "get-url", self.remote)
 
     def forge(self) -> CiKind | None:
-        """The forge by the remote's address, as git reads it or (`insteadOf`) as it is written."""
+        """The forge in the remote's address, as git reads it (`insteadOf`) or as it is written."""
         written = self._asked("config", "--get", f"remote.{self.remote}.url")
         return forge_of(self.remote_url()) or forge_of(written)
 
     def branch(self) -> str:
-        """The shared branch, as far as this clone knows without asking the remote."""
+        """The shared branch, as far as this clone can tell without asking the remote."""
         if self.configuration is not None and self.configuration.git.branch is not None:
             return self.configuration.git.branch
         beside = f"refs/remotes/{self.remote}/"
@@ -96,7 +96,7 @@ class StartingPlace(Struct, frozen=True, kw_only=True):
         return current.removeprefix("refs/heads/") or _USUAL[0]
 
     def has_commits(self) -> bool:
-        """Whether the remote's branches, or the checkout, hold anything yet."""
+        """Whether the checkout has a commit yet."""
         return bool(self._asked("rev-parse", "--verify", "--quiet", "HEAD"))
 
     def _asked(self, *question: str) -> str:
@@ -107,12 +107,12 @@ class StartingPlace(Struct, frozen=True, kw_only=True):
 
 
 def _is_bare(folder: Path) -> bool:
-    """Whether git keeps a repository right there."""
+    """Whether the folder itself is a git directory, such as a bare repository."""
     return (folder / "HEAD").is_file() and all((folder / one).is_dir() for one in _INSIDE)
 
 
 def _check_prefix(prefix: str) -> None:
-    """Raise ConfigurationError for a folder whose name would mean more where it is written.
+    """Raise ConfigurationError for a folder whose name would mean more where `init` writes it.
 
     `${{ … }}` is an expression in a workflow, `$` a variable for GitLab, `*` a pattern for
     CODEOWNERS and an editor, and a line feed begins another line in all of them.
@@ -126,7 +126,7 @@ def _check_prefix(prefix: str) -> None:
 
 
 def forge_of(url: str) -> CiKind | None:
-    """The forge by its host's name: github.com, gitlab.example.test. None: it does not say."""
+    """The forge that the host's name shows (github.com, gitlab.example.test), or None."""
     host = urlsplit(url).hostname if "://" in url else url.partition("@")[2].partition(":")[0]
     for kind in (CiKind.GITHUB, CiKind.GITLAB):
         if kind.value in (host or "").lower():
@@ -144,6 +144,6 @@ def installed_home() -> Home | None:
 
 
 def unknown_home() -> Home:
-    """What stands for the home until somebody names it."""
+    """A placeholder for the home until somebody names it."""
     url = f"https://github.com/{PLACEHOLDER}/reconciler"
     return Home(url=url, revision=f"v{__version__}")

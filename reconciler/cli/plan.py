@@ -108,7 +108,7 @@ def command(  # noqa: PLR0913 - click passes one argument an option
 
 
 def _show_unplanned(error: ReconcilerError, asked: "Asked", form: str, max_bytes: int) -> None:
-    """Print what a script or a bot waits for, though nothing can be planned; people read stderr."""
+    """Print the document or comment that a script or bot waits for; people read stderr."""
     from reconciler.cli.saying import show
     from reconciler.cli.unplanned import Unplanned
 
@@ -125,7 +125,7 @@ def _show_unplanned(error: ReconcilerError, asked: "Asked", form: str, max_bytes
 def _asked(
     *, base: str | None, no_base: bool, offline: bool, online: bool, max_runs: int | None
 ) -> "Asked":
-    """What the options ask for. Raises click.UsageError where two of them contradict each other."""
+    """What the options ask for. Raises click.UsageError where two options contradict each other."""
     if offline and online:
         raise click.UsageError("Say either --offline or --online.")
     if base is not None and no_base:

@@ -35,7 +35,7 @@ from reconciler.schedule import scheduled
 
 
 class Reviewed(Struct, frozen=True, kw_only=True):
-    """The plan of one environment, and what is said of it besides."""
+    """The plan of one environment, and what a reviewer is told besides."""
 
     plan: Plan
     environment: Environment
@@ -47,10 +47,10 @@ class PlanReport(Struct, frozen=True, kw_only=True):
 
     plans: list[Reviewed]
     options: CommonOptions
-    prefix: str = ""  # of the folder that paths are relative to, within the repository
+    prefix: str = ""  # path in the repository of the folder that paths are relative to
 
     def comment(self, most: int = MOST_BYTES) -> Comment:
-        """The plans as a pull request's comment of at most so many bytes."""
+        """The plans as a pull request's comment of at most `most` bytes."""
         shown = [rooted_review(one.plan, one.review, self.prefix) for one in self.plans]
         zones = (one.environment.gateway.zone for one in self.plans)
         return plan_markdown(
@@ -60,7 +60,7 @@ class PlanReport(Struct, frozen=True, kw_only=True):
         )
 
     def pieces(self, form: str) -> Iterable[str]:
-        """The plans for people, or as JSON, in pieces: many runs need not be there at once."""
+        """The plans for people, or as JSON in pieces: many runs need not be in memory at once."""
         match form:
             case "json":
                 return self._json()
@@ -100,17 +100,17 @@ class Asked(Struct, frozen=True, kw_only=True):
     base: BaseOptions = field(default_factory=BaseOptions)
     offline: bool = False
     online: bool = False  # ask the service about the flows
-    max_runs: int | None = None  # that an apply may start; None: what the configuration says
+    max_runs: int | None = None  # how many an apply may start; None: as the configuration says
 
 
 def make_plans(options: CommonOptions, asked: Asked) -> PlanReport:
     """Plan each environment.
 
-    Raises ConfigurationError, GitError, LedgerError, and where the service is asked GatewayError.
+    Raises ConfigurationError, GitError, LedgerError; where the service is asked, GatewayError.
     """
     workspace = Workspace.find(options)
     ledgers = read_ledgers(workspace, offline=asked.offline)
-    anywhere = next(iter(ledgers.values()), None)  # of one branch, all of them
+    anywhere = next(iter(ledgers.values()), None)  # any will do: all are of one branch
     base = find_base(workspace, anywhere, asked.base)
     edited = _edited(workspace, anywhere, asked, quiet=options.quiet)
     plans = []
@@ -118,7 +118,7 @@ def make_plans(options: CommonOptions, asked: Asked) -> PlanReport:
         known = ledgers[environment.name]
         known = replace(known, surroundings=known.surroundings.with_problems(edited))
         if base is not None and known.tip is not None:
-            known = replace(known, note=None)  # that files differ is what it is all about
+            known = replace(known, note=None)  # the note says that files differ, as the plan will
         declared = scheduled(
             _told_declared(workspace, environment, known, quiet=options.quiet, last=base is None),
             known.ledger,
@@ -148,7 +148,7 @@ def make_plans(options: CommonOptions, asked: Asked) -> PlanReport:
 
 
 def _gone(workspace: Workspace, base: Base, known: KnownLedger) -> Iterator[Reviewed]:
-    """What becomes of the runs that wait in environments that the change takes away."""
+    """For each environment that the change removes, what becomes of the runs that wait there."""
     for environment in base.gone():
         folder = workspace.shelf().prefix + environment.state
         files = known.books.get(folder)
@@ -171,9 +171,9 @@ def _gone(workspace: Workspace, base: Base, known: KnownLedger) -> Iterator[Revi
 def _told_declared(
     workspace: Workspace, environment: Environment, known: KnownLedger, *, quiet: bool, last: bool
 ) -> Declared:
-    """What is declared; says first how it was read, if the user should know.
+    """What is declared, after saying what the user should know about the ledger and the manifests.
 
-    `last`: nobody asks the workspace for it again.
+    `last`: nobody will ask the workspace for the runs again.
     """
     if known.note and not quiet:
         say(f"{environment.name}: {known.note}")
@@ -192,7 +192,7 @@ def _asked_plan(
     *,
     online: bool,
 ) -> Plan:
-    """The environment's plan, after the service was asked about its flows if that is wanted."""
+    """The environment's plan; with `online`, the service is asked about its flows first."""
     plan = plan_of(declared, known, environment, is_scheduled=True)
     if not online:
         return plan
@@ -206,7 +206,7 @@ def _edited(
 ) -> list[Problem]:
     if known is not None and known.tip is not None:
         return edited_ledgers(workspace, known, quiet=quiet)
-    if asked.base.revision is not None:  # offline: whatever of the branch is known here
+    if asked.base.revision is not None:  # offline, so compare with a revision that is here
         return edited_since(workspace, asked.base.revision, quiet=quiet)
     return []
 
@@ -219,7 +219,7 @@ def plan_of(
     *,
     is_scheduled: bool = False,
 ) -> Plan:
-    """What an apply would do now. `flows` are those that the service was asked about."""
+    """What an apply would do now; `flows`: what the service said of the flows, if asked."""
     return make_plan(
         declared,
         known.ledger,
@@ -236,7 +236,7 @@ def plan_of(
 
 
 def check_trust(workspace: Workspace, known: KnownLedger, environment: Environment) -> None:
-    """Raise RefusedError unless the shared branch says that its keys may be sent there."""
+    """Raise RefusedError unless the shared branch allows keys to be sent to the gateway."""
     from reconciler.cli.opening import check_gateway
 
     named = workspace.configuration.git

@@ -20,7 +20,7 @@ from reconciler.repository.pages import check_apart, check_page_folder, write_pa
 
 
 def publish(options: CommonOptions, folder: Path, *, offline: bool) -> ExitCode:
-    """Write the page of the environments asked for; in doubt where a run was started twice.
+    """Write the page of the environments asked for. IN_DOUBT if a run was started twice, else OK.
 
     Raises ConfigurationError, GitError, LedgerError, and ReconcilerError where the folder holds
     something else, or cannot be written.
@@ -73,9 +73,9 @@ def _told(
 def _origins(
     workspace: Workspace, environment: Environment, *, quiet: bool
 ) -> Mapping[str, Origin]:
-    """What brought each manifest of the checkout, by its path as problems have it.
+    """By path, as problems write it, the commit that brought each manifest of the checkout.
 
-    None where git cannot tell, as in a clone that lacks old trees and is offline.
+    Empty where git cannot tell, as in a clone that lacks old trees and is offline.
     """
     git = workspace.git()
     if git is None:

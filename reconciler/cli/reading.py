@@ -36,24 +36,24 @@ from reconciler.repository.worktree import MOST_BYTES, FoundFile, read_worktree
 
 
 class Workspace(Struct, frozen=True, kw_only=True):
-    """A folder with a configuration, as a command found it."""
+    """The folder of a configuration, and what a command reads there."""
 
     root: Path
     configuration: Configuration
     environments: list[Environment]  # those that the command is about
-    # What was read already: by environment, what it and those related to it declare; and books.
+    # What was read already. `_declared` has, by environment, what it and related ones declare.
     _declared: dict[str, dict[str, Declared]] = field(default_factory=dict)
     _shelves: list["Shelf"] = field(default_factory=list)
     _gits: list[Git | None] = field(default_factory=list)
     _heard: list["HeardBranch | None"] = field(default_factory=list)
-    left_out: dict[str, str] = field(default_factory=dict)  # by folder, what to say
+    left_out: dict[str, str] = field(default_factory=dict)  # by folder, a note for the user
     parsed: dict[str, dict[str, FileResult]] = field(default_factory=dict)  # by path
     now: EpochMs = field(default_factory=LocalClock().wall)
-    unwritten: Source | None = None  # a file that is judged before it is there
+    unwritten: Source | None = None  # a file that is checked before it is written
 
     @classmethod
     def find(cls, options: CommonOptions) -> "Workspace":
-        """Find and read it. Raises ConfigurationError."""
+        """Find the folder and read its configuration. Raises ConfigurationError."""
         root = find_root(options.repo)
         configuration = read_configuration(root)
         return cls(
@@ -67,7 +67,7 @@ class Workspace(Struct, frozen=True, kw_only=True):
         return self._declared_by_related(environment)[environment.name]
 
     def take(self, environment: Environment) -> Declared:
-        """The same, for who asks last: it is not kept here, for there may be very many runs."""
+        """The same for the last caller: the runs are not kept here, as there may be very many."""
         self.parsed.pop(environment.name, None)
         return self._declared_by_related(environment).pop(environment.name)
 
@@ -109,7 +109,7 @@ class Workspace(Struct, frozen=True, kw_only=True):
         declared = read_bounded(files, reading.read, problems, ceiling, zone=zone)
         cache.keep(reading.said)
         self.parsed.setdefault(environment.name, {}).update(reading.results)
-        refused = {problem.place.file for problem in problems}  # such as links, which say so
+        refused = {problem.place.file for problem in problems}  # such as links: no note needed
         notes = sorted(
             one for one in notes_of(passed_over, folder) if one.place.file not in refused
         )
@@ -125,7 +125,7 @@ class Workspace(Struct, frozen=True, kw_only=True):
         is_wanted: Callable[[str], bool],
         most: int,
     ) -> tuple[list[FoundFile], list[Problem]]:
-        """The files of a folder, also those that a sparse checkout leaves out."""
+        """A folder's files and problems, with those of files that a sparse checkout leaves out."""
         absent, hindered = read_left_out(self.git(), folder, is_wanted, most)
         if absent:
             self.left_out[folder] = told(len(absent), folder)
@@ -134,7 +134,7 @@ class Workspace(Struct, frozen=True, kw_only=True):
         return files, sorted((*problems, *hindered))
 
     def local_book(self, environment: Environment) -> Book:
-        """The ledger as this clone knows it, see `_last_heard`. Raises LedgerError."""
+        """The ledger as this clone knows it (see `_last_heard`). Raises LedgerError."""
         is_wanted: Callable[[str], bool] = partial(is_ledger_file, folder=environment.state)
         most = MOST_OF_LEDGER
         found, problems = read_worktree(
@@ -160,7 +160,7 @@ class Workspace(Struct, frozen=True, kw_only=True):
     ) -> Surroundings:
         """What the rest of the repository says about the environment.
 
-        `others`: the other ledgers; without them, those that this clone knows. Raises LedgerError.
+        `others`: the other ledgers; None means those that this clone knows. Raises LedgerError.
         """
         others = (
             self.shelf().besides(environment, self._heard_ledgers()) if others is None else others
@@ -171,7 +171,7 @@ class Workspace(Struct, frozen=True, kw_only=True):
         return surroundings(environment, [own, *others], declared, own=own.folder)
 
     def shelf(self) -> "Shelf":
-        """The ledgers of the working tree, listed once."""
+        """The ledgers of the working tree, which are listed only once."""
         if not self._shelves:
             git = self.git()
             prefix = git.prefix if git is not None else ""
@@ -181,7 +181,7 @@ class Workspace(Struct, frozen=True, kw_only=True):
         return self._shelves[0]
 
     def heard(self) -> "HeardBranch | None":
-        """What git last heard of `git.ledgerBranch`; see `_last_heard`."""
+        """`git.ledgerBranch` as this clone last fetched it; see `_last_heard`."""
         if not self._heard:
             self._heard.append(_last_heard(self.git(), self.configuration))
         return self._heard[0]
@@ -201,7 +201,7 @@ class Workspace(Struct, frozen=True, kw_only=True):
 
 
 class HeardBranch(Struct, frozen=True, kw_only=True):
-    """The branch of the ledgers at one commit."""
+    """The ledgers' own branch at one commit."""
 
     commit: CommitId
     ledgers: Ledgers
@@ -224,11 +224,11 @@ class Shelf(Struct, frozen=True, kw_only=True):
 
 
 def _last_heard(git: Git | None, configuration: Configuration) -> HeardBranch | None:
-    """The ledgers' own branch as git last heard of it.
+    """The ledgers' own branch as this clone last fetched it.
 
-    Where the ledger has a branch of its own, a working tree has none of it, and alone would say
-    that nothing was ever started. None where there is no such branch, or this clone does not have
-    what it holds. Raises LedgerError.
+    Where the ledger has a branch of its own, the working tree has no ledger, and would say that
+    nothing was ever started. None where there is no such branch, or this clone does not have its
+    content. Raises LedgerError.
     """
     named = configuration.git
     if git is None or named.ledger_branch is None:
@@ -236,7 +236,7 @@ def _last_heard(git: Git | None, configuration: Configuration) -> HeardBranch | 
     try:
         tip = git.resolve_commit(f"refs/remotes/{named.remote}/{named.ledger_branch}")
         found = CommittedBooks(git, tip).by_folder() if tip else None
-    except GitError:  # a partial clone without its remote: what it lacks is not known
+    except GitError:  # a partial clone without its remote, which cannot fetch what it lacks
         return None
     if tip is None or found is None:
         return None
@@ -244,7 +244,7 @@ def _last_heard(git: Git | None, configuration: Configuration) -> HeardBranch | 
 
 
 def _furthest(folder: str, here: Mapping[str, bytes], heard: Ledgers) -> Mapping[str, bytes]:
-    """A folder's ledger: what was heard of, where that goes on from what lies here.
+    """A folder's ledger: the one last fetched, if it continues the one here, or else the one here.
 
     Raises LedgerError.
     """

@@ -1,8 +1,8 @@
-"""What a recorded run was started with: the manifests of the commit that its claim names.
+"""Find what a recorded run was started with, in the manifests of the commit that its claim names.
 
-A claim records a digest of what the wire carries, and the commit whose manifests said so. The blobs
-of that commit are here as long as the clone has its history, so nothing else need be recorded, and
-the digest tells for certain which run of them it was.
+A claim records a digest of what was sent, and the commit whose manifests declared it. A clone has
+the blobs of that commit as long as it has its history, so nothing else must be recorded. The digest
+tells for certain which of the declared runs was started.
 """
 
 import re
@@ -26,20 +26,20 @@ from reconciler.plan.review import Compared
 from reconciler.render.words import COMMIT_DIGITS
 from reconciler.repository.worktree import MOST_BYTES
 
-_MOST_COMMITS = 100  # each takes some processes: two seconds in all
+_MOST_COMMITS = 100  # reading one takes several processes; 100 take two seconds
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
 class Recall(Struct, frozen=True, kw_only=True):
-    """Looks up what recorded runs were started with that are edited by now."""
+    """Looks up what recorded runs were started with, if they were edited since."""
 
     git: Git | None
     environment: Environment
     ledger: Ledger
-    _runs: dict[ObjectId, tuple[Run, ...]] = field(default_factory=dict)  # of a blob
+    _runs: dict[ObjectId, tuple[Run, ...]] = field(default_factory=dict)  # by blob
 
     def completed(self, compared: Compared) -> Compared:
-        """The same, where what ran and is edited has before it what it was started with."""
+        """The same, with what edited runs were started with as the state before the change."""
         asked = {
             change.id: change.run
             for change in compared.changes
@@ -58,9 +58,10 @@ class Recall(Struct, frozen=True, kw_only=True):
     def edited(
         self, plan: Plan, declared: Declared, compared: Compared | None
     ) -> tuple[OfManifest, ...]:
-        """What ran and is edited, and not by the change: nobody asks, or the branch is so already.
+        """The runs that have started and were edited since, but not by the change.
 
-        `declared`: what the plan was made of.
+        Either no base is compared, or the branch has the edit already. `declared`: what the plan is
+        made of.
         """
         changed = compared.changes if compared is not None else ()
         told = {change.id for change in changed}
@@ -79,7 +80,7 @@ class Recall(Struct, frozen=True, kw_only=True):
         return record if record is not None and record.may_have_started else None
 
     def _is_known(self, change: Change) -> bool:
-        """Whether what it was started with is before it, or nothing was: a revision was lowered."""
+        """Whether `before` is what was started, or nothing was started: a revision was lowered."""
         record = self._record(change.id)
         before = change.before
         return record is None or (before is not None and before.digest == record.digest)
@@ -105,7 +106,7 @@ class Recall(Struct, frozen=True, kw_only=True):
     ) -> dict[Digest, Run] | str:
         """The runs of these digests that the commit's manifests declare; or why nobody can tell.
 
-        `likely`: the files in which they are declared now.
+        `likely`: the files that declare the runs now, which are read first.
         """
         if not commit:
             return "no claim says which commit it was started from"
@@ -115,7 +116,7 @@ class Recall(Struct, frozen=True, kw_only=True):
             return _UNREACHABLE.format(commit[:COMMIT_DIGITS])
         try:
             return self._declared(self.git, here, wanted, likely)
-        except GitError:  # a partial clone that cannot fetch them
+        except GitError:  # a partial clone that cannot fetch the blobs
             return _UNREACHABLE.format(here[:COMMIT_DIGITS])
 
     def _declared(

@@ -19,7 +19,7 @@ from reconciler.model import RunId
 
 
 class FreshLedger(Struct, frozen=True, kw_only=True):
-    """A ledger that was just brought up to date, and what else was seen of instances."""
+    """A ledger that was just brought up to date, and the instances' statuses that were seen."""
 
     known: KnownLedger
     statuses: Mapping[RunId, str]  # EnOS's names, also of instances that have not ended
@@ -30,8 +30,8 @@ def refresh_ledgers(
 ) -> dict[str, FreshLedger]:
     """Observe the started runs of each environment, and record how they ended.
 
-    `runs` restricts it to ids that begin so, and asks again about those that ended badly. Raises
-    ConfigurationError, GitError, LedgerError, GatewayError.
+    `runs`: if given, only runs whose ids begin with one of these, including runs that ended badly.
+    Raises ConfigurationError, GitError, LedgerError, GatewayError.
     """
     fresh = {}
     for environment in environments:

@@ -50,7 +50,7 @@ class StatusReport(Struct, frozen=True, kw_only=True):
 
     rows: list[tuple[Environment, list[StatusRow]]]
     narrowed: bool  # the user asked for some runs only
-    detailed: bool  # and each RUN gave one
+    detailed: bool  # every RUN that the user named means just one run
     options: CommonOptions
 
     @classmethod
@@ -84,8 +84,8 @@ class StatusReport(Struct, frozen=True, kw_only=True):
     def exit_code(self, *, detailed: bool = False) -> ExitCode:
         """The exit code that follows from the runs that are shown.
 
-        Unless it is to be `detailed`, it tells only of runs that were started twice, and of which
-        nobody has settled that.
+        Unless `detailed`, it depends only on whether a run was started twice and nobody has settled
+        that.
         """
         rows = [row for _, those in self.rows for row in those]
         if detailed:
@@ -97,7 +97,7 @@ class StatusReport(Struct, frozen=True, kw_only=True):
         return "".join(self.pieces(form))
 
     def pieces(self, form: Format) -> Iterable[str]:
-        """The same in pieces, which together take more memory than all that is known."""
+        """The same in pieces: one text would take more memory than all that it is made of."""
         statuses = [(one.name, one.gateway.zone, rows) for one, rows in self.rows]
         match form:
             case Format.JSON:
@@ -120,7 +120,7 @@ class StatusReport(Struct, frozen=True, kw_only=True):
 
 
 def _meant_by(wanted: Filter, rows: Sequence[StatusRow]) -> list[frozenset[RunId]]:
-    """What each RUN means of the rows. Raises ReconcilerError if one means none."""
+    """The runs in the rows that each RUN means. Raises ReconcilerError if one means none."""
     if not wanted.runs:
         return []
     called = {RunId(row.declared_as): row.run for row in rows if row.declared_as is not None}
@@ -133,8 +133,8 @@ def report_status(
 ) -> StatusReport:
     """Read the ledger and what the manifests add to it; `refreshed`: ask the service first.
 
-    Raises ConfigurationError, GitError, LedgerError, and ReconcilerError for a RUN that means
-    nothing that is declared or recorded; where the service is asked, GatewayError.
+    Raises ConfigurationError, GitError, LedgerError, and ReconcilerError for a RUN that means no
+    declared or recorded run; where the service is asked, GatewayError.
     """
     workspace = Workspace.find(options)
     fresh: dict[str, FreshLedger] = {}
@@ -174,8 +174,8 @@ def report_status(
 def with_gateway(row: StatusRow, gateway: GatewayConfiguration) -> StatusRow:
     """The row with what the gateway's configuration adds to it.
 
-    That is the URL of its instance, if it says where instances are seen; and since when a search
-    that finds nothing proves that there is nothing.
+    It adds the URL of the run's instance, if `instanceUrl` is configured. For a run in doubt it
+    adds the time from when a search that finds nothing proves that there is no instance.
     """
     template = gateway.instance_url
     if template is None and row.state is not RunState.IN_DOUBT:
@@ -191,9 +191,9 @@ def with_gateway(row: StatusRow, gateway: GatewayConfiguration) -> StatusRow:
 
 
 def status_rows(plan: Plan, ledger: Ledger, now: EpochMs, *, most: int) -> list[StatusRow]:
-    """One row a run or attempt: those recorded, and those declared and not recorded yet.
+    """A row for each run or attempt that is recorded, or declared and not recorded yet.
 
-    By manifest, by trigger time and by name, so that each look has the same order. `most` is how
+    Sorted by manifest, trigger time and name, so that each look has the same order. `most`: how
     many runs an apply may start.
     """
     of_manifest: dict[str, list[StatusRow]] = defaultdict(list)
@@ -251,7 +251,7 @@ def _rows(plan: Plan, ledger: Ledger, now: EpochMs, *, most: int) -> list[Status
 _UNDER_WAY = {
     Reason.NOT_DUE: "the service starts it at its time",
     Reason.RUNNING: "started, and not known to have ended",
-}  # as the ledger has it; what the service said last is the row's status
+}  # what the ledger knows; the row's status is what the service said last
 
 
 def _ended(row: StatusRow) -> str:

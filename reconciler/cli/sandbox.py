@@ -51,7 +51,7 @@ def command(
 def _serve(
     port: int, faults_file: Path | None, *, require_auth: bool, options: Mapping[str, Any]
 ) -> None:
-    """Serve a sandbox until a signal ends it. What the options say goes before the file."""
+    """Serve a sandbox until a signal ends it. The options override the file."""
     from reconciler.cli.saying import show
     from reconciler.sandbox import Sandbox, SandboxOptions, environment, read_sandbox_file, serve
 

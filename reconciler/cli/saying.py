@@ -1,8 +1,8 @@
 """The one way out: every text that leaves the program passes one of these streams.
 
-They stand in for stdout and stderr while a command runs, so what click, a library or a traceback
-prints passes them as well. Whatever stands in a text, a terminal and the log of a pipeline only
-show it, and it can be written whatever the encoding.
+They stand in for stdout and stderr while a command runs, so text that click, a library or a
+traceback prints passes them as well. Whatever the text holds, a terminal and a pipeline's log only
+show it and never obey it, and it can be written in any encoding.
 """
 
 import codecs
@@ -15,22 +15,22 @@ from typing import TextIO, cast
 from reconciler.cli.journal import Journal, JournalStream, Level
 from reconciler.render.safe import inert, json_escape, said, visible
 
-_ESCAPED = "reconciler-json-escape"  # of characters that the encoding does not have
-_MEANT = ("::error ", "::warning ")  # the commands that `--format github` gives
-_INDENT = "  "  # of what belongs to the line above
+_ESCAPED = "reconciler-json-escape"  # for characters that the encoding does not have
+_MEANT = ("::error ", "::warning ")  # the commands that `--format github` prints
+_INDENT = "  "  # of lines that belong to the line above
 
 
 class ReaderGoneError(Exception):
-    """Whoever read the output has left, as `head` does once it has its lines.
+    """The reader of the output has gone, as `head` does once it has its lines.
 
-    It is no OSError, for click makes an exit code of its own of that.
+    This is no OSError, because click turns one into an exit code of its own.
     """
 
 
 class _Encoding(io.TextIOBase):
-    """Writes what the encoding of the stream beneath does not have as escapes.
+    """Escapes the characters that the encoding of the stream beneath does not have.
 
-    It has no `buffer`, lest click write around it where the encoding is ASCII.
+    It has no `buffer`: where the encoding is ASCII, click would write to that instead.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -42,7 +42,7 @@ class _Encoding(io.TextIOBase):
         return self._stream.encoding or "utf-8"
 
     def write(self, text: str) -> int:
-        """Write the text; gives its length. Raises ReaderGoneError where nobody takes it."""
+        """Write the text and return its length. Raises ReaderGoneError if nobody reads it."""
         try:
             text.encode(self.encoding)
         except UnicodeEncodeError:
@@ -54,66 +54,66 @@ class _Encoding(io.TextIOBase):
         return len(text)
 
     def flush(self) -> None:
-        """Hand on what is held. Raises ReaderGoneError where nobody takes it any more."""
+        """Flush the stream beneath. Raises ReaderGoneError if nobody reads it any more."""
         try:
             self._stream.flush()
         except BrokenPipeError:
             raise ReaderGoneError from None
 
     def isatty(self) -> bool:
-        """Whether a terminal is beneath."""
+        """Whether the stream beneath is a terminal."""
         return self._stream.isatty()
 
     def fileno(self) -> int:
-        """The file descriptor beneath."""
+        """The file descriptor of the stream beneath."""
         return self._stream.fileno()
 
     def close(self) -> None:
-        """Leave the stream beneath open: it belongs to whoever opened it."""
+        """Leave the stream beneath open: whoever opened it closes it."""
 
 
 class _Unfailing(_Encoding):
-    """Messages beside the result: if nobody can read them, the result is still told.
+    """A stream for messages, whose failures are ignored so that the result is still printed.
 
-    The result stands on stdout alone.
+    The result itself goes only to stdout.
     """
 
     def write(self, text: str) -> int:
-        """Write the text where that is possible; gives its length."""
+        """Write the text where that is possible, and return its length."""
         with suppress(OSError, ValueError, ReaderGoneError):
             super().write(text)
         return len(text)
 
     def flush(self) -> None:
-        """Hand on what is held where that is possible."""
+        """Flush the stream beneath where that is possible."""
         with suppress(OSError, ValueError, ReaderGoneError):
             super().flush()
 
 
 class Outlet(_Encoding):
-    """Writes lines that are inert. A line is held until it is whole, or flushed."""
+    """Writes lines that are inert. A line is held until it is whole, or until a flush."""
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__(stream)
         self._held = ""
-        self._begins = True  # nothing but blanks was written of the line that is held
+        self._begins = True  # only blanks were written of the present line so far
 
     @property
     def controllable(self) -> TextIO:
-        """The stream for what must control the terminal, and makes foreign text inert itself."""
+        """A stream for code that must control the terminal, and makes foreign text inert itself."""
         return cast("TextIO", _Encoding(self._stream))
 
     def write(self, text: str) -> int:
-        """Write the text; gives its length."""
+        """Write the text and return its length."""
         self.put(text)
         return len(text)
 
     def put(self, text: str, *, painted: bool = False, commands: bool = False) -> None:
-        """Write it; `painted`: its colours are meant, `commands`: GitHub's commands are."""
+        """Write the text; `painted`: keep its colours; `commands`: keep its GitHub commands."""
         whole, feed, self._held = (self._held + text).rpartition("\n")
         if not feed:
             return
-        # At once, for a plan may have a million lines; but those that may be commands one by one.
+        # All lines at once, as a plan may have a million, but one by one if any may be a command.
         for lines in whole.split("\n") if commands else [whole]:
             is_meant = commands and self._begins and lines.startswith(_MEANT)
             begins = self._begins and not is_meant
@@ -121,7 +121,7 @@ class Outlet(_Encoding):
             self._begins = True
 
     def flush(self) -> None:
-        """Hand on what is held, also of a line that is not whole yet."""
+        """Write what is held, even if the line is not whole, and flush the stream beneath."""
         held, self._held = self._held, ""
         if held:
             super().write(inert(held, begins=self._begins))
@@ -140,9 +140,9 @@ codecs.register_error(_ESCAPED, _escaped)
 
 @contextmanager
 def outlets(*, as_json: bool = False) -> Iterator[None]:
-    """Let everything that is printed meanwhile pass an Outlet. Within another such block: nothing.
+    """Make all that is printed in the block pass an Outlet. A nested block wraps nothing twice.
 
-    `as_json`: stderr is made of lines of JSON. A stream that Python could not open stays None.
+    `as_json`: stderr becomes lines of JSON. A stream that Python could not open stays None.
     """
     before = sys.stdout, sys.stderr
     if sys.stdout is not None:
@@ -176,10 +176,10 @@ def show(
     document: bool = False,
     level: Level = "info",
 ) -> None:
-    """Print lines as they are, but inert; see `Outlet.put`. `level`: of each, in a log of JSON.
+    """Print lines as they are, but inert (see `Outlet.put`); `level`: theirs in a log of JSON.
 
-    `document`: it is JSON. Whoever reads that takes it for UTF-8, whatever the stream's encoding,
-    so with any other one it is ASCII.
+    `document`: the text is JSON, which its readers take for UTF-8 whatever the stream's encoding.
+    So in any other encoding it is printed as ASCII.
     """
     stream = sys.stderr if err else sys.stdout
     if stream is None:
@@ -197,8 +197,8 @@ def show(
 def say(text: str, *, err: bool = True, lines: bool = False) -> None:
     """Print a message, made safe: to stderr, or to stdout where it is the result.
 
-    It is one line, unless `lines`: the line feeds in it are meant, and what follows the first is
-    indented, so that it cannot pass for a message of its own.
+    The message is one line. With `lines`, its line feeds are kept and all lines but the first are
+    indented, so that none can pass for a message of its own.
     """
     log = journal()
     if err and log is not None:
@@ -210,23 +210,23 @@ def say(text: str, *, err: bool = True, lines: bool = False) -> None:
 
 
 def told(lines: Iterable[str]) -> str:
-    """The lines as `say` prints them, each one line whatever is in it."""
+    """The lines as `say` prints them; each stays one line, whatever is in it."""
     return "".join(f"{visible(said(line))}\n" for line in lines)
 
 
 def journal() -> Journal | None:
-    """The log, where stderr is made of JSON; else None."""
+    """The log, where stderr is a log of JSON; else None."""
     return sys.stderr.journal if isinstance(sys.stderr, JournalStream) else None
 
 
 def say_left_out(told: Mapping[str, str], *, quiet: bool) -> None:
-    """Say of each folder what a sparse checkout leaves out of it."""
+    """Print the note on each folder that a sparse checkout leaves files out of."""
     for folder in () if quiet else sorted(told):
         say(f"note: {told[folder]}")
 
 
 def announce(text: str, style: str = "") -> None:
-    """Print a line in a rich style (`bold`), where stdout has colours."""
+    """Print a line in a style of rich's, such as `bold`, if stdout has colours."""
     from reconciler.render.layout import Screen
 
     show(Screen.of(None, None).paint(visible(text), style) + "\n", painted=True)

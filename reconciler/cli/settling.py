@@ -42,7 +42,7 @@ class Saying(Struct, frozen=True, kw_only=True):
 
 
 def resolve_runs(options: CommonOptions, saying: Saying) -> str:
-    """Record what a person says about runs, and say what they are now, a line each, or in JSON."""
+    """Record what a person says about runs; gives what they are now, a line each or as JSON."""
     shared = SharedBranch.find(options)
     asks = is_terminal()
     reason = saying.reason
@@ -82,7 +82,7 @@ def resolve_runs(options: CommonOptions, saying: Saying) -> str:
 
 
 def _called(word: str, record: Record) -> str:
-    """What a person called the run, if that is a name of its own; the whole id of a beginning."""
+    """The name that a person gave for the run, or the whole id if that begins with it."""
     return record.run if record.run.startswith(word) else word
 
 
@@ -95,9 +95,9 @@ def _settled(run: str, record: Record) -> str:
 
 
 def confirm_shown(shown: Sequence[Fitting], zone: tzinfo, *, asks: bool) -> None:
-    """Show a person what the service has, and ask; elsewhere refuse what is more than one run.
+    """Show a person what the service has, and ask; if nobody can be asked, refuse several runs.
 
-    Raises click.Abort for no, RefusedError.
+    Raises click.Abort where the person says no, and RefusedError.
     """
     if asks:
         say(shown_text(shown, zone), lines=True)
@@ -116,7 +116,7 @@ def is_terminal() -> bool:
 
 
 def recover_file(options: CommonOptions, file: Path) -> tuple[str, ExitCode]:
-    """Feed a rescue file back, and say how much of it was missing, and what was started twice."""
+    """Feed a rescue file back; gives a report, with what was started twice, and the exit code."""
     shared = SharedBranch.find(options)
     lost = _read_rescue(file)
 
@@ -144,6 +144,6 @@ def _read_rescue(file: Path) -> list[Event]:
 
 
 def person(git: Git) -> str:
-    """Whom git takes for the committer: name and address, without the time behind them."""
+    """The committer's name and address, as git has them."""
     identity = read_utf8(git.run("var", "GIT_COMMITTER_IDENT").text, "replace")
     return identity.rsplit(" ", 2)[0]

@@ -1,6 +1,6 @@
-"""What `init` does: finds the place, gathers the answers, checks everything, and then writes.
+"""What `init` does: find the place, gather the answers, check everything, and only then write.
 
-`init --check` reads what a starting repository wrote, and compares.
+`init --check` reads what an earlier `init` wrote, and compares.
 """
 
 import re
@@ -46,7 +46,7 @@ def start(options: CommonOptions, given: Given) -> None:
     beginning = answered(place, given, asks=is_terminal())
     files = starting_files(beginning, beside_a_pipeline=_has_pipeline(place, beginning))
     owners = next((one for one in OWNERS[beginning.ci] if exists(place.top, one)), None)
-    if owners is not None and owners not in files:  # of two, the forge reads one
+    if owners is not None and owners not in files:  # a forge reads only one CODEOWNERS
         files = {path: text for path, text in files.items() if path not in OWNERS[beginning.ci]}
         files[owners] = ""
     found = look_before(place.top, files)
@@ -58,7 +58,7 @@ def start(options: CommonOptions, given: Given) -> None:
         kept = {
             path: text
             for path, text in others.items()
-            if not any(line.startswith(f"{path} ") for line in left)  # is said already
+            if not any(line.startswith(f"{path} ") for line in left)  # has no line already
         }
         left += unheeded(given, place, beginning, kept)
         for line in (*_told(place, beginning, found, left), *_next(place, beginning, found)):
@@ -66,7 +66,7 @@ def start(options: CommonOptions, given: Given) -> None:
 
 
 def _has_pipeline(place: StartingPlace, beginning: Beginning) -> bool:
-    """Whether GitLab's file is another pipeline's, so that ours must be included by it."""
+    """Whether GitLab's file is another pipeline's, which must then include ours."""
     if beginning.ci is not CiKind.GITLAB or not exists(place.top, GITLAB_CI):
         return False
     return b"reconciler" not in read_regular(place.top / GITLAB_CI, _MOST_OF_PIPELINE)
@@ -75,7 +75,7 @@ def _has_pipeline(place: StartingPlace, beginning: Beginning) -> bool:
 def _told(
     place: StartingPlace, beginning: Beginning, found: OnDisk, left: Sequence[str]
 ) -> Iterator[str]:
-    """What was done. `left`: what was not, a line each, though it may have been meant."""
+    """Lines on what was done; `left`: lines on what was not done, though perhaps meant."""
     for path in found.absent:
         yield f"wrote  {path}"
     if place.configuration is not None:
@@ -89,7 +89,7 @@ def _told(
 
 
 def _next(place: StartingPlace, beginning: Beginning, found: OnDisk) -> Iterator[str]:
-    """What is left to do, where anything was written."""
+    """Lines on what a person must do next, if anything was written."""
     if not found.absent:
         return
     around = Around(
@@ -104,7 +104,7 @@ def _next(place: StartingPlace, beginning: Beginning, found: OnDisk) -> Iterator
 
 
 def _uncommitted(place: StartingPlace, beginning: Beginning, found: OnDisk) -> tuple[str, ...]:
-    """What a commit must add: also what an earlier `init` wrote, if nobody has committed it."""
+    """What a commit must add, including what an earlier `init` wrote and nobody has committed."""
     of_it = [CONFIGURATION, *beginning.manifests]
     before = [place.prefix + one for one in of_it if exists(place.root, one)]
     before += [*found.same, *found.others]
@@ -115,7 +115,7 @@ def _uncommitted(place: StartingPlace, beginning: Beginning, found: OnDisk) -> t
 
 
 def _lacking(path: str, text: str, beginning: Beginning) -> str:
-    """What the file that is kept lacks, and may be given."""
+    """Words on what a kept file lacks and a person may add; "" if nothing."""
     match path:
         case _ if path.endswith("CODEOWNERS"):
             lines = text.splitlines()
@@ -133,7 +133,7 @@ def _lacking(path: str, text: str, beginning: Beginning) -> str:
 
 
 def check(options: CommonOptions, given: Given) -> ExitCode:
-    """Say what is outdated, a line each; the exit code says whether anything is."""
+    """Print what is outdated, a line each; the exit code says whether anything is."""
     place = StartingPlace.find(options)
     if place.configuration is None:
         raise ConfigurationError(
@@ -149,7 +149,7 @@ def check(options: CommonOptions, given: Given) -> ExitCode:
 
 
 def _stale(place: StartingPlace, beginning: Beginning, besides: Collection[str] = ()) -> list[str]:
-    """What is outdated, a line each. `besides`: pipelines that are left out."""
+    """Lines on what is outdated; `besides`: pipelines that are not checked."""
     pipelines = _files(place.top, GITLAB_CI, GITLAB_INCLUDED, HOOKS)
     pipelines |= _folder(place.top, ".github/workflows", lambda path: path.endswith(_YAML))
     by_hand = _files(place.root, CONFIGURATION)
@@ -161,13 +161,13 @@ def _stale(place: StartingPlace, beginning: Beginning, besides: Collection[str] 
 
 
 def _files(top: Path, *paths: str) -> dict[str, str]:
-    """Those that are there and can be read, by their paths."""
+    """By path, the texts of the files that exist and can be read."""
     found = (read_one(top, path, MOST_BYTES) for path in paths)
     return {one.path: _text_there(one) for one in found if isinstance(one, Source)}
 
 
 def _folder(top: Path, folder: str, is_wanted: Callable[[str], bool]) -> dict[str, str]:
-    """The wanted files below; what cannot be read is for `validate` to tell."""
+    """By path, the texts of the wanted files below; `validate` reports those it cannot read."""
     sources, _ = read_worktree(top, folder, is_wanted)
     return {one.path: _text_there(one) for one in sources}
 

@@ -42,7 +42,7 @@ def tell_plan(file: Path, *, quiet: bool) -> ExitCode:
 
 
 def tell_attention(options: CommonOptions, *, apply_failed: bool) -> ExitCode:
-    """Keep the issues of the environments. Raises ForgeError, and what stops a job that is none."""
+    """Keep the environments' issues. Raises ForgeError, and ReconcilerError outside a job."""
     forge = forge_of(os.environ)
     for environment, found in _needed(options, apply_failed=apply_failed):
         done = keep_issue(forge, attention_marker(environment), found)
@@ -52,7 +52,7 @@ def tell_attention(options: CommonOptions, *, apply_failed: bool) -> ExitCode:
 
 
 def _needed(options: CommonOptions, *, apply_failed: bool) -> Iterator[tuple[str, Needed | None]]:
-    """What each environment needs of a person. Where nobody can tell, that is what it needs."""
+    """What each environment needs of a person. If it cannot be read, a person must see to that."""
     try:
         report = report_status(options, _ALL, offline=False)
     except ReconcilerError as error:

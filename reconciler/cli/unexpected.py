@@ -1,4 +1,4 @@
-"""What nobody foresaw: an error of the machine is said as it is, a bug is kept in a log file."""
+"""Errors that nobody foresaw: the machine's are shown as they are, a bug goes into a log file."""
 
 import errno
 import os
@@ -27,7 +27,7 @@ _PACKAGES = ("click", "httpx", "jsonschema", "jsonschema-rs", "msgspec", "PyYAML
 
 
 def is_of_output(error: OSError) -> bool:
-    """Whether it was raised while something was printed."""
+    """Whether the error was raised while something was printed."""
     frames = _frames(error.__traceback__)
     return any(frame.tb_frame.f_globals.get("__name__") == saying.__name__ for frame in frames)
 
@@ -56,7 +56,7 @@ def tell(error: Exception, arguments: Sequence[str]) -> ExitCode:
 
 
 def _log(error: Exception, arguments: Sequence[str]) -> str:
-    """What a developer needs to mend it."""
+    """What a developer needs to know to fix the bug."""
     lines = [
         f"reconciler {__version__}, Python {platform.python_version()}, {platform.platform()}",
         ", ".join(f"{name} {_version(name)}" for name in _PACKAGES),
@@ -76,7 +76,7 @@ def _version(package: str) -> str:
 
 
 def _keep(content: str) -> str | None:
-    """The log file that holds it, readable by this user alone; None where none can be written."""
+    """Write the text to a log file that only this user can read; gives its path, or None."""
     for folder in _folders():
         with suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
@@ -92,7 +92,7 @@ def _folders() -> Iterator[Path]:
     if cache:
         yield Path(cache) / "reconciler"
     else:
-        with suppress(RuntimeError):  # nobody's home
+        with suppress(RuntimeError):  # the user has no home
             yield Path.home() / ".cache" / "reconciler"
     with suppress(OSError):
         yield Path(tempfile.gettempdir())

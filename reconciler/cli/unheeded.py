@@ -1,4 +1,4 @@
-"""The options of `init` that change nothing, because the file that they would be in is there."""
+"""The options of `init` that change nothing, because their file exists and is left as it is."""
 
 from collections.abc import Iterator, Mapping
 
@@ -14,10 +14,10 @@ _INSTALLING = (WORKFLOW, GITLAB_CI, GITLAB_INCLUDED, HOOKS)
 def unheeded(
     given: Given, place: StartingPlace, beginning: Beginning, kept: Mapping[str, str]
 ) -> Iterator[str]:
-    """A line for each: which option, which file, and what to do.
+    """A line for each such option: which option, which file, and what to do.
 
-    `kept`: the texts of the files with another content than `init` would write, by their paths. An
-    option that says what its file says already is none of them.
+    `kept`: by path, the texts of the files that differ from what `init` would write. An option that
+    repeats what its file already says gets no line.
     """
     if place.configuration is not None:
         for option, why in _in_configuration(given, place, place.configuration):
@@ -41,7 +41,7 @@ def unheeded(
 
 
 def _names(text: str, home: Home) -> bool:
-    """Whether it says the repository, as an address or as an action, and the revision."""
+    """Whether the text names the repository, as an address or as an action, and the revision."""
     name = "/".join(home.url.removesuffix(".git").split("/")[-2:])
     return home.revision in text and name in text
 
@@ -55,7 +55,7 @@ def _put(path: str, home: Home) -> str:
 def _in_configuration(
     given: Given, place: StartingPlace, told: Configuration
 ) -> Iterator[tuple[str, str]]:
-    """Each option that the configuration contradicts, and what that says."""
+    """Each option that the configuration contradicts, with what the configuration says."""
     names = list(told.environments)
     if given.environment is not None and given.environment not in names:
         yield "--env", f"has no environment {given.environment}; add it there"

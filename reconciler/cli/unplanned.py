@@ -1,7 +1,7 @@
 """What `plan` prints where it cannot go on: a document or a comment that says so, and why.
 
-A bot puts the newest comment in the place of the one before. Printed nothing, that one would stay,
-and say that all is well.
+A bot replaces its earlier comment with the newest one. If `plan` printed nothing, the earlier one
+would stay, and say that all is well.
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,11 +28,11 @@ from reconciler.repository.committed_files import CommittedFiles
 from reconciler.repository.declaring import TooManyRunsError
 from reconciler.repository.settings import base_branch, base_commit, find_root, read_configuration
 
-_REMOTE = "origin"  # which remote it is, the configuration says that cannot be read
+_REMOTE = "origin"  # assumed, because the configuration that names the remote cannot be read
 
 
 class Unplanned(Struct, frozen=True, kw_only=True):
-    """Why nothing was planned, for each environment that somebody waits to hear of."""
+    """Why nothing was planned, for each environment that somebody waits to hear about."""
 
     plans: Sequence[tuple[Plan, Review]]
     prefix: str  # of the folder that paths are relative to, within the repository
@@ -41,9 +41,9 @@ class Unplanned(Struct, frozen=True, kw_only=True):
     def by(
         cls, error: ReconcilerError, options: CommonOptions, revision: str | None, *, offline: bool
     ) -> "Unplanned":
-        """What that error leaves to be said. `revision`: the base, where the user named one.
+        """Say why the error stopped the plan; `revision`: the base, where the user named one.
 
-        Environments whose configuration cannot be read are those of the base, or of the branch.
+        If the configuration cannot be read, its environments are those of the base or the branch.
         """
         git = _repository(options)
         base = revision or base_commit()
@@ -62,20 +62,20 @@ class Unplanned(Struct, frozen=True, kw_only=True):
         return cls(plans=[(plan, review) for plan in plans], prefix=prefix)
 
     def comment(self, most: int) -> str:
-        """It as a pull request's comment of at most so many bytes."""
+        """The reasons as a pull request's comment of at most `most` bytes."""
         shown = [rooted_review(plan, review, self.prefix) for plan, review in self.plans]
         plans = [(plan, UTC) for plan, _ in shown]  # no time is shown
         return plan_markdown(plans, most, reviews=[review for _, review in shown]).text
 
     def document(self) -> str:
-        """It as the JSON document of plans."""
+        """The reasons as the JSON document of plans."""
         return json_document(
             plans_json([plan for plan, _ in self.plans], [review for _, review in self.plans])
         )
 
 
 def _problems(error: ReconcilerError) -> tuple[Problem, ...]:
-    """Those among the errors that have a place in a file."""
+    """The problems behind the error that have a place in a file."""
     match error:
         case InvalidConfigurationError():
             return error.problems
@@ -86,7 +86,7 @@ def _problems(error: ReconcilerError) -> tuple[Problem, ...]:
 
 
 def _repository(options: CommonOptions) -> Git | None:
-    """The repository, at the folder that is managed, or where that would be looked for."""
+    """The repository of the managed folder, or of the folder where the search for it starts."""
     with suppress(ReconcilerError):
         return Git.at(find_root(options.repo))
     with suppress(ReconcilerError, FileNotFoundError):  # the current folder itself may be gone
@@ -97,7 +97,7 @@ def _repository(options: CommonOptions) -> Git | None:
 def _names(
     options: CommonOptions, git: Git | None, base: str | None, *, offline: bool
 ) -> list[str]:
-    """The environments that the plan would have been about; one without a name if nobody knows."""
+    """The environments that the plan would have been about; `[""]` if they are unknown."""
     if options.env is not None:
         return [options.env]
     with suppress(ReconcilerError):
@@ -113,7 +113,7 @@ def _names(
 
 
 def _commits(git: Git, base: str | None, *, offline: bool) -> Iterator[CommitId]:
-    """Where the configuration may be read in place of the checkout's: the base, then the branch."""
+    """The commits to read the configuration from instead: the base's, then the branch's."""
     here = git.resolve_commit(base) if base is not None else None
     if here is not None:
         yield here

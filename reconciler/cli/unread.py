@@ -1,6 +1,6 @@
-"""What a checkout perhaps means to declare and does not.
+"""Manifests that declare nothing, though somebody probably meant them to.
 
-Folders of manifests that are not there, and manifests that lie in no environment's folder.
+Either a folder of manifests does not exist, or manifests lie in no environment's folder.
 """
 
 from collections.abc import Collection, Sequence
@@ -17,8 +17,8 @@ from reconciler.model import Declared, Place, Problem
 def unread_manifests(workspace: Workspace) -> list[str]:
     """The manifests of the checkout that lie in no environment's folder, as far as git sees them.
 
-    As in those folders, hidden ones are passed over. What lies beside another `reconciler.yaml` is
-    that one's. Empty in a folder that is in no repository.
+    Hidden files are passed over, as they are in those folders. Files beside or below another
+    `reconciler.yaml` belong to that one. Empty outside a repository.
     """
     git = workspace.git()
     if git is None:
@@ -40,7 +40,7 @@ def _is_meant(workspace: Workspace, path: str, folders: Collection[str]) -> bool
 
 
 def unread_note(paths: Sequence[str]) -> list[Problem]:
-    """One note about all of them, at the first; none where there are none."""
+    """One note about all the paths, placed at the first; empty where there are none."""
     if not paths:
         return []
     first, *more = paths
@@ -62,11 +62,11 @@ def missed_folders(
     unread: Sequence[str],
     base: str | None,
 ) -> list[Problem]:
-    """The problem of a folder of manifests that is not there, unless all of it has had its day.
+    """The problem of a missing folder of manifests, unless the last manifest in it was removed.
 
-    Git keeps no empty folders, so the last manifest takes its folder along. That is told from a
-    wrong name by what remains of it: runs in the ledger, or the folder in the history; and by no
-    manifest lying elsewhere.
+    Git keeps no empty folders, so removing the last manifest removes its folder. A misspelt folder
+    is different: the ledger has no runs and the history has no such folder, or manifests lie
+    elsewhere.
     """
     notes = [note for note in declared.notes if note.code == NO_FOLDER]
     if not notes or unread:
@@ -75,7 +75,7 @@ def missed_folders(
 
 
 def _was_there(git: Git | None, environment: Environment, base: str | None) -> bool:
-    """Whether the base, or any commit that this clone has of the branch, had the folder."""
+    """Whether the base, or any commit of the branch that this clone has, had the folder."""
     if git is None:
         return False
     folder = git.prefix + environment.manifests

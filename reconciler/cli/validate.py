@@ -12,7 +12,7 @@ from reconciler.errors import ExitCode
 def _check_there(
     _: click.Context, __: click.Parameter, paths: tuple[Path, ...]
 ) -> tuple[Path, ...]:
-    """Raise BadParameter where nothing is; a link that leads nowhere is something to report."""
+    """Raise BadParameter for a path that does not exist. A broken link exists: it is reported."""
     for path in paths:
         if not os.path.lexists(path):
             raise click.BadParameter(f"Path {click.format_filename(path)!r} does not exist.")

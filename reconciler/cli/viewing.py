@@ -20,7 +20,7 @@ class View(Struct, frozen=True, kw_only=True):
     axes: Axes | None = None  # of grids; None: a list
 
     def of(self, report: StatusReport) -> str:
-        """The report as text. Raises ReconcilerError for an axis that no backfill of it has."""
+        """The report as text. Raises ReconcilerError for an axis that none of its backfills has."""
         return "".join(self.pieces(report))
 
     def pieces(self, report: StatusReport) -> Iterable[str]:

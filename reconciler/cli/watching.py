@@ -1,6 +1,6 @@
 """What `status --watch` does: look again and again, until nothing is under way.
 
-A terminal shows the newest look alone. Elsewhere a line is printed for each change, as `kubectl get
+A terminal shows only the newest look. Elsewhere a line is printed for each change, as `kubectl get
 --watch` does, so that a log can be read afterwards.
 """
 
@@ -25,13 +25,13 @@ from reconciler.render.status_row import StatusRow
 if TYPE_CHECKING:
     from rich.console import Console  # rich itself is imported when a terminal is there
 
-MOST_FAILURES = 20  # looks in a row that came to nothing
+MOST_FAILURES = 20  # looks in a row that failed
 
 
 def watch_status(
     options: CommonOptions, wanted: Filter, view: View, *, refreshed: bool, seconds: float
 ) -> StatusReport:
-    """Look every so many seconds, and show each look; `refreshed`: ask the service each time.
+    """Look every `seconds`, and show each look; `refreshed`: ask the service each time.
 
     Raises what `report_status` raises.
     """
@@ -54,7 +54,7 @@ class Viewer(Protocol):
         """Show the report."""
 
     def failed(self, error: ReconcilerError) -> None:
-        """Show that a look came to nothing."""
+        """Show that a look failed."""
 
 
 def watch(
@@ -88,7 +88,7 @@ class Lines:
         self._before: dict[str, list[StatusRow]] | None = None
 
     def seen(self, report: StatusReport) -> None:
-        """Print what has changed; of the first report the numbers."""
+        """Print what has changed; for the first report, how many runs are in each state."""
         now = {environment.name: rows for environment, rows in report.rows}
         for name, rows in now.items():
             if self._before is None:
@@ -99,7 +99,7 @@ class Lines:
         self._before = now
 
     def failed(self, error: ReconcilerError) -> None:
-        """Say so beside the result."""
+        """Say on stderr that a look failed."""
         say(f"note: {_clock()}: this look came to nothing: {error}")
 
 
@@ -120,7 +120,7 @@ class Screenful:
         self._draw(f"{_clock()}; again every {self._seconds:g} s, until nothing is under way")
 
     def failed(self, error: ReconcilerError) -> None:
-        """Keep what was drawn, and say below it that a look came to nothing."""
+        """Keep what was drawn, and say below it that a look failed."""
         self._draw(f"{_clock()}: this look came to nothing: {said(str(error))}")
 
     def _draw(self, below: str) -> None:
@@ -149,7 +149,7 @@ def _viewer(view: View, seconds: float) -> Iterator[Viewer]:
         try:
             yield screen
         except KeyboardInterrupt:
-            screen.live.transient = False  # whoever leaves wants to keep what they saw last
+            screen.live.transient = False  # people who stop the watch want to keep what they saw
             raise
 
 

@@ -1,1 +1,1 @@
-"""EnOS, over HTTP: the one package that speaks it, and that knows EnOS's words and numbers."""
+"""EnOS over HTTP: the only package that talks to gateways and knows EnOS's codes and statuses."""

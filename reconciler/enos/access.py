@@ -1,4 +1,4 @@
-"""What the client must be told: where the gateway is, on whose behalf, with which keys."""
+"""What the client needs to know: where the gateway is, on whose behalf to call, with which keys."""
 
 from dataclasses import dataclass, field
 from datetime import tzinfo
@@ -12,13 +12,13 @@ from reconciler.schema.formats import is_loopback
 class GatewaySettings(Struct, frozen=True, kw_only=True):
     """One environment's gateway."""
 
-    url: str  # https, or http on loopback; a path in it is kept
+    url: str  # https, or http on loopback; it may have a path
     org_id: str
     user_id: str
-    zone: tzinfo  # for reading the service's zoneless stamps
+    zone: tzinfo  # in which the service's stamps without a zone are read
     timeout: float  # seconds for one request, from connecting to the answer's last byte
     requests_per_second: float | None  # of all workers together; None: no limit
-    stamp_slack: float  # seconds that stamps may differ from the service's clock
+    stamp_slack: float  # seconds by which stamps may differ from the service's clock
     ca_file: str | None  # a PEM file of CAs to trust besides the usual ones
 
     @property
@@ -28,7 +28,7 @@ class GatewaySettings(Struct, frozen=True, kw_only=True):
 
     @property
     def on_loopback(self) -> bool:
-        """Whether the gateway is on this machine, so that no proxy can lead to it."""
+        """Whether the gateway is on this machine, so that it is reached without a proxy."""
         host = urlsplit(self.url).hostname or ""
         return is_loopback(host) or host.endswith(".localhost")  # RFC 6761
 

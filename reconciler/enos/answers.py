@@ -1,7 +1,7 @@
-"""What an answer to one request says, or the lack of one, and whether the request was carried out.
+"""What an answer, or the lack of one, means, and whether the request was carried out.
 
-Pure. The rule of the verdict: nothing counts as refused or unsent unless that is certain, because a
-start that was carried out must never be sent again.
+Pure. The rule for all verdicts: a request counts as refused or unsent only if that is certain,
+because a start that was carried out must never be sent again.
 """
 
 import re
@@ -67,8 +67,8 @@ _RATE_LIMIT = 429
 
 _DOCUMENTED_ID = re.compile(r"(\d+)-\d+", re.ASCII)  # of an instance: {flow}-{time}
 
-# Raised before the first byte of a request is written. ProxyError too: httpcore raises it only
-# where the proxy declined to open a tunnel, and an https request goes through a tunnel.
+# Errors raised before the first byte of a request is written. ProxyError is one: httpcore raises it
+# only when the proxy declines to open a tunnel, and every https request needs that tunnel.
 _BEFORE_SENDING: tuple[type[Exception], ...] = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -79,12 +79,12 @@ _BEFORE_SENDING: tuple[type[Exception], ...] = (
 
 
 class Quoting:
-    """Makes foreign text fit for messages, logs and the ledger. A gateway may echo what it got."""
+    """Makes foreign text safe for messages, logs and the ledger: a gateway may echo secrets."""
 
     __slots__ = ("_secrets",)
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        # Longest first, so that a secret inside another one does not leave the rest of it.
+        # Longest first: replacing a secret inside a longer one would leave the rest of the longer.
         self._secrets = sorted({secret for secret in secrets if secret}, key=len, reverse=True)
 
     def __call__(self, text: str) -> str:
@@ -97,7 +97,7 @@ class Quoting:
 
 
 def meaning(code: int) -> str | None:
-    """What a body code or HTTP status means, if the reference says it."""
+    """What a body code or HTTP status means; None if the reference does not say."""
     return _MEANINGS.get(code)
 
 
@@ -118,26 +118,26 @@ class HttpReply(Struct, frozen=True, kw_only=True):
 
     status: int
     body: bytes | None  # content-decoded; None: too large, or in an encoding nobody asked for
-    retry_after: str | None = None  # the headers, as they came
+    retry_after: str | None = None  # the header as it came; so is `date`
     date: str | None = None
-    alone: bool = True  # no other answer came with it
+    alone: bool = True  # False: another answer came with this one
 
 
 class Accepted(Struct, frozen=True, kw_only=True):
-    """The service did what it was asked; `data` is the answer's, unread."""
+    """The service did what it was asked to do. `data` is the answer's, as it came."""
 
     data: Any
-    alone: bool = True  # otherwise a question is asked again
+    alone: bool = True  # False: another answer came with it, so a question is asked again
 
 
 class Failed(Struct, frozen=True, kw_only=True):
-    """Anything else, with what is certain about it."""
+    """Any other result of a request, with what is certain about it."""
 
     answer: RejectedAnswer | NotSent | NotProcessed | UnknownAnswer
-    code: int | None = None  # of the body, or the HTTP status where the body has none
+    code: int | None = None  # the body's, or the HTTP status if the body has none
     date: str | None = None  # the answer's Date header
-    own: bool = False  # the code is the service's own word, not a proxy's or a web framework's
-    said: str = ""  # the message beside the code, quoted
+    own: bool = False  # the code is from the service itself, not a proxy or a web framework
+    said: str = ""  # the message beside the code, made safe by `Quoting`
 
     @property
     def token_refused(self) -> bool:
@@ -160,7 +160,7 @@ Verdict = Accepted | Failed
 
 
 def judge_reply(reply: HttpReply, quote: Quoting, now: float) -> Verdict:
-    """What an HTTP answer says; `now` (Unix epoch, seconds) is for a Retry-After without a Date."""
+    """What an HTTP answer means. `now`: Unix epoch, seconds, for a Retry-After without a Date."""
     envelope = read_envelope(reply.body)
     status, code = reply.status, envelope.code if envelope else None
     if code == 0 and _is_success(status) and envelope is not None:
@@ -168,7 +168,7 @@ def judge_reply(reply: HttpReply, quote: Quoting, now: float) -> Verdict:
     words = _words(reply, envelope, quote)
     decisive = code if code is not None else status
     answer: RejectedAnswer | NotProcessed | UnknownAnswer
-    if not reply.alone:  # the other one may say that it was carried out
+    if not reply.alone:  # the other answer may say that the request was carried out
         answer = UnknownAnswer(seen=f"{words}, and {ANOTHER_CAME}")
     elif _may_have_been_carried_out(status) or (code is not None and _says_maybe(code)):
         answer = UnknownAnswer(seen=words)
@@ -188,9 +188,9 @@ def judge_reply(reply: HttpReply, quote: Quoting, now: float) -> Verdict:
 
 
 def judge_error(error: Exception, quote: Quoting, *, connecting: bool) -> Failed:
-    """What an exception says. `connecting`: it is certain that the connection was not yet up."""
+    """What an exception means. `connecting`: the connection was certainly not open yet."""
     told = error
-    while isinstance(told, ExceptionGroup):  # one of several at once says enough
+    while isinstance(told, ExceptionGroup):  # the first of them is enough for the message
         told = told.exceptions[0]
     words = quote(f"{type(told).__name__}: {told}" if str(told) else type(told).__name__)
     if isinstance(error, httpx.ReadError | httpx.WriteError):
@@ -205,7 +205,7 @@ def judge_error(error: Exception, quote: Quoting, *, connecting: bool) -> Failed
 
 
 def unsent(failed: Failed) -> Failed:
-    """The same failure, of a request that had to come before the one that was meant."""
+    """The failure of a call that was not sent because the token request before it failed."""
     if isinstance(failed.answer, NotSent):
         return failed
     wait = failed.answer.retry_after if isinstance(failed.answer, NotProcessed) else None
@@ -216,8 +216,8 @@ def unsent(failed: Failed) -> Failed:
 def start_answer(verdict: Verdict, flow_id: int) -> Answer:
     """The answer to the start of a run of that flow.
 
-    Every documented instance id begins with its flow's: one that names another flow answers
-    another start, whoever mixed them up.
+    Every documented instance id begins with its flow's id. If the id names another flow, the answer
+    belongs to another start, whoever mixed the two up, and the outcome of this one is unknown.
     """
     if isinstance(verdict, Failed):
         return verdict.answer
@@ -246,7 +246,7 @@ def _may_have_been_carried_out(status: int) -> bool:
 
 
 def _says_maybe(code: int) -> bool:
-    # A success (0) lands here only under a status that contradicts it.
+    # Code 0, success, gets here only with a status that contradicts it.
     return code in _MAYBE_CARRIED_OUT or code == 0 or 500 <= code < 600  # noqa: PLR2004 - RFC 9110
 
 

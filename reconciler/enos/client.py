@@ -1,4 +1,4 @@
-"""The gateway as the apply protocol knows it (`Gateway` and `Connection` of its ports).
+"""The gateway as the apply protocol sees it: implements `Gateway` and `Connection` of its ports.
 
 A start is sent once. Questions may be repeated, because asking twice does no more than asking once.
 """
@@ -44,19 +44,20 @@ from reconciler.errors import GatewayError, QuestionRefusedError
 from reconciler.model import EpochMs, InstanceId, Run
 
 AT_ONCE = 8
-_ATTEMPTS = 4  # of a question; with the pauses below a hiccup of two seconds is bridged
+_ATTEMPTS = 4  # at one question; with the pauses below, they bridge a hiccup of two seconds
 _FIRST_PAUSE_SECONDS = 0.25
-_LONGEST_WAIT_SECONDS = 30.0  # that a Retry-After is heeded for before giving up
-# How the service says that it does not have what was asked for is not documented. Success without
-# data counts, and these codes in its own envelope: a proxy's 404 says nothing about an instance.
+_LONGEST_WAIT_SECONDS = 30.0  # a Retry-After of more ends the attempts
+# The reference does not say how the service answers if it does not have what was asked for. Success
+# without data counts as that, and so do these codes in the service's own envelope. A proxy's 404
+# says nothing about an instance.
 _NO_INSTANCE = frozenset({404})
 _NO_FLOW = frozenset({404, 62104})
 _NO_PRIVILEGE = 62103
-_LOCAL_DRIFT_SECONDS = 60  # that the service's clock, as it is known here, may be behind
+_LOCAL_DRIFT_SECONDS = 60  # by which our idea of the service's clock may be slow
 
 
 class Questions:
-    """Asks the gateway at `host`, a few times over if it hiccups."""
+    """Asks the gateway at `host`, and repeats a question a few times after a hiccup."""
 
     def __init__(
         self,
@@ -77,10 +78,10 @@ class Questions:
         operation: EnosOperation,
         answers: Callable[[Any], bool] = lambda data: data is not None,
     ) -> Any:
-        """The data of the answer, asked again while they are none or answer nothing.
+        """The answer's data. The question is repeated while `answers` is false for the data.
 
-        However often that was, the last are given. Raises GatewayError, and of its kinds
-        QuestionRefusedError where the question was refused.
+        The last attempt's data are returned in any case. Raises GatewayError; if the question was
+        refused, QuestionRefusedError, which is one.
         """
         verdict = await self._repeat(operation, lambda verdict: answers(verdict.data))
         if isinstance(verdict, Failed):
@@ -88,13 +89,13 @@ class Questions:
         return verdict.data
 
     async def answer(self, operation: EnosOperation) -> Verdict:
-        """What is certain: the question was answered, or refused. Raises GatewayError."""
+        """The verdict on the question: answered, or refused. Raises GatewayError if neither."""
         return await self._repeat(operation, lambda _: True)
 
     async def _repeat(
         self, operation: EnosOperation, answers: Callable[[Accepted], bool]
     ) -> Verdict:
-        """Ask until an answer `answers`, the question is refused, or it was asked often enough."""
+        """Ask until `answers` accepts an answer, the question is refused, or attempts run out."""
         attempt = 0
         while True:
             async with self._turns:
@@ -115,14 +116,14 @@ class Questions:
             await self._sleep(pause)
 
     def failure(self, operation: EnosOperation, failed: Failed) -> GatewayError:
-        """The error that tells of a failed question."""
+        """The error for a question that failed."""
         kind = QuestionRefusedError if isinstance(failed.answer, RejectedAnswer) else GatewayError
         return kind(
             f"{operation.name} at {self._host} failed: {failed.words}", hint=hint(failed.code)
         )
 
     def unreadable(self, operation: EnosOperation, what: str) -> GatewayError:
-        """The error that tells of an answer which says nothing readable."""
+        """The error for an answer that cannot be read; `what` is what the answer has instead."""
         return GatewayError(
             f"{operation.name} at {self._host} answered with {what}",
             hint="check that gateway.url is an EnOS gateway with batch processing V2.1",
@@ -130,7 +131,7 @@ class Questions:
 
 
 def _pause(verdict: Verdict, attempt: int) -> float:
-    """Seconds until the question is asked again."""
+    """Seconds to wait before the question is repeated."""
     if isinstance(verdict, Failed) and isinstance(verdict.answer, NotProcessed):
         asked = verdict.answer.retry_after
         if asked is not None:
@@ -150,7 +151,7 @@ class EnosConnection:
         self._turn = asyncio.Lock()
 
     async def trigger(self, run: Run, allowed: Callable[[], bool]) -> Answer:
-        """Update And Trigger Flow: one POST, if `allowed` still says so right before it leaves."""
+        """Update And Trigger Flow: one POST, if `allowed` is still true right before it leaves."""
         operation = operations.start(self._settings, run)
         async with self._turn:
             verdict = await self._session.call(self._transport, operation, allowed)
@@ -158,7 +159,7 @@ class EnosConnection:
 
 
 class EnosGateway:
-    """The EnOS gateway of one environment. Questions are repeated a few times, starts never."""
+    """The EnOS gateway of one environment. It may repeat questions, never starts."""
 
     def __init__(
         self,
@@ -181,12 +182,12 @@ class EnosGateway:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[EnosConnection]:
-        """For one worker: each of its starts opens a connection of its own."""
+        """The way to the service for one worker; each start opens a connection of its own."""
         async with build_transport(self._settings, self._context, connections=1) as transport:
             yield EnosConnection(self._settings, self._session, transport)
 
     async def current_time(self) -> EpochMs:
-        """The service's clock; signatures go by it from now on. Raises GatewayError."""
+        """The service's time. Signatures use its clock from now on. Raises GatewayError."""
         operation = operations.current_time()
         data = await self._questions.ask(operation)
         now = read_milliseconds(data)
@@ -196,7 +197,7 @@ class EnosGateway:
         return EpochMs(now)
 
     async def timezone(self) -> str:
-        """The name of the service's zone, as it says it. Raises GatewayError."""
+        """The name of the service's time zone, as the service gives it. Raises GatewayError."""
         operation = operations.timezone()
         data = await self._questions.ask(operation)
         name = read_name(data.get("timezone") if isinstance(data, dict) else data)
@@ -209,9 +210,9 @@ class EnosGateway:
     ) -> tuple[Instance, ...]:
         """Every instance of the flow with a trigger time in [from_time, to_time), each once.
 
-        Whatever time and flow an instance shows that the service lists for the window and that is
-        not certainly another flow's. An empty answer is a whole answer: whatever cannot be read
-        raises GatewayError.
+        That is every instance that the service lists for the window, whatever trigger time it
+        shows, unless it is certainly another flow's. An empty result means that there is none:
+        anything unreadable raises GatewayError.
         """
         window = ListedWindow(from_time=from_time, to_time=to_time)
         read = self._entry_reader(window)
@@ -222,7 +223,7 @@ class EnosGateway:
         return await search_flow(ask, flow_id, window)
 
     async def instance(self, instance: InstanceId) -> Instance | None:
-        """One instance by id; None if the service says that it has none. Raises GatewayError."""
+        """The instance with that id; None if the service says it has none. Raises GatewayError."""
         operation = operations.instance(self._settings, instance)
         verdict = await self._questions.answer(operation)
         data = self._described(operation, verdict, _NO_INSTANCE)
@@ -239,9 +240,9 @@ class EnosGateway:
     async def look_up(
         self, sought: Sequence[Sought], most_requests: int, turn: int = 0
     ) -> LookedUp:
-        """How those instances fare, in few requests; each `turn` begins with others.
+        """How those instances fare, in few requests. Each `turn` begins with other instances.
 
-        A question that is repeated after a hiccup counts once.
+        A question that is repeated after a hiccup counts as one request.
         """
         read = self._entry_reader(None)
 
@@ -251,7 +252,7 @@ class EnosGateway:
         return await look_up(sought, most_requests, ask, self.instance, turn=turn)
 
     async def flow(self, flow_id: int) -> Flow | None:
-        """Get Flow; None if the service says that it has none. Raises GatewayError."""
+        """Get Flow; None if the service says that it has no such flow. Raises GatewayError."""
         operation = operations.flow(self._settings, flow_id)
         verdict = await self._questions.answer(operation)
         if isinstance(verdict, Failed) and verdict.code == _NO_PRIVILEGE:
@@ -263,11 +264,11 @@ class EnosGateway:
             raise self._questions.unreadable(operation, str(error)) from None
 
     async def cancel(self, instance: InstanceId) -> CancelAnswer:
-        """Cancel Flow Instance. Raises GatewayError if nothing certain is answered.
+        """Cancel Flow Instance. Raises GatewayError if the answer says nothing certain.
 
-        It may be asked for again after a hiccup, unlike a start: it names one instance, and one
-        that has been cancelled cannot be cancelled once more. All that a lost answer can lead to is
-        the refusal of the repeat, because the instance has ended.
+        Unlike a start, the request may be repeated after a hiccup: it names one instance, and a
+        cancelled instance cannot be cancelled again. At worst, the first answer was lost and the
+        service refuses the repeat, because the instance has ended.
         """
         operation = operations.cancel(self._settings, instance)
         verdict = await self._questions.answer(operation)
@@ -278,13 +279,13 @@ class EnosGateway:
         return CancelAnswer(code=verdict.code, message=verdict.said or verdict.words)
 
     def _latest_stamp(self) -> EpochMs | None:
-        """The latest time that a stamp of the service may show now, if its time is known."""
+        """The latest time that a stamp of the service may show now; None if its time is unknown."""
         now = self._session.stamps.known_now()
         slack = max(self._settings.stamp_slack, _LOCAL_DRIFT_SECONDS)
         return None if now is None else EpochMs(now + int(slack * 1000))
 
     def _entry_reader(self, window: ListedWindow | None) -> Callable[[Any], Instance]:
-        """Reads entries of a list, all by one idea of the time: a repeat is read like the first."""
+        """A reader for list entries that uses one time for all: a repeat reads like the first."""
         now = self._latest_stamp()
         return lambda entry: read_entry(entry, self._settings.zone, now=now, window=window)
 
@@ -302,7 +303,7 @@ class EnosGateway:
             raise self._questions.unreadable(operation, str(error)) from None
 
     def _described(self, operation: EnosOperation, verdict: Verdict, none: frozenset[int]) -> Any:
-        """The data of the answer; None where it has none, or its own code is one of `none`."""
+        """The answer's data; None if it has no data, or the service's code is one of `none`."""
         if isinstance(verdict, Accepted):
             return None if verdict.data in ({}, "") else verdict.data
         if verdict.own and verdict.code in none:
@@ -319,14 +320,14 @@ async def open_gateway(
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     requests: Counter[str] | None = None,
 ) -> AsyncIterator[EnosGateway]:
-    """The gateway, without having asked it anything yet; left, all its connections are closed.
+    """The gateway. Nothing is asked on entry; on exit all connections are closed.
 
-    `clock` is the local idea of the time (Unix epoch, seconds); `requests` counts what is sent, by
-    the reference's names. Raises ConfigurationError if the
-    URL, the CA file or the proxy that the environment names cannot be used.
+    `clock` is the local clock (Unix epoch, seconds). `requests` counts the requests that are sent,
+    by the reference's names. Raises ConfigurationError if the URL, the CA file, or the proxy that
+    environment variables name cannot be used.
     """
     context = tls_context(settings)
-    # One more than the questions: a token request must not wait for those that wait for it.
+    # One connection more than questions: a token request must not wait for those that need it.
     async with build_transport(settings, context, connections=AT_ONCE + 1) as transport:
         counter: Counter[str] = Counter() if requests is None else requests
         session = Session(

@@ -1,6 +1,6 @@
 """The envelope of every answer, and the plain values in it, as the service may write them.
 
-Pure. They are read liberally, for the published samples disagree; what cannot be read is None.
+Pure. Values are read liberally, because the published samples disagree; None is unreadable.
 """
 
 import json
@@ -9,34 +9,35 @@ from typing import Any
 
 from msgspec import Struct
 
-# Unix epoch, milliseconds: a year before calendars end. What is later cannot be shown in each zone,
-# nor can what is counted from it: the end of a claim, what a stamp may have been cut to.
+# Unix epoch, milliseconds: a year before the calendar ends. Later instants cannot be shown in every
+# zone, and neither can instants counted from them, such as the end of a claim, or the latest time
+# that a cut stamp may stand for.
 LAST_INSTANT = 253_370_764_800_000
 
 _INTEGER = re.compile(r"\s*([+-]?\d{1,18})(?:\.0*)?\s*", re.ASCII)
 _DECIMAL = re.compile(r"\s*(\d{1,18})(?:\.\d*)?\s*", re.ASCII)
 
 _LONGEST_ID = 200  # characters; the documented ones have about 20
-# What stands for no id in text: `null` and the like, also as a part ("3377-null"); and noughts or a
-# negative number, as of a field that nothing was written into.
+# Text that stands for a missing id: `null` and the like, also as a part ("3377-null"); and zeros or
+# a negative number, as in a field that was never set.
 _NO_ID = re.compile(
     r"(?:.*[\W_])?(?:null|none|nil|nan|undefined)(?:[\W_].*)?|[\W_0]*|-\d+", re.IGNORECASE
 )
 
 
 class Envelope(Struct, frozen=True, kw_only=True):
-    """What every answer of the service is wrapped in."""
+    """The object that wraps every answer of the service."""
 
     code: int
     message: str
     data: Any
-    own: bool  # it is V2.1's `code`: a `status` may also stand in the error of a web framework
+    own: bool  # the code was in V2.1's `code`; a web framework's error may have a `status`, too
 
 
 def read_envelope(body: bytes | None) -> Envelope | None:
     """The envelope, or None if the body is no JSON object with a readable code.
 
-    V2.1 says `code`, V2.0 and the token service `status`, the published token sample `stauts`.
+    V2.1 calls it `code`, V2.0 and the token service `status`, the published token sample `stauts`.
     """
     content = read_json(body or b"")
     if not isinstance(content, dict):
@@ -51,15 +52,15 @@ def read_envelope(body: bytes | None) -> Envelope | None:
 
 
 def read_json(text: bytes | str) -> Any:
-    """The JSON value, or None if it is none."""
+    """The JSON value, or None if the text is not JSON."""
     try:
         return json.loads(text)
-    except (ValueError, RecursionError):  # the latter: a body of nothing but brackets
+    except (ValueError, RecursionError):  # RecursionError: thousands of nested brackets
         return None
 
 
 def read_verbatim_json(text: str) -> Any:
-    """The same, with each number as the text that it was written as."""
+    """The JSON value as by `read_json`, but with each number as text, as it was written."""
     try:
         return json.loads(text, parse_int=str, parse_float=str)
     except (ValueError, RecursionError):
@@ -67,15 +68,15 @@ def read_verbatim_json(text: str) -> Any:
 
 
 def read_integer(value: object) -> int | None:
-    """An integer that came as a number or as text, or None."""
+    """An integer, from a number or text; None if unreadable."""
     match = _INTEGER.fullmatch(_plain(value))
     return int(match[1]) if match else None
 
 
 def read_milliseconds(value: object) -> int | None:
-    """An instant that came as a number or as text, cut to the millisecond, or None.
+    """An instant, from a number or text, cut to the millisecond; None if unreadable.
 
-    Beyond LAST_INSTANT it is unreadable.
+    A number beyond LAST_INSTANT is unreadable.
     """
     match = _DECIMAL.fullmatch(_plain(value))
     instant = int(match[1]) if match else 0
@@ -91,9 +92,9 @@ def _plain(value: object) -> str:
 
 
 def read_name(value: object) -> str | None:
-    """An id or a name that came as text or as a number, or None.
+    """An id or a name, from text or a number; None if unreadable.
 
-    Only printable text counts: anything else could not be written to the ledger or shown.
+    Only printable text counts: other text could not be written to the ledger or shown.
     """
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
@@ -103,7 +104,7 @@ def read_name(value: object) -> str | None:
 
 
 def read_instance_id(value: object) -> str | None:
-    """The id of an instance, or None; none, too, where the text is how an absent one is written."""
+    """The id of an instance; None if unreadable, or if the text stands for a missing id."""
     name = read_name(value)
     if name is None or len(name) > _LONGEST_ID:
         return None

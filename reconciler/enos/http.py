@@ -1,16 +1,17 @@
 """One request over HTTP: on a connection of its own, sent once, answered within a time and a size.
 
-HTTP/1.1 has nothing that ties an answer to its question but their order on the connection. A server
-or a proxy may send two answers to one request, the second whenever it likes: on a kept connection
-it is then read as the answer to the next request, and every later one as that to the one after it.
-A start that was carried out would count as refused, and be sent again. That the second had not
-come yet when the next request left shows nothing. So no connection carries two requests.
+In HTTP/1.1, nothing but their order on the connection ties an answer to its request. A server or a
+proxy may send two answers to one request, the second at any time. On a connection that is kept
+open, the second would be read as the answer to the next request, and every later answer would be
+read as the answer to the request after its own. Then a start that was carried out could count as
+refused, and be sent again. It proves nothing that the second answer had not arrived when the next
+request left. So no connection carries two requests.
 
-A request goes to the transport itself: what a client of httpx does besides (cookies, redirects,
-credentials from URLs) is not wanted here, and takes it as long as all the rest.
+A request goes directly to the transport: the rest of what an httpx client does (cookies, redirects,
+credentials from URLs) is not wanted here, and would take as long as everything else.
 
-A second answer that came together with the first contradicts it, perhaps: a proxy's word, and then
-the service's. Whoever reads the answer is told (`Reply.alone`).
+A second answer that comes together with the first may contradict it: the first may be a proxy's,
+and the second the service's. The reader of the answer learns of the second (`HttpReply.alone`).
 """
 
 import asyncio
@@ -28,44 +29,44 @@ from reconciler.apply.ports import NotSent
 from reconciler.enos.answers import Failed, HttpReply, Quoting, Verdict, judge_error, judge_reply
 from reconciler.enos.transport import HEADERS, timeouts
 
-# Private to httpx, httpcore, h11 and anyio, and reached into here only. Where these are not found,
-# as in another version, a second answer that came at once is not noticed; it is never read.
-_BODY = attrgetter("stream._httpcore_stream")  # httpcore's own, or around that the one of a pool
+# Private attributes of httpx, httpcore, h11 and anyio, used only here. If another version does not
+# have them, a second answer that comes at once is not noticed; it is still never read.
+_BODY = attrgetter("stream._httpcore_stream")  # httpcore's own stream, or a pool's around it
 _UNREAD = attrgetter("_connection._h11_state.trailing_data")
 _STREAM = attrgetter("_stream")
-_RECORDS = attrgetter("_read_bio.pending")  # those that came with the one that was read
+_RECORDS = attrgetter("_read_bio.pending")  # TLS records that were not decrypted yet
 _DECRYPTED = attrgetter("_ssl_object.pending")
 _RECEIVED = attrgetter("_protocol.read_queue")
 _GLANCE_SECONDS = 0.05  # to tell a second answer from the end of the connection, or of TLS
-_LEAVING = "http11.send_request_headers.started"  # the connection stands, nothing was written
-_ENCODINGS = frozenset({"", "identity", "gzip", "deflate"})  # what a piece of 64 KiB blows up
-# to is bounded for these, at about a thousandfold
+_LEAVING = "http11.send_request_headers.started"  # connected, and no byte was written yet
+_ENCODINGS = frozenset({"", "identity", "gzip", "deflate"})  # in these, a piece of 64 KiB cannot
+# expand by more than about a thousandfold
 
 _OPENED = ".connect_tcp.complete"
 _READ = "http11.receive_response_body.complete"
 _CLOSING = "http11.response_closed.started"  # the connection is still open
 
-# Their lines for debugging hold what a server sent, byte for byte, and it may echo a token.
+# Their debug logs hold the bytes that a server sent, and a server may echo a token.
 for _library in ("httpx", "httpcore"):
     logging.getLogger(_library).setLevel(logging.WARNING)
 
 
 async def _brought_more(response: httpx.Response) -> bool:
-    """Whether the connection holds more than the answer that was just read to its end."""
+    """Whether more has arrived on the connection than the answer that was just read to its end."""
     try:
         body = _BODY(response)
         unread, _ = _UNREAD(getattr(body, "_stream", body))
         stream = response.extensions["network_stream"]
         if unread or not (stream.get_extra_info("is_readable") or any(_buffered(stream))):
             return bool(unread)
-        # Bytes of another answer, or the end of the connection, or of TLS: only reading tells.
+        # Another answer's bytes, or the end of the connection or of TLS: only reading can tell.
         return bool(await stream.read(1, timeout=_GLANCE_SECONDS))
     except Exception:  # noqa: BLE001 - a connection that cannot be read from brings no more
         return False
 
 
 def _buffered(stream: Any) -> Iterator[int]:
-    """How much each layer under httpcore's stream holds; TLS may run within TLS."""
+    """How much each layer under httpcore's stream has buffered; TLS may run within TLS."""
     layer = _STREAM(stream)
     while hasattr(layer, "transport_stream"):
         yield _RECORDS(layer)
@@ -87,13 +88,13 @@ class Outgoing:
 
 
 class _ForbiddenError(Exception):
-    """The request may not leave. Raised before its first byte is written."""
+    """The request must not leave. Raised before its first byte is written."""
 
 
 class _Stage:
     """How far a request has got, by httpcore's trace events.
 
-    Only what they say positively counts: without events nothing is certain.
+    Only events that came count; a missing event proves nothing.
     """
 
     def __init__(self, allowed: Callable[[], bool]) -> None:
@@ -103,7 +104,7 @@ class _Stage:
         self._allowed = allowed
 
     async def note(self, event: str, info: Mapping[str, Any]) -> None:
-        """Called by httpcore, which goes on with the request when this returns."""
+        """Note an event. httpcore calls this, and goes on with the request when it returns."""
         self._events.append(event)
         if event == _LEAVING and not _opens_tunnel(info):
             self._check_leave()
@@ -111,7 +112,7 @@ class _Stage:
             self.brought_more = await _brought_more(self.response)
 
     def _check_leave(self) -> None:
-        """Raise _ForbiddenError unless the request may leave on the connection that it has."""
+        """Raise _ForbiddenError unless the request may leave on its connection."""
         if not any(event.endswith(_OPENED) for event in self._events):
             raise _ForbiddenError("its connection had carried another request")
         if not self._allowed():
@@ -119,13 +120,13 @@ class _Stage:
 
     @property
     def connecting(self) -> bool:
-        """Whether opening the connection is all that has happened, so nothing of it was sent."""
+        """Whether opening the connection is all that has happened so far, so nothing was sent."""
         steps = ("connection.connect_tcp.", "connection.start_tls.")
         return bool(self._events) and all(event.startswith(steps) for event in self._events)
 
 
 def _opens_tunnel(info: Mapping[str, Any]) -> bool:
-    """Whether this is the request that asks a proxy for a tunnel."""
+    """Whether the event is of the request that asks a proxy for a tunnel."""
     return getattr(info.get("request"), "method", None) == b"CONNECT"
 
 
@@ -137,10 +138,10 @@ async def exchange(
     now: float,
     allowed: Callable[[], bool] = lambda: True,
 ) -> Verdict:
-    """Send the request once and say what came of it.
+    """Send the request once, and return what came of it.
 
-    `within`: seconds in total; `now`: Unix epoch, seconds; `allowed` is asked once the connection
-    stands, right before the request leaves. Nothing but a cancellation is raised.
+    `within`: seconds in total. `now`: Unix epoch, seconds. `allowed` is called when the connection
+    is open, right before the request leaves. Raises nothing but a cancellation.
     """
     phase = _Stage(allowed)
     try:
@@ -160,7 +161,7 @@ def _steps(within: float) -> Mapping[str, float | None]:
 
 @lru_cache(maxsize=64)
 def _parsed(url: str) -> httpx.URL:
-    """The URL, parsed once: every start of an apply goes to the same one."""
+    """The URL, parsed once: all starts of an apply have the same URL."""
     return httpx.URL(url)
 
 
@@ -193,7 +194,7 @@ async def _read(response: httpx.Response, limit: int) -> bytes | None:
     if response.headers.get("content-encoding", "").strip().lower() not in _ENCODINGS:
         return None
     body = bytearray()
-    # A generator, whatever its annotation says: left early, it must be closed before the response.
+    # A generator, although annotated otherwise. If left early, close it before the response.
     pieces = cast("AsyncGenerator[bytes]", response.aiter_bytes())
     async with aclosing(pieces):
         async for piece in pieces:

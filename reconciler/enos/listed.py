@@ -1,4 +1,4 @@
-"""Instances and flows as the service writes them: read liberally, never guessed into certainty."""
+"""Instances and flows as the service writes them: read liberally, no guess taken as certain."""
 
 import json
 import re
@@ -21,48 +21,48 @@ from reconciler.enos.envelope import (
 from reconciler.model import EpochMs, InstanceId, Parameters
 from reconciler.times import MINUTE_MS, SECOND_MS, in_zone, parse_instant
 
-NAMELESS = InstanceId("")  # stands for an id that cannot be read
+NAMELESS = InstanceId("")  # in place of an id that cannot be read
 
 _STAMP = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d(?::\d\d)?)(?:\.\d+)?(Z?)", re.ASCII)
-_HALF = re.compile(r"[\ud800-\udfff]")  # of a character beyond the first 65,536, in UTF-16
+_HALF = re.compile(r"[\ud800-\udfff]")  # half of a surrogate pair, in UTF-16
 _HOUR_MS = 3_600_000
-_DAY_MS = 25 * _HOUR_MS  # the longest one, when clocks are set back
-_EARLIEST = 100_000_000_000  # 1973; as seconds it would be the year 5138
+_DAY_MS = 25 * _HOUR_MS  # the longest day, when clocks are set back
+_EARLIEST = 100_000_000_000  # 1973; read as seconds, this would be the year 5138
 _QUARTER_HOUR_MS = 900_000  # all zones differ by multiples of it
 _WIDEST_OFFSET_MS = 14 * 3_600_000
 
 StampSpan = tuple[EpochMs, EpochMs]
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 
-# What is known of a flow that the user may not see.
+# What is known about a flow that the user may not see.
 WITHOUT_PRIVILEGE = Flow(
     locked=None, user_locked=None, editable=False, owners=None, tasks=None, parameters=None
 )
 
 
 class ListedWindow(Struct, frozen=True, kw_only=True):
-    """Trigger times asked for, from inclusive, to exclusive; the service's stamps are cut."""
+    """The trigger times that were asked for: from inclusive, to exclusive."""
 
     from_time: EpochMs
     to_time: EpochMs
 
     def holds(self, instant: EpochMs) -> bool:
-        """Whether an instant that was cut to the second may belong here."""
+        """Whether the instant, which was cut to the second, may lie in the window."""
         return self.from_time - self.from_time % SECOND_MS <= instant < self.to_time
 
     def nearly_holds(self, instant: EpochMs) -> bool:
-        """Whether an instant that was cut or rounded, to the minute at most, may belong here."""
+        """Whether the instant, cut or rounded to the minute at most, may lie in the window."""
         return self.touches((instant, instant))
 
     def touches(self, span: StampSpan) -> bool:
-        """Whether an instant of the span, cut or rounded to the minute at most, may belong here."""
+        """Whether an instant of the span, cut or rounded to the minute at most, may lie in it."""
         first, last = span
         return self.from_time - MINUTE_MS <= last and first <= self.to_time + MINUTE_MS
 
     def holds_shifted(self, instant: EpochMs) -> bool:
-        """Whether the instant would nearly belong here, had it been read in another zone.
+        """Whether `nearly_holds` would be true for the instant if it were read in another zone.
 
-        Only a narrow window can tell: in a wide one every time of day would.
+        Only a narrow window can tell; for a wide one this would be true of every time of day.
         """
         start, width = self.from_time - MINUTE_MS, self.to_time - self.from_time + 2 * MINUTE_MS
         distance = instant - start
@@ -76,10 +76,10 @@ class ListedWindow(Struct, frozen=True, kw_only=True):
 def read_instance(
     entry: Any, zone: tzinfo, *, now: EpochMs | None = None, window: ListedWindow | None = None
 ) -> Instance:
-    """One FlowInstance. Raises ValueError if it is none, or has no readable id.
+    """One FlowInstance. Raises ValueError if the entry is none, or has no readable id.
 
-    `now` is the latest time that a stamp may show, if known: the service's, and what stamps may be
-    ahead of it. `window` is the trigger times that were asked for.
+    `now` is the latest time that a stamp may show, if known: the service's time plus what stamps
+    may be ahead of it. `window` holds the trigger times that were asked for.
     """
     if not isinstance(entry, dict):
         raise ValueError("an instance is not an object")  # noqa: TRY004 - a value of the wire, not of a caller
@@ -92,7 +92,7 @@ def read_instance(
 def read_entry(
     entry: Any, zone: tzinfo, *, now: EpochMs | None = None, window: ListedWindow | None = None
 ) -> Instance:
-    """An entry of a list, as far as it is readable; `NAMELESS` where its id is not."""
+    """What can be read of a list's entry; its id is `NAMELESS` where that is unreadable."""
     fields: Mapping[str, Any] = entry if isinstance(entry, dict) else {"parameters": entry}
     created = readings(fields.get("timestamp"), zone)
     created_unit = _unit(fields.get("timestamp"), zone)
@@ -114,7 +114,7 @@ def read_entry(
 
 
 def _flow_id(value: object) -> int | None:
-    """The flow; 0 or less is a number that nothing was written into."""
+    """The flow's id; None for 0 or less, which is a field that was never set."""
     number = read_integer(value)
     return number if number is not None and number > 0 else None
 
@@ -122,13 +122,13 @@ def _flow_id(value: object) -> int | None:
 def readings(stamp: object, zone: tzinfo) -> tuple[EpochMs, ...]:
     """Every instant that a stamp may mean, the likeliest first; none if it is unreadable.
 
-    The reference names no zone. In its sample of a FlowInstance `triggerTime` is eight hours
-    ahead of `startTime` and `timestamp`, so some stamps are in the server's zone and some in UTC.
-    A time in the hour that a zone's clocks repeat has two instants as well. A `Z` says UTC, and is
-    often a mere letter in a layout of local times.
+    The reference names no zone. In its sample of a FlowInstance, `triggerTime` is eight hours ahead
+    of `startTime` and `timestamp`, so some stamps are in the server's zone and some in UTC. A time
+    in the hour that a zone's clocks repeat means two instants as well. A `Z` means UTC, but often
+    it is just a letter in the layout of a local time.
     """
     number = None if isinstance(stamp, str) else read_milliseconds(stamp)
-    if number is not None:  # seconds, taken for milliseconds, would make everything look old
+    if number is not None:  # `_possible` drops seconds: as milliseconds they would look old
         return _possible(EpochMs(number))
     if not isinstance(stamp, str):
         return ()
@@ -146,15 +146,15 @@ def readings(stamp: object, zone: tzinfo) -> tuple[EpochMs, ...]:
 
 
 def _possible(*instants: EpochMs) -> tuple[EpochMs, ...]:
-    """Those, each once, that may be a time: 1970 is what is written where there is none."""
+    """The instants that may be real times, each once: 1970 is written where there is no time."""
     return tuple(one for one in dict.fromkeys(instants) if _EARLIEST <= one <= LAST_INSTANT)
 
 
 def read_parameters(value: object) -> Parameters | None:
-    """The parameters: a list of pairs, or text holding one; None if not readable as that.
+    """The parameters, from a list of pairs, a mapping, or text that holds one; None if unreadable.
 
-    Values that are no text are kept as JSON writes them. A blank text is no list of none: it may
-    as well stand for parameters that are not shown.
+    Values that are not text are kept as JSON writes them. Blank text does not mean that there are
+    no parameters: it may also stand for parameters that are not shown.
     """
     if isinstance(value, str):
         value = read_verbatim_json(value)
@@ -168,7 +168,7 @@ def read_parameters(value: object) -> Parameters | None:
 
 
 def _carried(value: object) -> str:
-    """The parameters as the service wrote them: text may be cut, and then it is no JSON."""
+    """The parameters as the service wrote them: the text may be cut, and so not be JSON."""
     if value is None or isinstance(value, str):
         text = value or ""
     else:
@@ -188,12 +188,12 @@ def _pair(value: object) -> tuple[str, str] | None:
 
 
 def _is_text(value: object) -> TypeGuard[str]:
-    """Whether it can be written in UTF-8, too: JSON escapes can say half a character."""
+    """Whether the value is text that UTF-8 can hold: JSON can escape half of a surrogate pair."""
     return isinstance(value, str) and not _HALF.search(value)
 
 
 def _meant(possible: tuple[EpochMs, ...], window: ListedWindow | None) -> tuple[EpochMs, ...]:
-    """The readings that lie in the window that was asked for, or nearly; all if none does."""
+    """The readings that lie in the window; if none does, those nearly in it; if none, all."""
     fitting = (window.holds, window.nearly_holds) if window is not None else ()
     for fits in fitting:
         possible = tuple(filter(fits, possible)) or possible
@@ -201,11 +201,11 @@ def _meant(possible: tuple[EpochMs, ...], window: ListedWindow | None) -> tuple[
 
 
 def _unit(stamp: object, zone: tzinfo) -> int:
-    """To how many milliseconds the stamp may have been cut, by the noughts at its end."""
+    """To how many milliseconds the stamp may have been cut, by the zeros at its end."""
     match = _STAMP.fullmatch(stamp.strip()) if isinstance(stamp, str) else None
     if match is not None:
         clocks = [time.fromisoformat(match[2])]
-    else:  # an instant, which was cut by who knows whose clocks
+    else:  # an instant, which may have been cut in either zone
         instants = readings(stamp, zone)
         clocks = [in_zone(one, where).time() for one in instants for where in (zone, UTC)]
     return max((_cut_to(one) for one in clocks), default=1)
@@ -220,10 +220,10 @@ def _cut_to(clock: time) -> int:
 
 
 def _latest(possible: tuple[EpochMs, ...], now: EpochMs | None, unit: int) -> EpochMs | None:
-    """The latest reading that does not lie in the future, or what may have been cut to it.
+    """The latest reading that does not lie in the future, plus what may have been cut off it.
 
-    The latest, because an instance is ruled out as a run's for having been created before it was
-    claimed: reading a stamp as too early would have the run started twice.
+    The latest, because an instance that was created before a run was claimed is ruled out as the
+    run's: if its stamp were read as too early, the run would be started twice.
     """
     past = [one for one in possible if now is None or one <= now]
     latest = max(past or possible, default=None)
@@ -231,9 +231,9 @@ def _latest(possible: tuple[EpochMs, ...], now: EpochMs | None, unit: int) -> Ep
 
 
 def read_flow(content: Any, flow_id: int) -> Flow:
-    """The flow of that id (EnOS reference, Get Flow). Raises ValueError if it is another, or none.
+    """The flow with that id (EnOS reference, Get Flow). Raises ValueError for another, or none.
 
-    An answer that does not say which flow it describes is taken to be about the one asked for.
+    An answer that does not say which flow it describes counts as about the flow asked for.
     """
     if not isinstance(content, Mapping):
         raise ValueError("no flow")  # noqa: TRY004 - a value of the wire, not of a caller
@@ -252,7 +252,7 @@ def read_flow(content: Any, flow_id: int) -> Flow:
 
 
 def _flow_name(content: Mapping[str, Any]) -> str | None:
-    """The reference names no field for it; the sandbox has what instances have."""
+    """The flow's name. The reference gives no field for it; `flowName` is as in instances."""
     name = content.get("flowName") or content.get("name")
     return name if isinstance(name, str) else None
 
@@ -264,7 +264,7 @@ def _flag(value: object) -> bool | None:
 
 
 def _owners(value: object) -> frozenset[str] | None:
-    """User ids, `;` between them. No flow is without an owner: an empty text says nothing."""
+    """The user ids, split at `;`. Every flow has an owner, so blank text says nothing: None."""
     if not isinstance(value, str):
         return None
     return frozenset(filter(None, map(str.strip, value.split(";")))) or None
@@ -280,7 +280,7 @@ def _tasks(graph: object) -> int | None:
 
 
 def _parameters(value: object) -> frozenset[str] | None:
-    """The names in a list of pairs, in a mapping, or in a text that holds one of them."""
+    """The names of the parameters, from a list, a mapping, or text that holds one of them."""
     value = _unpacked(value)
     if isinstance(value, Mapping):
         value = list(value)
@@ -298,6 +298,6 @@ def _parameter(value: object) -> str | None:
 
 
 def _unpacked(value: object) -> Any:
-    """What the text holds, if it holds JSON; anything else as it is."""
+    """The value that text holds as JSON; anything else as it is."""
     unpacked = read_json(value) if isinstance(value, str) else None
     return value if unpacked is None else unpacked

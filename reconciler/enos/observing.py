@@ -1,7 +1,7 @@
-"""How started instances fare, learned in few requests: by searches that show many, else by id.
+"""How started instances fare, learned in few requests: by searches that show many, or else by id.
 
-A search of a window shows every row that shares an id, which a question by id cannot: it shows one
-of them. So windows are read wholly, and halved where other people's instances fill too many pages.
+If several rows share an id, a search shows all of them, and a question by id only one. So windows
+are searched as a whole, and halved where other people's instances fill too many pages.
 """
 
 import asyncio
@@ -17,13 +17,13 @@ from reconciler.errors import GatewayError, QuestionRefusedError
 from reconciler.model import EpochMs, InstanceId
 from reconciler.times import MINUTE_MS
 
-_FEW = 4  # instances that are rather asked for by id
-_WORTH = 10  # instances sought for each page that is read, or the window is halved
-_ENDS = 2 * len(KINDS)  # requests of a search besides its pages: one behind the last, and page 0
-_MOST_CROWDED = 16  # windows in a row with too many pages: even a single minute has them, then
-_MOST_FAILURES = 2  # of windows, or of questions by id, before no more are asked: each takes long
-_MOST_REFUSALS = 16  # to speak of single instances, before the same
-_GOLDEN = 0.6180339887498949  # its multiples, modulo 1, leave no part of the sought out for long
+_FEW = 4  # so few instances are asked for by id instead
+_WORTH = 10  # instances sought for each page to read; with fewer, the window is halved
+_ENDS = 2 * len(KINDS)  # requests of a search besides its pages: the one after the last, and page 0
+_MOST_CROWDED = 16  # windows in a row with too many pages: then even single minutes have them
+_MOST_FAILURES = 2  # of windows, or of questions by id, before the rest is dropped: each takes long
+_MOST_REFUSALS = 16  # of questions by id, before the rest is dropped
+_GOLDEN = 0.6180339887498949  # its multiples modulo 1 soon reach every part of what is sought
 
 Ask = Callable[[ListedWindow, int, int], Awaitable[Page]]  # trigger times, type, page number
 Get = Callable[[InstanceId], Awaitable[Instance | None]]
@@ -33,10 +33,11 @@ Group = Sequence[Sought]  # sorted by trigger time
 async def look_up(
     sought: Sequence[Sought], most_requests: int, ask: Ask, get: Get, *, turn: int = 0
 ) -> LookedUp:
-    """What the service says of the instances.
+    """What the service says about the instances.
 
-    At most `most_requests` calls of `ask` and `get` together, a quarter of which is kept for `get`.
-    The first are the most important in turn 0; every other turn begins elsewhere and wraps around.
+    Makes at most `most_requests` calls of `ask` and `get` together, a quarter of them reserved for
+    `get`. In turn 0 the first of `sought` are the most important; every other turn begins elsewhere
+    in `sought` and wraps around.
     """
     start = int(len(sought) * (turn * _GOLDEN % 1))
     looking = _LookingUp([*sought[start:], *sought[:start]], most_requests, ask, get)
@@ -48,19 +49,19 @@ async def look_up(
 class _LookingUp:
     def __init__(self, sought: Sequence[Sought], most_requests: int, ask: Ask, get: Get) -> None:
         self._rank = {id_: rank for rank, id_ in enumerate(dict.fromkeys(one.id for one in sought))}
-        self._rows = Rows()  # of what is sought
-        self._whole: set[InstanceId] = set()  # in windows that were read wholly
-        self._asked: set[InstanceId] = set()  # by id, and answered
+        self._rows = Rows()  # of instances that are sought
+        self._whole: set[InstanceId] = set()  # instances in windows that were read wholly
+        self._asked: set[InstanceId] = set()  # instances that were asked for by id, with an answer
         self._errors: list[GatewayError] = []
         self._crowded = 0  # windows in a row that had too many pages
         self._most_requests = most_requests
         self._left = max(most_requests, 0)
-        self._kept = ceil(self._left / 4)  # of those left, for questions by id
+        self._kept = ceil(self._left / 4)  # of `_left`, for questions by id
         self._ask = ask
         self._get = get
 
     async def search(self, group: Group) -> None:
-        """Search the window of the group, or those of its halves if it cannot be read wholly."""
+        """Search the window of the group; if it cannot be read wholly, those of its two halves."""
         affordable = self._left - self._kept - _ENDS
         hopeless = self._crowded >= _MOST_CROWDED or len(self._errors) >= _MOST_FAILURES
         if len(group) <= _FEW or affordable < 1 or hopeless:
@@ -72,7 +73,7 @@ class _LookingUp:
             await self.search(half)
 
     async def _read(self, group: Group, most_pages: int) -> bool:
-        """Search the window of the group; False if it has too many pages, or one that fails."""
+        """Search the window of the group; False if it has too many pages, or one of them fails."""
         try:
             ask = partial(self._page, _window(group))
             found = await search_all(ask, most_pages, count_tells=True)
@@ -88,7 +89,7 @@ class _LookingUp:
         return True
 
     async def ask_by_id(self) -> None:
-        """Ask by id for what no search has shown."""
+        """Ask by id for the instances that no search has shown."""
         shown = {one.id for one in self._rows}
         unseen = [id_ for id_ in self._rank if id_ not in shown][: self._left]
         before = len(self._errors)
@@ -142,15 +143,15 @@ class _LookingUp:
 
 
 def _is_hopeless(errors: Sequence[GatewayError]) -> bool:
-    """Whether it is no use to ask for more instances by id."""
+    """Whether there were so many errors that asking for more instances by id is no use."""
     failures = [one for one in errors if not isinstance(one, QuestionRefusedError)]
     return len(failures) >= _MOST_FAILURES or len(errors) >= _MOST_REFUSALS
 
 
 def _window(group: Group) -> ListedWindow:
-    """Every trigger time that may be listed, or share an id, with one in the group.
+    """Every trigger time under which an instance of the group, or one with its id, may be listed.
 
-    The service may cut or round it to the minute, for the list and for the id.
+    The service may cut or round trigger times to the minute, for the list and for the id.
     """
     start = _minute(group[0]) - MINUTE_MS
     return ListedWindow(
@@ -159,7 +160,7 @@ def _window(group: Group) -> ListedWindow:
 
 
 def _halves(group: Group) -> list[Group]:
-    """The group, parted at its middle minute; nothing where all of it is of one minute."""
+    """The group, parted at its middle minute; no halves where all of it is in one minute."""
     minutes = sorted({_minute(one) for one in group})
     middle = minutes[len(minutes) // 2]
     halves: list[Group] = [

@@ -1,4 +1,4 @@
-"""The calls as data: what goes into the path, the query and the body (EnOS reference, V2.1)."""
+"""The calls as data: their paths, queries and bodies (EnOS reference, V2.1)."""
 
 import json
 from collections.abc import Mapping
@@ -10,23 +10,23 @@ from reconciler.model import EpochMs, InstanceId, Run, wire_parameters
 PAGE_SIZE = 100  # instances, at most
 
 _SERVICE = "/batch-processing-service/v2.1"
-_SMALL = 1 << 20  # bytes; an answer without a list in it
+_SMALL = 1 << 20  # bytes; an answer without a list
 _LARGE = 16 << 20  # bytes; a page of instances, each with its graph
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnosOperation:
-    """One call, without what authenticates it."""
+    """One call, without its authentication."""
 
-    name: str  # the reference's
+    name: str  # in the reference
     path: str
-    query: Mapping[str, str]  # decoded
+    query: Mapping[str, str]  # not percent-encoded
     body: bytes | None = field(default=None, repr=False)  # None: a GET
     answer_limit: int = _SMALL  # bytes
 
 
 def start(settings: GatewaySettings, run: Run) -> EnosOperation:
-    """Update And Trigger Flow: starts one instance, every time that it is sent."""
+    """Update And Trigger Flow: starts one instance each time that it is sent."""
     body = {
         "flowId": run.flow_id,
         "triggerTime": run.trigger_time,
@@ -89,9 +89,10 @@ def search_page(
 ) -> EnosOperation:
     """List Flow Instances, one page.
 
-    `expression` stays empty: it is matched fuzzily against instance ids and flow names, and that
-    every id holds its flow's id is no promise, so that anything else could hide an instance. No
-    sorter: the names of the fields differ between versions, and a wrong one is an error.
+    `expression` stays empty. The service matches it fuzzily against instance ids and flow names,
+    and does not promise that every instance id holds its flow's id, so any expression could hide an
+    instance. There is no sorter, because the names of its fields differ between versions, and a
+    wrong name is an error.
     """
     body = {
         "type": kind,
@@ -112,7 +113,7 @@ def search_page(
 
 
 def encode(body: Mapping[str, object]) -> bytes:
-    """JSON in ASCII: its signature then cannot depend on the charset that a server assumes."""
+    """The body as JSON in ASCII, so that its signature cannot depend on the server's charset."""
     return json.dumps(body, separators=(",", ":")).encode("ascii")
 
 

@@ -1,6 +1,6 @@
-"""One unsigned request, to see whether a gateway can be reached at all, and by what way.
+"""One unsigned request, to see whether a gateway can be reached at all, and how.
 
-It carries no key, so it may go wherever a configuration says.
+It carries no key, so it may go to any address that a configuration names.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from reconciler.enos.answers import Quoting, judge_error
 from reconciler.enos.transport import build_client, tls_context
 
 _NO_SECRETS = Quoting(())
-_RATES = ("ratelimit", "rate-limit", "retry-after")  # parts of the names of headers that tell
+_RATES = ("ratelimit", "rate-limit", "retry-after")  # parts of the names of such headers
 
 
 class Reached(Struct, frozen=True, kw_only=True):
@@ -26,8 +26,8 @@ class Reached(Struct, frozen=True, kw_only=True):
 
     status: int  # of HTTP
     date: datetime | None  # its Date header
-    rates: tuple[tuple[str, str], ...] = ()  # headers about a limit of requests, as they came
-    tls: str | None = None  # the version of TLS; None: without
+    rates: tuple[tuple[str, str], ...] = ()  # headers about a rate limit, as they came
+    tls: str | None = None  # the version of TLS; None: no TLS
     certificate_until: datetime | None = None
 
 
@@ -35,11 +35,11 @@ class Unreached(Struct, frozen=True, kw_only=True):
     """No answer came."""
 
     words: str
-    by_tls: bool  # somebody is there, and TLS ended it
+    by_tls: bool  # a server is there, but TLS with it failed
 
 
 async def probe(settings: GatewaySettings) -> Reached | Unreached:
-    """Ask for the time, unsigned, once; the answer's body is not read.
+    """Ask for the time once, unsigned, without reading the answer's body.
 
     Raises ConfigurationError if the URL, the CA file or the proxy cannot be used.
     """

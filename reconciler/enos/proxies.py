@@ -1,11 +1,11 @@
 """Which proxy leads to a gateway, by the environment variables that curl reads.
 
-Curl's rules and not httpx's own, for those end in a traceback at a network or an IPv6 address:
-the small letters of a variable's name win over capitals, and an empty one counts as not set.
-`NO_PROXY` holds hosts between commas or blanks. A name stands for itself and for what ends in it
-after a dot, with or without a leading dot (or `*.`); an address for itself, an IPv6 one in brackets
-or not; a network (`10.0.0.0/8`, `fd00::/8`) for what is in it; `*` for all. A port after a host
-restricts it to that port.
+These are curl's rules, because httpx's end in a traceback at a network or an IPv6 address. A
+variable's name in lower case wins over upper case, and an empty variable counts as not set.
+`NO_PROXY` holds hosts, separated by commas or blanks. A name, with or without a leading dot or
+`*.`, stands for itself and its subdomains; an address for itself, an IPv6 one with or without
+brackets; a network (`10.0.0.0/8`, `fd00::/8`) for the addresses in it; `*` for all. A port after a
+host restricts the entry to that port.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 from reconciler.errors import ConfigurationError
 
 _SCHEMES = ("http", "https", "socks5", "socks5h")
-_DEFAULT_PORT = 443  # of a gateway: without TLS it is on this machine, and no proxy leads there
+_DEFAULT_PORT = 443  # of a gateway: one without TLS is on this machine and has no proxy
 _HIGHEST_PORT = 65535
 
 
@@ -29,12 +29,12 @@ class Proxy:
 
     @property
     def scheme(self) -> str:
-        """How it is spoken to."""
+        """The protocol that the proxy speaks."""
         return urlsplit(self.url).scheme
 
     @property
     def shown(self) -> str:
-        """Its address without user and password, and who names it."""
+        """The proxy's address without user and password, and the variable that names it."""
         parts = urlsplit(self.url)
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}, which {self.variable} names"
 
@@ -42,7 +42,7 @@ class Proxy:
 def proxy_for(url: str, variables: Mapping[str, str]) -> Proxy | None:
     """The proxy that leads to the https URL; None if none does.
 
-    Raises ConfigurationError, without any password, for one that cannot be used.
+    Raises ConfigurationError, without the password, for a proxy that cannot be used.
     """
     found = _first(variables, "https_proxy", "all_proxy")
     if found is None or is_excepted(url, _value(variables, "no_proxy")):
@@ -58,14 +58,14 @@ def proxy_for(url: str, variables: Mapping[str, str]) -> Proxy | None:
 
 
 def is_excepted(url: str, no_proxy: str) -> bool:
-    """Whether `NO_PROXY` with that value says that no proxy leads to the https URL."""
+    """Whether `NO_PROXY` with that value excepts the https URL from the proxy."""
     parts = urlsplit(url)
     host, port = _tidy(parts.hostname or ""), parts.port or _DEFAULT_PORT
     return any(_covers(entry, host, port) for entry in no_proxy.replace(",", " ").split())
 
 
 def _first(variables: Mapping[str, str], *names: str) -> tuple[str, str] | None:
-    """The first of these variables that has a value, under the name by which it was found."""
+    """The first of these variables that has a value: its name as it was found, and the value."""
     for name in names:
         for written in (name, name.upper()):
             value = variables.get(written, "").strip()
@@ -80,14 +80,14 @@ def _value(variables: Mapping[str, str], name: str) -> str:
 
 
 def _split(url: str) -> tuple[SplitResult | None, str]:
-    """The parts of a proxy's URL; or None and what is wrong with it, which quotes no secret."""
+    """The parts of a proxy's URL; or None and what is wrong with the URL, without its secrets."""
     scheme = url.partition("://")[0].lower()
     if scheme not in _SCHEMES:
         return None, f"its scheme is none of {', '.join(_SCHEMES)}"
     try:
         parts = urlsplit(url)
         port = parts.port
-    except ValueError:  # its words may hold a password that was taken for a port
+    except ValueError:  # do not quote it: it may hold a password that was taken for a port
         return None, f"its port is no number from 1 to {_HIGHEST_PORT}, or its host no host"
     host = parts.hostname or ""
     if port == 0:
@@ -108,7 +108,7 @@ def _covers(entry: str, host: str, port: int) -> bool:
     if address is not None:
         try:
             network = ip_network(name.strip("[]").replace("]/", "/"), strict=False)
-        except ValueError:  # a name, which no address ends in
+        except ValueError:  # the entry is a name, not an address
             return False
         return address in network
     name = _tidy(name.removeprefix("*"))

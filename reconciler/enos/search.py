@@ -1,4 +1,4 @@
-"""Searching instances: everything that List Flow Instances has in a window, or an error."""
+"""Searching for instances: everything that List Flow Instances has in a window, or an error."""
 
 import asyncio
 from collections import Counter
@@ -18,11 +18,11 @@ from reconciler.errors import GatewayError, QuestionRefusedError
 from reconciler.model import EpochMs
 from reconciler.times import SECOND_MS
 
-KINDS = (0, 1, 2)  # manual, periodic, temporary: which one a started run gets is not documented
+KINDS = (0, 1, 2)  # manual, periodic, temporary: which of them a start makes is not documented
 AT_ONCE = 8  # requests
 _MOST_PAGES = 200  # 20,000 instances in one window
 _ATTEMPTS = 3
-# A second in 1973, when nothing was started, and for which no manifest declares anything.
+# A second in 1973. Nothing was started then, and no manifest declares a run for it.
 _NOWHERE = ListedWindow(from_time=EpochMs(100_000_017_000), to_time=EpochMs(100_000_018_000))
 
 
@@ -30,11 +30,11 @@ class Page(Struct, frozen=True, kw_only=True):
     """One page of List Flow Instances."""
 
     instances: tuple[Instance, ...]
-    count: int | None  # in all, by the service's word; some services count what is on the page
+    count: int | None  # of all instances, as the service says; some count only those on the page
 
     @property
     def pages(self) -> int:
-        """How many pages there are at least, if the count is of all."""
+        """How many pages there are at least, if `count` is of all instances."""
         return ceil((self.count or 0) / PAGE_SIZE)
 
 
@@ -46,11 +46,11 @@ class TooManyPagesError(GatewayError):
 
 
 class Rows:
-    """What pages showed, each instance once.
+    """The instances that pages showed, each once.
 
-    An id is shared by runs of one minute, so an id alone does not make a row a repeat. The status
-    may move on between two pages, so it does not make another row of it. But rows that stand on one
-    page are as many instances, however alike they are.
+    Runs of one minute may share an id, so a row is not a repeat because of its id alone. The status
+    may change between two pages, so rows that differ only in it are one instance. But two rows on
+    one page are two instances, however alike they are.
     """
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class Rows:
         return sum(map(len, self._alike.values()))
 
     def add(self, page: Iterable[Instance]) -> bool:
-        """Take in what a page shows; whether any of it is new."""
+        """Add the instances of a page. Return whether any of them is new."""
         on_page: dict[Instance, list[Instance]] = {}
         for one in page:
             on_page.setdefault(_alike(one), []).append(one)
@@ -75,7 +75,7 @@ class Rows:
         return new
 
     def numbers(self) -> dict[Instance, int]:
-        """How many there are of each, whatever became of them."""
+        """How many instances are alike but for the status, by the instance without its status."""
         return {one: len(alike) for one, alike in self._alike.items()}
 
 
@@ -84,11 +84,12 @@ async def search_all(
 ) -> tuple[Instance, ...]:
     """Every instance under every type, each once.
 
-    `count_tells`: a list of several pages that shows as many as the service counts is whole.
-    Otherwise it is read until two readings agree: one instance may go and another come meanwhile.
+    `count_tells`: a list of several pages counts as whole if it shows as many instances as the
+    service counts. Otherwise it is read until two readings agree, because one instance may go and
+    another come while it is read.
 
-    Raises GatewayError if anything is unreadable or may be missing, and of its kinds
-    TooManyPagesError if a type has more pages, or all of them together by the service's count.
+    Raises GatewayError if anything is unreadable or may be missing. If one type has more than
+    `most_pages`, or all types together by the service's count, that is a TooManyPagesError.
     """
     firsts = await all_of(ask(kind, 1) for kind in KINDS)
     if sum(first.pages for first in firsts) > most_pages:
@@ -100,7 +101,7 @@ async def search_all(
 
 
 async def all_of(questions: Iterable[Awaitable[Page]]) -> list[Page]:
-    """The answers, once all have come. Raises the first error among them."""
+    """The pages, once all questions are answered. Raises the first error among the answers."""
     answers = await asyncio.gather(*questions, return_exceptions=True)
     pages = []
     for answer in answers:
@@ -110,7 +111,7 @@ async def all_of(questions: Iterable[Awaitable[Page]]) -> list[Page]:
     return pages
 
 
-AskWindow = Callable[[ListedWindow, int, int], Awaitable[Page]]  # the same, of those trigger times
+AskWindow = Callable[[ListedWindow, int, int], Awaitable[Page]]  # `AskPage`, with trigger times
 
 
 async def search_flow(
@@ -118,12 +119,13 @@ async def search_flow(
 ) -> tuple[Instance, ...]:
     """Every instance that may be the flow's and that the service lists for the window, each once.
 
-    Without a flow, those of all flows.
+    Without a flow, the instances of all flows.
 
-    Whatever trigger time it shows: the service has chosen it by the one that it knows, and may show
-    another, or another's field. Only a service that takes no notice of the window has not chosen
-    it. That is told by a second question, about a window in which nothing can be: who lists the
-    same instance there has listed it for no window's sake, and it counts by what it shows.
+    An instance counts whatever trigger time it shows, because the service has selected it by the
+    trigger time that it knows, and may show another one. The exception is a service that ignores
+    the window. To find out, a second question asks about a window in which no instance can be. If
+    the service lists the same instance there, it ignores the window for it, and the instance counts
+    only if the trigger time that it shows lies in the window.
 
     Raises GatewayError if anything is unreadable or may be missing.
     """
@@ -150,9 +152,9 @@ async def search_flow(
 
 
 def of_flow(found: Iterable[Instance], flow_id: int | None) -> tuple[Instance, ...]:
-    """Those that may be the flow's; what is unreadable about one speaks for it.
+    """The instances that may be the flow's; one with an unreadable flow may be.
 
-    Raises GatewayError if one of them has no readable id.
+    Raises GatewayError if one of these has no readable id.
     """
     kept = tuple(one for one in found if flow_id is None or one.flow_id in {None, flow_id})
     if any(one.id == NAMELESS for one in kept):
@@ -169,23 +171,23 @@ def _shows_itself_in(window: ListedWindow, one: Instance) -> bool:
 
 
 def _alike(one: Instance) -> Instance:
-    """What two rows have in common that may be the same instance: its status may have moved on."""
+    """The instance without its status, which may change between two rows of one instance."""
     return replace(one, status=None)
 
 
 class _Listing:
-    """What one type shows, as far as it was read."""
+    """The pages of one type that were read so far."""
 
     def __init__(self) -> None:
         self.rows = Rows()
-        self.count = 0  # of all, by the service's word
-        self.pages = 0  # by that count, at least
-        self._useful = 0  # pages that showed anything new
-        self._pages: list[Counter[Instance]] = []  # each that showed anything, once
-        self._overlaps = False
+        self.count = 0  # of all instances, as the service says
+        self.pages = 0  # at least, by that count
+        self._useful = 0  # how many pages showed anything new
+        self._pages: list[Counter[Instance]] = []  # pages that are not empty, each once
+        self._overlaps = False  # whether two different pages have an instance in common
 
     def take(self, page: Page) -> bool:
-        """Take in a page; whether it showed anything new."""
+        """Add a page. Return whether it showed anything new."""
         shown = Counter(map(_alike, page.instances))
         if shown and shown not in self._pages:
             self._overlaps |= any(not shown.keys().isdisjoint(other) for other in self._pages)
@@ -197,11 +199,11 @@ class _Listing:
         return new
 
     def is_whole(self, earlier: Rows, *, count_tells: bool) -> bool:
-        """Whether nothing is missing, seeing what an earlier reading found.
+        """Whether nothing is missing, given what the earlier reading found.
 
-        Pages shift when an instance comes or goes while they are read, or where the service orders
-        those that are alike to it anew for each. Then two pages have an instance in common, and
-        differ: another may have slipped between them.
+        Pages shift when an instance comes or goes while they are read, or when the service orders
+        equal instances anew for each page. Then two different pages have an instance in common, and
+        another instance may have slipped between them.
         """
         if len(self.rows) < self.count:
             return False
@@ -215,7 +217,7 @@ class _Listing:
 async def _search_kind(
     ask: AskPage, kind: int, first: Page, most_pages: int, *, count_tells: bool
 ) -> Rows:
-    """Read all pages, again if instances came or went meanwhile."""
+    """Read all pages of one type, and again while instances seem to come or go meanwhile."""
     earlier = Rows()
     for attempt in range(_ATTEMPTS):
         listing = _Listing()
@@ -238,7 +240,7 @@ async def _read_on(ask: AskPage, kind: int, listing: _Listing, most_pages: int) 
     """Read pages 2, 3, … while they show anything new.
 
     Neither a short page nor the count ends the reading: a service may cap the size of a page, and
-    count what is on it.
+    its count may be of the instances on that page.
     """
     number, new = 2, True
     while new:
@@ -251,11 +253,11 @@ async def _read_on(ask: AskPage, kind: int, listing: _Listing, most_pages: int) 
 
 
 async def _read_page_0(ask: AskPage, kind: int, listing: _Listing) -> None:
-    """Whether pages are counted from 1 or from 0 differs between versions of the reference."""
+    """Read page 0, too: versions of the reference count pages from 1, or from 0."""
     try:
         listing.take(await ask(kind, 0))
     except QuestionRefusedError:
-        # The service counts its pages from 1. What is missing may stand on it all the same.
+        # The service counts pages from 1. But if instances are missing, they may be on page 0.
         if len(listing.rows) < listing.count:
             raise
 
@@ -270,7 +272,8 @@ def _too_many(most_pages: int) -> TooManyPagesError:
 def read_page(data: Any, read: Callable[[Any], Instance]) -> Page:
     """The page in an answer's data. Raises ValueError if there is none.
 
-    A null list of none is an empty one: asked again (`has_list`), the service says the same.
+    A null list with a count of 0 is an empty list: the question was repeated (`has_list`), and the
+    service said the same.
     """
     if not isinstance(data, dict):
         raise ValueError("no object")  # noqa: TRY004 - a value of the wire, not of a caller
@@ -283,5 +286,5 @@ def read_page(data: Any, read: Callable[[Any], Instance]) -> Page:
 
 
 def has_list(data: Any) -> bool:
-    """Whether there is a list in an answer's data; one that is null may be there the next time."""
+    """Whether an answer's data have a list. Where it is null, a repeat may have one."""
     return isinstance(data, dict) and isinstance(data.get("flowInsts"), list)

@@ -1,7 +1,8 @@
 """Calls on behalf of one application: token, rate limit, signature, then one request.
 
-All workers share one token, which is renewed before it expires and after it was refused, one rate
-limit, and one idea of the service's clock, which token requests and signatures are stamped by.
+All workers share one token, one rate limit and one idea of the service's clock. The token is
+renewed before it expires and after the service refused it. Token requests and signatures carry
+stamps by the service's clock.
 """
 
 import asyncio
@@ -25,12 +26,12 @@ from reconciler.enos.http import Outgoing, exchange
 from reconciler.enos.operations import EnosOperation, encode
 from reconciler.model import EpochMs
 
-_CLOCK_SET_BACK_MS = 1_000  # more than requests within one millisecond can run ahead of the clock
+_CLOCK_SET_BACK_MS = 1_000  # more than `unique` stamps can be ahead of the clock
 
-_PRINTABLE = re.compile(r"[!-~]{1,8192}")  # what may stand in a header without breaking it
-_UNSTATED_LIFE = 600  # seconds; wrong either way costs one renewal
-_MARGIN_SECONDS = 60
-_MARGIN_SHARE = 0.1  # of a life too short for the full margin
+_PRINTABLE = re.compile(r"[!-~]{1,8192}")  # text that a header can hold
+_UNSTATED_LIFE = 600  # seconds; too long or too short costs one renewal
+_MARGIN_SECONDS = 60  # before its expiry, when a token is renewed
+_MARGIN_SHARE = 0.1  # the margin's share of a life that is too short for the full margin
 
 _TOKEN_PATH = "/apim-token-service/v2.0/token"  # noqa: S105 - a path
 _TOKEN_ANSWER_LIMIT = 1 << 20  # bytes
@@ -47,8 +48,8 @@ def signature(
 ) -> str:
     """The `apim-signature` of a call.
 
-    `query` holds decoded names and values; `body` is what the wire carries, byte for byte;
-    `timestamp` is Unix epoch, milliseconds, as in the call's `apim-timestamp`.
+    `query` holds names and values that are not percent-encoded; `body` is exactly the bytes that
+    are sent; `timestamp` is Unix epoch, milliseconds, as in the call's `apim-timestamp`.
     """
     pairs = "".join(f"{name}{query[name]}" for name in sorted(query))  # ASCII order of the names
     return _hex_digest(f"{token}{pairs}".encode() + body + f"{timestamp}{secret_key}".encode())
@@ -59,7 +60,7 @@ def _hex_digest(text: bytes) -> str:
 
 
 class Pacing:
-    """Spaces requests evenly: a burst is what a limit per second on the other side punishes."""
+    """Spaces requests evenly, because a gateway's limit per second punishes bursts."""
 
     def __init__(
         self,
@@ -74,7 +75,7 @@ class Pacing:
         self._next = elapsed()
 
     async def turn(self) -> None:
-        """Return when the next request may leave. A caller that is cancelled forgoes its turn."""
+        """Wait until the next request may leave. A caller that is cancelled loses its turn."""
         if not self._interval:
             return
         now = self._elapsed()
@@ -85,24 +86,24 @@ class Pacing:
 
 
 class Stamps:
-    """The local clock, corrected by what the service said; the local one may be hours off."""
+    """The local clock, which may be hours off, corrected by what the service has said."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock  # Unix epoch, seconds
-        self._offset = 0  # milliseconds that the service is ahead
+        self._offset = 0  # milliseconds by which the service's clock is ahead
         self._known = False
         self._last = 0
 
     def learn(self, service: EpochMs, at: float) -> None:
-        """Take the service's own word for the time; `at` is local, Unix epoch, seconds."""
+        """Adopt the time that the service itself gave. `at`: local time, Unix epoch, seconds."""
         self._offset = service - int(at * 1000)
         self._known = True
 
     def guess(self, date: str | None) -> None:
-        """Take an answer's Date header, unless the service itself has been heard.
+        """Adopt the time in an answer's Date header, unless the service itself has given its time.
 
-        Asking the service needs a signature, so a gateway that refuses stale ones could not be
-        asked at all by a machine whose clock is wrong.
+        Asking the service for its time needs a signature. Without this guess, a machine whose clock
+        is wrong could not ask a gateway that refuses stale signatures.
         """
         if self._known or date is None:
             return
@@ -114,15 +115,15 @@ class Stamps:
             self._offset = int((seconds - self._clock()) * 1000)
 
     def now(self) -> int:
-        """The time for a stamp: Unix epoch, milliseconds."""
+        """The time for a stamp, Unix epoch, milliseconds."""
         return int(self._clock() * 1000) + self._offset
 
     def known_now(self) -> EpochMs | None:
-        """The service's time, if the service has said it."""
+        """The service's time; None if the service has not given it."""
         return EpochMs(self.now()) if self._known else None
 
     def unique(self) -> int:
-        """A stamp unlike those before: the token service refuses the same hash twice (1001)."""
+        """A stamp unlike all before: the token service refuses the same hash twice (1001)."""
         now = self.now()
         set_back = now < self._last - _CLOCK_SET_BACK_MS
         self._last = now if now > self._last or set_back else self._last + 1
@@ -135,20 +136,20 @@ class Token:
 
     value: str = field(repr=False)
     since: float  # local, Unix epoch, seconds
-    until: float  # the same; when to ask for a new one
+    until: float  # when to ask for a new one; local, Unix epoch, seconds
 
 
 class Tokens:
-    """Gives out the token. Of all callers that need it, one at a time asks the service."""
+    """Gives out the token. Only one caller at a time asks the service for it."""
 
     def __init__(
         self, ask: Callable[[str | None], Awaitable[Verdict]], clock: Callable[[], float]
     ) -> None:
-        """`ask(None)` gets a token, `ask(token)` has that one refreshed."""
+        """`ask(None)` gets a token, `ask(token)` refreshes that token."""
         self._ask = ask
         self._clock = clock
         self._held: Token | None = None
-        self._stale: str | None = None  # refused, or about to expire
+        self._stale: str | None = None  # a token that was refused, or is about to expire
         self._turn = asyncio.Lock()
         self._tries = 0
         self._failure: Failed | None = None  # of the last try
@@ -164,13 +165,13 @@ class Tokens:
             if token is not None:
                 return token
             if self._tries != tries and self._failure is not None:
-                # It was tried while this caller waited. If each waiter tried in turn, a hanging
-                # gateway would cost the last one a timeout for every one before it.
+                # Another caller tried while this one waited. If each waiter tried in turn, a
+                # gateway that hangs would cost the last one a timeout for each caller before it.
                 return self._failure
             return await self._renew()
 
     def refuse(self, token: Token) -> None:
-        """The gateway turned the token away; later callers get another, if it is still the one."""
+        """Note that the gateway refused the token, so that later callers get another one."""
         if token is self._held:
             self._held = None
             self._stale = token.value
@@ -196,7 +197,7 @@ class Tokens:
     async def _obtain(self) -> Token | Failed:
         got = self._read(await self._ask(None))
         if isinstance(got, Token) and got.value == self._stale:
-            # Until a token expires the service gives out the same one; only a refresh replaces it.
+            # Until a token expires, the service gives out the same one. Only a refresh replaces it.
             refreshed = self._read(await self._ask(got.value))
             if isinstance(refreshed, Token):
                 return refreshed
@@ -234,12 +235,12 @@ class Session:
         sleep: Callable[[float], Awaitable[None]],
         requests: Counter[str],
     ) -> None:
-        """`transport` carries the token requests, whoever they are for; `requests` counts all."""
+        """`transport` carries all token requests; `requests` counts every request."""
         self._settings = settings
         self._credentials = credentials
         self._transport = transport
         self._clock = clock
-        self._requests = requests  # by the reference's names of them
+        self._requests = requests  # by their names in the reference
         self._base = settings.url.rstrip("/")
         self._pacing = Pacing(settings.requests_per_second, elapsed=time.monotonic, sleep=sleep)
         self._tokens = Tokens(self._ask_for_token, clock)
@@ -251,10 +252,10 @@ class Session:
         operation: EnosOperation,
         allowed: Callable[[], bool] = lambda: True,
     ) -> Verdict:
-        """Send the operation once, or say why it was not sent.
+        """Send the operation once, or return why it was not sent.
 
-        `allowed` is asked twice: here, so that no connection is opened for nothing, and right
-        before the request leaves, because opening a connection may take long.
+        `allowed` is called twice: here, so that no connection is opened in vain, and right before
+        the request leaves, because opening a connection may take long.
         """
         token = await self._tokens.current()
         if isinstance(token, Failed):

@@ -1,10 +1,10 @@
-"""What becomes of an instance: the statuses of the EnOS reference, and which of them are final."""
+"""The statuses of an instance in the EnOS reference, and which of them are final."""
 
 # EnOS reference, FlowInstance status.
 _NAMES = {-1: "FAIL", 0: "INIT", 1: "SUCCESS", 2: "RUNNING", 3: "SUSPEND", 4: "INTERNAL_ERROR"}
 _NAMES |= {5: "WAIT", 6: "READY", 7: "TIMEOUT", 8: "CANCEL", 9: "RERUN", 10: "SKIP"}
 
-NOT_FOUND = "NOT_FOUND"  # not EnOS's: the service no longer knows the instance
+NOT_FOUND = "NOT_FOUND"  # our own, not EnOS's: the service no longer knows the instance
 CANCELLED = "CANCEL"
 SUCCEEDED = frozenset({"SUCCESS"})
 FAILED = frozenset({"FAIL", "INTERNAL_ERROR", "TIMEOUT", "CANCEL", "SKIP", NOT_FOUND})
@@ -21,15 +21,15 @@ _MEANINGS = {
 
 
 def status_name(status: int | str) -> str:
-    """EnOS's name of the status; a number that the reference does not have, as text."""
+    """EnOS's name for the status; for a number that is not in the reference, the number as text."""
     return status.upper() if isinstance(status, str) else _NAMES.get(status, str(status))
 
 
 def is_documented(name: str) -> bool:
-    """Whether the reference, or this program, has a status of that name."""
+    """Whether a status of that name is in the reference, or is NOT_FOUND."""
     return name == NOT_FOUND or name in _NAMES.values()
 
 
 def status_meaning(name: str) -> str | None:
-    """What a final status other than success says of the run, in words."""
+    """What a final status other than success means, in words; None for other statuses."""
     return _MEANINGS.get(name)

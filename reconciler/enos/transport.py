@@ -1,4 +1,4 @@
-"""The way to a gateway: whom to trust, through which proxy, and what opens the connections."""
+"""The way to a gateway: whom to trust, through which proxy, and how connections are opened."""
 
 import os
 import ssl
@@ -12,7 +12,7 @@ from reconciler.enos.direct import DirectTransport
 from reconciler.enos.proxies import Proxy, proxy_for
 from reconciler.errors import ConfigurationError
 
-_CONNECT_SHARE = 0.5  # of the time for a request: a late connection leaves no time for an answer
+_CONNECT_SHARE = 0.5  # of a request's time: after that, an answer would come too late
 
 HEADERS = (
     ("accept", "application/json"),
@@ -23,11 +23,11 @@ HEADERS = (
 
 
 def tls_context(settings: GatewaySettings) -> ssl.SSLContext:
-    """The one context that all connections share: building one costs as much as many requests.
+    """The context that all connections share: building one costs as much as many requests.
 
     Raises ConfigurationError if the URL or the CA file cannot be used.
     """
-    scheme = urlsplit(settings.url).scheme  # in small letters, however it is written
+    scheme = urlsplit(settings.url).scheme  # always in lower case
     if scheme == "http" and settings.on_loopback:
         return trusted(needed=False)
     if scheme != "https":
@@ -39,7 +39,7 @@ def tls_context(settings: GatewaySettings) -> ssl.SSLContext:
         if settings.ca_file is not None:
             context.load_verify_locations(cafile=settings.ca_file)
         _resume_sessions(context)
-    except OSError as error:  # ssl.SSLError is one, too
+    except OSError as error:  # or ssl.SSLError, which is one
         raise ConfigurationError(
             f"the certificates to trust cannot be read: {error}",
             hint=f"check gateway.caFile ({settings.ca_file or 'not set'}) and SSL_CERT_FILE",
@@ -48,15 +48,15 @@ def tls_context(settings: GatewaySettings) -> ssl.SSLContext:
 
 
 def trusted(*, needed: bool) -> ssl.SSLContext:
-    """Whom to trust: the usual authorities. Where TLS is not `needed`, nobody. Raises OSError."""
+    """A context that trusts the usual authorities, or nobody if not `needed`. Raises OSError."""
     return httpx.create_ssl_context() if needed else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def _resume_sessions(context: ssl.SSLContext) -> None:
-    """Have each connection resume the session of one before it with the same server.
+    """Have each connection resume an earlier TLS session with the same server.
 
-    Every request has a connection of its own. Resumed, TLS 1.2 takes one round trip less for it,
-    and no version exchanges and verifies the certificates once more.
+    Every request has a connection of its own. A resumed session saves a round trip in TLS 1.2, and
+    in every version it saves exchanging and verifying certificates again.
     """
     wrap = context.wrap_bio
     newest: dict[str | bytes | None, ssl.SSLObject] = {}
@@ -69,7 +69,7 @@ def _resume_sessions(context: ssl.SSLContext) -> None:
         server_hostname: str | bytes | None = None,
         session: ssl.SSLSession | None = None,
     ) -> ssl.SSLObject:
-        before = newest.get(server_hostname)  # with TLS 1.3, tickets come after the handshake
+        before = newest.get(server_hostname)  # in TLS 1.3, tickets come after the handshake
         if before is not None and before.session is not None and before.session.has_ticket:
             resumable[server_hostname] = before.session
         session = resumable.get(server_hostname, session)
@@ -83,10 +83,10 @@ def _resume_sessions(context: ssl.SSLContext) -> None:
 def build_transport(
     settings: GatewaySettings, context: ssl.SSLContext, *, connections: int
 ) -> httpx.AsyncBaseTransport:
-    """What opens a connection for each request, keeps none, and repeats nothing.
+    """A transport that opens a connection for each request, keeps none, and repeats nothing.
 
-    Through a proxy it has no more than so many at once; elsewhere that is up to its users. Raises
-    ConfigurationError if the environment names a proxy that cannot be used.
+    Through a proxy, it opens at most that many connections at once; without one, its users must see
+    to that. Raises ConfigurationError if environment variables name a proxy that cannot be used.
     """
     proxy = proxy_of(settings)
     if proxy is None:
@@ -102,13 +102,13 @@ def build_transport(
                 max_connections=connections, max_keepalive_connections=0, keepalive_expiry=0
             ),
         )
-    except ImportError:  # of what httpx speaks SOCKS with
+    except ImportError:  # httpx needs a package for SOCKS
         raise ConfigurationError(
             f"a proxy of that kind needs another package: {proxy.shown}",
             hint='Install it: pip install "httpx[socks]"',
         ) from None
     except (ValueError, httpx.InvalidURL):
-        # Their words repeat the proxy's URL, and with it perhaps a password.
+        # Do not quote the error: it repeats the proxy's URL, which may hold a password.
         raise ConfigurationError(
             f"the proxy cannot be used: {proxy.shown}",
             hint="Write it as http://HOST:PORT, or name the gateway in NO_PROXY.",
@@ -118,7 +118,7 @@ def build_transport(
 def build_client(
     settings: GatewaySettings, context: ssl.SSLContext, *, connections: int
 ) -> httpx.AsyncClient:
-    """The same as a client, for what is asked once. Raises ConfigurationError."""
+    """A client over such a transport, for a single request. Raises ConfigurationError."""
     return httpx.AsyncClient(
         transport=build_transport(settings, context, connections=connections),
         follow_redirects=False,
@@ -129,17 +129,17 @@ def build_client(
 
 
 def timeouts(within: float) -> httpx.Timeout:
-    """How long each step of a request may take that has so many seconds in total."""
+    """How long each step of a request may take, if the request has that many seconds in total."""
     return httpx.Timeout(within, connect=within * _CONNECT_SHARE)
 
 
 def proxy_of(settings: GatewaySettings) -> Proxy | None:
-    """The proxy that leads to the gateway. Raises ConfigurationError where it cannot be used."""
+    """The proxy that leads to the gateway, if any. Raises ConfigurationError if it is unusable."""
     return None if settings.on_loopback else proxy_for(settings.url, os.environ)
 
 
 def through(proxy: Proxy | None, context: ssl.SSLContext) -> httpx.Proxy | None:
-    """The way through the proxy, if there is one. Raises ValueError, quoting its password."""
+    """The proxy as httpx takes it, if there is one. Raises ValueError that quotes its password."""
     if proxy is None:
         return None
     return httpx.Proxy(proxy.url, ssl_context=context if proxy.scheme == "https" else None)

@@ -33,11 +33,11 @@ _DEFAULTS = Bounds()
 
 
 def expand(manifest: Manifest, zone: tzinfo, bounds: Bounds = _DEFAULTS) -> Expanded:
-    """The runs, with their trigger times and digests worked out; or why they cannot be.
+    """The runs that the manifest declares, with trigger times and digests; or the problems with it.
 
-    `zone` is the gateway's, in which business dates and times of day are meant. A backfill of more
-    runs than the bounds allow is refused before memory is spent on it; raises NoRoomError where
-    there is room for none or not for all.
+    `zone` is the gateway's, which business dates and times of day are in. A backfill of more runs
+    than the bounds allow is refused before it takes memory. Raises NoRoomError if all manifests
+    together would make too many runs with this one.
     """
     try:
         if manifest.value["kind"] == "Trigger":

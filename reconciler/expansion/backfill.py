@@ -36,9 +36,9 @@ class _Start(Struct, frozen=True, kw_only=True):
 
 
 def backfill_runs(manifest: Manifest, zone: tzinfo, bounds: Bounds) -> Expanded:
-    """The runs, at least one.
+    """The runs of a backfill, at least one.
 
-    Raises NotExpandedError with everything that stands against them, and NoRoomError.
+    Raises NotExpandedError with everything that is wrong, and NoRoomError.
     """
     spec = manifest.value["spec"]
     findings = (
@@ -49,7 +49,7 @@ def backfill_runs(manifest: Manifest, zone: tzinfo, bounds: Bounds) -> Expanded:
         *sensitive_findings(spec, bounds.sensitive),
     )
     if findings:
-        # A time that cannot be meant is not out of range besides.
+        # One finding for each place: a time outside the window is not also out of range.
         first = {finding.path: finding for finding in reversed(findings)}
         raise NotExpandedError(first.values())
     table = timetable(spec, zone)
@@ -67,7 +67,7 @@ def backfill_runs(manifest: Manifest, zone: tzinfo, bounds: Bounds) -> Expanded:
 
 
 def _starts(spec: Mapping[str, Any], table: Timetable, slots: Iterable[Slot]) -> Sequence[_Start]:
-    """What is left of times and combinations when the excluded ones are taken away."""
+    """The times and their combinations that `exclude` leaves, staggered if the spec says so."""
     exclusion = read_exclusion(spec)
     listed = [
         (combination, exclusion.of(combination))
@@ -141,7 +141,7 @@ def _runs(
 
 
 def _whole(value: float | None) -> int | None:
-    """The number: 8.0 is an integer to JSON Schema."""
+    """The number as an int: 8.0 is an integer to JSON Schema."""
     return None if value is None else int(value)
 
 
@@ -150,9 +150,9 @@ def _name(manifest: str, start: _Start, combination: Combination) -> str:
 
 
 def _chains(manifest: str, starts: Sequence[_Start], *, newest_first: bool) -> dict[str, str]:
-    """By each run's name, the run of the same combination whose turn comes before, if any does.
+    """By each run's name, the name of the run before it in the same combination, if there is one.
 
-    What is excluded is no run, so that a chain passes over it.
+    A chain skips times that are excluded, because they have no run.
     """
     last: dict[str, str] = {}
     found: dict[str, str] = {}
@@ -168,7 +168,7 @@ def _chains(manifest: str, starts: Sequence[_Start], *, newest_first: bool) -> d
 def backfill_notes(
     spec: Mapping[str, Any], table: Timetable, slots: Sequence[Slot]
 ) -> Iterator[Finding]:
-    """The notes about a backfill that declares runs at these times."""
+    """The notes about a backfill with runs at these times."""
     given = spec.get("businessDates") or spec["triggerTimes"]
     words = how_days_are_read(given["cron"]) if "cron" in given else None
     if words is not None:
@@ -193,7 +193,7 @@ def _excludes_nothing(
 def _matches(
     entry: Mapping[str, Any], dates: Mapping[Any, Any], all_dates: Collection[Any]
 ) -> bool:
-    """Whether some time of the backfill is the entry's; its values are all the matrix's."""
+    """Whether the entry excludes a time of the backfill; its values were checked already."""
     day, moment = (read_time(key, entry[key]) if key in entry else None for key in RESERVED)
     if moment is None:
         return day is None or day in all_dates

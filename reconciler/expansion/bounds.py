@@ -1,6 +1,6 @@
-"""What may be declared: how many runs, found out before memory is spent on them, and at what times.
+"""What may be declared: how many runs, counted before they take memory, and at what times.
 
-Years that no run is about, and seconds where milliseconds stand, cannot be meant.
+Times in implausible years, and seconds in place of milliseconds, are refused as mistakes.
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,16 +23,16 @@ from reconciler.times import format_instant, parse_instant
 FIRST_YEAR = 1990  # unless limits.firstYear says otherwise
 YEARS_AHEAD = 5  # unless limits.yearsAhead says otherwise
 
-# Seconds have ten digits until the year 2286; milliseconds had as few until April 1970.
+# Times in seconds have ten digits until the year 2286. In milliseconds, they had until April 1970.
 _MOST_SECONDS = 10**10
 _LONGEST_YEAR = timedelta(days=366)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
 class Window(Struct, frozen=True, kw_only=True):
-    """Between which instants the times of manifests may lie, both included.
+    """The earliest and the latest instant that a manifest may name, both included.
 
-    It only widens as time goes on, so a manifest that was accepted stays so.
+    The window only widens as time goes on, so an accepted manifest stays accepted.
     """
 
     since: EpochMs
@@ -42,7 +42,7 @@ class Window(Struct, frozen=True, kw_only=True):
     def of(
         cls, now: EpochMs, first_year: int = FIRST_YEAR, years_ahead: int = YEARS_AHEAD
     ) -> "Window":
-        """From the beginning of the first year, UTC, to so many years after now."""
+        """The window from the beginning of the first year, UTC, to that many years after now."""
         ahead = years_ahead * _LONGEST_YEAR // _MILLISECOND
         return cls(
             since=parse_instant(f"{first_year:04d}-01-01T00:00:00Z"),
@@ -50,7 +50,7 @@ class Window(Struct, frozen=True, kw_only=True):
         )
 
     def findings(self, spec: Mapping[str, Any]) -> Iterator[Finding]:
-        """The times of a spec that lie outside, wherever they stand, except what is no time."""
+        """A finding for each time in the spec that lies outside; malformed times are skipped."""
         for path, value in _times(spec):
             words = self._wrong(value)
             if words is not None:
@@ -60,10 +60,10 @@ class Window(Struct, frozen=True, kw_only=True):
         try:
             found = _instant(value)
         except (ValueError, OverflowError):
-            return None  # that has a finding of its own
+            return None  # a malformed time has a finding of its own
         is_short = not isinstance(value, str) and 0 < found < _MOST_SECONDS
-        # As milliseconds it is of early 1970: never accepted, or it would become seconds of a time
-        # that the window holds as soon as that has widened so far.
+        # As milliseconds, the number is a time in early 1970. Never accept it: otherwise it would
+        # be refused later, once the window has widened to the time that it means in seconds.
         if is_short and (self._holds(found * 1000) or self._holds(found)):
             meant = EpochMs(found * 1000)
             return (
@@ -85,12 +85,12 @@ class Window(Struct, frozen=True, kw_only=True):
 
 
 def _instant(value: Any) -> EpochMs:
-    """The time, or the midnight, UTC, with which the date begins."""
+    """The instant of a time, or of the midnight, UTC, that begins a date. Raises ValueError."""
     if isinstance(value, str) and "T" not in value.upper():
         return parse_instant(f"{parse_date(value)}T00:00:00Z")
     found = instant(value)
     if not isinstance(value, str):
-        format_instant(found)  # an instant that no calendar has
+        format_instant(found)  # raises for an instant that no calendar has
     return found
 
 
@@ -112,7 +112,7 @@ MOST_RUNS = 10_000  # of one backfill, unless limits.maxRunsPerBackfill says oth
 MOST_DECLARED = 200_000  # of all manifests together, unless limits.maxRuns says otherwise
 MOST_CHARACTERS = 1 << 20  # of the parameters of one run; gateways take less
 MOST_CHARACTERS_TOGETHER = 1 << 26  # of those of all runs of one backfill
-LONGEST_NAME = 1_024  # of a run, as the schema allows references to it
+LONGEST_NAME = 1_024  # of a run; the schema allows no longer reference
 
 _MATRIX: Path = ("spec", "matrix")
 _PARAMETERS: Path = ("spec", "parameters")
@@ -120,16 +120,16 @@ _MOST_WRITTEN = 10**12
 
 
 class Bounds(Numerous, frozen=True, kw_only=True, gc=False):
-    """What a manifest may declare. Runs are counted with those that `exclude` takes away."""
+    """What a manifest may declare. Counts of runs include those that `exclude` leaves out."""
 
-    backfill: int = MOST_RUNS  # where it is a backfill
-    left: int = MOST_DECLARED  # of what all manifests together may make
-    window: Window | None = None  # in which times must lie; None: in any year
+    backfill: int = MOST_RUNS  # runs of one backfill
+    left: int = MOST_DECLARED  # runs left of those that all manifests together may make
+    window: Window | None = None  # that times must lie in; None: any year
     sensitive: tuple[str, ...] = ()  # patterns of the names of parameters that are not shown
 
 
 class NoRoomError(Exception):
-    """The manifests together make more runs than they may; the last one at least `runs`."""
+    """All manifests together make too many runs; this one makes at least `runs` of them."""
 
     def __init__(self, runs: int) -> None:
         super().__init__()
@@ -137,9 +137,9 @@ class NoRoomError(Exception):
 
 
 def bounded_slots(spec: Mapping[str, Any], table: Timetable, bounds: Bounds) -> list[Slot]:
-    """The times of a backfill.
+    """The times of a backfill, ascending.
 
-    Raises NotExpandedError if it has too many, or too many combinations, and NoRoomError.
+    Raises NotExpandedError for too many times or combinations, and NoRoomError.
     """
     combinations = count(spec.get("matrix", {}))
     if combinations > bounds.backfill:
@@ -155,7 +155,7 @@ def bounded_slots(spec: Mapping[str, Any], table: Timetable, bounds: Bounds) -> 
 
 
 def check_names(name: str, spec: Mapping[str, Any], slots: list[Slot]) -> None:
-    """Raise NotExpandedError if runs would have names that nobody could refer to."""
+    """Raise NotExpandedError if runs would have names too long to refer to."""
     label = max(len(slot.label) for slot in slots)
     length = len(f"{name}/") + label + longest(spec.get("matrix", {}))
     if length > LONGEST_NAME:
@@ -167,7 +167,7 @@ def check_names(name: str, spec: Mapping[str, Any], slots: list[Slot]) -> None:
 
 
 def check_text(spec: Mapping[str, Any], runs: int = 1) -> None:
-    """Raise NotExpandedError if so many runs have more text in parameters than can be meant."""
+    """Raise NotExpandedError if one run, or all together, have too much text in parameters."""
     parameters = spec.get("parameters", {})
     own = sum(map(len, parameters)) + sum(map(len, parameters.values()))
     varied = longest(spec["matrix"]) if "matrix" in spec else 0
@@ -194,4 +194,4 @@ def _too_many(path: Path, runs: int, max_runs: int, counted: int = 0) -> NotExpa
 def _written(number: int) -> str:
     if number < _MOST_WRITTEN:
         return str(number)
-    return f"10^{(number.bit_length() - 1) * 30102 // 100_000}"  # log10(2), cut
+    return f"10^{(number.bit_length() - 1) * 30102 // 100_000}"  # log10(2), rounded down

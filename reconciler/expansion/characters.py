@@ -1,10 +1,10 @@
-"""Characters of values: how they stand in the names of runs, and which no reader can tell apart.
+"""Characters of values: how they are written in the names of runs, and which ones look the same.
 
-Both are the same on every machine. The interpreter's own tables of Unicode grow with each version;
-those of Unicode 3.2, which every one has beside them, do not, and they say what stands for itself.
-Fixed lists say what is blank, invisible, or normalized. The last is safe because what a character
-once is normalized to it stays for ever (Unicode's stability policy), and every interpreter knows at
-least the characters of Unicode 14.
+The answers must not depend on the machine. The Unicode tables of a Python interpreter grow with
+each version, but every interpreter also has those of Unicode 3.2, which never change. They decide
+which characters stand for themselves. Fixed lists say which characters are blank, invisible or
+normalized. The list of normalized characters is safe: every interpreter knows at least Unicode 14,
+and by Unicode's stability policy the normalization of a known character never changes.
 """
 
 import string
@@ -18,16 +18,16 @@ from unicodedata import ucd_3_2_0 as unicode
 
 _PLAIN = frozenset(string.ascii_letters + string.digits + "._~-:")
 _LETTERS_AND_DIGITS = frozenset({"Lu", "Ll", "Lt", "Lo", "Nd"})
-# Letters by Unicode 3.2, and yet: parts of Korean syllables, which NFC joins, among them two that
-# cannot be seen; two more fillers; two that later versions count as marks.
+# Letters by Unicode 3.2 that are not plain: parts of Korean syllables, which NFC joins, two of them
+# invisible; two more fillers; two that later versions count as marks.
 _NOT_PLAIN = frozenset([*map(chr, range(0x1100, 0x1200)), *"\u3164\uffa0\u1885\u1886"])
 
 
 def written(text: str, also: str = "") -> str:
-    """The text as it stands in a name, which is safe to paste into a shell, a URL and a CSV file.
+    """The text as it is written in a name: safe to paste into a shell, a URL and a CSV file.
 
-    ASCII letters, digits, `._~-:` and those of `also` stand for themselves, and so do letters and
-    digits of other scripts that run from left to right and that no program writes in another way.
+    ASCII letters, digits, `._~-:` and the characters of `also` stand for themselves. So do letters
+    and digits of other scripts, if they run from left to right and NFC does not change them.
     Everything else is percent-encoded (RFC 3986, 2.1), in UTF-8.
     """
     return "".join(
@@ -60,13 +60,13 @@ def _ranges(text: str) -> _Ranges:
 
 
 _BLANK = _ranges("9-D 1C-20 85 A0 1680 2000-200A 2028-2029 202F 205F 2800 3000")
-# Controls that are no blanks, and what shows nothing; beside the category Cf of Unicode 3.2.
+# Controls that are not blanks, and characters that show nothing; besides Cf of Unicode 3.2.
 _INVISIBLE = _ranges("""
     0-8 E-1B 7F-84 86-9F AD 34F 61C 115F-1160 17B4-17B5 180B-180F 200B-200F 202A-202E 2060-206F
     3164 FE00-FE0F FEFF FFA0 FFF0-FFFB 13430-1343F 16FE4 1BCA0-1BCA3 1D159 1D173-1D17A E0000-E0FFF
 """)
-# Those of Unicode 14 that 3.2 does not have and that some normalization changes, moves or joins.
-# Characters between two of them are of Unicode 14 too.
+# Characters of Unicode 14, not in 3.2, that some normalization changes, moves or joins. All
+# characters inside these ranges are in Unicode 14.
 _NORMALIZED = _ranges("""
     350-35F 3F9-487 5A2-5C7 610-65F 7EB-7F3 7FD-82D 859-85B 898-8FF 9FE C3C CBC D3B-D3C EBA
     103A-108D 10FC 135D-135F 1715 17DD 1939-193B 1A17-1A18 1A60-1A7C 1A7F 1AB0-1ACE 1B05-1B44
@@ -89,7 +89,7 @@ _NORMALIZED = _ranges("""
 
 
 def look(text: str) -> str:
-    """What texts have in common that a reader cannot tell apart."""
+    """A form of the text that is equal for all texts that a reader cannot tell apart."""
     if text.isascii() and text.isprintable():
         return " ".join(text.split())
     seen = (one for one in text if not _is_invisible(one))
@@ -109,7 +109,7 @@ def _is_invisible(character: str) -> bool:
 
 @cache
 def _is_normalized(character: str) -> bool:
-    """Whether every interpreter normalizes it, and in the same way."""
+    """Whether every interpreter knows the character and normalizes it in the same way."""
     return ucd_3_2_0.category(character) != "Cn" or _is_in(_NORMALIZED, character)
 
 
@@ -120,7 +120,7 @@ def _is_in(ranges: _Ranges, character: str) -> bool:
 
 
 def difference(one: str, other: str) -> str:
-    """Where one text differs from another that looks like it, in words."""
+    """Where one text differs from another that looks the same, in words."""
     start = next(
         (at for at, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]),
         min(len(one), len(other)),

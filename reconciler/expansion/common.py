@@ -1,4 +1,4 @@
-"""What both kinds of manifest have in common, and which parameters' values no output holds."""
+"""What both kinds of manifest have in common, and which parameters' values no output may show."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -13,10 +13,10 @@ from reconciler.schema.paths import Path, pointer
 from reconciler.times import parse_instant
 
 FIRST = EpochMs(0)
-# A day less than the calendar has, so that every zone can show the instant.
+# A day before the calendar ends, so that every zone can show the instant.
 LAST = EpochMs(253402214399999)  # 9999-12-30T23:59:59.999Z
 
-# Which ends a `retry` starts again that does not say it. What is called off is not among them.
+# The statuses after which a `retry` without `on` starts again. A cancelled run is not among them.
 RETRIED = frozenset({"FAIL", "INTERNAL_ERROR", "TIMEOUT"})
 _NOT_AFTER: Path = ("spec", "notAfter")
 _DEPENDS_ON: Path = ("spec", "dependsOn")
@@ -26,7 +26,7 @@ _PLACED_FIELDS = (
     *("flowId", "triggerTime", "businessDate", "businessDates", "triggerTimes"),
     *("stagger", "matrix", "revision", "duplicateOf", "formerly"),
 )
-# Where the rules point at: a place is kept for each that the manifest has.
+# The fields that rules point at: a place is kept for each that the manifest has.
 _PLACED = tuple((name, ("spec", name), f"/spec/{name}") for name in _PLACED_FIELDS)
 
 
@@ -35,19 +35,19 @@ class Manifest(Protocol):
 
     @property
     def file(self) -> str:
-        """Its file, relative to the repository's root."""
+        """The manifest's file, relative to the repository's root."""
 
     @property
     def value(self) -> Any:
-        """Its plain value."""
+        """The manifest as a plain value."""
 
     def place(self, path: Path, where: Where = "value") -> Place:
-        """Where a value stands."""
+        """The place of the value at the path."""
 
     def places(self, paths: Callable[[Any], Mapping[str, Path]]) -> Mapping[str, Place]:
-        """The places of paths, by whatever names `paths` gives them.
+        """The places of the paths that `paths` finds in the value, by the names that it gives them.
 
-        They are found by the value's keys and the lengths of its lists alone.
+        `paths` may look at nothing but the keys in the value and the lengths of its lists.
         """
 
     def problem(self, finding: Finding) -> Problem:
@@ -59,8 +59,8 @@ class Expanded(Numerous, frozen=True, kw_only=True, gc=False):
 
     runs: tuple[Run, ...] = ()
     problems: tuple[Problem, ...] = ()
-    notes: tuple[Problem, ...] = ()  # what is perhaps not meant, and stands in nobody's way
-    made: int = 0  # runs that were counted for it, also those that `exclude` takes away
+    notes: tuple[Problem, ...] = ()  # on what is perhaps not meant, and stands in nobody's way
+    made: int = 0  # runs that count against the bounds, including those that `exclude` leaves out
 
 
 class NotExpandedError(Exception):
@@ -69,11 +69,11 @@ class NotExpandedError(Exception):
     def __init__(self, findings: Iterable[Finding], made: int = 0) -> None:
         super().__init__()
         self.findings = tuple(findings)
-        self.made = made  # runs that were counted to find out
+        self.made = made  # runs that were counted until then
 
 
 class Seldom(TypedDict):
-    """What all runs of a manifest have alike, and few manifests say anything about."""
+    """The fields that all runs of a manifest share, and that few manifests set."""
 
     revision: int
     suspend: bool
@@ -88,7 +88,7 @@ class Seldom(TypedDict):
 
 
 class Shared(Seldom):
-    """All that the runs of a manifest have alike."""
+    """All fields that the runs of a manifest share."""
 
     flow_id: int
     place: Place
@@ -99,9 +99,9 @@ class Shared(Seldom):
 
 
 def shared(manifest: Manifest, patterns: tuple[str, ...] = ()) -> Shared:
-    """Read those fields. Raises NotExpandedError for a time out of range, or a contradiction.
+    """Read the shared fields. Raises NotExpandedError for a time out of range, or a contradiction.
 
-    `patterns`: of the names of parameters that are sensitive wherever they stand.
+    `patterns` match the names of parameters that are sensitive in every manifest.
     """
     metadata, spec = manifest.value["metadata"], manifest.value["spec"]
     return Shared(
@@ -136,20 +136,20 @@ def parameters(spec: Mapping[str, Any]) -> Parameters:
     return tuple(map(pair, own, own.values()))
 
 
-@lru_cache(maxsize=16_384)  # runs have most of theirs in common, and keep one of each
+@lru_cache(maxsize=16_384)  # runs share most of their parameters, so one tuple of each is kept
 def pair(key: str, value: str) -> tuple[str, str]:
-    """A parameter."""
+    """A parameter as a key and a value."""
     return intern(key), value
 
 
 @lru_cache(maxsize=4_096)
 def labelled(pairs: tuple[tuple[str, str], ...]) -> Mapping[str, str]:
-    """Labels. They are shared: leave them as they are."""
+    """The labels as a mapping. It is shared: do not change it."""
     return {intern(key): intern(value) for key, value in pairs}
 
 
 def instant(value: str | float) -> EpochMs:
-    """A time: RFC 3339, or milliseconds, perhaps as an integral float.
+    """The instant of a time: RFC 3339, or milliseconds, perhaps as an integral float.
 
     Raises ValueError with words for a person.
     """
@@ -157,14 +157,14 @@ def instant(value: str | float) -> EpochMs:
 
 
 def in_range(found: EpochMs, path: Path) -> EpochMs:
-    """The instant. Raises NotExpandedError, pointing at the path, for one that no run can have."""
+    """The instant. Raises NotExpandedError, pointing at the path, if no run can have it."""
     if not FIRST <= found <= LAST:
         raise NotExpandedError([out_of_range(path)])
     return found
 
 
 def out_of_range(path: Path) -> Finding:
-    """The finding for a time that cannot be worked with."""
+    """The finding for a time that no run can have."""
     words = "must lie between 1970-01-01 and 9999-12-30, UTC"
     return Finding(path=path, code="range", words=words)
 
@@ -178,7 +178,7 @@ def _name(item: str | Mapping[str, Any]) -> str:
 
 
 def _matching(items: Sequence[str | Mapping[str, Any]]) -> tuple[Match, ...]:
-    """Those that mean some runs only. Raises NotExpandedError where another has the same name."""
+    """The items with a `match`. Raises NotExpandedError if another item has the same name."""
     names = [_name(item) for item in items]
     found = []
     for index, item in enumerate(items):
@@ -197,7 +197,7 @@ def _retry(value: Mapping[str, Any]) -> Retry:
 
 
 def _placed(value: Mapping[str, Any]) -> dict[str, Path]:
-    """What the rules may point at, by JSON Pointer."""
+    """The paths that the rules may point at, by JSON Pointer."""
     spec = value["spec"]
     paths: dict[str, Path] = {"/metadata/name": ("metadata", "name")}
     paths |= {pointer_: path for name, path, pointer_ in _PLACED if name in spec}
@@ -211,7 +211,7 @@ def _placed(value: Mapping[str, Any]) -> dict[str, Path]:
     return paths
 
 
-_COMMON = {"flowId", "triggerTime", "businessDate", "at", "parameters"}  # that say nothing of these
+_COMMON = {"flowId", "triggerTime", "businessDate", "at", "parameters"}  # none of them in `Seldom`
 _NOTHING = _seldom({})
 
 SENSITIVE = (
@@ -221,7 +221,7 @@ SENSITIVE = (
 
 
 def sensitive_names(spec: Mapping[str, Any], patterns: tuple[str, ...]) -> frozenset[str]:
-    """The sensitive ones of the manifest's own parameters."""
+    """The names of the manifest's own parameters that are sensitive."""
     return _sensitive(tuple(spec.get("parameters", ())), tuple(spec.get("sensitive", ())), patterns)
 
 
@@ -235,7 +235,7 @@ def _sensitive(
 def sensitive_findings(
     spec: Mapping[str, Any], patterns: tuple[str, ...] = ()
 ) -> Iterator[Finding]:
-    """What cannot be kept from view, and names that no parameter has: a slip would show a value."""
+    """Sensitive keys of the matrix, and names of no parameter: both would show a value."""
     matrix = spec.get("matrix", {})
     named = spec.get("sensitive", ())
     for index, key in enumerate(named):

@@ -19,14 +19,14 @@ _EXCLUDE: Path = ("spec", "exclude")
 _BUSINESS_DATE, _TRIGGER_TIME = RESERVED
 _MOST_NAMED = 10  # keys or values that a message lists
 
-# The times that an entry leaves out: of a date, at an instant, or (None) any.
+# The times that an entry leaves out: those of a date, and at an instant; None: any.
 _Times = tuple[date | None, EpochMs | None]
 _Values = tuple[str, ...]
 
 
 def exclusion_findings(spec: Mapping[str, Any]) -> Iterator[Finding]:
-    """What is wrong with the entries, of a spec that conforms."""
-    # Dictionaries of the values: to look one up in a list of ten thousand takes too long.
+    """What is wrong with the entries of a spec that conforms to the schema."""
+    # The values as dictionaries: looking one up in a list of ten thousand takes too long.
     matrix = {key: dict.fromkeys(values) for key, values in spec.get("matrix", {}).items()}
     for index, entry in enumerate(spec.get("exclude", ())):
         for key, value in entry.items():
@@ -61,12 +61,12 @@ def read_time(key: str, value: Any) -> date | EpochMs:
 
 
 class Exclusion(Struct, frozen=True, kw_only=True):
-    """The entries, by the keys of the matrix that each names and by their values."""
+    """The entries, by the matrix keys that each names, and then by their values."""
 
     entries: Mapping[tuple[str, ...], Mapping[_Values, frozenset[_Times]]]
 
     def of(self, combination: Combination) -> frozenset[_Times]:
-        """The times at which a combination is left out."""
+        """The times at which the combination is left out."""
         values = dict(combination.parameters)
         found: set[_Times] = set()
         for keys, entries in self.entries.items():
@@ -75,7 +75,7 @@ class Exclusion(Struct, frozen=True, kw_only=True):
 
 
 def read_exclusion(spec: Mapping[str, Any]) -> Exclusion:
-    """The entries of a spec in which nothing is wrong with them."""
+    """The entries of a spec without `exclusion_findings`."""
     entries: dict[tuple[str, ...], dict[_Values, set[_Times]]] = defaultdict(
         lambda: defaultdict(set)
     )
@@ -93,7 +93,7 @@ def read_exclusion(spec: Mapping[str, Any]) -> Exclusion:
 
 
 def leaves_out(times: frozenset[_Times], business_date: date, trigger_time: EpochMs) -> bool:
-    """Whether that date or instant is among the times at which a combination is left out."""
+    """Whether the date or the instant is among the times at which a combination is left out."""
     return bool(times) and not times.isdisjoint(
         ((None, None), (business_date, None), (None, trigger_time), (business_date, trigger_time))
     )

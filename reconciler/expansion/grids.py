@@ -1,6 +1,6 @@
-"""The dates and times that a backfill means, on a clock that is never changed, `cron`'s among them.
+"""The dates and times of a backfill, with `cron` or without, on a clock that is never changed.
 
-Which times there are on a date never depends on where the range begins or ends.
+The times on a date never depend on where the range begins or ends.
 """
 
 import re
@@ -29,16 +29,16 @@ def cron_times(expression: str) -> tuple[time, ...]:
 
 
 def is_hourly(expression: str) -> bool:
-    """Whether its hours are written with `*`, as `*` or `*/n`: of a day, not certain hours."""
+    """Whether the hours are written with `*`, as `*` or `*/n`, and not as certain hours."""
     _, hours, *_ = expression.split()
     return "*" in hours
 
 
 def how_days_are_read(expression: str) -> str | None:
-    """What to tell a person where both fields of days say something; None otherwise.
+    """How days are read, in words, where both fields of days restrict them; None otherwise.
 
-    As Debian's cron reads it, and so crontab of the most common kind: days that either field names,
-    unless one of them begins with `*`; then days that both name.
+    They are read as by Debian's cron, the most common crontab: the days that either field names, or
+    the days that both name if one of the fields begins with `*`.
     """
     _, _, month_days, _, week_days = expression.split()
     if {month_days, week_days} & {"*", "*/1"}:
@@ -59,7 +59,7 @@ def how_days_are_read(expression: str) -> str | None:
 
 
 def cron_dates(expression: str, first: date, last: date) -> Iterator[date]:
-    """The dates on which it fires, both ends included."""
+    """The dates on which the expression fires, both ends included."""
     _, _, *days = expression.split()
     for match in _matches(f"0 0 {' '.join(days)}", datetime.combine(first, time())):
         if match.date() > last:
@@ -68,7 +68,7 @@ def cron_dates(expression: str, first: date, last: date) -> Iterator[date]:
 
 
 def _matches(expression: str, first: datetime) -> Iterator[datetime]:
-    """When it fires, from then on; until it would not for fifty years."""
+    """When the expression fires, from `first` on, until it does not fire for fifty years."""
     from cronsim import CronSim
 
     try:
@@ -84,18 +84,18 @@ _HOUR_MINUTES = 60
 class Grain(Struct, frozen=True, kw_only=True):
     """What follows from how far apart the times are."""
 
-    names_time: bool = False  # a run's name gives the time of day beside the date
+    names_time: bool = False  # a run's name holds the time of day besides the date
     below_a_day: bool = False  # a date may have several times
-    moves_on: bool = True  # a time that clocks skip does; otherwise it is left out
-    both: bool = False  # of a time that clocks show twice both are meant; otherwise the first
+    moves_on: bool = True  # a time that clocks skip moves on; otherwise it is left out
+    both: bool = False  # a time that clocks show twice counts twice; otherwise only the first
 
 
 class Grid(Protocol):
-    """Dates, and times of day on each of them."""
+    """Dates, and the times of day on each of them."""
 
     @property
     def grain(self) -> Grain:
-        """How fine it is."""
+        """How fine the grid is."""
 
     def dates(self) -> Iterator[date]:
         """The dates, ascending."""
@@ -105,7 +105,7 @@ class Grid(Protocol):
 
 
 class DateGrid(Struct, frozen=True, kw_only=True):
-    """Every so many days or months, at the same times of day."""
+    """Every so many days or months, always at the same times of day."""
 
     first: date
     last: date
@@ -141,7 +141,7 @@ class CronGrid(Struct, frozen=True, kw_only=True):
 
 
 class RunningGrid(Struct, frozen=True, kw_only=True):
-    """Every so many minutes, backwards and forwards from one time and on over midnight."""
+    """Every so many minutes, before and after an anchor, on over midnight."""
 
     first: date
     last: date
@@ -150,14 +150,14 @@ class RunningGrid(Struct, frozen=True, kw_only=True):
     grain: Grain
 
     def dates(self) -> Iterator[date]:
-        """The dates, both ends included; from the anchor on, if the step passes over some."""
+        """The dates, both ends included; if the step can skip dates, from the anchor on."""
         if self.grain.below_a_day:
             return dates(self.first, self.last, Days(count=1))
         steps = (datetime.combine(self.last, time.max) - self.anchor) // self._span
         return ((self.anchor + index * self._span).date() for index in range(steps + 1))
 
     def times(self, day: date) -> Sequence[time]:
-        """The times of day, none where the step passes over the date."""
+        """The times of day; none if the step skips the date."""
         midnight = datetime.combine(day, time())
         past_midnight = (self.anchor - midnight) % self._span
         return _times_until_midnight(past_midnight, self.step)
@@ -173,22 +173,22 @@ def stepped(first: date, last: date, step: Days | Months, at: time) -> DateGrid:
 
 
 def daily(first: date, last: date, step: Minutes, at: time) -> DateGrid:
-    """Each date, every so many minutes until midnight, each day anew from `at` on."""
+    """On each date, every so many minutes from `at` to midnight."""
     past_midnight = datetime.combine(date.min, at) - datetime.combine(date.min, time())
     times = tuple(_times_until_midnight(past_midnight, step))
     return DateGrid(first=first, last=last, step=Days(count=1), at=times, grain=_grain(step))
 
 
 def running(first: date, last: date, step: Minutes, anchor: datetime) -> RunningGrid:
-    """Every so many minutes, over midnight as well, one of the times being the anchor."""
+    """Every so many minutes, also over midnight; the anchor is one of the times."""
     return RunningGrid(first=first, last=last, anchor=anchor, step=step, grain=_grain(step))
 
 
 def cron(first: date, last: date, expression: str) -> CronGrid:
-    """What a valid cron expression names.
+    """The dates and times that a valid cron expression names.
 
-    One that is written for every hour follows the clock as a step of an hour does; one with fixed
-    hours means each of them once a day.
+    An expression with `*` for hours follows changes of the clock as a step of an hour does. One
+    with fixed hours means each of these hours once a day.
     """
     times = cron_times(expression)
     several, hourly = len(times) > 1, is_hourly(expression)

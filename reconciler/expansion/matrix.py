@@ -1,4 +1,4 @@
-"""`matrix`: the combinations of its values, and how they stand in the names of runs."""
+"""`matrix`: the combinations of its values, and how the names of runs show them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
@@ -13,19 +13,19 @@ from reconciler.model import Parameters
 from reconciler.schema import Finding
 from reconciler.schema.paths import Path, shown
 
-RESERVED = ("businessDate", "triggerTime")  # in an exclusion they mean times
+RESERVED = ("businessDate", "triggerTime")  # in `exclude`, these keys mean times
 _MATRIX: Path = ("spec", "matrix")
 
 
 class Combination(Struct, frozen=True, kw_only=True):
-    """One value of each key; sorted by key, so that their order in the file changes nothing."""
+    """One value of each key, sorted by key, so that the order in the file changes nothing."""
 
-    parameters: Parameters  # the manifest's own, and then these
-    segments: str  # of its runs' names, each with a slash before it: /MODE=full/SITE=cn-01
+    parameters: Parameters  # the manifest's own, then the combination's
+    segments: str  # of the runs' names, each after a slash: /MODE=full/SITE=cn-01
 
 
 def matrix_findings(spec: Mapping[str, Any]) -> Iterator[Finding]:
-    """What is wrong with the matrix, of a spec that conforms."""
+    """What is wrong with the matrix of a spec that conforms to the schema."""
     for key, values in spec.get("matrix", {}).items():
         path = (*_MATRIX, key)
         if key in RESERVED:
@@ -69,7 +69,7 @@ def _alike(one: str, other: str, where: str) -> str:
 
 
 def combinations(matrix: Mapping[str, Sequence[str]], own: Parameters) -> Iterator[Combination]:
-    """Each combination of the values, after the manifest's own parameters; one without any keys."""
+    """Each combination of the values, after the parameters in `own`; one if there are no keys."""
     lists = [
         [
             ((intern(key), intern(value)), f"/{written(key)}={written(value, '=')}")
@@ -85,12 +85,12 @@ def combinations(matrix: Mapping[str, Sequence[str]], own: Parameters) -> Iterat
 
 
 def count(matrix: Mapping[str, Sequence[str]]) -> int:
-    """How many combinations there are."""
+    """The number of combinations."""
     return prod(map(len, matrix.values()))
 
 
 def longest(matrix: Mapping[str, Sequence[str]]) -> int:
-    """How long the segments of a combination can become."""
+    """The greatest length of the segments of a combination."""
     return sum(
         len(f"/{written(key)}=") + max(len(written(value, "=")) for value in values)
         for key, values in matrix.items()

@@ -1,4 +1,4 @@
-"""`businessDates` and `triggerTimes`: from what a manifest says to its timetable."""
+"""`businessDates` and `triggerTimes`: from the fields of a manifest to its timetable."""
 
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, time, timedelta, tzinfo
@@ -19,7 +19,7 @@ _DAY_MINUTES = 24 * 60
 
 
 def range_findings(spec: Mapping[str, Any]) -> Iterator[Finding]:
-    """What is wrong with the range and other times, of a spec that conforms."""
+    """What is wrong with the range and other times of a spec that conforms to the schema."""
     if "notAfter" in spec and not _is_possible(spec["notAfter"]):
         yield out_of_range(("spec", "notAfter"))
     if "triggerTimes" in spec:
@@ -50,7 +50,7 @@ def _findings_of_dates(given: Mapping[str, Any], *, has_time: bool) -> Iterator[
 
 
 def timetable(spec: Mapping[str, Any], zone: tzinfo) -> Timetable:
-    """The times of a spec in whose range nothing is wrong."""
+    """The timetable of a spec without `range_findings`."""
     if "businessDates" in spec:
         grid = _grid_of_dates(spec["businessDates"], time.fromisoformat(spec.get("at", "00:00")))
         return Timetable(grid=grid, zone=zone, path=_DATES, of_business_dates=True)
@@ -78,10 +78,10 @@ def _grid_of_dates(given: Mapping[str, Any], at: time) -> Grid:
 
 
 def _grid_of_times(given: Mapping[str, Any], start: datetime, end: datetime) -> Grid:
-    """The grid on clocks that show `start` and `end` at the ends of the range.
+    """The grid for clocks that show `start` and `end` at the ends of the range.
 
-    Where clocks go back over midnight, times in range stand on the dates around. A time that was
-    moved on may be in range, although clocks show its own before.
+    The grid may begin a date before the range, and ends a date after it. Where clocks go back over
+    midnight, times in range may have these dates; and a skipped time may move on into the range.
     """
     first, last = start.date() - _DAY, min(end.date(), date.max - _DAY) + _DAY
     if "cron" in given:

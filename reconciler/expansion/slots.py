@@ -1,4 +1,4 @@
-"""The times of a backfill: from a clock to instants, their names, and how far runs may be moved."""
+"""The times of a backfill: from clock times to instants, their names, and how to stagger runs."""
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -25,27 +25,27 @@ from reconciler.times import (
 
 
 class Slot(Struct, frozen=True, kw_only=True):
-    """One time of a backfill: a run for each combination of its matrix."""
+    """One time of a backfill, with a run for each combination of the matrix."""
 
     label: str  # in the names of its runs: 2024-03-01, or 2024-03-01T08:00
-    base: EpochMs  # the trigger time, before any stagger
-    date: date  # of the grid
+    base: EpochMs  # the trigger time, without any delay
+    date: date  # in the grid
 
 
 class Timetable(Struct, frozen=True, kw_only=True):
-    """What times a backfill names, in the gateway's zone."""
+    """The times that a backfill names, in the gateway's zone."""
 
     grid: Grid
     zone: tzinfo
     path: Path  # of the field that gives the range
-    of_business_dates: bool  # the grid's dates are those to process; triggered on the next day
-    since: EpochMs = FIRST  # of trigger times: both ends included
+    of_business_dates: bool  # the grid has dates to process; their runs trigger on the next day
+    since: EpochMs = FIRST  # limits of the trigger times, both included
     until: EpochMs = LAST
 
     def slots(self) -> Iterator[Slot]:
-        """The times in range, made one by one; ascending unless clocks go back over midnight.
+        """The times in range, one by one; ascending unless clocks go back over midnight.
 
-        Raises NotExpandedError at one that no run can have.
+        Raises NotExpandedError at a time that no run can have.
         """
         for day in self.grid.dates():
             for slot in self.on(day):
@@ -55,7 +55,7 @@ class Timetable(Struct, frozen=True, kw_only=True):
                     raise self._out_of_range("from" if slot.base < FIRST else "to")
 
     def on(self, day: date) -> Sequence[Slot]:
-        """All times on one of the grid's dates, ascending, also those that are not in range."""
+        """All times on one of the grid's dates, ascending, including those out of range."""
         try:
             trigger_day = day + timedelta(days=1) if self.of_business_dates else day
         except OverflowError:
@@ -71,14 +71,14 @@ class Timetable(Struct, frozen=True, kw_only=True):
                 base_moved = local_instant(trigger_day, at, self.zone)
                 if base_moved is not None:
                     moved.setdefault(base_moved, self._slot(day, at, base_moved))
-        # One that moved to where another stands anyway, or to where another has moved, is that one.
+        # A time that moves on to another time, or to where another has moved, merges with it.
         return sorted((moved | shown).values(), key=lambda slot: slot.base)
 
     def _meant(self, found: Sequence[EpochMs]) -> Sequence[EpochMs]:
-        """Which are meant of the instants at which clocks show a time: both, or else the first.
+        """Which of the instants at which clocks show a time are meant: both, or only the first.
 
-        An end of the range is included, and so the second is meant in place of the first where it
-        is an end; or its date would be processed twice, or not at all.
+        If the second instant is an end of the range, it is meant instead of the first, because the
+        ends are included. Otherwise its date would be processed twice, or not at all.
         """
         if self.grid.grain.both:
             return found
@@ -90,7 +90,7 @@ class Timetable(Struct, frozen=True, kw_only=True):
         return Slot(label=label, base=base, date=day)
 
     def instant(self, label: str) -> EpochMs | None:
-        """The time, in range or not, that stands so in names; None where there is none."""
+        """The time, in range or not, with that label in names; None where there is none."""
         try:
             slots = self.on(date.fromisoformat(label[:10]))
             return next((slot.base for slot in slots if slot.label == label), None)
@@ -102,12 +102,12 @@ class Timetable(Struct, frozen=True, kw_only=True):
 
     @property
     def counted_from(self) -> date | None:
-        """The date whose day of the month all others have; None unless the step is in months."""
+        """The first date, whose day of the month all dates have; None unless the step is months."""
         grid = self.grid
         return grid.first if isinstance(grid, DateGrid) and isinstance(grid.step, Months) else None
 
     def passes_over(self, day: date) -> bool:
-        """Whether the date lies in the range and a step of months does not meet it."""
+        """Whether the date lies in the range, but a step of months skips it."""
         if not isinstance(self.grid, DateGrid) or self.counted_from is None:
             return False
         last = min(self.grid.last, in_zone(self.until, self.zone).date())
@@ -122,7 +122,7 @@ class Timetable(Struct, frozen=True, kw_only=True):
 
 
 def _offset(base: EpochMs, zone: tzinfo) -> str:
-    """The offset of clocks then, as RFC 3339 writes it."""
+    """The offset of the zone's clocks at that instant, in the form of RFC 3339."""
     shown = in_zone(base, zone)
     return shown.isoformat().removeprefix(shown.replace(tzinfo=None).isoformat())
 
@@ -137,8 +137,8 @@ def _clock(at: time) -> str:
 def staggers(every: str, table: Timetable, slots: Sequence[Slot]) -> Iterator[Stagger]:
     """How the runs of each slot may be moved.
 
-    They stay on their date, or the flow would process another one; and before the backfill's next
-    time, be it in range or not.
+    A run must stay on its date, or the flow would process another date. It must also stay before
+    the backfill's next time, in range or not.
     """
     step = parse_step(every)
     apart = step.count * MINUTE_MS if isinstance(step, Minutes) else 0
@@ -158,9 +158,9 @@ def staggers(every: str, table: Timetable, slots: Sequence[Slot]) -> Iterator[St
 
 
 def fits(stagger: Stagger, base: EpochMs, runs: int, zone: tzinfo) -> bool:
-    """Whether so many runs, the first of them at the base, all start in time.
+    """Whether that many runs, the first of them at the base, can all start in time.
 
-    Each needs a minute of its own, as clocks in the zone show it: an hour that occurs twice has 60.
+    Each needs a minute of its own on the zone's clocks: an hour that occurs twice has 60 minutes.
     """
     times = stagger.times(base)
     if len(times) < runs or in_zone(base, zone).utcoffset() == in_zone(times[-1], zone).utcoffset():
@@ -169,7 +169,7 @@ def fits(stagger: Stagger, base: EpochMs, runs: int, zone: tzinfo) -> bool:
 
 
 def _end_of_date(slot: Slot, table: Timetable) -> tuple[EpochMs, tuple[EpochMs, EpochMs] | None]:
-    """When the date ends for good, and the pause that clocks make in it by going back."""
+    """When the slot's date ends for good, and the pause in it where clocks leave it and go back."""
     zone = table.zone
     try:
         end = end_of_date(slot.base, zone)

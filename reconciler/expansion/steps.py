@@ -14,7 +14,7 @@ _MONTHS = 12
 
 
 class Minutes(Struct, frozen=True, kw_only=True):
-    """A step that is written in minutes or hours."""
+    """A step in minutes or hours."""
 
     count: int
 
@@ -35,7 +35,7 @@ Step = Minutes | Days | Months
 
 
 def parse_step(text: str) -> Step:
-    """`15m`, `6h`, `1d`, `1w`, `1mo` (or `1M`), as the schema has made sure."""
+    """The step of `15m`, `6h`, `1d`, `1w`, `1mo` or `1M`; the schema allows no other text."""
     match = _EVERY.fullmatch(text)
     if match is None:
         raise ValueError(f"{text!r} is not a step")
@@ -50,8 +50,8 @@ def parse_step(text: str) -> Step:
 def dates(first: date, last: date, step: Days | Months) -> Iterator[date]:
     """The dates from the first on, the last included if the step meets it.
 
-    Months are counted from the first date, each in a month that is too short on its last day: from
-    the 31st that is the 30th of April and the 31st again in May.
+    Months are counted from the first date. A month that is too short has its last day instead: from
+    the 31st on, that is the 30th in April, and the 31st again in May.
     """
     index = 0
     while True:

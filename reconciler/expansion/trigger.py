@@ -25,10 +25,10 @@ _BUSINESS_DATE: Path = ("spec", "businessDate")
 
 
 def trigger_run(manifest: Manifest, zone: tzinfo, bounds: Bounds) -> Run:
-    """The run.
+    """The run of a Trigger.
 
-    Raises NotExpandedError for a time that it cannot have or that cannot be meant, and for too much
-    text.
+    Raises NotExpandedError for a time that no run can have, for one outside the window, for too
+    much text, and for wrong names in `sensitive`.
     """
     spec = manifest.value["spec"]
     check_text(spec)
@@ -60,7 +60,7 @@ def _trigger_time(spec: Mapping[str, Any], zone: tzinfo) -> EpochMs:
 
 
 def _never(day: date, zone: tzinfo) -> Finding:
-    """The finding for a business date that no trigger time has."""
+    """The finding for a business date that no trigger time can process."""
     skipped = day + timedelta(days=1)
     words = (
         f"nothing can process {day}: that takes a trigger time on {skipped}, and clocks in {zone} "

@@ -1,4 +1,4 @@
-"""What each code means that the program gives: of problems, reasons, refusals, and of its exit."""
+"""What each code of the program means: of problems, notes, refusals, reasons and exits."""
 
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -11,14 +11,14 @@ from reconciler import DISTRIBUTION, PLACEHOLDER
 
 
 class CodeKind(StrEnum):
-    """Where a code is met."""
+    """Where a user meets a code."""
 
     PROBLEM = "problem"
     NOTE = "note"
     REFUSAL = "refusal"
     REASON = "reason"
     EXIT = "exit"
-    TOPIC = "topic"  # no code: what a message points to
+    TOPIC = "topic"  # not a code: a subject that a message points to
 
 
 class Explanation(Struct, frozen=True, kw_only=True):
@@ -27,13 +27,13 @@ class Explanation(Struct, frozen=True, kw_only=True):
     code: str
     kinds: tuple[CodeKind, ...]
     means: str
-    example: str  # words that come with it, or what leads to it
+    example: str  # a message that carries the code, or what leads to it
     remedy: str  # what to do
-    page: str | None = None  # where it is told at length, below the folder of the documents
+    page: str | None = None  # the page with the details, below the folder of the documents
 
 
 def explanations() -> Mapping[str, Explanation]:
-    """All of them by code: words in their order, then the exit codes."""
+    """Every explanation by code, in the order of codes.toml: the exit codes come last."""
     import tomllib
 
     text = (files("reconciler.explained") / "codes.toml").read_text(encoding="utf-8")
@@ -51,9 +51,9 @@ def explanations() -> Mapping[str, Explanation]:
 
 
 def documents() -> str | None:
-    """The address of the folder of the documents, by the metadata of what is installed.
+    """The address of the folder of the documents, from the metadata of the installed package.
 
-    None where there is none yet: a fork's owner writes it in, and a placeholder leads nowhere.
+    None while the metadata has no address, or still the placeholder that a fork's owner replaces.
     """
     from importlib.metadata import PackageNotFoundError, metadata
 
@@ -67,13 +67,13 @@ def documents() -> str | None:
 
 
 def page_address(page: str, folder: str) -> str:
-    """The address of a page below that folder; `..` in it is gone up."""
+    """The address of a page below that folder; each leading `../` goes one folder up."""
     while page.startswith("../"):
         page, folder = page.removeprefix("../"), folder.rpartition("/")[0]
     return f"{folder}/{page}"
 
 
 def nearest(code: str, known: Mapping[str, Explanation]) -> list[str]:
-    """The codes that were perhaps meant."""
+    """The known codes that may have been meant, at most three."""
     written = code.strip().casefold().replace("_", "-").replace(" ", "-")
     return get_close_matches(written[:100], list(known), n=3)

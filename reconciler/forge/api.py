@@ -1,4 +1,4 @@
-"""A forge's REST interface: JSON there and back, page by page, the token in one header."""
+"""A forge's REST interface: JSON both ways, lists page by page, the token in one header."""
 
 import os
 import ssl
@@ -20,23 +20,23 @@ from reconciler.errors import ConfigurationError
 from reconciler.forge.posts import ForgeError, NotAllowedError
 from reconciler.schema.formats import is_loopback
 
-_SECONDS = 30.0  # until something comes
-_WHOLE_SECONDS = 60.0  # until an answer that has begun has come whole
+_SECONDS = 30.0  # until the next piece of an answer comes
+_WHOLE_SECONDS = 60.0  # from the beginning of an answer to its end
 _MOST_BYTES = 32 << 20  # of an answer: a page of a hundred long comments has some 7 MB
 _PAUSES = (1.0, 3.0)  # between tries
 _MOST_PAGES = 100
-_MOST_WORDS = 300  # of what a forge says
-_NO_JSON = (ValueError, RecursionError)  # what reading can raise of a text that is none
-_OF_THE_WAY = ("content-encoding", "content-length", "transfer-encoding")  # headers
+_MOST_WORDS = 300  # characters of a forge's message
+_NO_JSON = (ValueError, RecursionError)  # what reading can raise for text that is not JSON
+_OF_THE_WAY = ("content-encoding", "content-length", "transfer-encoding")  # of the transfer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Api:
-    """One forge, and the right to ask it."""
+    """One forge, with a token to ask it."""
 
     root: str  # of the interface, without a slash at its end
     headers: Mapping[str, str] = field(repr=False)  # with the token
-    token: str = field(repr=False)  # struck out of whatever is said
+    token: str = field(repr=False)  # removed from every message
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
 
@@ -52,10 +52,10 @@ class Api:
             )
 
     def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        """The answer to one request, beneath the root or at a whole address there.
+        """The answer to one request; `path` is below the root, or a whole URL on its host.
 
-        What may be repeated is, where no answer came or the forge is busy; a POST only where it
-        never left. Raises ForgeError, and NotAllowedError for a token that may not.
+        A request is repeated where no answer came or the forge is busy, but a POST only where it
+        was never sent. Raises ForgeError, and NotAllowedError where the token may not do this.
         """
         url = self._joined(f"{self.root}/", path)
         if _origin(url) != _origin(self.root):
@@ -88,7 +88,7 @@ class Api:
         return address
 
     def _joined(self, base: str, path: str) -> str:
-        """The address of that path. Raises ForgeError for what a forge calls one and is none."""
+        """The address of that path. Raises ForgeError where the forge names an invalid one."""
         try:
             address = urljoin(base, path)
             _ = urlsplit(address).port, httpx.URL(address)
@@ -112,7 +112,7 @@ class Api:
         raise AssertionError("the last try returns or raises")
 
     def _whole(self, method: str, url: str, body: Mapping[str, Any] | None) -> httpx.Response:
-        """The answer with its body. Raises httpx.HTTPError, and ForgeError for one without end."""
+        """The answer with its body. Raises httpx.HTTPError, and ForgeError for an endless body."""
         content = bytearray()
         with _client(self.root).stream(method, url, json=body, headers=self.headers) as reply:
             ends = self.clock() + _WHOLE_SECONDS
@@ -124,7 +124,7 @@ class Api:
         return httpx.Response(reply.status_code, headers=headers, content=bytes(content))
 
     def _checked(self, method: str, url: str, reply: httpx.Response) -> httpx.Response:
-        """The answer, if it is one. Raises NotAllowedError and ForgeError."""
+        """The answer, if it is a success with JSON. Raises NotAllowedError and ForgeError."""
         if not reply.is_success:
             words = f"{reply.status_code} {_words(reply)}".replace(self.token, "…")
             is_limit = (
@@ -151,7 +151,7 @@ class Api:
 
 @cache
 def _client(root: str) -> httpx.Client:
-    """What asks that forge. Raises ConfigurationError for a proxy that cannot be used."""
+    """The client for that forge. Raises ConfigurationError for a proxy that cannot be used."""
     on_loopback = urlsplit(root).scheme == "http"
     proxy = None if on_loopback else proxy_for(root, os.environ)
     context = _tls(on_loopback=on_loopback)
@@ -168,7 +168,7 @@ def _client(root: str) -> httpx.Client:
             headers={"user-agent": f"reconciler/{__version__}"},
         )
     except (ImportError, ValueError, httpx.InvalidURL):
-        # Their words repeat the proxy's URL, and with it perhaps a password.
+        # The error's words repeat the proxy's URL, which may hold a password.
         raise ConfigurationError(
             f"the proxy cannot be used: {proxy.shown if proxy else ''}",
             hint='A SOCKS proxy needs another package: pip install "httpx[socks]"',
@@ -187,9 +187,9 @@ def _tls(*, on_loopback: bool) -> ssl.SSLContext:
 
 @contextmanager
 def as_documented(forge: str) -> Iterator[None]:
-    """Read an answer of the forge's; also a decorator.
+    """Guards code that reads a forge's answer; also a decorator.
 
-    Raises ForgeError where it is JSON, but not what the forge's reference promises.
+    Raises ForgeError where the answer is JSON, but not what the forge's reference promises.
     """
     try:
         yield

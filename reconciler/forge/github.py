@@ -9,24 +9,24 @@ from msgspec import Struct
 from reconciler.forge.api import Api, as_documented
 from reconciler.forge.posts import ForgeError, Post
 
-_CLOSED = 100  # so many of the closed issues are looked through, the newest first
+_CLOSED = 100  # at most so many closed issues are looked at, the newest first
 
 
 class GitHub(Struct, frozen=True, kw_only=True):
-    """A repository on GitHub, and one pull request of it (GitHub's REST reference, Issues).
+    """A repository on GitHub, and one of its pull requests (GitHub's REST reference, Issues).
 
-    Comments on a pull request are those of the issue of its number.
+    The comments on a pull request are those of the issue with the same number.
     """
 
     api: Api
-    graphql: str  # the address for GraphQL, which knows who is asking whatever the token is
+    graphql: str  # the address for GraphQL, which says for any token who is asking
     repository: str  # OWNER/NAME
     pull_request: int | None
 
     def me(self) -> str:
-        """The login of whom the token stands for; `github-actions[bot]` for a job's own.
+        """The login of the token's user; `github-actions[bot]` for a job's own token.
 
-        REST does not tell it to the token of a job: GET /user is for people's.
+        It is asked by GraphQL: REST's GET /user answers people's tokens, not a job's.
         """
         found = self.api.ask("POST", self.graphql, {"query": "query { viewer { login } }"})
         try:
@@ -35,37 +35,37 @@ class GitHub(Struct, frozen=True, kw_only=True):
             raise ForgeError("GitHub did not say whose token this is") from None
 
     def comments(self) -> Iterator[Post]:
-        """All on this pull request, the oldest first."""
+        """The comments on this pull request, the oldest first."""
         path = f"{self._issue(self._number())}/comments?per_page=100"
         return (_post(one, "id") for one in self.api.pages(path))
 
     def add_comment(self, text: str) -> None:
-        """Write a new one on this pull request."""
+        """Write a new comment on this pull request."""
         self.remark(self._number(), text)
 
     def edit_comment(self, number: int, text: str) -> None:
-        """Write over an old one."""
+        """Replace the text of an old comment."""
         self.api.ask("PATCH", f"{self._issues()}/comments/{number}", {"body": text})
 
     def open_issues(self) -> Iterator[Post]:
-        """All that are open."""
+        """The open issues."""
         return _only_issues(self.api.pages(f"{self._issues()}?state=open&per_page=100"))
 
     def closed_issues(self) -> Iterator[Post]:
-        """Some that were closed last."""
+        """Some of the closed issues, those with the latest change first."""
         query = "state=closed&sort=updated&direction=desc&per_page=100"
         return _only_issues(islice(self.api.pages(f"{self._issues()}?{query}"), _CLOSED))
 
     def add_issue(self, title: str, text: str) -> None:
-        """Open one."""
+        """Open an issue."""
         self.api.ask("POST", self._issues(), {"title": title, "body": text})
 
     def edit_issue(self, number: int, text: str) -> None:
-        """Write over its text."""
+        """Replace the text of the issue."""
         self.api.ask("PATCH", self._issue(number), {"body": text})
 
     def close_issue(self, number: int) -> None:
-        """Close it."""
+        """Close the issue."""
         self.api.ask("PATCH", self._issue(number), {"state": "closed"})
 
     def remark(self, number: int, text: str) -> None:
@@ -85,7 +85,7 @@ class GitHub(Struct, frozen=True, kw_only=True):
 
 
 def _only_issues(found: Iterable[Any]) -> Iterator[Post]:
-    """Without pull requests, which GitHub lists among them."""
+    """The issues without pull requests, which GitHub lists among them."""
     posts = ((one, _post(one, "number")) for one in found)
     return (post for one, post in posts if "pull_request" not in one)
 

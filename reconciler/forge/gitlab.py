@@ -9,11 +9,11 @@ from msgspec import Struct
 from reconciler.forge.api import Api, as_documented
 from reconciler.forge.posts import ForgeError, Post
 
-_CLOSED = 100  # so many of the closed issues are looked through, the newest first
+_CLOSED = 100  # at most so many closed issues are looked at, the newest first
 
 
 class GitLab(Struct, frozen=True, kw_only=True):
-    """A project on GitLab, and one merge request of it (GitLab's REST reference, Notes, Issues)."""
+    """A project on GitLab and one merge request in it (GitLab's REST reference, Notes, Issues)."""
 
     api: Api
     project: int
@@ -21,7 +21,7 @@ class GitLab(Struct, frozen=True, kw_only=True):
 
     @as_documented("GitLab")
     def me(self) -> str:
-        """The name of whom the token stands for."""
+        """The name of the token's user."""
         return str(self.api.ask("GET", "user")["username"])
 
     def comments(self) -> Iterator[Post]:
@@ -30,36 +30,36 @@ class GitLab(Struct, frozen=True, kw_only=True):
         return (_post(one, "id", "body") for one in self.api.pages(f"{self._notes()}?{query}"))
 
     def add_comment(self, text: str) -> None:
-        """Write a new one on this merge request."""
+        """Write a new note on this merge request."""
         self.api.ask("POST", self._notes(), {"body": text})
 
     def edit_comment(self, number: int, text: str) -> None:
-        """Write over an old one."""
+        """Replace the text of an old note."""
         self.api.ask("PUT", f"{self._notes()}/{number}", {"body": text})
 
     def open_issues(self) -> Iterator[Post]:
-        """All that this token's user has opened and are open."""
+        """The open issues that this token's user has opened."""
         query = "state=opened&scope=created_by_me&per_page=100"
         return (
             _post(one, "iid", "description") for one in self.api.pages(f"{self._issues()}?{query}")
         )
 
     def closed_issues(self) -> Iterator[Post]:
-        """Some of them that were closed last."""
+        """Some of the user's closed issues, those with the latest change first."""
         query = "state=closed&scope=created_by_me&order_by=updated_at&per_page=100"
         found = islice(self.api.pages(f"{self._issues()}?{query}"), _CLOSED)
         return (_post(one, "iid", "description") for one in found)
 
     def add_issue(self, title: str, text: str) -> None:
-        """Open one."""
+        """Open an issue."""
         self.api.ask("POST", self._issues(), {"title": title, "description": text})
 
     def edit_issue(self, number: int, text: str) -> None:
-        """Write over its text."""
+        """Replace the text of the issue."""
         self.api.ask("PUT", f"{self._issues()}/{number}", {"description": text})
 
     def close_issue(self, number: int) -> None:
-        """Close it."""
+        """Close the issue."""
         self.api.ask("PUT", f"{self._issues()}/{number}", {"state_event": "close"})
 
     def remark(self, number: int, text: str) -> None:

@@ -1,4 +1,4 @@
-"""Which forge a job runs on, and what it may say there, by its environment variables."""
+"""The forge that a job runs on, and the job's access to it, from environment variables."""
 
 import re
 from collections.abc import Mapping
@@ -19,8 +19,8 @@ class NoTokenError(ReconcilerError):
 def forge_of(variables: Mapping[str, str]) -> GitHub | GitLab:
     """The forge of this job.
 
-    Raises NoTokenError, and ReconcilerError outside a job of GitHub's or GitLab's, or where a
-    variable is missing that such a job has.
+    Raises NoTokenError; and ReconcilerError outside a job of GitHub or GitLab, or where a
+    variable is missing that every such job has.
     """
     if variables.get("GITHUB_ACTIONS") == "true":
         return _github(variables)

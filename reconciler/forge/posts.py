@@ -1,7 +1,7 @@
-"""One comment, and one issue, that are written over: found by a hidden marker and their author.
+"""One comment and one issue that are updated in place: found by a hidden marker and the author.
 
-Everybody may write what begins with such a marker, and a token may edit what others wrote. So only
-what this token's own user wrote is ever taken for ours.
+Anybody may write a text that begins with such a marker, and a token may edit what others wrote. So
+a post counts as ours only if this token's own user wrote it.
 """
 
 import re
@@ -23,50 +23,50 @@ class ForgeError(ReconcilerError):
 
 
 class NotAllowedError(ForgeError):
-    """The token may not do this, as that of a fork's pull request may not write."""
+    """The token may not do this; a token of a fork's pull request, for example, may not write."""
 
 
 class Post(Struct, frozen=True, kw_only=True):
     """A comment, or an issue."""
 
-    number: int  # by which it is edited
+    number: int  # for editing it
     author: str
-    text: str  # with its lines ended by line feeds alone
+    text: str  # its lines end in line feeds only
     is_open: bool = True  # of an issue
 
 
 class Forge(Protocol):
-    """What is asked of a forge. Each raises ForgeError; NotAllowedError where the token may not."""
+    """What a forge is asked. All methods raise ForgeError; NotAllowedError if the token may not."""
 
     def me(self) -> str:
-        """The name of this token's user, as posts have it for their author."""
+        """The name of this token's user, in the form of a post's `author`."""
 
     def comments(self) -> Iterable[Post]:
-        """All on this pull request, the oldest first."""
+        """The comments on this pull request, the oldest first."""
 
     def add_comment(self, text: str) -> None:
-        """Write a new one on this pull request."""
+        """Write a new comment on this pull request."""
 
     def edit_comment(self, number: int, text: str) -> None:
-        """Write over an old one."""
+        """Replace the text of an old comment."""
 
     def open_issues(self) -> Iterable[Post]:
-        """All that are open."""
+        """The open issues."""
 
     def closed_issues(self) -> Iterable[Post]:
-        """Some that were closed last."""
+        """Some of the closed issues, those with the latest change first."""
 
     def add_issue(self, title: str, text: str) -> None:
-        """Open one."""
+        """Open an issue."""
 
     def edit_issue(self, number: int, text: str) -> None:
-        """Write over its text."""
+        """Replace the text of the issue."""
 
     def close_issue(self, number: int) -> None:
-        """Close it."""
+        """Close the issue."""
 
     def remark(self, number: int, text: str) -> None:
-        """Write a comment on the issue: those who watch it are told."""
+        """Write a comment on the issue: the forge notifies those who watch it."""
 
 
 class Done(Enum):
@@ -83,8 +83,8 @@ class Done(Enum):
 def put_comment(forge: Forge, text: str, instead: str) -> Done:
     """Write the text as the one comment that shares a marker with it; raises ForgeError.
 
-    An empty text means that there is nothing new to show: the comment that is there keeps its
-    marker and says `instead`, lest somebody take what it said for what is so.
+    An empty text means that there is nothing new to show. The comment then says `instead`, so that
+    nobody believes what an old one said before; an old comment keeps its marker.
     """
     me, wanted = forge.me(), set(_MARKER.findall(text))
     own = (one for one in forge.comments() if one.author == me and _MARKER.match(one.text))
@@ -96,18 +96,18 @@ def put_comment(forge: Forge, text: str, instead: str) -> Done:
     if before is None:
         forge.add_comment(text)
         return Done.WRITTEN
-    if before.text.strip() == text.strip():  # which a forge may trim
+    if before.text.strip() == text.strip():  # a forge may trim a text
         return Done.UNCHANGED
     forge.edit_comment(before.number, text)
     return Done.WRITTEN_OVER
 
 
-NO_PLAN = "<!-- reconciler-plan -->"  # where nobody knows which environments it is about
+NO_PLAN = "<!-- reconciler-plan -->"  # where the comment's environments are not known
 _PLAN = "<!-- reconciler-plan "
 
 
 def _are_one(wanted: set[str], old: Post) -> bool:
-    """Whether the old comment is about the same; where either has no name, any is."""
+    """Whether the old comment shares a marker; where one names no environment, any plan's does."""
     markers = set(_MARKER.findall(old.text))
     if not wanted or NO_PLAN in wanted | markers:
         return old.text.startswith(_PLAN)
@@ -119,9 +119,9 @@ def _first_marker(post: Post) -> str:
 
 
 class Needed(Struct, frozen=True, kw_only=True):
-    """What needs a person, as an issue tells it.
+    """What needs a person, in the form of an issue.
 
-    `digest` is of what is needed: as long as it stays the same, nobody is told again.
+    `digest`: of the facts that need a person. While it stays the same, nobody is notified again.
     """
 
     title: str
@@ -131,10 +131,10 @@ class Needed(Struct, frozen=True, kw_only=True):
 
 
 def keep_issue(forge: Forge, marker: str, needed: Needed | None) -> Done:
-    """Have one open issue with that marker as long as something needs a person; raises ForgeError.
+    """Keep one open issue with that marker while something needs a person; raises ForgeError.
 
-    It is written over in place; what changes is told by a comment, so that people hear of it. One
-    that a person closed stays closed until something else is needed.
+    A change replaces the issue's text and adds a comment, so that the forge notifies people. An
+    issue that a person closed stays closed until something else needs a person.
     """
     me = forge.me()
     ours = [one for one in forge.open_issues() if _is_ours(one, me, marker)]
@@ -164,7 +164,7 @@ def _is_ours(post: Post, me: str, marker: str) -> bool:
 
 
 def shortened(text: str) -> str:
-    """The text, cut after a line if the forge would refuse it, which it says at its end."""
+    """The text; if it is too long for the forge, cut after a line, with a note at the end."""
     if len(text) <= MOST_CHARACTERS:
         return text
     kept = text[: MOST_CHARACTERS - len(_CUT)]

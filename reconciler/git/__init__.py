@@ -1,4 +1,4 @@
-"""Everything that is done with git, by running git. It knows nothing of runs or ledgers."""
+"""Everything that is done with git, by running git. Nothing here knows of runs or ledgers."""
 
 from reconciler.git.checkout import AlreadyThere, CheckoutResult, FastForwarded, NotSafe
 from reconciler.git.clone import Git

@@ -1,6 +1,6 @@
-"""Git's own words: made safe to show, and what they say went wrong, and what to do about it.
+"""Git's words: how they are made safe to show, what they say went wrong, and what to do about it.
 
-Whoever answers on the other side writes some of these words, so each expression here is linear.
+The server writes some of these words, so each expression here takes linear time.
 """
 
 import re
@@ -9,11 +9,11 @@ from enum import Enum, auto
 from msgspec import Struct
 
 # `https://user:token@host`, `https://token@host`, `ssh://user:password@host`; a bare `ssh://git@`
-# is no secret. Up to the last @, for a password may hold an @ or a / that was not escaped.
-# Whoever answers on the other side writes these words, as many as they like: so nothing here may
-# read a character more than a few times. Each pattern ends where the next match could begin.
+# is no secret. A match reaches to the last @, for a password may hold an @ or a / that was not
+# escaped. The server writes as many of these words as it likes, so nothing here may read a
+# character more than a few times. Each pattern ends where the next match could begin.
 _WEB_USER = re.compile(r"((?:https?|ftps?)://)[^/\s'\"]*@", re.IGNORECASE)
-_ADDRESS = re.compile(r"[^\s'\"]++")  # what an address may be made of; most of them are none
+_ADDRESS = re.compile(r"[^\s'\"]++")  # any word that may be an address; most words are not
 _PASSWORD = re.compile(r"(?<=[a-z0-9+.-])://[^/@:]*+:", re.IGNORECASE)
 _SCHEME = re.compile(r"(?:[a-z][a-z0-9+.-]*:)?//+|(?:https?|ftps?):/?", re.IGNORECASE)
 _WEB = re.compile(r"(?:https?|ftps?):", re.IGNORECASE)
@@ -23,13 +23,13 @@ _WEB_ADDRESS = re.compile(r"https?://[^\s'\"<>]++", re.IGNORECASE)
 _SPACE = re.compile(rb"[ \t\r\n]")
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
-MOST_BYTES = 65_536  # of what git wrote that are read: half of them from each end
+MOST_BYTES = 65_536  # to read of what git wrote: half of them from each end
 
 
 def shortened(start: bytes, end: bytes, left_out: int) -> bytes:
     """Both ends of what git wrote, and how much is missing between them.
 
-    No word is cut in two: what is left of an address could be a password that nothing gives away.
+    No word is cut in two: half an address could be a password that nothing marks as one.
     """
     head = start[: max(start.rfind(space) for space in b" \t\r\n") + 1]
     first = _SPACE.search(end)
@@ -47,14 +47,14 @@ def readable(raw: bytes) -> str:
 
 
 def without_credentials(text: str) -> str:
-    """The text with the user part and the query of every web address, and passwords, struck out."""
+    """The text without passwords, and without the user part and query of every web address."""
     return _ADDRESS.sub(_without_secrets, _WEB_USER.sub(r"\1***@", text))
 
 
 def address(text: str) -> str:
-    """One address, as somebody configured it, without what could be a secret in it.
+    """One address, as somebody configured it, without anything that could be a secret.
 
-    Unlike `without_credentials` it knows where the address ends, so a password may hold anything.
+    Unlike `without_credentials`, it knows where the address ends: a password may hold anything.
     """
     scheme = _SCHEME.match(text)
     start = scheme.end() if scheme else 0
@@ -102,22 +102,22 @@ def mentioned_address(said: str) -> str | None:
 class CauseKind(Enum):
     """What a failure means for the next attempt."""
 
-    HERE = auto()  # this clone or machine: nothing was sent, and the next attempt ends alike
-    NO_ACCESS = auto()  # nothing was sent, and the next attempt ends alike
-    TURNED_AWAY = auto()  # the other side took nothing, and would take nothing the next time
-    BUSY = auto()  # it took nothing, and may take it in a while
+    HERE = auto()  # this clone or machine: nothing was sent, and the next attempt fails alike
+    NO_ACCESS = auto()  # nothing was sent, and the next attempt fails alike
+    TURNED_AWAY = auto()  # the server took nothing, and would take nothing the next time
+    BUSY = auto()  # the server took nothing, and may take it in a while
     OTHER = auto()
 
 
 class Cause(Struct, frozen=True, kw_only=True):
-    """One thing that goes wrong."""
+    """One thing that can go wrong."""
 
     kind: CauseKind
     hint: str
-    phrases: tuple[str, ...]  # expressions, in git's words where it helps
+    phrases: tuple[str, ...]  # regular expressions, with git's own words where that helps
 
     def is_in(self, said: str) -> bool:
-        """Whether these words tell of it."""
+        """Whether these words name this cause."""
         return re.search("|".join(self.phrases), said, re.IGNORECASE) is not None
 
 
@@ -131,7 +131,7 @@ _UNREACHABLE = (
     r"connection timed out",
     r"no route to host",
 )
-# Also in the words of curl, ssh and git for a connection that was not made or was cut.
+# These include the words of curl, ssh and git for a connection that was not made or was cut.
 _PASSING = "|".join(
     (
         *_BUSY,
@@ -147,7 +147,7 @@ _PASSING = "|".join(
     )
 )
 
-# In this order: git often says two of these at once, and the first is then the cause.
+# The order counts: git often says two of these at once, and the first one here is the cause.
 _CAUSES = (
     Cause(
         kind=CauseKind.OTHER,
@@ -185,7 +185,7 @@ _CAUSES = (
             r"disk quota exceeded",
             r"file too large",
             r"file size limit exceeded",
-            r"couldn't write '",  # all that git says of a ref
+            r"couldn't write '",  # all that git says if it is a ref
         ),
     ),
     Cause(
@@ -195,7 +195,7 @@ _CAUSES = (
         phrases=(
             r"read-only file system",
             r"insufficient permission for adding an object",
-            r"unable to create directory for",  # of a ref, and git does not say why
+            r"unable to create directory for",  # a ref, and git does not say why
             r"(unable to|cannot|could not) (create|open|lock|write)[^\n]{1,1000}permission denied",
         ),
     ),
@@ -225,7 +225,7 @@ _CAUSES = (
         "git server: check it, and your access to it, with git ls-remote",
         phrases=(
             r"not valid: is this a git repository",
-            r"git-http-push failed",  # what git does where it takes the server for a plain one
+            r"git-http-push failed",  # git runs it if it takes the server for a plain web server
             r"bad line length character: <",
             r"unable to update url base from redirection",
             r"(returned error:|HTTP) 30\d\b",
@@ -310,23 +310,23 @@ _CAUSES = (
 
 
 def cause_of(said: str) -> Cause | None:
-    """The cause that these words of git's tell of, if we know it."""
+    """The cause that these words of git name, if it is one that we know."""
     return next((cause for cause in _CAUSES if cause.is_in(said)), None)
 
 
 def kind_of(said: str) -> CauseKind:
-    """The kind of the cause that git itself names, whatever the server says beside it."""
+    """The kind of the cause that git itself names, whatever the server says besides."""
     cause = cause_of(_own_words(said))
     return CauseKind.OTHER if cause is None else cause.kind
 
 
 def is_passing(said: str) -> bool:
-    """Whether anything in those words is of a kind that passes by itself."""
+    """Whether the words name anything that may pass by itself."""
     return re.search(_PASSING, said, re.IGNORECASE) is not None
 
 
 def advice(said: str) -> str | None:
-    """What to do about an error of git's, if its cause is one that we know."""
+    """What to do about an error of git, if its cause is one that we know."""
     cause = cause_of(_own_words(said))
     if cause is None:
         cause = cause_of(said)

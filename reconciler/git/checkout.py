@@ -1,16 +1,14 @@
-"""The user's own checkout: found, compared with what it set out from, and moved where that is safe.
+"""The user's own checkout: found, compared with its base, and moved where that is safe.
 
-Finding the repository that a folder lies in, so that nothing in a checkout can pass for one.
+Finding the repository that a folder lies in: nothing in a checkout may pass for a repository. Git
+takes a folder with `HEAD`, `objects/` and `refs/` for a bare repository and obeys its `config`,
+which may name programs to run. A checkout can bring such a folder along, but it cannot bring a
+`.git`, for git writes no path of that name. So only a `.git` counts here. Git is run at the top,
+where it finds that `.git`, and is told not to look for any other repository.
 
-Git takes a folder with `HEAD`, `objects/` and `refs/` for a bare repository and obeys its `config`,
-which may name programs to run. A checkout can bring such a folder along, and cannot bring a `.git`:
-git writes no path of that name. So only a `.git` counts here, git is run at the top, where it finds
-that one, and is told not to look for any other.
-
-What a checkout set out from: revisions by any name, and where two histories part.
-
-A pipeline's clone often ends after one commit. What is missing is fetched, a little more each time,
-and only when it is asked for.
+Comparing with the base: revisions by any name, and where two histories part. A pipeline's clone
+often ends after one commit. Missing history is fetched, a little more each time, and only when it
+is asked for.
 """
 
 import os
@@ -36,7 +34,7 @@ _OBJECT = re.compile("[0-9a-f]{40,}")
 def find(folder: Path) -> tuple[Path, str, Path]:
     """The top of the working tree that the folder lies in, the folder in it, and git's own folder.
 
-    The second is relative to the first, and "" or ends in a slash. Raises GitError if there is no
+    The folder is relative to the top, and is "" or ends in a slash. Raises GitError if there is no
     repository, it is bare, git distrusts its owner, git is missing, or a file of the checkout is
     part of git's configuration.
     """
@@ -59,20 +57,20 @@ def find(folder: Path) -> tuple[Path, str, Path]:
 
 
 def _marked(here: Path, folder: Path) -> Path:
-    """The nearest folder upwards that has a `.git`. Raises GitError if there is none."""
+    """The nearest folder, from here upwards, that has a `.git`. Raises GitError if none has."""
     found = next((one for one in _upwards(here) if os.path.lexists(one / ".git")), None)
     if found is not None:
         return found
     if not here.is_dir():
         raise GitError(f"{folder} is not a folder")
-    raise GitError(  # without having asked git, which would read what lies here as a repository
+    raise GitError(  # git is not asked, for it might take the folder itself for a repository
         f"{folder} is not in a working tree: this is not a git repository, or it is a bare one",
         hint="run it inside a clone, or name one with --repo",
     )
 
 
 def _upwards(here: Path) -> Iterator[Path]:
-    """The folders in which git would look: it stops at a mount, and where it is told to."""
+    """The folders where git would look: it stops at a mount, and at GIT_CEILING_DIRECTORIES."""
     told = os.environ.get("GIT_CEILING_DIRECTORIES", "").split(os.pathsep)
     ceilings = {os.path.realpath(one) for one in told if Path(one).is_absolute()}
     across = os.environ.get("GIT_DISCOVERY_ACROSS_FILESYSTEM", "").lower() in {"1", "true", "yes"}
@@ -88,7 +86,7 @@ def _upwards(here: Path) -> Iterator[Path]:
 def _check_configuration(root: Path, gits: Path) -> None:
     """Raise GitError if the clone's configuration includes a file that the checkout brings.
 
-    `git config include.path ../.gitconfig` lets whoever writes that file name programs.
+    After `git config include.path ../.gitconfig`, whoever writes that file can name programs.
     """
     files = {one.file for one in read_variables(root) if one.is_of_clone and one.file}
     for name in sorted(files):
@@ -104,13 +102,13 @@ def _check_configuration(root: Path, gits: Path) -> None:
 
 
 def resolve_commit(root: Path, revision: str) -> CommitId | None:
-    """The commit of that name, as far as this clone knows it; None where it knows none."""
+    """The commit that the revision names; None if this clone knows none of that name."""
     if "\0" in revision or revision.startswith("-"):
         return None
     asked = _verified(root, revision)
     if not _OBJECT.fullmatch(asked):  # nothing, or `^main`: all but the commits of main
         return None
-    # Only now, for `:/words` searches messages for all that follows it.
+    # Only now, because `:/words` takes everything that follows it for words to search for.
     return CommitId(commit) if (commit := _verified(root, f"{asked}^{{commit}}")) else None
 
 
@@ -122,13 +120,13 @@ def _verified(root: Path, revision: str) -> str:
 
 
 def bring_commit(root: Path, remote: str, name: str) -> CommitId | None:
-    """Fetch a commit by its id, or a remote's branch by its name; None where it has none.
+    """Fetch a commit by its id, or a remote's branch by its name; None if the remote has none.
 
-    No ref of the user's is moved. Of a shallow clone only the commit itself is fetched.
+    None of the user's refs is moved. Into a shallow clone, only the commit itself is fetched.
     """
     short = name.removeprefix(f"{remote}/")
     if not short.strip() or "\0" in short or short.startswith(("-", "+")) or ":" in short:
-        return None  # nothing at all would be the remote's HEAD
+        return None  # an empty name would mean the remote's HEAD
     depth = ("--depth=1",) if is_shallow(root) else ()
     spec = f"+{short}:{_BROUGHT}"
     done = ask(root, *FETCH, *depth, "--", remote, spec, timeout=NETWORK_SECONDS)
@@ -136,9 +134,9 @@ def bring_commit(root: Path, remote: str, name: str) -> CommitId | None:
 
 
 def forks(root: Path, remote: str | None, commit: CommitId) -> list[CommitId] | None:
-    """Where the checked out history parts from that of the commit; most often one place.
+    """The commits where the checked out history parts from that of `commit`; most often one.
 
-    None where there is none, or nothing is checked out, or a shallow clone does not show it.
+    None if there is none, if nothing is checked out, or if a shallow clone does not show it.
     `remote`: where a shallow clone asks for more of its history; None: nowhere.
     """
     head = resolve_commit(root, "HEAD")
@@ -167,10 +165,10 @@ def _merge_bases(root: Path, one: CommitId, other: CommitId) -> list[CommitId]:
 
 
 def _written_parents(root: Path, commit: CommitId) -> list[CommitId]:
-    """The commit's parents as it names them, though the clone's history ends at it.
+    """The parents that the commit names, even if the clone's history ends at it.
 
-    A pipeline checks out the merge of a pull request and nothing before it; the commit that it was
-    merged into is fetched with the branch.
+    A pipeline checks out the merge of a pull request and nothing before it; the commit that the
+    request was merged into is fetched with the branch.
     """
     head = run_git(root, "cat-file", "commit", commit).stdout.partition(b"\n\n")[0]
     words = (line.split(b" ") for line in head.split(b"\n"))
@@ -178,7 +176,7 @@ def _written_parents(root: Path, commit: CommitId) -> list[CommitId]:
 
 
 def _deepen(root: Path, remote: str, deeper: str, head: CommitId) -> None:
-    """Fetch more of the history that ends here, in one way or another; give up if both fail."""
+    """Fetch more history, for `head` or else for no commit in particular; give up if both fail."""
     if ask(root, *FETCH, deeper, "--", remote, head, timeout=NETWORK_SECONDS).exit_code:
         try:
             ask(root, *FETCH, deeper, "--", remote, timeout=NETWORK_SECONDS)
@@ -204,7 +202,7 @@ CheckoutResult = FastForwarded | AlreadyThere | NotSafe
 
 
 def fast_forward_checkout(root: Path, branch: str, commit: CommitId) -> CheckoutResult:
-    """Bring the checked out branch, with its files, to the commit, if nothing can be lost by it.
+    """Bring the checked out branch, with its files, to the commit, if nothing is lost by that.
 
     Raises GitError only if git cannot tell where the checkout stands, or takes too long.
     """
@@ -237,7 +235,7 @@ def _merge(root: Path, commit: CommitId) -> CheckoutResult:
 
 
 def current_branch(root: Path) -> str | None:
-    """The branch that is checked out, also before its first commit; None for a detached HEAD."""
+    """The branch that is checked out, even before its first commit; None for a detached HEAD."""
     found = run_git(root, "symbolic-ref", "-q", "HEAD", accept=(0, 1)).text
     return found.removeprefix("refs/heads/") or None
 

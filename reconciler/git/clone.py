@@ -25,12 +25,12 @@ from reconciler.git.remote import Others
 class Git:
     """A git repository with a working tree.
 
-    Holds no state besides its names, so that threads may share it. Every method raises GitError if
-    git fails; the functions that they call document the rest.
+    It holds no state besides its paths, so threads may share it. Every method raises GitError if
+    git fails; the functions that the methods call document the rest.
     """
 
     root: Path  # the top of the working tree
-    prefix: str  # the folder asked for, relative to the root: "" or `data/`
+    prefix: str  # the folder that was asked for, relative to the root: "" or `data/`
     own: Path | None = field(default=None, compare=False)  # git's folder of this working tree
 
     @classmethod

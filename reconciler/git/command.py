@@ -1,6 +1,6 @@
 """The one function that runs git.
 
-A question to a remote, which only reads, is repeated if what stopped it may have passed.
+A question to a remote only reads, so it is repeated if what stopped it may have passed.
 """
 
 import os
@@ -27,12 +27,12 @@ from reconciler.git.causes import (
 )
 
 LOCAL_SECONDS = 60.0  # a command that needs no network
-NETWORK_SECONDS = 120.0  # one that does
+NETWORK_SECONDS = 120.0  # a command that needs it
 _GRACE_SECONDS = 5.0  # for git to remove its lock files once it has been told to stop
 
-# What a hook, or a wrapper around git, sets for a repository that need not be ours. It is the list
-# of `git rev-parse --local-env-vars` without GIT_CONFIG_COUNT and GIT_CONFIG_PARAMETERS, which
-# carry the user's own settings, and with those that change how a path or a ref is read.
+# Variables that a hook, or a wrapper around git, sets for a repository that may not be ours. They
+# are those of `git rev-parse --local-env-vars` without GIT_CONFIG_COUNT and GIT_CONFIG_PARAMETERS,
+# which carry the user's own settings, plus those that change how a path or a ref is read.
 _INHERITED = frozenset(
     {
         "GIT_ALTERNATE_OBJECT_DIRECTORIES",
@@ -57,19 +57,19 @@ _INHERITED = frozenset(
     }
 )
 _OURS = {
-    "GIT_NO_REPLACE_OBJECTS": "1",  # what is shared is what was pushed, not what stands in here
+    "GIT_NO_REPLACE_OBJECTS": "1",  # what was pushed counts, not what replaces it in this clone
     "GIT_TERMINAL_PROMPT": "0",
-    "LC_ALL": "C",  # messages are told apart by their English words
+    "LC_ALL": "C",  # messages are recognised by their English words
 }
-# So that no file of a checkout is run, however the clone is configured: hooks and a file system
-# monitor are often named by a path in the working tree, where a pull request can write.
+# With these, git runs no file of a checkout, however the clone is configured. Hooks and a file
+# system monitor are often named by a path in the working tree, where a pull request can write.
 _SETTINGS = (
     "'safe.bareRepository'='explicit' 'core.hooksPath'='/dev/null' 'core.fsmonitor'='false' "
     "'submodule.recurse'='false'"
 )
 
-_QUESTIONS = 4  # in all: with one connection in a hundred cut, one apply in 10^8 ends by it
-_PAUSE_SECONDS = 0.5  # before the second; each one after it is twice as long
+_QUESTIONS = 4  # in all: if one connection in a hundred is cut, one apply in 10^8 fails by it
+_PAUSE_SECONDS = 0.5  # before the second try; each later pause is twice as long
 
 _NOTHING_MORE: Mapping[str, str] = {}
 
@@ -79,7 +79,7 @@ class GitTimeoutError(GitError):
 
 
 class CompletedGit(Struct, frozen=True, kw_only=True):
-    """What a finished git said. `stderr` is safe to show: no credentials, no control characters."""
+    """What a git command said. `stderr` is safe to show: no credentials, no control characters."""
 
     exit_code: int
     stdout: bytes
@@ -102,7 +102,8 @@ def run_git(
     """Run `git args…` in the folder and wait for it, at most `timeout` seconds.
 
     Git runs in a session of its own, so that a Ctrl-C at the terminal does not stop a push half
-    way and ssh has no terminal to ask for a passphrase on. `variables` come into its environment.
+    way and ssh has no terminal to ask for a passphrase on. `variables` are added to its
+    environment.
 
     Raises GitError for an exit code that is not in `accept` (None accepts all) or if git cannot be
     run at all, and GitTimeoutError.
@@ -120,12 +121,12 @@ def complete(
     timeout: float,
     variables: Mapping[str, str],
 ) -> CompletedGit:
-    """Run git and give what came of it, whatever its exit code. Nothing else runs git.
+    """Run git and return the result, whatever the exit code. Nothing else runs git.
 
-    Raises GitError if it cannot be run, and GitTimeoutError.
+    Raises GitError if git cannot be run, and GitTimeoutError.
     """
-    # Standard error goes to a file because a process that ssh leaves behind to share its connection
-    # keeps it open: a pipe would not end before that process does.
+    # Standard error goes to a file. A process that ssh leaves behind to share its connection keeps
+    # standard error open, so a pipe would not end before that process does.
     with _open_errors() as errors:
         environment = {**_environment(folder), **variables}
         process = _start(folder, args, errors, environment, has_input=stdin is not None)
@@ -145,7 +146,7 @@ def complete(
 
 
 def _signal(args: tuple[str, ...], exit_code: int) -> str:
-    """What ended git, where it had no time to say so itself."""
+    """What to say if a signal ended git, which then had no time to say anything itself."""
     if exit_code >= 0:
         return ""
     number = -exit_code
@@ -191,8 +192,8 @@ def _start(
 def names_repository(folder: Path) -> bool:
     """Whether the environment says which repository the folder belongs to.
 
-    GIT_DIR and GIT_WORK_TREE together do, for what lies in that working tree. Either alone, or for
-    a folder elsewhere, is what a hook hands down that was started for another repository.
+    GIT_DIR and GIT_WORK_TREE together say so for the folders of that working tree. If only one is
+    set, or the folder lies elsewhere, they come from a hook that runs for another repository.
     """
     return bool(_named_repository(folder))
 
@@ -209,7 +210,7 @@ def _named_repository(folder: Path) -> dict[str, str]:
 
 def _environment(folder: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name not in _INHERITED}
-    # Relative folders would be looked up in the checkout, and a `git` there be run.
+    # Relative folders would be looked up in the checkout, and a `git` there would run.
     path = filter(os.path.isabs, kept.get("PATH", os.defpath).split(os.pathsep))
     given = kept.get("GIT_CONFIG_PARAMETERS", "")
     ours = {
@@ -220,7 +221,7 @@ def _environment(folder: Path) -> dict[str, str]:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End git and what it started: politely first, for then git removes its lock files."""
+    """End git and what it started: politely at first, so that git removes its lock files."""
     with process:
         for order in (signal.SIGTERM, signal.SIGKILL):
             _signal_group(process, order)
@@ -235,12 +236,12 @@ def _signal_group(process: subprocess.Popen[bytes], order: signal.Signals) -> No
     try:
         os.killpg(process.pid, order)
     except ProcessLookupError:
-        return  # it has ended by itself meanwhile
+        return  # the process has ended by itself meanwhile
 
 
 def _contents(errors: IO[bytes]) -> str:
     size = errors.seek(0, os.SEEK_END)
-    if not size:  # as nearly always
+    if not size:  # the usual case
         return ""
     errors.seek(0)
     if size <= MOST_BYTES:
@@ -278,9 +279,9 @@ def may_pass(said: str) -> bool:
 def ask(
     root: Path, *args: str, timeout: float, variables: Mapping[str, str] = _NOTHING_MORE
 ) -> CompletedGit:
-    """Run a git command that only reads a remote, a few times if need be, whatever comes of it.
+    """Run a git command that only reads a remote, a few times if need be, whatever the exit code.
 
-    `timeout` in seconds, for each time; a remote that lets it pass is not asked again. Raises
+    `timeout` is in seconds, for each try; after a time-out the remote is not asked again. Raises
     GitError if git cannot be run, and GitTimeoutError.
     """
 
@@ -293,23 +294,23 @@ def ask(
 def repeated(
     once: Callable[[], CompletedGit], passes: Callable[[str], bool], times: int
 ) -> CompletedGit:
-    """Call `once` up to so many times, with longer and longer pauses, while what stops it may pass.
+    """Call `once` up to `times` times, with growing pauses, while what stops it may pass.
 
-    `passes` is asked about git's words. Gives what came of the last time.
+    `passes` judges that by git's words. Returns the result of the last call.
     """
     pause = _PAUSE_SECONDS
     for _ in range(times - 1):
         done = once()
         if done.exit_code == 0 or not passes(done.stderr):
             return done
-        # Nothing tells when a remote can be reached again.
+        # Nothing says when a remote can be reached again.
         time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - spreads rivals, guards nothing
         pause *= 2
     return once()
 
 
 def unreadable_error(remote: str, done: CompletedGit) -> GitError:
-    """What to raise where the remote did not answer."""
+    """The error for a remote that could not be read, or whose answer this clone could not store."""
     said = done.stderr.removeprefix("fatal: ").removeprefix("error: ")
     said = said or f"git ended with exit code {done.exit_code}"
     if kind_of(done.stderr) is CauseKind.HERE or "cannot lock ref" in said:

@@ -28,10 +28,10 @@ _SIGN = "commit.gpgSign"
 
 
 class _FileChange(Struct, frozen=True, kw_only=True):
-    """The new content of a file below the tree in hand; None removes it."""
+    """The new content of a file below some tree."""
 
     parts: tuple[str, ...]  # of the path, from that tree on
-    blob: ObjectId | None
+    blob: ObjectId | None  # None: the file is removed
 
 
 def commit_files(
@@ -40,9 +40,9 @@ def commit_files(
     """A new commit: the parent's tree with these files written, or removed where None is given.
 
     No ref moves. Only the trees on the way to the changed paths are read and written, so the cost
-    does not grow with the repository. A file that exists keeps its mode; one to remove may be
-    absent; a folder left empty goes. Without a parent the commit is a root. It carries git's own
-    identity, and a signature if `commit.gpgSign` is set.
+    does not grow with the repository. A file that exists keeps its mode; a file to remove may be
+    absent; a folder left empty is removed. Without a parent the commit is a root. It carries the
+    identity that git is configured with, and a signature if `commit.gpgSign` is set.
 
     Raises GitError if a path runs through a file, a link or a submodule or names a folder, if the
     identity is not known, or if the signature fails.
@@ -62,7 +62,7 @@ def commit_files(
 
 
 def _tree_of(root: Path, commit: CommitId) -> str:
-    """The commit's tree, by its id if that is known: what lies in it may be known then, too."""
+    """The commit's tree, by its id if that is known, for then its content may be known too."""
     known = known_answer(root, *tree_question(commit))
     return f"{commit}^{{tree}}" if known is None else known.text
 
@@ -75,13 +75,13 @@ def _parts(path: str) -> tuple[str, ...]:
 
 
 class _Growth(Struct, frozen=True, kw_only=True):
-    """What comes on top of a tree: it is put together first, then written and known."""
+    """The objects to add for a new tree: first collected, then written and kept as known."""
 
     root: Path
     pack: Pack
-    files: dict[ObjectId, bytes] = field(default_factory=dict)  # what they hold
-    levels: dict[ObjectId, list[TreeEntry]] = field(default_factory=dict)  # in git's order
-    folders: dict[str, ObjectId] = field(default_factory=dict)  # by path, those that are changed
+    files: dict[ObjectId, bytes] = field(default_factory=dict)  # the content of each
+    levels: dict[ObjectId, list[TreeEntry]] = field(default_factory=dict)  # each in git's order
+    folders: dict[str, ObjectId] = field(default_factory=dict)  # the changed folders, by path
 
     def add_file(self, content: bytes) -> ObjectId:
         oid = self.pack.blob(content)
@@ -105,7 +105,7 @@ class _Growth(Struct, frozen=True, kw_only=True):
             old = entries.pop(name, None)
             if old is not None and not old.is_folder:
                 if all(change.blob is None for change in inner):
-                    entries[name] = old  # what is to go from under it is not there
+                    entries[name] = old  # the files to remove below it do not exist anyway
                     continue
                 raise GitError(
                     f"{path} is a {_noun(old)} in the commit, and a folder is needed there"
@@ -123,7 +123,7 @@ class _Growth(Struct, frozen=True, kw_only=True):
         return oid
 
     def write(self) -> None:
-        """Write all of it, and keep what git would say of it."""
+        """Write all objects, and keep what git would answer about them."""
         self.pack.write(self.root)
         keep_blobs(self.root, self.files.items())
         for oid, level in self.levels.items():
@@ -164,7 +164,7 @@ def _level(tree: str) -> tuple[str, ...]:
 
 
 def empty_tree(root: Path) -> ObjectId:
-    """The tree that holds nothing, written here if it was not."""
+    """The empty tree, which is written into this clone."""
     pack = Pack.of(root)
     oid = pack.tree(())
     pack.write(root)
@@ -172,14 +172,14 @@ def empty_tree(root: Path) -> ObjectId:
 
 
 def write_commit(root: Path, tree: ObjectId, parent: CommitId | None, message: str) -> CommitId:
-    """A new commit of the tree, with git's own identity, and a signature if that is set."""
+    """A new commit of the tree, with git's configured identity, signed if commit.gpgSign is set."""
     is_signed = _is_signed(root)
     options = (
         *(() if parent is None else ("-p", parent)),
         *(("-S",) if is_signed else ()),
         *("-F", "-"),
     )
-    # What the user writes their own messages in does not hold for this one.
+    # The encoding that the user has set for their own messages does not apply to this one.
     encoding = ("-c", "i18n.commitEncoding=UTF-8")
     try:
         written = run_git(root, *encoding, "commit-tree", tree, *options, stdin=message.encode())
@@ -194,7 +194,7 @@ def write_commit(root: Path, tree: ObjectId, parent: CommitId | None, message: s
 
 
 def _is_signed(root: Path) -> bool:
-    """Whether commits are to be: `commit-tree` does not look at commit.gpgSign by itself."""
+    """Whether to sign commits: `commit-tree` does not look at commit.gpgSign by itself."""
     if not values(root, _SIGN):
         return False
     return run_git(root, "config", "--type=bool", _SIGN, accept=(0, 1)).text == "true"

@@ -1,8 +1,8 @@
 """The branch that an apply works on if the configuration names none.
 
-Nothing of one clone decides it: two clones must never work on two branches, each with a ledger of
-its own. Each fetch brings the remote's HEAD along and hears which branch that is. A clone remembers
-what the remote has said, for where that is not heard; and a claim counts only while HEAD names the
+Nothing in a single clone decides this, for two clones must never work on two branches, each with a
+ledger of its own. Each fetch brings the remote's HEAD along and hears which branch it names. A
+clone remembers that name, for fetches that do not hear it. A claim counts only while HEAD names the
 branch.
 """
 
@@ -40,10 +40,10 @@ class NoBranchError(GitError):
 
 
 def default_branch(root: Path, remote: str) -> str:
-    """Ask the remote for it, and remember its answer.
+    """Ask the remote for its default branch, and remember it if the remote's HEAD names it.
 
-    Its own default; else its only branch; else whichever of `main` and `master` it has. Raises
-    GitError if none of these says.
+    If HEAD names none: the only branch, or else whichever of `main` and `master` the remote has.
+    Raises GitError if that decides nothing.
     """
     seen = read_refs(root, remote, [f"{HEADS}*"], timeout=NETWORK_SECONDS)
     if seen.default is not None:
@@ -69,9 +69,9 @@ def default_branch(root: Path, remote: str) -> str:
 def fetch_shared(
     root: Path, remote: str, branch: str | None, more: Sequence[str]
 ) -> tuple[str, dict[str, CommitId | None]]:
-    """Fetch the branch, or (None) the default one, and those others: see `remote.fetch`.
+    """Fetch the branch (None: the default one) and the branches in `more`: see `remote.fetch`.
 
-    Gives the branch's name, and all tips. Raises GitError.
+    Returns the branch's name, and all tips. Raises GitError.
     """
     if branch is not None:
         return branch, fetch(root, remote, [branch, *more])
@@ -87,10 +87,10 @@ def fetch_shared(
 def _fetch_default(
     root: Path, remote: str, refs: Sequence[str]
 ) -> tuple[str, dict[str, CommitId | None]] | None:
-    """Fetch the remote's HEAD and hear which branch that is; None where it must be asked for.
+    """Fetch the remote's HEAD and hear which branch it names; None if the remote must be asked.
 
-    Where nothing is heard, a branch that is remembered is believed while HEAD is at the same
-    commit, for then either name brings the same.
+    If nothing is heard, the remembered branch is believed while HEAD is at the same commit, for
+    then either name brings the same.
     """
     known = _remembered(root, remote)
     known_ref = [] if known is None else [check_branch(root, known)]
@@ -111,7 +111,7 @@ def _fetch_default(
 
 
 def _remember(root: Path, remote: str, branch: str) -> None:
-    # Only to save a question next time: another process may hold the configuration's lock.
+    # This may fail (another process may lock the configuration): it only saves a later question.
     set_value(root, _setting(remote), branch)
 
 
@@ -124,7 +124,7 @@ def _setting(remote: str) -> str:
 
 
 def _remembered(root: Path, remote: str) -> str | None:
-    """What the remote said last; before that, what `git clone` heard."""
+    """The branch that the remote named last; before that, the one that `git clone` heard."""
     told = value(root, _setting(remote))
     if told:
         return told

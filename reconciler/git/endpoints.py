@@ -12,12 +12,13 @@ from reconciler.git.gitconfig import value, values
 
 
 def check_remote(root: Path, remote: str) -> None:
-    """Raise NoRemoteError unless the clone has it: git takes other names for paths or addresses.
+    """Raise NoRemoteError unless the clone has a remote of that name.
 
-    The name is the checkout's, so it could lead anywhere, and what is there would count as shared.
+    Git takes other names for paths or addresses. The name comes from the checkout, so it could lead
+    anywhere, and what is there would count as shared.
     """
     if values(root, f"remote.{remote}.url"):
-        return  # as nearly always; `git remote` knows those as well that older versions wrote
+        return  # the usual case; `git remote` also knows remotes that older versions of git wrote
     there = run_git(root, "remote").text.split()
     if remote not in there:
         raise NoRemoteError(remote, there)
@@ -39,16 +40,16 @@ class Addresses(Struct, frozen=True, kw_only=True):
     name: str  # of the remote
     fetched: str
     pushed: str
-    setting: str  # the one that makes them differ, if they do
+    setting: str  # the setting that makes them differ, if they do
 
     @property
     def differ(self) -> bool:
-        """Whether they are written differently; it may be one repository all the same."""
+        """Whether the two are written differently; they may still be one repository."""
         return self.fetched != self.pushed
 
     @property
     def difference(self) -> str:
-        """What to say of it."""
+        """What to say of the difference."""
         return (
             f"{self.name} pushes to {self.pushed} ({self.setting}), but is fetched from "
             f"{self.fetched}, and only what is there counts"
@@ -56,12 +57,12 @@ class Addresses(Struct, frozen=True, kw_only=True):
 
     @property
     def hint(self) -> str:
-        """What to do about it."""
+        """What to do about the difference."""
         return f"let both be the same repository: look at git config --get-regexp '{self.setting}'"
 
 
 def addresses(root: Path, remote: str) -> Addresses:
-    """The remote's addresses. Raises GitError where there is none, or it pushes to several."""
+    """The remote's addresses. Raises GitError if there is no remote, or it pushes to several."""
     pushed = check_pushed(root, remote)
     fetched = run_git(root, "remote", "get-url", remote).text
     name = f"remote.{remote}.pushurl"
@@ -75,10 +76,10 @@ def addresses(root: Path, remote: str) -> Addresses:
 
 
 def check_one_target(root: Path, remote: str) -> None:
-    """Raise GitError where the remote pushes to no repository, or to several.
+    """Raise GitError if the remote pushes to no repository, or to several.
 
-    Git is asked only where the configuration does not say it: a single address, however
-    `url.*.pushInsteadOf` rewrites it, stays a single one.
+    Git is asked only if the configuration does not settle it: a single address stays a single one,
+    however `url.*.pushInsteadOf` rewrites it.
     """
     if values(root, f"remote.{remote}.pushurl") or len(values(root, f"remote.{remote}.url")) != 1:
         check_pushed(root, remote)

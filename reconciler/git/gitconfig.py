@@ -1,7 +1,7 @@
-"""Git's configuration of a clone: read as a whole, and again only once a file of it has changed.
+"""A clone's git configuration: read as a whole, and again only after one of its files has changed.
 
-A command looks up a dozen variables, each more than once, and a process for each look costs more
-than all that it says. What git makes of a value (a path, a truth) is still asked of git.
+A command looks up a dozen variables, each more than once, and a process for each lookup would cost
+more than reading everything once. Git is still asked what it makes of a value (a path, a boolean).
 """
 
 import os
@@ -13,32 +13,32 @@ from msgspec import Struct
 from reconciler.git.command import run_git
 
 _FILE = "file:"
-_SCOPES_OF_A_CLONE = frozenset({"local", "worktree"})  # the files lie in the clone, or are included
+_SCOPES_OF_A_CLONE = frozenset({"local", "worktree"})  # their files lie in it, or are included
 
-_Status = tuple[int, int, int]  # of a file: whoever writes one puts a new one in its place
+_Status = tuple[int, int, int]  # of a file: whoever writes it puts a new file in its place
 
 
 class Variable(Struct, frozen=True, kw_only=True):
-    """One value of a variable, and where git has read it."""
+    """One value of a variable, and where git read it."""
 
     scope: str  # git-config(1): system, global, local, worktree, command
-    origin: str  # `file:PATH`, relative to the root, or what else it came from
-    name: str  # the section and the last word in small letters
-    value: str | None  # None: it stands there without one, which means true
+    origin: str  # `file:PATH`, relative to the root, or another source
+    name: str  # the section and the last word in lower case
+    value: str | None  # None: the variable stands there without a value, which means true
 
     @property
     def file(self) -> str | None:
-        """The file that it stands in, relative to the root, if it stands in one."""
+        """The file that sets the variable, relative to the root; None if no file does."""
         return self.origin.removeprefix(_FILE) if self.origin.startswith(_FILE) else None
 
     @property
     def is_of_clone(self) -> bool:
-        """Whether the clone itself has it, and not the user or the machine."""
+        """Whether the clone itself sets the variable, not the user or the machine."""
         return self.scope in _SCOPES_OF_A_CLONE
 
 
 class _KnownVariables(Struct, frozen=True, kw_only=True):
-    """What was read, and what the system says of the files that it was read from."""
+    """The variables that were read, and the status of the files that they were read from."""
 
     variables: Sequence[Variable]
     by_name: Mapping[str, Sequence[str | None]]
@@ -49,15 +49,12 @@ _readings: dict[Path, _KnownVariables] = {}  # by the top of the working tree
 
 
 def read_variables(root: Path) -> Sequence[Variable]:
-    """Read every variable, in the order in which later ones count. Raises GitError."""
+    """Read every variable; of several with one name, the last counts. Raises GitError."""
     return _read(root).variables
 
 
 def values(root: Path, name: str) -> list[str | None]:
-    """All values of the variable, the last of which counts where there can be one only.
-
-    Raises GitError.
-    """
+    """All values of the variable; where only one is allowed, the last counts. Raises GitError."""
     return list(_known(root).get(_normal(name), ()))
 
 
@@ -68,26 +65,26 @@ def value(root: Path, name: str) -> str:
 
 
 def names(root: Path, beginning: str) -> list[str]:
-    """The names of all variables that begin so: a section in small letters, with its dot."""
+    """The names of all variables with that beginning: a section in lower case, with its dot."""
     return [name for name in _known(root) if name.startswith(beginning)]
 
 
 def set_value(root: Path, name: str, text: str) -> None:
-    """Have the clone's own configuration say that.
+    """Set the variable in the clone's own configuration.
 
-    It does not, if another process holds the file's lock: nobody may depend on it.
+    This does nothing if another process holds the file's lock, so nobody may depend on it.
     """
     run_git(root, "config", name, text, accept=None)
-    _readings.pop(root, None)  # whatever the system says of the file
+    _readings.pop(root, None)  # even if the file's status looks unchanged
 
 
 def forget() -> None:
-    """Let everything be read anew."""
+    """Forget everything, so that it is read anew."""
     _readings.clear()
 
 
 def _known(root: Path) -> Mapping[str, Sequence[str | None]]:
-    """The values by their names, as the files say that there are now."""
+    """The values by name, as the files hold them now."""
     known = _readings.get(root)
     if known is None or any(_status(root, file) != was for file, was in known.files.items()):
         known = _read(root)
@@ -122,7 +119,7 @@ def _status(root: Path, file: str) -> _Status | None:
 
 
 def _normal(name: str) -> str:
-    """The name as git lists it: what stands between the first dot and the last keeps its case."""
+    """The name as git lists it: only the part between the first and the last dot keeps its case."""
     section, _, rest = name.partition(".")
     between, dot, word = rest.rpartition(".")
     return f"{section.lower()}.{between}{dot}{word.lower()}"

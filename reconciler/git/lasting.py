@@ -1,8 +1,8 @@
-"""What git says of an object by its whole id: that stays true, and is asked once in a process.
+"""What git says of an object by its full id: this stays true, so git is asked once in a process.
 
 A command reads the same commits, trees and ledgers again at each step, and those that it has just
-written. Starting git for it costs more than most of its answers. Only what was found is kept: what
-is missing may be fetched yet.
+written. Starting git costs more than most of its answers. Only what was found is kept: an object
+that is missing may still be fetched.
 """
 
 import re
@@ -13,8 +13,8 @@ from threading import Lock
 from reconciler.git.command import CompletedGit, run_git
 
 _ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
-_MOST_BYTES = 1 << 14  # of an answer, or of a blob: whatever is longer costs more than its process
-_MOST = 512  # answers, and blobs
+_MOST_BYTES = 1 << 14  # of an answer or a blob: reading more costs more than starting git
+_MOST = 512  # answers, and as many blobs
 
 _answers: dict[tuple[Path, tuple[str, ...]], CompletedGit] = {}
 _blobs: dict[tuple[Path, str], bytes] = {}
@@ -24,9 +24,9 @@ _lock = Lock()
 def ask_once(
     root: Path, *args: str, about: Collection[str], accept: Collection[int] = (0,)
 ) -> CompletedGit:
-    """As `run_git`, whose answer follows from the objects of the ids in `about` alone.
+    """As `run_git`, for an answer that follows from the objects in `about` alone.
 
-    If one of these is no whole id, but a name whose object may change, git is run each time.
+    If one of these is not a full id, but a name whose object may change, git is run each time.
     """
     known = known_answer(root, *args)
     if known is not None:
@@ -38,12 +38,12 @@ def ask_once(
 
 
 def known_answer(root: Path, *args: str) -> CompletedGit | None:
-    """What git has said, if that was kept."""
+    """What git has said, if its answer was kept."""
     return _answers.get((root, args))
 
 
 def know(root: Path, *args: str, answer: str = "") -> None:
-    """Keep what git would say, for it was written here, and not asked."""
+    """Keep what git would answer about an object that was written here, without asking git."""
     told = answer.encode("utf-8", "surrogateescape")
     _keep_answer(root, args, CompletedGit(exit_code=0, stdout=told, stderr=""))
 
@@ -62,7 +62,7 @@ def known_blob(root: Path, oid: str) -> bytes | None:
 
 
 def keep_blobs(root: Path, blobs: Iterable[tuple[str, bytes]]) -> None:
-    """Keep the newest of them that are small."""
+    """Keep the small ones of the blobs; if there are too many, the last of them."""
     small = [(oid, content) for oid, content in blobs if len(content) <= _MOST_BYTES]
     with _lock:
         for oid, content in small[-_MOST:]:
@@ -72,7 +72,7 @@ def keep_blobs(root: Path, blobs: Iterable[tuple[str, bytes]]) -> None:
 
 
 def forget() -> None:
-    """Let everything be asked anew."""
+    """Forget everything, so that git is asked anew."""
     with _lock:
         _answers.clear()
         _blobs.clear()

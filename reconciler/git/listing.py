@@ -1,4 +1,4 @@
-"""What a working tree holds beside a commit, and what the index says of it."""
+"""How a working tree differs from a commit, and what the index says of it."""
 
 import os
 import re
@@ -15,7 +15,7 @@ _LEFT_OUT = "S "  # git-ls-files(1): skip-worktree
 
 
 def differing(root: Path, commit: CommitId, *folders: str) -> list[str]:
-    """The files at or below these that the working tree has otherwise than the commit, or alone.
+    """The files at or below these folders in which the working tree differs from the commit.
 
     New files count unless git ignores them.
     """
@@ -38,13 +38,13 @@ class Tracked(Struct, frozen=True, kw_only=True):
     root: Path
 
     def paths(self) -> Iterator[str]:
-        """Each path, once for every side of a conflict about it."""
+        """Each path; in a merge conflict, once for each side."""
         for line in filter(None, self.listing.split(b"\0")):
             yield line.partition(b"\t")[2].decode("utf-8", "surrogateescape")
 
     def left_out(self) -> list[TreeEntry]:
         """What a sparse checkout has left out of the working tree."""
-        if _LEFT_OUT.encode() not in self.listing:  # as nearly always: not to take apart thousands
+        if _LEFT_OUT.encode() not in self.listing:  # the usual case: saves parsing thousands
             return []
         found = []
         for line in self.listing.decode("utf-8", "surrogateescape").split("\0"):
@@ -56,7 +56,7 @@ class Tracked(Struct, frozen=True, kw_only=True):
 
 
 def tracked(root: Path, *pathspecs: str) -> Tracked:
-    """What the index holds under these. Raises GitError."""
+    """What the index holds under the pathspecs. Raises GitError."""
     listing = run_git(root, "ls-files", "-t", "--stage", "-z", "--", *pathspecs).stdout
     return Tracked(root=root, listing=listing)
 
@@ -65,10 +65,10 @@ _MANIFEST = r"""^[[:space:]{]*["']?apiVersion["']?[[:space:]]*:[[:space:]]*["']?
 
 
 def manifests_under(root: Path, prefix: str, besides: Collection[str] = ()) -> list[str]:
-    """The YAML files below the folder that begin as a manifest does, unless git ignores them.
+    """The YAML files below the folder with a manifest's `apiVersion`, unless git ignores them.
 
-    `prefix`: of the folder, as `find` gives it; `besides`: folders below it that are left out,
-    relative to it. In no order that means anything but its own.
+    `prefix`: the folder, as `find` gives it; `besides`: folders below it to leave out, relative to
+    it. The paths are sorted.
     """
     options = ("--untracked", "--full-name", "--no-color", "-z", "-l", "-I", "-E")
     where = [f":(top,glob){_escaped(prefix)}**/*.{ending}" for ending in ("yaml", "yml")]
@@ -83,7 +83,7 @@ def _escaped(text: str) -> str:
 
 
 def has_known(root: Path, folder: str) -> bool:
-    """Whether a commit that the checked out one goes back to touched the folder."""
+    """Whether any commit in the checked out history touched the folder."""
     asked = ("--literal-pathspecs", "rev-list", "-1", "--full-history", "HEAD", "--", folder)
     found = run_git(root, *asked, accept=(0, 128))  # 128: there is no commit yet
     return found.exit_code == 0 and bool(found.text)
@@ -92,7 +92,7 @@ def has_known(root: Path, folder: str) -> bool:
 def is_dirty(root: Path, paths: Collection[str]) -> bool:
     """Whether anything at or under the paths differs from the checked out commit.
 
-    New files count unless git ignores them; submodules do not. Without paths it is about all.
+    New files count unless git ignores them; submodules do not. Without paths, everything counts.
     """
     changed = run_git(
         root,
@@ -107,8 +107,8 @@ def is_dirty(root: Path, paths: Collection[str]) -> bool:
 def without_filters(root: Path) -> list[str]:
     """Options with which git compares files as they are.
 
-    A filter is a program; which files go through it `.gitattributes` says, and the program may
-    well be a file of the checkout.
+    A filter is a program. `.gitattributes` says which files go through it, and the program may well
+    be a file of the checkout.
     """
     filters = {name.rpartition(".")[0] for name in names(root, "filter.") if name.count(".") > 1}
     off = ("clean=", "smudge=", "process=", "required=false")

@@ -31,29 +31,29 @@ class TreeEntry(Struct, frozen=True, kw_only=True):
 
     @property
     def is_link(self) -> bool:
-        """A symbolic link: its blob holds the target's path."""
+        """Whether it is a symbolic link, whose blob holds the target's path."""
         return self.mode == _LINK
 
     @property
     def is_submodule(self) -> bool:
-        """A commit of another repository: it cannot be read from this one."""
+        """Whether it is a commit of another repository, which cannot be read from this one."""
         return self.mode == _SUBMODULE
 
     @property
     def is_folder(self) -> bool:
-        """A tree: only the entries of a single level hold these."""
+        """Whether it is a tree; only a listing of a single level has entries for trees."""
         return self.mode == _TREE
 
     @property
     def kind(self) -> str:
-        """The kind of the object, in git's word."""
+        """Git's word for the kind of the object."""
         if self.is_folder:
             return "tree"
         return "commit" if self.is_submodule else "blob"
 
     @property
     def is_file(self) -> bool:
-        """A blob with the content of a file."""
+        """Whether it is a blob with the content of a file."""
         return not (self.is_link or self.is_submodule or self.is_folder)
 
 
@@ -72,14 +72,14 @@ def list_tree(
 
 
 def tree_listing(tree: str) -> tuple[str, ...]:
-    """How git is asked for all files of a commit or tree; paths that follow narrow that down."""
+    """The command that lists all files of a commit or tree; paths after it narrow that down."""
     return "--literal-pathspecs", "ls-tree", "-r", "-z", "--full-tree", tree, "--"
 
 
 class Tree:
-    """Everything that a commit holds, listed at once; only what is asked for is taken apart.
+    """Everything that a commit holds, listed at once; only what is asked for is parsed.
 
-    For a listing is read from git many times faster than its entries can be made here.
+    Reading a listing from git is many times faster than making its entries here.
     """
 
     def __init__(self, listing: bytes) -> None:
@@ -95,18 +95,18 @@ class Tree:
         return entries if own is None else [own, *entries]
 
     def at(self, path: str) -> TreeEntry | None:
-        """What lies at that very path, unless it is nothing, or a folder."""
+        """The entry at exactly that path; None if there is nothing, or a folder."""
         found = self._from(path.encode("utf-8", "surrogateescape") + b"\0")
         return next((_parse_entry(record) for record in found), None)
 
     def beginning(self, *names: str) -> list[TreeEntry]:
-        """The entries whose own names, without their folders, begin with one of these."""
+        """The entries whose names, without their folders, begin with one of these."""
         return [_parse_entry(record) for name in names for record in self._named(name.encode())]
 
     def _from(self, beginning: bytes) -> Iterator[bytes]:
-        """The records whose paths begin so: in git's order they follow one another."""
+        """The records whose paths have that beginning: in git's order they follow one another."""
         found = self._listing.find(b"\t" + beginning)
-        while found >= 0 and self._tab(found) != found:  # there can be one in a path as well
+        while found >= 0 and self._tab(found) != found:  # a path can hold a tab as well
             found = self._listing.find(b"\t" + beginning, found + 1)
         if found < 0:
             return
@@ -127,7 +127,7 @@ class Tree:
             found = self._listing.find(name, found + 1)
 
     def _tab(self, within: int) -> int:
-        """Where the path of the record begins that this place lies in, less one."""
+        """Where the tab before the path stands, in the record that holds this position."""
         return self._listing.find(b"\t", self._listing.rfind(b"\0", 0, within))
 
 
@@ -148,11 +148,11 @@ def _parse_entry(record: bytes) -> TreeEntry:
     return TreeEntry(mode=mode, oid=ObjectId(oid), path=path.decode("utf-8", "surrogateescape"))
 
 
-_whole: set[Path] = set()  # the clones whose history was whole when they were found
+_whole: set[Path] = set()  # the roots of the clones whose history was whole when they were found
 
 
 def note_history(root: Path, *, is_whole: bool) -> None:
-    """Note what a command has found as it began. Nothing that it does cuts a whole history."""
+    """Note whether the history was whole as a command began; no command cuts a whole history."""
     (_whole.add if is_whole else _whole.discard)(root)
 
 
@@ -164,9 +164,9 @@ def is_shallow(root: Path) -> bool:
 
 
 def is_ancestor(root: Path, ancestor: CommitId, descendant: CommitId) -> bool:
-    """Whether the first commit is the second or lies in its history, as far as it is known here.
+    """Whether the first commit is the second or lies in its history, as far as this clone has it.
 
-    Where a shallow clone's history is cut off it cannot be seen, and the answer is no. Raises
+    Where a shallow clone's history is cut off, this cannot be seen, and the answer is no. Raises
     GitError if one of the commits is not in this clone.
     """
     question = ancestry(ancestor, descendant)
@@ -175,17 +175,17 @@ def is_ancestor(root: Path, ancestor: CommitId, descendant: CommitId) -> bool:
 
 
 def ancestry(ancestor: str, descendant: str) -> tuple[str, ...]:
-    """How git is asked whether one commit is the other, or lies in its history."""
+    """The command that asks whether one commit is the other, or lies in its history."""
     return "merge-base", "--is-ancestor", ancestor, descendant
 
 
 def tree_question(commit: str) -> tuple[str, ...]:
-    """How git is asked for the tree of a commit."""
+    """The command that asks for the tree of a commit."""
     return "rev-parse", "--verify", "--quiet", f"{commit}^{{tree}}"
 
 
 def folder_question(commit: str, path: str) -> tuple[str, ...]:
-    """How git is asked for what stands at the path in a commit."""
+    """The command that asks for what stands at the path in a commit."""
     return "rev-parse", "--verify", "--quiet", f"{commit}:{path}"
 
 
@@ -218,7 +218,7 @@ def _read_blobs(root: Path, wanted: list[ObjectId]) -> dict[ObjectId, bytes]:
 def read_bounded_blobs(
     root: Path, oids: Iterable[ObjectId], most: int
 ) -> tuple[dict[ObjectId, bytes], frozenset[ObjectId]]:
-    """The contents of those blobs that have no more than `most` bytes; and which ones have more.
+    """The contents of the blobs of at most `most` bytes, and the ids of those that have more.
 
     Raises GitError if one is missing.
     """

@@ -9,7 +9,7 @@ from msgspec import Struct
 from reconciler.git.command import run_git
 from reconciler.git.objects import CommitId, is_shallow
 
-# What hosts write into the message of a merge or of a squashed commit, by its first line.
+# What forges write into the first line of the message of a merge or a squashed commit.
 _SUBJECTS = tuple(
     re.compile(pattern)
     for pattern in (
@@ -22,7 +22,7 @@ _SUBJECTS = tuple(
     )
 )
 _GITLAB = re.compile(r"^See merge request (?P<project>[\w./-]*)!(?P<number>\d{1,9})$", re.MULTILINE)
-_LONGEST = 2_000  # characters of a message that are read: hosts write into its beginning or end
+_LONGEST = 2_000  # characters of a message that are read: forges write at its beginning or end
 
 
 class Origin(Struct, frozen=True, kw_only=True):
@@ -34,7 +34,7 @@ class Origin(Struct, frozen=True, kw_only=True):
 
 
 def pull_request_of(message: str) -> str | None:
-    """The pull request that a commit's message says it merges; None where it says none."""
+    """The pull request that a commit's message says it merges; None if it names none."""
     subject = message.partition("\n")[0][:_LONGEST].rstrip()
     for pattern in _SUBJECTS:
         if found := pattern.match(subject):
@@ -44,10 +44,10 @@ def pull_request_of(message: str) -> str | None:
 
 
 def origins(root: Path, commit: CommitId, folder: str) -> dict[str, Origin]:
-    """By path, the origin of each file below the folder that the commit's history tells of.
+    """The origin of each file at or below the folder, by path, as far as the history tells.
 
-    Only the first parents count: a merge is the change, not what was committed on the way to it.
-    A clone whose history is cut off says nothing of what is older. Raises GitError.
+    Only first parents count: the merge is the change, not the commits that led to it. A shallow
+    clone says nothing of changes that are older than its history. Raises GitError.
     """
     newest: dict[str, CommitId] = {}
     for found, paths in _changes(root, commit, folder):
@@ -58,7 +58,7 @@ def origins(root: Path, commit: CommitId, folder: str) -> dict[str, Origin]:
 
 
 def _changes(root: Path, commit: CommitId, folder: str) -> list[tuple[CommitId, list[str]]]:
-    """Each commit of the first parents' line that changed something there, the newest first."""
+    """Each commit on the line of first parents that changed something there, newest first."""
     plainly = ("--no-show-signature", "--no-renames", "--no-ext-diff", "--name-only", "-z")
     listing = run_git(
         root,
@@ -68,13 +68,13 @@ def _changes(root: Path, commit: CommitId, folder: str) -> list[tuple[CommitId, 
     is_cut = is_shallow(root)
     changes: list[tuple[CommitId, list[str]]] = []
     for word in listing.decode("utf-8", "surrogateescape").split("\0"):
-        path = word.removeprefix("\n")  # stands between a commit and its first path
+        path = word.removeprefix("\n")  # git puts it between a commit and its first path
         if path.startswith(f"{folder}/") or path == folder:
             changes[-1][1].append(path)
         elif word:
             found, *parents = word.split()
             changes.append((CommitId(found), []))
-            if is_cut and not parents:  # all that is there seems to be new
+            if is_cut and not parents:  # where history is cut off, every file seems to be new
                 changes.pop()
                 break
     return changes

@@ -1,9 +1,9 @@
-"""Writing files and folders into a clone: all that a commit needs by one process.
+"""Writing files and folders into a clone: all that a commit needs, with one process of git.
 
-To have git write each of them takes a process for each file and for each folder on the way to it.
-Their ids follow from what they hold, so they are worked out here and all is handed to git at once,
-as it comes over a connection: gitformat-pack(5). Git works the ids out for itself as it stores
-them, so one that was wrong here would name an object that is not there.
+Having git write them one by one takes a process for each file and for each folder on the way to it.
+An object's id follows from its content, so the ids are worked out here, and all objects are handed
+to git at once, as they would come over a connection: gitformat-pack(5). Git works the ids out again
+as it stores the objects, so an id that was wrong here would name an object that is not there.
 """
 
 import hashlib
@@ -18,26 +18,26 @@ from reconciler.git.gitconfig import value
 from reconciler.git.objects import ObjectId, TreeEntry
 
 _KINDS = {"tree": 2, "blob": 3}
-_STORED = 0  # of zlib: git compresses it as it stores it
+_STORED = 0  # zlib's level: not compressed, for git compresses objects as it stores them
 
 
 class Pack(Struct, kw_only=True):
-    """Objects to be written, which have their ids already."""
+    """Objects to be written, whose ids are known already."""
 
     hashing: str  # `sha1` or `sha256`, as the repository names its objects
     _contents: dict[ObjectId, tuple[str, bytes]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, root: Path) -> "Pack":
-        """An empty one for that clone. Raises GitError."""
+        """An empty pack for the clone. Raises GitError."""
         return cls(hashing=value(root, "extensions.objectFormat") or "sha1")
 
     def blob(self, content: bytes) -> ObjectId:
-        """Add what a file holds."""
+        """Add the content of a file."""
         return self._add("blob", content)
 
     def tree(self, entries: Iterable[TreeEntry]) -> ObjectId:
-        """Add a folder with these entries, in git's order; their paths are their names alone."""
+        """Add a folder with these entries, in git's order; each path must be a bare name."""
         return self._add("tree", b"".join(map(_line, entries)))
 
     def _add(self, kind: str, content: bytes) -> ObjectId:
@@ -48,11 +48,11 @@ class Pack(Struct, kw_only=True):
         return oid
 
     def write(self, root: Path) -> None:
-        """Have git store them all. Raises GitError."""
+        """Have git store all objects. Raises GitError."""
         run_git(root, "unpack-objects", "-q", stdin=self.packed())
 
     def packed(self) -> bytes:
-        """All of it, as git reads it."""
+        """All objects, as git reads a pack."""
         parts = [b"PACK", (2).to_bytes(4, "big"), len(self._contents).to_bytes(4, "big")]
         for kind, content in self._contents.values():
             parts += [_head(_KINDS[kind], len(content)), zlib.compress(content, _STORED)]
@@ -66,7 +66,7 @@ def in_order(entries: Iterable[TreeEntry]) -> list[TreeEntry]:
 
 
 def _head(kind: int, size: int) -> bytes:
-    """The kind in three bits and the size in all others, the lowest first, seven to a byte."""
+    """An object's header: three bits for the kind, the others for the size, lowest bits first."""
     found = [kind << 4 | size & 0xF]
     size >>= 4
     while size:
@@ -77,7 +77,7 @@ def _head(kind: int, size: int) -> bytes:
 
 
 def _sorted_as(entry: TreeEntry) -> bytes:
-    """A folder's name counts as if it had a slash at its end."""
+    """The sort key: a folder's name counts as if it ended in a slash."""
     return _name(entry) + (b"/" if entry.is_folder else b"")
 
 

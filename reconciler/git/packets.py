@@ -1,11 +1,11 @@
-"""Which branch the remote's HEAD names, as a fetch hears it beside what it brings.
+"""Which branch the remote's HEAD names, as a fetch hears it on the way.
 
-A server lists its HEAD together with the branch that it stands for, and `git fetch` passes on the
-commit alone: to hear the name, one would have to ask once more, over a connection of its own. But
-git writes down what was said (`GIT_TRACE_PACKET`, see git(1)), so it is read there. It is the
-answer that the fetch itself went by, and so as new as what it has brought.
+A server lists its HEAD together with the branch that it names, but `git fetch` passes on only the
+commit: asking for the name would take another connection. Git can write down what the server said
+(`GIT_TRACE_PACKET`, see git(1)), so the name is read there. It is the answer that the fetch itself
+went by, and so it is as new as what the fetch has brought.
 
-Where nothing can be read there, the caller asks: no version of git has to write it like that.
+If nothing can be read there, the caller asks the remote: no version of git promises that format.
 """
 
 import os
@@ -17,14 +17,14 @@ from tempfile import NamedTemporaryFile
 
 from msgspec import Struct
 
-VARIABLE = "GIT_TRACE_PACKET"  # where git writes them down
+VARIABLE = "GIT_TRACE_PACKET"  # names the file where git writes packets down
 
 _PACKET = rb"packet: +\S+< [0-9a-f]{40,64} HEAD"
 _NAMED = re.compile(
     _PACKET + rb"(?: symref-target:| ?\\0[^\n]*? ?symref=HEAD:)refs/heads/([^ \n]+)",
 )
-# What is not ASCII; no ref's name has a backslash. Some versions write such a byte as a negative
-# number of 32 bits.
+# A byte that is not ASCII; no ref's name has a backslash. Some versions of git write such a byte as
+# a negative number of 32 bits.
 _ESCAPED = re.compile(rb"\\(?:37777777)?([0-7]{3})")
 
 
@@ -39,9 +39,9 @@ class Packets(Struct, frozen=True, kw_only=True):
         return {} if self.file is None else {VARIABLE: str(self.file)}
 
     def default(self) -> str | None:
-        """The branch that the remote's HEAD named when it was asked last; None: it was not heard.
+        """The branch that the remote's HEAD named when last asked; None if that was not heard.
 
-        A HEAD that names a branch which is not there yet is not listed, so it is not heard either.
+        A server does not list a HEAD whose branch does not exist yet, so that is not heard either.
         """
         try:
             said = b"" if self.file is None else self.file.read_bytes()
@@ -59,13 +59,13 @@ UNHEARD = Packets(file=None)
 
 @contextmanager
 def listening() -> Iterator[Packets]:
-    """Have git write down what it hears, until the end. A person who has git do it keeps theirs."""
+    """Have git write down what it hears, unless a person has git do so already."""
     if os.environ.get(VARIABLE):
         yield UNHEARD
         return
     try:
         file = NamedTemporaryFile(prefix="reconciler-")  # noqa: SIM115 - closed below
-    except OSError:  # no room for it; what needs some says so itself
+    except OSError:  # no room for the file; whatever else needs room will say so itself
         yield UNHEARD
         return
     with file:

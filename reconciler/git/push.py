@@ -1,9 +1,9 @@
 """Pushing one commit to one ref: a compare-and-swap, judged by what the ref holds afterwards.
 
-What a server says of a push is no evidence. One says ok and moves nothing: it has turned the push
-into a merge request, or has lost a race and does not know it. Another speaks of a lost race in
-words of its own. And the push may go to another repository than the one that is fetched. So the
-ref is read back from there, and that decides; the words are only passed on.
+A server's answer to a push proves nothing. One server says ok and moves nothing: it has turned the
+push into a merge request, or has lost a race without noticing it. Another reports a lost race in
+words of its own. And the push may go to another repository than the one that is fetched. So the ref
+is read back from the address that is fetched, and that decides. The words are only passed on.
 """
 
 import random
@@ -32,30 +32,31 @@ from reconciler.git.remote import (
 )
 from reconciler.git.sending import NO_ANSWER, Heard, Move, PushAnswer, send
 
-_SENDINGS = 3  # of a push that is rejected though nobody was faster: somebody may hold a lock
-_LOOKS = 4  # for a push that was taken: a replica may lag a little
-_PAUSE_SECONDS = 0.2  # before the second; each one after it is twice as long
+_SENDINGS = 3  # in all, of a push that is rejected though nobody was faster: a lock may be held
+_LOOKS = 4  # in all, for a push that was taken: a replica may lag a little
+_PAUSE_SECONDS = 0.2  # before the second sending or look; each later pause is twice as long
 
 
 class PushLanded(Struct, frozen=True):
-    """The ref, read back, holds our commit, which nobody else has to push."""
+    """The ref, read back, holds our commit, which nobody else could have pushed."""
 
 
 class PushRaced(Struct, frozen=True, kw_only=True):
     """The ref was not where we expected it, or moved meanwhile, and does not hold our commit.
 
-    Or it does, and the trace of another ledger has moved meanwhile.
+    Or the ref does hold our commit, but the trace of another ledger has moved meanwhile. Or the ref
+    of our own trace has moved, so that a claim was not pushed.
     """
 
     message: str
 
 
 class PushDeclined(Struct, frozen=True, kw_only=True):
-    """The ref is where it was, for the reason that the remote gives or that can be seen."""
+    """The ref was not moved, or is no longer the default branch; `message` says why."""
 
     message: str
     hint: str | None = None
-    is_of_ref: bool = False  # another ref may be taken all the same
+    is_of_ref: bool = False  # the server may still take a push to another ref
 
 
 class PushUnclear(Struct, frozen=True, kw_only=True):
@@ -78,7 +79,7 @@ class Along(Enum):
 
     MOVED = auto()  # both did
     APART = auto()  # the server does not move both as one
-    OPEN = auto()  # it cannot be told, or was not tried
+    OPEN = auto()  # unknown, or not tried
 
 
 def push(
@@ -95,11 +96,12 @@ def push(
 ) -> tuple[PushResult, Along]:
     """Move the remote's branch from `expected` (None: it must not exist) to the commit.
 
-    The commit must descend from `expected`, so that history is never rewritten. `along` moves with
-    it, or not at all; if only both were refused, the branch moves alone. `is_default`: it must be
-    the remote's default branch still. `others`: the traces of other ledgers must still be those,
-    or the answer is Raced although the branch moved. `timeout` is in seconds, for each call of git.
-    Raises GitError if there is no such remote, or it stands for several repositories.
+    The commit must descend from `expected`, so that history is never rewritten. `along` moves
+    together with the branch or not at all; if the server refuses the pair, the branch may move
+    alone. `is_default`: it must still be the remote's default branch. `others`: the traces of other
+    ledgers must still be these, or the answer is PushRaced although the branch moved. `timeout` is
+    in seconds, for each call of git. Raises GitError if the commit does not descend from
+    `expected`, or if there is no such remote or it stands for several repositories.
     """
     ref = check_branch(root, branch)
     if expected is not None and not is_ancestor(root, expected, commit):
@@ -117,13 +119,13 @@ def push(
 
 
 def swap(root: Path, remote: str, move: Move, *, timeout: float) -> PushResult:
-    """The same for any one ref. Nobody else may have the commit to push."""
+    """Move one ref of any kind, as `push` does. Nobody else may be able to push the commit."""
     where = _only_one(root, remote)
     return _Attempt(root=root, remote=where, move=move, timeout=timeout).alone()
 
 
 def _only_one(root: Path, remote: str) -> str:
-    """The remote's name. Raises GitError where there is none, or it pushes to several."""
+    """The remote's name. Raises GitError if there is no such remote, or it pushes to several."""
     check_one_target(root, remote)
     return remote
 
@@ -140,22 +142,22 @@ class _Attempt(Struct, kw_only=True):
     others: Others | None = None
     became: Along = Along.OPEN
     answer: PushAnswer = NO_ANSWER  # to the last sending
-    seen: SeenRefs | None = None  # after it; None: it could not be read
-    holds: bool = False  # the ref, as it was seen
+    seen: SeenRefs | None = None  # the refs after that; None: they could not be read
+    holds: bool = False  # whether the ref, as last read, holds the commit
 
     def together(self) -> PushResult | None:
-        """Send both moves as one; None where the branch may be taken alone."""
+        """Send both moves as one; None if the branch may now be pushed alone."""
         if self.along is None:
             return None
         result = self._once(self.move, self.along)
         if result is None and self.along.expected is not None and self._is_gone(self.along):
-            # Somebody has deleted it, and what was fetched of it stays.
+            # Somebody has deleted the second ref there; what was fetched of it stays here.
             self.along = replace(self.along, expected=None)
             result = self._once(self.move, self.along)
         tip = self.seen.tips.get(self.along.ref) if self.seen is not None else None
         if tip == self.along.commit:
             self.became = Along.MOVED
-            # Refused although it is there: on a branch that nobody works on any more.
+            # Declined although the branch holds the commit: it is no longer the default branch.
             is_there = self.holds and not isinstance(result, PushDeclined)
             if not is_there and (self.holds or not self._is_squashed()):
                 self._take_back(self.along)
@@ -163,7 +165,7 @@ class _Attempt(Struct, kw_only=True):
             is_told = result is None or isinstance(result, PushLanded)
             self.became = Along.APART if is_told else Along.OPEN
         elif self.others is not None and result is None and self.became is Along.OPEN:
-            # Whoever reads another ledger must know of this claim, so it does not go alone.
+            # Appliers that read another ledger must learn of this claim, so it never goes alone.
             return PushRaced(message=f"{self.along.ref} has moved")
         return result
 
@@ -171,7 +173,7 @@ class _Attempt(Struct, kw_only=True):
         return self.seen is not None and move.ref not in self.seen.tips
 
     def alone(self) -> PushResult:
-        """Send the one move, several times where nobody is seen to have been faster."""
+        """Send the first move alone, several times if it is rejected though nobody was faster."""
         pause = _PAUSE_SECONDS
         for number in range(_SENDINGS):
             result = self._once(self.move)
@@ -179,13 +181,13 @@ class _Attempt(Struct, kw_only=True):
                 return result
             if self.answer.heard is Heard.DECLINED or number == _SENDINGS - 1:
                 break
-            # Nothing tells when another push lets go of a lock.
+            # Nothing says when another push releases its lock.
             time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - spreads rivals, guards nothing
             pause *= 2
         return self._refused()
 
     def _once(self, *moves: Move) -> PushResult | None:
-        """Send; None where it was rejected, is not there and nobody was faster."""
+        """Send the moves; None if the push was refused and the ref has not moved."""
         self.answer = send(self.root, self.remote, moves, timeout=self.timeout)
         match self.answer.heard:
             case Heard.NO_ACCESS:
@@ -201,7 +203,7 @@ class _Attempt(Struct, kw_only=True):
                 assert_never(self.answer.heard)
 
     def _judge(self) -> PushResult | None:
-        """Decide by what the ref holds now, where it is fetched."""
+        """Judge the push by what the ref holds now at the address that is fetched."""
         heard, said = self.answer.heard, self.answer.message
         try:
             result = self._look()
@@ -219,7 +221,7 @@ class _Attempt(Struct, kw_only=True):
         return result
 
     def _look(self) -> PushResult | None:
-        """Read the ref back; None where it has not moved. Raises GitError."""
+        """Read the ref back; None if it has not moved. Raises GitError."""
         refs = [move.ref for move in (self.move, self.along) if move is not None]
         if self.others is not None:
             refs.extend(EACH)
@@ -244,7 +246,7 @@ class _Attempt(Struct, kw_only=True):
         return is_ancestor(self.root, self.move.commit, tip)
 
     def _is_squashed(self) -> bool:
-        """Whether the ref holds a commit that is not ours, with all that ours has."""
+        """Whether the ref's tip has the tree of our commit, as where a server has squashed it."""
         tip = self.seen.tips.get(self.move.ref) if self.seen is not None else None
         return tip is not None and self._tree(tip) == self._tree(self.move.commit)
 
@@ -265,19 +267,21 @@ class _Attempt(Struct, kw_only=True):
         )
 
     def _after_others(self, seen: SeenRefs) -> PushLanded | PushRaced:
-        """Two claims of one run, in two ledgers: each shows its trace before it looks for others.
+        """The result of a push that landed: PushRaced if another ledger has moved meanwhile.
 
-        So at least one of them sees the other's here, and reads that ledger before it goes on.
+        Two appliers may claim one run in two ledgers. Each shows its trace before it looks for
+        others, so at least one sees the other's here, and reads that ledger before it goes on.
         """
         if self.others is not None and self.others.moved(seen.tips):
             return PushRaced(message="another ledger has moved meanwhile")
         return PushLanded()
 
     def _take_back(self, along: Move) -> None:
-        """Undo the second move where the first failed: it speaks of a commit that is not there.
+        """Undo the second move if the first failed: its trace tells of a commit that is not there.
 
-        History is not rewritten for that: what stood there before comes on top, be it nothing. If
-        the ref were removed, whoever has fetched it meanwhile would go on believing it.
+        History is not rewritten for that. A new commit on top restores what stood there before, and
+        is empty if that was nothing. If the ref were removed instead, every clone that has fetched
+        it meanwhile would go on believing it.
         """
         self.became = Along.APART
         before = along.expected
@@ -287,7 +291,7 @@ class _Attempt(Struct, kw_only=True):
         send(self.root, self.remote, [undone], timeout=self.timeout)
 
     def _refused(self) -> PushDeclined:
-        """The end of an attempt that was rejected each time, in the remote's words."""
+        """The result of an attempt that was rejected each time, in the remote's words."""
         said = self.answer.message
         is_of_ref = self.answer.heard is not Heard.TURNED_AWAY
         where = addresses(self.root, self.remote)

@@ -1,7 +1,7 @@
-"""What a remote holds: its branches and what it remembers of ledgers, and bringing them here.
+"""What a remote holds, its branches and the traces of ledgers, and how they are fetched.
 
-Some servers take no refs beside branches and tags: there a trace is on a branch of its own. Both
-are fetched below one name, so that whoever lists that sees all that the remote keeps.
+Some servers take only branches and tags. On these, a trace lies on a branch of its own. Traces of
+both kinds are fetched below one name, so that listing it shows all that the remote keeps.
 """
 
 import random
@@ -23,12 +23,12 @@ THERE = "refs/reconciler/ledger"
 BRANCHES = "refs/heads/reconciler-trace"
 MEMORY = "refs/reconciler-memory"  # in a clone
 FETCHED = f"{MEMORY}/kept"
-BRANCH_MARK = "+"  # sets traces on branches apart: no trace has this name, for they are URL-quoted
+BRANCH_MARK = "+"  # marks traces on branches: no trace has this name, for names are URL-quoted
 
-# What to ask a remote for to see them all, as `git ls-remote` takes it.
+# The patterns with which `git ls-remote` shows all traces.
 EACH = (f"{THERE}/*", f"{BRANCHES}/*")
 
-_ATTEMPTS = 12  # at a ref that another process of this clone holds locked
+_ATTEMPTS = 12  # to fetch while another process of this clone holds a lock on a ref
 _LONGEST_WAIT = 0.5  # seconds, between two attempts
 
 HEADS = "refs/heads/"
@@ -39,10 +39,10 @@ _LOCKED = re.compile(
     r"|unable to resolve reference",
     re.IGNORECASE,
 )
-# What an earlier fetch left of `a` stands in the way of `a/b`, and the other way about.
+# A ref `a` that an earlier fetch left behind blocks `a/b`, and the other way round.
 _IN_THE_WAY = re.compile(r"'(refs/reconciler/[^']+)' exists; cannot create")
-_CUT_OFF = "shallow roots are not allowed to be updated"  # git leaves the ref alone, and says 0
-# A name that breaks none of the rules of git-check-ref-format(1), be it once asked or not.
+_CUT_OFF = "shallow roots are not allowed to be updated"  # git skips the ref, and exits with 0
+# A name that certainly breaks no rule of git-check-ref-format(1), so that git need not be asked.
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*(/[A-Za-z0-9_][A-Za-z0-9_-]*)*")
 _MISSING = re.compile(r"couldn't find remote ref (HEAD|refs/heads/.+)", re.IGNORECASE)
 ASK_FOR_BRANCH = "name the branch in reconciler.yaml: `git: {branch: NAME}`"
@@ -51,20 +51,20 @@ ASK_FOR_BRANCH = "name the branch in reconciler.yaml: `git: {branch: NAME}`"
 class Others(Struct, frozen=True, kw_only=True):
     """The traces of all ledgers but one, as the remote kept them when they were last fetched."""
 
-    own: str  # the name of that one's
-    kept: Mapping[str, str]  # their objects, by their refs on the remote
+    own: str  # the name of that one ledger's traces
+    kept: Mapping[str, str]  # the other traces' objects, by their refs on the remote
 
     @classmethod
     def than(cls, own: str, kept: Mapping[str, str]) -> Self:
-        """The traces that have another name."""
+        """The traces that have another name than `own`."""
         return cls(own=own, kept={ref: oid for ref, oid in kept.items() if _name_of(ref) != own})
 
     def moved(self, tips: Mapping[str, str]) -> bool:
-        """Whether the remote, which shows these refs now, keeps more of them, or another one."""
+        """Whether `tips`, the remote's refs now, show a trace that is new or has moved."""
         return any(
             self.kept.get(ref) != tip
             for ref, tip in tips.items()
-            # ls-remote shows beside a tag what it stands for.
+            # Beside a tag, ls-remote shows what the tag points to, as NAME^{}.
             if _name_of(ref) not in {None, self.own} and not ref.endswith("^{}")
         )
 
@@ -76,7 +76,7 @@ def _name_of(ref: str) -> str | None:
 
 
 def refspecs(remote: str) -> tuple[str, str]:
-    """What to fetch to know all that the remote keeps; it may keep nothing."""
+    """The refspecs that fetch all traces that the remote keeps, if it keeps any."""
     return (
         f"+{THERE}/*:{FETCHED}/{remote}/*",
         f"+{BRANCHES}/*:{FETCHED}/{remote}/{BRANCH_MARK}/*",
@@ -84,7 +84,7 @@ def refspecs(remote: str) -> tuple[str, str]:
 
 
 def ref_there(remote: str, key: str) -> str | None:
-    """The remote's ref of a trace, by what it is called below MEMORY; None for a clone's own."""
+    """The remote's ref of the trace with that name below MEMORY; None for a clone's own trace."""
     name = key.removeprefix(f"kept/{remote}/")
     if name == key:
         return None
@@ -95,12 +95,12 @@ def ref_there(remote: str, key: str) -> str | None:
 class SeenRefs(Struct, frozen=True, kw_only=True):
     """What one reading of a remote showed."""
 
-    tips: Mapping[str, CommitId]  # by the full names of those refs that are there
-    default: str | None  # the branch that its HEAD names; None where it does not say
+    tips: Mapping[str, CommitId]  # of the refs that exist, by their full names
+    default: str | None  # the branch that the remote's HEAD names; None if it does not say
 
 
 def read_refs(root: Path, remote: str, refs: Collection[str], *, timeout: float) -> SeenRefs:
-    """Where the refs stand at the address that is fetched. Raises GitError if it cannot be read.
+    """The refs' tips at the address that is fetched. Raises GitError if it cannot be read.
 
     `refs` are full names, or patterns of them as `git ls-remote` takes them.
     """
@@ -127,12 +127,12 @@ def may_be_branch(root: Path, name: str) -> bool:
     """Whether git allows that name for a branch."""
     if _PLAIN.fullmatch(name):
         return True
-    if "\0" in name:  # which no command can be given
+    if "\0" in name:  # no command can be given such a name
         return False
     return _is_well_formed(root, f"{HEADS}{name}")
 
 
-@lru_cache  # it depends on the name alone
+@lru_cache  # the answer depends on the name alone
 def _is_well_formed(root: Path, ref: str) -> bool:
     return not run_git(root, "check-ref-format", ref, accept=(0, 1)).exit_code
 
@@ -145,10 +145,11 @@ def check_branch(root: Path, branch: str) -> str:
 
 
 def fetch(root: Path, remote: str, branches: Sequence[str]) -> dict[str, CommitId | None]:
-    """Bring the branches' tips here and say which commits they are; None for one that is not there.
+    """Fetch the branches' tips and return their commits; None for a branch that does not exist.
 
-    They land in `refs/reconciler/<remote>/<branch>`, and no other ref, nor FETCH_HEAD, is touched.
-    A shallow or partial clone stays one. Raises GitError if the remote cannot be read.
+    They land in `refs/reconciler/<remote>/<branch>`, and the remote's traces below FETCHED. None of
+    the user's refs is touched, nor is FETCH_HEAD. A shallow or partial clone stays one. Raises
+    GitError if the remote cannot be read.
     """
     refs = {branch: check_branch(root, branch) for branch in branches}
     tips = fetch_refs(root, remote, refs.values())
@@ -158,26 +159,26 @@ def fetch(root: Path, remote: str, branches: Sequence[str]) -> dict[str, CommitI
 def fetch_refs(
     root: Path, remote: str, refs: Collection[str], packets: Packets = UNHEARD
 ) -> dict[str, CommitId | None]:
-    """The same for branches by their full names, and for the remote's HEAD.
+    """As `fetch`, for branches by their full names, and for the remote's HEAD.
 
-    `packets` take down what the remote says meanwhile.
+    `packets` records what the remote says meanwhile.
     """
     _fetch_traces_alone(root, remote)
     wanted = list(dict.fromkeys(refs))
     while wanted and (absent := _fetch_or_absent(root, remote, wanted, packets)) is not None:
         wanted.remove(absent)
-        # What an earlier fetch left of `a` would stand in the way of `a/b`.
+        # A ref `a` that an earlier fetch left behind would block `a/b`.
         run_git(root, "update-ref", "-d", _local_ref(remote, absent))
     tips = dict(zip(wanted, _tips(root, remote, wanted), strict=True))
     return {ref: tips.get(ref) for ref in refs}
 
 
 def _fetch_traces_alone(root: Path, remote: str) -> None:
-    """In a shallow clone that has fetched nothing yet, bring the newest of each trace only.
+    """In a shallow clone that has fetched nothing yet, fetch only the newest commit of each trace.
 
-    Nobody looks at older ones, and a trace is as long as there were applies. Fetched together with
-    the branch, all that is fetched would be cut off; in a whole clone it would leave a shallow one.
-    Where this fails, the fetch that follows says why, or brings them whole.
+    Nobody looks at older ones, and a trace grows with every apply that writes. If the branch were
+    fetched in the same command, its history would be cut off too; a whole clone would become a
+    shallow one. If this fetch fails, the one that follows says why, or brings the whole traces.
     """
     if not is_shallow(root):
         return
@@ -187,7 +188,7 @@ def _fetch_traces_alone(root: Path, remote: str) -> None:
 
 
 def note_branch(root: Path, remote: str, branch: str, tip: CommitId) -> bool:
-    """Have the branch stand here as if it had been fetched by its name; False if git refuses."""
+    """Set the branch's ref here as if it had been fetched by name; False if git refuses."""
     ref = _local_ref(remote, f"{HEADS}{branch}")
     return not run_git(root, "update-ref", ref, tip, accept=None).exit_code
 
@@ -204,10 +205,10 @@ def _tips(root: Path, remote: str, refs: Sequence[str]) -> list[CommitId]:
 
 
 def _fetch_or_absent(root: Path, remote: str, refs: Sequence[str], packets: Packets) -> str | None:
-    """Fetch all the refs, or name the first one that the remote does not have.
+    """Fetch all the refs, or return the first one that the remote does not have.
 
-    Git fetches nothing at all if one is missing. To try first costs a single connection in the
-    usual case, where asking what is there would always cost a second one.
+    Git fetches nothing at all if one ref is missing. Trying first costs a single connection in the
+    usual case; asking first which refs exist would always cost a second one.
     """
     specs = [f"+{ref}:{_local_ref(remote, ref)}" for ref in refs]
     specs.extend(refspecs(remote))
@@ -223,19 +224,19 @@ def _fetch_or_absent(root: Path, remote: str, refs: Sequence[str], packets: Pack
             run_git(root, "update-ref", "-d", ref)
         if not (in_the_way or _LOCKED.search(done.stderr)) or attempt == _ATTEMPTS:
             break
-        # Nothing tells when another process lets go of a lock, which takes it milliseconds.
+        # Nothing says when another process releases its lock, which it holds for milliseconds.
         time.sleep(random.uniform(0, _LONGEST_WAIT))  # noqa: S311 - spreads rivals, guards nothing
     raise unreadable_error(remote, done)
 
 
 def _fetch(root: Path, remote: str, specs: Sequence[str], packets: Packets) -> CompletedGit:
-    """Fetch, whatever comes of it. Raises GitError where git has left out what was cut off.
+    """Fetch, whatever the exit code. Raises GitError if that would cut off a whole history here.
 
-    A remote that is shallow itself has commits without what went before them. To take them ends the
-    history of this clone there as well, which only a clone whose history ends somewhere may do.
+    A remote that is itself shallow has commits without their parents. Fetching these ends the
+    history of this clone there as well, which only a clone that is shallow already may allow.
     """
     heard = partial(ask, root, timeout=NETWORK_SECONDS, variables=packets.variables)
-    for _ in range(2):  # the second takes what the first has brought, if what went before is here
+    for _ in range(2):  # the second can take what the first has brought, if the parents are here
         done = heard(*FETCH, "--", remote, *specs)
         if _CUT_OFF not in done.stderr:
             return done

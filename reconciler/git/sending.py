@@ -1,4 +1,4 @@
-"""One `git push`, and what it heard. The words are only passed on: they prove nothing."""
+"""One `git push`, and what it heard. These words are only passed on: they prove nothing."""
 
 import re
 from collections.abc import Sequence
@@ -14,16 +14,16 @@ from reconciler.git.objects import CommitId
 _PUSH = (
     "push",
     "--porcelain",
-    # A pre-push hook is made for a person's work: it may run tests for minutes, ask, or call this
-    # program again. The commit holds no such work, and the server's own hooks still decide.
+    # A pre-push hook is made for a person's work: it may run tests for minutes, ask a question, or
+    # call this program again. The commit holds no such work, and the server's hooks still decide.
     "--no-verify",
     "--no-follow-tags",
     "--recurse-submodules=no",
 )
 
-_TO_THE_BUSY = 3  # sendings of one push in all
+_TO_THE_BUSY = 3  # times in all that one push is sent to a busy server
 
-# What servers say of a rule of theirs, be it in a hook or built in.
+# What servers say when one of their rules declines a push, in a hook or built in.
 _RULE = re.compile(
     r"declined|hidden ref|prohibited|not (permitted|allowed)|denied|protected", re.IGNORECASE
 )
@@ -45,7 +45,7 @@ _LOCK_HINT = (
     "Look for a lock that was left behind in the remote repository, and remove it once nobody "
     "pushes there."
 )
-_STALE = "stale info"  # git's own, by what is shown to whoever pushes
+_STALE = "stale info"  # git's own words, from the refs that the server shows to whoever pushes
 _STALE_HINT = (
     "Who pushes is shown another state of the branch than who fetches, or none at all: as by a "
     "login page, a proxy, or a copy that lags behind. See what git push --dry-run says by hand."
@@ -53,7 +53,7 @@ _STALE_HINT = (
 _UNSAID_HINT = (
     "The branch stands where it was: the words above, and the server's log, say what it minds."
 )
-# What a person has set for their own pushes, where the server cannot do it: git sends nothing then.
+# What a person has set for their own pushes. If the server cannot do it, git sends nothing.
 _UNSUPPORTED = {
     "does not support push options": ("-c", "push.pushOption="),
     "does not support --signed push": ("-c", "push.gpgSign=false"),
@@ -63,7 +63,7 @@ _FORBIDDEN = "returned error: 403"
 
 
 class Move(Struct, frozen=True, kw_only=True):
-    """A ref that shall hold the commit, if it is where we expect it."""
+    """A ref that must move to the commit, if it is where we expect it."""
 
     ref: str  # its full name
     commit: CommitId
@@ -76,20 +76,20 @@ class Move(Struct, frozen=True, kw_only=True):
 
     @property
     def lease(self) -> str:
-        """The option that makes it a compare-and-swap."""
+        """The option that makes the push a compare-and-swap."""
         return f"--force-with-lease={self.ref}:{self.expected or ''}"
 
 
 class Heard(Enum):
-    """What the remote is said to have done, as far as `git push` heard."""
+    """What the remote has done with a push, by what `git push` heard."""
 
     TAKEN = auto()
     REJECTED = auto()
-    DECLINED = auto()  # by a rule about the ref: it would say the same again
-    TURNED_AWAY = auto()  # whatever the ref: it would say the same again
-    NOTHING = auto()  # it may be at work on it still
+    DECLINED = auto()  # by a rule about the ref: the same push would be declined again
+    TURNED_AWAY = auto()  # whatever the ref: the same push would be turned away again
+    NOTHING = auto()  # nothing certain: the remote may still be at work on the push
     NO_ACCESS = auto()  # nothing was sent
-    UNABLE = auto()  # nothing was sent: it cannot move several refs as one
+    UNABLE = auto()  # nothing was sent: the server cannot move several refs as one
 
 
 class PushAnswer(Struct, frozen=True, kw_only=True):
@@ -97,8 +97,8 @@ class PushAnswer(Struct, frozen=True, kw_only=True):
 
     heard: Heard
     message: str
-    hint: str | None = None  # what to do, should the branch show that nothing was moved
-    went: str | None = None  # where the remote says that it has put what was pushed
+    hint: str | None = None  # what to do if the branch shows that nothing was moved
+    went: str | None = None  # where the remote says that the push went
 
 
 NO_ANSWER = PushAnswer(heard=Heard.NOTHING, message="")
@@ -107,16 +107,16 @@ NO_ANSWER = PushAnswer(heard=Heard.NOTHING, message="")
 def send(
     root: Path, remote: str, moves: Sequence[Move], *, timeout: float, dry_run: bool = False
 ) -> PushAnswer:
-    """Push the moves, all or none, and say what was heard of the first one.
+    """Push the moves, all or none, and return what was heard of the first one.
 
-    There are servers that move one of several all the same. One that is busy is sent it again: it
-    still is the same commit to the same place. `timeout` in seconds, for each sending.
+    Some servers move only one of several all the same. A busy server is sent the push again: it
+    still is the same commit to the same ref. `timeout` is in seconds, for each sending.
     """
     options = (*_PUSH, *(["--atomic"] if len(moves) > 1 else ()))
     options = (*options, *(["--dry-run"] if dry_run else ()))
     leases, specs = ([move.lease for move in moves], [move.spec for move in moves])
     command = (*options, *leases, "--", remote, *specs)
-    # A remote to mirror everything to takes no refspecs.
+    # Git takes no refspecs for a remote to which it mirrors everything.
     settings: tuple[str, ...] = ("-c", f"remote.{remote}.mirror=false")
 
     def once() -> CompletedGit:
@@ -138,7 +138,7 @@ def _is_busy(said: str) -> bool:
 
 
 def read_answer(done: CompletedGit, spec: str) -> PushAnswer:
-    """What `git push --porcelain` with that one refspec said."""
+    """What `git push --porcelain` said of that refspec."""
     lines = [line.split("\t") for line in done.text.split("\n")]
     answers = [line for line in lines if len(line) == 3]  # noqa: PLR2004 - flag, refspec, summary
     own = [line for line in answers if line[1] == spec]
@@ -159,7 +159,7 @@ def read_answer(done: CompletedGit, spec: str) -> PushAnswer:
 
 
 def _silence(message: str, said: str) -> PushAnswer:
-    """Where the remote has not said a word about the ref."""
+    """The answer where the remote has said nothing about the ref."""
     hint = advice(said)
     if _NOT_ATOMIC in said:
         return PushAnswer(heard=Heard.UNABLE, message=message)
@@ -180,9 +180,9 @@ def _rejection(summary: str, message: str, said: str) -> PushAnswer:
     if summary.startswith("[remote failure]"):
         return PushAnswer(
             heard=Heard.NOTHING, message=message
-        )  # it did not come to report anything
+        )  # the remote did not report what it has done
     if kind_of(summary) in {CauseKind.TURNED_AWAY, CauseKind.BUSY}:
-        # What made it fail may have happened here, and stand before what git makes of it.
+        # The failure may have happened here, and git may have named its cause before the summary.
         return PushAnswer(
             heard=Heard.TURNED_AWAY,
             message=f"{said}\n{summary}".strip(),

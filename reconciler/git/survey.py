@@ -9,13 +9,13 @@ from reconciler.git.command import run_git
 from reconciler.git.objects import CommitId, is_shallow
 from reconciler.git.sending import Move, PushAnswer, send
 
-OLDEST = (2, 34)  # versions of git before it lack options that are used here
+OLDEST = (2, 34)  # older versions of git lack options that are used here
 _VERSION = re.compile(r"\d+(?:\.\d+)+")
-_STAMP = re.compile(r" \d+ [+-]\d{4}$")  # of `git var GIT_COMMITTER_IDENT`: when, which is now
+_STAMP = re.compile(r" \d+ [+-]\d{4}$")  # the time in `git var GIT_COMMITTER_IDENT`, which is now
 
 
 class CloneKind(Struct, frozen=True, kw_only=True):
-    """What a clone has not got."""
+    """What a clone lacks."""
 
     shallow: bool  # its history ends after some commits
     partial: bool  # objects are fetched when they are needed
@@ -33,7 +33,7 @@ def version(folder: Path) -> tuple[str, bool]:
 
 
 def identity(root: Path) -> str:
-    """Who commits are by: `NAME <ADDRESS>`. Raises GitError where git does not know."""
+    """The identity that commits will have: `NAME <ADDRESS>`. Raises GitError if git knows none."""
     run_git(root, "var", "GIT_AUTHOR_IDENT")
     return _STAMP.sub("", run_git(root, "var", "GIT_COMMITTER_IDENT").text)
 
@@ -64,7 +64,7 @@ def rehearse(
 ) -> PushAnswer:
     """What `git push --dry-run` of that move hears: nothing is sent and nothing moves there.
 
-    No hook and no rule of the server is asked: only who may connect for a push. Raises GitError.
+    This tests only who may connect for a push; no hook or rule of the server runs. Raises GitError.
     """
     move = Move(ref=ref, commit=commit, expected=expected)
     return send(root, remote, [move], timeout=timeout, dry_run=True)

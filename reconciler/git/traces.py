@@ -1,8 +1,8 @@
-"""What is known of a folder beyond one commit: what this clone, the remote and the history say.
+"""What is known of a folder beyond one commit, from this clone, the remote and the history.
 
-A ledger only grows. Whoever has seen it can tell that it has lost something: this clone remembers
-its tree in a ref of its own, the remote keeps one for clones that are new or shallow, and the
-history says what was last written.
+A ledger only grows, so whoever has seen an earlier state can tell that it has lost something. This
+clone remembers the ledger's tree in a ref of its own, the remote keeps a trace for clones that are
+new or shallow, and the history says what was last written.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -30,9 +30,9 @@ from reconciler.git.remote import (
 from reconciler.git.sending import Move
 
 _HERE = f"{MEMORY}/seen"  # the trees that this clone has seen
-_KEEPING_SECONDS = 30.0  # a trace is worth no longer wait
-_TRIES = 3  # while others keep theirs
-# What this clone remembers of a server that refused: where it keeps traces all the same.
+_KEEPING_SECONDS = 30.0  # a trace is not worth a longer wait
+_TRIES = 3  # to push a trace while others push theirs
+# What this clone remembers of a server that has refused a trace: where it still keeps it.
 _ON_BRANCH = "branch"
 _NOWHERE = "nowhere"
 
@@ -40,15 +40,15 @@ _NOWHERE = "nowhere"
 def remember(root: Path, name: str, commit: CommitId, folder: str) -> None:
     """Keep the folder, as the commit has it, in a ref of this clone.
 
-    Another process that does the same at this moment wins: either is something to remember.
+    Another process that does the same at this moment may win: either tree is worth remembering.
     """
     run_git(root, "update-ref", f"{_HERE}/{name}", f"{commit}:{folder}", accept=(0, 1, 128))
 
 
 def remember_next(root: Path, name: str, tree: ObjectId, before: ObjectId | None) -> bool:
-    """Keep the tree, unless the clone remembers another than that before it (None: nothing).
+    """Keep the tree if the clone still remembers `before` (None: nothing); whether it is kept.
 
-    Whether it is kept. At this moment another process may have seen more, which nothing replaces.
+    Another process may have seen more meanwhile, and that must not be replaced.
     """
     moved = run_git(root, "update-ref", f"{_HERE}/{name}", tree, before or "", accept=(0, 1, 128))
     return not moved.exit_code
@@ -67,12 +67,12 @@ def keep(
     folder: str,
     continues: Callable[[ObjectId, ObjectId], bool],
 ) -> str | None:
-    """Have the remote keep the folder, as the commit has it, for other clones; or say why not.
+    """Have the remote keep the folder, as the commit has it, for other clones; or return why not.
 
-    What is kept only grows: each commit follows the one before, and a tree that does not continue
-    the one that is kept (`continues(new, old)`) changes nothing, for then somebody has kept more.
-    A server that takes only branches keeps it on one; what it refuses is not tried again by this
-    clone. Raises GitError where git fails here.
+    The trace only grows: each commit follows the one before, and a tree that does not continue the
+    one that is kept (`continues(new, old)`) changes nothing, for then somebody has kept more. A
+    server that takes only branches keeps the trace on one. This clone does not try again what the
+    server has refused. Raises GitError if git fails here.
     """
     tree = _at(root, commit, folder)
     reason = "its refusal is remembered"
@@ -83,8 +83,8 @@ def keep(
             return result
         reason = result.message
         if not result.is_of_ref:
-            break  # a busy server, or one that nobody here can reach, refuses no place
-        # Only to save a push next time: another process may hold the configuration's lock.
+            break  # a server that is busy, or out of reach, has not refused this place
+        # This may fail (another process may lock the configuration): it only saves a later push.
         set_value(root, _setting(remote, name), place.next)
     return None if tree is None else reason
 
@@ -93,7 +93,7 @@ class Trace(Struct, frozen=True, kw_only=True):
     """The next trace of a ledger, pushed together with the commit that the ledger grows by."""
 
     move: Move
-    here: str  # the ref that shows what the remote keeps
+    here: str  # the ref of this clone that shows what the remote keeps
     prefix: str  # of the traces' refs on the remote
 
 
@@ -105,7 +105,7 @@ def next_trace(
     folder: str,
     continues: Callable[[ObjectId, ObjectId], bool],
 ) -> Trace | None:
-    """What `keep` would have the remote keep; None if it is nothing, or needs its own push."""
+    """The trace that `keep` would push; None if there is none, or it needs its own push."""
     tree = _at(root, commit, folder)
     held = _held(root, remote, name)
     place = next(iter(_places(root, remote, name, held)), None)
@@ -125,21 +125,21 @@ def note(root: Path, remote: str, trace: Trace, became: Along) -> None:
 
 
 class _TracePlace(Struct, frozen=True, kw_only=True):
-    """A ref on the remote that may hold a trace, and the one here that it is fetched to."""
+    """A ref on the remote that may hold a trace, and the ref here to which it is fetched."""
 
     name: str  # of the trace
     ref: str
     here: str
-    next: str  # what is tried once the server has refused this one
+    next: str  # where to keep the trace once the server has refused this ref
 
     @property
     def prefix(self) -> str:
-        """What such a place's refs begin with."""
+        """What the refs of all such places begin with."""
         return self.ref.removesuffix(f"/{self.name}")
 
 
 class _HeldTrace(Struct, frozen=True, kw_only=True):
-    """What a ref of this clone holds that shows what the remote keeps."""
+    """A trace that the remote keeps, as a ref of this clone shows it."""
 
     commit: CommitId | None  # None: it is no commit, and no trace can follow it
     tree: ObjectId
@@ -160,12 +160,12 @@ def _places(
 
 
 def _here(remote: str, name: str) -> tuple[str, str]:
-    """The refs here that show what the remote keeps beside its branches, and on one."""
+    """The refs here for a trace beside the remote's branches, and for a trace on a branch."""
     return f"{FETCHED}/{remote}/{name}", f"{FETCHED}/{remote}/{BRANCH_MARK}/{name}"
 
 
 def _held(root: Path, remote: str, name: str) -> dict[str, _HeldTrace]:
-    """What these refs hold, by their names, if they are there."""
+    """What these two refs hold, by their names; a ref that does not exist is left out."""
     refs = _here(remote, name)
     return {
         ref: _HeldTrace(
@@ -178,12 +178,12 @@ def _held(root: Path, remote: str, name: str) -> dict[str, _HeldTrace]:
 
 
 def _setting(remote: str, name: str) -> str:
-    # Of each trace by itself: what is refused may be its name, and another's be taken.
+    # One for each trace: the server may refuse this name, and take another.
     return f"reconciler.{remote}/{name}.trace"
 
 
 def _alone(remote: str) -> str:
-    return f"reconciler.{remote}.traceAlone"  # where traces stand that travel with no other push
+    return f"reconciler.{remote}.traceAlone"  # the prefix of traces that need their own push
 
 
 def _next(
@@ -193,9 +193,9 @@ def _next(
     held: _HeldTrace | None,
     continues: Callable[[ObjectId, ObjectId], bool],
 ) -> Move | None:
-    """The move that has the place hold that tree; None if what it holds is as good."""
+    """The move that puts the tree in the place; None if that is not needed, or not possible."""
     if held is not None and held.commit is None:
-        return None  # somebody has put there what no trace can follow
+        return None  # somebody has put something there that no trace can follow
     if held is not None and (held.tree == tree or not continues(tree, held.tree)):
         return None
     expected = None if held is None else held.commit
@@ -243,17 +243,17 @@ def _refresh(root: Path, remote: str, place: _TracePlace) -> None:
 
 
 class Traces(Struct, frozen=True, kw_only=True):
-    """The traces that this clone has seen and that a remote kept when it was last fetched."""
+    """The traces that this clone has seen, and those that a remote kept when last fetched."""
 
     trees: Mapping[str, ObjectId]  # by keys that tell both apart: `seen/NAME`, `kept/REMOTE/NAME`
-    kept: Mapping[str, str]  # the objects in the remote's refs, by the names of these
+    kept: Mapping[str, str]  # the objects in the remote's refs, by the refs' names there
 
 
 def read_traces(root: Path, remote: str) -> Traces:
-    """All of them, under whatever name."""
+    """All traces, whatever their names."""
     trees, kept = {}, {}
     for key, _, oid, *tree in _listed(root, _HERE, f"{FETCHED}/{remote}"):
-        # Without a tree it is one, or something that nobody can read as a ledger.
+        # An object that has no tree is a tree itself, or nothing that can be read as a ledger.
         trees[key] = ObjectId(tree[0] or oid)
         ref = ref_there(remote, key)
         if ref is not None:
@@ -262,7 +262,7 @@ def read_traces(root: Path, remote: str) -> Traces:
 
 
 def _listed(root: Path, *folders: str) -> Iterator[list[str]]:
-    """Each ref below them: its name below MEMORY, its kind, its object and the object's tree."""
+    """Each ref below the folders: its name below MEMORY, its object's kind, id and tree."""
     form = "--format=%(refname) %(objecttype) %(objectname) %(tree)"
     listing = run_git(root, "for-each-ref", form, *folders).text
     for line in filter(None, listing.split("\n")):
@@ -270,21 +270,21 @@ def _listed(root: Path, *folders: str) -> Iterator[list[str]]:
 
 
 def author(root: Path, ref: str) -> str:
-    """Who made the commit that the ref holds, and when. Anybody who can push may claim anything."""
+    """Who made the ref's commit, and when. Anybody who can push may have written any name."""
     form = "--format=%an <%ae> at %aI"
     said = readable(run_git(root, "log", "-1", form, ref, "--", accept=None).stdout)
     return said or "somebody: there is no commit in it"
 
 
 def last_written(root: Path, commit: CommitId, folder: str, trailer: str) -> ObjectId | None:
-    """The folder's tree in the newest commit, up to this one, that changed it under the trailer.
+    """The folder's tree in the newest commit with the trailer, up to `commit`, that changed it.
 
-    On any line of history, for a merge can have taken the other side. None if there is no such
+    All lines of history count, for a merge can have taken the other side. None if there is no such
     commit, or a shallow clone does not reach it.
     """
     found = run_git(
         root,
-        # What the user has set for reading a log must not hide what is in it.
+        # The user's own settings for reading a log must not hide what is in it.
         *("-c", "grep.patternType=basic", "-c", "i18n.logOutputEncoding=UTF-8"),
         *("-c", "log.showSignature=false"),
         *("--literal-pathspecs", "log", "-1", "--full-history", "--format=%H"),
@@ -294,13 +294,13 @@ def last_written(root: Path, commit: CommitId, folder: str, trailer: str) -> Obj
 
 
 def folder(root: Path, commit: CommitId, path: str) -> ObjectId | None:
-    """The folder's tree as the commit has it; None if it has none."""
-    found = _at(root, commit, path)  # nothing can follow a path in one question
+    """The folder's tree as the commit has it; None if the commit has no such folder."""
+    found = _at(root, commit, path)  # in `COMMIT:PATH^{tree}` git reads it all as the path
     return found and _resolve(root, f"{found}^{{tree}}")
 
 
 def _at(root: Path, commit: CommitId, path: str) -> ObjectId | None:
-    """What stands at the path in the commit."""
+    """The object at the path in the commit; None if there is none."""
     return _asked(root, *folder_question(commit, path), about=commit)
 
 

@@ -1,8 +1,8 @@
-"""Runs that went as they should, kept in a quarter of the memory.
+"""Records of runs that went as they should, in a quarter of the memory of a full record.
 
-A ledger may hold a million of them, and nearly all have one story: claimed, started, succeeded. So
-what a claim says of its runs lies in columns, and a `BriefRecord` points into them. It answers what
-a `FullRecord` answers, and makes each answer when it is asked for.
+A ledger may hold a million runs, and nearly all of them were claimed, were started and succeeded.
+So what a claim says about its runs is stored in columns, and a `BriefRecord` points into them. It
+has the attributes of a `FullRecord` and computes each one on demand.
 """
 
 from array import array
@@ -25,12 +25,12 @@ _CLAIMED, _TRIGGERED, _SUCCEEDED = Phase.CLAIMED, Phase.TRIGGERED, Phase.SUCCEED
 
 
 class ClaimedRuns(Mapping[RunId, ClaimedRun]):
-    """The runs of a claim in columns, with what the records of them need of the claim."""
+    """The runs of a claim in columns, with the fields of the claim that their records need."""
 
     __slots__ = ("at", "claim", "digests", "flows", "indexes", "runs", "staggers", "times", "until")
 
     def __init__(self, claim: Claim) -> None:
-        """Raises ValueError for what has no place in columns."""
+        """Raises ValueError for a claim that does not fit into columns."""
         claimed = claim.runs.values()
         digests = [one.digest for one in claimed]
         flows = [one.flow_id for one in claimed if one.flow_id is not None]
@@ -46,10 +46,10 @@ class ClaimedRuns(Mapping[RunId, ClaimedRun]):
             self.staggers = array("q", staggers) if any(staggers) else None
         except OverflowError:
             raise ValueError("a number of more than 64 bits") from None
-        self.indexes: dict[RunId, int] | None = None  # made once somebody asks for one run
+        self.indexes: dict[RunId, int] | None = None  # built by the first look-up of one run
 
     def digest(self, index: int) -> Digest:
-        """The digest of the run in that place."""
+        """The digest of the run at that index."""
         return Digest(self.digests[index * _DIGEST : (index + 1) * _DIGEST])
 
     def __getitem__(self, run: RunId) -> ClaimedRun:
@@ -70,18 +70,18 @@ class ClaimedRuns(Mapping[RunId, ClaimedRun]):
         return len(self.runs)
 
     def records(self) -> Iterator["BriefRecord"]:
-        """What is known of each run by the claim alone."""
+        """A record for each run, with what the claim alone says about it."""
         return map(BriefRecord, repeat(self), count(), self.runs)
 
 
 class BriefRecord(Concluding, Brief[FullRecord], msgspec.Struct, frozen=True, eq=False, gc=False):
-    """What the ledger knows of a run that was claimed, perhaps started, perhaps with success."""
+    """What the ledger knows about a run that was claimed, perhaps started, perhaps with success."""
 
     claimed: ClaimedRuns
-    index: int  # the run's place among them
+    index: int  # of the run in `claimed`
     run: RunId
     phase: Phase = Phase.CLAIMED  # or TRIGGERED, or SUCCEEDED
-    said: str = ""  # when the start was recorded; when the success was; the instance
+    said: str = ""  # the times at which start and success were recorded, then the instance's id
     acknowledged: ClassVar[bool] = False
     started_twice: ClassVar[bool] = False
     cancelled: ClassVar[str | None] = None
@@ -90,9 +90,9 @@ class BriefRecord(Concluding, Brief[FullRecord], msgspec.Struct, frozen=True, eq
     in_full: ClassVar[Any] = FullRecord
 
     def after(self, event: Event) -> "BriefRecord | None":
-        """What is known after the event; None where that takes a full record to say.
+        """The record after the event; None where only a full record can express it.
 
-        This runs for each event of a ledger, so it calls nothing that it need not.
+        This runs for each event of a ledger, so it makes as few calls as possible.
         """
         if isinstance(event, Observed):
             if (
@@ -119,7 +119,7 @@ class BriefRecord(Concluding, Brief[FullRecord], msgspec.Struct, frozen=True, eq
 
     @property
     def digest(self) -> Digest:
-        """As in a full record; so are all that follow."""
+        """As in a full record; the properties below are, too."""
         return self.claimed.digest(self.index)
 
     @property

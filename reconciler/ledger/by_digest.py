@@ -1,4 +1,4 @@
-"""Which runs have a digest, without a text for each digest."""
+"""Which runs have a digest, without keeping the text of each digest."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
@@ -10,9 +10,9 @@ from reconciler.model import Digest, RunId
 class ByDigest(Mapping[Digest, Sequence[RunId]]):
     """Recorded runs by their digests, in the order in which they were recorded.
 
-    A brief record makes its digest when it is asked for. Were it kept here as a key, it would take
-    as much memory as all else of the record. So the keys are hashes, and a look compares digests;
-    only those are kept that several runs have, as hardly any do.
+    A brief record makes its digest on demand. A digest kept here as a key would take as much memory
+    as the rest of the record. So the keys are hashes of digests, and a look-up compares the digests
+    themselves. Only a digest that several runs share is kept, and that is rare.
     """
 
     def __init__(self, records: Iterable[Record]) -> None:

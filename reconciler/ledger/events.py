@@ -1,4 +1,4 @@
-"""The ledger's events: what is written of runs, and never changed."""
+"""The ledger's events: what is written about runs, and never changed afterwards."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +8,7 @@ import msgspec
 from reconciler.model import ClaimId, Digest, EpochMs, InstanceId, Run, RunId
 
 VERSION = 1
-ADOPTED_VERSION = 2  # of `adopted` alone: who does not know that event must stop, and say why
+ADOPTED_VERSION = 2  # of `adopted` alone: an older reconciler must stop at it, and say why
 
 
 class _Event(
@@ -19,7 +19,7 @@ class _Event(
     tag_field="event",
     tag=str.lower,
     rename="camel",
-    gc=False,  # it lies in no cycle
+    gc=False,  # an event is never part of a reference cycle
 ):
     v: int
     at: str  # RFC 3339, UTC, by the gateway's clock
@@ -28,43 +28,43 @@ class _Event(
 class ClaimedRun(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel", gc=False
 ):
-    """What a claim holds of one run."""
+    """What a claim says about one run."""
 
     digest: Digest
     trigger_time: EpochMs
-    flow_id: int | None = None  # with it, a run whose manifest is gone can still be looked for
-    stagger: int = 0  # milliseconds by which the trigger time was moved; the digest is without
+    flow_id: int | None = None  # lets us search for a run whose manifest is gone
+    stagger: int = 0  # milliseconds that the trigger time was moved by; not part of the digest
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
-    """Whom a claim's starts are sent to, and on whose behalf: only it can be asked about them."""
+    """The service that a claim's starts go to, and on whose behalf: only it knows about them."""
 
     org_id: str
-    gateway: str  # URL, in the form that `reconciler.identity.service_of` gives it
+    gateway: str  # URL, normalized by `reconciler.identity.service_of`
     user_id: str
-    name: str | None = None  # `gateway.service`, where two services stand under one organisation
+    name: str | None = None  # `gateway.service`, where one organisation has two services
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An instance that stood in a run's minute before the run was claimed: it is not the run's."""
+    """An instance in a run's minute that existed before the run was claimed: not the run's own."""
 
     id: InstanceId
     created: EpochMs | None = None  # as the service stamped it
 
 
 class Claim(_Event, frozen=True, kw_only=True):
-    """These runs are about to be started by this applier and by nobody else before `until`."""
+    """This applier is about to start these runs, and nobody else may before `until`."""
 
     claim: ClaimId
     by: str
     until: str  # RFC 3339, by the gateway's clock
-    commit: str  # whose manifests the claim was derived from
+    commit: str  # the commit whose manifests the claim was made from
     runs: Mapping[RunId, ClaimedRun]
-    service: Service | None = None  # None: recorded before claims named it
-    correlation: str | None = None  # the parameter in which each start carries this claim's nonce
-    before: tuple[Seen, ...] = ()  # what stood in the minutes that were looked at before the claim
-    looked_at: str | None = None  # no earlier than that look; None: nobody looked
-    tzdata: str | None = None  # version of the zones that local times were read by
+    service: Service | None = None  # None: written before claims named their service
+    correlation: str | None = None  # the parameter that carries this claim's nonce in each start
+    before: tuple[Seen, ...] = ()  # instances seen in the runs' minutes before the claim
+    looked_at: str | None = None  # a time not before that look; None: nobody looked
+    tzdata: str | None = None  # version of the time zone data that local times were read with
 
 
 class Triggered(_Event, frozen=True, kw_only=True):
@@ -76,12 +76,12 @@ class Triggered(_Event, frozen=True, kw_only=True):
     flow_id: int
     trigger_time: EpochMs
     flow_instance_id: InstanceId
-    evidence: Any = None  # how it is known, where not from the answer to the start itself
-    inferred: bool = False  # neither the answer nor a nonce says so: it alone was possible
+    evidence: Any = None  # how this is known, if not from the answer to the start
+    inferred: bool = False  # neither answer nor nonce says so: no other instance was possible
 
 
 class Rejected(_Event, frozen=True, kw_only=True):
-    """The service refused the run for certain."""
+    """The service certainly rejected the start of the run."""
 
     run: RunId
     claim: ClaimId
@@ -90,7 +90,7 @@ class Rejected(_Event, frozen=True, kw_only=True):
 
 
 class Unknown(_Event, frozen=True, kw_only=True):
-    """The start left and its outcome could not be told, nor by a later search, for what it saw."""
+    """The start was sent, and neither its answer nor a later search tells the outcome."""
 
     run: RunId
     claim: ClaimId
@@ -106,20 +106,20 @@ class Absent(_Event, frozen=True, kw_only=True):
 
 
 class Observed(_Event, frozen=True, kw_only=True):
-    """The instance's final status, as the service said it."""
+    """The final status of the run's instance, as the service reported it."""
 
     run: RunId
     status: int | str  # EnOS's number; NOT_FOUND: the service no longer knows the instance
-    claim: ClaimId | None = None  # the one under which it was started
+    claim: ClaimId | None = None  # the claim under which the instance was started
 
 
 class Cancelled(_Event, frozen=True, kw_only=True):
-    """The service was asked to cancel the run's instance, and this is what it answered."""
+    """The service's answer to the request to cancel the run's instance."""
 
     run: RunId
-    code: int  # 0: it was done
+    code: int  # 0: the instance was cancelled
     message: str = ""
-    claim: ClaimId | None = None  # the one under which it was started
+    claim: ClaimId | None = None  # the claim under which the instance was started
 
 
 class Resolved(_Event, frozen=True, kw_only=True):
@@ -128,21 +128,21 @@ class Resolved(_Event, frozen=True, kw_only=True):
     run: RunId
     by: str
     triggered: InstanceId | None
-    claim: ClaimId | None = None  # the one that was judged; None: whichever is the newest
+    claim: ClaimId | None = None  # the claim that the person judged; None: the newest
     reason: str = ""
-    evidence: Any = None  # what the service listed though it is said that nothing was started
+    evidence: Any = None  # what the service listed although the person says nothing was started
 
 
 class Adopted(_Event, frozen=True, kw_only=True):
-    """A person has started the run by hand, as this instance: nobody is to start it any more.
+    """A person has started the run by hand, as this instance: nobody may start it again.
 
-    It is a claim and its outcome in one, so that all that is known by a run's claim is known here.
+    The event is a claim and its outcome in one, so it also holds what a claim says about a run.
     """
 
     run: RunId
-    claim: ClaimId  # its own nonce; no instance carries it
+    claim: ClaimId  # this event's own nonce; no instance carries it
     by: str
-    commit: str  # whose manifest declared the run
+    commit: str  # the commit whose manifest declared the run
     digest: Digest
     flow_id: int
     trigger_time: EpochMs
@@ -150,10 +150,10 @@ class Adopted(_Event, frozen=True, kw_only=True):
     flow_instance_id: InstanceId
     service: Service
     reason: str = ""
-    evidence: Any = None  # what the service said of the instance
+    evidence: Any = None  # what the service said about the instance
 
     def as_claim(self) -> Claim:
-        """What it says as a claim: one that is over as soon as it is made."""
+        """The claim that this event stands for; it expires the moment it is made."""
         claimed = ClaimedRun(
             digest=self.digest,
             trigger_time=self.trigger_time,
@@ -176,14 +176,14 @@ Event = Claim | Triggered | Rejected | Unknown | Absent | Observed | Cancelled |
 
 
 def claimed_run(run: Run) -> ClaimedRun:
-    """What a claim holds of the run."""
+    """What a claim says about the run."""
     return ClaimedRun(
         digest=run.digest, trigger_time=run.trigger_time, flow_id=run.flow_id, stagger=run.delay
     )
 
 
 def stagger_of(claims: Mapping[ClaimId, Claim], claim: ClaimId | None, run: RunId) -> int:
-    """Milliseconds by which that claim moved the run's trigger time; 0 where it is not known."""
+    """Milliseconds by which the claim moved the run's trigger time; 0 where that is not known."""
     made = claims.get(claim) if claim is not None else None
     claimed = made.runs.get(run) if made is not None else None
     return claimed.stagger if claimed is not None else 0

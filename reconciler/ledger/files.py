@@ -1,9 +1,9 @@
-"""How the ledger lies in its folder: one file being written, and sealed ones before it.
+"""The files of a ledger: one that is appended to, and the sealed files before it.
 
-`ledger.jsonl` is appended to. Past a small size it is sealed: renamed to the next number, as
-`ledger-000001.jsonl`. Runs of sealed files are folded into one that carries their range, as
-`ledger-000001-000016.jsonl`. So each commit writes little, and the folder holds few files. Its
-message names the claims that it records.
+Events are appended to `ledger.jsonl`. Past a small size it is sealed: renamed to the next number,
+such as `ledger-000001.jsonl`. Sealed files in a row are folded into one that carries their range,
+such as `ledger-000001-000016.jsonl`. So each commit writes little, and the folder holds few files.
+The commit's message names the claims that the commit records.
 """
 
 import re
@@ -20,8 +20,8 @@ from reconciler.ledger.lines import decode, encode
 TRAILER = "Reconciler-Claim"  # of the commits that record claims and outcomes
 LEDGER = "ledger"  # what the names of all files begin with
 ACTIVE = f"{LEDGER}.jsonl"
-SEAL_BYTES = 32 * 1024  # past it, an append begins a new file
-FOLD_FILES = 16  # that many sealed files become one, which is then left alone
+SEAL_BYTES = 32 * 1024  # from this size on, an append begins a new file
+FOLD_FILES = 16  # so many sealed files are folded into one, which then never changes
 
 _SEALED = re.compile(r"ledger-(\d{6,})(?:-(\d{6,}))?\.jsonl")
 _OURS = re.compile(r"ledger.*\.jsonl")
@@ -34,28 +34,28 @@ class _Sealed(Struct, frozen=True, kw_only=True, order=True):
 
 
 def is_ledger_file(path: str, folder: str) -> bool:
-    """Whether the path is that of a ledger file right inside the folder, or passes for one."""
+    """Whether the path lies directly in the folder and `is_ledger_name` holds for its name."""
     head, _, name = path.rpartition("/")
     return head == folder and _OURS.fullmatch(name) is not None
 
 
 def is_ledger_name(name: str) -> bool:
-    """Whether a file of that name is one of a ledger's, or passes for one."""
+    """Whether a file of that name is a ledger file, or could be taken for one."""
     return _OURS.fullmatch(name) is not None
 
 
 def is_folded(name: str) -> bool:
-    """Whether a file of that name is one that sealed files were folded into, and is left alone."""
+    """Whether the name is that of a folded file, which never changes."""
     match = _SEALED.fullmatch(name)
     return match is not None and match[2] is not None
 
 
 def ledger_text(files: Mapping[str, bytes], folder: str, *, without: int = 0) -> bytes:
-    """All files together, in the order in which they were written. Raises LedgerError for a gap.
+    """The content of all files, in the order in which it was written. Raises LedgerError for a gap.
 
-    Sealing and folding only move the borders between files, so this text only grows. A checkout may
-    have other line ends than the branch; they are no part of it. `without`: so many files, the
-    oldest, are left out.
+    Sealing and folding only move the borders between files, so this text only grows. Line ends are
+    always line feeds, because a checkout may convert those of the branch. `without`: how many of
+    the oldest files to leave out.
     """
     order = [*ledger_order(files, folder), ACTIVE][without:]
     text = b"".join(with_line_end(files.get(name, b"")) for name in order)
@@ -63,9 +63,9 @@ def ledger_text(files: Mapping[str, bytes], folder: str, *, without: int = 0) ->
 
 
 def read_events(files: Mapping[str, bytes], folder: str) -> Iterator[Event]:
-    """Every event of the ledger in the order in which it was written.
+    """Every event of the ledger, in the order in which the events were written.
 
-    `files` are the folder's files by name; others than the ledger's are passed over. Raises
+    `files` are the folder's files by name; files that are not the ledger's are ignored. Raises
     LedgerError for an unreadable line, and for a sealed file that is missing or there twice.
     """
     names = (*ledger_order(files, folder), ACTIVE)
@@ -75,10 +75,10 @@ def read_events(files: Mapping[str, bytes], folder: str) -> Iterator[Event]:
 def append_events(
     names: Iterable[str], active: bytes, events: Iterable[Event], read: Callable[[str], bytes]
 ) -> dict[str, bytes | None]:
-    """The files to write (None: to delete) so that the events stand at the ledger's end.
+    """The files to write (None: to delete) so that the ledger ends with the events.
 
-    `names` are those of the folder, `active` is what `ledger.jsonl` holds, and `read` gives the
-    content of a sealed file, for the few that are folded.
+    `names` are the names of the folder's files, `active` is the content of `ledger.jsonl`, and
+    `read` gives the content of a sealed file; only files that are folded are read.
     """
     lines = encode(events)
     active = with_line_end(active)
@@ -88,7 +88,7 @@ def append_events(
     number = sealed[-1].last + 1 if sealed else 1
     name = f"ledger-{number:06d}.jsonl"
     changes: dict[str, bytes | None] = {ACTIVE: lines, name: active}
-    # Only those at the end: folding across a larger file would change the order of the events.
+    # Only the last files in a row: folding across a folded file would change the order of events.
     single = list(takewhile(lambda file: file.first == file.last, reversed(sealed)))[::-1]
     if len(single) + 1 < FOLD_FILES:
         return changes
@@ -106,7 +106,7 @@ def ledger_order(names: Iterable[str], folder: str) -> list[str]:
 
 
 def with_line_end(content: bytes) -> bytes:
-    """The content with its last line ended, if it has one."""
+    """The content, with a line feed after its last line if that has none."""
     return content if content.endswith(b"\n") or not content else content + b"\n"
 
 

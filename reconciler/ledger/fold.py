@@ -1,4 +1,4 @@
-"""The pure fold from events to what is known of each run, one event after another."""
+"""The fold of the events, one after another, into what is known about each run. Pure."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -39,7 +39,7 @@ from reconciler.model import (
 
 
 class Ledger:
-    """What all recorded events together say. A value: `extended` gives a new one."""
+    """What all recorded events together say. A value: `extended` makes a new one."""
 
     __slots__ = (
         "_of_manifests",
@@ -55,8 +55,8 @@ class Ledger:
         self, records: Mapping[RunId, Record], claims: Mapping[ClaimId, Claim], length: int
     ) -> None:
         self.records = records
-        self.claims = claims  # without their runs' order mattering: by nonce
-        self.length = length  # how many events it was folded from
+        self.claims = claims  # by nonce
+        self.length = length  # how many events were folded
         self._started: Mapping[Digest, Sequence[RunId]] | None = None
         self._of_manifests: dict[str, list[Record]] | None = None
         self._unsettled: list[Record] | None = None
@@ -64,12 +64,12 @@ class Ledger:
 
     @classmethod
     def of(cls, events: Iterable[Event]) -> Self:
-        """Fold events, oldest first. Raises LedgerError where they contradict themselves."""
+        """Fold events, oldest first. Raises LedgerError where they contradict each other."""
         return cls({}, {}, 0).extended(events)
 
     @property
     def started(self) -> Mapping[Digest, Sequence[RunId]]:
-        """By digest, all runs that may have been started; made once, when it is asked for."""
+        """By digest, all runs that may have been started; built once, on first use."""
         if self._started is None:
             self._started = ByDigest(
                 record for record in self.records.values() if record.phase in MAY_HAVE_STARTED
@@ -78,7 +78,7 @@ class Ledger:
 
     @property
     def of_manifests(self) -> Mapping[str, Sequence[Record]]:
-        """By manifest, all its runs that may have been started; made once, as `started` is."""
+        """By manifest, the records of its runs that may have been started; built once."""
         if self._of_manifests is None:
             self._of_manifests = defaultdict(list)
             for record in self.records.values():
@@ -88,25 +88,25 @@ class Ledger:
 
     @property
     def unsettled(self) -> Sequence[Record]:
-        """The runs that are claimed or in doubt; made once, when it is asked for."""
+        """The runs that are claimed or in doubt; built once, on first use."""
         if self._unsettled is None:
             self._unsettled = [one for one in self.records.values() if one.phase in UNSETTLED]
         return self._unsettled
 
     @property
     def retried(self) -> frozenset[RunId]:
-        """The first attempts that others follow; made once, when it is asked for."""
+        """The first attempts that were followed by another; built once, on first use."""
         if self._retried is None:
             self._retried = frozenset(first_attempt(run) for run in self.records if "#" in run)
         return self._retried
 
     def may_have_started(self, run: RunId) -> bool:
-        """Whether an instance of this very run exists or could exist."""
+        """Whether an instance of this very attempt exists or could exist."""
         record = self.records.get(run)
         return record is not None and record.may_have_started
 
     def extended(self, events: Iterable[Event]) -> Self:
-        """This ledger with more events after its own."""
+        """A new ledger with these events after this ledger's own."""
         records, claims, length = dict(self.records), dict(self.claims), self.length
         for event in events:
             length += 1
@@ -126,7 +126,7 @@ class Ledger:
         return type(self)(records, claims, length)
 
     def with_lapsed(self, lapsed: Mapping[ClaimId, EpochMs]) -> Self:
-        """This ledger, with each of those claims expired at the given time at the latest."""
+        """This ledger, with each of the claims expired by the given time at the latest."""
         if not lapsed:
             return self
         records = {
@@ -140,14 +140,14 @@ class Ledger:
         return type(self)(records, self.claims, self.length)
 
     def holds(self, event: Event) -> bool:
-        """Whether the ledger already says what the event says."""
+        """Whether the event would add nothing to the ledger."""
         return not self.missing([event])
 
     def missing(self, recorded: Iterable[Event]) -> list[Event]:
-        """The events, in their order, that add something to the ledger.
+        """The events that add something to the ledger: claims first, otherwise in their order.
 
-        A run's events are taken together: an `unknown` that an `absent` has followed says nothing
-        new to a ledger that has both.
+        All events of one run count together: to a ledger that has both an `unknown` and the
+        `absent` after it, that pair adds nothing.
         """
         claims: list[Event] = []
         of_run: dict[RunId, list[Outcome]] = {}
@@ -175,7 +175,10 @@ def _after(record: Record, outcomes: Iterable[Outcome]) -> Record:
 
 
 def _claim(records: dict[RunId, Record], event: Claim) -> Claim:
-    """Take the claim in; gives it back as it is kept. Runs that nobody knew are kept briefly."""
+    """Add the claim's runs to the records, and return the claim to keep.
+
+    It is kept in columns where it fits. If also no run has a record yet, the records are brief.
+    """
     try:
         runs = ClaimedRuns(event)
     except ValueError:
@@ -192,7 +195,7 @@ def _claim_each(records: dict[RunId, Record], event: Claim) -> None:
     for run, claimed in event.runs.items():
         before = records.get(run)
         if before is not None and before.phase in STARTED:
-            continue  # a claim cannot undo a start; the run stays what it is
+            continue  # a claim cannot undo a start: keep the record
         if before is not None and before.phase in UNSETTLED and before.claim != event.claim:
             raise LedgerError(
                 f"the ledger has claim {event.claim} over {run}, whose claim {before.claim} had no "
@@ -216,7 +219,7 @@ def _claimed(run: RunId, claimed: ClaimedRun, event: Claim, until: EpochMs) -> F
 
 
 def _check_claimed(event: Rejected | Unknown | Absent, claims: Mapping[ClaimId, Claim]) -> None:
-    """Refuse an outcome whose claim the ledger has lost: the run may be in doubt because of it."""
+    """Raise LedgerError for an outcome whose claim the ledger has lost: the run may be in doubt."""
     claim = claims.get(event.claim)
     if claim is None or event.run not in claim.runs:
         raise LedgerError(

@@ -2,9 +2,10 @@ r"""Whether a change leaves the ledger alone: only the reconciler writes it, on 
 
     fork ⊑ here ⊑ branch
 
-What the change set out from must be a beginning of what lies here, or lines were taken away; and
-what lies here must be a beginning of what the branch has, or lines were made up. So a checkout that
-is merely behind, or has merged the branch, is in order, and one that drops the last line is not.
+The checkout's ledger ("here") must begin with the ledger at the commit from which the change was
+forked, or lines were removed. The branch's ledger must begin with the checkout's, or lines were
+made up. So a checkout that is merely behind, or has merged the branch, is fine; one that drops the
+last line is not.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,24 +18,24 @@ from reconciler.errors import LedgerError
 from reconciler.ledger.files import ACTIVE, ledger_order, ledger_text, with_line_end
 from reconciler.model import Place, Problem
 
-Files = Mapping[str, bytes]  # of one ledger, by their names in its folder
+Files = Mapping[str, bytes]  # of one ledger, by file name
 Ledgers = Mapping[str, Files]  # by folder
 
 CODE = "ledger-edited"
 
 
 class Guarded(Struct, frozen=True, kw_only=True):
-    """The ledgers of a repository as three places have them."""
+    """A repository's ledgers in three places."""
 
-    fork: Ledgers | None  # where the change set out from; None: that is not known
-    here: Ledgers
+    fork: Ledgers | None  # at the commit the change was forked from; None: not known
+    here: Ledgers  # in the checkout
     branch: Ledgers
-    named: str  # how git calls the branch: `origin/main`
-    apart: frozenset[str] = frozenset()  # folders of `branch` that another branch has, not `named`
-    prefix: str = ""  # the folder that people work in, to which their paths are relative
+    named: str  # git's name of the branch: `origin/main`
+    apart: frozenset[str] = frozenset()  # folders of `branch` from a branch other than `named`
+    prefix: str = ""  # the working directory in the repository; shown paths are relative to it
 
     def shown(self, folder: str) -> str:
-        """The folder as a path that git takes there."""
+        """The folder as a path that git takes in the working directory."""
         inside = folder.startswith(self.prefix)
         return folder.removeprefix(self.prefix) if inside else f":/{folder}"
 
@@ -51,7 +52,7 @@ def edited(guarded: Guarded) -> list[Problem]:
 
 
 def _problem_here(folder: str, guarded: Guarded) -> Problem | None:
-    """What is wrong with the ledger here, compared with the branch's."""
+    """What is wrong with the checkout's ledger, compared with the branch's."""
     here = guarded.here[folder]
     theirs = guarded.branch.get(folder)
     try:
@@ -77,7 +78,7 @@ def _forged(here: bytes, theirs: bytes) -> str:
 
 
 def _problem_gone(folder: str, guarded: Guarded) -> Problem | None:
-    """What is wrong with the ledger that the change set out from."""
+    """What the change has taken away from the ledger at the fork."""
     before = _text(guarded.fork[folder]) if guarded.fork else b""
     here = guarded.here.get(folder)
     if here is not None and _text(here).startswith(before):
@@ -109,12 +110,12 @@ def _undo(folder: str, guarded: Guarded) -> str:
     if theirs is None:
         return f"`git rm -r -- {path}`, or move it back with `git mv`"
     more = guarded.here.get(folder, {}).keys() - theirs.keys()
-    option = "--no-overlay " if more else ""  # takes away what the branch does not have
+    option = "--no-overlay " if more else ""  # deletes files that the branch does not have
     return f"`git checkout {option}{quote(guarded.named)} -- {path}`"
 
 
 def _text(files: Files) -> bytes:
-    """All lines of a ledger, or those that are left: another check reports gaps."""
+    """All lines of a ledger, or the lines that are left: another check reports missing files."""
     try:
         return ledger_text(files, "")
     except LedgerError:
@@ -122,7 +123,7 @@ def _text(files: Files) -> bytes:
 
 
 def _first(files: Files, folder: str, other: bytes) -> Place:
-    """Where the ledger's first line stands that differs from the other's, or its last one."""
+    """The place of the ledger's first line that differs from the other's, or of its last line."""
     theirs = iter(other.splitlines(keepends=True))
     last = Place(file=f"{folder}/{ACTIVE}")
     for name, number, line in _lines(files):

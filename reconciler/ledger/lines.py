@@ -1,7 +1,7 @@
-"""A ledger's lines: each is one event as a JSON object, and they are read strictly.
+"""A ledger's lines, each of them one event as a JSON object. They are read strictly.
 
-An event is never skipped: what cannot be read stops everything, because a line that is passed over
-may be the one that says that a run was started.
+No line is ever skipped: an unreadable one stops everything, because it may be the line that says
+that a run was started.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,8 +26,8 @@ def decode(content: bytes, file: str) -> Iterable[Event]:
     """The events of one ledger file, in its order.
 
     Raises LedgerError with file and line for a line of another version, a conflict marker, a claim
-    whose times or runs cannot be told, or anything else that is not one whole event; by then it has
-    given the events before it.
+    with malformed times or run ids, or anything else that is not one whole event. The error may
+    come only after the events before that line have been yielded.
     """
     whole = _whole(content)
     if whole is None:
@@ -37,7 +37,7 @@ def decode(content: bytes, file: str) -> Iterable[Event]:
 
 
 def _is_sound(event: Event) -> bool:
-    """Whether it is a claim in which nothing is wrong."""
+    """Whether the event is a sound claim of the usual version."""
     if not isinstance(event, Claim) or event.v != VERSION:
         return False
     try:
@@ -48,7 +48,7 @@ def _is_sound(event: Event) -> bool:
 
 
 def _checked(content: bytes, file: str, found: Iterable[Event]) -> Iterator[Event]:
-    """The events as they are; what is wrong is told when the turn comes to it."""
+    """The events as they are. Raises LedgerError when it reaches one that is wrong."""
     for number, event in enumerate(found, start=1):
         if event.v != (ADOPTED_VERSION if isinstance(event, Adopted) else VERSION):
             line = content.split(b"\n")[number - 1]
@@ -59,10 +59,10 @@ def _checked(content: bytes, file: str, found: Iterable[Event]) -> Iterator[Even
 
 
 def _whole(content: bytes) -> Sequence[Event] | None:
-    """All events at once, which is quicker; None where some line is not just one event.
+    """All events, decoded at once, which is faster; None where some line is not exactly one event.
 
-    Within an object no line feed can stand between `}` and `{`. So where all of them do, and there
-    is an event for each line, each line is one event.
+    Inside a JSON object, `}`, a line feed and `{` never follow each other. So if every line feed
+    stands between `}` and `{`, and there are as many events as lines, each line is one event.
     """
     text = content.removesuffix(b"\n")
     feeds = text.count(b"\n")
@@ -76,7 +76,7 @@ def _whole(content: bytes) -> Sequence[Event] | None:
 
 
 def _one_by_one(content: bytes, file: str) -> Iterator[Event]:
-    """The events, line by line. Raises LedgerError for the first that is none."""
+    """The events, line by line. Raises LedgerError for the first line that is none."""
     lines = content.split(b"\n")
     if lines[-1] == b"":
         lines.pop()
@@ -88,19 +88,19 @@ def _one_by_one(content: bytes, file: str) -> Iterator[Event]:
 
 
 def looks_like_event(line: bytes) -> bool:
-    """Whether a line was written as an event, in this format or another one."""
+    """Whether a line was written as an event, in this format or another."""
     value = _object(line)
     return isinstance(value.get("v"), int) and isinstance(value.get("event"), str)
 
 
-# msgspec checks the UTF-8 of a text only where it makes one, and lets Python's own error through.
+# msgspec checks a string's UTF-8 only when it decodes that string, and lets Python's error through.
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _CLAIMS = (Claim, Adopted)
 _HINT = "Restore the file from the branch's history; nothing is started until it can be read."
 
 
 def _check_told(event: Claim | Adopted, where: str) -> None:
-    """Raise LedgerError where a claim names what nobody can tell."""
+    """Raise LedgerError for a claim with a malformed time or run id."""
     try:
         _check_claim(event.as_claim() if isinstance(event, Adopted) else event)
     except ValueError as error:
@@ -108,9 +108,9 @@ def _check_told(event: Claim | Adopted, where: str) -> None:
 
 
 def _check_claim(claim: Claim) -> None:
-    """Raise ValueError for a time, or for a run, of which nobody can tell what it is.
+    """Raise ValueError for a malformed time or run id.
 
-    A claim's times decide whether its runs may be looked for: they are not only for people.
+    A claim's times are not only for people: they decide whether its runs may be searched for.
     """
     for time in _times(claim):
         try:

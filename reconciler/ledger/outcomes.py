@@ -1,4 +1,4 @@
-"""What one outcome makes of what is known of its run: the pure step of the fold."""
+"""How one outcome changes what is known about its run: one step of the fold. Pure."""
 
 from collections.abc import Sequence
 from typing import TypeVar, assert_never
@@ -29,10 +29,10 @@ LOST = "Restore the ledger's folder from the branch's history; nothing is starte
 
 
 def with_outcome(record: Record | None, event: Outcome) -> Record:
-    """What is known of the run once the event is recorded; the same if the event says nothing new.
+    """The run's record after the event; an equal one if the event says nothing new.
 
-    Raises LedgerError for an outcome of a run that was never claimed, but for a `triggered` and an
-    `adopted`: a start counts however it became known.
+    Raises LedgerError for an outcome of a run that was never claimed, except for `triggered` and
+    `adopted`: a start counts, however it became known.
     """
     if isinstance(record, BriefRecord):
         brief = record.after(event)
@@ -55,7 +55,7 @@ def _in_full(record: FullRecord | None, event: Outcome) -> FullRecord:
         case Resolved():
             return _resolved(record, event)
         case Rejected() | Unknown() | Absent():
-            # An applier that woke up late speaks of a claim that others have settled since.
+            # A late applier may write about a claim that others have settled meanwhile.
             if record.phase in STARTED or event.claim != record.claim:
                 return record
             return _not_started(record, event)
@@ -64,7 +64,7 @@ def _in_full(record: FullRecord | None, event: Outcome) -> FullRecord:
 
 
 def _triggered(record: FullRecord | None, event: Triggered) -> FullRecord:
-    """Add the start to those that are known: each is a claim's, whatever its instance is called."""
+    """Add the start to the record. Two claims make two starts, even with one instance id."""
     claim = _kept(record.claim, event.claim or record.claim) if record else event.claim
     start = Start(
         claim=claim, instance=event.flow_instance_id, at=event.at, inferred=event.inferred
@@ -102,7 +102,7 @@ def _triggered(record: FullRecord | None, event: Triggered) -> FullRecord:
 
 
 def _started_late(record: FullRecord, starts: tuple[Start, ...]) -> FullRecord:
-    """A late applier's start: what came of the newest claim is as unknown, or known, as before."""
+    """Add the start of a late applier. It says nothing about the outcome of the newest claim."""
     is_news = len(starts) > len(record.starts)
     return msgspec.structs.replace(
         record,
@@ -113,14 +113,15 @@ def _started_late(record: FullRecord, starts: tuple[Start, ...]) -> FullRecord:
 
 
 def _kept(known: _Text, told: _Text) -> _Text:
-    """The text that is known already, if that is what is told: each event has its own once more."""
+    """The known text if both are equal, because each event has a copy, which takes memory."""
     return known if known == told else told
 
 
 def _adopted(record: FullRecord | None, event: Adopted) -> FullRecord:
-    """Take in a start by hand. Raises LedgerError where a claim has left the run open.
+    """Add a start by hand. Raises LedgerError where the run's claim has no outcome yet.
 
-    That cannot be on one branch: who adopts reads the claim, and who claims reads the adoption.
+    That cannot happen on one branch: whoever adopts a run has read its claim, and whoever claims it
+    has read the adoption.
     """
     start = Start(claim=event.claim, instance=event.flow_instance_id, at=event.at, by_hand=True)
     if record is not None and record.phase in UNSETTLED:
@@ -151,7 +152,7 @@ def _adopted(record: FullRecord | None, event: Adopted) -> FullRecord:
 
 
 def _with_start(starts: Sequence[Start], start: Start) -> tuple[Start, ...]:
-    """The starts with one more, in the place of what was inferred and must have been this one."""
+    """The starts with one more, which replaces an inferred start that must have been this one."""
     if not starts:
         return (start,)
     kept = [start if _is_the_same(one, start) else one for one in starts]
@@ -159,14 +160,14 @@ def _with_start(starts: Sequence[Start], start: Start) -> tuple[Start, ...]:
 
 
 def _is_the_same(one: Start, other: Start) -> bool:
-    """Whether the first says no more than the other: an inferred start is not told from others."""
+    """Whether `one` adds nothing to `other`: an inferred start may be any with its instance."""
     if one.instance != other.instance:
         return False
     return one.inferred or (one.claim == other.claim and not other.inferred)
 
 
 def _twice(starts: Sequence[Start]) -> str | None:
-    """The words for a run that has more than one start."""
+    """The error of a run that has more than one start, in words; None for others."""
     if len(starts) < 2:  # noqa: PLR2004 - "twice" begins at two
         return None
     each = (f"as {one.instance} under claim {one.claim or 'unknown'}" for one in starts)
@@ -180,7 +181,7 @@ def _not_started(record: FullRecord, event: Rejected | Unknown | Absent) -> Full
                 record, phase=Phase.UNKNOWN, error=_twice(record.starts), evidence=event.seen
             )
         case Rejected() | Absent() if record.starts:
-            # This claim has started nothing, but a late applier of an older one has.
+            # This claim has started nothing, but a late applier has under an older claim.
             return _as_started(record)
         case Rejected():
             return msgspec.structs.replace(
@@ -220,7 +221,7 @@ def _of_instance(record: FullRecord, event: Observed | Cancelled) -> FullRecord:
     else:
         phase = record.phase
     ended_at = record.ended_at
-    if status != record.status:  # else the event repeats what is known
+    if status != record.status:  # otherwise the event repeats what is known
         ended_at = event.at if status in FINAL else None
     return msgspec.structs.replace(record, phase=phase, status=status, ended_at=ended_at)
 
@@ -229,13 +230,13 @@ def _resolved(record: FullRecord, event: Resolved) -> FullRecord:
     settled = {"resolvedBy": event.by, "reason": event.reason}
     made = Start(claim=record.claim, instance=event.triggered or InstanceId(""), at=event.at)
     if made in record.starts and record.evidence == settled:
-        return record  # it is this very event that has made the start known
+        return record  # this very event made the start known
     if len(record.starts) > 1 and event.triggered in record.instances:
         chosen = _chosen(record, event)
-        if record.started_twice or chosen == record:  # once more, it says nothing new
+        if record.started_twice or chosen == record:  # a repeat says nothing new
             return chosen
     if record.phase in STARTED or event.claim not in {None, record.claim}:
-        return record  # somebody judged a claim that is not the newest any more
+        return record  # the claim that the person judged is no longer the newest
     if event.triggered is None and record.starts:
         return _as_started(record)
     if event.triggered is None:
@@ -247,7 +248,7 @@ def _resolved(record: FullRecord, event: Resolved) -> FullRecord:
 
 
 def _chosen(record: FullRecord, event: Resolved) -> FullRecord:
-    """A person has seen that the run was started twice, and says which instance speaks for it."""
+    """Settle a run that was started twice: the start that a person chose goes first."""
     starts = sorted(record.starts, key=lambda one: one.instance != event.triggered)
     settled = {"resolvedBy": event.by, "reason": event.reason, "settled": _twice(starts)}
     return msgspec.structs.replace(
@@ -256,5 +257,5 @@ def _chosen(record: FullRecord, event: Resolved) -> FullRecord:
 
 
 def kind_of(event: Event) -> str:
-    """The event's name as the ledger writes it, for messages."""
+    """The event's name in the ledger, for messages."""
     return f"`{type(event).__name__.lower()}`"

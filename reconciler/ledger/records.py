@@ -1,4 +1,4 @@
-"""What the ledger knows of one run, and the state that follows from it."""
+"""What the ledger knows about one run, and the state that follows from that."""
 
 from enum import Enum, StrEnum, auto
 from typing import Any, Protocol, assert_never
@@ -11,7 +11,7 @@ from reconciler.times import parse_instant
 
 
 def ledger_instant(text: str) -> EpochMs:
-    """A time of the ledger as an instant. Raises LedgerError where it is none."""
+    """A time in the ledger as an instant. Raises LedgerError for malformed text."""
     try:
         return parse_instant(text)
     except ValueError as error:
@@ -19,7 +19,7 @@ def ledger_instant(text: str) -> EpochMs:
 
 
 class RunState(StrEnum):
-    """What the ledger says of a run at an instant (docs/exactly-once.md has the table)."""
+    """What the ledger says about a run at an instant (docs/exactly-once.md has the table)."""
 
     PENDING = "pending"
     CLAIMED = "claimed"
@@ -31,7 +31,7 @@ class RunState(StrEnum):
 
 
 class Phase(Enum):
-    """The last thing recorded of a run; with the time it gives the run's state."""
+    """The last thing recorded about a run. The phase and the time give the run's state."""
 
     CLAIMED = auto()
     UNKNOWN = auto()
@@ -41,42 +41,42 @@ class Phase(Enum):
     SUCCEEDED = auto()
     FAILED = auto()
 
-    __hash__ = object.__hash__  # an enum's own is Python's, and each run is looked up ten times
+    __hash__ = object.__hash__  # Enum's own is slow Python, and each run is looked up ten times
 
 
 MAY_HAVE_STARTED = frozenset(
     {Phase.CLAIMED, Phase.UNKNOWN, Phase.TRIGGERED, Phase.SUCCEEDED, Phase.FAILED}
 )
 UNSETTLED = frozenset({Phase.CLAIMED, Phase.UNKNOWN})
-UNDER_WAY = UNSETTLED | {Phase.TRIGGERED}  # may have been started, and is not known to have ended
+UNDER_WAY = UNSETTLED | {Phase.TRIGGERED}  # may have been started, not known to have ended
 STARTED = frozenset({Phase.TRIGGERED, Phase.SUCCEEDED, Phase.FAILED})
 
 
 class Start(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One start of a run that is known: under which claim, and as which instance.
+    """One known start of a run: under which claim, and as which instance.
 
-    The instance alone does not tell two starts apart: a service may give both one id.
+    The instance alone does not tell two starts apart: the service may give both the same id.
     """
 
-    claim: ClaimId | None  # None: recorded before claims were named
+    claim: ClaimId | None  # None: recorded before outcomes named their claim
     instance: InstanceId
-    at: str  # when it was recorded as started: no earlier than the start, by the gateway's clock
+    at: str  # when the start was recorded, by the gateway's clock: not before the start itself
     inferred: bool = False  # from a search, without a nonce
-    by_hand: bool = False  # a person has started it, before what stands for its claim was made
+    by_hand: bool = False  # a person started the run before the adoption that stands for its claim
 
     @property
     def is_from_an_answer(self) -> bool:
-        """Whether the service gave the id in its answer, or under a nonce; not a person."""
+        """Whether an answer, a nonce or a `resolved` gave the id: neither inferred nor adopted."""
         return self.claim is not None and not (self.inferred or self.by_hand)
 
     @property
     def instant(self) -> EpochMs:
-        """`at` as an instant. Raises LedgerError where it is none."""
+        """`at` as an instant. Raises LedgerError for malformed text."""
         return ledger_instant(self.at)
 
 
 class _Told(Protocol):
-    """What the conclusions below are drawn from."""
+    """The fields that the conclusions below are drawn from."""
 
     @property
     def phase(self) -> Phase: ...
@@ -89,7 +89,7 @@ class _Told(Protocol):
 
 
 class Concluding:
-    """What follows from a record, in whichever form the ledger keeps it."""
+    """What follows from a record, be it full or brief."""
 
     __slots__ = ()
 
@@ -115,12 +115,12 @@ class Concluding:
 
     @property
     def instances(self: _Told) -> tuple[InstanceId, ...]:
-        """The instances that the run is known to have; the one that speaks for it first."""
+        """The known instances of the run; the one that speaks for the run first."""
         return tuple(dict.fromkeys(start.instance for start in self.starts))
 
     @property
     def instance(self: _Told) -> InstanceId | None:
-        """The one that speaks for the run; None where none is known."""
+        """The instance that speaks for the run; None where none is known."""
         return self.starts[0].instance if self.starts else None
 
     @property
@@ -129,12 +129,12 @@ class Concluding:
         return self.starts[0].at if self.starts else None
 
     def is_by_hand(self: _Told, claim: ClaimId | None) -> bool:
-        """Whether what stands for that claim came after the start: its time says nothing of it."""
+        """Whether the claim is an adoption, which comes after the start and cannot date it."""
         return any(start.by_hand and start.claim == claim for start in self.starts)
 
     @property
     def started_twice(self: _Told) -> bool:
-        """Whether two starts of the run are known, and nobody has settled that yet."""
+        """Whether two starts of the run are known, and no person has chosen between them yet."""
         return len(self.starts) > 1 and not self.acknowledged
 
     @property
@@ -144,12 +144,12 @@ class Concluding:
 
     @property
     def has_failed(self: _Told) -> bool:
-        """Whether the instance is known to have ended, and not with success."""
+        """Whether the instance is known to have ended without success."""
         return self.phase is Phase.FAILED
 
 
 class FullRecord(Concluding, msgspec.Struct, frozen=True, kw_only=True, gc=False):  # in no cycle
-    """All that the ledger can know of one run."""
+    """All that the ledger can know about one run."""
 
     run: RunId
     phase: Phase
@@ -160,9 +160,9 @@ class FullRecord(Concluding, msgspec.Struct, frozen=True, kw_only=True, gc=False
     claimed_at: str | None = None
     until: EpochMs = EpochMs(0)
     starts: tuple[Start, ...] = ()  # more than one: the run was started twice
-    acknowledged: bool = False  # a person has seen that it was started twice, and chosen
+    acknowledged: bool = False  # a person knows that it was started twice, and has chosen
     status: str | None = None  # the instance's, as last observed
-    ended_at: str | None = None  # when that it had ended was recorded: no earlier than the end
+    ended_at: str | None = None  # when its end was recorded: not before the end itself
     cancelled: str | None = None  # what the service answered to a cancellation
     error: str | None = None
     evidence: Any = None

@@ -1,4 +1,4 @@
-"""Manifests: strict reading of the YAML files that declare runs."""
+"""Manifests: the YAML files that declare runs, read strictly."""
 
 from reconciler.manifest.read import CrowdedError, FileResult, combine, is_manifest_path, read_file
 

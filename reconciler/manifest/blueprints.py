@@ -1,21 +1,21 @@
-"""Files that are written like one before: the same text, but for simple scalars.
+"""A faster way to read files that have the same text as an earlier one, but for simple scalars.
 
-Nearly all manifests of a repository are. For such a file nobody has to find out anew what is a key,
-what is nested in what, and where it stands: one regular expression takes its scalars out, and they
-go where those of the file before went. `python -m benchmarks validate` says what that is worth.
+Nearly all manifests of a repository are such files. There is no need to find out again what is a
+key, how things are nested, and where they are: one regular expression extracts the scalars, and
+they go where those of the earlier file went. `python -m benchmarks validate` measures the gain.
 
-Nothing may be read in another way than the strict reader has it. So what may differ is scarce:
+The result must never differ from that of the strict reader. So only such a scalar may differ:
 
-- a value in a block mapping or list, never a key, nor anything in brackets: on its line nothing but
-  blanks and a comment can stand behind it, so that nothing else moves to another place;
-- of characters that mean nothing to YAML where they stand: as plain text it begins with a letter or
-  digit, and `:` stands before such a character only; in quotes it has no escape. It is ASCII, and
-  has no `#`, since that would need a look at what stands before it;
-- and it means what `core_value`, which the strict reader asks as well, makes of it.
+- a value in a block mapping or list, never a key, and nothing in brackets. After it, its line can
+  hold only blanks and a comment, so nothing else moves to another place;
+- whose characters mean nothing special to YAML there. As plain text it begins with a letter, a
+  digit or `_`, and `:` occurs only before a character of `_LETTERS`; in quotes it has no escape. It
+  is ASCII, and has no `#`, which would need a look at the character before it;
+- which means what `core_value` makes of it, the function that the strict reader uses as well.
 
-All else must be the very same text. A parser that has read that text before and meets such a scalar
-goes on in the state in which it went on then. A file with anything else in it, or about which there
-is anything to say, is read by the strict reader, which alone knows problems and their places.
+Everything else must be exactly the same text. A parser that meets such a scalar in the same text
+goes on in the same state as before. A file with any other difference, or with any finding, is read
+by the strict reader, because only that knows problems and their places.
 """
 
 import re
@@ -41,34 +41,34 @@ _PATTERNS: Mapping[str, str] = {  # by the style that libyaml gives a scalar
     '"': r'"([ !$-\[\]-~]*+)"',
     "'": r"'([ !\"$-&(-~]*+)'",
 }
-_BEFORE = re.compile(r"[^\r\n]*[:-] +")  # on its line
-# Which kind it is decides what all else means, so it is never another than in the file before.
+_BEFORE = re.compile(r"[^\r\n]*[:-] +")  # what comes before such a scalar on its line
+# The kind decides what everything else means, so it must be the same as in the earlier file.
 _FIXED: frozenset[Path] = frozenset({("apiVersion",), ("kind",)})
 
 _LONGEST = 16_384  # characters of a file of which a blueprint is made
 _MOST_SCALARS = 200
-_FIRST_LEARNED = 10  # files that are read before one is learned: to learn takes as long as ten
+_FIRST_LEARNED = 10  # files to read before learning one, which takes as long as reading ten
 _MOST_KNOWN = 16
-_WORTH = 50  # files that must have been like others for each blueprint that is learned
+_WORTH = 50  # files that blueprints must have read for each further one that is learned
 _FREE = 4  # blueprints that are learned in any case
 
-_Event = Any  # of libyaml's, which always has marks; the stubs doubt it
-_Made = list[Any]  # scalars first, then mappings and lists, the inner ones before the outer
+_Event = Any  # an event of libyaml, which always has marks, although the stubs do not say so
+_Made = list[Any]  # the scalars, then the mappings and lists, inner ones before outer ones
 
 
 class Blueprint(Struct, kw_only=True):
-    """What files have in common that are written alike; `learned` is the first of them."""
+    """What files that are written alike have in common; `learned` is the first of them."""
 
     learned: Document
     pattern: re.Pattern[str]
-    plain: Sequence[int]  # which of the scalars are not text
+    plain: Sequence[int]  # indexes of the scalars that `core_value` reads
     fixed: Sequence[Any]  # the scalars that never differ
-    plan: Sequence[Callable[[_Made], Any]]  # each makes a mapping or a list of what was made
+    plan: Sequence[Callable[[_Made], Any]]  # each makes one mapping or list of values made before
     layouts: dict[Any, Mapping[str, tuple[int, int]]] = field(default_factory=dict)
     places: dict[tuple[Path, Where], Place] = field(default_factory=dict)  # in the learned file
 
     def read(self, text: str, file: str) -> "Likeness | None":
-        """The document; None where the text is another one, or needs a closer look."""
+        """The document; None where the text does not fit, or needs the strict reader."""
         found = self.pattern.fullmatch(text)
         if found is None:
             return None
@@ -84,14 +84,14 @@ class Blueprint(Struct, kw_only=True):
 
 
 class Likeness(Struct, kw_only=True):
-    """A document of a known blueprint."""
+    """A document that a blueprint has read."""
 
     file: str
     value: Any
     blueprint: Blueprint
 
     def place(self, path: Path, where: Where = "value") -> Place:
-        """Where the key or value stands: where it stands in the file that was learned."""
+        """The place of the key or value, which is as in the learned file."""
         places = self.blueprint.places
         place = places.get((path, where))
         if place is None:
@@ -99,7 +99,7 @@ class Likeness(Struct, kw_only=True):
         return Place(file=self.file, line=place.line, column=place.column)
 
     def places(self, paths: Callable[[Any], Mapping[str, Path]]) -> Places:
-        """The places of paths, which depend on nothing but keys and the lengths of lists."""
+        """The places of the paths, which depend only on keys and the lengths of lists."""
         marks = self.blueprint.layouts.get(paths)
         if marks is None:
             marks = self.blueprint.layouts[paths] = self.blueprint.learned.places(paths).marks
@@ -112,16 +112,16 @@ class Likeness(Struct, kw_only=True):
 
 
 class Blueprints(Struct, kw_only=True):
-    """What was learned so far. It is bounded, and changes only how long reading takes."""
+    """The blueprints learned so far. Their number is bounded; they change only the speed."""
 
     verbatim: Verbatim
-    known: list[Blueprint] = field(default_factory=list)  # the one that was last of use first
-    strictly: int = 0  # sound files that were not like one before
-    alike: int = 0  # files that were
+    known: list[Blueprint] = field(default_factory=list)  # the last used one first
+    strictly: int = 0  # sound files that no blueprint could read
+    alike: int = 0  # files that a blueprint has read
     learned: int = 0
 
     def read(self, source: Source) -> Likeness | None:
-        """The only document of a file that is written like one before."""
+        """The only document of a file that fits a blueprint; None if the file fits none."""
         if not self.known:
             return None
         try:
@@ -139,7 +139,7 @@ class Blueprints(Struct, kw_only=True):
         return None
 
     def learn(self, source: Source, document: Document) -> None:
-        """Learn how a file is written that holds this document alone, and no problem."""
+        """Learn a file that holds only this document, and has no problem."""
         self.strictly += 1
         if self.strictly < _FIRST_LEARNED or self.learned >= _FREE + self.alike // _WORTH:
             return
@@ -150,9 +150,9 @@ class Blueprints(Struct, kw_only=True):
 
 
 def blueprint_of(source: Source, document: Document, rule: Rule | None) -> Blueprint | None:
-    """The blueprint of a file that holds this document, about which nothing is said.
+    """The blueprint of a file that holds this document, without any problem or note.
 
-    None where it holds others besides, an anchor, or no scalar that may differ.
+    None if the file holds other documents, an anchor, or no scalar that may differ, or is too long.
     """
     text = decode(source.content, source.path)
     found = list(read_events(source.content, source.path))
@@ -170,7 +170,7 @@ def blueprint_of(source: Source, document: Document, rule: Rule | None) -> Bluep
 
 
 class _Scalar(NamedTuple):
-    """A scalar that may differ: where it stands in the text, and how it is read."""
+    """A scalar that may differ: where it is in the text, and how to read it."""
 
     start: int
     end: int
@@ -179,7 +179,7 @@ class _Scalar(NamedTuple):
 
 
 class _Survey(Struct, kw_only=True):
-    """Goes through a document's events beside its value, which has nothing repeated or missing."""
+    """Walks a document's events beside its value, which has nothing repeated or missing."""
 
     text: str
     nodes: Iterator[Any]
@@ -189,7 +189,7 @@ class _Survey(Struct, kw_only=True):
     flows: int = 0
 
     def value(self, event: _Event, value: Any, rule: Rule | None, path: Path) -> "_Number":
-        """The number of the value that begins with the event."""
+        """The number under which the value that begins with the event will be made."""
         if not isinstance(value, dict | list):
             return self._scalar(event, value, rule, path)
         keys = list(value) if isinstance(value, dict) else None
@@ -227,7 +227,7 @@ class _Survey(Struct, kw_only=True):
         )
 
     def blueprint(self, document: Document) -> Blueprint:
-        """What was found, as a blueprint."""
+        """The blueprint from what the walk has found."""
         first = {"scalar": 0, "fixed": len(self.scalars)}
         first["nested"] = first["fixed"] + len(self.fixed)
         at = 0
@@ -253,14 +253,14 @@ class _Survey(Struct, kw_only=True):
 
 
 class _Number(NamedTuple):
-    """One of those that are made: which kind of it, and which of these."""
+    """A value among those that a blueprint makes: its kind, and its number within the kind."""
 
     kind: Literal["scalar", "fixed", "nested"]
     number: int
 
 
 def _mapping(keys: Sequence[str], of: Sequence[int]) -> Callable[[_Made], Any]:
-    taken = itemgetter(*of, 0, 0)  # at least two, so that it gives a tuple; `zip` leaves them out
+    taken = itemgetter(*of, 0, 0)  # two extra indexes, so the result is a tuple; `zip` drops them
     return lambda made: dict(zip(keys, taken(made), strict=False))
 
 

@@ -1,7 +1,7 @@
 """From one document's events to a plain value and the place of everything in it.
 
-An unquoted scalar means what the core schema of YAML 1.2 says (section 10.3.2), except where a
-value is the text that its author wrote: `012`, `no`, `12:30:00`.
+An unquoted scalar means what the core schema of YAML 1.2 says (section 10.3.2), except in places
+where a value is the text that its author wrote, such as `012`, `no` or `12:30:00`.
 """
 
 import math
@@ -40,13 +40,13 @@ _INFINITE_OR_NAN = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 _MOST_DIGITS = 400  # Python refuses to convert very long ones; no number of 64 bits needs them
 _BITS = 64
 
-ANY = "*"  # in a path of `Verbatim`: whatever key or index
+ANY = "*"  # in a path of `Verbatim`: any key or index
 
-AS_YAML = "!"  # at the end of a path of `Verbatim`: a value in one of them that is not text
+AS_YAML = "!"  # at the end of a path of `Verbatim`: the value there is not text
 
 Verbatim = frozenset[Path]  # the mappings and lists whose values are text
 
-MOST_EXPANDED_VALUES = 100_000  # that aliases may bring into a document
+MOST_EXPANDED_VALUES = 100_000  # that aliases may add to a document
 MOST_EXPANDED_CHARACTERS = 1_000_000
 LONGEST_KEY = 1_024  # YAML's own limit for a key that shares its line with the `:`
 
@@ -59,7 +59,8 @@ _NOTHING: Mapping[str | int, Any] = {}
 def core_value(text: str) -> Scalar:
     """The value of a plain scalar. Dates, `yes`, `1_000` and `08:00` are text.
 
-    Raises ValueError for a number that JSON or 64 bits cannot hold; its words go on from the text.
+    Raises ValueError for a number that JSON or 64 bits cannot hold; its message is a predicate with
+    the text as its subject.
     """
     if text in _WORDS:
         return _WORDS[text]
@@ -91,9 +92,9 @@ def _integer(digits: str, base: int) -> int:
 
 
 class Rule(Struct, frozen=True, kw_only=True):
-    """How the value at a path is read. Without a rule, it and all in it follow YAML's core schema.
+    """How to read the value at a path. Without a rule, the whole value follows YAML's core schema.
 
-    Rules are found by descending with the value, so that no path has to be put together.
+    The reader finds rules as it descends into the value, so it need not put paths together.
     """
 
     as_text: bool  # a scalar is text
@@ -109,7 +110,7 @@ def rule_of_document(verbatim: Verbatim) -> Rule | None:
 
 
 def _rule(paths: frozenset[Path]) -> Rule | None:
-    """The rule for a value, by the paths from there to what is text."""
+    """The rule for a value, from the paths that lead from it to values that are text."""
     if not paths or (AS_YAML,) in paths:
         return None
 
@@ -122,22 +123,22 @@ def _rule(paths: frozenset[Path]) -> Rule | None:
 
 
 class Built(Struct, kw_only=True):
-    """A document's value, and what is known of it besides."""
+    """A document's value, and what else is known about it."""
 
     value: Any = None
-    marks: dict[int, Marks] = field(default_factory=dict)  # by the id of the mapping or list
+    marks: dict[int, Marks] = field(default_factory=dict)  # by the `id()` of the mapping or list
     problems: dict[tuple[str, int], Problem] = field(default_factory=dict)  # by code and event
-    doubtful: set[Path] = field(default_factory=set)  # a problem says that the value is not known
+    doubtful: set[Path] = field(default_factory=set)  # values unknown because of a problem
     incomplete: set[Path] = field(default_factory=set)  # mappings that had a merge key
 
 
 def build(document: DocumentEvents, verbatim: Verbatim) -> Built:
-    """Build the value. Raises UnreadableError for aliases that would bring in too much."""
+    """Build the value. Raises UnreadableError for aliases that would add too much."""
     return _Builder(document, rule_of_document(verbatim)).build()
 
 
 class _Builder:
-    """Descends through the events; their nesting is limited, and so the recursion is."""
+    """Descends through the events; their nesting is limited, and so is the recursion."""
 
     __slots__ = (
         "_alias",
@@ -158,7 +159,7 @@ class _Builder:
         self._built = Built()
         self._index = 0
         self._path: list[str | int] = []
-        self._alias: AliasEvent | None = None  # the outermost one that is being expanded
+        self._alias: AliasEvent | None = None  # the outermost alias that is being expanded
         self._expanded_values = 0
         self._expanded_characters = 0
 
@@ -199,7 +200,7 @@ class _Builder:
         if event.style:
             return text
         if as_text:
-            return text or None  # nothing at all was written, not even quotes
+            return text or None  # None: nothing was written, not even quotes
         try:
             return core_value(text)
         except ValueError as error:
@@ -240,11 +241,11 @@ class _Builder:
         return value
 
     def _key(self, event: Event) -> str | None:
-        """The key's text; None where a problem says why there is none."""
+        """The key's text; None where a problem says why it has none."""
         if isinstance(event, ScalarEvent) and event.tag is None and self._alias is None:
             text = event.value
             if text.isidentifier() and text.isascii() and len(text) <= LONGEST_KEY:
-                return text  # as nearly all keys
+                return text  # like nearly all keys
         named = event
         if isinstance(event, AliasEvent):
             target = self._document.targets.get(self._index - 1)
@@ -319,12 +320,12 @@ class _Builder:
         self._doubt(event, "yaml-tag", words)
 
     def _doubt(self, event: Event, code: str, words: str) -> None:
-        """Report a problem that leaves the value at the current path unknown."""
+        """Report a problem because of which the value at the current path is unknown."""
         self._built.doubtful.add(tuple(self._path))
         self._report(event, code, words)
 
     def _report(self, event: Event, code: str, words: str) -> None:
-        """Report a problem at the current path, once however often aliases repeat its cause."""
+        """Report a problem at the current path; only once if aliases repeat its cause."""
         path = tuple(self._path)
         mark = (self._alias or event).start_mark
         problem = Problem(
@@ -337,5 +338,5 @@ class _Builder:
 
 
 def _short(tag: str) -> str:
-    """The tag as people write it."""
+    """The tag in the form in which people write it."""
     return shown(f"!!{tag.removeprefix(_YAML_TAGS)}" if tag.startswith(_YAML_TAGS) else tag)

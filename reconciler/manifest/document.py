@@ -17,7 +17,7 @@ from reconciler.schema.paths import Path
 
 
 class Document(Struct, frozen=True, kw_only=True):
-    """One document of a file. `value` is what JSON can hold, and belongs to this document alone."""
+    """One document of a file. `value` has only JSON's types, and belongs to this document alone."""
 
     file: str
     start: TextMark | None
@@ -25,13 +25,13 @@ class Document(Struct, frozen=True, kw_only=True):
 
     @property
     def value(self) -> Any:
-        """The plain value; None at the places that a problem of the document speaks of."""
+        """The plain value; None in place of values that are unknown because of a problem."""
         return self.built.value
 
     def place(self, path: Path, where: Where = "value") -> Place:
-        """Where the key or value stands; of what is not there, where its parent stands.
+        """The place of the key or value; if it does not exist, the place of its nearest parent.
 
-        The parent of a whole document's fields is the document itself.
+        The parent of the outermost fields is the document itself.
         """
         value, mark = self.built.value, self.start
         if where == "parent":
@@ -46,15 +46,15 @@ class Document(Struct, frozen=True, kw_only=True):
         return place_of(mark, self.file)
 
     def places(self, paths: Callable[[Any], Mapping[str, Path]]) -> Places:
-        """The places of all the paths that it finds in the value, by the names that it gives."""
+        """The places of the paths that `paths` finds in the value, by the names that it gives."""
         found = {name: self.place(path) for name, path in paths(self.value).items()}
         return Places(self.file, {name: (at.line, at.column) for name, at in found.items()})
 
     def problems(self, schema: SchemaName) -> list[Problem]:
         """What is wrong with the document: as YAML, and by the schema.
 
-        Where a problem already says that a value cannot be known, the schema's opinion of the
-        stand-in is left out.
+        Where a problem already makes a value unknown, findings of the schema about the None in its
+        place are left out.
         """
         findings = validate(schema, self.value)
         problems = list(self.built.problems.values())
@@ -81,9 +81,9 @@ class Document(Struct, frozen=True, kw_only=True):
 def read_documents(
     source: Source, verbatim: Verbatim = frozenset()
 ) -> tuple[list[Document], list[Problem]]:
-    """The file's documents, empty ones left out, and what cannot be read of it at all.
+    """The file's documents without empty ones, and a problem if the file cannot be read to its end.
 
-    `verbatim` are the paths of mappings and lists whose values are the text that the author wrote.
+    `verbatim`: paths of mappings and lists whose values are the text that the author wrote.
     """
     documents: list[Document] = []
     try:

@@ -1,8 +1,8 @@
-"""What files declare as bytes, from one process of this program to another.
+"""What files declare, packed into bytes that one process of this program sends to another.
 
-Only what manifests of one run say can be packed: a backfill's runs share much in memory, and are
-made as fast as they are unpacked. What many manifests have in common, the places of their fields
-and the names of their parameters, goes once, and is shared where it arrives.
+Only manifests of one run are packed: the runs of a backfill share much memory, and expanding it is
+as fast as unpacking its runs. What many manifests have in common, such as the places of their
+fields and the names of their parameters, is sent once, and shared by the receiver.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,7 +16,7 @@ from reconciler.expansion.common import labelled, pair
 from reconciler.manifest.read import FileResult
 from reconciler.model import Match, Place, Places, Problem, Retry, Run
 
-_USUAL = ("name", "flow_id", "trigger_time", "digest")  # what every run has of its own
+_USUAL = ("name", "flow_id", "trigger_time", "digest")  # different for every run
 _RARE = (  # where one of these is not the default, all are packed
     *("revision", "description", "suspend", "not_after", "duplicate_of", "cancel", "again"),
     *("depends_on", "formerly", "sensitive", "matching", "retry"),
@@ -42,12 +42,12 @@ _Marks = dict[str, tuple[int, int]]  # line and column, by JSON Pointer
 
 
 def is_packable(result: FileResult) -> bool:
-    """Whether it can be packed: it has no note, and no run of a backfill."""
+    """Whether the result can be packed: it has no note, and no run of a backfill."""
     return not (result.notes or any("/" in run.name for run in result.runs))
 
 
 def pack(results: Iterable[FileResult]) -> bytes:
-    """Those results that can be packed; the others are better read anew."""
+    """The results that can be packed, as bytes; the receiver must read the other files itself."""
     heads: dict[tuple[Any, ...], int] = {}
     packed = [
         (

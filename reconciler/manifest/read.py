@@ -1,6 +1,6 @@
 """Manifests: from the bytes of files to the runs that an environment declares.
 
-And the files that are passed over, though perhaps somebody meant them.
+Also notes about files that are not read, although somebody perhaps meant them as manifests.
 """
 
 import re
@@ -29,36 +29,34 @@ VERBATIM = frozenset(
     }
 )
 
-_BLUEPRINTS = Blueprints(
-    verbatim=VERBATIM
-)  # learned by all that is read here; results are the same
+_BLUEPRINTS = Blueprints(verbatim=VERBATIM)  # learned from all files; changes no result
 
 _ENDINGS = (".yaml", ".yml")
 _DEFAULTS = Bounds()
 
 _LIKE_AN_ENDING = re.compile(r"\.(?:ya?ml|yalm|ymal|yam|jsonc?|json5)(?![a-z])", re.IGNORECASE)
 
-# What is meant to declare something and does not. It hinders no apply, which does what is declared;
-# so `plan` notes it, and `validate`, which judges what was written, has it as a problem: a folder
-# that is not there, unless all its manifests have had their day.
+# Codes for what is meant to declare something and does not. An apply does what is declared, so they
+# do not stop it, and `plan` notes them. For `validate`, which judges what was written, they are
+# problems, except a missing folder whose manifests were all done and removed.
 SKIPPED = frozenset({"ignored-file"})
 NO_FOLDER = "no-folder"
 
 
 class FileResult(Numerous, frozen=True, kw_only=True, gc=False):
-    """What one file declares, and what is wrong with it."""
+    """What one file declares, and what is wrong with the file."""
 
     file: str
     runs: tuple[Run, ...]
     problems: tuple[Problem, ...]
-    notes: tuple[Problem, ...] = ()  # what is perhaps not meant, and stands in nobody's way
-    made: int = 0  # runs that were counted, also those that `exclude` takes away
+    notes: tuple[Problem, ...] = ()  # on what is perhaps not meant, and stands in nobody's way
+    made: int = 0  # runs that count against the bounds, including those that `exclude` leaves out
 
 
 class CrowdedError(Exception):
-    """A file makes at least `made` runs, which is too many; `place`: of the manifest that did it.
+    """A file makes at least `made` runs, which is too many; `place` is the last manifest's.
 
-    Whoever reads several files turns it into what a person should know.
+    A caller that reads several files must turn this into a message for a person.
     """
 
     def __init__(self, place: Place, made: int) -> None:
@@ -68,9 +66,9 @@ class CrowdedError(Exception):
 
 
 def is_manifest_path(path: str, folder: str) -> bool:
-    """Whether the path is that of a manifest: a YAML file anywhere below the folder, not hidden.
+    """Whether the path is a manifest's: a YAML file anywhere below the folder, not hidden.
 
-    Both are relative to the same root, `/` between their parts.
+    Both are relative to the same root, with `/` between their parts.
     """
     if not (path.endswith(_ENDINGS) and path.startswith(f"{folder}/")):
         return False
@@ -80,8 +78,8 @@ def is_manifest_path(path: str, folder: str) -> bool:
 def read_file(source: Source, zone: tzinfo, bounds: Bounds = _DEFAULTS) -> FileResult:
     """Read one file. The same content, path, zone and bounds always give the same result.
 
-    A document with a problem gives no run; the file's other documents do. `zone` is the gateway's.
-    Raises CrowdedError before memory is spent on more runs than the bounds allow.
+    A document with a problem declares no run; the file's other documents do. `zone` is the
+    gateway's. Raises CrowdedError before more runs than the bounds allow take memory.
     """
     known = _read_alike(source, zone, bounds)
     if known is not None:
@@ -116,7 +114,7 @@ def read_file(source: Source, zone: tzinfo, bounds: Bounds = _DEFAULTS) -> FileR
 
 
 def _read_alike(source: Source, zone: tzinfo, bounds: Bounds) -> FileResult | None:
-    """The run of a file that is written like one before and about which there is nothing to say."""
+    """The result for a file that fits a blueprint and has no finding; None for other files."""
     document = _BLUEPRINTS.read(source)
     if document is None or not is_valid("trigger", document.value):
         return None
@@ -132,12 +130,12 @@ def _read_alike(source: Source, zone: tzinfo, bounds: Bounds) -> FileResult | No
 def combine(
     results: Iterable[FileResult], problems: Iterable[Problem] = (), zone: tzinfo = UTC
 ) -> Declared:
-    """Everything that the files of one environment declare. `problems` are known from elsewhere.
+    """Everything that the files of one environment declare. `problems`: found before.
 
-    `zone` is the gateway's, in which the files were read.
+    `zone` is the gateway's, with which the files were read.
 
-    Of several manifests with one name only the runs of one are kept, so that nothing else that is
-    wrong with the others hides the cause; of which one, does not depend on how files are called.
+    If several manifests have one name, only the runs of one of them are kept, so that no further
+    problem with the others hides the cause. The names of files do not decide which one is kept.
     """
     manifests: dict[str, Sequence[Run]] = {}  # the first of each name
     others: dict[str, list[Sequence[Run]]] = defaultdict(list)
@@ -174,7 +172,7 @@ def _by_document(runs: tuple[Run, ...]) -> Iterator[Sequence[Run]]:
 
 
 def _content(runs: Sequence[Run]) -> list[tuple[object, ...]]:
-    """What runs are compared by, whatever file and place they were read from."""
+    """A key to compare runs by, without the file and places that they were read from."""
     return [_of_run(run) for run in runs]
 
 
@@ -185,7 +183,7 @@ def _of_run(run: Run) -> tuple[object, ...]:
 
 
 def _taken(group: list[Run]) -> Iterator[Problem]:
-    """One run of each of the manifests that have the name."""
+    """A problem for each manifest of the name; `group` has one run of each of them."""
     for run in group:
         other = group[1] if run is group[0] else group[0]
         yield Problem(
@@ -198,10 +196,10 @@ def _taken(group: list[Run]) -> Iterator[Problem]:
 
 
 def looks_like_manifest(path: str, folder: str) -> bool:
-    """Whether a file below the folder that is no manifest was perhaps meant to be one.
+    """Whether a file below the folder that is not a manifest was perhaps meant to be one.
 
-    By its name alone: `.YAML`, `.yaml.txt`, `.yml~`, `.json`, or no ending at all. Names without an
-    ending that begin with a capital, such as README and OWNERS, are other tools'.
+    Only its name counts: `.YAML`, `.yaml.txt`, `.yml~`, `.json`, or no ending at all. Names without
+    an ending that begin with a capital, such as README and OWNERS, are other tools'.
     """
     parts = path.removeprefix(f"{folder}/").split("/")
     if any(part.startswith(".") for part in parts) or is_manifest_path(path, folder):
@@ -211,7 +209,7 @@ def looks_like_manifest(path: str, folder: str) -> bool:
 
 
 def notes_of(passed_over: Iterable[str], folder: str) -> Iterator[Problem]:
-    """A note about each file that looks like a manifest and is not read."""
+    """A note about each file that looks like a manifest but is not read."""
     for path in passed_over:
         if looks_like_manifest(path, folder):
             yield Problem(
@@ -223,7 +221,7 @@ def notes_of(passed_over: Iterable[str], folder: str) -> Iterator[Problem]:
 
 
 def no_folder(environment: str, folder: str, configuration: str) -> Problem:
-    """The note about a folder of manifests that is not there; git keeps no empty ones."""
+    """The note about a folder of manifests that does not exist; git keeps no empty folders."""
     path: Path = ("environments", environment, "manifests")
     words = (
         f"there is no folder {folder}, so the environment declares nothing: correct the name, or "

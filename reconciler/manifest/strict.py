@@ -1,8 +1,8 @@
-"""What libyaml accepts though YAML 1.2 forbids it, or reads in another way than YAML 1.2.
+"""What libyaml accepts although YAML 1.2 forbids it, or reads in another way than YAML 1.2.
 
-libyaml is older than YAML 1.2 and forgiving: it takes `"012"#was 013` for a value and a comment,
-and `&site:eu x` for the anchor `site` of the text `:eu x`. Its events say where everything stands,
-so the text between and around them tells.
+libyaml is older than YAML 1.2 and forgiving. It takes `"012"#was 013` for a value and a comment,
+and `&site:eu x` for the anchor `site` of the text `:eu x`. Its events say where everything begins
+and ends, so the text between and around them shows such flaws.
 """
 
 import re
@@ -20,17 +20,17 @@ from yaml import (
 from reconciler.manifest.text import line_start
 
 _COMMENT = re.compile(r"#[^\r\n]*")
-_GLUED_COMMENT = re.compile(r"#(?<=[^ \t\r\n]#)")  # or text that holds the two
+_GLUED_COMMENT = re.compile(r"#(?<=[^ \t\r\n]#)")  # or a `#` within text
 _PROPERTIES = re.compile(r"(?:[&!]\S*|[ \t\r\n]+|#[^\r\n]*)*")
 _HEADER = re.compile(r"[|>][-+0-9]*")
 _LINE = re.compile(r"(?:^|(?<=\n)|(?<=\r)(?!\n))( *)([^\r\n]*)")
-# A bracket that ends a list or mapping may stand below the key: by YAML 1.2 it must not, but it is
-# usual, every parser reads it, and it can mean one thing only.
+# A bracket that ends a list or mapping may be in the same column as the key. YAML 1.2 forbids that,
+# but it is usual, every parser reads it, and it can mean only one thing.
 _CLOSING = re.compile(r"[\]}][\]}, \t]*(?:(?<=[ \t])#.*)?")
 _BLANK = " \t\r\n"
 _IN_FLOW = ",[]{}"
 _BLOCK = ("|", ">")
-_TOP = -1  # the column that the whole document is indented more than
+_TOP = -1  # the column of what encloses the whole document
 
 GLUED_COMMENT = "a comment needs a space before its #; text that holds # goes into quotes"
 _INDENTED = (
@@ -50,18 +50,18 @@ _LEADING = (
 _LAST = "the text ends in a line of spaces that is not ended: take it away, or end the line"
 
 
-_Event = Any  # an event of libyaml's, which always has marks; the stubs doubt it
+_Event = Any  # an event of libyaml, which always has marks, although the stubs do not say so
 
 
 class Flaw(NamedTuple):
-    """Where in the text something is not well-formed, and why, in words for its author."""
+    """Where the text is not well-formed, and why, in words for its author."""
 
     start: int
     words: str
 
 
 def first_flaw(text: str, nodes: Sequence[_Event], end: int, *, is_plain: bool) -> Flaw | None:
-    """The first flaw of a document, by the events of its nodes; it ends at `end` in the text.
+    """The first flaw of a document with these events; the document ends at `end` in the text.
 
     `is_plain`: it has no alias, no anchor, nothing in brackets and no scalar that is peculiar.
     """
@@ -72,17 +72,17 @@ def first_flaw(text: str, nodes: Sequence[_Event], end: int, *, is_plain: bool) 
 
 
 def is_peculiar(scalar: _Event) -> bool:
-    """Whether a scalar in quotes, or of a block, is of a kind that a flaw needs."""
+    """Whether a quoted or block scalar is of a kind that may have a flaw."""
     return scalar.style in _BLOCK or bool(scalar.start_mark.line != scalar.end_mark.line)
 
 
 class _Walk(Struct, kw_only=True):
-    """Goes through the events with what encloses them."""
+    """Walks the events, and keeps the collections that enclose each event."""
 
     text: str
     columns: list[int] = field(default_factory=lambda: [_TOP])  # of the enclosing block collections
-    flows: list[_Event] = field(default_factory=list)  # flow collections that are open
-    opened: list[bool] = field(default_factory=list)  # of all that are open: whether it is a flow
+    flows: list[_Event] = field(default_factory=list)  # the enclosing flow collections
+    opened: list[bool] = field(default_factory=list)  # for each enclosing one: whether it is a flow
 
     def flaws(self, nodes: Sequence[_Event]) -> Iterator[Flaw]:
         for event in nodes:
@@ -125,7 +125,7 @@ class _Walk(Struct, kw_only=True):
             yield Flaw(event.start_mark.index, _DASH)
 
     def _outdented(self, first: _Event, last: _Event, *, comments: bool) -> Iterator[Flaw]:
-        """A line of a quoted text or a flow collection that is indented too little, or by tabs."""
+        """The first line of a quoted text or flow collection indented too little, or by tabs."""
         if first.start_mark.line == last.end_mark.line:
             return
         needed = self.columns[-1] + 1
@@ -159,7 +159,7 @@ class _Walk(Struct, kw_only=True):
             yield Flaw(last, _LAST)
 
     def _leading(self, header_end: int) -> Iterator[Flaw]:
-        """An empty line before the text that has more spaces than the text's first line."""
+        """An empty line before a block's text with more spaces than the text's first line."""
         widest = 0, header_end
         for line in _LINE.finditer(self.text, header_end):
             spaces, rest = line.groups()
@@ -187,18 +187,18 @@ class _Walk(Struct, kw_only=True):
             yield Flaw(start - 1, _GLUED_QUESTION)
 
     def _at(self, index: int) -> str:
-        """The character there; a line end where the text ends."""
+        """The character at the index; a line end where the text ends."""
         return self.text[index : index + 1] or "\n"
 
 
 def _after_properties(text: str, start: int) -> int:
-    """Where a node's content begins that has an anchor or a tag before it."""
+    """Where a node's content begins, after any anchor and tag."""
     found = _PROPERTIES.match(text, start)
     return found.end() if found else start
 
 
 def _glued_comments(text: str, nodes: Sequence[_Event], end: int) -> Iterator[Flaw]:
-    """The first comment that begins right after what it stands behind."""
+    """The first comment without a blank before its `#`."""
     before = nodes[0].start_mark.index
     for start, after in [
         *((one.start_mark.index, one.end_mark.index) for one in nodes),

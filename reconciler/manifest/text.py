@@ -1,7 +1,6 @@
-"""From a file's bytes to text that YAML can hold, or the reason why not, with its place.
+"""From a file's bytes to text that YAML can hold, or a problem that says where and why it cannot.
 
-Where libyaml cannot read the text, its errors are put in words for somebody who has never read its
-source.
+libyaml's errors are put in words for somebody who has never read its source.
 """
 
 import re
@@ -11,9 +10,9 @@ from yaml import MarkedYAMLError
 
 from reconciler.model import Place, Problem
 
-# YAML's printable characters, less three: U+0085, U+2028 and U+2029 end a line for the parser and
-# not for an editor, so every line number after one would be wrong; and an inner byte order mark,
-# which nobody can see. Compiled by whoever needs it first: few files are not of ASCII alone.
+# What YAML does not count as printable, and four characters more: U+0085, U+2028 and U+2029, which
+# end a line for the parser but not for an editor, so later line numbers would be wrong; and a byte
+# order mark inside the text, which nobody can see. Compiled only when needed: few files need it.
 _NOT_ALLOWED = (
     "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
@@ -22,9 +21,9 @@ LINE_END = re.compile("\r\n|\r|\n")
 _HALF_PAIR = re.compile("[\ud800-\udfff]")
 _UTF8_MARK = b"\xef\xbb\xbf"
 _BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff")
-_UTF16_LOOK = 4  # that many bytes of UTF-16 text without a mark hold a zero byte
+_UTF16_LOOK = 4  # so many first bytes of UTF-16 text without a mark hold a zero byte
 
-# What git writes into a file whose two sides it cannot merge.
+# The marks that git writes into a file that it cannot merge.
 _CONFLICT = re.compile(r"^(?:<{7}|\|{7}|={7}|>{7})(?=[ \r]|$)", re.MULTILINE)
 _CONFLICT_SIGNS = ("<" * 7, "|" * 7, "=" * 7, ">" * 7)
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
@@ -50,7 +49,7 @@ _SYNTAX_WORDS = {
 
 
 class TextMark(Protocol):
-    """Where libyaml stands in the text; it counts lines and columns from 0."""
+    """A position of libyaml's in the text; lines and columns are counted from 0."""
 
     @property
     def line(self) -> int:
@@ -62,7 +61,7 @@ class TextMark(Protocol):
 
 
 class UnreadableError(Exception):
-    """The file cannot be read beyond this problem."""
+    """The file cannot be read beyond the place of this problem."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(str(problem))
@@ -70,9 +69,9 @@ class UnreadableError(Exception):
 
 
 def decode(content: bytes, file: str) -> str:
-    """The text of a file in UTF-8, without the byte order mark that it may begin with.
+    """The text of a file in UTF-8, without a byte order mark at its beginning.
 
-    Raises UnreadableError for another encoding.
+    Raises UnreadableError for any other encoding.
     """
     if content.startswith(_BYTE_ORDER_MARKS) or b"\0" in content[:_UTF16_LOOK]:
         raise UnreadableError(
@@ -99,7 +98,7 @@ def decode(content: bytes, file: str) -> str:
 
 
 def check_characters(text: str, file: str) -> None:
-    """Raise UnreadableError for a character that YAML does not allow."""
+    """Raise UnreadableError for a character that is not allowed."""
     found = (_NOT_ALLOWED_IN_ASCII if text.isascii() else re.compile(_NOT_ALLOWED)).search(text)
     if found:
         raise UnreadableError(
@@ -112,20 +111,20 @@ def check_characters(text: str, file: str) -> None:
 
 
 def place_after(text: str, file: str) -> Place:
-    """The place of the character that follows the text, which begins the file."""
+    """The place of the character after the text, with which the file begins."""
     lines = split_lines(text)
     return Place(file=file, line=len(lines), column=len(lines[-1]) + 1)
 
 
 def place_of(mark: TextMark | None, file: str) -> Place:
-    """The place of a mark; without one, the file."""
+    """The place of a mark; without a mark, the file as a whole."""
     if mark is None:
         return Place(file=file)
     return Place(file=file, line=mark.line + 1, column=mark.column + 1)
 
 
 def line_start(text: str, index: int) -> int:
-    """Where the line begins that holds the character."""
+    """The index at which the line of the character begins."""
     return max(text.rfind("\n", 0, index), text.rfind("\r", 0, index)) + 1
 
 
@@ -148,7 +147,7 @@ def _wrong_character(code: int) -> str:
 
 
 def check_conflicts(text: str, file: str) -> None:
-    """Raise UnreadableError for the marks of a merge that nobody has settled."""
+    """Raise UnreadableError for the marks of a merge conflict that nobody has resolved."""
     found = any(sign in text for sign in _CONFLICT_SIGNS) and _CONFLICT.search(text)
     if found:
         message = (
@@ -160,7 +159,7 @@ def check_conflicts(text: str, file: str) -> None:
 
 
 def explain(error: MarkedYAMLError, text: str, file: str) -> Problem:
-    """The problem that libyaml's error is, at the place that it gives."""
+    """The problem for an error of libyaml's, at the place that the error gives."""
     mark = error.problem_mark or error.context_mark
     found = _character(text, mark)
     problem = error.problem or "cannot be read"
@@ -206,7 +205,7 @@ def _character(text: str, mark: TextMark | None) -> str:
 
 
 def _beginning(mark: TextMark | None, began: TextMark | None) -> str:
-    """On which line the malformed part began, if that is another line."""
+    """The line on which the malformed part began, in words, if it is another line."""
     if mark is None or began is None or mark.line == began.line:
         return ""
     return f" (in what begins on line {began.line + 1})"

@@ -1,7 +1,7 @@
 """Writing manifests: the one place that turns what a manifest says into YAML.
 
-Whatever is written comes back as it was: text that some YAML reader could take for something else
-(`012`, `NO`, `1e3`, a date) stands in quotes, though our own reader would know better.
+Every reader must get back what was written. So text that some YAML reader could take for something
+else (`012`, `NO`, `1e3`, a date) is quoted, although our own reader does not need the quotes.
 """
 
 import re
@@ -11,29 +11,29 @@ Scalar = str | int | bool
 Node = Scalar | Sequence["Node"] | Mapping[str, "Node"]
 
 _MODELINE = "# yaml-language-server: $schema="
-# Neither a number, a date nor a word that YAML 1.1 or 1.2 knows; `/` and `=` are of runs' names.
+# No number or date in YAML 1.1 or 1.2; `/` and `=` are there for the names of runs.
 _PLAIN = re.compile(r"[A-Za-z_][\w./=-]*", re.ASCII)
 _KNOWN_WORDS = {"true", "false", "yes", "no", "on", "off", "y", "n", "null"}
 _NAMED_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
-_TWO_DIGITS, _FOUR_DIGITS = 0xFF, 0xFFFF  # the most that an escape of so many digits can say
+_TWO_DIGITS, _FOUR_DIGITS = 0xFF, 0xFFFF  # the highest code for an escape of so many digits
 
 
 def modeline(schema: str) -> str:
-    """The line that tells editors where the schema of a document is, relative to its file."""
+    """The line that tells editors the path to a document's schema, relative to the file."""
     return f"{_MODELINE}{schema}"
 
 
 def write_manifest(
     document: Mapping[str, Node], *, schema: str | None = None, comments: Sequence[str] = ()
 ) -> str:
-    """The document as YAML. `comments`: lines above it; `schema`: the path to it, for editors."""
+    """The document as YAML. `comments`: lines above it. `schema`: the path to it, for editors."""
     head = [modeline(schema)] if schema is not None else []
     head += [f"# {line}" for line in comments]
     return "".join(f"{line}\n" for line in (*head, *_mapping(document, "")))
 
 
 def scalar(value: Scalar) -> str:
-    """One value as every YAML reader reads it back."""
+    """One value, written so that every YAML reader reads the same value back."""
     match value:
         case bool():
             return "true" if value else "false"
@@ -68,7 +68,7 @@ def _mapping(value: Mapping[str, Node], indent: str) -> Iterator[str]:
 
 
 def _flow(value: Node) -> str:
-    """On one line, in brackets: lists are short here, and mappings in them too."""
+    """The value on one line, in brackets: lists, and mappings in them, are short here."""
     match value:
         case str() | int():
             return scalar(value)

@@ -2,9 +2,9 @@ r"""libyaml's events of a file, document by document, with every alias resolved 
 
 Nothing here recurses, so no nesting and no number of brackets can exhaust the stack.
 
-JSON, as any library writes it, is read by JSON's own rules into the same events. YAML's rules would
-refuse some of it: escapes of surrogate pairs (`\ud83d\ude00`), U+2028 and other characters as
-they are, a colon on a line of its own, tabs as indentation.
+A file in JSON, written by any library, is read into the same events by JSON's own rules. YAML's
+rules would refuse some of it: escapes of surrogate pairs (`\ud83d\ude00`), U+2028 and some other
+characters without an escape, a colon on a line of its own, tabs as indentation.
 """
 
 import json
@@ -60,7 +60,7 @@ MOST_EVENTS_TOGETHER = 1_000_000  # in a file
 MOST_DOCUMENTS = 10_000  # in a file
 
 _GLUED_TO_DIRECTIVE = re.compile(r"^%[^\r\n#]*[^ \t\r\n#]#", re.MULTILINE)
-_Placed = Any  # an event of libyaml's, which always has marks; the stubs doubt it
+_Placed = Any  # an event of libyaml, which always has marks, although the stubs do not say so
 _TOO_DEEP = "exceeded maximum nesting depth"  # libyaml's own limit, which it may reach first
 
 
@@ -76,7 +76,7 @@ def is_json(text: str) -> bool:
 
 
 def json_events(text: str) -> list[Event]:
-    """The events of text that is JSON: keys and texts are quoted scalars, all others plain ones."""
+    """The events of text in JSON: keys and strings are quoted scalars, all other values plain."""
     starts = [0, *(end.end() for end in LINE_END.finditer(text))]
 
     def mark(index: int) -> YamlMark:
@@ -105,16 +105,16 @@ def _refuse_constant(constant: str) -> Any:
 
 
 class DocumentEvents(Struct, kw_only=True):
-    """One document: its nodes' events in order, and where its aliases lead."""
+    """One document: the events of its nodes in order, and the targets of its aliases."""
 
     file: str
     nodes: list[Event] = field(default_factory=list)
-    targets: dict[int, int] = field(default_factory=dict)  # index of an alias: of its anchor
-    broken: dict[int, str] = field(default_factory=dict)  # index of an alias: why it leads nowhere
+    targets: dict[int, int] = field(default_factory=dict)  # index of the anchored node, by alias's
+    broken: dict[int, str] = field(default_factory=dict)  # why there is none, by the alias's index
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing but comments stands in the document."""
+        """Whether the document holds nothing but comments."""
         root = self.nodes[0]
         return (
             isinstance(root, ScalarEvent)
@@ -127,7 +127,7 @@ class DocumentEvents(Struct, kw_only=True):
 def read_events(content: bytes, file: str) -> Iterator[DocumentEvents]:
     """The documents of a file, one after another.
 
-    Raises UnreadableError at the first place that cannot be read; documents before it were given.
+    Raises UnreadableError at the first place that cannot be read, after the documents before it.
     """
     text = decode(content, file)
     if is_json(text):
@@ -166,12 +166,12 @@ class _Reading(Struct, kw_only=True):
     file: str
     text: str
     aliases: int = 0
-    is_ended: bool = True  # whether `...` ended the document before; before the first it is
+    is_ended: bool = True  # whether `...` ended the document before; True before the first
     documents: int = 0
-    events: int = 0  # of the documents before
+    events: int = 0  # in the documents before
 
     def check_start(self, event: _Placed) -> None:
-        """Refuse `%YAML` and `%TAG` where a document before was not ended: they may be its text."""
+        """Refuse `%YAML` and `%TAG` after a document without `...`: they may be its text."""
         if not self.is_ended and (event.version or event.tags):
             message = "a line that begins with % needs a line `...` before it, or quotes"
             raise _unreadable("yaml-syntax", message, event.start_mark, self.file)
@@ -182,7 +182,7 @@ class _Reading(Struct, kw_only=True):
             raise UnreadableError(Problem(place=place, code="yaml-syntax", message=GLUED_COMMENT))
 
     def document(self, mark: TextMark | None) -> DocumentEvents:
-        """The events up to the document's end; it begins at the mark."""
+        """The events of the document that begins at the mark."""
         self.documents += 1
         if self.documents > MOST_DOCUMENTS:
             message = f"more than {MOST_DOCUMENTS} documents in one file: divide it"
@@ -195,9 +195,9 @@ class _Reading(Struct, kw_only=True):
         document = DocumentEvents(file=self.file)
         nodes = document.nodes
         anchors: dict[str, int] = {}
-        opened: list[int] = []  # indexes of the collections that enclose the event
+        opened: list[int] = []  # indexes of the enclosing collections
         most = min(MOST_EVENTS, MOST_EVENTS_TOGETHER - self.events)
-        peculiar = False  # whether anything was met that a flaw needs; mostly, nothing is
+        peculiar = False  # whether there is anything that may have a flaw; mostly, there is not
         for event in self.source:
             if isinstance(event, ScalarEvent):
                 if event.anchor is not None:
@@ -230,7 +230,7 @@ class _Reading(Struct, kw_only=True):
         return _unreadable("yaml-size", message, event.start_mark, self.file)
 
     def _check_end(self, event: _Placed, nodes: Sequence[Event], *, is_plain: bool) -> None:
-        """Refuse what libyaml lets pass, and YAML does not."""
+        """Refuse what libyaml accepts and YAML 1.2 does not."""
         self.is_ended = isinstance(event, DocumentEndEvent) and bool(event.explicit)
         flaw = first_flaw(self.text, nodes, event.start_mark.index, is_plain=is_plain)
         if flaw is not None:
@@ -240,7 +240,7 @@ class _Reading(Struct, kw_only=True):
     def _resolve(
         self, event: AliasEvent, document: DocumentEvents, target: int | None, opened: list[int]
     ) -> None:
-        """Note where the alias leads, by the anchors as they are at this point of the document."""
+        """Note the alias's target, by the anchors known at this point of the document."""
         self.aliases += 1
         if self.aliases > MOST_ALIASES:
             message = f"more than {MOST_ALIASES} aliases in one file: write the values out"

@@ -1,7 +1,7 @@
-"""Where messages go: the URL and the secret of a webhook, as the environment holds them.
+"""Where messages go: the URL and the secret of a webhook, from environment variables.
 
-The configuration can be written by anybody who opens a pull request, and a job has other secrets
-besides. So it can name only variables that are meant for it.
+Anybody who opens a pull request can write the configuration, and a job holds other secrets as
+well. So the configuration can name only variables that are meant for webhooks.
 """
 
 from collections.abc import Mapping
@@ -21,9 +21,9 @@ _PREFIX = "NOTIFY_"
 class Address:
     """One webhook, ready to be sent to."""
 
-    label: str  # names it in messages, and gives no secret away
+    label: str  # its name in messages; holds no secret
     webhook: Webhook
-    url: str = field(repr=False)  # of a chat, the URL is the secret
+    url: str = field(repr=False)  # a chat's URL is itself the secret
     secret: str | None = field(repr=False)
 
 
@@ -35,7 +35,7 @@ class NoAddress(Struct, frozen=True, kw_only=True):
 
 
 def address_of(webhook: Webhook, number: int, variables: Mapping[str, str]) -> Address | NoAddress:
-    """Find the URL and secret of the environment's webhook of that number, counted from 0."""
+    """Find the URL and secret of the webhook, the environment's `number`th, counted from 0."""
     label = f"notify[{number}] ({webhook.url_env or urlsplit(webhook.url or '').hostname})"
     for variable in filter(None, (webhook.url_env, webhook.secret_env)):
         reason = _unusable(variable, variables)

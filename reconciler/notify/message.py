@@ -1,11 +1,11 @@
-"""The message that tells what an apply has done: as bytes for programs, or for people in a chat.
+"""The message about what an apply has done, as bytes: for programs, or for people in a chat.
 
-No text of a manifest's or the service's own stands in it but names: of environments, runs and
-instances. No parameter, no error message, no description.
+Of the text of manifests and of the service, it holds only names (of environments, runs and
+instances) and statuses: no parameter, no error message, no description.
 
-Names may come from a manifest's values or from the service. In Slack's text they stand as code, in
-which nothing is read, with the three characters escaped by which its mentions and links begin. In
-Teams they stand in runs of text, in which no Markdown is read. Pure.
+Names may come from a manifest's values or from the service. In Slack they are code, in which Slack
+reads no markup, and the three characters that begin its mentions and links are escaped. In Teams
+they are text runs, in which Teams reads no Markdown. Pure.
 """
 
 import hashlib
@@ -25,20 +25,20 @@ from reconciler.render.safe import shortened
 from reconciler.render.words import command
 from reconciler.webhooks import Occasion, WebhookFormat
 
-MOST_RUNS = 100  # of one event, in JSON; how many there are stands beside them
+MOST_RUNS = 100  # of one event, in JSON; `total` says how many there are
 
 
 class Postmark(Struct, frozen=True, kw_only=True):
-    """What a message says of itself, so that nobody can send it once more unseen."""
+    """What a message says of itself, so that its receiver notices when somebody sends it again."""
 
-    id: str  # of this delivery to this webhook; the same each time that it is tried
+    id: str  # of this delivery to this webhook; the same for every try
     time: str  # RFC 3339, UTC, by this machine's clock
     apply: str | None  # the apply's id; None: it is a test
     job: str | None  # URL of the pipeline's job, where there is one
 
 
 def body(format_: WebhookFormat, share: Share, postmark: Postmark) -> bytes:
-    """The message in the format, as it is sent."""
+    """The message in that format, as the bytes that are sent."""
     match format_:
         case WebhookFormat.JSON:
             message = _json_message(share, postmark)
@@ -52,7 +52,7 @@ def body(format_: WebhookFormat, share: Share, postmark: Postmark) -> bytes:
 
 
 def signature(secret: str, content: bytes) -> str:
-    """The value of `X-Reconciler-Signature`: HMAC-SHA256 over the body, byte for byte."""
+    """The value of `X-Reconciler-Signature`: HMAC-SHA256 over the bytes of the body."""
     return f"sha256={hmac.new(secret.encode(), content, hashlib.sha256).hexdigest()}"
 
 
@@ -119,7 +119,7 @@ _Line = Sequence[str | Name]
 
 
 def slack_message(share: Share, job: str | None) -> dict[str, Any]:
-    """A message for an incoming webhook of Slack's, and for what takes the same."""
+    """A message for an incoming webhook of Slack, or of a chat that takes the same format."""
     lines = [f"*{_title(share)}*"]
     for heading, those in _sections(share):
         lines.append(f"*{heading}*")
@@ -152,7 +152,7 @@ def teams_message(share: Share, job: str | None) -> dict[str, Any]:
 
 
 def _title(share: Share) -> str:
-    """Our own words, and the environment's name, which is made of a-z, 0-9 and hyphens."""
+    """Our own words and the environment's name, which has only a-z, 0-9 and hyphens."""
     if share.is_test:
         return f"{share.environment}: a test of the reconciler's notifications"
     counts = [
@@ -218,7 +218,7 @@ def _advice(share: Share) -> str:
 
 
 def _mrkdwn(piece: str | Name) -> str:
-    """Slack's text: `&`, `<` and `>` are escaped, and a backtick would end the code."""
+    """The piece in Slack's markup. A name is code; backticks, which would end it, are replaced."""
     if isinstance(piece, str):
         return piece
     return f"`{_for_slack(shortened(piece.text, _LONGEST)).replace('`', chr(0x2CB))}`"

@@ -1,8 +1,8 @@
-"""Sending messages to webhooks: side by side, each tried a few times, all within a bounded time.
+"""Sending messages to webhooks: all at once, each with a few tries, in a bounded time.
 
-The time is short because a pipeline waits for it, and because nothing depends on it: by now all is
-recorded. A webhook's answer is not read but for its status. A redirect is not followed: the message
-is for whom the configuration names.
+The time is short because a pipeline waits for it, and because nothing depends on it: everything is
+recorded by now. The body of a webhook's answer is not read. Redirects are not followed: the message
+is meant only for the address that the configuration gives.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from reconciler.webhooks import WebhookFormat
 
 ATTEMPTS = 3
 ATTEMPT_SECONDS = 5.0
-TOTAL_SECONDS = 15.0  # of all webhooks together, for they are sent to side by side
+TOTAL_SECONDS = 15.0  # for all webhooks together, which are sent to at the same time
 FIRST_PAUSE_SECONDS = 0.5
 _OF_THE_SERVER = 500
 _TOO_MANY, _REQUEST_TIMEOUT = 429, 408
@@ -45,24 +45,24 @@ class Delivery:
 
 
 class Delivered(Struct, frozen=True, kw_only=True):
-    """What came of it."""
+    """The result of one delivery."""
 
     label: str
-    failure: str | None  # why the webhook was not told, in words; None: it was
+    failure: str | None  # why the webhook did not get the message; None: it did
 
 
 class _Failed(Struct, frozen=True, kw_only=True):
-    """One try that told nobody, as far as can be seen."""
+    """One try that, as far as is known, did not deliver the message."""
 
     reason: str
-    again: bool  # another one may help, and says nothing twice to people
-    after: float = 0.0  # seconds that the webhook wants to be left alone
+    again: bool  # another try may help, and cannot show people the message twice
+    after: float = 0.0  # seconds that the webhook asks to wait
 
 
 async def deliver(
     deliveries: Sequence[Delivery], *, sleep: Sleep = asyncio.sleep, total: float = TOTAL_SECONDS
 ) -> list[Delivered]:
-    """Send them all, and say what came of each, in their order. Nothing is raised."""
+    """Send all messages, and give the results in the same order. Nothing is raised."""
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(_deliver(one, sleep, total)) for one in deliveries]
     return [task.result() for task in tasks]
@@ -76,7 +76,7 @@ async def _deliver(delivery: Delivery, sleep: Sleep, total: float) -> Delivered:
         async with asyncio.timeout(total):
             try:
                 found = await _send(delivery, sleep, total)
-            except ConfigurationError as error:  # the proxy
+            except ConfigurationError as error:  # about the proxy
                 found = str(error)
             except Exception as error:  # noqa: BLE001 - no fault of a webhook may end an apply
                 found = f"{type(error).__name__}: {error}"
@@ -85,14 +85,14 @@ async def _deliver(delivery: Delivery, sleep: Sleep, total: float) -> Delivered:
 
 
 def _secrets(address: Address) -> list[str]:
-    """What no message may show: an error of a library can hold the URL, or a part of it."""
+    """What no message may show: a library's error can contain the URL, or a part of it."""
     parts = urlsplit(address.url)
     secrets = [address.url, parts.path.strip("/"), parts.query, address.secret or ""]
     return secrets if address.webhook.url is None else [address.secret or ""]
 
 
 async def _send(delivery: Delivery, sleep: Sleep, total: float) -> str | None:
-    """Try it until somebody is told, or it is no use; gives why nobody is."""
+    """Try until the message is delivered or another try is no use; give the failure, or None."""
     context = trusted(needed=_is_encrypted(delivery.address.url))
     failed: _Failed | None = None
     for attempt in range(ATTEMPTS):
@@ -110,7 +110,7 @@ async def _send(delivery: Delivery, sleep: Sleep, total: float) -> str | None:
 
 
 def _client(url: str, context: ssl.SSLContext) -> httpx.AsyncClient:
-    """Raises ConfigurationError for a proxy that cannot be used, as for the gateway."""
+    """A client for the URL. Raises ConfigurationError for a proxy that cannot be used."""
     proxy = proxy_for(url, os.environ) if _is_encrypted(url) else None
     return httpx.AsyncClient(
         verify=context,
@@ -123,12 +123,12 @@ def _client(url: str, context: ssl.SSLContext) -> httpx.AsyncClient:
 
 
 def _is_encrypted(url: str) -> bool:
-    """Else it is on this machine, as its URL was checked."""
+    """Whether the URL is https; any other was checked to be on this machine."""
     return urlsplit(url).scheme == "https"
 
 
 async def _try(delivery: Delivery, context: ssl.SSLContext) -> _Failed | None:
-    # Who reads JSON knows a message by its id. In a chat, a second one would be told twice.
+    # A program that reads JSON knows a message by its id. A chat would show it a second time.
     is_known_again = delivery.address.webhook.format is WebhookFormat.JSON
     url = delivery.address.url
     try:

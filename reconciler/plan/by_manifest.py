@@ -1,4 +1,4 @@
-"""What a change does, manifest by manifest: what a reviewer reads a row about."""
+"""What a change does, manifest by manifest: a reviewer reads one row for each."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -12,22 +12,22 @@ class OfManifest(Struct, frozen=True, kw_only=True):
     """What a change does to one manifest."""
 
     name: str
-    place: Place | None  # where it stands now; None where it is gone
-    before: int  # runs that it declared
-    after: int  # and that it declares
+    place: Place | None  # where the manifest stands now; None where it is gone
+    before: int  # how many runs it declared before the change
+    after: int  # how many it declares now
     changes: Sequence[Change]
-    values: Mapping[str, frozenset[str]]  # of its matrix before, by key
-    former: str | None = None  # what it was called before, where it was renamed as a whole
+    values: Mapping[str, frozenset[str]]  # of its matrix before the change, by key
+    former: str | None = None  # its name before, where the whole manifest was renamed
 
     def of(self, kind: Kind) -> list[Change]:
-        """Its changes of that kind."""
+        """The manifest's changes of that kind."""
         return [change for change in self.changes if change.kind is kind]
 
 
 def by_manifest(
     found: Sequence[Change], before: Declared, after: Declared
 ) -> tuple[OfManifest, ...]:
-    """The changes of each manifest, by its name; only of those that have any."""
+    """The changes of each manifest that has any, sorted by the manifest's name."""
     former = _former_names(found, after)
     now_called = {was: name for name, was in former.items()}
     groups: dict[str, list[Change]] = {}
@@ -52,9 +52,9 @@ def by_manifest(
 
 
 def _former_names(found: Iterable[Change], after: Declared) -> dict[str, str]:
-    """By their names now, what manifests were called that go on under another name.
+    """The former names of the renamed manifests, by their names now.
 
-    One name that several go on with, or that there still is, is nobody's.
+    A former name is left out if several manifests go on with it, or if one still has it.
     """
     heirs: dict[str, set[str]] = {}
     for change in found:

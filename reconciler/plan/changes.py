@@ -1,7 +1,7 @@
-"""What a change does: what was declared before it, and after it, against one ledger.
+"""What a change does: the runs declared before it and after it, compared with one ledger.
 
-Only what an apply could still start is compared, and what it would refuse to: a run that ran and
-stays as it is, or is no longer declared, starts nothing either way.
+Only runs that an apply could still start, or would refuse to, are compared. A run that was started
+and stays as it is, or is no longer declared, starts nothing either way.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -31,7 +31,7 @@ class Kind(StrEnum):
     ADDED = "added"  # declared now and not before
     REMOVED = "removed"  # declared before and not now: it will never start
     RENAMED = "renamed"  # the same run under another name: it starts, or has started, once
-    CHANGED = "changed"  # not recorded, and carries something else, or starts otherwise
+    CHANGED = "changed"  # not started yet: other parameters, time or conditions; or called off
     RERUN = "rerun"  # recorded, and to be started again: another revision, or another attempt
     REFUSED = "refused"  # recorded, and edited: an apply refuses it
 
@@ -40,25 +40,25 @@ FIELDS = (
     *("flow_id", "trigger_time", "parameters", "suspend", "not_after"),
     *("depends_on", "matching", "after", "max_active", "stop_after"),
     *("cancel", "retry", "duplicate_of"),
-)  # of a run, which decide what is started, and whether
+)  # the fields of a run that decide whether and how it is started
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One run that a change adds, removes, or makes start in another way."""
+    """What a change does with one run: see `Kind`."""
 
-    id: RunId  # of the attempt that would be started
+    id: RunId  # of the attempt that would be started next
     kind: Kind
     before: Run | None
     after: Run | None
-    earlier: tuple[Record, ...] = ()  # what has run already of it, the newest last
-    unseen: str = ""  # why nobody can say what it was before, where that is so
-    # By the names that references to runs use now, those that they used before, where renamed.
+    earlier: tuple[Record, ...] = ()  # its earlier revisions and attempts, the newest last
+    unseen: str = ""  # why nobody can tell what the run was before; empty where that is known
+    # Of renamed runs and manifests: the name that references used before, by the name used now.
     former: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def run(self) -> Run:
-        """The run as it is declared now, or else as it was."""
+        """The run as it is declared now, or as it was declared before where it is gone."""
         run = self.after or self.before
         if run is None:
             raise ValueError(f"{self.id} changed from nothing to nothing")
@@ -66,43 +66,43 @@ class Change:
 
     @property
     def manifest(self) -> str:
-        """The manifest that declares the run, or did, by the name that this has in its file."""
+        """The manifest that declares the run, or did, by its name in the file."""
         return self.run.declared_manifest
 
     @property
     def is_renamed(self) -> bool:
-        """Whether the run has another name in its file than before, whatever else becomes of it."""
+        """Whether the run's name in its file is another one than before."""
         names = {run.declared_name for run in (self.before, self.after) if run is not None}
         return len(names) > 1
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """Which of FIELDS differ; none where the run was not declared before, or is not now."""
+        """Which of FIELDS differ; none where the run was added or removed."""
         if self.before is None or self.after is None:
             return ()
         found = differing(self.before, referring(self.after, self.former))
         times = {run.trigger_time - run.delay for run in (self.before, self.after)}
-        if self.kind is Kind.REFUSED and len(times) == 1:  # it never starts at another minute
+        if self.kind is Kind.REFUSED and len(times) == 1:  # only the delays differ
             return tuple(name for name in found if name != "trigger_time")
         return found
 
 
 def differing(before: Run, after: Run) -> tuple[str, ...]:
-    """Which of FIELDS differ between the two."""
+    """Which of FIELDS differ between the two runs."""
     return tuple(name for name in FIELDS if _compared(before, name) != _compared(after, name))
 
 
 def _compared(run: Run, name: str) -> object:
-    """What counts of the field: of the run before it, not how their manifest is called."""
+    """The field's value to compare. Of `after`, the manifest's name does not count."""
     value = getattr(run, name)
     return value.partition("/")[2] if name == "after" and value is not None else value
 
 
 def changes(before: Declared, after: Declared, ledger: Ledger) -> tuple[Change, ...]:
-    """Everything that the change from one to the other does, by run id.
+    """Everything that the change from `before` to `after` does, sorted by run id.
 
-    Both are scheduled with that very ledger. A run is listed exactly if what an apply would start
-    of it, when, and under which conditions differs, or if it ran and the change edits it.
+    Both must be scheduled with this ledger. A run is listed exactly if the change alters what an
+    apply would start of it, when or under which conditions, or if it was started and is edited.
     """
     was, now = (_Side.of(declared, ledger) for declared in (before, after))
     lost = frozenset[str]().union(*unjudged(before, after).values())
@@ -111,12 +111,12 @@ def changes(before: Declared, after: Declared, ledger: Ledger) -> tuple[Change, 
 
 
 class _Side(Struct, frozen=True, kw_only=True):
-    """What is declared on one side."""
+    """What is declared on one side of the change."""
 
     runs: Mapping[RunId, Run]  # by the id of the first attempt
     by_name: Mapping[str, Run]
-    startable: Mapping[RunId, Run]  # by the attempt that could be started next
-    lowered: frozenset[RunId]  # not started, and a later revision was: refused
+    startable: Mapping[RunId, Run]  # by the id of the attempt that could be started next
+    lowered: frozenset[RunId]  # refused: not started, although a later revision was
 
     @classmethod
     def of(cls, declared: Declared, ledger: Ledger) -> "_Side":
@@ -131,7 +131,7 @@ class _Side(Struct, frozen=True, kw_only=True):
 
 
 def _startable(runs: Iterable[Run], ledger: Ledger) -> dict[RunId, Run]:
-    """The attempts that an apply may start next, whatever they still wait for."""
+    """The attempts that an apply may start next, even if they still wait for something."""
     found: dict[RunId, Run] = {}
     for run in runs:
         newest = newest_attempt(run, ledger)
@@ -169,13 +169,13 @@ def _of_startable(was: _Side, now: _Side, ledger: Ledger, lost: frozenset[str]) 
             )
     for id_ in was.startable.keys() - now.startable.keys() - set(same.values()):
         run, declared = was.startable[id_], now.runs.get(first_attempt(id_))
-        is_told = declared is not None and is_edited(declared, ledger)  # by `_of_recorded`
+        is_told = declared is not None and is_edited(declared, ledger)  # `_of_recorded` yields it
         if not is_told and run.name not in lost:
             yield Change(id=id_, kind=Kind.REMOVED, before=run, after=None)
 
 
 def _of_recorded(was: _Side, now: _Side, ledger: Ledger) -> Iterator[Change]:
-    """Runs that ran and were edited or renamed; and runs that go on and are called off or not."""
+    """Started runs that the change edits, renames, or cancels or not; and lowered revisions."""
     for id_ in now.lowered - was.lowered:
         after = now.runs[first_attempt(id_)]
         yield Change(id=id_, kind=Kind.REFUSED, before=was.by_name.get(after.name), after=after)
@@ -193,7 +193,7 @@ def _of_recorded(was: _Side, now: _Side, ledger: Ledger) -> Iterator[Change]:
         elif before is not None and before.declared_name != after.declared_name:
             following = newest_attempt(after, ledger).attempt + 1
             if run_id(after.name, after.revision, following) in now.startable:
-                continue  # `_of_startable` tells
+                continue  # `_of_startable` yields it
             yield Change(id=id_, kind=Kind.RENAMED, before=before, after=after, earlier=(record,))
 
 
@@ -201,7 +201,7 @@ _ENDED = frozenset({Phase.SUCCEEDED, Phase.FAILED})
 
 
 class _Started:
-    """What may have run, by the names of runs."""
+    """The records of runs that may have been started, by the runs' names."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._records: dict[str, list[Record]] = {}
@@ -210,5 +210,5 @@ class _Started:
                 self._records.setdefault(run_name(record.run), []).append(record)
 
     def of(self, run: Run) -> tuple[Record, ...]:
-        """Every earlier revision and attempt of it."""
+        """Every revision and attempt of the run that may have been started."""
         return tuple(self._records.get(run.name, ()))

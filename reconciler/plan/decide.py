@@ -1,6 +1,6 @@
-"""What an apply does with one run, by what the ledger says of it, and other environments.
+"""What an apply does with one run, given its record and the other environments.
 
-A declared duplicate waits for its original in other environments as it would within its own.
+A declared duplicate waits for its original in another environment just as within its own.
 """
 
 from collections import defaultdict
@@ -23,7 +23,7 @@ from reconciler.times import format_instant
 
 
 class Beside:
-    """Other environments and ledgers of the service, as far as they carry the same as our runs."""
+    """What matters to our runs in other environments and ledgers of the same service."""
 
     def __init__(self, runs: Iterable[Run], surroundings: Surroundings) -> None:
         copies = {run.digest for run in runs if run.duplicate_of is not None}
@@ -40,9 +40,9 @@ class Beside:
                     self._originals[run.digest].append((environment, run))
 
     def unsettled_twin(self, run: Run) -> RunId | None:
-        """A run of which nobody knows yet whether it was started, and that this one could be.
+        """A run in another ledger, claimed or in doubt, that could be the same as this one.
 
-        Names mean nothing across environments, but for the one that `duplicateOf` says.
+        Names mean nothing across environments, except for the one that `duplicateOf` gives.
         """
         found = self._unsettled.get(run.digest)
         if found is None and run.duplicate_of is not None:
@@ -50,9 +50,9 @@ class Beside:
         return found
 
     def unstarted_original(self, run: Run, now: EpochMs) -> str | None:
-        """What this one is a duplicate of, if that starts before it, in words.
+        """The original that must start before this duplicate, in words; None where there is none.
 
-        As within one environment, an original that something else holds back is not waited for.
+        As within one environment, a duplicate does not wait for an original that is held back.
         """
         of = run.duplicate_of
         for environment, one in self._originals.get(run.digest, ()) if of is not None else ():
@@ -69,22 +69,22 @@ UNSETTLED = frozenset({RunState.CLAIMED, RunState.IN_DOUBT})
 
 
 class Context(Struct, frozen=True, kw_only=True):
-    """What every decision is derived from."""
+    """What every decision depends on."""
 
     ledger: Ledger
     findings: Findings
     now: EpochMs
     problems: bool  # some manifest has a problem, so nothing is started
-    unsettled: Mapping[str, Sequence[RunId]]  # by digest and by name: not known whether started
+    unsettled: Mapping[str, Sequence[RunId]]  # claimed or in doubt, by digest and by name
     dependencies: Dependencies
-    stopped: Mapping[str, Stopped]  # manifests, by name: too many of their runs have failed
-    flows: Mapping[int, FlowCheck]  # those that the service was asked about
+    stopped: Mapping[str, Stopped]  # by name, the manifests with too many failed runs
+    flows: Mapping[int, FlowCheck]  # the flows that the service was asked about
     beside: Beside
-    is_meant: Meant  # whether the run may start now: others are as if they were suspended
+    is_meant: Meant  # whether this apply may start the run; if not, it counts as suspended
 
 
 def decide(run: Run, record: Record | None, context: Context) -> Decision:
-    """Decide on a declared run; `record` is that of this very attempt."""
+    """Decide on a declared run; `record` is the record of this very attempt."""
     findings = context.findings
     if findings.changed and first_attempt(run.id) in findings.changed:
         reason = "recorded with another flow, trigger time or parameters"
@@ -132,19 +132,19 @@ def _started(run: Run, record: Record, state: RunState, now: EpochMs) -> Decisio
 
 @cache
 def succeeded(status: str | None) -> Decision:
-    """The decision on every run that has succeeded: one value, however many they are."""
+    """The decision on every run that has succeeded: one value that all of them share."""
     return Decision(action=Action.DONE, reason=_words(RunState.SUCCEEDED, status))
 
 
 def _words(state: RunState, status: str | None) -> str:
-    """The state, and with which status the instance has ended."""
+    """The state and the final status of the instance, in words."""
     ended = f": {status}" if status else ""
     meaning = status_meaning(status) if status else None
     return f"{state}{ended}" + (f", {meaning}" if meaning else "")
 
 
 def unsettled(record: Record, context: Context) -> Decision:
-    """Decide on a run that may have been started, declared or not."""
+    """Decide on a run that is claimed or in doubt, declared or not."""
     if record.state(context.now) is RunState.CLAIMED:
         claim = context.ledger.claims[record.claim] if record.claim else None
         by = claim.by if claim else "another apply"
@@ -155,7 +155,7 @@ def unsettled(record: Record, context: Context) -> Decision:
 
 
 def start(run: Run, context: Context, before: str) -> Decision:
-    """Decide whether a run that was not started is started now; `before` begins the reason."""
+    """Decide whether to start a run that was not started; the reason begins with `before`."""
     forbidden = _forbidden(run, context)
     if forbidden is not None:
         code, words = forbidden
@@ -185,7 +185,7 @@ def start(run: Run, context: Context, before: str) -> Decision:
 
 
 def _names(missing: Sequence[Dependency]) -> tuple[str, ...]:
-    """What they name, each once; shared by all runs that depend on one thing only."""
+    """The names that are waited for, each once; runs with one shared dependency share the tuple."""
     if len(missing) == 1:
         return missing[0].names
     return tuple(dict.fromkeys(name for one in missing for name in one.names))
@@ -211,7 +211,7 @@ _UNASKED = FlowCheck()
 
 
 def undeclared(run: Run, flow: FlowCheck) -> str | None:
-    """What to say where the flow does not declare a parameter of the run; None where it does."""
+    """The warning about parameters of the run that its flow does not declare; None without any."""
     if flow.parameters is None:
         return None
     unknown = [key for key, _ in run.parameters if key not in flow.parameters]
@@ -239,10 +239,10 @@ def _forbidden(run: Run, context: Context) -> tuple[Reason, str] | None:
 
 
 def _unsettled_twin(run: Run, context: Context) -> RunId | None:
-    """A run whose instance, if it has any, could be taken for this one's, or the other way round.
+    """A run, claimed or in doubt, whose instance could be taken for this run's, or the reverse.
 
-    That is one that carries the same, whatever its name, another revision or attempt, or the run of
-    which this one is a declared duplicate.
+    That is a run of the same digest, whatever its name; another revision or attempt of this run; or
+    the run that this one is a declared duplicate of.
     """
     own = None
     if context.unsettled:
@@ -252,7 +252,7 @@ def _unsettled_twin(run: Run, context: Context) -> RunId | None:
 
 
 def unsettled_runs(ledger: Ledger) -> dict[str, list[RunId]]:
-    """The runs of which nobody knows yet whether they were started, by digest and by name."""
+    """The runs that are claimed or in doubt, by digest and by name."""
     found: dict[str, list[RunId]] = defaultdict(list)
     for record in ledger.unsettled:
         found[record.digest].append(record.run)

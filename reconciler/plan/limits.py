@@ -1,8 +1,8 @@
 """How many runs may be under way at once, and how many may fail: `maxActive` and `stopAfter`.
 
-A run is under way from its claim until the end of its instance is recorded, and so it is while
-nobody knows whether it was started: two appliers cannot both take the last place, for a claim is a
-compare-and-swap on the branch that the other one's plan was made from.
+A run is under way from its claim until the end of its instance is recorded, also while it is in
+doubt. So two appliers cannot both take the last place: a claim is a compare-and-swap on the branch,
+and the second applier must plan again from a branch that holds the first claim.
 """
 
 from collections import defaultdict
@@ -27,35 +27,35 @@ from reconciler.times import parse_instant
 
 
 class Owners:
-    """Which manifests a recorded run is of: the one that declares it, or those that would."""
+    """Which manifests a recorded run belongs to: the one that declares it, or those that might."""
 
     def __init__(self, runs: Iterable[Run]) -> None:
         self._declared: dict[str, str] = {}
-        self._heirs: dict[str, set[str]] = defaultdict(set)  # by each name that a manifest had
+        self._heirs: dict[str, set[str]] = defaultdict(set)  # by present and former names
         for run in runs:
             self._declared[run.name] = run.declared_manifest
             for name in (run.manifest, run.declared_manifest, *run.formerly):
                 self._heirs[name].add(run.declared_manifest)
 
     def of(self, record: Record) -> Iterable[str]:
-        """The manifests, by their names now."""
+        """The present names of the manifests that the recorded run belongs to."""
         name = run_name(record.run)
         declared = self._declared.get(name)
         return self._heirs.get(manifest_of(name), ()) if declared is None else (declared,)
 
 
 class Stopped(Struct, frozen=True, kw_only=True):
-    """A manifest of which so many runs have failed that nothing more of it starts."""
+    """A manifest with so many failed runs that nothing more of it starts."""
 
-    failed: tuple[str, ...]  # the names of those runs
+    failed: tuple[str, ...]  # the names of the failed runs
     words: str
 
 
 def stopped_manifests(runs: Sequence[Run], ledger: Ledger) -> dict[str, Stopped]:
-    """By name, the manifests of whose present revision at least `stopAfter` runs failed for good.
+    """By name, the manifests with at least `stopAfter` runs that failed for good.
 
-    What failed and is no longer declared counts as well: leaving it out mends nothing. What the
-    reconciler was told to cancel does not.
+    Only runs of the present revision count. A failed run that is no longer declared counts as well,
+    because removing it mends nothing. A run that the reconciler was told to cancel does not count.
     """
     first = {run.declared_manifest: run for run in runs if run.stop_after is not None}
     if not first:
@@ -76,7 +76,7 @@ def stopped_manifests(runs: Sequence[Run], ledger: Ledger) -> dict[str, Stopped]
 
 
 def _is_for_good(record: Record, run: Run, ledger: Ledger) -> bool:
-    """Whether nothing of the run's manifest follows on this attempt that failed."""
+    """Whether the failed attempt is of the run's revision, and no other attempt follows it."""
     if run_revision(record.run) != run.revision:
         return False
     attempt = run_attempt(record.run)
@@ -97,12 +97,12 @@ def _stopped(run: Run, failed: Sequence[str]) -> Stopped:
 
 
 class _Room(Struct, kw_only=True):
-    """How many more may be under way of one manifest or flow."""
+    """How many more runs of one manifest or flow may be under way."""
 
-    words: str  # how many are under way, for what finds no room
-    under_way: frozenset[str]  # the names of the runs that are
-    left: int  # below 0: more are under way than may be
-    taken: int = 0  # by this plan
+    words: str  # how many are under way, for the reason of runs that find no room
+    under_way: frozenset[str]  # the names of the runs that are under way
+    left: int  # places; below 0: more runs are under way than may be
+    taken: int = 0  # places that this plan has given away
 
     @classmethod
     def of(cls, whose: str, most: int, records: Sequence[Record]) -> "_Room":
@@ -114,7 +114,7 @@ class _Room(Struct, kw_only=True):
 
     @property
     def reason(self) -> str:
-        """Why a run finds no room, also once all that do are known."""
+        """Why a run finds no room, with the number of runs that took a place in this plan."""
         if not self.taken:
             return self.words
         return f"{self.words}, and {self.taken:,} start{'s' if self.taken == 1 else ''} now"
@@ -126,7 +126,7 @@ class _Room(Struct, kw_only=True):
 
 
 class _Rooms:
-    """The room of every manifest and flow that has a limit, made when it is asked for."""
+    """The room of every manifest and flow that has a limit, worked out on demand."""
 
     def __init__(self, runs: Sequence[Run], ledger: Ledger, most_of_flow: int | None) -> None:
         self._most_of_flow = most_of_flow
@@ -141,7 +141,7 @@ class _Rooms:
                     self._of_manifest[manifest].append(record)
 
     def of(self, run: Run) -> list[_Room]:
-        """The rooms that the run must find a place in."""
+        """The rooms in which the run needs a place."""
         found, manifest = [], run.declared_manifest
         if run.max_active is not None:
             if manifest not in self._rooms:
@@ -159,10 +159,10 @@ class _Rooms:
 def limited(
     planned: Sequence[PlannedRun], runs: Sequence[Run], ledger: Ledger, most_of_flow: int | None
 ) -> Sequence[PlannedRun]:
-    """The plan's runs, in their turn, those waiting that would be too many at once.
+    """The plan's runs, with those made to wait for which there is no room.
 
-    What was tried before comes after what was not, the longest ago first: what the service refuses
-    each time would keep a place for ever.
+    Runs that were never claimed get places first, then the others, the longest ago first. Otherwise
+    a run that the service rejects each time would take a place for ever.
     """
     if most_of_flow is None and all(run.max_active is None for run in runs):
         return planned
@@ -183,7 +183,7 @@ def limited(
 
 
 def _last_tried(planned: PlannedRun) -> EpochMs:
-    """When the run was last claimed; 0 if it never was."""
+    """When the run was last claimed; 0 if never."""
     claimed_at = planned.record.claimed_at if planned.record is not None else None
     return EpochMs(0) if claimed_at is None else parse_instant(claimed_at)
 
@@ -201,10 +201,10 @@ def _held(planned: PlannedRun, room: _Room) -> PlannedRun:
 def surplus(
     claimed: Sequence[Run], runs: Sequence[Run], ledger: Ledger, most_of_flow: int | None
 ) -> frozenset[RunId]:
-    """Of the runs that one claim holds, those that make more under way than may be: the last ones.
+    """The last ones of a claim's runs that exceed a limit, now that they are all under way.
 
-    A server that puts a claim on the branch after it has said that the push lost may have taken
-    another one meanwhile, whose plan knew nothing of this.
+    A git server may put a claim on the branch after it has answered that the push lost. Meanwhile
+    it may have taken another claim, whose plan did not know about this one.
     """
     rooms = _Rooms(runs, ledger, most_of_flow)
     found = set()

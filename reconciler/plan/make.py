@@ -51,12 +51,12 @@ def make_plan(  # noqa: PLR0913 - all that a plan follows from, by keyword
     is_meant: Meant = every_run,
     max_active_per_flow: int | None = None,
 ) -> Plan:
-    """Decide on every declared run and on every recorded one that is still of interest.
+    """Decide on every declared run, and on every recorded run that still matters.
 
-    `is_scheduled`: what is declared is scheduled with this ledger already. What is not `is_meant`
-    is planned as if it were suspended.
-    `now` is the gateway's clock where it is known; before an apply, the local one. `flows` are
-    those that the service was asked about, `surroundings` the rest of the repository.
+    `is_scheduled`: `declared` is already scheduled with this ledger. A run for which `is_meant` is
+    false is planned as if it were suspended. `now` is the time by the gateway's clock if it is
+    known, otherwise by the local one. `flows` are the flows that the service was asked about,
+    `surroundings` the rest of the repository.
     """
     declared = declared if is_scheduled else scheduled(declared, ledger)
     findings = check(
@@ -93,7 +93,7 @@ def make_plan(  # noqa: PLR0913 - all that a plan follows from, by keyword
 
 
 def _retired(declared: Declared, surroundings: Surroundings) -> int:
-    """How many of the runs that retired ledgers record are no longer declared."""
+    """How many runs of retired ledgers may have been started and are declared nowhere."""
     ledgers = [surroundings.elsewhere[folder] for folder in surroundings.retired]
     everywhere = chain(declared.runs, *surroundings.declared.values()) if ledgers else ()
     digests = {run.digest for run in everywhere}
@@ -105,7 +105,7 @@ def _retired(declared: Declared, surroundings: Surroundings) -> int:
 
 
 def _planned_runs(declared: Declared, context: Context) -> tuple[PlannedRun, ...]:
-    """Every run of the plan, in its turn."""
+    """Every run of the plan, in the order in which they start."""
     runs = [_succeeded_run(run, context) or _declared_run(run, context) for run in declared.runs]
     runs += _undeclared_runs(declared, context)
     runs.sort(key=lambda run: run.turn)
@@ -113,7 +113,7 @@ def _planned_runs(declared: Declared, context: Context) -> tuple[PlannedRun, ...
 
 
 def _one_of_a_digest_at_a_time(runs: list[PlannedRun]) -> list[PlannedRun]:
-    """Let a declared duplicate wait for its original, so that their instances are told apart."""
+    """Let a declared duplicate wait for its original, so that their instances can be told apart."""
     starting = [planned for planned in runs if planned.action is Action.TRIGGER]
     if len({planned.digest for planned in starting}) == len(starting):
         return runs
@@ -136,9 +136,10 @@ def _one_of_a_digest_at_a_time(runs: list[PlannedRun]) -> list[PlannedRun]:
 
 
 def _succeeded_run(run: Run, context: Context) -> PlannedRun | None:
-    """The run where its only attempt has succeeded, as nearly all have; as `_declared_run` has it.
+    """The planned run, if its only attempt has succeeded, as nearly all have; None otherwise.
 
-    That takes none of its questions: no attempt follows, and of the findings only two matter.
+    A shortcut with the same result as `_declared_run`, which asks much that cannot matter here: no
+    attempt follows, and only two of the findings apply.
     """
     id_, findings = run.id, context.findings
     record = context.ledger.records.get(id_)
@@ -166,7 +167,7 @@ def _declared_run(run: Run, context: Context) -> PlannedRun:
 
 
 def _following(run: Run, newest: Newest, record: Record | None, context: Context) -> PlannedRun:
-    """Plan the attempt that follows the newest; `record` is that of an earlier try to start it."""
+    """Plan the attempt after the newest; `record`: of an earlier try to start that attempt."""
     if record is not None:
         return BriefPlanned(run, record, decide(run, record, context))
     status = newest.record.status if newest.record else None

@@ -1,4 +1,4 @@
-"""What is to be expected of a run, and whether a person is needed: the one rule for that.
+"""What to expect of a run, and whether it needs a person: the only rule for that.
 
 `status --detailed-exitcode`, the report, the issue on a forge and the webhooks all follow it.
 """
@@ -13,32 +13,32 @@ from reconciler.plan.values import PlannedRun, Reason
 
 
 class Outlook(Enum):
-    """What is to be expected of a run, and whether a person is needed."""
+    """What to expect of a run, and whether it needs a person."""
 
-    WELL = auto()  # it is over, as it was meant to be
+    WELL = auto()  # the run is over, as it was meant to be
     COMING = auto()  # it goes on by itself, or with the next apply
-    AMISS = auto()  # it failed, was refused, or does not go on before a person did something
+    AMISS = auto()  # it failed, was refused, or does not go on until a person acts
     IN_DOUBT = auto()  # it may have been started, or was started twice
 
     @property
     def needs_person(self) -> bool:
-        """Whether nothing goes on before a person has done something."""
+        """Whether nothing goes on until a person acts."""
         return self in {Outlook.AMISS, Outlook.IN_DOUBT}
 
 
 class Over(Enum):
-    """Why the bad end of a run asks for nothing any more."""
+    """Why nobody needs to do anything about the bad end of a run."""
 
-    CALLED_OFF = auto()  # its manifest has it cancelled
+    CALLED_OFF = auto()  # its manifest cancels it
     UNDECLARED = auto()  # no manifest declares it any more
-    FOLLOWED = auto()  # another attempt is made, or comes
+    FOLLOWED = auto()  # another attempt was made, or will be
 
 
 def why_over(run: RunId, attempts: Iterable[PlannedRun]) -> Over | None:
-    """Why a bad end of the run asks for nothing; None where it does.
+    """Why nobody needs to do anything about a bad end of the run; None where somebody does.
 
-    `attempts`: what a plan says of the run, whichever attempt that is about. An attempt that is
-    blocked does not follow it.
+    `attempts`: what a plan says about the run and about any other attempt at it. A blocked attempt
+    does not count as one that follows.
     """
     declared = [one for one in attempts if one.run is not None]
     if not declared:
@@ -52,10 +52,10 @@ def why_over(run: RunId, attempts: Iterable[PlannedRun]) -> Over | None:
 def outlook_of(
     state: RunState, reason: Reason | None, *, started_twice: bool, is_over: bool
 ) -> Outlook:
-    """What is to be expected of a run in that state, which is not done for that reason.
+    """What to expect of a run in that state, which is not done for that reason.
 
-    `reason`: None for one that is done, or that nothing declares any more. `is_over`: its bad end
-    asks for nothing, for its manifest has it cancelled or is gone, or another attempt follows.
+    `reason`: None for a run that is done, or that no manifest declares any more. `is_over`: nobody
+    needs to do anything about a bad end, for a reason that `Over` lists.
     """
     if state is RunState.IN_DOUBT or started_twice:
         return Outlook.IN_DOUBT
@@ -75,7 +75,7 @@ def outlook_of(
 
 
 def _stands_in_the_way(reason: Reason | None) -> bool:
-    """Whether an apply starts nothing because of it, even of a run that is over."""
+    """Whether the reason keeps an apply from starting anything, even where the run is over."""
     return reason in {Reason.CHANGED, Reason.DUPLICATE, Reason.COLLISION, Reason.PROBLEM}
 
 

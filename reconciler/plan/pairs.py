@@ -1,7 +1,7 @@
-"""How what was declared before a change and after it go together: renamed runs, and those gone.
+"""Which runs a change renames, and which are gone after it.
 
-What is recorded keeps the name that it has in the ledger (`renaming`); here are the runs that were
-never recorded. A run that only the base declares is gone, or in a file that can no longer be read.
+A recorded run keeps its name in the ledger (`renaming`); this is about runs that were never
+recorded. A run that only the base declares is gone, or in a file that can no longer be read.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -14,10 +14,11 @@ from reconciler.model import Declared, Digest, Run, RunId, run_id, with_parents
 def pairs(
     was: Mapping[RunId, Run], now: Mapping[RunId, Run], has_run: Callable[[Run], bool]
 ) -> dict[RunId, RunId]:
-    """By their ids now, what the runs were called that have another name.
+    """The former ids of renamed runs, by their ids now.
 
-    By what `formerly` says; or else by what they carry, where of the runs that are gone just one
-    carries it, and of those that are new. One of which anything has run (`has_run`) is not new.
+    `formerly` decides. Without it, a new run and a run that is gone are a pair if they have one
+    digest and no other new or gone run has it. A run of which anything was started (`has_run`)
+    is never paired by its digest.
     """
     new = {id_: run for id_, run in now.items() if id_ not in was}
     found: dict[RunId, RunId] = {}
@@ -37,7 +38,7 @@ def pairs(
 
 
 def _alone(runs: Iterable[Run]) -> dict[Digest, Run]:
-    """Those that carry what no other carries, by the digest of that."""
+    """The runs whose digest no other of them has, by digest."""
     found: dict[Digest, Run | None] = {}
     for run in runs:
         found[run.digest] = None if run.digest in found else run
@@ -45,7 +46,7 @@ def _alone(runs: Iterable[Run]) -> dict[Digest, Run]:
 
 
 def former_references(renamed: Iterable[tuple[Run, Run]]) -> dict[str, str]:
-    """By the names that references use now, the names before; of pairs of a run before and now."""
+    """The former names that references use, by the names now; `renamed`: runs before and now."""
     found: dict[str, str] = {}
     for before, now in renamed:
         found |= dict(zip(with_parents(now.name), with_parents(before.name), strict=False))
@@ -53,7 +54,7 @@ def former_references(renamed: Iterable[tuple[Run, Run]]) -> dict[str, str]:
 
 
 def referring(run: Run, former: Mapping[str, str]) -> Run:
-    """The run, with references to renamed ones by the names that these had before."""
+    """The run, with its references to renamed runs changed to their former names."""
     if not former or not (run.depends_on or run.duplicate_of):
         return run
     return run.but(
@@ -73,10 +74,10 @@ def undeclared(before: Declared, after: Declared) -> frozenset[str]:
 
 
 def unjudged(before: Declared, after: Declared) -> Mapping[str, frozenset[str]]:
-    """Of those, the ones that perhaps are declared still, by a file that cannot be read.
+    """The names of the `undeclared` runs that an unreadable file may still declare, by that file.
 
-    By that file. It is the one that declared them; or else one that the change brings, for they may
-    have moved there.
+    It is the file that declared them; or else an unreadable one that the change adds, because they
+    may have moved there.
     """
     unread = sorted({one.place.file for one in after.problems if one.code not in _READ})
     if not unread:
@@ -91,9 +92,9 @@ def unjudged(before: Declared, after: Declared) -> Mapping[str, frozenset[str]]:
     return {file: frozenset(names) for file, names in sorted(found.items())}
 
 
-_READ = frozenset({"name-taken"})  # of a file that was read
+_READ = frozenset({"name-taken"})  # codes of problems in files that were read
 
 
 def _holding(file: str, unread: Iterable[str]) -> str | None:
-    """The one of them that is the file, or a folder around it, which may be a link by now."""
+    """The unread path that is the file, or a folder around it, which may be a link by now."""
     return next((one for one in unread if file == one or file.startswith(f"{one}/")), None)

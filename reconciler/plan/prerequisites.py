@@ -1,6 +1,6 @@
-"""Whether what a run depends on has succeeded; and if not, what stands in the way.
+"""Whether the runs that a run depends on have succeeded; and if not, what stands in the way.
 
-That asks for the newest of a run's attempts, and whether another one follows.
+The answer takes the newest attempt at each of those runs, and whether another attempt follows.
 """
 
 from collections import defaultdict
@@ -42,12 +42,12 @@ from reconciler.rules.agreement import Agreeing, Groups, Reference, references
 class Newest(Numerous, frozen=True, kw_only=True, gc=False):
     """The newest attempt at a run that may have been started, or else the first attempt."""
 
-    attempt: int  # 1 also where there is none
+    attempt: int  # also 1 where nothing was attempted
     record: Record | None
 
     @property
     def state(self) -> RunState | None:
-        """Its state, as far as time does not matter to it; None where nothing is recorded."""
+        """The attempt's state; a claim counts as expired. None where nothing is recorded."""
         return None if self.record is None else self.record.state(self.record.until)
 
     @property
@@ -57,11 +57,11 @@ class Newest(Numerous, frozen=True, kw_only=True, gc=False):
 
 
 def newest_attempt(run: Run, ledger: Ledger) -> Newest:
-    """Find it: attempts are numbered without gaps.
+    """Find the run's newest attempt; attempts are numbered without gaps.
 
-    A further attempt that was certainly not started does not count: it is made again only if it is
-    still wanted, for the one before may have been run again in the service, or `retry` been taken
-    away.
+    A further attempt that was certainly not started does not count. It is made again only if it is
+    still wanted: meanwhile somebody may have run the attempt before it again in the service, or
+    removed `retry`.
     """
     records = ledger.records
     attempt, record = 1, records.get(run.id)
@@ -75,7 +75,7 @@ def newest_attempt(run: Run, ledger: Ledger) -> Newest:
 
 
 def another_follows(run: Run, newest: Newest) -> bool:
-    """Whether the run's newest attempt ended so that the manifest wants another one."""
+    """Whether the run's newest attempt ended in a way for which the manifest wants another."""
     if run.retry is None or run.cancel or newest.record is None:
         return False
     ended_badly = newest.state is RunState.FAILED and newest.record.status in run.retry.on
@@ -83,11 +83,11 @@ def another_follows(run: Run, newest: Newest) -> bool:
 
 
 class Dependencies:
-    """Answers for every reference once, however many runs depend on it, and whatever their order.
+    """What each run still waits for; each reference is judged once, however many runs have it.
 
-    What is lost is found first, from its causes on to all that it blocks. So each link is followed
-    once, however long a chain is; and runs that wait for each other in a circle, which a problem
-    tells of, are not lost by that.
+    Lost runs are found first, from their causes on to everything that they block. So each link is
+    followed once, however long a chain is. Runs that wait for each other in a circle do not count
+    as lost because of that: a problem reports the circle.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class Dependencies:
         stopped: Container[str],
         is_meant: Meant = every_run,
     ) -> None:
-        """`stopped`: the manifests of which nothing more starts."""
+        """`stopped`: the names of the manifests of which nothing more starts."""
         runs, zone = declared.runs, declared.zone
         self._stopped = stopped
         self._is_meant = is_meant
@@ -107,7 +107,7 @@ class Dependencies:
         self._groups = Groups(runs, ledger, zone)
         self._needs = {run.name: _needs(run, zone) for run in runs if run.depends_on or run.after}
         self._wanted = {one for needs in self._needs.values() for one in needs}
-        self._own: dict[str, tuple[bool, Prerequisite]] = {}  # by the run's name: see `_alone`
+        self._own: dict[str, tuple[bool, Prerequisite]] = {}  # by the run's name; see `_alone`
         self._known: dict[Reference, Dependency] = {}
         self._declared: dict[str, list[Run]] = defaultdict(list)  # by each wanted name
         for run in sorted(runs, key=lambda run: run.turn) if self._wanted else ():
@@ -117,7 +117,7 @@ class Dependencies:
         self._blocked = self._find_blocked(runs)
 
     def of(self, run: Run) -> list[Dependency]:
-        """What the run depends on and has not succeeded."""
+        """The run's dependencies that have not succeeded."""
         needs = self._needs.get(run.name, ())
         found = [self._dependency(one) for one in needs]
         if run.after is not None:
@@ -125,11 +125,11 @@ class Dependencies:
         return [one for one in found if one.standing is not DependencyStanding.SUCCEEDED]
 
     def _wanted_names(self, name: str) -> list[str]:
-        """The names that are depended on and mean the run of that name, perhaps among others."""
+        """The names in dependencies that mean the run of that name, perhaps among others."""
         return [one for one in with_parents(name) if one in self._wanted]
 
     def _wanted_of(self, run: Run) -> list[Reference]:
-        """Everything that is depended on and means the run, perhaps among others."""
+        """The references in dependencies that mean the run, perhaps among others."""
         groups = (one for one in self._groups.of(run) if one in self._wanted)
         return [*self._wanted_names(run.name), *groups]
 
@@ -145,11 +145,12 @@ class Dependencies:
         return known
 
     def _members(self, reference: Reference) -> list[Prerequisite]:
-        """Every run that is meant: declared ones, or else those that are recorded.
+        """Every run that the reference means: the declared ones, or else the recorded ones.
 
-        Beside declared ones that agree, also what is recorded and under way: it may not have
-        written yet what the run that waits reads, whoever has left it out meanwhile. What has ended
-        counts only where nothing declared does, or nobody could go on after a failure.
+        Of an `Agreeing` reference, recorded runs under way count beside declared ones: such a run
+        may not yet have written what the waiting run reads, even if its manifest has left it out
+        meanwhile. An ended one counts only if nothing declared agrees; otherwise a failed run that
+        was removed would block the waiting run for ever.
         """
         declared = [self._declared_one(run) for run in self._meant(reference)]
         if isinstance(reference, Agreeing):
@@ -161,7 +162,7 @@ class Dependencies:
         return [*declared, *map(recorded_one, recorded)]
 
     def _meant(self, reference: Reference) -> Sequence[Run]:
-        """The declared runs that are meant."""
+        """The declared runs that the reference means."""
         if isinstance(reference, Agreeing):
             return self._groups.declared(reference)
         return self._declared.get(reference, ())
@@ -174,9 +175,9 @@ class Dependencies:
         return replace(own, standing=DependencyStanding.LOST, words="is blocked", cause=cause)
 
     def _alone(self, run: Run) -> tuple[bool, Prerequisite]:
-        """Whether the run, or an attempt at it, is yet to be started; and how it stands by itself.
+        """Whether the run, or another attempt at it, has yet to start; and how it stands by itself.
 
-        That is: whatever becomes of those that it depends on.
+        By itself: without regard to its own dependencies.
         """
         own = self._own.get(run.name)
         if own is None:
@@ -197,11 +198,11 @@ class Dependencies:
         return replace(its, standing=DependencyStanding.LOST, words=f"is {LEFT_OUT}")
 
     def _find_blocked(self, runs: Iterable[Run]) -> Mapping[str, Prerequisite]:
-        """The runs yet to be started of which something that they need is lost, by name: by what.
+        """By name, the runs yet to start that a lost run blocks, each with that lost run.
 
-        That is what is lost by itself, however long the chain from it to the run.
+        The lost run is lost by itself, however long the chain from it to the blocked run.
         """
-        waiting: dict[Reference, list[Run]] = defaultdict(list)  # by what is waited for
+        waiting: dict[Reference, list[Run]] = defaultdict(list)  # by what they wait for
         for run in runs:
             if run.name in self._needs and self._alone(run)[0]:
                 for one in self._needs[run.name]:
@@ -217,7 +218,10 @@ class Dependencies:
         return blocked
 
     def _lost(self, reference: Reference) -> Prerequisite | None:
-        """One of those that are meant that is lost by itself, or None; or that there are none."""
+        """A run that the reference means and that is lost by itself, or None if none is.
+
+        If the reference means no run at all, a stand-in that says so.
+        """
         declared = self._meant(reference)
         members = [self._alone(run)[1] for run in declared] or self._members(reference)
         if not members:
@@ -227,7 +231,10 @@ class Dependencies:
         return next((one for one in members if one.standing is DependencyStanding.LOST), None)
 
     def _newest_records(self) -> dict[str, dict[str, Record]]:
-        """By each wanted name that nothing declared has: what is recorded, by the run's name."""
+        """By wanted name, the newest record of each run that it means, by the run's name.
+
+        Empty where declared runs have all the wanted names.
+        """
         found: dict[str, list[Record]] = defaultdict(list)
         names = (one for one in self._wanted if isinstance(one, str))
         if all(name in self._declared for name in names):
@@ -239,12 +246,12 @@ class Dependencies:
 
 
 def is_under_way(record: Record) -> bool:
-    """Whether it may have been started, and is not known to have ended."""
+    """Whether the run may have been started, and is not known to have ended."""
     return record.phase in UNDER_WAY
 
 
 def _before(one: Dependency) -> Dependency:
-    """The run of the date before; of a chain that has broken, what has broken it."""
+    """The dependency on the run of the date before, with words that say so."""
     match one.standing:
         case DependencyStanding.SUCCEEDED:
             return one
@@ -257,13 +264,13 @@ def _before(one: Dependency) -> Dependency:
 
 
 def _needs(run: Run, zone: tzinfo) -> tuple[Reference, ...]:
-    """Everything that must have succeeded before the run; last, the run of the date before."""
+    """Everything that must succeed before the run; the run of the date before comes last."""
     before = () if run.after is None else (run.after,)
     return (*references(run, zone), *before)
 
 
 def _newest_of_each(records: Iterable[Record]) -> dict[str, Record]:
-    """By the names of runs, the record that speaks for each."""
+    """The record that speaks for each run, by the run's name."""
     newest: dict[str, Record] = {}
     for record in records:
         before = newest.get(run_name(record.run))

@@ -1,7 +1,7 @@
-"""What a reviewer is told of a plan besides its runs: what the change does, and what is refused.
+"""What a reviewer is told about a plan besides its runs: what the change does, what is refused.
 
-An apply refuses for the same reasons, in the same words. What a change does to the configuration is
-compared field by field, defaults filled in. Pure.
+An apply refuses for the same reasons, in the same words. Configurations are compared field by
+field, with their defaults filled in. Pure.
 """
 
 from collections import Counter
@@ -30,11 +30,11 @@ from reconciler.schema.paths import pointer
 
 TOO_MANY = "too-many-to-start"
 TOO_MANY_WITH_WAIT = "too-many-with-wait"
-NOT_PLANNED = "not-planned"  # something stands in the way that has no place in a file
+NOT_PLANNED = "not-planned"  # what stands in the way has no place in a file
 
 
 class Refused(Struct, frozen=True, kw_only=True):
-    """One reason why nothing would be started. `code` is a problem's, or one of those above."""
+    """One reason why nothing would start. `code` is a problem's, or one of the three above."""
 
     code: str
     message: str
@@ -45,7 +45,7 @@ class Refused(Struct, frozen=True, kw_only=True):
 
 
 def too_many(wanted: int, limit: int) -> Refused | None:
-    """The refusal of an apply that is larger than anybody meant it to be, if it is."""
+    """The refusal of an apply that would start more runs than the limit; None within it."""
     if wanted <= limit:
         return None
     return Refused(
@@ -57,21 +57,22 @@ def too_many(wanted: int, limit: int) -> Refused | None:
 
 
 def refusals(plan: Plan, limit: int) -> tuple[Refused, ...]:
-    """Every reason for which an apply of the plan would start nothing, as far as is known here.
+    """Every known reason why an apply of the plan would start nothing.
 
     `limit`: how many runs an apply may start, by the configuration or the command line.
     """
     found = [Refused(code=one.code, message=str(one)) for one in plan.problems]
-    # An apply counts before it asks the service which ones that would refuse.
+    # An apply counts its runs before it asks the service which of them it would refuse.
     starts = len(plan.of_action(Action.TRIGGER)) + len(plan.refused)
     crowd = too_many(starts, limit)
     return (*found, crowd) if crowd is not None else tuple(found)
 
 
 def refused_with_wait(plan: Plan, limit: int) -> Refused | None:
-    """The refusal of an `apply --wait` where one without it would go on; None where there is none.
+    """The refusal of an `apply --wait` where an `apply` without it would go on; None without one.
 
-    While it waits it may start whatever follows, so it counts all of that before it starts any.
+    While such an apply waits, it may start the runs that follow. So it counts all of them before it
+    starts any.
     """
     if refusals(plan, limit):
         return None
@@ -93,9 +94,9 @@ class Setting(Struct, frozen=True, kw_only=True):
     """One field of `reconciler.yaml` that has another value after a change."""
 
     pointer: str  # RFC 6901
-    before: Any  # as JSON has it; None where nothing is said and there is no default
+    before: Any  # a JSON value; None where the field was not set and has no default
     after: Any
-    is_usual: bool = False  # it is new, and what holds where nobody says anything
+    is_usual: bool = False  # it is new, and has the default
 
 
 def former_names(
@@ -103,11 +104,11 @@ def former_names(
     after: Configuration,
     has_moved: Callable[[Environment, Environment], bool],
 ) -> dict[str, str]:
-    """By their names now, what the environments were called that the change calls otherwise.
+    """The former names of the environments that the change renames, by their names now.
 
-    Only where that is certain: no environment has the old name any more, and the new one goes on
-    with its ledger, in the same folder or (`has_moved`) in another, or else with its manifests at
-    the same service.
+    Only where that is certain: no environment has the old name any more, and the one with the new
+    name goes on with the ledger of the old, in the same folder or (`has_moved`) in another, or else
+    with its manifests at the same service.
     """
     gone = [one for name, one in before.environments.items() if name not in after.environments]
     new = [one for name, one in after.environments.items() if name not in before.environments]
@@ -137,9 +138,9 @@ def _has_its_manifests(was: Environment, now: Environment) -> bool:
 def reconfigured(
     before: Configuration | None, after: Configuration, environment: str, former: str | None = None
 ) -> tuple[Setting, ...]:
-    """What differs in `git`, in `retired`, in that environment, and in which others there are.
+    """What differs in `git`, in `retired` and in that environment, and which others are removed.
 
-    `former`: what the environment was called before, where the change renames it.
+    `former`: the environment's name before, where the change renames it.
     """
     now = _fields(after, environment)
     if before is None or (former or environment) not in before.environments:
@@ -157,7 +158,7 @@ def reconfigured(
 
 
 def _unsaid(environment: str) -> Configuration:
-    """What a configuration means that says nothing, as far as anything can be left out."""
+    """A configuration in which everything optional is left out."""
     gateway = GatewayConfiguration(url="", org_id="", user_id="", timezone="", zone=UTC)
     alone = Environment(name=environment, manifests="", state="", gateway=gateway, limits=Limits())
     return Configuration(git=GitConfiguration(), environments={environment: alone})
@@ -220,37 +221,37 @@ def _gateway(environment: Environment) -> dict[str, Any]:
 
 
 class Compared(Struct, frozen=True, kw_only=True):
-    """What a change does in one environment, compared with the commit that it set out from."""
+    """What a change does in one environment, compared with its base."""
 
     base: str  # the commit's id
     changes: Sequence[Change]
     manifests: Sequence[OfManifest]  # the same changes, by manifest
-    configuration: Sequence[Setting]  # also those that nobody needs to be shown
-    notes: Sequence[str] = ()  # why the base was not read, or in part only
-    is_gone: bool = False  # the environment itself is taken away
+    configuration: Sequence[Setting]  # including those that nobody needs to see
+    notes: Sequence[str] = ()  # why the base was not read, or only in part
+    is_gone: bool = False  # the change removes the environment
     undeclared: frozenset[str] = frozenset()  # names of runs that only the base declares
-    # Of those, by file that cannot be read, the ones that it may declare still: nobody can tell.
+    # Of those, by unreadable file, the names of the runs that the file may still declare.
     unjudged: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @property
     def settings(self) -> Sequence[Setting]:
-        """What a reviewer reads of the configuration: not the defaults of what is new."""
+        """The settings to show to a reviewer: all but new ones that have the default."""
         return [one for one in self.configuration if not one.is_usual]
 
 
 class Review(Struct, frozen=True, kw_only=True):
-    """What is said of one environment's plan."""
+    """What a reviewer is told about one environment's plan."""
 
-    refused: Sequence[Refused] = ()  # empty: an apply would go on, as far as is known here
+    refused: Sequence[Refused] = ()  # empty: nothing known here would stop an apply
     refused_with_wait: Refused | None = None  # why `apply --wait` would start nothing
-    compared: Compared | None = None  # None: with nothing
-    edited: Sequence[OfManifest] = ()  # recorded, carries something else, and not by the change
-    gateway: GatewayConfiguration | None = None  # where it would start; None: is not said
+    compared: Compared | None = None  # None: the plan is not compared with a base
+    edited: Sequence[OfManifest] = ()  # recorded runs that were edited, but not by this change
+    gateway: GatewayConfiguration | None = None  # where runs would start; None: not shown
     is_stopped: bool = False  # nothing could be planned, and `refused` says why
 
     @property
     def is_gone(self) -> bool:
-        """Whether the change takes the environment away: there is nothing to plan in it."""
+        """Whether the change removes the environment, so there is nothing to plan in it."""
         return self.compared is not None and self.compared.is_gone
 
 

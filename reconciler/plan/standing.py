@@ -1,4 +1,4 @@
-"""How what a run depends on stands, in words and for the decision."""
+"""How the runs that a run depends on stand, for the decision and in words."""
 
 from collections.abc import Callable, Container, Mapping, Sequence
 from enum import Enum, auto
@@ -10,20 +10,20 @@ from reconciler.ledger import Record, RunState
 from reconciler.model import EpochMs, Run, RunId, run_name
 from reconciler.rules.agreement import Agreeing
 
-Meant = Callable[[Run], bool]  # whether a run, by its attempt, is one that may be started now
+Meant = Callable[[Run], bool]  # whether this apply may start that attempt at a run
 LEFT_OUT = "left out of this apply"
 
 
 def every_run(_: Run) -> bool:
-    """Whatever is declared may be started."""
+    """Every declared run may be started."""
     return True
 
 
 class DependencyStanding(Enum):
-    """How a run stands, for those that depend on it."""
+    """How a run stands, for the runs that depend on it."""
 
     SUCCEEDED = auto()
-    COMING = auto()  # it may succeed yet
+    COMING = auto()  # it may still succeed
     LOST = auto()  # it ended badly, or will never start as things are
 
 
@@ -32,27 +32,27 @@ class Prerequisite(Struct, frozen=True, kw_only=True):
 
     run: RunId
     standing: DependencyStanding
-    words: str  # that go on from the run: `is running`, `failed`
-    # What is lost by itself and keeps the run from starting, however long the chain between them.
+    words: str  # a predicate, with the run as its subject: `is running`, `failed`
+    # The run that is lost by itself and blocks this one, however long the chain between them.
     cause: "Prerequisite | None" = None
 
     @property
     def root(self) -> "Prerequisite":
-        """The one that a person must look at: what has blocked it, or else itself."""
+        """The run that a person must look at: the one that blocks this run, or this run itself."""
         return self.cause or self
 
 
 class Dependency(Struct, frozen=True, kw_only=True):
-    """One thing that a run depends on, and how far it has come."""
+    """One thing that a run depends on, and how it stands."""
 
-    names: tuple[str, ...]  # what has not succeeded of it: as the manifest says, or the runs
+    names: tuple[str, ...]  # what has not succeeded: the name in the manifest, or single runs
     standing: DependencyStanding
     reason: str  # why it has not succeeded, in words; empty where it has
-    gist: str = ""  # what many runs have in common, where each waits for a run of its own
+    gist: str = ""  # the reason that many runs share, where each waits for a run of its own
 
 
 def recorded_one(record: Record) -> Prerequisite:
-    """The standing of a run of which nothing more is started, by its record."""
+    """The standing of a recorded run of which no other attempt will start."""
     match record.state(record.until):
         case RunState.SUCCEEDED:
             return Prerequisite(
@@ -83,7 +83,7 @@ _NOT_STARTED: Mapping[RunState | None, str] = {  # by the state of the newest at
 def to_be_started(
     run: Run, newest: RunState | None, now: EpochMs, stopped: Container[str]
 ) -> Prerequisite:
-    """The standing of a run that is yet to be started, whatever becomes of what it depends on.
+    """The standing of a run that has yet to start, without regard to its own dependencies.
 
     `newest`: the state of its newest attempt. `stopped`: manifests of which nothing more starts.
     """
@@ -103,7 +103,7 @@ def to_be_started(
 
 
 def summed(name: str, members: Sequence[Prerequisite]) -> Dependency:
-    """What all that the name means comes to."""
+    """The dependency on a name, from the standings of all runs that the name means."""
     lost = [one for one in members if one.standing is DependencyStanding.LOST]
     coming = [one for one in members if one.standing is DependencyStanding.COMING]
     if lost:
@@ -116,16 +116,17 @@ def summed(name: str, members: Sequence[Prerequisite]) -> Dependency:
     if coming:
         words = f"waits for {coming[0].run}, which {coming[0].words}"
         return Dependency(names=(name,), standing=DependencyStanding.COMING, reason=words)
-    if not members:  # a problem says so as well; nothing starts on the strength of it
+    if not members:  # a problem reports this as well
         words = f"blocked: {name} is neither declared nor recorded"
         return Dependency(names=(name,), standing=DependencyStanding.LOST, reason=words)
     return Dependency(names=(), standing=DependencyStanding.SUCCEEDED, reason="")
 
 
 def _causes(name: str, lost: Sequence[Prerequisite]) -> str:
-    """What the lost ones are behind: the first in full, and how many others there are.
+    """Why the runs are lost: the first cause in full, and how many more causes there are.
 
-    Those that are blocked themselves count for what blocks them, each once: a person looks there.
+    A run that is itself blocked stands for the run that blocks it, and each of those counts once:
+    that is where a person must look.
     """
     causes = {one.root.run: one.root for one in lost}
     first, *others = causes.values()
@@ -137,7 +138,7 @@ def _causes(name: str, lost: Sequence[Prerequisite]) -> str:
 
 
 def summed_group(group: Agreeing, members: Sequence[Prerequisite]) -> Dependency:
-    """The same for those that agree with the run: their own names are told."""
+    """The dependency on runs that agree with the waiting run; it names each of them."""
     whole = summed(group.name, members)
     missing = [one for one in members if one.standing is not DependencyStanding.SUCCEEDED]
     names = tuple(run_name(one.run) for one in missing)

@@ -1,4 +1,4 @@
-"""A plan as a value: every run, what an apply would do with it, why, and what a look may change."""
+"""A plan as a value: what an apply would do with each run and why, and which ends matter next."""
 
 import hashlib
 import json
@@ -47,11 +47,11 @@ class Reason(StrEnum):
     SUSPENDED = "suspended"
     MISSED = "missed"
     WAITS_FOR = "waits-for"
-    BLOCKED = "blocked"  # by one that failed, or will never start as things are
+    BLOCKED = "blocked"  # by a run that failed, or will never start as things are
     CANCELLED = "cancelled"
     OVER_LIMIT = "over-limit"
-    NO_ROOM = "no-room"  # as many as may be are under way
-    STOPPED = "stopped"  # too many of its manifest have failed
+    NO_ROOM = "no-room"  # as many runs as allowed are already under way
+    STOPPED = "stopped"  # too many runs of its manifest have failed
     REJECTED = "rejected"
     CLAIMED = "claimed"
     IN_DOUBT = "in-doubt"
@@ -68,10 +68,10 @@ WORK = frozenset({Action.TRIGGER, Action.RESOLVE, Action.CANCEL})
 
 
 class FlowCheck(Struct, frozen=True, kw_only=True):
-    """What the service says of a flow before anything of it is started."""
+    """What the service says about a flow before any run of it is started."""
 
-    refusal: str | None = None  # why a start would be refused, in words that go on from the flow
-    parameters: frozenset[str] | None = None  # that it declares; None: it does not say
+    refusal: str | None = None  # why a start would be refused: a predicate, the flow its subject
+    parameters: frozenset[str] | None = None  # the names that the flow declares; None: not said
 
 
 class Decision(Numerous, frozen=True, kw_only=True, gc=False):
@@ -79,17 +79,17 @@ class Decision(Numerous, frozen=True, kw_only=True, gc=False):
 
     action: Action
     reason: str
-    # What it depends on and has not succeeded: as the manifest says, or the runs that are meant.
+    # Dependencies that have not succeeded: names from the manifest, or of the runs that they mean.
     waits_for: tuple[str, ...] = ()
-    blocked: bool = False  # one of them has failed, or will never start as things are
-    refused: bool = False  # the service would refuse it
-    warning: str | None = None  # that stops nothing
-    code: Reason | None = None  # None: it is done, or no longer declared
-    gist: str = ""  # what it has in common with others, where each has a reason of its own
+    blocked: bool = False  # one of these has failed, or will never start as things are
+    refused: bool = False  # the service would refuse the run
+    warning: str | None = None  # stops nothing
+    code: Reason | None = None  # None: the run is done, or no longer declared
+    gist: str = ""  # what its reason shares with those of other runs, where each has its own
 
 
 class _Planned:
-    """What follows from a run of a plan, in whichever form the plan has it."""
+    """What follows from a run of a plan, be it full or brief."""
 
     __slots__ = ()
 
@@ -100,17 +100,17 @@ class _Planned:
 
     @property
     def shared_reason(self: "PlannedRun") -> str:  # type: ignore[misc]
-        """The reason, or what it has in common with those of other runs."""
+        """The gist that the run shares with others, or else its reason."""
         return self.gist or self.reason
 
     @property
     def turn(self: "PlannedRun") -> tuple[EpochMs, EpochMs, RunId]:  # type: ignore[misc]
-        """What runs are sorted by to start in their order."""
+        """The key that sorts runs into the order in which they start."""
         return self.run.turn if self.run else (self.trigger_time, self.trigger_time, self.id)
 
     @property
     def may_follow(self: "PlannedRun") -> bool:  # type: ignore[misc]
-        """Whether the run waits for others that may still succeed, or end and make room."""
+        """Whether the run waits for other runs that may still succeed, or end and make room."""
         return (bool(self.waits_for) or self.code is Reason.NO_ROOM) and not self.blocked
 
 
@@ -134,17 +134,17 @@ class FullPlanned(_Planned, Numerous, frozen=True, kw_only=True, gc=False):
     warning: str | None = None
     code: Reason | None = None
     gist: str = ""
-    behind: frozenset[str] = frozenset()  # names of the runs under way whose ends make room for it
+    behind: frozenset[str] = frozenset()  # names of runs under way whose ends would make room
 
     def full(self) -> "FullPlanned":
-        """The same value."""
+        """The value itself."""
         return self
 
 
 class BriefPlanned(_Planned, Brief[FullPlanned], msgspec.Struct, frozen=True, eq=False, gc=False):
-    """A declared run as it is, and what was decided on it: one value for all that are alike.
+    """A declared run, its record and the decision; all runs with one decision share that.
 
-    There may be 100,000 of them. So it has nothing of its own, and says what they say.
+    There may be 100,000 of these, so each holds just references, and takes its fields from there.
     """
 
     run: Run
@@ -155,7 +155,7 @@ class BriefPlanned(_Planned, Brief[FullPlanned], msgspec.Struct, frozen=True, eq
 
     @property
     def id(self) -> RunId:
-        """As in the full value; so are all that follow."""
+        """As in the full value; the properties below are, too."""
         return self.run.id
 
     @property
@@ -222,23 +222,23 @@ class Plan(Struct, frozen=True, kw_only=True):
     """The plan of one environment, in the order in which runs would start."""
 
     environment: str
-    commit: str | None  # of the ledger; None where there is no commit yet
+    commit: str | None  # that the ledger was read from; None where there is no commit yet
     at: EpochMs
     runs: tuple[PlannedRun, ...]
     problems: tuple[Problem, ...]
-    retired: int = 0  # runs that retired ledgers record and that nobody declares any more
+    retired: int = 0  # runs that retired ledgers record and no manifest declares any more
 
     @property
     def summary(self) -> dict[str, int]:
-        """How many runs have which action, in the order of the actions."""
+        """How many runs have each action, in the order of the actions; only actions with runs."""
         counts = Counter(run.action for run in self.runs)
         return {action.value: counts[action] for action in Action if counts[action]}
 
     @property
     def digest(self) -> str:
-        """SHA-256 over what each run is, carries and waits for: the same work, the same digest.
+        """SHA-256 of the work: the environment, and each run's id, action, digest and trigger time.
 
-        The trigger time stands beside the run's digest, which leaves its stagger out.
+        The trigger time is there because a run's digest leaves its stagger out.
         """
         runs = [[run.id, run.action, run.digest, run.trigger_time] for run in self.runs]
         content = [self.environment, runs]
@@ -260,17 +260,17 @@ class Plan(Struct, frozen=True, kw_only=True):
 
 
 class Awaited(Struct, frozen=True, kw_only=True):
-    """Started runs whose time has come and whose end nobody has looked at, and who waits for it.
+    """Started runs that may have ended without anybody looking, and the runs that wait for them.
 
-    Without them an apply has nothing to ask, so a plan with none of them is at rest.
+    Where there are none, an apply has nothing to ask the service, so the plan is at rest.
     """
 
     started: tuple[RunId, ...]
-    waiting: tuple[RunId, ...]  # each of which waits for the end of some of them
+    waiting: tuple[RunId, ...]  # each waits for the end of at least one started run
 
 
 def awaited(plan: Plan) -> Awaited:
-    """What an apply of the plan would ask, as far as that may let a further run start."""
+    """The started runs that an apply would ask about, and the runs that wait for their ends."""
     followers = [run for run in plan.runs if run.may_follow]
     wanted = {name for run in followers for name in (*run.waits_for, *run.behind)}
     started: list[RunId] = []

@@ -1,4 +1,4 @@
-"""What an apply did, for its job's page: a pipeline's summary, and annotations of GitHub's."""
+"""What an apply did, for its job's page: a summary for any pipeline, annotations for GitHub."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -45,12 +45,12 @@ from reconciler.render.workflow_commands import Annotation, commands
 
 
 class _Block(Struct, frozen=True, kw_only=True):
-    """Runs that became the same."""
+    """Runs with the same result."""
 
     title: str
-    items: Sequence[Item]  # each with its reason, or with its instance
-    advice: str = ""  # that needs no markup
-    opened: bool = True  # a person must see to it
+    items: Sequence[Item]  # each run with its reason or its instance
+    advice: str = ""  # plain text
+    opened: bool = True  # True: a person must act
 
 
 def apply_markdown(
@@ -60,10 +60,10 @@ def apply_markdown(
     unpushed: str | None = None,
     most: int = MOST_BYTES,
 ) -> str:
-    """Numbers, then what needs a person, unfolded, then all else, folded.
+    """The numbers, then what needs a person, unfolded, then everything else, folded.
 
-    Nothing in a name or an answer is taken for markup. In at most `most` bytes or little more: of a
-    list for which there is no room the number is told. `unpushed`: see `apply_text`.
+    No text of a name or an answer can pass for markup. The text takes at most `most` bytes, or
+    little more: a list that does not fit is only counted. `unpushed`: see `apply_text`.
     """
     at = code(result.commit[:COMMIT_DIGITS])
     lines = [f"### Apply of {code(environment, 100)} at {at}", ""]
@@ -206,9 +206,10 @@ def _words(runs: Sequence[RunId]) -> str:
 
 
 def apply_annotations(result: ApplyResult, environment: str) -> str:
-    """An error for each reason why runs are in doubt, refused or failed; nothing if none are.
+    """An error for each run in doubt, started twice, refused or failed; empty if there are none.
 
-    Of a backfill the runs of one reason share one. Each stands at the manifest where that is known.
+    Runs of one backfill with the same reason share an error. Each is placed at the manifest, where
+    its place is known.
     """
     places = {
         one.id: one.place

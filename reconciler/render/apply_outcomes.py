@@ -1,6 +1,6 @@
-"""What the renderings of an apply share: its steps in words, its result, and lists of runs.
+"""What the renderers of an apply share: its steps in words, its result, and lists of runs.
 
-A list is cut to 20 runs; past that, a backfill's runs stand together.
+A list has at most 20 lines. If it has more runs, those of one backfill share a line.
 """
 
 from collections import defaultdict
@@ -23,7 +23,7 @@ from reconciler.times import format_instant
 
 
 def plain_step(step: Step) -> str | None:
-    """One line for the step, safe to show; None where there is nothing to say."""
+    """The step in one line that is safe to show, or None where there is nothing to say."""
     match step:
         case Claimed():
             until = format_instant(step.until)
@@ -88,19 +88,19 @@ def cancel_answer(event: events.Cancelled) -> str:
 
 
 def why_absent(event: events.Absent) -> str:
-    """Why it is certain that the run was not started, in words."""
+    """Why the run was certainly not started, in words."""
     if was_not_sent(event):
         return str(event.evidence["notStarted"])
     return "the service has no instance of it"
 
 
 def was_not_sent(event: events.Absent) -> bool:
-    """Whether no start of the run was sent; else a search found no instance."""
+    """Whether the run is absent because no start was sent, not because a search found nothing."""
     return isinstance(event.evidence, dict) and "notStarted" in event.evidence
 
 
 def triggered(result: ApplyResult) -> list[events.Triggered]:
-    """The runs that were started, or found to have been."""
+    """The outcomes of runs that were started, or that a search found to be started."""
     return [event for event in result.outcomes if isinstance(event, events.Triggered)]
 
 
@@ -110,7 +110,7 @@ def rejected(result: ApplyResult) -> Mapping[RunId, events.Rejected]:
 
 
 def reasons_not_started(result: ApplyResult) -> Iterator[tuple[RunId, str]]:
-    """The runs that the next apply starts, and why this one did not; without those refused."""
+    """The runs left to the next apply, without those refused, and why each did not start."""
     refused = rejected(result)
     absent = {event.run: event for event in result.outcomes if isinstance(event, events.Absent)}
     for run in result.unstarted:
@@ -123,18 +123,18 @@ def _why_not_started(run: PlannedRun, absent: Mapping[RunId, events.Absent]) -> 
 
 
 def ends(result: ApplyResult) -> dict[RunId, str]:
-    """How each run ended of which an end was seen, by EnOS's name of the status, in one order."""
+    """The status, by EnOS's name, of each run whose end was seen, in the runs' natural order."""
     found = {event.run: status_name(event.status) for event in result.observed}
     return dict(sorted(found.items(), key=lambda one: natural_order(one[0])))
 
 
 def failed(result: ApplyResult) -> dict[RunId, str]:
-    """The runs that were waited for and failed for good, with the instance's status."""
+    """The runs that the apply waited for and that failed for good, with the instance's status."""
     return {run.id: (run.record and run.record.status) or "failed" for run in result.failed}
 
 
 def unfinished_title(result: ApplyResult) -> str:
-    """Until when the instances had not ended that were waited for."""
+    """The title for the instances that the apply waited for and that did not end."""
     if result.interrupted:
         return "Not ended when the apply was interrupted"
     return "Not ended when the time to wait (--timeout) was up"
@@ -146,12 +146,12 @@ def unfinished_words(record: Record) -> str:
 
 
 def cancellations(result: ApplyResult, *, done: bool) -> Sequence[events.Cancelled]:
-    """The cancellations that the service has carried out, or those that it has not."""
+    """The cancellations that the service carried out (`done`), or those that it refused."""
     return [event for event in result.cancelled if is_done(event) is done]
 
 
 def bad_ends(result: ApplyResult) -> dict[RunId, str]:
-    """Those of the ends that are no success, and were not meant: called off by the manifest."""
+    """The ends that are no success, except of runs that their manifest calls off."""
     return {
         run: status
         for run, status in ends(result).items()
@@ -160,9 +160,9 @@ def bad_ends(result: ApplyResult) -> dict[RunId, str]:
 
 
 def called_off(result: ApplyResult) -> dict[RunId, str]:
-    """The runs that were cancelled, or ended as their manifest had them cancelled.
+    """The runs that were cancelled, and those that their manifest calls off and that ended badly.
 
-    With how they ended, where that is known and is not that they were cancelled.
+    Each has the words for how it ended; empty where it was cancelled or its end is not known.
     """
     found = {event.run: "" for event in cancellations(result, done=True)}
     for run, status in ends(result).items():
@@ -172,13 +172,13 @@ def called_off(result: ApplyResult) -> dict[RunId, str]:
 
 
 def end_words(result: ApplyResult, run: RunId, status: str) -> str:
-    """The status with which the run ended, and whether nothing declares it any more."""
+    """The status with which the run ended, and a note where no manifest declares it any more."""
     is_undeclared = result.over.get(run) is Over.UNDECLARED
     return f"{status_words(status)}{'; no longer declared' if is_undeclared else ''}"
 
 
 def lasting_failures(result: ApplyResult) -> dict[RunId, str]:
-    """How each run ended badly of which that asks for something: another attempt is none."""
+    """The bad ends that somebody must act on: no other attempt follows, and the run is not over."""
     found = bad_ends(result) | failed(result)
     again = {(first_attempt(event.run), attempt_of(event.run) - 1) for event in triggered(result)}
     return {
@@ -189,7 +189,7 @@ def lasting_failures(result: ApplyResult) -> dict[RunId, str]:
 
 
 def numbers(result: ApplyResult) -> dict[str, int]:
-    """`triggered`, `refused`, …: how many runs that became of, where it is any."""
+    """How many runs were `triggered`, `refused`, …, without zeros."""
     counts = {
         "triggered": len(triggered(result)),
         "cancelled": len(called_off(result)),
@@ -208,14 +208,14 @@ def numbers(result: ApplyResult) -> dict[str, int]:
 
 
 def has_done_anything(result: ApplyResult) -> bool:
-    """Whether it did something, or there was something that it could not do."""
+    """Whether the apply did something, or could not do something that it had to do."""
     started = (result.outcomes, result.unstarted, result.doubts, result.refused, result.twice)
     ended = (result.observed, result.failed, result.unfinished, result.untold)
     return any((*started, *ended, result.cancelled, result.uncancelled))
 
 
 def conclusion(result: ApplyResult, unpushed: str | None) -> str | None:
-    """What is to be said before the numbers. `unpushed`: what is here and not on the branch."""
+    """The sentence before the numbers, if any. `unpushed`: see `apply_text`."""
     if result.interrupted:
         return "Interrupted: what is known was recorded, and another apply goes on from there."
     if has_done_anything(result):
@@ -226,7 +226,7 @@ def conclusion(result: ApplyResult, unpushed: str | None) -> str | None:
 
 
 def left_out(result: ApplyResult) -> str | None:
-    """That a run waits for what the apply was not called for, and what helps; None if none does."""
+    """A sentence that a run waits for others left out of this apply, and what helps; or None."""
     if not result.left_out:
         return None
     run, names = next(iter(result.left_out.items()))
@@ -242,14 +242,14 @@ def _some(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
 
-SHOWN = 20  # of each list: more is for `status` to show
+SHOWN = 20  # of each list; `status` shows more
 INDENT = 2
 
 Item = tuple[RunId, str]  # a run, and its line
 
 
 def listed(items: Sequence[Item], screen: Screen, indent: int = INDENT) -> Iterator[str]:
-    """A line each; where they are more than 20, one for the runs of each backfill."""
+    """A line for each run; if there are more than 20 runs, those of one backfill share a line."""
     is_long = len(items) > SHOWN
     lines = together(items, lambda item: backfill_of(item[0]) if is_long else None)
     for line in lines[:SHOWN]:
@@ -258,7 +258,7 @@ def listed(items: Sequence[Item], screen: Screen, indent: int = INDENT) -> Itera
 
 
 def grouped(reasons: Iterable[Item], screen: Screen) -> Iterator[str]:
-    """The runs by reason, at most 20 lines of one reason and 20 reasons."""
+    """The runs by reason: at most 20 reasons, each with at most 20 lines."""
     groups: dict[str, list[RunId]] = defaultdict(list)
     for run, reason in reasons:
         groups[reason].append(run)

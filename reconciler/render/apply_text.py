@@ -54,10 +54,10 @@ def apply_text(
     *,
     unpushed: str | None = None,
 ) -> str:
-    """What was started and what was not, and what has ended; each list cut to 20 with a count.
+    """What was started, what was not, and what has ended; each list is cut to 20, with a count.
 
-    `unpushed`: what is here and not on the branch, said where there was nothing to do there. See
-    `plan_text` for `width`.
+    `unpushed`: what is only in this clone and not on the branch; it is shown where the apply had
+    nothing to do. See `plan_text` for `width`.
     """
     screen = Screen.of(width, color=False)
     blocks = [
@@ -114,7 +114,7 @@ def _cancelled(result: ApplyResult, screen: Screen) -> Iterator[str]:
 
 
 def _ended_badly(result: ApplyResult, screen: Screen) -> Iterator[str]:
-    """Those that were waited for are told apart: nothing more is tried with them."""
+    """Runs that the apply waited for have a list of their own: they have no attempt left."""
     for_good = failed(result)
     seen = {run: status for run, status in bad_ends(result).items() if run not in for_good}
     if seen:

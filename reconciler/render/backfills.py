@@ -1,4 +1,4 @@
-"""Runs of one backfill, shown as one, and what they carry."""
+"""Runs of one backfill shown as one entry, and the parameters that they carry."""
 
 import re
 from collections.abc import Callable, Hashable, Iterable, Sequence
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 def together(items: Iterable[T], key: Callable[[T], Hashable | None]) -> list[list[T]]:
-    """The items in their order, those of one key where its first stands; each alone without one."""
+    """The items grouped by key, each group where its first item was; those without a key alone."""
     found: dict[Hashable, list[T]] = {}
     for item in items:
         its_key = key(item)
@@ -31,7 +31,7 @@ def together(items: Iterable[T], key: Callable[[T], Hashable | None]) -> list[li
 def runs_in_words(runs: Sequence[PlannedRun], zone: tzinfo) -> str:
     """`1,240 runs of flow 3377, business dates 2024-03-01 to 2024-03-31`.
 
-    Neither flow nor dates where they are not known.
+    Flow and dates are left out where they are not known.
     """
     flows = {run.flow_id for run in runs if run.flow_id is not None}
     words = counted(len(runs), "run")
@@ -46,7 +46,7 @@ def runs_in_words(runs: Sequence[PlannedRun], zone: tzinfo) -> str:
 
 
 def reason_in_words(runs: Sequence[PlannedRun]) -> str:
-    """Why the action is what it is: of several runs what they have in common, and the first's."""
+    """The reason for the action; for several runs, what their reasons share, and the first's."""
     first = runs[0]
     if len(runs) == 1 or not first.gist:
         return first.reason
@@ -54,7 +54,7 @@ def reason_in_words(runs: Sequence[PlannedRun]) -> str:
 
 
 def attempt_of(run: RunId) -> int:
-    """Which attempt the id means; 1 as well where somebody wrote an id by hand that says none."""
+    """The attempt that the id names; 1 also for an id written by hand that names no valid one."""
     try:
         return run_attempt(run)
     except ValueError:
@@ -62,7 +62,7 @@ def attempt_of(run: RunId) -> int:
 
 
 def natural_order(value: str) -> list[tuple[bool, int, str]]:
-    """Sorts numbers within names by their size: `site-9` before `site-10`."""
+    """A sort key that orders numbers within names by size: `site-9` before `site-10`."""
     return [
         (False, int(one), one) if number % 2 else (True, 0, one)
         for number, one in enumerate(_DIGITS.split(value))  # every other one is a number
@@ -70,16 +70,16 @@ def natural_order(value: str) -> list[tuple[bool, int, str]]:
     ]
 
 
-_DIGITS = re.compile(r"([0-9]{1,18})")  # longer ones are in pieces: Python refuses huge numbers
+_DIGITS = re.compile(r"([0-9]{1,18})")  # longer ones are split: Python refuses huge numbers
 
-FEW = 3  # things of a kind that are named
-FEW_VALUES = 8  # of a parameter that are all named; of more the first and the last
+FEW = 3  # at most so many things of a kind are named
+FEW_VALUES = 8  # up to so many values of a parameter are named; of more, only the first and last
 
 
 def values_of(carried: Iterable[Parameters]) -> dict[str, list[str]]:
-    """The values of each parameter, each once and sorted, so that `first … last` is true.
+    """The values of each parameter, each once and sorted, so that `first … last` spans them all.
 
-    Numbers within them count as numbers: `site-9` stands before `site-10`.
+    Numbers within values sort by size: `site-9` comes before `site-10`.
     """
     found: dict[str, dict[str, None]] = {}
     for parameters in carried:
@@ -89,7 +89,7 @@ def values_of(carried: Iterable[Parameters]) -> dict[str, list[str]]:
 
 
 def carried_text(runs: Sequence[PlannedRun], screen: Screen, *, verbose: bool) -> list[str]:
-    """`MODE=full, SITE: 40 values: cn-01 … cn-40`: one line, as far as it fits; `verbose`: all."""
+    """`MODE=full, SITE: 40 values: cn-01 … cn-40`: what fits one line, or all with `verbose`."""
     pieces = [
         f"{key}={values[0]}" if len(values) == 1 else _several(key, values, verbose=verbose)
         for key, values in values_of(run.parameters for run in runs).items()

@@ -1,4 +1,4 @@
-"""What a change does, as a comment's table: one row a manifest, and all values when unfolded."""
+"""What a change does, as a comment's table: one row per manifest; all values unfold below it."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, tzinfo
@@ -23,14 +23,14 @@ _MOST_OF_A_LIST = 4_000  # bytes of all values of one key
 
 
 def marked(words: Words) -> str:
-    """The words as Markdown, what is somebody else's as code."""
+    """The words as Markdown, with quoted text as code."""
     return "".join(
         code(word.text, _LONGEST) if isinstance(word, Quoted) else word for word in words
     )
 
 
 def change_rows(plan: Plan, compared: Compared, zone: tzinfo) -> Iterator[str]:
-    """One row of the table a manifest that the change touches."""
+    """One row of the table for each manifest that the change touches."""
     at_once = {
         run.id for run in plan.runs if run.action is Action.TRIGGER and run.trigger_time <= plan.at
     }
@@ -57,7 +57,7 @@ def unfolded(compared: Compared, zone: tzinfo) -> Iterator[list[str]]:
 
 
 def _runs(one: OfManifest) -> list[Run]:
-    """What may start of it; or, where nothing may any more, what might have."""
+    """The manifest's runs that the change leaves; where it removes them all, the removed runs."""
     stays = [change.run for change in one.changes if change.kind is not Kind.REMOVED]
     return stays or [change.run for change in one.changes]
 
@@ -72,20 +72,20 @@ def _values(runs: Iterable[Run]) -> dict[str, list[str]]:
 
 
 def _dates(runs: Iterable[Run], zone: tzinfo) -> list[str]:
-    """The business dates; without those that no calendar has."""
+    """The business dates of the runs, without runs whose date no calendar has."""
     found = {processed_date(run.trigger_time, zone) for run in runs}
     return sorted(found - {""})
 
 
 def _varied(runs: Sequence[Run], zone: tzinfo) -> dict[str, list[str]]:
-    """All values of each key of which the row names two ends only, and those do not tell it."""
+    """All values of the keys of which the row shows only first and last, unless those tell all."""
     found = {key: shown for key, shown in _values(runs).items() if len(shown) > FEW_VALUES}
     dates = _dates(runs, zone)
     return found if len(dates) <= FEW or _is_every_day(dates) else {**found, "business date": dates}
 
 
 def _is_every_day(dates: Sequence[str]) -> bool:
-    """Whether the dates, each once and in their order, leave out none between the two ends."""
+    """Whether the dates, sorted and without repeats, leave out no day between first and last."""
     if not dates:
         return True
     first, last = (date.fromisoformat(one) for one in (dates[0], dates[-1]))
@@ -93,7 +93,7 @@ def _is_every_day(dates: Sequence[str]) -> bool:
 
 
 def _span(dates: Sequence[str]) -> str:
-    """`31 business dates: 2024-03-01 to 2024-03-31`; nothing where no calendar has any."""
+    """`31 business dates: 2024-03-01 to 2024-03-31`; empty where there are no dates."""
     if not dates:
         return ""
     span = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
@@ -101,7 +101,7 @@ def _span(dates: Sequence[str]) -> str:
 
 
 def _carried(runs: Sequence[Run]) -> str:
-    """Flow, the values of a matrix, and the parameters that all share."""
+    """The flow, and each parameter with its value or, where the runs differ, its values."""
     flows = sorted({run.flow_id for run in runs})
     pieces = [f"flow {', '.join(map(code, map(str, flows[:FEW])))}"]
     if len(flows) > FEW:
@@ -119,7 +119,7 @@ def _carried(runs: Sequence[Run]) -> str:
 
 
 def _combinations(runs: Iterable[Run]) -> int:
-    """How many runs of a backfill its dates and the values of its matrix would make."""
+    """How many runs the backfill would have if it left out no combination of dates and values."""
     found: dict[str, set[str]] = {}
     for run in runs:
         for key, value in {"": label_of(run.name), **combination_of(run.name)}.items():
@@ -153,7 +153,7 @@ def _all(found: Sequence[str]) -> str:
 
 
 def _when(runs: Sequence[Run], at_once: int, zone: tzinfo) -> str:
-    """Business dates, trigger times, what starts at once because its time is past, and gates."""
+    """Business dates, trigger times, how many start at once (their time is past), conditions."""
     times = sorted({run.trigger_time for run in runs})
     span = _span(_dates(runs, zone))
     pieces = [span] if span else []
@@ -168,7 +168,7 @@ def _when(runs: Sequence[Run], at_once: int, zone: tzinfo) -> str:
 
 
 def _gates(runs: Sequence[Run], zone: tzinfo) -> Iterator[str]:
-    """What a start waits for, and what may keep it away."""
+    """What the runs' starts wait for, and what may prevent them."""
     found: dict[str, int] = {}
     for run in runs:
         for gate in _gates_of(run, zone):

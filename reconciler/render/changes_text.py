@@ -19,7 +19,7 @@ from reconciler.plan.review import Compared, Setting
 from reconciler.render.differences import ARROW, Quoted, Words, differences, joined
 from reconciler.render.words import action_counts
 
-_MOST_VALUES = 3  # of a matrix that are named
+_MOST_VALUES = 3  # of a matrix, at most, that are named
 
 
 EDITED = "What ran already and carries something else by now"
@@ -30,12 +30,12 @@ class Row(Struct, frozen=True, kw_only=True):
     """What happens to one manifest."""
 
     manifest: str
-    place: Place | None  # where it stands now; None where it is gone
+    place: Place | None  # where the manifest is now; None where it is gone
     words: Words
 
 
 def besides(plan: Plan, compared: Compared) -> str:
-    """What an apply would do with all that the change does not touch."""
+    """What an apply would do with the runs that the change does not touch."""
     others = replace(plan, runs=untouched(plan, compared), problems=())
     counts = ", ".join(action_counts(others))
     if plan.problems:
@@ -47,7 +47,7 @@ def besides(plan: Plan, compared: Compared) -> str:
 
 
 def _behind(runs: Iterable[PlannedRun], compared: Compared) -> int:
-    """How many of the runs wait for one that the change touches."""
+    """How many of the runs wait for a run that the change touches."""
     touched = {one for change in compared.changes for one in with_parents(run_name(change.id))}
     return sum(any(run_name(RunId(one)) in touched for one in run.waits_for) for run in runs)
 
@@ -65,9 +65,9 @@ def _undeclared(plan: Plan, compared: Compared) -> list[PlannedRun]:
 
 
 def undeclared_words(plan: Plan, compared: Compared) -> str:
-    """How many recorded runs the change leaves without a manifest; empty where none.
+    """How many recorded runs the change leaves without a manifest; empty where there are none.
 
-    While a manifest has a problem nobody can tell: what it declares may only not be readable.
+    Empty also while a manifest has a problem: the runs that seem undeclared may be declared there.
     """
     found = _undeclared(plan, compared)
     if not found or plan.problems:
@@ -76,7 +76,7 @@ def undeclared_words(plan: Plan, compared: Compared) -> str:
 
 
 def unjudged_words(compared: Compared) -> list[Words]:
-    """What nobody can say anything of, by file, as there is a problem in that."""
+    """The files with a problem, and how many runs cannot be judged because of each."""
     found: list[Words] = []
     for file, names in compared.unjudged.items():
         verb = "is" if len(names) == 1 else "are"
@@ -99,7 +99,7 @@ def _json(value: Any) -> str:
 
 
 def rows(manifests: Iterable[OfManifest], zone: tzinfo) -> Iterator[Row]:
-    """One row a manifest."""
+    """One row for each manifest."""
     for one in manifests:
         yield Row(manifest=one.name, place=one.place, words=_row(one, zone))
 
@@ -136,7 +136,7 @@ def _numbers(one: OfManifest) -> str:
 
 
 def _growth(one: OfManifest, added: Sequence[Change]) -> Words | None:
-    """`one SITE more (cn-41): 31 runs`, where what is added has values of a key of its own."""
+    """`one SITE more (cn-41): 31 runs`, where all added runs have new values of one key."""
     if not one.before or not added:
         return None
     for key in combination_of(added[0].run.name):
@@ -170,7 +170,7 @@ def _renamed(one: OfManifest) -> Iterator[Words]:
 
 
 def _changed(found: Sequence[Change], what: str, zone: tzinfo) -> Iterator[Words]:
-    """What differs, if it is the same for all; else the first one's."""
+    """What differs if it is the same for all changes, otherwise what differs in the first."""
     if not found:
         return
     said = [differences(change, zone) for change in found]

@@ -17,12 +17,12 @@ _OF_ALL = "This machine and this clone"
 
 
 class Health(StrEnum):
-    """What one check came to."""
+    """The result of one check."""
 
     OK = "ok"
-    WARNING = "warning"  # it works, and a person should know
+    WARNING = "warning"  # it works, but a person should know
     FAILED = "failed"  # an apply, or what is asked for, would not work
-    SKIPPED = "skipped"  # it was not looked at
+    SKIPPED = "skipped"  # it was not checked
 
 
 _STYLES = {
@@ -38,39 +38,39 @@ class Diagnosis(Struct, frozen=True, kw_only=True):
 
     health: Health
     message: str
-    hint: str | None = None  # what to do; None where nothing need be
+    hint: str | None = None  # what to do; None where nothing is needed
 
 
 class Checked(Struct, frozen=True, kw_only=True):
     """One check that was made, or skipped."""
 
     name: str  # stable: scripts may rely on it
-    environment: str | None  # None: of all
+    environment: str | None  # None: the check holds for all
     diagnosis: Diagnosis
 
 
 def well(message: str) -> Diagnosis:
-    """All is well."""
+    """The diagnosis that all is well."""
     return Diagnosis(health=Health.OK, message=message)
 
 
 def warned(message: str, hint: str) -> Diagnosis:
-    """It works, and a person should know."""
+    """The diagnosis that it works, but a person should know something."""
     return Diagnosis(health=Health.WARNING, message=message, hint=hint)
 
 
 def failed(message: str, hint: str) -> Diagnosis:
-    """It does not work."""
+    """The diagnosis that it does not work."""
     return Diagnosis(health=Health.FAILED, message=message, hint=hint)
 
 
 def skipped(why: str, hint: str | None = None) -> Diagnosis:
-    """Nothing is known."""
+    """The diagnosis that nothing is known."""
     return Diagnosis(health=Health.SKIPPED, message=why, hint=hint)
 
 
 def diagnosis_exit_code(checks: Sequence[Checked]) -> ExitCode:
-    """0 while nothing failed."""
+    """OK unless a check failed."""
     broken = any(one.diagnosis.health is Health.FAILED for one in checks)
     return ExitCode.PROBLEM if broken else ExitCode.OK
 
@@ -95,7 +95,7 @@ def diagnosis_json(checks: Sequence[Checked]) -> dict[str, Any]:
 def diagnosis_text(
     checks: Sequence[Checked], *, width: int | None = None, color: bool | None = None
 ) -> str:
-    """The checks for people: those of all first, then each environment's, and their numbers."""
+    """The checks for people: those for all, then each environment's, then the counts."""
     screen = Screen.of(width, color)
     names = max((len(one.name) for one in checks), default=0)
     lines: list[str] = []
@@ -112,14 +112,14 @@ def diagnosis_text(
 def _lines(one: Diagnosis, names: Sequence[str], screen: Screen, width: int) -> Iterator[str]:
     """`  failed   remote   what is the matter`, and below it what to do.
 
-    Checks that were skipped one after the other for one reason share a line.
+    Consecutive checks with the same diagnosis share a line.
     """
     columns = max(map(len, Health))
     start = _INDENT + columns + 2 + width + 2
     beside = screen.within(start)
     name, *others = names
     also = f"; so {'are' if len(others) > 1 else 'is'} {joined(others)}" if others else ""
-    # What git and a server say has several lines, each of which stands below the first.
+    # A message of git or of a server may have several lines; the others go below the first.
     first, *more = chain(*map(beside.wrapped, f"{one.message}{also}".split("\n")))
     word = screen.paint(one.health.value, _STYLES[one.health]) + " " * (columns - len(one.health))
     yield f"{' ' * _INDENT}{word}  {name:{width}}  {first}"

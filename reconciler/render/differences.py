@@ -1,6 +1,6 @@
-"""In what a run differs from what it was before, in words that the terminal and Markdown share.
+"""How a run differs from what it was before, in words that the terminal and Markdown share.
 
-Words are plain text of our own and, as `Quoted`, text that a manifest or a configuration brings.
+Words are our own text, as `str`, and text from a manifest or a configuration, as `Quoted`.
 """
 
 import re
@@ -17,7 +17,7 @@ ARROW = " → "
 
 
 class Quoted(Struct, frozen=True):
-    """Text of somebody else's."""
+    """Text that somebody else wrote."""
 
     text: str
 
@@ -31,7 +31,7 @@ def plain(words: Words) -> str:
 
 
 def joined(phrases: Sequence[Words], first: str, others: str) -> Words:
-    """The phrases one after another; `first` stands after the first of them."""
+    """The phrases in one; `first` separates the first two phrases, `others` separates the rest."""
     words: Words = []
     for number, phrase in enumerate(phrases):
         words += [*([] if not number else [first if number == 1 else others]), *phrase]
@@ -39,7 +39,7 @@ def joined(phrases: Sequence[Words], first: str, others: str) -> Words:
 
 
 def differences(change: Change, zone: tzinfo) -> Words:
-    """Field by field, or in one phrase why nobody can say."""
+    """The differences field by field, or one phrase that says why they are not known."""
     if change.before is None or change.after is None:
         return _with_commit(change.unseen or "not declared before")
     before, after = change.before, change.after
@@ -50,7 +50,7 @@ def differences(change: Change, zone: tzinfo) -> Words:
 
 
 def _with_commit(text: str) -> Words:
-    """The words, a commit's id in them as code: forges make a link of it."""
+    """The text as words, with commit ids quoted: otherwise a forge would make them links."""
     pieces = _COMMIT.split(text)
     return [Quoted(piece) if number % 2 else piece for number, piece in enumerate(pieces)]
 
@@ -89,7 +89,7 @@ def _difference(name: str, before: Run, after: Run, zone: tzinfo) -> Words:
 
 
 def _order(name: str, before: Run, after: Run) -> Words:
-    """What differs in what a run waits for within and beside its backfill."""
+    """How a field differs that orders runs: `match`, `after`, `maxActive` or `stopAfter`."""
     match name:
         case "matching":
             sides = (Quoted(_matches(run)) for run in (before, after))

@@ -1,4 +1,4 @@
-"""What a code means, for a terminal, and all of them as a page."""
+"""The meaning of one code for a terminal, and of all codes as a list or a page."""
 
 from collections.abc import Iterable, Iterator
 
@@ -21,13 +21,13 @@ WORDS = {
     CodeKind.EXIT: "an exit code",
     CodeKind.TOPIC: "what a message points to",
 }
-_LISTED = 22  # cells of the longest code, and some
+_LISTED = 22  # cells: the longest code, and room around it
 
 
 def explanation_text(
     one: Explanation, *, color: bool | None = None, documents: str | None = None
 ) -> str:
-    """One code, whole; `documents` is the address of the folder that its page lies below."""
+    """One code in full. `documents`: the address of the folder that its page lies below."""
     screen = Screen.of(None, color)
     kinds = " or ".join(WORDS[kind] for kind in one.kinds)
     return as_text(
@@ -47,7 +47,7 @@ def explanation_text(
 
 
 def _example(screen: Screen, text: str) -> list[str]:
-    """Wrapped if it is a sentence; a file stays as it is."""
+    """The example: a sentence is wrapped, a file keeps its lines."""
     if "\n" not in text:
         return screen.wrapped(text, 2)
     return [f"  {line}" for line in text.split("\n")]
@@ -66,7 +66,7 @@ def _titled(screen: Screen, code: str, kinds: str) -> Iterator[str]:
 
 
 def explanations_text(every: Iterable[Explanation], *, color: bool | None = None) -> str:
-    """All codes by their kinds, each with the beginning of what it means."""
+    """All codes by kind, each with the first sentence of its meaning."""
     screen = Screen.of(None, color)
     lines: list[str] = []
     found = list(every)

@@ -1,4 +1,4 @@
-"""The sentence with which a comment begins: what the change starts, where, what else it does."""
+"""The first sentence of a comment: what the change starts, where, and what else it does."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -42,7 +42,7 @@ _LOST = " that will never start."
 def _elsewhere(
     plan: Plan, compared: Compared, gateway: GatewayConfiguration | None
 ) -> Iterator[str | Quoted]:
-    """What the change lets start elsewhere, though it does not touch the runs themselves."""
+    """A sentence about runs that the change does not touch, but moves to another destination."""
     told = {one.pointer.rpartition("/gateway/")[2] for one in compared.configuration if one.before}
     touched = {change.id for change in compared.changes}
     number = sum(
@@ -71,7 +71,7 @@ def _destination(gateway: GatewayConfiguration) -> Words:
 
 
 def _starts(plan: Plan, compared: Compared) -> Iterator[str]:
-    """What the change lets start; of what it adds, when."""
+    """What the change starts, and when."""
     planned = {run.id: run for run in plan.runs}
     when = Counter((change.kind, _when(change, planned, plan.at)) for change in compared.changes)
     at_once, later, rest = (when[Kind.ADDED, one] for one in (_AT_ONCE, _LATER, _NOT_YET))
@@ -93,7 +93,7 @@ _AT_ONCE, _LATER, _NOT_YET = range(3)
 
 
 def _when(change: Change, planned: Mapping[RunId, PlannedRun], now: EpochMs) -> int:
-    """When the next apply lets it start."""
+    """When the next apply starts the changed run."""
     run = planned.get(change.id)
     if run is None or run.action is not Action.TRIGGER:
         return _NOT_YET
@@ -109,7 +109,7 @@ def _its(number: int) -> str:
 
 
 def _others(plan: Plan, compared: Compared) -> Iterator[str]:
-    """What the change does besides letting runs start."""
+    """What the change does apart from starting runs."""
     starting = {run.id for run in plan.of_action(Action.TRIGGER)}
     kinds = Counter(
         change.kind

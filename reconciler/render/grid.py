@@ -1,6 +1,6 @@
-"""A backfill as business date by combination: which run stands where, and the letter of each.
+"""A backfill as business date by combination: the place of each run, and its letter.
 
-The letter says how the run stands, a capital where a person must look: it needs no colour.
+The letter tells the run's state without colours. A capital needs a person.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -34,10 +34,10 @@ class Axes(Struct, frozen=True, kw_only=True):
     columns: tuple[str, ...] = ()
 
     def of(self, keys: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """The keys of rows and columns of a backfill that has these.
+        """The keys for the rows and for the columns of a backfill with these keys.
 
-        What is named for neither becomes columns where rows are named, and rows otherwise; where
-        nothing is named, the business date is the columns.
+        Keys that the user names for neither become columns if only rows are named, and rows
+        otherwise. If no key is named for columns or rows, the columns are the business dates.
         """
         rows = tuple(key for key in self.rows if key in keys)
         columns = tuple(key for key in self.columns if key in keys and key not in rows)
@@ -62,7 +62,7 @@ class StatusGrid(Struct, frozen=True, kw_only=True):
 
 
 def grids(rows: Iterable[StatusRow], axes: Axes) -> tuple[list[StatusGrid], list[StatusRow]]:
-    """A grid of each backfill, and the runs that are of none. Of attempts the newest is shown."""
+    """A grid for each backfill, and the runs of no backfill. A cell shows the newest attempt."""
     found, alone = [], []
     for group in together(rows, _backfill_of):
         if _backfill_of(group[0]) is None:
@@ -113,7 +113,7 @@ def _values(place: Mapping[str, str], keys: Sequence[str]) -> Values:
 def _newness(row: StatusRow) -> tuple[bool, int, int]:
     try:
         revision = run_revision(row.run)
-    except ValueError:  # somebody wrote it into the ledger by hand
+    except ValueError:  # somebody wrote the id into the ledger by hand
         revision = 1
     return row.is_declared, revision, attempt_of(row.run)
 
@@ -126,7 +126,7 @@ NO_RUN = "."
 
 
 class Mark(Enum):
-    """How a run stands: its letter, in words, and in which colour."""
+    """The state of a run in a grid: its letter, words and style."""
 
     IN_DOUBT = ("D", "in doubt", "bold red")
     TWICE = ("T", "started twice", "bold red")
@@ -148,17 +148,17 @@ class Mark(Enum):
 
     @property
     def key(self) -> str:
-        """What style sheets call it: `in-doubt`."""
+        """Its name in style sheets: `in-doubt`."""
         return self.name.lower().replace("_", "-")
 
     @property
     def letter(self) -> str:
-        """What stands in a grid."""
+        """The letter in a grid."""
         return self.value[0]
 
     @property
     def words(self) -> str:
-        """What a legend says."""
+        """The words in a legend."""
         return self.value[1]
 
     @property
@@ -222,7 +222,7 @@ def _of_pending(reason: Reason | None) -> Mark:
 
 
 def legend(marks: Collection[Mark], *, has_gaps: bool) -> Iterator[str]:
-    """`F failed`, for each mark that occurs, and for a place that no run has."""
+    """`F failed` for each mark that occurs, and an entry for places without a run."""
     yield from (f"{one.letter} {one.words}" for one in Mark if one in marks)
     if has_gaps:
         yield f"{NO_RUN} no such run"

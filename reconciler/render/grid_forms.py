@@ -1,6 +1,6 @@
-"""Grids as text and in Markdown: values of columns stand upright; columns that do not fit go below.
+"""Grids as text and in Markdown: column values run downwards; columns that do not fit go below.
 
-In Markdown each stands in a block of code, where letters stand below each other.
+In Markdown each grid is a block of code, in which the letters keep their columns.
 """
 
 import re
@@ -22,16 +22,16 @@ from reconciler.render.status_table import newest_attempts, state_counts
 
 _LONGEST_UPRIGHT = 24  # characters of a column's value
 _LONGEST_VALUE = 60  # characters of a row's
-_FEWEST_CELLS = 20  # for the marks, however long the values of the rows are
+_FEWEST_CELLS = 20  # for the marks, however long the rows' values are
 
 
 class _Column(Struct, frozen=True, kw_only=True):
-    """One column: what it shares with those beside it, and what stands upright above it."""
+    """One column: the head that it shares with its neighbours, and its value, written downwards."""
 
     values: Values
     head: str
     upright: str
-    cells: int  # how wide it is: two where a letter of some column takes two
+    cells: int  # its width: two where a letter of any column is that wide
 
 
 def grid_text(
@@ -42,7 +42,7 @@ def grid_text(
     width: int | None = None,
     color: bool | None = False,
 ) -> str:
-    """The backfills of an environment as grids, with a legend; see `plan_text` for the rest."""
+    """The environment's backfills as grids, with a legend; `width` and `color`: see `plan_text`."""
     screen = Screen.of(width, color)
     heading = screen.wrapped(f"{environment}: {state_counts(rows)}")
     lines = [screen.paint(line, "bold") for line in heading]
@@ -64,7 +64,7 @@ def _end(found: Sequence[StatusGrid], alone: Sequence[StatusRow], screen: Screen
 
 
 def legend_words(found: Sequence[StatusGrid]) -> str:
-    """What the letters mean that occur in the grids."""
+    """The meanings of the letters that occur in the grids."""
     marks = {mark(row) for grid in found for row in grid.cells.values()}
     gaps = any(len(grid.cells) < len(grid.rows) * len(grid.columns) for grid in found)
     words = "; ".join(legend(marks, has_gaps=gaps))
@@ -89,7 +89,7 @@ def grid_lines(grid: StatusGrid, screen: Screen) -> Iterator[str]:
 
 
 def _labels(grid: StatusGrid) -> list[str]:
-    """What stands before the rows, each key in a column of its own; first what stands above."""
+    """The labels of the rows, with a column for each key; the first label holds the keys."""
     table = [grid.row_keys, *grid.rows]
     shown = [[shortened(value, _LONGEST_VALUE) for value in values] for values in table]
     widths = [max(map(cell_len, values)) for values in zip(*shown, strict=True)]
@@ -123,11 +123,11 @@ def _columns(grid: StatusGrid) -> list[_Column]:
     return [replace(one, cells=widest) for one in found] if widest > 1 else found
 
 
-_Group = Sequence[_Column]  # that share a head
+_Group = Sequence[_Column]  # the columns that share a head
 
 
 def _blocks(columns: Sequence[_Column], room: int) -> Iterator[list[_Group]]:
-    """As many groups beside each other as there is room for; one that is too wide is cut."""
+    """Blocks of as many groups as there is room for; a group that is too wide is cut."""
     block: list[_Group] = []
     left = room
     for _, same in groupby(columns, key=lambda column: column.head):
@@ -149,7 +149,7 @@ def _width(group: _Group) -> int:
 
 
 def _header(block: Sequence[_Group], label: str, label_width: int) -> Iterator[str]:
-    """The heads, then the values of the columns from top to bottom, above whose last the keys."""
+    """The heads, then the columns' values from top to bottom, with the row keys on the last."""
     before = " " * label_width + (GAP if label_width else "")
     heads = " ".join(_padded(group[0].head, _width(group)) for group in block)
     if heads.strip():
@@ -173,7 +173,7 @@ def _header(block: Sequence[_Group], label: str, label_width: int) -> Iterator[s
 
 
 def _marks(grid: StatusGrid, row: Values, group: _Group, screen: Screen) -> str:
-    """The row's marks in those columns, neighbours of one colour painted together."""
+    """The row's marks in those columns; neighbours of one colour are painted together."""
     marks = [grid.cells.get((row, column.values)) for column in group]
     found = [None if one is None else mark(one) for one in marks]
     cells, painted = group[0].cells, ""
@@ -197,7 +197,7 @@ def grid_markdown(
 ) -> str:
     """The backfills of each environment, in at most `most` bytes or little more.
 
-    A grid for which there is no room is left out, and its runs are counted all the same.
+    A grid that does not fit is left out, but its runs are still counted.
     """
     lines: list[str] = []
     for number, (environment, rows) in enumerate(statuses):

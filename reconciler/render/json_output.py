@@ -1,4 +1,4 @@
-"""One JSON document, as every `--format json` prints it."""
+"""JSON documents, as every `--format json` prints them."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,16 +19,16 @@ def one_or_several(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 @lru_cache(maxsize=16_384)
 def wire_form(parameters: Parameters) -> Sequence[dict[str, str]]:
-    """See `wire_parameters`; one value for all runs that carry the same, as many do."""
+    """Like `wire_parameters`, but runs with equal parameters, as many have, share one value."""
     return wire_parameters(parameters)
 
 
 class MadeRows(Sequence[Any]):
-    """A long list in a document: each of its values is made where it is written, and not kept."""
+    """A long list in a document, whose values are made only when they are written, and not kept."""
 
     def __init__(self, of: Sequence[Any], value: Callable[[Any], Any]) -> None:
         self._of = of
-        self._value = value  # what is written of one
+        self._value = value  # makes what is written for one item
 
     def __len__(self) -> int:
         return len(self._of)
@@ -45,21 +45,21 @@ class MadeRows(Sequence[Any]):
     def __eq__(self, other: object) -> bool:
         return list(self) == other
 
-    __hash__ = None  # type: ignore[assignment] # as that of a list
+    __hash__ = None  # type: ignore[assignment] # as of a list
 
 
 def json_document(value: Any) -> str:
     """The value as indented JSON, ended by a line feed; harmful characters are escaped.
 
-    They are valid in JSON as they are, and obeyed by terminals or impossible to encode.
+    JSON allows those characters unescaped, but terminals obey them, or no encoding can write them.
     """
     return "".join(json_pieces(value))
 
 
 def json_pieces(value: Any) -> Iterator[str]:
-    """The same in pieces of whole lines, so that the `MadeRows` in it are never there all at once.
+    """The same document in pieces of whole lines, so that `MadeRows` are never all in memory.
 
-    They may be values of an object, or of an object in a list, as the environments are.
+    `MadeRows` may be values of the outer object, or of an object in a list such as `environments`.
     """
     rest = ""
     for piece in chain(_pieces(value), ("\n",)):
@@ -76,7 +76,7 @@ def _pieces(value: Any, margin: str = "") -> Iterator[str]:
     inside = margin + _STEP
     if isinstance(value, MadeRows) and value:
         parts = (value[at : at + _AT_ONCE] for at in range(0, len(value), _AT_ONCE))
-        # Without the brackets of each, which have lines of their own.
+        # Without the brackets of each part, which are on lines of their own.
         texts = (_within(margin, part)[1 : -len(margin) - 2] for part in parts)
         yield from _joined("[", texts, "\n" + margin + "]")
     elif isinstance(value, dict) and any(map(_is_long, value.values())):
@@ -102,14 +102,14 @@ def _joined(begin: str, members: Iterable[Iterable[str]], end: str) -> Iterator[
 
 
 def _is_long(value: Any) -> bool:
-    """Whether there are `MadeRows` in it."""
+    """Whether the value holds `MadeRows`."""
     if isinstance(value, Mapping):
         return any(isinstance(one, MadeRows) for one in value.values())
     return isinstance(value, MadeRows) or (isinstance(value, list) and any(map(_is_long, value)))
 
 
 def _within(margin: str, value: Any) -> str:
-    """The value as JSON whose lines stand that far to the right, but for the first."""
+    """The value as JSON with all lines but the first indented by `margin`."""
     text = _indented(value)
     return text.replace("\n", "\n" + margin) if margin else text
 
@@ -117,5 +117,5 @@ def _within(margin: str, value: Any) -> str:
 def _indented(value: Any) -> str:
     try:
         return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
-    except UnicodeEncodeError:  # half a character, as in a file's name; Python's own, slower, can
+    except UnicodeEncodeError:  # lone surrogates, as in a file name; Python's slow encoder can
         return json.dumps(value, ensure_ascii=False, indent=2)

@@ -1,4 +1,4 @@
-"""Columns, folds and colours of a terminal, measured in its cells."""
+"""Columns, folded names and colours on a terminal; widths are counted in its cells."""
 
 import os
 from collections.abc import Sequence
@@ -10,25 +10,25 @@ from msgspec.structs import replace
 
 from reconciler.render.safe import visible
 
-COLUMNS = 80  # of output that goes to no terminal
+COLUMNS = 80  # the width of output that goes to no terminal
 NARROWEST = 64  # below it a table has no room for a name
-_WIDEST_NAME = 160  # cells of a column; a longer name moves what stands behind it in its row
+_WIDEST_NAME = 160  # cells of a column; a longer name pushes the rest of its row to the right
 GAP = "  "
 _SEPARATORS = "-_./@ "  # a name is best cut after one of these
 
 
 class Screen(Struct, frozen=True, kw_only=True):
-    """What the text is made for."""
+    """The terminal, or other output, that a text is made for."""
 
     width: int = COLUMNS
     color: bool = False
-    folds: bool = False  # long names are cut; else each stays whole, for whoever looks for it
+    folds: bool = False  # cut long names; otherwise they stay whole, so that a search finds them
 
     @classmethod
     def of(cls, width: int | None, color: bool | None) -> Self:
-        """The screen asked for; None asks the terminal.
+        """The screen with the given width and colours; where one is None, the terminal decides.
 
-        Where there is none: COLUMNS or 80, plain, and no name is cut however long it is.
+        Without a terminal: COLUMNS or 80 cells, no colours, and no name is cut.
         """
         folds = width is not None
         if width is None or color is None:
@@ -43,11 +43,11 @@ class Screen(Struct, frozen=True, kw_only=True):
         return cls(width=max(width, NARROWEST), color=color, folds=folds)
 
     def within(self, cells: int) -> Self:
-        """The same with so many cells less to the left of it."""
+        """The screen without so many cells at its left."""
         return replace(self, width=self.width - cells)
 
     def paint(self, text: str, style: str) -> str:
-        """The text in a rich style (`bold red`), where there are colours."""
+        """The text in a rich style (`bold red`), if the screen has colours."""
         if not self.color:
             return text
         from rich.color import ColorSystem
@@ -61,11 +61,11 @@ class Screen(Struct, frozen=True, kw_only=True):
         return [" " * indent + line for line in lines]
 
     def row(self, cells: Sequence[str], widths: Sequence[int]) -> list[str]:
-        """One row of a table; see `row`."""
+        """One row of a table, as by the function `row`."""
         return row(cells, widths, folds=self.folds)
 
     def width_for_names(self, names: Sequence[str], heading: str, room: int) -> int:
-        """How wide the column of names is, where there is so much room on a terminal."""
+        """The width of the column of names, where a terminal has `room` cells for it."""
         return width_for(names, heading, room if self.folds else max(room, _WIDEST_NAME))
 
 
@@ -85,9 +85,9 @@ def fold(text: str, width: int) -> list[str]:
 
 
 def wrap(text: str, width: int, *, folds: bool = True) -> list[str]:
-    """The text made visible, on lines of at most `width` cells; only longer words are cut.
+    """The text made visible, broken between words into lines of at most `width` cells.
 
-    Unless `folds`, they are left whole.
+    A word longer than a line is cut if `folds`, and left whole otherwise.
     """
     from rich.cells import cell_len
 
@@ -107,7 +107,7 @@ def wrap(text: str, width: int, *, folds: bool = True) -> list[str]:
 def row(cells: Sequence[str], widths: Sequence[int], *, folds: bool = True) -> list[str]:
     """One row of a table, each cell folded to its width; no line ends in a blank.
 
-    Unless `folds`, a cell that is too wide moves what stands behind it.
+    Without `folds`, a cell that is too wide pushes the rest of the row to the right.
     """
     from rich.cells import cell_len
 
@@ -136,10 +136,10 @@ def as_text(lines: Sequence[str]) -> str:
 
 
 def _told_color(*, is_terminal: bool, no_color: bool) -> bool:
-    """Whether there are colours: rich's rules (NO_COLOR, FORCE_COLOR, TERM), and CLICOLOR's.
+    """Whether to use colours: by rich's variables (NO_COLOR, FORCE_COLOR, TERM), then CLICOLOR's.
 
-    CLICOLOR=0 takes them away from a terminal, CLICOLOR_FORCE gives them to what is none; what
-    rich is told goes first. See https://bixense.com/clicolors.
+    CLICOLOR=0 turns colours off on a terminal; CLICOLOR_FORCE turns them on where there is none.
+    Rich's variables win. See https://bixense.com/clicolors.
     """
     told = os.environ
     if no_color:
@@ -153,7 +153,7 @@ def _told_color(*, is_terminal: bool, no_color: bool) -> bool:
 
 
 def _told_width() -> int:
-    """What COLUMNS says; 80 where it says nothing that can be meant."""
+    """The width that COLUMNS gives, or 80 where it gives no positive number."""
     try:
         told = int(os.environ.get("COLUMNS", ""))
     except ValueError:

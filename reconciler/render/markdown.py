@@ -1,7 +1,7 @@
 """Pieces of GitHub's Markdown in which foreign text stays text.
 
 GitHub looks for mentions, issue numbers, commit hashes, emoji and addresses in everything but code,
-whatever was escaped. So everything but plain words, numbers, dates and times is shown as code.
+even in escaped text. So everything but plain words, numbers, dates and times is shown as code.
 """
 
 import re
@@ -15,27 +15,27 @@ from reconciler.render.safe import shortened, visible
 
 MOST_CHARACTERS = 300  # of one piece of code
 _SHORTEST_LINE = 20
-# Names of letters with hyphens; small numbers, for seven digits may be a commit's; dates, times.
+# Words of letters and hyphens; numbers up to six digits (seven may be a commit's id); dates; times.
 _PLAIN = re.compile(
     r"\(|[,;:.)]+|\(?(?:[A-Za-z]+(?:-[A-Za-z]+)*(?:'s)?|\d{1,3}(?:,\d{3})+|\d{1,6}|\d{4}-\d\d-\d\d|\d\d:\d\d(?::\d\d)?)"
     r"[,;:.)]*",
     re.ASCII,
 )
 _COMMIT = re.compile(r"\b[0-9a-f]{7,}\b", re.IGNORECASE)
-# Stands wherever something was left out, until `finished` has seen it. No text of somebody else's
-# can hold it: `visible` shows it as an escape.
+# Marks each place where something was left out, until `finished` removes it. Foreign text cannot
+# contain it: `visible` shows it as an escape.
 CUT = "\x00"
-# A word, or several, alone between two backticks; what is glued to it may only be a parenthesis
-# around it, or end a phrase.
+# One word or several between two backticks. Only an opening parenthesis may touch the first
+# backtick, and only a closing one or punctuation the last.
 _MEANT_AS_CODE = re.compile(r"(?:(?<!\S)|(?<=\s\())`([^`\s](?:[^`]*[^`\s])?)`(?=[,;:.)]*(?:\s|$))")
 _BACKTICKS = re.compile("`+")
 
 
 def code(text: str, limit: int = MOST_CHARACTERS) -> str:
-    """The text as a code span; nothing for an empty text.
+    """The text as a code span; empty for an empty text.
 
-    CommonMark 6.1: a span ends at the first run of as many backticks as it began with, and loses
-    one space at both ends.
+    CommonMark 6.1: a span ends at the next run of as many backticks as it began with, and loses
+    one space at each end.
     """
     content = _cut(text, limit)
     if not content:
@@ -48,7 +48,7 @@ def code(text: str, limit: int = MOST_CHARACTERS) -> str:
 
 
 def html_code(text: str, limit: int = MOST_CHARACTERS) -> str:
-    """The text as code within HTML, where no Markdown is read; nothing for an empty text."""
+    """The text as code within HTML, where no Markdown is read; empty for an empty text."""
     content = _cut(text, limit)
     return f"<code>{escape(content, quote=False)}</code>" if content else ""
 
@@ -56,10 +56,10 @@ def html_code(text: str, limit: int = MOST_CHARACTERS) -> str:
 def prose(
     text: str, limit: int = 2 * MOST_CHARACTERS, as_code: Callable[[str, int], str] = code
 ) -> str:
-    """The text with its plain words as they are and everything else as code.
+    """The text with its plain words unchanged and everything else as code.
 
-    What stands between two backticks in it is one piece of code. It stands within a line, which it
-    does not begin: `1)` would begin a list.
+    Text between two backticks becomes one piece of code. The result must not begin a line of
+    Markdown: there, `1)` would begin a list.
     """
     shown = shortened(text, limit)
     pieces = [
@@ -95,9 +95,9 @@ def _code_before_punctuation(text: str, limit: int, as_code: Callable[[str, int]
 
 
 def marker(kind: str, environment: str) -> str:
-    """What nobody sees, and by which a bot finds what it wrote before about the environment.
+    """The invisible comment by which a bot finds what it wrote before about the environment.
 
-    Without a name where nobody knows which environment it is about.
+    It has no name where `environment` is empty, because the environment is not known.
     """
     name = quote(visible(environment), safe="").replace("--", "-%2D")
     return f"<!-- reconciler-{kind} {name} -->" if name else f"<!-- reconciler-{kind} -->"
@@ -106,8 +106,9 @@ def marker(kind: str, environment: str) -> str:
 def cell(markdown: str) -> str:
     """A table cell's content. GFM 4.10: a pipe is escaped with a backslash, in code as well.
 
-    Some renderers count backslashes in pairs: one before the pipe would take the other for itself,
-    and the cell would end. It is doubled, for code can show it in no other way that all understand.
+    Some renderers read backslashes in pairs: a backslash that stands before the pipe already would
+    pair with the added one, and the pipe would end the cell. So an odd backslash is doubled: code
+    has no other form that all renderers understand.
     """
     return _PIPE.sub(lambda found: found[0][:-1] + "\\" * (1 + len(found[1]) % 2) + "|", markdown)
 
@@ -121,12 +122,12 @@ def table_row(cells: Iterable[str]) -> str:
 
 
 def table_head(headings: Sequence[str]) -> list[str]:
-    """The two lines with which a table begins."""
+    """The first two lines of a table."""
     return [table_row(headings), table_row(["---"] * len(headings))]
 
 
 def fitting(lines: Iterable[str], room: int) -> list[str]:
-    """Those lines, in their order, that there is room for."""
+    """The lines that there is room for, in their order; a line that is too long is skipped."""
     found = []
     for line in lines:
         if room < _SHORTEST_LINE:
@@ -149,5 +150,5 @@ def is_cut(lines: Iterable[str]) -> bool:
 
 
 def finished(lines: Sequence[str]) -> str:
-    """The lines as text, without the marks of what was left out."""
+    """The lines as text, without the marks for what was left out."""
     return as_text([line.replace(CUT, "") for line in lines])

@@ -1,4 +1,4 @@
-"""What of an environment needs a person, as the text of an issue."""
+"""What in an environment needs a person, as the text of an issue."""
 
 import hashlib
 import json
@@ -17,14 +17,14 @@ _ENDED = "The apply itself has ended with an error: the job's log says which."
 
 
 def attention_marker(environment: str) -> str:
-    """What nobody sees, and by which the environment's issue is found again."""
+    """The invisible marker by which the environment's issue is found again."""
     return marker("attention", environment)
 
 
 def attention(
     environment: str, zone: tzinfo, rows: Sequence[StatusRow], *, apply_failed: bool
 ) -> Needed | None:
-    """What needs a person: runs in doubt, started twice or amiss, and an apply that failed."""
+    """What needs a person: runs in doubt, started twice or amiss, and a failed apply; or None."""
     found = [row for row in rows if outlook(row).needs_person]
     if not found and not apply_failed:
         return None
@@ -42,7 +42,7 @@ def attention(
 
 
 def unreadable(environment: str, message: str) -> Needed:
-    """The same where nobody can tell how the environment stands, and why."""
+    """The issue for an environment whose state cannot be read; `message` says why."""
     gist = f"How it stands cannot be told: {prose(message)}"
     return Needed(
         title=_title(environment), gist=gist, text=finished([gist]), digest=_digest([message])

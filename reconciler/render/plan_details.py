@@ -1,4 +1,4 @@
-"""Runs in a Markdown plan: a row each; a backfill is a line that unfolds into its runs."""
+"""Runs in a Markdown plan: one row per run; a backfill is a line that unfolds into its runs."""
 
 from collections.abc import Iterable, Sequence
 from datetime import tzinfo
@@ -26,19 +26,19 @@ _MOST_OF_A_REASON = 200
 
 
 class Block(Struct, frozen=True):
-    """Lines of Markdown, and how many of the runs that they are about they show or count."""
+    """Lines of Markdown, and the number of runs that they show or count."""
 
     lines: Sequence[str]
     runs: int
 
 
 def heading_of_times(zone: tzinfo) -> str:
-    """What stands above a column of trigger times."""
+    """The heading of a column of trigger times."""
     return f"Trigger time ({prose(zone_name(zone), 100)})"
 
 
 def plan_row(run: PlannedRun, zone: tzinfo) -> str:
-    """The row of a run that stands alone."""
+    """The row of a run that is not part of a fold."""
     return table_row(
         (
             run.action.value,
@@ -55,8 +55,8 @@ def plan_row(run: PlannedRun, zone: tzinfo) -> str:
 def plan_details(folds: Sequence[Sequence[PlannedRun]], zone: tzinfo, room: int) -> Block:
     """Every fold that there is room for, with as many of its first runs as fit.
 
-    A fold holds runs of one backfill, with one action and reason. The summaries of all come before
-    the rows of any; then each has the same room, and what small ones leave is the others'.
+    A fold holds the runs of one backfill that share an action and a reason. Room goes to all
+    summaries first. The folds then share the rest equally; large ones get what small ones leave.
     """
     head = table_head(("Run", heading_of_times(zone), "Business date", "Parameters"))
     framed: list[tuple[Sequence[PlannedRun], str]] = []
@@ -77,7 +77,7 @@ def plan_details(folds: Sequence[Sequence[PlannedRun]], zone: tzinfo, room: int)
 def _tables(
     folds: Sequence[Sequence[PlannedRun]], zone: tzinfo, room: int
 ) -> Iterable[Sequence[str]]:
-    """The rows of each fold, the smallest first served."""
+    """The rows of each fold; the smallest folds get their share of the room first."""
     rows: list[Sequence[str]] = [()] * len(folds)
     by_size = sorted(range(len(folds)), key=lambda number: len(folds[number]))
     for served, number in enumerate(by_size):
@@ -88,7 +88,7 @@ def _tables(
 
 
 def _unfolding(summary: str, table: Sequence[str], hidden: int) -> list[str]:
-    """GitHub reads Markdown in a `details` again after the blank line that ends the HTML."""
+    """The lines of one fold. In `details`, GitHub reads Markdown only after a blank line."""
     more = left_out(hidden, "run", "plan --verbose")
     return ["<details>", summary, "", *table, *more, "</details>", ""]
 
@@ -117,7 +117,7 @@ def _parameters(parameters: Parameters) -> str:
 
 
 def left_out(number: int, noun: str, command: str) -> list[str]:
-    """A paragraph that says how many are missing, and the command that shows them; or nothing."""
+    """A paragraph with the number left out and the command that shows all; empty where none is."""
     if not number:
         return []
     more = counted(number, f"more {noun}")

@@ -1,6 +1,6 @@
 """Plans as JSON values: the contract with scripts, and what `plan --out` saves.
 
-What a change does is the part of a plan that stands there with a base.
+A plan says what a change does only where it is compared with a base.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from reconciler.times import format_instant
 
 
 def plans_json(plans: Sequence[Plan], reviews: Sequence[Review] = ()) -> dict[str, Any]:
-    """One plan as it is; several under `environments`. Of `reviews` each is of one plan."""
+    """One plan as it is; several under `environments`. `reviews` has one review for each plan."""
     given = [*reviews, *[NO_REVIEW] * len(plans)]
     found = [plan_json(plan, review) for plan, review in zip(plans, given, strict=False)]
     return one_or_several(found)
@@ -76,7 +76,7 @@ def _run_json(run: PlannedRun) -> dict[str, Any]:
 
 
 def compared_json(compared: Compared) -> dict[str, Any]:
-    """`base`, `changes`, `configuration`, and `gone` where it is, of one environment's plan."""
+    """What a comparison adds to a plan; `gone` only where the change takes the environment away."""
     return {
         "base": {"commit": compared.base, "notes": list(compared.notes)},
         "changes": [change_json(change) for change in compared.changes],
@@ -92,7 +92,7 @@ def compared_json(compared: Compared) -> dict[str, Any]:
 
 
 def change_json(change: Change) -> dict[str, Any]:
-    """One run before and after; of what ran, before is what it was started with."""
+    """One run before and after. Of a run that has started, `before` is what it was started with."""
     sides = (change.before, change.after)
     hidden = frozenset[str]().union(*(run.sensitive for run in sides if run is not None))
     return {
@@ -129,7 +129,7 @@ def _side_json(run: Run | None, hidden: frozenset[str]) -> dict[str, Any] | None
 
 
 def match_json(run: Run) -> dict[str, list[str]]:
-    """By their names, those of `dependsOn` that mean only runs that agree, with the keys."""
+    """By name in `dependsOn`, the keys whose values must agree for a run of that name to count."""
     return {name: list(one.keys) for one in run.matching for name in one.names}
 
 

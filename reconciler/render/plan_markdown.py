@@ -27,12 +27,12 @@ from reconciler.render.review_markdown import review_markdown, waiting_markdown
 from reconciler.render.words import COMMIT_DIGITS, action_counts, asking, needs_attention
 
 MOST_BYTES = 60_000  # GitHub refuses a comment of more than 65,536 characters
-_LEAST_BYTES = 2_000  # room for a plan's heading, counts and some rows
-_KEPT = 250  # for the line that says that the comment was cut, and for the last one
+_LEAST_BYTES = 2_000  # enough for a plan's heading, counts and some rows
+_KEPT = 250  # bytes for the line that says that the comment was cut, and for the last line
 
 
 class Comment(Struct, frozen=True, kw_only=True):
-    """Plans as a comment, and whether all of them is in it."""
+    """Plans as a comment, and whether the comment holds them completely."""
 
     text: str
     is_complete: bool
@@ -43,14 +43,15 @@ def plan_markdown(
     most: int = MOST_BYTES,
     reviews: Sequence[Review] = (),
 ) -> Comment:
-    """Each plan, with its gateway's zone, in at most `most` bytes together (4,000 or more).
+    """The plans, each with its gateway's zone, in at most `most` bytes together (4,000 or more).
 
-    What the change does comes first, if `reviews` compare it, one a plan: a sentence, what is
-    refused, the configuration, one table row a manifest; then what else an apply would do, folded.
-    Without it there are counts, and one row a run that needs attention (runs of one backfill with
-    the same action and reason in one line that unfolds). Warnings and problems come last. Nothing
-    in a manifest leaves its cell or is taken for markup. A comment that leaves out anything says
-    so at its top, and how much in each place.
+    `reviews` has one review for each plan. Where it compares the plan with a base, what the change
+    does comes first: a sentence, what is refused, the configuration, and a table with one row for
+    each manifest. Then comes, folded, what else an apply would do. Without a comparison there are
+    counts, and one row for each run that needs attention; runs of one backfill with the same action
+    and reason share a line that unfolds. Warnings and problems come last. No text of a manifest can
+    leave its cell or pass for markup. A comment that leaves something out says so at its top, and
+    says at each place how much.
     """
     shown = plans[: max(most // _LEAST_BYTES - 1, 1)]
     left = most - _KEPT
@@ -78,7 +79,7 @@ _CUT_SHORT = "**This comment was cut:** `reconciler plan --verbose` shows all."
 def _section(plan: Plan, zone: tzinfo, review: Review, room: int) -> list[str]:
     heading = _heading(plan, review)
     end = _conclusion(plan, review)
-    room -= length(heading) + length(end) + 300  # for the lines that count
+    room -= length(heading) + length(end) + 300  # bytes for the lines that count
     problems = _problems(plan, room // 3)
     warnings = _warnings(plan, room // 6)
     room -= length(problems) + length(warnings)
@@ -109,7 +110,7 @@ def _counts(plan: Plan) -> list[str]:
 
 
 def _runs(runs: Sequence[PlannedRun], zone: tzinfo, room: int) -> list[str]:
-    """Runs that stand alone come first, and leave half of the room if the folds need it."""
+    """Single runs come first; they leave half of the room to the folds if the folds need it."""
     found = together(runs, _fold_of)
     alone = [group[0] for group in found if len(group) == 1]
     folds = [group for group in found if len(group) > 1]

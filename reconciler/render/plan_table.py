@@ -1,4 +1,4 @@
-"""The runs of a plan for the terminal, by action and reason; a backfill's together in one line."""
+"""A plan's runs for the terminal, by action and reason; those of a backfill share one line."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +13,7 @@ from reconciler.render.layout import GAP, Screen, row, width_for
 from reconciler.render.safe import said, shortened
 from reconciler.render.words import LONGEST_TIME, clock_time, has_failed, processed_date, zone_name
 
-SHOWN_RUNS = 500  # lines of one action: more is scrolled past, not read
+SHOWN_RUNS = 500  # lines of one action: nobody reads more
 INDENT = 2
 _LONGEST_DESCRIPTION = 300  # characters
 
@@ -34,18 +34,18 @@ _STYLES: Mapping[Action, str] = {
 
 
 class Group(Struct, frozen=True, kw_only=True):
-    """What is shown of the runs with one action and reason."""
+    """The lines for the runs that have one action and one reason."""
 
     action: Action
     reason: str
     lines: Sequence[_Line]
-    left_out: int  # runs of the action that are shown nowhere; told by its last group
+    left_out: int  # runs of the action that no group shows; only its last group counts them
 
 
 def groups_of(runs: Sequence[PlannedRun], *, verbose: bool) -> list[Group]:
-    """The runs by action and reason, each group in its order.
+    """The runs by action and reason; the runs of a group keep their order.
 
-    Of one action at most SHOWN_RUNS lines are given. `verbose` gives every run, on its own line.
+    An action has at most SHOWN_RUNS lines. With `verbose` every run has its own line.
     """
     by_action: dict[Action, dict[str, list[PlannedRun]]] = {
         action: defaultdict(list) for action in Action
@@ -82,9 +82,10 @@ def is_folded(groups: Sequence[Group]) -> bool:
 def plan_table(
     groups: Sequence[Group], zone: tzinfo, screen: Screen, *, verbose: bool = False
 ) -> Iterator[str]:
-    """The groups' lines; headings and columns only where some run stands alone.
+    """The groups' lines; headings and columns only where a run has a line of its own.
 
-    Beneath each line stands what it carries, and beneath a manifest's first its description.
+    Below each line follow the parameters of its runs; below the first line of a manifest, its
+    description comes before them.
     """
     if not groups:
         return
@@ -155,7 +156,7 @@ def _widths(
     headings: Sequence[str],
     screen: Screen,
 ) -> list[int]:
-    """Every column as wide as it needs to be, and the run's name takes what is left."""
+    """Each column is as wide as its content needs; the names of runs get the room that is left."""
     _, name, flow, time, date = zip(*rows, strict=True) if rows else [()] * len(headings)
     others = [
         width_for(actions, headings[0], 9),

@@ -1,4 +1,4 @@
-"""A plan for the terminal: what an apply would do, grouped by why."""
+"""A plan for the terminal: what an apply would do, grouped by action and reason."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ from reconciler.render.words import (
 
 __all__ = ["SHOWN_PROBLEMS", "SHOWN_RUNS", "plan_text"]
 
-SHOWN_PROBLEMS = 100  # in all, and as many warnings
+SHOWN_PROBLEMS = 100  # of a plan; the same limit holds for warnings
 
 
 def plan_text(
@@ -38,9 +38,10 @@ def plan_text(
 ) -> str:
     """The plan for people, in lines of at most `width` cells (at least 64).
 
-    `width` and `color` None ask the terminal; without one it is COLUMNS or 80, plain, and no name
-    is cut. `verbose` adds the runs that are done, gives each run of a backfill its own line, and
-    cuts no list. `review` comes first: why an apply would refuse, and what the change does.
+    Where `width` or `color` is None, the terminal decides. Without a terminal, the width is COLUMNS
+    or 80, there are no colours, and no name is cut. `verbose` adds the runs that are done, gives
+    each run of a backfill its own line, and cuts no list. `review` comes first: why an apply would
+    refuse, and what the change does.
     """
     screen = Screen.of(width, color)
     shown = [run for run in plan.runs if verbose or needs_attention(run)]
@@ -66,12 +67,12 @@ def _heading(plan: Plan, review: Review, screen: Screen) -> list[str]:
     lines = screen.wrapped(f"Plan for {plan.environment}{commit}: {counts}")
     heading = [screen.paint(line, "bold") for line in lines]
     if review.gateway is None or review.compared is not None or not plan.has_work:
-        return heading  # or the sentence about the change says where
+        return heading  # the sentence about the change names the gateway
     return [*heading, *screen.wrapped(plain(destination(review.gateway)))]
 
 
 def _warnings(plan: Plan, screen: Screen, *, verbose: bool) -> Iterator[str]:
-    """Each warning once, however many runs it is about."""
+    """Each warning once, with the number of runs that have it."""
     found = Counter(run.warning for run in plan.runs if run.warning)
     shown = found.most_common(None if verbose else SHOWN_PROBLEMS)
     for warning, number in shown:

@@ -1,4 +1,4 @@
-"""The problems of a validation: for people, for scripts, as annotations of a pull request."""
+"""The problems of a validation: for people, for scripts, and as a pull request's annotations."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,9 +14,9 @@ SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 def problems_text(problems: Sequence[Problem], files: int, runs: int) -> str:
-    """One `file:line:column: code: message` a line, then one line that counts.
+    """A line `file:line:column: code: message` for each problem, then one line that counts.
 
-    Where nothing could be counted (0 files, 0 runs) only the problems are.
+    Where files and runs were not counted (0 and 0), the last line counts only the problems.
     """
     if not problems:
         return as_text([f"{looked_at(files, runs)}: no problems"])
@@ -32,12 +32,12 @@ def looked_at(files: int, runs: int) -> str:
 
 
 def _counted(number: int, noun: str) -> str:
-    """The number in bare digits: scripts read this line as well."""
+    """The number in bare digits, without commas: scripts read this line as well."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def problem_json(problem: Problem) -> dict[str, Any]:
-    """One problem, as every JSON output has it."""
+    """One problem in the form of every JSON output."""
     return {
         "file": problem.place.file,
         "line": problem.place.line,
@@ -60,10 +60,10 @@ def problems_json(
 def problems_github(
     problems: Sequence[Problem], files: int, runs: int, notes: Sequence[Problem] = ()
 ) -> str:
-    """The list and the count for the log, and an `::error` command a problem, `::warning` a note.
+    """The list and count for the log, then a command `::error` per problem, `::warning` per note.
 
-    The log shows of a command its message only, so the list is what says where. GitHub shows ten
-    annotations of each kind a step: the tenth tells of all that are left.
+    The log shows only the message of a command, so it is the list that says where a problem is.
+    GitHub shows ten annotations of each kind for a step: the tenth one says how many are left.
     """
     told = problems_text(problems, files, runs).splitlines()
     lines = [inert(line) for line in (*told, *(visible(f"note: {note}") for note in notes))]
@@ -103,7 +103,7 @@ def _result(problem: Problem, rule: int, level: str) -> dict[str, Any]:
 
 
 def _relative_uri(file: str) -> str:
-    """RFC 3986: `:` is encoded as well, or the first part would pass for a scheme."""
+    """The file as a URI. `:` is encoded, or the part before it would be a scheme (RFC 3986)."""
     return quote(
         file, safe="/", errors="surrogateescape"
     )  # a name that is not UTF-8 keeps its bytes

@@ -1,6 +1,6 @@
-"""What an apply does, told while it does it: as lines, a bar on a terminal, or a log of records.
+"""What an apply is doing, shown as lines, as a bar on a terminal, or as the records of a log.
 
-A record has a level, words, and fields that scripts rely on.
+A record of the log has a level, a message, and fields that scripts rely on.
 """
 
 from typing import TYPE_CHECKING, Self, TextIO, TypeGuard
@@ -24,15 +24,15 @@ from reconciler.ledger import Event
 from reconciler.render.apply_outcomes import is_done
 from reconciler.times import format_instant
 
-EVERY_RUNS = 100  # how many started runs share a line
+EVERY_RUNS = 100  # so many started runs share a line
 _STARTING = "starting"
 _ENDING = "waiting for ends"
 
 
 class _Tally:
-    """How many starts this apply has claimed, and of how many it knows the outcome.
+    """How many starts this apply has claimed, and the runs whose outcome it knows.
 
-    A run that was certainly not started gives its claim back, and may be claimed once more.
+    A run that was certainly not started is taken off the count: it may be claimed once more.
     """
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class _Tally:
         self.known: set[RunId] = set()
 
     def take(self, step: Step) -> None:
-        """Count the step. What a search found of others' claims counts for nothing."""
+        """Count the step. What a search finds about other appliers' claims is not counted."""
         match step:
             case Claimed():
                 self.claimed += step.runs
@@ -55,22 +55,22 @@ class _Tally:
 
 
 class _NotSent:
-    """Runs of which no start was sent, for one reason and one after another: one line for all.
+    """Consecutive runs whose start was not sent, for the same reason; they share one line.
 
-    An apply that is interrupted leaves hundreds of them.
+    An interrupted apply may leave hundreds of them.
     """
 
     def __init__(self) -> None:
         self._steps: list[Settled] = []
 
     def keep(self, step: Settled) -> str | None:
-        """Keep the step for later; gives what was kept before, if the reason is another one."""
+        """Keep the step; if its reason differs from that of the steps before, give their line."""
         told = self.told() if self._steps and _reason(self._steps[0]) != _reason(step) else None
         self._steps.append(step)
         return told
 
     def told(self) -> str | None:
-        """The line for all that is kept, which is kept no more."""
+        """The line for all kept steps, which are then forgotten."""
         steps, self._steps = self._steps, []
         if len(steps) > 1:
             return f"{counted(len(steps), 'run')} not started: {_reason(steps[0])}"
@@ -78,11 +78,10 @@ class _NotSent:
 
 
 class PlainProgress:
-    """Writes a line for each step that says something new.
+    """Writes a line for each step that says something new; it is called with each step.
 
-    Unless `verbose`, started runs are counted together, and so are those that were not started for
-    one reason; of ends only the bad ones are told.
-    Called with each step. Leaving it as a context manager tells the last count.
+    Without `verbose`, started runs are counted together, and so are runs that were not started for
+    the same reason; of ends, only bad ones are shown. Leaving the context writes the last count.
     """
 
     def __init__(self, stream: TextIO, *, verbose: bool = False) -> None:
@@ -90,9 +89,9 @@ class PlainProgress:
         self._verbose = verbose
         self._tally = _Tally()
         self._triggered = 0
-        self._told = 0  # how many of the triggered
+        self._told = 0  # how many of the triggered runs the last line counted
         self._not_sent = _NotSent()
-        self._watching: Watching | None = None  # what was last told of it
+        self._watching: Watching | None = None  # the last one that was written
 
     def __enter__(self) -> Self:
         return self
@@ -102,7 +101,7 @@ class PlainProgress:
         self._tell_count()
 
     def __call__(self, step: Step) -> None:
-        """Tell the step."""
+        """Write what there is to say of the step."""
         self._tally.take(step)
         if not self._verbose and _is_not_sent(step):
             self._write(self._not_sent.keep(step))
@@ -132,10 +131,10 @@ class PlainProgress:
 
 
 class LiveProgress:
-    """Shows a bar while its block runs, and above it a line for all but what went as it should.
+    """Shows a bar while its block runs, and above it a line for each step that did not go well.
 
-    The bar counts starts, or ends that are waited for, whichever was told last. Where the stream is
-    no terminal there is no bar, only the lines.
+    The bar counts starts or awaited ends, whichever came last. Where the stream is no terminal,
+    there is no bar, only the lines.
     """
 
     def __init__(self, stream: TextIO, *, color: bool | None = None) -> None:
@@ -193,7 +192,7 @@ def _is_good_end(step: Step) -> bool:
 
 
 def _is_ordinary_start(step: Step) -> TypeGuard[Settled]:
-    """Whether the step is a start that went as it should: answered by an instance id."""
+    """Whether the step is a start that the service answered with an instance id."""
     return (
         isinstance(step, Settled)
         and isinstance(step.event, events.Triggered)
@@ -232,7 +231,7 @@ def _bar(stream: TextIO, *, color: bool | None) -> "Bar":
 
 
 def step_level(step: Step) -> Literal["info", "warning"]:
-    """`warning` for what a person should look at."""
+    """`warning` for a step that a person should look at."""
     is_amiss = isinstance(step, Noted) or (isinstance(step, Settled) and _is_amiss(step.event))
     return "warning" if is_amiss else "info"
 
@@ -243,7 +242,7 @@ def step_message(step: Step) -> str:
 
 
 def step_fields(step: Step) -> dict[str, Any]:
-    """What the step is about, as `schemas/log.schema.json` has it."""
+    """The step's fields, as defined in `schemas/log.schema.json`."""
     match step:
         case Claimed():
             until = format_instant(step.until)

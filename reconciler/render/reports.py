@@ -1,4 +1,4 @@
-"""The problems of a validation as reports that a pipeline hands to its forge."""
+"""The problems of a validation, as reports that a pipeline hands to its forge."""
 
 import hashlib
 import re
@@ -14,14 +14,14 @@ from reconciler.render.problems import looked_at
 from reconciler.render.safe import visible
 from reconciler.times import format_instant
 
-_NO_XML = re.compile("[\ufffe\uffff]")  # of what `visible` leaves, XML 1.0 has all but these
+_NO_XML = re.compile("[\ufffe\uffff]")  # all that `visible` leaves and XML 1.0 does not allow
 
 
 def problems_gitlab(problems: Sequence[Problem], notes: Sequence[Problem] = ()) -> str:
-    """GitLab's Code Quality report: a list of problems, and of notes as information.
+    """GitLab's Code Quality report: a list of the problems, and of the notes with severity `info`.
 
-    A fingerprint leaves the line out, so that a problem that only moved is not a new one. GitLab
-    shows one of those with the same fingerprint, so each further one counts itself.
+    A fingerprint leaves out the line, so that a problem that only moved is not new. GitLab shows
+    only one of several equal fingerprints, so a fingerprint counts how often its text came before.
     """
     seen: Counter[str] = Counter()
     found = [(problem, "blocker") for problem in problems] + [(note, "info") for note in notes]
@@ -50,7 +50,7 @@ def problems_junit(
 ) -> str:
     """A JUnit report with one suite: a failure for each problem, or one test that passed.
 
-    Order and attributes are those of the schema of Ant's JUnit task; `at` is when it was done.
+    The schema of Ant's JUnit task sets the order and the attributes. `at`: the validation's time.
     """
     cases = [line for problem in problems for line in _failure(problem)]
     passed = _case("reconciler", looked_at(files, runs))
@@ -93,6 +93,6 @@ def _case(suite: str, name: str) -> str:
 
 
 def _xml(text: str) -> str:
-    """The text within an element or an attribute, in ASCII: whatever the encoding, it is UTF-8."""
+    """The text for an element or attribute, in ASCII, so that every encoding reads it the same."""
     shown = _NO_XML.sub(lambda found: f"\\u{ord(found[0]):04x}", visible(text))
     return escape(shown, quote=True).encode("ascii", "xmlcharrefreplace").decode()

@@ -27,7 +27,7 @@ _PLAN = "plan --verbose"
 
 
 def review_markdown(plan: Plan, review: Review, zone: tzinfo, room: int) -> list[str]:
-    """Its lines, in about so many bytes: what a reviewer needs, the most important first."""
+    """The review in about `room` bytes: what a reviewer needs, the most important first."""
     lines = [*_first(plan, review), *_refused(plan, review)]
     edited = [f"- {code(row.manifest)}: {marked(row.words)}" for row in rows(review.edited, zone)]
     lines += _listed(EDITED, edited, "manifest", room // 3)
@@ -45,7 +45,7 @@ def review_markdown(plan: Plan, review: Review, zone: tzinfo, room: int) -> list
 
 
 def waiting_markdown(plan: Plan, compared: Compared, zone: tzinfo, room: int) -> list[str]:
-    """What the change does not touch, in a line that unfolds where there is more to say."""
+    """What the change does not touch, in a line that unfolds if some of it needs attention."""
     rest = untouched(plan, compared)
     groups = together([run for run in rest if needs_attention(run)], _group)
     if not rest:

@@ -1,4 +1,4 @@
-"""What comes first in a plan for the terminal: refusals, configuration, and the change itself."""
+"""What comes first in a plan for the terminal: refusals, configuration, and the change."""
 
 from collections.abc import Sequence
 from datetime import tzinfo
@@ -27,7 +27,7 @@ _SHOWN_ROWS = 100
 def review_text(
     plan: Plan, review: Review, zone: tzinfo, screen: Screen, *, verbose: bool
 ) -> list[list[str]]:
-    """Its blocks, each of which is some lines; none where there is nothing to say."""
+    """The review as blocks of lines; no blocks where there is nothing to say."""
     blocks = [
         _refused(review, screen),
         _with_wait(review, screen),
@@ -43,7 +43,7 @@ def review_text(
 
 
 def _refused(review: Review, screen: Screen) -> list[str]:
-    """The limit in full, and how many problems there are: those are listed with the plan."""
+    """The refusal by the limit in full, and the number of problems, which the plan lists."""
     lines = [f"Refused: {one}" for one in review.refused if one.code == TOO_MANY]
     problems = len(review.refused) - len(lines)
     if problems:

@@ -6,8 +6,8 @@ import unicodedata
 # Control characters (ANSI escapes begin with one), bidirectional overrides and other invisible
 # format characters, surrogates that no encoding can write, line and paragraph separators.
 _HARMFUL = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-# Letters and marks that take no room and show nothing: Unicode's Default_Ignorable_Code_Point, as
-# far as it is not of a harmful category.
+# Letters and marks that take no room and show nothing: the characters of Unicode's
+# Default_Ignorable_Code_Point that are in none of the harmful categories.
 _UNSEEN = (
     "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2065\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8"
     "\U000e0000-\U000e0fff"
@@ -16,11 +16,11 @@ _UNSEEN_ONE = re.compile(f"[{_UNSEEN}]")
 _LEFTWARD = frozenset({"R", "AL", "AN"})  # letters and digits that run from right to left
 _LONGEST_NAME = 200  # characters
 
-_SUSPECT = re.compile(r"[^\n -~]")  # all but what is certainly harmless
+_SUSPECT = re.compile(r"[^\n -~]")  # all but the characters that are certainly harmless
 _HARMLESS = bytes((ord("\n"), *range(ord(" "), ord("~") + 1)))
 _PAINT = re.compile("(\x1b\\[[0-9;]*m)")
-# What the logs of pipelines obey. GitHub trims a line, then reads `::error ...::` at its beginning;
-# `##[...]` (GitHub and Azure DevOps), `##vso[...]` and `##teamcity[...]` count anywhere in it.
+# Commands that pipelines obey in a log. GitHub trims a line, then reads `::error ...::` where it
+# starts. `##[...]` (GitHub, Azure DevOps), `##vso[...]` and `##teamcity[...]` count anywhere.
 _COMMAND_LINE = re.compile(r"^([^\S\n]*):(?=:)", re.MULTILINE)
 _COMMAND = re.compile(r"#(?=#(?:vso|teamcity)?\[)", re.IGNORECASE)
 
@@ -36,10 +36,10 @@ def visible(text: str) -> str:
 
 
 def said(text: str) -> str:
-    """A message, line by line made visible, with names that no reader needs whole cut short.
+    """A message with each line made visible, and with very long names cut short.
 
-    Ids and names come from the service, which may give them any length and any letters: those that
-    run from right to left would turn around what stands beside them, so they are escapes here.
+    Ids and names come from the service, which may give them any length and any letters. Letters
+    that run from right to left would reverse the text beside them, so they are shown as escapes.
     """
     if text.isascii() and text.isprintable() and len(text) <= _LONGEST_NAME:
         return text
@@ -47,7 +47,7 @@ def said(text: str) -> str:
 
 
 def _name(word: str) -> str:
-    """One word of a message; a path is left whole, for a person may want to open it."""
+    """One word of a message. A path is left whole, because a person may want to open it."""
     if len(word) > _LONGEST_NAME and "/" not in word:
         half = _LONGEST_NAME // 2
         word = f"{word[:half]}…{word[1 - half :]}"
@@ -72,7 +72,7 @@ def _shown(character: str) -> str:
 
 
 def is_harmful(character: str) -> bool:
-    """Whether a terminal would obey the character, or nobody would see that it is there."""
+    """Whether a terminal would obey the character, or a reader could not see it."""
     return unicodedata.category(character) in _HARMFUL or _UNSEEN_ONE.match(character) is not None
 
 
@@ -83,19 +83,19 @@ def json_escape(character: str) -> str:
 
 
 def without_harm(text: str) -> str:
-    """Lines of text, or of JSON, with escapes for what is harmful in them; line feeds are kept."""
+    """Lines of text or JSON with harmful characters as escapes; line feeds are kept."""
     if text.isascii() and not text.encode().translate(None, _HARMLESS):
-        return text  # most texts: the search below takes many times as long
+        return text  # true of most texts; the search below takes many times as long
     return _SUSPECT.sub(
         lambda found: json_escape(found[0]) if is_harmful(found[0]) else found[0], text
     )
 
 
 def inert(text: str, *, begins: bool = True, painted: bool = False) -> str:
-    r"""Lines of output, that neither a terminal nor the log of a pipeline obeys.
+    r"""The output in a form that neither a terminal nor the log of a pipeline obeys.
 
-    The escapes are JSON's, so that a JSON document means what it meant. `begins`: a line begins
-    with the first of them. `painted`: colours are meant.
+    The escapes are JSON's, so that a JSON document keeps its meaning. `begins`: whether the text
+    starts at the beginning of a line. `painted`: whether its colours are intended and stay.
     """
     if painted and "\x1b" in text:
         parts = _PAINT.split(text)
@@ -103,7 +103,7 @@ def inert(text: str, *, begins: bool = True, painted: bool = False) -> str:
         text = "".join(parts)
     else:
         text = without_harm(text)
-    if "#" in text and "##" in text:  # one character is found ten times as fast as two
+    if "#" in text and "##" in text:  # a search for one character is ten times as fast as for two
         text = _COMMAND.sub(r"\\u0023", text)
     if "::" not in text:
         return text

@@ -1,4 +1,4 @@
-"""What a search has found of a run, or a person has said of it, in words."""
+"""What a search found about a run, or a person said about it, in words."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -10,14 +10,13 @@ from reconciler.render.safe import said
 from reconciler.render.words import clock_time, ledger_time, zone_name
 
 Fact = tuple[str, str]  # a label, and what is known
-_MOST = 10  # of what a search lists
+_MOST = 10  # instances that a search lists
 
 
 def seen_in_words(evidence: Any, zone: tzinfo) -> Iterator[Fact]:
-    """What the ledger holds beside a run's outcome, each with its label.
+    """The evidence that the ledger holds beside a run's outcome, as facts with labels.
 
-    What is not known by its name stands as JSON behind the others, for a newer reconciler may have
-    written it.
+    Fields with unknown names follow as JSON, because a newer reconciler may have written them.
     """
     if evidence is None:
         return

@@ -1,4 +1,4 @@
-"""What a person settles: what the service lists for the runs beforehand, and what was recorded."""
+"""What a person settles: first what the service lists for the runs, then what was recorded."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import tzinfo
@@ -16,7 +16,7 @@ from reconciler.render.words import clock_time, zone_name
 
 
 def resolved_json(environment: str, records: Sequence[Record], reason: str) -> str:
-    """The JSON document of `resolve --format json`: each run as it is recorded now."""
+    """The JSON document of `resolve --format json`: each run as it is now recorded."""
     runs = [_resolved(record) for record in records]
     return json_document(
         {"version": 1, "environment": environment, "reason": reason or None, "runs": runs}
@@ -42,8 +42,9 @@ def imported_json(
 ) -> str:
     """The JSON document of `import --format json`.
 
-    `rest`: of each instance that is of no run here, the file that was written, and why none was.
-    `recorded`: whether what is listed as adopted is on the branch now, or only would be.
+    `rest`: for each instance of no declared or recorded run, the file that was written for it, or
+    the reason why none was. `recorded`: whether the adopted runs are on the branch now; False for a
+    preview.
     """
     return json_document(
         {
@@ -60,11 +61,11 @@ def imported_json(
     )
 
 
-_LISTED = 20  # runs, and instances of one
+_LISTED = 20  # at most so many runs, and so many instances of each
 
 
 def shown_text(shown: Sequence[Fitting], zone: tzinfo) -> str:
-    """A line for each run, and one for each instance in its minute, as the service shows it."""
+    """A line for each run, and a line for each instance that the service lists in its minute."""
     lines = [line for one in shown[:_LISTED] for line in _lines(one, zone)]
     if len(shown) > _LISTED:
         lines.append(f"… and {len(shown) - _LISTED:,} more runs")

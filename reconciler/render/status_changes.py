@@ -1,4 +1,4 @@
-"""What has changed between two looks at the runs of an environment, a line each."""
+"""What has changed between two views of an environment's runs, one line for each change."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -12,11 +12,11 @@ from reconciler.render.status_row import StatusRow
 from reconciler.render.status_table import state_counts
 from reconciler.render.words import status_words
 
-_MOST_ALONE = 20  # changes of one look: more are counted by backfill
+_MOST_ALONE = 20  # changes at a time: if there are more, a backfill's share a line
 
 
 def is_under_way(row: StatusRow) -> bool:
-    """Whether the run is being started, or was and its time has come: more is heard of it soon."""
+    """Whether the run is being started, or was started and is due: its state may change soon."""
     match row.state:
         case RunState.CLAIMED:
             return True
@@ -40,7 +40,7 @@ def numbers_line(environment: str, rows: Sequence[StatusRow]) -> str:
 def change_lines(
     environment: str, before: Sequence[StatusRow], after: Sequence[StatusRow]
 ) -> Iterator[str]:
-    """Each run that stands otherwise than before; of many, those of a backfill together."""
+    """Each run whose state has changed; if there are many, those of a backfill share a line."""
     was: Mapping[RunId, str] = {row.run: _words(row) for row in before}
     now = {row.run: _words(row) for row in after}
     changed = [(run, _change(was.get(run), words)) for run, words in now.items()]
@@ -56,7 +56,7 @@ def change_lines(
 
 
 def _change(was: str | None, now: str) -> str:
-    """What has become what; empty where nothing has changed."""
+    """The change from one to the other; empty where nothing has changed."""
     if was is None:
         return now
     return "" if was == now else f"{was} → {now}"

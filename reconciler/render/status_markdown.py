@@ -1,4 +1,4 @@
-"""What the ledger says of runs, as a pipeline's summary of its job."""
+"""What the ledger says of runs, as the summary of a pipeline's job."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ from reconciler.render.status_table import newest_attempts, notes, state_counts
 from reconciler.render.status_text import facts
 from reconciler.render.words import clock_time, command, processed_date, zone_name
 
-MOST_BYTES = 60_000  # so that it fits into a comment as well
+MOST_BYTES = 60_000  # fits into a comment as well
 _MOST_ROWS = 50  # of one fold
 _MOST_FOLDS = 100
 _ORDER = tuple(reversed(Outlook))  # what needs a person comes first
@@ -36,11 +36,11 @@ def status_markdown(
     *,
     detailed: bool = False,
 ) -> str:
-    """Each environment, with its zone: counts by manifest, then what is not done, and why.
+    """Each environment, with its zone: counts by manifest, then the runs not done, and why.
 
-    What needs a person unfolds into its runs. Nothing in a name leaves its cell or is taken for
-    markup. In at most `most` bytes or little more; what is left out is counted. `detailed`: all
-    that is known of each run, in place of that.
+    Runs that need a person are in a line that unfolds. No name can leave its cell or pass for
+    markup. The text takes at most `most` bytes, or little more; what is left out is counted.
+    `detailed` shows all that is known of each run instead.
     """
     lines: list[str] = []
     for number, (environment, zone, rows) in enumerate(statuses):
@@ -77,7 +77,7 @@ def _section(environment: str, zone: tzinfo, rows: Sequence[StatusRow], room: in
 
 
 def _manifests(rows: Sequence[StatusRow], room: int) -> list[str]:
-    """One row a manifest, with its runs by state; those that need a person come first."""
+    """A row for each manifest, with its runs by state; those that need a person come first."""
     newest = newest_attempts(rows)
     states = [state for state in RunState if any(row.state is state for row in newest)]
     groups = together(rows, lambda row: manifest_of(run_name(RunId(row.declared_as or row.run))))
@@ -101,7 +101,7 @@ def _urgency(row: StatusRow) -> int:
 
 
 def _not_done(rows: Sequence[StatusRow], zone: tzinfo, room: int) -> Iterator[str]:
-    """The runs that are not done, those together of which the same is to be said."""
+    """The runs that are not done; runs with the same state and notes share one entry."""
     waiting = [row for row in rows if outlook(row) is not Outlook.WELL]
     groups = together(waiting, lambda row: (outlook(row), row.state, _words(row, zone)))
     groups.sort(key=lambda group: _urgency(group[0]))
@@ -118,13 +118,13 @@ def _not_done(rows: Sequence[StatusRow], zone: tzinfo, room: int) -> Iterator[st
 
 
 def _words(row: StatusRow, zone: tzinfo) -> str:
-    alike = row.but(evidence=None)  # which names an instance: no two runs would be alike
+    alike = row.but(evidence=None)  # it names an instance: no two runs would be alike
     told = "; ".join(notes(alike, zone, verbose=False))
     return f"{row.state.replace('-', ' ')}: {told}" if told else row.state.replace("-", " ")
 
 
 def _group(rows: Sequence[StatusRow], zone: tzinfo) -> Iterator[str]:
-    """What is to be said of the runs; they themselves too, where they need a person."""
+    """The state and notes of the runs, and a table of them where they need a person."""
     number, words = counted(len(rows), "run"), _words(rows[0], zone)
     if outlook(rows[0]) is Outlook.COMING:
         yield from (f"- {number} {prose(words)}", "")

@@ -1,4 +1,4 @@
-"""What there is to show of one run's state, and where a person sees its instance at the service."""
+"""What `status` shows of one run, and where a person sees its instance at the service."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
@@ -16,7 +16,7 @@ from reconciler.numerous import Brief, Numerous
 from reconciler.plan import Reason
 from reconciler.plan.outlook import Outlook, outlook_of
 
-_LISTED = 3  # so many instances are named, each in a command of its own
+_LISTED = 3  # at most so many instances get a command each
 
 
 class FullRow(Numerous, frozen=True, kw_only=True, gc=False):
@@ -34,26 +34,26 @@ class FullRow(Numerous, frozen=True, kw_only=True, gc=False):
     ended_at: str | None = None  # when its end was recorded: no earlier than the end
     cancelled: str | None = None  # what the service answered to a cancellation
     error: str | None = None
-    starts: tuple[Start, ...] = ()  # that are known; more than one: it was started twice
-    started_twice: bool = False  # and nobody has settled that
-    reason: Reason | None = None  # why it is not done; None: it is, or is no longer declared
-    why: str = ""  # the same in words
-    gist: str = ""  # what these words have in common with those of other runs
-    waits_for: tuple[str, ...] = ()  # what has not succeeded, as a plan has it
-    followed_by: RunId | None = None  # the attempt after it, where another one is wanted
-    is_unwanted: bool = False  # its manifest has it cancelled: that it did not succeed is meant
-    is_suspended: bool = False  # its manifest has it start nothing
+    starts: tuple[Start, ...] = ()  # the known ones; more than one: it was started twice
+    started_twice: bool = False  # True until somebody has settled that
+    reason: Reason | None = None  # why it is not done; None: it is done, or no longer declared
+    why: str = ""  # `reason` in words
+    gist: str = ""  # the words that `why` shares with other runs
+    waits_for: tuple[str, ...] = ()  # the names that it still waits for, as a plan gives them
+    followed_by: RunId | None = None  # the attempt after it, where one is wanted
+    is_unwanted: bool = False  # its manifest calls it off: a bad end is intended
+    is_suspended: bool = False  # its manifest suspends it
     parameters: Parameters | None = None  # None: it is no longer declared
-    declared_as: str | None = None  # its id by its manifest, where that has another name by now
-    place: Place | None = None  # of its manifest; None: the same
-    is_early: bool = False  # its claim, or its trigger time, lies ahead: it may start yet
+    declared_as: str | None = None  # its id in its manifest, where it was renamed
+    place: Place | None = None  # of its manifest; None: it is no longer declared
+    is_early: bool = False  # its claim or trigger time is not past: it may still start
     labels: Mapping[str, str] = msgspec.field(default_factory=dict)
     evidence: Any = None
     until: EpochMs | None = None  # when the newest claim expires
     settled_from: EpochMs | None = None  # in doubt: a search that begins later settles it
     claim: ClaimId | None = None
     by: str | None = None  # who made that claim
-    commit: str | None = None  # whose manifests it was derived from
+    commit: str | None = None  # of the manifests that the claim was made from
 
     @property
     def is_declared(self) -> bool:
@@ -66,15 +66,15 @@ class FullRow(Numerous, frozen=True, kw_only=True, gc=False):
 
 
 class SuccessRow(Brief[FullRow], msgspec.Struct, frozen=True, eq=False, gc=False):
-    """What is known of a run that has succeeded, where its record and its manifest say all of it.
+    """What is known of a succeeded run whose record and manifest hold all of it.
 
-    There may be a million of them. So it makes each answer when it is asked for.
+    There may be a million of these rows, so each value is made only when it is read.
     """
 
     run: RunId
     record: BriefRecord
     declared: Run | None  # None: no manifest declares it any more
-    made: Claim  # under which it was started
+    made: Claim  # the claim under which it was started
     template: str | None = None  # see `instance_url`
     state: ClassVar[RunState] = RunState.SUCCEEDED
     cancelled: ClassVar[str | None] = None
@@ -93,7 +93,7 @@ class SuccessRow(Brief[FullRow], msgspec.Struct, frozen=True, eq=False, gc=False
 
     @property
     def flow_id(self) -> int | None:
-        """As in a full row; so are all that follow."""
+        """As in FullRow; so are all properties below."""
         return self.record.flow_id or (self.declared.flow_id if self.declared is not None else None)
 
     @property
@@ -176,16 +176,17 @@ _NO_LABELS: Mapping[str, str] = {}
 
 
 def listed_instances(row: StatusRow) -> tuple[str, ...]:
-    """What the last search for a run in doubt has seen that may be its instance."""
+    """The instances, seen by the last search for a run in doubt, that may be the run's."""
     found = row.evidence.get("found") if isinstance(row.evidence, dict) else None
     rows = found if isinstance(found, list) else []
     return tuple(str(one["id"]) for one in rows if isinstance(one, dict) and "id" in one)
 
 
 def ways_to_settle(row: StatusRow) -> list[tuple[str, ...]]:
-    """The words behind `resolve RUN` with which a person says what became of a run in doubt.
+    """The words after `resolve RUN` with which a person says what became of a run in doubt.
 
-    As the ledger stands, none of them is refused: `--not-triggered` is, if something fits the run.
+    As the ledger stands, `resolve` refuses none of them: `--not-triggered` comes with `--force`
+    where an instance was listed that may be the run's, and with `--yes` where it may still start.
     """
     listed = listed_instances(row)
     sure = (*(("--force",) if listed else ()), *(("--yes",) if row.is_early else ()))
@@ -197,14 +198,15 @@ def ways_to_settle(row: StatusRow) -> list[tuple[str, ...]]:
 def outlook(row: StatusRow) -> Outlook:
     """What is to be expected of the run.
 
-    What no manifest declares any more, and what another attempt follows, is over however it ended.
+    A run is over, however it ended, if no manifest declares it any more, its manifest calls it off,
+    or another attempt follows it.
     """
     is_over = row.followed_by is not None or row.is_unwanted or not row.is_declared
     return outlook_of(row.state, row.reason, started_twice=row.started_twice, is_over=is_over)
 
 
 def detailed_exit_code(rows: Iterable[StatusRow]) -> ExitCode:
-    """In doubt before failed before still to come: what a person must react to first."""
+    """The code for what a person must react to first: in doubt, then failed, then to come."""
     found = {outlook(row) for row in rows}
     if Outlook.IN_DOUBT in found:
         return ExitCode.IN_DOUBT
@@ -218,8 +220,8 @@ def instance_url(
 ) -> str | None:
     """The URL of the instance; None where the template, or anything that it needs, is not known.
 
-    `template`: `gateway.instanceUrl`. What the service called the instance is quoted, so that it
-    cannot lead anywhere else.
+    `template`: `gateway.instanceUrl`. The instance's id comes from the service, so it is quoted:
+    it cannot change where the URL leads.
     """
     if template is None or not instance or (flow_id is None and "{flowId}" in template):
         return None

@@ -1,4 +1,4 @@
-"""The table of `status`: a row a run, or a line a backfill."""
+"""The table of `status`: a row for each run, or a line for each backfill."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ from reconciler.render.words import (
     zone_name,
 )
 
-SHOWN_RUNS = 500  # lines: more is scrolled past, not read
+SHOWN_RUNS = 500  # lines: nobody reads more
 SHOWN_NOTES = 20  # of a backfill
 _INDENT = 2
 
@@ -36,7 +36,7 @@ _STYLES: Mapping[RunState, str] = {
     RunState.PENDING: "yellow",
     RunState.TRIGGERED: "cyan",
     RunState.SUCCEEDED: "green",
-}  # what is urgent comes first: a backfill has the style of the first that it has
+}  # the most urgent first: a backfill has the style of its most urgent run
 _UNTOLD = frozenset(
     {
         None,
@@ -47,18 +47,18 @@ _UNTOLD = frozenset(
         Reason.RUNNING,
         Reason.FAILED,
     }
-)  # the state, the trigger time, the error or the status says it
+)  # not shown: the state, the trigger time, the error or the status says it
 _URGENT = frozenset({RunState.IN_DOUBT, RunState.REJECTED, RunState.FAILED})
 
 
 def newest_attempts(rows: Iterable[StatusRow]) -> list[StatusRow]:
-    """The rows without the failures that a later attempt of the same run, among them, speaks for.
+    """The rows without failed attempts of which a later attempt is among the rows.
 
-    An attempt that was started twice stays: no other attempt says anything of that.
+    An attempt that was started twice stays, because a later attempt says nothing about that.
     """
     every = list(rows)
     if not any("#" in one.run for one in every):
-        return every  # none is tried again
+        return every  # no run has a second attempt
     newest: dict[RunId, int] = {}
     for one in every:
         first = first_attempt(one.run)
@@ -75,7 +75,7 @@ def newest_attempts(rows: Iterable[StatusRow]) -> list[StatusRow]:
 def state_counts(rows: Iterable[StatusRow]) -> str:
     """`31 pending, 1,200 succeeded (2 after a retry), 9 failed`, or `no runs`.
 
-    A run counts once, by its newest attempt among the rows.
+    A run counts once, with its newest attempt among the rows.
     """
     newest = newest_attempts(rows)
     counts = Counter(one.state for one in newest)
@@ -90,9 +90,9 @@ def state_counts(rows: Iterable[StatusRow]) -> str:
 def status_table(
     rows: Sequence[StatusRow], zone: tzinfo, screen: Screen, *, verbose: bool, unfolded: bool
 ) -> Iterator[str]:
-    """The rows' lines, at most SHOWN_RUNS unless `verbose`; headings where some run stands alone.
+    """The rows' lines, at most SHOWN_RUNS unless `verbose`; headings where a run has its own row.
 
-    `unfolded` or `verbose`: each run of a backfill has a row of its own.
+    With `unfolded` or `verbose`, each run of a backfill has a row of its own.
     """
     each = verbose or unfolded
     lines = together(rows, lambda one: None if each else backfill_of(one.run))
@@ -142,7 +142,7 @@ def _backfill(rows: _Line, screen: Screen) -> Iterator[str]:
 
 
 def _counted_notes(rows: _Line, zone: tzinfo) -> Iterator[str]:
-    """What somebody must know of the backfill's runs, each once, with their number."""
+    """What a person must know of the backfill's runs: each note once, with the number of runs."""
     newest = newest_attempts(rows)
     urgent = (one for one in newest if _is_urgent(one) or one.reason not in _UNTOLD)
     alike = (one.but(why=one.gist or one.why, evidence=None) for one in urgent)
@@ -154,7 +154,7 @@ def _counted_notes(rows: _Line, zone: tzinfo) -> Iterator[str]:
 
 
 def _most_urgent(lines: Sequence[_Line]) -> list[_Line]:
-    """At most SHOWN_RUNS of the lines, in their order; what somebody must look at is kept first."""
+    """At most SHOWN_RUNS of the lines, in their order; the urgent lines are kept first."""
     numbers = sorted(range(len(lines)), key=lambda number: not any(map(_is_urgent, lines[number])))
     return [lines[number] for number in sorted(numbers[:SHOWN_RUNS])]
 
@@ -168,7 +168,7 @@ def _cells(one: StatusRow, zone: tzinfo) -> tuple[str, ...]:
 
 
 def _widths(rows: Sequence[Sequence[str]], headings: Sequence[str], screen: Screen) -> list[int]:
-    """Every column as wide as it needs to be, and the run's name takes what is left."""
+    """Each column is as wide as its content needs; the names of runs get the room that is left."""
     state, name, time, instance = zip(*rows, strict=True) if rows else [()] * len(headings)
     others = [
         width_for(state, headings[0], 9),
@@ -180,7 +180,7 @@ def _widths(rows: Sequence[Sequence[str]], headings: Sequence[str], screen: Scre
 
 
 def notes(one: StatusRow, zone: tzinfo, *, verbose: bool) -> Iterator[str]:
-    """What a person must know of the run beside its state, each in one line."""
+    """What a person must know of the run apart from its state, one line for each note."""
     if one.declared_as is not None:
         yield f"declared as {one.declared_as} now"
     if one.error is not None:
@@ -201,7 +201,7 @@ def notes(one: StatusRow, zone: tzinfo, *, verbose: bool) -> Iterator[str]:
         yield from _more(one, zone)
 
 
-# Until `settleSeconds` after a start, what is listed under its id may be another's instance.
+# Until `settleSeconds` after a start, the instance listed with its id may be another's.
 _TO_BE_RECORDED = "; not recorded yet, so soon after its start: the next look records it"
 
 

@@ -1,4 +1,4 @@
-"""What the ledger says of runs, as text and as JSON, and everything of one run."""
+"""What the ledger says of runs, as text and as JSON, and all that is known of one run."""
 
 from collections.abc import Iterator, Sequence
 from datetime import tzinfo
@@ -35,8 +35,7 @@ def status_detail_text(
 ) -> str:
     """Everything that is known of the run; if it is in doubt, the commands that settle it.
 
-    Commands stand on one line each, however long, so that they can be copied. See `plan_text` for
-    `width`.
+    Each command has one line, however long, so that it can be copied. See `plan_text` for `width`.
     """
     state = row.state.replace("-", " ")
     screen = Screen.of(width, color=False)
@@ -57,7 +56,7 @@ def status_detail_text(
 
 
 def facts(row: StatusRow, zone: tzinfo) -> Iterator[Fact]:
-    """What is known of the run, each with its label."""
+    """What is known of the run, each fact with its label."""
     here = f"({zone_name(zone)})"
     time = f"{clock_time(row.trigger_time, zone)} {here}"
     if row.declared_as is not None:
@@ -127,7 +126,7 @@ __all__ = ["StatusRow", "status_detail_text", "status_text", "statuses_json"]
 
 
 def statuses_json(statuses: Sequence[tuple[str, tzinfo, Sequence[StatusRow]]]) -> Iterator[str]:
-    """One environment, with its zone, as it is; several under `environments`. In pieces."""
+    """The JSON document in pieces. One environment, with its zone, as it is; several in a list."""
     found = [
         {"version": 1, "environment": environment, "runs": MadeRows(rows, partial(_row_json, zone))}
         for environment, zone, rows in statuses
@@ -171,14 +170,14 @@ def _row_json(zone: tzinfo, one: StatusRow) -> dict[str, Any]:
     }
 
 
-# Runs have their times, and most of their parameters, in common.
+# Cached because many runs share a trigger time.
 @lru_cache(maxsize=16_384)
 def _date(time: EpochMs, zone: tzinfo) -> str:
     return business_date(time, zone).isoformat()
 
 
 def _reason(code: str, words: str) -> str:
-    """The code, and what there is to say beyond it."""
+    """The code, and what `words` say beyond it."""
     plain = code.replace("-", " ")
     for known in (f"{plain}: ", f"{plain} "):
         words = words.removeprefix(known)
@@ -197,9 +196,9 @@ def status_text(
 ) -> str:
     """The runs of one environment for people; see `plan_text` for `width` and `color`.
 
-    A backfill is one line with counts, unless `unfolded`. Of more than 500 lines those with runs
-    in doubt, refused or failed are kept and others left out, unless `verbose`, which also unfolds
-    and adds what else is known of each run.
+    A backfill is one line with counts, unless `unfolded`. Of more than 500 lines, those with runs
+    in doubt, refused or failed are kept first. `verbose` leaves out no line, unfolds backfills, and
+    adds what else is known of each run.
     """
     screen = Screen.of(width, color)
     heading = screen.wrapped(f"{environment}: {state_counts(rows)}")

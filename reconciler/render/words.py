@@ -1,4 +1,4 @@
-"""Words that several renderings share: numbers, actions, commands to type, and instants."""
+"""Words that several renderers share: counts, actions, commands to type, and times."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from reconciler.plan.values import awaited
 from reconciler.render.safe import visible
 from reconciler.times import business_date, in_zone, is_repeated, parse_instant
 
-COMMIT_DIGITS = 12  # of a commit's id that people are shown
+COMMIT_DIGITS = 12  # how many digits of a commit's id people see
 LONGEST_TIME = len("2024-11-03 01:30:00.007-04:00")
 UNFOLD = "--verbose shows every run."
 
@@ -37,9 +37,10 @@ def joined(parts: Sequence[str]) -> str:
 
 
 def action_counts(plan: Plan) -> list[str]:
-    """`3 to trigger`, `24 done`: one for each action that some run has, or `no runs`.
+    """`3 to trigger`, `24 done`: one count for each action that some run has, or `no runs`.
 
-    What ended badly is `2 failed` and not among the done. What retired ledgers record comes last.
+    Runs that ended badly are counted as `2 failed`, not as done. Runs that retired ledgers record
+    come last.
     """
     numbers = {Action(name): number for name, number in plan.summary.items()}
     failed = sum(map(has_failed, plan.runs))
@@ -54,7 +55,7 @@ def action_counts(plan: Plan) -> list[str]:
 
 
 def asking(plan: Plan) -> str:
-    """What an apply would only ask the service; empty where no run waits for the answer."""
+    """A sentence that an apply would ask how started runs ended; empty where no run waits."""
     found = awaited(plan)
     if not found.started:
         return ""
@@ -67,22 +68,22 @@ def asking(plan: Plan) -> str:
 
 
 def needs_attention(run: PlannedRun) -> bool:
-    """Whether a person wants to see the run: all but those that are done and well.
+    """Whether a person wants to see the run: any run that is not done, or is done but not well.
 
-    A run that was started twice is done, and has the error in its record.
+    A run that was started twice counts as done; its record holds the error.
     """
     return run.action is not Action.DONE or has_failed(run) or bool(run.record and run.record.error)
 
 
 def has_failed(run: PlannedRun) -> bool:
-    """Whether the run is done and ended badly, though its manifest does not have it cancelled."""
+    """Whether the run is done and ended badly, and its manifest does not call it off."""
     is_unwanted = run.run is not None and run.run.cancel
     ended_badly = run.record is not None and run.record.has_failed
     return run.action is Action.DONE and ended_badly and not is_unwanted
 
 
 def status_words(status: str) -> str:
-    """`SUCCESS`, and `TIMEOUT: it ran longer than the flow allows`."""
+    """`SUCCESS`, or with its meaning: `TIMEOUT: it ran longer than the flow allows`."""
     meaning = status_meaning(status)
     return f"{status}: {meaning}" if meaning else status
 
@@ -93,10 +94,10 @@ def command(*words: str) -> str:
 
 
 def how_to_start_again(run: RunId, status: str | None, *, is_suspended: bool = False) -> str:
-    """What starts a run that ended so again; of a backfill, without all that succeeded.
+    """How to start a run again that ended with `status`; in a backfill, only the failed runs.
 
-    No retry follows where the service no longer knows the instance. What its manifest suspends
-    starts only once it does no more.
+    A run whose instance the service no longer knows is never retried. A suspended run starts only
+    once its manifest no longer says `suspend`.
     """
     lost = status is not None and status.upper() == NOT_FOUND
     words = _of_a_lost_one(run) if lost else _of_a_failed_one(run, status)
@@ -104,12 +105,12 @@ def how_to_start_again(run: RunId, status: str | None, *, is_suspended: bool = F
 
 
 def how_all_start_again(ends: Mapping[RunId, str]) -> list[str]:
-    """The same of several, each advice once; a status by run."""
+    """The advice of `how_to_start_again` for several runs, each text once. `ends`: statuses."""
     return list(dict.fromkeys(how_to_start_again(run, status) for run, status in ends.items()))
 
 
 def retried_only_by_name(status: str | None) -> str | None:
-    """The status, where a `retry` starts a run again that ended so only if its `on` names that."""
+    """The status in capitals if a `retry` applies to it only where its `on` names it, else None."""
     name = "" if status is None else status.upper()
     return name if name in FAILED - RETRIED else None
 
@@ -150,10 +151,10 @@ def zone_name(zone: tzinfo) -> str:
 
 
 def clock_time(instant: EpochMs, zone: tzinfo) -> str:
-    """`2024-03-02 08:00:00` as a clock in the zone shows it, milliseconds only if there are any.
+    """`2024-03-02 08:00:00` as a clock in the zone shows it, with milliseconds only if not zero.
 
-    A time that clocks show twice has its offset: `2024-11-03 01:30:00-04:00`. An instant that no
-    calendar has is given as its number.
+    A time that clocks show twice has its offset: `2024-11-03 01:30:00-04:00`. An instant outside
+    the calendar is shown as its number of milliseconds.
     """
     try:
         local = in_zone(instant, zone)
@@ -164,7 +165,7 @@ def clock_time(instant: EpochMs, zone: tzinfo) -> str:
 
 
 def processed_date(instant: EpochMs, zone: tzinfo) -> str:
-    """The business date of a run with that trigger time; empty where no calendar has it."""
+    """The business date of a run with that trigger time; empty outside the calendar."""
     try:
         return business_date(instant, zone).isoformat()
     except (OverflowError, ValueError):
@@ -172,7 +173,7 @@ def processed_date(instant: EpochMs, zone: tzinfo) -> str:
 
 
 def ledger_time(text: str, zone: tzinfo) -> str:
-    """A time that the ledger wrote in RFC 3339, as `clock_time`; one it cannot read, as it is."""
+    """A time that the ledger has in RFC 3339, as by `clock_time`; unreadable text unchanged."""
     try:
         return clock_time(parse_instant(text), zone)
     except ValueError:

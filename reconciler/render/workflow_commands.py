@@ -8,21 +8,21 @@ from reconciler.model import Place, Problem
 from reconciler.render.layout import as_text
 from reconciler.render.safe import visible
 
-_SHOWN_ANNOTATIONS = 10  # of one kind, of one step (GitHub's documentation of workflow commands)
-_MOST_FOLDED = 50  # told by the last of them; a message has at most 64 KiB
+_SHOWN_ANNOTATIONS = 10  # of one kind in one step (GitHub's documentation of workflow commands)
+_MOST_FOLDED = 50  # listed in the last of them; a message has at most 64 KiB
 
 
 class Annotation(Struct, frozen=True, kw_only=True):
-    """What GitHub shows beside a line, or beside none."""
+    """A message that GitHub shows beside a line of a file, or without a place."""
 
     title: str
     message: str
     place: Place | None = None
-    line: str = ""  # the same in the list that the last annotation tells; empty: title and message
+    line: str = ""  # its line in the last annotation's list; empty: title and message
 
 
 def annotations(found: Sequence[Problem], name: str) -> Iterator[str]:
-    """A command a problem; see `commands`."""
+    """A command for each problem; see `commands`."""
     return commands(
         [
             Annotation(title=one.code, message=one.message, place=one.place, line=str(one))
@@ -44,9 +44,9 @@ def error_annotation(message: str, hint: str | None) -> str:
 
 
 def commands(found: Sequence[Annotation], name: str) -> Iterator[str]:
-    """A command each; `name` is `error` or `warning`.
+    """A command for each annotation; `name` is `error` or `warning`.
 
-    GitHub shows ten annotations of each kind a step: the tenth tells of all that are left.
+    GitHub shows ten annotations of each kind for a step: the tenth one lists those that are left.
     """
     alone = found if len(found) <= _SHOWN_ANNOTATIONS else found[: _SHOWN_ANNOTATIONS - 1]
     for one in alone:
@@ -61,7 +61,7 @@ def commands(found: Sequence[Annotation], name: str) -> Iterator[str]:
 
 
 def _workflow_command(place: Place | None, name: str, title: str, message: str) -> str:
-    """A command of GitHub's; the message is escaped already.
+    """A workflow command of GitHub; the message must be escaped already.
 
     Escaping: GitHub's actions/toolkit, `escapeData` and `escapeProperty`.
     """

@@ -1,4 +1,4 @@
-"""Manifests for instances that no manifest declares, one each; suspended, so that none starts."""
+"""Manifests for instances that no manifest declares; all are suspended, so that none starts."""
 
 from collections.abc import Collection, Sequence
 from datetime import tzinfo
@@ -14,7 +14,7 @@ from reconciler.times import MINUTE_MS, in_zone
 
 
 class Written(Struct, frozen=True, kw_only=True):
-    """One manifest, or why there is none for the instance."""
+    """One manifest, or the reason why the instance has none."""
 
     instance: Instance
     name: str
@@ -36,9 +36,9 @@ def manifests_of(
     same_minute_allowed: bool,
     schema: str | None = None,
 ) -> list[Written]:
-    """A manifest for each instance that one can be written for, in the order of trigger times.
+    """A manifest, or why there can be none, for each instance, in the order of trigger times.
 
-    The same instances always get the same names: flow and time, and a number from the second on.
+    The same instances always get the same names: flow and time, and from the second on a number.
     `schema`: the path from the manifests to their schema, for editors.
     """
     written: list[Written] = []
@@ -95,7 +95,7 @@ def _unwritable(one: Instance) -> str | None:
 
 
 def _conflict(run: Run, runs: Sequence[Run], *, same_minute_allowed: bool) -> str | None:
-    """Why the manifest could not stand beside the others."""
+    """Why the manifest cannot exist beside the others, or None."""
     for other in runs:
         if other.digest == run.digest:
             return f"it carries the same as {other.id}"
@@ -109,7 +109,7 @@ def _conflict(run: Run, runs: Sequence[Run], *, same_minute_allowed: bool) -> st
 
 
 def manifest_text(one: Instance, name: str, zone: tzinfo, schema: str | None = None) -> str:
-    """The manifest; suspended, for an apply would start what has run already."""
+    """The manifest. It is suspended, or an apply would start again what has run already."""
     spec: dict[str, Node] = {"flowId": one.flow_id or 0}
     if one.trigger_time is not None:
         spec["triggerTime"] = in_zone(one.trigger_time, zone).isoformat()

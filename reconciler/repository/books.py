@@ -1,4 +1,4 @@
-"""Every ledger of a repository: those of a commit, of a working tree, and what is remembered."""
+"""Every ledger of a repository: those of a commit and those of a working tree."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -24,7 +24,7 @@ from reconciler.repository.committed import CommittedLedger, FilesOnDemand
 from reconciler.repository.settings import MOST_OF_CONFIGURATION
 from reconciler.repository.worktree import read_one
 
-MOST_OF_LEDGER = 1 << 30  # bytes: of some million runs
+MOST_OF_LEDGER = 1 << 30  # bytes: more than a million runs
 
 _LEDGERS = ":(top,glob)**/ledger*.jsonl"
 _CONFIGURATIONS = f":(top,glob)**/{CONFIGURATION}"
@@ -41,11 +41,11 @@ class Naming:
         self.environments: dict[str, tuple[str, Service]] = {}  # by folder: environment and service
         self.retired: set[str] = set()
         self.unreadable: list[str] = []  # folders of configurations that cannot be read
-        self._folders: list[tuple[str, str, str]] = []  # by whom, which, as what
+        self._folders: list[tuple[str, str, str]] = []  # configuration, folder, what it is there
         self._books: dict[str, tuple[Mapping[str, bytes], Book | None]] = {}  # by folder
 
     def add(self, prefix: str, configuration: Configuration) -> None:
-        """Take in a configuration that lies in that folder (`""`, or ending in a slash)."""
+        """Add a configuration that lies in the folder `prefix` (`""`, or ending in a slash)."""
         for environment in configuration.environments.values():
             service = service_of(environment.gateway)
             self.environments[prefix + environment.state] = environment.name, service
@@ -54,7 +54,7 @@ class Naming:
         self.retired |= {prefix + folder for folder in configuration.retired}
 
     def add_file(self, path: str, content: bytes) -> None:
-        """Take in another configuration of the repository, if it can be read."""
+        """Add another configuration of the repository, or note that it cannot be read."""
         prefix = path.removesuffix(CONFIGURATION)
         try:
             self.add(prefix, parse_configuration(Source(path=path, content=content)))
@@ -76,10 +76,10 @@ class Naming:
                     )
 
     def book(self, folder: str, content: Mapping[str, bytes]) -> Book | None:
-        """The ledger in the folder; None if nobody names it and it is none of ours.
+        """The ledger in the folder; None if no configuration names it and it is none of ours.
 
-        Each is read once, however many environments ask. Raises LedgerError for one that is named
-        and cannot be read.
+        Each is read once, however many environments ask. Raises LedgerError for one that is named,
+        or ours, and cannot be read.
         """
         known = self._books.get(folder)
         if known is None or known[0] is not content:
@@ -111,9 +111,10 @@ def _folders_of(environment: Environment) -> list[tuple[str, str]]:
 
 
 def is_ours(content: Mapping[str, bytes]) -> bool:
-    """Whether any line can be read as one of our events, in whatever format.
+    """Whether any line looks like one of our events, in whatever format.
 
-    So that one is not passed over because it is damaged: reading it all says where.
+    One such line is enough, so that a damaged ledger is not passed over: reading all of it says
+    where the damage is.
     """
     return any(map(looks_like_event, b"\n".join(content.values()).splitlines()))
 
@@ -131,13 +132,13 @@ class CommittedBooks:
         return self._tree.under(folder)
 
     def on_the_way(self, folder: str) -> list[TreeEntry]:
-        """What stands in the place of a folder that this one lies in: one entry, or none."""
+        """What stands in place of a folder above this one: one entry, or none."""
         parts = folder.split("/")
         above = (self._tree.at("/".join(parts[:count])) for count in range(1, len(parts)))
         return [entry for entry in above if entry is not None]
 
     def check_folder(self, folder: str) -> None:
-        """Raise LedgerError if something else stands where a ledger's folder is, or on the way."""
+        """Raise LedgerError if anything but a folder stands at a ledger's folder or on the way."""
         own = self._tree.at(folder)
         for entry in (*self.on_the_way(folder), *(() if own is None else (own,))):
             raise LedgerError(
@@ -147,7 +148,7 @@ class CommittedBooks:
             )
 
     def configurations(self, besides: str) -> dict[str, bytes]:
-        """Every other `reconciler.yaml` of the tree, by its path."""
+        """Every `reconciler.yaml` of the tree except `besides`, by its path."""
         found = {
             one.path: one.oid
             for one in self._tree.beginning(CONFIGURATION)
@@ -167,7 +168,7 @@ class CommittedBooks:
 
     @property
     def folders(self) -> list[str]:
-        """The folders in which a file has the name of a ledger's."""
+        """The folders that hold a file with the name of a ledger file."""
         return list(self._in_folders)
 
     def by_folder(self) -> dict[str, CommittedLedger]:
@@ -183,7 +184,7 @@ class CommittedBooks:
 
 
 class LocalLedger(FilesOnDemand):
-    """Those that lie here; none is kept. Reading raises LedgerError for one that cannot be read."""
+    """A ledger's files in the working tree; none is kept. Reading may raise LedgerError."""
 
     def __init__(self, paths: Mapping[str, str], read: Callable[[str], bytes]) -> None:
         self._paths = paths  # by name
@@ -193,7 +194,7 @@ class LocalLedger(FilesOnDemand):
         return self._read(self._paths[name])
 
     def __contains__(self, name: object) -> bool:
-        return name in self._paths  # a mapping's own would read the file
+        return name in self._paths  # the method that Mapping has would read the file
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._paths)
@@ -203,10 +204,10 @@ class LocalLedger(FilesOnDemand):
 
 
 def local_files(git: Git | None) -> tuple[Mapping[str, Mapping[str, bytes]], dict[str, bytes]]:
-    """The ledgers by folder, and the configurations by path, that git tracks and that lie here.
+    """The ledgers by folder, and the other configurations by path, among the tracked files here.
 
-    Those that a sparse checkout leaves out count as git has them. Paths are relative to the
-    repository's root. Nothing where there is no repository.
+    Files that a sparse checkout leaves out count as git has them. Paths are relative to the
+    repository's root. Both are empty if there is no repository.
     """
     if git is None:
         return {}, {}
@@ -224,7 +225,7 @@ def local_files(git: Git | None) -> tuple[Mapping[str, Mapping[str, bytes]], dic
         place = git.root / os.fsdecode(path.encode("utf-8", "surrogateescape"))
         is_here = place.is_file() and not place.is_symlink()
         if not is_here and path not in absent:
-            continue  # deleted here, or a link: `read_worktree` speaks of those that are named
+            continue  # deleted here, or a link: `read_worktree` reports those in named folders
         folder, _, name = path.rpartition("/")
         if name == CONFIGURATION:
             configurations[path] = read(path, MOST_OF_CONFIGURATION)
@@ -237,7 +238,7 @@ def local_files(git: Git | None) -> tuple[Mapping[str, Mapping[str, bytes]], dic
 
 
 def _local(git: Git, path: str, most: int) -> bytes:
-    """The content of a file here. Raises LedgerError for one that cannot be read."""
+    """The content of a file here. Raises LedgerError if it cannot be read."""
     found = read_one(git.root, path, most)
     if isinstance(found, Problem):
         raise LedgerError(f"what is recorded here cannot be known: {found}")
@@ -245,7 +246,7 @@ def _local(git: Git, path: str, most: int) -> bytes:
 
 
 def naming_of(prefix: str, configuration: Configuration, others: Mapping[str, bytes]) -> Naming:
-    """What all configurations of a repository name; `configuration` lies in that folder."""
+    """What all configurations of a repository name; `configuration` lies in `prefix`."""
     naming = Naming()
     naming.add(prefix, configuration)
     for path, content in others.items():
@@ -254,7 +255,7 @@ def naming_of(prefix: str, configuration: Configuration, others: Mapping[str, by
 
 
 def books_of(naming: Naming, ledgers: Iterable[tuple[str, Mapping[str, bytes]]]) -> list[Book]:
-    """Those of the ledgers that are ours. Raises LedgerError."""
+    """The ledgers that are named, or are ours. Raises LedgerError."""
     found = (naming.book(folder, content) for folder, content in ledgers)
     return [book for book in found if book is not None]
 

@@ -1,10 +1,10 @@
-"""What files of manifests said the last time, so that only those that are others are read again.
+"""What files of manifests said the last time, so that only files that have changed are read again.
 
-A file is known by what the system says of it, or else by a digest of what it holds; what it says
-follows from that content, the zone, the limits and this program alone, all of which the cache's key
-holds. Only files without a problem are kept: one with a problem is read each time, and its messages
-have their places from there. The commands that start nothing use it; an apply does not.
-docs/decisions/0026-a-cache-of-what-was-read.md says why.
+A file is known by its status in the file system, or else by a digest of its content. What it says
+follows from that content, the zone, the limits and this program alone; the cache's key holds the
+last three. Only files without a problem, a note or a backfill are kept: a file with a problem is
+read each time, for its messages take their places from it. The commands that start nothing use the
+cache; an apply does not. docs/decisions/0026-a-cache-of-what-was-read.md says why.
 """
 
 import hashlib
@@ -41,12 +41,12 @@ from reconciler.repository.worktree import KnownFile
 from reconciler.times import ZONES_VERSION
 
 SWITCH = "RECONCILER_CACHE"  # an environment variable; `off`: neither read nor written
-_LEAST_FILES = 200  # with fewer to keep, looking for what is kept costs what it saves
-_FEW = 200  # one in so many files is read again, rather than all be written anew
+_LEAST_FILES = 200  # with fewer files to keep, looking them up costs what it saves
+_FEW = 200  # if only one in so many files is new, it is read again rather than all written anew
 _SETTLED_NS = 2_000_000_000  # some file systems count in steps of two seconds
 _SKEW_NS = 1_000_000_000
 
-# All of this program that decides what a file says; a test compares it with what is imported.
+# The parts of this program that decide what a file says; a test compares them with the imports.
 _READERS = (
     *("__init__.py", "counting.py", "errors.py", "links.py", "model.py", "numerous.py"),
     *("selection.py", "times.py", "expansion", "manifest", "schema", "schemas", "webhooks.py"),
@@ -58,7 +58,7 @@ class FileLetGo(Struct, frozen=True, kw_only=True):
     """A file that was read, and whose content nobody holds any more."""
 
     path: str
-    status: bytes  # with which it may be kept
+    status: bytes  # with which the file may be kept
     digest: bytes
 
 
@@ -73,7 +73,7 @@ class ReadCache(Struct, kw_only=True):
     """What the files of one environment's folder said, and what they say now."""
 
     path: Path | None = None  # None: nothing is known, and nothing will be kept
-    asked: tuple[object, ...] = ()  # of whoever reads a file, besides what it holds
+    asked: tuple[object, ...] = ()  # what decides what a file says, besides its content
     until: int = 0  # the instant up to which the times of manifests may lie
     _began: int = field(default_factory=time.time_ns)
     _content: CacheContent | None = None
@@ -83,7 +83,7 @@ class ReadCache(Struct, kw_only=True):
 
     @classmethod
     def of(cls, git: Git | None, environment: Environment, bounds: Bounds) -> "ReadCache":
-        """The environment's; outside a repository, or where nobody wants one, it keeps nothing."""
+        """The environment's cache; it keeps nothing outside a repository, or if switched off."""
         if git is None or git.own is None or bounds.window is None or _is_off():
             return cls()
         named = f"{git.prefix}\0{environment.name}\0{environment.manifests}"
@@ -103,28 +103,28 @@ class ReadCache(Struct, kw_only=True):
         return found
 
     def _read(self) -> None:
-        """Read what was kept, if it is to be believed.
+        """Read what was kept, if it can be believed.
 
         Times that were allowed once still are, unless the clock went back or the limit was lowered.
         """
         if self.path is None or not os.path.lexists(self.path):
-            return  # without having worked out the key
+            return  # there is no need to work out the key
         content = load(self.path, self._key())
         if content is not None and content.until <= self.until:
             self._content = content
 
     def _key(self) -> bytes:
-        """A digest of everything besides a file's content that decides what it says."""
+        """A digest of everything besides a file's content that decides what the file says."""
         return hashlib.sha256(repr((self.asked, _program())).encode()).digest()
 
     def by_status(self, path: str, entry: os.DirEntry[bytes]) -> KnownFile | None:
-        """The file, if nothing that the system says of it has changed since it was read."""
+        """The file, if its status has not changed since it was read; else None."""
         number = self._content.numbers.get(path) if self._content else None
         if self._content is None or number is None:
             return None
         try:
             found = entry.stat(follow_symlinks=False)
-        except OSError:  # what is wrong with it, opening it will tell
+        except OSError:  # opening the file will tell what is wrong with it
             return None
         status = status_of(found)
         if self._content.statuses[number] != status or status == UNSURE:
@@ -132,7 +132,7 @@ class ReadCache(Struct, kw_only=True):
         return KnownFile(path=path, size=found.st_size, number=number)
 
     def by_content(self, source: Source, found: os.stat_result) -> Source | KnownFile:
-        """The file, if it holds what it held; `found` was told of it before it was read."""
+        """The file, known if its content is unchanged; `found`: its status before it was read."""
         file = self._compared(source)
         self._seen[source.path] = file, self._sure_status(found)
         return file
@@ -146,31 +146,31 @@ class ReadCache(Struct, kw_only=True):
         return KnownFile(path=source.path, size=len(source.content), number=number)
 
     def _sure_status(self, found: os.stat_result) -> bytes:
-        """The file's status, unless it changed so late that another change would not show in it.
+        """The file's status, or UNSURE if it changed so late that another change might not show.
 
-        Of two changes in one tick of the file system's clock the second leaves the times as they
-        are: git calls such a file racy.
+        Of two changes in one tick of the file system's clock, the second leaves the times as they
+        are. Git calls such a file racy.
         """
         newest = max(found.st_mtime_ns, found.st_ctime_ns)
         return status_of(found) if newest <= self._began - _SETTLED_NS else UNSURE
 
     @property
     def knows_nothing(self) -> bool:
-        """Whether each file must be read, as for the first time."""
+        """Whether nothing was kept, so that each file must be read."""
         return self._content is None
 
     def note(self, source: Source, found: os.stat_result) -> bytes:
-        """What is kept of the file, as bytes; `found` was told of it before it was read."""
+        """What to keep of the file, as bytes; `found`: its status before it was read."""
         return b"" if self.path is None else self._sure_status(found) + _digest(source)
 
     @staticmethod
     def let_go(path: str, note: bytes) -> FileLetGo:
-        """The file of which that was noted."""
+        """The file, from its path and the note that was made of it."""
         size = len(UNSURE)
         return FileLetGo(path=path, status=note[:size], digest=note[size:])
 
     def result(self, file: KnownFile, bounds: Bounds) -> FileResult:
-        """What the file says. Raises TightError where that could depend on how many others say."""
+        """What the file says. Raises TightError if that could depend on how much others declare."""
         if not self._results and self._content is not None:
             self._results = {one.file: one for one in unpack(self._content.results)}
         result = self._results[file.path]
@@ -179,9 +179,9 @@ class ReadCache(Struct, kw_only=True):
         return result
 
     def keep(self, found: Sequence[tuple[ReadFile, FileResult]]) -> None:
-        """Keep what the files say, if enough of it is new; all that is not among them is let go.
+        """Keep what the files say, if enough of it is new; other files are dropped from the cache.
 
-        Of those that were read elsewhere, or are not there yet, nothing is kept.
+        Nothing is kept of files that were read elsewhere, or that do not exist yet.
         """
         if self.path is None:
             return
@@ -194,7 +194,7 @@ class ReadCache(Struct, kw_only=True):
             self._save(self.path, kept)
 
     def _is_lacking(self, file: ReadFile) -> bool:
-        """Whether the next command would gain from it, were it kept as it is now."""
+        """Whether the next command would gain if the file were kept as it is now."""
         return not isinstance(file, KnownFile) or self._status(file) not in {None, UNSURE}
 
     def _may_be_kept(self, file: ReadFile, result: FileResult) -> bool:
@@ -205,7 +205,7 @@ class ReadCache(Struct, kw_only=True):
         return is_plain and self._status(file) is not None
 
     def _status(self, file: ReadFile) -> bytes | None:
-        """The status with which a file that was read here may be kept; None of any other."""
+        """The status with which a file that was read here may be kept; None for any other file."""
         if isinstance(file, FileLetGo):
             return file.status
         seen, status = self._seen.get(file.path, (None, None))
@@ -214,7 +214,7 @@ class ReadCache(Struct, kw_only=True):
     def _save(self, path: Path, found: Sequence[tuple[ReadFile, FileResult]]) -> None:
         try:
             is_sure = _is_in_step(path)
-        except OSError:  # git's folder is not for this user to write
+        except OSError:  # this user may not write to git's folder
             return
         files: dict[str, Kept] = {}
         for file, _ in found:
@@ -239,7 +239,7 @@ def _is_off() -> bool:
 def _is_in_step(path: Path) -> bool:
     """Whether files have their times from the clock that this process reads.
 
-    That of a network's file server may be another. Raises OSError.
+    A file server in the network may have another clock. Raises OSError.
     """
     return abs(clock_of(path) - time.time_ns()) < _SKEW_NS
 
@@ -250,8 +250,8 @@ def _digest(source: Source) -> bytes:
 
 @cache
 def _program() -> tuple[str, ...]:
-    """This program, and what else it runs on, as far as it decides what a file says."""
-    from importlib.metadata import version  # which takes longer than all else of a small repository
+    """The versions of this program and of what it runs on, where they decide what a file says."""
+    from importlib.metadata import version  # a slow import: longer than all of a small repository
 
     return (
         __version__,
@@ -264,9 +264,9 @@ def _program() -> tuple[str, ...]:
 
 
 def _source_digest() -> str:
-    """A digest of the modules and schemas: a development version has one number for many of them.
+    """A digest of the modules and schemas, for many states of them share one development version.
 
-    By content, so that it is the same wherever and whenever the program is installed.
+    It is made of their content, so it is the same wherever and whenever the program is installed.
     """
     whole = hashlib.sha256()
     package = files("reconciler")
@@ -278,7 +278,7 @@ def _source_digest() -> str:
 
 
 def _files_of(place: Traversable) -> list[Traversable]:
-    if not place.is_dir():  # or, where there are compiled modules alone, the version must do
+    if not place.is_dir():  # nothing at all if only compiled modules exist: the version must do
         return [place] if place.is_file() else []
     found = sorted(place.iterdir(), key=lambda one: one.name)
     return [one for one in found if one.name.endswith((".py", ".json"))]

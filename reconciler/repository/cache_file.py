@@ -1,9 +1,9 @@
 """What a cache keeps of files, as one file that is believed whole or not at all.
 
 It lies in git's own folder, where no checkout can write. Anybody may delete it at any time. It is
-written beside its name and then moved there, so that whoever reads it, at any time, reads one that
-was written whole; a crash can leave a name without its content, and the checksum tells. It is read
-into memory rather than mapped, for a mapped file that somebody cuts off ends the process.
+written under another name and then moved into place, so a reader always finds a file that was
+written whole. A crash can leave the name without the content; the checksum shows that. The file is
+read into memory rather than mapped, for a mapped file that somebody truncates ends the process.
 """
 
 import hashlib
@@ -18,22 +18,20 @@ from tempfile import TemporaryFile
 import msgspec
 from msgspec import Struct
 
-_HEADING = b"reconciler cache 1\n"  # raised by whoever changes anything below
+_HEADING = b"reconciler cache 1\n"  # raise the number with any change of the format below
 _CHECKSUM = 32  # bytes: SHA-256 of all that follows it
 _NUMBERS = struct.Struct("<qqqQQ")  # of a file's status
 MOST_BYTES = 512 << 20
 _MOST_FILES = 16  # caches in one clone: of environments, folders and configurations
 _FORSAKEN_SECONDS = 60.0  # after which nobody is still writing
 
-UNSURE = bytes(
-    _NUMBERS.size
-)  # in place of a status by which the file could not be told from an edited
+UNSURE = bytes(_NUMBERS.size)  # stands for a status that an edited file could have as well
 
 
 class Kept(Struct, frozen=True, kw_only=True):
     """What is kept of one file."""
 
-    status: bytes  # by which it is known without being read, or UNSURE
+    status: bytes  # by which the file is known without being read, or UNSURE
     digest: bytes  # SHA-256 of what it held
 
 
@@ -49,7 +47,7 @@ class _KeptColumns(msgspec.Struct, frozen=True, array_like=True):
 
 
 class CacheContent(Struct, frozen=True, kw_only=True):
-    """All that a cache file holds. Numbers are the places of files in it."""
+    """All that a cache file holds. A file's number is its place in there."""
 
     numbers: Mapping[str, int]  # by path
     statuses: list[bytes]
@@ -58,13 +56,13 @@ class CacheContent(Struct, frozen=True, kw_only=True):
     results: bytes
 
     def kept(self, number: int) -> Kept:
-        """What is kept of the file of that number."""
+        """What is kept of the file with that number."""
         start = number * _CHECKSUM
         return Kept(status=self.statuses[number], digest=self.digests[start : start + _CHECKSUM])
 
 
 def status_of(found: os.stat_result) -> bytes:
-    """What the system says of a file, all of which changes with its content, or nearly so."""
+    """A file's status in the file system, which almost always changes with its content."""
     numbers = found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev
     try:
         return _NUMBERS.pack(*numbers)
@@ -73,7 +71,7 @@ def status_of(found: os.stat_result) -> bytes:
 
 
 def load(path: Path, key: bytes) -> CacheContent | None:
-    """What the file holds; None for one that is not there, damaged, another's or of another key."""
+    """What the file holds; None if it is absent, damaged, another user's or of another key."""
     try:
         whole = _own(path)
     except OSError:  # not there, or not for this user to read: then nothing is known
@@ -90,7 +88,7 @@ def load(path: Path, key: bytes) -> CacheContent | None:
 
 
 def _own(path: Path) -> bytes:
-    """The content of a regular file that belongs to this user; nothing of any other."""
+    """The content of a regular file that belongs to this user; empty for any other file."""
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     with os.fdopen(os.open(path, flags), "rb") as file:
         found = os.fstat(file.fileno())
@@ -116,9 +114,9 @@ def _content(body: _KeptColumns) -> CacheContent:
 
 
 def save(path: Path, key: bytes, until: int, files: Mapping[str, Kept], results: bytes) -> None:
-    """Write the cache anew, with these files by their paths, or take it away if there are none.
+    """Write the cache anew, with these files by their paths, or remove it if there are none.
 
-    Where it cannot be written, or another process is writing, all stays as it is.
+    If it cannot be written, or another process is writing it, all stays as it is.
     """
     try:
         if not files:
@@ -129,7 +127,7 @@ def save(path: Path, key: bytes, until: int, files: Mapping[str, Kept], results:
             path.parent.mkdir(exist_ok=True)
             _put(path, whole)
             _thin(path.parent)
-    except OSError:  # the disk is full, or git's folder is not for this user to write: no cache
+    except OSError:  # the disk is full, or this user may not write to git's folder: no cache
         return
 
 
@@ -157,8 +155,8 @@ def _put(path: Path, whole: bytes) -> None:
         descriptor = os.open(beside, flags, 0o600)
     except FileExistsError:
         if not _is_forsaken(beside):
-            return  # another process is at it
-        beside.unlink()  # which was ended over it
+            return  # another process is writing it
+        beside.unlink()  # the process that wrote it was killed
         descriptor = os.open(beside, flags, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -170,19 +168,19 @@ def _put(path: Path, whole: bytes) -> None:
 
 
 def _is_forsaken(beside: Path) -> bool:
-    """Whether nobody is still writing it; nor is one from the future, of a clock that went back."""
+    """Whether nobody writes it any more: it is old, or from the future, as a clock went back."""
     return abs(time.time() - beside.lstat().st_mtime) > _FORSAKEN_SECONDS
 
 
 def _thin(folder: Path) -> None:
-    """Take away what killed processes left, and the oldest of caches that are too many."""
+    """Remove what killed processes left, and the oldest caches if there are too many."""
     found = sorted(folder.glob("*.cache"), key=lambda one: one.lstat().st_mtime)
     for one in (*found[:-_MOST_FILES], *filter(_is_forsaken, folder.glob("*.new"))):
         one.unlink(missing_ok=True)
 
 
 def clock_of(path: Path) -> int:
-    """What time it is, in ns, by the file system that will hold the cache. Raises OSError."""
+    """The time, in ns, by the clock of the file system that will hold the cache. Raises OSError."""
     path.parent.mkdir(exist_ok=True)
     with TemporaryFile(dir=path.parent) as file:
         return os.fstat(file.fileno()).st_mtime_ns

@@ -1,7 +1,7 @@
 """Reading manifests and ledger from a commit's tree.
 
-What a sparse checkout leaves out is read as git has it too, and never taken for deleted. Such a
-file is in the index, with a mark, and not on the disk. So what it holds is known, also where a
+Files that a sparse checkout leaves out are read as git has them too, and never taken for deleted.
+Such a file is in the index, with a mark, and not on the disk. So its content is known, even if a
 partial clone must fetch it first.
 """
 
@@ -40,9 +40,9 @@ def wanted_files(
 ) -> tuple[list[CommittedFile], list[Problem]]:
     """The wanted files among the entries, and what hinders reading.
 
-    The entries are those in the folder, and whatever stands in its place or on the way to it.
-    By the same rules as `read_worktree`, so that a pull request's checkout and the merged commit
-    say the same.
+    The entries are those in the folder, and whatever stands in its place or on the way to it. The
+    rules are those of `read_worktree`, so that a pull request's checkout and the merged commit say
+    the same.
     """
     files: list[CommittedFile] = []
     problems: list[Problem] = []
@@ -56,9 +56,9 @@ def wanted_files(
 
 
 def _hindrance(entry: TreeEntry, folder: str, is_wanted: Callable[[str], bool]) -> Problem | None:
-    """Why an entry cannot be read, whatever it holds."""
+    """The problem that an entry is, whatever it holds; None if it may be read."""
     path, wanted = entry.path, is_wanted(entry.path)
-    in_its_place = not path.startswith(f"{folder}/") and bool(folder)  # it, or one on the way to it
+    in_its_place = not path.startswith(f"{folder}/") and bool(folder)  # or on the way to it
     if entry.is_submodule:
         return submodule_problem(path)
     if entry.is_link and (in_its_place or is_reported(path, is_wanted=wanted)):
@@ -68,17 +68,17 @@ def _hindrance(entry: TreeEntry, folder: str, is_wanted: Callable[[str], bool]) 
     return name_problem(path) if wanted else None
 
 
-_FOLDED_AT_ONCE = 4  # some megabytes: what is read and let go again leaves gaps of that size
+_FOLDED_AT_ONCE = 4  # some megabytes: content that is let go leaves gaps of that size in memory
 
 
 class FilesOnDemand(Mapping[str, bytes]):
     """A ledger's files by their names, each of which is read when it is asked for.
 
-    A ledger of 100,000 runs has 60 MB, and most who ask only compare it, file by file.
+    A ledger of 100,000 runs has 60 MB, and most callers only compare it, file by file.
     """
 
     def is_as_in(self, other: Mapping[str, bytes], name: str) -> bool:
-        """Whether a file that both have says the same in both."""
+        """Whether a file that both ledgers have is the same in both."""
         return self[name] == other[name]
 
     def __eq__(self, other: object) -> bool:
@@ -90,10 +90,10 @@ class FilesOnDemand(Mapping[str, bytes]):
 
 
 class LedgerFiles(FilesOnDemand):
-    """Those that git holds.
+    """A ledger's files as git holds them.
 
-    Two ledgers that have a file's blob in common need not read it to know that it is the same. Only
-    the files that were read last are kept. Reading raises GitError.
+    If two ledgers have a file's blob in common, the file is known to be the same without reading
+    it. Only the files that were read last are kept. Reading raises GitError.
     """
 
     def __init__(
@@ -116,10 +116,10 @@ class LedgerFiles(FilesOnDemand):
         return self._read[oid]
 
     def _portion(self, name: str) -> list[ObjectId]:
-        """The blobs that one process reads: the file's and those beside it.
+        """The blobs that one process of git reads: the file's and those beside it.
 
-        A few folded files, which are large, or all others, which are small: an append may fold
-        them.
+        They are a few folded files, which are large, or all other files, which are small: an append
+        may fold all of these.
         """
         alike = sorted(one for one in self.blobs if is_folded(one) == is_folded(name))
         first = alike.index(name) // _FOLDED_AT_ONCE * _FOLDED_AT_ONCE
@@ -127,7 +127,7 @@ class LedgerFiles(FilesOnDemand):
         return [self.blobs[one] for one in wanted]
 
     def __contains__(self, name: object) -> bool:
-        return name in self.blobs or name in self._written  # a mapping's own would read the file
+        return name in self.blobs or name in self._written  # Mapping's method would read the file
 
     def __iter__(self) -> Iterator[str]:
         return chain(self.blobs, self._written)
@@ -136,13 +136,13 @@ class LedgerFiles(FilesOnDemand):
         return len(self.blobs) + len(self._written)
 
     def is_as_in(self, other: Mapping[str, bytes], name: str) -> bool:
-        """Whether a file that both have says the same in both; one blob always says the same."""
+        """Whether a file that both have is the same in both; one blob is always the same."""
         if isinstance(other, LedgerFiles) and name in self.blobs and name in other.blobs:
             return self.blobs[name] == other.blobs[name]
         return super().is_as_in(other, name)
 
     def with_changes(self, changes: Mapping[str, bytes | None]) -> Self:
-        """The same files after those were written or (None) deleted."""
+        """The same files after the changes: written, or (None) deleted."""
         blobs = {name: oid for name, oid in self.blobs.items() if name not in changes}
         written = {**self._written, **changes}
         new = {name: content for name, content in written.items() if content is not None}
@@ -174,11 +174,11 @@ class CommittedLedger(Struct, frozen=True, kw_only=True):
         return Ledger.of(read_events(self.content, self.folder))
 
     def with_changes(self, changes: dict[str, bytes | None]) -> "CommittedLedger":
-        """The same ledger after those files were written or (None) deleted."""
+        """The same ledger after the changes to its files: written, or (None) deleted."""
         return replace(self, content=self.content.with_changes(changes))
 
     def continues(self, before: "CommittedLedger") -> bool:
-        """Whether everything that stood in the ledger before stands there still, in its place.
+        """Whether everything that the ledger held before is still there, in its place.
 
         Sealing and folding only move the borders between files, so all files together are one
         text that only grows. Raises GitError, LedgerError.
@@ -187,7 +187,7 @@ class CommittedLedger(Struct, frozen=True, kw_only=True):
         return self.text(without=alike).startswith(before.text(without=alike))
 
     def alike(self, files: Mapping[str, bytes], folder: str) -> int:
-        """How many files, from the oldest, say the same as those of another ledger.
+        """How many files, counted from the oldest, are the same as those of another ledger.
 
         Raises GitError, LedgerError.
         """
@@ -198,7 +198,7 @@ class CommittedLedger(Struct, frozen=True, kw_only=True):
         return sum(1 for _ in same)
 
     def text(self, *, without: int = 0) -> bytes:
-        """All files together, in the order in which they were written; but for the oldest so many.
+        """All files together in the order in which they were written, without the oldest `without`.
 
         Raises GitError, LedgerError.
         """
@@ -218,7 +218,7 @@ def _in_order(files: Mapping[str, bytes], folder: str) -> list[str]:
 def read_left_out(
     git: Git | None, folder: str, is_wanted: Callable[[str], bool], most: int
 ) -> tuple[list[Source], list[Problem]]:
-    """Every wanted file at or below the folder that is left out here, and what hinders reading.
+    """Every wanted file at or below the folder that is not checked out, and what hinders reading.
 
     Paths are relative to the folder in which the repository was looked for. A file of more than
     `most` bytes is a problem, and so is a link. Raises GitError if git cannot read one.
@@ -235,7 +235,7 @@ def read_left_out(
 
 
 def told(count: int, folder: str) -> str:
-    """What to say of so many files."""
+    """What to say of so many files that are not checked out."""
     files = "1 file is" if count == 1 else f"{count} files are"
     return (
         f"{files} left out of {folder} by a sparse checkout, and read as git has "

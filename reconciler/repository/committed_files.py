@@ -17,7 +17,7 @@ from reconciler.repository.worktree import MOST_BYTES, too_large
 
 
 class CommittedFiles:
-    """Reads configuration and manifests, each blob once: what a file said once it always says."""
+    """Reads configuration and manifests, each blob once, for a blob always says the same."""
 
     def __init__(self, git: Git) -> None:
         self._git = git
@@ -25,10 +25,7 @@ class CommittedFiles:
         self._results: dict[tuple[CommittedFile, str, int], FileResult] = {}
 
     def configuration(self, tree: CommittedBooks, place: str) -> Configuration:
-        """The configuration in the tree, which is called `place` where it has none.
-
-        Raises ConfigurationError.
-        """
+        """The configuration in the tree. Raises ConfigurationError, which calls it `place`."""
         path = self._git.prefix + CONFIGURATION
         entry = next((one for one in tree.under(path) if one.is_file), None)
         if entry is None:
@@ -40,11 +37,11 @@ class CommittedFiles:
             content = self._git.read_blobs([entry.oid])[entry.oid]
             parsed = parse_configuration(Source(path=CONFIGURATION, content=content))
             self._configuration = entry.oid, parsed
-            self._results.clear()  # the zone may be another one, or the limit of a backfill
+            self._results.clear()  # the zone, or the limit of a backfill, may have changed
         return self._configuration[1]
 
     def know(self, file: CommittedFile, zone: tzinfo, bounds: Bounds, result: FileResult) -> None:
-        """Take what such a file was found to say elsewhere, so that it is not read again."""
+        """Take over what a file was found to say elsewhere, so that it is not read again."""
         self._results[file, str(zone), bounds.backfill] = result
 
     def declared(
@@ -67,7 +64,7 @@ class CommittedFiles:
         def read(file: CommittedFile, bounds: Bounds) -> FileResult:
             result = self._results.get((file, *key))
             if result is None or result.made > bounds.left:
-                content = blobs.get(file.oid)  # which may be empty
+                content = blobs.get(file.oid)  # b"" for an empty file
                 if content is None:
                     content = self._git.read_blobs([file.oid])[file.oid]
                 result = read_one(self._source(file, content), bounds)
@@ -81,7 +78,7 @@ class CommittedFiles:
         return Source(path=self._shown(file.path), content=content)
 
     def _shown(self, path: str) -> str:
-        """The path as people in the configuration's folder know it."""
+        """The path relative to the configuration's folder, as people know it."""
         return path.removeprefix(self._git.prefix)
 
     def _shown_problem(self, problem: Problem) -> Problem:

@@ -35,11 +35,11 @@ class LedgerPlace(Struct, frozen=True, kw_only=True):
 
 
 def trace_name(git: Git, environment: str, branch: str) -> str:
-    """Name the environment's traces: of its own for each branch and each folder of a monorepo."""
+    """The name of the environment's traces: one for each branch and each folder of a monorepo."""
     name = _quoted(f"{branch}:{git.prefix}{environment}")
     if len(name) <= LONGEST_NAME:
         return name
-    # No file can have a longer name, and a ref is one. The branch still tells where to look.
+    # A ref is a file, and no file can have a longer name. The branch still tells where to look.
     digest = sha256(name.encode()).hexdigest()
     short = _quoted(f"{branch}:{environment[:20]} {digest}")
     return short if len(short) <= LONGEST_NAME else digest
@@ -50,24 +50,24 @@ def _quoted(name: str) -> str:
 
 
 class LedgerTraces:
-    """What this clone, and the remote for other clones, are to remember of a ledger."""
+    """What this clone, and the remote for other clones, must remember of a ledger."""
 
     def __init__(self, git: Git, remote: str, environment: str) -> None:
         self._git = git
         self._remote = remote
         self._environment = environment
-        # The name, and where the ledger was last read or written.
+        # The trace's name, and the commit and folder where the ledger was last read or written.
         self._seen: tuple[str, CommitId, str] | None = None
 
     def see(self, branch: str, commit: CommitId, files: CommittedLedger) -> None:
-        """Have this clone remember the ledger as that commit has it; `branch`: the manifests'."""
+        """Have this clone remember the ledger as the commit has it; `branch`: of the manifests."""
         if files.content:
             name = trace_name(self._git, self._environment, branch)
             self._git.remember(name, commit, files.folder)
             self._seen = name, commit, files.folder
 
     def see_own(self, branch: str, commit: CommitId, files: CommittedLedger) -> None:
-        """The same after a push, unless another process of this clone has seen more since."""
+        """As `see`, after a push, unless another process of this clone has seen more since."""
         name = trace_name(self._git, self._environment, branch)
         tree = self._git.folder(commit, files.folder)
         before = self._seen and self._git.folder(*self._seen[1:])
@@ -79,18 +79,18 @@ class LedgerTraces:
             self.see(branch, commit, files)
 
     def keep(self) -> str | None:
-        """Have the remote keep the ledger. Gives why it does not, if so."""
+        """Have the remote keep the ledger. Returns the reason if it does not."""
         if self._seen is None:
             return None
         return self._git.keep(self._remote, *self._seen, self._continues)
 
     def next_trace(self, branch: str, commit: CommitId, folder: str) -> Trace | None:
-        """What the remote is to keep once it has the commit, if it can travel with that."""
+        """The trace to push together with the commit; None if there is none, or it cannot be."""
         name = trace_name(self._git, self._environment, branch)
         return self._git.next_trace(self._remote, name, commit, folder, self._continues)
 
     def others(self, branch: str, traces: Traces) -> Others:
-        """Those of the remote's traces that are other ledgers'."""
+        """The remote's traces of other ledgers."""
         name = trace_name(self._git, self._environment, branch)
         return Others.than(name, traces.kept)
 
@@ -110,11 +110,12 @@ def check_continuity(
     *,
     read: dict[ObjectId, CommittedLedger],
 ) -> list[Book]:
-    """Compare the ledgers with every trace of an earlier one, under whatever name.
+    """Compare the ledgers with every trace of an earlier one, whatever its name.
 
-    Gives the traces of other branches: what they record counts as well. `read` keeps the traces
-    that were read, by their trees, for the next time. Raises LedgerError if some trace of this
-    branch is continued by no ledger.
+    Returns the traces of other branches, as books: what they record counts as well. `read` keeps
+    the traces that were read, by their trees, for the next call. Raises LedgerError if the ledger
+    has lost events, if a trace cannot be read, or if no ledger continues a trace that concerns this
+    service, unless that trace is of another branch that exists.
     """
     if place.parent is not None:
         _check(git, files, git.last_written(place.parent, files.folder, TRAILER), "was recorded")
@@ -143,7 +144,7 @@ def check_continuity(
 def _goes_on(
     git: Git, place: LedgerPlace, trace: "_LedgerTrace", files: Mapping[str, bytes], folder: str
 ) -> bool:
-    """Whether the ledger of those files holds all that the trace remembers."""
+    """Whether the ledger of these files still holds all that the trace remembers."""
     try:
         alike = trace.files.alike(files, folder)
         before = trace.files.text(without=alike)
@@ -155,12 +156,12 @@ def _goes_on(
 class _LedgerTrace(Struct, frozen=True, kw_only=True):
     key: str  # as `Traces` has it
     name: str
-    branch: str | None  # None: written before the name had it
-    words: str  # who has it
+    branch: str | None  # None: written before names held the branch
+    words: str  # who has the trace, for messages
     files: CommittedLedger
 
     def book(self) -> Book:
-        """What it records. Raises LedgerError."""
+        """The ledger that the trace holds. Raises LedgerError."""
         _, separator, title = unquote(self.name).partition(":")
         shown = f"{title} on {self.branch}" if separator else unquote(self.name)
         return Book(
@@ -202,7 +203,7 @@ def _exists(git: Git, remote: str, branch: str | None) -> bool:
 def _unreadable_error(
     git: Git, remote: str, key: str, error: LedgerError | GitError
 ) -> LedgerError:
-    """The error for a trace that says nothing: what it hides may have been started."""
+    """The error for a trace that cannot be read: runs that it hides may have been started."""
     shown = ref_there(remote, key) or f"{MEMORY}/{key}"
     where = f"{remote} keeps" if ref_there(remote, key) else "this clone has"
     return LedgerError(
@@ -221,7 +222,7 @@ def _check(git: Git, files: CommittedLedger, tree: ObjectId | None, trace: str) 
 
 
 def _lost_error(files: CommittedLedger, trace: str, way_back: str = "") -> LedgerError:
-    """The error for a ledger that does not continue the one of that trace."""
+    """The error for a ledger that does not continue the trace's ledger."""
     return LedgerError(
         f"{files.folder}: the ledger has lost events: it does not continue the one that {trace}",
         hint="The branch was rewritten, a revert, an edit or a merge took lines away, or `state` "
@@ -238,7 +239,7 @@ def lost_or_late_error(
     trace: str,
     way_back: str = "",
 ) -> LedgerError:
-    """The same error, unless the ledger is only shorter and what is fetched may lag behind."""
+    """As `_lost_error`; if the ledger is only shorter, it says that what is fetched may lag."""
     error = _lost_error(files, trace, way_back)
     if not before.continues(files):
         return error
@@ -290,7 +291,7 @@ def _way_back(place: LedgerPlace, folder: str, trace: _LedgerTrace) -> str:
 
 
 def _mending(git: Git, remote: str, key: str) -> str:
-    """Whose the trace is, and how to delete it where it is kept and where this clone has it."""
+    """Who made the trace, and how to delete it on the remote and in this clone."""
     here = f"git update-ref -d {quoted(f'{MEMORY}/{key}')}"
     there = ref_there(remote, key)
     if there is None:

@@ -2,8 +2,8 @@
 
 A few lines of YAML can make more runs than any memory holds. So runs are counted before they are
 made, manifest by manifest, and reading ends at the one that passes the limit. What was read until
-then is worth nothing: whether a run is a duplicate, an orphan or known at all, only all manifests
-together tell.
+then is worth nothing: only all manifests together tell whether a run is a duplicate, an orphan or
+known at all.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -33,14 +33,15 @@ class TooManyRunsError(ReconcilerError):
 class Ceiling(Struct, frozen=True, kw_only=True):
     """How much of the limits is left when the manifests of an environment are read.
 
-    Environments of one service are compared with one another, so they are read together: each may
-    declare what its own `limits.maxRuns` says, and all of them what the largest of these says.
+    Environments of one service are compared with one another, so they are read together. Each may
+    declare as many runs as its own `limits.maxRuns` says, and all together as many as the largest
+    of these says.
     """
 
     environment: str = ""
     bounds: Bounds = field(default_factory=Bounds)  # of the environment alone
     together: int = MOST_DECLARED
-    before: Mapping[str, int] = field(default_factory=dict)  # declared by those that were read
+    before: Mapping[str, int] = field(default_factory=dict)  # runs of those that were read
     after: Sequence[str] = ()  # environments that are still to be read
 
     @property
@@ -49,7 +50,7 @@ class Ceiling(Struct, frozen=True, kw_only=True):
         return min(self.bounds.left, self.together - sum(self.before.values()))
 
     def passed(self, at: CrowdedError, runs: int, files_left: int) -> TooManyRunsError:
-        """The error for the manifest with which the environment makes at least so many runs."""
+        """The error for the manifest that brings the environment to at least so many runs."""
         if runs > self.bounds.left:
             whose = f"environment {self.environment}" if self.environment else "the environment"
             who, limit = f"{whose} declares", self.bounds.left
@@ -84,10 +85,10 @@ def read_bounded(
     *,
     zone: tzinfo = UTC,
 ) -> Declared:
-    """Read the files of one environment one by one. `problems` are known from elsewhere.
+    """Read the files of one environment one by one.
 
-    `zone` is the gateway's.
-    Raises TooManyRunsError before memory is spent on more runs than the ceiling allows.
+    `problems` are known from elsewhere; `zone` is the gateway's. Raises TooManyRunsError before
+    memory is spent on more runs than the ceiling allows.
     """
     results: list[FileResult] = []
     made = 0
@@ -109,16 +110,16 @@ def read_service(
     *,
     now: EpochMs,
 ) -> dict[str, Declared]:
-    """What the environment and all others of what may be its service declare, by their names.
+    """What the environment, and all others that may be of its service, declare, by their names.
 
-    As for `read_related`. Raises TooManyRunsError.
+    They are read as by `read_related`. Raises TooManyRunsError.
     """
     found = read_related(configuration, environment, read, now=now)
     return {name: found[name] for name in of_service(configuration, environment)}
 
 
 def of_service(configuration: Configuration, environment: Environment) -> list[str]:
-    """The names of all environments of what may be the environment's service."""
+    """The names of all environments that may be of this environment's service, itself included."""
     service = service_of(environment.gateway)
     return [
         one.name
@@ -134,12 +135,12 @@ def read_related(
     *,
     now: EpochMs,
 ) -> dict[str, Declared]:
-    """What the environment declares, and all that are related to it, each at what may be a service.
+    """What the environment, and all others that are related to it, declare, by their names.
 
-    A third may be related to two that have nothing to do with one another.
-    `now`: what years ahead are counted from, local idea of the time.
-    Always in the configuration's order, so that each of them meets the same ceiling at the same
-    place. Raises TooManyRunsError.
+    Environments are related if they may be of one service, or if a third is related to both: these
+    two may have nothing else to do with each other. All are read in the configuration's order, so
+    that each meets the same ceiling at the same place. `now`: what years ahead are counted from, by
+    the local clock. Raises TooManyRunsError.
     """
     group = _related(configuration, environment)
     names = [one.name for one in group]

@@ -1,10 +1,10 @@
-"""Reading the files of a folder of manifests, each in the way that takes the least.
+"""Reading the files of a folder of manifests, each in the cheapest way.
 
-What is known is not read. Where nothing is known, and the files are many, each is opened by the
-process that reads it, and let go then: to open them takes a fifth of the time of all, and what they
-hold a third of the memory. That is for what nothing hinders. Who finds a file that cannot be
-opened, or more than anybody can mean, begins anew with `read_unfamiliar`, which finds all that is
-wrong, and counts no file that cannot be opened.
+Files that are known are not read. If nothing is known and there are many files, the process that
+reads a file opens it and lets go of its content afterwards: opening the files takes a fifth of the
+whole time, and their content a third of the memory. This works only while nothing hinders it. A
+caller that finds a file that cannot be opened, or more than anybody can mean, begins anew with
+`read_unfamiliar`, which finds all that is wrong, and counts no file that cannot be opened.
 """
 
 from collections.abc import Callable, Sequence
@@ -33,7 +33,7 @@ _SIZE = 8  # bytes of a note that say how large the file is
 
 
 class HinderedError(Exception):
-    """A file cannot be opened, or all together are too large or declare too much."""
+    """A file cannot be opened, or all files together are too large or declare too much."""
 
 
 def find_files(
@@ -44,9 +44,9 @@ def find_files(
     *,
     open_late: bool,
 ) -> tuple[Sequence[FoundFile], Sequence[Problem]]:
-    """The wanted files of the folder, as `read_worktree` finds them; and what hinders reading.
+    """The wanted files of the folder, as `read_worktree` finds them, and what hinders reading.
 
-    `open_late`: many files are only listed.
+    `open_late`: if there are many files, they are only listed.
     """
     if open_late:
         listed, problems = list_worktree(root, folder, is_wanted)
@@ -56,16 +56,16 @@ def find_files(
 
 
 class ManifestReading(Struct, kw_only=True):
-    """Reads files one by one, many of which were read at once before."""
+    """Reads files one by one, after many of them were read at once."""
 
     cache: ReadCache
     zone: tzinfo
     open_one: Callable[[str], tuple[Source, bytes] | None]
     read_source: Reader
-    opens_late: bool  # whether there is any file that is yet to be opened
+    opens_late: bool  # whether any file was only listed and must still be opened
     opened: dict[str, tuple[FileResult, bytes]]  # by path, what was opened and read before
     results: dict[str, FileResult] = field(default_factory=dict)  # by path, what was read
-    said: list[tuple[ReadFile, FileResult]] = field(default_factory=list)  # that may be kept
+    said: list[tuple[ReadFile, FileResult]] = field(default_factory=list)  # for the cache to keep
     size: int = 0  # bytes of what was opened late
 
     @classmethod
@@ -77,7 +77,7 @@ class ManifestReading(Struct, kw_only=True):
         zone: tzinfo,
         bounds: Bounds,
     ) -> "ManifestReading":
-        """Read what can be read at once. `bounds`: those with which the first file is read.
+        """Read what can be read at once. `bounds`: those for the first file.
 
         Raises ReconcilerError if a process that helps is killed.
         """
@@ -106,7 +106,7 @@ class ManifestReading(Struct, kw_only=True):
         try:
             result = self._read(file, bounds)
         except CrowdedError:
-            if self.opens_late:  # how many files are left is told, and some may not be readable
+            if self.opens_late:  # the error counts the files left, and some may be unreadable
                 raise HinderedError from None
             raise
         self.results[file.path] = result

@@ -1,7 +1,7 @@
-"""The files that a person names, read and written without waiting or being led off.
+"""Files that a person names, read and written without waiting or being led astray.
 
-A checkout can bring a link to anywhere under the name that a pipeline uses. Pipes and devices could
-make a command wait for ever, or give more than any memory holds.
+Under the name that a pipeline uses, a checkout can bring a link to anywhere. Pipes and devices
+could make a command wait for ever, or give more than any memory holds.
 """
 
 import os
@@ -13,9 +13,10 @@ from reconciler.errors import ReconcilerError
 
 
 def read_regular(path: Path, most: int) -> bytes:
-    """The file's content, at most so many bytes.
+    """The content of the file, which may have at most `most` bytes.
 
-    Raises ReconcilerError, quoting nothing of it; also for a link that leaves a repository.
+    Raises ReconcilerError, which quotes nothing of the file; also for a link that leaves a
+    repository.
     """
     check_stays(path)
     try:
@@ -31,12 +32,12 @@ def read_regular(path: Path, most: int) -> bytes:
 
 
 def write_regular(path: Path, content: bytes) -> None:
-    """Write the file, new or over an old one; through no link that a repository can hold.
+    """Write the file, new or over an old one, but through no link that a repository can hold.
 
     Raises ReconcilerError.
     """
     check_no_link(path, "Name the file itself; for standard output, use --format json.")
-    # Not truncated before it is known to be a file of its own; nor waited for, if it is a pipe.
+    # The file is truncated only once it is known to be a regular one; a pipe is not waited for.
     flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         descriptor = os.open(path, flags, 0o666)
@@ -49,7 +50,7 @@ def write_regular(path: Path, content: bytes) -> None:
 
 
 def check_no_link(path: Path, hint: str) -> None:
-    """Raise ReconcilerError if the path is a link, or one of a repository is on the way to it."""
+    """Raise ReconcilerError if the path is a link, or a repository's link is on the way to it."""
     link = next((link for link, _ in _links_of_repositories(path.parent)), None)
     if link is None and path.is_symlink():
         link = path
@@ -62,7 +63,7 @@ def check_no_link(path: Path, hint: str) -> None:
 def check_stays(path: Path) -> None:
     """Raise ReconcilerError if a link on the way leads out of the repository that it lies in.
 
-    Who may write in that repository must not choose what else is read.
+    Whoever may write in that repository must not choose what else is read.
     """
     for link, top in _links_of_repositories(path):
         if not link.resolve().is_relative_to(top):

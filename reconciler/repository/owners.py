@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-# Where a forge looks for it, in its order: it reads the first one only.
+# Where a forge looks for the file, in its order: it reads only the first that it finds.
 GITHUB_PLACES = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS")
 GITLAB_PLACES = ("CODEOWNERS", "docs/CODEOWNERS", ".gitlab/CODEOWNERS")
 PLACES = tuple(dict.fromkeys((*GITHUB_PLACES, *GITLAB_PLACES)))
@@ -13,7 +13,7 @@ _SECTION = re.compile(r"^\^?\[[^\]]+\]")  # GitLab's: what follows on the line i
 
 
 def owners_of(text: str, path: str) -> tuple[str, ...]:
-    """Who owns the path; nobody where no line names it, or the last one that does names nobody."""
+    """The owners of the path; none if no line matches it, or the last one that does names none."""
     found: tuple[str, ...] = ()
     for pattern, owners in _rules(text):
         if _expression(pattern).fullmatch(path):
@@ -42,7 +42,7 @@ def _expression(pattern: str) -> re.Pattern[str]:
     rest = pattern.removeprefix("/")
     tokens = re.split(r"(\*\*/|/\*\*|\*\*|\*|\?)", rest.rstrip("/"))
     parts += [_TOKENS.get(token, re.escape(token)) for token in tokens]
-    # A folder stands for all that is in it; GitHub's `docs/*` does not go deeper, a name does.
+    # A folder stands for all that is in it. GitHub's `docs/*` does not go deeper; a name does.
     deeper = "/.*" if pattern.endswith("/") else "(?:/.*)?"
     shallow = pattern.endswith(("/*", "/**"))
     return re.compile("".join(parts) + ("" if shallow else deeper), re.DOTALL)

@@ -1,4 +1,4 @@
-"""A folder that holds a report, and nothing of anybody else's."""
+"""A folder that holds a report, and nothing that belongs to anybody else."""
 
 import os
 import stat
@@ -11,14 +11,14 @@ from reconciler.repository.named_files import check_no_link
 
 PAGE = "index.html"
 MARKER = "<!-- A report of `reconciler report`. -->"  # within the first lines of the page
-_HEAD = 200  # bytes in which it stands
+_HEAD = 200  # bytes at the start of the page, in which the marker stands
 
 
 def check_page_folder(folder: Path) -> None:
-    """Raise ReconcilerError unless a report may be written there.
+    """Raise ReconcilerError unless a report may be written to the folder.
 
-    That is a folder that is not there yet, an empty one, or one with an older report. No link:
-    whoever can put one there would choose what is written over.
+    It may be a folder that does not exist yet, an empty one, or one with an older report. It may
+    not be a link: whoever can put one there would choose what is overwritten.
     """
     check_no_link(folder, "Name the folder itself.")
     try:
@@ -36,9 +36,9 @@ def check_page_folder(folder: Path) -> None:
 
 
 def check_apart(folder: Path, taken: Mapping[str, Path]) -> None:
-    """Raise ReconcilerError for a folder that is one of those taken, or lies in one.
+    """Raise ReconcilerError if the folder is one of those taken, or lies in one.
 
-    `taken`: by what they hold. What is written there would be read, and committed, with the rest.
+    `taken`: by what they hold. A report there would be read, and committed, with the rest.
     """
     own = folder.resolve()
     for what, other in taken.items():
@@ -49,9 +49,9 @@ def check_apart(folder: Path, taken: Mapping[str, Path]) -> None:
 
 
 def write_page(folder: Path, content: bytes) -> Path:
-    """Write the report into the folder, and give its path. Raises ReconcilerError.
+    """Write the report into the folder, and return the page's path. Raises ReconcilerError.
 
-    Whoever opens it meanwhile sees the older report or this one, and never a part of one.
+    Whoever opens the page meanwhile sees the older report or this one, never a part of one.
     """
     check_no_link(folder, "Name the folder itself.")
     try:
@@ -72,7 +72,7 @@ def _opened(folder: Path) -> int:
 
 
 def _check_content(folder: Path, descriptor: int) -> None:
-    """Raise ReconcilerError if the open folder holds something, and no report."""
+    """Raise ReconcilerError if the open folder holds something, but no report."""
     names = os.listdir(descriptor)
     if not names or (PAGE in names and _is_report(descriptor)):
         return
@@ -84,7 +84,7 @@ def _check_content(folder: Path, descriptor: int) -> None:
 
 
 def _is_report(folder: int) -> bool:
-    # To open a pipe would wait for somebody to write into it.
+    # Without O_NONBLOCK, opening a pipe would wait for somebody to write into it.
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         descriptor = os.open(PAGE, flags, dir_fd=folder)
@@ -98,7 +98,7 @@ def _is_report(folder: int) -> bool:
 
 
 def _replace(folder: int, content: bytes) -> None:
-    """Put the page in the older one's place at once; what a link there leads to stays as it is."""
+    """Replace the older page in one step; if that is a link, its target stays as it is."""
     name = f".{PAGE}.{token_hex(8)}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(name, flags, 0o666, dir_fd=folder)

@@ -1,6 +1,6 @@
-"""Putting new files into a folder: never over anything, through no link, all checked before one.
+"""Putting new files into a folder: never over anything, and through no link.
 
-Each appears whole or not at all.
+All of them are checked before one is written. Each appears whole or not at all.
 """
 
 import os
@@ -18,7 +18,7 @@ _HINT = "Nothing was written. Move it away, or name another folder with --repo."
 
 
 class OnDisk(Struct, frozen=True, kw_only=True):
-    """What stands where files are to be put, by their paths; in the order of the files."""
+    """What stands where files will be put: their paths, in the order of the files."""
 
     absent: tuple[str, ...]
     same: tuple[str, ...]
@@ -26,7 +26,7 @@ class OnDisk(Struct, frozen=True, kw_only=True):
 
 
 def look_before(top: Path, files: Mapping[str, str]) -> OnDisk:
-    """See what is there. Raises ReconcilerError for what is no file, or a link on the way."""
+    """Look at what is there. Raises ReconcilerError for what is no file, or a link on the way."""
     found: dict[str, bool | None] = {path: _look(top, path, text) for path, text in files.items()}
     return OnDisk(
         absent=tuple(path for path, same in found.items() if same is None),
@@ -41,7 +41,7 @@ def exists(top: Path, path: str) -> bool:
 
 
 def put(top: Path, path: str, text: str) -> None:
-    """Write a file that is not there, with the folders that it needs. Raises ReconcilerError."""
+    """Write a file that does not exist, and the folders that it needs. Raises ReconcilerError."""
     target = top / path
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -61,7 +61,7 @@ def put(top: Path, path: str, text: str) -> None:
 
 
 def _look(top: Path, path: str, text: str) -> bool | None:
-    """Whether the file holds the text; None where there is none."""
+    """Whether the file holds exactly the text; None if there is no file."""
     parts = path.split("/")
     for count in range(1, len(parts)):
         folder = top.joinpath(*parts[:count])

@@ -1,6 +1,6 @@
 """Where a command works: the repository's folder, its configuration, and the credentials.
 
-Some of it only the pipeline's author may say, in the environment: no pull request can change that.
+Only the pipeline's author may set some of it, in the environment: no pull request can change that.
 """
 
 import os
@@ -38,7 +38,7 @@ BASES = (
 
 BASE_COMMIT = "CI_MERGE_REQUEST_DIFF_BASE_SHA"  # GitLab
 
-MOST_OF_CONFIGURATION = 1 << 20  # bytes: some thousand environments
+MOST_OF_CONFIGURATION = 1 << 20  # bytes: a few thousand environments
 
 
 def base_branch() -> str | None:
@@ -48,14 +48,14 @@ def base_branch() -> str | None:
 
 
 def base_commit() -> str | None:
-    """The commit that the pull request's branch parted at; None where nobody says."""
+    """The commit where the pull request's branch parted from its base; None if nobody says."""
     return os.environ.get(BASE_COMMIT, "").strip() or None
 
 
 def may_hold_key(variable: str) -> bool:
     """Whether the configuration may name this variable as one that holds a key.
 
-    It can be written by anybody who opens a pull request, and a job has other secrets besides.
+    Anybody who opens a pull request can write the configuration, and a job has other secrets too.
     """
     allowed = os.environ.get(KEY_VARIABLES, "").replace(",", " ").split()
     return variable.startswith(_KEY_PREFIX) or variable in allowed
@@ -98,7 +98,7 @@ def read_configuration(root: Path) -> Configuration:
 
 
 def shared(git: GitConfiguration) -> GitConfiguration:
-    """Where the shared branch is, by a configuration that says this.
+    """Where the shared branch is, by the `git` section of a configuration.
 
     In a pull request's pipeline it is the branch that is merged into, whatever the checkout says.
     """
@@ -138,7 +138,7 @@ def choose_environments(configuration: Configuration, name: str | None) -> list[
 def read_credentials(gateway: GatewayConfiguration) -> Credentials:
     """The keys from the environment variables that the configuration names.
 
-    Raises ConfigurationError for one that is not set, or may not be named.
+    Raises ConfigurationError for a variable that is not set, may not be named, or holds no key.
     """
     names = (gateway.access_key_env, gateway.secret_key_env)
     if len(set(names)) == 1:

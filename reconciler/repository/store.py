@@ -28,7 +28,7 @@ from reconciler.repository.continuity import (
 from reconciler.repository.declaring import Ceiling, read_service
 from reconciler.repository.settings import choose_environment, shared
 
-PUSH_SECONDS = 60.0  # after it the answer is taken for lost, and looked for on the remote
+PUSH_SECONDS = 60.0  # then the answer counts as lost, and the remote shows if the push landed
 
 
 class GitSnapshot(Snapshot, frozen=True, kw_only=True):
@@ -42,8 +42,8 @@ class GitSnapshot(Snapshot, frozen=True, kw_only=True):
 class GitStore:
     """One environment of a repository, as its remote branch has it.
 
-    What a file said once it always says, so each blob is read and validated once in the life of a
-    store. Methods of one store are called one after another.
+    A blob always says the same, so each is read and validated once in the life of a store. The
+    methods of one store must be called one after another.
     """
 
     def __init__(
@@ -53,31 +53,31 @@ class GitStore:
         environment: str,
         *,
         now: EpochMs,
-        aside: Callable[..., Awaitable[Any]] = asyncio.to_thread,  # runs what blocks
+        aside: Callable[..., Awaitable[Any]] = asyncio.to_thread,  # runs calls that block
     ) -> None:
         self._git = git
         self._local = local
         self._name = environment
-        self._now = now  # of one apply, so that a blob is judged once
+        self._now = now  # one time for a whole apply, so that each blob is judged once
         self._aside = aside
-        self.branch = local.git.branch or ""  # if it is not named, the default one, once fetched
+        self.branch = local.git.branch or ""  # the named one; else the default one, once fetched
         self.tip: CommitId | None = None  # of the branch, once fetched
         self._files = CommittedFiles(git)
-        self._tree: tuple[CommitId, CommittedBooks] | None = None  # the last that was read
-        self._branches: list[Book] = []  # what other branches record, as far as it is kept
-        self._traces: dict[ObjectId, CommittedLedger] = {}  # by their trees
-        # The tips of both branches, and the traces of other ledgers, for which all ledgers are
-        # known to hold what they have held.
+        self._tree: tuple[CommitId, CommittedBooks] | None = None  # the last one that was read
+        self._branches: list[Book] = []  # what other branches record, as traces show it
+        self._traces: dict[ObjectId, CommittedLedger] = {}  # that were read, by their trees
+        # The tips of both branches, and the traces of other ledgers, with which all ledgers were
+        # last found to hold everything that they ever held.
         self._checked: tuple[CommitId, CommitId | None, Others] | None = None
         self._ledger: tuple[CommittedLedger, Ledger] | None = None
         self._memory = LedgerTraces(git, local.git.remote, environment)
 
     def read_ahead(self) -> None:
-        """Read what the commit that is checked out declares.
+        """Read what the checked out commit declares.
 
-        Most of it is what the branch declares as well, and is not read again. Before any other
-        thread runs, several processes read it (`together`). What cannot be read here may be another
-        thing on the branch: it is said of that one.
+        Most of that is the same on the branch, and is not read again. Before any other thread runs,
+        several processes can share the reading (`together`). A file that cannot be read here may be
+        different on the branch, so errors are ignored here; `fetch` reports those of the branch.
         """
         with suppress(ReconcilerError):
             commit = self._git.working_tree_commit()
@@ -88,8 +88,8 @@ class GitStore:
     async def fetch(self) -> GitSnapshot:
         """The branch as the remote has it now.
 
-        Raises GitError, LedgerError, and ConfigurationError where the branch has no environment of
-        that name or keeps its ledger elsewhere than this checkout says.
+        Raises GitError, LedgerError, TooManyRunsError, and ConfigurationError, also if the branch
+        has no environment of that name or keeps its ledger elsewhere than this checkout says.
         """
         snapshot: GitSnapshot = await self._aside(self._fetch)
         return snapshot
@@ -97,7 +97,7 @@ class GitStore:
     async def append(self, base: Snapshot, events: Sequence[Event], message: str) -> Appended:
         """Commit the events on top of the snapshot and push, if the branch still is where it was.
 
-        Raises GitError where no commit could be made: then nothing has left this machine.
+        Raises GitError if no commit could be made: then nothing has left this machine.
         """
         if not isinstance(base, GitSnapshot):
             raise TypeError("a GitStore appends to its own snapshots")
@@ -107,7 +107,7 @@ class GitStore:
     def keep(self) -> str | None:
         """Have the remote keep the ledger's tree, so that a new clone notices if it is lost.
 
-        Returns why it does not, if so. Raises GitError and LedgerError.
+        Returns the reason if the remote does not keep it. Raises GitError and LedgerError.
         """
         return self._memory.keep()
 
@@ -167,7 +167,7 @@ class GitStore:
     def _declared(
         self, tree: CommittedBooks, configuration: Configuration
     ) -> tuple[Environment, dict[str, Declared]]:
-        """The environment in the tree, and by their names what those of its service declare.
+        """The environment in the tree, and what each environment of its service declares, by name.
 
         Raises ConfigurationError, TooManyRunsError.
         """
@@ -187,7 +187,7 @@ class GitStore:
         traces: Traces,
         kept: Others,
     ) -> None:
-        """Raise unless every ledger still holds all that anything remembers of it.
+        """Raise unless every ledger still holds everything that is remembered of it.
 
         This is checked at each reading: a push meanwhile may have removed lines from any ledger.
         """
@@ -201,7 +201,7 @@ class GitStore:
             self._memory.see(self.branch, place.parent, files)
 
     def _fetch_tips(self) -> tuple[CommitId, CommitId | None]:
-        """The tip of the branch, and that of the ledger's. Raises GitError."""
+        """The tips of the branch and of the ledger's branch. Raises GitError."""
         named = self._local.git
         ledger_branch = [named.ledger_branch] if named.ledger_branch else []
         branch, tips = self._git.fetch_shared(self._remote, named.branch, ledger_branch)
@@ -270,10 +270,10 @@ class GitStore:
             self._ledger_branch,
             expected=base.parent,
             timeout=PUSH_SECONDS,
-            # Also with a claim: what it starts must be known to whoever reads another branch,
-            # though this apply never comes to record it.
+            # Also with a claim: whoever reads another branch must know what the claim starts, even
+            # if this apply never gets to record it.
             trace=self._memory.next_trace(self.branch, commit, files.folder),
-            # Who asks for it only now claims on another one.
+            # If HEAD has moved, an apply that asks for the default branch now claims on another.
             is_default=claims and self._local.git.branch is self._local.git.ledger_branch is None,
             others=base.others if claims else None,
         )

@@ -1,11 +1,11 @@
 """Reading many files of manifests in several processes.
 
-To read a manifest is work for a processor alone, and Python works on one at a time. So this process
-forks others, which hold everything that it holds already. They take portions of the files from one
-pipe, as does this one, until none is left; what they make of theirs goes into memory that they
-share with this process. A file that none of them has reported, because it cannot be packed, or
-because a process failed at it, is read here. On other systems than Linux, forking is not safe, and
-one process reads everything.
+Reading a manifest takes only processor time, and Python uses one processor at a time. So this
+process forks others, which start with everything that it holds. All of them, this one included,
+take portions of the files from one pipe until none is left. The others put their results into
+memory that they share with this process. A file that none of them has reported, because its result
+cannot be packed or because a process failed at it, is read here. On systems other than Linux,
+forking is not safe, and one process reads everything.
 """
 
 import os
@@ -28,11 +28,11 @@ from reconciler.manifest.packing import is_packable, pack, unpack
 from reconciler.model import Source
 
 LEAST_BYTES = 200_000  # about 500 manifests: with fewer, a process costs what it saves
-MOST_PROCESSES = 8  # of a large machine; a container may see all its cores and have two
-LEAST_FILES = 500  # for where nobody has counted bytes yet: as many make LEAST_BYTES
+MOST_PROCESSES = 8  # on a large machine; a container may see all its cores and have only two
+LEAST_FILES = 500  # where bytes are not counted yet: so many files have about LEAST_BYTES
 _PORTION = 16_384  # bytes of files, about 50 manifests
 _PORTION_FILES = 50
-_MOST_PORTIONS = 1_000  # as many numbers as any pipe takes while nobody reads: a page
+_MOST_PORTIONS = 1_000  # any pipe takes so many numbers (a page) before anybody reads
 _NUMBER = 4  # bytes
 _BACKFILL = b"Backfill"  # its runs cannot be packed; see `reconciler.manifest.packing`
 
@@ -43,9 +43,9 @@ _Item = TypeVar("_Item")
 
 
 def reader(sources: Sequence[Source], zone: tzinfo, bounds: Bounds) -> Reader:
-    """What reads each of the files, as `read_file` does; many of them are read at once, here.
+    """A function that reads each of the files, as `read_file` does; many are read at once, here.
 
-    `bounds`: those with which the first is read. Raises ReconcilerError if a process is killed.
+    `bounds`: those for the first file. Raises ReconcilerError if a process is killed.
     """
     found = _read_together(sources, zone, bounds) if is_ample(bounds, len(sources)) else {}
 
@@ -59,9 +59,9 @@ def reader(sources: Sequence[Source], zone: tzinfo, bounds: Bounds) -> Reader:
 
 
 def is_ample(bounds: Bounds, files: int) -> bool:
-    """Whether so many files that are no backfills may be read in any order.
+    """Whether so many files without backfills may be read in any order.
 
-    With room for one more backfill of the largest size, it does not matter how much there is.
+    With room left for one more backfill of the largest size, it does not matter how much is left.
     """
     return bounds.left >= bounds.backfill + files
 
@@ -69,10 +69,10 @@ def is_ample(bounds: Bounds, files: int) -> bool:
 def read_unopened(
     paths: Sequence[str], open_one: Opener, zone: tzinfo, bounds: Bounds
 ) -> dict[str, tuple[FileResult, bytes]]:
-    """What the files say, by path, with the opener's note: each is opened by who reads it.
+    """What the files say, by path, with the opener's note; the process that reads a file opens it.
 
-    So what a file holds is let go once it is read. Backfills are not among them, nor is what the
-    opener did not open. The room must be ample. Raises ReconcilerError if a process is killed.
+    So a file's content is let go once it is read. Backfills are left out, and so are files that the
+    opener did not open. `is_ample` must hold. Raises ReconcilerError if a process is killed.
     """
 
     def read(path: str) -> _Read | None:
@@ -111,7 +111,7 @@ def _read_together(
 def _read_unless_crowded(source: Source, zone: tzinfo, bounds: Bounds) -> FileResult | None:
     try:
         return read_file(source, zone, bounds)
-    except CrowdedError:  # which is said of the first such file, by who reads them in order
+    except CrowdedError:  # whoever reads the files in order reports the first such file
         return None
 
 
@@ -142,7 +142,7 @@ class _Worker(Struct, kw_only=True):
     taken: int = 0  # bytes of it that were read
 
     def reports(self) -> Iterator[bytes]:
-        """What it has appended since, one portion after another, each whole."""
+        """What the process has appended since the last call, portion by portion, each whole."""
         while True:
             head = os.pread(self.memory, _NUMBER, self.taken)
             length = int.from_bytes(head, "big")
@@ -162,7 +162,7 @@ class _Division(Struct, Generic[_Item], kw_only=True):
     workers: list[_Worker] = field(default_factory=list)
 
     def read_all(self, others: int) -> None:
-        """Read them with the help of so many other processes, none of which outlasts this."""
+        """Read the files with the help of so many other processes; none outlasts this call."""
         ahead, numbers = os.pipe()
         try:
             for number in range(len(self.portions)):
@@ -177,7 +177,7 @@ class _Division(Struct, Generic[_Item], kw_only=True):
             self._end()
 
     def _start(self, ahead: int) -> None:
-        """Fork. Where the system has no room for another process, those that run must do."""
+        """Fork. If the system has no room for another process, those that run must do."""
         with suppress(OSError):
             memory = _memory()
             try:
@@ -190,7 +190,7 @@ class _Division(Struct, Generic[_Item], kw_only=True):
             self.workers.append(_Worker(process=process, memory=memory))
 
     def _work(self, ahead: int, memory: int) -> None:  # pragma: no cover - another process's
-        """All that another process does. It says nothing, whatever happens, and ends."""
+        """All that another process does. It prints nothing, whatever happens, and ends."""
         try:
             for number in _numbers(ahead):
                 read = filter(None, map(self.read, self.portions[number]))
@@ -201,7 +201,7 @@ class _Division(Struct, Generic[_Item], kw_only=True):
                 while whole:
                     whole = whole[os.write(memory, whole) :]
         finally:
-            os._exit(0)  # what it could not read, its parent reads, and says why it cannot
+            os._exit(0)  # the parent reads what this process could not, and reports any error
 
     def _read_own(self, ahead: int) -> None:
         for number in _numbers(ahead):
@@ -231,7 +231,7 @@ class _Division(Struct, Generic[_Item], kw_only=True):
         self._take()
 
     def _end(self) -> None:
-        """End those that still run, which this process does not wait for any more."""
+        """Kill the processes that still run: their results are not waited for any more."""
         for worker in self.workers:
             os.close(worker.memory)
             if worker.process:
@@ -251,6 +251,6 @@ def _memory() -> int:
 
 
 def _numbers(ahead: int) -> Iterator[int]:
-    """The portions that nobody has taken, taken one by one."""
+    """Take the numbers of the portions that are left, one by one."""
     while number := os.read(ahead, _NUMBER):
         yield int.from_bytes(number, "big")

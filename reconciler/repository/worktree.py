@@ -1,7 +1,7 @@
-"""Reading the working tree without waiting or being led off.
+"""Reading the working tree without waiting for anything and without following a link.
 
 A checkout can bring links to anywhere. Pipes and devices could make a command wait for ever, or
-give more than any memory holds. Files that a person names are `named_files`'.
+give more than any memory holds. `named_files` reads the files that a person names.
 """
 
 import os
@@ -24,9 +24,9 @@ from reconciler.links import (
 from reconciler.model import Place, Problem, Source
 from reconciler.numerous import Numerous
 
-MOST_BYTES = 8 << 20  # of a file of manifests: twenty thousand of them fit
+MOST_BYTES = 8 << 20  # of one file of manifests: twenty thousand manifests fit
 MOST_TOGETHER = 256 << 20  # of all files of a folder
-_AHEAD = 1 << 16  # that are asked for at once where a file ought to have ended
+_AHEAD = 1 << 16  # bytes to ask for at once where a file ought to have ended
 
 
 class KnownFile(Struct, frozen=True, kw_only=True):
@@ -34,11 +34,11 @@ class KnownFile(Struct, frozen=True, kw_only=True):
 
     path: str  # relative to the root
     size: int  # bytes
-    number: int  # by which whoever knows it finds what it says
+    number: int  # by which its Familiar finds what it says
 
 
 class Unopened(Numerous, frozen=True, kw_only=True, gc=False):
-    """A wanted file that was found, and that whoever reads it is yet to open."""
+    """A wanted file that was found, and that its reader must still open."""
 
     path: str  # relative to the root
 
@@ -47,13 +47,13 @@ FoundFile = Source | KnownFile | Unopened
 
 
 class Familiar(Protocol):
-    """Whoever knows what files say that were read before."""
+    """Knows what files say that were read before."""
 
     def by_status(self, path: str, entry: os.DirEntry[bytes]) -> KnownFile | None:
-        """The file, if it is known to be the same by what the system says of it."""
+        """The file, if its status shows that it is unchanged; else None."""
 
     def by_content(self, source: Source, found: os.stat_result) -> Source | KnownFile:
-        """The file, which may hold the same; `found` was told of it before it was read."""
+        """The file, known if its content is unchanged; `found`: its status before it was read."""
 
 
 class _FileKind(Enum):
@@ -78,9 +78,9 @@ def read_worktree(
     `folder`, and the paths that `is_wanted` is asked about, are relative to the root. Links in the
     folder or on the way to it from the root, and repositories inside it, are problems and are not
     entered; how the root itself is reached does not matter. A folder that does not exist holds
-    nothing, as in a commit. A file of more than `most` bytes is a problem, and reading ends where
-    all together have more than `most_together`. Raises nothing for what a person can put into a
-    folder: that gives problems.
+    nothing, as in a commit. A file of more than `most` bytes is a problem, and reading ends once
+    all files together have more than `most_together`. Whatever a person can put into a folder
+    raises nothing, and gives problems.
     """
     reading = _FolderReading(root=os.fsencode(root), is_wanted=is_wanted, most=most)
     found, problems = reading.whole(folder, most_together)
@@ -90,7 +90,7 @@ def read_worktree(
 def read_unfamiliar(
     root: Path, folder: str, is_wanted: Callable[[str], bool], familiar: Familiar
 ) -> tuple[list[Source | KnownFile], list[Problem]]:
-    """As `read_worktree`, but what is known is not read."""
+    """As `read_worktree`, but files that are known are not read."""
     reading = _FolderReading(root=os.fsencode(root), is_wanted=is_wanted, familiar=familiar)
     found, problems = reading.whole(folder, MOST_TOGETHER)
     return [one for one in found if not isinstance(one, Unopened)], problems
@@ -99,21 +99,21 @@ def read_unfamiliar(
 def list_worktree(
     root: Path, folder: str, is_wanted: Callable[[str], bool]
 ) -> tuple[list[Unopened], list[Problem]]:
-    """As `read_worktree`, but nothing is opened: what hinders that is yet to be found."""
+    """As `read_worktree`, but no file is opened, so what hinders that is not found yet."""
     reading = _FolderReading(root=os.fsencode(root), is_wanted=is_wanted, opens=False)
     found, problems = reading.whole(folder, MOST_TOGETHER)
     return [one for one in found if isinstance(one, Unopened)], problems
 
 
 def opener(root: Path) -> Callable[[str], tuple[Source, os.stat_result] | Problem]:
-    """What opens a file by its path: its content, and what the system said of it before that."""
+    """A function from a file's path to its content and its status before it was read."""
     return _FolderReading(root=os.fsencode(root), is_wanted=lambda _: True).opened
 
 
 def read_one(root: Path, path: str, most: int) -> Source | Problem:
-    """The file at that very path, of at most so many bytes, or what hinders reading.
+    """The file at exactly that path, of at most `most` bytes, or the problem that hinders reading.
 
-    Neither it nor a folder on the way may be a link. Like everything here, the problem quotes
+    Neither the file nor a folder on the way may be a link. As everywhere here, the problem quotes
     nothing that the file holds.
     """
     reading = _FolderReading(root=os.fsencode(root), is_wanted=lambda _: True, most=most)
@@ -121,7 +121,7 @@ def read_one(root: Path, path: str, most: int) -> Source | Problem:
 
 
 class _FolderReading(Struct, frozen=True, kw_only=True):
-    """Paths are bytes to the file system and UTF-8 with surrogates to the rest, as in git."""
+    """Paths are bytes for the file system, and UTF-8 with surrogates elsewhere, as in `git`."""
 
     root: bytes
     is_wanted: Callable[[str], bool]
@@ -146,7 +146,7 @@ class _FolderReading(Struct, frozen=True, kw_only=True):
         return sorted(files, key=lambda one: one.path), sorted(problems)
 
     def one(self, path: str) -> Source | Problem:
-        """The file, unless something else stands there or on the way."""
+        """The file, or a problem if something else stands there or on the way."""
         parts = path.split("/")
         for count in range(1, len(parts) + 1):
             part = "/".join(parts[:count])
@@ -201,7 +201,7 @@ class _FolderReading(Struct, frozen=True, kw_only=True):
                     yield self._wanted(inner, entry)
 
     def _wanted(self, path: str, entry: os.DirEntry[bytes]) -> FoundFile | Problem:
-        """The content of the file, unless it is known, or nothing is opened."""
+        """The content of the file, unless it is known, or files are not opened."""
         if not self.opens:
             return name_problem(path) or Unopened(path=path)
         if self.familiar is None:
@@ -218,12 +218,12 @@ class _FolderReading(Struct, frozen=True, kw_only=True):
         return opened if isinstance(opened, Problem) else opened[0]
 
     def opened(self, path: str) -> tuple[Source, os.stat_result] | Problem:
-        """The content of the file, and what the system said of it before it was read."""
+        """The content of the file, and its status before it was read."""
         problem = name_problem(path)
         if problem is not None:
             return problem
         try:
-            # To open a pipe would wait for somebody to write into it.
+            # Without O_NONBLOCK, opening a pipe would wait for somebody to write into it.
             flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
             descriptor = os.open(self._real(path), flags)
             try:
@@ -259,7 +259,7 @@ class _FolderReading(Struct, frozen=True, kw_only=True):
 
 
 def _size(found: FoundFile) -> int:
-    """How many bytes it has, as far as that is known."""
+    """The file's size in bytes; 0 as long as it is not known."""
     match found:
         case Source():
             return len(found.content)
@@ -272,7 +272,7 @@ def _size(found: FoundFile) -> int:
 
 
 def _content(descriptor: int, size: int, most: int) -> bytes:
-    """What the file holds, up to one byte more than `most`; its size may have been told wrongly."""
+    """The file's content, up to one byte more than `most`; the system's `size` may be wrong."""
     content = os.read(descriptor, min(size, most) + 1)
     if len(content) == size:  # less than was asked for, so it ended there
         return content

@@ -1,8 +1,8 @@
 """Edits of a backfill that would process the same dates a second time.
 
-A run is known by its name, and the name by date and combination. Where an edit moves the times of a
-manifest, or adds a key to its matrix, the runs that it has declared are gone and others stand in
-their place, for the same dates. Nothing tells the service that they are the same work.
+A run is known by its name, and the name holds its date and combination. If an edit moves the times
+of a manifest, or adds a key to its matrix, the runs that it declared before are gone, and others
+for the same dates are in their place. The service cannot know that they are the same work.
 """
 
 from collections import defaultdict
@@ -38,13 +38,13 @@ class _Gone(Struct, frozen=True, kw_only=True):
 
     record: Record
     name: str
-    time: EpochMs  # before it was moved by a stagger
+    time: EpochMs  # the trigger time, without its delay
     combination: Mapping[str, str]
-    elsewhere: str = ""  # the ledger that records it, where that is not the environment's own
-    supposed: bool = False  # of a manifest that the run's was perhaps called long before
+    elsewhere: str = ""  # the ledger that records it, if that is not the environment's own
+    supposed: bool = False  # its manifest is only perhaps a former one of the new run's manifest
 
 
-_Works = dict[tuple[str, date], list[_Gone]]  # by the manifest that goes on with them, and date
+_Works = dict[tuple[str, date], list[_Gone]]  # by present manifest and business date
 
 
 def repeated(
@@ -53,11 +53,11 @@ def repeated(
     surroundings: Surroundings = NOTHING_ELSE,
     now: EpochMs | None = None,
 ) -> Iterator[tuple[Run, Problem]]:
-    """Every run for a date and combination for which its manifest had another one started.
+    """Every run whose date and combination another run of its manifest has processed already.
 
-    Not of a later revision, nor where `again` or `duplicateOf` says that it is meant, nor what
-    cannot start `now`. What a range cuts off at one end while it adds at the other was no other
-    run: between the two lies one that was started, and is declared.
+    A run is left out if its revision is later, if `again` or `duplicateOf` says that it is meant,
+    or if it cannot start `now`. A range that moves, cut off at one end and extended at the other,
+    repeats nothing: a started run that is still declared lies between the old run and the new one.
     """
     zone = declared.zone
     gone = _gone(declared, ledger, surroundings)
@@ -74,13 +74,13 @@ def repeated(
 
 
 def _gone(declared: Declared, ledger: Ledger, surroundings: Surroundings) -> _Works:
-    """What was started and is not declared, by manifest and business date."""
+    """The runs that were started and are not declared, by manifest and business date."""
     found: _Works = defaultdict(list)
     undeclared = ledger.records.keys() - {run.name for run in declared.runs}
     lost = _of_lost_origin(declared.runs, ledger)
-    if not (undeclared or lost or surroundings.elsewhere):  # as nearly always, once all has run
+    if not (undeclared or lost or surroundings.elsewhere):  # usual, once all runs were started
         return found
-    heirs: dict[str, set[str]] = defaultdict(set)  # the manifests that may go on with one
+    heirs: dict[str, set[str]] = defaultdict(set)  # manifests, by present and former names
     for run in declared.runs:
         manifest = run.declared_manifest
         for name in (manifest, *run.formerly):
@@ -101,9 +101,9 @@ def _gone(declared: Declared, ledger: Ledger, surroundings: Surroundings) -> _Wo
 def _here(
     declared: Declared, ledger: Ledger, undeclared: Container[str], heirs: Iterable[str]
 ) -> Iterator[_Gone]:
-    """What the environment's own ledger records of those manifests, and nothing declares.
+    """The runs of those manifests that the environment's ledger records and nothing declares.
 
-    Only in the `undeclared` ones is there any such record.
+    Only the `undeclared` manifests have any such run.
     """
     names = {run.name for run in declared.runs}
     for manifest in heirs:
@@ -117,9 +117,9 @@ def _here(
 def _there(
     declared: Declared, ledger: Ledger, surroundings: Surroundings, heirs: Iterable[str]
 ) -> Iterator[_Gone]:
-    """What other ledgers record of those manifests, if no other environment declares them.
+    """The runs of those manifests that other ledgers record, if no other environment declares them.
 
-    Names mean nothing across environments: what another declares is its own.
+    Names mean nothing across environments: a manifest that another environment declares is its own.
     """
     if not surroundings.elsewhere:
         return
@@ -159,10 +159,10 @@ def _as_gone(
 
 
 def _of_lost_origin(runs: Iterable[Run], ledger: Ledger) -> set[str]:
-    """Manifests of which nothing is recorded, neither by their names nor by their former ones.
+    """Manifests with `formerly`, of which nothing is recorded under any present or former name.
 
-    One may have had another name before, which `formerly` does not say any more: what ran keeps its
-    first name.
+    Such a manifest may have had another name still, which `formerly` does not list any more; what
+    was started keeps its first name in the ledger.
     """
     return {
         run.declared_manifest
@@ -173,7 +173,7 @@ def _of_lost_origin(runs: Iterable[Run], ledger: Ledger) -> set[str]:
 
 
 def _work(run: Run, zone: tzinfo) -> tuple[str, date, frozenset[tuple[str, str]]]:
-    """The manifest, date and values of the run."""
+    """The manifest, business date and combination of the run."""
     values = combination_of(run.declared_name)
     return run.declared_manifest, business_date(run.trigger_time, zone), frozenset(values.items())
 
@@ -181,7 +181,7 @@ def _work(run: Run, zone: tzinfo) -> tuple[str, date, frozenset[tuple[str, str]]
 def _kept(
     declared: Declared, ledger: Ledger
 ) -> Mapping[tuple[str, date, frozenset[tuple[str, str]]], Sequence[EpochMs]]:
-    """The times of what was started and is declared, by its work."""
+    """The times of the runs that were started and are still declared, by `_work`."""
     found = defaultdict(list)
     for run in declared.runs:
         if ledger.may_have_started(run.id):
@@ -190,14 +190,14 @@ def _kept(
 
 
 def _before(run: Run, gone: Sequence[_Gone], kept: Sequence[EpochMs]) -> _Gone | None:
-    """The one that has done the run's work already; `kept` as `_kept` gives it."""
+    """The gone run that has done this run's work already; `kept`: started runs with that work."""
     own = combination_of(run.declared_name) if gone else {}
     return next(
         (
             one
             for one in gone
             if run_revision(one.record.run) >= run.revision
-            and one.record.digest != run.digest  # or it is a duplicate
+            and one.record.digest != run.digest  # an equal digest is the duplicate rule's
             and not ((one.elsewhere or one.supposed) and one.record.flow_id != run.flow_id)
             and not (run.duplicate_of and covers(run.duplicate_of, one.name))
             and all(
@@ -211,15 +211,16 @@ def _before(run: Run, gone: Sequence[_Gone], kept: Sequence[EpochMs]) -> _Gone |
 
 @cache
 def _seen(written: str) -> str:
-    """What a reader sees of a value of the matrix that stands so in names."""
+    """What a reader sees of a matrix value; `written` is its form in the names of runs."""
     return look(unquote(written))
 
 
 def _is_cut_off(one: _Gone, run: Run, own: Mapping[str, str], kept: Sequence[EpochMs]) -> bool:
-    """Whether a range has moved over both times, and the run is none in the place of the other.
+    """Whether a moving range has dropped `one` and added the run, so the run does not replace it.
 
-    The run's manifest would still declare the other one, were its range wider, and another of its
-    runs stands between them that has stayed. Where none has, nobody can tell the two cases apart.
+    That is so if the run's manifest would still declare `one` with a wider range, and a started run
+    that is still declared lies between the two. Without such a run, nobody can tell a range that
+    has moved from one run that replaces another.
     """
     label = label_of(one.name)
     if run.times is None or not label or one.combination.keys() != own.keys():

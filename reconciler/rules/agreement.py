@@ -1,6 +1,6 @@
-"""What a run may depend on: a name, or of the runs that the name means those that agree with it.
+"""What a run may depend on: all runs that a name means, or only those that agree with it.
 
-Runs agree in a key if both have it, with the same value. `businessDate` is the date that a run
+Two runs agree in a key if both have it, with the same value. `businessDate` is the date that a run
 processes, whatever its parameters say; every other key is a parameter.
 """
 
@@ -19,14 +19,14 @@ BUSINESS_DATE = "businessDate"
 
 
 class Agreeing(Struct, frozen=True, kw_only=True):
-    """The runs of any of those names that have those values."""
+    """The runs that any of those names means and that have those values."""
 
     names: tuple[str, ...]
-    values: tuple[tuple[str, str | None], ...]  # None: the run that waits has no such key
+    values: tuple[tuple[str, str | None], ...]  # key and value; None: the waiting run lacks the key
 
     @property
     def name(self) -> str:
-        """The name that the manifest says, or has last become known by."""
+        """The name in the manifest, or the one that replaced it last."""
         return self.names[-1]
 
     @property
@@ -36,7 +36,7 @@ class Agreeing(Struct, frozen=True, kw_only=True):
 
     @property
     def is_whole(self) -> bool:
-        """Whether every key has a value; else nothing agrees."""
+        """Whether every key has a value; otherwise nothing agrees."""
         return all(value is not None for _, value in self.values)
 
 
@@ -44,7 +44,7 @@ Reference = str | Agreeing
 
 
 def references(run: Run, zone: tzinfo) -> tuple[Reference, ...]:
-    """Everything that the run's `dependsOn` means."""
+    """The names and groups of agreeing runs that the run's `dependsOn` means."""
     if not run.matching:
         return run.depends_on
     matched = {name for one in run.matching for name in one.names}
@@ -52,13 +52,13 @@ def references(run: Run, zone: tzinfo) -> tuple[Reference, ...]:
 
 
 def groups_of(run: Run, zone: tzinfo) -> list[Agreeing]:
-    """What the run's matches mean, one for each."""
+    """The groups that the run's matches mean, one for each match."""
     has = _Values(run, zone)
     return [has.agreeing(one) for one in run.matching]
 
 
 class _Values:
-    """What a run has by each key."""
+    """The values that a run has for keys."""
 
     def __init__(self, run: Run, zone: tzinfo) -> None:
         self._run = run
@@ -66,7 +66,7 @@ class _Values:
         self._parameters = dict(run.parameters)
 
     def agreeing(self, match: Match) -> Agreeing:
-        """The runs that agree with this one."""
+        """The group of the runs that agree with this one."""
         return Agreeing(names=match.names, values=tuple((key, self._of(key)) for key in match.keys))
 
     def _of(self, key: str) -> str | None:
@@ -76,12 +76,12 @@ class _Values:
 
 
 def has_key(run: Run, key: str) -> bool:
-    """Whether the run has a value by which it can agree with another."""
+    """Whether the run has a value for the key, so that it can agree with another run."""
     return key == BUSINESS_DATE or any(name == key for name, _ in run.parameters)
 
 
 class Groups:
-    """Which runs agree, for all that is asked about: each run is looked at once for each match."""
+    """Which runs agree, for the matches of all runs. Each run is read once for each match."""
 
     def __init__(self, runs: Sequence[Run], ledger: Ledger, zone: tzinfo) -> None:
         self._zone = zone
@@ -105,17 +105,17 @@ class Groups:
                         self._recorded[group].append(record)
 
     def of(self, run: Run) -> list[Agreeing]:
-        """What is depended on, perhaps, that means this run among others."""
+        """The groups that this run belongs to, and that other runs may depend on."""
         matches = self._matches(run.name)
         found = [_Values(run, self._zone).agreeing(one) for one in matches] if matches else []
         return [one for one in found if one.is_whole]
 
     def declared(self, group: Agreeing) -> Sequence[Run]:
-        """The declared runs that agree, in their turn."""
+        """The declared runs of the group, in the order in which they start."""
         return self._declared.get(group, ())
 
     def recorded(self, group: Agreeing) -> Sequence[Record]:
-        """What agrees by its name and is recorded, and no longer declared."""
+        """The records of the group's runs that are no longer declared, matched by their names."""
         return self._recorded.get(group, ())
 
     def _matches(self, name: str) -> list[Match]:
@@ -125,7 +125,7 @@ class Groups:
         return list(dict.fromkeys(found))
 
     def _agreeing(self, match: Match, record: Record) -> Agreeing:
-        """The group of a run that is only recorded: the matrix's values stand in its name."""
+        """The group of a run that is only recorded: its name holds the values of the matrix."""
         values = {
             key: unquote(value) for key, value in combination_of(run_name(record.run)).items()
         }
@@ -135,7 +135,7 @@ class Groups:
 
 
 def keys_of_recorded(names: Iterable[str], ledger: Ledger) -> Mapping[str, frozenset[str]]:
-    """By each of those names, the keys that the recorded runs have that it means."""
+    """The keys of the recorded runs that each name means, by name."""
     wanted = set(names)
     found: dict[str, frozenset[str]] = {}
     for record in ledger.records.values() if wanted else ():
@@ -147,6 +147,6 @@ def keys_of_recorded(names: Iterable[str], ledger: Ledger) -> Mapping[str, froze
 
 
 def known_names(runs: Iterable[Run], ledger: Ledger) -> frozenset[str]:
-    """Every name that a reference can have, because a declared or recorded run goes by it."""
+    """Every name that a reference can use, because it means a declared or recorded run."""
     names = {run.name for run in runs} | {run_name(recorded) for recorded in ledger.records}
     return frozenset(one for name in names for one in with_parents(name))

@@ -1,4 +1,4 @@
-"""Every rule over everything declared, against everything recorded."""
+"""All rules, applied to everything declared and everything recorded."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -31,7 +31,7 @@ from reconciler.rules.duplicates import duplicates
 from reconciler.rules.edits import edited, lowered
 from reconciler.times import MINUTE_MS, in_zone
 
-Found = tuple[Run, Problem]  # a problem, and the run that it is about
+Found = tuple[Run, Problem]  # a run, and a problem with it
 
 _QUARTER_MS = 15 * MINUTE_MS  # what the offsets of zones are whole numbers of
 _FARTHEST_MS = 26 * 60 * MINUTE_MS  # from GMT-12 to GMT+14
@@ -55,13 +55,12 @@ def check(
     surroundings: Surroundings = NOTHING_ELSE,
     now: EpochMs | None = None,
 ) -> Findings:
-    """Apply the rules to what is declared, its staggered runs scheduled.
+    """Apply the rules to what is declared; its staggered runs must have been scheduled.
 
-    `reserved_parameter` is the one that the gateway's configuration has the reconciler add.
-    `surroundings` are the other ledgers and manifests of the repository. `now`: what is late by
-    then is in nobody's way. Runs are gone through in
-    their turn, so that how files are called changes neither what is found nor what it is compared
-    with in the message.
+    `reserved_parameter` is the parameter that the gateway's configuration has the reconciler add.
+    `surroundings` are the other ledgers and manifests of the repository. `now`: a run that is too
+    late to start by then is in nobody's way. Runs are checked in the order in which they start, so
+    that the names of files change neither the findings nor their messages.
     """
     runs = sorted(declared.runs, key=lambda run: run.turn)
     zone = declared.zone
@@ -72,7 +71,7 @@ def check(
     dependent = list(dependency_problems(runs, ledger, zone))
     again = list(repeated(replace(declared, runs=tuple(runs)), ledger, surroundings, now))
     taken = list(rivals(runs, ledger))
-    unclear = {run.id for run, _ in taken}  # what such a run is, nobody knows: that comes first
+    unclear = {run.id for run, _ in taken}  # these get no other finding: nobody knows what they are
     found = (*changed, *doubled, *colliding, *reserved, *dependent, *again)
     found = (*taken, *(one for one in found if one[0].id not in unclear))
     return Findings(
@@ -84,7 +83,7 @@ def check(
 
 
 def _once_a_manifest(found: Iterable[Found]) -> Iterator[Problem]:
-    """One problem for all runs of a backfill that have it, at whose fields they all stand."""
+    """One problem for all runs of a backfill that share it: they all come from the same fields."""
     of_backfills: dict[tuple[Place, str, str], list[Found]] = defaultdict(list)
     for run, problem in found:
         if backfill_of(run.id) is None:
@@ -114,12 +113,12 @@ def _reserved(runs: Iterable[Run], name: str) -> Iterator[Found]:
 
 
 def _newest_revisions(runs: Iterable[Run], ledger: Ledger) -> dict[str, int]:
-    """By manifest, the highest revision that is declared or recorded: the next one is free."""
+    """By manifest, the highest revision that is declared or recorded; the next is free."""
     found: dict[str, int] = defaultdict(lambda: 1)
     for run in runs:
         found[run.manifest] = max(found[run.manifest], run.revision)
     for recorded in ledger.records:
-        if "@" in recorded:  # else it is of the first revision
+        if "@" in recorded:  # otherwise it is of the first revision
             manifest = manifest_of(run_name(recorded))
             if manifest in found:
                 found[manifest] = max(found[manifest], run_revision(recorded))
@@ -127,7 +126,7 @@ def _newest_revisions(runs: Iterable[Run], ledger: Ledger) -> dict[str, int]:
 
 
 def _changed(runs: Sequence[Run], ledger: Ledger, zone: tzinfo) -> Iterator[Found]:
-    """Every run that was edited under its revision, and every one that goes back to another."""
+    """Every run that was edited under its revision, or goes back to an earlier revision."""
     edited_ones, lowered_ones = edited(runs, ledger), list(lowered(runs, ledger))
     if not (edited_ones or lowered_ones):
         return
@@ -167,12 +166,12 @@ def _edited(run: Run, ledger: Ledger, newest: int, zone: tzinfo, cause: str) -> 
 
 
 def _all_of(run: Run) -> str:
-    """What a raised revision runs again: all of a backfill, also what has succeeded."""
+    """What a raised revision runs again: of a backfill, everything, including what succeeded."""
     return f"all of {run.declared_manifest}" if backfill_of(run.id) else "it"
 
 
 def _as_what(run: Run) -> str:
-    """The name that the run has in the ledger, where its manifest was called otherwise then."""
+    """The run's id in the ledger, in words, if its manifest had another name then."""
     return f" as {run.id}" if run.declared_as else ""
 
 
@@ -188,12 +187,12 @@ def _lowered(run: Run, later: RunId, newest: int) -> Problem:
 
 
 def _difference(run: Run, record: Record, ledger: Ledger, zone: tzinfo) -> str:
-    """What the run was started with and does not carry any more. The digest says only that."""
+    """How the run differs from what was started. The digest says only that it does."""
     found = []
     if record.flow_id is not None and record.flow_id != run.flow_id:
         found.append(f"flow {record.flow_id}, not {run.flow_id}")
     delay = stagger_of(ledger.claims, record.claim, record.run)
-    now = EpochMs(run.trigger_time - run.delay + delay)  # were it moved by as much as that was
+    now = EpochMs(run.trigger_time - run.delay + delay)  # if it were moved by the recorded delay
     if now != record.trigger_time:
         times = (in_zone(one, zone).isoformat(sep=" ") for one in (record.trigger_time, now))
         found.append("the trigger time {}, not {}".format(*times))
@@ -201,7 +200,7 @@ def _difference(run: Run, record: Record, ledger: Ledger, zone: tzinfo) -> str:
 
 
 def rivals(runs: Sequence[Run], ledger: Ledger) -> Iterator[tuple[Run, Problem]]:
-    """Every run that could take the recorded name of a run, where others could as well.
+    """Every run that could go on with a recorded run's name, if another could as well.
 
     No two runs may have one name: each would take the other's start for its own.
     """
@@ -231,5 +230,5 @@ def _contested(run: Run, other: Run, name: str) -> Problem:
 
 
 def _formerly(run: Run, name: str) -> str:
-    """Where the run's manifest says that it goes on with the run of that name."""
+    """The pointer to the field by which the run's manifest goes on with the run of that name."""
     return "/metadata/name" if run.name == name else "/spec/formerly"

@@ -1,4 +1,4 @@
-"""Runs of one flow in one minute: the service's instance ids carry minutes only."""
+"""Runs of one flow in one minute: the service's instance ids hold the trigger time in minutes."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,18 +19,18 @@ from reconciler.times import MINUTE_MS, format_instant, in_zone
 def collisions(
     runs: Sequence[Run], ledger: Ledger, zone: tzinfo, now: EpochMs | None
 ) -> Iterator[tuple[Run, Problem]]:
-    """Every run that can start and shares flow and minute with another that carries something else.
+    """Every run that can start and shares flow and minute with a declared run of another digest.
 
-    Of what is declared; what ran there and is no longer declared is looked at before the claim. The
-    minute is the one that clocks show in the service's zone, for that is what its ids carry. Of two
-    that have both been started, or will never be, none can be moved: they are left in peace.
+    What was started in that minute and is no longer declared is looked at before the claim. The
+    minute is the one that clocks in the service's zone show, because that is what its ids hold. Two
+    runs that were both started, or will never start, cannot be moved, so they are not reported.
     """
     roomy = _Roomy(runs)
     for group in shared_minutes(runs, zone):
         over = {run.id for run in group if run.is_over(now)}
         started = {run.id for run in group if ledger.may_have_started(run.id)}
         present = [run for run in group if run.id in started or run.id not in over]
-        # Runs of one digest are the duplicate rule's: what it lets pass is meant.
+        # Two runs of one digest are up to the duplicate rule: what it lets pass is meant.
         second = next((run for run in present if run.digest != present[0].digest), None)
         for run in present:
             if run.id in started:
@@ -41,7 +41,7 @@ def collisions(
 
 
 class _Roomy:
-    """Which manifests have room for their runs; worked out for those that are asked about."""
+    """Which manifests have room to put their runs a minute apart; worked out on demand."""
 
     def __init__(self, runs: Sequence[Run]) -> None:
         self._runs = runs
@@ -49,7 +49,7 @@ class _Roomy:
         self._known: dict[str, bool] = {}
 
     def of(self, manifest: str) -> bool:
-        """Whether a minute between the runs of each time would do."""
+        """Whether the manifest's runs fit if those of each time start a minute apart."""
         for run in () if self._times else self._runs:
             self._times[run.declared_manifest].append(run.trigger_time)
         if manifest not in self._known:
@@ -58,7 +58,7 @@ class _Roomy:
 
 
 def _have_room(times: Iterable[EpochMs]) -> bool:
-    """Whether the runs of each time can start a minute apart before the next time."""
+    """Whether the runs of each time, started a minute apart, all start before the next time."""
     runs = sorted(Counter(times).items())
     return all(
         time + (number - 1) * MINUTE_MS < after for (time, number), (after, _) in pairwise(runs)
@@ -80,7 +80,7 @@ def _collision(run: Run, other: Run, zone: tzinfo, *, roomy: bool) -> Problem:
 
 
 def _minute(time: EpochMs, other: EpochMs, zone: tzinfo) -> str:
-    """The minute that both have; where clocks show it twice, as they show it."""
+    """The minute that both times share: in UTC, or by the clock if clocks show it twice."""
     one, two = (format_instant(each)[:16] for each in (time, other))
     if one == two:
         return f"{one}Z"
@@ -89,7 +89,7 @@ def _minute(time: EpochMs, other: EpochMs, zone: tzinfo) -> str:
 
 
 def _remedy(run: Run, other: Run, *, roomy: bool) -> str:
-    """What to do, so that it is not refused in its turn."""
+    """What to do about the collision, in words, without running into another refusal."""
     if run.declared_manifest != other.declared_manifest:
         return "move one by a minute"
     if backfill_of(run.id) is None:

@@ -1,4 +1,4 @@
-"""References to runs that must have succeeded before: none unknown or vain, and no circles."""
+"""References to runs that must succeed before: none unknown, none in vain, and no circles."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, tzinfo
@@ -15,11 +15,11 @@ _MOST_SHOWN = 6  # of the names in a circle
 def dependency_problems(
     runs: Sequence[Run], ledger: Ledger, zone: tzinfo = UTC
 ) -> Iterator[tuple[Run, Problem]]:
-    """Every item of a `dependsOn` that names nothing, matches in vain, or closes a circle.
+    """Every item of a `dependsOn` that names nothing, matches nothing, or closes a circle.
 
-    `zone` is the gateway's, in which business dates are meant.
+    `zone` is the gateway's, which business dates are in.
     """
-    # All runs of one manifest depend on the same, so the first speaks for them.
+    # All runs of one manifest have the same dependencies, so the first stands for all of them.
     manifests = {run.manifest: run for run in reversed(runs)}
     dependents = {name: run for name, run in manifests.items() if run.depends_on}
     if not dependents:
@@ -37,10 +37,10 @@ def dependency_problems(
 
 
 def _renamed(manifests: Mapping[str, Run]) -> Mapping[str, str]:
-    """By their former names, the manifests of which some runs have only the present one.
+    """The present names of the manifests that have runs under the present name, by former name.
 
-    What has run keeps its former name, and a reference by the present one means that as well
-    (`renaming.named`). One by the former name alone means that only.
+    A run that was started keeps its former name. A reference by the present name means that run as
+    well (`renaming.named`), while a reference by the former name means only that run.
     """
     declared = {run.declared_manifest for run in manifests.values()}
     return {
@@ -54,7 +54,7 @@ def _renamed(manifests: Mapping[str, Run]) -> Mapping[str, str]:
 def _mismatches(
     runs: Sequence[Run], dependents: Mapping[str, Run], ledger: Ledger, zone: tzinfo
 ) -> Iterator[tuple[Run, Problem]]:
-    """Each key of a match that one side does not have; else each run that agrees with none."""
+    """Each match key that one side lacks; without any, each run that agrees with no other."""
     wanted = {name for run in dependents.values() for one in run.matching for name in one.names}
     if not wanted:
         return
@@ -87,7 +87,7 @@ def _mismatches(
 def _vain(
     runs: Sequence[Run], sound: set[Match], groups: Groups, ledger: Ledger, zone: tzinfo
 ) -> Iterator[tuple[Run, Problem]]:
-    """Each run that may still start and that nothing agrees with, by one of those matches."""
+    """Each run that may still start and with which no run agrees by one of its sound matches."""
     for run in runs:
         if ledger.may_have_started(run.id):
             continue
@@ -97,13 +97,13 @@ def _vain(
 
 
 def _circles(dependents: Mapping[str, Run]) -> Iterator[tuple[Run, Problem]]:
-    """Circles that share no manifest; every other circle touches one of them.
+    """Circles that share no manifest with each other; every further circle touches one of them.
 
-    Names are gone through in their own order, so that the order of files changes nothing.
+    Manifests are visited in the order of their names, so that the order of files changes nothing.
     """
     seen: set[str] = set()
     for start in sorted(dependents):
-        chain: dict[str, Iterator[str]] = {}  # each waits for the next, and for what it has left
+        chain: dict[str, Iterator[str]] = {}  # each waits for the next; names left to visit
         ahead: str | None = start
         while ahead is not None:
             if ahead in chain:
@@ -119,7 +119,7 @@ def _circles(dependents: Mapping[str, Run]) -> Iterator[tuple[Run, Problem]]:
 
 
 def _next(chain: dict[str, Iterator[str]]) -> str | None:
-    """What the end of the chain waits for besides; ends that wait for nothing else go."""
+    """The next name that the chain's last manifest waits for; drops last ones without any left."""
     while chain:
         name = next(reversed(chain))
         needed = next(chain[name], None)
@@ -176,7 +176,7 @@ def _circle(run: Run, needed: str, circle: Sequence[str]) -> Problem:
 
 
 def _problem(run: Run, item: Path, words: str, code: str = "reference") -> Problem:
-    """A problem of an item of the run's `dependsOn`, or of what is in it."""
+    """A problem at an item of the run's `dependsOn`, or inside the item."""
     path = ("spec", "dependsOn", *item)
     where = pointer(path)
     message = f"{dotted(path)}: {words}"

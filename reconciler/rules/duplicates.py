@@ -1,4 +1,4 @@
-"""Runs that carry the same: a renamed manifest must not start again."""
+"""Runs with the same digest: renaming a manifest must not start its runs again."""
 
 from collections import defaultdict
 from collections.abc import Collection, Container, Iterable, Iterator, Sequence
@@ -15,9 +15,9 @@ NO_LEDGER = Ledger.of(())
 def duplicates(
     runs: Sequence[Run], ledger: Ledger, surroundings: Surroundings
 ) -> Iterator[tuple[Run, Problem]]:
-    """Every run that is the same as another, and those whose `duplicateOf` names none.
+    """Every run that is the same as another, and every run whose `duplicateOf` names no other.
 
-    The other one may be declared beside it, recorded, or both elsewhere at the same service.
+    The other run may be declared or recorded, in this environment or elsewhere at the same service.
     """
     known: frozenset[str] = frozenset()
     if any(run.duplicate_of for run in runs):
@@ -42,7 +42,7 @@ def duplicates(
 
 
 def _problem(twin: Twin, needed: Sequence[str]) -> Problem:
-    """The problem; `needed` are the manifests that `duplicateOf` would have to name."""
+    """The problem with a twin; `needed` are the manifests that `duplicateOf` would have to name."""
     if twin.circle:
         message = (
             f"{twin.run.declared_id()} is a duplicate of {twin.name} and that, in another "
@@ -80,7 +80,7 @@ def _inside(twin: Twin, needed: Sequence[str]) -> str:
 
 
 def _written_otherwise(twin: Twin) -> str:
-    """What to tell where a manifest names its own run by another date, time or combination."""
+    """The message where a manifest names its own run by another date, time or combination."""
     run = twin.run
     return (
         f"{run.id} is the same run as {twin.shown}: the same flow, trigger time and parameters "
@@ -105,10 +105,10 @@ def _outside(twin: Twin, needed: Sequence[str]) -> str:
 
 
 def _renamed_within(found: Iterable[Pool]) -> set[str]:
-    """Manifests some of whose runs are recorded under another name of the same manifest.
+    """Manifests with runs that are recorded under another name of the same manifest.
 
-    That is so where a backfill's `every` or matrix changed, which its runs' names show. Such a one
-    is rightly a duplicate of itself.
+    That happens when a backfill's `every` or matrix changes, because its runs' names hold the time
+    and the combination. Such a manifest may name itself in `duplicateOf`.
     """
     return {
         run.manifest
@@ -121,10 +121,10 @@ def _renamed_within(found: Iterable[Pool]) -> set[str]:
 
 
 def _needed(run: Run, originals: Collection[str]) -> Collection[str]:
-    """The manifests that `duplicateOf` would have to name; it can name one only."""
+    """The manifests that `duplicateOf` would have to name; it can name only one."""
     if run.duplicate_of is None or backfill_of(run.id) is None:
         return originals
-    return {*originals, manifest_of(run.duplicate_of)}  # which others of its runs need
+    return {*originals, manifest_of(run.duplicate_of)}  # other runs of the backfill need that one
 
 
 def _wrong_reference(run: Run, of: str, known: Container[str]) -> Iterator[tuple[Run, Problem]]:

@@ -1,8 +1,8 @@
-"""Edits: what the rules refuse of a run's revisions, and what is only noted.
+"""Edits of runs: those that the rules refuse, and those that they only note.
 
-A run that was started is edited under one revision, or goes back to an earlier one: the rules
-refuse both, and a change shows what they refuse. What an edit did that its author perhaps did not
-mean, and that stands in nobody's way, is a note.
+The rules refuse to edit a started run under the same revision, and to go back to an earlier
+revision; a change's plan shows these refusals. A note is for an edit with an effect that its author
+perhaps did not mean, and that stands in nobody's way.
 """
 
 from calendar import monthrange
@@ -25,12 +25,12 @@ from reconciler.model import (
 
 
 def is_edited(run: Run, ledger: Ledger) -> bool:
-    """Whether the run was started as something else than it is declared to be."""
+    """Whether the run was started with another digest than the declared one."""
     return bool(edited((run,), ledger))
 
 
 def edited(runs: Iterable[Run], ledger: Ledger) -> list[Run]:
-    """Each run that was started as something else than it is declared to be."""
+    """The runs that were started with another digest than the declared one."""
     records = ledger.records
     return [
         run
@@ -42,10 +42,10 @@ def edited(runs: Iterable[Run], ledger: Ledger) -> list[Run]:
 
 
 def lowered(runs: Iterable[Run], ledger: Ledger) -> Iterator[tuple[Run, RunId]]:
-    """Each run that was not started though a later revision was, and the first such revision.
+    """Each run that was not started although a later revision was, and the first such revision.
 
-    Nobody means to go back to an earlier revision. One that was started as well is left in peace:
-    it cannot start again.
+    Nobody means to go back to an earlier revision. If the declared revision was started as well,
+    that is no problem, because it cannot start again.
     """
     unstarted = [run for run in runs if not ledger.may_have_started(run.id)]
     started: dict[str, set[int]] = defaultdict(set)  # revisions, by the names of those runs
@@ -61,10 +61,10 @@ def lowered(runs: Iterable[Run], ledger: Ledger) -> Iterator[tuple[Run, RunId]]:
 
 
 def edit_notes(declared: Declared, ledger: Ledger) -> Iterator[Problem]:
-    """A note where a step of months passes over days on which its backfill has run.
+    """A note for each backfill whose step of months now passes over days that it has run on.
 
-    Months are counted from the first date, so that another first date means other days: from the
-    31st month ends, from the 29th of February the 29th of each month.
+    Months are counted from the first date, so another first date means other days: month ends from
+    the 31st on, the 29th of each month from the 29th of February on.
     """
     counting = {run.manifest: run for run in declared.runs if run.times and run.times.counted_from}
     passed: dict[str, set[date]] = defaultdict(set)
@@ -83,7 +83,7 @@ def edit_notes(declared: Declared, ledger: Ledger) -> Iterator[Problem]:
 
 
 def _date_of(name: str) -> date | None:
-    """The date in the name of a run; None if it has none, as when a Trigger had that name."""
+    """The date in the name of a run; None if it has none, as when the name was a Trigger's."""
     try:
         return date.fromisoformat(label_of(name)[:10])
     except ValueError:
@@ -110,5 +110,5 @@ def _months_moved(run: Run, days: list[date], recorded: int) -> Problem:
 
 
 def _is_same_day(day: date, counted_from: date) -> bool:
-    """Whether a step of one month from the one date meets the other."""
+    """Whether monthly steps from `counted_from` fall on that day of the month."""
     return day.day == min(counted_from.day, monthrange(day.year, day.month)[1])

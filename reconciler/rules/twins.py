@@ -1,9 +1,9 @@
-"""Everything that carries the same, wherever it is declared or recorded, and what is one too many.
+"""All runs of one digest, wherever declared or recorded, and which of them is one too many.
 
-A run may stand beside another of its digest only if `duplicateOf` says so. What it names must
-account for every run of the digest that is recorded and that nothing declares there any more: each
-may be the run itself under its old name. For example, x and z are started, z with `duplicateOf: x`;
-then x is removed and z is called z2. That x is named says nothing of z's own start.
+A run may have the digest of another only if its `duplicateOf` says so. The name there must cover
+every run of that digest that is recorded and no longer declared, because each of them may be the
+run itself under its old name. For example, x and z are started, z with `duplicateOf: x`. Then x is
+removed and z is renamed to z2. Its `duplicateOf: x` does not account for the start of z.
 """
 
 from collections import Counter, defaultdict
@@ -25,44 +25,44 @@ from reconciler.model import (
     with_parents,
 )
 
-_MOST_NAMED = 6  # of the runs that one is the same as
+_MOST_NAMED = 6  # of the runs with the same digest
 
 
 class Twin(Struct, frozen=True, kw_only=True):
-    """A run, and another that carries the same without being accounted for."""
+    """A run, and another of the same digest that `duplicateOf` does not account for."""
 
     run: Run
-    name: str  # of the other one
-    shown: str  # the name with where it is
-    names: tuple[str, ...]  # that `duplicateOf` would have to mean, all of them
-    outside: bool  # the other one is not of this environment
-    lost: bool = False  # the other one is recorded here, and declared no more
-    circle: bool = False  # the run waits for the other one, and that, in the end, for the run
+    name: str  # of the other run
+    shown: str  # that name, and where the other run is
+    names: tuple[str, ...]  # all names that `duplicateOf` would have to cover
+    outside: bool  # the other run is not of this environment
+    lost: bool = False  # the other run is recorded here, and no longer declared
+    circle: bool = False  # the run waits for the other run, and that one, in the end, for the run
 
 
 class Pool(Struct, frozen=True, kw_only=True):
-    """All that has one digest, seen from one environment."""
+    """All runs of one digest, seen from one environment."""
 
-    own: list[Run] = field(default_factory=list)
-    lost: dict[str, str] = field(default_factory=dict)  # recorded here, and declared no more
+    own: list[Run] = field(default_factory=list)  # declared here
+    lost: dict[str, str] = field(default_factory=dict)  # recorded here, and no longer declared
     others: list[Run] = field(default_factory=list)  # declared in other environments
-    declared: dict[str, str] = field(default_factory=dict)  # where, by their names
-    recorded: dict[str, str] = field(default_factory=dict)  # in other ledgers: where, by the name
+    declared: dict[str, str] = field(default_factory=dict)  # where `others` are, by name
+    recorded: dict[str, str] = field(default_factory=dict)  # in other ledgers: where, by name
 
     @property
     def is_of_one(self) -> bool:
-        """Whether one run alone has the digest, as nearly always."""
+        """Whether only one run has the digest, as nearly always."""
         return len(self.own) == 1 and not (self.lost or self.others or self.recorded)
 
     @property
     def forsaken(self) -> dict[str, str]:
-        """Recorded in other ledgers, and declared in no other environment."""
+        """Runs recorded in other ledgers and declared in no other environment: where, by name."""
         return {name: at for name, at in self.recorded.items() if name not in self.declared}
 
 
 def pools(runs: Sequence[Run], ledger: Ledger, surroundings: Surroundings) -> Mapping[Digest, Pool]:
-    """What there is of each digest that one of the runs has."""
-    # Only what is asked about is taken of each, or many environments would cost their square.
+    """The pool of each digest that more than one run may have."""
+    # Search each environment only for these digests, or many environments would cost their square.
     found = _own_pools(runs, ledger, surroundings)
     for digest, pool in _both(found, ledger.started):
         names = {run.name for run in pool.own}
@@ -85,7 +85,7 @@ def pools(runs: Sequence[Run], ledger: Ledger, surroundings: Surroundings) -> Ma
 def _own_pools(
     runs: Sequence[Run], ledger: Ledger, surroundings: Surroundings
 ) -> dict[Digest, Pool]:
-    """The runs by digest, but for those that stand alone: most carry what nothing else does."""
+    """The runs by digest, without those (most) whose digest nothing else has."""
     numbers = Counter(run.digest for run in runs)
     shared = {digest for digest, number in numbers.items() if number > 1}
     for others in surroundings.declared.values():
@@ -106,12 +106,12 @@ def _own_pools(
 
 
 def _has_others(recorded: Sequence[RunId], run: Run) -> bool:
-    """Whether one of those that are recorded is no attempt at the run."""
+    """Whether one of the recorded ids is not an attempt or revision of the run."""
     return recorded != (run.id,) and any(run_name(one) != run.name for one in recorded)
 
 
 def _newest_revisions(own: Iterable[Run]) -> dict[str, int]:
-    """By the present and former names of manifests, the newest revision of those runs."""
+    """The newest revision among the runs, by each present and former name of their manifests."""
     found: dict[str, int] = {}
     for run in own:
         for name in (run.manifest, *run.formerly):
@@ -120,9 +120,9 @@ def _newest_revisions(own: Iterable[Run]) -> dict[str, int]:
 
 
 def _is_before(recorded: RunId, newest: Mapping[str, int]) -> bool:
-    """Whether it is of an earlier revision of a manifest that one of the runs is of.
+    """Whether the recorded run is of an earlier revision of its manifest than `newest` has.
 
-    Whoever raises a revision means to run all of it again, whatever its runs are called now.
+    Whoever raises a revision means to run the whole manifest again, whatever its runs are called.
     """
     return run_revision(recorded) < newest.get(manifest_of(run_name(recorded)), 1)
 
@@ -132,12 +132,12 @@ def _both(found: Mapping[Digest, Pool], started: Collection[Digest]) -> list[tup
 
 
 def _references(names: Iterable[str]) -> frozenset[str]:
-    """Everything by which a manifest can refer to one of the names."""
+    """Every reference by which a manifest can mean one of the names."""
     return frozenset(reference for name in names for reference in with_parents(name))
 
 
 def twins_of(pool: Pool, ledger: Ledger) -> Iterator[Twin]:
-    """Every run of the pool's own that is one too many."""
+    """A twin for each of the pool's own runs that is one too many."""
     if pool.is_of_one:
         return
     runs = [*pool.own, *pool.others]
@@ -149,7 +149,7 @@ def twins_of(pool: Pool, ledger: Ledger) -> Iterator[Twin]:
     for run in own:
         if pool.lost and not ledger.may_have_started(run.id):
             continue
-        # Of two runs that are both recorded none can start again: they are left in peace.
+        # If two runs are both recorded, neither can start again: that is no problem.
         other = _another(run, unrecorded if ledger.may_have_started(run.id) else own)
         if other is not None:
             shown = f"{other.name} ({other.place_of('/metadata/name')})"
@@ -161,13 +161,13 @@ def twins_of(pool: Pool, ledger: Ledger) -> Iterator[Twin]:
 def _outside(
     pool: Pool, originals: Sequence[Run], named: Collection[str], ledger: Ledger
 ) -> Iterator[Twin]:
-    """Runs that another environment records or declares; `originals` are declared there."""
+    """Own runs that another environment records or declares, too; `originals`: declared there."""
     forsaken = pool.forsaken
     yield from _unaccounted(pool, forsaken, ledger, outside=True)
     for run in pool.own:
         if ledger.may_have_started(run.id):
             continue
-        if run.name in pool.declared:  # of the same name, whatever it is a duplicate of
+        if run.name in pool.declared:  # the same name, whatever its `duplicateOf` says
             yield _elsewhere(run, run.name, pool)
         elif originals and not forsaken and run.duplicate_of not in named:
             yield _elsewhere(run, originals[0].name, pool)
@@ -182,7 +182,7 @@ def _elsewhere(run: Run, name: str, pool: Pool) -> Twin:
 def _unaccounted(
     pool: Pool, recorded: Mapping[str, str], ledger: Ledger, *, outside: bool
 ) -> Iterator[Twin]:
-    """Runs whose `duplicateOf` does not mean all that is recorded, or that are recorded there."""
+    """Own runs whose `duplicateOf` does not cover all of `recorded`, or that are recorded there."""
     names = tuple(islice(recorded, _MOST_NAMED))
     missing: dict[str | None, str | None] = {None: next(iter(recorded), None)}
     for run in pool.own if recorded else ():
@@ -201,13 +201,13 @@ def _another(run: Run, rivals: Iterable[Run]) -> Run | None:
 
 
 def _circles(pool: Pool, originals: Iterable[Run], ledger: Ledger) -> Iterator[Twin]:
-    """Duplicates of duplicates in other environments that in the end are of themselves.
+    """Own runs that are, through duplicates in other environments, duplicates of themselves.
 
     Each environment would wait for another one.
     """
     if not pool.others:
         return
-    waiting: dict[str, list[Run]] = defaultdict(list)  # by what they are duplicates of
+    waiting: dict[str, list[Run]] = defaultdict(list)  # by their `duplicateOf`
     for run in (*pool.own, *pool.others):
         if run.duplicate_of is not None:
             waiting[run.duplicate_of].append(run)

@@ -1,6 +1,6 @@
 """The gateway as an ASGI application: receive, disturb, carry out, record, answer.
 
-What was asked, and what it did, is kept for tests to count.
+Requests and their effects are kept, so that tests can count them.
 """
 
 import asyncio
@@ -42,13 +42,13 @@ _DEFAULTS = SandboxOptions()
 
 
 class Served(Struct, frozen=True, kw_only=True):
-    """One request, written down the moment that it had its effect or was refused."""
+    """One request, recorded at the moment that it took effect or was refused."""
 
     at: EpochMs
     operation: Operation
     flow_id: int | None
     effect: bool  # an instance was created or cancelled
-    instance: InstanceId | None  # that the request is about
+    instance: InstanceId | None  # the one that the request is about
     status: int | None  # HTTP; None: the connection is dropped without an answer
     code: int | None  # in the answer's body
 
@@ -85,9 +85,9 @@ def wall_clock() -> int:
 
 
 class Sandbox:
-    """A gateway in memory. `clock` gives Unix epoch in milliseconds and decides everything.
+    """A gateway in memory. `clock` gives Unix epoch in milliseconds; all states follow from it.
 
-    `sleep` (seconds) makes the delays of faults and the latency; the clock need not know of it.
+    `sleep` (seconds) makes the latency and the delays of faults; it need not move the clock.
     `add_fault`, `add_stranger` and `jump` may be called at any moment, from any thread.
 
     Raises ConfigurationError if the journal cannot be written.
@@ -113,7 +113,7 @@ class Sandbox:
         self._strangers = Strangers(options.strangers, self._instances, self._clock.now())
         self._tokens = IssuedTokens(options)
         self._service = BatchService(shown, self._instances, self._strangers, self._tokens)
-        self._one_at_a_time = Lock()  # what changes the instances
+        self._one_at_a_time = Lock()  # held by whatever changes the instances
         paths = {path: None for _, path, _ in OPERATIONS}
         self.app = Starlette(
             routes=[Route(path, self._respond, methods=["GET", "POST"]) for path in paths]
@@ -121,7 +121,7 @@ class Sandbox:
 
     @property
     def instances(self) -> list[FlowInstance]:
-        """Every instance so far, strangers' as well, in the order in which they were added.
+        """Every instance so far, strangers included, in the order in which they were added.
 
         Where instances share an id, `number` tells them apart.
         """
@@ -135,13 +135,13 @@ class Sandbox:
         return list(self._served)
 
     def add_fault(self, fault: Fault) -> None:
-        """Put a rule behind the others."""
+        """Add a rule behind the others."""
         self._script.add(fault)
 
     def add_stranger(self, stranger: Stranger) -> FlowInstance:
-        """Somebody else starts an instance now, or has started it `created_seconds_ago`.
+        """Add an instance that somebody else starts now, or started `created_seconds_ago`.
 
-        Raises ValueError for one that waits for a trigger: those stand in the options.
+        Raises ValueError for a stranger that waits for a trigger: only the options can add one.
         """
         if stranger.after_trigger is not None:
             raise ValueError("a stranger that waits for a trigger is added by the options")
@@ -153,8 +153,8 @@ class Sandbox:
     def jump(self, seconds: float) -> None:
         """Set the service's clock forward by so many seconds, or back if they are negative.
 
-        Get Current Time, the stamps and the Date header jump, and a trigger after this one is
-        compared with the new time. What runs or waits goes on as it would have, and so do tokens.
+        Get Current Time, the stamps and the Date header jump, and later triggers are compared with
+        the new time. Instances that run or wait go on as if nothing had happened, and so do tokens.
         """
         self._clock.jump(seconds)
 
@@ -170,15 +170,16 @@ class Sandbox:
         try:
             body = await self._received(request)
         except ClientDisconnect:
-            # It never arrived whole: no effect, no record, and nobody to read an answer.
+            # The request never arrived whole: no effect, no record, and nobody to read an answer.
             return Response(status_code=400)
         call = Call(operation=operation, query=tuple(query), headers=request.headers, body=body)
         return await self._disturbed(call, arrived)
 
     async def _received(self, request: Request) -> bytes | None:
-        """The body, or None if it is too large; that is read to its end all the same.
+        """The body, or None if it is too large.
 
-        Closing on a client that still writes would cost it the answer.
+        Even a body that is too large is read to its end: if the connection were closed while the
+        client still writes, the client would lose the answer.
         """
         chunks, size = [], 0
         async for chunk in request.stream():
@@ -200,7 +201,7 @@ class Sandbox:
         self._record(call, flow_id, outcome)
         if fault.call_after is not None:
             fault.call_after()
-        # The latency holds what the sandbox itself needs, and a fault's delays come on top.
+        # The latency includes the time that the sandbox itself takes; a fault's delays are added.
         own = max(asyncio.get_running_loop().time() - arrived - fault.delay_before, 0.0)
         delay = fault.delay_after + max(self.options.latency - own, 0.0)
         if delay:
@@ -267,7 +268,7 @@ class Sandbox:
 
     def _response(self, answer: SandboxAnswer) -> Response:
         said = self._clock.said(self._clock.now())
-        date = formatdate(said / 1000, usegmt=True)  # the clock's, as everything else
+        date = formatdate(said / 1000, usegmt=True)  # from the clock, like everything else
         own = {name.lower(): value for name, value in answer.headers.items()}
         return Response(
             answer.body,
@@ -278,7 +279,7 @@ class Sandbox:
 
 
 def environment(sandbox: Sandbox) -> dict[str, str]:
-    """The environment variables with which a client gets in."""
+    """The environment variables that give a client its keys."""
     return {
         "ENOS_ACCESS_KEY": sandbox.options.access_key,
         "ENOS_SECRET_KEY": sandbox.options.secret_key,

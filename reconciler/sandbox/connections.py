@@ -1,4 +1,4 @@
-"""TCP connections that can be reset, or say too much: what ASGI has no word for."""
+"""TCP connections that are reset, or carry an answer too many: ASGI can express neither."""
 
 import asyncio
 import socket
@@ -16,12 +16,12 @@ _AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER: on, for no time; closing sends 
 
 
 class _Transport:
-    """asyncio's, which can also keep what is written back, to send it in one piece."""
+    """An asyncio transport that can hold back what is written, to send it in one piece."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
         self._kept: list[bytes] | None = None  # None: nothing is kept back
-        self._closes = False  # once that is sent
+        self._closes = False  # once the kept bytes are sent
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
@@ -50,7 +50,7 @@ class _Transport:
 
 
 class ResettableProtocol(H11Protocol):
-    """HTTP/1.1 whose requests know their transport."""
+    """HTTP/1.1 that gives the application the transport of each request."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         """Hand the transport to the application with every request."""
@@ -63,15 +63,15 @@ class ResettableProtocol(H11Protocol):
             try:
                 await served(scope, receive, send)
             except asyncio.CancelledError:
-                # The server stops. The connection is gone, so that there is nothing to answer
-                # and nobody to tell; without this the log would call it an error.
+                # The server stops. The connection is gone, so nothing can be answered. Without
+                # this, the log would show an error.
                 transport.abort()
 
         self.app = app
 
 
 class DroppedConnection(Response):
-    """Instead of an answer: the connection is reset."""
+    """Reset the connection instead of answering."""
 
     async def __call__(
         self,
@@ -85,7 +85,7 @@ class DroppedConnection(Response):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
         transport.abort()
         while (await receive())["type"] != "http.disconnect":
-            pass  # what is left of the body; only once disconnected may an answer be missing
+            pass  # the rest of the body; uvicorn lets an answer be missing only once disconnected
 
 
 class RepeatedAnswer(Response):
@@ -94,7 +94,7 @@ class RepeatedAnswer(Response):
     def __init__(
         self, first: Response, extra: Response, wait: Callable[[], Awaitable[None]] | None
     ) -> None:
-        """`wait` lies between the two; None: they leave in one piece."""
+        """`wait` is awaited between the two; None sends them in one piece."""
         super().__init__()
         self._first = first
         self._extra = extra
@@ -108,7 +108,7 @@ class RepeatedAnswer(Response):
         await self._first(scope, receive, send)
         if self._wait is not None:
             await self._wait()
-        if not transport.is_closing():  # otherwise nobody is left who could be told too much
+        if not transport.is_closing():  # otherwise nobody is left to read it
             transport.write(_on_the_wire(self._extra))
         transport.let_go()
 

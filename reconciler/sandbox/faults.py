@@ -19,11 +19,11 @@ from reconciler.sandbox.wire import (
     token_answer,
 )
 
-ALWAYS: Literal["always"] = "always"  # as `times`
-NEVER = math.inf  # as `list_after`: no search ever shows the instance
+ALWAYS: Literal["always"] = "always"  # a value of `times`
+NEVER = math.inf  # a value of `list_after`: no search ever shows the instance
 _SECOND_MS = 1_000
 _SUCCESS = 2  # the first digit of a 2xx
-_WITHOUT_BODY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})  # in HTTP itself
+_WITHOUT_BODY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})  # by HTTP's own rules
 
 HTML = "<html><body><h1>Bad Gateway</h1><p>The upstream did not answer.</p></body></html>"
 
@@ -39,9 +39,9 @@ class Reply(Struct, frozen=True, kw_only=True):
 
     effect: bool = False  # whether the request is carried out first
     status: int = 200  # HTTP
-    code: int | None = None  # of the body; None: 0 under a 2xx, otherwise the HTTP status
+    code: int | None = None  # of the body; None: 0 with a 2xx, otherwise the HTTP status
     msg: str = "the fault script says so"
-    body: str | None = None  # in place of the envelope, as it is; "" is an empty answer
+    body: str | None = None  # sent as it is instead of the envelope; "" is an empty answer
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -49,24 +49,24 @@ Ending = Drop | Reply
 
 
 class Fault(Struct, frozen=True, kw_only=True):
-    """One rule. Its parts happen in the order in which they stand here.
+    """One rule. Its effects happen in the order of its fields.
 
-    Raises ValueError, in words for a person, if it contradicts itself.
+    Raises ValueError, with a message for a person, if the fields contradict each other.
     """
 
     on: Operation | Literal["any"]
     flow_id: int | None = None  # only requests about this flow
     after: int = 0  # how many matching requests to leave alone first
-    times: int | Literal["always"] | None = None  # None: once; always, for a rate limit
+    times: int | Literal["always"] | None = None  # None: once, or always for a rate limit
     rate_limit: int | None = None  # requests a second; those above it get 429 with Retry-After
     call_before: Callable[[], object] | None = None  # called in the server's thread
     delay_before: float = 0.0  # seconds, before the request is looked at
-    expire_token: bool = False  # every token given out so far
+    expire_token: bool = False  # every token given out so far expires
     list_after: float = 0.0  # seconds until searches show the instance that a trigger creates
     call_after: Callable[[], object] | None = None  # called once the effect is there
     delay_after: float = 0.0  # seconds, between the effect and the answer
     ending: Ending | None = None  # None: the true answer
-    extra_answer: Literal["same"] | Reply | None = None  # one more, which nobody asked for
+    extra_answer: Literal["same"] | Reply | None = None  # a second answer, which nobody asked for
     extra_after: float = 0.0  # seconds after the first answer; 0: in one piece with it
 
     def __post_init__(self) -> None:
@@ -98,17 +98,17 @@ NO_FAULT = Fault(on="any")
 
 
 class FaultScript:
-    """The rules in their order, and how far each has got.
+    """The rules in their order, and how many requests each has seen and taken.
 
-    A request goes to the first rule that is due. The rules behind it do not see it; those before
-    it have counted it, if it matches.
+    A request goes to the first rule that is due. The rules behind that one do not see the request;
+    the rules before it have counted the request if it matches them.
     """
 
     def __init__(self, faults: Iterable[Fault]) -> None:
         self._rules = [_FaultRule(fault) for fault in faults]
 
     def add(self, fault: Fault) -> None:
-        """Put a rule behind the others."""
+        """Add a rule behind the others."""
         self._rules.append(_FaultRule(fault))
 
     def take(self, operation: Operation, flow_id: int | None, now: EpochMs) -> Fault:
@@ -129,7 +129,7 @@ class _FaultRule:
         self._limit = _limit(fault)
         self._seen = 0
         self._taken = 0
-        self._recent: deque[EpochMs] = deque(maxlen=fault.rate_limit)  # let through
+        self._recent: deque[EpochMs] = deque(maxlen=fault.rate_limit)  # of requests let through
 
     def matches(self, operation: Operation, flow_id: int | None) -> bool:
         if self._fault.on not in ("any", operation):

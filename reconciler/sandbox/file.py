@@ -89,7 +89,7 @@ def _fault(value: Any) -> Fault:
 
 
 def _ending(found: dict[str, Any]) -> Ending | None:
-    """Takes the fields of the ending out of those found."""
+    """Remove the fields of the ending from `found`, and make the ending of them."""
     drop, answer = found.pop("drop", False), found.pop("answer", None)
     effect = found.pop("effect", None)
     if drop and answer is not None:
@@ -136,7 +136,7 @@ def _jump(value: Any) -> ClockJump:
 
 
 def _parameters_shown(value: Any) -> ParametersShown:
-    """A list of words, of which `cut` has a number."""
+    """A list of words; `cut` comes with a number."""
     found: dict[str, Any] = {}
     for index, one in enumerate(items(_way_shown)(value)):
         if not found.keys().isdisjoint(one):

@@ -1,4 +1,4 @@
-"""Flow instances and what becomes of them: computed from the time whenever somebody asks.
+"""Flow instances and their states, which are computed from the time whenever somebody asks.
 
 A flow runs its instances in order, one at a time.
 """
@@ -31,17 +31,17 @@ _ID_TIMES: dict[Ids, str] = {
 
 
 class StartRequest(Struct, frozen=True, kw_only=True):
-    """What somebody starts."""
+    """A request to start an instance."""
 
     flow_id: int
-    trigger_time: EpochMs | None  # None: when it is created
+    trigger_time: EpochMs | None  # None: the time of its creation
     parameters: Parameters
     owner: str
-    user: str  # who starts it; several have `;` between them
-    list_after: float = 0.0  # seconds until searches show it, if not later by the options
-    type: int | None = None  # None: as the options say
-    run_seconds: float | None = None  # None: as the flow's
-    ends: Status | None = None  # None: in the flow's turn; others' instances have their own end
+    user: str  # who starts it; several are separated by `;`
+    list_after: float = 0.0  # seconds until searches show it; the options may make it later
+    type: int | None = None  # None: the options'
+    run_seconds: float | None = None  # None: the flow's
+    ends: Status | None = None  # None: the flow's next ending; a stranger has its own
 
 
 class FlowInstance(Struct, frozen=True, kw_only=True):
@@ -49,7 +49,7 @@ class FlowInstance(Struct, frozen=True, kw_only=True):
 
     id: InstanceId  # may be shared
     number: int  # in the order in which they were added, from 0
-    flow_number: int  # the same, among those of its flow that take their turn of its ends
+    flow_number: int  # the same, among the instances that use up the flow's `ends`
     flow_id: int
     trigger_time: EpochMs
     parameters: Parameters
@@ -59,25 +59,25 @@ class FlowInstance(Struct, frozen=True, kw_only=True):
     created: EpochMs
     ready: EpochMs  # when it may start: a trigger time that has passed means at once
     listed_from: float  # EpochMs, or infinite: when searches begin to show it
-    run_ms: int | None = None  # None: as its flow
-    ends: Status | None = None  # None: as its flow
+    run_ms: int | None = None  # None: the flow's
+    ends: Status | None = None  # None: the flow's
     cancelled: EpochMs | None = None
 
 
 class RunningSpan(Struct, frozen=True, kw_only=True):
-    """When an instance runs, should nothing change any more."""
+    """When an instance runs, if nothing changes from now on."""
 
     start: EpochMs | None  # None: cancelled before it could start
     end: EpochMs
     status: Status  # at the end
-    free: EpochMs  # when the next one may start
+    free: EpochMs  # when the flow's next instance may start
 
 
 class Lane:
     """One flow's instances, in the order in which they became ready.
 
-    Laid out when somebody asks, from the first one on that a change can have moved: asking after
-    every start costs no more for a flow with ten thousand instances.
+    Spans are computed when somebody asks, and only from the first instance that a change can have
+    moved. Asking after every start costs no more for a flow with ten thousand instances.
     """
 
     def __init__(self, flow: FlowOptions, run_seconds: float) -> None:
@@ -85,7 +85,7 @@ class Lane:
         self._flow = flow
         self._run_ms = round(1000 * (run_seconds if flow.run_seconds is None else flow.run_seconds))
         self._queue: list[FlowInstance] = []
-        self._spans: list[RunningSpan] = []  # of the first in the queue
+        self._spans: list[RunningSpan] = []  # of the first instances in the queue
 
     def __len__(self) -> int:
         return len(self._queue)
@@ -97,7 +97,7 @@ class Lane:
         del self._spans[place:]
 
     def replace(self, instance: FlowInstance) -> None:
-        """Take the instance in place of what it was before."""
+        """Put the changed instance in the place of the old one."""
         place = self._place(instance)
         self._queue[place] = instance
         del self._spans[place:]
@@ -136,16 +136,16 @@ class InstancePhase(Struct, frozen=True, kw_only=True):
 
 
 class Instances:
-    """All instances that ever were. A flow runs one at a time.
+    """Every instance ever created. A flow runs one at a time.
 
-    Moments are of the time that passes, which the service's own clock may not show.
+    Moments are given in the time that passes; the service's own clock may show another.
     """
 
     def __init__(self, options: SandboxOptions, zone: tzinfo, clock: SettableClock) -> None:
         self._options = options
         self._zone = zone
         self._clock = clock
-        self._all: list[FlowInstance] = []  # by number, for ids may be shared
+        self._all: list[FlowInstance] = []  # by number, because ids may be shared
         self._numbers: dict[str, list[int]] = {}  # by id, from the oldest to the newest
         self._lanes: dict[int, Lane] = {}  # by flow
         self._taken: Counter[str] = Counter()
@@ -160,12 +160,12 @@ class Instances:
         return self._all[numbers[-1]] if numbers else None
 
     def known(self, instance: str, user: str, now: EpochMs) -> list[FlowInstance]:
-        """Those of that id that the service tells the user of at that moment, the newest first."""
+        """The instances of that id that the user is shown at that moment, the newest first."""
         named = (self._all[number] for number in reversed(self._numbers.get(instance, ())))
         return [one for one in named if self.sees(user, one) and not self.forgotten(one, now)]
 
     def sees(self, user: str, instance: FlowInstance) -> bool:
-        """Whether the service tells the user of the instance."""
+        """Whether the service shows the user the instance."""
         return self._options.sees == "all" or user in instance.user.split(";")
 
     def forgotten(self, instance: FlowInstance, now: EpochMs) -> bool:
@@ -174,7 +174,7 @@ class Instances:
         return kept is not None and now >= self._lane(instance).span(instance).end + kept * 1000
 
     def listed(self, now: EpochMs) -> list[FlowInstance]:
-        """Those that a search may show at that moment, in the order of creation."""
+        """The instances that a search may show at that moment, in the order of creation."""
         shown = [one for one in self._all if one.listed_from <= now]
         if self._options.lists == "all":
             return shown
@@ -185,7 +185,7 @@ class Instances:
         return sorted(newest.values(), key=lambda one: one.number)
 
     def add(self, start: StartRequest, created: EpochMs) -> FlowInstance:
-        """A new instance, always. Raises OverflowError for a trigger time that no calendar has."""
+        """Add a new instance on every call. Raises OverflowError for an impossible trigger time."""
         said = self._clock.said(created)
         trigger_time = said if start.trigger_time is None else start.trigger_time
         late = max(start.list_after, self._options.list_after_seconds)
@@ -212,7 +212,7 @@ class Instances:
         return instance
 
     def cancel(self, instance: FlowInstance, now: EpochMs) -> bool:
-        """Whether it could be cancelled: it has not ended yet."""
+        """Cancel the instance. False if it has ended already."""
         if self.phase(instance, now).ended is not None:
             return False
         cancelled = replace(instance, cancelled=now)
@@ -245,10 +245,10 @@ class Instances:
         return self._lanes[instance.flow_id]
 
     def _id(self, flow_id: int, trigger_time: EpochMs) -> InstanceId:
-        """The flow and the trigger time's minute, as in all the reference's samples.
+        """The flow and the trigger time's minute, as in all samples of the reference.
 
-        What the service does when that is taken is not documented: here it gets a suffix, or is
-        shared. A service may also cut the time further, and leave the flow out.
+        The reference does not say what happens when that id is taken: the sandbox adds a suffix or
+        lets instances share the id. Options also cut the time further and leave the flow out.
         """
         ids = self._options.ids
         stamp = in_zone(trigger_time, self._zone)
@@ -261,5 +261,5 @@ class Instances:
 
 
 def _age(instance: FlowInstance) -> tuple[EpochMs, int]:
-    """Sorts the oldest first: a stranger may be older than what was added before it."""
+    """The sort key, oldest first: a stranger may be older than instances added before it."""
     return instance.created, instance.number

@@ -1,4 +1,4 @@
-"""Readers of single YAML values: each gives the value, or says in words what it must be."""
+"""Readers of single YAML values: each returns the value, or says what it must be."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -16,23 +16,23 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[!-~]([ -~]*[!-~])?")
 
 _LONGEST_SECONDS = 1e9
-_LAST_INSTANT = 253_402_214_400_000  # milliseconds: the day before the last that calendars have
+_LAST_INSTANT = 253_402_214_400_000  # milliseconds: a day before the end of the calendar
 
 
 class UnreadableValueError(Exception):
-    """Values that are not what they must be, each with where it stands."""
+    """Values that are not what they must be, each with its place."""
 
     def __init__(self, problems: Iterable[tuple[str, str]]) -> None:
         super().__init__()
-        self.problems = tuple(problems)  # where, relative to the value that was read; and words
+        self.problems = tuple(problems)  # the place within the value that was read, and the message
 
     @classmethod
     def because(cls, words: str) -> Self:
-        """The value itself is wrong."""
+        """An error about the value itself, rather than a part of it."""
         return cls([("", words)])
 
     def under(self, name: str) -> list[tuple[str, str]]:
-        """The problems as seen from the value around."""
+        """The problems, with places that start from the enclosing value."""
         return [(name + where, words) for where, words in self.problems]
 
 
@@ -44,7 +44,7 @@ def text(value: Any) -> str:
 
 
 def raw(value: Any) -> str:
-    """Text, also empty."""
+    """Text, which may be empty."""
     return value if value == "" else text(value)
 
 
@@ -90,8 +90,8 @@ def signed_seconds(value: Any) -> float:
 
 
 def instant(value: Any) -> EpochMs:
-    """RFC 3339 with an offset, as text or as YAML has read it already; or epoch milliseconds."""
-    if isinstance(value, date):  # a datetime is one as well
+    """RFC 3339 with an offset, as text or already parsed by YAML; or Unix epoch milliseconds."""
+    if isinstance(value, date):  # a datetime is a date too
         value = value.isoformat()
     if not isinstance(value, str):
         return EpochMs(number(0, _LAST_INSTANT)(value))
@@ -102,12 +102,12 @@ def instant(value: Any) -> EpochMs:
 
 
 def words(known: Iterable[str]) -> Reader[str]:
-    """One of the words, for itself."""
+    """One of the words, unchanged."""
     return choice({word: word for word in known})
 
 
 def choice(named: Mapping[str, _T], otherwise: Reader[_T] | None = None) -> Reader[_T]:
-    """One of the words, for what it stands for; or what the other reader takes."""
+    """What one of the words stands for, or what the other reader makes of the value."""
 
     def read(value: Any) -> _T:
         if isinstance(value, str) and value in named:
@@ -148,14 +148,14 @@ def headers(value: Any) -> dict[str, str]:
 
 
 def mapping(value: Any) -> dict[Any, Any]:
-    """A mapping, whatever is in it."""
+    """A mapping with any content."""
     if not isinstance(value, dict):
         raise UnreadableValueError.because(f"must be a mapping, not {value!r}")
     return value
 
 
 def items(read: Reader[_T]) -> Reader[tuple[_T, ...]]:
-    """A list of what the reader takes."""
+    """A list whose items the reader takes."""
 
     def read_all(value: Any) -> tuple[_T, ...]:
         if not isinstance(value, list):
@@ -174,7 +174,7 @@ def items(read: Reader[_T]) -> Reader[tuple[_T, ...]]:
 
 
 def one_or_several(read: Reader[_T]) -> Reader[_T | tuple[_T, ...]]:
-    """What the reader takes, or a list of it that is not empty."""
+    """One value that the reader takes, or a list of them that is not empty."""
     read_all = items(read)
 
     def read_either(value: Any) -> _T | tuple[_T, ...]:
@@ -207,7 +207,7 @@ def keyed(read_key: Reader[_K], read: Reader[_T]) -> Reader[dict[_K, _T]]:
 def record(
     fields: Mapping[str, tuple[str, Reader[Any]]], *, needed: Iterable[str] = ()
 ) -> Reader[dict[str, Any]]:
-    """A mapping with these fields only: by the name in the file, the attribute and its reader."""
+    """A mapping with only these fields: a name in the file gives an attribute and its reader."""
 
     def read(value: Any) -> dict[str, Any]:
         found: dict[str, Any] = {}

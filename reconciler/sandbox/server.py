@@ -21,9 +21,9 @@ _BACKLOG = 1024
 
 @contextmanager
 def running(sandbox: Sandbox, *, host: str = _LOOPBACK, port: int = 0) -> Iterator[str]:
-    """Serve from a thread; gives the URL. Left, connections are reset and nothing stays behind.
+    """Serve from a thread and yield the URL. On exit, connections are reset and the thread ends.
 
-    Raises ReconcilerError if the port cannot be had.
+    Raises ReconcilerError if the port cannot be opened.
     """
     with serving(sandbox.app, host=host, port=port) as url:
         yield url
@@ -31,7 +31,7 @@ def running(sandbox: Sandbox, *, host: str = _LOOPBACK, port: int = 0) -> Iterat
 
 @contextmanager
 def serving(app: ASGIApp, *, host: str, port: int) -> Iterator[str]:
-    """The same for any application."""
+    """Like `running`, for any application."""
     listening = Event()
     with closing(_listen(host, port)) as listener:
         server = _Server(app, listening.set)
@@ -50,7 +50,7 @@ def serve(
 ) -> None:
     """Serve in the foreground until SIGINT or SIGTERM, then return.
 
-    `announce` gets the URL once it is served. Raises ReconcilerError if the port cannot be had.
+    `announce` gets the URL once it is served. Raises ReconcilerError if the port cannot be opened.
     """
     with closing(_listen(host, port)) as listener:
         url = _url(listener)
@@ -90,11 +90,11 @@ class _Server(Server):
         self._listening()
 
     async def main_loop(self) -> None:
-        # uvicorn's looks every 100 ms whether to stop, to the cost of every test.
+        # uvicorn's own loop checks every 100 ms whether to stop, which would slow every test.
         await self._stopping.wait()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        # uvicorn's waits for requests to end, and a fault may hold one for an hour.
+        # uvicorn's own waits for requests to end, and a fault may hold one for an hour.
         del sockets  # whoever opened them closes them
         for server in self.servers:
             server.close()
@@ -104,8 +104,8 @@ class _Server(Server):
             await server.wait_closed()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        # uvicorn's raises the signal again at the end. Here it is how the command is meant to
-        # end, and no failure.
+        # uvicorn's own raises the signal again at the end. Here a signal is the normal end of
+        # the command, not a failure.
         del sig, frame
         self.stop()
 
@@ -114,11 +114,11 @@ def _serve_until_stopped(server: _Server, listener: socket.socket, listening: Ev
     try:
         asyncio.run(server.serve(sockets=[listener]))
     finally:
-        listening.set()  # whoever waits must not wait for a server that failed to start
+        listening.set()  # or the caller would wait forever for a server that failed to start
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    # The protocol is named because asyncio turns Nagle's delay (40 ms an answer) off only then.
+    # The protocol is named because only then does asyncio turn off Nagle's delay (40 ms an answer).
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,4 +1,4 @@
-"""The operations of the batch service, each from a call to what it answers and changes.
+"""The operations of the batch service: what each call changes, and how it is answered.
 
 Access tokens and signatures decide who may call (EnOS reference, How to Invoke an EnOS API).
 """
@@ -38,7 +38,7 @@ class IssuedTokens:
 
     def __init__(self, options: SandboxOptions) -> None:
         self._options = options
-        self._until: dict[str, EpochMs] = {}  # those that were refreshed are gone
+        self._until: dict[str, EpochMs] = {}  # by token; a refreshed token is removed
         self._current: str | None = None
         self._given_out = 0
         self._encryptions: set[str] = set()
@@ -86,7 +86,7 @@ class IssuedTokens:
             raise RefusalError("the access token has expired", code=1203)
 
     def expire_all(self, now: EpochMs) -> None:
-        """Every token given out so far has expired."""
+        """Make every token given out so far expire now."""
         self._until = dict.fromkeys(self._until, now)
 
     def _check_encryption(self, body: TokenBody) -> None:
@@ -113,7 +113,7 @@ class IssuedTokens:
         return token
 
     def _described(self, token: str, now: EpochMs) -> dict[str, object]:
-        left = -((now - self._until[token]) // 1000)  # whole seconds, the last one counts
+        left = -((now - self._until[token]) // 1000)  # whole seconds, rounded up
         return {"accessToken": token, "expire": left}
 
 
@@ -122,7 +122,7 @@ def _same(given: str, signed: bytes) -> bool:
 
 
 class CallOutcome(Struct, frozen=True, kw_only=True):
-    """What a call led to. An answer of None: none is given, the connection is dropped."""
+    """What a call led to. Where `answer` is None, the connection is dropped without one."""
 
     answer: SandboxAnswer | None
     effect: bool = False  # an instance was created or cancelled

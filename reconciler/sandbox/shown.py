@@ -1,6 +1,6 @@
 """What the service shows of flows, instances, instants and parameters.
 
-It need not be what the service was sent: the options say how it is cut, retyped or left out.
+Values may differ from what the service was sent: the options cut, retype or hide them.
 """
 
 import json
@@ -36,7 +36,7 @@ _LAYOUTS: dict[StampLayout, str] = {
     "noSeconds": "%Y-%m-%dT%H:%M",
     "date": "%Y-%m-%d",
 }
-_UNDOCUMENTED = 100  # added to a status, it is none of the reference's
+_UNDOCUMENTED = 100  # a status plus this is none of the reference's
 
 _SORTER_FIELDS = ("triggerTime", "start_time")  # the reference's samples have both
 
@@ -49,17 +49,17 @@ class Shown(Struct, frozen=True, kw_only=True):
     clock: SettableClock
 
     def moment(self, instant: EpochMs | None) -> str | int | None:
-        """When something happened, as the service's clock had it; cut to the second."""
+        """When something happened by the service's clock, cut to the second."""
         return None if instant is None else self._stamp(self.clock.said(instant), "second", None)
 
     def created(self, instance: FlowInstance) -> str | int:
-        """The creation stamp, which comes from another clock."""
+        """The creation stamp, which may be behind the service's clock or ahead of it."""
         lag = round(self.options.created_lag_seconds * 1000)
         said = EpochMs(self.clock.said(instance.created) - lag)
         return self._stamp(said, self.options.created_cut, self.options.created_zone)
 
     def trigger_time(self, instance: FlowInstance) -> str | int:
-        """The trigger time, cut or rounded; or something else in its place."""
+        """The trigger time, cut or rounded, or the creation stamp or 1970 in its place."""
         how = self.options.trigger_time_shown
         if how == "created":
             return self.created(instance)
@@ -71,7 +71,7 @@ class Shown(Struct, frozen=True, kw_only=True):
         )
 
     def status(self, status: Status) -> int | str | None:
-        """The status: the reference's number, or what else a service may write."""
+        """The status: the reference's number, or another form that a service may write."""
         how = self.options.status_shown
         match how:
             case "number":
@@ -88,7 +88,7 @@ class Shown(Struct, frozen=True, kw_only=True):
                 assert_never(how)
 
     def parameters(self, instance: FlowInstance) -> dict[str, str | None]:
-        """The field that holds the parameters as JSON text, or nothing."""
+        """The field with the parameters as JSON text; null or left out where options hide it."""
         how = self.options.parameters_shown
         if how.hidden is not None:
             return {} if how.hidden == "absent" else {"parameters": None}
@@ -100,7 +100,7 @@ class Shown(Struct, frozen=True, kw_only=True):
         return {"parameters": json.dumps(content, ensure_ascii=False)}
 
     def _stamp(self, instant: EpochMs, unit: str, zone: str | None) -> str | int:
-        """As the service writes instants: in its zone, as a rule, and without saying so."""
+        """The instant as the service writes it: by default in its own zone, without an offset."""
         at = _cut(in_zone(instant, self.zone if zone is None else parse_zone(zone)), unit)
         layout = self.options.stamp_layout
         if layout == "offset":
@@ -123,7 +123,7 @@ def _cut(at: datetime, unit: str) -> datetime:
 def shown_pairs(
     instance: FlowInstance, how: ParametersShown, flow: FlowOptions, zone: tzinfo
 ) -> list[tuple[str, Any]]:
-    """The instance's parameters after everything that is done to them."""
+    """The instance's parameters, changed as `how` says."""
     pairs = list(instance.parameters)
     if how.merged:
         sent = {key for key, _ in pairs}
@@ -143,7 +143,7 @@ def _value(value: str, how: ParametersShown, day: str) -> str | int | float:
 
 
 def _retyped(value: str) -> str | int | float:
-    """The number that the text is in JSON; the text itself if it is none, or none that fits."""
+    """The text as a JSON number, or the text itself if it is none or too large for one."""
     match = _JSON_NUMBER.fullmatch(value)
     if match is None:
         return value
@@ -154,7 +154,7 @@ def _retyped(value: str) -> str | int | float:
 
 
 class FoundPage(Struct, frozen=True, kw_only=True):
-    """One page of what a search found, and how many there are on all pages."""
+    """One page of what a search found, and the count that the search states."""
 
     page: Sequence[FlowInstance]
     count: int | str | None
@@ -163,7 +163,7 @@ class FoundPage(Struct, frozen=True, kw_only=True):
 def find(
     instances: Instances, wanted: SearchBody, user: str, options: SandboxOptions, now: EpochMs
 ) -> FoundPage:
-    """List Flow Instances. Raises RefusalError for a sorter, status or page that is none."""
+    """List Flow Instances. Raises RefusalError for an invalid sorter, status or page."""
     statuses = _statuses(wanted.status)
     found = [
         one
@@ -183,7 +183,7 @@ def find(
 
 
 def describe_instance(instance: FlowInstance, phase: InstancePhase, shown: Shown) -> dict[str, Any]:
-    """A FlowInstance of the reference."""
+    """The instance in the form of the reference's FlowInstance."""
     flow_id = instance.flow_id
     return {
         "instanceId": instance.id,
@@ -212,7 +212,7 @@ def _flow_id(flow_id: int, options: SandboxOptions) -> int | str | None:
 
 
 def describe_flow(flow_id: int, flow: FlowOptions, user: str) -> dict[str, Any]:
-    """A Flow of the reference, as that user sees it."""
+    """The flow in the form of the reference's Flow, as that user sees it."""
     owner = flow.owner or user
     pairs = None
     if flow.parameters is not None:
@@ -262,7 +262,7 @@ def _page(
 
 
 def _count(total: int, shown: int, options: SandboxOptions) -> int | str | None:
-    """What a search says that there are, which need not be how many there are."""
+    """The count that a search states, which need not be the true one."""
     match options.count_shown:
         case "all":
             return total
@@ -284,7 +284,7 @@ def _page_index(wanted: SearchBody, options: SandboxOptions) -> int:
         return 0
     if number < 0:
         raise unusable("pageNo is negative")
-    return max(number - options.page_base, 0)  # page 0, where the first is 1, is the first
+    return max(number - options.page_base, 0)  # where the first page is 1, page 0 is the first too
 
 
 def _flow_name(flow_id: int, options: SandboxOptions) -> str:

@@ -10,7 +10,7 @@ from reconciler.sandbox.flows import FlowInstance, Instances, StartRequest
 
 
 class _Due(Struct, frozen=True, kw_only=True):
-    """A stranger whose time is known."""
+    """A stranger whose time of creation is known."""
 
     at: EpochMs
     trigger_time: EpochMs
@@ -18,10 +18,10 @@ class _Due(Struct, frozen=True, kw_only=True):
 
 
 class Strangers:
-    """Those that are still to come, and how they get among the instances."""
+    """The strangers that are still to come; each joins the instances when its time comes."""
 
     def __init__(self, strangers: Iterable[Stranger], instances: Instances, now: EpochMs) -> None:
-        """Those that wait for no trigger are added now."""
+        """Strangers that wait for no trigger are added now."""
         self._instances = instances
         self._awaiting: list[Stranger] = []
         self._due: list[_Due] = []
@@ -32,12 +32,12 @@ class Strangers:
                 self._awaiting.append(one)
 
     def add(self, stranger: Stranger, now: EpochMs) -> FlowInstance:
-        """One more instance, as old as it says at that moment."""
+        """Add the stranger's instance, as old at that moment as the stranger says."""
         created = EpochMs(now - round(stranger.created_seconds_ago * 1000))
         return self._instances.add(_start(stranger, stranger.trigger_time), created)
 
     def await_from(self, triggered: FlowInstance) -> None:
-        """Fix the times of those who wait for that flow's first trigger: here it is."""
+        """Fix the times of strangers that wait for the flow's first trigger, which came now."""
         for one in [it for it in self._awaiting if it.flow_id == triggered.flow_id]:
             self._awaiting.remove(one)
             at = EpochMs(triggered.created + round((one.after_trigger or 0) * 1000))
@@ -46,7 +46,7 @@ class Strangers:
         self._due.sort(key=lambda due: due.at)
 
     def arrive(self, now: EpochMs) -> None:
-        """Add those whose time has come by that moment."""
+        """Add the strangers whose time has come by that moment."""
         while self._due and self._due[0].at <= now:
             due = self._due.pop(0)
             self._instances.add(_start(due.stranger, due.trigger_time), due.at)

@@ -1,4 +1,4 @@
-"""What the sandbox is asked and what it answers.
+"""The requests that the sandbox takes, and the answers that it gives.
 
 Bodies are read as strictly as a gateway with typed fields reads them; a refusal is an answer too.
 """
@@ -16,7 +16,7 @@ _JSON = "application/json;charset=UTF-8"
 TOKEN_SERVICE = "/apim-token-service/v2.0/token"  # noqa: S105 - a path
 BATCH_SERVICE = "/batch-processing-service/v2.1"
 
-# By the names that a fault file uses.
+# The names that a fault file uses.
 Operation = Literal[
     "token", "refresh", "trigger", "search", "instance", "cancel", "flow", "time", "timezone"
 ]
@@ -44,7 +44,7 @@ class SandboxAnswer(Struct, frozen=True, kw_only=True):
 
     status: int  # HTTP
     body: bytes
-    code: int | None = None  # that the body carries, for the record
+    code: int | None = None  # the body's, for the journal
     content_type: str = _JSON
     headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -71,7 +71,7 @@ def unauthorized(message: str) -> RefusalError:
 def service_answer(
     data: Any, *, code: int = 0, msg: str = "OK", status: int = 200
 ) -> SandboxAnswer:
-    """In the envelope of the batch service, V2.1."""
+    """An answer in the envelope of the batch service, V2.1."""
     return SandboxAnswer(
         status=status, code=code, body=_encode({"code": code, "msg": msg, "data": data})
     )
@@ -80,7 +80,7 @@ def service_answer(
 def token_answer(
     data: Any, *, code: int = 0, msg: str = "SUCCESS", status: int = 200
 ) -> SandboxAnswer:
-    """In the envelope of the token service, which calls the code `status`."""
+    """An answer in the envelope of the token service, which calls the code `status`."""
     content = {"status": code, "msg": msg, "business": "apim-token-service", "data": data}
     return SandboxAnswer(status=status, code=code, body=_encode(content))
 
@@ -128,7 +128,7 @@ class Sorter(msgspec.Struct):
 
 
 class Pagination(msgspec.Struct, rename="camel"):
-    """Which part of the found instances is wanted."""
+    """Which page of the found instances is wanted."""
 
     page_no: int | None = None  # None: the first
     page_size: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 10
@@ -154,7 +154,7 @@ class CancelBody(msgspec.Struct, rename="camel"):
 
 
 class TokenBody(msgspec.Struct, rename="camel"):
-    """Token get and refresh. A field left out is an empty one: the service has a code for it."""
+    """Token get and refresh. A missing field counts as empty: the service has a code for that."""
 
     app_key: str = ""
     encryption: str = ""
@@ -166,7 +166,7 @@ _Body = TypeVar("_Body", bound=msgspec.Struct)
 
 
 def read_body(call: Call, kind: type[_Body]) -> _Body:
-    """The body as that kind. Raises RefusalError (400) with the reason."""
+    """The body, decoded as `kind`. Raises RefusalError (400) with the reason."""
     try:
         return msgspec.json.decode(call.body or b"", type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -179,7 +179,7 @@ class _FlowMeant(msgspec.Struct, rename="camel"):
 
 
 def flow_meant(call: Call) -> int | str | None:
-    """The flow's id, or an instance's, that a call is about; None where it names none.
+    """The id of the flow (a number) or the instance (text) that a call names, or None.
 
     Never raises: a fault may be meant for a request that will be refused.
     """

@@ -1,4 +1,4 @@
-"""The JSON Schemas of everything that is written by hand or read by others."""
+"""The JSON Schemas of everything that people write by hand or other programs read."""
 
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -25,12 +25,13 @@ __all__ = [
 def validate(name: SchemaName, value: Any) -> tuple[Finding, ...]:
     """Everything that is wrong with a value of JSON's types, in the order of the schema.
 
-    jsonschema-rs decides; jsonschema, fifty times slower, is asked only for the words.
+    jsonschema-rs decides whether the value conforms. jsonschema, which is fifty times slower, runs
+    only to find the words.
     """
     try:
         if _validator(name).is_valid(value):
             return ()
-    except ValueError:  # text that UTF-8 cannot hold: jsonschema can still judge the rest
+    except ValueError:  # the value has text that UTF-8 cannot hold; jsonschema can still judge it
         decided = False
     else:
         decided = True
@@ -43,7 +44,7 @@ def validate(name: SchemaName, value: Any) -> tuple[Finding, ...]:
 
 
 def is_valid(name: SchemaName, value: Any) -> bool:
-    """Whether `validate` surely finds nothing."""
+    """Whether `validate` certainly finds nothing."""
     try:
         return _validator(name).is_valid(value)
     except ValueError:

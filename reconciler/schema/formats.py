@@ -1,4 +1,4 @@
-"""The formats that the schemas name: one function each, asked by both validators."""
+"""The formats that the schemas name: one function each, which both validators call."""
 
 import ipaddress
 import re
@@ -10,9 +10,9 @@ from reconciler.schema.paths import shown
 from reconciler.times import parse_instant, parse_zone
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-_URL_CHARACTERS = re.compile(r"[!-~]+")  # urlsplit drops some of the others without a word
+_URL_CHARACTERS = re.compile(r"[!-~]+")  # urlsplit silently drops some others
 
-_LONGEST_PATH = 1_000  # what is made of a path grows with the square of its length
+_LONGEST_PATH = 1_000  # what is made from a path grows with the square of its length
 _DRIVE = re.compile(r"[A-Za-z]:")
 _CRON_FIELDS = {
     "minute": (0, 59),
@@ -21,7 +21,7 @@ _CRON_FIELDS = {
     "month": (1, 12),
     "day-of-week": (0, 6),
 }
-_CRON_NAMES: Mapping[str, Sequence[str]] = {  # from the field's first value on
+_CRON_NAMES: Mapping[str, Sequence[str]] = {  # beginning with the field's first value
     "month": ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"),
     "day-of-week": ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"),
 }
@@ -60,7 +60,7 @@ def check_cron(text: str) -> None:
 
 
 def _check_cron_field(name: str, text: str) -> None:
-    """Raise ValueError for what the library would accept and nobody can mean."""
+    """Raise ValueError for a field that the library accepts, but nobody can mean."""
     for term in text.upper().split(","):
         span, slash, step = term.partition("/")
         if slash and span in {"L", "LW"}:
@@ -77,13 +77,13 @@ def _check_cron_field(name: str, text: str) -> None:
 
 
 def _values_of(span: str, name: str) -> int:
-    """How many values a step goes through; 0 where that is not ours to tell."""
+    """How many values a step goes through; 0 if the span is not for us to judge."""
     first, last = _CRON_FIELDS[name]
     if span == "*":
         return last - first + 1
     start, dash, end = span.partition("-")
     since = _value(start, name)
-    # To the field's last value if none is named: from 7 on, which is Sunday too, it is 7.
+    # Without an end, to the field's last value; from 7 on, which is Sunday as well, to 7.
     until = _value(end, name) if dash else max(last, since or 0)
     return 0 if since is None or until is None else until - since + 1
 
@@ -97,8 +97,8 @@ def _value(text: str, name: str) -> int | None:
 def check_gateway_url(text: str) -> None:
     """Raise ValueError unless the URL is https, or http to this very machine.
 
-    Credentials would travel with every request, so plain http must not leave the machine. The
-    words never quote the URL: it may hold a password.
+    Every request carries credentials, so plain http must not leave the machine. The error never
+    quotes the URL, which may hold a password.
     """
     _check_url(text, "https://apim.example.com")
     if "?" in text or "#" in text:
@@ -108,16 +108,16 @@ def check_gateway_url(text: str) -> None:
 def check_webhook_url(text: str) -> None:
     """Raise ValueError unless the URL is as safe as a gateway's; it may have a query.
 
-    The words never quote it: of a chat's webhook, the URL itself is the secret.
+    The error never quotes the URL: a chat's webhook has no other secret than its URL.
     """
     _check_url(text, "https://alerts.example.com/reconciler")
 
 
 def check_instance_url(text: str) -> None:
-    """Raise ValueError unless the text is a URL in which an instance's id has a place.
+    """Raise ValueError unless the text is a URL with a placeholder for an instance's id.
 
-    People follow such a link, perhaps with a session at the host that it names: so it is as safe as
-    the gateway's URL, and what the service says of an instance has no part in the host.
+    People follow such a link, perhaps with a session at its host. So it must be as safe as the
+    gateway's URL, and nothing that the service says about an instance may be part of the host.
     """
     example = "https://enos.example.com/flows/{flowId}/instances/{flowInstanceId}"
     plain = text
@@ -153,16 +153,16 @@ def _check_url(text: str, example: str) -> None:
 
 
 def parse_folder(text: str) -> str:
-    """A folder inside the repository, relative to its root, in its shortest form.
+    """The path of a folder in the repository, relative to its root, in its shortest form.
 
-    Raises ValueError with words for a person. The root itself is refused: it holds more than
-    manifests or a ledger.
+    Raises ValueError with words for a person. The root itself is refused, because it holds more
+    than manifests or a ledger.
     """
     return _path(text, "folder")
 
 
 def parse_file(text: str) -> str:
-    """The same for a file inside the repository."""
+    """The path of a file in the repository, with the rules of `parse_folder`."""
     return _path(text, "file")
 
 
@@ -186,7 +186,7 @@ def _path(text: str, kind: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether the host, as a URL names it, is this machine for certain."""
+    """Whether the host of a URL is certainly this machine."""
     if host == "localhost":
         return True
     try:
@@ -209,7 +209,7 @@ FORMATS: Mapping[str, Callable[[str], object]] = {
 
 
 def conforms(name: str) -> Callable[[object], bool]:
-    """The format as a yes or no, as jsonschema-rs asks; what is no text is none of its business."""
+    """The format as a predicate for jsonschema-rs; it is true of values that are not text."""
     check = FORMATS[name]
 
     def is_valid(value: object) -> bool:

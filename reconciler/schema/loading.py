@@ -1,4 +1,4 @@
-"""The schemas' files, as they stand in `schemas/` and in the wheel."""
+"""The schemas' files, which lie in `schemas/` and in the wheel."""
 
 import json
 from functools import cache
@@ -13,13 +13,13 @@ SCHEMAS: tuple[SchemaName, ...] = (
 
 
 def schema_text(name: SchemaName) -> str:
-    """The schema's file."""
+    """The text of the schema's file."""
     folder = files("reconciler") / "schemas"
     return (folder / f"{name}.schema.json").read_text(encoding="utf-8")
 
 
 @cache
 def load_schema(name: SchemaName) -> dict[str, Any]:
-    """The schema, parsed. It is shared: leave it as it is."""
+    """The schema, parsed. It is shared: do not change it."""
     schema: dict[str, Any] = json.loads(schema_text(name))
     return schema

@@ -1,4 +1,4 @@
-"""Paths to values and what is wrong at them, in the forms that reports give, and safe to report."""
+"""Paths to values, and what is wrong with the values, in forms that are safe to report."""
 
 from typing import Literal
 
@@ -16,7 +16,7 @@ def pointer(path: Path) -> str:
 
 
 def dotted(path: Path) -> str:
-    """The path as messages begin with it: `spec.parameters.SITE`, `labels[0]`, `the document`."""
+    """The path as at the start of messages: `spec.parameters.SITE`, `labels[0]`, `the document`."""
     if not path:
         return "the document"
     text = ""
@@ -30,17 +30,17 @@ def dotted(path: Path) -> str:
 
 
 def message(path: Path, words: str) -> str:
-    """The words after the path, on one line."""
+    """The path and then the words, on one line."""
     return printable(f"{dotted(path)}: {words}", _LONGEST_MESSAGE)
 
 
 def shown(text: str) -> str:
-    """The text on one line, cut to what a message can hold."""
+    """The text on one line, cut to the length that a message may quote."""
     return printable(text, _LONGEST_SHOWN)
 
 
 def printable(text: str, longest: int) -> str:
-    """The text cut, and with escapes for what a terminal would not show or would obey."""
+    """The text, cut, with escapes for characters that a terminal would not show, or would obey."""
     if len(text) > longest:
         text = text[: longest - 1] + "…"
     if text.isprintable():
@@ -52,11 +52,11 @@ def _escaped(character: str) -> str:
     return character.encode("unicode_escape", "surrogatepass").decode("ascii")
 
 
-Where = Literal["key", "value", "parent"]  # of a path, what a report points at
+Where = Literal["key", "value", "parent"]  # which part of a path a report points at
 
 
 class Finding(Struct, frozen=True, kw_only=True):
-    """One thing wrong; `code` is stable, `words` go on from the path."""
+    """One thing wrong. `code` is stable; `words` is a predicate with the path as its subject."""
 
     path: Path
     code: str
@@ -70,5 +70,5 @@ class Finding(Struct, frozen=True, kw_only=True):
 
     @property
     def message(self) -> str:
-        """The words after the path, on one line."""
+        """The path and then the words, on one line."""
         return message(self.path, self.words)

@@ -1,4 +1,4 @@
-"""jsonschema's errors in words for the person who wrote the file, one finding for one cause."""
+"""jsonschema's errors, in words for the person who wrote the file, one finding for each cause."""
 
 import difflib
 import re
@@ -18,11 +18,11 @@ _TYPES = {
     "array": "a list",
     "null": "null",
 }
-_MOST_COMPARED = 20  # of one mapping; comparing words is slow
-_LONGEST_COMPARED = 40
-_ALIKE = 0.8  # of what is but misspelt; at 0.6, SITE would be `sensitive`
+_MOST_COMPARED = 20  # unknown fields of one mapping; comparing words is slow
+_LONGEST_COMPARED = 40  # characters
+_ALIKE = 0.8  # similarity of a mere misspelling; at 0.6, SITE would be `sensitive`
 _NEVER = re.compile(r"(?!)")
-# Text that would be of the type, were it not for its quotes.
+# Text that would be of the type without its quotes.
 _UNQUOTED = dict.fromkeys(_TYPES, _NEVER) | {
     "integer": re.compile(r"-?[0-9]+"),
     "number": re.compile(r"-?[0-9]+(\.[0-9]+)?"),
@@ -96,7 +96,7 @@ def _unknown(violation: Violation) -> Iterator[Finding]:
 
 
 def _meant(violation: Violation) -> dict[str, str | None]:
-    """The fields that are not known where only known ones may stand; what each may stand for."""
+    """The unknown fields where only known ones are allowed, each with the field it may mean."""
     if violation.schema.get("additionalProperties") is not False:
         return {}
     known = violation.schema["properties"]
@@ -110,10 +110,10 @@ def _meant(violation: Violation) -> dict[str, str | None]:
 
 
 def _is_parameter(name: str, violation: Violation) -> bool:
-    """Whether a field that is not known looks like a parameter that was not indented.
+    """Whether an unknown field looks like a parameter that was not indented.
 
-    It is one value, beside a `parameters:` without anything, or in capitals, as no field is; and it
-    is no field's name but for a letter or two.
+    Such a field has a single value. It is beside an empty `parameters:`, or in capitals, as no
+    field is. And it is not a misspelt field.
     """
     known, beside = violation.schema["properties"], violation.value
     if "parameters" not in known or isinstance(beside[name], dict | list):
@@ -133,10 +133,10 @@ def _plain(name: str) -> str:
 
 
 def _one_of(violation: Violation) -> Iterator[Finding]:
-    """Alternatives, each a branch that requires one field: none of them is there, or several."""
+    """Findings for alternative fields of which none is there, or several."""
     names = _alternatives(violation.schema)
     if not isinstance(violation.value, dict):
-        return  # that has a finding of its own
+        return  # the wrong type has a finding of its own
     given = [name for name in violation.value if name in names]
     if not given and not set(names) & set(_meant(violation).values()):
         words = f"is missing, and so is {' and '.join(names[1:])}: give one of them"
@@ -153,7 +153,7 @@ def _alternatives(schema: Mapping[str, Any]) -> list[str]:
 def _dependent(violation: Violation) -> Iterator[Finding]:
     alternatives = _alternatives(violation.schema)
     if alternatives and not any(name in violation.value for name in alternatives):
-        return  # that none of them is given has a finding of its own
+        return  # the missing alternatives have a finding of their own
     for name, needed in violation.limit.items():
         missing = [other for other in needed if other not in violation.value]
         if name in violation.value and missing:
@@ -236,5 +236,5 @@ def _out_of_range(violation: Violation) -> str:
             return f"must be more than {limit}, not {_described(value, {})}"
         case "maxLength":
             return f"must have at most {limit} characters, not {len(value)}"
-        case _:  # minLength, minProperties, minItems: all of them 1 here, as a test makes sure
+        case _:  # minLength, minProperties, minItems: always 1 here, as a test ensures
             return "must not be empty"

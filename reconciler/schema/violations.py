@@ -1,4 +1,4 @@
-"""What violates a schema, as jsonschema finds it, in our own terms."""
+"""What violates a schema, found by jsonschema, in our own terms."""
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
@@ -13,19 +13,19 @@ from reconciler.schema.paths import Path, Where
 
 
 class Violation(Struct, frozen=True, kw_only=True):
-    """One of jsonschema's errors, as far as it matters here."""
+    """What matters here of one of jsonschema's errors."""
 
     path: Path
-    keyword: str  # of the schema, that was violated
-    limit: Any  # what the schema says under the keyword
-    schema: Mapping[str, Any]  # that has the keyword
-    value: Any  # what violates it
-    cause: str  # of a wrong format, its words
+    keyword: str  # of the schema, which the value violates
+    limit: Any  # the value of the keyword in the schema
+    schema: Mapping[str, Any]  # the subschema that has the keyword
+    value: Any  # the value that violates it
+    cause: str  # for a wrong format, the words of its error
     where: Where
 
     @classmethod
     def of(cls, error: ValidationError) -> "Violation":
-        """Take over what jsonschema says; about a key that `propertyNames` refuses, its path."""
+        """The violation for an error of jsonschema's; for one of `propertyNames`, at the key."""
         path = tuple(error.absolute_path)
         is_key = "propertyNames" in error.absolute_schema_path
         return cls(
@@ -40,7 +40,7 @@ class Violation(Struct, frozen=True, kw_only=True):
 
 
 def violations(name: SchemaName, value: Any) -> Iterator[Violation]:
-    """Everything in the value that violates the schema, in the order of the schema's keywords."""
+    """Every violation of the schema in the value, in the order of the schema's keywords."""
     return map(Violation.of, _validator(name).iter_errors(value))
 
 

@@ -1,1 +1,1 @@
-"""What a repository begins with: every file of it as text, made from a few answers. Pure."""
+"""A new repository: the text of each of its files, made from a few answers. Pure."""

@@ -1,6 +1,6 @@
-"""What a starting repository is made from, and what is wrong with it before anything is made.
+"""The answers that a new repository is made from, and what is wrong with them.
 
-Also where the reconciler itself comes from, and so what installs it in a pipeline or a hook.
+Also where the reconciler itself comes from, and so how a pipeline or a hook installs it.
 """
 
 import json
@@ -20,23 +20,23 @@ from reconciler.starting.templates import rendered
 _SCP = re.compile(r"(?P<user>[\w.-]+)@(?P<host>[\w.-]+):(?P<path>[^/\s].*)")
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _NO_ADDRESS = "is not that of a git repository: https://HOST/OWNER/NAME[@COMMIT]"
-_SAFE = re.compile(r"[\w./~+-]+", re.ASCII)  # of a path and a revision: they go into a shell
+_SAFE = re.compile(r"[\w./~+-]+", re.ASCII)  # for a path and a revision, which go into a shell
 
 
 def is_commit(revision: str) -> bool:
-    """Whether it is a whole commit's id."""
+    """Whether the revision is the full id of a commit."""
     return bool(_COMMIT.fullmatch(revision))
 
 
 class Home(Struct, frozen=True, kw_only=True):
-    """A repository that holds the reconciler, at one revision. Holds no credentials."""
+    """The repository of the reconciler at one revision, without credentials."""
 
     url: str  # https://… or ssh://…
     revision: str  # a commit, or a tag
 
     @property
     def install(self) -> str:
-        """What pip is given."""
+        """The requirement that pip installs."""
         return f"{DISTRIBUTION} @ git+{self.url}@{self.revision}"
 
     @property
@@ -49,7 +49,7 @@ class Home(Struct, frozen=True, kw_only=True):
 
     @property
     def is_known(self) -> bool:
-        """Whether somebody has said where it is."""
+        """Whether the URL is known, and not still the placeholder."""
         return PLACEHOLDER not in self.url
 
     @property
@@ -69,7 +69,7 @@ def read_home(text: str, version: str) -> Home:
     try:
         parts = urlsplit(given)
         port = f":{parts.port}" if parts.port else ""
-    except ValueError:  # its words may hold a password that was taken for a port
+    except ValueError:  # its words may hold a password that was read as a port
         raise ValueError(_NO_ADDRESS) from None
     path, _, revision = parts.path.partition("@")
     revision = revision or f"v{version}"
@@ -104,7 +104,7 @@ class CiKind(StrEnum):
 
 
 class GatewayAnswers(Struct, frozen=True, kw_only=True):
-    """What the first environment's gateway is, as a person said it."""
+    """What a person answered about the gateway of the first environment."""
 
     url: str
     org_id: str
@@ -114,23 +114,23 @@ class GatewayAnswers(Struct, frozen=True, kw_only=True):
 
 
 class Beginning(Struct, frozen=True, kw_only=True):
-    """A repository that begins. Paths of folders are relative to that of `reconciler.yaml`."""
+    """A new repository. Paths of folders are relative to the folder of `reconciler.yaml`."""
 
-    gateway: GatewayAnswers | None  # None: `reconciler.yaml` is there already
+    gateway: GatewayAnswers | None  # None: `reconciler.yaml` exists already
     environments: tuple[str, ...]
     manifests: tuple[str, ...]  # folders
     states: tuple[str, ...]  # folders of ledgers
     ci: CiKind
     branch: str  # the shared one
-    names_branch: bool  # it must stand in the configuration, for the remote's default is another
+    names_branch: bool  # the configuration must name it: the remote's default is another
     ledger_branch: str | None
     home: Home
     version: str  # of the reconciler
-    owner: str | None = None  # who must review, as CODEOWNERS names them
-    prefix: str = ""  # of the configuration's folder in the repository, with a slash at its end
+    owner: str | None = None  # who must review, in the form of CODEOWNERS
+    prefix: str = ""  # the configuration's folder in the repository, with a slash at its end
 
 
-# By the end of a problem's pointer: the option that says it.
+# The option that gives a value, by the end of the pointer to it.
 _OPTIONS = {
     "/gateway/url": "--url",
     "/gateway/orgId": "--org-id",
@@ -160,7 +160,7 @@ def configuration_text(beginning: Beginning, gateway: GatewayAnswers) -> str:
 
 
 def wrong_answers(beginning: Beginning) -> Iterator[tuple[str, str]]:
-    """Each answer that makes no valid repository: its option, and what is wrong with it."""
+    """Each invalid answer: its option, and what is wrong with it."""
     if not beginning.branch.isprintable():
         yield "--branch", "git allows no such name"
     if beginning.ci is CiKind.GITLAB and '"' in beginning.branch:

@@ -16,20 +16,20 @@ _MOST_DIGITS = 20  # of an instant
 
 
 class TriggerTimes(Struct, frozen=True, kw_only=True):
-    """When the one run of a `Trigger` starts: one of the two."""
+    """When the one run of a `Trigger` starts: its business date or its trigger time."""
 
     business_date: str | None = None
     trigger_time: str | None = None
 
     def fields(self) -> dict[str, Node]:
-        """Those of `spec`."""
+        """The fields of `spec`."""
         if self.trigger_time is not None:
             return {"triggerTime": as_instant(self.trigger_time)}
         return {"businessDate": self.business_date or ""}
 
 
 class BackfillTimes(Struct, frozen=True, kw_only=True):
-    """Which runs a `Backfill` has: of dates, or of date-times; every so often, or by cron."""
+    """When the runs of a `Backfill` start: on dates or at instants; at regular steps or by cron."""
 
     first: str
     last: str
@@ -37,7 +37,7 @@ class BackfillTimes(Struct, frozen=True, kw_only=True):
     cron: str | None = None
 
     def fields(self) -> dict[str, Node]:
-        """Those of `spec`."""
+        """The fields of `spec`."""
         is_dates = is_date(self.first) and is_date(self.last)
         step: dict[str, Node] = (
             {"cron": self.cron} if self.cron is not None else {"every": self.every or "1d"}
@@ -49,7 +49,7 @@ class BackfillTimes(Struct, frozen=True, kw_only=True):
 
 
 class Declaration(Struct, frozen=True, kw_only=True):
-    """What a person says of a new manifest. Nothing of it is checked here: the reader does."""
+    """What a person says of a new manifest; the reader of manifests checks it, not this class."""
 
     name: str
     flow_id: int
@@ -58,7 +58,7 @@ class Declaration(Struct, frozen=True, kw_only=True):
     description: str | None = None
     parameters: Mapping[str, str] = field(default_factory=dict)
     suspend: bool = False
-    # Of a backfill only.
+    # Only for a backfill.
     matrix: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     stagger: str | None = None
     sequential: bool = False
@@ -94,19 +94,19 @@ class Declaration(Struct, frozen=True, kw_only=True):
 
 
 def no_time(text: str, *, or_number: bool) -> str | None:
-    """Why it is neither a date nor an instant; None where it may be one, which the reader judges.
+    """Why the text is neither a date nor an instant; None if it may be, which the reader judges.
 
-    `or_number`: milliseconds are an instant as well.
+    `or_number`: whether a number of milliseconds is an instant as well.
     """
     is_number = or_number and isinstance(as_instant(text), int)
     return None if is_number or _BEGINNING.match(text) else f"{text!r} {_NO_TIME}"
 
 
 def is_date(text: str) -> bool:
-    """Whether it is a date rather than an instant, by its length; the reader judges it."""
+    """Whether the text is as long as a date, not an instant; the reader judges the rest."""
     return len(text) == len("2024-03-01")
 
 
 def as_instant(text: str) -> str | int:
-    """An instant as it is written: digits are a number of milliseconds."""
+    """The instant in the form that a manifest has: digits are a number of milliseconds."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < _MOST_DIGITS else text

@@ -10,12 +10,12 @@ from reconciler import PLACEHOLDER
 from reconciler.starting.choices import Beginning, CiKind
 from reconciler.starting.repository import GITLAB_CI, GITLAB_INCLUDED, HOOKS, WORKFLOW
 
-_WIDTH = 80  # of the words; a command is never broken
+_WIDTH = 80  # of the steps' text; a command is never broken
 BRANCH = "start-reconciler"  # where the first change is made
 
 
 class Around(Struct, frozen=True, kw_only=True):
-    """What stands around the starting repository."""
+    """What exists already where the repository is started."""
 
     is_repository: bool
     has_remote: bool
@@ -24,9 +24,9 @@ class Around(Struct, frozen=True, kw_only=True):
 
 
 def next_steps(beginning: Beginning, around: Around, written: Sequence[str]) -> list[str]:
-    """The steps, one after another; a line that begins with blanks is a command of the one above.
+    """The lines of the steps, one after another; the commands of a step are indented below it.
 
-    `written`: the files that are new, of which a few may have to be edited.
+    `written`: the files that are new, some of which may need an edit.
     """
     lines: list[str] = []
     steps = _steps(beginning, around, written)
@@ -71,7 +71,7 @@ def _steps(
 
 
 def _first_commit(beginning: Beginning, around: Around) -> Iterator[tuple[str, ...]]:
-    """Through a pull request where there are commits already; else as the branch's first one."""
+    """The commit goes through a pull request if the repository has commits, else to the branch."""
     added = " ".join(map(shlex.quote, _tops(around.uncommitted)))
     message = 'git commit -m "Start runs with the reconciler"'
     if around.has_commits:
@@ -124,5 +124,5 @@ def _secrets(beginning: Beginning) -> Iterator[tuple[str, ...]]:
 
 
 def _tops(paths: Sequence[str]) -> list[str]:
-    """The files and folders at the top that hold the paths."""
+    """The top-level files and folders that hold the paths."""
     return list(dict.fromkeys(path.split("/")[0] for path in sorted(paths)))

@@ -1,4 +1,4 @@
-"""What has become outdated in a repository since it began, and what to do about each."""
+"""What has become outdated in a repository since it was started, and what to do about it."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -9,7 +9,7 @@ from reconciler.schema import SCHEMAS, schema_text
 from reconciler.starting.choices import Beginning, is_commit
 from reconciler.starting.repository import COPIED, schema_path
 
-# Each with the revision as its last group: what pip is given, an action, a hook's repository.
+# Each has the revision as its last group: a requirement for pip, an action, a hook's repository.
 _INSTALLED = re.compile(
     rf"{DISTRIBUTION} @ git\+\S+?@(?P<rev>[\w.+-]+)(?=[\s\"',]|$)"  # ssh://git@host has one @ more
 )
@@ -28,10 +28,10 @@ def outdated(
     written_by_hand: Mapping[str, str],
     schemas: Mapping[str, str],
 ) -> Iterator[str]:
-    """A line for each. All are texts by their paths.
+    """A line for each thing that is outdated. All mappings are texts by path.
 
-    `pipelines`: what installs the reconciler, hooks too; `written_by_hand`: the configuration and
-    the manifests; `schemas`: the copies that are there.
+    `pipelines`: the files that install the reconciler, hooks too; `written_by_hand`: the
+    configuration and the manifests; `schemas`: the copies that the repository has.
     """
     yield from _schemas(schemas)
     for path, text in pipelines.items():
@@ -57,7 +57,7 @@ def _schemas(schemas: Mapping[str, str]) -> Iterator[str]:
 
 
 def _pins(path: str, text: str, beginning: Beginning) -> Iterator[str]:
-    """What installs another version. Whether a commit is that of a tag, only the remote knows."""
+    """Where another version is installed. Only the remote knows whether a commit is a tag's."""
     home = beginning.home
     if PLACEHOLDER in text:
         there = "put where your team keeps the reconciler"
@@ -77,7 +77,7 @@ def _pins(path: str, text: str, beginning: Beginning) -> Iterator[str]:
 
 
 def _without_modeline(text: str) -> int:
-    """How many documents that hold anything have no such line above them."""
+    """How many documents with content have no line that names their schema."""
     documents = [one for one in _DOCUMENT.split(text) if _CONTENT.search(one)]
     return sum(not any(map(_is_modeline, one.split("\n"))) for one in documents)
 

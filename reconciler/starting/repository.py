@@ -1,4 +1,4 @@
-"""Every file of a starting repository, by its path in the repository."""
+"""Every file of a new repository, by its path in the repository."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from reconciler.schema import SchemaName, schema_text
 from reconciler.starting.choices import Beginning, CiKind, configuration_text
 from reconciler.starting.templates import PipelineKind, PipelineSettings, pipeline, rendered
 
-COPIED: tuple[SchemaName, ...] = ("config", "trigger")  # of what people write
+COPIED: tuple[SchemaName, ...] = ("config", "trigger")  # the schemas of what people write
 EXAMPLES = ("example-run.yaml", "example-backfill.yaml")
 WORKFLOW, GITLAB_CI = ".github/workflows/reconciler.yml", ".gitlab-ci.yml"
 GITLAB_INCLUDED = ".gitlab/reconciler.yml"  # where the repository has a pipeline of its own
@@ -23,9 +23,9 @@ _OWNERS_FILE = {CiKind.GITHUB: ".github/CODEOWNERS", CiKind.GITLAB: ".gitlab/COD
 
 
 def starting_files(beginning: Beginning, *, beside_a_pipeline: bool = False) -> dict[str, str]:
-    """Each file's text. The configuration comes last: with it, the repository has begun.
+    """Each file's text. The configuration comes last: with it, the repository counts as started.
 
-    `beside_a_pipeline`: the repository has a pipeline of its own for GitLab, which can include one.
+    `beside_a_pipeline`: whether the repository has a GitLab pipeline, which can include this one.
     """
     files = {schema_path(beginning.prefix, name): schema_text(name) for name in COPIED}
     files |= _pipeline(beginning, beside_a_pipeline=beside_a_pipeline)
@@ -74,10 +74,10 @@ def _pipeline(beginning: Beginning, *, beside_a_pipeline: bool) -> dict[str, str
 
 
 def owned_paths(beginning: Beginning, owners_file: str) -> Iterator[str]:
-    """What not everybody may change, as CODEOWNERS names it.
+    """The paths that only owners may change, in the form of CODEOWNERS.
 
-    Who may change that file itself takes the owners of all else away, one merge before. And any
-    workflow, once it is merged, may ask for the keys.
+    CODEOWNERS itself is one: whoever may change it can remove the owners of everything else, one
+    merge earlier. So are the pipelines: once it is merged, any workflow may ask for the keys.
     """
     yield _pattern(beginning.prefix + CONFIGURATION)
     for folder in beginning.states:
@@ -114,7 +114,7 @@ def _hooks(beginning: Beginning) -> str:
 
 
 def _editor(beginning: Beginning) -> str:
-    """It tells the schema for every document of a file; a modeline counts for one only."""
+    """Editor settings that name the schema of whole files; a modeline holds for one document."""
     patterns = [
         f"{beginning.prefix}{folder}/**/*.{ending}"
         for folder in beginning.manifests

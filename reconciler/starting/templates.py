@@ -22,7 +22,7 @@ def rendered(name: str, **values: object) -> str:
 
 @cache
 def _templates() -> Environment:
-    """Ours alone, with marks of their own: GitHub and GitLab have taken braces and brackets."""
+    """Our templates, with their own delimiters: GitHub and GitLab use braces and brackets."""
     found = {
         entry.name: entry.read_text(encoding="utf-8")
         for entry in _FOLDER.iterdir()
@@ -44,22 +44,22 @@ def _templates() -> Environment:
     )
 
 
-# Of the signs that GitHub reads in a pattern of branches, those that git allows in a name.
+# The characters that are special in GitHub's branch patterns and allowed by git in a name.
 _SPECIAL = re.compile(r"\+|^!")
 
 
 class PipelineKind(StrEnum):
-    """The pipelines that there are; the value names its template."""
+    """The kinds of pipeline; the value names the template."""
 
     GITHUB = "github"  # by this project's action
-    GITHUB_PLAIN = "github-plain"  # without an action of anybody's but GitHub's own
+    GITHUB_PLAIN = "github-plain"  # only with GitHub's own actions
     GITLAB = "gitlab"
 
 
 class PipelineSettings(Struct, frozen=True, kw_only=True):
     """What differs between two repositories' pipelines."""
 
-    install: str  # what pip is given, such as `enos-reconciler @ git+https://…@REVISION`
+    install: str  # the requirement for pip, such as `enos-reconciler @ git+https://…@REVISION`
     action: str = ""  # `OWNER/NAME@DIGEST`; empty: GitHub's pipeline does without
     version: str
     branch: str  # the shared one
@@ -105,10 +105,10 @@ def gitlab_component(*, install: str, version: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    """As YAML and JSON alike write it."""
+    """The text in quotes that YAML and JSON both read."""
     return json.dumps(text, ensure_ascii=False)
 
 
 def _in_expression(text: str) -> str:
-    """Within the quotes of one of GitHub's expressions."""
+    """The text as it must be within the quotes of a GitHub expression."""
     return text.replace("'", "''")

@@ -1,4 +1,4 @@
-"""The report: one static page that shows every run, and asks nobody for anything."""
+"""The report: one static page that shows every run and sends no request."""
 
 from reconciler.render.page.attention import Reported
 from reconciler.render.page.html import report_page

@@ -1,4 +1,4 @@
-"""What the page tells of an environment, and what needs a person first, with what helps."""
+"""What the page is made from, and what in it needs a person, with the actions that help."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import tzinfo
@@ -18,18 +18,18 @@ from reconciler.render.words import command, retried_only_by_name
 
 
 class Reported(Struct, frozen=True, kw_only=True):
-    """One environment with its runs, as `status` has them, and what else is known of them."""
+    """One environment: its runs as `status` has them, and what else the page shows of them."""
 
     environment: str
     zone: tzinfo  # the gateway's
     rows: Sequence[StatusRow]
     problems: Sequence[Problem] = ()  # of its manifests: nothing starts while there are any
-    origins: Mapping[str, Origin] = field(default_factory=dict)  # by path: what brought the file
+    origins: Mapping[str, Origin] = field(default_factory=dict)  # by path: what added the file
     commit: str | None = None  # of the ledger; None: it is the working tree's
     instance_template: str | None = None  # `gateway.instanceUrl`
 
 
-SHOWN_ITEMS = 20  # of a kind: more is filtered for, not read
+SHOWN_ITEMS = 20  # of a kind: for more, a person filters the list
 SHOWN_RUNS = 5  # of an item
 
 
@@ -39,14 +39,14 @@ class Item(Struct, frozen=True, kw_only=True):
     title: str
     words: str
     environment: str
-    runs: tuple[str, ...] = ()  # the first of them, as the page's script calls them
-    more: int = 0  # how many others
+    runs: tuple[str, ...] = ()  # the first of its runs, as the page's script names them
+    more: int = 0  # how many other runs it has
     commands: tuple[str, ...] = ()
-    edit: str = ""  # what to write where, in words
+    edit: str = ""  # the edit that helps, in words
 
 
 class Concern(Struct, frozen=True, kw_only=True):
-    """Items that ask for the same."""
+    """Items that need the same action."""
 
     name: str  # a word that the style sheet knows
     title: str
@@ -54,12 +54,12 @@ class Concern(Struct, frozen=True, kw_only=True):
     number: int  # of runs, or of problems
     items: tuple[Item, ...]
     more: int = 0  # items that are not shown
-    state: str = ""  # what to filter the list by
+    state: str = ""  # the filter that lists these runs
     reason: str = ""
 
 
 def attention(told: Sequence[Reported]) -> list[Concern]:
-    """The kinds that there are, the most urgent first."""
+    """The concerns that have items, the most urgent first."""
     needing: dict[str, list[tuple[Reported, list[StatusRow]]]] = {}
     for one in told:
         of_kind: dict[str, list[StatusRow]] = {}
@@ -94,7 +94,7 @@ _PROBLEMS = "Nothing of the environment is started until these manifests are men
 
 
 class _Kind(Struct, frozen=True, kw_only=True):
-    """What runs may need, and how the list is filtered for those that do."""
+    """A kind of attention that runs may need, and the filter that lists them."""
 
     name: str
     title: str
@@ -113,7 +113,7 @@ _KINDS = (
     _Kind(name="missed", title="Missed", words=_MISSED, reason="missed"),
     _Kind(name="over", title="More than one apply may start", words=_OVER, reason="over-limit"),
 )  # the most urgent first
-_BEFORE_PROBLEMS = 2  # of them, that are more urgent than a manifest's problem
+_BEFORE_PROBLEMS = 2  # so many kinds are more urgent than a manifest's problem
 
 
 def _kind(kind: _Kind, needing: Sequence[tuple[Reported, list[StatusRow]]]) -> Concern:
@@ -139,13 +139,13 @@ def _words(kind: _Kind, rows: Sequence[StatusRow]) -> str:
 
 
 def _cause(row: StatusRow) -> tuple[str, str] | None:
-    """What runs of one backfill have in common that need the same; None for any other run."""
+    """The key by which runs of one backfill with the same cause share an item; None: alone."""
     backfill = backfill_of(row.run)
     return None if backfill is None or row.started_twice else (backfill, _why(row))
 
 
 def _why(row: StatusRow) -> str:
-    """What keeps it from going on; of what the next apply tries again, what the service said."""
+    """Why the run does not go on: its error, if known, unless its reason has its own kind."""
     return row.why if row.reason in _BY_REASON else row.error or row.why
 
 
@@ -165,7 +165,7 @@ def _item(one: Reported, rows: Sequence[StatusRow], kind: str) -> Item:
 
 
 def kind_of(row: StatusRow) -> str:
-    """Which kind of attention the run needs, or `problem` of a manifest; empty for none."""
+    """The kind of attention that the run needs; `problem` for a manifest's; empty for none."""
     if row.started_twice:
         return "twice"
     if not outlook(row).needs_person:
@@ -190,7 +190,7 @@ _BY_REASON: Mapping[Reason | None, str] = {
 
 
 def commands(one: Reported, row: StatusRow, kind: str, number: int = 1) -> Iterator[str]:
-    """The command lines that help with the run, or with it and others of its backfill."""
+    """The command lines that help with the run, or with `number` runs of its backfill."""
     here, said_why = ("--env", one.environment), ("--reason", "WHY")
     match kind:
         case "twice":
@@ -212,7 +212,7 @@ def commands(one: Reported, row: StatusRow, kind: str, number: int = 1) -> Itera
 
 
 def edit(row: StatusRow, kind: str) -> str:
-    """What to write where, in words; empty where no edit helps."""
+    """The edit that helps, in words; empty where none does."""
     if row.place is None:
         return ""
     where = f"{visible(row.place.file)}:{row.place.line}"
@@ -251,7 +251,7 @@ def _to_start_again(row: StatusRow, where: str) -> str:
 
 
 def _is_lost(row: StatusRow) -> bool:
-    """Whether nobody can tell how it ended: it may have succeeded."""
+    """Whether the service no longer knows the instance: the run may have succeeded."""
     return row.status is not None and row.status.upper() == NOT_FOUND
 
 

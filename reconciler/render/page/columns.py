@@ -1,10 +1,10 @@
 """The runs as columns of numbers and texts, each text once: what the page's script reads.
 
-Ten thousand runs have a few hundred different texts besides their names, so this is a fifth of what
-one object a run would be. Everything that a person will see is inert before it gets there.
+Ten thousand runs have a few hundred different texts besides their names, so this takes a fifth of
+the room of one object per run. Every text that a person will see is made inert first.
 
-The offsets of the zones stand there as numbers, so that the script tells the time as the gateway
-does. What a browser knows of zones depends on the machine; what the reconciler knows is pinned.
+The offsets of the zones are there as numbers, so that the script shows times as the gateway does.
+What a browser knows about zones depends on the machine; what the reconciler knows is pinned.
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ STATES = (
 _NEED_NOBODY = (
     (Mark.FOLLOWED, "tried again"),
     (Mark.UNWANTED, "cancelled or undeclared"),
-)  # however they ended, they stand apart from what failed, was refused or is pending
+)  # counted apart from failed, refused and pending runs, however they ended
 GROUPS = (
     *((state.value, words) for state, words in STATES),
     *((one.key, words) for one, words in _NEED_NOBODY),
@@ -61,18 +61,18 @@ _IN_A_COLUMN = {
     Mark.WAITING: "waits",
     Mark.SUSPENDED: "suspended",
     Mark.SUCCEEDED: "succeeded",
-    Mark.UNWANTED: "undeclared",  # unless its manifest is there, and has it cancelled
-}  # in so few letters that the column shows them all
+    Mark.UNWANTED: "undeclared",  # or called off by its manifest
+}  # short enough for the column to show them whole
 
 
 def group(row: StatusRow) -> str:
-    """Which of `GROUPS` the run counts among: its state, unless that asks for nothing any more."""
+    """The member of `GROUPS` that counts the run: its state, unless it needs nobody any more."""
     look = mark(row)
     return look.key if look in dict(_NEED_NOBODY) else row.state.value
 
 
 def page_data(told: Sequence[Reported], made: EpochMs) -> dict[str, Any]:
-    """Everything that the script shows; `made`: when the report was."""
+    """Everything that the script shows. `made`: when the report was made."""
     texts = _Texts()
     columns: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
     for number, one in enumerate(told):
@@ -100,7 +100,7 @@ _COLUMNS = (
 
 
 class _Texts:
-    """Each text once, by its number; 0 is no text."""
+    """Each text once, with a number; 0 stands for no text."""
 
     def __init__(self) -> None:
         self.all = [""]
@@ -155,7 +155,7 @@ class _Rows:
         )
 
     def _pairs(self, pairs: Parameters | None) -> Any:
-        """Keys and values in turn; null where they are not known."""
+        """The numbers of keys and values in turn; null where they are not known."""
         if pairs is None:
             return None
         return [self._texts.number(visible(one)) for pair in pairs for one in pair]
@@ -176,7 +176,7 @@ class _Rows:
         return self._times[text]
 
     def _url(self, row: StatusRow, shown: str) -> int | str:
-        """0 for none, 1 where the template and the id make it, else the whole URL."""
+        """0 for none, 1 where the script can make it from template and id, else the whole URL."""
         template = self._told.instance_template
         if row.instance_url is None or template is None:
             return 0
@@ -185,7 +185,7 @@ class _Rows:
         return 1 if is_made else row.instance_url
 
     def _claim(self, row: StatusRow) -> Any:
-        """By whom and when, in numbers; null where there was none."""
+        """The claim's id, author, commit and times, as numbers; null where there was no claim."""
         if row.claim is None:
             return None
         text = self._texts.number
@@ -194,7 +194,7 @@ class _Rows:
         return [*numbers, self._time(row.claimed_at), row.until]
 
     def _more(self, row: StatusRow) -> Any:
-        """What few runs have, by names; 0 for nothing."""
+        """The values that only few runs have, by name; 0 where this run has none."""
         kind = kind_of(row)
         found = {
             "declaredAs": row.declared_as and visible(row.declared_as),
@@ -237,13 +237,13 @@ def _environment(one: Reported, made: EpochMs) -> dict[str, Any]:
 
 
 _DAY = 86_400_000
-_MOST_DAYS = 40_000  # a hundred years: what lies beyond is told by the last offset
+_MOST_DAYS = 40_000  # a hundred years: later times get the last offset
 
 
 def offsets(zone: tzinfo, first: EpochMs, last: EpochMs) -> list[list[int]]:
-    """Pairs: since when (epoch, milliseconds), and how many seconds the clocks are ahead of UTC.
+    """Pairs: when an offset begins (Unix epoch, milliseconds), and its seconds ahead of UTC.
 
-    The first pair also counts before its time. No zone changes its offset twice in a day.
+    The first pair also holds for earlier times. No zone changes its offset twice in a day.
     """
     if isinstance(zone, timezone):
         return [[first, zone.utcoffset(None) // timedelta(seconds=1)]]
@@ -270,7 +270,7 @@ def _changed(zone: tzinfo, before: int, after: int, offset: int) -> int:
 
 
 def _offset(zone: tzinfo, instant: EpochMs) -> int:
-    """Seconds ahead of UTC; 0 where no calendar has the instant."""
+    """Seconds ahead of UTC; 0 for an instant outside the calendar."""
     try:
         offset = in_zone(instant, zone).utcoffset() or timedelta()
     except (OverflowError, ValueError):

@@ -1,8 +1,8 @@
 """The page as one text: the template, the style sheet, the scripts and the data.
 
-Jinja2 escapes whatever is put into the template. The data stands in it as JSON that holds no `<`,
-and the script shows it as text only. The page's own policy allows this style sheet and this script,
-by their digests, and nothing else: no request leaves it, whatever a name says.
+Jinja2 escapes every value that the template shows. The data is JSON without `<`, and the script
+shows it only as text. The page's own policy allows this style sheet and this script, by their
+digests, and nothing else: whatever a name contains, the page sends no request.
 """
 
 import base64
@@ -53,9 +53,9 @@ def report_page(told: Sequence[Reported], made: EpochMs) -> str:
 
 
 def embedded_json(value: object) -> str:
-    """JSON that can stand in a `script` element, and holds nothing harmful.
+    """JSON for a `script` element, without harmful characters.
 
-    Without `<` no text in it ends the element or begins a comment.
+    Without `<`, no text in it can end the element or begin a comment.
     """
     text = msgspec.json.encode(value).decode()
     for character in "<>&":
@@ -87,7 +87,7 @@ def _style() -> str:
 
 @cache
 def _script() -> str:
-    """The scripts as one: within a function, so that nothing of theirs is global."""
+    """All scripts in one function, so that none of their names is global."""
     parts = "\n".join(_part(f"{name}.js") for name in (*_SCRIPTS, *_LAST))
     return f'(() => {{\n"use strict";\n{parts}}})();\n'
 
@@ -102,7 +102,7 @@ def _policy(style: str, script: str) -> str:
             "default-src 'none'",
             f"style-src '{_digest(style)}'",
             f"script-src '{_digest(script)}'",
-            "img-src data:",  # the empty icon, lest the browser ask for one
+            "img-src data:",  # the empty icon, so that the browser asks for none
             "base-uri 'none'",
             "form-action 'none'",
             "require-trusted-types-for 'script'",
