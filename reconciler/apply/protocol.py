@@ -229,7 +229,7 @@ class _Apply:
         return settled or left > 0
 
     async def _wait(self, plan: Plan, gateway: Gateway, clock: ServiceClock) -> bool:
-        """Record, then wait for time or others to change something; False if nothing will, or may."""
+        """Record, then wait for time or others to change something; False if that is over."""
         await self._record_if_due()
         if self.patience.is_used_up:
             return False

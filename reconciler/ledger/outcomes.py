@@ -228,7 +228,8 @@ def _of_instance(record: FullRecord, event: Observed | Cancelled) -> FullRecord:
 
 def _resolved(record: FullRecord, event: Resolved) -> FullRecord:
     settled = {"resolvedBy": event.by, "reason": event.reason}
-    made = Start(claim=record.claim, instance=event.triggered or InstanceId(""), at=event.at)
+    named = event.triggered or InstanceId("")
+    made = Start(claim=record.claim, instance=named, at=event.at, named=True)
     if made in record.starts and record.evidence == settled:
         return record  # this very event made the start known
     if len(record.starts) > 1 and event.triggered in record.instances:

@@ -63,11 +63,12 @@ class Start(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     at: str  # when the start was recorded, by the gateway's clock: not before the start itself
     inferred: bool = False  # from a search, without a nonce
     by_hand: bool = False  # a person started the run before the adoption that stands for its claim
+    named: bool = False  # a person settled a doubt by naming the instance
 
     @property
     def is_from_an_answer(self) -> bool:
-        """Whether an answer, a nonce or a `resolved` gave the id: neither inferred nor adopted."""
-        return self.claim is not None and not (self.inferred or self.by_hand)
+        """Whether an answer or a nonce gave the id, not a search without one, nor a person."""
+        return self.claim is not None and not (self.inferred or self.by_hand or self.named)
 
     @property
     def instant(self) -> EpochMs:

@@ -34,6 +34,7 @@ from tests.building import (
     PARAMETERS,
     a_claim,
     a_ledger,
+    a_resolved,
     a_run,
     a_triggered,
     after,
@@ -241,6 +242,8 @@ def test_ids_show_that_each_start_has_its_own_only_by_starts_that_are_known_for_
     assert not known_of(*APART[:2], by_hand).making(UTC).of_each
     inferred = msgspec.structs.replace(APART[3], inferred=True)
     assert not known_of(*APART[:3], inferred).making(UTC).of_each
+    named = [APART[2], a_resolved(a_run("q", flow_id=7), "7-77b21d40")]
+    assert not known_of(*APART[:2], *named).making(UTC).of_each
     late = a_run("q", flow_id=7, trigger_time=after(EIGHT, SECOND))
     rounded = started(late, "7-77b21d40", claim=ClaimId("c8"))
     assert not known_of(*APART[:2], *rounded).making(UTC).of_each
