@@ -11,7 +11,7 @@ from reconciler.cli.machine import LocalClock
 from reconciler.cli.options import CommonOptions
 from reconciler.configuration import CONFIGURATION, Configuration, Environment
 from reconciler.errors import ConfigurationError, GitError
-from reconciler.git import CommitId, Git
+from reconciler.git import CommitId, Git, Tracked
 from reconciler.identity import Book, Surroundings, surroundings
 from reconciler.ledger import Ledger, read_events
 from reconciler.ledger.files import is_ledger_file, ledger_text
@@ -28,7 +28,7 @@ from reconciler.repository.books import (
     naming_of,
 )
 from reconciler.repository.cache import ReadCache, TightError
-from reconciler.repository.committed import read_left_out, told
+from reconciler.repository.committed import converted_problems, read_left_out, told
 from reconciler.repository.declaring import Ceiling, of_service, read_bounded, read_related
 from reconciler.repository.manifest_files import HinderedError, ManifestReading, find_files
 from reconciler.repository.settings import choose_environments, find_root, read_configuration
@@ -103,7 +103,11 @@ class Workspace(Struct, frozen=True, kw_only=True):
             return False
 
         found, problems = find_files(self.root, folder, is_wanted, cache, open_late=open_late)
-        files, problems = self._with_left_out(found, problems, folder, is_wanted, MOST_BYTES)
+        tracked = self._tracked(folder)
+        files, problems = self._with_left_out(
+            found, problems, tracked, folder, is_wanted, MOST_BYTES
+        )
+        problems = sorted((*problems, *self._converted(tracked, folder, files)))
         zone, bounds = environment.gateway.zone, ceiling.bounds.but(left=ceiling.left)
         reading = ManifestReading.of(self.root, files, cache, zone, bounds)
         declared = read_bounded(files, reading.read, problems, ceiling, zone=zone)
@@ -117,16 +121,33 @@ class Workspace(Struct, frozen=True, kw_only=True):
             notes = [no_folder(environment.name, folder, CONFIGURATION)]
         return replace(declared, notes=tuple(sorted((*declared.notes, *notes))))
 
+    def _tracked(self, folder: str) -> Tracked | None:
+        """What the index holds in the folder; None outside a repository."""
+        git = self.git()
+        return None if git is None else git.tracked(f":(top,literal){git.prefix}{folder}")
+
+    def _converted(
+        self, tracked: Tracked | None, folder: str, files: Iterable[FoundFile]
+    ) -> Iterable[Problem]:
+        git = self.git()
+        if git is None or tracked is None:
+            return ()
+        paths = (CONFIGURATION, *(file.path for file in files))
+        return converted_problems(git, tracked, folder, paths)
+
     def _with_left_out(
         self,
         found: Iterable[FoundFile],
         problems: Iterable[Problem],
+        tracked: Tracked | None,
         folder: str,
         is_wanted: Callable[[str], bool],
         most: int,
     ) -> tuple[list[FoundFile], list[Problem]]:
         """A folder's files and problems, with those of files that a sparse checkout leaves out."""
-        absent, hindered = read_left_out(self.git(), folder, is_wanted, most)
+        git, absent, hindered = self.git(), list[Source](), list[Problem]()
+        if git is not None and tracked is not None:
+            absent, hindered = read_left_out(git, tracked, folder, is_wanted, most)
         if absent:
             self.left_out[folder] = told(len(absent), folder)
         more = [self.unwritten] if self.unwritten and is_wanted(self.unwritten.path) else []
@@ -140,7 +161,10 @@ class Workspace(Struct, frozen=True, kw_only=True):
         found, problems = read_worktree(
             self.root, environment.state, is_wanted, most=most, most_together=most
         )
-        sources, problems = self._with_left_out(found, problems, environment.state, is_wanted, most)
+        tracked = self._tracked(environment.state)
+        sources, problems = self._with_left_out(
+            found, problems, tracked, environment.state, is_wanted, most
+        )
         if problems:
             raise ConfigurationError(f"the ledger cannot be read: {problems[0]}")
         here = {

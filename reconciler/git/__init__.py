@@ -3,6 +3,7 @@
 from reconciler.git.checkout import AlreadyThere, CheckoutResult, FastForwarded, NotSafe
 from reconciler.git.clone import Git
 from reconciler.git.command import CompletedGit, GitTimeoutError
+from reconciler.git.listing import Tracked
 from reconciler.git.objects import CommitId, ObjectId, TreeEntry
 from reconciler.git.origins import Origin
 from reconciler.git.push import PushDeclined, PushLanded, PushRaced, PushResult, PushUnclear
@@ -23,5 +24,6 @@ __all__ = [
     "PushRaced",
     "PushResult",
     "PushUnclear",
+    "Tracked",
     "TreeEntry",
 ]

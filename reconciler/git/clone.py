@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from reconciler.git import (
+    attributes,
     checkout,
     commits,
     default,
@@ -125,6 +126,12 @@ class Git:
     def tracked(self, *pathspecs: str) -> listing.Tracked:
         """See `listing.tracked`."""
         return listing.tracked(self.root, *pathspecs)
+
+    def conversions(
+        self, tracked: listing.Tracked, folder: str, paths: Iterable[str]
+    ) -> list[attributes.Conversion]:
+        """See `attributes.conversions`."""
+        return attributes.conversions(self.root, tracked, folder, paths)
 
     def origins(self, commit: CommitId, folder: str) -> dict[str, origins.Origin]:
         """See `origins.origins`."""

@@ -13,8 +13,9 @@ from typing import Self
 from msgspec import Struct
 from msgspec.structs import replace
 
+from reconciler.counting import counted
 from reconciler.errors import LedgerError
-from reconciler.git import Git, ObjectId, TreeEntry
+from reconciler.git import Git, ObjectId, Tracked, TreeEntry
 from reconciler.ledger import ACTIVE, Ledger, read_events
 from reconciler.ledger.files import is_folded, is_ledger_file, ledger_order, ledger_text
 from reconciler.links import (
@@ -24,7 +25,7 @@ from reconciler.links import (
     no_folder_problem,
     submodule_problem,
 )
-from reconciler.model import Problem, Source
+from reconciler.model import Place, Problem, Source
 from reconciler.repository.worktree import too_large
 
 
@@ -215,18 +216,37 @@ def _in_order(files: Mapping[str, bytes], folder: str) -> list[str]:
     return [*names, ACTIVE] if ACTIVE in files else names
 
 
+def converted_problems(
+    git: Git, tracked: Tracked, folder: str, paths: Iterable[str]
+) -> Iterator[Problem]:
+    """A problem for each attribute by which git converts some of the files, at the first of them.
+
+    An apply reads the commit, so it would read another text than was reviewed in the checkout.
+    """
+    found: dict[str, list[str]] = {}
+    asked = (git.prefix + path for path in paths)
+    for one in git.conversions(tracked, git.prefix + folder, asked):
+        found.setdefault(one.attribute, []).append(one.path.removeprefix(git.prefix))
+    for attribute, its in found.items():
+        more = f" and {counted(len(its) - 1, 'more file')}" if len(its) > 1 else ""
+        yield Problem(
+            place=Place(file=its[0]),
+            code="converted",
+            message=f".gitattributes has git convert this file{more} between commit and checkout "
+            f"({attribute}), and an apply reads the commit: what is reviewed here may not be what "
+            "is started; take the attribute off manifests and configuration",
+        )
+
+
 def read_left_out(
-    git: Git | None, folder: str, is_wanted: Callable[[str], bool], most: int
+    git: Git, tracked: Tracked, folder: str, is_wanted: Callable[[str], bool], most: int
 ) -> tuple[list[Source], list[Problem]]:
     """Every wanted file at or below the folder that is not checked out, and what hinders reading.
 
     Paths are relative to the folder in which the repository was looked for. A file of more than
     `most` bytes is a problem, and so is a link. Raises GitError if git cannot read one.
     """
-    if git is None:
-        return [], []
-    listed = git.tracked(f":(top,literal){git.prefix}{folder}").left_out()
-    shown = [replace(one, path=_shown(git, one)) for one in listed]
+    shown = [replace(one, path=_shown(git, one)) for one in tracked.left_out()]
     files, problems = wanted_files(shown, folder, is_wanted)
     blobs, large = git.read_bounded_blobs((one.oid for one in files), most)
     problems.extend(too_large(one.path, most) for one in files if one.oid in large)

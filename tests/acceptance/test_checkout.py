@@ -150,3 +150,35 @@ def test_what_was_read_before_the_fetch_counts_toward_the_limit_of_what_is_there
     assert "triggers/c.yaml" in said
     assert "more than the 2 that its limits.maxRuns allows" in said
     assert scene.posts == []
+
+
+# Files that git converts
+
+
+@pytest.mark.parametrize(
+    ("attributes", "said"),
+    [
+        ("triggers/*.yaml ident\n", "triggers/a.yaml:1:1: converted: .gitattributes has"),
+        ("*.yaml working-tree-encoding=UTF-16\n", "(working-tree-encoding=UTF-16)"),
+        ("[attr]secret filter=git-crypt\n*.yaml secret\n", "(filter=git-crypt)"),
+        ("reconciler.yaml filter=lfs\n", "reconciler.yaml:1:1: converted: "),
+        ("*.yaml filter=lfs\ntriggers/b.yaml !filter\n", "this file and 1 more file between"),
+        ("* text=auto\n*.zip filter=lfs\n*.yaml eol=crlf\n", ""),
+        ("*.yaml filter=lfs\n*.yaml !filter\n", ""),
+    ],
+)
+def test_files_that_git_converts_are_refused_before_the_merge(
+    open_scene: OpenScene, attributes: str, said: str
+) -> None:
+    """A pull request shows what is checked out, and an apply reads the commit."""
+    scene = open_scene(runs("a", "b"))
+    (scene.clone / ".gitattributes").write_text(attributes)
+    for command in ("validate", "plan"):
+        shown = scene.run(command, exits=1 if said else 0)
+        assert said in shown.flat
+        assert ("converted" in shown.flat) is bool(said)
+
+
+def test_attributes_beside_the_manifests_count_as_well(open_scene: OpenScene) -> None:
+    scene = open_scene(runs("a") | {"triggers/.gitattributes": "*.yaml ident\n"})
+    assert "triggers/a.yaml:1:1: converted: " in scene.run("validate", exits=1).flat
