@@ -44,6 +44,10 @@ def tell(error: Exception, arguments: Sequence[str]) -> ExitCode:
             where = f": {error.filename}" if error.filename else ""
             saying.say(f"error: {error.strerror}{where}")
             return ExitCode.PROBLEM
+        if _has_lost_its_folder():
+            saying.say("error: the current folder is gone: somebody has removed it")
+            saying.say("  Change to one that is there.")
+            return ExitCode.PROBLEM
     said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     words = without_credentials(said)
     content = without_credentials(_log(error, arguments))
@@ -53,6 +57,14 @@ def tell(error: Exception, arguments: Sequence[str]) -> ExitCode:
         kept = "the lines above, for no file can be written"
     saying.say(f"error: {words}: this is a bug in reconciler, please report it with {kept}")
     return ExitCode.BUG
+
+
+def _has_lost_its_folder() -> bool:
+    try:
+        os.getcwd()  # noqa: PTH109 - what is wanted is the error
+    except OSError:
+        return True
+    return False
 
 
 def _log(error: Exception, arguments: Sequence[str]) -> str:

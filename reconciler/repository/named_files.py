@@ -75,7 +75,7 @@ def check_stays(path: Path) -> None:
 
 def _links_of_repositories(path: Path) -> Iterator[tuple[Path, Path]]:
     """The links on the way to the path that lie in a repository, each with its repository's top."""
-    whole = Path.cwd() / path
+    whole = path if path.is_absolute() else Path.cwd() / path
     for part in (*reversed(whole.parents), whole):
         if part.is_symlink():
             around = part.parent.resolve()

@@ -176,8 +176,14 @@ def test_a_current_folder_that_was_removed_is_no_bug(open_scene: OpenScene) -> N
     gone.mkdir()
     os.chdir(gone)
     gone.rmdir()
+    named = ("--repo", str(scene.clone))
     try:
         assert "the current folder is gone" in scene.run("validate", exits=1).err
+        assert (
+            "the current folder is gone" in scene.run("report", "--out", "r", *named, exits=1).err
+        )
+        for command in ("validate", "plan", "apply", "status"):
+            scene.run(command, *named)
     finally:
         os.chdir(scene.folder)
 
