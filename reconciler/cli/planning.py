@@ -33,6 +33,8 @@ from reconciler.repository.named_files import write_regular
 from reconciler.rules import edit_notes
 from reconciler.schedule import scheduled
 
+_BEGINNING = b'{\n  "version": '  # of a saved plan, whatever its format
+
 
 class Reviewed(Struct, frozen=True, kw_only=True):
     """The plan of one environment, and what a reviewer is told besides."""
@@ -68,8 +70,12 @@ class PlanReport(Struct, frozen=True, kw_only=True):
                 return ("\n".join(map(self._text, self.plans)),)
 
     def save(self, path: Path) -> None:
-        """Write the plans as JSON, for `apply --plan`. Raises ReconcilerError."""
-        write_regular(path, "".join(self._json()).encode())
+        """Write the plans as JSON, for `apply --plan`. Raises ReconcilerError.
+
+        An older plan is written over, and nothing else that somebody may need.
+        """
+        content = "".join(self._json()).encode()
+        write_regular(path, content, over=_BEGINNING, what="a saved plan")
 
     def exit_code(self, *, detailed: bool) -> ExitCode:
         """The exit code that follows from the plans."""

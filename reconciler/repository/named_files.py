@@ -11,6 +11,8 @@ from pathlib import Path
 
 from reconciler.errors import ReconcilerError
 
+_ANOTHER = "Name another file."
+
 
 def read_regular(path: Path, most: int) -> bytes:
     """The content of the file, which may have at most `most` bytes.
@@ -31,19 +33,28 @@ def read_regular(path: Path, most: int) -> bytes:
     return content
 
 
-def write_regular(path: Path, content: bytes) -> None:
-    """Write the file, new or over an old one, but through no link that a repository can hold.
+def write_regular(path: Path, content: bytes, *, over: bytes, what: str) -> None:
+    """Write a new file, or write over an empty one or one that begins with `over`: `what` it is.
 
+    Nothing is written through a link that a repository can hold, nor into git's own folder.
     Raises ReconcilerError.
     """
     check_no_link(path, "Name the file itself; for standard output, use --format json.")
-    # The file is truncated only once it is known to be a regular one; a pipe is not waited for.
-    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    if ".git" in (Path.cwd() / path).parts:
+        raise ReconcilerError(f"{path} is not written: it lies in git's own folder", hint=_ANOTHER)
+    # The file is truncated only once it is known to be such a file; a pipe is not waited for.
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         descriptor = os.open(path, flags, 0o666)
-        with os.fdopen(descriptor, "wb") as file:
+        with os.fdopen(descriptor, "r+b") as file:
             _check_regular(descriptor, path)
-            file.truncate(0)
+            head = file.read(len(over))
+            if head not in {b"", over}:
+                raise ReconcilerError(
+                    f"{path} is not written over: it is there, and is not {what}", hint=_ANOTHER
+                )
+            file.seek(0)
+            file.truncate()
             file.write(content)
     except OSError as error:
         raise ReconcilerError(f"{path} cannot be written: {error.strerror}") from None

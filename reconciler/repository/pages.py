@@ -36,11 +36,15 @@ def check_page_folder(folder: Path) -> None:
 
 
 def check_apart(folder: Path, taken: Mapping[str, Path]) -> None:
-    """Raise ReconcilerError if the folder is one of those taken, or lies in one.
+    """Raise ReconcilerError if the folder is one of those taken, or lies in one or in git's own.
 
     `taken`: by what they hold. A report there would be read, and committed, with the rest.
     """
     own = folder.resolve()
+    if ".git" in own.parts:
+        raise ReconcilerError(
+            f"{folder} is not written: it lies in git's own folder", hint="Name another folder."
+        )
     for what, other in taken.items():
         if own.is_relative_to(other.resolve()):
             raise ReconcilerError(

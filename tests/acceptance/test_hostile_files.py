@@ -122,10 +122,23 @@ def test_a_plan_is_saved_through_no_link(scene: Scene, arrange: Callable[[Scene]
 
 
 def test_a_plan_replaces_an_older_one_whole(scene: Scene) -> None:
-    (scene.clone / "plan.json").write_text("x" * 100_000)
+    older = '{\n  "version": 1,' + "x" * 100_000
+    (scene.clone / "plan.json").write_text(older)
     scene.run("plan", "--out", "plan.json")
     scene.run("apply", "--plan", "plan.json")
     assert scene.posts == [1]
+
+
+@pytest.mark.parametrize(
+    "name", ["reconciler.yaml", "triggers/a.yaml", ".git/config", ".git/index", ".git/new"]
+)
+def test_a_plan_is_saved_over_nothing_but_a_plan(scene: Scene, name: str) -> None:
+    path = scene.clone / name
+    before = path.read_bytes() if path.exists() else None
+    said = scene.run("plan", "--offline", "--out", name, exits=1)
+    assert f"{name} is not written" in said.flat
+    assert (path.read_bytes() if path.exists() else None) == before
+    assert "lies in git's own" in scene.run("report", "--out", ".git/page", exits=1).flat
 
 
 @pytest.mark.parametrize("command", [("plan", "--out"), ("apply", "--plan"), ("recover",)])
