@@ -162,8 +162,9 @@ def may_have_stood_before(suspect: Suspect, one: Instance) -> bool:
 def agrees(suspect: Suspect, one: Instance) -> bool:
     """Whether everything about the instance is readable, and exactly as the suspect's must be.
 
-    This counts as proof, so it must hold by every reading: the instance was created while the claim
-    held, however its stamp is cut, and nothing like it stood there before.
+    This counts as proof. So the instance must have been created while the claim held, however its
+    stamp is cut, and nothing like it may have stood there before. A stamp without an offset is read
+    in the service's zone, one with a `Z` in UTC: docs/exactly-once.md has that among what is assumed.
     """
     if one.flow_id != suspect.flow_id or suspect.correlation is not None:
         return False  # an instance that carries the nonce is recognised by that
