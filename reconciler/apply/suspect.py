@@ -164,7 +164,7 @@ def agrees(suspect: Suspect, one: Instance) -> bool:
 
     This counts as proof. So the instance must have been created while the claim held, however its
     stamp is cut, and nothing like it may have stood there before. A stamp without an offset is read
-    in the service's zone, one with a `Z` in UTC: docs/exactly-once.md has that among what is assumed.
+    in the service's zone, one with a `Z` in UTC; docs/exactly-once.md names that as an assumption.
     """
     if one.flow_id != suspect.flow_id or suspect.correlation is not None:
         return False  # an instance that carries the nonce is recognised by that
