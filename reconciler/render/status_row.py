@@ -9,7 +9,7 @@ import msgspec
 from reconciler.errors import ExitCode
 from reconciler.ledger import RunState
 from reconciler.ledger.brief import BriefRecord
-from reconciler.ledger.events import Claim
+from reconciler.ledger.events import INSTANCE_ID, WHY, Claim
 from reconciler.ledger.records import Start
 from reconciler.model import ClaimId, EpochMs, InstanceId, Parameters, Place, Run, RunId
 from reconciler.numerous import Brief, Numerous
@@ -189,9 +189,24 @@ def ways_to_settle(row: StatusRow) -> list[tuple[str, ...]]:
     """
     listed = listed_instances(row)
     sure = (*(("--force",) if listed else ()), *(("--yes",) if row.is_early else ()))
-    instances = listed if 0 < len(listed) <= _LISTED else ("INSTANCE_ID",)
+    instances = listed if 0 < len(listed) <= _LISTED else (INSTANCE_ID,)
     found = [*(("--triggered", instance) for instance in instances), ("--not-triggered", *sure)]
-    return [(*words, "--reason", "WHY") for words in found]
+    return [(*words, "--reason", WHY) for words in found]
+
+
+def caution(row: StatusRow) -> str:
+    """What to know before a person says `--not-triggered` of the run; empty where nothing fits it.
+
+    Runs were started twice on such a word.
+    """
+    match listed_instances(row):
+        case ():
+            return ""
+        case (_,):
+            which = "that instance is"
+        case _:
+            which = "each of those instances is"
+    return f"Only if {which} certainly another's: --not-triggered starts the run again"
 
 
 def outlook(row: StatusRow) -> Outlook:

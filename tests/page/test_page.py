@@ -190,6 +190,18 @@ def test_what_is_advised_can_help() -> None:
     assert "start again what ended with SKIP (its `on`)" in advice("march/a", status="SKIP")
 
 
+def test_the_page_says_before_the_command_is_copied_that_it_starts_the_run_again() -> None:
+    def words(*listed: str) -> str:
+        found = {"found": [{"id": one} for one in listed]}
+        (kind,) = attention([told(a_row("wind", RunState.IN_DOUBT, evidence=found))])
+        return kind.items[0].edit
+
+    assert words() == ""
+    assert words("1-1") == (
+        "Only if that instance is certainly another's: --not-triggered starts the run again."
+    )
+
+
 def test_the_page_sends_people_to_the_service_before_they_start_again_what_may_have_succeeded() -> (
     None
 ):

@@ -487,6 +487,16 @@ def test_what_the_service_lists_of_a_run_in_doubt_is_named_where_it_is_settled()
     assert "the service lists what may be its instance: 1-1, 1-2" in " ".join(
         status_text("prod", [row], SHANGHAI).split()
     )
+    caution = (
+        "Only if each of those instances is certainly another's: --not-triggered starts the run "
+        "again: reconciler resolve a --not-triggered --force "
+    )
+    assert caution in " ".join(text.split())
+    one = row.but(evidence={"found": [{"id": "1-1"}]})
+    text = " ".join(status_detail_text("prod", one, SHANGHAI).split())
+    assert " Only if that instance is certainly another's: " in text
+    nothing = row.but(evidence={"found": []})
+    assert "certainly" not in status_detail_text("prod", nothing, SHANGHAI)
     many = row.but(evidence={"found": [{"id": f"1-{number}"} for number in range(4)]})
     assert "--triggered INSTANCE_ID " in status_detail_text("prod", many, SHANGHAI)
 
