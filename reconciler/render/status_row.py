@@ -36,7 +36,7 @@ class FullRow(Numerous, frozen=True, kw_only=True, gc=False):
     error: str | None = None
     starts: tuple[Start, ...] = ()  # that are known; more than one: it was started twice
     started_twice: bool = False  # and nobody has settled that
-    reason: Reason | None = None  # why it is not done; None: it is, or is no longer declared
+    reason: Reason | None = None  # why it is not done; None: it is
     why: str = ""  # the same in words
     gist: str = ""  # what these words have in common with those of other runs
     waits_for: tuple[str, ...] = ()  # what has not succeeded, as a plan has it
