@@ -92,7 +92,7 @@ def _fetch_default(
     Where nothing is heard, a branch that is remembered is believed while HEAD is at the same
     commit, for then either name brings the same.
     """
-    known = _remembered(root, remote)
+    known = remembered_branch(root, remote)
     known_ref = [] if known is None else [check_branch(root, known)]
     with listening() as packets:
         tips = fetch_refs(root, remote, [HEAD, *known_ref, *refs], packets)
@@ -123,8 +123,8 @@ def _setting(remote: str) -> str:
     return f"reconciler.{remote}.branch"
 
 
-def _remembered(root: Path, remote: str) -> str | None:
-    """What the remote said last; before that, what `git clone` heard."""
+def remembered_branch(root: Path, remote: str) -> str | None:
+    """The default branch as the remote said last; before that, as `git clone` heard."""
     told = value(root, _setting(remote))
     if told:
         return told
