@@ -209,6 +209,11 @@ def caution(row: StatusRow) -> str:
     return f"Only if {which} certainly another's: --not-triggered starts the run again"
 
 
+def error_beside(row: StatusRow) -> str | None:
+    """What the service said of the run, unless the reason says it: `refused before (62103: …)`."""
+    return None if row.error is not None and row.error in row.why else row.error
+
+
 def outlook(row: StatusRow) -> Outlook:
     """What is to be expected of the run.
 

@@ -14,7 +14,7 @@ from reconciler.render.json_output import MadeRows, json_pieces, one_or_several,
 from reconciler.render.layout import Screen, as_text
 from reconciler.render.safe import said, visible
 from reconciler.render.seen import Fact, seen_in_words
-from reconciler.render.status_row import StatusRow, caution, outlook, ways_to_settle
+from reconciler.render.status_row import StatusRow, caution, error_beside, outlook, ways_to_settle
 from reconciler.render.status_table import state_counts, status_table
 from reconciler.render.words import (
     clock_time,
@@ -67,7 +67,7 @@ def facts(row: StatusRow, zone: tzinfo) -> Iterator[Fact]:
         yield "why", said(row.why)
     yield "flow", "not known" if row.flow_id is None else str(row.flow_id)
     yield "trigger time", f"{time}, business date {processed_date(row.trigger_time, zone)}"
-    given = row.parameters or ()
+    given, error = row.parameters or (), error_beside(row)
     recorded = "recorded at" if row.starts and row.starts[0].by_hand else "triggered at"
     known = {
         "instance": row.instance and said(row.instance),
@@ -76,7 +76,7 @@ def facts(row: StatusRow, zone: tzinfo) -> Iterator[Fact]:
         "ended at": row.ended_at and f"{ledger_time(row.ended_at, zone)} {here}",
         "status": row.status and status_words(row.status),
         "cancellation": row.cancelled,
-        "error": row.error and said(row.error),
+        "error": error and said(error),
         "claim": row.claim,
         "claimed by": row.by,
         "claimed at": row.claimed_at and f"{ledger_time(row.claimed_at, zone)} {here}",

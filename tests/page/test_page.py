@@ -269,6 +269,14 @@ def test_a_refused_run_that_no_apply_tries_again_is_not_said_to_be() -> None:
     assert "Take spec.suspend in triggers/wind.yaml:3 away" in held.items[0].edit
 
 
+def test_the_page_says_once_what_the_service_refused() -> None:
+    error = "62103: no privilege"
+    why = f"refused before ({error}); suspended"
+    held = a_row("wind", RunState.REJECTED, error=error, why=why, reason=Reason.SUSPENDED)
+    columns = page_of(told(held, held.but(run=RunId("sun"), why="suspended"))).data["columns"]
+    assert [more and more.get("error") for more in columns["more"]] == [None, error]
+
+
 def test_the_counts_above_tell_apart_what_needs_nobody_any_more() -> None:
     page = report_page(
         [

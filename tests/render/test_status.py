@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from reconciler.ledger import RunState
 from reconciler.ledger.records import Start
 from reconciler.model import ClaimId, EpochMs, InstanceId, Place, RunId
+from reconciler.plan import Reason
+from reconciler.render.status_markdown import status_markdown
 from reconciler.render.status_text import (
     StatusRow,
     status_detail_text,
@@ -385,6 +387,22 @@ def test_a_run_that_was_started_twice_is_settled_by_naming_the_instance_that_cou
     (row,) = json.loads("".join(statuses_json([("prod", UTC, [twice])])))["runs"]
     assert row["startedTwice"] is True
     assert row["starts"][1] == {"claim": "c2", "flowInstanceId": "3377-2"}
+
+
+def test_what_the_service_refused_is_said_once_where_the_reason_says_it_as_well() -> None:
+    error = "62103: the flow is locked"
+    why = f"refused before ({error}); "
+    row = a_row("wind", RunState.REJECTED, error=error, why=f"{why}suspended")
+    held = row.but(reason=Reason.SUSPENDED)
+    for told in (status_text("prod", [held], SHANGHAI), status_detail_text("prod", held, SHANGHAI)):
+        assert f"{why}suspended" in " ".join(told.split())
+        assert told.count("62103") == 1
+    summary = status_markdown([("prod", SHANGHAI, [held.but(place=Place(file="a.yaml"))])])
+    assert summary.count("62103") == 1
+    ready = row.but(reason=Reason.REJECTED, why=f"{why}starts immediately: its time is past")
+    assert status_text("prod", [ready], SHANGHAI).count("62103") == 1
+    other = held.but(why="suspended")
+    assert status_text("prod", [other], SHANGHAI).count("62103") == 1
 
 
 def test_a_run_that_no_manifest_declares_any_more_says_so() -> None:
