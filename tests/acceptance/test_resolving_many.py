@@ -80,6 +80,12 @@ def test_a_single_run_is_settled_as_before_without_a_reason_and_that_is_said(los
     assert lost.states()["sun"] == "pending"
 
 
+def test_one_run_that_is_meant_and_not_in_doubt_is_named(open_scene: OpenScene) -> None:
+    scene = open_scene({"triggers/a.yaml": manifest("a.b", 1)})
+    said = scene.run("resolve", "a.", "--not-triggered", "--yes", *_WHY, exits=1)
+    assert said.err.startswith("error: a.b, which a. means, is not in doubt\n")
+
+
 @pytest.mark.parametrize(
     ("arguments", "placeholder"),
     [

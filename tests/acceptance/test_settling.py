@@ -312,6 +312,9 @@ def test_recover_feeds_the_outcomes_back_and_again_is_a_no_op(rescued: tuple[Sce
     tip = scene.tip()
     said = scene.run("recover", str(file))
     assert said.out.startswith(f"2 events in {file}: 0 recorded")
+    file.write_text(file.read_text().splitlines(keepends=True)[0])
+    said = scene.run("recover", str(file))
+    assert said.out.startswith(f"1 event in {file}: 0 recorded")
     assert scene.tip() == tip
     scene.run("apply")
     assert len(scene.posts) == 2
