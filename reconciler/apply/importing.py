@@ -22,7 +22,7 @@ from reconciler.apply.fitting import look_of
 from reconciler.apply.lease import ServiceClock
 from reconciler.apply.ports import Clock, Instance, Snapshot, Store
 from reconciler.apply.resolve import OpenGateway, record
-from reconciler.apply.spoken import shows_minute
+from reconciler.apply.spoken import check_words, shows_minute
 from reconciler.apply.suspect import contradicts, is_of_another_flow
 from reconciler.errors import RefusedError
 from reconciler.model import ClaimId, EpochMs, Run, RunId
@@ -63,6 +63,7 @@ async def import_runs(
     Raises RefusedError if the branch has moved so that a run may not be adopted any more,
     GatewayError if a search was not whole, GitError.
     """
+    check_words(None, adoption.reason)
     snapshot = await store.fetch()
     async with open_gateway(snapshot.environment) as gateway:
         service = await ServiceClock.ask(gateway, clock)

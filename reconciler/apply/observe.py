@@ -153,7 +153,8 @@ class _Observing:
         chosen = _rotated(list(minutes), self._look.turn)
         if len(chosen) > MOST_SEARCHES:
             left = sum(len(minutes[minute]) for minute in chosen[MOST_SEARCHES:])
-            self._failures.append(f"{left} runs are left for the next look")
+            words = "1 run is" if left == 1 else f"{left} runs are"
+            self._failures.append(f"{words} left for the next look")
         gate = asyncio.Semaphore(self._look.environment.limits.concurrency)
 
         async def one(minute: SearchMinute) -> None:

@@ -154,8 +154,10 @@ def _meant(word: str, snapshot: Snapshot) -> list[RunId]:
     meant = {called[one] for one in meant_by(word, called)}
     open_ = [one for one in sorted(meant) if one in records and is_open(records[one])]
     if meant and not open_:
+        none = f"none of the {len(meant)} runs that {word} means is in doubt"
+        one = f"{next(iter(meant))}, which {word} means, is not in doubt"
         raise RefusedError(
-            f"none of the {len(meant)} runs that {word} means is in doubt",
+            one if len(meant) == 1 else none,
             hint=f"`reconciler status {word}` lists them.",
         )
     if not meant:

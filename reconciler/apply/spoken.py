@@ -114,7 +114,19 @@ def is_open(record: Record) -> bool:
 
 
 def check_words(instance: InstanceId | None, reason: str) -> None:
-    """Refuse words that no service or ledger can hold, such as bytes that are not text."""
+    """Refuse words that no service or ledger can hold, such as bytes that are not text.
+
+    Also refused are the words that stand in a printed command for what a person must write there.
+    """
+    for option, word, what in (
+        ("--triggered", instance, "the id that the service gave the instance"),
+        ("--reason", reason, "the reason, in words of your own"),
+    ):
+        if word in events.PLACEHOLDERS:
+            raise RefusedError(
+                f"{option} {word} is the command as it was printed",
+                hint=f"Write {what}, in place of {word}.",
+            )
     if instance is not None and not is_name(instance):
         raise RefusedError(f"{instance!r} is no instance id")
     if reason.encode(errors="replace").decode() != reason:

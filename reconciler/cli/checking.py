@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from reconciler import __version__
-from reconciler.cli.fetching import edited_since
+from reconciler.cli.fetching import edited_since, with_way_back
 from reconciler.cli.forge_paths import rooted_problem
 from reconciler.cli.machine import LocalClock
 from reconciler.cli.options import CommonOptions
@@ -202,9 +202,9 @@ def _validate(options: CommonOptions, paths: Sequence[Path], base: str | None) -
         return Validation(problems=error.problems, files=0, runs=0)
     except TooManyRunsError as error:
         return Validation(problems=(error.problem,), files=0, runs=0).with_problems(edited)
-    except LedgerError:
+    except LedgerError as error:
         if not edited:
-            raise
+            raise with_way_back(workspace, error) from None
         return Validation(problems=tuple(edited), files=0, runs=0)
 
 

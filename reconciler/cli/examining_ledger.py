@@ -10,11 +10,11 @@ from reconciler.counting import counted
 from reconciler.model import Declared
 from reconciler.render.diagnosis import Diagnosis, failed, skipped, warned, well
 from reconciler.repository.named_files import read_regular
-from reconciler.repository.owners import PLACES, owners_of
+from reconciler.repository.owners import PLACES, TEAM, owners_of
 
 _LEDGER = "ledger.jsonl"
 _MOST_OWNERS = 3 << 20  # bytes: GitHub reads no larger file
-_GUARDED = "Add these lines to {}, with your team for @OWNERS: {}"
+_GUARDED = f"Add these lines to {{}}, with your team for {TEAM}: {{}}"
 
 
 def examine_code_owners(examination: Examination, clone: ClonePatient) -> None:
@@ -28,7 +28,7 @@ def _code_owners(clone: ClonePatient) -> Diagnosis:
     root, prefix = clone.git.root, clone.git.prefix
     states = [one.state for one in clone.workspace.configuration.environments.values()]
     lines = [f"/{prefix}{name}" for name in (CONFIGURATION, *(f"{one}/" for one in states))]
-    advice = ", ".join(f"`{line} @OWNERS`" for line in lines)
+    advice = ", ".join(f"`{line} {TEAM}`" for line in lines)
     place = next((one for one in PLACES if (root / one).is_file()), None)
     if place is None:
         return warned(

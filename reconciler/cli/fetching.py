@@ -12,13 +12,14 @@ from msgspec.structs import replace
 from reconciler.cli.reading import Shelf, Workspace
 from reconciler.cli.saying import say
 from reconciler.configuration import Configuration, Environment
-from reconciler.errors import ConfigurationError, GitError, LedgerError
+from reconciler.errors import ConfigurationError, GitError, LedgerError, ReconcilerError
 from reconciler.git import CommitId, Git
 from reconciler.git.endpoints import NoRemoteError
 from reconciler.identity import Book, Surroundings
 from reconciler.ledger import Ledger
 from reconciler.ledger.files import ledger_text
-from reconciler.ledger.guarding import Files, Guarded, Ledgers, edited
+from reconciler.ledger.guarding import Files, Guarded, Ledgers, edited, way_back
+from reconciler.ledger.lines import RESTORE
 from reconciler.model import Problem
 from reconciler.repository.books import CommittedBooks, Naming, books_of, is_ours
 from reconciler.repository.committed import CommittedLedger
@@ -99,10 +100,14 @@ def _shared_ledgers(workspace: Workspace, git: Git) -> dict[str, KnownLedger]:
 
 
 def _local_ledger(workspace: Workspace, environment: Environment) -> KnownLedger:
-    own = workspace.local_book(environment)
+    try:
+        own = workspace.local_book(environment)
+        around = workspace.surroundings(environment, own)
+    except LedgerError as error:
+        raise with_way_back(workspace, error) from None
     return KnownLedger(
         ledger=own.ledger,
-        surroundings=workspace.surroundings(environment, own),
+        surroundings=around,
         commit=_commit_here(workspace),
         note=_where_read(workspace),
     )
@@ -262,6 +267,23 @@ def edited_since(workspace: Workspace, revision: str, *, quiet: bool) -> list[Pr
     books = CommittedBooks(git, commit).by_folder()
     there = _Compared(tip=commit, books=books, named=revision)
     return _edited(workspace, git, there, remote=None, quiet=quiet)
+
+
+def with_way_back(workspace: Workspace, error: LedgerError) -> LedgerError:
+    """The error with the command that brings the ledger back, where this clone knows the branch."""
+    git, named = workspace.git(), workspace.configuration.git
+    if git is None or error.hint != RESTORE:
+        return error
+    branch = named.branch or git.remembered_branch(named.remote)
+    try:
+        problems = edited_since(workspace, f"{named.remote}/{branch}", quiet=True) if branch else []
+    except ReconcilerError:  # such as a clone that never fetched it: the ledger's own error counts
+        return error
+    ways = dict.fromkeys(map(way_back, problems))
+    if not ways:  # what the clone knows of the branch is broken as well
+        return error
+    hint = f"Undo it: {'; '.join(ways)}. Nothing is started until it can be read."
+    return LedgerError(str(error), hint=hint)
 
 
 class _Compared(Struct, frozen=True, kw_only=True):

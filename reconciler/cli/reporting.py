@@ -228,10 +228,7 @@ def _rows(plan: Plan, ledger: Ledger, now: EpochMs, *, most: int) -> list[Status
         if newest is not None and newest.attempt > 1 and newest.attempt > attempt_of(row.run):
             row = row.but(followed_by=newest.id)
         if one is None or one.code is None:
-            if isinstance(row, SuccessRow):
-                return row
-            is_failed = row.state is RunState.FAILED
-            return row.but(reason=Reason.FAILED, why=_ended(row)) if is_failed else row
+            return _unplanned(row, now)
         if one.action is Action.TRIGGER and starts > most:
             return row.but(reason=Reason.OVER_LIMIT, why=over)
         why = _UNDER_WAY.get(one.code, one.reason)
@@ -252,6 +249,21 @@ _UNDER_WAY = {
     Reason.NOT_DUE: "the service starts it at its time",
     Reason.RUNNING: "started, and not known to have ended",
 }  # what the ledger knows; the row's status is what the service said last
+
+
+def _unplanned(row: StatusRow, now: EpochMs) -> StatusRow:
+    """The row of a run that is done, or of which the plan does not say why it is not."""
+    match row.state:
+        case RunState.FAILED:
+            return row.but(reason=Reason.FAILED, why=_ended(row))
+        case RunState.TRIGGERED:
+            code = Reason.NOT_DUE if row.trigger_time > now else Reason.RUNNING
+            return row.but(reason=code, why=_UNDER_WAY[code])
+        case RunState.PENDING | RunState.REJECTED:
+            gone = "this attempt is no longer wanted" if row.is_declared else "no longer declared"
+            return row.but(reason=Reason.UNDECLARED, why=f"{gone}: will not start")
+        case _:
+            return row
 
 
 def _ended(row: StatusRow) -> str:

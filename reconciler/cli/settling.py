@@ -125,9 +125,9 @@ def recover_file(options: CommonOptions, file: Path) -> tuple[str, ExitCode]:
         return await recover(lost, await Branch.open(ports))
 
     recovered = asyncio.run(feed())
-    known = len(lost) - recovered.missing
+    what, known = counted(len(lost), "event"), len(lost) - recovered.missing
     lines = [
-        f"{len(lost)} events in {file}: {recovered.missing} recorded; {known} known already",
+        f"{what} in {file}: {recovered.missing} recorded; {known} known already",
         "all of it is on the branch: the file is not needed any more",
     ]
     lines += [f"{record.run}: {record.error}" for record in recovered.twice]

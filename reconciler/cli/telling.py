@@ -28,9 +28,12 @@ def tell_plan(file: Path, *, quiet: bool) -> ExitCode:
     text = read_regular(file, _MOST_BYTES).decode("utf-8", "replace")
     try:
         forge = forge_of(os.environ)
-        number = forge.merge_request if isinstance(forge, GitLab) else forge.pull_request
+        if isinstance(forge, GitLab):
+            request, number = "merge request", forge.merge_request
+        else:
+            request, number = "pull request", forge.pull_request
         if number is None:
-            say("note: this job belongs to no pull request, so there is nothing to comment on")
+            say(f"note: this job belongs to no {request}, so there is nothing to comment on")
             return ExitCode.OK
         done = put_comment(forge, text, _FAILED)
     except (NoTokenError, NotAllowedError) as error:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from reconciler.apply.ports import Instance
 from reconciler.apply.suspect import trigger_spans
+from reconciler.counting import counted
 from reconciler.enos.envelope import read_integer
 from reconciler.enos.listed import NAMELESS, ListedWindow
 from reconciler.enos.operations import PAGE_SIZE
@@ -228,7 +229,7 @@ async def _search_kind(
             return listing.rows
         earlier = listing.rows
     shown = len(listing.rows)
-    words = f"counts {listing.count} instances of type {kind} and shows {shown}"
+    words = f"counts {counted(listing.count, 'instance')} of type {kind} and shows {shown}"
     if shown >= listing.count:
         words = f"shows other instances of type {kind} each time that it is read"
     raise GatewayError(

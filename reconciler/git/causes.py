@@ -220,6 +220,17 @@ _CAUSES = (
         ),
     ),
     Cause(
+        kind=CauseKind.HERE,
+        hint='git config user.name "NAME", with letters in it; so must GIT_AUTHOR_NAME and '
+        "GIT_COMMITTER_NAME have, where they are set",
+        phrases=(r"consists only of disallowed characters",),
+    ),
+    Cause(
+        kind=CauseKind.HERE,
+        hint="unset GIT_AUTHOR_DATE and GIT_COMMITTER_DATE, or write them as git reads them",
+        phrases=(r"invalid date format",),
+    ),
+    Cause(
         kind=CauseKind.TURNED_AWAY,
         hint="the address answers with a web page, as a login page or a proxy does, and not as a "
         "git server: check it, and your access to it, with git ls-remote",

@@ -61,6 +61,10 @@ class Git:
         """See `default.default_branch`."""
         return default.default_branch(self.root, of_remote)
 
+    def remembered_branch(self, of_remote: str) -> str | None:
+        """See `default.remembered_branch`."""
+        return default.remembered_branch(self.root, of_remote)
+
     def fetch_shared(
         self, from_remote: str, branch: str | None, more: Sequence[str]
     ) -> tuple[str, dict[str, CommitId | None]]:

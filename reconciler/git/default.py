@@ -92,7 +92,7 @@ def _fetch_default(
     If nothing is heard, the remembered branch is believed while HEAD is at the same commit, for
     then either name brings the same.
     """
-    known = _remembered(root, remote)
+    known = remembered_branch(root, remote)
     known_ref = [] if known is None else [check_branch(root, known)]
     with listening() as packets:
         tips = fetch_refs(root, remote, [HEAD, *known_ref, *refs], packets)
@@ -123,7 +123,7 @@ def _setting(remote: str) -> str:
     return f"reconciler.{remote}.branch"
 
 
-def _remembered(root: Path, remote: str) -> str | None:
+def remembered_branch(root: Path, remote: str) -> str | None:
     """The branch that the remote named last; before that, the one that `git clone` heard."""
     told = value(root, _setting(remote))
     if told:

@@ -122,6 +122,12 @@ class Cancelled(_Event, frozen=True, kw_only=True):
     claim: ClaimId | None = None  # the claim under which the instance was started
 
 
+# What stands in printed commands where a person must write a reason, or the id of an instance. No
+# decision is recorded with them.
+WHY, INSTANCE_ID = "WHY", "INSTANCE_ID"
+PLACEHOLDERS = frozenset({WHY, "TEXT", INSTANCE_ID, "ID"})  # and what help and hints call them
+
+
 class Resolved(_Event, frozen=True, kw_only=True):
     """A person settled a run that was in doubt."""
 

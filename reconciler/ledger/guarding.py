@@ -9,6 +9,7 @@ last line is not.
 """
 
 from collections.abc import Iterator, Mapping
+from itertools import zip_longest
 from shlex import quote
 
 from msgspec import Struct
@@ -16,6 +17,7 @@ from msgspec.structs import replace
 
 from reconciler.errors import LedgerError
 from reconciler.ledger.files import ACTIVE, ledger_order, ledger_text, with_line_end
+from reconciler.ledger.lines import marks_conflict
 from reconciler.model import Place, Problem
 
 Files = Mapping[str, bytes]  # of one ledger, by file name
@@ -72,6 +74,9 @@ def _problem_here(folder: str, guarded: Guarded) -> Problem | None:
 
 
 def _forged(here: bytes, theirs: bytes) -> str:
+    lines = zip_longest(here.splitlines(), theirs.splitlines(), fillvalue=b"")
+    if marks_conflict(next((own for own, other in lines if own != other), b"")):
+        return "a merge conflict stands in the ledger"
     if here.startswith(theirs):
         return "the line was added here, and the branch does not have it"
     return "the line is another one than on the branch"
@@ -98,8 +103,16 @@ def _problem(place: Place, what: str, folder: str, guarded: Guarded) -> Problem:
         place=replace(place, file=place.file.removeprefix(guarded.prefix)),
         code=CODE,
         message=f"{what}: only the reconciler writes the ledger, and nothing starts once it is "
-        f"edited. Undo it: {_undo(folder, guarded)}",
+        f"edited. {_UNDO}{_undo(folder, guarded)}",
     )
+
+
+_UNDO = "Undo it: "
+
+
+def way_back(problem: Problem) -> str:
+    """How a problem that `edited` gave is undone: the command, and what else there is to know."""
+    return problem.message.rpartition(_UNDO)[2]
 
 
 def _undo(folder: str, guarded: Guarded) -> str:

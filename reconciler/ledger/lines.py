@@ -87,6 +87,11 @@ def _one_by_one(content: bytes, file: str) -> Iterator[Event]:
             raise _unreadable(line, f"{file}:{number}", str(error)) from None
 
 
+def marks_conflict(line: bytes) -> bool:
+    """Whether git wrote the line between the two sides of a merge."""
+    return line.startswith(_MARKS)
+
+
 def looks_like_event(line: bytes) -> bool:
     """Whether a line was written as an event, in this format or another."""
     value = _object(line)
@@ -96,7 +101,9 @@ def looks_like_event(line: bytes) -> bool:
 # msgspec checks a string's UTF-8 only when it decodes that string, and lets Python's error through.
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _CLAIMS = (Claim, Adopted)
-_HINT = "Restore the file from the branch's history; nothing is started until it can be read."
+# The cure of every line that cannot be read; who knows the branch can say the command.
+RESTORE = "Restore the file from the branch's history; nothing is started until it can be read."
+_MARKS = (b"<<<<<<<", b"=======", b">>>>>>>", b"|||||||")
 
 
 def _check_told(event: Claim | Adopted, where: str) -> None:
@@ -104,7 +111,7 @@ def _check_told(event: Claim | Adopted, where: str) -> None:
     try:
         _check_claim(event.as_claim() if isinstance(event, Adopted) else event)
     except ValueError as error:
-        raise LedgerError(f"{where}: not a ledger event: {error}", hint=_HINT) from None
+        raise LedgerError(f"{where}: not a ledger event: {error}", hint=RESTORE) from None
 
 
 def _check_claim(claim: Claim) -> None:
@@ -130,8 +137,8 @@ def _times(claim: Claim) -> tuple[str, ...]:
 
 
 def _unreadable(line: bytes, where: str, why: str) -> LedgerError:
-    if line.startswith((b"<<<<<<<", b"=======", b">>>>>>>", b"|||||||")):
-        return LedgerError(f"{where}: a merge conflict stands in the ledger", hint=_HINT)
+    if marks_conflict(line):
+        return LedgerError(f"{where}: a merge conflict stands in the ledger", hint=RESTORE)
     read = _object(line)
     version, known = read.get("v"), {VERSION}
     if read.get("event") == "adopted":
@@ -141,7 +148,7 @@ def _unreadable(line: bytes, where: str, why: str) -> LedgerError:
             f"{where}: written in format {version}, this reconciler reads format {VERSION}",
             hint="Use the version of the reconciler that wrote it, or a newer one.",
         )
-    return LedgerError(f"{where}: not a ledger event: {why}", hint=_HINT)
+    return LedgerError(f"{where}: not a ledger event: {why}", hint=RESTORE)
 
 
 def _object(line: bytes) -> dict[str, object]:

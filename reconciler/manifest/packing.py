@@ -17,25 +17,21 @@ from reconciler.manifest.read import FileResult
 from reconciler.model import Match, Place, Places, Problem, Retry, Run
 
 _USUAL = ("name", "flow_id", "trigger_time", "digest")  # different for every run
-_RARE = (  # where one of these is not the default, all are packed
-    *("revision", "description", "suspend", "not_after", "duplicate_of", "cancel", "again"),
-    *("depends_on", "formerly", "sensitive", "matching", "retry"),
+_BY_ITSELF = ("parameters", "labels", "place", "places")  # each packed in its own way
+_MADE = ("sensitive", "matching", "retry")  # not just text, numbers and tuples of them
+_NEVER = (  # always the default in what is packed
+    *("after", "max_active", "stop_after", "stagger", "sequence", "times"),  # of backfills
+    *("delay", "attempt", "declared_as"),  # set only after reading
 )
+# A field that is new is packed as it is, and one that cannot be is a test's to find.
+_PLAIN = {
+    one.name: 1 if one.name == "revision" else one.default
+    for one in msgspec.structs.fields(Run)
+    if one.name not in {*_USUAL, *_BY_ITSELF, *_MADE, *_NEVER}
+}
+_RARE = (*_PLAIN, *_MADE)  # where one of these is not the default, all are packed
 _usual, _rare = attrgetter(*_USUAL), attrgetter(*_RARE)
-_DEFAULTS: tuple[object, ...] = (
-    1,
-    "",
-    False,
-    None,
-    None,
-    False,
-    False,
-    (),
-    (),
-    frozenset(),
-    (),
-    None,
-)
+_DEFAULTS: tuple[object, ...] = (*_PLAIN.values(), frozenset(), (), None)
 _COMMON: Mapping[str, Any] = dict(zip(_RARE, _DEFAULTS, strict=True))
 _Packed = Sequence[Any]  # what msgpack holds
 _Marks = dict[str, tuple[int, int]]  # line and column, by JSON Pointer
@@ -147,14 +143,11 @@ def _run(
 def _rest(
     plain: _Packed, sensitive: Iterable[str], matching: Iterable[_Packed], retry: _Packed | None
 ) -> Mapping[str, Any]:
-    *values, depends_on, formerly = plain
     return dict(
         zip(
             _RARE,
             (
-                *values,
-                tuple(depends_on),
-                tuple(formerly),
+                *(tuple(one) if isinstance(one, list) else one for one in plain),
                 frozenset(sensitive),
                 tuple(Match(names=tuple(of), keys=tuple(keys)) for of, keys in matching),
                 Retry(max=retry[0], on=frozenset(retry[1])) if retry else None,

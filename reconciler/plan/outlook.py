@@ -81,7 +81,7 @@ def _stands_in_the_way(reason: Reason | None) -> bool:
 
 def _of_what_was_not_started(state: RunState, reason: Reason | None) -> Outlook:
     match reason:
-        case None | Reason.CANCELLED:
+        case None | Reason.CANCELLED | Reason.UNDECLARED:
             return Outlook.WELL
         case (
             Reason.READY

@@ -62,6 +62,7 @@ class Reason(StrEnum):
     DUPLICATE = "duplicate"
     COLLISION = "collision"
     PROBLEM = "problem"  # of some manifest of the environment
+    UNDECLARED = "undeclared"  # recorded, not started, and no longer declared: no plan has it
 
 
 WORK = frozenset({Action.TRIGGER, Action.RESOLVE, Action.CANCEL})

@@ -183,7 +183,7 @@ def mark(row: StatusRow) -> Mark:
         case RunState.FAILED:
             return _of_failed(row)
         case RunState.REJECTED:
-            is_over = row.reason in {None, Reason.CANCELLED}
+            is_over = row.reason in {None, Reason.CANCELLED, Reason.UNDECLARED}
             return Mark.UNWANTED if is_over else Mark.REJECTED
         case RunState.PENDING:
             return _of_pending(row.reason)
@@ -199,7 +199,7 @@ def _of_failed(row: StatusRow) -> Mark:
 
 def _of_pending(reason: Reason | None) -> Mark:
     match reason:
-        case None | Reason.CANCELLED:
+        case None | Reason.CANCELLED | Reason.UNDECLARED:
             return Mark.UNWANTED
         case Reason.READY | Reason.CLAIMED | Reason.IN_DOUBT | Reason.NOT_DUE | Reason.RUNNING:
             return Mark.READY

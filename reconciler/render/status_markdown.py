@@ -19,7 +19,7 @@ from reconciler.render.markdown import (
     table_head,
     table_row,
 )
-from reconciler.render.status_row import StatusRow, outlook, ways_to_settle
+from reconciler.render.status_row import StatusRow, caution, outlook, ways_to_settle
 from reconciler.render.status_table import newest_attempts, notes, state_counts
 from reconciler.render.status_text import facts
 from reconciler.render.words import clock_time, command, processed_date, zone_name
@@ -60,10 +60,13 @@ def _detail(environment: str, zone: tzinfo, row: StatusRow) -> Iterator[str]:
     yield ""
     if row.state is RunState.IN_DOUBT:
         yield from ("Say what you found, with one of:", "")
-        settled = (
-            command("resolve", row.run, *one, "--env", environment) for one in ways_to_settle(row)
+        *named, denied = (
+            code(command("resolve", row.run, *one, "--env", environment))
+            for one in ways_to_settle(row)
         )
-        yield from (f"- {code(one)}" for one in settled)
+        yield from (f"- {one}" for one in named)
+        warning = caution(row)
+        yield f"- {warning}: {denied}" if warning else f"- {denied}"
         yield ""
 
 

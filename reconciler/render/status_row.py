@@ -9,7 +9,7 @@ import msgspec
 from reconciler.errors import ExitCode
 from reconciler.ledger import RunState
 from reconciler.ledger.brief import BriefRecord
-from reconciler.ledger.events import Claim
+from reconciler.ledger.events import INSTANCE_ID, WHY, Claim
 from reconciler.ledger.records import Start
 from reconciler.model import ClaimId, EpochMs, InstanceId, Parameters, Place, Run, RunId
 from reconciler.numerous import Brief, Numerous
@@ -36,7 +36,7 @@ class FullRow(Numerous, frozen=True, kw_only=True, gc=False):
     error: str | None = None
     starts: tuple[Start, ...] = ()  # the known ones; more than one: it was started twice
     started_twice: bool = False  # True until somebody has settled that
-    reason: Reason | None = None  # why it is not done; None: it is done, or no longer declared
+    reason: Reason | None = None  # why it is not done; None: it is done
     why: str = ""  # `reason` in words
     gist: str = ""  # the words that `why` shares with other runs
     waits_for: tuple[str, ...] = ()  # the names that it still waits for, as a plan gives them
@@ -190,9 +190,29 @@ def ways_to_settle(row: StatusRow) -> list[tuple[str, ...]]:
     """
     listed = listed_instances(row)
     sure = (*(("--force",) if listed else ()), *(("--yes",) if row.is_early else ()))
-    instances = listed if 0 < len(listed) <= _LISTED else ("INSTANCE_ID",)
+    instances = listed if 0 < len(listed) <= _LISTED else (INSTANCE_ID,)
     found = [*(("--triggered", instance) for instance in instances), ("--not-triggered", *sure)]
-    return [(*words, "--reason", "WHY") for words in found]
+    return [(*words, "--reason", WHY) for words in found]
+
+
+def caution(row: StatusRow) -> str:
+    """What to know before a person says `--not-triggered` of the run; empty where nothing fits it.
+
+    Runs were started twice on such a word.
+    """
+    match listed_instances(row):
+        case ():
+            return ""
+        case (_,):
+            which = "that instance is"
+        case _:
+            which = "each of those instances is"
+    return f"Only if {which} certainly another's: --not-triggered starts the run again"
+
+
+def error_beside(row: StatusRow) -> str | None:
+    """What the service said of the run, unless the reason says it: `refused before (62103: …)`."""
+    return None if row.error is not None and row.error in row.why else row.error
 
 
 def outlook(row: StatusRow) -> Outlook:

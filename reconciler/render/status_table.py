@@ -12,7 +12,7 @@ from reconciler.plan import Reason
 from reconciler.render.backfills import attempt_of, together
 from reconciler.render.layout import GAP, Screen, row, width_for
 from reconciler.render.safe import said
-from reconciler.render.status_row import StatusRow, listed_instances
+from reconciler.render.status_row import StatusRow, error_beside, listed_instances
 from reconciler.render.words import (
     LONGEST_TIME,
     UNFOLD,
@@ -183,14 +183,16 @@ def notes(one: StatusRow, zone: tzinfo, *, verbose: bool) -> Iterator[str]:
     """What a person must know of the run apart from its state, one line for each note."""
     if one.declared_as is not None:
         yield f"declared as {one.declared_as} now"
-    if one.error is not None:
-        yield said(one.error)
+    is_told = one.reason not in _UNTOLD
+    error = error_beside(one) if is_told else one.error
+    if error is not None:
+        yield said(error)
     if one.status is not None and (verbose or one.state is not RunState.SUCCEEDED):
         seen_only = one.state is RunState.TRIGGERED and one.status in FINAL
         yield f"the instance is {status_words(one.status)}{_TO_BE_RECORDED if seen_only else ''}"
     if one.cancelled is not None:
         yield f"asked to cancel it, the service said: {one.cancelled}"
-    if one.reason not in _UNTOLD:
+    if is_told:
         yield said(one.why)
     if one.state in {RunState.CLAIMED, RunState.IN_DOUBT}:
         until = f" until {clock_time(one.until, zone)}" if one.until else ""

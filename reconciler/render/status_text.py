@@ -6,6 +6,7 @@ from functools import lru_cache, partial
 from typing import Any
 
 from reconciler.ledger import RunState
+from reconciler.ledger.events import WHY
 from reconciler.model import EpochMs, backfill_of, manifest_of, run_name
 from reconciler.plan.outlook import Outlook
 from reconciler.render.backfills import attempt_of
@@ -13,7 +14,7 @@ from reconciler.render.json_output import MadeRows, json_pieces, one_or_several,
 from reconciler.render.layout import Screen, as_text
 from reconciler.render.safe import said, visible
 from reconciler.render.seen import Fact, seen_in_words
-from reconciler.render.status_row import StatusRow, outlook, ways_to_settle
+from reconciler.render.status_row import StatusRow, caution, error_beside, outlook, ways_to_settle
 from reconciler.render.status_table import state_counts, status_table
 from reconciler.render.words import (
     clock_time,
@@ -65,7 +66,7 @@ def facts(row: StatusRow, zone: tzinfo) -> Iterator[Fact]:
         yield "why", said(row.why)
     yield "flow", "not known" if row.flow_id is None else str(row.flow_id)
     yield "trigger time", f"{time}, business date {processed_date(row.trigger_time, zone)}"
-    given = row.parameters or ()
+    given, error = row.parameters or (), error_beside(row)
     recorded = "recorded at" if row.starts and row.starts[0].by_hand else "triggered at"
     known = {
         "instance": row.instance and said(row.instance),
@@ -74,7 +75,7 @@ def facts(row: StatusRow, zone: tzinfo) -> Iterator[Fact]:
         "ended at": row.ended_at and f"{ledger_time(row.ended_at, zone)} {here}",
         "status": row.status and status_words(row.status),
         "cancellation": row.cancelled,
-        "error": row.error and said(row.error),
+        "error": error and said(error),
         "claim": row.claim,
         "claimed by": row.by,
         "claimed at": row.claimed_at and f"{ledger_time(row.claimed_at, zone)} {here}",
@@ -102,7 +103,7 @@ def _choice(environment: str, row: StatusRow, screen: Screen) -> Iterator[str]:
     yield ""
     yield from screen.wrapped(look)
     yield ""
-    said_why = ("--reason", "WHY", "--env", environment)
+    said_why = ("--reason", WHY, "--env", environment)
     for instance in dict.fromkeys(start.instance for start in row.starts):
         yield f"  {command('resolve', row.run, '--triggered', instance, *said_why)}"
 
@@ -118,8 +119,14 @@ def _advice(environment: str, row: StatusRow, zone: tzinfo, screen: Screen) -> I
     yield ""
     yield from screen.wrapped(look)
     yield ""
-    for found in ways_to_settle(row):
-        yield f"  {command('resolve', row.run, *found, '--env', environment)}"
+    *named, denied = (
+        f"  {command('resolve', row.run, *found, '--env', environment)}"
+        for found in ways_to_settle(row)
+    )
+    yield from named
+    if warning := caution(row):
+        yield from ("", *screen.wrapped(f"{warning}:"), "")
+    yield denied
 
 
 __all__ = ["StatusRow", "status_detail_text", "status_text", "statuses_json"]

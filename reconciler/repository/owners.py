@@ -9,6 +9,8 @@ GITHUB_PLACES = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS")
 GITLAB_PLACES = ("CODEOWNERS", "docs/CODEOWNERS", ".gitlab/CODEOWNERS")
 PLACES = tuple(dict.fromkeys((*GITHUB_PLACES, *GITLAB_PLACES)))
 
+TEAM = "@YOUR-TEAM"  # stands for owners whom nobody has named
+
 _SECTION = re.compile(r"^\^?\[[^\]]+\]")  # GitLab's: what follows on the line is its default owners
 
 

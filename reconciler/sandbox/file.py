@@ -1,5 +1,6 @@
 """The sandbox's file: its options and its fault script, in YAML (README.md has the format)."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -62,14 +63,25 @@ def read_sandbox_file(path: Path) -> tuple[SandboxOptions, tuple[Fault, ...]]:
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
     except yaml.YAMLError as error:
-        raise ConfigurationError(f"{path} is not YAML: {error}", hint=_HINT) from None
+        first, *more = str(error).splitlines()
+        raise _InvalidSandboxFileError([f"{path} is not YAML: {first}", *more]) from None
     try:
         found = _FILE({} if content is None else content)
     except UnreadableValueError as error:
         lines = [f"{path}: {where.lstrip('.')}: {problem}" for where, problem in error.problems]
-        raise ConfigurationError("\n".join(lines).replace(": : ", ": "), hint=_HINT) from None
+        raise _InvalidSandboxFileError(line.replace(": : ", ": ") for line in lines) from None
     faults = found.pop("faults", ())
     return SandboxOptions(**found), faults
+
+
+class _InvalidSandboxFileError(ConfigurationError):
+    """The file is not what the sandbox reads: what is wrong, a line each."""
+
+    has_lines = True
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        # A line feed in a name of the file begins none.
+        super().__init__("\n".join("\\n".join(line.splitlines()) for line in lines), hint=_HINT)
 
 
 def _fault(value: Any) -> Fault:

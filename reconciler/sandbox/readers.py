@@ -12,6 +12,7 @@ _T = TypeVar("_T")
 _K = TypeVar("_K")
 Reader = Callable[[Any], _T]
 
+_WORD = re.compile(r"[A-Za-z][0-9A-Za-z_-]*")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[!-~]([ -~]*[!-~])?")
 
@@ -159,7 +160,8 @@ def items(read: Reader[_T]) -> Reader[tuple[_T, ...]]:
 
     def read_all(value: Any) -> tuple[_T, ...]:
         if not isinstance(value, list):
-            raise UnreadableValueError.because(f"must be a list, not {value!r}")
+            words = f"must be a list, not {value!r}{_listed(read, value)}"
+            raise UnreadableValueError.because(words)
         found, problems = [], []
         for index, one in enumerate(value):
             try:
@@ -171,6 +173,17 @@ def items(read: Reader[_T]) -> Reader[tuple[_T, ...]]:
         return tuple(found)
 
     return read_all
+
+
+def _listed(read: Reader[_T], value: Any) -> str:
+    """How the value is written as a list, where it is a word that may stand in one."""
+    if not isinstance(value, str) or not _WORD.fullmatch(value):
+        return ""
+    try:
+        read(value)
+    except UnreadableValueError:
+        return ""
+    return f": write [{value}]"
 
 
 def one_or_several(read: Reader[_T]) -> Reader[_T | tuple[_T, ...]]:

@@ -81,7 +81,8 @@ def _first_commit(beginning: Beginning, around: Around) -> Iterator[tuple[str, .
             message,
             f"git push -u origin {BRANCH}",
         )
-        yield "Commit it on a branch, push that, and open a pull request:", *new
+        asked = "merge request" if beginning.ci is CiKind.GITLAB else "pull request"
+        yield f"Commit it on a branch, push that, and open a {asked}:", *new
         yield ("Merge it. Nothing starts: the examples are suspended.",)
     else:
         yield (

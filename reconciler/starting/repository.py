@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from reconciler.configuration import CONFIGURATION
 from reconciler.manifest.write import scalar
-from reconciler.repository.owners import GITHUB_PLACES, GITLAB_PLACES
+from reconciler.repository.owners import GITHUB_PLACES, GITLAB_PLACES, TEAM
 from reconciler.schema import SchemaName, schema_text
 from reconciler.starting.choices import Beginning, CiKind, configuration_text
 from reconciler.starting.templates import PipelineKind, PipelineSettings, pipeline, rendered
@@ -96,7 +96,7 @@ def _pattern(path: str) -> str:
 
 def _owners(beginning: Beginning, owners_file: str) -> str:
     paths = list(owned_paths(beginning, owners_file))
-    return rendered("CODEOWNERS", paths=paths, owner=beginning.owner)
+    return rendered("CODEOWNERS", paths=paths, owner=beginning.owner, team=TEAM)
 
 
 def _hooks(beginning: Beginning) -> str:

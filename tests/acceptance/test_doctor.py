@@ -160,7 +160,7 @@ _WRONG: list[tuple[Callable[[Scene], None], str, str, str]] = [
     (_lose_lines, "ledger", "failed", "Put it back"),
     (_edit_ledger, "ledger-edited", "failed", "reconciler validate --base origin/main"),
     (_write_manifest, "pushed", "warning", "reconciler plan"),
-    (_forget_owners, "code-owners", "warning", "`/reconciler.yaml @OWNERS`"),
+    (_forget_owners, "code-owners", "warning", "`/reconciler.yaml @YOUR-TEAM`"),
     (_unset_keys, "keys", "failed", "export ENOS_ACCESS_KEY=… ENOS_SECRET_KEY=…"),
     (_wrong_keys, "access", "failed", "check the access key and the secret key"),
     (_other_gateway_here, "access", "skipped", "Push the configuration"),
@@ -169,6 +169,24 @@ _WRONG: list[tuple[Callable[[Scene], None], str, str, str]] = [
     (_nobody_there, "gateway", "failed", "check gateway.url"),
     (_odd_proxy, "proxy", "failed", "HOST:PORT"),
 ]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "hint"),
+    [
+        ("GIT_COMMITTER_NAME", ",.", 'git config user.name "NAME"'),
+        ("GIT_AUTHOR_DATE", "soon", "unset GIT_AUTHOR_DATE"),
+        ("GIT_AUTHOR_NAME", "", 'git config user.name "NAME"'),
+    ],
+)
+def test_who_commits_cannot_be_told_is_said_with_what_to_do(
+    open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, hint: str
+) -> None:
+    scene = open_scene(runs("a") | _OWNERS)
+    monkeypatch.setenv(variable, value)
+    found = _checks(scene.run("doctor", "--offline", "--format", "json", exits=1))["identity"]
+    assert found["result"] == "failed"
+    assert found["hint"].startswith(hint)
 
 
 @pytest.mark.parametrize(("harm", "name", "result", "advice"), sampled(_WRONG, every=2))

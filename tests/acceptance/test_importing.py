@@ -47,6 +47,13 @@ def test_runs_that_just_one_instance_fits_are_adopted_in_one_commit(scene: Scene
     assert "adopt" not in again.out
 
 
+def test_the_word_that_stands_for_a_reason_is_none(scene: Scene) -> None:
+    tip = scene.tip()
+    said = scene.run("import", *_flows(1, 2), *_RANGE, "--yes", "--reason", "TEXT", exits=1)
+    assert said.err.startswith("error: --reason TEXT is the command as it was printed\n")
+    assert scene.tip() == tip
+
+
 def test_the_rest_is_written_as_valid_suspended_manifests_and_overwrites_nothing(
     scene: Scene,
 ) -> None:

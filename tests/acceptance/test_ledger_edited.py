@@ -72,6 +72,28 @@ def test_a_pull_request_that_edits_the_ledger_is_red(
     scene.run("validate", "--base", "origin/main")
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_a_line_that_cannot_be_read_is_answered_with_the_way_back_by_every_command(
+    open_scene: OpenScene, known: bool
+) -> None:
+    scene = applied(open_scene)
+    git(scene.clone, "fetch", "--quiet")
+    ledger = scene.clone / LEDGER
+    first, *others = ledger.read_bytes().splitlines(keepends=True)
+    ledger.write_bytes(first + b"<<<<<<< HEAD\n" + b"".join(others))
+    assert "a merge conflict stands in the ledger" in scene.run("plan", exits=1).flat
+    if not known:
+        git(scene.clone, "update-ref", "-d", "refs/remotes/origin/main")
+    for command in (("validate",), ("plan", "--offline"), ("status", "--offline")):
+        said = scene.run(*command, exits=1).err
+        assert said.startswith(f"error: {LEDGER}:2: a merge conflict stands in the ledger\n")
+        assert (f"  Undo it: `{_UNDO}`. Nothing is started until" in said) is known
+        assert ("Restore the file from the branch's history" in said) is not known
+    if known:
+        git(scene.clone, *_UNDO.split()[1:])
+        scene.run("validate")
+
+
 @pytest.mark.parametrize("edit", sampled(EDITS, every=3))
 def test_so_is_one_in_a_pipelines_shallow_clone(
     open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch, edit: Callable[[Path], None]

@@ -80,6 +80,33 @@ def test_a_single_run_is_settled_as_before_without_a_reason_and_that_is_said(los
     assert lost.states()["sun"] == "pending"
 
 
+def test_one_run_that_is_meant_and_not_in_doubt_is_named(open_scene: OpenScene) -> None:
+    scene = open_scene({"triggers/a.yaml": manifest("a.b", 1)})
+    said = scene.run("resolve", "a.", "--not-triggered", "--yes", *_WHY, exits=1)
+    assert said.err.startswith("error: a.b, which a. means, is not in doubt\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "placeholder"),
+    [
+        (("--not-triggered", "--yes", "--reason", "WHY"), "--reason WHY"),
+        (("--not-triggered", "--yes", "--reason", "TEXT"), "--reason TEXT"),
+        (("--triggered", "INSTANCE_ID", *_WHY), "--triggered INSTANCE_ID"),
+        (("--triggered", "ID", *_WHY), "--triggered ID"),
+    ],
+)
+def test_a_command_that_is_pasted_as_it_was_printed_records_nothing(
+    lost: Scene, arguments: tuple[str, ...], placeholder: str
+) -> None:
+    tip = lost.tip()
+    said = lost.run("resolve", "sun", *arguments, exits=1)
+    assert said.err.startswith(
+        f"error: {placeholder} is the command as it was printed\n  Write the "
+    )
+    assert lost.tip() == tip
+    lost.run("resolve", "sun", "--not-triggered", "--yes", "--reason", "nobody knows WHY")
+
+
 @pytest.fixture
 def fitting(open_scene: OpenScene) -> Scene:
     """A run in doubt whose instance the service lists, with no parameters to tell it by."""

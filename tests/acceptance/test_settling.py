@@ -98,6 +98,22 @@ def test_status_of_an_unknown_run_is_told(mixed: Scene) -> None:
     )
 
 
+def test_status_says_why_of_runs_that_nothing_declares_any_more_as_well(mixed: Scene) -> None:
+    mixed.run("resolve", "c", "--not-triggered", "--yes", "--reason", "nobody has seen it")
+    git(mixed.clone, "pull", "--quiet", "--rebase")
+    for name in "abc":
+        mixed.remove(f"triggers/{name}.yaml")
+    reasons = {name: row["reason"] for name, row in _rows(mixed).items() if name != "d"}
+    assert reasons == {
+        "a": "running: started, and not known to have ended",
+        "b": "undeclared: no longer declared: will not start",
+        "c": "undeclared: no longer declared: will not start",
+    }
+    assert mixed.run("status").flat.count("no longer declared: will not start") == 2
+    assert "\nwhy            no longer declared: will not start\n" in mixed.run("status", "c").out
+    mixed.run("status", "c", "--detailed-exitcode")
+
+
 @pytest.mark.parametrize("arguments", [("--label", "team"), ("--state", "nowhere")])
 def test_a_filter_that_is_none_is_wrong_usage(mixed: Scene, arguments: tuple[str, str]) -> None:
     mixed.run("status", *arguments, exits=2)
@@ -296,6 +312,9 @@ def test_recover_feeds_the_outcomes_back_and_again_is_a_no_op(rescued: tuple[Sce
     tip = scene.tip()
     said = scene.run("recover", str(file))
     assert said.out.startswith(f"2 events in {file}: 0 recorded")
+    file.write_text(file.read_text().splitlines(keepends=True)[0])
+    said = scene.run("recover", str(file))
+    assert said.out.startswith(f"1 event in {file}: 0 recorded")
     assert scene.tip() == tip
     scene.run("apply")
     assert len(scene.posts) == 2

@@ -339,6 +339,12 @@ def test_what_one_look_has_no_searches_for_is_said_and_is_the_first_of_the_next(
     assert service.turns == [0, 1]
 
 
+def test_one_run_that_is_left_is_one() -> None:
+    runs = runs_apart(21)
+    found = observed(FakeService(listed(*[SUCCESS] * 21, runs=runs)), started(*runs), *runs)
+    assert found.failure == "1 run is left for the next look"
+
+
 def test_what_one_look_cannot_miss_often_enough_is_said_and_is_the_first_of_the_next() -> None:
     runs = runs_apart(30)
     quick = {f"i{number}": () for number in range(30)}

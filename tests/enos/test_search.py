@@ -120,6 +120,8 @@ def test_a_list_that_grew_while_it_was_read_is_read_again() -> None:
 def test_a_list_that_never_shows_all_that_it_counts_is_an_error() -> None:
     with pytest.raises(GatewayError, match="counts 2 instances of type 0 and shows 1"):
         search(lambda *_: {"flowInsts": entries(1), "count": 2})
+    with pytest.raises(GatewayError, match="counts 1 instance of type 0 and shows 0"):
+        search(lambda *_: {"flowInsts": [], "count": 1})
 
 
 def test_a_list_without_an_end_is_an_error() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.ledger.files import ACTIVE
-from reconciler.ledger.guarding import Files, Guarded, Ledgers, edited
+from reconciler.ledger.guarding import Files, Guarded, Ledgers, edited, way_back
 from reconciler.model import Problem
 
 LINES = [f'{{"line":{number}}}\n'.encode() for number in range(6)]
@@ -67,6 +67,16 @@ def test_the_first_line_that_differs_is_named_with_its_file() -> None:
     assert at(problems(swapped, branch)) == [("s/ledger-000001.jsonl", 1)]
     assert at(problems({"s": whole(5)}, {"s": whole(4)})) == [(f"s/{ACTIVE}", 5)]
     assert at(problems({"s": whole(3)}, {"s": whole(4)}, {"s": whole(4)})) == [(f"s/{ACTIVE}", 3)]
+
+
+def test_a_merge_conflict_is_called_so() -> None:
+    theirs, own = LINES[0] + LINES[1], LINES[0] + LINES[2]
+    for style in (b"", b"||||||| 1a2b3c\n" + LINES[0]):
+        text = LINES[0] + b"<<<<<<< HEAD\n" + own + style + b"=======\n" + LINES[1] + b">>>>>>> b\n"
+        for branch in (theirs, LINES[0]):
+            (problem,) = problems({"s": {ACTIVE: text}}, {"s": {ACTIVE: branch}})
+            assert problem.message.startswith("a merge conflict stands in the ledger: only the ")
+            assert (problem.place.line, way_back(problem)) == (2, "`git checkout origin/main -- s`")
 
 
 def test_the_way_back_is_a_command() -> None:

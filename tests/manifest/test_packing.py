@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from reconciler.expansion import Bounds
 from reconciler.manifest import FileResult, read_file
 from reconciler.manifest.packing import pack, unpack
-from reconciler.model import Place, Places, Problem, Source
+from reconciler.model import Digest, EpochMs, Place, Places, Problem, Run, Source
 from reconciler.times import parse_zone
 from tests.corpus.examples import ZONE, examples, source
 
@@ -65,6 +66,29 @@ spec:
     assert run.matching
     assert run.retry
     assert run.sensitive == {"API_TOKEN", "OWN"}
+
+
+_UNPACKED = {
+    *("after", "max_active", "stop_after", "stagger", "sequence", "times"),  # a backfill's
+    *("delay", "attempt", "declared_as"),  # which no file says
+    *("place", "places", "retry", "matching", "sensitive"),  # that the test above has
+}
+_PACKED = [bool, int, str, EpochMs, Digest, str | None, EpochMs | None, tuple[str, ...]]
+_OTHER: dict[type, object] = {bool: True, int: 7, str: "x", tuple: ("a", "b"), type(None): "x"}
+
+
+def test_a_field_that_is_new_is_packed_as_well() -> None:
+    """One that is no text, number or tuple of them needs a line in `packing`, and a test."""
+    result = read_file(source(next(one for one in EXAMPLES if one.stem == "business-date")), ZONE)
+    run = result.runs[0]
+    special: dict[str, object] = {"parameters": (("K", "v"),), "labels": {"team": "wind"}}
+    for field in msgspec.structs.fields(Run):
+        if field.name in _UNPACKED:
+            continue
+        assert field.name in special or field.type in _PACKED, field.name
+        value = special.get(field.name) or _OTHER[type(getattr(run, field.name))]
+        changed = result.but(runs=(run.but(**{field.name: value}),))
+        assert through_bytes(changed) == changed, field.name
 
 
 def test_runs_share_what_they_have_in_common_after_they_were_packed() -> None:

@@ -190,6 +190,18 @@ def test_what_is_advised_can_help() -> None:
     assert "start again what ended with SKIP (its `on`)" in advice("march/a", status="SKIP")
 
 
+def test_the_page_says_before_the_command_is_copied_that_it_starts_the_run_again() -> None:
+    def words(*listed: str) -> str:
+        found = {"found": [{"id": one} for one in listed]}
+        (kind,) = attention([told(a_row("wind", RunState.IN_DOUBT, evidence=found))])
+        return kind.items[0].edit
+
+    assert words() == ""
+    assert words("1-1") == (
+        "Only if that instance is certainly another's: --not-triggered starts the run again."
+    )
+
+
 def test_the_page_sends_people_to_the_service_before_they_start_again_what_may_have_succeeded() -> (
     None
 ):
@@ -255,6 +267,14 @@ def test_a_refused_run_that_no_apply_tries_again_is_not_said_to_be() -> None:
     (held,) = attention([told(refused.but(reason=Reason.SUSPENDED, is_suspended=True))])
     assert (held.name, held.items[0].commands) == ("rejected", ())
     assert "Take spec.suspend in triggers/wind.yaml:3 away" in held.items[0].edit
+
+
+def test_the_page_says_once_what_the_service_refused() -> None:
+    error = "62103: no privilege"
+    why = f"refused before ({error}); suspended"
+    held = a_row("wind", RunState.REJECTED, error=error, why=why, reason=Reason.SUSPENDED)
+    columns = page_of(told(held, held.but(run=RunId("sun"), why="suspended"))).data["columns"]
+    assert [more and more.get("error") for more in columns["more"]] == [None, error]
 
 
 def test_the_counts_above_tell_apart_what_needs_nobody_any_more() -> None:

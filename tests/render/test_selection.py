@@ -25,6 +25,7 @@ from tests.building import (
     a_claim,
     a_ledger,
     a_problem,
+    a_rejected,
     a_run,
     a_triggered,
     after,
@@ -289,6 +290,25 @@ def test_what_was_started_says_whether_its_time_lies_ahead() -> None:
         "later": ("not-due", "the service starts it at its time"),
         "now": ("running", "started, and not known to have ended"),
     }
+
+
+def test_what_was_not_started_and_is_wanted_no_more_says_so_and_needs_nobody() -> None:
+    first, again = a_run("a"), a_run("a", attempt=2)  # whose `retry` was taken away meanwhile
+    ledger = a_ledger(
+        a_claim(first),
+        a_triggered(first),
+        an_observed(first, 7),
+        a_claim(again, claim="c2"),
+        a_rejected(again, claim="c2"),
+    )
+    rows = rows_of(ledger, first)
+    assert [(row.run, row.why) for row in rows if row.reason == "undeclared"] == [
+        ("a#2", "this attempt is no longer wanted: will not start")
+    ]
+    gone = [row for row in rows_of(ledger) if row.run == "a#2"]
+    assert [(row.why, outlook(row)) for row in gone] == [
+        ("no longer declared: will not start", Outlook.WELL)
+    ]
 
 
 def test_a_run_says_what_it_waits_for() -> None:

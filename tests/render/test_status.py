@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from reconciler.ledger import RunState
 from reconciler.ledger.records import Start
 from reconciler.model import ClaimId, EpochMs, InstanceId, Place, RunId
+from reconciler.plan import Reason
+from reconciler.render.status_markdown import status_markdown
 from reconciler.render.status_text import (
     StatusRow,
     status_detail_text,
@@ -387,6 +389,22 @@ def test_a_run_that_was_started_twice_is_settled_by_naming_the_instance_that_cou
     assert row["starts"][1] == {"claim": "c2", "flowInstanceId": "3377-2"}
 
 
+def test_what_the_service_refused_is_said_once_where_the_reason_says_it_as_well() -> None:
+    error = "62103: the flow is locked"
+    why = f"refused before ({error}); "
+    row = a_row("wind", RunState.REJECTED, error=error, why=f"{why}suspended")
+    held = row.but(reason=Reason.SUSPENDED)
+    for told in (status_text("prod", [held], SHANGHAI), status_detail_text("prod", held, SHANGHAI)):
+        assert f"{why}suspended" in " ".join(told.split())
+        assert told.count("62103") == 1
+    summary = status_markdown([("prod", SHANGHAI, [held.but(place=Place(file="a.yaml"))])])
+    assert summary.count("62103") == 1
+    ready = row.but(reason=Reason.REJECTED, why=f"{why}starts immediately: its time is past")
+    assert status_text("prod", [ready], SHANGHAI).count("62103") == 1
+    other = held.but(why="suspended")
+    assert status_text("prod", [other], SHANGHAI).count("62103") == 1
+
+
 def test_a_run_that_no_manifest_declares_any_more_says_so() -> None:
     text = status_detail_text("prod", a_row("wind", RunState.SUCCEEDED), SHANGHAI)
     assert "\nmanifest       no longer declared\n" in text
@@ -487,6 +505,16 @@ def test_what_the_service_lists_of_a_run_in_doubt_is_named_where_it_is_settled()
     assert "the service lists what may be its instance: 1-1, 1-2" in " ".join(
         status_text("prod", [row], SHANGHAI).split()
     )
+    caution = (
+        "Only if each of those instances is certainly another's: --not-triggered starts the run "
+        "again: reconciler resolve a --not-triggered --force "
+    )
+    assert caution in " ".join(text.split())
+    one = row.but(evidence={"found": [{"id": "1-1"}]})
+    text = " ".join(status_detail_text("prod", one, SHANGHAI).split())
+    assert " Only if that instance is certainly another's: " in text
+    nothing = row.but(evidence={"found": []})
+    assert "certainly" not in status_detail_text("prod", nothing, SHANGHAI)
     many = row.but(evidence={"found": [{"id": f"1-{number}"} for number in range(4)]})
     assert "--triggered INSTANCE_ID " in status_detail_text("prod", many, SHANGHAI)
 

@@ -127,3 +127,11 @@ def test_one_run_is_shown_with_all_that_is_known_and_how_it_is_settled() -> None
     assert "| seen | `time\\|out` |" in text
     assert "| to be settled | by a search after 2024-03-02 08:00:00" in text
     assert "- `reconciler resolve a --triggered INSTANCE_ID --reason WHY --env prod`" in text
+
+
+def test_where_something_fits_it_says_that_the_run_is_started_again() -> None:
+    row = a_row("a", RunState.IN_DOUBT, evidence={"found": [{"id": "1-1"}]})
+    caution = (
+        "- Only if that instance is certainly another's: --not-triggered starts the run again: "
+    )
+    assert f"\n{caution}`reconciler resolve a --not-triggered " in shown(row, detailed=True)

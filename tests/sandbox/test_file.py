@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.cli.main import run
 from reconciler.errors import ConfigurationError
 from reconciler.model import EpochMs
 from reconciler.sandbox import (
@@ -234,13 +235,12 @@ def test_a_file_that_says_nothing_changes_nothing(tmp_path: Path, text: str) -> 
         ("tokenSeconds: 1.5", "tokenSeconds: must be a whole number, not 1.5"),
         ("requireAuth: 1", "requireAuth: must be true or false, not 1"),
         ("accessKey: ''", "accessKey: must be text, not ''"),
-        ("users: {o1: u1}", "users.o1: must be a list, not 'u1'"),
         ("users: {o1: [1]}", "users.o1[0]: must be text, not 1"),
         ("flows: {a: {}}", "flows.a: must be a whole number, not 'a'"),
         ("flows: {1: {ends: RUNNING}}", "flows.1.ends: must be one of: SUCCESS, FAIL,"),
         ("flows: {1: {ends: [FAIL, x]}}", "flows.1.ends[1]: must be one of: SUCCESS, FAIL,"),
         ("flows: {1: {ends: []}}", "flows.1.ends: must not be an empty list"),
-        ("flows: {1: {parameters: SITE}}", "flows.1.parameters: must be a list, not 'SITE'"),
+        ("flows: {1: {parameters: SITE}}", "flows.1.parameters: must be a list, not 'SITE': write"),
         ("flows: {1: {parameters: [1]}}", "flows.1.parameters[0]: must be text, not 1"),
         ("flows: {1: {forgetsAfter: -1}}", "flows.1.forgetsAfter: must be a number of seconds"),
         ("flows: {1: {tasks: x}}", "flows.1.tasks: must be a whole number, not 'x'"),
@@ -257,7 +257,11 @@ def test_a_file_that_says_nothing_changes_nothing(tmp_path: Path, text: str) -> 
             "triggerTimeShown: rounded",
             "triggerTimeShown: must be one of: second, minute, hour, day, rounded",
         ),
-        ("parametersShown: merged", "parametersShown: must be a list, not 'merged'"),
+        (
+            "parametersShown: hidden",
+            "parametersShown: must be a list, not 'hidden': write [hidden]",
+        ),
+        ("users: {o1: u2}", "users.o1: must be a list, not 'u2': write [u2]"),
         ("parametersShown: [cut]", "parametersShown[0]: must be one of: merged, filled, upperCase"),
         ("parametersShown: [map, {cut: x}]", "parametersShown[1].cut: must be a whole number"),
         (
@@ -349,6 +353,24 @@ def test_all_problems_of_a_file_are_told_at_once(tmp_path: Path) -> None:
     text = "latency: x\nfaults: [{on: a, times: b}, {on: any, drop: 1}]\n"
     places = [line.partition(":")[0] for line in problems(tmp_path, text)]
     assert places == ["latency", "faults[0].on", "faults[0].times", "faults[1].drop"]
+
+
+def test_each_problem_stands_on_a_line_of_its_own_where_people_read_it(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "faults.yaml"
+    file.write_text('parametersShown: hidden\n"a\\nb": 1\nlatency: x\n')
+    assert run(["sandbox", "--faults", str(file)]) == 1
+    first, second, third, hint = capfd.readouterr().err.splitlines()
+    assert first.startswith(f"error: {file}: parametersShown: must be a list, not 'hidden'")
+    assert second.startswith(f"  {file}: a\\nb: there is no such field; there are: ")
+    assert third == f"  {file}: latency: must be a number of seconds, not 'x'"
+    assert hint == "  An example of such a file: reconciler explain sandbox-file"
+    file.write_text("faults:\n  - {on: trigger\n")
+    assert run(["sandbox", "--faults", str(file)]) == 1
+    lines = capfd.readouterr().err.splitlines()
+    assert lines[0] == f"error: {file} is not YAML: while parsing a flow mapping"
+    assert lines[1].endswith("line 2, column 5:")
 
 
 def test_a_file_that_is_no_yaml_is_told_with_its_line(tmp_path: Path) -> None:

@@ -337,6 +337,13 @@ def test_where_commits_are_the_first_change_goes_through_a_pull_request(folder: 
     assert "git push -u origin main" not in done.out
 
 
+@pytest.mark.parametrize(("ci", "request_"), [("github", "pull"), ("gitlab", "merge")])
+def test_a_request_is_called_as_the_forge_calls_it(folder: Path, ci: str, request_: str) -> None:
+    commit(folder, {"README.md": "hello\n"})
+    done = ran(folder, "init", *ALL, "--ci", ci)
+    assert f"and open a {request_} request:" in " ".join(done.out.split())
+
+
 def test_on_another_branch_the_shared_one_is_still_main(folder: Path) -> None:
     commit(folder, {"README.md": "hello\n"})
     git(folder, "switch", "--quiet", "--create", "feature")

@@ -9,11 +9,12 @@ from reconciler.counting import counted
 from reconciler.enos.statuses import NOT_FOUND
 from reconciler.git import Origin
 from reconciler.ledger import RunState
+from reconciler.ledger.events import WHY
 from reconciler.model import Problem, backfill_of
 from reconciler.plan import Reason
 from reconciler.render.backfills import together
 from reconciler.render.safe import said, visible
-from reconciler.render.status_row import StatusRow, outlook, ways_to_settle
+from reconciler.render.status_row import StatusRow, caution, outlook, ways_to_settle
 from reconciler.render.words import command, retried_only_by_name
 
 
@@ -191,7 +192,7 @@ _BY_REASON: Mapping[Reason | None, str] = {
 
 def commands(one: Reported, row: StatusRow, kind: str, number: int = 1) -> Iterator[str]:
     """The command lines that help with the run, or with `number` runs of its backfill."""
-    here, said_why = ("--env", one.environment), ("--reason", "WHY")
+    here, said_why = ("--env", one.environment), ("--reason", WHY)
     match kind:
         case "twice":
             for instance in dict.fromkeys(start.instance for start in row.starts):
@@ -212,7 +213,9 @@ def commands(one: Reported, row: StatusRow, kind: str, number: int = 1) -> Itera
 
 
 def edit(row: StatusRow, kind: str) -> str:
-    """The edit that helps, in words; empty where none does."""
+    """The edit that helps, or what to know before a command is run, in words; empty if neither."""
+    if kind == "in-doubt":
+        return f"{told}." if (told := caution(row)) else ""
     if row.place is None:
         return ""
     where = f"{visible(row.place.file)}:{row.place.line}"

@@ -18,7 +18,7 @@ from reconciler.render.grid import Mark, mark
 from reconciler.render.page.attention import Reported, commands, edit, kind_of
 from reconciler.render.safe import said, visible
 from reconciler.render.seen import seen_in_words
-from reconciler.render.status_row import StatusRow
+from reconciler.render.status_row import StatusRow, error_beside
 from reconciler.render.words import COMMIT_DIGITS, processed_date, status_words, zone_name
 from reconciler.times import in_zone, parse_instant
 
@@ -196,10 +196,11 @@ class _Rows:
     def _more(self, row: StatusRow) -> Any:
         """The values that only few runs have, by name; 0 where this run has none."""
         kind = kind_of(row)
+        error = row.error if row.reason in _SAID_BY_STATE else error_beside(row)
         found = {
             "declaredAs": row.declared_as and visible(row.declared_as),
             "cancelled": row.cancelled and said(row.cancelled),
-            "error": row.error and said(row.error),
+            "error": error and said(error),
             "evidence": "\n".join(
                 f"{label}: {words}" for label, words in seen_in_words(row.evidence, self._told.zone)
             ),

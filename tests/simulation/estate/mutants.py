@@ -288,7 +288,7 @@ def believe_a_claim_on_a_branch_that_is_no_longer_the_default_one(
 @among(move_head, mend)
 def believe_the_default_branch_that_was_remembered(patch: pytest.MonkeyPatch) -> None:
     def fetch(root: Any, remote: str, branch: str | None, more: Sequence[str]) -> Any:
-        return original(root, remote, branch or default._remembered(root, remote), more)
+        return original(root, remote, branch or default.remembered_branch(root, remote), more)
 
     original = default.fetch_shared
     patch.setattr(default, "fetch_shared", fetch)
