@@ -23,6 +23,7 @@ _COMMON = re.compile(
 )
 _WITHOUT_OFFSET = re.compile(r"\d{4}-\d\d-\d\d(?:[Tt ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?", re.ASCII)
 _GMT = re.compile(r"(?:GMT|UTC)(?:([+-])(\d{1,2})(?::?(\d\d))?)?", re.ASCII)
+_BARE = re.compile(r"[+-]\d{1,2}(?::?\d\d)?", re.ASCII)  # an offset alone
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_ON_CLOCKS = _EPOCH.replace(tzinfo=None)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -81,6 +82,24 @@ def parse_zone(name: str) -> tzinfo:
         return _zone(name)
     why = "means another zone on each machine" if _is_local(name) else "is not a time zone"
     raise ValueError(f"{name!r} {why}: write GMT+8, or an IANA name such as Asia/Shanghai")
+
+
+def parse_foreign_zone(name: str) -> tzinfo:
+    """The zone that a service means which names it in its own way.
+
+    Besides what `parse_zone` reads: an offset alone (`+08:00`, `+8`), and any case. Raises
+    ValueError for other names, also if they are common but mean several zones (`CST`).
+    """
+    if _BARE.fullmatch(name):
+        return parse_zone(f"GMT{name}")
+    if _GMT.fullmatch(name.upper()):
+        return parse_zone(name.upper())
+    return parse_zone(_zone_names_in_any_case().get(name.casefold(), name))
+
+
+@cache
+def _zone_names_in_any_case() -> dict[str, str]:
+    return {name.casefold(): name for name in _zone_names()}
 
 
 @cache

@@ -21,6 +21,7 @@ from reconciler.times import (
     in_zone,
     local_instant,
     occurrences,
+    parse_foreign_zone,
     parse_instant,
     parse_zone,
 )
@@ -206,6 +207,33 @@ def test_a_zone_that_each_machine_understands_otherwise_is_refused(name: str) ->
 def test_a_zone_is_written_as_in_the_list_of_all(name: str) -> None:
     with pytest.raises(ValueError, match="is not a time zone"):
         parse_zone(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "minutes"),
+    [
+        *(("+08:00", 480), ("+8", 480), ("+0800", 480), ("-03:30", -210), ("-0", 0)),
+        *(("UTC+8", 480), ("GMT+08:00", 480), ("gmt+8", 480), ("utc", 0)),
+        *(("asia/shanghai", 480), ("ASIA/SHANGHAI", 480), ("Asia/Shanghai", 480)),
+    ],
+)
+def test_a_service_may_name_its_zone_in_its_own_way(name: str, minutes: int) -> None:
+    zone = parse_foreign_zone(name)
+    assert in_zone(utc("2024-03-02T00:00:00"), zone).utcoffset() == timedelta(minutes=minutes)
+
+
+@pytest.mark.parametrize(
+    "name", ["CST", "cst", "8", "+24", "+8:5", "", "localtime", "Asia Shanghai"]
+)
+def test_but_not_in_one_that_may_mean_another_zone(name: str) -> None:
+    with pytest.raises(ValueError, match="zone"):
+        parse_foreign_zone(name)
+
+
+def test_no_two_zones_differ_in_case_only() -> None:
+    """Else a service's name in another case could mean both."""
+    names = (files("tzdata") / "zones").read_text(encoding="utf-8").split()
+    assert len({name.casefold() for name in names}) == len(names)
 
 
 def test_zones_are_those_of_the_package_whatever_files_the_system_has(

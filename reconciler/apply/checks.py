@@ -21,7 +21,7 @@ from reconciler.model import Declared, EpochMs, Parameters, Problem, Run, RunId
 from reconciler.plan import Action, FlowCheck, Plan, PlannedRun
 from reconciler.plan.review import too_many
 from reconciler.selection import meaning, nothing_meant
-from reconciler.times import format_instant, in_zone, parse_zone
+from reconciler.times import format_instant, in_zone, parse_foreign_zone
 
 TOLERATED_MS = 60_000  # how far off the local clock may be unreported; it decides nothing
 
@@ -37,6 +37,23 @@ class InvalidManifestsError(RefusedError):
             hint="Mend them in a pull request; `reconciler validate` finds them before the merge.",
         )
         self.problems = tuple(problems)
+
+
+class UnreadableZoneError(RefusedError):
+    """The service names its zone in a way that may mean any zone, or none."""
+
+    ADVICE = (
+        "Have the service's own zone set to a name such as Asia/Shanghai or an offset such as "
+        "GMT+8, for business dates depend on it; no gateway.timezone stands for its answer."
+    )
+
+    def __init__(self, server: str, environment: Environment) -> None:
+        super().__init__(
+            f"the service answers that its zone is {server!r}, which is neither a name of IANA's "
+            f"nor an offset: environment {environment.name}, configured with "
+            f"{environment.gateway.timezone!r}, cannot be compared with it",
+            hint=f"Nothing was started. {self.ADVICE}",
+        )
 
 
 def refuse_too_many(wanted: int, limit: int) -> None:
@@ -123,22 +140,19 @@ def check_zone(
     They are compared at every instant that counts, not by name: GMT+8 may be Asia/Shanghai.
     """
     try:
-        zone = parse_zone(server)
+        zone = parse_foreign_zone(server)
     except ValueError:
-        raise _disagreement_error(server, environment, "which is not a zone known here") from None
+        raise UnreadableZoneError(server, environment) from None
     for instant in (now, *trigger_times):
         there, here = in_zone(instant, zone), in_zone(instant, environment.gateway.zone)
         if there.utcoffset() != here.utcoffset():
             shown = f"at {format_instant(instant)} it shows {there:%H:%M}, not {here:%H:%M}"
-            raise _disagreement_error(server, environment, shown)
-
-
-def _disagreement_error(server: str, environment: Environment, why: str) -> RefusedError:
-    return RefusedError(
-        f"the service's zone is {server!r} and environment {environment.name} is configured with "
-        f"{environment.gateway.timezone!r}: {why}",
-        hint="Nothing was started. Correct gateway.timezone, for business dates depend on it.",
-    )
+            raise RefusedError(
+                f"the service's zone is {server!r} and environment {environment.name} is "
+                f"configured with {environment.gateway.timezone!r}: {shown}",
+                hint="Nothing was started. Correct gateway.timezone, for business dates depend on "
+                "it.",
+            )
 
 
 def check_clock(service: ServiceClock, clock: Clock, progress: Progress) -> None:

@@ -7,14 +7,22 @@ not certain is recorded as in doubt. docs/exactly-once.md shows why that is enou
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeVar
 
 from reconciler.apply.branch import Branch
 from reconciler.apply.checks import check_clock, check_flows, check_zone, flows_of, refuse_stale
 from reconciler.apply.doubt import Doubt, settle
 from reconciler.apply.knowledge import Knowledge
 from reconciler.apply.lease import ServiceClock
-from reconciler.apply.look import STAMP_MS, Before, look_before, shares_a_minute
+from reconciler.apply.look import (
+    STAMP_MS,
+    Before,
+    MinuteSpan,
+    Stood,
+    look_before,
+    shares_a_minute,
+)
 from reconciler.apply.observe import unfinished
 from reconciler.apply.ports import Gateway, Noted, Options, Ports, Settled, Waiting
 from reconciler.apply.result import ApplyResult
@@ -28,6 +36,8 @@ from reconciler.ledger import events
 from reconciler.model import EpochMs, Run, RunId
 from reconciler.plan import Action, Plan, PlannedRun
 from reconciler.times import DAY_MS, format_instant
+
+_Result = TypeVar("_Result")
 
 FAILED_LOOKS = 3  # at a run's minute before its claim; then the run is left to the next apply
 LATE_CLAIMS = 3  # in a row, landed too late for any start; after one more the apply gives up
@@ -86,6 +96,7 @@ class _Apply:
         self.stuck = False  # the last batch started nothing, and trying again at once is no use
         self.used_up = 0  # claims in a row that landed too late for any start
         self.failed_looks: Counter[RunId] = Counter()  # before a claim, at the run's minute
+        self.stood: dict[MinuteSpan, Stood] = {}  # what looks before claims have shown
 
     @property
     def environment(self) -> Environment:
@@ -106,8 +117,9 @@ class _Apply:
         plan = await self._checked(plan, gateway, clock)
         while not self.ports.stop.is_set():
             self.knowledge.guard(plan)
-            while await self._settle(plan, gateway, clock):
-                plan = self.knowledge.plan(clock.earliest())
+            plan = await self._settled(plan, gateway, clock)
+            if self.ports.stop.is_set():
+                break
             if await self.watch.cancel(
                 self.knowledge.cancels(plan), self.knowledge.look(gateway, clock)
             ):
@@ -165,7 +177,8 @@ class _Apply:
         if not sharing:
             return runs, None
         try:
-            before = await look_before(sharing, look, clock.latest)
+            looking = look_before(sharing, look, clock.latest, self.stood)
+            before = await self._unless_stopped(looking)
         except GatewayError as error:
             self.failed_looks.update(run.id for run in sharing)
             are = "is" if len(sharing) == 1 else "are"
@@ -173,13 +186,13 @@ class _Apply:
             message = f"{runs_are} not claimed before the minutes can be searched"
             self.ports.progress(Noted(message=f"{message}: {error}"))
             return [run for run in runs if run not in sharing], None
-        while before is not None and before.seen:
+        while before is not None and before.seen and not self.ports.stop.is_set():
             missing = STAMP_MS - (clock.earliest() - before.at)
             if missing <= 0:
                 break
-            if self.ports.stop.is_set():  # after a claim made this early, old and new look alike
-                return (), None
             await self._sleep(missing / 1000)
+        if self.ports.stop.is_set():  # after a claim made this early, old and new may look alike
+            return (), None
         return runs, before
 
     async def _start(self, batch: Batch, gateway: Gateway) -> None:
@@ -201,6 +214,12 @@ class _Apply:
         if self.used_up > LATE_CLAIMS:
             self.knowledge.claims.give_up(self.used_up)
 
+    async def _settled(self, plan: Plan, gateway: Gateway, clock: ServiceClock) -> Plan:
+        """The plan, once another look settles no run in doubt at once."""
+        while await self._settle(plan, gateway, clock):
+            plan = self.knowledge.plan(clock.earliest())
+        return plan
+
     async def _settle(self, plan: Plan, gateway: Gateway, clock: ServiceClock) -> bool:
         """Look for the runs in doubt that are due; True if another look may settle more at once."""
         settled, looks = False, self.knowledge.looks
@@ -211,7 +230,10 @@ class _Apply:
             runs, are = counted(left, "run"), "is" if left == 1 else "are"
             message = f"{runs} in doubt {are} left to the next look, {len(due):,} looked for now"
             self.ports.progress(Noted(message=message))
-        for found in await settle(due, self.knowledge.look(gateway, clock)) if due else ():
+        if not due:
+            return False
+        looking = settle(due, self.knowledge.look(gateway, clock))
+        for found in await self._unless_stopped(looking) or ():
             if isinstance(found, Doubt):
                 self.knowledge.doubts[found.planned.id] = found
                 looks.put_off(found)
@@ -226,7 +248,7 @@ class _Apply:
         if settled:
             looks.bring_forward()
             await self.watch.look_again(self.knowledge.look(gateway, clock))
-        return settled or left > 0
+        return (settled or left > 0) and not self.ports.stop.is_set()
 
     async def _wait(self, plan: Plan, gateway: Gateway, clock: ServiceClock) -> bool:
         """Record, then wait for time or others to change something; False if that is over."""
@@ -280,6 +302,18 @@ class _Apply:
         except GatewayError as error:
             self.ports.progress(Noted(message=str(error)))
             return clock
+
+    async def _unless_stopped(self, work: Coroutine[Any, Any, _Result]) -> _Result | None:
+        """The result; None once the apply is told to stop: then the work is broken off."""
+        working = asyncio.create_task(work)
+        stopping = asyncio.create_task(self.ports.stop.wait())
+        try:
+            await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            return await working if working.done() else None
+        finally:
+            working.cancel()
+            stopping.cancel()
+            await asyncio.gather(working, stopping, return_exceptions=True)
 
     async def _sleep(self, seconds: float) -> None:
         try:

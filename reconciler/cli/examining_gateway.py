@@ -4,7 +4,13 @@ import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from reconciler.apply.checks import TOLERATED_MS, check_flows, check_zone, clock_words
+from reconciler.apply.checks import (
+    TOLERATED_MS,
+    UnreadableZoneError,
+    check_flows,
+    check_zone,
+    clock_words,
+)
 from reconciler.apply.lease import ServiceClock
 from reconciler.apply.ports import Gateway
 from reconciler.cli.examining import OFFLINE, ClonePatient, Examination
@@ -185,6 +191,8 @@ class _GatewayPatient:
         times = [run.trigger_time for run in declared.runs] if declared else []
         try:
             check_zone(server, self._environment, clock.earliest(), times)
+        except UnreadableZoneError as error:
+            return failed(str(error), error.ADVICE)
         except RefusedError as error:
             return failed(str(error), "Correct gateway.timezone: business dates depend on it.")
         return well(f"the service says {server}, as configured")

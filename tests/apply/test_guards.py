@@ -4,6 +4,7 @@ import pytest
 
 from reconciler.apply.checks import (
     InvalidManifestsError,
+    check_zone,
     is_as_saved,
     refuse_one_name,
     refuse_stale,
@@ -13,6 +14,7 @@ from reconciler.errors import RefusedError
 from reconciler.model import EpochMs, Run
 from reconciler.plan import Plan, make_plan
 from reconciler.times import parse_zone
+from tests.apply.service import ENVIRONMENT
 from tests.building import EIGHT, NOW, a_digest, a_ledger, a_problem, a_run, after, declared
 
 ZONE = parse_zone("GMT+8")
@@ -92,6 +94,28 @@ def test_further_runs_that_differ_are_counted() -> None:
     only = {one.id: saved(one) for one in (RUN, OTHER)}
     with pytest.raises(RefusedError, match=r"it is no longer declared \(and 1 more\)$"):
         refuse_stale(plan_of(), only, ZONE)
+
+
+# The service's zone
+
+
+@pytest.mark.parametrize("name", ["+08:00", "+8", "UTC+8", "GMT+08:00", "asia/shanghai", "PRC"])
+def test_a_zone_by_another_name_is_the_same_zone(name: str) -> None:
+    check_zone(name, ENVIRONMENT, NOW, [EIGHT])
+
+
+def test_a_zone_of_another_offset_is_refused_whatever_its_name() -> None:
+    with pytest.raises(
+        RefusedError, match=r"'\+09:00' and environment prod .* not 08:00$"
+    ) as caught:
+        check_zone("+09:00", ENVIRONMENT, EIGHT, [])
+    assert str(caught.value.hint).startswith("Nothing was started. Correct gateway.timezone")
+
+
+def test_a_zone_that_nobody_can_read_is_said_to_be_the_service_s_answer() -> None:
+    with pytest.raises(RefusedError, match="the service answers that its zone is 'CST'") as caught:
+        check_zone("CST", ENVIRONMENT, NOW, [EIGHT])
+    assert str(caught.value.hint).startswith("Nothing was started. Have the service's own zone set")
 
 
 # What lets nothing start
