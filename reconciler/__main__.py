@@ -27,7 +27,9 @@ def main() -> None:
     # the import takes a tenth of the time that an apply needs to get going.
     sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
     from reconciler.cli.main import run
+    from reconciler.cli.signals import heed
 
+    heed()
     code = run(sys.argv[1:])
     gc.freeze()  # or Python would search all values for cycles once more before it frees them
     sys.exit(code)

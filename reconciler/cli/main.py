@@ -11,6 +11,7 @@ import click
 from reconciler import __version__
 from reconciler.cli.options import ENV_OF_COMMANDS, common_options_with, wants_json_log
 from reconciler.cli.saying import ReaderGoneError, journal, outlets, say, show
+from reconciler.cli.signals import restored
 from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.render.safe import visible
 
@@ -104,7 +105,7 @@ def run(arguments: Sequence[str]) -> int:
 
         complete(instruction)
         return ExitCode.OK
-    with outlets(as_json=wants_json_log(arguments)):
+    with restored(), outlets(as_json=wants_json_log(arguments)):
         code = _run(arguments)
         log = journal()
         if log is not None:
