@@ -5,12 +5,30 @@ answer of its own (`reconciler.cli.applying`). Once the protocol is over, everyt
 is recorded, and a signal must not take the report away. So it breaks off only what is left to do.
 """
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def hold() -> None:
+    """Let signals wait, as long as nothing could answer them but with a traceback."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+
+
+def release() -> None:
+    """Let signals come. Raises KeyboardInterrupt at once where one has waited."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+
+def end_with(code: int) -> None:
+    """From now on, have a signal end the process with the code: all of its output is out."""
+    for number, answer in _answers().items():
+        if answer != signal.SIG_IGN:
+            signal.signal(number, lambda *_: os._exit(code))
 
 
 def heed() -> None:

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from tests.acceptance.scene import (
 )
 from tests.acceptance.test_notify import notified
 from tests.notify.receiver import Answer, receiving
+from tests.repositories import PROJECT
 from tests.sampling import sampled
 
 _SAID = "interrupted: starting nothing more, recording what is known\n"
@@ -259,3 +261,30 @@ def test_an_interrupt_while_a_shared_minute_is_looked_at_leaves_its_run_unclaime
     _end(process, scene)
     assert scene.states() == {"a": "succeeded", "b": "pending"}
     assert not [one for one in scene.ledger() if "b" in one.get("runs", {})]
+
+
+@pytest.mark.parametrize("module", ["reconciler.cli.main", "click", "reconciler.cli.validate"])
+@pytest.mark.parametrize("number", _SIGNALS)
+def test_a_signal_while_the_program_is_loaded_ends_it_with_130(
+    open_scene: OpenScene, module: str, number: signal.Signals
+) -> None:
+    """Somebody changes their mind at once: no traceback answers them."""
+    scene = open_scene({})
+    script = (
+        "import os, sys, reconciler.__main__\n"
+        "class Meeting:\n"
+        "    def find_spec(self, name, *_):\n"
+        f"        if name == {module!r}: os.kill(os.getpid(), {int(number)})\n"
+        "sys.meta_path.insert(0, Meeting())\n"
+        "sys.argv[1:] = ['validate']\n"
+        "reconciler.__main__.main()\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    said = _end(process, scene)
+    assert (said.out, said.err.strip()) == ("", "interrupted")
