@@ -74,7 +74,8 @@ def _shared_ledgers(workspace: Workspace, git: Git) -> dict[str, KnownLedger]:
         place = LedgerPlace(
             remote=remote, branch=branch, environment=environment, commit=commit, parent=parent
         )
-        others += check_continuity(git, place, files, others, traces, read={})
+        with files.readable():
+            others += check_continuity(git, place, files, others, traces, read={})
         name = environment.name
         own = Book(folder=folder, ledger=files.ledger(), files=files.content, environment=name)
         known[name] = KnownLedger(
