@@ -19,6 +19,9 @@ def main() -> None:
     if os.name != "posix":
         sys.stderr.write(_ELSEWHERE)
         sys.exit(1)
+    from reconciler.cli.signals import end_with, heed, hold
+
+    hold()
     gc.set_threshold(*_COLLECTED)
     # The parent process may ignore SIGCHLD, and this process inherits that. Then Python cannot tell
     # how git ended, and every failure of git passes for a success.
@@ -28,7 +31,12 @@ def main() -> None:
     sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
     from reconciler.cli.main import run
 
-    code = run(sys.argv[1:])
+    heed()
+    try:
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:  # where its streams are not open yet, or no longer
+        code = 130
+    end_with(code)
     gc.freeze()  # or Python would search all values for cycles once more before it frees them
     sys.exit(code)
 

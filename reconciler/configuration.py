@@ -1,5 +1,6 @@
 """`reconciler.yaml`: strict reading into typed values."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import tzinfo
 from typing import Any
@@ -13,7 +14,7 @@ from reconciler.manifest.document import Document, read_documents
 from reconciler.model import Problem, Source
 from reconciler.schema import Finding
 from reconciler.schema.formats import parse_file, parse_folder
-from reconciler.schema.paths import Path, pointer
+from reconciler.schema.paths import Path, pointer, shown
 from reconciler.times import parse_zone
 from reconciler.webhooks import Webhook, webhook_findings
 
@@ -69,6 +70,9 @@ class Limits(Struct, frozen=True, kw_only=True):
 
 
 _MOST_MARGIN = 5.0
+_BRANCHES = ("branch", "ledgerBranch")
+# What git-check-ref-format(1) forbids, and the schema's pattern cannot say in a way to be read.
+_NO_BRANCH = re.compile(r"\.\.|//|@\{|/\.|\.lock(/|$)|[./]$")
 
 
 class Environment(Struct, frozen=True, kw_only=True):
@@ -132,9 +136,26 @@ def _problems(document: Document) -> list[Problem]:
     in_retired = any(one == "/retired" or one.startswith("/retired/") for one in unsound)
     retired = [] if in_retired else value.get("retired", [])
     findings = [*_too_short_claims(sound), *_overlapping(sound, retired)]
+    git = value.get("git", {}) if isinstance(value.get("git", {}), dict) else {}
+    findings += _branch_findings(
+        {name: git[name] for name in _BRANCHES if name in git and f"/git/{name}" not in unsound}
+    )
     for name, one in sound.items():
         findings += webhook_findings(("environments", name, "notify"), one.get("notify", ()))
     return problems + [document.problem(finding) for finding in findings]
+
+
+def _branch_findings(branches: Mapping[str, str]) -> Iterator[Finding]:
+    """Findings about names of branches that git does not allow, or not beside each other."""
+    for name, branch in branches.items():
+        if _NO_BRANCH.search(branch):
+            words = f'must be a name that git allows for a branch; it is "{shown(branch)}"'
+            yield Finding(path=("git", name), code="pattern", words=words)
+    branch, ledger = (branches.get(name, "") for name in _BRANCHES)
+    short, long = sorted((branch, ledger), key=len)
+    if short and long.startswith(f"{short}/"):
+        words = f"git keeps no branch {long} below a branch {short}: name another one"
+        yield Finding(path=("git", "ledgerBranch"), code="exclusive", words=words)
 
 
 def _too_short_claims(environments: Mapping[str, Any]) -> Iterator[Finding]:

@@ -5,7 +5,6 @@ This module also reads a plan that `plan --out` saved: the apply may start only 
 
 import asyncio
 import json
-import signal
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +28,7 @@ from reconciler.cli.notifying import tell_effect
 from reconciler.cli.opening import SharedBranch, keep_trace
 from reconciler.cli.options import CommonOptions, Format
 from reconciler.cli.saying import Outlet, ReaderGoneError, journal, say, show
+from reconciler.cli.signals import SIGNALS, Remainder
 from reconciler.configuration import Environment
 from reconciler.errors import ExitCode, GitError, RefusedError
 from reconciler.git import CheckoutResult, CommitId, FastForwarded, NotSafe
@@ -183,10 +183,11 @@ def _apply_environment(
     shared = SharedBranch.find(options)
     asked = wanted.options(shared.environment)
     store = WitnessedStore(MeasuredStore(shared.store, measures))
+    remainder = Remainder()
     try:
         with _progress(options) as progress:
             ports = _measured_ports(shared, store, measures, _unfailing(progress))
-            result = asyncio.run(_apply(ports, asked))
+            result = asyncio.run(_apply(ports, asked, remainder))
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
     except InvalidManifestsError as error:
@@ -194,14 +195,26 @@ def _apply_environment(
         raise
     finally:  # however the apply ended, tell what it has recorded
         with measures.of("notify"):
-            tell_effect(store.effect, apply_id, quiet=options.quiet)
-    with ThreadPoolExecutor(1) as beside:  # at the same time, since one of the two asks the remote
-        beside.submit(keep_trace, shared, quiet=options.quiet)
-        _bring_forward(shared, CommitId(result.commit), quiet=options.quiet)
+            remainder.take(lambda: tell_effect(store.effect, apply_id, quiet=options.quiet))
+    _leave_behind(shared, CommitId(result.commit), remainder, quiet=options.quiet)
     note = _unpushed(shared, CommitId(result.commit))
     if note is not None and has_done_anything(result) and not options.quiet:
         say(f"{shared.environment.name}: {note}")  # otherwise the result says it
     return ApplyReport(result=result, environment=shared.environment, unpushed=note)
+
+
+def _leave_behind(
+    shared: SharedBranch, commit: CommitId, remainder: Remainder, *, quiet: bool
+) -> None:
+    """Have the remote keep a trace and bring the checkout forward, or say that a signal came."""
+    if not remainder.is_broken_off:
+        # At the same time, since one of the two asks the remote: that one a signal can break off.
+        with ThreadPoolExecutor(1) as beside:
+            forward = beside.submit(_bring_forward, shared, commit, quiet=quiet)
+            remainder.take(lambda: keep_trace(shared, quiet=quiet))
+            forward.result()
+    if remainder.is_broken_off:
+        say("interrupted: doing nothing more but to report")
 
 
 def _measured_ports(
@@ -214,12 +227,17 @@ def _measured_ports(
     return replace(ports, store=store, open_gateway=open_gateway)
 
 
-async def _apply(ports: Ports, options: Options) -> ApplyResult:
+async def _apply(ports: Ports, options: Options, remainder: Remainder) -> ApplyResult:
     task = asyncio.ensure_future(apply(ports, options))
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in SIGNALS:
         loop.add_signal_handler(number, _interrupt, ports.stop, task)
-    return await task
+    try:
+        return await task
+    finally:
+        for number in SIGNALS:
+            loop.remove_signal_handler(number)
+        remainder.begin()  # at once, for without an answer the next signal would end the process
 
 
 def _unfailing(progress: Progress) -> Progress:

@@ -80,7 +80,8 @@ def _shared_ledgers(workspace: Workspace, git: Git) -> dict[str, KnownLedger]:
             ledger_branch=workspace.configuration.git.ledger_branch or branch,
             parent=parent,
         )
-        others += check_continuity(git, place, files, others, traces, read={})
+        with files.readable():
+            others += check_continuity(git, place, files, others, traces, read={})
         name = environment.name
         own = Book(folder=folder, ledger=files.ledger(), files=files.content, environment=name)
         known[name] = KnownLedger(

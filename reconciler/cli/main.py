@@ -11,6 +11,7 @@ import click
 from reconciler import __version__
 from reconciler.cli.options import ENV_OF_COMMANDS, common_options_with, wants_json_log
 from reconciler.cli.saying import ReaderGoneError, journal, outlets, say, show
+from reconciler.cli.signals import release, restored
 from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.render.safe import visible
 
@@ -102,9 +103,10 @@ def run(arguments: Sequence[str]) -> int:
     if instruction is not None:
         from reconciler.cli.completing import complete
 
+        release()
         complete(instruction)
         return ExitCode.OK
-    with outlets(as_json=wants_json_log(arguments)):
+    with restored(), outlets(as_json=wants_json_log(arguments)):
         code = _run(arguments)
         log = journal()
         if log is not None:
@@ -114,6 +116,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _run(arguments: Sequence[str]) -> int:
     try:
+        release()
         code = reconciler.main(args=list(arguments), prog_name="reconciler", standalone_mode=False)
         if sys.stdout is not None:
             sys.stdout.flush()

@@ -31,11 +31,13 @@ def tell_effect(
 ) -> None:
     """Tell the webhooks that want to know what was recorded; warn of those that cannot be told.
 
-    Never fails, and takes no longer than a few seconds: an exit code must not depend on it.
+    Never fails, and takes no longer than a few seconds: an exit code must not depend on it. Raises
+    KeyboardInterrupt once it has said that this broke the telling off.
     `checks_all`: warn of a webhook that cannot be told even if there is nothing to tell.
     """
     if effect is None or not effect.now.environment.notify:
         return
+    broken_off: KeyboardInterrupt | None = None
     try:
         news = news_of(effect)
         if news is None and not checks_all:
@@ -47,8 +49,11 @@ def tell_effect(
         outcomes += _tell([one for one in addresses if isinstance(one, Address)], news, apply_id)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - what was done is still reported
         outcomes = [("notify", type(error).__name__)]
+        broken_off = error if isinstance(error, KeyboardInterrupt) else None
     if not quiet:
         _say(outcomes)
+    if broken_off is not None:
+        raise broken_off
 
 
 def _say(outcomes: Sequence[tuple[str, str | None]]) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -40,7 +41,8 @@ def refresh_ledgers(
         try:
             found = asyncio.run(_refresh(shared, store, tuple(runs)))
         finally:
-            tell_effect(store.effect, new_apply(), quiet=options.quiet, checks_all=False)
+            with suppress(KeyboardInterrupt):  # what was recorded is still shown
+                tell_effect(store.effect, new_apply(), quiet=options.quiet, checks_all=False)
         keep_trace(shared, quiet=options.quiet)
         if found.failure is not None:
             note = f"{environment}: not every started instance could be observed: {found.failure}"

@@ -147,6 +147,13 @@ _PASSING = "|".join(
     )
 )
 
+# A server and this clone say so in the same words of git's; the names are quoted around them.
+IN_THE_WAY = r"' exists; cannot create '"
+IN_THE_WAY_HINT = (
+    "Git keeps no branch below another one's name, such as main/ledger beside main: name another "
+    "one in reconciler.yaml (git.ledgerBranch, git.branch)."
+)
+
 # The order counts: git often says two of these at once, and the first one here is the cause.
 _CAUSES = (
     Cause(
@@ -312,6 +319,7 @@ _CAUSES = (
         hint="check the remote's address and your access to it: git remote -v",
         phrases=(r"could not read from remote repository",),
     ),
+    Cause(kind=CauseKind.OTHER, hint=IN_THE_WAY_HINT, phrases=(IN_THE_WAY,)),
     Cause(
         kind=CauseKind.OTHER,
         hint="another git command is at work in this clone; if none is, remove the lock file",

@@ -7,7 +7,15 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from reconciler.git.causes import CauseKind, advice, kind_of, mentioned_address, remote_words
+from reconciler.git.causes import (
+    IN_THE_WAY,
+    IN_THE_WAY_HINT,
+    CauseKind,
+    advice,
+    kind_of,
+    mentioned_address,
+    remote_words,
+)
 from reconciler.git.command import CompletedGit, GitTimeoutError, repeated, run_git
 from reconciler.git.objects import CommitId
 
@@ -192,6 +200,7 @@ def _rejection(summary: str, message: str, said: str) -> PushAnswer:
     if not is_declined:
         hint = _LOCK_HINT if _LOCK.search(message) else _UNSAID_HINT
         hint = _STALE_HINT if _STALE in summary else hint
+        hint = IN_THE_WAY_HINT if re.search(IN_THE_WAY, message) else hint
         return PushAnswer(heard=Heard.REJECTED, message=message, hint=hint)
     hint = _PERMISSION_HINT if _PERMISSION.search(message) else _RULE_HINT
     return PushAnswer(heard=Heard.DECLINED, message=message, hint=hint)

@@ -5,7 +5,9 @@ Such a file is in the index, with a mark, and not on the disk. So its content is
 partial clone must fetch it first.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import chain, takewhile
 from pathlib import PurePosixPath
 from typing import Self
@@ -173,6 +175,19 @@ class CommittedLedger(Struct, frozen=True, kw_only=True):
     def ledger(self) -> Ledger:
         """Fold the events. Raises GitError, LedgerError."""
         return Ledger.of(read_events(self.content, self.folder))
+
+    @contextmanager
+    def readable(self) -> Iterator[None]:
+        """Where the block finds the ledger wrong, say first what of its text cannot be read.
+
+        A conflict marker makes it another text than the one that is remembered, and file and line
+        say more of it than that events are lost. Raises LedgerError.
+        """
+        try:
+            yield
+        except LedgerError:
+            deque(read_events(self.content, self.folder), maxlen=0)
+            raise
 
     def with_changes(self, changes: dict[str, bytes | None]) -> "CommittedLedger":
         """The same ledger after the changes to its files: written, or (None) deleted."""

@@ -193,9 +193,10 @@ class GitStore:
         """
         state = place.commit, place.parent, kept
         if self._checked != state:
-            self._branches = check_continuity(
-                self._git, place, files, others, traces, read=self._traces
-            )
+            with files.readable():
+                self._branches = check_continuity(
+                    self._git, place, files, others, traces, read=self._traces
+                )
             self._checked = state
         if self._ledger is None and place.parent is not None:
             self._memory.see(self.branch, place.parent, files)
@@ -251,7 +252,8 @@ class GitStore:
                 return self._ledger[1]
             if not files.continues(self._ledger[0]):
                 before, words = self._ledger[0], "this apply has read before"
-                raise lost_or_late_error(self._git, self._remote, files, before, words)
+                with files.readable():
+                    raise lost_or_late_error(self._git, self._remote, files, before, words)
         self._ledger = files, files.ledger()
         return self._ledger[1]
 

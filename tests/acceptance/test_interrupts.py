@@ -3,9 +3,14 @@
 import os
 import signal
 import subprocess
+import sys
+import threading
+from pathlib import Path
 
 import pytest
 
+from reconciler.cli import applying
+from reconciler.cli.signals import heed, restored
 from reconciler.sandbox import Fault, SandboxOptions
 from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import (
@@ -17,6 +22,9 @@ from tests.acceptance.scene import (
     manifest,
     runs,
 )
+from tests.acceptance.test_notify import notified
+from tests.notify.receiver import Answer, receiving
+from tests.repositories import PROJECT
 from tests.sampling import sampled
 
 _SAID = "interrupted: starting nothing more, recording what is known\n"
@@ -136,6 +144,103 @@ def test_an_interrupt_of_another_command_exits_with_130(
     assert scene.run("plan", exits=130).err.strip() == "interrupted"
 
 
+_SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+_NOTHING_MORE = "interrupted: doing nothing more but to report\n"
+
+
+def _git_that_hangs(folder: Path) -> tuple[str, Path]:
+    """A PATH where git says in a pipe, once it is opened, that it runs, and then never ends."""
+    reached, never = folder / "reached", folder / "never"
+    os.mkfifo(reached)
+    os.mkfifo(never)
+    git = folder / "bin/git"
+    git.parent.mkdir()
+    git.write_text(f"#!/bin/sh\necho > {reached}\nexec cat {never}\n")
+    git.chmod(0o755)
+    return f"{git.parent}{os.pathsep}{os.environ['PATH']}", reached
+
+
+@pytest.mark.parametrize("number", _SIGNALS)
+@pytest.mark.parametrize("command", sampled(["apply", "plan", "status"], every=3))
+def test_a_signal_before_anything_was_done_ends_any_command_with_130(
+    open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch, command: str, number: signal.Signals
+) -> None:
+    scene = open_scene(runs("a"))
+    path, reached = _git_that_hangs(scene.folder)
+    monkeypatch.setenv("PATH", path)
+    process = scene.start(command)
+    reached.read_text()
+    os.kill(process.pid, number)
+    said = _end(process, scene)
+    assert (said.out, said.err.strip()) == ("", "interrupted")
+
+
+def test_a_signal_that_the_caller_ignores_stays_ignored(open_scene: OpenScene) -> None:
+    """As `nohup` has it; the protocol alone takes a hang-up for an interrupt."""
+    with restored():
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        heed()
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+        open_scene(runs("a")).run("apply")
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+
+
+@pytest.mark.parametrize("number", _SIGNALS)
+def test_a_signal_while_webhooks_are_told_leaves_the_report_whole(
+    open_scene: OpenScene, number: signal.Signals
+) -> None:
+    with receiving(Answer(hangs=True)) as receiver:
+        told = threading.Event()
+        receiver.on_request = told.set
+        hook = {"url": receiver.url, "events": ["started"]}
+        scene = open_scene(runs("a"), configured=notified(hook))
+        process = scene.start("apply")
+        assert told.wait(60)
+        os.kill(process.pid, number)
+        out, err = process.communicate(timeout=250)
+        receiver.over.set()
+    assert process.returncode == 0, err
+    assert "1 triggered" in out
+    assert err.endswith(f"warning: notify was not told: KeyboardInterrupt\n{_NOTHING_MORE}")
+
+
+@pytest.mark.parametrize("step", ["keep_trace", "_bring_forward", "_unpushed", "apply_text"])
+@pytest.mark.parametrize("number", _SIGNALS)
+def test_a_signal_after_the_last_record_leaves_the_report_whole(
+    open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch, step: str, number: signal.Signals
+) -> None:
+    scene = open_scene(runs("a"))
+    place = f"reconciler.cli.applying.{step}"
+    usual = getattr(applying, step)
+
+    def met(*given: object, **named: object) -> object:
+        os.kill(os.getpid(), number)
+        return usual(*given, **named)
+
+    monkeypatch.setattr(place, met)
+    with restored():
+        heed()
+        said = scene.run("apply")
+    assert "1 triggered" in said.out
+    assert scene.outcomes("a") == ["triggered"]
+    assert (_NOTHING_MORE in said.err) == (step in {"keep_trace", "_bring_forward"})
+
+
+def test_a_second_signal_ends_a_report_that_nobody_reads(
+    open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = open_scene(runs("a"))
+
+    def stuck(*_: object, **__: object) -> str:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        raise AssertionError("the second signal was not heeded")
+
+    monkeypatch.setattr("reconciler.cli.applying.apply_text", stuck)
+    assert scene.run("apply", exits=130).err.endswith("interrupted\n")
+    assert scene.outcomes("a") == ["triggered"]
+
+
 def test_an_interrupt_while_a_shared_minute_is_looked_at_leaves_its_run_unclaimed(
     open_scene: OpenScene,
 ) -> None:
@@ -156,3 +261,30 @@ def test_an_interrupt_while_a_shared_minute_is_looked_at_leaves_its_run_unclaime
     _end(process, scene)
     assert scene.states() == {"a": "succeeded", "b": "pending"}
     assert not [one for one in scene.ledger() if "b" in one.get("runs", {})]
+
+
+@pytest.mark.parametrize("module", ["reconciler.cli.main", "click", "reconciler.cli.validate"])
+@pytest.mark.parametrize("number", _SIGNALS)
+def test_a_signal_while_the_program_is_loaded_ends_it_with_130(
+    open_scene: OpenScene, module: str, number: signal.Signals
+) -> None:
+    """Somebody changes their mind at once: no traceback answers them."""
+    scene = open_scene({})
+    script = (
+        "import os, sys, reconciler.__main__\n"
+        "class Meeting:\n"
+        "    def find_spec(self, name, *_):\n"
+        f"        if name == {module!r}: os.kill(os.getpid(), {int(number)})\n"
+        "sys.meta_path.insert(0, Meeting())\n"
+        "sys.argv[1:] = ['validate']\n"
+        "reconciler.__main__.main()\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    said = _end(process, scene)
+    assert (said.out, said.err.strip()) == ("", "interrupted")

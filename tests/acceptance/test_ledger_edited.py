@@ -220,3 +220,21 @@ def test_a_ledger_here_that_cannot_be_read_is_not_called_edited(
     said = scene.run("plan", exits=1)
     assert "what is recorded here cannot be known: state/test/ledger.jsonl" in said.err
     assert "only the reconciler writes the ledger" not in said.out + said.err
+
+
+@pytest.mark.parametrize("added", [b"<<<<<<< HEAD\n", b"\n", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("command", sampled(["apply", "status", "plan"], every=3))
+def test_what_cannot_be_read_among_recorded_lines_is_named_with_file_and_line(
+    open_scene: OpenScene, command: str, added: bytes
+) -> None:
+    """Not only that the ledger is another one than the one that is remembered."""
+    scene = open_scene(runs("a", "b"))
+    scene.run("apply")
+    git(scene.clone, "pull", "--quiet")
+    first, *others = (scene.clone / LEDGER).read_bytes().splitlines(keepends=True)
+    (scene.clone / LEDGER).write_bytes(b"".join([first, added, *others]))
+    scene.push({})
+    said = scene.run(command, exits=1)
+    assert f"{LEDGER}:2: " in said.err
+    assert "lost events" not in said.err
+    assert len(scene.posts) == 2

@@ -417,3 +417,23 @@ def test_the_years_that_times_may_have_are_configured(open_scene: OpenScene) -> 
     )
     scene.run("validate")
     assert "2 triggered" in scene.run("apply").out
+
+
+@pytest.mark.parametrize("names", [("main/ledger", "main"), ("x", "x/y")])
+def test_a_ledger_branch_that_git_cannot_keep_beside_another_is_said_to_need_another_name(
+    open_scene: OpenScene, names: tuple[str, str]
+) -> None:
+    """And not a lock that was left behind, for there is none."""
+    ledger, other = names
+    scene = open_scene(
+        runs("a"), configured=lambda url: configuration(url, git_section={"ledgerBranch": ledger})
+    )
+    if other != "main":
+        git(scene.clone, "push", "--quiet", "origin", f"main:{other}")
+    for _ in range(2):
+        said = scene.run("apply", exits=1)
+        assert "Git keeps no branch below another one's name" in said.flat
+        assert "name another one in reconciler.yaml (git.ledgerBranch" in said.flat
+        assert "lock file" not in said.flat
+        assert "left behind" not in said.flat
+    assert scene.posts == []

@@ -80,6 +80,7 @@ def isolated(folder: Path) -> Iterator[None]:
             patch.setenv(name, value)
         # Only the main thread can have handlers, and nothing here sends signals.
         patch.setattr(asyncio.SelectorEventLoop, "add_signal_handler", lambda *_: None)
+        patch.setattr("signal.signal", lambda *_: None)
         yield
 
 

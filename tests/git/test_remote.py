@@ -2,9 +2,12 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.configuration import InvalidConfigurationError, parse_configuration
 from reconciler.errors import GitError
 from reconciler.git import CommitId, Git
 from reconciler.git.endpoints import NoRemoteError
+from reconciler.model import Source
+from tests.acceptance.scene import configuration
 from tests.repositories import commit, git, make_clone, make_origin_and_clone
 
 
@@ -279,3 +282,20 @@ def test_a_remote_that_is_cut_off_later_is_never_taken_for_one_that_has_not_move
     new = _push_more(origin, tmp_path / "fourth")
     git(clone, "remote", "set-url", "origin", _cut(origin, tmp_path / "cut again"))
     assert repository.fetch("origin", ["main"]) == {"main": new}
+
+
+_NAMES = (
+    *("main", "a/b", "a.b", "a@b", "a.locks", "{a", "a/b.c", "ä", "a./b", "a/-b", "@"),
+    *("a..b", "a//b", "a@{b", "a/.b", "a.lock", "a.lock/b", "a/", "a."),
+)
+
+
+@pytest.mark.parametrize("name", _NAMES)
+def test_a_configuration_takes_the_branches_that_git_takes(repository: Git, name: str) -> None:
+    text = configuration("https://h.example", git_section={"branch": name})
+    source = Source(path="reconciler.yaml", content=text.encode())
+    if repository.may_be_branch(name):
+        assert parse_configuration(source).git.branch == name
+        return
+    with pytest.raises(InvalidConfigurationError, match="a name that git allows for a branch"):
+        parse_configuration(source)
