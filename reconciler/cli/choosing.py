@@ -134,7 +134,7 @@ def _near(what: str, key: str, known: Collection[str]) -> str:
 def _pairs(given: Sequence[str], option: str) -> Iterator[tuple[str, str]]:
     for one in given:
         key, separator, value = one.partition("=")
-        if not separator:
+        if not (key and separator):
             raise click.BadParameter(f"{one!r} is not KEY=VALUE", param_hint=option)
         yield key, value
 

@@ -19,6 +19,7 @@ from reconciler.git.remote import HEADS, read_refs
 from reconciler.git.sending import Heard, PushAnswer
 from reconciler.ledger.files import TRAILER
 from reconciler.render.diagnosis import Checked, Diagnosis, failed, skipped, warned, well
+from reconciler.repository.settings import other_branch
 
 OFFLINE = "it needs the network, and --offline was given"
 _AGAIN = "Mend that, then run it again: reconciler doctor"
@@ -216,7 +217,7 @@ class ClonePatient(Struct, kw_only=True):
         if self.tip is None:
             return failed(
                 f"{named.remote} has no branch {self.branch}",
-                "Push it, or name another one in reconciler.yaml (git.branch).",
+                f"Push it, or {other_branch()}.",
             )
         if where.differ:
             return warned(where.difference, where.hint)

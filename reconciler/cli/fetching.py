@@ -24,6 +24,7 @@ from reconciler.model import Problem
 from reconciler.repository.books import CommittedBooks, Naming, books_of, is_ours
 from reconciler.repository.committed import CommittedLedger
 from reconciler.repository.continuity import LedgerPlace, check_continuity
+from reconciler.repository.settings import other_branch
 
 
 class KnownLedger(Struct, frozen=True, kw_only=True):
@@ -235,7 +236,7 @@ def _fetch(git: Git, configuration: Configuration) -> tuple[str, CommitId, Commi
     if commit is None:
         raise GitError(
             f"{remote} has no branch {branch}",
-            hint="Push it first, or name another one in reconciler.yaml (git.branch).",
+            hint=f"Push it first, or {other_branch()}.",
         )
     return branch, commit, tips[named.ledger_branch or branch]
 

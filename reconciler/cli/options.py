@@ -8,6 +8,7 @@ locale Python reads every byte of a non-ASCII letter that way.
 import re
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from math import isfinite, nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -86,9 +87,12 @@ class Seconds(click.FloatRange):
     ) -> float:
         """Read the number. Fails for anything else, and for less than 0."""
         try:
-            return float(super().convert(value, param, ctx))
+            seconds = float(super().convert(value, param, ctx))
         except click.BadParameter:
+            seconds = nan
+        if not isfinite(seconds):  # click takes nan, inf and 1e999 for numbers as well
             self.fail(f"{value!r} is not a number of seconds, 0 or more", param, ctx)
+        return seconds
 
 
 class _Text(StringParamType):

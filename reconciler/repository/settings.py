@@ -47,6 +47,14 @@ def base_branch() -> str | None:
     return next((one.removeprefix("refs/heads/") for one in given if one), None)
 
 
+def other_branch() -> str:
+    """Words on how to name another branch where the remote does not have the shared one."""
+    names = (name for name in BASES if os.environ.get(name, "").strip())
+    if (name := next(names, None)) is None:
+        return "name another one in reconciler.yaml (git.branch)"
+    return f"change the variable {name}, which names it here, whatever reconciler.yaml says"
+
+
 def base_commit() -> str | None:
     """The commit where the pull request's branch parted from its base; None if nobody says."""
     return os.environ.get(BASE_COMMIT, "").strip() or None

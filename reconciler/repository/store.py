@@ -26,7 +26,7 @@ from reconciler.repository.continuity import (
     lost_or_late_error,
 )
 from reconciler.repository.declaring import Ceiling, read_service
-from reconciler.repository.settings import choose_environment, shared
+from reconciler.repository.settings import choose_environment, other_branch, shared
 
 PUSH_SECONDS = 60.0  # then the answer counts as lost, and the remote shows if the push landed
 
@@ -217,7 +217,7 @@ class GitStore:
         if self.tip is None:
             raise GitError(
                 f"{self._remote} has no branch {branch}",
-                hint="Push it first, or name another one in reconciler.yaml (git.branch).",
+                hint=f"Push it first, or {other_branch()}.",
             )
         return self.tip, tips[self._ledger_branch]
 

@@ -465,6 +465,20 @@ def test_a_branch_that_the_remote_lacks_is_told(open_scene: OpenScene) -> None:
     for command in ("plan", "status", "apply"):
         said = scene.run(command, exits=1)
         assert said.err.startswith("error: origin has no branch nowhere\n")
+        assert "name another one in reconciler.yaml (git.branch)" in said.err
+
+
+def test_a_branch_that_a_pipeline_names_and_the_remote_lacks_is_told_with_its_variable(
+    open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing in reconciler.yaml would change it."""
+    scene = open_scene(runs("a"))
+    monkeypatch.setenv("GITHUB_BASE_REF", "nowhere")
+    for command in ("plan", "status", "apply", "doctor"):
+        said = scene.run(command, exits=1)
+        assert "origin has no branch nowhere" in said.flat
+        assert "change the variable GITHUB_BASE_REF, which names it here" in said.flat
+        assert "git.branch" not in said.flat
 
 
 def test_a_pull_requests_detached_shallow_checkout_is_planned(

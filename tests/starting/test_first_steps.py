@@ -154,6 +154,10 @@ _MONTH = ("new", "backfill", "--name", "b", "--flow-id", "1", "--from", "foo", "
         (("new", "trigger", "--flow-id", "0"), "'0' is not a whole number of 1 or more"),
         (("sandbox", "--port", "70000"), "'70000' is not a whole number from 0 to 65535"),
         (("sandbox", "--latency", "-1"), "'-1' is not a number of seconds, 0 or more"),
+        (("sandbox", "--latency", "nan"), "'nan' is not a number of seconds, 0 or more"),
+        (("sandbox", "--latency", "1e999"), "'1e999' is not a number of seconds, 0 or more"),
+        (("status", "--where", "="), "'=' is not KEY=VALUE"),
+        (("status", "--label", "=x"), "'=x' is not KEY=VALUE"),
     ],
 )
 def test_a_word_that_an_option_does_not_take_is_told_all_that_it_takes(
