@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Self, assert_never
+from typing import Self, TypeGuard, assert_never
 
 from msgspec.structs import replace
 
@@ -21,6 +21,7 @@ from reconciler.apply.ports import (
     Store,
     Unclear,
 )
+from reconciler.apply.suspect import id_window
 from reconciler.configuration import Environment, GatewayConfiguration
 from reconciler.enos.statuses import SUCCEEDED, status_name
 from reconciler.errors import GitError, ReconcilerError
@@ -188,15 +189,25 @@ class Branch:
             raise self._rescued(failure)
 
     async def refetch(self) -> None:
-        """Read the branch again; drop what it holds by now, and ends that must be observed anew."""
+        """Read the branch again; drop what it holds by now, and what must be looked for anew."""
         before = self.snapshot.ledger
         self.snapshot = await self.store.fetch()
-        shared = _minutes_claimed_since(before, self.snapshot.ledger)
+        claimed = _claimed_since(before, self.snapshot.ledger)
+        shared = {minute_of(one.flow_id, one.trigger_time) for one in claimed}
         self.pending = [
             event
             for event in self.news(self.pending)
             if not (isinstance(event, events.Observed) and self._minute(event.run) in shared)
+            and not (_is_absent_by_search(event) and self._may_be_hidden(event.run, claimed))
         ]
+
+    def _may_be_hidden(self, run: RunId, claimed: Iterable[events.ClaimedRun]) -> bool:
+        """Whether an instance of those runs may have hidden the run's own from a search.
+
+        It may, where ids are those of a day and only the newest of an id is listed.
+        """
+        start, end = id_window(self.snapshot.ledger.records[run].trigger_time)
+        return any(start <= one.trigger_time < end for one in claimed)
 
     def _minute(self, run: RunId) -> Minute:
         record = self.snapshot.ledger.records[run]
@@ -276,17 +287,27 @@ class UnrecordedError(GitError):
         self.failure = failure
 
 
-def _minutes_claimed_since(before: Ledger, now: Ledger) -> set[Minute]:
-    """The flows and minutes of what others have claimed meanwhile.
+def _claimed_since(before: Ledger, now: Ledger) -> list[events.ClaimedRun]:
+    """What others have claimed meanwhile.
 
-    An instance that was seen there may be of their start, if the service gives both starts one id.
-    So an end that was concluded without knowing of their claim is looked for again.
+    An instance that was seen in a minute may be of their start, if the service gives both starts
+    one id, and so may the one that hid another. So an end, or an absence, that was concluded
+    without knowing of their claim is looked for again.
     """
-    return {
-        minute_of(claimed.flow_id, claimed.trigger_time)
+    return [
+        claimed
         for nonce in now.claims.keys() - before.claims.keys()
         for claimed in now.claims[nonce].runs.values()
-    }
+    ]
+
+
+def _is_absent_by_search(event: Event) -> TypeGuard[events.Absent]:
+    """Whether a search proved the absence. That a start was not sent is certain without one."""
+    return (
+        isinstance(event, events.Absent)
+        and isinstance(event.evidence, dict)
+        and "searchedAt" in event.evidence
+    )
 
 
 def _is_known(event: Event, ledger: Ledger) -> bool:

@@ -132,6 +132,11 @@ class Knowledge:
         """The unfinished runs that this apply has started, or that its other runs wait for."""
         return self.watch.awaited(self._followers(plan), self._own_outcomes())
 
+    def forget_absence(self, run: RunId) -> None:
+        """Report no absence of a run that a later look leaves in doubt: it was not recorded."""
+        if isinstance(self.outcomes.get(run), events.Absent):
+            del self.outcomes[run]
+
     def _own_outcomes(self) -> dict[RunId, StartOutcome]:
         """The outcomes of runs that this apply was called for; others may have been settled too."""
         return {

@@ -236,6 +236,7 @@ class _Apply:
         for found in await self._unless_stopped(looking) or ():
             if isinstance(found, Doubt):
                 self.knowledge.doubts[found.planned.id] = found
+                self.knowledge.forget_absence(found.planned.id)
                 looks.put_off(found)
                 news = found.event(format_instant(clock.earliest()))
                 self.branch.pending += [] if news is None else [news]

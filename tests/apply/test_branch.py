@@ -9,11 +9,21 @@ from reconciler.apply import branch
 from reconciler.apply.branch import Branch, Claiming
 from reconciler.apply.ports import Landed, Raced, Snapshot, Step
 from reconciler.configuration import parse_configuration
-from reconciler.ledger import Event
-from reconciler.model import Source
+from reconciler.ledger import Event, Ledger
+from reconciler.model import Run, Source
 from reconciler.render.apply_outcomes import plain_step
 from tests.acceptance.scene import configuration
-from tests.building import a_claim, a_ledger, a_run, a_triggered, an_absent, an_observed, declared
+from tests.building import (
+    EIGHT,
+    a_claim,
+    a_ledger,
+    a_run,
+    a_triggered,
+    after,
+    an_absent,
+    an_observed,
+    declared,
+)
 
 RUN = a_run()
 _FILE = Source(path="reconciler.yaml", content=configuration("http://127.0.0.1:9").encode())
@@ -97,3 +107,51 @@ def test_a_branch_that_keeps_moving_is_told_less_and_less_often(
         "push repeated"
         for number in expected
     ]
+
+
+LATER_THAT_DAY = a_run("later", flow_id=12, trigger_time=after(EIGHT, 3_600_000))
+FAR = a_run("far", trigger_time=after(EIGHT, 3 * 86_400_000))
+
+
+class _MovedStore(_BusyStore):
+    """A store on whose branch others have claimed something since the snapshot."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        super().__init__(0)
+        self.ledger = ledger
+
+    async def fetch(self) -> Snapshot:
+        return msgspec.structs.replace(await super().fetch(), ledger=self.ledger)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "since", "is_kept"),
+    [
+        ({"searchedAt": "2024-03-02T00:01:00.000Z"}, LATER_THAT_DAY, False),
+        ({"searchedAt": "2024-03-02T00:01:00.000Z"}, FAR, True),
+        ({"searchedAt": "2024-03-02T00:01:00.000Z"}, None, True),
+        ("not sent", LATER_THAT_DAY, True),  # that is certain, whatever others do
+    ],
+)
+def test_an_absence_counts_only_if_no_claim_of_others_may_have_hidden_the_instance(
+    evidence: object, since: Run | None, *, is_kept: bool
+) -> None:
+    """Where ids are those of a day, a newer instance of the id may be listed in its place."""
+    before = a_ledger(a_claim(RUN))
+    store = _MovedStore(before)
+    absent = msgspec.structs.replace(an_absent(RUN, "c1"), evidence=evidence)
+
+    async def pending() -> list[Event]:
+        opened = Branch(
+            store=store,
+            snapshot=await store.fetch(),
+            progress=lambda _: None,
+            jitter=lambda: 0.0,
+            rescue=lambda _: "",
+            pending=[absent],
+        )
+        store.ledger = before.extended([] if since is None else [a_claim(since, claim="c2")])
+        await opened.refetch()
+        return opened.pending
+
+    assert asyncio.run(pending()) == ([absent] if is_kept else [])

@@ -261,6 +261,11 @@ def forget_that_the_correlation_parameter_was_sent(patch: pytest.MonkeyPatch) ->
     patch.setattr(instances, "_is_end_of_nothing_sent", is_end_of_nothing_sent)
 
 
+@amid(replace(CALM, not_sent=0.8, slow=0.5))
+def record_an_absence_that_a_claim_of_others_may_explain(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(branch.Branch, "_may_be_hidden", lambda *_: False)
+
+
 def leave_the_others_where_one_run_is_late(patch: pytest.MonkeyPatch) -> None:
     def forbidden(batch: start.Batch, run: Run) -> str | None:
         found = original(batch, run)
@@ -625,6 +630,7 @@ MUTANTS: list[Mutant] = [
     start_before_the_claim_has_landed,
     take_the_clock_for_the_order_of_claims,
     forget_that_the_correlation_parameter_was_sent,
+    record_an_absence_that_a_claim_of_others_may_explain,
     leave_the_others_where_one_run_is_late,
     claim_what_another_has_claimed,
     repeat_after_a_read_timeout,
