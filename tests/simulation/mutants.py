@@ -266,16 +266,6 @@ def record_an_absence_that_a_claim_of_others_may_explain(patch: pytest.MonkeyPat
     patch.setattr(branch.Branch, "_may_be_hidden", lambda *_: False)
 
 
-def leave_the_others_where_one_run_is_late(patch: pytest.MonkeyPatch) -> None:
-    def forbidden(batch: start.Batch, run: Run) -> str | None:
-        found = original(batch, run)
-        batch.late.clear()
-        return found
-
-    original = start._forbidden
-    patch.setattr(start, "_forbidden", forbidden)
-
-
 @among("ids without the flow", "newest of an id")
 def let_no_start_of_another_flow_hide_one(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Making, "may_lack_flow", False)
@@ -631,7 +621,6 @@ MUTANTS: list[Mutant] = [
     take_the_clock_for_the_order_of_claims,
     forget_that_the_correlation_parameter_was_sent,
     record_an_absence_that_a_claim_of_others_may_explain,
-    leave_the_others_where_one_run_is_late,
     claim_what_another_has_claimed,
     repeat_after_a_read_timeout,
     ignore_the_lease,
