@@ -12,7 +12,18 @@ from reconciler.apply.branch import Branch
 from reconciler.apply.doubt import Doubt
 from reconciler.apply.knowledge import Knowledge
 from reconciler.apply.lease import ServiceClock
-from reconciler.apply.ports import Appended, Gateway, Landed, Noted, Options, Ports, Snapshot, Step
+from reconciler.apply.ports import (
+    Appended,
+    Gateway,
+    Instance,
+    Landed,
+    Noted,
+    Options,
+    Ports,
+    Raced,
+    Snapshot,
+    Step,
+)
 from reconciler.apply.protocol import apply
 from reconciler.apply.result import ApplyResult, exit_code
 from reconciler.apply.wait import MOST_SOUGHT, DoubtLooks
@@ -267,3 +278,46 @@ def test_once_the_time_to_wait_is_up_neither_claims_nor_doubts_are_waited_for() 
     assert [doubt.planned.id for doubt in result.doubts] == [doubtful.id]
     assert [record.run for record in result.unfinished] == [claimed.id]
     assert exit_code(replace(result, doubts=())) is ExitCode.PROBLEM
+
+
+@dataclass
+class RacedStore(KeptStore):
+    """Others claim a run of the same day just before the first push; a stranger's row shows up."""
+
+    service: FakeService
+    others: Run
+    stranger: Instance
+    is_raced: bool = False
+
+    async def append(self, base: Snapshot, events: Sequence[Event], message: str) -> Appended:
+        if self.is_raced:
+            return await super().append(base, events, message)
+        self.is_raced = True
+        self.ledger = self.ledger.extended([a_claim(self.others, claim="c2", at=LATER)])
+        self.service.listed.append(self.stranger)
+        return Raced()
+
+
+def test_an_absence_that_was_dropped_is_not_reported_where_the_next_look_ends_in_doubt() -> None:
+    run, others = a_run("doubtful", flow_id=1), a_run("others", flow_id=2)
+    service = TellingService()
+    store = RacedStore(
+        declared(run, others),
+        a_ledger(a_claim(run, service=SERVICE), an_unknown(run)),
+        service=service,
+        others=others,
+        stranger=an_instance(run, "1-1", parameters=None),
+    )
+    loop = VirtualLoop()
+
+    async def main() -> ApplyResult:
+        ports = ports_of(store, service, Told())
+        return await apply(ports, Options(by="ana", wait=True, wait_seconds=5.0))
+
+    try:
+        result = loop.run_until_complete(main())
+    finally:
+        loop.close()
+    assert store.is_raced
+    assert [doubt.planned.id for doubt in result.doubts] == [run.id]
+    assert result.outcomes == ()
