@@ -1,10 +1,10 @@
 """Runs in doubt are looked for again after growing pauses, and each has its turn."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from msgspec.structs import replace
 
@@ -47,6 +47,7 @@ from tests.building import (
 from tests.simulation.loop import VirtualLoop
 
 TWO_HOURS = 7_200.0
+_Result = TypeVar("_Result")
 
 
 @dataclass
@@ -115,6 +116,15 @@ def ports_of(store: KeptStore, service: FakeService, told: Told) -> Ports:
     )
 
 
+def lived_through(work: Coroutine[Any, Any, _Result]) -> _Result:
+    """What comes of the work in virtual time."""
+    loop = VirtualLoop()
+    try:
+        return loop.run_until_complete(work)
+    finally:
+        loop.close()
+
+
 def waited(runs: Sequence[Run], service: FakeService, told: Told, seconds: float) -> Any:
     """Apply with `--wait` over runs in doubt, while one other run goes on for ever."""
     running = a_run("running", flow_id=1)
@@ -127,16 +137,12 @@ def waited(runs: Sequence[Run], service: FakeService, told: Told, seconds: float
     follower = a_run("follower", flow_id=2, depends_on=("running",))
     store = KeptStore(declared(*runs, running, follower), a_ledger(*recorded))
     service.listed.append(an_instance(running, "1-1", status=2))
-    loop = VirtualLoop()
 
     async def main() -> Any:
         options = Options(by="ana", wait=True, wait_seconds=seconds)
         return await apply(ports_of(store, service, told), options)
 
-    try:
-        return loop.run_until_complete(main())
-    finally:
-        loop.close()
+    return lived_through(main())
 
 
 def test_twenty_runs_that_nobody_can_decide_on_cost_few_searches_in_two_hours() -> None:
@@ -263,17 +269,13 @@ def test_once_the_time_to_wait_is_up_neither_claims_nor_doubts_are_waited_for() 
     of_the_dead = a_claim(doubtful, claim="c2", at=LATER, service=SERVICE)
     recorded: list[Event] = [of_others, of_the_dead, an_unknown(doubtful, claim="c2")]
     store, told = KeptStore(declared(claimed, doubtful), a_ledger(*recorded)), Told()
-    loop = VirtualLoop()
 
     async def main() -> tuple[ApplyResult, float]:
         ports = ports_of(store, TellingService(), told)
         result = await apply(ports, Options(by="ana", wait=True, wait_seconds=30.0))
-        return result, loop.time()
+        return result, asyncio.get_running_loop().time()
 
-    try:
-        result, ended = loop.run_until_complete(main())
-    finally:
-        loop.close()
+    result, ended = lived_through(main())
     assert 30 <= ended < 31
     assert [doubt.planned.id for doubt in result.doubts] == [doubtful.id]
     assert [record.run for record in result.unfinished] == [claimed.id]
@@ -308,16 +310,12 @@ def test_an_absence_that_was_dropped_is_not_reported_where_the_next_look_ends_in
         others=others,
         stranger=an_instance(run, "1-1", parameters=None),
     )
-    loop = VirtualLoop()
 
     async def main() -> ApplyResult:
         ports = ports_of(store, service, Told())
         return await apply(ports, Options(by="ana", wait=True, wait_seconds=5.0))
 
-    try:
-        result = loop.run_until_complete(main())
-    finally:
-        loop.close()
+    result = lived_through(main())
     assert store.is_raced
     assert [doubt.planned.id for doubt in result.doubts] == [run.id]
     assert result.outcomes == ()
