@@ -173,7 +173,7 @@ class Appliers:
         home = layout.homes[environment]
         for run, key in layout.of_home(home).values():
             service = home.service_name
-            if not (world.started(service, key) or world.is_adopted(service, key)):
+            if not (world.started(service, key) or world.is_adopted(service, key, commit)):
                 raise ViolationError(f"{run} (k{key}) was not started, and nobody says so")
 
     async def _peace(self) -> None:

@@ -315,11 +315,11 @@ class World:
     def started(self, service: str, key: int) -> bool:
         return any(one.service == service and one.key == key for one in self.instances)
 
-    def is_adopted(self, service: str, key: int) -> bool:
-        """Whether somebody was told so, or the branch says it."""
+    def is_adopted(self, service: str, key: int, commit: str) -> bool:
+        """Whether somebody was told so, or the branch says it: now, or in what was read."""
+        tips = (self.tip(self.ledger_branch), commit)
         read = chain.from_iterable(
-            read_events({ACTIVE: text}, "read")
-            for text in self.texts(self.tip(self.ledger_branch)).values()
+            read_events({ACTIVE: text}, "read") for one in tips for text in self.texts(one).values()
         )
         there = [self.adopted[one.claim] for one in read if isinstance(one, events.Adopted)]
         return any((one.service, one.key) == (service, key) for one in (*self.told, *there))
