@@ -20,7 +20,7 @@ from reconciler.apply.spoken import check_its, instance_of, message_of, shows_mi
 from reconciler.apply.suspect import Standing, Suspect, claim_named_in, contradicts
 from reconciler.errors import RefusedError
 from reconciler.identity import service_of
-from reconciler.ledger import Event, events
+from reconciler.ledger import Event, Ledger, events
 from reconciler.model import ClaimId, EpochMs, InstanceId, Run, RunId
 from reconciler.plan import Action, Plan, PlannedRun, make_plan
 from reconciler.times import format_instant
@@ -84,6 +84,10 @@ class Adopting:
             self._adopted(pending(one.run, planned.get(one.run)), one.fitting[0], snapshot, now)
             for one in shown
         ]
+
+    def is_recorded(self, ledger: Ledger) -> bool:
+        """Whether the ledger holds these very adoptions."""
+        return all(nonce in ledger.claims for nonce in self._nonces.values())
 
     def message(self, snapshot: Snapshot) -> str:
         """The commit's message."""

@@ -47,6 +47,9 @@ class Proposal(Protocol):
     def news(self, snapshot: Snapshot, shown: Sequence[Fitting], now: EpochMs) -> list[Event]:
         """The events to record on top of that snapshot."""
 
+    def is_recorded(self, ledger: Ledger) -> bool:
+        """Whether the ledger holds just this: what was pushed may land and seem to have lost."""
+
     def message(self, snapshot: Snapshot) -> str:
         """The message of the commit."""
 
@@ -95,11 +98,11 @@ async def record(
         proposal.check(snapshot, service.earliest())
         news = proposal.news(snapshot, shown, service.earliest())
         appended = await store.append(snapshot, news, proposal.message(snapshot))
-        if isinstance(appended, Landed):
-            return [appended.snapshot.ledger.records[run] for run in proposal.runs]
-        if not isinstance(appended, Raced):
+        if not isinstance(appended, Landed | Raced):
             raise GitError(f"the decision was not recorded for certain: {appended.message}")
-        snapshot = await store.fetch()
+        snapshot = appended.snapshot if isinstance(appended, Landed) else await store.fetch()
+        if isinstance(appended, Landed) or proposal.is_recorded(snapshot.ledger):
+            return [snapshot.ledger.records[run] for run in proposal.runs]
         check_asked(snapshot, asked)
     raise GitError("the decision was not recorded: the branch kept moving", hint="Try again.")
 

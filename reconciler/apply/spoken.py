@@ -13,7 +13,7 @@ from reconciler.apply.suspect import is_of_another_flow, search_window
 from reconciler.errors import RefusedError
 from reconciler.ledger import Event, Ledger, Record, RunState, events
 from reconciler.ledger.files import TRAILER
-from reconciler.ledger.records import STARTED
+from reconciler.ledger.records import STARTED, FullRecord, Phase
 from reconciler.model import ClaimId, EpochMs, InstanceId, RunId
 from reconciler.times import MINUTE_MS, format_instant
 
@@ -87,6 +87,18 @@ class Spoken:
             )
             for one in shown
         ]
+
+    def is_recorded(self, ledger: Ledger) -> bool:
+        """Whether the ledger has each run settled by this person, for this reason, in this way."""
+        records = (ledger.records[run].full() for run in self.runs)
+        return all(self._is_settled(record) for record in records)
+
+    def _is_settled(self, record: FullRecord) -> bool:
+        said = {"resolvedBy": self._decision.by, "reason": self._decision.reason}
+        told = record.evidence if isinstance(record.evidence, dict) else {}
+        named = self._decision.triggered
+        is_so = record.phase is Phase.ABSENT if named is None else named in record.instances
+        return is_so and record.claim == self._judged[record.run] and said.items() <= told.items()
 
     def message(self, snapshot: Snapshot) -> str:
         """The commit's message."""

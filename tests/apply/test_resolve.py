@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 from msgspec.structs import replace
 
-from reconciler.apply.ports import Appended, Gateway, Instance, Landed, Snapshot
+from reconciler.apply.ports import Appended, Gateway, Instance, Landed, Raced, Snapshot
 from reconciler.apply.resolve import resolve
 from reconciler.apply.spoken import PersonsDecision
 from reconciler.configuration import Environment
@@ -38,10 +38,11 @@ MINE = an_instance(RUN)
 
 @dataclass
 class FakeBranch:
-    """A branch that takes every push."""
+    """A branch that takes every push, and may say of some that they came too late."""
 
     ledger: Ledger
     environment: Environment = ENVIRONMENT
+    too_late: bool = False  # as where the trace of another ledger has moved in the same push
     appended: list[Event] = field(default_factory=list)
 
     async def fetch(self) -> Snapshot:
@@ -56,7 +57,7 @@ class FakeBranch:
         assert "[skip ci]" in message
         self.appended += events
         self.ledger = base.ledger.extended(events)
-        return Landed(snapshot=await self.fetch())
+        return Raced() if self.too_late else Landed(snapshot=await self.fetch())
 
 
 @dataclass
@@ -101,6 +102,7 @@ def resolved(
     shown: Instance = MINE,
     environment: Environment = ENVIRONMENT,
     now: EpochMs = LATER,
+    too_late: bool = False,
     **more: Any,
 ) -> Record:
     @asynccontextmanager
@@ -113,7 +115,7 @@ def resolved(
         by="Ana Lima <ana@example.com>",
         **more,
     )
-    branch = FakeBranch(ledger, environment)
+    branch = FakeBranch(ledger, environment, too_late=too_late)
     (record,) = asyncio.run(
         resolve(decision, branch, open_gateway, StoppedClock(), lambda: ClaimId("a1"))
     )
@@ -130,6 +132,16 @@ def test_a_run_in_doubt_is_given_the_instance_that_a_person_has_seen() -> None:
     record = resolved(a_ledger(*in_doubt()))
     assert (record.state(LATER), record.instances) == (RunState.TRIGGERED, ("3377-1",))
     assert resolved(a_ledger(*in_doubt()), None).state(LATER) is RunState.PENDING
+
+
+@pytest.mark.parametrize(
+    ("known", "triggered"), [([], "3377-1"), (in_doubt(), "3377-1"), (in_doubt(), None)]
+)
+def test_what_landed_though_the_push_seemed_to_come_too_late_is_recorded(
+    known: list[Event], triggered: str | None
+) -> None:
+    record = resolved(a_ledger(*known), triggered, too_late=True, reason="seen in the console")
+    assert record.instances == (() if triggered is None else ("3377-1",))
 
 
 # Another service

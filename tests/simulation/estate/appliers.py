@@ -14,7 +14,7 @@ from tests.simulation.estate.aside import AbandonedError
 from tests.simulation.estate.clone import Clone
 from tests.simulation.estate.peace import restore
 from tests.simulation.estate.people import change, maybe_change, mend
-from tests.simulation.estate.remote import HEADS, TAKES_TRACES
+from tests.simulation.estate.remote import HEADS, TAKES_TRACES, Refs
 from tests.simulation.estate.traces import check_traces, saw
 from tests.simulation.estate.world import World
 from tests.simulation.process import CrashedError
@@ -145,6 +145,7 @@ class Appliers:
     async def _apply(self, clone: Clone, environment: str) -> ApplyResult | None:
         world = self.world
         applier = self._applier(clone, f"applies {environment}")
+        began = world.remote.seen()
         result = await self._live_through(applier, applier.live(environment, clone.checkout or ""))
         if result is None:
             return None
@@ -153,11 +154,11 @@ class Appliers:
         doubts = [f"{doubt.planned.id}: {doubt.reason}" for doubt in result.doubts]
         world.note(f"{applier.name} ends with {code!r} {'; '.join(doubts)}")
         if code is ExitCode.OK:
-            self._check_done(environment, result.commit)
+            self._check_done(environment, result.commit, began)
         return result
 
     def _check_said(self, applier: Applier, words: str) -> None:
-        """Whoever says that a claim was declined has looked whether it is there."""
+        """Whoever says that a claim was declined, or an adoption refused, has looked."""
         manners = self.world.manners
         if manners.lag or manners.queued or manners.unanswered or applier.clone.fork is not None:
             return  # it may land, or be seen, after whoever looked has gone away
@@ -165,15 +166,21 @@ class Appliers:
         on_it = {*self.world.claims, *self.world.adopted}
         if "declined the claim" in words and not moved and applier.nonces[-1] in on_it:
             raise ViolationError("a claim is called declined, and is on the branch")
+        if "cannot be adopted" in words and applier.nonces[-1] in self.world.adopted:
+            raise ViolationError("an adoption is refused for what it has recorded itself")
 
-    def _check_done(self, environment: str, commit: str) -> None:
-        """Whoever says that all is well has left nothing that was declared there."""
+    def _check_done(self, environment: str, commit: str, began: Refs) -> None:
+        """Whoever says that all is well has left nothing that was declared there.
+
+        An adoption counts if the branch held it at any time since the apply began: `began` is what
+        the remote showed then.
+        """
         world = self.world
         layout = world.layout_at(commit)
         home = layout.homes[environment]
         for run, key in layout.of_home(home).values():
             service = home.service_name
-            if not (world.started(service, key) or world.is_adopted(service, key, commit)):
+            if not (world.started(service, key) or world.is_adopted(service, key, began)):
                 raise ViolationError(f"{run} (k{key}) was not started, and nobody says so")
 
     async def _peace(self) -> None:

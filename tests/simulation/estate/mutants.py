@@ -317,6 +317,11 @@ def take_up_no_claim_that_is_on_the_branch_in_another_commit(patch: pytest.Monke
     patch.setattr(claim.Claims, "take_up", lambda *_: None)
 
 
+@among(manners=Manners(squashed=1.0), adopting=0.6)
+def refuse_an_adoption_that_is_on_the_branch_in_another_commit(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(adopt.Adopting, "is_recorded", lambda *_: False)
+
+
 @among(manners=Manners(unanswered=0.5))
 def take_a_push_without_an_answer_for_landed(patch: pytest.MonkeyPatch) -> None:
     def once(self: Any, *moves: Any) -> Any:

@@ -33,11 +33,17 @@ def check_trace(world: "World", move: Move) -> None:
 
 
 def _is_given_up(world: "World", ref: str, text: bytes) -> bool:
-    """Whether it ends in a claim, or an adoption, on a branch that is not the default one now."""
+    """Whether it ends in a claim, or an adoption, on a branch that is not the default one now.
+
+    It matters to whoever works by the default branch, as the commit that he has read says.
+    """
     branch = ref.partition("%3A")[0].rpartition("/")[2]
     ends = list(read_events({ACTIVE: text}, "given up"))[-1:] if text else []
-    begun = (isinstance(one, events.Claim | events.Adopted) for one in ends)
-    return branch != world.ledger_branch and any(begun)
+    return any(
+        branch != (world.layout_at(one.commit).branch or world.remote.head)
+        for one in ends
+        if isinstance(one, events.Claim | events.Adopted)
+    )
 
 
 def _came_alone(world: "World", trace: str) -> bool:

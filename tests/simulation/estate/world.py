@@ -315,9 +315,10 @@ class World:
     def started(self, service: str, key: int) -> bool:
         return any(one.service == service and one.key == key for one in self.instances)
 
-    def is_adopted(self, service: str, key: int, commit: str) -> bool:
-        """Whether somebody was told so, or the branch says it: now, or in what was read."""
-        tips = (self.tip(self.ledger_branch), commit)
+    def is_adopted(self, service: str, key: int, since: Refs) -> bool:
+        """Whether somebody was told so, or the branch says it, or has said it since then."""
+        shown = self.remote.states[self.remote.states.index(since) :]
+        tips = {one.refs.get(f"{HEADS}{self.ledger_branch}") for one in shown}
         read = chain.from_iterable(
             read_events({ACTIVE: text}, "read") for one in tips for text in self.texts(one).values()
         )
