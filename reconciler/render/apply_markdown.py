@@ -38,6 +38,7 @@ from reconciler.render.words import (
     command,
     how_all_start_again,
     how_to_start_again,
+    local_times,
     status_words,
     zone_name,
 )
@@ -88,7 +89,7 @@ def _blocks(result: ApplyResult, zone: tzinfo, environment: str) -> Iterator[_Bl
     yield _Block(
         title="In doubt: not started again until that is settled",
         items=[
-            (doubt.planned.id, f"{doubt.reason}{_until(doubt.decided_at, zone)}")
+            (doubt.planned.id, f"{local_times(doubt.reason, zone)}{_until(doubt.decided_at, zone)}")
             for doubt in result.doubts
         ],
         advice=look,
@@ -114,7 +115,7 @@ def _blocks(result: ApplyResult, zone: tzinfo, environment: str) -> Iterator[_Bl
         ],
     )
     yield _Block(title="Waited for in vain", items=list(result.untold.items()), advice=look)
-    yield from _of_what_is_well(result)
+    yield from _of_what_is_well(result, zone)
 
 
 def _of_failures(result: ApplyResult) -> Iterator[_Block]:
@@ -127,14 +128,16 @@ def _of_failures(result: ApplyResult) -> Iterator[_Block]:
         yield _Block(title=title, items=items, advice=advice)
 
 
-def _of_what_is_well(result: ApplyResult) -> Iterator[_Block]:
+def _of_what_is_well(result: ApplyResult, zone: tzinfo) -> Iterator[_Block]:
     yield _Block(
         title=unfinished_title(result),
         items=[(one.run, unfinished_words(one)) for one in result.unfinished],
         opened=False,
     )
     yield _Block(
-        title="Waiting", items=[(run.id, run.reason) for run in result.waiting], opened=False
+        title="Waiting",
+        items=[(run.id, local_times(run.reason, zone)) for run in result.waiting],
+        opened=False,
     )
     yield _Block(
         title="Cancelled",

@@ -39,6 +39,7 @@ from reconciler.render.words import (
     clock_time,
     command,
     how_all_start_again,
+    local_times,
     zone_name,
 )
 from reconciler.times import format_instant
@@ -71,7 +72,7 @@ def apply_text(
         _not_started(result, screen),
         _twice(result, environment, screen),
         _in_doubt(result, zone, environment, screen),
-        _waiting(result, screen),
+        _waiting(result, zone, screen),
     ]
     lines = [line for block in map(list, blocks) if block for line in (*block, "")]
     return as_text(lines[:-1])
@@ -186,7 +187,9 @@ def _in_doubt(result: ApplyResult, zone: tzinfo, environment: str, screen: Scree
         return
     yield "In doubt: may have been started, and is not started again until it is settled:"
     for doubt in result.doubts[:SHOWN]:
-        yield from screen.wrapped(said(f"{doubt.planned.id}: {doubt.reason}"), INDENT)
+        yield from screen.wrapped(
+            said(f"{doubt.planned.id}: {local_times(doubt.reason, zone)}"), INDENT
+        )
         if doubt.decided_at is not None:
             when = f"{clock_time(doubt.decided_at, zone)} ({zone_name(zone)})"
             yield from screen.wrapped(f"an apply after {when} can settle it", 2 * INDENT)
@@ -194,10 +197,11 @@ def _in_doubt(result: ApplyResult, zone: tzinfo, environment: str, screen: Scree
     yield from more(len(result.doubts) - SHOWN)
 
 
-def _waiting(result: ApplyResult, screen: Screen) -> Iterator[str]:
+def _waiting(result: ApplyResult, zone: tzinfo, screen: Screen) -> Iterator[str]:
     if result.waiting:
         yield "Waiting:"
-        yield from grouped([(run.id, run.shared_reason) for run in result.waiting], screen)
+        told = [(run.id, local_times(run.shared_reason, zone)) for run in result.waiting]
+        yield from grouped(told, screen)
 
 
 def apply_json(result: ApplyResult, environment: str, unpushed: str | None = None) -> str:

@@ -19,7 +19,7 @@ from reconciler.render.markdown import (
     table_head,
     table_row,
 )
-from reconciler.render.words import clock_time, processed_date, zone_name
+from reconciler.render.words import clock_time, local_times, processed_date, zone_name
 
 _MOST_OF_A_CELL = 1_000
 _MOST_OF_A_REASON = 200
@@ -47,7 +47,7 @@ def plan_row(run: PlannedRun, zone: tzinfo) -> str:
             clock_time(run.trigger_time, zone),
             processed_date(run.trigger_time, zone),
             _parameters(run.parameters),
-            prose(run.reason),
+            prose(local_times(run.reason, zone)),
         )
     )
 
@@ -96,7 +96,7 @@ def _unfolding(summary: str, table: Sequence[str], hidden: int) -> list[str]:
 def _summary(runs: Sequence[PlannedRun], zone: tzinfo) -> str:
     first = runs[0]
     name = html_code(backfill_of(first.id) or "")
-    reason = prose(reason_in_words(runs), _MOST_OF_A_REASON, html_code)
+    reason = prose(local_times(reason_in_words(runs), zone), _MOST_OF_A_REASON, html_code)
     words = f"{first.action} {name}: {runs_in_words(runs, zone)}; {reason}"
     return f"<summary>{words}</summary>"
 

@@ -11,7 +11,14 @@ from reconciler.plan import Action, PlannedRun
 from reconciler.render.backfills import carried_text, reason_in_words, runs_in_words, together
 from reconciler.render.layout import GAP, Screen, row, width_for
 from reconciler.render.safe import said, shortened
-from reconciler.render.words import LONGEST_TIME, clock_time, has_failed, processed_date, zone_name
+from reconciler.render.words import (
+    LONGEST_TIME,
+    clock_time,
+    has_failed,
+    local_times,
+    processed_date,
+    zone_name,
+)
 
 SHOWN_RUNS = 500  # lines of one action: nobody reads more
 INDENT = 2
@@ -101,7 +108,7 @@ def plan_table(
     beneath = INDENT + widths[0] + len(GAP)
     described: set[str] = set()
     for group in groups:
-        yield from screen.wrapped(said(group.reason))
+        yield from screen.wrapped(said(local_times(group.reason, zone)))
         for runs in group.lines:
             first, *more = _shown(runs, zone, widths, screen)
             action = screen.paint(group.action, _style(runs[0]))

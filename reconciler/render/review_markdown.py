@@ -21,7 +21,7 @@ from reconciler.render.changes_text import (
 from reconciler.render.first_sentence import destination, opening
 from reconciler.render.markdown import code, fitting, length, prose, table_head
 from reconciler.render.plan_details import left_out
-from reconciler.render.words import COMMIT_DIGITS, needs_attention
+from reconciler.render.words import COMMIT_DIGITS, local_times, needs_attention
 
 _PLAN = "plan --verbose"
 
@@ -66,7 +66,8 @@ def _group(run: PlannedRun) -> tuple[str, str, str]:
 def _waiting(runs: Sequence[PlannedRun], zone: tzinfo) -> str:
     first = runs[0]
     name = code(first.id if len(runs) == 1 else manifest_of(first.id))
-    return f"- {first.action} {name}: {runs_in_words(runs, zone)}; {prose(reason_in_words(runs))}"
+    reason = prose(local_times(reason_in_words(runs), zone))
+    return f"- {first.action} {name}: {runs_in_words(runs, zone)}; {reason}"
 
 
 def _first(plan: Plan, review: Review) -> list[str]:

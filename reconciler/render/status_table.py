@@ -18,6 +18,7 @@ from reconciler.render.words import (
     UNFOLD,
     clock_time,
     ledger_time,
+    local_times,
     status_words,
     zone_name,
 )
@@ -193,7 +194,7 @@ def notes(one: StatusRow, zone: tzinfo, *, verbose: bool) -> Iterator[str]:
     if one.cancelled is not None:
         yield f"asked to cancel it, the service said: {one.cancelled}"
     if is_told:
-        yield said(one.why)
+        yield said(local_times(one.why, zone))
     if one.state in {RunState.CLAIMED, RunState.IN_DOUBT}:
         until = f" until {clock_time(one.until, zone)}" if one.until else ""
         yield f"claimed by {one.by or 'another apply'}{until}"

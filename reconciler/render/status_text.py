@@ -21,6 +21,7 @@ from reconciler.render.words import (
     command,
     how_to_start_again,
     ledger_time,
+    local_times,
     processed_date,
     status_words,
     zone_name,
@@ -63,7 +64,7 @@ def facts(row: StatusRow, zone: tzinfo) -> Iterator[Fact]:
     if row.declared_as is not None:
         yield "declared as", row.declared_as
     if row.reason is not None:
-        yield "why", said(row.why)
+        yield "why", said(local_times(row.why, zone))
     yield "flow", "not known" if row.flow_id is None else str(row.flow_id)
     yield "trigger time", f"{time}, business date {processed_date(row.trigger_time, zone)}"
     given, error = row.parameters or (), error_beside(row)

@@ -1,5 +1,6 @@
 """Words that several renderers share: counts, actions, commands to type, and times."""
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from datetime import timedelta, timezone, tzinfo
@@ -170,6 +171,18 @@ def processed_date(instant: EpochMs, zone: tzinfo) -> str:
         return business_date(instant, zone).isoformat()
     except (OverflowError, ValueError):
         return ""
+
+
+def local_times(words: str, zone: tzinfo) -> str:
+    """The words of a plan or an apply, with each instant as a clock in the zone shows it.
+
+    They hold instants as `format_instant` writes them, in UTC, and JSON shows them so. Beside
+    trigger times in the gateway's zone, a person would compare the hours of two zones.
+    """
+    return _INSTANT.sub(lambda one: f"{ledger_time(one[0], zone)} ({zone_name(zone)})", words)
+
+
+_INSTANT = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 
 def ledger_time(text: str, zone: tzinfo) -> str:

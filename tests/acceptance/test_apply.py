@@ -112,7 +112,7 @@ def test_a_run_past_its_not_after_is_never_started(open_scene: OpenScene) -> Non
             "triggers/b.yaml": manifest("b", 2, notAfter=AHEAD),
         }
     )
-    assert "missed: notAfter was 2024-03-04T16:00:00.000Z (1 run)" in scene.run("apply").flat
+    assert "missed: notAfter was 2024-03-05 00:00:00 (GMT+8) (1 run)" in scene.run("apply").flat
     assert scene.posts == [2]
 
 

@@ -5,10 +5,20 @@ from datetime import date, timedelta, timezone
 import pytest
 
 from reconciler.model import EpochMs
-from reconciler.render.words import LONGEST_TIME, clock_time, ledger_time, processed_date, zone_name
-from reconciler.times import parse_instant, parse_zone
+from reconciler.plan import Action
+from reconciler.render.plan_markdown import plan_markdown
+from reconciler.render.plan_text import plan_text
+from reconciler.render.words import (
+    LONGEST_TIME,
+    clock_time,
+    ledger_time,
+    local_times,
+    processed_date,
+    zone_name,
+)
+from reconciler.times import format_instant, parse_instant, parse_zone
 from tests.expansion.building import CHANGES
-from tests.render.values import EIGHT, SHANGHAI
+from tests.render.values import EIGHT, SHANGHAI, a_plan, planned
 
 
 @pytest.mark.parametrize(
@@ -75,3 +85,13 @@ def test_an_instant_that_no_calendar_has_is_shown_as_its_number(instant: int) ->
 def test_a_ledger_time_is_shown_in_the_zone_and_an_unreadable_one_as_it_is() -> None:
     assert ledger_time("2024-03-02T00:00:00Z", SHANGHAI) == "2024-03-02 08:00:00"
     assert ledger_time("yesterday", SHANGHAI) == "yesterday"
+
+
+def test_every_instant_in_a_reason_is_shown_in_the_zone_of_the_times_beside_it() -> None:
+    reason = f"missed: notAfter was {format_instant(EIGHT)}"
+    shown = "missed: notAfter was 2024-03-02 08:00:00 (GMT+8)"
+    assert local_times(f"{reason}, {reason}", SHANGHAI) == f"{shown}, {shown}"
+    assert local_times("until 2024-03-02T00:00:00Z", SHANGHAI) == "until 2024-03-02T00:00:00Z"
+    plan = a_plan(planned("late", Action.WAIT, reason))
+    assert f"\n{shown}\n" in plan_text(plan, SHANGHAI, width=80)
+    assert shown in plan_markdown([(plan, SHANGHAI)]).text

@@ -15,7 +15,7 @@ from reconciler.plan import Reason
 from reconciler.render.backfills import together
 from reconciler.render.safe import said, visible
 from reconciler.render.status_row import StatusRow, caution, outlook, ways_to_settle
-from reconciler.render.words import command, retried_only_by_name
+from reconciler.render.words import command, local_times, retried_only_by_name
 
 
 class Reported(Struct, frozen=True, kw_only=True):
@@ -156,7 +156,7 @@ def _item(one: Reported, rows: Sequence[StatusRow], kind: str) -> Item:
     title = f"{backfill}: {counted(len(rows), 'run')}" if len(rows) > 1 else first.run
     return Item(
         title=visible(title),
-        words=said(_why(first)),
+        words=said(local_times(_why(first), one.zone)),
         environment=one.environment,
         runs=tuple(visible(row.run) for row in rows[:SHOWN_RUNS]),
         more=len(rows[SHOWN_RUNS:]),

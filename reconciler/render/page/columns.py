@@ -19,7 +19,13 @@ from reconciler.render.page.attention import Reported, commands, edit, kind_of
 from reconciler.render.safe import said, visible
 from reconciler.render.seen import seen_in_words
 from reconciler.render.status_row import StatusRow, error_beside
-from reconciler.render.words import COMMIT_DIGITS, processed_date, status_words, zone_name
+from reconciler.render.words import (
+    COMMIT_DIGITS,
+    local_times,
+    processed_date,
+    status_words,
+    zone_name,
+)
 from reconciler.times import in_zone, parse_instant
 
 STATES = (
@@ -137,7 +143,7 @@ class _Rows:
             _STATE_NUMBERS[row.state],
             _MARK_NUMBERS[mark(row)],
             text(row.reason) if row.reason not in _SAID_BY_STATE else 0,
-            text(said(row.why)),
+            text(said(local_times(row.why, self._told.zone))),
             row.flow_id,
             row.trigger_time,
             self._date(row.trigger_time),
