@@ -1,12 +1,12 @@
 """What the remote and the clones keep of ledgers, and whether it is true."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from reconciler.git.remote import FETCHED, MEMORY, ref_there
 from reconciler.ledger import events, read_events
 from reconciler.ledger.files import ACTIVE
-from tests.simulation.estate.remote import TRACES, Move
+from tests.simulation.estate.remote import TRACES, Move, Refs
 from tests.simulation.promise import ViolationError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def check_trace(world: "World", move: Move) -> None:
     world.note(f"on {move.ref}: a trace of {len(old)} bytes, now {len(new)}")
     is_void = (
         old in world.astray
-        or _came_alone(world, move.expected or "")
+        or _may_have_come_alone(world, move.expected or "")
         or _is_given_up(world, move.ref, old)
     )
     if not new.startswith(old) and not is_void:
@@ -46,14 +46,25 @@ def _is_given_up(world: "World", ref: str, text: bytes) -> bool:
     )
 
 
-def _came_alone(world: "World", trace: str) -> bool:
-    """Whether what was pushed together with the trace is on no branch, in whatever commit."""
+def _may_have_come_alone(world: "World", trace: str) -> bool:
+    """Whether whoever pushed it may have seen that it came alone."""
+    if world.manners.queued or world.manners.unanswered:
+        # What came with it may have come between a look and what was done about it.
+        return trace in world.remote.companions
+    return came_alone(world, trace, world.remote.states[-1:])
+
+
+def came_alone(world: "World", trace: str, states: Sequence[Refs]) -> bool:
+    """Whether what was pushed together with the trace was then on no branch, in whatever commit.
+
+    If it never was, whoever pushed the trace takes it back.
+    """
     companion = world.remote.companions.get(trace)
     if companion is None:
         return False
-    if world.manners.queued or world.manners.unanswered:
-        return True  # it may have come between a look and what was done about it
-    tips = [oid for ref, oid in world.remote.refs.items() if not ref.startswith(TRACES)]
+    tips = {
+        oid for state in states for ref, oid in state.refs.items() if not ref.startswith(TRACES)
+    }
     tree = world.objects.tree_of(companion)
     return not any(
         world.objects.is_ancestor(companion, tip) or world.objects.tree_of(tip) == tree

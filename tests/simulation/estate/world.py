@@ -1,7 +1,7 @@
 """One repository, its server, the services that runs are started at, and what must hold."""
 
 import random
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -22,7 +22,7 @@ from tests.simulation.estate.layout import (
 )
 from tests.simulation.estate.objects import Objects
 from tests.simulation.estate.remote import HEADS, TRACES, Manners, Move, Refs, Remote
-from tests.simulation.estate.traces import check_trace
+from tests.simulation.estate.traces import came_alone, check_trace
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.promise import ViolationError
 
@@ -196,15 +196,20 @@ class World:
 
     def is_remembered(self) -> bool:
         """Whether whoever comes next can read all of that in the traces, now and later."""
-        return self.hold(self.traces()) and self.hold(self._traces_of(self.remote.refs))
+        shown, there = self.remote.seen().refs, self.remote.refs
+        return self.hold(self._lasting_traces(shown)) and self.hold(self._lasting_traces(there))
 
     def traces(self) -> list[bytes]:
         """The text of every trace that the remote shows."""
-        return self._traces_of(self.remote.seen().refs)
+        return self._texts_of(_traces_in(self.remote.seen().refs))
 
-    def _traces_of(self, refs: Mapping[str, str]) -> list[bytes]:
-        kept = [oid for ref, oid in refs.items() if ref.startswith(TRACES)]
-        return [text for oid in kept for text in self.texts(oid).values()]
+    def _lasting_traces(self, refs: Mapping[str, str]) -> list[bytes]:
+        """The text of every trace, without those that will be taken back."""
+        states = self.remote.states
+        return self._texts_of(oid for oid in _traces_in(refs) if not came_alone(self, oid, states))
+
+    def _texts_of(self, traces: Iterable[str]) -> list[bytes]:
+        return [text for oid in traces for text in self.texts(oid).values()]
 
     def hold(self, texts: Collection[bytes]) -> bool:
         """Whether some of the texts go on with every ledger at its longest."""
@@ -324,6 +329,10 @@ class World:
         )
         there = [self.adopted[one.claim] for one in read if isinstance(one, events.Adopted)]
         return any((one.service, one.key) == (service, key) for one in (*self.told, *there))
+
+
+def _traces_in(refs: Mapping[str, str]) -> list[str]:
+    return [oid for ref, oid in refs.items() if ref.startswith(TRACES)]
 
 
 def _is_ledger(path: str) -> bool:
