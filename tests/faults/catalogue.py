@@ -183,7 +183,8 @@ TABLES = (
         title="Lost answer and late listing",
         rows=(
             _listed("listed after half of settleSeconds", SETTLE / 2),
-            _listed("listed settleSeconds before absence is certain", CLAIM - SETTLE),
+            # A start leaves some time after its claim; on a busy machine, a second after it.
+            _listed("listed shortly before absence is certain", CLAIM - 6 * SETTLE),
         ),
     ),
     Table(title="Lasting uncertainty", lasting=True, rows=_lasting(_UNCERTAIN_FOR_LONG)),
