@@ -11,14 +11,18 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, assert_never
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.apply.evidence import (
     BY_NONCE,
     Ambiguous,
     Found,
+    Immediate,
     NoneFound,
     evidence_of,
     judge,
+    judge_immediate,
+    may_be_its,
     seen_before,
     without_vanished,
 )
@@ -27,7 +31,7 @@ from reconciler.apply.instances import LEAD_MS
 from reconciler.apply.look import Look
 from reconciler.apply.ports import Instance
 from reconciler.apply.start import StartOutcome
-from reconciler.apply.suspect import Suspect, search_window
+from reconciler.apply.suspect import Suspect, contradicts, immediate_window, search_window
 from reconciler.errors import GatewayError
 from reconciler.ledger import Record, events
 from reconciler.model import ClaimId, EpochMs, RunId
@@ -84,7 +88,7 @@ async def settle(doubts: Sequence[PlannedRun], look: Look) -> list[StartOutcome 
         one.record.run
         for one in looked
         if isinstance(one, _Searched)
-        if not one.listed and not _may_come_up(one, look)
+        if not (one.listed or one.shows_at_once or _may_come_up(one, look))
     }
     found = [
         _judged(one, look, making, unlisted) if isinstance(one, _Searched) else one
@@ -119,6 +123,13 @@ class _Searched(Struct, frozen=True, kw_only=True):
     suspect: Suspect
     listed: Sequence[Instance]
     began: EpochMs  # no later than the search, which must show what had to be listed by then
+    immediate: Immediate | None = None  # what is listed under the time of its claim, if searched
+
+    @property
+    def shows_at_once(self) -> bool:
+        """Whether what was triggered since its claim may be the run's, by its parameters."""
+        listed = () if self.immediate is None else self.immediate.listed
+        return not all(contradicts(self.suspect, one) for one in listed)
 
     @property
     def sightings(self) -> Iterator[Sighting]:
@@ -149,10 +160,8 @@ async def _look_for(planned: PlannedRun, look: Look) -> _Searched | Doubt:
     try:
         listed = await look.gateway.search(suspect.flow_id, *search_window(suspect.trigger_time))
     except GatewayError as error:
-        decided_at = _decided_at(record, look)
-        again = decided_at if began < decided_at else None  # past it, the next apply looks again
-        return Doubt(planned=planned, reason=str(error), decided_at=again)
-    return _Searched(
+        return _undecided(planned, record, error, began, look)
+    searched = _Searched(
         planned=planned,
         record=record,
         claim=record.claim,
@@ -160,6 +169,36 @@ async def _look_for(planned: PlannedRun, look: Look) -> _Searched | Doubt:
         listed=listed,
         began=began,
     )
+    return await _look_further(searched, look)
+
+
+def _undecided(
+    planned: PlannedRun, record: Record, error: GatewayError, began: EpochMs, look: Look
+) -> Doubt:
+    """The doubt that a search leaves that failed."""
+    decided_at = _decided_at(record, look)
+    again = decided_at if began < decided_at else None  # past it, the next apply looks again
+    return Doubt(planned=planned, reason=str(error), decided_at=again)
+
+
+async def _look_further(searched: _Searched, look: Look) -> _Searched | Doubt:
+    """Before its absence is concluded, look for the run's instance where else it may be listed."""
+    suspect, known = searched.suspect, look.known
+    made = known.claims.get(searched.claim)
+    window = immediate_window(suspect, made) if made is not None else None
+    if (
+        window is None
+        or searched.began < _decided_at(searched.record, look)
+        or any(may_be_its(suspect, one, known) for one in searched.listed)
+    ):
+        return searched
+    try:
+        found = await look.gateway.search(suspect.flow_id, *window)
+    except GatewayError as error:
+        return _undecided(searched.planned, searched.record, error, searched.began, look)
+    its_minute = {replace(one, status=None) for one in searched.listed}
+    others = [one for one in found if replace(one, status=None) not in its_minute]
+    return replace(searched, immediate=Immediate(window=window, listed=others))
 
 
 def _judged(
@@ -175,7 +214,10 @@ def _judged(
     finding = judge(searched.suspect, searched.listed, look.known, making, rivals, unlisted)
     if isinstance(finding, NoneFound):
         finding = without_vanished(searched.suspect, record.evidence, searched.listed, look.known)
-    evidence = evidence_of(searched.suspect, searched.listed, began)
+    if isinstance(finding, NoneFound) and searched.immediate is not None:
+        listed = searched.immediate.listed
+        finding = judge_immediate(searched.suspect, listed, look.known, making, rivals)
+    evidence = evidence_of(searched.suspect, searched.listed, began, searched.immediate)
     match finding:
         case Ambiguous():
             other = finding.awaits

@@ -15,12 +15,13 @@ after the claim, and is nobody else's. A run is absent only if the search was wh
 possible. docs/exactly-once.md has the table with its reasons.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from msgspec import Struct
 
-from reconciler.apply.ids import Making
+from reconciler.apply.ids import Making, Sighting, spans_around
 from reconciler.apply.known import Known, rows_seen
 from reconciler.apply.ports import Instance
 from reconciler.apply.suspect import (
@@ -41,7 +42,7 @@ from reconciler.ledger import Record
 from reconciler.ledger.events import stagger_of
 from reconciler.ledger.records import Start, ledger_instant
 from reconciler.model import EpochMs, InstanceId, RunId, run_digest
-from reconciler.times import format_instant
+from reconciler.times import MINUTE_MS, format_instant
 
 BY_NONCE = "it carries the claim's nonce"
 BY_AGREEMENT = "it alone is possible, and agrees in everything"
@@ -66,6 +67,7 @@ class Ambiguous(Struct, frozen=True, kw_only=True):
 
 
 Finding = Found | NoneFound | Ambiguous
+_HIDES = "and may hide its own: the service may list one of an id"
 
 
 def judge(
@@ -100,6 +102,96 @@ def judge(
     if not possible and not others:
         return _hidden(suspect, listed, known, making, unlisted) or NoneFound()
     return Ambiguous(reason=_why(suspect, possible, others))
+
+
+class Immediate(Struct, frozen=True, kw_only=True):
+    """What a search of `immediate_window` has found that the run's minute does not show."""
+
+    window: tuple[EpochMs, EpochMs]
+    listed: Sequence[Instance]
+
+
+def judge_immediate(
+    suspect: Suspect,
+    listed: Sequence[Instance],
+    known: Known,
+    making: Making,
+    rivals: Sequence[Suspect] = (),
+) -> Finding:
+    """What a whole search of `immediate_window` says of a run that its own minute does not show.
+
+    Its instance may be listed there, though other runs' and other people's are as well. So one that
+    shows other parameters is not the run's, nor are as many of an id as are recorded as other
+    runs'; and only the nonce proves that one is.
+    """
+    since = [one for one in listed if not _is_another(suspect, one)]
+    of_id = Counter(one.id for one in since)
+    nonces = [(one, nonce_standing(suspect, one, known)) for one in since]
+    ours = [one for one, stands in nonces if stands is Standing.OURS]
+    possible = [
+        one
+        for one, stands in nonces
+        if stands in {None, Standing.POSSIBLE}
+        and not contradicts(suspect, one)
+        and of_id[one.id] > len(_owners_beside(suspect, one, known, making))
+    ]
+    if len({one.id for one in ours}) == 1:
+        return Found(instance=ours[0].id, by=BY_NONCE)
+    beside = () if making.of_each else rivals  # of their instances it may show only the newest
+    hiding = [
+        one
+        for one in since
+        if _may_hide_at_once(suspect, one, known, making)
+        or any(not contradicts(rival, one) for rival in beside)
+    ]
+    if not (ours or possible or hiding):
+        return NoneFound()
+    if not (ours or possible):
+        return Ambiguous(reason=f"instance {_ids(hiding)} is another's, {_HIDES}")
+    return Ambiguous(
+        reason="started since its claim, with another trigger time than its own, and perhaps its "
+        f"own all the same: {_ids(ours or possible)}"
+    )
+
+
+def _may_hide_at_once(suspect: Suspect, one: Instance, known: Known, making: Making) -> bool:
+    """Whether it may be a newer one with the id that the suspect's own has.
+
+    It is recorded for a run that may have the same id, or nobody's, and its id spells that minute.
+    """
+    since = EpochMs(0) if suspect.claimed_at is None else suspect.claimed_at
+    sighting = Sighting(instance=one.id, flow_id=one.flow_id, times=(suspect.trigger_time,))
+    owners = known.owners(one.id)
+    if not owners and not making.of_each and sighting.spelled(suspect.zone):
+        return True
+    return any(
+        (start.instant >= since or known.is_later(start.claim, suspect.claim))
+        and _may_share(suspect, record, making)
+        for record, start in owners
+        if (record.run, start.claim) != (suspect.run, suspect.claim)
+    )
+
+
+def _owners_beside(suspect: Suspect, one: Instance, known: Known, making: Making) -> list[Start]:
+    """The starts of other runs that are recorded with the instance's id, and that it fits.
+
+    Without those whose id the run's own instance may have as well.
+    """
+    return [
+        start
+        for record, start in known.owners(one.id)
+        if (record.run, start.claim) != (suspect.run, suspect.claim)
+        and (one.created is None or _fits((record, start), one, suspect.slack, known))
+        and not _may_share(suspect, record, making)
+    ]
+
+
+def _may_share(suspect: Suspect, other: Record, making: Making) -> bool:
+    """Whether the service may give both runs one id, as far as its ids show."""
+    if making.of_each or (other.flow_id != suspect.flow_id and not making.may_lack_flow):
+        return False
+    spans = spans_around(suspect.trigger_time, suspect.zone, (MINUTE_MS, *making.units))
+    return any(start <= other.trigger_time < end for start, end in spans)
 
 
 def standing(suspect: Suspect, one: Instance, known: Known) -> Standing:
@@ -158,10 +250,9 @@ def _hidden(
     """
     if making.of_each:
         return None
-    hides = "and may hide its own: the service may list one of an id"
     newer = [one for one in listed if _may_hide(suspect, one, known)]
     if newer:
-        return Ambiguous(reason=f"instance {_ids(newer)} is another's, {hides}")
+        return Ambiguous(reason=f"instance {_ids(newer)} is another's, {_HIDES}")
     since = EpochMs(0) if suspect.claimed_at is None else suspect.claimed_at
     other = known.may_hide(
         suspect.flow_id,
@@ -175,7 +266,7 @@ def _hidden(
     if other is None:
         return None
     record, start = other
-    reason = f"{record.run} may have been started since it was claimed, {hides}"
+    reason = f"{record.run} may have been started since it was claimed, {_HIDES}"
     return Ambiguous(reason=reason, awaits=record if start is None else None)
 
 
@@ -225,8 +316,13 @@ def is_disowned(record: Record, one: Instance) -> bool:
     return other_flow or is_of_another_minute(record.trigger_time, one)
 
 
-def evidence_of(suspect: Suspect, found: Sequence[Instance], at: EpochMs) -> dict[str, Any]:
-    """What was asked and what was found, for the ledger."""
+def evidence_of(
+    suspect: Suspect,
+    found: Sequence[Instance],
+    at: EpochMs,
+    immediate: Immediate | None = None,
+) -> dict[str, Any]:
+    """What was asked and what was found, for the ledger; `immediate`: by a second search."""
     start, end = search_window(suspect.trigger_time)
     created_from = suspect.claimed_at and format_instant(
         EpochMs(suspect.claimed_at - suspect.slack)
@@ -237,10 +333,21 @@ def evidence_of(suspect: Suspect, found: Sequence[Instance], at: EpochMs) -> dic
         "fromTriggerTime": start,
         "toTriggerTime": end,
         "createdFrom": created_from,
-        "found": [
-            {"id": one.id, "created": one.created and format_instant(one.created)} for one in found
-        ],
-    }
+        "found": _rows(found),
+    } | ({} if immediate is None else {"alsoSearched": _also_searched(immediate)})
+
+
+def _also_searched(immediate: Immediate) -> dict[str, Any]:
+    start, end = immediate.window
+    found = _rows(immediate.listed[:_MOST_ROWS])
+    return {"fromTriggerTime": start, "toTriggerTime": end, "found": found}
+
+
+_MOST_ROWS = 20  # of the flow's instances of several minutes: mostly other runs'
+
+
+def _rows(found: Iterable[Instance]) -> list[dict[str, Any]]:
+    return [{"id": one.id, "created": one.created and format_instant(one.created)} for one in found]
 
 
 def seen_before(evidence: Any, now: Collection[str]) -> list[dict[str, Any]]:

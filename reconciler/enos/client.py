@@ -29,6 +29,7 @@ from reconciler.enos.access import Credentials, GatewaySettings
 from reconciler.enos.answers import ANOTHER_CAME, Accepted, Failed, Verdict, hint, start_answer
 from reconciler.enos.envelope import read_milliseconds, read_name
 from reconciler.enos.listed import (
+    EARLIEST,
     WITHOUT_PRIVILEGE,
     ListedWindow,
     read_entry,
@@ -193,6 +194,8 @@ class EnosGateway:
         now = read_milliseconds(data)
         if now is None:
             raise self._questions.unreadable(operation, "no time")
+        if now < EARLIEST:
+            raise self._questions.unreadable(operation, f"{now}, a time in seconds")
         self._session.stamps.learn(EpochMs(now), self._clock())
         return EpochMs(now)
 

@@ -27,7 +27,7 @@ _STAMP = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d(?::\d\d)?)(?:\.\d+)?(Z?)",
 _HALF = re.compile(r"[\ud800-\udfff]")  # half of a surrogate pair, in UTF-16
 _HOUR_MS = 3_600_000
 _DAY_MS = 25 * _HOUR_MS  # the longest day, when clocks are set back
-_EARLIEST = 100_000_000_000  # 1973; read as seconds, this would be the year 5138
+EARLIEST = 100_000_000_000  # 1973; read as seconds, this would be the year 5138
 _QUARTER_HOUR_MS = 900_000  # all zones differ by multiples of it
 _WIDEST_OFFSET_MS = 14 * 3_600_000
 
@@ -147,7 +147,7 @@ def readings(stamp: object, zone: tzinfo) -> tuple[EpochMs, ...]:
 
 def _possible(*instants: EpochMs) -> tuple[EpochMs, ...]:
     """The instants that may be real times, each once: 1970 is written where there is no time."""
-    return tuple(one for one in dict.fromkeys(instants) if _EARLIEST <= one <= LAST_INSTANT)
+    return tuple(one for one in dict.fromkeys(instants) if EARLIEST <= one <= LAST_INSTANT)
 
 
 def read_parameters(value: object) -> Parameters | None:

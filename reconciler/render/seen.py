@@ -72,6 +72,14 @@ def _found(value: Any, zone: tzinfo) -> str:
     return ", ".join(_instance(one, zone) for one in value[:_MOST]) + more
 
 
+def _also_searched(value: Any, zone: tzinfo) -> str:
+    """The search for what was triggered at once, under whatever trigger time it is listed."""
+    if not isinstance(value, dict):
+        return _json(value)
+    first, end = (_at(value.get(key), zone) for key in ("fromTriggerTime", "toTriggerTime"))
+    return f"trigger times from {first} to {end}: {_found(value.get('found'), zone)}"
+
+
 def _instance(value: Any, zone: tzinfo) -> str:
     if not isinstance(value, dict) or "id" not in value:
         return _json(value)
@@ -101,4 +109,5 @@ _OF_SEARCHES: Mapping[str, tuple[str, _Words]] = {
     "searchedAt": ("searched at", _time),
     "found": ("search found", _found),
     "foundBefore": ("found before", _found),
+    "alsoSearched": ("also searched", _also_searched),
 }

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from reconciler.apply.doubt import Doubt, settle
 from reconciler.apply.evidence import BY_AGREEMENT, BY_NONCE
@@ -16,11 +17,13 @@ from reconciler.plan import Action
 from tests.apply.service import LATER, SERVICE, SETTLE_SECONDS, FakeService, a_look, with_gateway
 from tests.building import (
     CLAIM_MS,
+    EIGHT,
     NOW,
     a_claim,
     a_ledger,
     a_planned,
     a_run,
+    a_triggered,
     after,
     an_instance,
     an_unknown,
@@ -177,3 +180,72 @@ def test_a_suspect_knows_what_stood_there_and_how_long_before_the_claim_that_was
     suspect = suspected(*in_doubt(RUN, before=(seen,), looked_at=looked))
     assert (suspect.before, suspect.gap) == ({seen}, gap)
     assert suspected(*in_doubt(RUN, before=(seen,))).gap == 0
+
+
+# A run whose time had passed is triggered at once: it may be listed under that moment
+
+
+def at_once(run: Run = RUN, instance: str = "3377-5", **more: Any) -> Instance:
+    """The run's instance, on a service that files it under the moment of its triggering."""
+    began = after(NOW, SECOND)
+    return an_instance(run, instance, trigger_time=began, created=began, **more)
+
+
+def test_what_was_triggered_at_once_is_found_under_that_moment_by_its_nonce() -> None:
+    ledger = a_ledger(*in_doubt(RUN, correlation=NAME))
+    pair = (NAME, author(RUN.id, ClaimId("c1")))
+    shown = at_once(parameters=(*RUN.parameters, pair))
+    (found,) = settled(FakeService([shown]), ledger=ledger)
+    assert isinstance(found, events.Triggered)
+    assert (found.flow_instance_id, found.evidence["recognisedBy"]) == ("3377-5", BY_NONCE)
+    assert found.evidence["found"] == []
+    assert [row["id"] for row in found.evidence["alsoSearched"]["found"]] == ["3377-5"]
+
+
+def test_what_may_have_been_triggered_at_once_leaves_the_run_in_doubt() -> None:
+    for shown in (at_once(), at_once(parameters=None)):
+        assert "perhaps its own all the same: 3377-5" in doubt(FakeService([shown])).reason
+
+
+def test_what_cannot_be_the_runs_does_not_keep_it_in_doubt() -> None:
+    other = a_run(name="solar", trigger_time=after(RUN.trigger_time, 60 * SECOND))
+    its_id = "3377-20240302080100"  # spells out its own minute
+    claim = a_claim(other, claim="c2", service=SERVICE)
+    recorded = a_ledger(*in_doubt(RUN), claim, a_triggered(other, its_id, "c2"))
+    old = replace(at_once(), created=EIGHT, created_latest=EIGHT)
+    for shown, ledger in (
+        (at_once(parameters=(("REPLACE", "somebody's"),)), None),
+        (at_once(flow_id=9), None),
+        (old, None),
+        (at_once(instance=its_id), recorded),
+    ):
+        (found,) = settled(FakeService([shown]), ledger=ledger)
+        assert isinstance(found, events.Absent)
+    twice = FakeService([at_once(instance=its_id), at_once(instance=its_id)])
+    assert isinstance(doubt(twice, ledger=recorded), Doubt)  # one of them is not recorded
+
+
+def test_an_id_that_both_runs_may_have_proves_nothing() -> None:
+    other = a_run(name="solar", trigger_time=after(RUN.trigger_time, 60 * SECOND))
+    claim = a_claim(other, claim="c2", service=SERVICE)
+    recorded = a_ledger(*in_doubt(RUN), claim, a_triggered(other, "3377-20240302", "c2"))
+    shown = at_once(instance="3377-20240302")
+    assert isinstance(doubt(FakeService([shown]), ledger=recorded), Doubt)
+
+
+def test_no_absence_is_concluded_unless_both_searches_were_whole() -> None:
+    class HalfBroken(FakeService):
+        async def search(self, *asked: Any) -> tuple[Instance, ...]:
+            if len(self.asked) == 1:
+                self.broken = {3377}
+            return await super().search(*asked)
+
+    assert doubt(HalfBroken()).reason == "HTTP 502"
+
+
+def test_a_run_that_waited_for_its_time_is_looked_for_in_its_minute_only() -> None:
+    waits = a_run(trigger_time=after(NOW, CLAIM_MS))
+    service = FakeService()
+    (found,) = settled(service, waits, now=after(NOW, 3 * CLAIM_MS))
+    assert isinstance(found, events.Absent)
+    assert service.asked == ["search 3377"]

@@ -65,6 +65,12 @@ def test_a_time_that_is_none_is_an_error(data: object) -> None:
     assert "answered with no time" in str(error)
 
 
+def test_a_clock_in_seconds_is_an_error() -> None:
+    """By it a claim of two minutes would last more than a day."""
+    error = failure({"getCurrentTime": answer(SERVICE_TIME // 1000)})
+    assert f"answered with {SERVICE_TIME // 1000}, a time in seconds" in str(error)
+
+
 @pytest.mark.parametrize("data", [{"timezone": "GMT+8"}, "GMT+8", {"timezone": " GMT+8 "}])
 def test_the_zone_may_be_an_object_or_text(data: object) -> None:
     zone, _ = ask({"getTimeZone": answer(data)}, EnosGateway.timezone)

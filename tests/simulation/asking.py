@@ -51,13 +51,16 @@ class Asking:
     async def search(
         self, flow_id: int | None, from_time: EpochMs, to_time: EpochMs
     ) -> tuple[ports.Instance, ...]:
-        """The window is one of true trigger times, whatever is listed of them."""
+        """The window is one of the trigger times that the service files instances under.
+
+        Those are the times that were sent, whatever is listed of them, or those of the triggering.
+        """
         await self.step("search", 0.01, 0.5)
 
         def is_wanted(one: Started) -> bool:
             unset = self.world.truth.oddities.flow_unset
             may_be = flow_id is None or one.run.flow_id == flow_id or unset
-            return may_be and from_time <= one.run.trigger_time < to_time
+            return may_be and from_time <= self.world.filed_under(one) < to_time
 
         found = self.world.listing(self.user, wanted=is_wanted)
         shown = tuple(map(self.world.shown, found))

@@ -266,6 +266,11 @@ def record_an_absence_that_a_claim_of_others_may_explain(patch: pytest.MonkeyPat
     patch.setattr(branch.Branch, "_may_be_hidden", lambda *_: False)
 
 
+@among("filed when triggered")
+def look_for_what_was_triggered_at_once_in_its_minute_only(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(doubt, "immediate_window", lambda *_: None)
+
+
 @among("ids without the flow", "newest of an id")
 def let_no_start_of_another_flow_hide_one(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Making, "may_lack_flow", False)
@@ -621,6 +626,7 @@ MUTANTS: list[Mutant] = [
     take_the_clock_for_the_order_of_claims,
     forget_that_the_correlation_parameter_was_sent,
     record_an_absence_that_a_claim_of_others_may_explain,
+    look_for_what_was_triggered_at_once_in_its_minute_only,
     claim_what_another_has_claimed,
     repeat_after_a_read_timeout,
     ignore_the_lease,

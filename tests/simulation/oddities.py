@@ -40,6 +40,7 @@ class Oddities(Struct, frozen=True, kw_only=True):
     trigger_unit: int = 1_000  # the same, of the listed trigger times
     trigger_rounded: bool = False  # not cut
     trigger_unset: bool = False  # what is listed is when it was really triggered
+    filed_when_triggered: bool = False  # and a search finds it by that
     flow_unset: bool = False  # it is listed as 0, which the reader takes for none
     parameters: frozenset[str] = frozenset()  # what a list does to them (`listing`)
     strangers: bool = False  # others start instances of the runs' flows in their minutes
@@ -112,6 +113,7 @@ SWITCHES: Mapping[str, Callable[[random.Random], dict[str, Any]]] = {
     "trigger time rounded to the second": _always(trigger_rounded=True),
     "trigger time rounded to the minute": _always(trigger_unit=60_000, trigger_rounded=True),
     "trigger time unset": _always(trigger_unset=True),
+    "filed when triggered": _always(trigger_unset=True, filed_when_triggered=True),
     "flow unset": _always(flow_unset=True),
     "parameters merged": _listed("merged"),
     "parameters reordered": _listed("reordered"),

@@ -164,7 +164,8 @@ class Service(ABC):
         if oddities.hides_older and alike and not told_apart and not self._is_plainly_later(own):
             return  # of two that look the same only one would be shown: nobody could tell
         at_once = any(self.now - one.at < AT_ONCE_SECONDS for one in own)
-        if oddities.newest_of_all and oddities.id_unit > MINUTE_MS:
+        files_alike = oddities.filed_when_triggered and oddities.hides_older
+        if (oddities.newest_of_all or files_alike) and oddities.id_unit > MINUTE_MS:
             return  # may hide a run of another minute, of which nobody knows: an assumption
         if oddities.hides_older and alike and at_once:
             return  # the same: see the assumptions in docs/exactly-once.md
@@ -246,6 +247,12 @@ class Service(ABC):
             self.note(f"for a moment there is no {instance}")
         is_null = newest.null_until is not None and self.now < newest.null_until
         return None if is_null else newest
+
+    def filed_under(self, one: Started) -> EpochMs:
+        """The trigger time by which a search finds it."""
+        if self.truth.oddities.filed_when_triggered:
+            return self.truth.clock.at(one.begins)
+        return one.run.trigger_time
 
     def shown(self, one: Started) -> ports.Instance:
         """The instance as the service lists it now."""
