@@ -20,7 +20,7 @@ from reconciler.apply.news import WitnessedStore
 from reconciler.apply.ports import Gateway, Options, Ports, Progress, SavedRun, Step, Watching
 from reconciler.apply.protocol import apply
 from reconciler.apply.result import ApplyResult, exit_code
-from reconciler.cli.fetching import BranchPlace, unpushed
+from reconciler.cli.differing import BranchPlace, unpushed
 from reconciler.cli.journal import Journal
 from reconciler.cli.machine import applier, new_apply
 from reconciler.cli.measuring import MeasuredStore, Measures, measured

@@ -10,7 +10,8 @@ from msgspec.structs import replace
 
 from reconciler.apply.checks import check_flows, flows_of
 from reconciler.cli.comparing import Base, BaseOptions, find_base, own_configuration
-from reconciler.cli.fetching import KnownLedger, edited_ledgers, edited_since, read_ledgers
+from reconciler.cli.differing import edited_ledgers, edited_since
+from reconciler.cli.fetching import KnownLedger, read_ledgers
 from reconciler.cli.forge_paths import rooted_review
 from reconciler.cli.machine import LocalClock
 from reconciler.cli.options import CommonOptions
@@ -123,7 +124,7 @@ def make_plans(options: CommonOptions, asked: Asked) -> PlanReport:
     for environment in workspace.environments:
         known = ledgers[environment.name]
         known = replace(known, surroundings=known.surroundings.with_problems(edited))
-        if base is not None and known.tip is not None:
+        if base is not None and known.shared is not None:
             known = replace(known, note=None)  # the note says that files differ, as the plan will
         declared = scheduled(
             _told_declared(workspace, environment, known, quiet=options.quiet, last=base is None),
@@ -157,7 +158,7 @@ def _gone(workspace: Workspace, base: Base, known: KnownLedger) -> Iterator[Revi
     """For each environment that the change removes, what becomes of the runs that wait there."""
     for environment in base.gone():
         folder = workspace.shelf().prefix + environment.state
-        files = known.books.get(folder)
+        files = known.shared.books.get(folder) if known.shared is not None else None
         content = files.content if files is not None else workspace.shelf().ledgers.get(folder, {})
         compared = base.emptied(environment, Ledger.of(read_events(content, folder)))
         if compared.changes:
@@ -210,8 +211,8 @@ def _asked_plan(
 def _edited(
     workspace: Workspace, known: KnownLedger | None, asked: Asked, *, quiet: bool
 ) -> list[Problem]:
-    if known is not None and known.tip is not None:
-        return edited_ledgers(workspace, known, quiet=quiet)
+    if known is not None and known.shared is not None:
+        return edited_ledgers(workspace, known.shared, quiet=quiet)
     if asked.base.revision is not None:  # offline, so compare with a revision that is here
         return edited_since(workspace, asked.base.revision, quiet=quiet)
     return []
@@ -247,7 +248,8 @@ def check_trust(workspace: Workspace, known: KnownLedger, environment: Environme
 
     named = workspace.configuration.git
     branch = f"{named.remote}/{named.branch}" if named.branch else f"{named.remote}'s branch"
-    check_gateway(Git.at(workspace.root), known.tip, environment, branch)
+    tip = known.shared.place.commit if known.shared is not None else None
+    check_gateway(Git.at(workspace.root), tip, environment, branch)
 
 
 async def _ask(plan: Plan, root: Path, environment: Environment) -> dict[int, FlowCheck]:
