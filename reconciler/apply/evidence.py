@@ -22,17 +22,16 @@ from msgspec import Struct
 
 from reconciler.apply.ids import Making
 from reconciler.apply.known import Known, rows_seen
+from reconciler.apply.nonces import claim_named_in, nonce_standing
 from reconciler.apply.ports import Instance
 from reconciler.apply.suspect import (
     Standing,
     Suspect,
     agrees,
-    claim_named_in,
     contradicts,
     is_of_another_flow,
     is_of_another_minute,
     is_older,
-    nonce_standing,
     search_window,
     stood_before,
     was_seen_before,

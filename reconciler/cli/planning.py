@@ -17,6 +17,7 @@ from reconciler.cli.machine import LocalClock
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.reading import Workspace
 from reconciler.cli.recalling import Recall
+from reconciler.cli.saved_plan import save_plan
 from reconciler.cli.saying import say, say_left_out
 from reconciler.configuration import Environment
 from reconciler.errors import ExitCode
@@ -30,11 +31,8 @@ from reconciler.render.json_output import json_pieces
 from reconciler.render.plan_json import plans_json
 from reconciler.render.plan_markdown import MOST_BYTES, Comment, plan_markdown
 from reconciler.render.plan_text import plan_text
-from reconciler.repository.named_files import write_regular
 from reconciler.rules import edit_notes
 from reconciler.schedule import scheduled
-
-_BEGINNING = b'{\n  "version": '  # of a saved plan, whatever its format
 
 
 class Reviewed(Struct, frozen=True, kw_only=True):
@@ -71,12 +69,8 @@ class PlanReport(Struct, frozen=True, kw_only=True):
                 return ("\n".join(map(self._text, self.plans)),)
 
     def save(self, path: Path) -> None:
-        """Write the plans as JSON, for `apply --plan`. Raises ReconcilerError.
-
-        An older plan is written over, and nothing else that somebody may need.
-        """
-        content = "".join(self._json()).encode()
-        write_regular(path, content, over=_BEGINNING, what="a saved plan")
+        """Write the plans as JSON, for `apply --plan`; see `save_plan`."""
+        save_plan(path, self._json())
 
     def exit_code(self, *, detailed: bool) -> ExitCode:
         """The exit code that follows from the plans."""

@@ -133,9 +133,8 @@ def command(  # noqa: PLR0913 - click passes one argument an option
     if watch and (offline or form != Format.TEXT):
         raise click.UsageError("--watch goes with --format text, and not with --offline.")
     from reconciler.cli.choosing import Filter
-    from reconciler.cli.reporting import report_status
+    from reconciler.cli.reporting import View, report_status
     from reconciler.cli.saying import show
-    from reconciler.cli.viewing import View
     from reconciler.render.grid import Axes
 
     wanted = Filter.of(runs=runs, states=states, labels=labels, where=where)
