@@ -55,8 +55,8 @@ def _shared_ledgers(workspace: Workspace, git: Git) -> dict[str, KnownLedger]:
     books, ledgers = beside | there, _moved(there, shelf)
     every = {folder: found.content for folder, found in (beside | ledgers).items()}
     place = BranchPlace(remote=remote, branch=branch, commit=commit)
-    apart = frozenset(there.keys() - beside.keys() if parent != commit else ())
-    shared = SharedLedgers(place=place, books=books, apart=apart)
+    apart = there.keys() - beside.keys() if parent != commit else ()
+    shared = SharedLedgers(place=place, books=books, apart=frozenset(apart))
     known = {}
     for environment in workspace.environments:
         shelf.naming.check_own(git.prefix, environment)
@@ -75,10 +75,10 @@ def _shared_ledgers(workspace: Workspace, git: Git) -> dict[str, KnownLedger]:
         )
         with files.readable():
             others += check_continuity(git, own_place, files, others, traces, read={})
-        name = environment.name
-        own = Book(folder=folder, ledger=files.ledger(), files=files.content, environment=name)
+        name, ledger = environment.name, files.ledger()
+        own = Book(folder=folder, ledger=ledger, files=files.content, environment=name)
         known[name] = KnownLedger(
-            ledger=own.ledger,
+            ledger=ledger,
             surroundings=workspace.surroundings(environment, own, others),
             commit=parent,
             shared=shared,

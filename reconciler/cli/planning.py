@@ -125,20 +125,9 @@ def make_plans(options: CommonOptions, asked: Asked) -> PlanReport:
             known.ledger,
         )
         plan = _asked_plan(workspace, environment, declared, known, online=asked.online)
-        recall = Recall(git=workspace.git(), environment=environment, ledger=known.ledger)
-        compared = None
-        if base is not None:
-            own = own_configuration(workspace)
-            found = base.compared(environment, declared, known.ledger, own)
-            compared = recall.completed(found)
         limit = asked.max_runs or environment.limits.max_runs_per_apply
-        review = Review(
-            refused=refusals(plan, limit),
-            refused_with_wait=refused_with_wait(plan, limit),
-            compared=compared,
-            edited=recall.edited(plan, declared, compared),
-            gateway=environment.gateway,
-        )
+        recall = Recall(git=workspace.git(), environment=environment, ledger=known.ledger)
+        review = _review(workspace, plan, declared, recall, base, limit)
         plans.append(Reviewed(plan=plan, environment=environment, review=review))
     if base is not None and anywhere is not None and options.env is None:
         plans += _gone(workspace, base, anywhere)
@@ -146,6 +135,28 @@ def make_plans(options: CommonOptions, asked: Asked) -> PlanReport:
     for words in base.notes if base is not None and not options.quiet else ():
         say(f"note: {words}")
     return PlanReport(plans=plans, options=options, prefix=workspace.shelf().prefix)
+
+
+def _review(
+    workspace: Workspace,
+    plan: Plan,
+    declared: Declared,
+    recall: Recall,
+    base: Base | None,
+    limit: int,
+) -> Review:
+    """What a reviewer of one environment is told; `limit`: how many runs an apply may start."""
+    environment, compared = recall.environment, None
+    if base is not None:
+        own = own_configuration(workspace)
+        compared = recall.completed(base.compared(environment, declared, recall.ledger, own))
+    return Review(
+        refused=refusals(plan, limit),
+        refused_with_wait=refused_with_wait(plan, limit),
+        compared=compared,
+        edited=recall.edited(plan, declared, compared),
+        gateway=environment.gateway,
+    )
 
 
 def _gone(workspace: Workspace, base: Base, known: KnownLedger) -> Iterator[Reviewed]:

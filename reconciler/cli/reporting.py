@@ -144,11 +144,8 @@ def report_status(
         most = environment.limits.max_runs_per_apply
         rows = status_rows(plan, known.ledger, now, most=most)
         rows = [with_gateway(row, environment.gateway) for row in rows]
-        if environment.name in fresh:
-            statuses = fresh[environment.name].statuses
-            rows = [
-                row.but(status=statuses[row.run]) if row.run in statuses else row for row in rows
-            ]
+        seen = fresh[environment.name].statuses if environment.name in fresh else {}
+        rows = [row.but(status=seen[row.run]) if row.run in seen else row for row in rows]
         reported.append((environment, rows))
     every = [row for _, rows in reported for row in rows]
     wanted.check_keys(every)

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from itertools import groupby
+from typing import assert_never
 
 import msgspec
 
@@ -106,6 +107,8 @@ _UNDER_WAY = {
 def _unplanned(row: StatusRow, now: EpochMs) -> StatusRow:
     """The row of a run that is done, or of which the plan does not say why it is not."""
     match row.state:
+        case RunState.SUCCEEDED | RunState.CLAIMED | RunState.IN_DOUBT:  # most have succeeded
+            return row
         case RunState.FAILED:
             return row.but(reason=Reason.FAILED, why=_ended(row))
         case RunState.TRIGGERED:
@@ -115,7 +118,7 @@ def _unplanned(row: StatusRow, now: EpochMs) -> StatusRow:
             gone = "this attempt is no longer wanted" if row.is_declared else "no longer declared"
             return row.but(reason=Reason.UNDECLARED, why=f"{gone}: will not start")
         case _:
-            return row
+            assert_never(row.state)
 
 
 def _ended(row: StatusRow) -> str:
