@@ -1,6 +1,7 @@
 """What `apply` does, between its options and its output."""
 
 import asyncio
+import os
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +28,7 @@ from reconciler.cli.saved_plan import read_saved_plan
 from reconciler.cli.saying import Outlet, ReaderGoneError, journal, say, show
 from reconciler.cli.signals import SIGNALS, Remainder
 from reconciler.configuration import Environment
-from reconciler.errors import ExitCode, GitError
+from reconciler.errors import ExitCode, GitError, ReconcilerError
 from reconciler.git import CheckoutResult, CommitId, FastForwarded, NotSafe
 from reconciler.render.apply_markdown import apply_annotations, apply_markdown
 from reconciler.render.apply_outcomes import has_done_anything
@@ -41,6 +42,7 @@ from reconciler.render.progress import (
     step_message,
 )
 from reconciler.render.words import COMMIT_DIGITS
+from reconciler.render.workflow_commands import error_annotation, problem_annotations
 
 
 class ApplyReport(Struct, frozen=True, kw_only=True):
@@ -244,3 +246,26 @@ def _bring_forward(shared: SharedBranch, commit: CommitId, *, quiet: bool) -> No
         say(f"this checkout was left as it is: {moved.reason}", lines=True)
     elif isinstance(moved, FastForwarded):
         say(f"this checkout was brought forward to {commit[:COMMIT_DIGITS]}")
+
+
+def annotate(lines: str) -> None:
+    """Print annotations where GitHub reads them: on stderr, because stdout has the result.
+
+    The job's page shows them without a click. Where stderr is a log of JSON, nothing is printed:
+    every line of it must be an object.
+    """
+    if os.environ.get("GITHUB_ACTIONS") == "true" and journal() is None:
+        show(lines, err=True, commands=True)
+
+
+@contextmanager
+def annotated() -> Iterator[None]:
+    """Annotate the error that ends the block, if any, and raise it again."""
+    try:
+        yield
+    except InvalidManifestsError as error:
+        annotate(problem_annotations(error.problems))
+        raise
+    except ReconcilerError as error:
+        annotate(error_annotation(str(error), error.hint))
+        raise

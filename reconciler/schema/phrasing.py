@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from reconciler.schema.loading import SchemaName
+from reconciler.schema import SchemaName
 from reconciler.schema.paths import Finding, shown
 from reconciler.schema.violations import Violation, violations
 

@@ -7,8 +7,8 @@ from typing import Any, cast
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 from msgspec import Struct
 
+from reconciler.schema import SchemaName, load_schema
 from reconciler.schema.formats import FORMATS
-from reconciler.schema.loading import SchemaName, load_schema
 from reconciler.schema.paths import Path, Where
 
 
