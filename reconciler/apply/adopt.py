@@ -15,9 +15,10 @@ from reconciler.apply.fitting import Fitting, look_of, row_of
 from reconciler.apply.known import Known
 from reconciler.apply.lease import ServiceClock
 from reconciler.apply.look import Look
+from reconciler.apply.nonces import claim_named_in
 from reconciler.apply.ports import Gateway, Instance, Snapshot
 from reconciler.apply.spoken import check_its, instance_of, message_of, shows_minute
-from reconciler.apply.suspect import Standing, Suspect, claim_named_in, contradicts
+from reconciler.apply.suspect import Standing, Suspect, contradicts
 from reconciler.errors import RefusedError
 from reconciler.identity import service_of
 from reconciler.ledger import Event, Ledger, events

@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Self, TypeGuard, assert_never
+from typing import Self, assert_never
 
 from msgspec.structs import replace
 
-from reconciler.apply.known import Minute, minute_of
+from reconciler.apply.pending import still_pending
 from reconciler.apply.ports import (
     Declined,
     Landed,
@@ -21,14 +21,10 @@ from reconciler.apply.ports import (
     Store,
     Unclear,
 )
-from reconciler.apply.suspect import id_window
 from reconciler.configuration import Environment, GatewayConfiguration
-from reconciler.enos.statuses import SUCCEEDED, status_name
 from reconciler.errors import GitError, ReconcilerError
 from reconciler.ledger import Event, Ledger, events
 from reconciler.ledger.files import commit_message
-from reconciler.ledger.records import UNSETTLED
-from reconciler.model import RunId
 
 CLAIM_ATTEMPTS = 6  # in a row that come to nothing though nobody else was faster
 RECORD_ATTEMPTS = 8  # outcomes must not be lost; a claim that cannot be pushed just fails
@@ -192,31 +188,7 @@ class Branch:
         """Read the branch again; drop what it holds by now, and what must be looked for anew."""
         before = self.snapshot.ledger
         self.snapshot = await self.store.fetch()
-        claimed = _claimed_since(before, self.snapshot.ledger)
-        shared = {minute_of(one.flow_id, one.trigger_time) for one in claimed}
-        self.pending = [
-            event
-            for event in self.news(self.pending)
-            if not (isinstance(event, events.Observed) and self._minute(event.run) in shared)
-            and not (_is_absent_by_search(event) and self._may_be_hidden(event.run, claimed))
-        ]
-
-    def _may_be_hidden(self, run: RunId, claimed: Iterable[events.ClaimedRun]) -> bool:
-        """Whether an instance of those runs may have hidden the run's own from a search.
-
-        It may, where ids are those of a day and only the newest of an id is listed.
-        """
-        start, end = id_window(self.snapshot.ledger.records[run].trigger_time)
-        return any(start <= one.trigger_time < end for one in claimed)
-
-    def _minute(self, run: RunId) -> Minute:
-        record = self.snapshot.ledger.records[run]
-        return minute_of(record.flow_id, record.trigger_time)
-
-    def news(self, recorded: Sequence[Event]) -> list[Event]:
-        """The events that add something to what the branch holds."""
-        ledger = self.snapshot.ledger
-        return [event for event in ledger.missing(recorded) if not _is_known(event, ledger)]
+        self.pending = still_pending(self.pending, before, self.snapshot.ledger)
 
     async def _record_once(self) -> GitError | None:
         appended = await self._append(self.pending)
@@ -285,54 +257,6 @@ class UnrecordedError(GitError):
         super().__init__(f"{what}: {failure}", hint="\n".join(hints))
         self.what = what
         self.failure = failure
-
-
-def _claimed_since(before: Ledger, now: Ledger) -> list[events.ClaimedRun]:
-    """What others have claimed meanwhile.
-
-    An instance that was seen in a minute may be of their start, if the service gives both starts
-    one id, and so may the one that hid another. So an end, or an absence, that was concluded
-    without knowing of their claim is looked for again.
-    """
-    return [
-        claimed
-        for nonce in now.claims.keys() - before.claims.keys()
-        for claimed in now.claims[nonce].runs.values()
-    ]
-
-
-def _is_absent_by_search(event: Event) -> TypeGuard[events.Absent]:
-    """Whether a search proved the absence. That a start was not sent is certain without one."""
-    return (
-        isinstance(event, events.Absent)
-        and isinstance(event.evidence, dict)
-        and "searchedAt" in event.evidence
-    )
-
-
-def _is_known(event: Event, ledger: Ledger) -> bool:
-    """Whether others have meanwhile recorded what the event says of a run's instance, or more."""
-    record = ledger.records.get(event.run) if not isinstance(event, events.Claim) else None
-    if record is None:
-        return False
-    match event:
-        case events.Triggered() | events.Unknown() if _is_by_search(event):
-            # Once the run was settled otherwise, what was found may be of a later start.
-            return record.claim != event.claim or record.phase not in UNSETTLED
-        case events.Observed():
-            # Another end, seen before the success, is out of date; after a success nobody looks.
-            return record.status in {status_name(event.status), *SUCCEEDED}
-        case events.Cancelled():
-            return record.cancelled is not None
-        case _:
-            return False
-
-
-def _is_by_search(event: events.Triggered | events.Unknown) -> bool:
-    """Whether the event is from a search for a run in doubt, not from the answer to its start."""
-    if isinstance(event, events.Triggered):
-        return event.inferred
-    return isinstance(event.seen, dict) and "searchedAt" in event.seen
 
 
 def _started(kept: Iterable[Event]) -> str:

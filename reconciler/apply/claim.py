@@ -63,20 +63,7 @@ class Claims:
             until=EpochMs(at + int(self._length() * 1000)),
             reserve=environment.gateway.timeout + environment.limits.margin,
         )
-        claim = events.Claim(
-            v=events.VERSION,
-            at=format_instant(at),
-            claim=self._ports.new_claim(),
-            by=self._options.by,
-            until=format_instant(lease.until),
-            commit=self._branch.snapshot.commit,
-            runs={run.id: events.claimed_run(run) for run in runs},
-            service=service_of(environment.gateway),
-            correlation=environment.gateway.correlation_parameter,
-            before=before.seen if before is not None else (),
-            looked_at=format_instant(before.at) if before is not None else None,
-            tzdata=ZONES_VERSION,
-        )
+        claim = self._claim(runs, at, lease.until, before)
         elsewhere = self._branch.snapshot.surroundings.elsewhere.values()
         known = Known([self._branch.ledger, *elsewhere])
         elsewhere_before = self._started_elsewhere()
@@ -90,6 +77,26 @@ class Claims:
             claim=claim, lease=lease, known=known, elsewhere=elsewhere_before, began=began
         )
         return None
+
+    def _claim(
+        self, runs: Sequence[Run], at: EpochMs, until: EpochMs, before: Before | None
+    ) -> events.Claim:
+        """The ledger's line that claims the runs, with a nonce of its own."""
+        gateway = self._branch.environment.gateway
+        return events.Claim(
+            v=events.VERSION,
+            at=format_instant(at),
+            claim=self._ports.new_claim(),
+            by=self._options.by,
+            until=format_instant(until),
+            commit=self._branch.snapshot.commit,
+            runs={run.id: events.claimed_run(run) for run in runs},
+            service=service_of(gateway),
+            correlation=gateway.correlation_parameter,
+            before=before.seen if before is not None else (),
+            looked_at=format_instant(before.at) if before is not None else None,
+            tzdata=ZONES_VERSION,
+        )
 
     def _length(self) -> float:
         """How many seconds the next claim lasts: longer if the push of the last one was slow.

@@ -23,17 +23,16 @@ from msgspec import Struct
 
 from reconciler.apply.ids import Making, Sighting, spans_around
 from reconciler.apply.known import Known, rows_seen
+from reconciler.apply.nonces import claim_named_in, nonce_standing
 from reconciler.apply.ports import Instance
 from reconciler.apply.suspect import (
     Standing,
     Suspect,
     agrees,
-    claim_named_in,
     contradicts,
     is_of_another_flow,
     is_of_another_minute,
     is_older,
-    nonce_standing,
     search_window,
     stood_before,
     was_seen_before,
@@ -92,7 +91,7 @@ def judge(
     possible = [one for one, stands in standings if stands is Standing.POSSIBLE]
     others = [one for one, stands in standings if stands is Standing.ANOTHERS]
     if len(possible) == 1 and agrees(suspect, possible[0]) and not known.owners(possible[0].id):
-        rival = next((one for one in rivals if _may_be_rivals(one, possible[0], known)), None)
+        rival = next((one for one in rivals if fits(one, possible[0], known)), None)
         if rival is not None:
             return Ambiguous(
                 reason=f"instance {possible[0].id} agrees with it, and may be {rival.run}'s, "
@@ -231,10 +230,12 @@ def _is_another(suspect: Suspect, one: Instance) -> bool:
     )
 
 
-def _may_be_rivals(rival: Suspect, one: Instance, known: Known) -> bool:
-    """Whether the instance may be the rival's, another run that is in doubt as well."""
-    stands = standing(rival, one, known)
-    return stands is Standing.OURS or (stands is Standing.POSSIBLE and not contradicts(rival, one))
+def fits(suspect: Suspect, one: Instance, known: Known) -> bool:
+    """Whether nothing that the service shows tells the instance from the run's own."""
+    stands = standing(suspect, one, known)
+    return stands is Standing.OURS or (
+        stands is Standing.POSSIBLE and not contradicts(suspect, one)
+    )
 
 
 def _hidden(

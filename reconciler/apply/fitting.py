@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from reconciler.apply.evidence import standing
+from reconciler.apply.evidence import fits
 from reconciler.apply.known import Known
 from reconciler.apply.lease import ServiceClock
 from reconciler.apply.look import Look, by_id
 from reconciler.apply.ports import Gateway, Instance, Snapshot
-from reconciler.apply.suspect import Standing, Suspect, contradicts, search_window
+from reconciler.apply.suspect import search_window
 from reconciler.counting import counted
 from reconciler.errors import GatewayError, RefusedError
 from reconciler.ledger import Record
@@ -75,14 +75,6 @@ def _shown(
         return Fitting(run=record.run, failure=answer)
     fitting = tuple(one for one in answer if fits(suspect, one, look.known))
     return Fitting(run=record.run, listed=answer, fitting=fitting)
-
-
-def fits(suspect: Suspect, one: Instance, known: Known) -> bool:
-    """Whether nothing that the service shows tells the instance from the run's own."""
-    stands = standing(suspect, one, known)
-    return stands is Standing.OURS or (
-        stands is Standing.POSSIBLE and not contradicts(suspect, one)
-    )
 
 
 def refuse_fitting(shown: Sequence[Fitting]) -> None:

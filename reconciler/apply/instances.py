@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from msgspec import Struct
 
 from reconciler.apply.known import Known, minute_of
+from reconciler.apply.nonces import nonce_standing
 from reconciler.apply.ports import Instance
 from reconciler.apply.suspect import (
     Standing,
@@ -17,7 +18,6 @@ from reconciler.apply.suspect import (
     is_of_another_flow,
     may_carry_another,
     may_have_stood_before,
-    nonce_standing,
     shows_another_time,
     stood_before,
 )

@@ -15,6 +15,7 @@ from reconciler.apply.adopt import Adopting, Adoption
 from reconciler.apply.branch import Branch
 from reconciler.apply.fitting import Fitting
 from reconciler.apply.lease import ServiceClock
+from reconciler.apply.pending import adding
 from reconciler.apply.ports import Clock, Gateway, Landed, Raced, Snapshot, Store
 from reconciler.apply.spoken import PersonsDecision, Spoken, check_words, is_name, is_open
 from reconciler.configuration import Environment, GatewayConfiguration
@@ -204,7 +205,7 @@ async def recover(lost: Sequence[Event], branch: Branch) -> Recovered:
     ledger = branch.snapshot.ledger
     for event in lost:
         _check_claimed(event, ledger)
-    branch.pending = branch.news(lost)
+    branch.pending = adding(lost, ledger)
     missing = len(branch.pending)
     await branch.record()
     runs = {event.run for event in lost if not isinstance(event, events.Claim)}

@@ -124,6 +124,32 @@ class Batch(Struct, frozen=True, kw_only=True):
             v=events.VERSION, at=self.now(), run=run.id, claim=self.claim, seen=seen
         )
 
+    def triggered(self, run: Run, instance: InstanceId) -> events.Triggered:
+        """The outcome of a run of which the service has just named the instance."""
+        # No earlier than the start: from then on the service must know the instance.
+        at = format_instant(self.lease.clock.latest())
+        return events.Triggered(
+            v=events.VERSION,
+            at=at,
+            run=run.id,
+            claim=self.claim,
+            digest=run.digest,
+            flow_id=run.flow_id,
+            trigger_time=run.trigger_time,
+            flow_instance_id=instance,
+        )
+
+    def rejected(self, run: Run, answer: RejectedAnswer) -> events.Rejected:
+        """The outcome of a run that the service certainly refused to start."""
+        return events.Rejected(
+            v=events.VERSION,
+            at=self.now(),
+            run=run.id,
+            claim=self.claim,
+            code=answer.code,
+            message=answer.message,
+        )
+
     def not_sent(self, run: Run, reason: str) -> events.Absent:
         """The outcome of a run that this claim certainly did not start."""
         evidence = {"notStarted": reason}
@@ -168,27 +194,9 @@ async def _start(batch: Batch, run: Run, connection: Connection) -> StartOutcome
                 seen = f"the answer names instance {answer.instance}, which is that of {other}"
                 return batch.unknown(run, seen)
             case TriggeredAnswer():
-                # No earlier than the start: from then on the service must know the instance.
-                at = format_instant(batch.lease.clock.latest())
-                return events.Triggered(
-                    v=events.VERSION,
-                    at=at,
-                    run=run.id,
-                    claim=batch.claim,
-                    digest=run.digest,
-                    flow_id=run.flow_id,
-                    trigger_time=run.trigger_time,
-                    flow_instance_id=answer.instance,
-                )
+                return batch.triggered(run, answer.instance)
             case RejectedAnswer():
-                return events.Rejected(
-                    v=events.VERSION,
-                    at=batch.now(),
-                    run=run.id,
-                    claim=batch.claim,
-                    code=answer.code,
-                    message=answer.message,
-                )
+                return batch.rejected(run, answer)
             case UnknownAnswer():
                 return batch.unknown(run, answer.seen)
             case NotSent():

@@ -82,8 +82,7 @@ def command(
         raise click.UsageError("--timeout goes with --wait.")
     if runs and plan_file is not None:
         raise click.UsageError("Say either --plan FILE or RUN: a saved plan names its runs.")
-    from reconciler.cli.annotating import annotate, annotated
-    from reconciler.cli.applying import Wanted, apply_environment
+    from reconciler.cli.applying import Wanted, annotate, annotated, apply_environment
     from reconciler.cli.saying import show
 
     wanted = Wanted(

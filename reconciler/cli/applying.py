@@ -1,39 +1,35 @@
-"""What `apply` does, between its options and its output.
-
-This module also reads a plan that `plan --out` saved: the apply may start only what the plan holds.
-"""
+"""What `apply` does, between its options and its output."""
 
 import asyncio
-import json
+import os
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import Any, assert_never
+from typing import assert_never
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from reconciler.apply.checks import InvalidManifestsError
 from reconciler.apply.news import WitnessedStore
-from reconciler.apply.ports import Gateway, Options, Ports, Progress, SavedRun, Step, Watching
+from reconciler.apply.ports import Gateway, Options, Ports, Progress, Step, Watching
 from reconciler.apply.protocol import apply
 from reconciler.apply.result import ApplyResult, exit_code
-from reconciler.cli.fetching import BranchPlace, unpushed
+from reconciler.cli.differing import BranchPlace, unpushed
 from reconciler.cli.journal import Journal
 from reconciler.cli.machine import applier, new_apply
 from reconciler.cli.measuring import MeasuredStore, Measures, measured
 from reconciler.cli.notifying import tell_effect
 from reconciler.cli.opening import SharedBranch, keep_trace
 from reconciler.cli.options import CommonOptions, Format
+from reconciler.cli.saved_plan import read_saved_plan
 from reconciler.cli.saying import Outlet, ReaderGoneError, journal, say, show
 from reconciler.cli.signals import SIGNALS, Remainder
 from reconciler.configuration import Environment
-from reconciler.errors import ExitCode, GitError, RefusedError
+from reconciler.errors import ExitCode, GitError, ReconcilerError
 from reconciler.git import CheckoutResult, CommitId, FastForwarded, NotSafe
-from reconciler.model import Digest, EpochMs, RunId
-from reconciler.plan import Action
 from reconciler.render.apply_markdown import apply_annotations, apply_markdown
 from reconciler.render.apply_outcomes import has_done_anything
 from reconciler.render.apply_text import apply_json, apply_text
@@ -46,67 +42,7 @@ from reconciler.render.progress import (
     step_message,
 )
 from reconciler.render.words import COMMIT_DIGITS
-from reconciler.repository.named_files import read_regular
-
-_MOST_BYTES = 256 << 20
-
-# The errors of reading JSON from an unknown author: nested too deep, too large, of other types.
-_NOT_A_PLAN = (
-    ValueError,
-    KeyError,
-    TypeError,
-    AttributeError,
-    RecursionError,
-    OverflowError,
-)
-
-
-class SavedPlan(Struct, frozen=True, kw_only=True):
-    """What a saved plan would do in one environment."""
-
-    starts: dict[RunId, SavedRun]  # with what the plan would send
-    cancels: frozenset[RunId]
-
-
-def read_saved_plan(path: Path, environment: str) -> SavedPlan:
-    """Read from the file what the plan would do in the environment.
-
-    Raises RefusedError if the file is no plan, or has none for that environment.
-    """
-    try:
-        document: Any = json.loads(read_regular(path, _MOST_BYTES).decode())
-        plans = document.get("environments", [document])
-        version = document["version"]
-        plan = next((one for one in plans if one["environment"] == environment), None)
-        if version == 1 and plan is not None:
-            return SavedPlan(
-                starts={RunId(run["run"]): _saved(run) for run in _planned(plan, Action.TRIGGER)},
-                cancels=frozenset(RunId(run["run"]) for run in _planned(plan, Action.CANCEL)),
-            )
-    except _NOT_A_PLAN as error:
-        raise RefusedError(
-            f"{path} is not a saved plan: {error}",
-            hint="Make one with `reconciler plan --out FILE`.",
-        ) from None
-    found = ", ".join(str(one["environment"]) for one in plans)
-    raise RefusedError(
-        f"{path} is of format {version} and for environment {found}, not for {environment}",
-        hint="Name the environment that it was made for with --env.",
-    )
-
-
-def _planned(plan: Any, action: Action) -> list[Any]:
-    return [run for run in plan["runs"] if run["action"] == action]
-
-
-def _saved(run: Any) -> SavedRun:
-    """Raises KeyError, TypeError or ValueError where a field is missing or of another type."""
-    return SavedRun(
-        digest=Digest(run["digest"]),
-        flow_id=int(run["flowId"]),
-        trigger_time=EpochMs(int(run["triggerTime"])),
-        parameters=tuple((str(one["key"]), str(one["value"])) for one in run["parameters"]),
-    )
+from reconciler.render.workflow_commands import error_annotation, problem_annotations
 
 
 class ApplyReport(Struct, frozen=True, kw_only=True):
@@ -310,3 +246,26 @@ def _bring_forward(shared: SharedBranch, commit: CommitId, *, quiet: bool) -> No
         say(f"this checkout was left as it is: {moved.reason}", lines=True)
     elif isinstance(moved, FastForwarded):
         say(f"this checkout was brought forward to {commit[:COMMIT_DIGITS]}")
+
+
+def annotate(lines: str) -> None:
+    """Print annotations where GitHub reads them: on stderr, because stdout has the result.
+
+    The job's page shows them without a click. Where stderr is a log of JSON, nothing is printed:
+    every line of it must be an object.
+    """
+    if os.environ.get("GITHUB_ACTIONS") == "true" and journal() is None:
+        show(lines, err=True, commands=True)
+
+
+@contextmanager
+def annotated() -> Iterator[None]:
+    """Annotate the error that ends the block, if any, and raise it again."""
+    try:
+        yield
+    except InvalidManifestsError as error:
+        annotate(problem_annotations(error.problems))
+        raise
+    except ReconcilerError as error:
+        annotate(error_annotation(str(error), error.hint))
+        raise

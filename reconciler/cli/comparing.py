@@ -53,20 +53,21 @@ def find_base(
         return None
     if options.revision is not None:
         return Base.of(workspace, git, _asked_for(git, known, options.revision))
-    if known is None or known.tip is None:
+    if known is None or known.shared is None:
         return None
-    parted = base_commit()
-    commit = _here_or_there(git, known.remote, parted) if parted is not None else None
+    parted, place = base_commit(), known.shared.place
+    commit = _here_or_there(git, place.remote, parted) if parted is not None else None
     if commit is None:
-        forks = git.forks(known.remote, known.tip)
-        commit = forks[0] if forks else known.tip
+        forks = git.forks(place.remote, place.commit)
+        commit = forks[0] if forks else place.commit
     base = Base.of(workspace, git, commit)
     in_pipeline = parted is not None or base_branch() is not None
     return base if in_pipeline or base.differing else None
 
 
 def _asked_for(git: Git, known: KnownLedger | None, revision: str) -> CommitId:
-    commit = _here_or_there(git, known.remote if known else None, revision)
+    remote = known.shared.place.remote if known and known.shared else None
+    commit = _here_or_there(git, remote, revision)
     if commit is None:
         raise ConfigurationError(
             f"--base {revision}: neither this clone nor its remote has such a commit",

@@ -2,8 +2,9 @@
 
 from msgspec.structs import replace
 
+from reconciler.cli.differing import SharedLedgers, edited_ledgers
 from reconciler.cli.examining import OFFLINE, ClonePatient, Examination
-from reconciler.cli.fetching import KnownLedger, edited_ledgers, read_ledgers
+from reconciler.cli.fetching import KnownLedger, read_ledgers
 from reconciler.cli.reading import Workspace
 from reconciler.configuration import CONFIGURATION, Environment
 from reconciler.counting import counted
@@ -64,13 +65,16 @@ def examine_ledger(
 
     examination.check("manifests", manifests, environment.name)
     examination.check("ledger", ledger, environment.name)
-    if offline or not known or known[0].tip is None:
+    shared = known[0].shared if known else None
+    if offline or shared is None:
         unread = "the shared branch could not be read" if known else "there is no ledger to compare"
         why = OFFLINE if offline else unread
         examination.skip(("ledger-edited", "pushed"), why, environment.name)
     else:
-        examination.check("ledger-edited", lambda: _edited(alone, known[0]), environment.name)
-        examination.check("pushed", lambda: _pushed(known[0]), environment.name)
+        examination.check("ledger-edited", lambda: _edited(alone, shared), environment.name)
+        examination.check(
+            "pushed", lambda: _pushed(known[0].note, shared.place.name), environment.name
+        )
     return found[0] if found else None
 
 
@@ -91,24 +95,25 @@ def _manifests(declared: Declared, environment: Environment) -> Diagnosis:
 
 def _ledger(known: KnownLedger, *, offline: bool) -> Diagnosis:
     runs = counted(len(known.ledger.records), "run")
-    if known.tip is None and not offline:
+    if known.shared is None and not offline:
         return skipped(f"the shared branch could not be read; {runs} recorded here")
-    if known.tip is None:
+    if known.shared is None:
         return well(f"{runs} recorded; {known.note}")
-    return well(f"{runs} recorded on {known.remote}; it continues everything that is known of it")
+    remote = known.shared.place.remote
+    return well(f"{runs} recorded on {remote}; it continues everything that is known of it")
 
 
-def _edited(workspace: Workspace, known: KnownLedger) -> Diagnosis:
-    problems = edited_ledgers(workspace, known, quiet=True)
+def _edited(workspace: Workspace, shared: SharedLedgers) -> Diagnosis:
+    problems = edited_ledgers(workspace, shared, quiet=True)
     if not problems:
         return well("this checkout has the ledger as the shared branch has it, or had it")
     return failed(
         str(problems[0]),
-        f"Do that, then look again: reconciler validate --base {known.remote}/{known.branch}",
+        f"Do that, then look again: reconciler validate --base {shared.place.name}",
     )
 
 
-def _pushed(known: KnownLedger) -> Diagnosis:
-    if known.note is None:
-        return well(f"the manifests are those of {known.remote}/{known.branch}")
-    return warned(known.note, "Then see what an apply would do: reconciler plan")
+def _pushed(note: str | None, branch: str) -> Diagnosis:
+    if note is None:
+        return well(f"the manifests are those of {branch}")
+    return warned(note, "Then see what an apply would do: reconciler plan")

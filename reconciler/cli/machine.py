@@ -12,7 +12,7 @@ from pathlib import Path
 
 from reconciler.cli.options import read_utf8
 from reconciler.errors import ReconcilerError
-from reconciler.git.causes import address
+from reconciler.git.said import address
 from reconciler.ledger import Event
 from reconciler.ledger.lines import encode
 from reconciler.model import ClaimId, EpochMs

@@ -10,12 +10,14 @@ from msgspec.structs import replace
 
 from reconciler.apply.checks import check_flows, flows_of
 from reconciler.cli.comparing import Base, BaseOptions, find_base, own_configuration
-from reconciler.cli.fetching import KnownLedger, edited_ledgers, edited_since, read_ledgers
+from reconciler.cli.differing import edited_ledgers, edited_since
+from reconciler.cli.fetching import KnownLedger, read_ledgers
 from reconciler.cli.forge_paths import rooted_review
 from reconciler.cli.machine import LocalClock
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.reading import Workspace
 from reconciler.cli.recalling import Recall
+from reconciler.cli.saved_plan import save_plan
 from reconciler.cli.saying import say, say_left_out
 from reconciler.configuration import Environment
 from reconciler.errors import ExitCode
@@ -29,11 +31,8 @@ from reconciler.render.json_output import json_pieces
 from reconciler.render.plan_json import plans_json
 from reconciler.render.plan_markdown import MOST_BYTES, Comment, plan_markdown
 from reconciler.render.plan_text import plan_text
-from reconciler.repository.named_files import write_regular
 from reconciler.rules import edit_notes
 from reconciler.schedule import scheduled
-
-_BEGINNING = b'{\n  "version": '  # of a saved plan, whatever its format
 
 
 class Reviewed(Struct, frozen=True, kw_only=True):
@@ -70,12 +69,8 @@ class PlanReport(Struct, frozen=True, kw_only=True):
                 return ("\n".join(map(self._text, self.plans)),)
 
     def save(self, path: Path) -> None:
-        """Write the plans as JSON, for `apply --plan`. Raises ReconcilerError.
-
-        An older plan is written over, and nothing else that somebody may need.
-        """
-        content = "".join(self._json()).encode()
-        write_regular(path, content, over=_BEGINNING, what="a saved plan")
+        """Write the plans as JSON, for `apply --plan`; see `save_plan`."""
+        save_plan(path, self._json())
 
     def exit_code(self, *, detailed: bool) -> ExitCode:
         """The exit code that follows from the plans."""
@@ -123,27 +118,16 @@ def make_plans(options: CommonOptions, asked: Asked) -> PlanReport:
     for environment in workspace.environments:
         known = ledgers[environment.name]
         known = replace(known, surroundings=known.surroundings.with_problems(edited))
-        if base is not None and known.tip is not None:
+        if base is not None and known.shared is not None:
             known = replace(known, note=None)  # the note says that files differ, as the plan will
         declared = scheduled(
             _told_declared(workspace, environment, known, quiet=options.quiet, last=base is None),
             known.ledger,
         )
         plan = _asked_plan(workspace, environment, declared, known, online=asked.online)
-        recall = Recall(git=workspace.git(), environment=environment, ledger=known.ledger)
-        compared = None
-        if base is not None:
-            own = own_configuration(workspace)
-            found = base.compared(environment, declared, known.ledger, own)
-            compared = recall.completed(found)
         limit = asked.max_runs or environment.limits.max_runs_per_apply
-        review = Review(
-            refused=refusals(plan, limit),
-            refused_with_wait=refused_with_wait(plan, limit),
-            compared=compared,
-            edited=recall.edited(plan, declared, compared),
-            gateway=environment.gateway,
-        )
+        recall = Recall(git=workspace.git(), environment=environment, ledger=known.ledger)
+        review = _review(workspace, plan, declared, recall, base, limit)
         plans.append(Reviewed(plan=plan, environment=environment, review=review))
     if base is not None and anywhere is not None and options.env is None:
         plans += _gone(workspace, base, anywhere)
@@ -153,11 +137,33 @@ def make_plans(options: CommonOptions, asked: Asked) -> PlanReport:
     return PlanReport(plans=plans, options=options, prefix=workspace.shelf().prefix)
 
 
+def _review(
+    workspace: Workspace,
+    plan: Plan,
+    declared: Declared,
+    recall: Recall,
+    base: Base | None,
+    limit: int,
+) -> Review:
+    """What a reviewer of one environment is told; `limit`: how many runs an apply may start."""
+    environment, compared = recall.environment, None
+    if base is not None:
+        own = own_configuration(workspace)
+        compared = recall.completed(base.compared(environment, declared, recall.ledger, own))
+    return Review(
+        refused=refusals(plan, limit),
+        refused_with_wait=refused_with_wait(plan, limit),
+        compared=compared,
+        edited=recall.edited(plan, declared, compared),
+        gateway=environment.gateway,
+    )
+
+
 def _gone(workspace: Workspace, base: Base, known: KnownLedger) -> Iterator[Reviewed]:
     """For each environment that the change removes, what becomes of the runs that wait there."""
     for environment in base.gone():
         folder = workspace.shelf().prefix + environment.state
-        files = known.books.get(folder)
+        files = known.shared.books.get(folder) if known.shared is not None else None
         content = files.content if files is not None else workspace.shelf().ledgers.get(folder, {})
         compared = base.emptied(environment, Ledger.of(read_events(content, folder)))
         if compared.changes:
@@ -210,8 +216,8 @@ def _asked_plan(
 def _edited(
     workspace: Workspace, known: KnownLedger | None, asked: Asked, *, quiet: bool
 ) -> list[Problem]:
-    if known is not None and known.tip is not None:
-        return edited_ledgers(workspace, known, quiet=quiet)
+    if known is not None and known.shared is not None:
+        return edited_ledgers(workspace, known.shared, quiet=quiet)
     if asked.base.revision is not None:  # offline, so compare with a revision that is here
         return edited_since(workspace, asked.base.revision, quiet=quiet)
     return []
@@ -247,7 +253,8 @@ def check_trust(workspace: Workspace, known: KnownLedger, environment: Environme
 
     named = workspace.configuration.git
     branch = f"{named.remote}/{named.branch}" if named.branch else f"{named.remote}'s branch"
-    check_gateway(Git.at(workspace.root), known.tip, environment, branch)
+    tip = known.shared.place.commit if known.shared is not None else None
+    check_gateway(Git.at(workspace.root), tip, environment, branch)
 
 
 async def _ask(plan: Plan, root: Path, environment: Environment) -> dict[int, FlowCheck]:

@@ -8,7 +8,7 @@ from reconciler.cli.machine import LocalClock
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.planning import plan_of
 from reconciler.cli.reading import Workspace
-from reconciler.cli.reporting import status_rows, with_gateway
+from reconciler.cli.rows import status_rows, with_gateway
 from reconciler.cli.saying import say, say_left_out
 from reconciler.configuration import Environment
 from reconciler.counting import counted

@@ -1,4 +1,6 @@
-"""`reconciler status`."""
+"""`reconciler status` and `reconciler report`: what is known of the runs, as lists or a page."""
+
+from pathlib import Path
 
 import click
 
@@ -98,7 +100,7 @@ STATES = ("pending", "claimed", "in-doubt", "rejected", "triggered", "succeeded"
     "--offline", is_flag=True, help="Ask no remote: the ledger is the one that this clone has."
 )
 @common_options_with(ENV_ALL)
-def command(  # noqa: PLR0913 - click passes one argument an option
+def status_command(  # noqa: PLR0913 - click passes one argument an option
     *,
     runs: tuple[str, ...],
     states: tuple[str, ...],
@@ -133,9 +135,8 @@ def command(  # noqa: PLR0913 - click passes one argument an option
     if watch and (offline or form != Format.TEXT):
         raise click.UsageError("--watch goes with --format text, and not with --offline.")
     from reconciler.cli.choosing import Filter
-    from reconciler.cli.reporting import report_status
+    from reconciler.cli.reporting import View, report_status
     from reconciler.cli.saying import show
-    from reconciler.cli.viewing import View
     from reconciler.render.grid import Axes
 
     wanted = Filter.of(runs=runs, states=states, labels=labels, where=where)
@@ -151,3 +152,26 @@ def command(  # noqa: PLR0913 - click passes one argument an option
     for piece in view.pieces(report):
         show(piece, painted=form == Format.TEXT, document=form == Format.JSON)
     return report.exit_code(detailed=detailed_exitcode)
+
+
+@click.command("report")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="Folder that the page is written to: a new one, an empty one, or that of an older report.",
+)
+@click.option(
+    "--offline", is_flag=True, help="Ask no remote: the ledger is the one that this clone has."
+)
+@common_options_with(ENV_ALL)
+def report_command(*, out: Path, offline: bool) -> ExitCode:
+    """Write what is known of every run as one static page.
+
+    DIR/index.html needs no server and asks none. It shows what needs a person first, each backfill
+    as a grid, a calendar of each flow, a timeline, and everything that is known of each run.
+    """
+    from reconciler.cli.publishing import publish
+
+    return publish(current_options(), out, offline=offline)

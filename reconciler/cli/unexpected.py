@@ -34,7 +34,7 @@ def is_of_output(error: OSError) -> bool:
 
 def tell(error: Exception, arguments: Sequence[str]) -> ExitCode:
     """Say what has happened, on one line, and give the exit code."""
-    from reconciler.git.causes import without_credentials
+    from reconciler.git.said import without_credentials
 
     if isinstance(error, OSError):
         if is_of_output(error):

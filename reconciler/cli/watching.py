@@ -14,9 +14,8 @@ from msgspec.structs import replace
 
 from reconciler.cli.choosing import Filter
 from reconciler.cli.options import CommonOptions
-from reconciler.cli.reporting import StatusReport, report_status
+from reconciler.cli.reporting import StatusReport, View, report_status
 from reconciler.cli.saying import Outlet, say, show
-from reconciler.cli.viewing import View
 from reconciler.errors import ReconcilerError
 from reconciler.render.safe import inert, said
 from reconciler.render.status_changes import change_lines, is_under_way, numbers_line

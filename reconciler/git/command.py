@@ -16,15 +16,8 @@ from typing import IO
 from msgspec import Struct
 
 from reconciler.errors import GitError
-from reconciler.git.causes import (
-    MOST_BYTES,
-    CauseKind,
-    advice,
-    is_passing,
-    kind_of,
-    readable,
-    shortened,
-)
+from reconciler.git.causes import CauseKind, advice, is_passing, kind_of
+from reconciler.git.said import MOST_BYTES, readable, shortened
 
 LOCAL_SECONDS = 60.0  # a command that needs no network
 NETWORK_SECONDS = 120.0  # a command that needs it

@@ -6,9 +6,9 @@ from pathlib import Path
 from msgspec import Struct
 
 from reconciler.errors import GitError
-from reconciler.git.causes import address
 from reconciler.git.command import run_git
 from reconciler.git.gitconfig import value, values
+from reconciler.git.said import address
 
 
 def check_remote(root: Path, remote: str) -> None:

@@ -7,17 +7,10 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from reconciler.git.causes import (
-    IN_THE_WAY,
-    IN_THE_WAY_HINT,
-    CauseKind,
-    advice,
-    kind_of,
-    mentioned_address,
-    remote_words,
-)
+from reconciler.git.causes import IN_THE_WAY, IN_THE_WAY_HINT, CauseKind, advice, kind_of
 from reconciler.git.command import CompletedGit, GitTimeoutError, repeated, run_git
 from reconciler.git.objects import CommitId
+from reconciler.git.said import mentioned_address, remote_words
 
 _PUSH = (
     "push",

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from reconciler.git.causes import readable
 from reconciler.git.command import ask, run_git, unreadable_error
 from reconciler.git.commits import write_commit
 from reconciler.git.gitconfig import set_value, value
@@ -27,6 +26,7 @@ from reconciler.git.remote import (
     read_refs,
     ref_there,
 )
+from reconciler.git.said import readable
 from reconciler.git.sending import Move
 
 _HERE = f"{MEMORY}/seen"  # the trees that this clone has seen

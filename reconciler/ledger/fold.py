@@ -7,8 +7,7 @@ from typing import Self
 import msgspec
 
 from reconciler.errors import LedgerError
-from reconciler.ledger.brief import BriefRecord, ClaimedRuns, Record
-from reconciler.ledger.by_digest import ByDigest
+from reconciler.ledger.brief import BriefRecord, ByDigest, ClaimedRuns, Record
 from reconciler.ledger.events import (
     Absent,
     Adopted,

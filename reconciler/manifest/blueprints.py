@@ -27,8 +27,8 @@ from typing import Any, Literal, NamedTuple
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from reconciler.manifest.build import Rule, Verbatim, core_value, rule_of_document
 from reconciler.manifest.document import Document
+from reconciler.manifest.scalars import Rule, Verbatim, core_value, rule_of_document
 from reconciler.manifest.text import UnreadableError, decode, line_start
 from reconciler.manifest.yaml import read_events
 from reconciler.model import Place, Places, Problem, Source

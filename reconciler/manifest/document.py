@@ -8,7 +8,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from reconciler.manifest.build import Built, Verbatim, build
+from reconciler.manifest.build import Built, build
+from reconciler.manifest.scalars import Verbatim
 from reconciler.manifest.text import TextMark, UnreadableError, place_of
 from reconciler.manifest.yaml import read_events
 from reconciler.model import Place, Places, Problem, Source

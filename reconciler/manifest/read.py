@@ -12,8 +12,8 @@ from itertools import chain, groupby
 from reconciler.expansion import Bounds, NoRoomError, expand
 from reconciler.links import printable
 from reconciler.manifest.blueprints import Blueprints
-from reconciler.manifest.build import ANY, AS_YAML
 from reconciler.manifest.document import read_documents
+from reconciler.manifest.scalars import ANY, AS_YAML
 from reconciler.model import Declared, Place, Problem, Run, Source
 from reconciler.numerous import Numerous
 from reconciler.schema import is_valid

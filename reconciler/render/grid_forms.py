@@ -3,7 +3,6 @@
 In Markdown each grid is a block of code, in which the letters keep their columns.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
@@ -14,7 +13,7 @@ from rich.cells import cell_len
 from reconciler.counting import counted
 from reconciler.render.grid import DATE, NO_RUN, Axes, Mark, StatusGrid, Values, grids, legend, mark
 from reconciler.render.layout import GAP, Screen, as_text
-from reconciler.render.markdown import code, finished, length
+from reconciler.render.markdown import code, fence_around, finished, length
 from reconciler.render.safe import shortened, visible
 from reconciler.render.status_markdown import MOST_BYTES
 from reconciler.render.status_row import StatusRow
@@ -231,12 +230,8 @@ def _counts(grid: StatusGrid) -> str:
 
 def _block_of_code(grid: StatusGrid) -> Iterator[str]:
     lines = [line.rstrip() for line in grid_lines(grid, Screen(width=_MARKDOWN_WIDTH, folds=True))]
-    longest = max(map(len, _BACKTICKS.findall("\n".join(lines))), default=0)
-    fence = "`" * max(3, longest + 1)
+    fence = fence_around("\n".join(lines), least=3)
     yield from (_title(grid), "", f"{fence}text", *lines, fence, "")
-
-
-_BACKTICKS = re.compile("`+")
 
 
 def _left_out(grid: StatusGrid) -> Iterator[str]:

@@ -31,6 +31,12 @@ _MEANT_AS_CODE = re.compile(r"(?:(?<!\S)|(?<=\s\())`([^`\s](?:[^`]*[^`\s])?)`(?=
 _BACKTICKS = re.compile("`+")
 
 
+def fence_around(text: str, least: int = 1) -> str:
+    """Backticks for around the text: more than stand in a row in it, and at least so many."""
+    longest = max(map(len, _BACKTICKS.findall(text)), default=0)
+    return "`" * max(least, longest + 1)
+
+
 def code(text: str, limit: int = MOST_CHARACTERS) -> str:
     """The text as a code span; empty for an empty text.
 
@@ -40,8 +46,7 @@ def code(text: str, limit: int = MOST_CHARACTERS) -> str:
     content = _cut(text, limit)
     if not content:
         return ""
-    longest = max(map(len, _BACKTICKS.findall(content)), default=0)
-    fence = "`" * (longest + 1)
+    fence = fence_around(content)
     ends = content[0] + content[-1]
     pad = " " if "`" in ends or (ends == "  " and content.strip(" ")) else ""
     return f"{fence}{pad}{content}{pad}{fence}"

@@ -1,10 +1,11 @@
 """The JSON Schemas of everything that people write by hand or other programs read."""
 
+import json
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Literal
 
 from reconciler.schema.formats import FORMATS, conforms
-from reconciler.schema.loading import SCHEMAS, SchemaName, load_schema, schema_text
 from reconciler.schema.paths import Finding, Where
 
 if TYPE_CHECKING:
@@ -20,6 +21,26 @@ __all__ = [
     "schema_text",
     "validate",
 ]
+
+
+SchemaName = Literal["trigger", "config", "ledger", "plan", "doctor", "notification", "log"]
+SCHEMAS: tuple[SchemaName, ...] = (
+    *("trigger", "config", "ledger", "plan"),
+    *("doctor", "notification", "log"),
+)
+
+
+def schema_text(name: SchemaName) -> str:
+    """The text of the schema's file."""
+    folder = files("reconciler") / "schemas"
+    return (folder / f"{name}.schema.json").read_text(encoding="utf-8")
+
+
+@cache
+def load_schema(name: SchemaName) -> dict[str, Any]:
+    """The schema, parsed. It is shared: do not change it."""
+    schema: dict[str, Any] = json.loads(schema_text(name))
+    return schema
 
 
 def validate(name: SchemaName, value: Any) -> tuple[Finding, ...]:

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from reconciler.cli.anywhere import SHELLS
 from reconciler.cli.completing import COMPLETE_VARIABLE
-from reconciler.cli.completion import SHELLS
 from reconciler.cli.main import run
 from reconciler.explained import explanations
 from tests.acceptance.conftest import OpenScene

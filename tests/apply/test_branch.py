@@ -5,8 +5,8 @@ import asyncio
 import msgspec
 import pytest
 
-from reconciler.apply import branch
 from reconciler.apply.branch import Branch, Claiming
+from reconciler.apply.pending import is_known
 from reconciler.apply.ports import Landed, Raced, Snapshot, Step
 from reconciler.configuration import parse_configuration
 from reconciler.ledger import Event, Ledger
@@ -44,15 +44,15 @@ def test_what_was_inferred_is_dropped_once_the_run_was_settled_otherwise(
     since: list[Event], *, is_dropped: bool
 ) -> None:
     ledger = a_ledger(a_claim(RUN), *since)
-    assert branch._is_known(INFERRED, ledger) is is_dropped
+    assert is_known(INFERRED, ledger) is is_dropped
     answered = msgspec.structs.replace(INFERRED, inferred=False)
-    assert not branch._is_known(answered, ledger)  # a start counts however late it becomes known
+    assert not is_known(answered, ledger)  # a start counts however late it becomes known
 
 
 def test_an_end_is_recorded_once() -> None:
     ledger = a_ledger(a_claim(RUN), a_triggered(RUN, "3377-1", "c1"))
-    assert not branch._is_known(an_observed(RUN), ledger)
-    assert branch._is_known(an_observed(RUN), ledger.extended([an_observed(RUN)]))
+    assert not is_known(an_observed(RUN), ledger)
+    assert is_known(an_observed(RUN), ledger.extended([an_observed(RUN)]))
 
 
 class _BusyStore:

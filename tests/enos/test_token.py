@@ -7,7 +7,7 @@ import pytest
 
 from reconciler.apply.ports import NotProcessed, UnknownAnswer
 from reconciler.enos.answers import Accepted, Failed, Verdict
-from reconciler.enos.session import Token, Tokens
+from reconciler.enos.tokens import Token, Tokens
 
 
 class Service:

@@ -6,17 +6,16 @@ import pytest
 
 from reconciler.errors import GitError
 from reconciler.git import Git
-from reconciler.git.causes import (
+from reconciler.git.causes import advice, kind_of
+from reconciler.git.command import run_git
+from reconciler.git.said import (
     MOST_BYTES,
-    advice,
-    kind_of,
     mentioned_address,
     readable,
     remote_words,
     shortened,
     without_credentials,
 )
-from reconciler.git.command import run_git
 from tests.repositories import git
 from tests.sampling import sampled
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 
 from reconciler.ledger import Event
-from reconciler.ledger.by_digest import ByDigest
+from reconciler.ledger.brief import ByDigest
 from reconciler.ledger.records import MAY_HAVE_STARTED
 from reconciler.model import Digest
 from tests.building import a_claim, a_digest, a_ledger, a_run

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from reconciler.expansion import Bounds, Window
 from reconciler.manifest import FileResult, read, read_file
 from reconciler.manifest.blueprints import Blueprint, Blueprints, blueprint_of
-from reconciler.manifest.build import Rule, Verbatim, rule_of_document
 from reconciler.manifest.document import Document, read_documents
+from reconciler.manifest.scalars import Rule, Verbatim, rule_of_document
 from reconciler.model import EpochMs, Source
 from tests.corpus.examples import CORPUS, examples, quick_examples, source
 from tests.manifest.test_fuzz import PIECES

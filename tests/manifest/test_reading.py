@@ -4,9 +4,10 @@ import pytest
 
 from reconciler.expansion import Bounds, Window
 from reconciler.manifest import FileResult, combine, is_manifest_path, read_file
-from reconciler.manifest.build import ANY, AS_YAML, MOST_EXPANDED_CHARACTERS
+from reconciler.manifest.build import MOST_EXPANDED_CHARACTERS
 from reconciler.manifest.document import read_documents
 from reconciler.manifest.read import VERBATIM
+from reconciler.manifest.scalars import ANY, AS_YAML
 from reconciler.manifest.yaml import MOST_ALIASES, MOST_EVENTS, MOST_NESTING
 from reconciler.model import EpochMs, Place, Problem, Source
 from reconciler.schema.paths import Path

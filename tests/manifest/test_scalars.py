@@ -1,6 +1,6 @@
 import pytest
 
-from reconciler.manifest.build import Scalar, core_value
+from reconciler.manifest.scalars import Scalar, core_value
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from reconciler.cli.choosing import Filter
 from reconciler.cli.options import CommonOptions, Format
-from reconciler.cli.reporting import StatusReport, status_rows
+from reconciler.cli.reporting import StatusReport
+from reconciler.cli.rows import status_rows
 from reconciler.configuration import parse_configuration
 from reconciler.errors import ReconcilerError
 from reconciler.ledger import Ledger, RunState, events

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.cli.reporting import status_rows, with_gateway
+from reconciler.cli.rows import status_rows, with_gateway
 from reconciler.ledger import Event, Ledger
 from reconciler.model import EpochMs, Run
 from reconciler.plan import make_plan

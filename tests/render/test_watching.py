@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from rich.console import Console
 
 from reconciler.cli.options import CommonOptions, Format
-from reconciler.cli.reporting import StatusReport
-from reconciler.cli.viewing import View
+from reconciler.cli.reporting import StatusReport, View
 from reconciler.cli.watching import MOST_FAILURES, Lines, Screenful, watch
 from reconciler.configuration import Environment, parse_configuration
 from reconciler.errors import GitError, ReconcilerError

@@ -19,6 +19,7 @@ from reconciler.apply import (
     lease,
     look,
     observe,
+    pending,
     protocol,
     start,
     watch,
@@ -263,7 +264,7 @@ def forget_that_the_correlation_parameter_was_sent(patch: pytest.MonkeyPatch) ->
 
 @amid(replace(CALM, not_sent=0.8, slow=0.5))
 def record_an_absence_that_a_claim_of_others_may_explain(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(branch.Branch, "_may_be_hidden", lambda *_: False)
+    patch.setattr(pending, "_may_be_hidden", lambda *_: False)
 
 
 @among("filed when triggered")
@@ -598,7 +599,7 @@ def cancel_whatever_has_the_id(patch: pytest.MonkeyPatch) -> None:
 
 
 def record_an_end_that_others_have_recorded(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(branch, "_is_known", lambda *_: False)
+    patch.setattr(pending, "is_known", lambda *_: False)
 
 
 def record_what_is_no_end(patch: pytest.MonkeyPatch) -> None:

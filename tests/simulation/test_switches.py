@@ -21,7 +21,7 @@ from reconciler.configuration import (
 )
 from reconciler.ledger import Ledger
 from reconciler.model import Run, Source
-from reconciler.schema.loading import load_schema
+from reconciler.schema import load_schema
 from tests.simulation.estate import life
 from tests.simulation.estate.people import CHANGES
 from tests.simulation.oddities import SWITCHES, Oddities, drawn_oddities, oddities_of

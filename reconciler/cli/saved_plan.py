@@ -1,0 +1,83 @@
+"""A plan in a file: `plan --out` saves it, and `apply --plan` starts only what it holds."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from reconciler.apply.ports import SavedRun
+from reconciler.errors import RefusedError
+from reconciler.model import Digest, EpochMs, RunId
+from reconciler.plan import Action
+from reconciler.repository.named_files import read_regular, write_regular
+
+_BEGINNING = b'{\n  "version": '  # of a saved plan, whatever its format
+_MOST_BYTES = 256 << 20
+
+# The errors of reading JSON from an unknown author: nested too deep, too large, of other types.
+_NOT_A_PLAN = (
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+    OverflowError,
+)
+
+
+def save_plan(path: Path, pieces: Iterable[str]) -> None:
+    """Write a plan's JSON to the file. Raises ReconcilerError.
+
+    An older plan is written over, and nothing else that somebody may need.
+    """
+    write_regular(path, "".join(pieces).encode(), over=_BEGINNING, what="a saved plan")
+
+
+class SavedPlan(Struct, frozen=True, kw_only=True):
+    """What a saved plan would do in one environment."""
+
+    starts: dict[RunId, SavedRun]  # with what the plan would send
+    cancels: frozenset[RunId]
+
+
+def read_saved_plan(path: Path, environment: str) -> SavedPlan:
+    """Read from the file what the plan would do in the environment.
+
+    Raises RefusedError if the file is no plan, or has none for that environment.
+    """
+    try:
+        document: Any = json.loads(read_regular(path, _MOST_BYTES).decode())
+        plans = document.get("environments", [document])
+        version = document["version"]
+        plan = next((one for one in plans if one["environment"] == environment), None)
+        if version == 1 and plan is not None:
+            return SavedPlan(
+                starts={RunId(run["run"]): _saved(run) for run in _planned(plan, Action.TRIGGER)},
+                cancels=frozenset(RunId(run["run"]) for run in _planned(plan, Action.CANCEL)),
+            )
+    except _NOT_A_PLAN as error:
+        raise RefusedError(
+            f"{path} is not a saved plan: {error}",
+            hint="Make one with `reconciler plan --out FILE`.",
+        ) from None
+    found = ", ".join(str(one["environment"]) for one in plans)
+    raise RefusedError(
+        f"{path} is of format {version} and for environment {found}, not for {environment}",
+        hint="Name the environment that it was made for with --env.",
+    )
+
+
+def _planned(plan: Any, action: Action) -> list[Any]:
+    return [run for run in plan["runs"] if run["action"] == action]
+
+
+def _saved(run: Any) -> SavedRun:
+    """Raises KeyError, TypeError or ValueError where a field is missing or of another type."""
+    return SavedRun(
+        digest=Digest(run["digest"]),
+        flow_id=int(run["flowId"]),
+        trigger_time=EpochMs(int(run["triggerTime"])),
+        parameters=tuple((str(one["key"]), str(one["value"])) for one in run["parameters"]),
+    )
