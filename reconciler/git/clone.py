@@ -67,7 +67,7 @@ class Git:
 
     def fetch_shared(
         self, from_remote: str, branch: str | None, more: Sequence[str]
-    ) -> tuple[str, dict[str, CommitId | None]]:
+    ) -> default.FetchedBranch:
         """See `default.fetch_shared`."""
         return default.fetch_shared(self.root, from_remote, branch, more)
 
@@ -180,10 +180,6 @@ class Git:
     ) -> traces.Trace | None:
         """See `traces.next_trace`."""
         return traces.next_trace(self.root, on_remote, name, commit, folder, continues)
-
-    def read_traces(self, on_remote: str) -> traces.Traces:
-        """See `traces.read_traces`."""
-        return traces.read_traces(self.root, on_remote)
 
     def author(self, ref: str) -> str:
         """See `traces.author`."""

@@ -5,10 +5,18 @@ from pathlib import Path
 from typing import NewType
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.errors import GitError
 from reconciler.git.command import NETWORK_SECONDS, run_git
-from reconciler.git.lasting import ask_once, keep_blobs, known_blob
+from reconciler.git.lasting import (
+    ask_once,
+    keep_blobs,
+    keep_listing,
+    known_blob,
+    known_line,
+    known_listing,
+)
 
 ObjectId = NewType("ObjectId", str)  # lower-case hex, 40 digits (SHA-1) or 64 (SHA-256)
 CommitId = NewType("CommitId", str)  # the object id of a commit
@@ -16,6 +24,8 @@ CommitId = NewType("CommitId", str)  # the object id of a commit
 _LINK = "120000"
 _SUBMODULE = "160000"
 _TREE = "040000"
+_FOLDER_RECORD = b"040000 "
+_MOST_TO_SEARCH = 1 << 19  # bytes of a listing, about 5,000 files: to search more takes longer
 
 
 class TreeEntry(Struct, frozen=True, kw_only=True):
@@ -83,25 +93,55 @@ class Tree:
     """
 
     def __init__(self, listing: bytes) -> None:
-        self._listing = b"\0" + listing  # of `ls-tree -r -z`
+        self._listing = b"\0" + listing  # of `ls-tree -r -t -z`
 
     def under(self, folder: str) -> list[TreeEntry]:
-        """The entries at or in the folder, or all of them for ""."""
+        """The entries at or in the folder, or all of them for "". No folder is an entry."""
         if not folder:
-            return parse_entries(self._listing)
+            return list(_parsed(self._listing.split(b"\0")))
         own = self.at(folder)
-        inside = self._from(folder.encode("utf-8", "surrogateescape") + b"/")
-        entries = [_parse_entry(record) for record in inside]
-        return entries if own is None else [own, *entries]
+        inside = list(_parsed(self._inside(folder)))
+        return inside if own is None else [own, *inside]
 
     def at(self, path: str) -> TreeEntry | None:
         """The entry at exactly that path; None if there is nothing, or a folder."""
-        found = self._from(path.encode("utf-8", "surrogateescape") + b"\0")
-        return next((_parse_entry(record) for record in found), None)
+        found = self._at(path)
+        return None if found is None or found.is_folder else found
+
+    def folder(self, path: str) -> ObjectId | None:
+        """The id of the folder at exactly that path; None if there is none."""
+        found = self._at(path)
+        return found.oid if found is not None and found.is_folder else None
+
+    def files_of(self, folder: str) -> str:
+        """What `tree_listing` lists for the folder by its id."""
+        start = len(folder) + 1
+        return "".join(_line(one, one.path[start:]) for one in _parsed(self._inside(folder)))
+
+    def level(self, folder: str) -> list[TreeEntry] | None:
+        """What is right in the folder (or at the top, for ""), by bare names, in git's order.
+
+        None if that would take longer than to have git list it.
+        """
+        if len(self._listing) > _MOST_TO_SEARCH:
+            return None
+        start = len(folder) + 1 if folder else 0
+        inside = self._inside(folder) if folder else filter(None, self._listing.split(b"\0"))
+        entries = map(_parse_entry, inside)
+        return [
+            replace(one, path=one.path[start:]) for one in entries if "/" not in one.path[start:]
+        ]
 
     def beginning(self, *names: str) -> list[TreeEntry]:
         """The entries whose names, without their folders, begin with one of these."""
-        return [_parse_entry(record) for name in names for record in self._named(name.encode())]
+        return [entry for name in names for entry in _parsed(self._named(name.encode()))]
+
+    def _at(self, path: str) -> TreeEntry | None:
+        found = self._from(path.encode("utf-8", "surrogateescape") + b"\0")
+        return next((_parse_entry(record) for record in found), None)
+
+    def _inside(self, folder: str) -> Iterator[bytes]:
+        return self._from(folder.encode("utf-8", "surrogateescape") + b"/")
 
     def _from(self, beginning: bytes) -> Iterator[bytes]:
         """The records whose paths have that beginning: in git's order they follow one another."""
@@ -133,13 +173,38 @@ class Tree:
 
 def read_tree(root: Path, commit: CommitId) -> Tree:
     """The commit's whole tree. Raises GitError if there is no such commit."""
-    command = ("ls-tree", "-r", "-z", "--full-tree", commit)
-    return Tree(ask_once(root, *command, about=[commit]).stdout)
+    listing = known_listing(root, commit)
+    if listing is None:
+        listing = run_git(root, "ls-tree", "-r", "-t", "-z", "--full-tree", commit).stdout
+        keep_listing(root, commit, listing)
+    return Tree(listing)
+
+
+def known_tree(root: Path, commit: str) -> Tree | None:
+    """The commit's whole tree, if git need not be asked for it."""
+    listing = known_listing(root, commit)
+    return None if listing is None else Tree(listing)
 
 
 def parse_entries(listing: bytes) -> list[TreeEntry]:
     """The entries in the output of `ls-tree -z`."""
     return [_parse_entry(record) for record in listing.split(b"\0") if record]
+
+
+def level_listing(entries: Iterable[TreeEntry]) -> str:
+    """The output of `ls-tree -z` for a folder that holds these entries."""
+    return "".join(_line(one, one.path) for one in entries)
+
+
+def _line(entry: TreeEntry, path: str) -> str:
+    return f"{entry.mode} {entry.kind} {entry.oid}\t{path}\0"
+
+
+def _parsed(records: Iterable[bytes]) -> Iterator[TreeEntry]:
+    """The entries of these records that are no folders."""
+    for record in records:
+        if record and not record.startswith(_FOLDER_RECORD):
+            yield _parse_entry(record)
 
 
 def _parse_entry(record: bytes) -> TreeEntry:
@@ -169,14 +234,11 @@ def is_ancestor(root: Path, ancestor: CommitId, descendant: CommitId) -> bool:
     Where a shallow clone's history is cut off, this cannot be seen, and the answer is no. Raises
     GitError if one of the commits is not in this clone.
     """
-    question = ancestry(ancestor, descendant)
+    if ancestor == descendant or ancestor in known_line(root, descendant):
+        return True
+    question = ("merge-base", "--is-ancestor", ancestor, descendant)
     asked = ask_once(root, *question, about=(ancestor, descendant), accept=(0, 1))
     return asked.exit_code == 0
-
-
-def ancestry(ancestor: str, descendant: str) -> tuple[str, ...]:
-    """The command that asks whether one commit is the other, or lies in its history."""
-    return "merge-base", "--is-ancestor", ancestor, descendant
 
 
 def tree_question(commit: str) -> tuple[str, ...]:

@@ -19,10 +19,10 @@ from reconciler.errors import GitError
 from reconciler.git.commits import empty_tree, write_commit
 from reconciler.git.default import default_branch
 from reconciler.git.endpoints import addresses, check_one_target
+from reconciler.git.kept_refs import EACH
 from reconciler.git.lasting import ask_once
 from reconciler.git.objects import CommitId, ObjectId, is_ancestor, tree_question
 from reconciler.git.remote import (
-    EACH,
     HEADS,
     Others,
     SeenRefs,

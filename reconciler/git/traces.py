@@ -5,7 +5,9 @@ clone remembers the ledger's tree in a ref of its own, the remote keeps a trace 
 new or shallow, and the history says what was last written.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from msgspec import Struct
@@ -14,22 +16,21 @@ from reconciler.git.causes import readable
 from reconciler.git.command import ask, run_git, unreadable_error
 from reconciler.git.commits import write_commit
 from reconciler.git.gitconfig import set_value, value
-from reconciler.git.lasting import ask_once
-from reconciler.git.objects import CommitId, ObjectId, folder_question
-from reconciler.git.push import Along, PushDeclined, PushLanded, PushRaced, PushUnclear, swap
-from reconciler.git.remote import (
-    BRANCH_MARK,
-    BRANCHES,
-    FETCH,
-    FETCHED,
-    MEMORY,
-    THERE,
-    read_refs,
-    ref_there,
+from reconciler.git.kept_refs import BRANCH_MARK, BRANCHES, FETCHED, SEEN, THERE, list_refs
+from reconciler.git.lasting import ask_once, know
+from reconciler.git.objects import (
+    CommitId,
+    ObjectId,
+    folder_question,
+    known_tree,
+    tree_listing,
 )
+from reconciler.git.push import Along, PushDeclined, PushLanded, PushRaced, PushUnclear, swap
+from reconciler.git.remote import FETCH, read_refs
 from reconciler.git.sending import Move
 
-_HERE = f"{MEMORY}/seen"  # the trees that this clone has seen
+# In a commit's list of changes: the modes before and after, the ids before and after, the kind.
+_CHANGED_FOLDER = re.compile(r"\n?:[0-7]{6} 040000 [0-9a-f]+ ([0-9a-f]+) [A-Z]")
 _KEEPING_SECONDS = 30.0  # a trace is not worth a longer wait
 _TRIES = 3  # to push a trace while others push theirs
 # What this clone remembers of a server that has refused a trace: where it still keeps it.
@@ -42,7 +43,7 @@ def remember(root: Path, name: str, commit: CommitId, folder: str) -> None:
 
     Another process that does the same at this moment may win: either tree is worth remembering.
     """
-    run_git(root, "update-ref", f"{_HERE}/{name}", f"{commit}:{folder}", accept=(0, 1, 128))
+    run_git(root, "update-ref", f"{SEEN}/{name}", f"{commit}:{folder}", accept=(0, 1, 128))
 
 
 def remember_next(root: Path, name: str, tree: ObjectId, before: ObjectId | None) -> bool:
@@ -50,13 +51,13 @@ def remember_next(root: Path, name: str, tree: ObjectId, before: ObjectId | None
 
     Another process may have seen more meanwhile, and that must not be replaced.
     """
-    moved = run_git(root, "update-ref", f"{_HERE}/{name}", tree, before or "", accept=(0, 1, 128))
+    moved = run_git(root, "update-ref", f"{SEEN}/{name}", tree, before or "", accept=(0, 1, 128))
     return not moved.exit_code
 
 
 def remembered(root: Path, name: str) -> ObjectId | None:
     """The tree that this clone last remembered under the name."""
-    return _resolve(root, f"{_HERE}/{name}^{{tree}}")
+    return _resolve(root, f"{SEEN}/{name}^{{tree}}")
 
 
 def keep(
@@ -168,12 +169,11 @@ def _held(root: Path, remote: str, name: str) -> dict[str, _HeldTrace]:
     """What these two refs hold, by their names; a ref that does not exist is left out."""
     refs = _here(remote, name)
     return {
-        ref: _HeldTrace(
-            commit=CommitId(oid) if kind == "commit" else None,
-            tree=ObjectId(tree[0] or oid),
+        one.name: _HeldTrace(
+            commit=CommitId(one.oid) if one.kind == "commit" else None, tree=one.tree
         )
-        for key, kind, oid, *tree in _listed(root, *refs)
-        if (ref := f"{MEMORY}/{key}") in refs
+        for one in list_refs(root, *refs)
+        if one.name in refs
     }
 
 
@@ -242,33 +242,6 @@ def _refresh(root: Path, remote: str, place: _TracePlace) -> None:
             raise unreadable_error(remote, done)
 
 
-class Traces(Struct, frozen=True, kw_only=True):
-    """The traces that this clone has seen, and those that a remote kept when last fetched."""
-
-    trees: Mapping[str, ObjectId]  # by keys that tell both apart: `seen/NAME`, `kept/REMOTE/NAME`
-    kept: Mapping[str, str]  # the objects in the remote's refs, by the refs' names there
-
-
-def read_traces(root: Path, remote: str) -> Traces:
-    """All traces, whatever their names."""
-    trees, kept = {}, {}
-    for key, _, oid, *tree in _listed(root, _HERE, f"{FETCHED}/{remote}"):
-        # An object that has no tree is a tree itself, or nothing that can be read as a ledger.
-        trees[key] = ObjectId(tree[0] or oid)
-        ref = ref_there(remote, key)
-        if ref is not None:
-            kept[ref] = oid
-    return Traces(trees=trees, kept=kept)
-
-
-def _listed(root: Path, *folders: str) -> Iterator[list[str]]:
-    """Each ref below the folders: its name below MEMORY, its object's kind, id and tree."""
-    form = "--format=%(refname) %(objecttype) %(objectname) %(tree)"
-    listing = run_git(root, "for-each-ref", form, *folders).text
-    for line in filter(None, listing.split("\n")):
-        yield line.removeprefix(f"{MEMORY}/").split(" ")
-
-
 def author(root: Path, ref: str) -> str:
     """Who made the ref's commit, and when. Anybody who can push may have written any name."""
     form = "--format=%an <%ae> at %aI"
@@ -282,19 +255,40 @@ def last_written(root: Path, commit: CommitId, folder: str, trailer: str) -> Obj
     All lines of history count, for a merge can have taken the other side. None if there is no such
     commit, or a shallow clone does not reach it.
     """
-    found = run_git(
+    listing = run_git(
         root,
         # The user's own settings for reading a log must not hide what is in it.
         *("-c", "grep.patternType=basic", "-c", "i18n.logOutputEncoding=UTF-8"),
         *("-c", "log.showSignature=false"),
         *("--literal-pathspecs", "log", "-1", "--full-history", "--format=%H"),
+        *("--raw", "-t", "--no-abbrev", "--no-renames", "-z"),
         *(f"--grep=^{trailer}: ", commit, "--", folder),
-    ).text
-    return _at(root, CommitId(found), folder) if found else None
+    ).stdout
+    found, *changes = listing.decode("utf-8", "surrogateescape").split("\0")
+    if not found:
+        return None
+    return _folder_among(changes, folder) or _at(root, CommitId(found), folder)
+
+
+def _folder_among(changes: Sequence[str], folder: str) -> ObjectId | None:
+    """The folder's tree after a commit, by git's raw list of what the commit changed.
+
+    None if the list does not name it, as for a merge or where the folder was removed.
+    """
+    for change, path in pairwise(changes):
+        if path == folder and (told := _CHANGED_FOLDER.fullmatch(change)):
+            return ObjectId(told[1])
+    return None
 
 
 def folder(root: Path, commit: CommitId, path: str) -> ObjectId | None:
     """The folder's tree as the commit has it; None if the commit has no such folder."""
+    tree = known_tree(root, commit)
+    if tree is not None:
+        there = tree.folder(path)
+        if there is not None:
+            know(root, *tree_listing(there), answer=tree.files_of(path))
+        return there
     found = _at(root, commit, path)  # in `COMMIT:PATH^{tree}` git reads it all as the path
     return found and _resolve(root, f"{found}^{{tree}}")
 

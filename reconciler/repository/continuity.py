@@ -14,8 +14,9 @@ from msgspec import Struct
 from reconciler.configuration import Environment
 from reconciler.errors import GitError, LedgerError
 from reconciler.git import CommitId, Git, ObjectId
-from reconciler.git.remote import BRANCH_MARK, MEMORY, Others, ref_there
-from reconciler.git.traces import Trace, Traces
+from reconciler.git.kept_refs import BRANCH_MARK, MEMORY, Traces, ref_there
+from reconciler.git.remote import Others
+from reconciler.git.traces import Trace
 from reconciler.identity import Book, service_of
 from reconciler.ledger.files import TRAILER, ledger_text
 from reconciler.repository.committed import CommittedLedger
@@ -59,11 +60,18 @@ class LedgerTraces:
         # The trace's name, and the commit and folder where the ledger was last read or written.
         self._seen: tuple[str, CommitId, str] | None = None
 
-    def see(self, branch: str, commit: CommitId, files: CommittedLedger) -> None:
-        """Have this clone remember the ledger as the commit has it; `branch`: of the manifests."""
+    def see(
+        self, branch: str, commit: CommitId, files: CommittedLedger, traces: Traces | None = None
+    ) -> None:
+        """Have this clone remember the ledger as the commit has it; `branch`: of the manifests.
+
+        `traces`: what it remembered a moment ago, if that was read.
+        """
         if files.content:
             name = trace_name(self._git, self._environment, branch)
-            self._git.remember(name, commit, files.folder)
+            seen = None if traces is None else traces.trees.get(f"seen/{name}")
+            if seen is None or seen != self._git.folder(commit, files.folder):
+                self._git.remember(name, commit, files.folder)
             self._seen = name, commit, files.folder
 
     def see_own(self, branch: str, commit: CommitId, files: CommittedLedger) -> None:
@@ -118,7 +126,9 @@ def check_continuity(
     service, unless that trace is of another branch that exists.
     """
     if place.parent is not None:
-        _check(git, files, git.last_written(place.parent, files.folder, TRAILER), "was recorded")
+        written = git.last_written(place.parent, files.folder, TRAILER)
+        if written != git.folder(place.parent, files.folder):
+            _check(git, files, written, "was recorded")
     if place.parent != place.commit:
         beside = git.folder(place.commit, files.folder)
         _check(git, files, beside, "lies beside the manifests")

@@ -10,8 +10,8 @@ from reconciler.configuration import CONFIGURATION, Configuration, Environment
 from reconciler.errors import ConfigurationError, GitError, ReconcilerError
 from reconciler.git import CommitId, Git, ObjectId
 from reconciler.git import push as pushed
+from reconciler.git.kept_refs import Traces
 from reconciler.git.remote import Others
-from reconciler.git.traces import Traces
 from reconciler.identity import Book, surroundings
 from reconciler.ledger import Event, Ledger, append_events
 from reconciler.ledger.events import Adopted, Claim
@@ -120,8 +120,7 @@ class GitStore:
         return self._local.git.ledger_branch or self.branch
 
     def _fetch(self) -> GitSnapshot:
-        commit, parent = self._fetch_tips()
-        traces = self._git.read_traces(self._remote)
+        commit, parent, traces = self._fetch_tips()
         others_kept = self._memory.others(self.branch, traces)
         if self._tree is None or self._tree[0] != commit:
             self._tree = commit, CommittedBooks(self._git, commit)
@@ -199,13 +198,14 @@ class GitStore:
                 )
             self._checked = state
         if self._ledger is None and place.parent is not None:
-            self._memory.see(self.branch, place.parent, files)
+            self._memory.see(self.branch, place.parent, files, traces)
 
-    def _fetch_tips(self) -> tuple[CommitId, CommitId | None]:
-        """The tips of the branch and of the ledger's branch. Raises GitError."""
+    def _fetch_tips(self) -> tuple[CommitId, CommitId | None, Traces]:
+        """The tips of the branch and of the ledger's branch, and all traces. Raises GitError."""
         named = self._local.git
         ledger_branch = [named.ledger_branch] if named.ledger_branch else []
-        branch, tips = self._git.fetch_shared(self._remote, named.branch, ledger_branch)
+        fetched = self._git.fetch_shared(self._remote, named.branch, ledger_branch)
+        branch = fetched.name
         if self.branch and branch != self.branch:
             raise GitError(
                 f"{branch} is now the default branch of {self._remote}, and {self.branch} no "
@@ -213,13 +213,13 @@ class GitStore:
                 hint="Run it again: it works on the new one then.",
             )
         self.branch = branch
-        self.tip = tips[branch]
+        self.tip = fetched.tips[branch]
         if self.tip is None:
             raise GitError(
                 f"{self._remote} has no branch {branch}",
                 hint=f"Push it first, or {other_branch()}.",
             )
-        return self.tip, tips[self._ledger_branch]
+        return self.tip, fetched.tips[self._ledger_branch], fetched.traces
 
     def _other_books(
         self,

@@ -177,6 +177,20 @@ def test_a_tree_shows_what_lies_at_or_in_a_folder(repository: Git, folder: str) 
     assert repository.read_tree(made).under(folder) == wanted
 
 
+@pytest.mark.parametrize("folder", ["state", "state/prod", "a", "x\tstate", "umläut", "none"])
+def test_a_tree_lists_a_folder_as_git_does(repository: Git, clone: Path, folder: str) -> None:
+    made = repository.commit_files(None, dict.fromkeys(_ODD_NAMES, b""), "m")
+    tree = repository.read_tree(made)
+    there = git(clone, "ls-tree", "-rdz", "--name-only", made).split("\0")
+    assert (tree.folder(folder) is not None) == (folder in there)
+    if folder in there:
+        assert tree.folder(folder) == git(clone, "rev-parse", f"{made}:{folder}")
+        assert tree.files_of(folder) == git(clone, "ls-tree", "-rz", f"{made}:{folder}")
+    for level in ("", *([folder] if folder in there else ())):
+        listing = objects.level_listing(tree.level(level) or ())
+        assert listing == git(clone, "ls-tree", "-z", f"{made}:{level}")
+
+
 @pytest.mark.parametrize("names", [("ledger",), ("reconciler.yaml", "myled"), ("x\t",), ("deep",)])
 def test_a_tree_shows_what_is_named_so_in_any_folder(
     repository: Git, names: tuple[str, ...]

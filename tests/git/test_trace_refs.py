@@ -97,8 +97,8 @@ def test_a_server_that_takes_only_branches_keeps_it_on_one_and_is_not_asked_twic
     assert _keep(repository, "12") is None
     assert _kept(origin, BRANCH) == ["12", "1"]
     fresh = Git.at(make_clone(origin, tmp_path / "fresh", "--depth=1"))
-    fresh.fetch("origin", ["main"])
-    tree = fresh.read_traces("origin").trees[f"kept/origin/+/{NAME}"]
+    traces = fresh.fetch_shared("origin", "main", []).traces
+    tree = traces.trees[f"kept/origin/+/{NAME}"]
     assert git(fresh.root, "show", f"{tree}:ledger.jsonl") == "12"
     assert _keep(fresh, "123") is None
     assert _kept(origin, BRANCH) == ["123", "12", "1"]

@@ -13,6 +13,7 @@ from tests.simulation.estate.objects import Objects
 from tests.simulation.estate.remote import HEADS, Move, Refs, Remote
 
 _OK, _NO = 0, 1
+_NOTHING = "0" * 40
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -149,7 +150,8 @@ class Clone:
         if tree is None:
             return _done("", 128)
         if "-r" in words:
-            return _done("".join(entry.line for entry in self.objects.walk(tree)))
+            listed = self.objects.walk(tree, folders="-t" in words)
+            return _done("".join(entry.line for entry in listed))
         entries = self.objects.trees[self.objects.tree_of(tree) or ""]
         return _done("".join(entry.line for entry in entries))
 
@@ -165,7 +167,7 @@ class Clone:
         return CompletedGit(exit_code=_OK, stdout=b"".join(parts), stderr="")
 
     def _log(self, grep: str, words: list[str]) -> str:
-        """The newest commit with that trailer that changed the folder."""
+        """The newest commit with that trailer that changed the folder, and what it changed."""
         folder, commit = words[-1], words[-3]
         pattern = re.compile(grep.removeprefix("--grep="), re.MULTILINE)
         for oid in self.objects.history(commit, self.cut):
@@ -174,7 +176,9 @@ class Clone:
             here = self.objects.at(oid, folder)
             before = [self.objects.at(parent, folder) for parent in parents] or [None]
             if pattern.search(written.message) and all(here != one for one in before):
-                return oid
+                if len(before) > 1 or here not in self.objects.trees:
+                    return f"{oid}\0"  # as of a merge
+                return f"{oid}\0\n:040000 040000 {_NOTHING} {here} M\0{folder}\0"
         return ""
 
     # What asks the remote
