@@ -28,6 +28,7 @@ from reconciler.git.remote import FETCH
 _BROUGHT = "refs/reconciler-base/last"
 _DEEPER = ("--deepen=50", "--deepen=500", "--unshallow")  # each more than the one before
 
+_HEAD = "HEAD"
 _OBJECT = re.compile("[0-9a-f]{40,}")
 
 
@@ -105,6 +106,9 @@ def resolve_commit(root: Path, revision: str) -> CommitId | None:
     """The commit that the revision names; None if this clone knows none of that name."""
     if "\0" in revision or revision.startswith("-"):
         return None
+    if revision == _HEAD:
+        head = _verified(root, f"{_HEAD}^{{commit}}")
+        return CommitId(head) if head else None
     asked = _verified(root, revision)
     if not _OBJECT.fullmatch(asked):  # nothing, or `^main`: all but the commits of main
         return None

@@ -13,16 +13,15 @@ from reconciler.git.lasting import ask_once, keep_blobs, know, know_parent, know
 from reconciler.git.objects import (
     CommitId,
     ObjectId,
-    Tree,
     TreeEntry,
     folder_question,
-    known_tree,
     level_listing,
     parse_entries,
     tree_listing,
     tree_question,
 )
 from reconciler.git.pack import Pack, in_order
+from reconciler.git.tree import Tree, known_tree
 
 _FILE = "100644"
 _FOLDER = "040000"

@@ -67,6 +67,12 @@ class Traces(Struct, frozen=True, kw_only=True):
     trees: Mapping[str, ObjectId]  # by keys that tell both apart: `seen/NAME`, `kept/REMOTE/NAME`
     kept: Mapping[str, str]  # the objects in the remote's refs, by the refs' names there
 
+    def with_kept(self, remote: str, key: str, oid: ObjectId, tree: ObjectId) -> "Traces":
+        """The same after the remote has taken a trace, which a ref below MEMORY shows here."""
+        there = ref_there(remote, key)
+        kept = dict(self.kept) if there is None else {**self.kept, there: oid}
+        return Traces(trees={**self.trees, key: tree}, kept=kept)
+
 
 def trace_refs(remote: str) -> tuple[str, str]:
     """The names below which a clone has all these traces."""

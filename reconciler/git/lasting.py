@@ -13,8 +13,8 @@ from threading import Lock
 from reconciler.git.command import CompletedGit, run_git
 
 _ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
-_MOST_BYTES = 1 << 14  # of an answer or a blob: reading more costs more than starting git
-_MOST = 512  # answers, and as many blobs
+MOST_KEPT_BYTES = 1 << 14  # of an answer or a blob: reading more costs more than starting git
+MOST_KEPT = 512  # answers, and as many blobs
 _MOST_OF_LISTING = 1 << 24  # bytes: about 150,000 files
 _LISTINGS = 2  # the commit that is worked on, and the one before
 
@@ -53,10 +53,10 @@ def know(root: Path, *args: str, answer: str = "") -> None:
 
 
 def _keep_answer(root: Path, args: tuple[str, ...], completed: CompletedGit) -> None:
-    if len(completed.stdout) <= _MOST_BYTES:
+    if len(completed.stdout) <= MOST_KEPT_BYTES:
         with _lock:
             _answers[root, args] = completed
-            while len(_answers) > _MOST:
+            while len(_answers) > MOST_KEPT:
                 del _answers[next(iter(_answers))]
 
 
@@ -64,7 +64,7 @@ def know_parent(root: Path, commit: str, parent: str) -> None:
     """Keep the first parent of a commit that was made here."""
     with _lock:
         _parents[root, commit] = parent
-        while len(_parents) > _MOST:
+        while len(_parents) > MOST_KEPT:
             del _parents[next(iter(_parents))]
 
 
@@ -84,11 +84,11 @@ def known_blob(root: Path, oid: str) -> bytes | None:
 
 def keep_blobs(root: Path, blobs: Iterable[tuple[str, bytes]]) -> None:
     """Keep the small ones of the blobs; if there are too many, the last of them."""
-    small = [(oid, content) for oid, content in blobs if len(content) <= _MOST_BYTES]
+    small = [(oid, content) for oid, content in blobs if len(content) <= MOST_KEPT_BYTES]
     with _lock:
-        for oid, content in small[-_MOST:]:
+        for oid, content in small[-MOST_KEPT:]:
             _blobs[root, oid] = content
-        while len(_blobs) > _MOST:
+        while len(_blobs) > MOST_KEPT:
             del _blobs[next(iter(_blobs))]
 
 

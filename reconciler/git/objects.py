@@ -5,17 +5,16 @@ from pathlib import Path
 from typing import NewType
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from reconciler.errors import GitError
 from reconciler.git.command import NETWORK_SECONDS, run_git
 from reconciler.git.lasting import (
+    MOST_KEPT,
+    MOST_KEPT_BYTES,
     ask_once,
     keep_blobs,
-    keep_listing,
     known_blob,
     known_line,
-    known_listing,
 )
 
 ObjectId = NewType("ObjectId", str)  # lower-case hex, 40 digits (SHA-1) or 64 (SHA-256)
@@ -24,8 +23,6 @@ CommitId = NewType("CommitId", str)  # the object id of a commit
 _LINK = "120000"
 _SUBMODULE = "160000"
 _TREE = "040000"
-_FOLDER_RECORD = b"040000 "
-_MOST_TO_SEARCH = 1 << 19  # bytes of a listing, about 5,000 files: to search more takes longer
 
 
 class TreeEntry(Struct, frozen=True, kw_only=True):
@@ -86,128 +83,23 @@ def tree_listing(tree: str) -> tuple[str, ...]:
     return "--literal-pathspecs", "ls-tree", "-r", "-z", "--full-tree", tree, "--"
 
 
-class Tree:
-    """Everything that a commit holds, listed at once; only what is asked for is parsed.
-
-    Reading a listing from git is many times faster than making its entries here.
-    """
-
-    def __init__(self, listing: bytes) -> None:
-        self._listing = b"\0" + listing  # of `ls-tree -r -t -z`
-
-    def under(self, folder: str) -> list[TreeEntry]:
-        """The entries at or in the folder, or all of them for "". No folder is an entry."""
-        if not folder:
-            return list(_parsed(self._listing.split(b"\0")))
-        own = self.at(folder)
-        inside = list(_parsed(self._inside(folder)))
-        return inside if own is None else [own, *inside]
-
-    def at(self, path: str) -> TreeEntry | None:
-        """The entry at exactly that path; None if there is nothing, or a folder."""
-        found = self._at(path)
-        return None if found is None or found.is_folder else found
-
-    def folder(self, path: str) -> ObjectId | None:
-        """The id of the folder at exactly that path; None if there is none."""
-        found = self._at(path)
-        return found.oid if found is not None and found.is_folder else None
-
-    def files_of(self, folder: str) -> str:
-        """What `tree_listing` lists for the folder by its id."""
-        start = len(folder) + 1
-        return "".join(_line(one, one.path[start:]) for one in _parsed(self._inside(folder)))
-
-    def level(self, folder: str) -> list[TreeEntry] | None:
-        """What is right in the folder (or at the top, for ""), by bare names, in git's order.
-
-        None if that would take longer than to have git list it.
-        """
-        if len(self._listing) > _MOST_TO_SEARCH:
-            return None
-        start = len(folder) + 1 if folder else 0
-        inside = self._inside(folder) if folder else filter(None, self._listing.split(b"\0"))
-        entries = map(_parse_entry, inside)
-        return [
-            replace(one, path=one.path[start:]) for one in entries if "/" not in one.path[start:]
-        ]
-
-    def beginning(self, *names: str) -> list[TreeEntry]:
-        """The entries whose names, without their folders, begin with one of these."""
-        return [entry for name in names for entry in _parsed(self._named(name.encode()))]
-
-    def _at(self, path: str) -> TreeEntry | None:
-        found = self._from(path.encode("utf-8", "surrogateescape") + b"\0")
-        return next((_parse_entry(record) for record in found), None)
-
-    def _inside(self, folder: str) -> Iterator[bytes]:
-        return self._from(folder.encode("utf-8", "surrogateescape") + b"/")
-
-    def _from(self, beginning: bytes) -> Iterator[bytes]:
-        """The records whose paths have that beginning: in git's order they follow one another."""
-        found = self._listing.find(b"\t" + beginning)
-        while found >= 0 and self._tab(found) != found:  # a path can hold a tab as well
-            found = self._listing.find(b"\t" + beginning, found + 1)
-        if found < 0:
-            return
-        start = self._listing.rfind(b"\0", 0, found) + 1
-        while self._listing.startswith(beginning, self._listing.find(b"\t", start) + 1):
-            end = self._listing.find(b"\0", start)
-            yield self._listing[start:end]
-            start = end + 1
-
-    def _named(self, name: bytes) -> Iterator[bytes]:
-        found = self._listing.find(name)
-        while found >= 0:
-            end = self._listing.find(b"\0", found)
-            is_own = self._listing[found - 1 : found] == b"/" or self._tab(found) == found - 1
-            if is_own and b"/" not in self._listing[found:end]:
-                yield self._listing[self._listing.rfind(b"\0", 0, found) + 1 : end]
-                found = end
-            found = self._listing.find(name, found + 1)
-
-    def _tab(self, within: int) -> int:
-        """Where the tab before the path stands, in the record that holds this position."""
-        return self._listing.find(b"\t", self._listing.rfind(b"\0", 0, within))
-
-
-def read_tree(root: Path, commit: CommitId) -> Tree:
-    """The commit's whole tree. Raises GitError if there is no such commit."""
-    listing = known_listing(root, commit)
-    if listing is None:
-        listing = run_git(root, "ls-tree", "-r", "-t", "-z", "--full-tree", commit).stdout
-        keep_listing(root, commit, listing)
-    return Tree(listing)
-
-
-def known_tree(root: Path, commit: str) -> Tree | None:
-    """The commit's whole tree, if git need not be asked for it."""
-    listing = known_listing(root, commit)
-    return None if listing is None else Tree(listing)
-
-
 def parse_entries(listing: bytes) -> list[TreeEntry]:
     """The entries in the output of `ls-tree -z`."""
-    return [_parse_entry(record) for record in listing.split(b"\0") if record]
+    return [parse_entry(record) for record in listing.split(b"\0") if record]
 
 
 def level_listing(entries: Iterable[TreeEntry]) -> str:
     """The output of `ls-tree -z` for a folder that holds these entries."""
-    return "".join(_line(one, one.path) for one in entries)
+    return "".join(entry_line(one, one.path) for one in entries)
 
 
-def _line(entry: TreeEntry, path: str) -> str:
+def entry_line(entry: TreeEntry, path: str) -> str:
+    """The record of the entry, by that path."""
     return f"{entry.mode} {entry.kind} {entry.oid}\t{path}\0"
 
 
-def _parsed(records: Iterable[bytes]) -> Iterator[TreeEntry]:
-    """The entries of these records that are no folders."""
-    for record in records:
-        if record and not record.startswith(_FOLDER_RECORD):
-            yield _parse_entry(record)
-
-
-def _parse_entry(record: bytes) -> TreeEntry:
+def parse_entry(record: bytes) -> TreeEntry:
+    """The entry in one record of that output."""
     head, _, path = record.partition(b"\t")
     mode, _, oid = head.decode("ascii").split(" ")
     return TreeEntry(mode=mode, oid=ObjectId(oid), path=path.decode("utf-8", "surrogateescape"))
@@ -290,6 +182,17 @@ def read_bounded_blobs(
     sizes |= zip(unknown, _sizes(root, unknown), strict=True)
     large = frozenset(oid for oid, size in sizes.items() if size > most)
     return read_blobs(root, (oid for oid in wanted if oid not in large)), large
+
+
+def read_small_blobs(root: Path, oids: Iterable[ObjectId]) -> None:
+    """Read those of the blobs that will be kept, so that two processes do for many questions.
+
+    Nothing is read where there are more than can be kept. Raises GitError if one is missing.
+    """
+    unknown = [oid for oid in dict.fromkeys(oids) if known_blob(root, oid) is None]
+    if len(unknown) <= MOST_KEPT:
+        sizes = zip(unknown, _sizes(root, unknown), strict=True)
+        read_blobs(root, (oid for oid, size in sizes if size <= MOST_KEPT_BYTES))
 
 
 def _sizes(root: Path, oids: Iterable[ObjectId]) -> list[int]:

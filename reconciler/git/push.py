@@ -40,6 +40,8 @@ _PAUSE_SECONDS = 0.2  # before the second sending or look; each later pause is t
 class PushLanded(Struct, frozen=True):
     """The ref, read back, holds our commit, which nobody else could have pushed."""
 
+    with_trace: bool = False  # the trace moved along, which this clone does not know yet
+
 
 class PushRaced(Struct, frozen=True, kw_only=True):
     """The ref was not where we expected it, or moved meanwhile, and does not hold our commit.

@@ -16,18 +16,29 @@ from reconciler.git.causes import readable
 from reconciler.git.command import ask, run_git, unreadable_error
 from reconciler.git.commits import write_commit
 from reconciler.git.gitconfig import set_value, value
-from reconciler.git.kept_refs import BRANCH_MARK, BRANCHES, FETCHED, SEEN, THERE, list_refs
+from reconciler.git.kept_refs import (
+    BRANCH_MARK,
+    BRANCHES,
+    FETCHED,
+    MEMORY,
+    SEEN,
+    THERE,
+    Traces,
+    list_refs,
+    ref_there,
+    traces_among,
+)
 from reconciler.git.lasting import ask_once, know
 from reconciler.git.objects import (
     CommitId,
     ObjectId,
     folder_question,
-    known_tree,
     tree_listing,
 )
-from reconciler.git.push import Along, PushDeclined, PushLanded, PushRaced, PushUnclear, swap
+from reconciler.git.push import PushDeclined, PushLanded, PushRaced, PushUnclear, swap
 from reconciler.git.remote import FETCH, read_refs
 from reconciler.git.sending import Move
+from reconciler.git.tree import known_tree
 
 # In a commit's list of changes: the modes before and after, the ids before and after, the kind.
 _CHANGED_FOLDER = re.compile(r"\n?:[0-7]{6} 040000 [0-9a-f]+ ([0-9a-f]+) [A-Z]")
@@ -46,12 +57,22 @@ def remember(root: Path, name: str, commit: CommitId, folder: str) -> None:
     run_git(root, "update-ref", f"{SEEN}/{name}", f"{commit}:{folder}", accept=(0, 1, 128))
 
 
-def remember_next(root: Path, name: str, tree: ObjectId, before: ObjectId | None) -> bool:
+def remember_next(
+    root: Path, name: str, tree: ObjectId, before: ObjectId | None, trace: "Trace | None" = None
+) -> bool:
     """Keep the tree if the clone still remembers `before` (None: nothing); whether it is kept.
 
-    Another process may have seen more meanwhile, and that must not be replaced.
+    Another process may have seen more meanwhile, and that must not be replaced. `trace`: what the
+    remote has taken together with the commit, which is noted in any case.
     """
-    moved = run_git(root, "update-ref", f"{SEEN}/{name}", tree, before or "", accept=(0, 1, 128))
+    ref = f"{SEEN}/{name}"
+    orders = [f"create {ref} {tree}" if before is None else f"update {ref} {tree} {before}"]
+    if trace is not None:
+        orders.append(f"update {trace.here} {trace.move.commit}")
+    asked = "".join(f"{order}\n" for order in orders).encode()
+    moved = run_git(root, "update-ref", "--stdin", stdin=asked, accept=(0, 1, 128))
+    if moved.exit_code and trace is not None:  # git has moved neither
+        run_git(root, "update-ref", trace.here, trace.move.commit, accept=(0, 1, 128))
     return not moved.exit_code
 
 
@@ -67,17 +88,19 @@ def keep(
     commit: CommitId,
     folder: str,
     continues: Callable[[ObjectId, ObjectId], bool],
+    known: Traces | None = None,
 ) -> str | None:
     """Have the remote keep the folder, as the commit has it, for other clones; or return why not.
 
     The trace only grows: each commit follows the one before, and a tree that does not continue the
     one that is kept (`continues(new, old)`) changes nothing, for then somebody has kept more. A
     server that takes only branches keeps the trace on one. This clone does not try again what the
-    server has refused. Raises GitError if git fails here.
+    server has refused. `known`: the traces, if nothing but this process has moved them since they
+    were read. Raises GitError if git fails here.
     """
-    tree = _at(root, commit, folder)
+    tree = folder_tree(root, commit, folder)
     reason = "its refusal is remembered"
-    held = _held(root, remote, name)
+    held = _held(root, remote, name, known)
     for place in _places(root, remote, name, held) if tree is not None else ():
         result = _keep_at(root, remote, place, tree or ObjectId(""), held, continues)
         if not isinstance(result, PushDeclined):
@@ -96,6 +119,7 @@ class Trace(Struct, frozen=True, kw_only=True):
     move: Move
     here: str  # the ref of this clone that shows what the remote keeps
     prefix: str  # of the traces' refs on the remote
+    tree: ObjectId
 
 
 def next_trace(
@@ -105,24 +129,24 @@ def next_trace(
     commit: CommitId,
     folder: str,
     continues: Callable[[ObjectId, ObjectId], bool],
+    known: Traces | None = None,
 ) -> Trace | None:
     """The trace that `keep` would push; None if there is none, or it needs its own push."""
-    tree = _at(root, commit, folder)
-    held = _held(root, remote, name)
+    tree = folder_tree(root, commit, folder)
+    held = _held(root, remote, name, known)
     place = next(iter(_places(root, remote, name, held)), None)
     alone = value(root, _alone(remote))
     if tree is None or place is None or alone == place.prefix:
         return None
     move = _next(root, place, tree, held.get(place.here), continues)
-    return None if move is None else Trace(move=move, here=place.here, prefix=place.prefix)
+    if move is None:
+        return None
+    return Trace(move=move, here=place.here, prefix=place.prefix, tree=tree)
 
 
-def note(root: Path, remote: str, trace: Trace, became: Along) -> None:
-    """Note what became of a trace that was pushed together with a commit that has landed."""
-    if became is Along.MOVED:
-        run_git(root, "update-ref", trace.here, trace.move.commit, accept=(0, 1, 128))
-    elif became is Along.APART:
-        set_value(root, _alone(remote), trace.prefix)
+def note_apart(root: Path, remote: str, trace: Trace) -> None:
+    """Note that the server does not move such a trace together with a branch."""
+    set_value(root, _alone(remote), trace.prefix)
 
 
 class _TracePlace(Struct, frozen=True, kw_only=True):
@@ -165,16 +189,18 @@ def _here(remote: str, name: str) -> tuple[str, str]:
     return f"{FETCHED}/{remote}/{name}", f"{FETCHED}/{remote}/{BRANCH_MARK}/{name}"
 
 
-def _held(root: Path, remote: str, name: str) -> dict[str, _HeldTrace]:
+def _held(root: Path, remote: str, name: str, known: Traces | None = None) -> dict[str, _HeldTrace]:
     """What these two refs hold, by their names; a ref that does not exist is left out."""
     refs = _here(remote, name)
-    return {
-        one.name: _HeldTrace(
-            commit=CommitId(one.oid) if one.kind == "commit" else None, tree=one.tree
-        )
-        for one in list_refs(root, *refs)
-        if one.name in refs
-    }
+    if known is None:
+        known = traces_among(remote, list_refs(root, *refs))
+    found = {}
+    for ref in refs:
+        key = ref.removeprefix(f"{MEMORY}/")
+        oid, tree = known.kept.get(ref_there(remote, key) or ""), known.trees.get(key)
+        if oid is not None and tree is not None:
+            found[ref] = _HeldTrace(commit=None if oid == tree else CommitId(oid), tree=tree)
+    return found
 
 
 def _setting(remote: str, name: str) -> str:
@@ -281,7 +307,7 @@ def _folder_among(changes: Sequence[str], folder: str) -> ObjectId | None:
     return None
 
 
-def folder(root: Path, commit: CommitId, path: str) -> ObjectId | None:
+def folder_tree(root: Path, commit: CommitId, path: str) -> ObjectId | None:
     """The folder's tree as the commit has it; None if the commit has no such folder."""
     tree = known_tree(root, commit)
     if tree is not None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import GitError
-from reconciler.git import CommitId, Git, ObjectId, TreeEntry, objects
+from reconciler.git import CommitId, Git, ObjectId, TreeEntry, objects, tree
 from reconciler.repository.books import CommittedBooks
 from reconciler.repository.committed_files import CommittedFiles
 from reconciler.repository.declaring import Ceiling
@@ -206,16 +206,42 @@ def test_of_a_large_tree_only_what_is_asked_for_is_taken_apart(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     taken: list[bytes] = []
-    parse = objects._parse_entry
+    parse = objects.parse_entry
 
     def watched(record: bytes) -> TreeEntry:
         taken.append(record)
         return parse(record)
 
-    monkeypatch.setattr(objects, "_parse_entry", watched)
+    monkeypatch.setattr(tree, "parse_entry", watched)
     record = "100644 blob " + "a" * 40 + "\tsrc/{:05d}/x\0"
     listing = "".join(map(record.format, range(10_000))).encode()
-    tree = objects.Tree(listing)
-    assert [one.path for one in tree.under("src/00042")] == ["src/00042/x"]
-    assert tree.beginning("ledger") == []
+    large = tree.Tree(listing)
+    assert [one.path for one in large.under("src/00042")] == ["src/00042/x"]
+    assert large.beginning("ledger") == []
     assert len(taken) == 1
+
+
+def test_small_files_are_read_ahead_by_two_processes_and_large_ones_are_not(
+    repository: Git, clone: Path, git_calls: list[Sequence[str]]
+) -> None:
+    texts = {f"triggers/{n}.yaml": f"n: {n}\n" for n in range(20)} | {"triggers/x": "x" * 20_000}
+    tree = repository.read_tree(CommitId(commit(clone, texts)))
+    oids = {one.path: one.oid for one in tree.under("triggers")}
+    git_calls.clear()
+    repository.read_small_blobs(oids.values())
+    assert len(git_calls) == 2
+    assert repository.read_bounded_blobs([oids["triggers/7.yaml"]], 100)[0]
+    assert len(git_calls) == 2
+    _, large = repository.read_bounded_blobs(oids.values(), 10_000)
+    assert large == {oids["triggers/x"]}
+    assert len(git_calls) == 3
+
+
+def test_nothing_is_read_ahead_where_it_could_not_be_kept(
+    repository: Git, clone: Path, git_calls: list[Sequence[str]]
+) -> None:
+    texts = {f"triggers/{n}.yaml": f"n: {n}\n" for n in range(600)}
+    tree = repository.read_tree(CommitId(commit(clone, texts)))
+    git_calls.clear()
+    repository.read_small_blobs(one.oid for one in tree.under("triggers"))
+    assert not git_calls

@@ -48,6 +48,6 @@ def test_the_default_branch_is_fetched_and_remembered_by_what_was_heard(
     git(origin, "branch", "--move", "main", "trunk")
     tip = git(origin, "rev-parse", "trunk")
     fetched = repository.fetch_shared("origin", None, [])
-    assert (fetched.name, fetched.tips) == ("trunk", {"trunk": tip})
+    assert (fetched.name, fetched.tips) == ("trunk", {"trunk": tip, "main": None})
     assert git(repository.root, "rev-parse", "refs/reconciler/origin/trunk") == tip
     assert git(repository.root, "config", "reconciler.origin.branch") == "trunk"

@@ -61,6 +61,8 @@ class Clone:
             case "unpack-objects":
                 self.objects.unpack(stdin or b"")
                 return _done("")
+            case "update-ref" if rest == ["--stdin"]:
+                return self._update_refs((stdin or b"").decode().splitlines())
             case "cat-file" if "--batch" not in rest:
                 oids = (stdin or b"").decode().split()
                 return _done("\n".join(str(len(self.objects.blobs[oid])) for oid in oids))
@@ -134,6 +136,16 @@ class Clone:
         if found is None or (len(words) > 2 and self.refs.get(words[0], "") != words[2]):
             return _done("", 128)
         self.refs[words[0]] = found
+        return _done("")
+
+    def _update_refs(self, orders: list[str]) -> CompletedGit:
+        """All of them or none."""
+        before = dict(self.refs)
+        for order in orders:
+            word, *words = order.split(" ")
+            if self._update_ref([*words, ""] if word == "create" else words).exit_code:
+                self.refs = before
+                return _done("", 128)
         return _done("")
 
     def _for_each_ref(self, words: list[str]) -> CompletedGit:
