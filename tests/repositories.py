@@ -129,6 +129,8 @@ def make_origin_and_clone(folder: Path, files: Files = _SOME_FILES) -> tuple[Pat
     for ref in (origin / "refs/heads/main", inner / "refs/remotes/origin/main"):
         ref.parent.mkdir(parents=True, exist_ok=True)
         ref.write_text(f"{made}\n")
+    # As `git clone` writes down what the remote said of its HEAD.
+    (inner / "refs/remotes/origin/HEAD").write_text("ref: refs/remotes/origin/main\n")
     return origin, clone
 
 

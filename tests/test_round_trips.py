@@ -177,10 +177,10 @@ def test_few_processes_are_started(setting: Setting, monkeypatch: pytest.MonkeyP
         assert setting.run(*arguments).returncode == 0
         return len(started)
 
-    assert count("apply") <= 39
+    assert count("apply") <= 25
     _declare_another(setting)
-    assert count("apply") <= 43
-    assert count("apply") <= 21
-    assert count("plan") <= 18
-    assert count("status") <= 14
+    assert count("apply") <= 25
+    assert count("apply") <= 12
+    assert count("plan") <= 13
+    assert count("status") <= 11
     assert count("validate") <= 6

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.git import CommitId, Git, ObjectId
+from reconciler.git.kept_refs import FETCHED, list_refs
 from reconciler.repository.committed import CommittedLedger
 from reconciler.repository.continuity import LedgerTraces, trace_name
 from reconciler.sandbox import Sandbox
@@ -401,7 +402,7 @@ def test_the_trace_of_a_folder_with_a_long_name_is_kept(
     for name in names:
         kept = repository.keep("origin", name, commit, "state", lambda *_: True)
         assert kept is None
-        assert f"kept/origin/{name}" in repository.read_traces("origin").trees
+        assert [one.name for one in list_refs(clone, f"{FETCHED}/origin/{name}")]
 
 
 def test_the_refusal_of_one_trace_is_not_held_against_another(

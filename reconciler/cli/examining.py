@@ -211,9 +211,10 @@ class ClonePatient(Struct, kw_only=True):
                 f"{named.remote} answers, and has no branch yet", _FIRST.format(named.remote)
             )
         ledger = [named.ledger_branch] if named.ledger_branch else []
-        self.branch, tips = git.fetch_shared(named.remote, named.branch, ledger)
-        self.tip = tips[self.branch]
-        self.ledger_tip = tips[named.ledger_branch or self.branch]
+        fetched = git.fetch_shared(named.remote, named.branch, ledger)
+        self.branch = fetched.name
+        self.tip = fetched.tips[self.branch]
+        self.ledger_tip = fetched.tips[named.ledger_branch or self.branch]
         if self.tip is None:
             return failed(
                 f"{named.remote} has no branch {self.branch}",
@@ -222,7 +223,7 @@ class ClonePatient(Struct, kw_only=True):
         if where.differ:
             return warned(where.difference, where.hint)
         found = f"{named.remote} ({where.fetched}) answers, with the branch {self.branch}"
-        if self.ledger_tip is None and git.read_traces(named.remote).trees:
+        if self.ledger_tip is None and fetched.traces.trees:
             return failed(
                 f"{named.remote} has no branch {named.ledger_branch}, and there was a ledger",
                 "See how to bring it back: reconciler status",

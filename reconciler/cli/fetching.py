@@ -9,7 +9,7 @@ from reconciler.cli.differing import BranchPlace, SharedLedgers, unpushed, with_
 from reconciler.cli.reading import Shelf, Workspace
 from reconciler.configuration import Configuration, Environment
 from reconciler.errors import GitError, LedgerError
-from reconciler.git import CommitId, Git
+from reconciler.git import CommitId, FetchedBranch, Git
 from reconciler.git.endpoints import NoRemoteError
 from reconciler.identity import Book, Surroundings
 from reconciler.ledger import Ledger
@@ -45,10 +45,10 @@ def read_ledgers(workspace: Workspace, *, offline: bool) -> dict[str, KnownLedge
 
 
 def _shared_ledgers(workspace: Workspace, git: Git) -> dict[str, KnownLedger]:
-    branch, commit, parent = _fetch(git, workspace.configuration)
+    fetched, commit, parent = _fetch(git, workspace.configuration)
     shelf = workspace.shelf()
     remote = workspace.configuration.git.remote
-    traces = git.read_traces(remote)
+    branch, traces = fetched.name, fetched.traces
     tree = CommittedBooks(git, parent) if parent is not None else None
     there = tree.by_folder() if tree else {}
     beside = CommittedBooks(git, commit).by_folder() if parent != commit else {}
@@ -173,16 +173,18 @@ def _commit_here(workspace: Workspace) -> CommitId | None:
         return None
 
 
-def _fetch(git: Git, configuration: Configuration) -> tuple[str, CommitId, CommitId | None]:
-    """Fetch the branches: the name and tip of the shared one, and the tip of the ledger's."""
+def _fetch(
+    git: Git, configuration: Configuration
+) -> tuple[FetchedBranch, CommitId, CommitId | None]:
+    """Fetch the branches: the shared one, its tip, and the tip of the ledger's."""
     remote = configuration.git.remote
     named = configuration.git
     ledger_branch = [named.ledger_branch] if named.ledger_branch else []
-    branch, tips = git.fetch_shared(remote, named.branch, ledger_branch)
-    commit = tips[branch]
+    fetched = git.fetch_shared(remote, named.branch, ledger_branch)
+    commit = fetched.tips[fetched.name]
     if commit is None:
         raise GitError(
-            f"{remote} has no branch {branch}",
+            f"{remote} has no branch {fetched.name}",
             hint=f"Push it first, or {other_branch()}.",
         )
-    return branch, commit, tips[named.ledger_branch or branch]
+    return fetched, commit, fetched.tips[named.ledger_branch or fetched.name]

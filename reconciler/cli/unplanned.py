@@ -122,7 +122,7 @@ def _commits(git: Git, base: str | None, *, offline: bool) -> Iterator[CommitId]
     there = git.bring_commit(_REMOTE, base) if base is not None and here is None else None
     if there is not None:
         yield there
-    _, tips = git.fetch_shared(_REMOTE, base_branch(), [])
+    tips = git.fetch_shared(_REMOTE, base_branch(), []).tips
     yield from (tip for tip in tips.values() if tip is not None)
 
 

@@ -3,6 +3,7 @@
 from reconciler.git.checkout import AlreadyThere, CheckoutResult, FastForwarded, NotSafe
 from reconciler.git.clone import Git
 from reconciler.git.command import CompletedGit, GitTimeoutError
+from reconciler.git.default import FetchedBranch
 from reconciler.git.listing import Tracked
 from reconciler.git.objects import CommitId, ObjectId, TreeEntry
 from reconciler.git.origins import Origin
@@ -14,6 +15,7 @@ __all__ = [
     "CommitId",
     "CompletedGit",
     "FastForwarded",
+    "FetchedBranch",
     "Git",
     "GitTimeoutError",
     "NotSafe",

@@ -28,6 +28,7 @@ from reconciler.git.remote import FETCH
 _BROUGHT = "refs/reconciler-base/last"
 _DEEPER = ("--deepen=50", "--deepen=500", "--unshallow")  # each more than the one before
 
+_HEAD = "HEAD"
 _OBJECT = re.compile("[0-9a-f]{40,}")
 
 
@@ -105,6 +106,9 @@ def resolve_commit(root: Path, revision: str) -> CommitId | None:
     """The commit that the revision names; None if this clone knows none of that name."""
     if "\0" in revision or revision.startswith("-"):
         return None
+    if revision == _HEAD:
+        head = _verified(root, f"{_HEAD}^{{commit}}")
+        return CommitId(head) if head else None
     asked = _verified(root, revision)
     if not _OBJECT.fullmatch(asked):  # nothing, or `^main`: all but the commits of main
         return None
@@ -206,19 +210,26 @@ def fast_forward_checkout(root: Path, branch: str, commit: CommitId) -> Checkout
 
     Raises GitError only if git cannot tell where the checkout stands, or takes too long.
     """
-    current = current_branch(root)
-    if current is None:
-        return NotSafe(reason="no branch is checked out (detached HEAD)")
-    if current != branch:
-        return NotSafe(reason=f"{current} is checked out")
-    head = working_tree_commit(root)
-    if head is None:
-        return NotSafe(reason=f"{branch} has no commit here yet")
+    form = "--format=%(HEAD) %(objectname)"
+    mark, _, tip = run_git(root, "for-each-ref", form, f"refs/heads/{branch}").text.partition(" ")
+    if mark != "*":
+        return NotSafe(reason=_instead(root, branch))
+    head = CommitId(tip)
     if head != commit and is_ancestor(root, head, commit):
         return _merge(root, commit)
     if is_ancestor(root, commit, head):
         return AlreadyThere()
     return NotSafe(reason=f"{branch} has commits here that the remote does not have")
+
+
+def _instead(root: Path, branch: str) -> str:
+    """What is checked out instead of the branch, in words."""
+    current = current_branch(root)
+    if current is None:
+        return "no branch is checked out (detached HEAD)"
+    if current != branch:
+        return f"{current} is checked out"
+    return f"{branch} has no commit here yet"
 
 
 def _merge(root: Path, commit: CommitId) -> CheckoutResult:

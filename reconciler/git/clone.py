@@ -15,9 +15,11 @@ from reconciler.git import (
     origins,
     remote,
     traces,
+    tree,
 )
 from reconciler.git import push as pushing
 from reconciler.git.command import LOCAL_SECONDS, CompletedGit, run_git
+from reconciler.git.kept_refs import Traces
 from reconciler.git.objects import CommitId, ObjectId, TreeEntry
 from reconciler.git.remote import Others
 
@@ -67,7 +69,7 @@ class Git:
 
     def fetch_shared(
         self, from_remote: str, branch: str | None, more: Sequence[str]
-    ) -> tuple[str, dict[str, CommitId | None]]:
+    ) -> default.FetchedBranch:
         """See `default.fetch_shared`."""
         return default.fetch_shared(self.root, from_remote, branch, more)
 
@@ -91,7 +93,7 @@ class Git:
         is_default: bool = False,
         others: Others | None = None,
     ) -> pushing.PushResult:
-        """See `push.push`; `trace` travels along if it can."""
+        """See `push.push`; `trace` travels along if it can, and `remember_next` notes it then."""
         result, became = pushing.push(
             self.root,
             to_remote,
@@ -104,7 +106,9 @@ class Git:
             others=others,
         )
         if trace is not None and isinstance(result, pushing.PushLanded):
-            traces.note(self.root, to_remote, trace, became)
+            if became is pushing.Along.APART:
+                traces.note_apart(self.root, to_remote, trace)
+            return pushing.PushLanded(with_trace=became is pushing.Along.MOVED)
         return result
 
     def list_tree(
@@ -113,13 +117,17 @@ class Git:
         """See `objects.list_tree`."""
         return objects.list_tree(self.root, commit, paths)
 
-    def read_tree(self, commit: CommitId) -> objects.Tree:
-        """See `objects.read_tree`."""
-        return objects.read_tree(self.root, commit)
+    def read_tree(self, commit: CommitId) -> tree.Tree:
+        """See `tree.read_tree`."""
+        return tree.read_tree(self.root, commit)
 
     def read_blobs(self, oids: Iterable[ObjectId]) -> dict[ObjectId, bytes]:
         """See `objects.read_blobs`."""
         return objects.read_blobs(self.root, oids)
+
+    def read_small_blobs(self, oids: Iterable[ObjectId]) -> None:
+        """See `objects.read_small_blobs`."""
+        objects.read_small_blobs(self.root, oids)
 
     def read_bounded_blobs(
         self, oids: Iterable[ObjectId], most: int
@@ -151,9 +159,15 @@ class Git:
         """See `traces.remember`."""
         traces.remember(self.root, name, commit, folder)
 
-    def remember_next(self, name: str, tree: ObjectId, before: ObjectId | None) -> bool:
+    def remember_next(
+        self,
+        name: str,
+        tree: ObjectId,
+        before: ObjectId | None,
+        trace: traces.Trace | None = None,
+    ) -> bool:
         """See `traces.remember_next`."""
-        return traces.remember_next(self.root, name, tree, before)
+        return traces.remember_next(self.root, name, tree, before, trace)
 
     def remembered(self, name: str) -> ObjectId | None:
         """See `traces.remembered`."""
@@ -166,9 +180,10 @@ class Git:
         commit: CommitId,
         folder: str,
         continues: Callable[[ObjectId, ObjectId], bool],
+        known: Traces | None = None,
     ) -> str | None:
         """See `traces.keep`."""
-        return traces.keep(self.root, on_remote, name, commit, folder, continues)
+        return traces.keep(self.root, on_remote, name, commit, folder, continues, known)
 
     def next_trace(
         self,
@@ -177,13 +192,10 @@ class Git:
         commit: CommitId,
         folder: str,
         continues: Callable[[ObjectId, ObjectId], bool],
+        known: Traces | None = None,
     ) -> traces.Trace | None:
         """See `traces.next_trace`."""
-        return traces.next_trace(self.root, on_remote, name, commit, folder, continues)
-
-    def read_traces(self, on_remote: str) -> traces.Traces:
-        """See `traces.read_traces`."""
-        return traces.read_traces(self.root, on_remote)
+        return traces.next_trace(self.root, on_remote, name, commit, folder, continues, known)
 
     def author(self, ref: str) -> str:
         """See `traces.author`."""
@@ -194,8 +206,8 @@ class Git:
         return endpoints.addresses(self.root, of_remote)
 
     def folder(self, commit: CommitId, path: str) -> ObjectId | None:
-        """See `traces.folder`."""
-        return traces.folder(self.root, commit, path)
+        """See `traces.folder_tree`."""
+        return traces.folder_tree(self.root, commit, path)
 
     def last_written(self, commit: CommitId, folder: str, trailer: str) -> ObjectId | None:
         """See `traces.last_written`."""

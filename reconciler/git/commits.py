@@ -9,18 +9,19 @@ from msgspec.structs import replace
 from reconciler.errors import GitError
 from reconciler.git.command import run_git
 from reconciler.git.gitconfig import values
-from reconciler.git.lasting import ask_once, keep_blobs, know, known_answer
+from reconciler.git.lasting import ask_once, keep_blobs, know, know_parent, known_answer
 from reconciler.git.objects import (
     CommitId,
     ObjectId,
     TreeEntry,
-    ancestry,
     folder_question,
+    level_listing,
     parse_entries,
     tree_listing,
     tree_question,
 )
 from reconciler.git.pack import Pack, in_order
+from reconciler.git.tree import Tree, known_tree
 
 _FILE = "100644"
 _FOLDER = "040000"
@@ -47,7 +48,8 @@ def commit_files(
     Raises GitError if a path runs through a file, a link or a submodule or names a folder, if the
     identity is not known, or if the signature fails.
     """
-    growth = _Growth(root=root, pack=Pack.of(root))
+    before = None if parent is None else known_tree(root, parent)
+    growth = _Growth(root=root, pack=Pack.of(root), before=before)
     planned = [
         _FileChange(parts=_parts(path), blob=None if content is None else growth.add_file(content))
         for path, content in changes.items()
@@ -79,6 +81,7 @@ class _Growth(Struct, frozen=True, kw_only=True):
 
     root: Path
     pack: Pack
+    before: Tree | None  # the parent's, if it is known
     files: dict[ObjectId, bytes] = field(default_factory=dict)  # the content of each
     levels: dict[ObjectId, list[TreeEntry]] = field(default_factory=dict)  # each in git's order
     folders: dict[str, ObjectId] = field(default_factory=dict)  # the changed folders, by path
@@ -92,7 +95,7 @@ class _Growth(Struct, frozen=True, kw_only=True):
         self, tree: str | None, changes: list[_FileChange], folder: str
     ) -> ObjectId | None:
         """Add the tree with the changes made; None if nothing is left in it."""
-        entries = {} if tree is None else _read_level(self.root, tree)
+        entries = {} if tree is None else self._read_level(tree, folder)
         below: dict[str, list[_FileChange]] = {}
         for change in changes:
             name, *rest = change.parts
@@ -116,6 +119,13 @@ class _Growth(Struct, frozen=True, kw_only=True):
                 self.folders[path] = oid
         return self._add_tree(entries.values()) if entries else None
 
+    def _read_level(self, tree: str, folder: str) -> dict[str, TreeEntry]:
+        level = None if self.before is None else self.before.level(folder.rstrip("/"))
+        if level is None:
+            about = [tree.removesuffix("^{tree}")]
+            level = parse_entries(ask_once(self.root, *_level(tree), about=about).stdout)
+        return {entry.path: entry for entry in level}
+
     def _add_tree(self, entries: Iterable[TreeEntry]) -> ObjectId:
         level = in_order(entries)
         oid = self.pack.tree(level)
@@ -127,7 +137,7 @@ class _Growth(Struct, frozen=True, kw_only=True):
         self.pack.write(self.root)
         keep_blobs(self.root, self.files.items())
         for oid, level in self.levels.items():
-            listing = "".join(f"{one.mode} {one.kind} {one.oid}\t{one.path}\0" for one in level)
+            listing = level_listing(level)
             know(self.root, *_level(oid), answer=listing)
             know(self.root, *tree_question(oid), answer=oid)
             if not any(one.is_folder for one in level):
@@ -152,11 +162,6 @@ def _noun(entry: TreeEntry) -> str:
     if entry.is_link:
         return "symbolic link"
     return "submodule" if entry.is_submodule else "file"
-
-
-def _read_level(root: Path, tree: str) -> dict[str, TreeEntry]:
-    listing = ask_once(root, *_level(tree), about=[tree.removesuffix("^{tree}")])
-    return {entry.path: entry for entry in parse_entries(listing.stdout)}
 
 
 def _level(tree: str) -> tuple[str, ...]:
@@ -189,7 +194,7 @@ def write_commit(root: Path, tree: ObjectId, parent: CommitId | None, message: s
         raise
     know(root, *tree_question(written.text), answer=tree)
     if parent is not None:
-        know(root, *ancestry(parent, written.text))
+        know_parent(root, written.text, parent)
     return CommitId(written.text)
 
 

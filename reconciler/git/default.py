@@ -6,21 +6,23 @@ clone remembers that name, for fetches that do not hear it. A claim counts only 
 branch.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from msgspec import Struct
 
 from reconciler.errors import GitError
 from reconciler.git.command import NETWORK_SECONDS, run_git
 from reconciler.git.gitconfig import set_value, value
+from reconciler.git.kept_refs import BRANCHES, Traces
 from reconciler.git.objects import CommitId
 from reconciler.git.packets import listening
 from reconciler.git.remote import (
     ASK_FOR_BRANCH,
-    BRANCHES,
     HEAD,
     HEADS,
+    FetchedRefs,
     check_branch,
-    fetch,
     fetch_refs,
     may_be_branch,
     note_branch,
@@ -66,27 +68,33 @@ def default_branch(root: Path, remote: str) -> str:
     )
 
 
-def fetch_shared(
-    root: Path, remote: str, branch: str | None, more: Sequence[str]
-) -> tuple[str, dict[str, CommitId | None]]:
+class FetchedBranch(Struct, frozen=True, kw_only=True):
+    """The shared branch, and what this clone has since it was fetched."""
+
+    name: str
+    tips: Mapping[str, CommitId | None]  # by branch; None: the remote has no such branch
+    traces: Traces
+
+
+def fetch_shared(root: Path, remote: str, branch: str | None, more: Sequence[str]) -> FetchedBranch:
     """Fetch the branch (None: the default one) and the branches in `more`: see `remote.fetch`.
 
-    Returns the branch's name, and all tips. Raises GitError.
+    Raises GitError.
     """
-    if branch is not None:
-        return branch, fetch(root, remote, [branch, *more])
     refs = [check_branch(root, one) for one in more]
+    if branch is not None:
+        return _fetch_named(root, remote, branch, refs)
     found = _fetch_default(root, remote, refs)
     if found is not None:
         return found
-    asked = default_branch(root, remote)
-    tips = fetch_refs(root, remote, [check_branch(root, asked), *refs])
-    return asked, _by_branch(tips)
+    return _fetch_named(root, remote, default_branch(root, remote), refs)
 
 
-def _fetch_default(
-    root: Path, remote: str, refs: Sequence[str]
-) -> tuple[str, dict[str, CommitId | None]] | None:
+def _fetch_named(root: Path, remote: str, branch: str, refs: Sequence[str]) -> FetchedBranch:
+    return _fetched(branch, fetch_refs(root, remote, [check_branch(root, branch), *refs]))
+
+
+def _fetch_default(root: Path, remote: str, refs: Sequence[str]) -> FetchedBranch | None:
     """Fetch the remote's HEAD and hear which branch it names; None if the remote must be asked.
 
     If nothing is heard, the remembered branch is believed while HEAD is at the same commit, for
@@ -95,28 +103,31 @@ def _fetch_default(
     known = remembered_branch(root, remote)
     known_ref = [] if known is None else [check_branch(root, known)]
     with listening() as packets:
-        tips = fetch_refs(root, remote, [HEAD, *known_ref, *refs], packets)
+        fetched = fetch_refs(root, remote, [HEAD, *known_ref, *refs], packets)
         told = packets.default()
-    tip = tips[HEAD]
+    tip = fetched.tips[HEAD]
     if tip is None:
         return None
     if told is not None and told != known:
         if not may_be_branch(root, told) or not note_branch(root, remote, told, tip):
             return None
         _remember(root, remote, told)
-        return told, {**_by_branch(tips), told: tip}
-    if known is None or tip != tips[f"{HEADS}{known}"]:
+        return _fetched(told, fetched, tip)
+    if known is None or tip != fetched.tips[f"{HEADS}{known}"]:
         return None
-    return known, _by_branch(tips)
+    return _fetched(known, fetched)
+
+
+def _fetched(branch: str, fetched: FetchedRefs, tip: CommitId | None = None) -> FetchedBranch:
+    tips = {ref.removeprefix(HEADS): one for ref, one in fetched.tips.items() if ref != HEAD}
+    if tip is not None:
+        tips[branch] = tip
+    return FetchedBranch(name=branch, tips=tips, traces=fetched.traces)
 
 
 def _remember(root: Path, remote: str, branch: str) -> None:
     # This may fail (another process may lock the configuration): it only saves a later question.
     set_value(root, _setting(remote), branch)
-
-
-def _by_branch(tips: dict[str, CommitId | None]) -> dict[str, CommitId | None]:
-    return {ref.removeprefix(HEADS): tip for ref, tip in tips.items() if ref != HEAD}
 
 
 def _setting(remote: str) -> str:

@@ -13,11 +13,15 @@ from threading import Lock
 from reconciler.git.command import CompletedGit, run_git
 
 _ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
-_MOST_BYTES = 1 << 14  # of an answer or a blob: reading more costs more than starting git
-_MOST = 512  # answers, and as many blobs
+MOST_KEPT_BYTES = 1 << 14  # of an answer or a blob: reading more costs more than starting git
+MOST_KEPT = 512  # answers, and as many blobs
+_MOST_OF_LISTING = 1 << 24  # bytes: about 150,000 files
+_LISTINGS = 2  # the commit that is worked on, and the one before
 
 _answers: dict[tuple[Path, tuple[str, ...]], CompletedGit] = {}
 _blobs: dict[tuple[Path, str], bytes] = {}
+_listings: dict[tuple[Path, str], bytes] = {}
+_parents: dict[tuple[Path, str], str] = {}
 _lock = Lock()
 
 
@@ -49,11 +53,28 @@ def know(root: Path, *args: str, answer: str = "") -> None:
 
 
 def _keep_answer(root: Path, args: tuple[str, ...], completed: CompletedGit) -> None:
-    if len(completed.stdout) <= _MOST_BYTES:
+    if len(completed.stdout) <= MOST_KEPT_BYTES:
         with _lock:
             _answers[root, args] = completed
-            while len(_answers) > _MOST:
+            while len(_answers) > MOST_KEPT:
                 del _answers[next(iter(_answers))]
+
+
+def know_parent(root: Path, commit: str, parent: str) -> None:
+    """Keep the first parent of a commit that was made here."""
+    with _lock:
+        _parents[root, commit] = parent
+        while len(_parents) > MOST_KEPT:
+            del _parents[next(iter(_parents))]
+
+
+def known_line(root: Path, commit: str) -> list[str]:
+    """The commit's first parent, that one's, and so on, as far as they were made here."""
+    line, at = [], commit
+    while (parent := _parents.get((root, at))) is not None:
+        line.append(parent)
+        at = parent
+    return line
 
 
 def known_blob(root: Path, oid: str) -> bytes | None:
@@ -63,16 +84,32 @@ def known_blob(root: Path, oid: str) -> bytes | None:
 
 def keep_blobs(root: Path, blobs: Iterable[tuple[str, bytes]]) -> None:
     """Keep the small ones of the blobs; if there are too many, the last of them."""
-    small = [(oid, content) for oid, content in blobs if len(content) <= _MOST_BYTES]
+    small = [(oid, content) for oid, content in blobs if len(content) <= MOST_KEPT_BYTES]
     with _lock:
-        for oid, content in small[-_MOST:]:
+        for oid, content in small[-MOST_KEPT:]:
             _blobs[root, oid] = content
-        while len(_blobs) > _MOST:
+        while len(_blobs) > MOST_KEPT:
             del _blobs[next(iter(_blobs))]
+
+
+def known_listing(root: Path, commit: str) -> bytes | None:
+    """All that the commit holds, as `objects.read_tree` lists it, if that was kept."""
+    return _listings.get((root, commit))
+
+
+def keep_listing(root: Path, commit: str, listing: bytes) -> None:
+    """Keep what the commit holds; only the last few are kept."""
+    if len(listing) <= _MOST_OF_LISTING and _ID.fullmatch(commit):
+        with _lock:
+            _listings[root, commit] = listing
+            while len(_listings) > _LISTINGS:
+                del _listings[next(iter(_listings))]
 
 
 def forget() -> None:
     """Forget everything, so that git is asked anew."""
     with _lock:
+        _listings.clear()
+        _parents.clear()
         _answers.clear()
         _blobs.clear()

@@ -20,15 +20,31 @@ def differing(root: Path, commit: CommitId, *folders: str) -> list[str]:
     New files count unless git ignores them.
     """
     literal = (*without_filters(root), "--literal-pathspecs")
-    plainly = ("--name-only", "--no-renames", "--no-ext-diff", "--no-textconv")
-    changed = run_git(
-        root, *literal, "diff", *plainly, "--ignore-submodules=dirty", "-z", commit, "--", *folders
-    )
-    new = run_git(
-        root, *literal, "ls-files", "--others", "--exclude-standard", "-z", "--", *folders
-    )
-    names = (changed.stdout + new.stdout).decode("utf-8", "surrogateescape").split("\0")
-    return sorted({name for name in names if name})
+    said = run_git(
+        root,
+        *literal,
+        *("--no-optional-locks", "status", "--porcelain=v2", "--branch", "--no-ahead-behind", "-z"),
+        *("--untracked-files=all", "--ignore-submodules=dirty", "--no-renames", "--", *folders),
+    ).stdout
+    lines = said.decode("utf-8", "surrogateescape").split("\0")
+    paths = {line.removeprefix(_NEW) for line in lines if line.startswith(_NEW)}
+    if f"{_CHECKED_OUT}{commit}" not in lines or any(map(_is_changed, lines)):
+        plainly = ("--name-only", "--no-renames", "--no-ext-diff", "--no-textconv")
+        whole = ("--ignore-submodules=dirty", "-z", commit, "--", *folders)
+        changed = run_git(root, *literal, "diff", *plainly, *whole).stdout
+        paths |= set(filter(None, changed.decode("utf-8", "surrogateescape").split("\0")))
+    return sorted(paths)
+
+
+# How lines of `git status --porcelain=v2` begin: git-status(1).
+_CHECKED_OUT = "# branch.oid "
+_NEW = "? "
+_TOLD = ("# ", _NEW)
+
+
+def _is_changed(line: str) -> bool:
+    """Whether the line tells of a file that is not as the checked out commit has it."""
+    return bool(line) and not line.startswith(_TOLD)
 
 
 class Tracked(Struct, frozen=True, kw_only=True):

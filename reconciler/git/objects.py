@@ -8,7 +8,14 @@ from msgspec import Struct
 
 from reconciler.errors import GitError
 from reconciler.git.command import NETWORK_SECONDS, run_git
-from reconciler.git.lasting import ask_once, keep_blobs, known_blob
+from reconciler.git.lasting import (
+    MOST_KEPT,
+    MOST_KEPT_BYTES,
+    ask_once,
+    keep_blobs,
+    known_blob,
+    known_line,
+)
 
 ObjectId = NewType("ObjectId", str)  # lower-case hex, 40 digits (SHA-1) or 64 (SHA-256)
 CommitId = NewType("CommitId", str)  # the object id of a commit
@@ -76,73 +83,23 @@ def tree_listing(tree: str) -> tuple[str, ...]:
     return "--literal-pathspecs", "ls-tree", "-r", "-z", "--full-tree", tree, "--"
 
 
-class Tree:
-    """Everything that a commit holds, listed at once; only what is asked for is parsed.
-
-    Reading a listing from git is many times faster than making its entries here.
-    """
-
-    def __init__(self, listing: bytes) -> None:
-        self._listing = b"\0" + listing  # of `ls-tree -r -z`
-
-    def under(self, folder: str) -> list[TreeEntry]:
-        """The entries at or in the folder, or all of them for ""."""
-        if not folder:
-            return parse_entries(self._listing)
-        own = self.at(folder)
-        inside = self._from(folder.encode("utf-8", "surrogateescape") + b"/")
-        entries = [_parse_entry(record) for record in inside]
-        return entries if own is None else [own, *entries]
-
-    def at(self, path: str) -> TreeEntry | None:
-        """The entry at exactly that path; None if there is nothing, or a folder."""
-        found = self._from(path.encode("utf-8", "surrogateescape") + b"\0")
-        return next((_parse_entry(record) for record in found), None)
-
-    def beginning(self, *names: str) -> list[TreeEntry]:
-        """The entries whose names, without their folders, begin with one of these."""
-        return [_parse_entry(record) for name in names for record in self._named(name.encode())]
-
-    def _from(self, beginning: bytes) -> Iterator[bytes]:
-        """The records whose paths have that beginning: in git's order they follow one another."""
-        found = self._listing.find(b"\t" + beginning)
-        while found >= 0 and self._tab(found) != found:  # a path can hold a tab as well
-            found = self._listing.find(b"\t" + beginning, found + 1)
-        if found < 0:
-            return
-        start = self._listing.rfind(b"\0", 0, found) + 1
-        while self._listing.startswith(beginning, self._listing.find(b"\t", start) + 1):
-            end = self._listing.find(b"\0", start)
-            yield self._listing[start:end]
-            start = end + 1
-
-    def _named(self, name: bytes) -> Iterator[bytes]:
-        found = self._listing.find(name)
-        while found >= 0:
-            end = self._listing.find(b"\0", found)
-            is_own = self._listing[found - 1 : found] == b"/" or self._tab(found) == found - 1
-            if is_own and b"/" not in self._listing[found:end]:
-                yield self._listing[self._listing.rfind(b"\0", 0, found) + 1 : end]
-                found = end
-            found = self._listing.find(name, found + 1)
-
-    def _tab(self, within: int) -> int:
-        """Where the tab before the path stands, in the record that holds this position."""
-        return self._listing.find(b"\t", self._listing.rfind(b"\0", 0, within))
-
-
-def read_tree(root: Path, commit: CommitId) -> Tree:
-    """The commit's whole tree. Raises GitError if there is no such commit."""
-    command = ("ls-tree", "-r", "-z", "--full-tree", commit)
-    return Tree(ask_once(root, *command, about=[commit]).stdout)
-
-
 def parse_entries(listing: bytes) -> list[TreeEntry]:
     """The entries in the output of `ls-tree -z`."""
-    return [_parse_entry(record) for record in listing.split(b"\0") if record]
+    return [parse_entry(record) for record in listing.split(b"\0") if record]
 
 
-def _parse_entry(record: bytes) -> TreeEntry:
+def level_listing(entries: Iterable[TreeEntry]) -> str:
+    """The output of `ls-tree -z` for a folder that holds these entries."""
+    return "".join(entry_line(one, one.path) for one in entries)
+
+
+def entry_line(entry: TreeEntry, path: str) -> str:
+    """The record of the entry, by that path."""
+    return f"{entry.mode} {entry.kind} {entry.oid}\t{path}\0"
+
+
+def parse_entry(record: bytes) -> TreeEntry:
+    """The entry in one record of that output."""
     head, _, path = record.partition(b"\t")
     mode, _, oid = head.decode("ascii").split(" ")
     return TreeEntry(mode=mode, oid=ObjectId(oid), path=path.decode("utf-8", "surrogateescape"))
@@ -169,14 +126,11 @@ def is_ancestor(root: Path, ancestor: CommitId, descendant: CommitId) -> bool:
     Where a shallow clone's history is cut off, this cannot be seen, and the answer is no. Raises
     GitError if one of the commits is not in this clone.
     """
-    question = ancestry(ancestor, descendant)
+    if ancestor == descendant or ancestor in known_line(root, descendant):
+        return True
+    question = ("merge-base", "--is-ancestor", ancestor, descendant)
     asked = ask_once(root, *question, about=(ancestor, descendant), accept=(0, 1))
     return asked.exit_code == 0
-
-
-def ancestry(ancestor: str, descendant: str) -> tuple[str, ...]:
-    """The command that asks whether one commit is the other, or lies in its history."""
-    return "merge-base", "--is-ancestor", ancestor, descendant
 
 
 def tree_question(commit: str) -> tuple[str, ...]:
@@ -228,6 +182,17 @@ def read_bounded_blobs(
     sizes |= zip(unknown, _sizes(root, unknown), strict=True)
     large = frozenset(oid for oid, size in sizes.items() if size > most)
     return read_blobs(root, (oid for oid in wanted if oid not in large)), large
+
+
+def read_small_blobs(root: Path, oids: Iterable[ObjectId]) -> None:
+    """Read those of the blobs that will be kept, so that two processes do for many questions.
+
+    Nothing is read where there are more than can be kept. Raises GitError if one is missing.
+    """
+    unknown = [oid for oid in dict.fromkeys(oids) if known_blob(root, oid) is None]
+    if len(unknown) <= MOST_KEPT:
+        sizes = zip(unknown, _sizes(root, unknown), strict=True)
+        read_blobs(root, (oid for oid, size in sizes if size <= MOST_KEPT_BYTES))
 
 
 def _sizes(root: Path, oids: Iterable[ObjectId]) -> list[int]:

@@ -19,10 +19,10 @@ from reconciler.errors import GitError
 from reconciler.git.commits import empty_tree, write_commit
 from reconciler.git.default import default_branch
 from reconciler.git.endpoints import addresses, check_one_target
+from reconciler.git.kept_refs import EACH
 from reconciler.git.lasting import ask_once
 from reconciler.git.objects import CommitId, ObjectId, is_ancestor, tree_question
 from reconciler.git.remote import (
-    EACH,
     HEADS,
     Others,
     SeenRefs,
@@ -39,6 +39,8 @@ _PAUSE_SECONDS = 0.2  # before the second sending or look; each later pause is t
 
 class PushLanded(Struct, frozen=True):
     """The ref, read back, holds our commit, which nobody else could have pushed."""
+
+    with_trace: bool = False  # the trace moved along, which this clone does not know yet
 
 
 class PushRaced(Struct, frozen=True, kw_only=True):

@@ -1,8 +1,4 @@
-"""What a remote holds, its branches and the traces of ledgers, and how they are fetched.
-
-Some servers take only branches and tags. On these, a trace lies on a branch of its own. Traces of
-both kinds are fetched below one name, so that listing it shows all that the remote keeps.
-"""
+"""What a remote holds, its branches and the traces of ledgers, and how they are fetched."""
 
 import random
 import re
@@ -16,17 +12,18 @@ from msgspec import Struct
 
 from reconciler.errors import GitError
 from reconciler.git.command import NETWORK_SECONDS, CompletedGit, ask, run_git, unreadable_error
+from reconciler.git.kept_refs import (
+    BRANCHES,
+    MEMORY,
+    THERE,
+    Traces,
+    list_refs,
+    refspecs,
+    trace_refs,
+    traces_among,
+)
 from reconciler.git.objects import CommitId, is_shallow, note_history
 from reconciler.git.packets import UNHEARD, Packets
-
-THERE = "refs/reconciler/ledger"
-BRANCHES = "refs/heads/reconciler-trace"
-MEMORY = "refs/reconciler-memory"  # in a clone
-FETCHED = f"{MEMORY}/kept"
-BRANCH_MARK = "+"  # marks traces on branches: no trace has this name, for names are URL-quoted
-
-# The patterns with which `git ls-remote` shows all traces.
-EACH = (f"{THERE}/*", f"{BRANCHES}/*")
 
 _ATTEMPTS = 12  # to fetch while another process of this clone holds a lock on a ref
 _LONGEST_WAIT = 0.5  # seconds, between two attempts
@@ -73,23 +70,6 @@ def _name_of(ref: str) -> str | None:
     """The name of the trace that the ref holds; None for any other ref."""
     folder, _, name = ref.rpartition("/")
     return name if folder in {THERE, BRANCHES} else None
-
-
-def refspecs(remote: str) -> tuple[str, str]:
-    """The refspecs that fetch all traces that the remote keeps, if it keeps any."""
-    return (
-        f"+{THERE}/*:{FETCHED}/{remote}/*",
-        f"+{BRANCHES}/*:{FETCHED}/{remote}/{BRANCH_MARK}/*",
-    )
-
-
-def ref_there(remote: str, key: str) -> str | None:
-    """The remote's ref of the trace with that name below MEMORY; None for a clone's own trace."""
-    name = key.removeprefix(f"kept/{remote}/")
-    if name == key:
-        return None
-    on_branch = name.removeprefix(f"{BRANCH_MARK}/")
-    return f"{THERE}/{name}" if on_branch == name else f"{BRANCHES}/{on_branch}"
 
 
 class SeenRefs(Struct, frozen=True, kw_only=True):
@@ -152,13 +132,20 @@ def fetch(root: Path, remote: str, branches: Sequence[str]) -> dict[str, CommitI
     GitError if the remote cannot be read.
     """
     refs = {branch: check_branch(root, branch) for branch in branches}
-    tips = fetch_refs(root, remote, refs.values())
+    tips = fetch_refs(root, remote, refs.values()).tips
     return {branch: tips[ref] for branch, ref in refs.items()}
+
+
+class FetchedRefs(Struct, frozen=True, kw_only=True):
+    """What this clone has once some refs have been fetched."""
+
+    tips: Mapping[str, CommitId | None]  # of these refs; None: the remote has no such ref
+    traces: Traces
 
 
 def fetch_refs(
     root: Path, remote: str, refs: Collection[str], packets: Packets = UNHEARD
-) -> dict[str, CommitId | None]:
+) -> FetchedRefs:
     """As `fetch`, for branches by their full names, and for the remote's HEAD.
 
     `packets` records what the remote says meanwhile.
@@ -169,8 +156,15 @@ def fetch_refs(
         wanted.remove(absent)
         # A ref `a` that an earlier fetch left behind would block `a/b`.
         run_git(root, "update-ref", "-d", _local_ref(remote, absent))
-    tips = dict(zip(wanted, _tips(root, remote, wanted), strict=True))
-    return {ref: tips.get(ref) for ref in refs}
+    here = [_local_ref(remote, ref) for ref in wanted]
+    listed = list_refs(root, *here, *trace_refs(remote))
+    commits = {one.name: CommitId(one.oid) for one in listed if one.kind == "commit"}
+    if not all(ref in commits for ref in here):
+        commits = dict(zip(here, _tips(root, here), strict=True))
+    tips = {ref: commits[_local_ref(remote, ref)] for ref in wanted}
+    return FetchedRefs(
+        tips={ref: tips.get(ref) for ref in refs}, traces=traces_among(remote, listed)
+    )
 
 
 def _fetch_traces_alone(root: Path, remote: str) -> None:
@@ -199,8 +193,9 @@ def _local_ref(remote: str, ref: str) -> str:
     return f"refs/reconciler/{remote}/{ref.removeprefix(HEADS)}"
 
 
-def _tips(root: Path, remote: str, refs: Sequence[str]) -> list[CommitId]:
-    specs = [f"{_local_ref(remote, ref)}^{{commit}}" for ref in refs]
+def _tips(root: Path, refs: Sequence[str]) -> list[CommitId]:
+    """The commits that the refs stand for, where one holds no commit itself, or is gone again."""
+    specs = [f"{ref}^{{commit}}" for ref in refs]
     return [CommitId(line) for line in run_git(root, "rev-parse", *specs).text.split()]
 
 

@@ -5,7 +5,9 @@ clone remembers the ledger's tree in a ref of its own, the remote keeps a trace 
 new or shallow, and the history says what was last written.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from msgspec import Struct
@@ -13,23 +15,33 @@ from msgspec import Struct
 from reconciler.git.command import ask, run_git, unreadable_error
 from reconciler.git.commits import write_commit
 from reconciler.git.gitconfig import set_value, value
-from reconciler.git.lasting import ask_once
-from reconciler.git.objects import CommitId, ObjectId, folder_question
-from reconciler.git.push import Along, PushDeclined, PushLanded, PushRaced, PushUnclear, swap
-from reconciler.git.remote import (
+from reconciler.git.kept_refs import (
     BRANCH_MARK,
     BRANCHES,
-    FETCH,
     FETCHED,
     MEMORY,
+    SEEN,
     THERE,
-    read_refs,
+    Traces,
+    list_refs,
     ref_there,
+    traces_among,
 )
+from reconciler.git.lasting import ask_once, know
+from reconciler.git.objects import (
+    CommitId,
+    ObjectId,
+    folder_question,
+    tree_listing,
+)
+from reconciler.git.push import PushDeclined, PushLanded, PushRaced, PushUnclear, swap
+from reconciler.git.remote import FETCH, read_refs
 from reconciler.git.said import readable
 from reconciler.git.sending import Move
+from reconciler.git.tree import known_tree
 
-_HERE = f"{MEMORY}/seen"  # the trees that this clone has seen
+# In a commit's list of changes: the modes before and after, the ids before and after, the kind.
+_CHANGED_FOLDER = re.compile(r"\n?:[0-7]{6} 040000 [0-9a-f]+ ([0-9a-f]+) [A-Z]")
 _KEEPING_SECONDS = 30.0  # a trace is not worth a longer wait
 _TRIES = 3  # to push a trace while others push theirs
 # What this clone remembers of a server that has refused a trace: where it still keeps it.
@@ -42,21 +54,31 @@ def remember(root: Path, name: str, commit: CommitId, folder: str) -> None:
 
     Another process that does the same at this moment may win: either tree is worth remembering.
     """
-    run_git(root, "update-ref", f"{_HERE}/{name}", f"{commit}:{folder}", accept=(0, 1, 128))
+    run_git(root, "update-ref", f"{SEEN}/{name}", f"{commit}:{folder}", accept=(0, 1, 128))
 
 
-def remember_next(root: Path, name: str, tree: ObjectId, before: ObjectId | None) -> bool:
+def remember_next(
+    root: Path, name: str, tree: ObjectId, before: ObjectId | None, trace: "Trace | None" = None
+) -> bool:
     """Keep the tree if the clone still remembers `before` (None: nothing); whether it is kept.
 
-    Another process may have seen more meanwhile, and that must not be replaced.
+    Another process may have seen more meanwhile, and that must not be replaced. `trace`: what the
+    remote has taken together with the commit, which is noted in any case.
     """
-    moved = run_git(root, "update-ref", f"{_HERE}/{name}", tree, before or "", accept=(0, 1, 128))
+    ref = f"{SEEN}/{name}"
+    orders = [f"create {ref} {tree}" if before is None else f"update {ref} {tree} {before}"]
+    if trace is not None:
+        orders.append(f"update {trace.here} {trace.move.commit}")
+    asked = "".join(f"{order}\n" for order in orders).encode()
+    moved = run_git(root, "update-ref", "--stdin", stdin=asked, accept=(0, 1, 128))
+    if moved.exit_code and trace is not None:  # git has moved neither
+        run_git(root, "update-ref", trace.here, trace.move.commit, accept=(0, 1, 128))
     return not moved.exit_code
 
 
 def remembered(root: Path, name: str) -> ObjectId | None:
     """The tree that this clone last remembered under the name."""
-    return _resolve(root, f"{_HERE}/{name}^{{tree}}")
+    return _resolve(root, f"{SEEN}/{name}^{{tree}}")
 
 
 def keep(
@@ -66,17 +88,19 @@ def keep(
     commit: CommitId,
     folder: str,
     continues: Callable[[ObjectId, ObjectId], bool],
+    known: Traces | None = None,
 ) -> str | None:
     """Have the remote keep the folder, as the commit has it, for other clones; or return why not.
 
     The trace only grows: each commit follows the one before, and a tree that does not continue the
     one that is kept (`continues(new, old)`) changes nothing, for then somebody has kept more. A
     server that takes only branches keeps the trace on one. This clone does not try again what the
-    server has refused. Raises GitError if git fails here.
+    server has refused. `known`: the traces, if nothing but this process has moved them since they
+    were read. Raises GitError if git fails here.
     """
-    tree = _at(root, commit, folder)
+    tree = folder_tree(root, commit, folder)
     reason = "its refusal is remembered"
-    held = _held(root, remote, name)
+    held = _held(root, remote, name, known)
     for place in _places(root, remote, name, held) if tree is not None else ():
         result = _keep_at(root, remote, place, tree or ObjectId(""), held, continues)
         if not isinstance(result, PushDeclined):
@@ -95,6 +119,7 @@ class Trace(Struct, frozen=True, kw_only=True):
     move: Move
     here: str  # the ref of this clone that shows what the remote keeps
     prefix: str  # of the traces' refs on the remote
+    tree: ObjectId
 
 
 def next_trace(
@@ -104,24 +129,24 @@ def next_trace(
     commit: CommitId,
     folder: str,
     continues: Callable[[ObjectId, ObjectId], bool],
+    known: Traces | None = None,
 ) -> Trace | None:
     """The trace that `keep` would push; None if there is none, or it needs its own push."""
-    tree = _at(root, commit, folder)
-    held = _held(root, remote, name)
+    tree = folder_tree(root, commit, folder)
+    held = _held(root, remote, name, known)
     place = next(iter(_places(root, remote, name, held)), None)
     alone = value(root, _alone(remote))
     if tree is None or place is None or alone == place.prefix:
         return None
     move = _next(root, place, tree, held.get(place.here), continues)
-    return None if move is None else Trace(move=move, here=place.here, prefix=place.prefix)
+    if move is None:
+        return None
+    return Trace(move=move, here=place.here, prefix=place.prefix, tree=tree)
 
 
-def note(root: Path, remote: str, trace: Trace, became: Along) -> None:
-    """Note what became of a trace that was pushed together with a commit that has landed."""
-    if became is Along.MOVED:
-        run_git(root, "update-ref", trace.here, trace.move.commit, accept=(0, 1, 128))
-    elif became is Along.APART:
-        set_value(root, _alone(remote), trace.prefix)
+def note_apart(root: Path, remote: str, trace: Trace) -> None:
+    """Note that the server does not move such a trace together with a branch."""
+    set_value(root, _alone(remote), trace.prefix)
 
 
 class _TracePlace(Struct, frozen=True, kw_only=True):
@@ -164,17 +189,18 @@ def _here(remote: str, name: str) -> tuple[str, str]:
     return f"{FETCHED}/{remote}/{name}", f"{FETCHED}/{remote}/{BRANCH_MARK}/{name}"
 
 
-def _held(root: Path, remote: str, name: str) -> dict[str, _HeldTrace]:
+def _held(root: Path, remote: str, name: str, known: Traces | None = None) -> dict[str, _HeldTrace]:
     """What these two refs hold, by their names; a ref that does not exist is left out."""
     refs = _here(remote, name)
-    return {
-        ref: _HeldTrace(
-            commit=CommitId(oid) if kind == "commit" else None,
-            tree=ObjectId(tree[0] or oid),
-        )
-        for key, kind, oid, *tree in _listed(root, *refs)
-        if (ref := f"{MEMORY}/{key}") in refs
-    }
+    if known is None:
+        known = traces_among(remote, list_refs(root, *refs))
+    found = {}
+    for ref in refs:
+        key = ref.removeprefix(f"{MEMORY}/")
+        oid, tree = known.kept.get(ref_there(remote, key) or ""), known.trees.get(key)
+        if oid is not None and tree is not None:
+            found[ref] = _HeldTrace(commit=None if oid == tree else CommitId(oid), tree=tree)
+    return found
 
 
 def _setting(remote: str, name: str) -> str:
@@ -242,33 +268,6 @@ def _refresh(root: Path, remote: str, place: _TracePlace) -> None:
             raise unreadable_error(remote, done)
 
 
-class Traces(Struct, frozen=True, kw_only=True):
-    """The traces that this clone has seen, and those that a remote kept when last fetched."""
-
-    trees: Mapping[str, ObjectId]  # by keys that tell both apart: `seen/NAME`, `kept/REMOTE/NAME`
-    kept: Mapping[str, str]  # the objects in the remote's refs, by the refs' names there
-
-
-def read_traces(root: Path, remote: str) -> Traces:
-    """All traces, whatever their names."""
-    trees, kept = {}, {}
-    for key, _, oid, *tree in _listed(root, _HERE, f"{FETCHED}/{remote}"):
-        # An object that has no tree is a tree itself, or nothing that can be read as a ledger.
-        trees[key] = ObjectId(tree[0] or oid)
-        ref = ref_there(remote, key)
-        if ref is not None:
-            kept[ref] = oid
-    return Traces(trees=trees, kept=kept)
-
-
-def _listed(root: Path, *folders: str) -> Iterator[list[str]]:
-    """Each ref below the folders: its name below MEMORY, its object's kind, id and tree."""
-    form = "--format=%(refname) %(objecttype) %(objectname) %(tree)"
-    listing = run_git(root, "for-each-ref", form, *folders).text
-    for line in filter(None, listing.split("\n")):
-        yield line.removeprefix(f"{MEMORY}/").split(" ")
-
-
 def author(root: Path, ref: str) -> str:
     """Who made the ref's commit, and when. Anybody who can push may have written any name."""
     form = "--format=%an <%ae> at %aI"
@@ -282,19 +281,40 @@ def last_written(root: Path, commit: CommitId, folder: str, trailer: str) -> Obj
     All lines of history count, for a merge can have taken the other side. None if there is no such
     commit, or a shallow clone does not reach it.
     """
-    found = run_git(
+    listing = run_git(
         root,
         # The user's own settings for reading a log must not hide what is in it.
         *("-c", "grep.patternType=basic", "-c", "i18n.logOutputEncoding=UTF-8"),
         *("-c", "log.showSignature=false"),
         *("--literal-pathspecs", "log", "-1", "--full-history", "--format=%H"),
+        *("--raw", "-t", "--no-abbrev", "--no-renames", "-z"),
         *(f"--grep=^{trailer}: ", commit, "--", folder),
-    ).text
-    return _at(root, CommitId(found), folder) if found else None
+    ).stdout
+    found, *changes = listing.decode("utf-8", "surrogateescape").split("\0")
+    if not found:
+        return None
+    return _folder_among(changes, folder) or _at(root, CommitId(found), folder)
 
 
-def folder(root: Path, commit: CommitId, path: str) -> ObjectId | None:
+def _folder_among(changes: Sequence[str], folder: str) -> ObjectId | None:
+    """The folder's tree after a commit, by git's raw list of what the commit changed.
+
+    None if the list does not name it, as for a merge or where the folder was removed.
+    """
+    for change, path in pairwise(changes):
+        if path == folder and (told := _CHANGED_FOLDER.fullmatch(change)):
+            return ObjectId(told[1])
+    return None
+
+
+def folder_tree(root: Path, commit: CommitId, path: str) -> ObjectId | None:
     """The folder's tree as the commit has it; None if the commit has no such folder."""
+    tree = known_tree(root, commit)
+    if tree is not None:
+        there = tree.folder(path)
+        if there is not None:
+            know(root, *tree_listing(there), answer=tree.files_of(path))
+        return there
     found = _at(root, commit, path)  # in `COMMIT:PATH^{tree}` git reads it all as the path
     return found and _resolve(root, f"{found}^{{tree}}")
 

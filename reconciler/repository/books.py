@@ -131,6 +131,14 @@ class CommittedBooks:
         """The entries at or in the folder."""
         return self._tree.under(folder)
 
+    def read_ahead(self, folder: str) -> None:
+        """Read at once what an apply asks for one by one: ledgers, configurations, and the folder.
+
+        Raises GitError.
+        """
+        entries = (*self._tree.beginning(CONFIGURATION, LEDGER), *self.under(folder))
+        self._git.read_small_blobs(one.oid for one in entries if one.is_file)
+
     def on_the_way(self, folder: str) -> list[TreeEntry]:
         """What stands in place of a folder above this one: one entry, or none."""
         parts = folder.split("/")

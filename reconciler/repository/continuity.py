@@ -14,8 +14,9 @@ from msgspec import Struct
 from reconciler.configuration import Environment
 from reconciler.errors import GitError, LedgerError
 from reconciler.git import CommitId, Git, ObjectId
-from reconciler.git.remote import BRANCH_MARK, MEMORY, Others, ref_there
-from reconciler.git.traces import Trace, Traces
+from reconciler.git.kept_refs import BRANCH_MARK, MEMORY, Traces, ref_there
+from reconciler.git.remote import Others
+from reconciler.git.traces import Trace
 from reconciler.identity import Book, service_of
 from reconciler.ledger.files import TRAILER, ledger_text
 from reconciler.repository.committed import CommittedLedger
@@ -58,36 +59,55 @@ class LedgerTraces:
         self._environment = environment
         # The trace's name, and the commit and folder where the ledger was last read or written.
         self._seen: tuple[str, CommitId, str] | None = None
+        # All traces, as they were after the last fetch or push; None: not read yet.
+        self._traces: Traces | None = None
+
+    def hear(self, traces: Traces) -> None:
+        """Take over which traces there are since a fetch."""
+        self._traces = traces
 
     def see(self, branch: str, commit: CommitId, files: CommittedLedger) -> None:
         """Have this clone remember the ledger as the commit has it; `branch`: of the manifests."""
         if files.content:
             name = trace_name(self._git, self._environment, branch)
-            self._git.remember(name, commit, files.folder)
+            seen = None if self._traces is None else self._traces.trees.get(f"seen/{name}")
+            if seen is None or seen != self._git.folder(commit, files.folder):
+                self._git.remember(name, commit, files.folder)
             self._seen = name, commit, files.folder
 
-    def see_own(self, branch: str, commit: CommitId, files: CommittedLedger) -> None:
-        """As `see`, after a push, unless another process of this clone has seen more since."""
+    def see_own(
+        self, branch: str, commit: CommitId, files: CommittedLedger, trace: Trace | None = None
+    ) -> None:
+        """As `see`, after a push, unless another process of this clone has seen more since.
+
+        `trace`: what the remote has taken along.
+        """
+        if self._traces is not None and trace is not None:
+            key, oid = trace.here.removeprefix(f"{MEMORY}/"), ObjectId(trace.move.commit)
+            self._traces = self._traces.with_kept(self._remote, key, oid, trace.tree)
         name = trace_name(self._git, self._environment, branch)
         tree = self._git.folder(commit, files.folder)
         before = self._seen and self._git.folder(*self._seen[1:])
-        if tree is not None and self._git.remember_next(name, tree, before):
+        if tree is not None and self._git.remember_next(name, tree, before, trace):
             self._seen = name, commit, files.folder
             return
         seen = self._git.remembered(name)
         if seen is None or tree is None or not self._continues(seen, tree):
-            self.see(branch, commit, files)
+            self._git.remember(name, commit, files.folder)
+            self._seen = name, commit, files.folder
 
     def keep(self) -> str | None:
         """Have the remote keep the ledger. Returns the reason if it does not."""
         if self._seen is None:
             return None
-        return self._git.keep(self._remote, *self._seen, self._continues)
+        return self._git.keep(self._remote, *self._seen, self._continues, self._traces)
 
     def next_trace(self, branch: str, commit: CommitId, folder: str) -> Trace | None:
         """The trace to push together with the commit; None if there is none, or it cannot be."""
         name = trace_name(self._git, self._environment, branch)
-        return self._git.next_trace(self._remote, name, commit, folder, self._continues)
+        return self._git.next_trace(
+            self._remote, name, commit, folder, self._continues, self._traces
+        )
 
     def others(self, branch: str, traces: Traces) -> Others:
         """The remote's traces of other ledgers."""
@@ -118,7 +138,9 @@ def check_continuity(
     service, unless that trace is of another branch that exists.
     """
     if place.parent is not None:
-        _check(git, files, git.last_written(place.parent, files.folder, TRAILER), "was recorded")
+        written = git.last_written(place.parent, files.folder, TRAILER)
+        if written != git.folder(place.parent, files.folder):
+            _check(git, files, written, "was recorded")
     if place.parent != place.commit:
         beside = git.folder(place.commit, files.folder)
         _check(git, files, beside, "lies beside the manifests")

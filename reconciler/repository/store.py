@@ -10,8 +10,9 @@ from reconciler.configuration import CONFIGURATION, Configuration, Environment
 from reconciler.errors import ConfigurationError, GitError, ReconcilerError
 from reconciler.git import CommitId, Git, ObjectId
 from reconciler.git import push as pushed
+from reconciler.git.kept_refs import Traces
 from reconciler.git.remote import Others
-from reconciler.git.traces import Traces
+from reconciler.git.traces import Trace
 from reconciler.identity import Book, surroundings
 from reconciler.ledger import Event, Ledger, append_events
 from reconciler.ledger.events import Adopted, Claim
@@ -82,8 +83,11 @@ class GitStore:
         with suppress(ReconcilerError):
             commit = self._git.working_tree_commit()
             if commit is not None:
-                self._tree = commit, CommittedBooks(self._git, commit)
-                self._declared(self._tree[1], self._read_configuration(self._tree[1]))
+                tree = CommittedBooks(self._git, commit)
+                self._tree = commit, tree
+                here = choose_environment(self._local, self._name)
+                tree.read_ahead(self._git.prefix + here.manifests)
+                self._declared(tree, self._read_configuration(tree))
 
     async def fetch(self) -> GitSnapshot:
         """The branch as the remote has it now.
@@ -120,8 +124,8 @@ class GitStore:
         return self._local.git.ledger_branch or self.branch
 
     def _fetch(self) -> GitSnapshot:
-        commit, parent = self._fetch_tips()
-        traces = self._git.read_traces(self._remote)
+        commit, parent, traces = self._fetch_tips()
+        self._memory.hear(traces)
         others_kept = self._memory.others(self.branch, traces)
         if self._tree is None or self._tree[0] != commit:
             self._tree = commit, CommittedBooks(self._git, commit)
@@ -201,11 +205,12 @@ class GitStore:
         if self._ledger is None and place.parent is not None:
             self._memory.see(self.branch, place.parent, files)
 
-    def _fetch_tips(self) -> tuple[CommitId, CommitId | None]:
-        """The tips of the branch and of the ledger's branch. Raises GitError."""
+    def _fetch_tips(self) -> tuple[CommitId, CommitId | None, Traces]:
+        """The tips of the branch and of the ledger's branch, and all traces. Raises GitError."""
         named = self._local.git
         ledger_branch = [named.ledger_branch] if named.ledger_branch else []
-        branch, tips = self._git.fetch_shared(self._remote, named.branch, ledger_branch)
+        fetched = self._git.fetch_shared(self._remote, named.branch, ledger_branch)
+        branch = fetched.name
         if self.branch and branch != self.branch:
             raise GitError(
                 f"{branch} is now the default branch of {self._remote}, and {self.branch} no "
@@ -213,13 +218,13 @@ class GitStore:
                 hint="Run it again: it works on the new one then.",
             )
         self.branch = branch
-        self.tip = tips[branch]
+        self.tip = fetched.tips[branch]
         if self.tip is None:
             raise GitError(
                 f"{self._remote} has no branch {branch}",
                 hint=f"Push it first, or {other_branch()}.",
             )
-        return self.tip, tips[self._ledger_branch]
+        return self.tip, fetched.tips[self._ledger_branch], fetched.traces
 
     def _other_books(
         self,
@@ -266,6 +271,7 @@ class GitStore:
             message,
         )
         claims = any(isinstance(event, Claim | Adopted) for event in events)
+        trace = self._memory.next_trace(self.branch, commit, files.folder)
         answer = self._git.push(
             self._remote,
             commit,
@@ -274,14 +280,15 @@ class GitStore:
             timeout=PUSH_SECONDS,
             # Also with a claim: whoever reads another branch must know what the claim starts, even
             # if this apply never gets to record it.
-            trace=self._memory.next_trace(self.branch, commit, files.folder),
+            trace=trace,
             # If HEAD has moved, an apply that asks for the default branch now claims on another.
             is_default=claims and self._local.git.branch is self._local.git.ledger_branch is None,
             others=base.others if claims else None,
         )
         match answer:
-            case pushed.PushLanded():
-                return Landed(snapshot=self._landed(base, commit, changes, events))
+            case pushed.PushLanded(with_trace):
+                taken = trace if with_trace else None
+                return Landed(snapshot=self._landed(base, commit, changes, events, taken))
             case pushed.PushRaced():
                 return Raced()
             case pushed.PushUnclear():
@@ -295,9 +302,10 @@ class GitStore:
         commit: CommitId,
         changes: dict[str, bytes | None],
         events: Sequence[Event],
+        trace: Trace | None,
     ) -> GitSnapshot:
         files, ledger = base.files.with_changes(changes), base.ledger.extended(events)
-        self._memory.see_own(self.branch, commit, files)
+        self._memory.see_own(self.branch, commit, files, trace)
         self._ledger = files, ledger
         manifests = commit if self._ledger_branch == self.branch else CommitId(base.commit)
         self._checked = manifests, commit, base.others

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import GitError
-from reconciler.git import CommitId, Git, ObjectId, TreeEntry, objects
+from reconciler.git import CommitId, Git, ObjectId, TreeEntry, objects, tree
 from reconciler.repository.books import CommittedBooks
 from reconciler.repository.committed_files import CommittedFiles
 from reconciler.repository.declaring import Ceiling
@@ -177,6 +177,20 @@ def test_a_tree_shows_what_lies_at_or_in_a_folder(repository: Git, folder: str) 
     assert repository.read_tree(made).under(folder) == wanted
 
 
+@pytest.mark.parametrize("folder", ["state", "state/prod", "a", "x\tstate", "umläut", "none"])
+def test_a_tree_lists_a_folder_as_git_does(repository: Git, clone: Path, folder: str) -> None:
+    made = repository.commit_files(None, dict.fromkeys(_ODD_NAMES, b""), "m")
+    tree = repository.read_tree(made)
+    there = git(clone, "ls-tree", "-rdz", "--name-only", made).split("\0")
+    assert (tree.folder(folder) is not None) == (folder in there)
+    if folder in there:
+        assert tree.folder(folder) == git(clone, "rev-parse", f"{made}:{folder}")
+        assert tree.files_of(folder) == git(clone, "ls-tree", "-rz", f"{made}:{folder}")
+    for level in ("", *([folder] if folder in there else ())):
+        listing = objects.level_listing(tree.level(level) or ())
+        assert listing == git(clone, "ls-tree", "-z", f"{made}:{level}")
+
+
 @pytest.mark.parametrize("names", [("ledger",), ("reconciler.yaml", "myled"), ("x\t",), ("deep",)])
 def test_a_tree_shows_what_is_named_so_in_any_folder(
     repository: Git, names: tuple[str, ...]
@@ -192,16 +206,42 @@ def test_of_a_large_tree_only_what_is_asked_for_is_taken_apart(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     taken: list[bytes] = []
-    parse = objects._parse_entry
+    parse = objects.parse_entry
 
     def watched(record: bytes) -> TreeEntry:
         taken.append(record)
         return parse(record)
 
-    monkeypatch.setattr(objects, "_parse_entry", watched)
+    monkeypatch.setattr(tree, "parse_entry", watched)
     record = "100644 blob " + "a" * 40 + "\tsrc/{:05d}/x\0"
     listing = "".join(map(record.format, range(10_000))).encode()
-    tree = objects.Tree(listing)
-    assert [one.path for one in tree.under("src/00042")] == ["src/00042/x"]
-    assert tree.beginning("ledger") == []
+    large = tree.Tree(listing)
+    assert [one.path for one in large.under("src/00042")] == ["src/00042/x"]
+    assert large.beginning("ledger") == []
     assert len(taken) == 1
+
+
+def test_small_files_are_read_ahead_by_two_processes_and_large_ones_are_not(
+    repository: Git, clone: Path, git_calls: list[Sequence[str]]
+) -> None:
+    texts = {f"triggers/{n}.yaml": f"n: {n}\n" for n in range(20)} | {"triggers/x": "x" * 20_000}
+    tree = repository.read_tree(CommitId(commit(clone, texts)))
+    oids = {one.path: one.oid for one in tree.under("triggers")}
+    git_calls.clear()
+    repository.read_small_blobs(oids.values())
+    assert len(git_calls) == 2
+    assert repository.read_bounded_blobs([oids["triggers/7.yaml"]], 100)[0]
+    assert len(git_calls) == 2
+    _, large = repository.read_bounded_blobs(oids.values(), 10_000)
+    assert large == {oids["triggers/x"]}
+    assert len(git_calls) == 3
+
+
+def test_nothing_is_read_ahead_where_it_could_not_be_kept(
+    repository: Git, clone: Path, git_calls: list[Sequence[str]]
+) -> None:
+    texts = {f"triggers/{n}.yaml": f"n: {n}\n" for n in range(600)}
+    tree = repository.read_tree(CommitId(commit(clone, texts)))
+    git_calls.clear()
+    repository.read_small_blobs(one.oid for one in tree.under("triggers"))
+    assert not git_calls

@@ -47,6 +47,7 @@ def test_the_default_branch_is_fetched_and_remembered_by_what_was_heard(
 ) -> None:
     git(origin, "branch", "--move", "main", "trunk")
     tip = git(origin, "rev-parse", "trunk")
-    assert repository.fetch_shared("origin", None, []) == ("trunk", {"trunk": tip})
+    fetched = repository.fetch_shared("origin", None, [])
+    assert (fetched.name, fetched.tips) == ("trunk", {"trunk": tip, "main": None})
     assert git(repository.root, "rev-parse", "refs/reconciler/origin/trunk") == tip
     assert git(repository.root, "config", "reconciler.origin.branch") == "trunk"

@@ -1,11 +1,12 @@
 """What the remote keeps of a folder only grows, wherever the server lets it be."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from reconciler.git import CommitId, Git, ObjectId, PushDeclined, PushLanded, PushRaced, PushResult
+from reconciler.git.kept_refs import FETCHED, SEEN
 from tests.repositories import commit, git, make_clone, say_ok_and_move_nothing, write_hook
 
 NAME, FOLDER = "prod", "state/prod"
@@ -35,7 +36,10 @@ def _push(repository: Git, text: str) -> PushResult:
     made = repository.commit_files(before, {f"{FOLDER}/ledger.jsonl": text.encode()}, "m")
     trace = repository.next_trace("origin", NAME, made, FOLDER, _continues(repository))
     assert trace is not None
-    return repository.push("origin", made, "main", expected=before, timeout=60, trace=trace)
+    result = repository.push("origin", made, "main", expected=before, timeout=60, trace=trace)
+    if isinstance(result, PushLanded) and result.with_trace:
+        repository.remember_next(NAME, trace.tree, repository.remembered(NAME), trace)
+    return result
 
 
 def _kept(origin: Path, ref: str = BESIDE) -> list[str]:
@@ -97,8 +101,8 @@ def test_a_server_that_takes_only_branches_keeps_it_on_one_and_is_not_asked_twic
     assert _keep(repository, "12") is None
     assert _kept(origin, BRANCH) == ["12", "1"]
     fresh = Git.at(make_clone(origin, tmp_path / "fresh", "--depth=1"))
-    fresh.fetch("origin", ["main"])
-    tree = fresh.read_traces("origin").trees[f"kept/origin/+/{NAME}"]
+    traces = fresh.fetch_shared("origin", "main", []).traces
+    tree = traces.trees[f"kept/origin/+/{NAME}"]
     assert git(fresh.root, "show", f"{tree}:ledger.jsonl") == "12"
     assert _keep(fresh, "123") is None
     assert _kept(origin, BRANCH) == ["123", "12", "1"]
@@ -135,14 +139,14 @@ def test_a_remote_that_cannot_be_reached_is_no_refusal_to_remember(
 
 def test_a_trace_travels_with_the_push_that_it_follows(repository: Git, origin: Path) -> None:
     for text in ("1", "12"):
-        assert _push(repository, text) == PushLanded()
+        assert _push(repository, text) == PushLanded(with_trace=True)
     assert _kept(origin) == ["12", "1"]
 
 
 def test_neither_lands_where_the_branch_has_moved(
     repository: Git, origin: Path, tmp_path: Path
 ) -> None:
-    assert _push(repository, "1") == PushLanded()
+    assert _push(repository, "1") == PushLanded(with_trace=True)
     rival = make_clone(origin, tmp_path / "rival")
     commit(rival, {"x": "1"})
     script = f"git -C '{rival}' push --quiet origin main; exec git-receive-pack \"$@\""
@@ -159,7 +163,7 @@ def test_the_branch_lands_alone_where_somebody_else_has_kept_more(
 ) -> None:
     other = Git.at(make_clone(origin, tmp_path / "other"))
     other.fetch("origin", ["main"])
-    assert _push(repository, "1") == PushLanded()
+    assert _push(repository, "1") == PushLanded(with_trace=True)
     git(other.root, "update-ref", "-d", "refs/reconciler-memory/kept/origin/prod")
     before = git(origin, "rev-parse", "main")
     made = other.commit_files(
@@ -173,12 +177,54 @@ def test_the_branch_lands_alone_where_somebody_else_has_kept_more(
     assert other.next_trace("origin", NAME, made, FOLDER, _continues(other)) is not None
 
 
+@pytest.mark.parametrize("is_behind", [False, True])
+def test_a_trace_is_noted_though_the_clone_remembers_something_else_meanwhile(
+    repository: Git, git_calls: list[Sequence[str]], is_behind: bool
+) -> None:
+    assert _push(repository, "1") == PushLanded(with_trace=True)
+    before = repository.remembered(NAME)
+    made = _ledger(repository, "12")
+    trace = repository.next_trace("origin", NAME, made, FOLDER, _continues(repository))
+    assert trace is not None
+    if is_behind:
+        git(repository.root, "update-ref", f"{SEEN}/{NAME}", f"{made}^{{tree}}")
+    git_calls.clear()
+    assert repository.remember_next(NAME, trace.tree, before, trace) != is_behind
+    assert len(git_calls) == (2 if is_behind else 1)
+    kept = git(repository.root, "rev-parse", f"{FETCHED}/origin/{NAME}")
+    assert kept == trace.move.commit
+    seen = git(repository.root, "rev-parse", f"{SEEN}/{NAME}")
+    assert seen == git(
+        repository.root, "rev-parse", f"{made}^{{tree}}" if is_behind else trace.tree
+    )
+
+
+def test_what_is_known_of_the_traces_is_not_asked_for_again(
+    repository: Git, git_calls: list[Sequence[str]]
+) -> None:
+    assert _push(repository, "1") == PushLanded(with_trace=True)
+    known = repository.fetch_shared("origin", "main", []).traces
+    made = _ledger(repository, "12")
+    asked = repository.next_trace("origin", NAME, made, FOLDER, _continues(repository))
+    assert asked is not None
+    git_calls.clear()
+    told = repository.next_trace("origin", NAME, made, FOLDER, lambda *_: True, known)
+    assert told is not None
+    assert (told.move.ref, told.move.expected) == (asked.move.ref, asked.move.expected)
+    assert [call[2] for call in git_calls] == ["commit-tree"]
+    later = known.with_kept("origin", f"kept/origin/{NAME}", ObjectId(told.move.commit), told.tree)
+    git_calls.clear()
+    assert repository.next_trace("origin", NAME, made, FOLDER, lambda *_: True, later) is None
+    assert repository.keep("origin", NAME, made, FOLDER, lambda *_: True, later) is None
+    assert not git_calls
+
+
 @pytest.mark.parametrize("earlier", [[], ["1"]])
 def test_a_trace_that_a_server_moves_without_its_branch_is_taken_back(
     repository: Git, origin: Path, earlier: list[str]
 ) -> None:
     for text in earlier:
-        assert _push(repository, text) == PushLanded()
+        assert _push(repository, text) == PushLanded(with_trace=True)
     say_ok_and_move_nothing(origin)
     assert isinstance(_push(repository, "12"), PushDeclined)
     # On top, for a ref that is gone would leave what it held to whoever has fetched it meanwhile.

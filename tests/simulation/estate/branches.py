@@ -62,7 +62,7 @@ def _history_tells(world: World, folder: str) -> bool:
     if world.shallow or world.alive or tip is None or not home or not world.is_whole():
         return False
     reader = Clone(name="", objects=world.objects, origin=world.remote)
-    found = reader.complete(["log", _TRAILER, tip, "--", folder], None, 1).text
+    found = reader.complete(["log", _TRAILER, tip, "--", folder], None, 1).text.partition("\0")[0]
     return bool(found) and world.objects.at(found, folder) == world.objects.at(tip, folder)
 
 

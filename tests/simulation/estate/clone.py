@@ -13,6 +13,7 @@ from tests.simulation.estate.objects import Objects
 from tests.simulation.estate.remote import HEADS, Move, Refs, Remote
 
 _OK, _NO = 0, 1
+_NOTHING = "0" * 40
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -60,6 +61,8 @@ class Clone:
             case "unpack-objects":
                 self.objects.unpack(stdin or b"")
                 return _done("")
+            case "update-ref" if rest == ["--stdin"]:
+                return self._update_refs((stdin or b"").decode().splitlines())
             case "cat-file" if "--batch" not in rest:
                 oids = (stdin or b"").decode().split()
                 return _done("\n".join(str(len(self.objects.blobs[oid])) for oid in oids))
@@ -135,6 +138,16 @@ class Clone:
         self.refs[words[0]] = found
         return _done("")
 
+    def _update_refs(self, orders: list[str]) -> CompletedGit:
+        """All of them or none."""
+        before = dict(self.refs)
+        for order in orders:
+            word, *words = order.split(" ")
+            if self._update_ref([*words, ""] if word == "create" else words).exit_code:
+                self.refs = before
+                return _done("", 128)
+        return _done("")
+
     def _for_each_ref(self, words: list[str]) -> CompletedGit:
         lines = []
         for name, oid in sorted(self.refs.items()):
@@ -149,7 +162,8 @@ class Clone:
         if tree is None:
             return _done("", 128)
         if "-r" in words:
-            return _done("".join(entry.line for entry in self.objects.walk(tree)))
+            listed = self.objects.walk(tree, folders="-t" in words)
+            return _done("".join(entry.line for entry in listed))
         entries = self.objects.trees[self.objects.tree_of(tree) or ""]
         return _done("".join(entry.line for entry in entries))
 
@@ -165,7 +179,7 @@ class Clone:
         return CompletedGit(exit_code=_OK, stdout=b"".join(parts), stderr="")
 
     def _log(self, grep: str, words: list[str]) -> str:
-        """The newest commit with that trailer that changed the folder."""
+        """The newest commit with that trailer that changed the folder, and what it changed."""
         folder, commit = words[-1], words[-3]
         pattern = re.compile(grep.removeprefix("--grep="), re.MULTILINE)
         for oid in self.objects.history(commit, self.cut):
@@ -174,7 +188,9 @@ class Clone:
             here = self.objects.at(oid, folder)
             before = [self.objects.at(parent, folder) for parent in parents] or [None]
             if pattern.search(written.message) and all(here != one for one in before):
-                return oid
+                if len(before) > 1 or here not in self.objects.trees:
+                    return f"{oid}\0"  # as of a merge
+                return f"{oid}\0\n:040000 040000 {_NOTHING} {here} M\0{folder}\0"
         return ""
 
     # What asks the remote

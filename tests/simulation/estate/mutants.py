@@ -14,8 +14,9 @@ from reconciler.apply.ports import Snapshot
 from reconciler.errors import GitError
 from reconciler.git import CommitId, Git, commits, default, traces
 from reconciler.git import push as git_push
+from reconciler.git import remote as git_remote
+from reconciler.git.kept_refs import Traces
 from reconciler.git.sending import Heard, Move, send
-from reconciler.git.traces import Traces
 from reconciler.identity import service_name
 from reconciler.ledger.events import Claim, Service
 from reconciler.model import EpochMs
@@ -200,13 +201,13 @@ def pass_over_what_two_ledgers_do_not_have_in_common(patch: pytest.MonkeyPatch) 
 
 @among(rewind)
 def forget_what_the_remote_keeps(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Git, "read_traces", lambda *_: Traces(trees={}, kept={}))
+    patch.setattr(git_remote, "traces_among", lambda *_: Traces(trees={}, kept={}))
 
 
 @among(revert, manners=Manners(traces="nowhere"))
 def forget_what_the_history_says(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Git, "last_written", lambda *_: None)
-    patch.setattr(Git, "read_traces", lambda *_: Traces(trees={}, kept={}))
+    patch.setattr(git_remote, "traces_among", lambda *_: Traces(trees={}, kept={}))
 
 
 @among()

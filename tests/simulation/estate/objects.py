@@ -114,12 +114,14 @@ class Objects:
             found = next((entry.oid for entry in entries if entry.name == part), None)
         return found
 
-    def walk(self, oid: str, prefix: str = "") -> Iterator[Entry]:
-        """Every file of a commit or tree, each with its whole path as its name."""
+    def walk(self, oid: str, prefix: str = "", *, folders: bool = False) -> Iterator[Entry]:
+        """Every file (and folder) of a commit or tree, each with its whole path as its name."""
         for entry in self.trees.get(self.tree_of(oid) or "", ()):
             path = f"{prefix}{entry.name}"
             if entry.mode == FOLDER:
-                yield from self.walk(entry.oid, f"{path}/")
+                if folders:
+                    yield Entry(mode=FOLDER, oid=entry.oid, name=path)
+                yield from self.walk(entry.oid, f"{path}/", folders=folders)
             else:
                 yield Entry(mode=entry.mode, oid=entry.oid, name=path)
 

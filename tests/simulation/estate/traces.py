@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from reconciler.git.remote import FETCHED, MEMORY, ref_there
+from reconciler.git.kept_refs import FETCHED, MEMORY, ref_there
 from reconciler.ledger import events, read_events
 from reconciler.ledger.files import ACTIVE
 from tests.simulation.estate.remote import TRACES, Move, Refs
