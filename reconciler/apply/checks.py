@@ -39,6 +39,10 @@ class InvalidManifestsError(RefusedError):
         self.problems = tuple(problems)
 
 
+class TooManyStartsError(RefusedError):
+    """The apply would start more runs than it may."""
+
+
 class UnreadableZoneError(RefusedError):
     """The service names its zone in a way that may mean any zone, or none."""
 
@@ -60,7 +64,7 @@ def refuse_too_many(wanted: int, limit: int) -> None:
     """Refuse an apply of more runs than the limit, which is probably more than anybody meant."""
     refused = too_many(wanted, limit)
     if refused is not None:
-        raise RefusedError(refused.message, hint=refused.hint)
+        raise TooManyStartsError(refused.message, hint=refused.hint)
 
 
 def refuse_one_name(runs: Iterable[RunId]) -> None:
