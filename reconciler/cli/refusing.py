@@ -15,7 +15,7 @@ from reconciler.cli.saying import show
 from reconciler.configuration import CONFIGURATION, InvalidConfigurationError
 from reconciler.errors import LedgerError, ReconcilerError
 from reconciler.ledger.files import ACTIVE
-from reconciler.ledger.guarding import CODE as EDITED
+from reconciler.ledger.guarding import CODE
 from reconciler.ledger.lines import RESTORE
 from reconciler.model import Place, Problem
 from reconciler.plan.review import TOO_MANY, Refused
@@ -56,7 +56,7 @@ def ledger_problem(error: LedgerError, state: str, prefix: str, hint: str | None
         file = file.removeprefix(prefix)
     return Problem(
         place=Place(file=file, line=error.line or 1),
-        code=EDITED if error.hint == RESTORE else UNREADABLE,
+        code=CODE if error.hint == RESTORE else UNREADABLE,
         message=f"{error.what}. {hint}" if hint else error.what,
     )
 
@@ -98,8 +98,8 @@ def _document(error: ReconcilerError, names: list[str], done: Mapping[str, Any])
 
 def _refused(error: ReconcilerError) -> Refused:
     words = " ".join(str(error).split()).rstrip(".")
-    code = TOO_MANY if isinstance(error, TooManyStartsError) else NOT_DONE
-    return Refused(code=code, message=words, hint=error.hint)
+    is_crowd = isinstance(error, TooManyStartsError)
+    return Refused(code=TOO_MANY if is_crowd else NOT_DONE, message=words, hint=error.hint)
 
 
 def _names(options: CommonOptions, *, of_one: bool) -> list[str]:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from typing import Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -12,7 +12,7 @@ from reconciler.sandbox import Fault
 from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import LEDGER, Said, Scene, configuration, manifest, runs
 from tests.acceptance.test_ledger_edited import applied
-from tests.repositories import git
+from tests.repositories import commit, git, make_clone
 
 Breaks = Callable[[Scene], Sequence[str]]  # gives options
 
@@ -44,7 +44,7 @@ def _found(said: Said, form: str) -> list[tuple[str, int, str, str]]:
             return [_of_sarif(one) for one in said.json["runs"][0]["results"]]
         case _:
             lines = (
-                [one.text or "" for one in ElementTree.fromstring(said.out).iter("failure")]  # noqa: S314 - our own
+                [one.text or "" for one in ET.fromstring(said.out).iter("failure")]  # noqa: S314 - our own
                 if form == "junit"
                 else [line for line in said.out.splitlines() if line.count(":") > 3]
             )
@@ -207,7 +207,9 @@ def test_an_apply_that_stops_half_way_says_what_it_had_started(
 
     def interfere() -> None:
         if is_recorded:
-            scene.push({"triggers/bad.yaml": "a: [\n"})
+            other = make_clone(scene.origin, scene.folder / "other")
+            commit(other, {"triggers/bad.yaml": "a: [\n"})
+            git(other, "push", "--quiet", "origin", "HEAD:main")
         else:
             scene.origin.rename(scene.folder / "gone")
 
