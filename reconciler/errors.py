@@ -45,7 +45,24 @@ class GitError(ReconcilerError):
 
 
 class LedgerError(ReconcilerError):
-    """The ledger cannot be read; nothing may be started until it can."""
+    """The ledger cannot be read; nothing may be started until it can.
+
+    `file` and `line` say where, if one place is at fault: line 0 is the file as a whole. `what` is
+    the message without them.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        record: str = "",
+        file: str = "",
+        line: int = 0,
+    ) -> None:
+        where = f"{file}:{line}: " if line else f"{file}: " if file else ""
+        super().__init__(where + message, hint=hint, record=record)
+        self.file, self.line, self.what = file, line, message
 
 
 class GatewayError(ReconcilerError):

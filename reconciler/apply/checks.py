@@ -17,7 +17,7 @@ from reconciler.configuration import Environment
 from reconciler.counting import counted
 from reconciler.errors import RefusedError
 from reconciler.ledger import Ledger
-from reconciler.model import Declared, EpochMs, Parameters, Problem, Run, RunId
+from reconciler.model import Declared, EpochMs, Parameters, Problem, Run, RunId, masked
 from reconciler.plan import Action, FlowCheck, Plan, PlannedRun
 from reconciler.plan.review import too_many
 from reconciler.selection import meaning, nothing_meant
@@ -37,6 +37,10 @@ class InvalidManifestsError(RefusedError):
             hint="Mend them in a pull request; `reconciler validate` finds them before the merge.",
         )
         self.problems = tuple(problems)
+
+
+class TooManyStartsError(RefusedError):
+    """The apply would start more runs than it may."""
 
 
 class UnreadableZoneError(RefusedError):
@@ -60,7 +64,7 @@ def refuse_too_many(wanted: int, limit: int) -> None:
     """Refuse an apply of more runs than the limit, which is probably more than anybody meant."""
     refused = too_many(wanted, limit)
     if refused is not None:
-        raise RefusedError(refused.message, hint=refused.hint)
+        raise TooManyStartsError(refused.message, hint=refused.hint)
 
 
 def refuse_one_name(runs: Iterable[RunId]) -> None:
@@ -86,6 +90,7 @@ def is_as_saved(planned: PlannedRun, saved: SavedRun | None) -> bool:
 def refuse_stale(plan: Plan, only: Mapping[RunId, SavedRun], zone: tzinfo) -> None:
     """Refuse a saved plan if a start that it lists is no longer what an apply would make now.
 
+    Nor may its digest be right and the rest of it not: somebody has read, and meant, the rest.
     `zone` is the gateway's: the message gives times in it.
     """
     now = {planned.id: planned for planned in plan.runs}
@@ -106,19 +111,37 @@ def _difference(saved: SavedRun, now: PlannedRun | None, zone: tzinfo) -> str | 
         return "it is no longer declared"
     if now.action is not Action.TRIGGER:
         return now.reason
-    if is_as_saved(now, saved):
-        return None
     found = [
         f"{name} {before} → {after}"
         for name, before, after in (
             ("flowId", str(saved.flow_id), str(now.flow_id)),
             ("triggerTime", _time(saved.trigger_time, zone), _time(now.trigger_time, zone)),
-            ("parameters", _written(saved.parameters), _written(now.parameters)),
+            ("parameters", *_told_apart(saved.parameters, now.parameters)),
         )
         if before != after
     ]
+    if is_as_saved(now, saved):  # so the file's own digest is not that of its other fields
+        return f"{', '.join(found)}: the file was edited after it was saved" if found else None
     # Two staggers can turn two times into one: what is sent is the same, what was meant is not.
     return ", ".join(found) or "triggerTime before its stagger"
+
+
+def _told_apart(saved: Parameters, now: Parameters) -> tuple[str, str]:
+    """Both in words, which are equal where one may be the other with sensitive values hidden.
+
+    A parameter may have become sensitive, or have ceased to be, since the plan was saved.
+    """
+    if len(saved) == len(now) and all(map(_shows_the_same, saved, now)):
+        return "", ""
+    before, after = _written(saved), _written(now)
+    # As names and values they may be alike: their order, or how often a name is there, is not.
+    return (before, after) if before != after else (f"{saved}", f"{now}")
+
+
+def _shows_the_same(one: tuple[str, str], other: tuple[str, str]) -> bool:
+    (key, value), (other_key, other_value) = one, other
+    values = {value, masked(value)} & {other_value, masked(other_value)}
+    return key == other_key and bool(values)
 
 
 def _time(instant: EpochMs, zone: tzinfo) -> str:

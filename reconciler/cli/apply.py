@@ -83,7 +83,10 @@ def command(
     if runs and plan_file is not None:
         raise click.UsageError("Say either --plan FILE or RUN: a saved plan names its runs.")
     from reconciler.cli.applying import Wanted, annotate, annotated, apply_environment
+    from reconciler.cli.refusing import refusals_documented
     from reconciler.cli.saying import show
+    from reconciler.ledger import Event
+    from reconciler.render.apply_text import outcomes_json
 
     wanted = Wanted(
         runs=runs,
@@ -93,8 +96,12 @@ def command(
         wait=wait,
         timeout=timeout,
     )
-    with annotated():
-        report = apply_environment(current_options(), wanted)
+    options, outcomes = current_options(), list[Event]()
+    documented = refusals_documented(
+        options, as_json=form == Format.JSON, of_one=True, done=lambda: outcomes_json(outcomes)
+    )
+    with annotated(), documented:
+        report = apply_environment(options, wanted, outcomes)
     show(report.shown(Format(form)), document=form == Format.JSON)
     annotate(report.annotations)
     return report.exit_code

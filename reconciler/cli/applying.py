@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from pathlib import Path
@@ -30,6 +30,7 @@ from reconciler.cli.signals import SIGNALS, Remainder
 from reconciler.configuration import Environment
 from reconciler.errors import ExitCode, GitError, ReconcilerError
 from reconciler.git import CheckoutResult, CommitId, FastForwarded, NotSafe
+from reconciler.ledger import Event
 from reconciler.render.apply_markdown import apply_annotations, apply_markdown
 from reconciler.render.apply_outcomes import has_done_anything
 from reconciler.render.apply_text import apply_json, apply_text
@@ -101,20 +102,28 @@ class Wanted(Struct, frozen=True, kw_only=True):
         )
 
 
-def apply_environment(options: CommonOptions, wanted: Wanted) -> ApplyReport:
-    """Apply one environment. Raises every ReconcilerError that stops an apply."""
+def apply_environment(options: CommonOptions, wanted: Wanted, outcomes: list[Event]) -> ApplyReport:
+    """Apply one environment. Raises every ReconcilerError that stops an apply.
+
+    `outcomes` gets what was recorded on the branch or, failing that, kept in a rescue file:
+    however the apply ends, this is what it has done.
+    """
     apply_id, measures, log = new_apply(), Measures(), journal()
     if log is not None:
         log.fields["apply"] = apply_id
     try:
-        return _apply_environment(options, wanted, apply_id, measures)
+        return _apply_environment(options, wanted, apply_id, measures, outcomes)
     finally:
         if log is not None:
             log.ending = measures.told()
 
 
 def _apply_environment(
-    options: CommonOptions, wanted: Wanted, apply_id: str, measures: Measures
+    options: CommonOptions,
+    wanted: Wanted,
+    apply_id: str,
+    measures: Measures,
+    outcomes: list[Event],
 ) -> ApplyReport:
     shared = SharedBranch.find(options)
     asked = wanted.options(shared.environment)
@@ -123,6 +132,7 @@ def _apply_environment(
     try:
         with _progress(options) as progress:
             ports = _measured_ports(shared, store, measures, _unfailing(progress))
+            ports = _remembering(ports, outcomes)
             result = asyncio.run(_apply(ports, asked, remainder))
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
@@ -130,6 +140,8 @@ def _apply_environment(
         show(problems_text(error.problems, 0, 0), err=True, level="error")
         raise
     finally:  # however the apply ended, tell what it has recorded
+        recorded = store.effect.recorded if store.effect is not None else ()
+        outcomes += [one for one in recorded if one not in outcomes]
         with measures.of("notify"):
             remainder.take(lambda: tell_effect(store.effect, apply_id, quiet=options.quiet))
     _leave_behind(shared, CommitId(result.commit), remainder, quiet=options.quiet)
@@ -161,6 +173,16 @@ def _measured_ports(
 
     ports = shared.ports(progress, asyncio.Event())
     return replace(ports, store=store, open_gateway=open_gateway)
+
+
+def _remembering(ports: Ports, kept: list[Event]) -> Ports:
+    """The ports, by which the list also gets every event that goes into a rescue file."""
+
+    def rescue(events: Sequence[Event]) -> str:
+        kept.extend(events)
+        return ports.rescue(events)
+
+    return replace(ports, rescue=rescue)
 
 
 async def _apply(ports: Ports, options: Options, remainder: Remainder) -> ApplyResult:

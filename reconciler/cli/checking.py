@@ -1,7 +1,8 @@
 """What `validate` does, between its options and its output."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct
@@ -12,21 +13,21 @@ from reconciler.cli.differing import edited_since, with_way_back
 from reconciler.cli.forge_paths import rooted_problem
 from reconciler.cli.machine import LocalClock
 from reconciler.cli.options import CommonOptions
-from reconciler.cli.reading import Workspace
+from reconciler.cli.reading import LinkedLedgerError, Workspace
+from reconciler.cli.refusing import UNREADABLE, ledger_problem, problem_without_place
 from reconciler.cli.saying import say, say_left_out
 from reconciler.cli.unread import missed_folders, unread_manifests, unread_note
+from reconciler.cli.wanted_paths import WantedPaths
 from reconciler.configuration import (
-    CONFIGURATION,
-    Configuration,
     Environment,
     InvalidConfigurationError,
 )
-from reconciler.errors import ConfigurationError, GitError, LedgerError
+from reconciler.errors import GitError, LedgerError, ReconcilerError
 from reconciler.git import Git
 from reconciler.identity import Surroundings
 from reconciler.ledger import Ledger
-from reconciler.manifest import is_manifest_path
-from reconciler.manifest.read import SKIPPED, looks_like_manifest
+from reconciler.ledger.guarding import CODE as EDITED
+from reconciler.manifest.read import SKIPPED
 from reconciler.model import Declared, EpochMs, Problem
 from reconciler.render import problems as rendering
 from reconciler.render.reports import problems_gitlab, problems_junit
@@ -34,92 +35,6 @@ from reconciler.repository.declaring import TooManyRunsError
 from reconciler.repository.settings import find_root
 from reconciler.rules import check, edit_notes
 from reconciler.schedule import scheduled
-
-
-class WantedPaths(Struct, frozen=True, kw_only=True):
-    """What the user named, relative to the root: files and folders."""
-
-    files: frozenset[str]
-    folders: frozenset[str]  # "." is the root
-
-    @classmethod
-    def of(cls, root: Path, paths: Sequence[Path]) -> "WantedPaths":
-        """Sort the paths into files and folders. Raises ConfigurationError for one outside."""
-        files: set[str] = set()
-        folders: set[str] = set()
-        for path in paths:
-            absolute = path.parent.resolve() / path.name if path.is_symlink() else path.resolve()
-            if not absolute.is_relative_to(root):
-                raise ConfigurationError(f"{path} is not in the repository {root}")
-            found = absolute.relative_to(root).as_posix()
-            (folders if absolute.is_dir() else files).add(found)
-        return cls(files=frozenset(files), folders=frozenset(folders))
-
-    def covers(self, file: str) -> bool:
-        """Whether the file is one of the files, or lies in one of the folders."""
-        if "." in self.folders or file in self.files:
-            return True
-        return any(_holds(folder, file) for folder in self.folders)
-
-    def check(
-        self, read: Collection[str], unread: Collection[str], configuration: Configuration
-    ) -> Iterator[str]:
-        """Notes about paths that were named and not validated; `read`: the manifests that were.
-
-        Raises ConfigurationError for a path that would pass for valid although nothing ever reads
-        it: a manifest or a folder outside every environment, or a name that only looks like a
-        manifest's.
-        """
-        for path in sorted(self.files - set(read)):
-            yield from _check_file(path, configuration, is_manifest=path in unread)
-        for folder in sorted(self.folders):
-            if not _is_of_an_environment(folder, configuration):
-                raise ConfigurationError(
-                    f"{folder} is no folder of an environment, so nothing in it is validated",
-                    hint="See `manifests` and `state` in reconciler.yaml.",
-                )
-            if not any(_holds(folder, file) for file in read):
-                yield f"{folder} holds no manifests of the environments that are validated"
-
-
-def _check_file(path: str, configuration: Configuration, *, is_manifest: bool) -> Iterator[str]:
-    """Notes about a file that was not read as a manifest. Raises ConfigurationError.
-
-    `is_manifest`: whether its content is a manifest's.
-    """
-    for environment in configuration.environments.values():
-        folder = environment.manifests
-        if is_manifest_path(path, folder):  # of another environment, or it has a problem
-            yield f"{path} is of the environment {environment.name}"
-            return
-        if _holds(folder, path) and looks_like_manifest(path, folder):
-            raise ConfigurationError(
-                f"{path} is not read, so it declares nothing: manifests end in .yaml or .yml, in "
-                "small letters",
-                hint="Rename it.",
-            )
-    if is_manifest or (path.endswith((".yaml", ".yml")) and "/" in path):
-        raise ConfigurationError(
-            f"{path} is in no environment's folder of manifests, so it declares nothing",
-            hint="Move it there, or see `manifests` in reconciler.yaml.",
-        )
-    of_ledgers = any(_holds(one.state, path) for one in configuration.environments.values())
-    if path != CONFIGURATION and not of_ledgers:
-        yield f"{path} is no manifest: nothing of it is validated"
-
-
-def _is_of_an_environment(folder: str, configuration: Configuration) -> bool:
-    known = [
-        one
-        for environment in configuration.environments.values()
-        for one in (environment.manifests, environment.state)
-    ]
-    return any(_holds(folder, one) or _holds(one, folder) for one in known)
-
-
-def _holds(folder: str, path: str) -> bool:
-    """Whether the path is the folder, or lies in it."""
-    return folder in {".", path} or path.startswith(f"{folder}/")
 
 
 class Validation(Struct, frozen=True, kw_only=True):
@@ -137,7 +52,17 @@ class Validation(Struct, frozen=True, kw_only=True):
 
     def with_problems(self, more: Sequence[Problem]) -> "Validation":
         """A copy with these problems added."""
-        return replace(self, problems=tuple(sorted((*self.problems, *more))))
+        return replace(self, problems=tuple(sorted({*self.problems, *more})))
+
+    def without_ledgers_of(self, edited: Sequence[Problem]) -> "Validation":
+        """A copy that leaves out ledgers in the folders of those problems, which say more."""
+        folders = {_folder(one) for one in edited}
+        kept = (
+            one
+            for one in self.problems
+            if one.code not in {EDITED, UNREADABLE} or _folder(one) not in folders
+        )
+        return replace(self, problems=tuple(kept))
 
     def say_notes(self, options: CommonOptions, form: str) -> None:
         """Say the notes on stderr, where the format has no place for them."""
@@ -184,6 +109,18 @@ def validate(options: CommonOptions, paths: Sequence[Path], base: str | None = N
     return replace(_validate(options, paths, base), root=find_root(options.repo))
 
 
+def refused(options: CommonOptions, error: ReconcilerError) -> Validation:
+    """The report of a validation that the error has stopped, for whoever waits for one."""
+    root = Path()
+    with suppress(ReconcilerError):
+        root = find_root(options.repo)
+    return Validation(problems=(problem_without_place(error),), files=0, runs=0, root=root)
+
+
+def _folder(problem: Problem) -> str:
+    return problem.place.file.rpartition("/")[0]
+
+
 def _prefix(root: Path) -> str:
     try:
         return Git.at(root).prefix
@@ -196,16 +133,30 @@ def _validate(options: CommonOptions, paths: Sequence[Path], base: str | None) -
     try:
         workspace = Workspace.find(options)
         if base is not None:
-            edited = edited_since(workspace, base, quiet=options.quiet)
-        return validated(workspace, options, paths, base).with_problems(edited)
+            edited = _edited(workspace, base, quiet=options.quiet)
+        found = validated(workspace, options, paths, base, goes_on=True)
+        return found.without_ledgers_of(edited).with_problems(edited)
     except InvalidConfigurationError as error:
         return Validation(problems=error.problems, files=0, runs=0)
     except TooManyRunsError as error:
         return Validation(problems=(error.problem,), files=0, runs=0).with_problems(edited)
-    except LedgerError as error:
-        if not edited:
-            raise with_way_back(workspace, error) from None
-        return Validation(problems=tuple(edited), files=0, runs=0)
+
+
+def _edited(workspace: Workspace, base: str, *, quiet: bool) -> list[Problem]:
+    try:
+        return edited_since(workspace, base, quiet=quiet)
+    except LedgerError as error:  # of the base, or of the checkout, which is read again below
+        state = workspace.environments[0].state
+        return [ledger_problem(error, state, _prefix(workspace.root), error.hint)]
+
+
+def _unreadable(
+    workspace: Workspace, environment: Environment, error: LedgerError | LinkedLedgerError
+) -> Problem:
+    if isinstance(error, LinkedLedgerError):
+        return error.problem
+    hint = with_way_back(workspace, error).hint
+    return ledger_problem(error, environment.state, _prefix(workspace.root), hint)
 
 
 def _known(workspace: Workspace, environment: Environment) -> tuple[Ledger, Surroundings]:
@@ -236,26 +187,40 @@ def validated(
     options: CommonOptions,
     paths: Sequence[Path] = (),
     base: str | None = None,
+    *,
+    goes_on: bool = False,
 ) -> Validation:
     """What `validate` finds where the configuration can be used.
 
-    Raises TooManyRunsError, ConfigurationError, LedgerError.
+    `goes_on`: a ledger that cannot be read is a problem, whatever the paths; of the manifests of
+    its environment there are then those problems that no ledger decides. Raises TooManyRunsError,
+    ConfigurationError; LedgerError and LinkedLedgerError unless it goes on.
     """
     unread = unread_manifests(workspace)
-    found, notes = set[Problem](), set[Problem]()
+    found, notes, of_ledgers = set[Problem](), set[Problem](), set[Problem]()
     files: set[str] = set()
     runs: Counter[str] = Counter()  # by file
     now = LocalClock().wall()
     for environment in workspace.environments:
         declared = workspace.declared(environment)
-        ledger, around = _known(workspace, environment)
-        missed = missed_folders(workspace, environment, declared, ledger, unread=unread, base=base)
-        skipped = {*missed, *(note for note in declared.notes if note.code in SKIPPED)}
+        files.update(declared.files)
+        runs.update(run.place.file for run in declared.runs)
+        skipped = {note for note in declared.notes if note.code in SKIPPED}
+        try:
+            ledger, around = _known(workspace, environment)
+        except (LedgerError, LinkedLedgerError) as error:
+            if not goes_on:
+                raise
+            of_ledgers.add(_unreadable(workspace, environment, error))
+            found.update(skipped, declared.problems)
+            notes.update({*declared.notes} - skipped)
+            continue
+        skipped |= {
+            *missed_folders(workspace, environment, declared, ledger, unread=unread, base=base)
+        }
         found.update(skipped, declared.problems)
         found.update(_broken_rules(environment, declared, ledger, around, now))
         notes.update({*declared.notes} - skipped, edit_notes(declared, ledger))
-        files.update(declared.files)
-        runs.update(run.place.file for run in declared.runs)
         if not (declared.files or declared.notes or options.quiet):
             say(f"{environment.name}: there are no manifests in {environment.manifests}")
     say_left_out(workspace.left_out, quiet=options.quiet)
@@ -266,7 +231,9 @@ def validated(
             if not options.quiet:
                 say(f"note: {note}")
     return Validation(
-        problems=tuple(sorted(one for one in found if wanted.covers(one.place.file))),
+        problems=tuple(
+            sorted({*of_ledgers, *(one for one in found if wanted.covers(one.place.file))})
+        ),
         notes=tuple(sorted(one for one in notes if wanted.covers(one.place.file))),
         files=sum(map(wanted.covers, files)),
         runs=sum(number for file, number in runs.items() if wanted.covers(file)),

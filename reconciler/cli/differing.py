@@ -115,7 +115,7 @@ def with_way_back(workspace: Workspace, error: LedgerError) -> LedgerError:
     if not ways:  # what the clone knows of the branch is broken as well
         return error
     hint = f"Undo it: {'; '.join(ways)}. Nothing is started until it can be read."
-    return LedgerError(str(error), hint=hint)
+    return LedgerError(error.what, hint=hint, file=error.file, line=error.line)
 
 
 class _Compared(Struct, frozen=True, kw_only=True):

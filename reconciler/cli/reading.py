@@ -35,6 +35,14 @@ from reconciler.repository.settings import choose_environments, find_root, read_
 from reconciler.repository.worktree import MOST_BYTES, FoundFile, read_worktree
 
 
+class LinkedLedgerError(ConfigurationError):
+    """Something else than a file of its own stands where the ledger belongs: `problem`."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(f"the ledger cannot be read: {problem}")
+        self.problem = problem
+
+
 class Workspace(Struct, frozen=True, kw_only=True):
     """The folder of a configuration, and what a command reads there."""
 
@@ -155,7 +163,10 @@ class Workspace(Struct, frozen=True, kw_only=True):
         return files, sorted((*problems, *hindered))
 
     def local_book(self, environment: Environment) -> Book:
-        """The ledger as this clone knows it (see `_last_heard`). Raises LedgerError."""
+        """The ledger as this clone knows it (see `_last_heard`).
+
+        Raises LedgerError, LinkedLedgerError.
+        """
         is_wanted: Callable[[str], bool] = partial(is_ledger_file, folder=environment.state)
         most = MOST_OF_LEDGER
         found, problems = read_worktree(
@@ -166,7 +177,7 @@ class Workspace(Struct, frozen=True, kw_only=True):
             found, problems, tracked, environment.state, is_wanted, most
         )
         if problems:
-            raise ConfigurationError(f"the ledger cannot be read: {problems[0]}")
+            raise LinkedLedgerError(problems[0])
         here = {
             one.path.rpartition("/")[2]: one.content for one in sources if isinstance(one, Source)
         }

@@ -15,6 +15,7 @@ from reconciler.repository.named_files import read_regular, write_regular
 
 _BEGINNING = b'{\n  "version": '  # of a saved plan, whatever its format
 _MOST_BYTES = 256 << 20
+_VERSION = 1
 
 # The errors of reading JSON from an unknown author: nested too deep, too large, of other types.
 _NOT_A_PLAN = (
@@ -49,10 +50,12 @@ def read_saved_plan(path: Path, environment: str) -> SavedPlan:
     """
     try:
         document: Any = json.loads(read_regular(path, _MOST_BYTES).decode())
-        plans = document.get("environments", [document])
         version = document["version"]
+        if version != _VERSION:
+            raise _of_another_format(path, version)
+        plans = document.get("environments", [document])
         plan = next((one for one in plans if one["environment"] == environment), None)
-        if version == 1 and plan is not None:
+        if plan is not None:
             return SavedPlan(
                 starts={RunId(run["run"]): _saved(run) for run in _planned(plan, Action.TRIGGER)},
                 cancels=frozenset(RunId(run["run"]) for run in _planned(plan, Action.CANCEL)),
@@ -64,8 +67,16 @@ def read_saved_plan(path: Path, environment: str) -> SavedPlan:
         ) from None
     found = ", ".join(str(one["environment"]) for one in plans)
     raise RefusedError(
-        f"{path} is of format {version} and for environment {found}, not for {environment}",
+        f"{path} is for environment {found}, not for {environment}",
         hint="Name the environment that it was made for with --env.",
+    )
+
+
+def _of_another_format(path: Path, version: object) -> RefusedError:
+    return RefusedError(
+        f"{path} is of format {version}, and this reconciler reads saved plans of format "
+        f"{_VERSION}",
+        hint="Make a new one with `reconciler plan --out FILE`, with this version of it.",
     )
 
 

@@ -135,20 +135,22 @@ def status_command(  # noqa: PLR0913 - click passes one argument an option
     if watch and (offline or form != Format.TEXT):
         raise click.UsageError("--watch goes with --format text, and not with --offline.")
     from reconciler.cli.choosing import Filter
+    from reconciler.cli.refusing import refusals_documented
     from reconciler.cli.reporting import View, report_status
     from reconciler.cli.saying import show
     from reconciler.render.grid import Axes
 
-    wanted = Filter.of(runs=runs, states=states, labels=labels, where=where)
-    view = View(form=Format(form), axes=Axes(rows=rows, columns=columns) if grid else None)
-    if watch:
-        from reconciler.cli.watching import watch_status
+    with refusals_documented(current_options(), as_json=form == Format.JSON):
+        wanted = Filter.of(runs=runs, states=states, labels=labels, where=where)
+        view = View(form=Format(form), axes=Axes(rows=rows, columns=columns) if grid else None)
+        if watch:
+            from reconciler.cli.watching import watch_status
 
-        report = watch_status(
-            current_options(), wanted, view, refreshed=refresh, seconds=interval or 10
-        )
-    else:
-        report = report_status(current_options(), wanted, offline=offline, refreshed=refresh)
+            report = watch_status(
+                current_options(), wanted, view, refreshed=refresh, seconds=interval or 10
+            )
+        else:
+            report = report_status(current_options(), wanted, offline=offline, refreshed=refresh)
     for piece in view.pieces(report):
         show(piece, painted=form == Format.TEXT, document=form == Format.JSON)
     return report.exit_code(detailed=detailed_exitcode)

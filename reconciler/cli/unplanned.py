@@ -14,10 +14,11 @@ from msgspec import Struct
 from reconciler.cli.forge_paths import rooted_review
 from reconciler.cli.machine import LocalClock
 from reconciler.cli.options import CommonOptions
-from reconciler.configuration import CONFIGURATION, InvalidConfigurationError
+from reconciler.cli.reading import LinkedLedgerError
+from reconciler.cli.refusing import problems_of
+from reconciler.configuration import CONFIGURATION
 from reconciler.errors import ReconcilerError
 from reconciler.git import CommitId, Git
-from reconciler.model import Problem
 from reconciler.plan import Plan
 from reconciler.plan.review import NOT_PLANNED, Refused, Review
 from reconciler.render.json_output import json_document
@@ -25,7 +26,6 @@ from reconciler.render.plan_json import plans_json
 from reconciler.render.plan_markdown import plan_markdown
 from reconciler.repository.books import CommittedBooks
 from reconciler.repository.committed_files import CommittedFiles
-from reconciler.repository.declaring import TooManyRunsError
 from reconciler.repository.settings import base_branch, base_commit, find_root, read_configuration
 
 _REMOTE = "origin"  # assumed, because the configuration that names the remote cannot be read
@@ -48,7 +48,7 @@ class Unplanned(Struct, frozen=True, kw_only=True):
         git = _repository(options)
         base = revision or base_commit()
         names = _names(options, git, base, offline=offline)
-        problems = _problems(error)
+        problems = () if isinstance(error, LinkedLedgerError) else problems_of(error)
         refused = [Refused(code=one.code, message=str(one)) for one in problems]
         if not refused:
             words = " ".join(str(error).split()).rstrip(".")
@@ -72,17 +72,6 @@ class Unplanned(Struct, frozen=True, kw_only=True):
         return json_document(
             plans_json([plan for plan, _ in self.plans], [review for _, review in self.plans])
         )
-
-
-def _problems(error: ReconcilerError) -> tuple[Problem, ...]:
-    """The problems behind the error that have a place in a file."""
-    match error:
-        case InvalidConfigurationError():
-            return error.problems
-        case TooManyRunsError():
-            return (error.problem,)
-        case _:
-            return ()
 
 
 def _repository(options: CommonOptions) -> Git | None:

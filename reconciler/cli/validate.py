@@ -2,11 +2,15 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from reconciler.cli.options import ENV_ALL, TEXT, common_options_with, current_options
-from reconciler.errors import ExitCode
+from reconciler.errors import ExitCode, ReconcilerError
+
+if TYPE_CHECKING:
+    from reconciler.cli.checking import Validation
 
 
 def _check_there(
@@ -53,16 +57,26 @@ def validate_command(
     credentials. With PATH, only those files and folders are reported and counted; a ledger that was
     edited always is. `reconciler explain CODE` says what the code of a problem means.
     """
-    from reconciler.cli.checking import validate
-    from reconciler.cli.saying import show
+    from reconciler.cli.checking import refused, validate
 
-    report = validate(current_options(), paths, base)
+    try:
+        report = validate(current_options(), paths, base)
+    except ReconcilerError as error:
+        if form != "text":
+            _show(refused(current_options(), error), form)
+        raise
     report = report.strictly() if strict else report
     report.say_notes(current_options(), form)
+    _show(report, form)
+    return ExitCode.PROBLEM if report.problems else ExitCode.OK
+
+
+def _show(report: "Validation", form: str) -> None:
+    from reconciler.cli.saying import show
+
     show(
         report.shown(form), commands=form == "github", document=form in {"json", "gitlab", "sarif"}
     )
-    return ExitCode.PROBLEM if report.problems else ExitCode.OK
 
 
 @click.command("doctor")

@@ -119,7 +119,8 @@ def _sealed(names: Iterable[str], folder: str) -> list[_Sealed]:
             found.append(_Sealed(first=first, last=int(match[2] or first), name=name))
         elif name != ACTIVE and _OURS.fullmatch(name):
             raise LedgerError(
-                f"{folder}/{name}: not the name of a ledger file",
+                "not the name of a ledger file",
+                file=f"{folder}/{name}",
                 hint="If it is a copy of yours, give it a name that does not begin with `ledger`: "
                 "wherever such a file lies, it is taken for part of a ledger.",
             )
@@ -129,7 +130,8 @@ def _sealed(names: Iterable[str], folder: str) -> list[_Sealed]:
         if file.first != following or file.last < file.first:
             what = "overlaps the file before it" if file.first < following else "has a gap before"
             raise LedgerError(
-                f"{folder}/{file.name}: {what}: number {following} was expected",
+                f"{what}: number {following} was expected",
+                file=f"{folder}/{file.name}",
                 hint="Restore the folder from the branch's history; nothing is started until then.",
             )
         following = file.last + 1

@@ -52,9 +52,9 @@ def _checked(content: bytes, file: str, found: Iterable[Event]) -> Iterator[Even
     for number, event in enumerate(found, start=1):
         if event.v != (ADOPTED_VERSION if isinstance(event, Adopted) else VERSION):
             line = content.split(b"\n")[number - 1]
-            raise _unreadable(line, f"{file}:{number}", f"its `v` is not {ADOPTED_VERSION}")
+            raise _unreadable(line, file, number, f"its `v` is not {ADOPTED_VERSION}")
         if isinstance(event, _CLAIMS):
-            _check_told(event, f"{file}:{number}")
+            _check_told(event, file, number)
         yield event
 
 
@@ -84,7 +84,7 @@ def _one_by_one(content: bytes, file: str) -> Iterator[Event]:
         try:
             yield _decoder.decode(line)
         except _UNREADABLE as error:
-            raise _unreadable(line, f"{file}:{number}", str(error)) from None
+            raise _unreadable(line, file, number, str(error)) from None
 
 
 def marks_conflict(line: bytes) -> bool:
@@ -106,12 +106,13 @@ RESTORE = "Restore the file from the branch's history; nothing is started until 
 _MARKS = (b"<<<<<<<", b"=======", b">>>>>>>", b"|||||||")
 
 
-def _check_told(event: Claim | Adopted, where: str) -> None:
+def _check_told(event: Claim | Adopted, file: str, number: int) -> None:
     """Raise LedgerError for a claim with a malformed time or run id."""
     try:
         _check_claim(event.as_claim() if isinstance(event, Adopted) else event)
     except ValueError as error:
-        raise LedgerError(f"{where}: not a ledger event: {error}", hint=RESTORE) from None
+        what = f"not a ledger event: {error}"
+        raise LedgerError(what, hint=RESTORE, file=file, line=number) from None
 
 
 def _check_claim(claim: Claim) -> None:
@@ -136,19 +137,18 @@ def _times(claim: Claim) -> tuple[str, ...]:
     return claim.at, claim.until, claim.looked_at or claim.at
 
 
-def _unreadable(line: bytes, where: str, why: str) -> LedgerError:
-    if marks_conflict(line):
-        return LedgerError(f"{where}: a merge conflict stands in the ledger", hint=RESTORE)
+def _unreadable(line: bytes, file: str, number: int, why: str) -> LedgerError:
+    what, hint = f"not a ledger event: {why}", RESTORE
     read = _object(line)
     version, known = read.get("v"), {VERSION}
     if read.get("event") == "adopted":
         known |= {ADOPTED_VERSION}
-    if isinstance(version, int) and version not in known:
-        return LedgerError(
-            f"{where}: written in format {version}, this reconciler reads format {VERSION}",
-            hint="Use the version of the reconciler that wrote it, or a newer one.",
-        )
-    return LedgerError(f"{where}: not a ledger event: {why}", hint=RESTORE)
+    if marks_conflict(line):
+        what = "a merge conflict stands in the ledger"
+    elif isinstance(version, int) and version not in known:
+        what = f"written in format {version}, this reconciler reads format {VERSION}"
+        hint = "Use the version of the reconciler that wrote it, or a newer one."
+    return LedgerError(what, hint=hint, file=file, line=number)
 
 
 def _object(line: bytes) -> dict[str, object]:

@@ -1,13 +1,13 @@
 """What an apply did, for people and for scripts."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import tzinfo
 from typing import Any
 
 from reconciler.apply.doubt import Doubt
 from reconciler.apply.result import ApplyResult
 from reconciler.enos.statuses import status_name
-from reconciler.ledger import Record, events
+from reconciler.ledger import Event, Record, events
 from reconciler.model import RunId
 from reconciler.render.apply_outcomes import (
     INDENT,
@@ -44,7 +44,7 @@ from reconciler.render.words import (
 )
 from reconciler.times import format_instant
 
-__all__ = ["apply_json", "apply_text"]
+__all__ = ["apply_json", "apply_text", "outcomes_json"]
 
 
 def apply_text(
@@ -235,6 +235,28 @@ def apply_json(result: ApplyResult, environment: str, unpushed: str | None = Non
             "untold": [{"run": run, "reason": why} for run, why in result.untold.items()],
         }
     )
+
+
+def outcomes_json(outcomes: Sequence[Event]) -> dict[str, Any]:
+    """What a document says of an apply that was stopped, besides the reason: what it had done.
+
+    The same as in `apply_json`. `outcomes`: on the branch, or kept in a rescue file.
+    """
+    last = {one.run: one for one in outcomes if isinstance(one, _OF_A_START)}
+    doubts = [one for one in last.values() if isinstance(one, events.Unknown)]
+    return {
+        "triggered": [
+            _triggered_json(one) for one in outcomes if isinstance(one, events.Triggered)
+        ],
+        "rejected": [
+            _answered_json(one) for one in last.values() if isinstance(one, events.Rejected)
+        ],
+        "inDoubt": [{"run": one.run} for one in doubts],
+        "cancelled": [_answered_json(one) for one in outcomes if isinstance(one, events.Cancelled)],
+    }
+
+
+_OF_A_START = (events.Triggered, events.Rejected, events.Unknown, events.Absent)
 
 
 def _answered_json(event: events.Rejected | events.Cancelled) -> dict[str, Any]:

@@ -84,7 +84,11 @@ def test_a_line_that_cannot_be_read_is_answered_with_the_way_back_by_every_comma
     assert "a merge conflict stands in the ledger" in scene.run("plan", exits=1).flat
     if not known:
         git(scene.clone, "update-ref", "-d", "refs/remotes/origin/main")
-    for command in (("validate",), ("plan", "--offline"), ("status", "--offline")):
+    said = scene.run("validate", exits=1).flat
+    assert f"{LEDGER}:2:1: ledger-edited: a merge conflict stands in the ledger. " in said
+    assert (f"Undo it: `{_UNDO}`. Nothing is started until" in said) is known
+    assert ("Restore the file from the branch's history" in said) is not known
+    for command in (("plan", "--offline"), ("status", "--offline")):
         said = scene.run(*command, exits=1).err
         assert said.startswith(f"error: {LEDGER}:2: a merge conflict stands in the ledger\n")
         assert (f"  Undo it: `{_UNDO}`. Nothing is started until" in said) is known

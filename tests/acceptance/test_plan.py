@@ -1,5 +1,6 @@
 """`reconciler plan`: what an apply would do now."""
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -436,11 +437,63 @@ def test_a_damaged_plan_is_refused(saved: tuple[Scene, str], content: str) -> No
 def test_a_plan_of_another_environment_or_version_is_refused(saved: tuple[Scene, str]) -> None:
     scene, file = saved
     said = scene.run("apply", "--env", "prod", "--plan", file, exits=1)
-    assert "is of format 1 and for environment test, not for prod" in said.err
+    assert "is for environment test, not for prod" in said.err
+    assert "--env" in said.err
+    assert "format" not in said.err
     plan = Path(file)
     plan.write_text(plan.read_text().replace('"version": 1', '"version": 2'))
     said = scene.run("apply", "--env", "test", "--plan", file, exits=1)
-    assert "is of format 2" in said.err
+    assert "is of format 2, and this reconciler reads saved plans of format 1" in said.err
+    assert "reconciler plan --out FILE" in said.err
+    assert "environment" not in said.err
+    assert scene.posts == []
+
+
+@pytest.mark.parametrize("form", ["2", '"1"', "null"])
+def test_a_plan_of_another_format_may_have_any_other_field(
+    saved: tuple[Scene, str], form: str
+) -> None:
+    scene, file = saved
+    Path(file).write_text(f'{{"version": {form}}}')
+    said = scene.run("apply", "--env", "test", "--plan", file, exits=1)
+    assert "this reconciler reads saved plans of format 1" in said.err
+
+
+@pytest.mark.parametrize(
+    ("edit", "how"),
+    [
+        (
+            lambda run: run["parameters"].append({"key": "X", "value": "y"}),
+            'parameters {"SITE": "cn-1", "X": "y"} → {"SITE": "cn-1"}',
+        ),
+        (lambda run: run["parameters"][0].update(value="cn-9"), 'parameters {"SITE": "cn-9"} →'),
+        (lambda run: run["parameters"].append(run["parameters"][0]), "parameters (("),
+        (lambda run: run.update(flowId=7), "flowId 7 → 5"),
+        (lambda run: run.update(triggerTime=run["triggerTime"] + 60_000), "triggerTime 2024-03-02"),
+    ],
+)
+def test_a_saved_plan_that_somebody_edited_starts_nothing(
+    saved_backfill: tuple[Scene, str], edit: Callable[[Any], Any], how: str
+) -> None:
+    """What starts is what a person read in the file, staggered runs included."""
+    scene, file = saved_backfill
+    plan = json.loads(Path(file).read_text())
+    run = next(one for one in plan["runs"] if one["run"] == "back/2024-03-01/SITE=cn-1")
+    edit(run)
+    Path(file).write_text(json.dumps(plan))
+    said = scene.run("apply", "--plan", file, exits=1)
+    assert f"would not start {run['run']} as planned: {how}" in said.flat
+    assert ("the file was edited after it was saved" in said.flat) is ("triggerTime" not in how)
+    assert scene.posts == []
+
+
+def test_a_saved_plan_holds_if_a_parameter_has_become_sensitive(saved: tuple[Scene, str]) -> None:
+    """What is sent is the same, and the file shows either the value or its digest."""
+    scene, file = saved
+    hidden = manifest("a", 1, sensitive=["SITE"])
+    scene.push({"triggers/a.yaml": hidden})
+    scene.run("apply", "--env", "test", "--plan", file)
+    assert scene.outcomes("a") == ["triggered"]
 
 
 def test_a_plan_of_several_environments_is_applied_to_each(saved: tuple[Scene, str]) -> None:

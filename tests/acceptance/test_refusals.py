@@ -245,10 +245,13 @@ def test_a_damaged_ledger_stops_everything_with_file_and_line(
     scene.run("apply")
     ledger = (scene.clone / LEDGER).read_text()
     scene.push({LEDGER: damage(ledger), "triggers/b.yaml": manifest("b", 2)})
-    for command in ("apply", "plan", "status", "validate"):
+    for command in ("apply", "plan", "status"):
         said = scene.run(command, exits=1)
         assert said.err.startswith(f"error: {LEDGER}:{line}: {words}")
         assert said.out == ""
+    report = scene.run("validate", exits=1).out
+    assert report.startswith(f"{LEDGER}:{line}:1: ledger-")
+    assert words in report
     assert scene.posts == [1]
 
 

@@ -294,7 +294,8 @@ def test_a_damaged_ledger_stops_it_with_file_and_line(open_scene: OpenScene) -> 
     path = scene.clone / "state/test/ledger.jsonl"
     path.write_text(path.read_text() + json.dumps({"v": 2, "event": "claim"}) + "\n")
     said = scene.run("validate", exits=1)
-    assert said.err.startswith("error: state/test/ledger.jsonl:3: written in format 2")
+    place = "state/test/ledger.jsonl:3:1: ledger-unreadable"
+    assert said.out.startswith(f"{place}: written in format 2")
 
 
 def test_more_runs_than_the_environment_may_declare_are_one_problem_everywhere(
