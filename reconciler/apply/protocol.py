@@ -47,9 +47,10 @@ FRESH_SECONDS = 2.0  # in so short a time, two clocks drift apart by nothing tha
 async def apply(ports: Ports, options: Options) -> ApplyResult:
     """Start every declared run that is not recorded, and settle those in doubt.
 
-    Raises InvalidManifestsError, RefusedError (limit, stale plan, other zone), GatewayError before
-    anything was claimed, GitError, LedgerError, ConfigurationError. Before any of these errors
-    leaves this function, outcomes are recorded, or kept in a rescue file.
+    Raises InvalidManifestsError, RefusedError (limit, stale plan, other zone, a clock that stands
+    still), GatewayError before anything was claimed, GitError, LedgerError, ConfigurationError.
+    Before any of these errors leaves this function, outcomes are recorded, or kept in a rescue
+    file.
     """
     branch = await Branch.open(ports)
     knowledge = Knowledge(ports, options, branch)
@@ -299,7 +300,7 @@ class _Apply:
         if clock.age() < FRESH_SECONDS:
             return clock
         try:
-            return await ServiceClock.ask(gateway, self.ports.clock)
+            return await clock.ask_again(gateway, margin=self.environment.limits.margin)
         except GatewayError as error:
             self.ports.progress(Noted(message=str(error)))
             return clock
