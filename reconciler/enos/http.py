@@ -12,10 +12,17 @@ credentials from URLs) is not wanted here, and would take as long as everything 
 
 A second answer that comes together with the first may contradict it: the first may be a proxy's,
 and the second the service's. The reader of the answer learns of the second (`HttpReply.alone`).
+
+When a socket is closed, the kernel goes on sending what it has not sent yet, for minutes if the
+network is down. Then a start would arrive when its claim has long ended. So until its answer has
+been read, closing a connection resets it, which drops these bytes, whoever closes it: this code, or
+the kernel for a process that was killed.
 """
 
 import asyncio
 import logging
+import socket
+import struct
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -44,6 +51,7 @@ _ENCODINGS = frozenset({"", "identity", "gzip", "deflate"})  # in these, a piece
 # expand by more than about a thousandfold
 
 _OPENED = ".connect_tcp.complete"
+_RESET_WHEN_CLOSED, _END_WHEN_CLOSED = struct.pack("ii", 1, 0), struct.pack("ii", 0, 0)  # linger
 _READ = "http11.receive_response_body.complete"
 _CLOSING = "http11.response_closed.started"  # the connection is still open
 
@@ -111,12 +119,15 @@ class _Stage:
     async def note(self, event: str, info: Mapping[str, Any]) -> None:
         """Note an event. httpcore calls this, and goes on with the request when it returns."""
         self._events.append(event)
+        if event.endswith(_OPENED):
+            _set_linger(info["return_value"], _RESET_WHEN_CLOSED)
         if event == _HEAD and not _opens_tunnel(info):
             self._check_leave("the connection was open")
         if event == _BODY_LEAVES and self._has_body and not _opens_tunnel(info):
             self._check_leave("its head had left")
         if event == _CLOSING and _READ in self._events and self.response is not None:
             self.brought_more = await _brought_more(self.response)
+            _set_linger(self.response.extensions["network_stream"], _END_WHEN_CLOSED)
 
     def _check_leave(self, once: str) -> None:
         """Raise _ForbiddenError unless the request, or its body, may leave on its connection."""
@@ -130,6 +141,11 @@ class _Stage:
         """Whether opening the connection is all that has happened so far, so nothing was sent."""
         steps = ("connection.connect_tcp.", "connection.start_tls.")
         return bool(self._events) and all(event.startswith(steps) for event in self._events)
+
+
+def _set_linger(stream: Any, linger: bytes) -> None:
+    """Say what happens when the connection under httpcore's stream is closed. Raises OSError."""
+    stream.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
 
 
 def _opens_tunnel(info: Mapping[str, Any]) -> bool:

@@ -178,6 +178,16 @@ def test_an_answer_just_within_the_limit_is_read() -> None:
     assert outcome == TriggeredAnswer(instance=InstanceId("3377-1"))
 
 
+class Opened:
+    """What httpcore says that it has opened: a stream with a socket."""
+
+    def get_extra_info(self, _: str) -> "Opened":
+        return self
+
+    def setsockopt(self, *_: object) -> None:
+        """Take any option."""
+
+
 def test_without_a_word_from_the_transport_nothing_is_certain() -> None:
     phase = _Stage(always, has_body=True)
     assert not phase.connecting
@@ -189,7 +199,7 @@ def test_without_a_word_from_the_transport_nothing_is_certain() -> None:
         "http11.send_request_headers.started",
         "connection.connect_tcp.started",
     ):
-        asyncio.run(phase.note(event, {}))
+        asyncio.run(phase.note(event, {"return_value": Opened()}))
         seen.append(phase.connecting)
     assert seen == [True, True, True, False, False]
 
@@ -446,7 +456,8 @@ def test_a_cancelled_start_is_cancelled_and_its_connection_is_closed() -> None:
 
         async def stall(peer: Peer) -> None:
             arrived.set()
-            await peer.reader.read()
+            with pytest.raises(ConnectionResetError):
+                await peer.reader.read()
             gone.set()
 
         async with (
