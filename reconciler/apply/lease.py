@@ -92,6 +92,11 @@ class Lease(Struct, kw_only=True):
             if max(ahead, behind) > margin:
                 self.jumped = ahead if ahead > behind else -behind
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the claim may have expired."""
+        return self.clock.latest() > self.until
+
     def allows_start(self) -> bool:
         """Whether a start that begins now is over before the claim expires."""
         return self.seconds_left() > 0

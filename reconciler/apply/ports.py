@@ -192,6 +192,7 @@ class Connection(Protocol):
         `allowed` is asked before connecting and again right before the POST leaves, after whatever
         had to be waited for (a token, the rate limit, the connection), and once more before its
         body leaves; if it says no, nothing that starts the run is sent and the answer is NotSent.
+        It is asked again when the POST has left: the caller can tell whether that was in time.
         """
 
 

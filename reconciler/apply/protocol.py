@@ -203,6 +203,7 @@ class _Apply:
         finally:
             outcomes = batch.remaining()
             self.branch.pending += outcomes
+            self.knowledge.note_overdue(batch)
             self.knowledge.outcomes.update((outcome.run, outcome) for outcome in outcomes)
         self.sharing.timed(batch.request_seconds)
         nothing = all(
@@ -244,6 +245,7 @@ class _Apply:
                 continue
             settled = True
             self.knowledge.doubts.pop(found.run, None)
+            self.knowledge.overdue.pop((found.run, found.claim), None)
             self.branch.pending.append(found)
             self.knowledge.outcomes[found.run] = found
             self.ports.progress(Settled(run=found.run, event=found))

@@ -51,6 +51,7 @@ _ENCODINGS = frozenset({"", "identity", "gzip", "deflate"})  # in these, a piece
 # expand by more than about a thousandfold
 
 _OPENED = ".connect_tcp.complete"
+_BODY_LEFT = ("http11.send_request_body.complete", "http11.send_request_body.failed")
 _RESET_WHEN_CLOSED, _END_WHEN_CLOSED = struct.pack("ii", 1, 0), struct.pack("ii", 0, 0)  # linger
 _READ = "http11.receive_response_body.complete"
 _CLOSING = "http11.response_closed.started"  # the connection is still open
@@ -114,6 +115,7 @@ class _Stage:
         self.brought_more = False
         self._events: list[str] = []
         self._allowed = allowed
+        self._leaving = False
         self._has_body = has_body  # without one, the request has left with its head
 
     async def note(self, event: str, info: Mapping[str, Any]) -> None:
@@ -125,6 +127,9 @@ class _Stage:
             self._check_leave("the connection was open")
         if event == _BODY_LEAVES and self._has_body and not _opens_tunnel(info):
             self._check_leave("its head had left")
+            self._leaving = True
+        if event in _BODY_LEFT and self._leaving:
+            self._allowed()  # whoever is asked learns that it has left by now
         if event == _CLOSING and _READ in self._events and self.response is not None:
             self.brought_more = await _brought_more(self.response)
             _set_linger(self.response.extensions["network_stream"], _END_WHEN_CLOSED)
@@ -165,7 +170,8 @@ async def exchange(
 
     `within`: seconds in total. `now`: Unix epoch, seconds. `allowed` is called when the connection
     is open, right before the head leaves, and again right before the body leaves, because others
-    may work between the two. Raises nothing but a cancellation.
+    may work between the two. It is called once more when the body has left: whoever allowed that
+    can tell then whether it was in time. Raises nothing but a cancellation.
     """
     phase = _Stage(allowed, has_body=bool(outgoing.body))
     try:

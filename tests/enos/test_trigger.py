@@ -249,8 +249,8 @@ def test_permission_is_asked_after_everything_that_has_to_be_waited_for() -> Non
 
     asyncio.run(start())
     # The token was there, and the rate limit had been waited for: before connecting, before the
-    # head leaves, before the body leaves.
-    assert asked == [(1, 1), (1, 1), (1, 1)]
+    # head leaves, before the body leaves, and once it has left.
+    assert asked == [(1, 1)] * 4
 
 
 def test_a_refused_connection_is_not_sent() -> None:
@@ -404,8 +404,8 @@ def test_starts_on_one_connection_queue_and_permission_is_asked_when_their_turn_
             return gateway
 
     gateway = asyncio.run(start())
-    before_connecting, before_the_head, before_the_body = asked[::3], asked[1::3], asked[2::3]
-    assert before_connecting == before_the_head == before_the_body == [0, 1, 2, 3]
+    before_connecting, before_the_head, before_the_body = asked[::4], asked[1::4], asked[2::4]
+    assert before_connecting == before_the_head == before_the_body == asked[3::4] == [0, 1, 2, 3]
     assert len({post.connection for post in gateway.of("updateAndTrigger")}) == 4
 
 
