@@ -10,7 +10,7 @@ from typing import Self
 from msgspec import Struct, field
 
 from reconciler.apply.ports import Clock, Gateway
-from reconciler.errors import GatewayError
+from reconciler.errors import GatewayError, RefusedError
 from reconciler.ledger import Ledger
 from reconciler.model import ClaimId, EpochMs
 from reconciler.times import parse_instant
@@ -33,6 +33,21 @@ class ServiceClock(Struct, frozen=True, kw_only=True):
         asked = clock.elapsed()
         stamp = await gateway.current_time()
         return cls(stamp=stamp, asked=asked, answered=clock.elapsed(), clock=clock)
+
+    async def ask_again(self, gateway: Gateway, *, margin: float) -> Self:
+        """Ask once more. `margin`: seconds that the clock may be off.
+
+        Raises GatewayError; RefusedError if the clock shows the very time that it showed longer ago
+        than the margin. A cache has answered, and nobody knows since when its answer is wrong.
+        """
+        again = await type(self).ask(gateway, self.clock)
+        passed = again.asked - self.answered
+        if again.stamp == self.stamp and passed > margin:
+            raise RefusedError(
+                f"the gateway's clock stood still for {passed:.0f} s, so it allows no claim",
+                hint="Have whatever stands before the gateway pass Get Current Time on each time.",
+            )
+        return again
 
     def age(self) -> float:
         """Seconds since the gateway was asked."""
@@ -76,6 +91,11 @@ class Lease(Struct, kw_only=True):
             behind = (self.clock.earliest() - again.latest()) / 1000
             if max(ahead, behind) > margin:
                 self.jumped = ahead if ahead > behind else -behind
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the claim may have expired."""
+        return self.clock.latest() > self.until
 
     def allows_start(self) -> bool:
         """Whether a start that begins now is over before the claim expires."""

@@ -85,7 +85,7 @@ class RejectedAnswer(Struct, frozen=True, kw_only=True):
 
 
 class NotSent(Struct, frozen=True, kw_only=True):
-    """The request never left: DNS, refused connection, TLS failure, connect timeout."""
+    """The request never left, or nothing of its body: DNS, refused connection, TLS failure."""
 
     reason: str
 
@@ -190,8 +190,9 @@ class Connection(Protocol):
         """Update And Trigger Flow: one POST, never repeated by anything below this call.
 
         `allowed` is asked before connecting and again right before the POST leaves, after whatever
-        had to be waited for (a token, the rate limit, the connection); if it says no, nothing is
-        sent and the answer is NotSent.
+        had to be waited for (a token, the rate limit, the connection), and once more before its
+        body leaves; if it says no, nothing that starts the run is sent and the answer is NotSent.
+        It is asked again when the POST has left: the caller can tell whether that was in time.
         """
 
 

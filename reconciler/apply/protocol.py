@@ -47,9 +47,10 @@ FRESH_SECONDS = 2.0  # in so short a time, two clocks drift apart by nothing tha
 async def apply(ports: Ports, options: Options) -> ApplyResult:
     """Start every declared run that is not recorded, and settle those in doubt.
 
-    Raises InvalidManifestsError, RefusedError (limit, stale plan, other zone), GatewayError before
-    anything was claimed, GitError, LedgerError, ConfigurationError. Before any of these errors
-    leaves this function, outcomes are recorded, or kept in a rescue file.
+    Raises InvalidManifestsError, RefusedError (limit, stale plan, other zone, a clock that stands
+    still), GatewayError before anything was claimed, GitError, LedgerError, ConfigurationError.
+    Before any of these errors leaves this function, outcomes are recorded, or kept in a rescue
+    file.
     """
     branch = await Branch.open(ports)
     knowledge = Knowledge(ports, options, branch)
@@ -202,6 +203,7 @@ class _Apply:
         finally:
             outcomes = batch.remaining()
             self.branch.pending += outcomes
+            self.knowledge.note_overdue(batch)
             self.knowledge.outcomes.update((outcome.run, outcome) for outcome in outcomes)
         self.sharing.timed(batch.request_seconds)
         nothing = all(
@@ -243,6 +245,7 @@ class _Apply:
                 continue
             settled = True
             self.knowledge.doubts.pop(found.run, None)
+            self.knowledge.overdue.pop((found.run, found.claim), None)
             self.branch.pending.append(found)
             self.knowledge.outcomes[found.run] = found
             self.ports.progress(Settled(run=found.run, event=found))
@@ -299,7 +302,7 @@ class _Apply:
         if clock.age() < FRESH_SECONDS:
             return clock
         try:
-            return await ServiceClock.ask(gateway, self.ports.clock)
+            return await clock.ask_again(gateway, margin=self.environment.limits.margin)
         except GatewayError as error:
             self.ports.progress(Noted(message=str(error)))
             return clock

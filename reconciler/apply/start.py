@@ -89,6 +89,8 @@ class Batch(Struct, frozen=True, kw_only=True):
     outcomes: dict[RunId, StartOutcome] = field(default_factory=dict)
     started: dict[InstanceId, RunId] = field(default_factory=dict)  # by the outcomes so far
     posting: set[RunId] = field(default_factory=set)  # a POST has left and not been answered
+    # The claim was over when a POST of the run had just left: the process was frozen meanwhile.
+    overdue: set[RunId] = field(default_factory=set)
     late: set[RunId] = field(default_factory=set)  # runs whose notAfter has passed
     request_seconds: list[float] = field(default_factory=list)
 
@@ -235,7 +237,13 @@ async def _post(
     sent = (
         run if batch.correlation is None else with_authorship(run, batch.correlation, batch.claim)
     )
-    answer = await connection.trigger(sent, lambda: _forbidden(batch, run) is None)
+
+    def allowed() -> bool:
+        if batch.lease.is_over:
+            batch.overdue.add(run.id)
+        return _forbidden(batch, run) is None
+
+    answer = await connection.trigger(sent, allowed)
     batch.posting.remove(run.id)
     batch.request_seconds.append(clock.elapsed() - began)
     return answer

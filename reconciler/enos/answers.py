@@ -63,6 +63,7 @@ ANOTHER_CAME = "another answer came with it"
 
 _REFUSALS = frozenset({62101, 62103, 62104})
 _MAYBE_CARRIED_OUT = frozenset({408, 62109})
+_INTERNAL_EXCEPTION = 1005  # listed beside token codes, but nothing says at which step it happens
 _RATE_LIMIT = 429
 
 _DOCUMENTED_ID = re.compile(r"(\d+)-\d+", re.ASCII)  # of an instance: {flow}-{time}
@@ -138,6 +139,7 @@ class Failed(Struct, frozen=True, kw_only=True):
     date: str | None = None  # the answer's Date header
     own: bool = False  # the code is from the service itself, not a proxy or a web framework
     said: str = ""  # the message beside the code, made safe by `Quoting`
+    called: bool = True  # False: no token could be had for the call, so it was not sent
 
     @property
     def token_refused(self) -> bool:
@@ -210,16 +212,21 @@ def unsent(failed: Failed) -> Failed:
         return failed
     wait = failed.answer.retry_after if isinstance(failed.answer, NotProcessed) else None
     answer = NotProcessed(reason=f"no access token: {failed.words}", retry_after=wait)
-    return Failed(answer=answer, code=failed.code, date=failed.date)
+    return Failed(answer=answer, code=failed.code, date=failed.date, called=False)
 
 
 def start_answer(verdict: Verdict, flow_id: int) -> Answer:
     """The answer to the start of a run of that flow.
 
+    An internal exception may have happened after the instance was created. A question or a token
+    request that ends so is repeated, but a start is in doubt.
+
     Every documented instance id begins with its flow's id. If the id names another flow, the answer
     belongs to another start, whoever mixed the two up, and the outcome of this one is unknown.
     """
     if isinstance(verdict, Failed):
+        if verdict.called and verdict.code == _INTERNAL_EXCEPTION:
+            return UnknownAnswer(seen=verdict.words)
         return verdict.answer
     data = verdict.data
     instance = read_instance_id(data.get("flowInstanceId")) if isinstance(data, dict) else None

@@ -12,10 +12,17 @@ credentials from URLs) is not wanted here, and would take as long as everything 
 
 A second answer that comes together with the first may contradict it: the first may be a proxy's,
 and the second the service's. The reader of the answer learns of the second (`HttpReply.alone`).
+
+When a socket is closed, the kernel goes on sending what it has not sent yet, for minutes if the
+network is down. Then a start would arrive when its claim has long ended. So until its answer has
+been read, closing a connection resets it, which drops these bytes, whoever closes it: this code, or
+the kernel for a process that was killed.
 """
 
 import asyncio
 import logging
+import socket
+import struct
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -38,11 +45,14 @@ _RECORDS = attrgetter("_read_bio.pending")  # TLS records that were not decrypte
 _DECRYPTED = attrgetter("_ssl_object.pending")
 _RECEIVED = attrgetter("_protocol.read_queue")
 _GLANCE_SECONDS = 0.05  # to tell a second answer from the end of the connection, or of TLS
-_LEAVING = "http11.send_request_headers.started"  # connected, and no byte was written yet
+_HEAD = "http11.send_request_headers.started"  # connected, and no byte was written yet
+_BODY_LEAVES = "http11.send_request_body.started"  # the head was written, and nothing else
 _ENCODINGS = frozenset({"", "identity", "gzip", "deflate"})  # in these, a piece of 64 KiB cannot
 # expand by more than about a thousandfold
 
 _OPENED = ".connect_tcp.complete"
+_BODY_LEFT = ("http11.send_request_body.complete", "http11.send_request_body.failed")
+_RESET_WHEN_CLOSED, _END_WHEN_CLOSED = struct.pack("ii", 1, 0), struct.pack("ii", 0, 0)  # linger
 _READ = "http11.receive_response_body.complete"
 _CLOSING = "http11.response_closed.started"  # the connection is still open
 
@@ -88,7 +98,10 @@ class Outgoing:
 
 
 class _ForbiddenError(Exception):
-    """The request must not leave. Raised before its first byte is written."""
+    """The request must not leave. Raised before the first byte of it, or of its body, is written.
+
+    A head that announces a body starts nothing: what to start stands in the body.
+    """
 
 
 class _Stage:
@@ -97,32 +110,47 @@ class _Stage:
     Only events that came count; a missing event proves nothing.
     """
 
-    def __init__(self, allowed: Callable[[], bool]) -> None:
+    def __init__(self, allowed: Callable[[], bool], *, has_body: bool) -> None:
         self.response: httpx.Response | None = None
         self.brought_more = False
         self._events: list[str] = []
         self._allowed = allowed
+        self._leaving = False
+        self._has_body = has_body  # without one, the request has left with its head
 
     async def note(self, event: str, info: Mapping[str, Any]) -> None:
         """Note an event. httpcore calls this, and goes on with the request when it returns."""
         self._events.append(event)
-        if event == _LEAVING and not _opens_tunnel(info):
-            self._check_leave()
+        if event.endswith(_OPENED):
+            _set_linger(info["return_value"], _RESET_WHEN_CLOSED)
+        if event == _HEAD and not _opens_tunnel(info):
+            self._check_leave("the connection was open")
+        if event == _BODY_LEAVES and self._has_body and not _opens_tunnel(info):
+            self._check_leave("its head had left")
+            self._leaving = True
+        if event in _BODY_LEFT and self._leaving:
+            self._allowed()  # whoever is asked learns that it has left by now
         if event == _CLOSING and _READ in self._events and self.response is not None:
             self.brought_more = await _brought_more(self.response)
+            _set_linger(self.response.extensions["network_stream"], _END_WHEN_CLOSED)
 
-    def _check_leave(self) -> None:
-        """Raise _ForbiddenError unless the request may leave on its connection."""
+    def _check_leave(self, once: str) -> None:
+        """Raise _ForbiddenError unless the request, or its body, may leave on its connection."""
         if not any(event.endswith(_OPENED) for event in self._events):
             raise _ForbiddenError("its connection had carried another request")
         if not self._allowed():
-            raise _ForbiddenError("sending it was no longer allowed once the connection was open")
+            raise _ForbiddenError(f"sending it was no longer allowed once {once}")
 
     @property
     def connecting(self) -> bool:
         """Whether opening the connection is all that has happened so far, so nothing was sent."""
         steps = ("connection.connect_tcp.", "connection.start_tls.")
         return bool(self._events) and all(event.startswith(steps) for event in self._events)
+
+
+def _set_linger(stream: Any, linger: bytes) -> None:
+    """Say what happens when the connection under httpcore's stream is closed. Raises OSError."""
+    stream.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
 
 
 def _opens_tunnel(info: Mapping[str, Any]) -> bool:
@@ -141,9 +169,11 @@ async def exchange(
     """Send the request once, and return what came of it.
 
     `within`: seconds in total. `now`: Unix epoch, seconds. `allowed` is called when the connection
-    is open, right before the request leaves. Raises nothing but a cancellation.
+    is open, right before the head leaves, and again right before the body leaves, because others
+    may work between the two. It is called once more when the body has left: whoever allowed that
+    can tell then whether it was in time. Raises nothing but a cancellation.
     """
-    phase = _Stage(allowed)
+    phase = _Stage(allowed, has_body=bool(outgoing.body))
     try:
         async with asyncio.timeout(within):
             reply = await _send(transport, outgoing, phase, within)

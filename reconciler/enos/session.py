@@ -155,8 +155,8 @@ class Session:
     ) -> Verdict:
         """Send the operation once, or return why it was not sent.
 
-        `allowed` is called twice: here, so that no connection is opened in vain, and right before
-        the request leaves, because opening a connection may take long.
+        `allowed` is called here, so that no connection is opened in vain, and right before the
+        request and its body leave, because opening a connection may take long.
         """
         token = await self._tokens.current()
         if isinstance(token, Failed):

@@ -15,6 +15,9 @@ from reconciler.errors import ConfigurationError
 _CONNECT_SHARE = 0.5  # of a request's time: after that, an answer would come too late
 
 HEADERS = (
+    # The time is asked for with one URL again and again; a cache must not answer.
+    ("cache-control", "no-cache"),
+    ("pragma", "no-cache"),
     ("accept", "application/json"),
     ("accept-encoding", "gzip"),
     ("connection", "keep-alive"),

@@ -6,12 +6,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
+import pytest
 from msgspec.structs import replace
 
 from reconciler.apply.branch import Branch
 from reconciler.apply.doubt import Doubt
 from reconciler.apply.knowledge import Knowledge
-from reconciler.apply.lease import ServiceClock
+from reconciler.apply.lease import Lease, ServiceClock
 from reconciler.apply.ports import (
     Appended,
     Gateway,
@@ -26,11 +27,13 @@ from reconciler.apply.ports import (
 )
 from reconciler.apply.protocol import apply
 from reconciler.apply.result import ApplyResult, exit_code
+from reconciler.apply.start import Batch
 from reconciler.apply.wait import MOST_SOUGHT, DoubtLooks
 from reconciler.errors import ExitCode
 from reconciler.ledger import Event, Ledger
 from reconciler.model import ClaimId, Declared, EpochMs, InstanceId, Run
 from reconciler.plan import Action, PlannedRun, make_plan
+from reconciler.times import format_instant
 from tests.apply.service import ENVIRONMENT, LATER, SERVICE, FakeService
 from tests.building import (
     NOW,
@@ -39,6 +42,7 @@ from tests.building import (
     a_run,
     a_triggered,
     after,
+    an_absent,
     an_instance,
     an_unknown,
     declared,
@@ -260,6 +264,44 @@ def test_what_is_derived_from_the_ledger_is_made_once_for_each_ledger() -> None:
         assert branch.ledger is store.ledger
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("newest", ["c1", "c2"])
+def test_a_start_that_left_after_its_claim_is_told_though_another_claim_took_its_place(
+    newest: str,
+) -> None:
+    """The ledger drops what a late applier says of an older claim; the apply must not."""
+    run = a_run()
+    another: list[Event] = [an_absent(run), a_claim(run, claim=newest)] if newest != "c1" else []
+    recorded: list[Event] = [a_claim(run), *another, a_triggered(run, claim=newest)]
+    store = KeptStore(declared(run), a_ledger(*recorded))
+
+    async def main() -> ApplyResult:
+        ports = ports_of(store, FakeService(), Told())
+        knowledge = Knowledge(ports, Options(by="ana"), await Branch.open(ports))
+        clock = ServiceClock(stamp=LATER, asked=0, answered=0, clock=SetClock())
+        batch = Batch(
+            claim=ClaimId("c1"),
+            runs=[run],
+            lease=Lease(clock=clock, until=NOW, reserve=35),
+            progress=lambda _: None,
+            stop=asyncio.Event(),
+            jitter=lambda: 0.5,
+            margin=5,
+        )
+        batch.outcomes[run.id] = batch.unknown(run, "no answer")
+        batch.overdue.add(run.id)
+        knowledge.note_overdue(batch)
+        assert knowledge.lapses.lapsed[batch.claim] >= LATER
+        return knowledge.result(knowledge.plan(LATER), interrupted=False)
+
+    result = asyncio.run(main())
+    assert exit_code(result) is (ExitCode.OK if newest == "c1" else ExitCode.IN_DOUBT)
+    assert [doubt.reason for doubt in result.doubts] == [
+        "its start left after its claim had ended: it may have been started twice; look at flow "
+        f"{run.flow_id}, trigger time {format_instant(run.trigger_time)}"
+        for _ in another[1:]
+    ]
 
 
 def test_once_the_time_to_wait_is_up_neither_claims_nor_doubts_are_waited_for() -> None:

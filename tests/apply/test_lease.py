@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from reconciler.apply.lease import Lapses, Lease, ServiceClock
 from reconciler.apply.ports import Gateway
-from reconciler.errors import GatewayError
+from reconciler.errors import GatewayError, RefusedError
 from reconciler.model import ClaimId, EpochMs
 from tests.building import CLAIM_MS, NOW, a_claim, a_ledger, a_run, after
 from tests.simulation.loop import VirtualLoop
@@ -37,10 +37,11 @@ class Answering:
     before: float = 0.0
     behind: float = 0.0
     broken: bool = False
+    stamp: EpochMs = NOW
 
     async def current_time(self) -> EpochMs:
         self.clock.seconds += self.before
-        stamp = NOW
+        stamp = self.stamp
         self.clock.seconds += self.behind
         if self.broken:
             raise GatewayError("no answer")
@@ -133,6 +134,30 @@ def test_the_clock_is_as_old_as_the_question_and_not_as_the_answer() -> None:
     service = asked(clock, before=2, behind=3)
     clock.seconds += 4
     assert service.age() == pytest.approx(9)
+
+
+# A clock that stands still
+
+
+def asked_again(passed: float, moved: int) -> ServiceClock:
+    """What a second question brings, so many seconds later; the clock moved by so many ms."""
+    clock = Ticking()
+    first = asked(clock)
+    clock.seconds += passed
+    gateway = Answering(clock, stamp=after(NOW, moved))
+    return asyncio.run(first.ask_again(cast("Gateway", gateway), margin=5))
+
+
+@pytest.mark.parametrize("passed", [5.1, 60, 3_600])
+def test_a_clock_that_stood_still_between_two_questions_is_not_believed(passed: float) -> None:
+    """A cache answers: nobody knows how old its answer already was at the first question."""
+    with pytest.raises(RefusedError, match=r"the gateway's clock stood still for \d+ s"):
+        asked_again(passed, 0)
+
+
+@pytest.mark.parametrize(("passed", "moved"), [(0, 0), (4.9, 0), (60, 1), (60, -1), (60, 60_000)])
+def test_a_clock_that_moved_or_was_just_asked_is_believed(passed: float, moved: int) -> None:
+    assert asked_again(passed, moved).stamp == after(NOW, moved)
 
 
 # A clock that jumps

@@ -10,7 +10,7 @@ import pytest
 
 from reconciler.apply.known import Known
 from reconciler.apply.lease import Lease, ServiceClock
-from reconciler.apply.ports import Answer, Gateway, NotSent, TriggeredAnswer
+from reconciler.apply.ports import Answer, Gateway, NotSent, TriggeredAnswer, UnknownAnswer
 from reconciler.apply.start import Batch, StartOutcome, start_batch
 from reconciler.ledger import Ledger, events
 from reconciler.model import ClaimId, EpochMs, InstanceId, Run, RunId
@@ -89,6 +89,53 @@ def started(
         return batch.outcomes
 
     return asyncio.run(start())
+
+
+@dataclass
+class SetClock(StoppedClock):
+    """A local clock that the test sets."""
+
+    seconds: float = 0.0
+
+    def elapsed(self) -> float:
+        return self.seconds
+
+
+@pytest.mark.parametrize(("frozen", "overdue"), [(0, set()), (119, set()), (121, {RUN.id})])
+def test_a_start_is_overdue_if_its_claim_was_over_when_it_had_left(
+    frozen: float, overdue: set[RunId]
+) -> None:
+    """The process was frozen between the last look at the claim and the moment of leaving."""
+    local = SetClock()
+
+    class Freezing(Answering):
+        async def trigger(self, run: Run, allowed: Callable[[], bool]) -> Answer:
+            assert allowed()
+            self.sent.append(run)
+            local.seconds += frozen
+            allowed()
+            return UnknownAnswer(seen="no answer in time")
+
+    async def start() -> Batch:
+        batch = Batch(
+            claim=C2,
+            runs=[RUN],
+            lease=Lease(
+                clock=ServiceClock(stamp=NOW, asked=0.0, answered=0.0, clock=local),
+                until=after(NOW, 120_000),
+                reserve=35,
+            ),
+            progress=lambda _: None,
+            stop=asyncio.Event(),
+            jitter=lambda: 0.5,
+            margin=5,
+        )
+        await start_batch(batch, cast("Gateway", Freezing({})), 1)
+        return batch
+
+    batch = asyncio.run(start())
+    assert isinstance(batch.outcomes[RUN.id], events.Unknown)
+    assert batch.overdue == overdue
 
 
 def test_an_answer_that_names_an_instance_of_its_own_is_a_start() -> None:

@@ -42,7 +42,7 @@ def outcome(status: int, content: Any, **headers: Any) -> Answer:
 
 
 REFUSED: list[Any] = [62101, 62103, 62104, 400, 413, "62104", 404]
-TOKEN_OR_RATE: list[Any] = [401, 1001, 1002, 1003, 1004, 1005, 1202, 1203, 1204, "1203", 429]
+TOKEN_OR_RATE: list[Any] = [401, 1001, 1002, 1003, 1004, 1202, 1203, 1204, "1203", 429]
 NO_CODE: list[Any] = [None, "", "OK", False, 0.5, [], {}]
 NO_DATA: list[Any] = [None, "", [], {}, "3377-1", [DATA]]
 NO_ID: list[Any] = [None, "", " ", [], True, "a\nb", "\ud800", "3377-\u202e1", "x" * 201]
@@ -72,6 +72,11 @@ TABLE: list[tuple[int, Any, type]] = [
     *[(status, {"code": 62101}, UnknownAnswer) for status in (302, 408, 500, 502, 503, 504, 599)],
     *[(status, {"code": 1203}, UnknownAnswer) for status in (307, 408, 500, 503)],
     *[(status, {"code": 62109}, UnknownAnswer) for status in (200, 400, 401, 429)],
+    *[
+        (status, {"code": code}, UnknownAnswer)
+        for status in (200, 401, 500)
+        for code in (1005, "1005")
+    ],
     *[
         (status, {"code": code}, UnknownAnswer)
         for status in (200, 400)
@@ -244,6 +249,20 @@ def test_whatever_became_of_the_token_request_the_start_was_not_made(
     answer: Any, expected: Answer
 ) -> None:
     assert unsent(Failed(answer=answer)).answer == expected
+
+
+@pytest.mark.parametrize("status", [200, 401])
+def test_an_internal_exception_says_of_a_question_that_a_new_token_may_help(status: int) -> None:
+    reply = HttpReply(status=status, body=b'{"code": 1005}')
+    failed = judge_reply(reply, QUOTE, NOW)
+    assert isinstance(failed, Failed)
+    assert failed.token_refused
+
+
+def test_an_internal_exception_in_a_token_request_has_started_nothing() -> None:
+    failed = judge_reply(HttpReply(status=200, body=b'{"status": 1005}'), QUOTE, NOW)
+    assert isinstance(failed, Failed)
+    assert isinstance(start_answer(unsent(failed), 3377), NotProcessed)
 
 
 def test_data_of_a_success_is_handed_on() -> None:

@@ -4,17 +4,32 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from itertools import chain, repeat
 from pathlib import Path
 from typing import cast
 
 import pytest
 
 from reconciler.apply.ports import Answer, NotSent, TriggeredAnswer
+from reconciler.enos.answers import Accepted, Quoting, Verdict
+from reconciler.enos.direct import DirectTransport
+from reconciler.enos.http import Outgoing, exchange
+from reconciler.enos.transport import tls_context
 from reconciler.model import InstanceId
 from tests.enos.certified import make_certificate, server_context
-from tests.enos.scripted import Scripted, answer, opened, run, scripted, token_answer
+from tests.enos.scripted import (
+    Received,
+    Scripted,
+    answer,
+    opened,
+    run,
+    scripted,
+    settings,
+    token_answer,
+)
 
 NO_LONGER = NotSent(reason="sending it was no longer allowed once the connection was open")
+HEAD_ONLY = NotSent(reason="sending it was no longer allowed once its head had left")
 STARTED = answer({"flowInstanceId": "3377-1"})
 
 
@@ -82,12 +97,19 @@ async def listening(slow: Slow) -> AsyncIterator[str]:
         await server.wait_closed()
 
 
-async def start(slow: Slow, ca_file: Path) -> Answer:
+async def start(slow: Slow, ca_file: Path, allowed: Callable[[], bool] | None = None) -> Answer:
     async with (
         opened(slow.gateway, ca_file=str(ca_file)) as enos,
         enos.connection() as connection,
     ):
-        return await connection.trigger(run(), slow.allowed)
+        return await connection.trigger(run(), allowed or slow.allowed)
+
+
+def assert_only_the_head_came(slow: Slow) -> None:
+    [got] = slow.got
+    assert got.startswith(b"POST ")
+    assert got.endswith(b"\r\n\r\n")
+    assert got.count(b"\r\n\r\n") == 1
 
 
 def test_nothing_is_sent_if_the_lease_ran_out_during_the_handshake(certificate: Path) -> None:
@@ -120,6 +142,38 @@ def test_nothing_is_sent_if_the_lease_ran_out_while_a_proxy_opened_its_tunnel(
     assert slow.got == [b""]
 
 
+def test_no_byte_of_the_body_is_sent_if_the_lease_ran_out_after_the_head(
+    certificate: Path,
+) -> None:
+    slow = Slow(server_context(certificate))
+
+    async def play() -> Answer:
+        async with listening(slow) as address:
+            slow.gateway.url = f"https://{address}"
+            return await start(slow, certificate, in_turn("yes yes no"))
+
+    assert asyncio.run(play()) == HEAD_ONLY
+    assert_only_the_head_came(slow)
+
+
+def test_no_byte_of_the_body_is_sent_through_a_tunnel_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = make_certificate(tmp_path, "gateway.example.test")
+    slow = Slow(server_context(certificate), proxy=True)
+
+    async def play() -> Answer:
+        async with listening(slow) as address:
+            monkeypatch.setenv("HTTPS_PROXY", f"http://{address}")
+            monkeypatch.delenv("NO_PROXY", raising=False)
+            monkeypatch.delenv("no_proxy", raising=False)
+            slow.gateway.url = "https://gateway.example.test"
+            return await start(slow, certificate, in_turn("yes yes no"))
+
+    assert asyncio.run(play()) == HEAD_ONLY
+    assert_only_the_head_came(slow)
+
+
 def trigger_each(*answers: Callable[[], bool]) -> tuple[list[Answer], Scripted]:
     async def play() -> tuple[list[Answer], Scripted]:
         async with (
@@ -133,7 +187,9 @@ def trigger_each(*answers: Callable[[], bool]) -> tuple[list[Answer], Scripted]:
 
 
 def in_turn(words: str) -> Callable[[], bool]:
-    return iter([word == "yes" for word in words.split()]).__next__
+    """These answers in turn, and the last one again and again."""
+    said = [word == "yes" for word in words.split()]
+    return chain(said, repeat(said[-1])).__next__
 
 
 def test_a_kept_connection_is_no_exception_and_the_next_start_gets_another() -> None:
@@ -145,6 +201,36 @@ def test_a_kept_connection_is_no_exception_and_the_next_start_gets_another() -> 
         TriggeredAnswer(instance=InstanceId("3377-1")),
     ]
     assert len({one.connection for one in gateway.of("updateAndTrigger")}) == 2
+
+
+def test_a_start_whose_body_did_not_leave_is_started_by_nobody_and_may_be_sent_again() -> None:
+    answers, gateway = trigger_each(in_turn("yes yes no"), in_turn("yes"))
+    assert answers == [HEAD_ONLY, TriggeredAnswer(instance=InstanceId("3377-1"))]
+    assert len(gateway.of("updateAndTrigger")) == 1
+
+
+def test_a_request_without_a_body_has_left_with_its_head() -> None:
+    """It counts as sent then, so nobody may say afterwards that it was not."""
+
+    async def play() -> tuple[Verdict, list[Received]]:
+        async with scripted() as gateway:
+            context = tls_context(settings(gateway.url))
+            outgoing = Outgoing(
+                method="GET",
+                url=f"{gateway.url}/time?action=getCurrentTime",
+                headers={},
+                body=None,
+                answer_limit=1 << 10,
+                quote=Quoting(()),
+            )
+            verdict = await exchange(
+                DirectTransport(context), outgoing, within=30, now=0, allowed=in_turn("yes no")
+            )
+            return verdict, gateway.received
+
+    verdict, received = asyncio.run(play())
+    assert isinstance(verdict, Accepted)
+    assert len(received) == 1
 
 
 def test_no_connection_is_opened_for_a_start_that_is_not_allowed_anyway() -> None:

@@ -17,11 +17,13 @@ from tests.enos.scripted import (
     Naps,
     Peer,
     Scripted,
+    always,
     answer,
     http,
     opened,
     raw,
     reset,
+    run,
     scripted,
     token_answer,
 )
@@ -35,11 +37,11 @@ def ask(
     question: Callable[[EnosGateway], Awaitable[T]],
     naps: Naps | None = None,
 ) -> tuple[T, Scripted]:
-    async def run() -> tuple[T, Scripted]:
+    async def play() -> tuple[T, Scripted]:
         async with scripted(script) as gateway, opened(gateway, naps=naps) as enos:
             return await question(enos), gateway
 
-    return asyncio.run(run())
+    return asyncio.run(play())
 
 
 def failure(script: dict[str, Act | list[Act]]) -> GatewayError:
@@ -359,3 +361,18 @@ def test_an_answer_of_many_pieces_is_read_whole() -> None:
 
     found, _ = ask({"instance/get": act}, get)
     assert found.id == "3377-20240302"
+
+
+def test_no_cache_may_answer_whatever_is_asked() -> None:
+    """The time is asked for with one URL each time, and an old time would end a claim late."""
+
+    async def question(enos: EnosGateway) -> None:
+        await enos.current_time()
+        await enos.search(None, EpochMs(0), EpochMs(1))
+        async with enos.connection() as connection:
+            await connection.trigger(run(), always)
+
+    _, gateway = ask({"instance/search": EMPTY, "updateAndTrigger": answer()}, question)
+    assert {one.action for one in gateway.received} >= {"token/get", "getCurrentTime"}
+    for one in gateway.received:
+        assert (one.headers["cache-control"], one.headers["pragma"]) == ("no-cache", "no-cache")

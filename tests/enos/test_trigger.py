@@ -178,8 +178,18 @@ def test_an_answer_just_within_the_limit_is_read() -> None:
     assert outcome == TriggeredAnswer(instance=InstanceId("3377-1"))
 
 
+class Opened:
+    """What httpcore says that it has opened: a stream with a socket."""
+
+    def get_extra_info(self, _: str) -> "Opened":
+        return self
+
+    def setsockopt(self, *_: object) -> None:
+        """Take any option."""
+
+
 def test_without_a_word_from_the_transport_nothing_is_certain() -> None:
-    phase = _Stage(always)
+    phase = _Stage(always, has_body=True)
     assert not phase.connecting
     seen = []
     for event in (
@@ -189,7 +199,7 @@ def test_without_a_word_from_the_transport_nothing_is_certain() -> None:
         "http11.send_request_headers.started",
         "connection.connect_tcp.started",
     ):
-        asyncio.run(phase.note(event, {}))
+        asyncio.run(phase.note(event, {"return_value": Opened()}))
         seen.append(phase.connecting)
     assert seen == [True, True, True, False, False]
 
@@ -238,8 +248,9 @@ def test_permission_is_asked_after_everything_that_has_to_be_waited_for() -> Non
             await connection.trigger(run(), allowed)
 
     asyncio.run(start())
-    # The token was there, and the rate limit had been waited for: before connecting, and after.
-    assert asked == [(1, 1), (1, 1)]
+    # The token was there, and the rate limit had been waited for: before connecting, before the
+    # head leaves, before the body leaves, and once it has left.
+    assert asked == [(1, 1)] * 4
 
 
 def test_a_refused_connection_is_not_sent() -> None:
@@ -393,7 +404,8 @@ def test_starts_on_one_connection_queue_and_permission_is_asked_when_their_turn_
             return gateway
 
     gateway = asyncio.run(start())
-    assert asked == [0, 0, 1, 1, 2, 2, 3, 3]  # before connecting, and before leaving
+    before_connecting, before_the_head, before_the_body = asked[::4], asked[1::4], asked[2::4]
+    assert before_connecting == before_the_head == before_the_body == asked[3::4] == [0, 1, 2, 3]
     assert len({post.connection for post in gateway.of("updateAndTrigger")}) == 4
 
 
@@ -444,7 +456,8 @@ def test_a_cancelled_start_is_cancelled_and_its_connection_is_closed() -> None:
 
         async def stall(peer: Peer) -> None:
             arrived.set()
-            await peer.reader.read()
+            with pytest.raises(ConnectionResetError):
+                await peer.reader.read()
             gone.set()
 
         async with (

@@ -149,7 +149,7 @@ _UNLIKE_ITS_BODY = (
     _reply("HTTP 500 with code 62103", Reply(status=500, code=62103)),
 )
 _REFUSALS = (*_http(400, 403, 404, 413), *_codes(62101, 62103, 62104))
-_TOKEN_ANSWERS = (*_http(401), *_codes(1001, 1002, 1003, 1004, 1005, 1202, 1203, 1204))
+_TOKEN_ANSWERS = (*_http(401), *_codes(1001, 1002, 1003, 1004, 1202, 1203, 1204))
 _EXPIRED = Row(name="the token expires", fault=Fault(on="any", expire_token=True))
 _RATE_LIMITED = (
     *_http(429),
@@ -165,7 +165,7 @@ TABLES = (
         title="Uncertain HTTP statuses",
         rows=(_REDIRECT, *_http(408, 500, 502, 503), *_UNLIKE_ITS_BODY),
     ),
-    Table(title="Uncertain codes", rows=_codes(62102, 62109, 99999)),
+    Table(title="Uncertain codes", rows=_codes(1005, 62102, 62109, 99999)),
     Table(
         title="Unreadable answers",
         rows=(
@@ -195,7 +195,7 @@ TABLES = (
         rows=(
             _listed("listed once absence seemed certain", CLAIM + 10 * SETTLE),
             _listed("never listed", NEVER),
-            *(row.only_in(STARTED) for row in (*_http(403, 401, 429), *_codes(62103, 1005))),
+            *(row.only_in(STARTED) for row in (*_http(403, 401, 429), *_codes(62103, 1203))),
         ),
     ),
 )
