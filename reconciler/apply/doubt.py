@@ -17,21 +17,20 @@ from reconciler.apply.evidence import (
     BY_NONCE,
     Ambiguous,
     Found,
-    Immediate,
     NoneFound,
     evidence_of,
     judge,
-    judge_immediate,
     may_be_its,
     seen_before,
     without_vanished,
 )
 from reconciler.apply.ids import Making, Sighting
+from reconciler.apply.immediate import Immediate, immediate_window, judge_immediate
 from reconciler.apply.instances import LEAD_MS
 from reconciler.apply.look import Look
 from reconciler.apply.ports import Instance
 from reconciler.apply.start import StartOutcome
-from reconciler.apply.suspect import Suspect, contradicts, immediate_window, search_window
+from reconciler.apply.suspect import Suspect, contradicts, search_window
 from reconciler.errors import GatewayError
 from reconciler.ledger import Record, events
 from reconciler.model import ClaimId, EpochMs, RunId
@@ -217,7 +216,9 @@ def _judged(
     if isinstance(finding, NoneFound) and searched.immediate is not None:
         listed = searched.immediate.listed
         finding = judge_immediate(searched.suspect, listed, look.known, making, rivals)
-    evidence = evidence_of(searched.suspect, searched.listed, began, searched.immediate)
+    evidence = evidence_of(searched.suspect, searched.listed, began)
+    if searched.immediate is not None:
+        evidence |= searched.immediate.evidence()
     match finding:
         case Ambiguous():
             other = finding.awaits

@@ -15,13 +15,12 @@ after the claim, and is nobody else's. A run is absent only if the search was wh
 possible. docs/exactly-once.md has the table with its reasons.
 """
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from msgspec import Struct
 
-from reconciler.apply.ids import Making, Sighting, spans_around
+from reconciler.apply.ids import Making
 from reconciler.apply.known import Known, rows_seen
 from reconciler.apply.nonces import claim_named_in, nonce_standing
 from reconciler.apply.ports import Instance
@@ -41,7 +40,7 @@ from reconciler.ledger import Record
 from reconciler.ledger.events import stagger_of
 from reconciler.ledger.records import Start, ledger_instant
 from reconciler.model import EpochMs, InstanceId, RunId, run_digest
-from reconciler.times import MINUTE_MS, format_instant
+from reconciler.times import format_instant
 
 BY_NONCE = "it carries the claim's nonce"
 BY_AGREEMENT = "it alone is possible, and agrees in everything"
@@ -66,7 +65,8 @@ class Ambiguous(Struct, frozen=True, kw_only=True):
 
 
 Finding = Found | NoneFound | Ambiguous
-_HIDES = "and may hide its own: the service may list one of an id"
+# Said of another's instance where the run's own is not listed.
+HIDES = "and may hide its own: the service may list one of an id"
 
 
 def judge(
@@ -86,7 +86,7 @@ def judge(
     ours = [one for one, stands in standings if stands is Standing.OURS]
     if ours:
         if len({one.id for one in ours}) > 1:
-            return Ambiguous(reason=f"several instances carry this claim's nonce: {_ids(ours)}")
+            return Ambiguous(reason=f"several instances carry this claim's nonce: {ids_of(ours)}")
         return Found(instance=ours[0].id, by=BY_NONCE)
     possible = [one for one, stands in standings if stands is Standing.POSSIBLE]
     others = [one for one, stands in standings if stands is Standing.ANOTHERS]
@@ -103,96 +103,6 @@ def judge(
     return Ambiguous(reason=_why(suspect, possible, others))
 
 
-class Immediate(Struct, frozen=True, kw_only=True):
-    """What a search of `immediate_window` has found that the run's minute does not show."""
-
-    window: tuple[EpochMs, EpochMs]
-    listed: Sequence[Instance]
-
-
-def judge_immediate(
-    suspect: Suspect,
-    listed: Sequence[Instance],
-    known: Known,
-    making: Making,
-    rivals: Sequence[Suspect] = (),
-) -> Finding:
-    """What a whole search of `immediate_window` says of a run that its own minute does not show.
-
-    Its instance may be listed there, though other runs' and other people's are as well. So one that
-    shows other parameters is not the run's, nor are as many of an id as are recorded as other
-    runs'; and only the nonce proves that one is.
-    """
-    since = [one for one in listed if not _is_another(suspect, one)]
-    of_id = Counter(one.id for one in since)
-    nonces = [(one, nonce_standing(suspect, one, known)) for one in since]
-    ours = [one for one, stands in nonces if stands is Standing.OURS]
-    possible = [
-        one
-        for one, stands in nonces
-        if stands in {None, Standing.POSSIBLE}
-        and not contradicts(suspect, one)
-        and of_id[one.id] > len(_owners_beside(suspect, one, known, making))
-    ]
-    if len({one.id for one in ours}) == 1:
-        return Found(instance=ours[0].id, by=BY_NONCE)
-    beside = () if making.of_each else rivals  # of their instances it may show only the newest
-    hiding = [
-        one
-        for one in since
-        if _may_hide_at_once(suspect, one, known, making)
-        or any(not contradicts(rival, one) for rival in beside)
-    ]
-    if not (ours or possible or hiding):
-        return NoneFound()
-    if not (ours or possible):
-        return Ambiguous(reason=f"instance {_ids(hiding)} is another's, {_HIDES}")
-    return Ambiguous(
-        reason="started since its claim, with another trigger time than its own, and perhaps its "
-        f"own all the same: {_ids(ours or possible)}"
-    )
-
-
-def _may_hide_at_once(suspect: Suspect, one: Instance, known: Known, making: Making) -> bool:
-    """Whether it may be a newer one with the id that the suspect's own has.
-
-    It is recorded for a run that may have the same id, or nobody's, and its id spells that minute.
-    """
-    since = EpochMs(0) if suspect.claimed_at is None else suspect.claimed_at
-    sighting = Sighting(instance=one.id, flow_id=one.flow_id, times=(suspect.trigger_time,))
-    owners = known.owners(one.id)
-    if not owners and not making.of_each and sighting.spelled(suspect.zone):
-        return True
-    return any(
-        (start.instant >= since or known.is_later(start.claim, suspect.claim))
-        and _may_share(suspect, record, making)
-        for record, start in owners
-        if (record.run, start.claim) != (suspect.run, suspect.claim)
-    )
-
-
-def _owners_beside(suspect: Suspect, one: Instance, known: Known, making: Making) -> list[Start]:
-    """The starts of other runs that are recorded with the instance's id, and that it fits.
-
-    Without those whose id the run's own instance may have as well.
-    """
-    return [
-        start
-        for record, start in known.owners(one.id)
-        if (record.run, start.claim) != (suspect.run, suspect.claim)
-        and (one.created is None or _fits((record, start), one, suspect.slack, known))
-        and not _may_share(suspect, record, making)
-    ]
-
-
-def _may_share(suspect: Suspect, other: Record, making: Making) -> bool:
-    """Whether the service may give both runs one id, as far as its ids show."""
-    if making.of_each or (other.flow_id != suspect.flow_id and not making.may_lack_flow):
-        return False
-    spans = spans_around(suspect.trigger_time, suspect.zone, (MINUTE_MS, *making.units))
-    return any(start <= other.trigger_time < end for start, end in spans)
-
-
 def standing(suspect: Suspect, one: Instance, known: Known) -> Standing:
     """What an instance that the search for the suspect's minute lists can be to the suspect.
 
@@ -203,7 +113,7 @@ def standing(suspect: Suspect, one: Instance, known: Known) -> Standing:
     by_nonce = nonce_standing(suspect, one, known)
     if by_nonce is not None:
         return by_nonce
-    if _is_another(suspect, one):
+    if is_another(suspect, one):
         return Standing.NOT_OURS
     owners = [
         (record, start)
@@ -211,7 +121,7 @@ def standing(suspect: Suspect, one: Instance, known: Known) -> Standing:
         if (record.run, start.claim) != (suspect.run, suspect.claim)
         and not is_disowned(record, one)
     ]
-    if not any(_fits(owner, one, suspect.slack, known) for owner in owners):
+    if not any(fits_start(owner, one, suspect.slack, known) for owner in owners):
         return Standing.POSSIBLE
     may_share = any(
         not _carries_what_was_recorded(suspect, one, record, known)
@@ -221,7 +131,7 @@ def standing(suspect: Suspect, one: Instance, known: Known) -> Standing:
     return Standing.ANOTHERS if may_share else Standing.NOT_OURS
 
 
-def _is_another(suspect: Suspect, one: Instance) -> bool:
+def is_another(suspect: Suspect, one: Instance) -> bool:
     """Whether it is of another flow or from before the claim: neither ours nor newer than ours."""
     return (
         is_of_another_flow(suspect.flow_id, one)
@@ -253,7 +163,7 @@ def _hidden(
         return None
     newer = [one for one in listed if _may_hide(suspect, one, known)]
     if newer:
-        return Ambiguous(reason=f"instance {_ids(newer)} is another's, {_HIDES}")
+        return Ambiguous(reason=f"instance {ids_of(newer)} is another's, {HIDES}")
     since = EpochMs(0) if suspect.claimed_at is None else suspect.claimed_at
     other = known.may_hide(
         suspect.flow_id,
@@ -267,13 +177,13 @@ def _hidden(
     if other is None:
         return None
     record, start = other
-    reason = f"{record.run} may have been started since it was claimed, {_HIDES}"
+    reason = f"{record.run} may have been started since it was claimed, {HIDES}"
     return Ambiguous(reason=reason, awaits=record if start is None else None)
 
 
 def _may_hide(suspect: Suspect, one: Instance, known: Known) -> bool:
     """Whether another's instance of the minute may be newer than the run's and have the same id."""
-    if _is_another(suspect, one):
+    if is_another(suspect, one):
         return False
     named = claim_named_in(suspect, one, known)
     owners = [
@@ -321,9 +231,8 @@ def evidence_of(
     suspect: Suspect,
     found: Sequence[Instance],
     at: EpochMs,
-    immediate: Immediate | None = None,
 ) -> dict[str, Any]:
-    """What was asked and what was found, for the ledger; `immediate`: by a second search."""
+    """What was asked and what was found, for the ledger."""
     start, end = search_window(suspect.trigger_time)
     created_from = suspect.claimed_at and format_instant(
         EpochMs(suspect.claimed_at - suspect.slack)
@@ -334,20 +243,12 @@ def evidence_of(
         "fromTriggerTime": start,
         "toTriggerTime": end,
         "createdFrom": created_from,
-        "found": _rows(found),
-    } | ({} if immediate is None else {"alsoSearched": _also_searched(immediate)})
+        "found": rows_of(found),
+    }
 
 
-def _also_searched(immediate: Immediate) -> dict[str, Any]:
-    start, end = immediate.window
-    found = _rows(immediate.listed[:_MOST_ROWS])
-    return {"fromTriggerTime": start, "toTriggerTime": end, "found": found}
-
-
-_MOST_ROWS = 20  # of the flow's instances of several minutes: mostly other runs'
-
-
-def _rows(found: Iterable[Instance]) -> list[dict[str, Any]]:
+def rows_of(found: Iterable[Instance]) -> list[dict[str, Any]]:
+    """The instances as evidence has them, for the ledger."""
     return [{"id": one.id, "created": one.created and format_instant(one.created)} for one in found]
 
 
@@ -377,7 +278,7 @@ def without_vanished(
     return Ambiguous(reason=f"what may have been its instance is listed no more: {', '.join(gone)}")
 
 
-def _fits(owner: tuple[Record, Start], one: Instance, slack: int, known: Known) -> bool:
+def fits_start(owner: tuple[Record, Start], one: Instance, slack: int, known: Known) -> bool:
     """Whether the instance's creation fits the start that is recorded with its id."""
     _, start = owner
     claimed_at = known.claimed_at(start.claim)
@@ -389,16 +290,17 @@ def _fits(owner: tuple[Record, Start], one: Instance, slack: int, known: Known) 
 def _why(suspect: Suspect, possible: Sequence[Instance], others: Sequence[Instance]) -> str:
     if not possible:
         return (
-            f"instance {_ids(others)} is recorded as another run's, and the service may give "
+            f"instance {ids_of(others)} is recorded as another run's, and the service may give "
             "several runs the same id"
         )
     agreeing = [one for one in possible if agrees(suspect, one)]
     if len(agreeing) > 1:
-        return f"several instances agree with it: {_ids(agreeing)}"
+        return f"several instances agree with it: {ids_of(agreeing)}"
     if agreeing and len(possible) > 1:
-        return f"one instance agrees with it and others may be its own as well: {_ids(possible)}"
-    return f"what may be its instance cannot be recognised for certain: {_ids(possible)}"
+        return f"one instance agrees with it and others may be its own as well: {ids_of(possible)}"
+    return f"what may be its instance cannot be recognised for certain: {ids_of(possible)}"
 
 
-def _ids(instances: Iterable[Instance]) -> str:
+def ids_of(instances: Iterable[Instance]) -> str:
+    """Their ids in words, each once."""
     return ", ".join(dict.fromkeys(one.id for one in instances))

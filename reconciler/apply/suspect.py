@@ -21,7 +21,7 @@ from reconciler.model import (
     RunId,
     run_digest,
 )
-from reconciler.times import DAY_MS, MINUTE_MS, SECOND_MS, parse_instant
+from reconciler.times import DAY_MS, MINUTE_MS, SECOND_MS
 
 _GRAINS_MS = (SECOND_MS, 30 * SECOND_MS)  # to which stamps may be cut
 
@@ -67,19 +67,6 @@ def search_window(trigger_time: EpochMs) -> tuple[EpochMs, EpochMs]:
     start = trigger_time - trigger_time % MINUTE_MS
     rounds_up = trigger_time - start >= MINUTE_MS // 2
     return EpochMs(start), EpochMs(start + MINUTE_MS + (SECOND_MS if rounds_up else 0))
-
-
-def immediate_window(suspect: Suspect, made: events.Claim) -> tuple[EpochMs, EpochMs] | None:
-    """The times, from inclusive, to exclusive, at which its start may have been triggered at once.
-
-    A service triggers a run immediately whose trigger time has passed. The reference does not say
-    whether it then lists the instance under the time that was sent, or under that moment. None if
-    the run would have waited for its trigger time. `made`: the claim.
-    """
-    claimed_at, until = parse_instant(made.at), parse_instant(made.until)
-    if suspect.trigger_time >= until:
-        return None
-    return EpochMs(max(claimed_at - suspect.slack, 0)), EpochMs(until + suspect.slack)
 
 
 def id_window(trigger_time: EpochMs) -> tuple[EpochMs, EpochMs]:
