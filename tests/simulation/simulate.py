@@ -33,6 +33,7 @@ from tests.simulation.oddities import (
     USERS,
     Oddities,
     drawn_oddities,
+    filed_oddly,
     oddities_of,
 )
 from tests.simulation.ordering import ordered
@@ -81,7 +82,7 @@ def simulate(
     rng = random.Random(seed)
     loop = VirtualLoop()
     loop.set_exception_handler(lambda *_: None)
-    oddities = drawn_oddities(rng)
+    oddities = filed_oddly(random.Random(f"the filing of {seed}"), drawn_oddities(rng))
     if switches is not None:
         oddities = oddities_of(rng, frozenset(switches))
     environment = environment_of(rng, oddities)

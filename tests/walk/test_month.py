@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.apply import wait
-from reconciler.enos import client
+from reconciler.enos import questions
 from tests.documented import Typed
 from tests.repositories import isolate
 from tests.walk.page import walk
@@ -20,7 +20,7 @@ TWO_DAYS = Month(first=16, last=17)  # those on which something happens
 def go(month: Month, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Walk:
     isolate(monkeypatch, folder)
     monkeypatch.setattr(wait, "FIRST_LOOK_SECONDS", 0.05)
-    monkeypatch.setattr(client, "_FIRST_PAUSE_SECONDS", 0.01)  # no waiting brings this gateway back
+    monkeypatch.setattr(questions, "_FIRST_PAUSE_SECONDS", 0.01)  # no waiting brings this gateway back
     walked = Walk(month=month, folder=folder / "team")
     walked.go(STEPS)
     return walked
