@@ -828,3 +828,17 @@ def test_what_may_hide_a_run_counts_also_where_nobody_knows_when_it_was_claimed(
     known = known_of(*started(later, "20240302", at=after(CLAIMED_AT, SECOND)))
     for suspect in (SUSPECT, replace(SUSPECT, claimed_at=None)):
         assert isinstance(judged(suspect=suspect, known=known), Ambiguous)
+
+
+def test_ids_of_which_none_is_known_may_stand_for_a_day() -> None:
+    """A run in doubt may have been started later, and the service may list one of a day's id."""
+    mine = a_run(trigger_time=TIME)
+    other = a_run("other", trigger_time=after(TIME, 5 * HOUR), parameters=())
+    claims = [a_claim(mine, claim=C1, at=CLAIMED_AT), a_claim(other, claim=C0, at=CLAIMED_AT)]
+    known = Known([a_ledger(*claims, an_unknown(mine, C1), an_unknown(other, C0))])
+    making = known.making(SUSPECT.zone)
+    assert not making.seen
+    verdict = judge(SUSPECT, [], known, making)
+    assert isinstance(verdict, Ambiguous)
+    assert verdict.awaits == known.in_doubt_in(RUN.flow_id, other.trigger_time)[0]
+    assert judge(SUSPECT, [], known, making, unlisted={other.id}) == NoneFound()

@@ -262,11 +262,6 @@ def forget_that_the_correlation_parameter_was_sent(patch: pytest.MonkeyPatch) ->
     patch.setattr(instances, "_is_end_of_nothing_sent", is_end_of_nothing_sent)
 
 
-@amid(replace(CALM, not_sent=0.8, slow=0.5))
-def record_an_absence_that_a_claim_of_others_may_explain(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(pending, "_may_be_hidden", lambda *_: False)
-
-
 @among("filed when triggered")
 def look_for_what_was_triggered_at_once_in_its_minute_only(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(doubt, "immediate_window", lambda *_: None)
@@ -275,12 +270,6 @@ def look_for_what_was_triggered_at_once_in_its_minute_only(patch: pytest.MonkeyP
 @among("ids without the flow", "newest of an id")
 def let_no_start_of_another_flow_hide_one(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Making, "may_lack_flow", False)
-
-
-@among("ids of the hour", "newest of an id")
-def take_ids_that_nothing_shows_for_whole(patch: pytest.MonkeyPatch) -> None:
-    its: Callable[[Making], tuple[int, ...]] = vars(Making)["units"].fget
-    patch.setattr(Making, "units", property(lambda self: its(self) if self.seen else ()))
 
 
 @among()
@@ -626,7 +615,6 @@ MUTANTS: list[Mutant] = [
     start_before_the_claim_has_landed,
     take_the_clock_for_the_order_of_claims,
     forget_that_the_correlation_parameter_was_sent,
-    record_an_absence_that_a_claim_of_others_may_explain,
     look_for_what_was_triggered_at_once_in_its_minute_only,
     claim_what_another_has_claimed,
     repeat_after_a_read_timeout,
@@ -648,7 +636,6 @@ MUTANTS: list[Mutant] = [
     let_another_instance_hide_nothing,
     let_no_start_of_the_hour_hide_another,
     let_no_start_of_another_flow_hide_one,
-    take_ids_that_nothing_shows_for_whole,
     claim_without_a_look_at_a_shared_minute,
     ask_whatever_service_is_configured,
     believe_any_instance_that_an_answer_names,

@@ -20,7 +20,8 @@ TWO_DAYS = Month(first=16, last=17)  # those on which something happens
 def go(month: Month, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Walk:
     isolate(monkeypatch, folder)
     monkeypatch.setattr(wait, "FIRST_LOOK_SECONDS", 0.05)
-    monkeypatch.setattr(questions, "_FIRST_PAUSE_SECONDS", 0.01)  # no waiting brings this gateway back
+    # No waiting brings this gateway back.
+    monkeypatch.setattr(questions, "_FIRST_PAUSE_SECONDS", 0.01)
     walked = Walk(month=month, folder=folder / "team")
     walked.go(STEPS)
     return walked
