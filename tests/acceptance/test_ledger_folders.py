@@ -81,7 +81,7 @@ def test_a_damaged_ledger_that_nobody_names_is_not_passed_over(applied: Scene, f
     path = applied.clone / "state/test/ledger.jsonl"
     path.write_text(first + path.read_text())
     applied.push({"reconciler.yaml": configured(prod=dict(RENAMED))(applied.url)})
-    refused(applied, "error: state/test/ledger.jsonl:1: ")
+    refused(applied, "state/test/ledger.jsonl:1:")
 
 
 def test_a_configuration_that_is_copied_into_a_folder_starts_nothing_again(

@@ -43,6 +43,9 @@ def proxy() -> Iterator[tuple[str, list[bytes]]]:
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         yield f"http://me:hunter2@127.0.0.1:{listener.getsockname()[1]}", asked
+        # A thread that went on to wait would accept for whatever gets the closed listener's number.
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
 
 
 def delivery(url: str, form: WebhookFormat = WebhookFormat.SLACK) -> Delivery:
