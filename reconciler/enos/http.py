@@ -24,7 +24,7 @@ import logging
 import socket
 import struct
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from operator import attrgetter
@@ -132,7 +132,8 @@ class _Stage:
             self._allowed()  # whoever is asked learns that it has left by now
         if event == _CLOSING and _READ in self._events and self.response is not None:
             self.brought_more = await _brought_more(self.response)
-            _set_linger(self.response.extensions["network_stream"], _END_WHEN_CLOSED)
+            with suppress(OSError):  # the service has ended the connection: nothing is left to end
+                _set_linger(self.response.extensions["network_stream"], _END_WHEN_CLOSED)
 
     def _check_leave(self, once: str) -> None:
         """Raise _ForbiddenError unless the request, or its body, may leave on its connection."""

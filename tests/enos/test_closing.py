@@ -1,15 +1,18 @@
 """How a connection ends: a reset where no answer was read, so that no unsent byte arrives later."""
 
 import asyncio
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import cast
 
+import httpx
 import pytest
 from msgspec import Struct
 
+from reconciler.enos import http
 from reconciler.enos.answers import Accepted, Failed, Quoting, Verdict
 from reconciler.enos.http import Outgoing, exchange
 from reconciler.enos.transport import build_transport, tls_context
@@ -133,6 +136,22 @@ def test_a_connection_whose_answer_was_read_ends_in_an_orderly_way(
     way = a_way(tmp_path, name, ANSWER)
     assert isinstance(sent(way, monkeypatch, within=30), Accepted)
     assert way.ended == ["end"]
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_an_answer_that_was_read_counts_though_the_gateway_resets_its_connection_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    way = a_way(tmp_path, name, ANSWER)
+
+    async def reset_first(response: httpx.Response) -> bool:
+        stream = response.extensions["network_stream"]
+        stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+        await stream.aclose()
+        return False
+
+    monkeypatch.setattr(http, "_brought_more", reset_first)
+    assert isinstance(sent(way, monkeypatch, within=30), Accepted)
 
 
 def test_a_connection_that_brought_half_an_answer_is_reset(

@@ -124,21 +124,26 @@ def test_nothing_is_sent_if_the_lease_ran_out_during_the_handshake(certificate: 
     assert slow.got == [b""]  # nothing but the end of the connection
 
 
-def test_nothing_is_sent_if_the_lease_ran_out_while_a_proxy_opened_its_tunnel(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    certificate = make_certificate(tmp_path, "gateway.example.test")
-    slow = Slow(server_context(certificate), proxy=True)
-
+def started_through_a_tunnel(
+    slow: Slow, certificate: Path, monkeypatch: pytest.MonkeyPatch, *allowed: Callable[[], bool]
+) -> Answer:
     async def play() -> Answer:
         async with listening(slow) as address:
             monkeypatch.setenv("HTTPS_PROXY", f"http://{address}")
             monkeypatch.delenv("NO_PROXY", raising=False)
             monkeypatch.delenv("no_proxy", raising=False)
             slow.gateway.url = "https://gateway.example.test"
-            return await start(slow, certificate)
+            return await start(slow, certificate, *allowed)
 
-    assert asyncio.run(play()) == NO_LONGER
+    return asyncio.run(play())
+
+
+def test_nothing_is_sent_if_the_lease_ran_out_while_a_proxy_opened_its_tunnel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = make_certificate(tmp_path, "gateway.example.test")
+    slow = Slow(server_context(certificate), proxy=True)
+    assert started_through_a_tunnel(slow, certificate, monkeypatch) == NO_LONGER
     assert slow.got == [b""]
 
 
@@ -161,16 +166,8 @@ def test_no_byte_of_the_body_is_sent_through_a_tunnel_either(
 ) -> None:
     certificate = make_certificate(tmp_path, "gateway.example.test")
     slow = Slow(server_context(certificate), proxy=True)
-
-    async def play() -> Answer:
-        async with listening(slow) as address:
-            monkeypatch.setenv("HTTPS_PROXY", f"http://{address}")
-            monkeypatch.delenv("NO_PROXY", raising=False)
-            monkeypatch.delenv("no_proxy", raising=False)
-            slow.gateway.url = "https://gateway.example.test"
-            return await start(slow, certificate, in_turn("yes yes no"))
-
-    assert asyncio.run(play()) == HEAD_ONLY
+    allowed = in_turn("yes yes no")
+    assert started_through_a_tunnel(slow, certificate, monkeypatch, allowed) == HEAD_ONLY
     assert_only_the_head_came(slow)
 
 
