@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from reconciler.apply.evidence import fits
+from reconciler.apply.immediate import immediate_window, possible_at_once
 from reconciler.apply.known import Known
 from reconciler.apply.lease import ServiceClock
 from reconciler.apply.look import Look, by_id
@@ -44,13 +45,15 @@ def look_of(snapshot: Snapshot, gateway: Gateway, service: ServiceClock) -> Look
 
 
 async def look_for(records: Sequence[Record], look: Look) -> list[Fitting]:
-    """What the service lists in the minute of each run: each flow and minute is searched once."""
+    """What the service lists in the minute of each run, and in the time of its claim.
+
+    A service may list what it triggered at once under that moment. Each flow and span of time is
+    searched once.
+    """
     gate = asyncio.Semaphore(look.environment.limits.concurrency)
-    windows: dict[_Window, None] = {
-        (one.flow_id, *search_window(one.trigger_time)): None
-        for one in records
-        if one.flow_id is not None
-    }
+    windows = dict.fromkeys(
+        window for one in records for window in (_minute(one), _at_once(one, look)) if window
+    )
 
     async def search(window: _Window) -> Sequence[Instance] | str:
         async with gate:
@@ -64,17 +67,37 @@ async def look_for(records: Sequence[Record], look: Look) -> list[Fitting]:
     return [_shown(one, look, found) for one in records]
 
 
+def _minute(record: Record) -> _Window | None:
+    if record.flow_id is None:
+        return None
+    return (record.flow_id, *search_window(record.trigger_time))
+
+
+def _at_once(record: Record, look: Look) -> _Window | None:
+    """The time in which it may have been triggered at once; None if it was to wait for its time."""
+    suspect = look.suspect(record, record.claim)
+    made = look.known.claims.get(record.claim) if record.claim is not None else None
+    if record.flow_id is None or suspect is None or made is None:
+        return None
+    window = immediate_window(suspect, made)
+    return None if window is None else (record.flow_id, *window)
+
+
 def _shown(
     record: Record, look: Look, found: Mapping[_Window, Sequence[Instance] | str]
 ) -> Fitting:
-    suspect = look.suspect(record, record.claim)
-    if record.flow_id is None or suspect is None:
+    minute, suspect = _minute(record), look.suspect(record, record.claim)
+    if minute is None or suspect is None:
         return Fitting(run=record.run, failure="the ledger does not say its flow")
-    answer = found[record.flow_id, *search_window(record.trigger_time)]
-    if isinstance(answer, str):
-        return Fitting(run=record.run, failure=answer)
-    fitting = tuple(one for one in answer if fits(suspect, one, look.known))
-    return Fitting(run=record.run, listed=answer, fitting=fitting)
+    at_once = _at_once(record, look)
+    answer, also = found[minute], () if at_once is None else found[at_once]
+    if isinstance(answer, str) or isinstance(also, str):
+        return Fitting(run=record.run, failure=answer if isinstance(answer, str) else str(also))
+    fitting = [one for one in answer if fits(suspect, one, look.known)]
+    making = look.known.making(look.environment.gateway.zone)
+    possible = possible_at_once(suspect, also, look.known, making)
+    beside = [one for one in possible if one not in answer]
+    return Fitting(run=record.run, listed=(*answer, *beside), fitting=(*fitting, *beside))
 
 
 def refuse_fitting(shown: Sequence[Fitting]) -> None:

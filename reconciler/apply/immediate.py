@@ -74,16 +74,7 @@ def judge_immediate(
     runs'; and only the nonce proves that one is.
     """
     since = [one for one in listed if not is_another(suspect, one)]
-    of_id = Counter(one.id for one in since)
-    nonces = [(one, nonce_standing(suspect, one, known)) for one in since]
-    ours = [one for one, stands in nonces if stands is Standing.OURS]
-    possible = [
-        one
-        for one, stands in nonces
-        if stands in {None, Standing.POSSIBLE}
-        and not contradicts(suspect, one)
-        and of_id[one.id] > len(_owners_beside(suspect, one, known, making))
-    ]
+    ours, possible = _its_own(suspect, since, known, making)
     if len({one.id for one in ours}) == 1:
         return Found(instance=ours[0].id, by=BY_NONCE)
     beside = () if making.of_each else rivals  # of their instances it may show only the newest
@@ -101,6 +92,32 @@ def judge_immediate(
         reason="started since its claim, with another trigger time than its own, and perhaps its "
         f"own all the same: {ids_of(ours or possible)}"
     )
+
+
+def possible_at_once(
+    suspect: Suspect, listed: Sequence[Instance], known: Known, making: Making
+) -> list[Instance]:
+    """What of a search of `immediate_window` may be the run's own, as far as the service shows."""
+    since = [one for one in listed if not is_another(suspect, one)]
+    ours, possible = _its_own(suspect, since, known, making)
+    return ours or possible
+
+
+def _its_own(
+    suspect: Suspect, since: Sequence[Instance], known: Known, making: Making
+) -> tuple[list[Instance], list[Instance]]:
+    """Of those that were made since the claim: what the nonce proves to be its own, what may be."""
+    of_id = Counter(one.id for one in since)
+    nonces = [(one, nonce_standing(suspect, one, known)) for one in since]
+    ours = [one for one, stands in nonces if stands is Standing.OURS]
+    possible = [
+        one
+        for one, stands in nonces
+        if stands in {None, Standing.POSSIBLE}
+        and not contradicts(suspect, one)
+        and of_id[one.id] > len(_owners_beside(suspect, one, known, making))
+    ]
+    return ours, possible
 
 
 def _may_hide_at_once(suspect: Suspect, one: Instance, known: Known, making: Making) -> bool:

@@ -34,6 +34,7 @@ from tests.building import (
 SECOND, MINUTE = 1_000, 60_000
 RUN = a_run(trigger_time=after(EIGHT, 7_250))
 MINE = an_instance(RUN)
+OTHERS = tuple((name, "another") for name, _ in RUN.parameters)
 
 
 @dataclass
@@ -120,6 +121,45 @@ def resolved(
         resolve(decision, branch, open_gateway, StoppedClock(), lambda: ClaimId("a1"))
     )
     return record
+
+
+@dataclass
+class FilingByTheMoment(Knowing):
+    """A service that lists what it triggered at once under that moment."""
+
+    async def search(
+        self, flow_id: int | None, from_time: EpochMs, to_time: EpochMs
+    ) -> tuple[Instance, ...]:
+        assert flow_id == RUN.flow_id
+        times = ((one, one.trigger_time) for one in self.listed)
+        return tuple(one for one, time in times if time and from_time <= time < to_time)
+
+
+@pytest.mark.parametrize(("parameters", "is_refused"), [(RUN.parameters, True), (OTHERS, False)])
+def test_what_was_triggered_since_the_claim_may_be_the_runs_whatever_a_person_says(
+    parameters: tuple[tuple[str, str], ...], *, is_refused: bool
+) -> None:
+    """Where the service lists a run whose time had passed under the moment of its triggering."""
+    began = after(NOW, 2_000)
+    shown = an_instance(RUN, "3377-7", trigger_time=began, created=began, parameters=parameters)
+
+    @asynccontextmanager
+    async def open_gateway(_: Environment) -> AsyncIterator[Gateway]:
+        yield cast("Gateway", FilingByTheMoment({}, LATER, (shown,)))
+
+    decision = PersonsDecision(runs=[RUN.id], triggered=None, by="Ana Lima <ana@example.com>")
+    branch = FakeBranch(a_ledger(*in_doubt()), ENVIRONMENT)
+
+    def said() -> Sequence[Record]:
+        return asyncio.run(
+            resolve(decision, branch, open_gateway, StoppedClock(), lambda: ClaimId("a1"))
+        )
+
+    if is_refused:
+        with pytest.raises(RefusedError, match=f"what fits {RUN.id}: 3377-7"):
+            said()
+    else:
+        assert [one.state(LATER) for one in said()] == [RunState.PENDING]
 
 
 def refusal(*arguments: Any, **more: Any) -> str:
