@@ -13,6 +13,7 @@ from reconciler.apply.doubt import Doubt
 from reconciler.apply.known import Known
 from reconciler.apply.lease import Lapses, ServiceClock
 from reconciler.apply.look import Look, by_id
+from reconciler.apply.overdue import Overdue
 from reconciler.apply.ports import Gateway, Options, Ports
 from reconciler.apply.result import ApplyResult
 from reconciler.apply.start import Batch, StartOutcome
@@ -22,7 +23,6 @@ from reconciler.configuration import Environment
 from reconciler.errors import RefusedError
 from reconciler.ledger import Ledger, Record, events
 from reconciler.model import (
-    ClaimId,
     Declared,
     EpochMs,
     Run,
@@ -33,8 +33,6 @@ from reconciler.model import (
 )
 from reconciler.plan import Action, FlowCheck, Plan, PlannedRun, Reason, make_plan
 from reconciler.plan.outlook import Over, why_over
-from reconciler.plan.values import FullPlanned
-from reconciler.times import format_instant
 
 STARTS_OF_ONE_RUN = 3  # after so many that proved absent, the run is left to the next apply
 
@@ -66,8 +64,7 @@ class Knowledge:
         self.watch = Watch(ports, branch)
         self.outcomes: dict[RunId, StartOutcome] = {}
         self.doubts: dict[RunId, Doubt] = {}
-        # Starts that may have been made after their claim, until that claim's outcome is known.
-        self.overdue: dict[tuple[RunId, ClaimId | None], Run] = {}
+        self.overdue = Overdue(ports.progress)
         self.looks = DoubtLooks(ports.clock)
         self.lapses = Lapses(clock=ports.clock)
         self._looks = 0
@@ -211,7 +208,7 @@ class Knowledge:
                 self.doubts.get(run.id) or Doubt(planned=run, reason=NOT_YET, decided_at=None)
                 for run in plan.of_action(Action.RESOLVE)
             ]
-            + self._perhaps_twice(),
+            + self.overdue.doubts(self.branch.ledger),
             waiting=[
                 run
                 for run in plan.of_action(Action.WAIT)
@@ -235,23 +232,8 @@ class Knowledge:
 
         Nothing proves their absence until `settleSeconds` from now.
         """
-        for run in batch.runs:
-            unknown = isinstance(batch.outcomes.get(run.id), events.Unknown)
-            if unknown and run.id in batch.overdue:
-                self.overdue[run.id, batch.claim] = run
-                self.lapses.lapsed[batch.claim] = batch.lease.clock.latest()
-
-    def _perhaps_twice(self) -> list[Doubt]:
-        """The overdue starts whose claim another one has taken the place of.
-
-        The ledger does not record what became of a claim that is no longer the newest.
-        """
-        records = self.branch.ledger.records
-        return [
-            _perhaps_twice(run, records.get(name))
-            for (name, claim), run in self.overdue.items()
-            if name not in records or records[name].claim != claim
-        ]
+        if self.overdue.note(batch):
+            self.lapses.lapsed[batch.claim] = batch.lease.clock.latest()
 
     def _unfinished(self, plan: Plan) -> list[Record]:
         """What an apply that waits has not seen the end of; also of what others have claimed."""
@@ -269,26 +251,6 @@ class Knowledge:
         waiting = (run for run in plan.of_action(Action.WAIT) if out and self._is_chosen(run))
         found = {run.id: [one for one in run.waits_for if one in out] for run in waiting}
         return {run: names for run, names in found.items() if names}
-
-
-def _perhaps_twice(run: Run, record: Record | None) -> Doubt:
-    reason = (
-        "its start left after its claim had ended: it may have been started twice; "
-        f"look at flow {run.flow_id}, trigger time {format_instant(run.trigger_time)}"
-    )
-    planned = FullPlanned(
-        id=run.id,
-        action=Action.RESOLVE,
-        reason=reason,
-        flow_id=run.flow_id,
-        trigger_time=run.trigger_time,
-        parameters=run.parameters,
-        digest=run.digest,
-        place=run.place,
-        run=run,
-        record=record,
-    )
-    return Doubt(planned=planned, reason=reason, decided_at=None)
 
 
 def _over(plan: Plan, ended: Collection[RunId]) -> dict[RunId, Over]:

@@ -37,17 +37,20 @@ class ServiceClock(Struct, frozen=True, kw_only=True):
     async def ask_again(self, gateway: Gateway, *, margin: float) -> Self:
         """Ask once more. `margin`: seconds that the clock may be off.
 
-        Raises GatewayError; RefusedError if the clock shows the very time that it showed longer ago
-        than the margin. A cache has answered, and nobody knows since when its answer is wrong.
+        The very same time again says nothing new, so the first answer with it still counts. Raises
+        GatewayError; RefusedError if that is longer ago than the margin. A cache has answered, and
+        nobody knows since when its answer is wrong.
         """
         again = await type(self).ask(gateway, self.clock)
+        if again.stamp != self.stamp:
+            return again
         passed = again.asked - self.answered
-        if again.stamp == self.stamp and passed > margin:
+        if passed > margin:
             raise RefusedError(
                 f"the gateway's clock stood still for {passed:.0f} s, so it allows no claim",
                 hint="Have whatever stands before the gateway pass Get Current Time on each time.",
             )
-        return again
+        return self
 
     def age(self) -> float:
         """Seconds since the gateway was asked."""

@@ -245,7 +245,7 @@ class _Apply:
                 continue
             settled = True
             self.knowledge.doubts.pop(found.run, None)
-            self.knowledge.overdue.pop((found.run, found.claim), None)
+            self.knowledge.overdue.settled(found.run, found.claim)
             self.branch.pending.append(found)
             self.knowledge.outcomes[found.run] = found
             self.ports.progress(Settled(run=found.run, event=found))

@@ -29,7 +29,7 @@ from reconciler.apply.protocol import apply
 from reconciler.apply.result import ApplyResult, exit_code
 from reconciler.apply.start import Batch
 from reconciler.apply.wait import MOST_SOUGHT, DoubtLooks
-from reconciler.errors import ExitCode
+from reconciler.errors import ExitCode, RefusedError
 from reconciler.ledger import Event, Ledger
 from reconciler.model import ClaimId, Declared, EpochMs, InstanceId, Run
 from reconciler.plan import Action, PlannedRun, make_plan
@@ -71,6 +71,17 @@ class TellingService(FakeService):
 
     async def current_time(self) -> EpochMs:
         return LoopClock().wall()
+
+    async def timezone(self) -> str:
+        return "GMT+8"
+
+
+@dataclass
+class StandingService(FakeService):
+    """The same; whatever stands before it gives the answer of the first time again and again."""
+
+    async def current_time(self) -> EpochMs:
+        return LATER
 
     async def timezone(self) -> str:
         return "GMT+8"
@@ -274,10 +285,10 @@ def test_a_start_that_left_after_its_claim_is_told_though_another_claim_took_its
     run = a_run()
     another: list[Event] = [an_absent(run), a_claim(run, claim=newest)] if newest != "c1" else []
     recorded: list[Event] = [a_claim(run), *another, a_triggered(run, claim=newest)]
-    store = KeptStore(declared(run), a_ledger(*recorded))
+    store, told = KeptStore(declared(run), a_ledger(*recorded)), Told()
 
     async def main() -> ApplyResult:
-        ports = ports_of(store, FakeService(), Told())
+        ports = ports_of(store, FakeService(), told)
         knowledge = Knowledge(ports, Options(by="ana"), await Branch.open(ports))
         clock = ServiceClock(stamp=LATER, asked=0, answered=0, clock=SetClock())
         batch = Batch(
@@ -296,12 +307,21 @@ def test_a_start_that_left_after_its_claim_is_told_though_another_claim_took_its
         return knowledge.result(knowledge.plan(LATER), interrupted=False)
 
     result = asyncio.run(main())
-    assert exit_code(result) is (ExitCode.OK if newest == "c1" else ExitCode.IN_DOUBT)
-    assert [doubt.reason for doubt in result.doubts] == [
+    reason = (
         "its start left after its claim had ended: it may have been started twice; look at flow "
         f"{run.flow_id}, trigger time {format_instant(run.trigger_time)}"
-        for _ in another[1:]
-    ]
+    )
+    assert told.notes() == [f"{run.id}: {reason}"]  # at once: an error may end the apply
+    assert exit_code(result) is (ExitCode.OK if newest == "c1" else ExitCode.IN_DOUBT)
+    assert [doubt.reason for doubt in result.doubts] == [reason for _ in another[1:]]
+
+
+def test_an_apply_that_goes_on_while_the_clock_stands_still_ends_and_claims_nothing_by_it() -> None:
+    """However often it asks: an answer that says nothing new makes none of the time up."""
+    runs = runs_apart(1)
+    service = StandingService(listed=[an_instance(runs[0], "another's", parameters=None)])
+    with pytest.raises(RefusedError, match="the gateway's clock stood still for"):
+        waited(runs, service, Told(), 60.0)
 
 
 def test_once_the_time_to_wait_is_up_neither_claims_nor_doubts_are_waited_for() -> None:

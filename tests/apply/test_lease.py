@@ -155,6 +155,21 @@ def test_a_clock_that_stood_still_between_two_questions_is_not_believed(passed: 
         asked_again(passed, 0)
 
 
+def test_a_clock_that_stands_still_is_not_believed_however_often_it_is_asked() -> None:
+    clock = Ticking()
+    service = asked(clock)
+    gateway = cast("Gateway", Answering(clock, stamp=NOW))
+
+    async def main() -> None:
+        again = service
+        for _ in range(3):
+            clock.seconds += 2
+            again = await again.ask_again(gateway, margin=5)
+
+    with pytest.raises(RefusedError, match="stood still for 6 s"):
+        asyncio.run(main())
+
+
 @pytest.mark.parametrize(("passed", "moved"), [(0, 0), (4.9, 0), (60, 1), (60, -1), (60, 60_000)])
 def test_a_clock_that_moved_or_was_just_asked_is_believed(passed: float, moved: int) -> None:
     assert asked_again(passed, moved).stamp == after(NOW, moved)
