@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from reconciler.apply import ports
@@ -40,7 +41,7 @@ class Asking:
 
     async def current_time(self) -> EpochMs:
         await self.step("time", 0.005, 0.1)
-        stamp = self.world.service_time()
+        stamp = self.world.told_time()
         await self.step("time answered", 0.005, 0.1)
         return stamp
 
@@ -162,23 +163,27 @@ class Connection:
             return ports.NotSent(reason="connection refused")
         if not allowed():
             return ports.NotSent(reason="not allowed any more")
+        frozen = await asking.process.freeze_in_the_gap()
+        allowed()  # it is asked once more when the bytes have left, and learns how late that was
         # The request may be on its way for as long as one request may take.
         timeout = world.environment.gateway.timeout
-        await asking.step("trigger sent", 0.0, timeout / 50)
+        await asking.process.step("trigger sent", 0.0, timeout / 50, thaws=False)
+        start = partial(self._start, run, claim, frozen=frozen)
         if self._answers_again(run):
-            return await self._misfit(run, claim)
+            return await self._misfit(run, start)
         if world.chance(chances.not_processed):
             return ports.NotProcessed(reason="429", retry_after=world.random.choice([None, 1.0]))
         if world.chance(chances.refused):
             return ports.RejectedAnswer(code=62103, message="no privilege")
         if world.chance(chances.lost_answer):
-            return await self._lost(run, claim)
-        self.answered = self._start(run, claim)
+            return await self._lost(run, start)
+        self.answered = start()
         await asking.step("trigger answered", 0.0, 0.2)
         return ports.TriggeredAnswer(instance=self.answered.instance)
 
-    def _start(self, run: Run, claim: ClaimId | None) -> Started:
-        return self.asking.world.start(self.asking.process.name, self.asking.user, run, claim)
+    def _start(self, run: Run, claim: ClaimId | None, *, frozen: bool) -> Started:
+        name, user = self.asking.process.name, self.asking.user
+        return self.asking.world.start(name, user, run, claim, frozen=frozen)
 
     def _answers_again(self, run: Run) -> bool:
         """Whether the answer before comes again; one that cannot be this run's by its id."""
@@ -189,17 +194,17 @@ class Connection:
         other = before.run.flow_id != run.flow_id or not same
         return other and world.chance(world.chances.misfit)
 
-    async def _misfit(self, run: Run, claim: ClaimId | None) -> ports.Answer:
+    async def _misfit(self, run: Run, start: Callable[[], Started]) -> ports.Answer:
         """The answer before once more; whether this start was carried out or refused, who knows."""
         assert self.answered is not None
         world = self.asking.world
         if world.random.random() < 0.3:
-            self._start(run, claim)
+            start()
         world.note(f"{self.asking.process.name} hears the answer before again for {run.id}")
         await self.asking.step("trigger answered", 0.0, 0.2)
         return ports.TriggeredAnswer(instance=self.answered.instance)
 
-    async def _lost(self, run: Run, claim: ClaimId | None) -> ports.Answer:
+    async def _lost(self, run: Run, start: Callable[[], Started]) -> ports.Answer:
         """The client hears nothing; the service started it, will start it, or never does."""
         world, process = self.asking.world, self.asking.process
         world.lost.append(run.id)
@@ -207,9 +212,9 @@ class Connection:
         when = world.random.choice(["now", "late", "never"])
         world.note(f"{process.name} hears nothing of {run.id} ({when})")
         if when == "now":
-            self._start(run, claim)
+            start()
         elif when == "late":
-            world.later(world.random.random() * left, lambda: self._start(run, claim))
+            world.later(world.random.random() * left, start)
         await asyncio.sleep(world.random.random() * left)
         process.alive("unanswered")
         return ports.UnknownAnswer(seen="no answer")

@@ -68,6 +68,24 @@ CALM = Chances(
 )
 
 
+class Freezes(Struct, frozen=True, kw_only=True):
+    """How often a process stands still, as where its machine is paused, and goes on later."""
+
+    random: random.Random  # of its own, which leaves all else that a seed draws as it was
+    anywhere: float = 0.0  # at each step
+    in_the_gap: float = 0.0  # between the last look at the claim and the moment when bytes leave
+
+
+_HOW_OFTEN_FROZEN = 0.1
+
+
+def drawn_freezes(rng: random.Random) -> Freezes:
+    """For one seed in ten."""
+    if rng.random() >= _HOW_OFTEN_FROZEN:
+        return Freezes(random=rng)
+    return Freezes(random=rng, anywhere=0.005, in_the_gap=rng.choice([0.05, 0.2, 0.5]))
+
+
 def drawn_chances(rng: random.Random) -> Chances:
     """Some worlds have one kind of trouble only, some all of it, some a great deal."""
     factor = rng.choice([0.3, 1.0, 1.0, 2.5])

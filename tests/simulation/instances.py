@@ -26,6 +26,7 @@ class Started:
     forgotten: bool = False  # from its end on the service does not know it any more
     rerun: "Rerun | None" = None
     null_until: float | None = None  # once, until then, the service says that it has none
+    by: str = ""  # the process whose start it was, where that was frozen while the start left
 
     def status_at(self, now: float) -> int:
         """What the service says while it knows the instance."""

@@ -102,6 +102,10 @@ def ignore_the_lease(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(lease.Lease, "allows_start", lambda _: True)
 
 
+def forget_what_left_too_late(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Knowledge, "note_overdue", lambda *_: None)
+
+
 def believe_absence_before_the_trigger_time(patch: pytest.MonkeyPatch) -> None:
     def decided_at(record: Record, look: Look) -> EpochMs:
         return EpochMs(record.until + int(look.environment.gateway.settle * 1000))
@@ -619,6 +623,7 @@ MUTANTS: list[Mutant] = [
     claim_what_another_has_claimed,
     repeat_after_a_read_timeout,
     ignore_the_lease,
+    forget_what_left_too_late,
     believe_absence_before_the_trigger_time,
     believe_absence_before_the_claim_has_expired,
     rule_nothing_out_by_its_age,

@@ -1,7 +1,7 @@
 """What must have become of everything once the trouble is over, and what it came to."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from math import inf
 
 from msgspec import Struct
@@ -55,6 +55,7 @@ class Account(Struct, frozen=True, kw_only=True):
     observed: int = 0  # ends that are recorded
     forgotten: int = 0  # of them: the service did not know the instance any more
     moved: int = 0  # started at another minute, for the stagger
+    overdue: int = 0  # starts that left after their claim, from a process that was frozen
 
     def __add__(self, other: "Account") -> "Account":
         return Account(
@@ -74,8 +75,26 @@ def check_end(world: World, looked: float, patience: float, waited: float | None
             state = record.state(world.service_time()) if record else RunState.PENDING
             if state is not RunState.IN_DOUBT and not _seems_to_last(world, state):
                 raise ViolationError(f"{one.run.id} was started and is recorded as {state}")
+    # Of what was started late, two may run: what becomes of them is a person's to say.
+    overdue = {first_attempt(one.run.id) for one in world.truth.overdue}
     for run in world.tip.runs:
-        _check_run(world, run, Looks(looked=looked, patience=patience, waited=waited))
+        if run.id not in overdue:
+            _check_run(world, run, Looks(looked=looked, patience=patience, waited=waited))
+
+
+def check_told(world: World, name: str, said: Collection[str]) -> None:
+    """Whether an apply tells of each start of its own that left after its claim.
+
+    `said`: the runs that it speaks of at its end; or in words meanwhile, if an error has ended it.
+    """
+    for one in world.truth.overdue:
+        record = world.tip.ledger.records.get(one.run.id)
+        known = record is not None and (
+            one.instance in record.instances
+            or (record.claim == one.claim and record.phase in UNSETTLED)
+        )
+        if one.by == name and not known and one.run.id not in said:
+            raise ViolationError(f"{name} says nothing of {one.run.id}, which left too late")
 
 
 class Looks(Struct, frozen=True, kw_only=True):
@@ -267,7 +286,8 @@ def _stood_there_by_a_round_stamp(world: World, record: Record) -> bool:
 
 def check_exit(world: World, code: ExitCode) -> None:
     """Whether an apply that has nothing left to do, and does not wait, ends as it must."""
-    expected = ExitCode.IN_DOUBT if in_doubt(world) else ExitCode.OK
+    twice = any(one.started_twice for one in world.tip.ledger.records.values())
+    expected = ExitCode.IN_DOUBT if in_doubt(world) or twice else ExitCode.OK
     # Where the service is odd, something may be left to a person; that nothing is in doubt is not
     # said where something is.
     odd = not world.truth.oddities.plain and expected is ExitCode.OK
@@ -329,6 +349,7 @@ def account_of(world: World, crashes: int) -> Account:
         cancelled=sum(record.cancelled == "done" for record in records),
         observed=sum(record.status is not None for record in records),
         forgotten=sum(record.status == NOT_FOUND for record in records),
+        overdue=len(truth.overdue),
         moved=sum(one.run.delay > 0 for one in truth.started),
     )
 

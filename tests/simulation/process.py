@@ -9,6 +9,7 @@ from reconciler.errors import GitError
 from reconciler.ledger import Event, Ledger, events
 from reconciler.ledger.lines import decode, encode
 from reconciler.model import Declared, EpochMs
+from tests.simulation.chances import CALM
 from tests.simulation.promise import ViolationError
 from tests.simulation.world import Commit, World
 
@@ -30,6 +31,7 @@ class Process:
     seen: Ledger = field(default_factory=lambda: Ledger.of([]))  # the branch's, as last read
     told_locked: set[int] = field(default_factory=set)  # flows
     named: tuple[str, ...] = ()  # what it was called for; nothing: everything
+    thaws: float = 0.0  # the loop's time until which it is frozen
 
     # Clock
 
@@ -41,16 +43,48 @@ class Process:
 
     # What may happen at any step
 
-    async def step(self, what: str, low: float = 0.01, high: float = 0.5) -> None:
-        """Take some time, in which everybody else goes on; perhaps die before or after."""
+    async def step(
+        self, what: str, low: float = 0.01, high: float = 0.5, *, thaws: bool = True
+    ) -> None:
+        """Take some time, in which everybody else goes on; perhaps die before or after.
+
+        `thaws`: what comes then is the process's own to do, so it waits while that is frozen.
+        """
         self.alive(what)
         world = self.world
         seconds = low + world.random.random() * (high - low)
         if world.chance(world.chances.slow):
             seconds *= 20
         await asyncio.sleep(seconds)
+        if thaws:
+            self._freeze(what, world.freezes.anywhere)
+            await self._thaw()
         self.alive(what)
         world.others()
+
+    async def freeze_in_the_gap(self) -> bool:
+        """Perhaps freeze between the last look at the claim and the moment when the bytes leave."""
+        frozen = self._freeze("a start that leaves", self.world.freezes.in_the_gap)
+        await self._thaw()
+        if self.dead:
+            raise CrashedError("a start that leaves")
+        return frozen
+
+    def _freeze(self, what: str, probability: float) -> bool:
+        """Have none of its tasks do anything for a while, if the seed says so."""
+        world = self.world
+        freezes = world.freezes
+        if world.chances is CALM or self.dead or freezes.random.random() >= probability:
+            return False
+        seconds = freezes.random.uniform(0, 4) * world.environment.limits.claim_seconds
+        self.thaws = max(self.thaws, world.now + seconds)
+        world.note(f"{self.name} is FROZEN at {what} for {seconds:.1f} s")
+        return True
+
+    async def _thaw(self) -> None:
+        if self.thaws > self.world.now:
+            await asyncio.sleep(self.thaws - self.world.now)
+            await self._thaw()  # another of its tasks may have frozen it meanwhile
 
     def alive(self, what: str) -> None:
         """Die here, if the seed says so; a dead process does nothing any more."""

@@ -267,7 +267,8 @@ def check_start(
             for id_, one in (*truth.mistaken.items(), *truth.adopted.items())
             if first_attempt(id_) == run_id(*wanted)
         ]
-        ended = [one for one in truth.started if _of(one, wanted)] + taken
+        own = (*truth.started, *truth.overdue)
+        ended = [one for one in own if _of(one, wanted)] + taken
         if not any("SUCCESS" in one.finals(now) for one in ended):
             raise ViolationError(f"{run.id} was started, and {run_id(*wanted)} has never succeeded")
 
@@ -298,7 +299,8 @@ def check_recorded(event: Event, before: Ledger, truth: Truth, now: float) -> No
 
 
 def _check_triggered(event: events.Triggered, before: Ledger, truth: Truth) -> None:
-    sent = {(one.instance, one.run.trigger_time, one.run.digest) for one in truth.of_run(event.run)}
+    own = (*truth.of_run(event.run), *(one for one in truth.overdue if one.run.id == event.run))
+    sent = {(one.instance, one.run.trigger_time, one.run.digest) for one in own}
     if (event.flow_instance_id, event.trigger_time, event.digest) in sent:
         return
     alike = truth.look_alike(event, before)

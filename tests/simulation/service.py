@@ -202,7 +202,7 @@ class Service(ABC):
         hides = self.truth.oddities.hides
         found = [
             one
-            for one in (*self.truth.strangers, *self.truth.started)
+            for one in (*self.truth.strangers, *self.truth.overdue, *self.truth.started)
             if instance in {None, one.instance}
             and one.listed <= seen_at
             and not (hides and one.user != user)

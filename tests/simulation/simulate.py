@@ -13,7 +13,7 @@ from reconciler.apply.adopt import Adopting, Adoption
 from reconciler.apply.branch import Branch
 from reconciler.apply.fitting import Fitting
 from reconciler.apply.lease import ServiceClock
-from reconciler.apply.ports import Gateway, Options, Ports
+from reconciler.apply.ports import Gateway, Noted, Options, Ports
 from reconciler.apply.protocol import apply
 from reconciler.apply.refresh import refresh
 from reconciler.apply.resolve import record, recover
@@ -24,7 +24,7 @@ from reconciler.ledger import Event
 from reconciler.model import ClaimId
 from reconciler.times import parse_zone
 from tests.simulation.asking import Asking
-from tests.simulation.chances import CALM, Chances, drawn_chances
+from tests.simulation.chances import CALM, Chances, Freezes, drawn_chances, drawn_freezes
 from tests.simulation.clock import ServiceTime
 from tests.simulation.declaring import declared_runs, minute_of_its_own, of_many_flows
 from tests.simulation.loop import VirtualLoop
@@ -37,7 +37,14 @@ from tests.simulation.oddities import (
     oddities_of,
 )
 from tests.simulation.ordering import ordered
-from tests.simulation.peace import Account, account_of, check_end, check_exit, check_waited
+from tests.simulation.peace import (
+    Account,
+    account_of,
+    check_end,
+    check_exit,
+    check_told,
+    check_waited,
+)
 from tests.simulation.process import CrashedError, Process, names
 from tests.simulation.promise import ViolationError
 from tests.simulation.service import LONGEST_LIFE_SECONDS
@@ -52,6 +59,8 @@ ENOUGH_SECONDS = 30.0  # of waiting, where it need not have an end
 MOST_SECONDS = 3_600.0  # of an apply that waits for what comes to an end
 ORDERED = 0.5  # of the seeds say something of the order of runs, or of how many at once
 SLOW = 0.2  # of the seeds have starts that take so long that appliers share them
+KEEPING = 0.1  # of the seeds have something that keeps the time
+MOST_KEPT_SECONDS = 3.0  # that, and what the clock is set forward by, is less than the margin
 MOST_APPLIES = 30  # in peace, until nothing happens any more
 
 
@@ -88,6 +97,8 @@ def simulate(
     environment = environment_of(rng, oddities)
     order = random.Random(f"the order of {seed}")
     pace = random.Random(f"the pace of {seed}")
+    freezes = random.Random(f"the freezes of {seed}")
+    keeping = random.Random(f"what keeps the time of {seed}")
     is_slow = switches is None and pace.random() < SLOW  # chosen ones are about what is shown
     if is_slow:
         environment = slowed(pace, environment)
@@ -107,6 +118,8 @@ def simulate(
         runs=runs,
         sequential=sequential,
         is_slow=is_slow,
+        freezes=drawn_freezes(freezes) if switches is None else Freezes(random=freezes),
+        keeps_time=_keeping(keeping) if switches is None else 0.0,
         chances=chances or drawn_chances(rng),
         truth=Truth(
             now=loop.time,
@@ -153,6 +166,11 @@ def environment_of(rng: random.Random, oddities: Oddities) -> Environment:
             requests_per_second=rng.choice([None, None, 3.0]),
         ),
     )
+
+
+def _keeping(rng: random.Random) -> float:
+    """For so many seconds something before the gateway answers with the time that it has kept."""
+    return rng.uniform(0.5, MOST_KEPT_SECONDS) if rng.random() < KEEPING else 0.0
 
 
 def with_limit(rng: random.Random, environment: Environment) -> Environment:
@@ -273,6 +291,8 @@ class _Appliers:
             ports.store.named = tuple(options.runs)
             result = await apply(ports, replace(options, by=name))
             self.world.note(f"{name} ends with {exit_code(result)!r}")
+            said = {one.planned.id for one in result.doubts} | {one.run for one in result.twice}
+            check_told(self.world, name, said)
             self.results.append(result)
 
         try:
@@ -327,12 +347,12 @@ class _Appliers:
             rate=rng.uniform(0.999, 1.001),
             wall_offset=rng.choice([0, 0, 7_200_000, -7_200_000]),
         )
-        stop = asyncio.Event()
+        stop, notes = asyncio.Event(), list[str]()
         ports = Ports(
             store=process,
             open_gateway=lambda environment: _opened(process, environment),
             clock=process,
-            progress=lambda _: None,
+            progress=lambda step: notes.append(step.message) if isinstance(step, Noted) else None,
             stop=stop,
             new_claim=lambda: ClaimId(f"{rng.getrandbits(64):016x}"),
             jitter=rng.random,
@@ -344,6 +364,7 @@ class _Appliers:
             await work(ports, process.name)
         except ReconcilerError as error:
             self.world.note(f"{process.name} ends: {error}")
+            check_told(self.world, process.name, {note.partition(": ")[0] for note in notes})
         except BaseException as error:
             if not process.dead or not _is_crash(error):
                 raise

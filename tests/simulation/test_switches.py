@@ -201,9 +201,9 @@ def test_what_is_said_to_be_drawn_takes_several_values(monkeypatch: pytest.Monke
             take(value)
         return read(self, commit)
 
-    def start(self: World, applier: str, user: str, run: Run, claim: Any) -> Any:
+    def start(self: World, applier: str, user: str, run: Run, claim: Any, *, frozen: bool) -> Any:
         take(run)
-        return begin(self, applier, user, run, claim)
+        return begin(self, applier, user, run, claim, frozen=frozen)
 
     read, begin = Process._snapshot, World.start
     monkeypatch.setattr(Process, "_snapshot", snapshot)

@@ -24,6 +24,7 @@ class Truth:
     oddities: Oddities
     started: list[Started] = field(default_factory=list)  # the runs' own
     strangers: list[Started] = field(default_factory=list)  # that others started
+    overdue: list[Started] = field(default_factory=list)  # that left after their claim: see there
     correlated: set[ClaimId] = field(default_factory=set)  # made with a correlation parameter
     denied: set[tuple[RunId, ClaimId]] = field(default_factory=set)  # recorded as not started
     mistaken: dict[RunId, Started] = field(default_factory=dict)  # a stranger's, taken for it
@@ -42,6 +43,7 @@ class Truth:
             yield self.mistaken[run]
         if run in self.adopted:
             yield self.adopted[run]
+        yield from (one for one in self.overdue if one.run.id == run)
 
     def runs_of(self, one: Started) -> Sequence[RunId]:
         """The runs of which the instance is one, or is recorded to be one."""
@@ -51,13 +53,15 @@ class Truth:
 
     def under(self, instance: InstanceId) -> Sequence[Started]:
         """Every instance of that id, the newest last."""
-        found = [one for one in (*self.strangers, *self.started) if one.instance == instance]
+        every = (*self.strangers, *self.overdue, *self.started)
+        found = [one for one in every if one.instance == instance]
         return sorted(found, key=lambda one: one.at)
 
     def look_alike(self, event: events.Triggered, ledger: Ledger) -> Started | None:
-        """A stranger's instance of that id that nothing tells apart from the run's own."""
+        """Another's instance of that id that nothing tells apart from the run's own."""
         claim = ledger.claims.get(event.claim) if event.claim else None
-        found = (one for one in self.strangers if one.instance == event.flow_instance_id)
+        others = (*self.strangers, *self.overdue)
+        found = (one for one in others if one.instance == event.flow_instance_id)
         alike = (one for one in found if claim and self._are_alike(one, event.run, claim))
         return next(alike, None)
 

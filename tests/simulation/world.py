@@ -8,6 +8,7 @@ code. After every effect the world checks what must always hold (`promise`).
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -15,6 +16,7 @@ from msgspec.structs import replace
 from reconciler.configuration import Environment
 from reconciler.ledger import Event, Ledger, Record, events
 from reconciler.model import ClaimId, EpochMs, Run, RunId, first_attempt, run_name, run_revision
+from tests.simulation.chances import CALM, Freezes
 from tests.simulation.clock import MINUTE_MS
 from tests.simulation.declaring import edited, revised
 from tests.simulation.instances import Started
@@ -83,6 +85,9 @@ class World(Service):
     tip: Commit = field(init=False)
     edits: int = 0  # of backfills' hours and matrices
     sequential: frozenset[str] = frozenset()  # manifests
+    freezes: Freezes
+    keeps_time: float  # seconds
+    kept: tuple[float, EpochMs] = (-inf, EpochMs(0))  # since when, and the time
     is_slow: bool = False  # each start takes long, and the first appliers begin together
     conditions: dict[tuple[str, RunId], Sequence[Needed]] = field(default_factory=dict)  # of claims
 
@@ -285,20 +290,40 @@ class World(Service):
 
     # The gateway
 
+    def told_time(self) -> EpochMs:
+        """What a question for the time is answered with: the time itself, once all is calm."""
+        if self.chances is CALM or self.now - self.kept[0] >= self.keeps_time:
+            self.kept = self.now, self.service_time()
+        return self.kept[1]
+
     def claim_of(self, run: Run, claims: frozenset[str]) -> ClaimId | None:
         """The claim of the process under which the run may be started now."""
         record = self.tip.ledger.records.get(run.id)
         return record.claim if record is not None and record.claim in claims else None
 
-    def start(self, applier: str, user: str, run: Run, claim: ClaimId | None) -> Started:
-        """Make an instance: the effect that must happen once."""
+    def start(
+        self, applier: str, user: str, run: Run, claim: ClaimId | None, *, frozen: bool
+    ) -> Started:
+        """Make an instance: the effect that must happen once.
+
+        `frozen`: the process was, after its last look at the claim. No client can do anything about
+        that (assumption 1), so an instance that is late for it is held against no rule but one: the
+        apply tells of it.
+        """
         self.note(f"{applier} STARTS {run.id}")
+        if frozen and self._is_over(run, claim):
+            self.note(f"{run.id} was started after its claim")
+            started = self.instance_of(run, user, f"late-{len(self.truth.overdue)}")
+            started.claim, started.by = claim, applier
+            self.truth.overdue.append(started)
+            return started
         record = self.tip.ledger.records.get(run.id)
         if record is None or claim is None or record.claim != claim:
             raise ViolationError(f"{applier} started {run.id} without a claim on the branch")
         if self.service_time() >= record.until:
             raise ViolationError(f"{applier} started {run.id} after its claim had expired")
-        if run.not_after is not None and self.service_time() > run.not_after + self._on_its_way():
+        last = inf if run.not_after is None or frozen else run.not_after + self._on_its_way()
+        if self.service_time() > last:
             raise ViolationError(f"{run.id} was started after its notAfter")
         if (run.id, claim) in self.truth.denied:
             raise ViolationError(f"{run.id} is recorded as not started and was started then")
@@ -311,6 +336,12 @@ class World(Service):
         started.claim = claim
         self.truth.started.append(self.own_first(started))
         return started
+
+    def _is_over(self, run: Run, claim: ClaimId | None) -> bool:
+        """Whether others may go by the run's not having been started under the claim."""
+        record = self.tip.ledger.records.get(run.id)
+        ours = record is not None and record.claim == claim
+        return not ours or record is None or self.service_time() >= record.until
 
     def _check_cancellation(self, one: Started) -> None:
         runs = [one.run.id]
