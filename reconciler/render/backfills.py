@@ -3,12 +3,14 @@
 import re
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from datetime import tzinfo
+from itertools import accumulate
 from typing import TypeVar
 
 from reconciler.counting import counted
 from reconciler.model import Parameters, RunId, run_attempt
 from reconciler.plan import PlannedRun
 from reconciler.render.layout import Screen, fold
+from reconciler.render.safe import visible
 from reconciler.render.words import processed_date
 
 T = TypeVar("T")
@@ -90,6 +92,8 @@ def values_of(carried: Iterable[Parameters]) -> dict[str, list[str]]:
 
 def carried_text(runs: Sequence[PlannedRun], screen: Screen, *, verbose: bool) -> list[str]:
     """`MODE=full, SITE: 40 values: cn-01 … cn-40`: what fits one line, or all with `verbose`."""
+    from rich.cells import cell_len
+
     pieces = [
         f"{key}={values[0]}" if len(values) == 1 else _several(key, values, verbose=verbose)
         for key, values in values_of(run.parameters for run in runs).items()
@@ -99,7 +103,9 @@ def carried_text(runs: Sequence[PlannedRun], screen: Screen, *, verbose: bool) -
     whole = screen.wrapped(", ".join(pieces))
     if verbose or _fits(whole, screen):
         return whole
-    for number in range(len(pieces) - 1, 0, -1):
+    ends = accumulate(cell_len(visible(piece)) for piece in pieces)
+    most = sum(end <= screen.width for end in ends)  # to try thousands of them takes minutes
+    for number in range(min(most, len(pieces) - 1), 0, -1):
         more = f"… and {counted(len(pieces) - number, 'more parameter')}"
         lines = screen.wrapped(", ".join((*pieces[:number], more)))
         if _fits(lines, screen):

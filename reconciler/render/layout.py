@@ -73,15 +73,19 @@ def fold(text: str, width: int) -> list[str]:
     """The text made visible, in lines of at most `width` cells, cut after a separator if near."""
     from rich.cells import cell_len, chop_cells
 
-    lines, rest = [], visible(text)
-    while cell_len(rest) > width:
-        line = chop_cells(rest[: 4 * width], width)[0]
+    # Counted once: in visible text, the cells of a line are the sum of its characters'. To count
+    # what is left again for each line takes minutes where one parameter has a megabyte.
+    lines, begin, shown = [], 0, visible(text)
+    left = cell_len(shown)
+    while left > width:
+        line = chop_cells(shown[begin : begin + 4 * width], width)[0]
         last = max(line.rfind(separator) for separator in _SEPARATORS)
         if last >= len(line) // 2:
             line = line[: last + 1]
         lines.append(line)
-        rest = rest[len(line) :]
-    return [*lines, rest]
+        begin += len(line)
+        left -= cell_len(line)
+    return [*lines, shown[begin:]]
 
 
 def wrap(text: str, width: int, *, folds: bool = True) -> list[str]:

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.model import EpochMs, RunId
-from reconciler.render.backfills import attempt_of, runs_in_words, together
+from reconciler.render.backfills import attempt_of, carried_text, runs_in_words, together
+from reconciler.render.layout import Screen
 from tests.render.values import DAY_MS, EIGHT, SHANGHAI, of_backfill, planned
 
 keys = st.sampled_from([None, "a", "b", "c"])
@@ -66,3 +67,21 @@ def test_dates_that_no_calendar_has_are_left_out() -> None:
 )
 def test_the_attempt_is_read_off_the_id(run: str, attempt: int) -> None:
     assert attempt_of(RunId(run)) == attempt
+
+
+@pytest.mark.parametrize("folds", [True, False])
+def test_of_thousands_of_parameters_only_those_that_a_line_has_room_for_are_tried(
+    *, folds: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = []
+    wrapped = Screen.wrapped
+
+    def trying(screen: Screen, text: str, indent: int = 0) -> list[str]:
+        tried.append(text)
+        return wrapped(screen, text, indent)
+
+    monkeypatch.setattr(Screen, "wrapped", trying)
+    run = planned("a/1", parameters=tuple((f"K{n}", "v") for n in range(5_000)))
+    (line,) = carried_text([run], Screen(folds=folds), verbose=False)
+    assert line.endswith("K7=v, … and 4,992 more parameters")
+    assert len(tried) <= 1 + 80 // len("K1=v")

@@ -98,3 +98,18 @@ def test_a_screen_is_never_too_narrow_for_a_table() -> None:
 
 def test_no_line_ends_in_blanks() -> None:
     assert as_text(["a  ", " b\t"]) == "a\n b\n"
+
+
+def test_a_long_text_is_folded_without_counting_its_rest_again_for_each_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    counted = 0
+
+    def counting(text: str) -> int:
+        nonlocal counted
+        counted += len(text)
+        return cell_len(text)
+
+    monkeypatch.setattr("rich.cells.cell_len", counting)
+    assert "".join(fold("y" * 100_000, 80)) == "y" * 100_000
+    assert counted <= 2 * 100_000
