@@ -26,7 +26,7 @@ class PersonsDecision(Struct, frozen=True, kw_only=True):
     by: str
     reason: str = ""
     sure: bool = False  # even though it may still start or wait unseen, or another time is shown
-    forced: bool = False  # even though the service lists what fits, or cannot be searched
+    forced: bool = False  # even though what fits is listed, or no search works, or a claim lasts
 
 
 class Spoken:
@@ -52,8 +52,11 @@ class Spoken:
                 raise RefusedError(f"{run} cannot be settled: {reason}")
             if self._instance is not None:
                 _check_free(snapshot.ledger, record, self._instance)
-            elif self._decision.triggered is None and not self._decision.sure:
-                _check_due(record, now)
+            elif self._decision.triggered is None:
+                if not self._decision.forced:
+                    _check_unclaimed(record, snapshot.ledger, now)
+                if not self._decision.sure:
+                    _check_due(record, now)
 
     async def look(
         self, snapshot: Snapshot, gateway: Gateway, service: ServiceClock
@@ -205,6 +208,24 @@ def _unsettled(ledger: Ledger, decision: PersonsDecision, run: RunId) -> Record:
     if state is not RunState.IN_DOUBT:
         raise RefusedError(f"{run} is not in doubt: it is {state}")
     return record
+
+
+def _check_unclaimed(record: Record, ledger: Ledger, now: EpochMs) -> None:
+    """Refuse to deny a start that whoever claimed the run may still be about to make.
+
+    That apply does not read the ledger again before it starts the run. So the denial is true when
+    it is said, and the run is started twice all the same: by it, and by whoever claims it anew.
+    Once its request has left, the outcome is unknown, and no other request follows.
+    """
+    if record.phase is Phase.CLAIMED and record.until > now:
+        claim = ledger.claims.get(record.claim) if record.claim is not None else None
+        raise RefusedError(
+            f"its claim lasts until {format_instant(record.until)}: until then "
+            f"{claim.by if claim is not None else 'an apply'} may still start {record.run}, even "
+            "if it was not started yet",
+            hint="Wait until then. Only if that apply has certainly ended, and left no request "
+            "under way, say --yes and --force with a --reason.",
+        )
 
 
 def _check_due(record: Record, now: EpochMs) -> None:

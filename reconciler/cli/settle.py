@@ -31,8 +31,8 @@ _FORMAT = click.option(
 @click.option(
     "--force",
     is_flag=True,
-    help="Even though the service has what fits, shows other parameters, or cannot be searched. "
-    "Needs --reason.",
+    help="Even though the service has what fits, shows other parameters, or cannot be searched; "
+    "with --yes, even while an apply has claimed the run. Needs --reason.",
 )
 @click.option(
     "--yes",

@@ -303,6 +303,19 @@ def test_that_nothing_was_started_is_believed_only_once_nothing_can_be_any_more(
     assert refusal(early, None, run=waits).startswith("its trigger time comes at")
 
 
+def test_what_an_apply_has_claimed_and_may_still_start_is_denied_only_by_force() -> None:
+    ledger = a_ledger(a_claim(RUN, service=SERVICE))
+    early = after(NOW, SECOND)
+    said = refusal(ledger, None, now=early, sure=True)
+    assert said.startswith("its claim lasts until")
+    assert (
+        "until then ana@ops-1 pid 4711 may still start wind, even if it was not started yet" in said
+    )
+    assert refusal(ledger, None, now=early, forced=True).startswith("its claim lasts until")
+    assert resolved(ledger, None, now=early, sure=True, forced=True).instances == ()
+    assert resolved(ledger, None).instances == ()
+
+
 # Started twice
 
 
