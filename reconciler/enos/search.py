@@ -273,14 +273,15 @@ def _too_many(most_pages: int) -> TooManyPagesError:
 def read_page(data: Any, read: Callable[[Any], Instance]) -> Page:
     """The page in an answer's data. Raises ValueError if there is none.
 
-    A null list with a count of 0 is an empty list: the question was repeated (`has_list`), and the
-    service said the same.
+    A null list, or none, with a count is an empty page: the question was repeated (`has_list`), and
+    the service said the same. The count may be of all instances, so it is kept: a listing that does
+    not show as many on its other pages is not whole.
     """
     if not isinstance(data, dict):
         raise ValueError("no object")  # noqa: TRY004 - a value of the wire, not of a caller
     entries, count = data.get("flowInsts"), read_integer(data.get("count"))
-    if entries is None and count == 0:
-        return Page(instances=(), count=0)
+    if entries is None and count is not None:
+        return Page(instances=(), count=count)
     if not isinstance(entries, list):
         raise ValueError("no list of instances: the search was not whole")  # noqa: TRY004 - the same
     return Page(instances=tuple(map(read, entries)), count=count)

@@ -200,15 +200,57 @@ def test_instances_that_differ_in_their_status_only_are_two_if_one_page_shows_bo
         [],
         "",
         {},
-        {"count": 1},
         {"flowInsts": None},
-        {"flowInsts": None, "count": 1},
+        {"flowInsts": None, "count": None},
         {"flowInsts": {}, "count": 0},
     ],
 )
 def test_what_is_no_page_is_an_error_and_not_an_empty_list(data: Any) -> None:
     with pytest.raises(ValueError, match="no "):
         read_page(data, lambda entry: read_entry(entry, UTC))
+
+
+def unlisting(service: Service, *, null: bool) -> Service:
+    """The service, which writes an empty list as null or leaves it out."""
+
+    def ask(kind: int, page: int) -> Any:
+        data = dict(service(kind, page))
+        if not data["flowInsts"]:
+            del data["flowInsts"]
+        return data | ({"flowInsts": data.get("flowInsts")} if null else {})
+
+    return ask
+
+
+@pytest.mark.parametrize("null", [True, False])
+@pytest.mark.parametrize("base", [0, 1])
+@pytest.mark.parametrize("number", [0, 1, 100, 101, 250])
+def test_every_instance_is_found_where_an_empty_page_has_no_list(
+    number: int, base: int, *, null: bool
+) -> None:
+    found, _ = search(unlisting(paged({0: entries(number)}, base=base), null=null))
+    assert {one.id for one in found} == {one["instanceId"] for one in entries(number)}
+    assert len(found) == number
+
+
+@pytest.mark.parametrize("data", [{"count": 1}, {"flowInsts": None, "count": 1}])
+def test_pages_without_a_list_that_count_instances_are_no_empty_list(data: Any) -> None:
+    with pytest.raises(GatewayError, match="shows 0: the search was not whole"):
+        search(lambda *_: data)
+
+
+@pytest.mark.parametrize("lost", [0, 1, 2])
+def test_a_page_without_its_list_is_not_taken_for_empty_while_instances_are_missing(
+    lost: int,
+) -> None:
+    whole = paged({0: entries(150)}, base=0 if lost == 0 else 1)
+
+    def service(kind: int, page: int) -> Any:
+        data = whole(kind, page)
+        return {"count": data["count"]} if (kind, page) == (0, lost) else data
+
+    with pytest.raises(GatewayError, match="the search was not whole"):
+        search(service)
 
 
 def test_pages_that_repeat_an_instance_and_else_differ_are_not_a_whole_list() -> None:
