@@ -31,6 +31,7 @@ class WitnessedStore:
     """A store that remembers what was recorded through it. It changes nothing that passes."""
 
     def __init__(self, store: Store) -> None:
+        self.began_at: str | None = None  # the commit that was read first
         self._store = store
         self._before: Ledger | None = None
         self._now: Snapshot | None = None
@@ -41,7 +42,7 @@ class WitnessedStore:
         """The branch as the remote has it now, by the wrapped store."""
         snapshot = await self._store.fetch()
         if self._before is None:
-            self._before = snapshot.ledger
+            self.began_at, self._before = snapshot.commit, snapshot.ledger
         if self._unanswered:
             missing = snapshot.ledger.missing(self._unanswered)
             self._recorded += [one for one in self._unanswered if one not in missing]

@@ -31,6 +31,8 @@ from reconciler.configuration import Environment
 from reconciler.errors import ExitCode, GitError, ReconcilerError
 from reconciler.git import CheckoutResult, CommitId, FastForwarded, NotSafe
 from reconciler.ledger import Event
+from reconciler.manifest.read import notes_of
+from reconciler.model import Problem
 from reconciler.render.apply_markdown import apply_annotations, apply_markdown
 from reconciler.render.apply_outcomes import has_done_anything
 from reconciler.render.apply_text import apply_json, apply_text
@@ -145,6 +147,9 @@ def _apply_environment(
         with measures.of("notify"):
             remainder.take(lambda: tell_effect(store.effect, apply_id, quiet=options.quiet))
     _leave_behind(shared, CommitId(result.commit), remainder, quiet=options.quiet)
+    if store.began_at is not None and not options.quiet:
+        for passed_over in _passed_over(shared, CommitId(store.began_at)):
+            say(f"note: {passed_over}")
     note = _unpushed(shared, CommitId(result.commit))
     if note is not None and has_done_anything(result) and not options.quiet:
         say(f"{shared.environment.name}: {note}")  # otherwise the result says it
@@ -253,6 +258,16 @@ def _unpushed(shared: SharedBranch, commit: CommitId) -> str | None:
     with suppress(GitError):  # a note must not decide an exit code
         return unpushed(shared.git, place, shared.environment)
     return None
+
+
+def _passed_over(shared: SharedBranch, commit: CommitId) -> Sequence[Problem]:
+    """A note about each file of the commit that looks like a manifest and was not read."""
+    git, folder = shared.git, shared.environment.manifests
+    with suppress(GitError):  # a note must not decide an exit code
+        entries = git.read_tree(commit).under(git.prefix + folder)
+        files = (one.path.removeprefix(git.prefix) for one in entries if one.is_file)
+        return sorted(notes_of(files, folder))
+    return []
 
 
 def _bring_forward(shared: SharedBranch, commit: CommitId, *, quiet: bool) -> None:

@@ -48,6 +48,23 @@ def test_files_that_look_like_manifests_and_are_not_read_are_problems(
     assert "note: triggers/up.YAML:1:1: ignored-file: is not read" in scene.run("plan").err
 
 
+@pytest.mark.parametrize("folder", ["", "of/them/"])
+def test_an_apply_says_which_files_of_the_branch_it_did_not_read(
+    open_scene: OpenScene, folder: str
+) -> None:
+    inside = {
+        path.replace("triggers/", f"triggers/{folder}"): text for path, text in BESIDE.items()
+    }
+    scene = open_scene(runs("ok") | inside)
+    (scene.clone / f"triggers/{folder}up.YAML").unlink()  # what counts is what the branch holds
+    said = scene.run("apply")
+    notes = [line for line in said.err.splitlines() if line.startswith("note: ")]
+    assert [note.split(": ")[1:3] for note in notes] == [
+        [f"{path}:1:1", "ignored-file"] for path in sorted(inside)
+    ]
+    assert scene.run("apply", "--quiet").err == ""
+
+
 CRON_DAYS = backfill(
     matrix={"SITE": ["a"]},
     businessDates={"from": "2024-03-01", "to": "2024-03-31", "cron": "0 8 1 * 1"},
