@@ -7,6 +7,8 @@ from typing import Protocol
 
 import pytest
 
+from reconciler.apply import branch, start, wait
+from reconciler.enos import questions
 from reconciler.git import command
 from reconciler.sandbox import Fault, Sandbox, SandboxOptions, environment, running
 from tests.acceptance.scene import CONFIGURATION, Scene, configuration
@@ -36,6 +38,18 @@ def clock() -> Clock:
     return clock
 
 
+def _wait_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shorten the pauses of what runs in this process: nothing here comes back by waiting.
+
+    How long they are is for the tests beside the code, with a clock of their own.
+    """
+    monkeypatch.setattr(command, "_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(branch, "FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(questions, "_FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(start, "FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(wait, "FIRST_LOOK_SECONDS", 0.05)
+
+
 @pytest.fixture
 def open_scene(
     tmp_path: Path,
@@ -44,7 +58,7 @@ def open_scene(
     clock: Clock,
 ) -> Iterator[OpenScene]:
     isolate(monkeypatch, tmp_path)
-    monkeypatch.setattr(command, "_PAUSE_SECONDS", 0.01)  # a remote here comes back by no waiting
+    _wait_for_nobody(monkeypatch)
     monkeypatch.delenv("FORCE_COLOR", raising=False)
     for name in ("GITHUB_RUN_ID", "CI_JOB_URL", "BUILD_URL"):
         monkeypatch.delenv(name, raising=False)
