@@ -7,21 +7,25 @@ import pytest
 from hypothesis import settings
 
 QUICKLY = "judge"  # the profile of `make test`
-_SHARE = 5  # of so many examples, `make test` takes one, unless a property says otherwise
+_SHARE = 10  # of so many examples, `make test` takes one, unless a property says otherwise
 
 
-def sampled(cases: Iterable[Any], *, every: int) -> list[Any]:
+def sampled(cases: Iterable[Any], *, every: int, whole: bool = False) -> list[Any]:
     """The cases for `parametrize`: the first of each so many, and the others marked as long.
 
-    Put those first that have least in common with the rest.
+    Put those first that have least in common with the rest. `whole`: a case is the one argument's
+    value, though it is a tuple.
     """
-    return [case if index % every == 0 else _as_long(case) for index, case in enumerate(cases)]
+    return [
+        case if index % every == 0 else _as_long(case, whole=whole)
+        for index, case in enumerate(cases)
+    ]
 
 
-def _as_long(case: Any) -> Any:
+def _as_long(case: Any, *, whole: bool) -> Any:
     if isinstance(case, type(pytest.param())):
         return pytest.param(*case.values, marks=[*case.marks, pytest.mark.long], id=case.id)
-    values = case if isinstance(case, tuple) else (case,)
+    values = case if isinstance(case, tuple) and not whole else (case,)
     return pytest.param(*values, marks=pytest.mark.long)
 
 

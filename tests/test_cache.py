@@ -24,6 +24,7 @@ from reconciler.repository import cache, cache_file, manifest_files, together, w
 from reconciler.repository.declaring import TooManyRunsError
 from tests.corpus.examples import quick_examples
 from tests.repositories import PROJECT, git, isolate
+from tests.sampling import sampled
 
 CONFIGURATION = """\
 version: 1
@@ -219,6 +220,7 @@ def report(site: Site, capsys: pytest.CaptureFixture[str], *words: str) -> str:
 COMMANDS = (["validate"], ["validate", "--format", "json"], ["plan", "--offline"])
 
 
+@pytest.mark.long  # all that is in the corpus; each change of a file and of the program stays
 @pytest.mark.parametrize("name", SITES)
 def test_every_corpus_reads_the_same_cold_and_warm_and_from_another_version(
     site: Site,
@@ -271,7 +273,7 @@ def early(site: Site, monkeypatch: pytest.MonkeyPatch) -> Declared:
 
 
 @pytest.mark.usefixtures("late")
-@pytest.mark.parametrize("name", SITES)
+@pytest.mark.parametrize("name", sampled(SITES, every=3))
 def test_every_corpus_reads_the_same_whoever_opens_the_files(
     site: Site, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -415,7 +417,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+@pytest.mark.parametrize("damage", sampled(DAMAGES.values(), every=5), ids=DAMAGES)
 def test_a_damaged_cache_is_not_believed(site: Site, damage: Callable[[Path], object]) -> None:
     site.write("a", "b", "c")
     first = site.declared()
@@ -499,14 +501,17 @@ def test_a_folder_that_is_a_link_is_not_written_to(site: Site, tmp_path: Path) -
 
 @pytest.mark.parametrize(
     ("was", "becomes"),
-    [
-        ("Asia/Shanghai", "Europe/Berlin"),
-        ("version: 1", "version: 1\n#"),
-        ("Asia/Shanghai}", "Asia/Shanghai}\n    limits: {firstYear: 2025}"),
-        ("Asia/Shanghai}", "Asia/Shanghai}\n    limits: {sensitiveParameters: [MODE]}"),
-        ("Asia/Shanghai}", "Asia/Shanghai}\n    limits: {maxRuns: 2}"),
-        ("Asia/Shanghai}", "Asia/Shanghai}\n    limits: {maxRunsPerBackfill: 1}"),
-    ],
+    sampled(
+        [
+            ("Asia/Shanghai", "Europe/Berlin"),
+            ("version: 1", "version: 1\n#"),
+            ("Asia/Shanghai}", "Asia/Shanghai}\n    limits: {firstYear: 2025}"),
+            ("Asia/Shanghai}", "Asia/Shanghai}\n    limits: {sensitiveParameters: [MODE]}"),
+            ("Asia/Shanghai}", "Asia/Shanghai}\n    limits: {maxRuns: 2}"),
+            ("Asia/Shanghai}", "Asia/Shanghai}\n    limits: {maxRunsPerBackfill: 1}"),
+        ],
+        every=4,
+    ),
 )
 def test_a_configuration_that_reads_otherwise_is_obeyed(
     site: Site, capsys: pytest.CaptureFixture[str], was: str, becomes: str
@@ -704,6 +709,7 @@ def started(site: Site) -> "subprocess.Popen[str]":
     )
 
 
+@pytest.mark.long  # eight processes; what one leaves half written is tried below
 def test_processes_at_once_say_the_same(many: Site) -> None:
     for _ in ("cold", "warm"):
         processes = [started(many) for _ in range(4)]

@@ -12,6 +12,7 @@ from tests import git_servers
 from tests.environments import Setting, make_setting, patient, runs_of_one_flow_each
 from tests.git_servers import Count
 from tests.repositories import git, isolate
+from tests.sampling import sampled
 
 Way = Callable[[Path], AbstractContextManager[tuple[str, Count]]]
 
@@ -57,7 +58,7 @@ def reached(
             yield Reached(setting=setting, clone=clone, count=count)
 
 
-@pytest.mark.parametrize("command", ["plan", "status"])
+@pytest.mark.parametrize("command", sampled(["plan", "status"], every=2))
 def test_to_look_opens_one_connection_from_the_first_time_on(
     reached: Reached, command: str
 ) -> None:

@@ -333,6 +333,7 @@ def test_a_chain_of_five_thousand_that_may_succeed_waits() -> None:
     assert not any(one.blocked for one in plan.runs)
 
 
+@pytest.mark.long  # what thousands cost
 def test_circles_by_the_thousand_are_all_told_and_none_blocks() -> None:
     pairs = [a_member(f"m{number}", number, f"m{number ^ 1}") for number in range(5_000)]
     began = process_time()

@@ -52,7 +52,7 @@ def way_back_of(message: str) -> str:
     return message.rpartition(": `")[2].rpartition("`")[0]
 
 
-@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize("apart", sampled([False, True], every=2))
 def test_the_commands_that_the_message_names_bring_the_ledger_back(
     apart: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox
 ) -> None:
@@ -141,6 +141,7 @@ def change_configuration(setting: Setting, old: str, new: str) -> None:
     git(setting.clone, "push", "--quiet", "origin", "main")
 
 
+@pytest.mark.long  # a deleted folder stays
 def test_another_folder_is_noticed_by_a_new_shallow_clone(
     applied: Setting, sandbox: Sandbox
 ) -> None:
@@ -164,6 +165,7 @@ def test_a_ledger_branch_that_begins_without_the_ledger_is_noticed(
     assert_nothing_is_started(applied, sandbox, shallow(applied))
 
 
+@pytest.mark.long  # one that begins without the ledger stays
 def test_a_ledger_branch_without_what_lies_beside_the_manifests_is_noticed(
     applied: Setting, sandbox: Sandbox
 ) -> None:
@@ -185,6 +187,7 @@ def test_a_ledger_branch_that_begins_with_the_ledger_goes_on_from_it(
     assert len(sandbox.instances) == 2
 
 
+@pytest.mark.long  # one that begins without the ledger stays
 def test_a_ledger_branch_given_up_without_its_ledger_is_noticed(
     applied: Setting, sandbox: Sandbox
 ) -> None:
@@ -202,6 +205,7 @@ def test_a_ledger_branch_given_up_without_its_ledger_is_noticed(
     assert len(sandbox.instances) == 3
 
 
+@pytest.mark.long  # one that begins without the ledger stays
 def test_a_ledger_branch_that_was_deleted_is_noticed(applied: Setting, sandbox: Sandbox) -> None:
     change_configuration(applied, "version: 1\n", "version: 1\ngit: {ledgerBranch: led}\n")
     git(applied.clone, "push", "--quiet", "origin", "main:led")
@@ -214,6 +218,7 @@ def test_a_ledger_branch_that_was_deleted_is_noticed(applied: Setting, sandbox: 
         assert_nothing_is_started(applied, sandbox, clone)
 
 
+@pytest.mark.long  # a reverted record without settings stays
 @pytest.mark.parametrize(
     ("name", "value"),
     sampled([("grep.patternType", "fixed"), ("i18n.logOutputEncoding", "UTF-16")], every=2),
@@ -229,6 +234,7 @@ def test_a_reverted_record_is_noticed_whatever_the_user_has_set_for_logs(
     assert_nothing_is_started(applied, sandbox, fresh)
 
 
+@pytest.mark.long  # that they were taken away before it stays
 def test_lines_taken_away_while_an_apply_is_at_work_are_noticed(
     applied: Setting, sandbox: Sandbox
 ) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC
 from itertools import starmap
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -111,6 +112,7 @@ def a_link(number: int, length: int) -> tuple[str, str]:
     return name, f"{head}  triggerTime: {number * 60_000}\n  parameters: {{}}\n{needed}"
 
 
+@pytest.mark.long  # what a long chain costs
 def test_a_chain_over_a_thousand_files_costs_what_its_links_cost() -> None:
     nothing, other = a_ledger(), read([])
 

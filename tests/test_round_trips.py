@@ -71,6 +71,7 @@ def test_an_apply_with_nothing_to_do_fetches_once(setting: Setting) -> None:
     assert _asks(setting) == {"fetch": 1}
 
 
+@pytest.mark.long  # a new clone that asks no more often stays
 def test_a_new_shallow_clone_brings_the_newest_trace_only_and_stays_as_deep_as_it_was(
     setting: Setting,
 ) -> None:

@@ -364,6 +364,7 @@ def test_problems_come_sorted_and_each_once() -> None:
     assert len(set(found.problems)) == len(found.problems) == 6 + 7
 
 
+@pytest.mark.long  # twenty thousand runs
 @pytest.mark.parametrize(
     "original", sampled([None, "one"], every=2), ids=["copies", "declared duplicates"]
 )

@@ -83,6 +83,7 @@ def in_others(does: Callable[[], None]) -> Callable[..., FileResult]:
     return read
 
 
+@pytest.mark.long  # the whole corpus; ceilings and hand-overs stay
 def test_every_example_gives_the_same_as_when_one_process_reads_it() -> None:
     sources = of_the_corpus()
     assert len(sources) > 100
@@ -184,6 +185,7 @@ def test_the_ceiling_is_met_at_the_same_place(most: int) -> None:
     assert outcomes[0] == outcomes[1]
 
 
+@pytest.mark.long  # files of one document each stay
 def test_files_of_many_documents_meet_the_ceiling_at_the_same_place() -> None:
     """Each is read with all the room there is, and kept only where that would still be the same."""
     ones = of_one_run_each(300)

@@ -73,6 +73,7 @@ def test_a_forged_trace_stops_everything_until_the_two_commands_have_mended_it(
     assert git(setting.origin, "rev-parse", f"{BESIDE}^{{tree}}")
 
 
+@pytest.mark.long  # a forged trace of this name stays
 def test_a_forged_trace_of_another_name_says_whose_it_is_as_well(
     setting: Setting, sandbox: Sandbox
 ) -> None:
@@ -237,6 +238,7 @@ def test_what_was_written_over_a_ledger_is_what_git_then_has(repository: Git) ->
     assert before.active == b""
 
 
+@pytest.mark.long  # races of several processes
 def test_environments_that_race_on_one_ledger_branch_all_land_and_none_speaks_of_a_lock(
     setting: Setting, sandbox: Sandbox
 ) -> None:
@@ -270,6 +272,7 @@ def test_environments_that_race_on_one_ledger_branch_all_land_and_none_speaks_of
     assert sorted(instance.flow_id for instance in sandbox.instances) == [1, 7]
 
 
+@pytest.mark.long  # the simulation of estates lives it
 def test_what_a_killed_apply_has_started_is_known_to_whoever_reads_another_branch(
     setting: Setting, sandbox: Sandbox
 ) -> None:
@@ -291,6 +294,7 @@ def test_what_a_killed_apply_has_started_is_known_to_whoever_reads_another_branc
     assert len(sandbox.instances) == 1
 
 
+@pytest.mark.long  # the simulation of estates lives it
 def test_nothing_is_started_that_another_ledger_has_claimed_while_the_claim_was_made(
     setting: Setting, sandbox: Sandbox
 ) -> None:
@@ -351,7 +355,7 @@ def test_a_trace_that_somebody_deleted_comes_again_with_the_next_claim(setting: 
             ("another ledger", "a%2E%2Eb%3Aold", "no folder continues the one of old on a..b"),
             ("another ledger", "a%00b%3Aold", "no folder continues the one of old on a"),
         ],
-        every=3,
+        every=9,
     ),
 )
 def test_a_trace_that_cannot_be_read_says_where_it_is_and_how_to_delete_it(

@@ -54,6 +54,7 @@ def test_an_adopted_run_is_never_started_and_its_end_is_observed(open_scene: Ope
     assert "adopted by     Test <test@example.test>" in scene.run("status", "a").out
 
 
+@pytest.mark.long  # tests/test_dependencies.py has the rule
 def test_a_suspended_run_is_adopted_and_its_dependent_goes_on(open_scene: OpenScene) -> None:
     scene = open_scene(
         {
@@ -93,6 +94,7 @@ def test_what_may_be_its_value_otherwise_written_needs_somebody_who_knows(
     assert scene.states()["a"] == "triggered"
 
 
+@pytest.mark.long  # tests/apply/test_instances.py has the rule
 def test_the_end_of_what_was_taken_by_force_is_observed(open_scene: OpenScene) -> None:
     scene = open_scene(runs("a"), options=SandboxOptions(run_seconds=0.05))
     instance = by_hand(scene, 1, site="cn-02")
@@ -120,6 +122,7 @@ def test_an_instance_of_another_run_is_not_adopted(open_scene: OpenScene) -> Non
     assert f"instance {mine} is recorded as that of a" in said.err
 
 
+@pytest.mark.long  # tests/apply/test_evidence.py has the rule
 def test_what_a_run_in_doubt_may_have_made_is_not_adopted(open_scene: OpenScene) -> None:
     gate = Gate()
     scene = open_scene(
@@ -137,6 +140,7 @@ def test_what_a_run_in_doubt_may_have_made_is_not_adopted(open_scene: OpenScene)
     assert f"instance {its.id} may be that of a, which is in doubt" in said.err
 
 
+@pytest.mark.long  # tests/apply/test_evidence.py has the rule
 def test_other_values_do_not_tell_an_instance_from_that_of_a_run_in_doubt(
     open_scene: OpenScene,
 ) -> None:
@@ -157,6 +161,7 @@ def test_other_values_do_not_tell_an_instance_from_that_of_a_run_in_doubt(
         assert f"instance {shown} may be that of a, which is in doubt" in said.err
 
 
+@pytest.mark.long  # a claim that comes first stays
 def test_a_run_that_another_apply_has_claimed_is_not_adopted(open_scene: OpenScene) -> None:
     gate = Gate()
     scene = open_scene(runs("a"), Fault(on="trigger", call_before=gate))
@@ -185,6 +190,7 @@ def test_a_claim_that_comes_first_wins(scene: Scene, monkeypatch: pytest.MonkeyP
     assert sorted(flow for flow in scene.posts if flow) == [1, 2]
 
 
+@pytest.mark.long  # the simulation lives it; a claim that comes first stays
 def test_an_adoption_that_comes_first_wins(open_scene: OpenScene) -> None:
     """The apply has read a branch without it, and loses the race with its claim."""
     gate = Gate()
@@ -220,6 +226,7 @@ def _an_adoption(scene: Scene, instance: str) -> str:
     )
 
 
+@pytest.mark.long  # tests/expansion/test_stagger.py has the minutes
 def test_a_staggered_run_is_adopted_at_the_minute_at_which_it_was_started(
     open_scene: OpenScene,
 ) -> None:
@@ -246,6 +253,7 @@ def test_a_staggered_run_is_adopted_at_the_minute_at_which_it_was_started(
     assert scene.run("plan", "--format", "json").json["summary"] == {"done": 2}
 
 
+@pytest.mark.long  # tests/apply/test_resolve.py has the rule
 def test_nothing_is_adopted_into_the_ledger_of_another_service(scene: Scene) -> None:
     scene.run("apply", "b")
     scene.push({"reconciler.yaml": configuration(scene.url, orgId="o2")})
@@ -294,7 +302,7 @@ def test_scripts_read_what_was_recorded(scene: Scene) -> None:
     assert said == {"version": 1, "environment": "test", "reason": _WHY[1], "runs": [its]}
 
 
-@pytest.mark.parametrize("section", [None, {"ledgerBranch": "ledger"}])
+@pytest.mark.parametrize("section", sampled([None, {"ledgerBranch": "ledger"}], every=2))
 def test_where_the_record_is_to_be_found_is_where_it_is(
     open_scene: OpenScene, section: dict[str, str] | None
 ) -> None:

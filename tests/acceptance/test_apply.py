@@ -96,6 +96,7 @@ def test_manifests_that_are_not_pushed_are_not_started(open_scene: OpenScene) ->
     assert scene.posts == [1]
 
 
+@pytest.mark.long  # tests/test_plan.py has the rule
 def test_a_suspended_run_waits_until_it_no_longer_is(open_scene: OpenScene) -> None:
     scene = open_scene({"triggers/a.yaml": manifest("a", 1, suspend=True)})
     assert "suspended (1 run)" in scene.run("apply").out
@@ -125,6 +126,7 @@ def test_not_after_is_judged_by_the_gateways_clock(open_scene: OpenScene) -> Non
     assert scene.posts == []
 
 
+@pytest.mark.long  # tests/test_plan.py has the rule
 def test_a_raised_revision_runs_the_same_manifest_again(open_scene: OpenScene) -> None:
     scene = open_scene(runs("a"))
     scene.run("apply")
@@ -134,6 +136,7 @@ def test_a_raised_revision_runs_the_same_manifest_again(open_scene: OpenScene) -
     assert scene.states() == {"a": "triggered", "a@2": "triggered"}
 
 
+@pytest.mark.long  # tests/test_plan.py has the rule
 def test_a_declared_duplicate_starts_after_its_original(open_scene: OpenScene) -> None:
     same = {"parameters": {"SITE": "x"}}
     scene = open_scene(
@@ -282,7 +285,7 @@ def test_a_plain_apply_works_from_the_merged_configuration(open_scene: OpenScene
     assert scene.instance_of(1).trigger_time == EIGHT_MS - 8 * 3_600_000
 
 
-@pytest.mark.parametrize("quiet", [["--quiet"], ["-q"]])
+@pytest.mark.parametrize("quiet", sampled([["--quiet"], ["-q"]], every=2))
 def test_quiet_leaves_only_results(open_scene: OpenScene, quiet: list[str]) -> None:
     scene = open_scene(runs("a"))
     said = scene.run("apply", *quiet)
@@ -339,7 +342,7 @@ def _single_branch_without_tags(scene: Scene, _: pytest.MonkeyPatch) -> Path:
     "arrange",
     sampled(
         [_with_git_dir, _shallow, _detached, _worktree, _subfolder, _single_branch_without_tags],
-        every=3,
+        every=6,
     ),
 )
 def test_any_kind_of_clone_applies_and_plans(

@@ -70,6 +70,7 @@ def test_a_name_that_means_nothing_starts_nothing(open_scene: OpenScene) -> None
     assert (scene.instances, scene.ledger()) == ([], [])
 
 
+@pytest.mark.long  # what a word means goes on is tried below
 def test_a_run_that_is_taken_away_meanwhile_is_none_whose_name_goes_on(
     open_scene: OpenScene,
 ) -> None:
@@ -87,6 +88,7 @@ def test_a_run_that_is_taken_away_meanwhile_is_none_whose_name_goes_on(
     assert scene.instances == []
 
 
+@pytest.mark.long  # tests/test_limits.py has the rule
 def test_a_place_that_another_claim_holds_is_waited_for(open_scene: OpenScene) -> None:
     victim: list[int] = []
     scene = open_scene(
@@ -184,6 +186,7 @@ def test_another_run_in_doubt_is_told_and_not_started_again(open_scene: OpenScen
     assert scene.posts == [2, 3]
 
 
+@pytest.mark.long  # another run in doubt stays
 def test_a_live_claim_of_another_run_is_not_waited_for(open_scene: OpenScene) -> None:
     """Only for what was named something is waited for."""
     gate = Gate()
@@ -194,6 +197,7 @@ def test_a_live_claim_of_another_run_is_not_waited_for(open_scene: OpenScene) ->
     assert scene.states() == {"held": "claimed", "a": "triggered"}
 
 
+@pytest.mark.long  # a word that goes on to mean its run stays
 def test_a_renamed_run_is_named_by_either_name(open_scene: OpenScene) -> None:
     scene = open_scene({"triggers/old.yaml": manifest("old", 1)})
     scene.run("apply")
@@ -206,7 +210,7 @@ def test_a_renamed_run_is_named_by_either_name(open_scene: OpenScene) -> None:
     assert scene.posts == [1, 1]
 
 
-@pytest.mark.parametrize("wait", [(), ("--wait",)])
+@pytest.mark.parametrize("wait", sampled([(), ("--wait",)], every=2, whole=True))
 def test_a_run_that_waits_for_what_was_left_out_says_so_and_what_helps(
     open_scene: OpenScene, wait: tuple[str, ...]
 ) -> None:

@@ -3,6 +3,7 @@
 from importlib.metadata import version
 from typing import Any
 
+import pytest
 import yaml
 
 from reconciler.sandbox import Drop, Fault
@@ -68,6 +69,7 @@ def test_the_claim_records_the_stagger_and_the_digest_is_without_it(open_scene: 
     assert [run["triggerTime"] for run in plan[:2]] == [first["triggerTime"], second["triggerTime"]]
 
 
+@pytest.mark.long  # tests/expansion/test_stability.py has the rule
 def test_a_site_more_in_front_and_a_wider_range_move_nothing_that_was_started(
     open_scene: OpenScene,
 ) -> None:
@@ -86,6 +88,7 @@ def test_a_site_more_in_front_and_a_wider_range_move_nothing_that_was_started(
     assert len(scene.posts) == 12
 
 
+@pytest.mark.long  # tests/test_plan.py has the rule
 def test_what_is_taken_out_is_no_longer_declared_and_its_record_stays(
     open_scene: OpenScene,
 ) -> None:
@@ -98,6 +101,7 @@ def test_what_is_taken_out_is_no_longer_declared_and_its_record_stays(
     assert len(scene.posts) == 4
 
 
+@pytest.mark.long  # tests/acceptance/test_faults.py has an absence
 def test_a_run_proven_absent_is_started_at_the_minute_that_its_claim_recorded(
     open_scene: OpenScene,
 ) -> None:
@@ -133,6 +137,7 @@ def test_changing_what_was_started_is_one_problem_however_many_runs_it_concerns(
     assert len(scene.posts) == 8
 
 
+@pytest.mark.long  # tests/test_plan.py has the rule
 def test_a_duplicate_is_meant_only_where_it_is_named(open_scene: OpenScene) -> None:
     again = "triggers/again.yaml"
     scene = open_scene({FILE: backfill()})
@@ -228,6 +233,7 @@ PASSED_OVER = (
 )
 
 
+@pytest.mark.long  # tests/test_changes.py has what is said
 def test_months_that_are_counted_from_another_day_are_said(open_scene: OpenScene) -> None:
     one = manifest("march", 3)
     scene = open_scene({FILE: one})

@@ -12,6 +12,7 @@ from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import EIGHT_MS, Scene, configuration, manifest, runs
 from tests.acceptance.test_backfill import FILE, backfill
 from tests.repositories import commit, git, make_clone
+from tests.sampling import sampled
 
 MARCH = {"from": "2024-03-01", "to": "2024-03-31", "every": "1d"}
 
@@ -56,6 +57,7 @@ def test_json_has_the_fields_of_the_contract(open_scene: OpenScene) -> None:
     ]
 
 
+@pytest.mark.long  # tests/test_changes.py has the rule
 def test_a_narrowed_backfill_says_what_will_never_start(open_scene: OpenScene) -> None:
     scene = open_scene({FILE: days("2024-03-31")})
     branch(scene, {FILE: days("2024-03-03")})
@@ -78,6 +80,7 @@ def test_one_site_more_says_how_many_runs_that_makes(open_scene: OpenScene) -> N
     assert "march: one SITE more (cn-02): 31 runs" in scene.run("plan").flat
 
 
+@pytest.mark.long  # tests/test_changes.py has the rule
 def test_a_raised_revision_says_that_it_runs_again_what_ran(open_scene: OpenScene) -> None:
     scene = open_scene({FILE: days("2024-03-03")})
     scene.run("apply")
@@ -88,6 +91,7 @@ def test_a_raised_revision_says_that_it_runs_again_what_ran(open_scene: OpenScen
     assert set(changes(scene).values()) == {"rerun"}
 
 
+@pytest.mark.long  # tests/acceptance/test_refusals.py has an apply that refuses
 def test_a_recorded_run_that_is_edited_is_refused(open_scene: OpenScene) -> None:
     scene = open_scene(runs("a"))
     scene.run("apply")
@@ -105,6 +109,7 @@ def site(value: str, **more: Any) -> dict[str, str]:
     return {"triggers/a.yaml": manifest("a", 1, parameters={"SITE": value}, **more)}
 
 
+@pytest.mark.long  # tests/test_changes.py has the rule
 def test_what_a_run_was_really_started_with_is_shown_where_the_base_does_not_declare_it(
     open_scene: OpenScene,
 ) -> None:
@@ -123,6 +128,7 @@ def test_what_a_run_was_really_started_with_is_shown_where_the_base_does_not_dec
     assert "a: declared again: 1 run: 1 run edited that ran already (SITE x → y)" in said
 
 
+@pytest.mark.long  # tests/test_changes.py has the rule
 def test_what_is_wrong_on_the_branch_already_or_without_a_base_says_what_ran(
     open_scene: OpenScene,
 ) -> None:
@@ -143,6 +149,7 @@ def test_what_is_wrong_on_the_branch_already_or_without_a_base_says_what_ran(
         assert "a: 1 run edited that ran already (SITE x → y)" in said
 
 
+@pytest.mark.long  # tests/test_changes.py has the rule
 def test_the_minute_that_a_stagger_gave_is_no_edit(open_scene: OpenScene) -> None:
     sites = {"SITE": ["cn-01", "cn-02"]}
     scene = open_scene({FILE: days("2024-03-01", matrix=sites, stagger="1m")})
@@ -237,7 +244,10 @@ def test_a_base_is_anything_that_git_resolves(open_scene: OpenScene) -> None:
 
 
 @pytest.mark.parametrize(
-    "given", [{"GITHUB_BASE_REF": "main"}, {"CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main"}]
+    "given",
+    sampled(
+        [{"GITHUB_BASE_REF": "main"}, {"CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main"}], every=2
+    ),
 )
 def test_the_pipeline_of_a_pull_request_finds_its_base_in_a_shallow_clone(
     open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch, given: dict[str, str]
@@ -274,7 +284,7 @@ def test_an_environment_that_the_base_does_not_have_is_added(open_scene: OpenSce
     assert (url["before"], url["after"]) == (None, scene.url)
 
 
-@pytest.mark.parametrize("moves_its_ledger", [False, True])
+@pytest.mark.parametrize("moves_its_ledger", sampled([False, True], every=2))
 def test_a_renamed_environment_is_compared_with_itself(
     open_scene: OpenScene, *, moves_its_ledger: bool
 ) -> None:
@@ -308,6 +318,7 @@ def two(url: str) -> str:
 PROD = {"triggers-prod/b.yaml": manifest("b", 2)}
 
 
+@pytest.mark.long  # tests/test_reconfigured.py has the rule
 def test_runs_that_wait_in_an_environment_that_is_taken_away_are_removed(
     open_scene: OpenScene,
 ) -> None:
@@ -430,6 +441,7 @@ def test_a_file_that_the_change_breaks_leaves_its_runs_unjudged(open_scene: Open
     assert plan["unjudged"] == [{"file": "triggers/moved.yaml", "runs": 31}]
 
 
+@pytest.mark.long  # tests/test_changes.py has the rule
 def test_a_renamed_backfill_is_told_as_that_before_it_ran_and_after(open_scene: OpenScene) -> None:
     scene = open_scene({FILE: days("2024-03-03")})
     april = days("2024-03-03", formerly=["march"]).replace("name: march", "name: april")

@@ -63,7 +63,7 @@ def _before_the_first_commit(scene: Scene) -> str:
 @pytest.mark.parametrize(
     "arrange",
     sampled(
-        [_file_in_the_way, _detached, _other_branch, _diverged, _before_the_first_commit], every=3
+        [_file_in_the_way, _detached, _other_branch, _diverged, _before_the_first_commit], every=5
     ),
 )
 def test_any_other_checkout_is_left_as_it_is_and_the_reason_told(
@@ -157,15 +157,18 @@ def test_what_was_read_before_the_fetch_counts_toward_the_limit_of_what_is_there
 
 @pytest.mark.parametrize(
     ("attributes", "said"),
-    [
-        ("triggers/*.yaml ident\n", "triggers/a.yaml:1:1: converted: .gitattributes has"),
-        ("*.yaml working-tree-encoding=UTF-16\n", "(working-tree-encoding=UTF-16)"),
-        ("[attr]secret filter=git-crypt\n*.yaml secret\n", "(filter=git-crypt)"),
-        ("reconciler.yaml filter=lfs\n", "reconciler.yaml:1:1: converted: "),
-        ("*.yaml filter=lfs\ntriggers/b.yaml !filter\n", "this file and 1 more file between"),
-        ("* text=auto\n*.zip filter=lfs\n*.yaml eol=crlf\n", ""),
-        ("*.yaml filter=lfs\n*.yaml !filter\n", ""),
-    ],
+    sampled(
+        [
+            ("triggers/*.yaml ident\n", "triggers/a.yaml:1:1: converted: .gitattributes has"),
+            ("*.yaml working-tree-encoding=UTF-16\n", "(working-tree-encoding=UTF-16)"),
+            ("[attr]secret filter=git-crypt\n*.yaml secret\n", "(filter=git-crypt)"),
+            ("reconciler.yaml filter=lfs\n", "reconciler.yaml:1:1: converted: "),
+            ("*.yaml filter=lfs\ntriggers/b.yaml !filter\n", "this file and 1 more file between"),
+            ("* text=auto\n*.zip filter=lfs\n*.yaml eol=crlf\n", ""),
+            ("*.yaml filter=lfs\n*.yaml !filter\n", ""),
+        ],
+        every=7,
+    ),
 )
 def test_files_that_git_converts_are_refused_before_the_merge(
     open_scene: OpenScene, attributes: str, said: str

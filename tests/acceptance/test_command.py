@@ -267,6 +267,7 @@ def test_output_that_goes_to_no_terminal_is_plain(open_scene: OpenScene) -> None
     assert "\x1b" not in out
 
 
+@pytest.mark.long  # tests/starting/test_first_steps.py has a sample
 def test_a_reader_that_leaves_early_is_no_bug(open_scene: OpenScene) -> None:
     parameters = dict.fromkeys(f"{number:0100d}" for number in range(1000))
     empty = manifest("a", 1, parameters=parameters).replace(": null", ":")

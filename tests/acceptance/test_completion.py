@@ -128,7 +128,9 @@ def test_without_a_repository_commands_are_completed_all_the_same(scene: Scene) 
     assert _offered(empty, "expl") == ["explain"]
 
 
-@pytest.mark.parametrize("instruction", ["", "bash", "tcsh_complete", "bash_complete", "x\ny_z"])
+@pytest.mark.parametrize(
+    "instruction", sampled(["", "bash", "tcsh_complete", "bash_complete", "x\ny_z"], every=5)
+)
 def test_an_odd_question_has_no_answer(scene: Scene, instruction: str) -> None:
     told = {COMPLETE_VARIABLE: instruction, "COMP_WORDS": "'", "COMP_CWORD": "x"}
     done = subprocess.run(

@@ -115,6 +115,7 @@ def test_a_failed_dependency_blocks_and_the_wait_ends_with_1(open_scene: OpenSce
     assert scene.posts == [1]
 
 
+@pytest.mark.long  # tests/test_dependencies.py has the rule
 def test_raising_the_revision_of_what_failed_frees_what_depends_on_it(
     open_scene: OpenScene,
 ) -> None:
@@ -138,6 +139,7 @@ def test_a_wait_that_runs_out_of_time_exits_with_1_and_loses_nothing(
     assert scene.states() == {"a": "succeeded", "b": "triggered"}
 
 
+@pytest.mark.long  # tests/kills has every moment, of an apply that waits as well
 def test_killed_while_waiting_the_next_apply_goes_on(open_scene: OpenScene) -> None:
     scene = open_scene(_chain("a", "b"), options=SandboxOptions(run_seconds=30))
     process = scene.start("apply", "--wait")
@@ -151,6 +153,7 @@ def test_killed_while_waiting_the_next_apply_goes_on(open_scene: OpenScene) -> N
     assert scene.posts == [1, 2]
 
 
+@pytest.mark.long  # tests/acceptance/test_interrupts.py has another
 def test_a_signal_ends_the_wait_with_130(open_scene: OpenScene) -> None:
     scene = open_scene(_chain("a"), options=SandboxOptions(run_seconds=1e6))
     process = scene.start("apply", "--wait")
@@ -196,6 +199,7 @@ def test_a_retry_is_another_attempt_until_one_succeeds(open_scene: OpenScene) ->
     assert len({one.trigger_time for one in scene.instances if one.flow_id == 1}) == 1
 
 
+@pytest.mark.long  # tests/test_attempts.py has the rule
 def test_retries_end_at_their_number_and_the_last_failure_counts(open_scene: OpenScene) -> None:
     files = {"triggers/a.yaml": manifest("a", 1, retry={"max": 2})}
     scene = open_scene(files, options=_flows({1: FlowOptions(ends=Status.FAIL)}))
@@ -245,6 +249,7 @@ def test_a_running_instance_is_cancelled_once_and_the_answer_recorded(
     assert len(scene.posts) == 1
 
 
+@pytest.mark.long  # tests/apply/test_cancel.py has the rule
 def test_an_instance_that_has_ended_is_not_cancelled(open_scene: OpenScene) -> None:
     scene = open_scene(_chain("a"), options=SandboxOptions(run_seconds=10))
     scene.run("apply")
@@ -255,6 +260,7 @@ def test_an_instance_that_has_ended_is_not_cancelled(open_scene: OpenScene) -> N
     assert "cancel" not in [one.operation for one in scene.sandbox.requests]
 
 
+@pytest.mark.long  # tests/apply/test_cancel.py has the rule
 def test_an_instance_that_still_waits_for_its_time_is_cancelled(open_scene: OpenScene) -> None:
     scene = open_scene({"triggers/a.yaml": manifest("a", 1, triggerTime=AHEAD_MS)})
     scene.run("apply")
@@ -263,6 +269,7 @@ def test_an_instance_that_still_waits_for_its_time_is_cancelled(open_scene: Open
     assert scene.states() == {"a": "failed"}
 
 
+@pytest.mark.long  # tests/apply/test_cancel.py has the rule
 def test_a_refused_cancellation_is_recorded_and_not_repeated(open_scene: OpenScene) -> None:
     scene = open_scene(_chain("a"), options=SandboxOptions(run_seconds=1e6))
     scene.run("apply")
@@ -275,6 +282,7 @@ def test_a_refused_cancellation_is_recorded_and_not_repeated(open_scene: OpenSce
     assert "62103" in scene.run("status", "a").flat or "no privilege" in scene.run("status").flat
 
 
+@pytest.mark.long  # tests/enos/test_cancel.py has the rule
 def test_a_cancellation_without_an_answer_is_tried_again_by_the_next_apply(
     open_scene: OpenScene,
 ) -> None:
@@ -288,6 +296,7 @@ def test_a_cancellation_without_an_answer_is_tried_again_by_the_next_apply(
     assert scene.states() == {"a": "failed"}
 
 
+@pytest.mark.long  # tests/test_dependencies.py has the rule
 def test_a_run_that_was_not_started_is_not_started_once_it_is_cancelled(
     open_scene: OpenScene,
 ) -> None:

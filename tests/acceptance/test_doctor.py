@@ -173,11 +173,14 @@ _WRONG: list[tuple[Callable[[Scene], None], str, str, str]] = [
 
 @pytest.mark.parametrize(
     ("variable", "value", "hint"),
-    [
-        ("GIT_COMMITTER_NAME", ",.", 'git config user.name "NAME"'),
-        ("GIT_AUTHOR_DATE", "soon", "unset GIT_AUTHOR_DATE"),
-        ("GIT_AUTHOR_NAME", "", 'git config user.name "NAME"'),
-    ],
+    sampled(
+        [
+            ("GIT_COMMITTER_NAME", ",.", 'git config user.name "NAME"'),
+            ("GIT_AUTHOR_DATE", "soon", "unset GIT_AUTHOR_DATE"),
+            ("GIT_AUTHOR_NAME", "", 'git config user.name "NAME"'),
+        ],
+        every=3,
+    ),
 )
 def test_who_commits_cannot_be_told_is_said_with_what_to_do(
     open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, hint: str
@@ -189,7 +192,7 @@ def test_who_commits_cannot_be_told_is_said_with_what_to_do(
     assert found["hint"].startswith(hint)
 
 
-@pytest.mark.parametrize(("harm", "name", "result", "advice"), sampled(_WRONG, every=2))
+@pytest.mark.parametrize(("harm", "name", "result", "advice"), sampled(_WRONG, every=4))
 def test_what_is_wrong_is_one_check_with_what_to_do(
     open_scene: OpenScene,
     monkeypatch: pytest.MonkeyPatch,
@@ -213,10 +216,13 @@ def test_what_is_wrong_is_one_check_with_what_to_do(
 
 @pytest.mark.parametrize(
     ("fault", "name", "result", "words"),
-    [
-        (Reply(status=200, code=62101), "user", "failed", "gateway.orgId and gateway.userId"),
-        (Reply(status=400, code=400), "user", "failed", "gateway.url"),
-    ],
+    sampled(
+        [
+            (Reply(status=200, code=62101), "user", "failed", "gateway.orgId and gateway.userId"),
+            (Reply(status=400, code=400), "user", "failed", "gateway.url"),
+        ],
+        every=2,
+    ),
 )
 def test_what_the_service_says_of_the_user_is_told(
     open_scene: OpenScene, fault: Reply, name: str, result: str, words: str
@@ -228,11 +234,14 @@ def test_what_the_service_says_of_the_user_is_told(
 
 @pytest.mark.parametrize(
     ("flow", "result", "words"),
-    [
-        (FlowOptions(exists=False), "failed", "flow 1 does not exist"),
-        (FlowOptions(locked=True), "failed", "flow 1 is locked"),
-        (FlowOptions(parameters=("MODE",)), "warning", "flow 1 does not declare SITE"),
-    ],
+    sampled(
+        [
+            (FlowOptions(exists=False), "failed", "flow 1 does not exist"),
+            (FlowOptions(locked=True), "failed", "flow 1 is locked"),
+            (FlowOptions(parameters=("MODE",)), "warning", "flow 1 does not declare SITE"),
+        ],
+        every=3,
+    ),
 )
 def test_each_flow_of_all_manifests_is_asked_about(
     open_scene: OpenScene, flow: FlowOptions, result: str, words: str
@@ -251,7 +260,7 @@ def test_a_busy_gateway_s_limit_is_told_with_the_time_to_wait(open_scene: OpenSc
     assert "limits.requestsPerSecond" in found["hint"]
 
 
-@pytest.mark.parametrize("keys", [True, False])
+@pytest.mark.parametrize("keys", sampled([True, False], every=2))
 def test_a_clock_that_is_off_is_told_also_without_keys(
     open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch, keys: bool
 ) -> None:
@@ -318,6 +327,7 @@ def test_a_shallow_clone_is_told_what_it_does_not_know(open_scene: OpenScene) ->
     assert "git fetch --unshallow origin" in found["hint"]
 
 
+@pytest.mark.long  # the ledger branch that leaves a ledger behind stays
 def test_what_a_dry_run_cannot_see_is_not_claimed(open_scene: OpenScene) -> None:
     scene = open_scene(runs("a"))
     found = _doctor(scene)["protection"]
@@ -326,6 +336,7 @@ def test_what_a_dry_run_cannot_see_is_not_claimed(open_scene: OpenScene) -> None
     assert _doctor(scene)["protection"]["result"] == "ok"
 
 
+@pytest.mark.long  # where all is well stays
 def test_a_ledger_branch_that_the_first_apply_will_make_is_no_failure(
     open_scene: OpenScene,
 ) -> None:

@@ -61,7 +61,7 @@ class Streams:
         return self._raw["stderr"].getvalue().decode(self._encoding)
 
 
-@pytest.mark.parametrize("encoding", sampled(ENCODINGS, every=3))
+@pytest.mark.parametrize("encoding", sampled(ENCODINGS, every=9))
 def test_an_apply_reports_what_it_started_in_any_encoding(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, encoding: str
 ) -> None:
@@ -73,7 +73,7 @@ def test_an_apply_reports_what_it_started_in_any_encoding(
     assert len(scene.posts) == 3
 
 
-@pytest.mark.parametrize("encoding", sampled(ENCODINGS, every=3))
+@pytest.mark.parametrize("encoding", sampled(ENCODINGS, every=9))
 def test_every_report_is_written_in_any_encoding(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, encoding: str
 ) -> None:
@@ -95,6 +95,7 @@ def test_every_report_is_written_in_any_encoding(
     assert streams.out().isascii()  # for whoever reads it takes it for UTF-8
 
 
+@pytest.mark.long  # six processes; reports in any encoding stay
 def test_the_c_locale_is_no_traceback(scene: Scene) -> None:
     given = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     for words, code in (
@@ -131,7 +132,7 @@ def test_a_variable_that_is_not_utf8_is_recorded_with_replacements(
 
 
 @pytest.mark.parametrize(
-    "variable", sampled(["GITHUB_BASE_REF", "HTTPS_PROXY", "COLUMNS", "TZ"], every=3)
+    "variable", sampled(["GITHUB_BASE_REF", "HTTPS_PROXY", "COLUMNS", "TZ"], every=4)
 )
 def test_a_variable_that_is_not_utf8_is_no_traceback(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, variable: str
@@ -163,7 +164,7 @@ def test_who_applies_is_no_longer_than_a_line(
             "https://ci.test/job?next=@hunter2",
             "https://ci:\udcff?hunter2@ci.test/job",
         ],
-        every=3,
+        every=9,
     ),
 )
 def test_no_form_of_an_address_gives_a_password_away(
@@ -183,6 +184,7 @@ def in_doubt(scene: Scene) -> None:
     scene.push({str(ledger): ledger.read_text() + json.dumps(line) + "\n"})
 
 
+@pytest.mark.long  # that of a variable stays
 def test_a_committer_that_is_not_utf8_is_recorded_with_replacements(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -228,7 +230,7 @@ def test_a_folder_that_is_not_utf8_is_a_folder_like_any_other(
         assert "Jos\ufffd" in said.err or "Jos\\udce9" in said.err
 
 
-@pytest.mark.parametrize("columns", sampled([None, "200", "70", "-1", "many"], every=3))
+@pytest.mark.parametrize("columns", sampled([None, "200", "70", "-1", "many"], every=5))
 def test_a_name_stays_whole_where_no_terminal_reads(
     open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch, columns: str | None
 ) -> None:

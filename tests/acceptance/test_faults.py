@@ -20,7 +20,7 @@ _LOST_AFTER = {
 }
 
 
-@pytest.mark.parametrize("ending", sampled(_LOST_AFTER.values(), every=3), ids=_LOST_AFTER.keys())
+@pytest.mark.parametrize("ending", sampled(_LOST_AFTER.values(), every=7), ids=_LOST_AFTER.keys())
 def test_an_answer_lost_after_the_effect_is_found_by_the_same_apply(
     open_scene: OpenScene, ending: Drop | Reply
 ) -> None:
@@ -99,7 +99,7 @@ def test_a_rate_limit_slows_an_apply_down_and_loses_nothing(open_scene: OpenScen
     assert sorted(one.flow_id for one in scene.instances) == [1, 2, 3, 4, 5, 6]
 
 
-@pytest.mark.parametrize("operation", ["time", "timezone", "token"])
+@pytest.mark.parametrize("operation", sampled(["time", "timezone", "token"], every=3))
 def test_a_gateway_that_fails_before_the_first_claim_claims_nothing(
     open_scene: OpenScene, operation: str
 ) -> None:
@@ -111,6 +111,7 @@ def test_a_gateway_that_fails_before_the_first_claim_claims_nothing(
     assert (scene.ledger(), scene.posts) == ([], [])
 
 
+@pytest.mark.long  # tests/apply/test_doubt.py has the rule
 def test_a_search_that_goes_on_failing_leaves_the_run_in_doubt_for_the_next_apply(
     open_scene: OpenScene, clock: Clock
 ) -> None:

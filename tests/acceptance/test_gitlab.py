@@ -142,6 +142,7 @@ def test_a_merge_request_is_reviewed_with_reports_and_a_note(project: _Project) 
     assert note["body"] == (checkout / "reconciler-plan.md").read_text()
 
 
+@pytest.mark.long  # that with a token, above, stays
 def test_a_merge_request_without_a_token_for_notes_is_reviewed_all_the_same(
     project: _Project,
 ) -> None:
@@ -159,6 +160,7 @@ def test_a_push_is_applied_and_reported(project: _Project) -> None:
     assert (checkout / "reconciler-report" / "index.html").is_file()
 
 
+@pytest.mark.long  # tests/forge has the issue, step by step
 def test_a_schedule_tells_what_needs_a_person_by_an_issue(project: _Project) -> None:
     refused = Fault(on="trigger", ending=Reply(code=62104, msg="locked"))
     project.scene.sandbox.add_fault(refused)

@@ -12,9 +12,10 @@ from reconciler.sandbox import Fault
 from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import Scene, manifest, runs
 from tests.repositories import commit, git, make_clone
+from tests.sampling import sampled
 
 
-@pytest.mark.parametrize("revision", [None, 2])
+@pytest.mark.parametrize("revision", sampled([None, 2], every=2))
 def test_two_manifests_that_were_one_start_nothing(
     open_scene: OpenScene, revision: int | None
 ) -> None:

@@ -8,6 +8,7 @@ from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import CONFIGURATION, Scene, manifest, runs
 from tests.git.test_discovery import lay_bare_repository, run_by_git
 from tests.repositories import commit, git
+from tests.sampling import sampled
 
 _COMMANDS = (
     ("validate",),
@@ -33,7 +34,7 @@ def team(open_scene: OpenScene) -> Scene:
     return scene
 
 
-@pytest.mark.parametrize("command", _COMMANDS, ids=" ".join)
+@pytest.mark.parametrize("command", sampled(_COMMANDS, every=4, whole=True), ids=" ".join)
 def test_a_folder_that_passes_for_a_bare_repository_runs_nothing(
     team: Scene, command: tuple[str, ...]
 ) -> None:
@@ -45,7 +46,7 @@ def test_a_folder_that_passes_for_a_bare_repository_runs_nothing(
 @pytest.mark.parametrize(
     "remote", ["ext::sh -c touch% ran", "evil", "./evil", "https://evil.invalid/x"]
 )
-@pytest.mark.parametrize("command", ["apply", "plan", "status", "doctor"])
+@pytest.mark.parametrize("command", sampled(["apply", "plan", "status", "doctor"], every=4))
 def test_no_path_address_or_program_passes_for_a_remote(
     open_scene: OpenScene, remote: str, command: str
 ) -> None:

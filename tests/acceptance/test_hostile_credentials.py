@@ -65,13 +65,16 @@ def test_a_gateway_that_the_shared_branch_does_not_name_hears_nothing(
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [
-        ("orgId", "o2"),
-        ("userId", "u2"),
-        ("accessKeyEnv", "ENOS_SECRET_KEY"),
-        ("secretKeyEnv", "GITHUB_TOKEN"),
-        ("caFile", "ca.pem"),
-    ],
+    sampled(
+        [
+            ("orgId", "o2"),
+            ("userId", "u2"),
+            ("accessKeyEnv", "ENOS_SECRET_KEY"),
+            ("secretKeyEnv", "GITHUB_TOKEN"),
+            ("caFile", "ca.pem"),
+        ],
+        every=5,
+    ),
 )
 def test_each_field_that_decides_who_gets_what_must_stand_on_the_branch(
     scene: Scene, field: str, value: str
@@ -142,7 +145,9 @@ def test_a_base_branch_that_names_another_one_is_still_the_shared_one(
     scene.run("plan", "--online")
 
 
-@pytest.mark.parametrize("variable", ["GITHUB_TOKEN", "AWS_SECRET_ACCESS_KEY", "XENOS_KEY"])
+@pytest.mark.parametrize(
+    "variable", sampled(["GITHUB_TOKEN", "AWS_SECRET_ACCESS_KEY", "XENOS_KEY"], every=3)
+)
 def test_a_variable_of_another_name_is_not_read_even_if_the_branch_names_it(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:

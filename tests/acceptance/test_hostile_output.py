@@ -128,6 +128,7 @@ def test_hostile_manifests_are_reported_inert(open_scene: OpenScene) -> None:
     check(scene.run("validate", f"{name}2.yaml", exits=1))
 
 
+@pytest.mark.long  # tests/test_saying.py: all goes one way out
 @pytest.mark.usefixtures("_everywhere")
 def test_hostile_text_of_sound_manifests_is_shown_inert(open_scene: OpenScene) -> None:
     parameters = {"SITE": HOSTILE, "WHY": LINE}
@@ -143,6 +144,7 @@ def test_hostile_text_of_sound_manifests_is_shown_inert(open_scene: OpenScene) -
         check(scene.run("status", *words, exits={0, 1}))
 
 
+@pytest.mark.long  # tests/test_saying.py: all goes one way out
 def test_a_hostile_configuration_is_reported_inert(open_scene: OpenScene) -> None:
     scene = open_scene(runs("a"))
     changes: list[dict[str, Any]] = [
@@ -158,6 +160,7 @@ def test_a_hostile_configuration_is_reported_inert(open_scene: OpenScene) -> Non
         tour(scene, {0, 1})
 
 
+@pytest.mark.long  # tests/test_saying.py: all goes one way out, which the others try
 def test_hostile_ledger_entries_are_shown_inert(open_scene: OpenScene) -> None:
     scene = open_scene(runs("a"))
     scene.run("apply")
@@ -241,7 +244,7 @@ def test_hostile_arguments_are_quoted_inert(open_scene: OpenScene) -> None:
     "variable",
     sampled(
         ["GITHUB_BASE_REF", "CHANGE_TARGET", "GIT_COMMITTER_NAME", "HTTPS_PROXY", "COLUMNS"],
-        every=3,
+        every=5,
     ),
 )
 def test_hostile_variables_are_shown_inert(
@@ -254,6 +257,7 @@ def test_hostile_variables_are_shown_inert(
         check(scene.run(*words, "--verbose", exits={0, 1}))
 
 
+@pytest.mark.long  # tests/test_saying.py: all goes one way out
 def test_a_hostile_folder_is_named_inert(
     open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch
 ) -> None:

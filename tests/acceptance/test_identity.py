@@ -91,6 +91,7 @@ def test_runs_that_only_a_retired_ledger_records_are_counted_as_no_longer_declar
     assert "retired ledgers" in applied.run("plan", "--format", "markdown").out
 
 
+@pytest.mark.long  # the simulation of estates lives it
 def test_a_retired_ledger_with_a_run_in_doubt_stops_all_until_an_environment_has_settled_it(
     applied: Scene,
 ) -> None:
@@ -151,10 +152,13 @@ def two_gateways(test: dict[str, Any], prod: dict[str, Any], host: str = "127.0.
 
 @pytest.mark.parametrize(
     "split",
-    [
-        two_gateways({}, {"orgId": "o2"}),
-        two_gateways({"service": "here"}, {"service": "elsewhere"}, host="localhost"),
-    ],
+    sampled(
+        [
+            two_gateways({}, {"orgId": "o2"}),
+            two_gateways({"service": "here"}, {"service": "elsewhere"}, host="localhost"),
+        ],
+        every=2,
+    ),
     ids=["organisation", "names"],
 )
 def test_another_service_has_runs_of_its_own(
@@ -198,6 +202,7 @@ def test_folders_that_overlap_are_refused(open_scene: OpenScene, folder: str) ->
     assert scene.instances == []
 
 
+@pytest.mark.long  # the simulation of estates lives it
 def test_an_organisation_that_changes_together_with_its_folder_orphans_the_ledger(
     applied: Scene,
 ) -> None:
@@ -219,6 +224,7 @@ def test_a_run_that_moves_to_another_environment_is_a_duplicate_there(applied: S
     refused(applied, "a is the same run as a, which is recorded in state/test", "--env", "prod")
 
 
+@pytest.mark.long  # the simulation of estates lives it
 def test_a_declared_duplicate_that_moves_to_another_environment_starts_nothing_there(
     applied: Scene,
 ) -> None:
@@ -232,6 +238,7 @@ def test_a_declared_duplicate_that_moves_to_another_environment_starts_nothing_t
     refused(applied, "z is the same run as z, which is recorded in state/test", "--env", "prod")
 
 
+@pytest.mark.long  # the simulation of estates lives it
 def test_the_name_of_an_environment_alone_means_nothing(applied: Scene) -> None:
     applied.push({"reconciler.yaml": configured(prod={})(applied.url), **runs("a", "b")})
     applied.run("validate")
@@ -239,6 +246,7 @@ def test_the_name_of_an_environment_alone_means_nothing(applied: Scene) -> None:
     assert [one.flow_id for one in applied.instances] == [1, 2]
 
 
+@pytest.mark.long  # the simulation of estates lives it
 def test_a_gateway_that_gets_a_name_goes_on_with_what_it_has_started(applied: Scene) -> None:
     for name in ("frankfurt", "berlin"):
         named = configured(test={"gateway": {"service": name}})
@@ -249,6 +257,7 @@ def test_a_gateway_that_gets_a_name_goes_on_with_what_it_has_started(applied: Sc
     assert [one.flow_id for one in applied.instances] == [1, 2]
 
 
+@pytest.mark.long  # the simulation of estates lives it
 def test_what_was_started_before_the_gateway_had_a_name_counts_where_the_ledger_is_retired(
     applied: Scene,
 ) -> None:
@@ -257,6 +266,7 @@ def test_what_was_started_before_the_gateway_had_a_name_counts_where_the_ledger_
     refused(applied, "a is the same run as a, which is recorded in state/test")
 
 
+@pytest.mark.long  # tests/test_lost_ledger.py has the rule
 def test_a_ledger_deleted_while_its_gateway_gets_a_name_is_noticed(applied: Scene) -> None:
     named = configured(prod={"gateway": {"service": "frankfurt"}, "state": "state/frankfurt"})
     git(applied.clone, "rm", "-r", "--quiet", "state")
@@ -266,6 +276,7 @@ def test_a_ledger_deleted_while_its_gateway_gets_a_name_is_noticed(applied: Scen
     assert len(applied.instances) == 1
 
 
+@pytest.mark.long  # the simulation of estates lives it
 def test_a_name_at_another_address_is_another_service_than_the_ledgers(applied: Scene) -> None:
     url = applied.url.replace("127.0.0.1", "localhost")
     moved = configured(test={"gateway": {"service": "frankfurt", "url": url}})
@@ -273,6 +284,7 @@ def test_a_name_at_another_address_is_another_service_than_the_ledgers(applied: 
     refused(applied, "rehomed: environment test is of frankfurt, and its ledger in state/test")
 
 
+@pytest.mark.long  # that without a name, above, stays
 def test_an_organisation_that_changes_under_a_service_of_one_name_is_refused(
     open_scene: OpenScene,
 ) -> None:
@@ -292,6 +304,7 @@ def test_an_organisation_that_changes_under_a_ledger_is_refused(applied: Scene) 
     refused(applied, "rehomed: environment test is of o2, and its ledger in state/test records")
 
 
+@pytest.mark.long  # tests/test_lost_ledger.py has the rule
 def test_a_ledger_that_was_deleted_with_its_environment_is_noticed_in_a_new_shallow_clone(
     applied: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -305,6 +318,7 @@ def test_a_ledger_that_was_deleted_with_its_environment_is_noticed_in_a_new_shal
     assert len(applied.instances) == 1
 
 
+@pytest.mark.long  # the simulation of estates lives it
 def test_a_branch_of_its_own_for_each_organisation_may_use_one_name(applied: Scene) -> None:
     other = configured(test={"gateway": {"orgId": "o2"}})
     text = other(applied.url).replace("version: 1\n", "version: 1\ngit: {branch: second}\n")
@@ -319,6 +333,7 @@ def test_a_branch_of_its_own_for_each_organisation_may_use_one_name(applied: Sce
     assert len(applied.instances) == 2
 
 
+@pytest.mark.long  # the simulation of estates lives it
 def test_a_branch_that_goes_back_starts_nothing_that_another_branch_records(
     applied: Scene,
 ) -> None:

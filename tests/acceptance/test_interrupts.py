@@ -96,6 +96,7 @@ def test_a_second_signal_breaks_the_request_off_and_the_next_apply_finds_its_ins
     assert sorted(one.flow_id for one in scene.instances) == [1, 2, 3]
 
 
+@pytest.mark.long  # tests/kills has a sample
 def test_a_kill_records_nothing_and_once_its_claim_expired_the_next_apply_completes(
     open_scene: OpenScene,
 ) -> None:
@@ -185,7 +186,7 @@ def test_a_signal_that_the_caller_ignores_stays_ignored(open_scene: OpenScene) -
         assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
 
 
-@pytest.mark.parametrize("number", _SIGNALS)
+@pytest.mark.parametrize("number", sampled(_SIGNALS, every=3))
 def test_a_signal_while_webhooks_are_told_leaves_the_report_whole(
     open_scene: OpenScene, number: signal.Signals
 ) -> None:
@@ -204,7 +205,9 @@ def test_a_signal_while_webhooks_are_told_leaves_the_report_whole(
     assert err.endswith(f"warning: notify was not told: KeyboardInterrupt\n{_NOTHING_MORE}")
 
 
-@pytest.mark.parametrize("step", ["keep_trace", "_bring_forward", "_unpushed", "apply_text"])
+@pytest.mark.parametrize(
+    "step", sampled(["keep_trace", "_bring_forward", "_unpushed", "apply_text"], every=4)
+)
 @pytest.mark.parametrize("number", _SIGNALS)
 def test_a_signal_after_the_last_record_leaves_the_report_whole(
     open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch, step: str, number: signal.Signals
@@ -241,6 +244,7 @@ def test_a_second_signal_ends_a_report_that_nobody_reads(
     assert scene.outcomes("a") == ["triggered"]
 
 
+@pytest.mark.long  # tests/apply/test_slow_looks.py has the rule
 def test_an_interrupt_while_a_shared_minute_is_looked_at_leaves_its_run_unclaimed(
     open_scene: OpenScene,
 ) -> None:
@@ -263,7 +267,9 @@ def test_an_interrupt_while_a_shared_minute_is_looked_at_leaves_its_run_unclaime
     assert not [one for one in scene.ledger() if "b" in one.get("runs", {})]
 
 
-@pytest.mark.parametrize("module", ["reconciler.cli.main", "click", "reconciler.cli.validate"])
+@pytest.mark.parametrize(
+    "module", sampled(["reconciler.cli.main", "click", "reconciler.cli.validate"], every=3)
+)
 @pytest.mark.parametrize("number", _SIGNALS)
 def test_a_signal_while_the_program_is_loaded_ends_it_with_130(
     open_scene: OpenScene, module: str, number: signal.Signals

@@ -52,7 +52,7 @@ def empty(ledger: Path) -> None:
 EDITS = [drop_last, delete_folder, swap, forge, edit, empty]
 
 
-@pytest.mark.parametrize("edit", sampled(EDITS, every=3))
+@pytest.mark.parametrize("edit", sampled(EDITS, every=6))
 def test_a_pull_request_that_edits_the_ledger_is_red(
     open_scene: OpenScene, edit: Callable[[Path], None]
 ) -> None:
@@ -72,7 +72,7 @@ def test_a_pull_request_that_edits_the_ledger_is_red(
     scene.run("validate", "--base", "origin/main")
 
 
-@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("known", sampled([True, False], every=2))
 def test_a_line_that_cannot_be_read_is_answered_with_the_way_back_by_every_command(
     open_scene: OpenScene, known: bool
 ) -> None:
@@ -98,7 +98,7 @@ def test_a_line_that_cannot_be_read_is_answered_with_the_way_back_by_every_comma
         scene.run("validate")
 
 
-@pytest.mark.parametrize("edit", sampled(EDITS, every=3))
+@pytest.mark.parametrize("edit", sampled(EDITS, every=6))
 def test_so_is_one_in_a_pipelines_shallow_clone(
     open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch, edit: Callable[[Path], None]
 ) -> None:
@@ -132,6 +132,7 @@ def test_a_checkout_that_is_behind_or_merged_the_branch_is_in_order(open_scene: 
     scene.run("validate", "--base", "origin/main")
 
 
+@pytest.mark.long  # the same in a whole clone stays
 def test_the_merge_of_a_pull_request_that_is_behind_is_in_order_in_a_shallow_clone(
     open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,7 +177,7 @@ def test_a_ledger_on_a_branch_of_its_own_is_compared_with_that(open_scene: OpenS
     scene.run("plan")
 
 
-@pytest.mark.parametrize("edit", EDITS)
+@pytest.mark.parametrize("edit", sampled(EDITS, every=3))
 def test_the_way_back_that_a_message_names_works_as_it_stands(
     open_scene: OpenScene, edit: Callable[[Path], None]
 ) -> None:
@@ -226,7 +227,7 @@ def test_a_ledger_here_that_cannot_be_read_is_not_called_edited(
     assert "only the reconciler writes the ledger" not in said.out + said.err
 
 
-@pytest.mark.parametrize("added", [b"<<<<<<< HEAD\n", b"\n", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("added", sampled([b"<<<<<<< HEAD\n", b"\n", b"\xef\xbb\xbf"], every=3))
 @pytest.mark.parametrize("command", sampled(["apply", "status", "plan"], every=3))
 def test_what_cannot_be_read_among_recorded_lines_is_named_with_file_and_line(
     open_scene: OpenScene, command: str, added: bytes

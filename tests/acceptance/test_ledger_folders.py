@@ -29,6 +29,7 @@ def applied(open_scene: OpenScene) -> Scene:
     return scene
 
 
+@pytest.mark.long  # the simulation of estates lives it
 def test_a_ledger_that_is_copied_is_continued_by_its_copy(applied: Scene) -> None:
     shutil.copytree(applied.clone / "state/test", applied.clone / "state/prod")
     renamed = configured(prod=dict(RENAMED))
@@ -56,6 +57,7 @@ def test_a_ledger_in_the_top_folder_is_called_by_its_place(applied: Scene) -> No
     assert "(`git mv ledger*.jsonl STATE_FOLDER`)" in said
 
 
+@pytest.mark.long  # that of a copied configuration stays
 @pytest.mark.parametrize(
     "folder", sampled(["State/test", "state/Test", "state/test/inner"], every=3)
 )
@@ -64,7 +66,9 @@ def test_a_folder_that_only_looks_the_same_is_another_one(applied: Scene, folder
     refused(applied, ORPHANED)
 
 
-@pytest.mark.parametrize(("link", "state"), [("state/prod", "state/prod"), ("link", "link/test")])
+@pytest.mark.parametrize(
+    ("link", "state"), sampled([("state/prod", "state/prod"), ("link", "link/test")], every=2)
+)
 def test_a_ledger_is_not_looked_for_through_links(applied: Scene, link: str, state: str) -> None:
     (applied.clone / link).symlink_to("test" if "/" in link else "state")
     applied.push({"reconciler.yaml": configured(test={"state": state})(applied.url)})
@@ -75,7 +79,7 @@ def test_a_ledger_is_not_looked_for_through_links(applied: Scene, link: str, sta
 
 
 @pytest.mark.parametrize(
-    "first", sampled(["<<<<<<< HEAD\n", "\n", "# a note\n", '{"v":99,"event":"new"}\n'], every=3)
+    "first", sampled(["<<<<<<< HEAD\n", "\n", "# a note\n", '{"v":99,"event":"new"}\n'], every=4)
 )
 def test_a_damaged_ledger_that_nobody_names_is_not_passed_over(applied: Scene, first: str) -> None:
     path = applied.clone / "state/test/ledger.jsonl"
@@ -93,7 +97,7 @@ def test_a_configuration_that_is_copied_into_a_folder_starts_nothing_again(
     refused(applied, "a is the same run as a, which is recorded in state/test")
 
 
-@pytest.mark.parametrize("with_ledger", [True, False])
+@pytest.mark.parametrize("with_ledger", sampled([True, False], every=2))
 def test_a_configuration_that_moves_into_a_folder_goes_on_with_its_ledger(
     applied: Scene, monkeypatch: pytest.MonkeyPatch, *, with_ledger: bool
 ) -> None:
@@ -137,6 +141,7 @@ def manifests_in(folder: str) -> dict[str, str]:
     return {f"{folder}/a.yaml": manifest("a", 1)}
 
 
+@pytest.mark.long  # the simulation of estates lives it
 def test_a_retired_ledger_beside_a_ledger_branch_is_read_by_plan_as_well(applied: Scene) -> None:
     text = configured(prod=dict(RENAMED), retired=["state/test"])(applied.url)
     branch = text.replace("version: 1\n", "version: 1\ngit: {ledgerBranch: ledger}\n")

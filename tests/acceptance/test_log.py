@@ -58,6 +58,7 @@ def make_busy(scene: Scene, monkeypatch: pytest.MonkeyPatch, times: int) -> None
     monkeypatch.setattr(GitStore, "append", busy)
 
 
+@pytest.mark.long  # each line of it is tried by itself
 def test_a_whole_apply_with_failures_doubt_and_a_busy_branch(
     open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -182,7 +183,7 @@ def test_quiet_leaves_errors_and_the_last_line(open_scene: OpenScene) -> None:
     assert last["exitCode"] == 0
 
 
-@pytest.mark.parametrize("encoding", sampled(["ascii", "utf-16", "latin-1", "utf-8"], every=2))
+@pytest.mark.parametrize("encoding", sampled(["ascii", "utf-16", "latin-1", "utf-8"], every=4))
 def test_in_any_encoding_each_line_is_an_object(open_scene: OpenScene, encoding: str) -> None:
     scene = open_scene({"triggers/a.yaml": manifest("a", 1, {"場": "風"}) + "風: 1\n"})
     done = subprocess.run(

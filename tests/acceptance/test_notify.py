@@ -78,6 +78,7 @@ def test_what_an_apply_has_started_is_told_once_it_is_recorded(
     assert "warning" not in said.err
 
 
+@pytest.mark.long  # tests/apply/test_effect.py has what is news
 def test_what_is_told_of_a_run_is_not_told_again(open_scene: OpenScene, receiver: Receiver) -> None:
     scene = open_scene(
         {
@@ -123,6 +124,7 @@ def test_a_failure_is_told_with_what_it_blocks_and_then_that_all_is_done(
     assert last["events"][0]["runs"][0]["status"] == "FAIL"
 
 
+@pytest.mark.long  # tests/apply/test_effect.py has what is news
 def test_an_end_that_status_records_is_told(open_scene: OpenScene, receiver: Receiver) -> None:
     scene = open_scene(
         runs("a"),
@@ -172,7 +174,7 @@ def test_what_is_recorded_is_told_though_the_apply_ends_with_an_error(
             (Answer(hangs=True), "no answer within 0.3 s", 3),
             (Answer(closes=True), "no answer can be read", 3),
         ],
-        every=2,
+        every=9,
     ),
     ids=["error", "busy", "loop", "forbidden", "hang", "close"],
 )
@@ -242,11 +244,14 @@ def test_a_chat_is_not_sent_again_what_it_may_have_shown(
 
 @pytest.mark.parametrize(
     ("variables", "words"),
-    [
-        ({}, "the environment variable NOTIFY_URL is not set"),
-        ({"NOTIFY_URL": "http://hooks.test/T0/hunter2"}, "its URL must begin with https://"),
-        ({"NOTIFY_URL": "hunter2"}, "its URL needs a scheme and a host"),
-    ],
+    sampled(
+        [
+            ({}, "the environment variable NOTIFY_URL is not set"),
+            ({"NOTIFY_URL": "http://hooks.test/T0/hunter2"}, "its URL must begin with https://"),
+            ({"NOTIFY_URL": "hunter2"}, "its URL needs a scheme and a host"),
+        ],
+        every=3,
+    ),
 )
 def test_a_webhook_without_a_usable_url_is_a_warning(
     open_scene: OpenScene,
@@ -314,7 +319,7 @@ def test_where_nobody_is_told_a_test_says_so(open_scene: OpenScene) -> None:
     assert "nobody is told: reconciler.yaml has no notify" in scene.run("notify", "test").out
 
 
-@pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])
+@pytest.mark.parametrize("error", sampled([ZeroDivisionError, KeyboardInterrupt], every=2))
 def test_whatever_ends_the_telling_the_apply_reports_what_it_did(
     open_scene: OpenScene,
     receiver: Receiver,

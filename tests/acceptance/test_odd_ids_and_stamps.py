@@ -41,7 +41,7 @@ def apply_again(scene: Scene, seconds: float) -> None:
             ({"ids": "minute", "id_names_flow": False}, (1, 2), (0, 0)),
             ({"ids": "hour"}, (1, 1), (0, 0.5)),
         ],
-        every=2,
+        every=4,
     ),
     ids=["of a day, the newest", "of a day", "without the flow", "of an hour"],
 )
@@ -80,7 +80,7 @@ def test_an_id_that_runs_of_other_minutes_or_flows_share_has_none_started_twice(
             ],
             [None, "RUN"],
         ),
-        every=5,
+        every=14,
     ),
     ids=repr,
 )
@@ -117,6 +117,7 @@ def test_of_an_id_that_is_a_whole_days_the_newest_is_not_taken_for_an_older_one(
     assert scene.states() == {"a": "triggered"}
 
 
+@pytest.mark.long  # tests/apply/test_resolve.py has the rule
 def test_an_id_that_is_a_whole_days_is_resolved_by_the_trigger_time_that_is_shown(
     open_scene: OpenScene,
 ) -> None:
@@ -139,6 +140,7 @@ def test_an_id_that_is_a_whole_days_is_resolved_by_the_trigger_time_that_is_show
     assert scene.states() == {"a": "triggered", "b": "triggered"}
 
 
+@pytest.mark.long  # tests/apply/test_instances.py has the rule
 @pytest.mark.parametrize("ahead", sampled([100, 250], every=2))
 def test_stamps_in_utc_may_be_ahead_as_far_as_any(open_scene: OpenScene, ahead: float) -> None:
     scene = open_scene(
@@ -160,7 +162,7 @@ def test_stamps_in_utc_may_be_ahead_as_far_as_any(open_scene: OpenScene, ahead: 
             {"created_zone": "UTC"},
             {"created_lag_seconds": 30},
         ],
-        every=3,
+        every=4,
     ),
     ids=str,
 )
@@ -173,6 +175,7 @@ def test_ends_are_recorded_whatever_creation_stamps_look_like(
     assert scene.states() == {"a": "succeeded"}
 
 
+@pytest.mark.long  # tests/apply/test_evidence.py has the rule
 def test_local_stamps_that_call_themselves_utc_do_not_look_old(open_scene: OpenScene) -> None:
     scene = open_scene(
         {"triggers/a.yaml": manifest("a", 1)},

@@ -85,7 +85,7 @@ LOST = Fault(on="trigger", ending=Drop(effect=True))
 
 
 @pytest.mark.parametrize(
-    ("name", "correlation"), sampled(product(ODDITIES, [None, "RUN"]), every=21)
+    ("name", "correlation"), sampled(product(ODDITIES, [None, "RUN"]), every=42)
 )
 def test_a_start_whose_answer_was_lost_is_never_repeated(
     open_scene: OpenScene, name: str, correlation: str | None
@@ -147,6 +147,7 @@ def test_one_more_start_in_a_minute_that_is_shared_is_never_repeated(
         assert "in-doubt" not in scene.states().values()
 
 
+@pytest.mark.long  # tests/apply/test_doubt.py has the rule
 @pytest.mark.parametrize(
     "name", sampled(["plain", "ids of the minute", "only the newest of an id"], every=3)
 )
@@ -173,7 +174,7 @@ def test_an_attempt_that_is_never_carried_out_is_started_in_the_end_where_that_i
 
 
 @pytest.mark.parametrize("lists", sampled(["all", "newest"], every=2))
-@pytest.mark.parametrize("after", [-60.0, 20.0])
+@pytest.mark.parametrize("after", sampled([-60.0, 20.0], every=2))
 def test_the_end_of_a_persons_instance_with_the_same_id_is_not_the_runs(
     open_scene: OpenScene, lists: Any, after: float
 ) -> None:
@@ -218,6 +219,7 @@ def test_a_persons_instance_with_the_same_id_is_not_cancelled(
     assert all(one.cancelled is None for one in scene.instances)
 
 
+@pytest.mark.long  # tests/apply/test_evidence.py has the rule
 def test_an_instance_that_a_person_started_before_the_claim_is_not_the_runs(
     open_scene: OpenScene,
 ) -> None:
@@ -240,6 +242,7 @@ def test_an_instance_that_a_person_started_before_the_claim_is_not_the_runs(
 # Answers and views
 
 
+@pytest.mark.long  # tests/enos/test_kept_connections.py has the rule
 def test_a_second_answer_on_a_connection_is_never_another_runs(open_scene: OpenScene) -> None:
     scene = open_scene(
         {
@@ -258,6 +261,7 @@ def test_a_second_answer_on_a_connection_is_never_another_runs(open_scene: OpenS
     assert len(scene.instances) == len({one.trigger_time for one in scene.instances}) == 3
 
 
+@pytest.mark.long  # tests/apply/test_start.py has the rule
 def test_an_id_of_another_flow_or_run_is_no_answer(open_scene: OpenScene) -> None:
     minute = "20240302080000"
     scene = open_scene(
@@ -298,6 +302,7 @@ def test_one_null_does_not_make_a_running_instance_failed(open_scene: OpenScene)
     assert len(scene.instances) == 1
 
 
+@pytest.mark.long  # tests/apply/test_doubt.py has the rule
 def test_a_run_in_doubt_is_only_looked_for_at_the_service_that_it_was_claimed_for(
     open_scene: OpenScene,
 ) -> None:

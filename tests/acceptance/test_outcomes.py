@@ -68,6 +68,7 @@ def test_status_says_what_a_bad_end_means(open_scene: OpenScene) -> None:
     assert "the instance is TIMEOUT: it ran longer than the flow allows" in scene.run("status").flat
 
 
+@pytest.mark.long  # tests/apply/test_effect.py has the rule
 def test_what_nothing_declares_any_more_is_not_advised_to_be_started_again(
     open_scene: OpenScene,
 ) -> None:
@@ -114,6 +115,7 @@ def test_a_refresh_observes_the_runs_of_every_environment(open_scene: OpenScene)
     assert [one["run"] for one in ended if one["event"] == "observed"] == ["b"]
 
 
+@pytest.mark.long  # tests/apply/test_observe.py has the rule
 def test_an_end_that_is_seen_right_after_the_start_is_recorded_by_the_next_look(
     open_scene: OpenScene,
 ) -> None:
@@ -129,6 +131,7 @@ def test_an_end_that_is_seen_right_after_the_start_is_recorded_by_the_next_look(
     assert scene.states() == {"a": "succeeded"}
 
 
+@pytest.mark.long  # tests/apply/test_observe.py has the rule
 def test_a_refresh_of_a_named_run_asks_again_after_a_bad_end(open_scene: OpenScene) -> None:
     scene = open_scene(runs("a"), options=_options(flow_1=FlowOptions(ends=Status.FAIL)))
     scene.run("apply")
@@ -147,6 +150,7 @@ def test_a_refresh_of_a_named_run_asks_again_after_a_bad_end(open_scene: OpenSce
     assert scene.states() == {"a": "succeeded"}
 
 
+@pytest.mark.long  # tests/apply/test_observe.py has the rule
 def test_a_bad_end_is_kept_when_the_service_forgets_the_instance(open_scene: OpenScene) -> None:
     ends = FlowOptions(ends=Status.FAIL, forgets_after=60)
     scene = open_scene(runs("a"), options=_options(flow_1=ends))
@@ -158,6 +162,7 @@ def test_a_bad_end_is_kept_when_the_service_forgets_the_instance(open_scene: Ope
     assert _observed(scene) == {"a": Status.FAIL.value}
 
 
+@pytest.mark.long  # tests/apply/test_observe.py has the rule
 def test_an_instance_that_the_service_has_forgotten_counts_as_failed_and_is_not_retried(
     open_scene: OpenScene,
 ) -> None:
@@ -186,6 +191,7 @@ def test_a_gateway_that_cannot_be_asked_fails_nothing_where_nothing_is_to_be_sta
     assert "could not be observed" in scene.run("apply").flat
 
 
+@pytest.mark.long  # tests/enos/test_observing_limits.py has the rule
 def test_a_look_that_fails_is_said_and_hinders_no_start(open_scene: OpenScene) -> None:
     scene = open_scene(runs("a"), options=_QUICK)
     scene.run("apply")
@@ -205,6 +211,7 @@ def test_a_run_whose_time_lies_ahead_is_not_asked_for(open_scene: OpenScene) -> 
     assert not [one for one in scene.sandbox.requests if one.operation in {"search", "instance"}]
 
 
+@pytest.mark.long  # tests/enos/test_observing_requests.py has the numbers
 def test_many_instances_are_looked_up_together(open_scene: OpenScene) -> None:
     text = (
         "apiVersion: reconciler/v1\nkind: Backfill\nmetadata: {name: many}\n"

@@ -128,6 +128,7 @@ def test_a_pull_request_is_validated_and_planned_without_credentials(jobs: _Jobs
     assert not any("ENOS" in name for _, given in done.environments for name in given)
 
 
+@pytest.mark.long  # tests/render has the report
 def test_an_invalid_manifest_fails_the_pull_request_with_an_annotation_and_a_comment(
     jobs: _Jobs,
 ) -> None:
@@ -139,6 +140,7 @@ def test_an_invalid_manifest_fails_the_pull_request_with_an_annotation_and_a_com
     assert "triggers/b.yaml" in comment
 
 
+@pytest.mark.long  # tests/forge has the comment
 def test_a_plan_that_fails_fails_the_pull_request_and_leaves_no_older_plan_standing(
     jobs: _Jobs,
 ) -> None:
@@ -190,6 +192,7 @@ def _check_artifacts_and_keys(done: Runner) -> None:
     assert holders["Apply"]["RECONCILER_RESCUE_FOLDER"] == kept["reconciler-rescue-prod-1"]
 
 
+@pytest.mark.long  # tests/forge has the issue, step by step
 def test_on_a_schedule_what_needs_a_person_is_told_by_one_issue_until_all_is_well(
     jobs: _Jobs,
 ) -> None:

@@ -119,6 +119,7 @@ def test_same_minute_allow_lets_a_collision_pass(open_scene: OpenScene) -> None:
     assert {row["action"] for row in _rows(scene).values()} == {"trigger"}
 
 
+@pytest.mark.long  # tests/test_plan.py has the rule
 def test_a_run_in_doubt_is_planned_to_be_looked_for(open_scene: OpenScene) -> None:
     future = manifest("a", 1, triggerTime=AHEAD)
     scene = open_scene({"triggers/a.yaml": future}, Fault(on="trigger", ending=Drop()))
@@ -128,6 +129,7 @@ def test_a_run_in_doubt_is_planned_to_be_looked_for(open_scene: OpenScene) -> No
     scene.run("plan", "--detailed-exitcode", exits=5)
 
 
+@pytest.mark.long  # tests/test_plan.py has the rule
 def test_a_run_that_a_live_apply_has_claimed_is_held(open_scene: OpenScene) -> None:
     gate = Gate()
     scene = open_scene(runs("a"), Fault(on="trigger", call_before=gate))
@@ -156,6 +158,7 @@ def test_detailed_exitcode_tells_whether_there_is_work(
     scene.run("plan")
 
 
+@pytest.mark.long  # tests/test_refusals.py has the rule
 @pytest.mark.parametrize("form", sampled(["text", "json", "markdown"], every=3))
 def test_more_runs_than_the_limit_are_refused_in_the_words_of_the_apply(
     open_scene: OpenScene, form: str
@@ -202,6 +205,7 @@ def test_offline_asks_no_remote_and_says_whose_ledger_it_took(open_scene: OpenSc
     assert scene.run("plan", "--offline", "--quiet").err == ""
 
 
+@pytest.mark.long  # that of offline, below or above, stays
 def test_without_a_remote_the_local_ledger_is_taken_and_it_says_so(open_scene: OpenScene) -> None:
     scene = open_scene(runs("a"))
     scene.run("apply")
@@ -211,7 +215,7 @@ def test_without_a_remote_the_local_ledger_is_taken_and_it_says_so(open_scene: O
     assert "the ledger is the working tree's" in said.err
 
 
-@pytest.mark.parametrize("command", ["plan", "status", "apply"])
+@pytest.mark.parametrize("command", sampled(["plan", "status", "apply"], every=3))
 def test_a_remote_that_is_gone_is_told_in_one_message(open_scene: OpenScene, command: str) -> None:
     scene = open_scene(runs("a"))
     scene.origin.rename(scene.folder / "moved.git")
@@ -294,7 +298,7 @@ def _suspend(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize(
-    "meanwhile", sampled([_add_parameter, _start_them, _remove_one, _suspend], every=3)
+    "meanwhile", sampled([_add_parameter, _start_them, _remove_one, _suspend], every=4)
 )
 def test_a_stale_plan_is_refused_and_starts_nothing(
     saved: tuple[Scene, str], meanwhile: Callable[[Scene], None]
@@ -357,7 +361,7 @@ def saved_backfill(open_scene: OpenScene) -> tuple[Scene, str]:
             (_backfill(more=STAGGERED + "  parameters: {X: y}\n"), 'parameters {"SITE": "cn-1"} →'),
             (_backfill(more=STAGGERED).replace("flowId: 5", "flowId: 6"), "flowId 5 → 6"),
         ],
-        every=3,
+        every=9,
     ),
 )
 def test_a_backfill_that_is_not_as_it_was_saved_is_refused(
@@ -393,6 +397,7 @@ def test_a_saved_plan_is_held_to_the_ceiling_of_the_branch(
     assert scene.posts == []
 
 
+@pytest.mark.long  # tests/apply/test_guards.py has what a plan holds
 def test_a_saved_plan_cancels_only_what_it_holds(saved: tuple[Scene, str]) -> None:
     scene, file = saved
     scene.run("apply", "--env", "test", "--plan", file)
@@ -423,7 +428,7 @@ def test_a_saved_plan_cancels_only_what_it_holds(saved: tuple[Scene, str]) -> No
             ),
             "\udcff",
         ],
-        every=3,
+        every=20,
     ),
 )
 def test_a_damaged_plan_is_refused(saved: tuple[Scene, str], content: str) -> None:
@@ -449,7 +454,7 @@ def test_a_plan_of_another_environment_or_version_is_refused(saved: tuple[Scene,
     assert scene.posts == []
 
 
-@pytest.mark.parametrize("form", ["2", '"1"', "null"])
+@pytest.mark.parametrize("form", sampled(["2", '"1"', "null"], every=3))
 def test_a_plan_of_another_format_may_have_any_other_field(
     saved: tuple[Scene, str], form: str
 ) -> None:
@@ -461,16 +466,25 @@ def test_a_plan_of_another_format_may_have_any_other_field(
 
 @pytest.mark.parametrize(
     ("edit", "how"),
-    [
-        (
-            lambda run: run["parameters"].append({"key": "X", "value": "y"}),
-            'parameters {"SITE": "cn-1", "X": "y"} → {"SITE": "cn-1"}',
-        ),
-        (lambda run: run["parameters"][0].update(value="cn-9"), 'parameters {"SITE": "cn-9"} →'),
-        (lambda run: run["parameters"].append(run["parameters"][0]), "parameters (("),
-        (lambda run: run.update(flowId=7), "flowId 7 → 5"),
-        (lambda run: run.update(triggerTime=run["triggerTime"] + 60_000), "triggerTime 2024-03-02"),
-    ],
+    sampled(
+        [
+            (
+                lambda run: run["parameters"].append({"key": "X", "value": "y"}),
+                'parameters {"SITE": "cn-1", "X": "y"} → {"SITE": "cn-1"}',
+            ),
+            (
+                lambda run: run["parameters"][0].update(value="cn-9"),
+                'parameters {"SITE": "cn-9"} →',
+            ),
+            (lambda run: run["parameters"].append(run["parameters"][0]), "parameters (("),
+            (lambda run: run.update(flowId=7), "flowId 7 → 5"),
+            (
+                lambda run: run.update(triggerTime=run["triggerTime"] + 60_000),
+                "triggerTime 2024-03-02",
+            ),
+        ],
+        every=5,
+    ),
 )
 def test_a_saved_plan_that_somebody_edited_starts_nothing(
     saved_backfill: tuple[Scene, str], edit: Callable[[Any], Any], how: str
@@ -487,6 +501,7 @@ def test_a_saved_plan_that_somebody_edited_starts_nothing(
     assert scene.posts == []
 
 
+@pytest.mark.long  # tests/apply/test_guards.py has the rule
 def test_a_saved_plan_holds_if_a_parameter_has_become_sensitive(saved: tuple[Scene, str]) -> None:
     """What is sent is the same, and the file shows either the value or its digest."""
     scene, file = saved
@@ -561,6 +576,7 @@ def _actions(scene: Scene, *arguments: str) -> dict[str, str]:
     return {name: row["action"] for name, row in _rows(scene, *arguments).items()}
 
 
+@pytest.mark.long  # another where, with the same words, stays
 def test_offline_a_ledger_branch_counts_as_it_was_last_fetched(open_scene: OpenScene) -> None:
     def apart(url: str) -> str:
         return configuration(url, git_section={"ledgerBranch": "records"})

@@ -113,7 +113,7 @@ def check(scene: Scene) -> None:
     assert sorted(started) == sorted((run["flowId"], run["triggerTime"]) for run in wanted)
 
 
-@pytest.mark.parametrize("what", sampled(CHANGES, every=6))
+@pytest.mark.parametrize("what", sampled(CHANGES, every=18))
 def test_an_apply_does_what_the_pull_request_showed(open_scene: OpenScene, what: str) -> None:
     scene = arranged(open_scene)
     for path, text in CHANGES[what].items():
@@ -128,7 +128,7 @@ def test_an_apply_does_what_the_pull_request_showed(open_scene: OpenScene, what:
     check(scene)
 
 
-@pytest.mark.parametrize("what", sampled(CONFIGURATIONS, every=2))
+@pytest.mark.parametrize("what", sampled(CONFIGURATIONS, every=9))
 def test_so_it_does_with_another_configuration(open_scene: OpenScene, what: str) -> None:
     scene = arranged(open_scene)
     commit(scene.clone, {"reconciler.yaml": CONFIGURATIONS[what](scene.url)})

@@ -21,7 +21,7 @@ def _assert_nothing_happened(scene: Scene, tip: str) -> None:
 
 
 @pytest.mark.parametrize("variable", ["ENOS_ACCESS_KEY", "ENOS_SECRET_KEY"])
-@pytest.mark.parametrize("value", [None, "", "  "])
+@pytest.mark.parametrize("value", sampled([None, "", "  "], every=3))
 def test_a_missing_credential_is_named(
     open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch, variable: str, value: str | None
 ) -> None:
@@ -54,7 +54,7 @@ def test_credentials_may_have_other_names(
 
 
 @pytest.mark.parametrize(
-    ("variable", "code"), [("ENOS_ACCESS_KEY", 1002), ("ENOS_SECRET_KEY", 1003)]
+    ("variable", "code"), sampled([("ENOS_ACCESS_KEY", 1002), ("ENOS_SECRET_KEY", 1003)], every=2)
 )
 def test_wrong_credentials_claim_nothing_and_are_not_shown(
     open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch, variable: str, code: int
@@ -111,6 +111,7 @@ def test_a_refused_run_does_not_hold_up_the_others(open_scene: OpenScene) -> Non
     assert scene.states() == {"a": "rejected", "b": "triggered"}
 
 
+@pytest.mark.long  # tests/test_plan.py has the rule
 def test_a_refused_run_starts_once_its_cause_is_mended(open_scene: OpenScene) -> None:
     scene = open_scene(runs("a"), options=_options(tasks=0))
     scene.run("apply", exits=1)
@@ -144,7 +145,7 @@ def test_an_apply_with_nothing_to_do_needs_no_gateway(
     assert len(scene.sandbox.requests) == asked
 
 
-@pytest.mark.parametrize("zone", ["GMT+7", "GMT", "Europe/Berlin"])
+@pytest.mark.parametrize("zone", sampled(["GMT+7", "GMT", "Europe/Berlin"], every=3))
 def test_a_zone_that_the_service_does_not_have_is_refused(open_scene: OpenScene, zone: str) -> None:
     scene = open_scene(runs("a"), configured=lambda url: configuration(url, timezone=zone))
     tip = scene.tip()
@@ -235,7 +236,7 @@ def _blank(ledger: str) -> str:
             (_unknown_event, 3, "not a ledger event"),
             (_blank, 3, "not a ledger event"),
         ],
-        every=3,
+        every=5,
     ),
 )
 def test_a_damaged_ledger_stops_everything_with_file_and_line(
@@ -255,6 +256,7 @@ def test_a_damaged_ledger_stops_everything_with_file_and_line(
     assert scene.posts == [1]
 
 
+@pytest.mark.long  # tests/ledger/test_files.py has the rule
 def test_a_ledger_that_lost_a_sealed_file_stops_everything(open_scene: OpenScene) -> None:
     scene = open_scene(runs("a"))
     scene.run("apply")
@@ -296,14 +298,17 @@ def test_a_git_section_that_differs_from_the_branchs_is_refused(open_scene: Open
 
 @pytest.mark.parametrize(
     "bad",
-    [
-        {"triggers/bad.yaml": "a: [1\n"},
-        {"triggers/bad.yaml": manifest("bad", 0)},
-        {"triggers/bad.yaml": manifest("a", 9)},  # the name is taken
-        {"triggers/bad.yaml": manifest("bad", 1, triggerTime="2024-03-02T08:00:30+08:00")},
-        {"triggers/bad.yaml": manifest("bad", 1, parameters={"SITE": "a"})},
-        {"triggers/bad.yaml": manifest("bad", 9, duplicateOf="nowhere")},
-    ],
+    sampled(
+        [
+            {"triggers/bad.yaml": "a: [1\n"},
+            {"triggers/bad.yaml": manifest("bad", 0)},
+            {"triggers/bad.yaml": manifest("a", 9)},  # the name is taken
+            {"triggers/bad.yaml": manifest("bad", 1, triggerTime="2024-03-02T08:00:30+08:00")},
+            {"triggers/bad.yaml": manifest("bad", 1, parameters={"SITE": "a"})},
+            {"triggers/bad.yaml": manifest("bad", 9, duplicateOf="nowhere")},
+        ],
+        every=6,
+    ),
     ids=["syntax", "range", "name-taken", "collision", "duplicate", "reference"],
 )
 def test_one_invalid_manifest_on_the_branch_blocks_everything(
@@ -354,6 +359,7 @@ def test_a_branch_that_was_reset_and_lost_its_ledger_is_not_believed(
     assert scene.posts == [1]
 
 
+@pytest.mark.long  # tests/test_lost_ledger.py has the rule
 def test_a_ledger_that_lost_its_last_line_is_not_believed(open_scene: OpenScene) -> None:
     scene = open_scene(runs("a"))
     scene.run("apply")
@@ -386,6 +392,7 @@ def test_an_invalid_manifest_that_lands_meanwhile_blocks_everything(open_scene: 
     assert (scene.ledger(), scene.posts) == ([], [])
 
 
+@pytest.mark.long  # an invalid manifest that lands meanwhile stays
 def test_a_run_that_is_suspended_meanwhile_is_not_started(open_scene: OpenScene) -> None:
     scene: Scene
     suspended = {"triggers/a.yaml": manifest("a", 1, suspend=True)}
@@ -422,7 +429,9 @@ def test_the_years_that_times_may_have_are_configured(open_scene: OpenScene) -> 
     assert "2 triggered" in scene.run("apply").out
 
 
-@pytest.mark.parametrize("names", [("main/ledger", "main"), ("x", "x/y")])
+@pytest.mark.parametrize(
+    "names", sampled([("main/ledger", "main"), ("x", "x/y")], every=2, whole=True)
+)
 def test_a_ledger_branch_that_git_cannot_keep_beside_another_is_said_to_need_another_name(
     open_scene: OpenScene, names: tuple[str, str]
 ) -> None:

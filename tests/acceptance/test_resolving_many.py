@@ -56,7 +56,7 @@ def test_all_that_a_word_means_and_is_in_doubt_is_settled_in_one_commit(lost: Sc
             (("wind-a", "wind-c", "--yes", *_WHY), "wind-c is not in doubt: it is triggered"),
             (("wind-c/", "--yes", *_WHY), "wind-c/ is neither recorded nor declared on the branch"),
         ],
-        every=3,
+        every=9,
     ),
 )
 def test_several_runs_need_a_reason_and_a_yes_and_all_must_be_in_doubt(
@@ -74,6 +74,7 @@ def test_an_instance_is_one_runs(lost: Scene) -> None:
     assert "wind- means 2 runs, and an instance is one run's" in said.err
 
 
+@pytest.mark.long  # tests/acceptance/test_settling.py settles one
 def test_a_single_run_is_settled_as_before_without_a_reason_and_that_is_said(lost: Scene) -> None:
     said = lost.run("resolve", "sun", "--not-triggered", "--yes")
     assert "note: recorded without a reason" in said.err
@@ -88,12 +89,15 @@ def test_one_run_that_is_meant_and_not_in_doubt_is_named(open_scene: OpenScene) 
 
 @pytest.mark.parametrize(
     ("arguments", "placeholder"),
-    [
-        (("--not-triggered", "--yes", "--reason", "WHY"), "--reason WHY"),
-        (("--not-triggered", "--yes", "--reason", "TEXT"), "--reason TEXT"),
-        (("--triggered", "INSTANCE_ID", *_WHY), "--triggered INSTANCE_ID"),
-        (("--triggered", "ID", *_WHY), "--triggered ID"),
-    ],
+    sampled(
+        [
+            (("--not-triggered", "--yes", "--reason", "WHY"), "--reason WHY"),
+            (("--not-triggered", "--yes", "--reason", "TEXT"), "--reason TEXT"),
+            (("--triggered", "INSTANCE_ID", *_WHY), "--triggered INSTANCE_ID"),
+            (("--triggered", "ID", *_WHY), "--triggered ID"),
+        ],
+        every=4,
+    ),
 )
 def test_a_command_that_is_pasted_as_it_was_printed_records_nothing(
     lost: Scene, arguments: tuple[str, ...], placeholder: str
@@ -149,7 +153,7 @@ class _Terminal(io.StringIO):
         return True
 
 
-@pytest.mark.parametrize("answer", ["y", "n"])
+@pytest.mark.parametrize("answer", sampled(["y", "n"], every=2))
 def test_on_a_terminal_the_reason_is_asked_for_and_what_the_service_has_is_shown(
     lost: Scene, monkeypatch: pytest.MonkeyPatch, answer: str
 ) -> None:

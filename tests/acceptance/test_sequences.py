@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
+
 from reconciler.sandbox import FlowOptions, SandboxOptions, Status
 from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import Scene
@@ -47,6 +49,7 @@ def test_one_apply_that_waits_goes_through_the_dates_in_their_order(open_scene: 
     assert started_and_ended(scene) == ["+01", "-01", "+02", "-02"]
 
 
+@pytest.mark.long  # tests/test_sequences.py has the rule
 def test_a_date_that_fails_ends_the_chain_and_the_wait_with_1(open_scene: OpenScene) -> None:
     options = ends_of(1, Status.SUCCESS, Status.FAIL, Status.SUCCESS)
     scene = open_scene(backfill("b", 1, 4, sequential=True), options=options)
@@ -62,6 +65,7 @@ def test_a_date_that_fails_ends_the_chain_and_the_wait_with_1(open_scene: OpenSc
     assert len(scene.posts) == 4
 
 
+@pytest.mark.long  # tests/test_sequences.py has the rule
 def test_each_report_starts_once_its_own_import_has_succeeded(open_scene: OpenScene) -> None:
     match = {"name": "import", "match": ["businessDate"]}
     files = backfill("import", 1) | backfill("report", 2, dependsOn=[match])

@@ -82,7 +82,7 @@ def test_status_json_has_the_fields_of_the_contract(mixed: Scene) -> None:
             (("--label", "team=sun"), ""),
             (("b", "d"), "bd"),
         ],
-        every=3,
+        every=9,
     ),
 )
 def test_status_shows_only_what_was_asked_for(
@@ -98,6 +98,7 @@ def test_status_of_an_unknown_run_is_told(mixed: Scene) -> None:
     )
 
 
+@pytest.mark.long  # tests/render/test_status.py has the words
 def test_status_says_why_of_runs_that_nothing_declares_any_more_as_well(mixed: Scene) -> None:
     mixed.run("resolve", "c", "--not-triggered", "--yes", "--reason", "nobody has seen it")
     git(mixed.clone, "pull", "--quiet", "--rebase")
@@ -114,7 +115,9 @@ def test_status_says_why_of_runs_that_nothing_declares_any_more_as_well(mixed: S
     mixed.run("status", "c", "--detailed-exitcode")
 
 
-@pytest.mark.parametrize("arguments", [("--label", "team"), ("--state", "nowhere")])
+@pytest.mark.parametrize(
+    "arguments", sampled([("--label", "team"), ("--state", "nowhere")], every=2, whole=True)
+)
 def test_a_filter_that_is_none_is_wrong_usage(mixed: Scene, arguments: tuple[str, str]) -> None:
     mixed.run("status", *arguments, exits=2)
 
@@ -129,6 +132,7 @@ def test_status_of_a_run_in_doubt_shows_what_was_seen_and_the_commands_to_settle
     assert "  reconciler resolve c --not-triggered --yes --reason WHY --env test\n" in said.out
 
 
+@pytest.mark.long  # tests/apply/test_evidence.py has what is seen
 def test_what_the_last_search_saw_of_a_run_in_doubt_is_recorded_once(open_scene: OpenScene) -> None:
     hiding = SandboxOptions(run_seconds=1e6, parameters_shown=ParametersShown(hidden="absent"))
     scene = open_scene(
@@ -150,6 +154,7 @@ def test_what_the_last_search_saw_of_a_run_in_doubt_is_recorded_once(open_scene:
     assert scene.tip() == tip
 
 
+@pytest.mark.long  # tests/apply/test_doubt.py has the rule
 def test_a_run_in_doubt_whose_time_lies_ahead_stays_so_and_is_not_started_again(
     mixed: Scene,
 ) -> None:
@@ -176,6 +181,7 @@ def test_resolving_as_triggered_records_who_said_so(mixed: Scene) -> None:
     assert mixed.posts.count(3) == 1
 
 
+@pytest.mark.long  # tests/apply/test_resolve.py has the rule
 def test_resolving_as_not_triggered_needs_yes_while_it_may_still_start(mixed: Scene) -> None:
     tip = mixed.tip()
     said = mixed.run("resolve", "c", "--not-triggered", exits=1)
@@ -211,6 +217,7 @@ def _start_by_hand(scene: Scene, flow: int, trigger_time: int) -> str:
     return scene.sandbox.add_stranger(stranger).id
 
 
+@pytest.mark.long  # tests/apply/test_resolve.py has the rule
 def test_an_instance_that_is_not_the_runs_is_refused(mixed: Scene) -> None:
     tip = mixed.tip()
     anothers = mixed.instance_of(1).id
@@ -236,7 +243,7 @@ def test_an_instance_that_is_not_the_runs_is_refused(mixed: Scene) -> None:
             ("d", "d was never claimed: there is nothing to settle"),
             ("nowhere", "nowhere is neither recorded nor declared on the branch"),
         ],
-        every=3,
+        every=5,
     ),
 )
 def test_only_a_run_in_doubt_can_be_resolved(mixed: Scene, run: str, words: str) -> None:
@@ -246,7 +253,9 @@ def test_only_a_run_in_doubt_can_be_resolved(mixed: Scene, run: str, words: str)
     assert mixed.tip() == tip
 
 
-@pytest.mark.parametrize("decision", [(), ("--triggered", "3-1", "--not-triggered")])
+@pytest.mark.parametrize(
+    "decision", sampled([(), ("--triggered", "3-1", "--not-triggered")], every=2, whole=True)
+)
 def test_a_decision_is_one_of_two(mixed: Scene, decision: tuple[str, ...]) -> None:
     said = mixed.run("resolve", "c", *decision, exits=2)
     assert "Say either --triggered ID or --not-triggered." in said.err
@@ -276,7 +285,7 @@ def rescued(open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch) -> tuple[Sce
     return scene, Path(named[1])
 
 
-@pytest.mark.parametrize("is_there", [True, False])
+@pytest.mark.parametrize("is_there", sampled([True, False], every=2))
 def test_a_pipeline_says_where_such_a_file_is_kept_for_its_artifacts(
     open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch, is_there: bool
 ) -> None:
@@ -320,6 +329,7 @@ def test_recover_feeds_the_outcomes_back_and_again_is_a_no_op(rescued: tuple[Sce
     assert len(scene.posts) == 2
 
 
+@pytest.mark.long  # tests/acceptance/test_faults.py has the search
 def test_without_the_file_the_next_apply_finds_the_instances(rescued: tuple[Scene, Path]) -> None:
     scene, file = rescued
     file.unlink()

@@ -3,6 +3,8 @@
 import json
 import signal
 
+import pytest
+
 from reconciler.sandbox import FlowOptions, SandboxOptions, Status
 from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import manifest, runs
@@ -118,6 +120,7 @@ def test_a_watch_is_for_people(open_scene: OpenScene) -> None:
     assert "goes with --watch" in scene.run("status", "--interval", "5s", exits=2).err
 
 
+@pytest.mark.long  # tests/render/test_status.py has the order
 def test_manifests_stand_in_one_order_however_far_their_runs_have_come(
     open_scene: OpenScene,
 ) -> None:

@@ -107,6 +107,7 @@ def test_git_that_failed_is_noticed_where_ends_of_processes_are_ignored(
     assert scene.posts == []
 
 
+@pytest.mark.long  # an apply without a home stays
 @pytest.mark.skipif(sys.platform != "linux", reason="root is held to modes by Linux only")
 def test_a_checkout_to_read_only_is_validated_and_planned_offline(open_scene: OpenScene) -> None:
     scene = open_scene({"triggers/a.yaml": manifest("a", 1)})

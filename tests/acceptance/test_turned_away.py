@@ -48,7 +48,7 @@ def pushes(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[str]]:
     return calls
 
 
-@pytest.mark.parametrize("early", [True, False])
+@pytest.mark.parametrize("early", sampled([True, False], every=2))
 @pytest.mark.parametrize(
     ("status", "words", "sendings"),
     sampled(

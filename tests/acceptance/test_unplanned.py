@@ -121,7 +121,7 @@ _BROKEN: dict[str, Breaks] = {
 }
 
 
-@pytest.mark.parametrize("what", sampled(_BROKEN, every=8))
+@pytest.mark.parametrize("what", sampled(_BROKEN, every=24))
 def test_a_plan_that_stops_leaves_a_comment_and_a_document(
     open_scene: OpenScene, what: str
 ) -> None:

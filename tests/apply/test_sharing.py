@@ -188,6 +188,7 @@ def _apart_and_together(appliers: Sequence[int]) -> list[float]:
     ]
 
 
+@pytest.mark.long  # how long thirteen appliers take; the shares stay
 def test_four_appliers_take_about_a_third_of_what_one_takes_and_eight_no_longer_than_four() -> None:
     one, four, eight = _apart_and_together([1, 4, 8])
     assert one < 800 / 2 * 0.2 + 3

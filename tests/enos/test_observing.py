@@ -86,6 +86,7 @@ def test_ten_thousand_instances_of_a_hundred_flows_take_less_than_300_requests(
     assert sum(asked(sandbox).values()) <= days + 10  # a page each holds a hundred
 
 
+@pytest.mark.long  # a crowd of thousands
 def test_others_instances_between_the_sought_ones_are_read_too() -> None:
     sandbox = sandbox_at(SERVICE_TIME + HOUR)
     days = range(SERVICE_TIME - 9 * DAY, SERVICE_TIME + 1, DAY)
@@ -116,6 +117,7 @@ def test_what_the_service_has_forgotten_or_does_not_list_is_asked_for_by_id() ->
     assert asked(sandbox)["search"] <= 20
 
 
+@pytest.mark.long  # tests/enos/test_observing_limits.py has the rule
 def test_a_service_that_breaks_down_midway_leaves_what_was_learned() -> None:
     broken = Fault(on="search", after=10, times="always", ending=Drop())
     sandbox = sandbox_at(SERVICE_TIME + HOUR, broken)

@@ -79,6 +79,7 @@ def test_ten_thousand_instances_take_less_than_three_hundred_requests(
     assert service.asked_for == []
 
 
+@pytest.mark.long  # ten thousand of several months stay
 def test_ten_thousand_instances_in_one_month_take_less_than_three_hundred_requests() -> None:
     month = [
         instance(f"{flow}-{n}", MIDNIGHT - n * 7 * HOUR - flow * MINUTE)
@@ -119,6 +120,7 @@ def test_few_among_very_many_take_less_than_twice_of_asking_for_each(
     assert service.requests <= number * 2
 
 
+@pytest.mark.long  # a crowd of thousands
 def test_one_flows_history_among_a_crowd_at_each_of_its_times_is_asked_for_by_id() -> None:
     history = [instance(f"7-{day}", MIDNIGHT - day * DAY) for day in range(200)]
     crowd = [instance(f"o-{n}", MIDNIGHT - n % 200 * DAY) for n in range(200 * 1_000)]

@@ -90,6 +90,7 @@ def test_what_could_be_read_otherwise_is_percent_encoded(value: str, segment: st
     assert run.name == f"wind-march/2024-03-01/{segment}"
 
 
+@pytest.mark.long  # every character that there is
 def test_which_characters_stand_for_themselves_is_the_same_in_every_python() -> None:
     plain = "".join(one for one in map(chr, range(0x110000)) if _is_plain(one))
     assert len(plain) == 87_889

@@ -6,6 +6,7 @@ import pytest
 
 from reconciler.git import CommitId, Git
 from tests.repositories import commit, git, make_clone, make_origin_and_clone
+from tests.sampling import sampled
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def test_the_fork_is_where_both_histories_part(histories: tuple[Path, Path, Comm
     assert Git.at(clone).forks("origin", tip) == [tip]
 
 
-@pytest.mark.parametrize("depth", [1, 2, 10])
+@pytest.mark.parametrize("depth", sampled([1, 2, 10], every=3))
 def test_a_shallow_clone_fetches_what_it_needs_to_see_it(
     histories: tuple[Path, Path, CommitId], tmp_path: Path, depth: int
 ) -> None:

@@ -111,6 +111,7 @@ def test_of_two_clones_that_push_at_the_same_moment_exactly_one_lands(
     assert git(origin, "log", "--format=%s", f"{before}..main") == winner
 
 
+@pytest.mark.long  # a race of many pushes; each way to lose one stays
 def test_threads_that_share_a_clone_all_land_in_the_end(repository: Git, origin: Path) -> None:
     start = threading.Barrier(8)
 

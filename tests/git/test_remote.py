@@ -9,6 +9,7 @@ from reconciler.git.endpoints import NoRemoteError
 from reconciler.model import Source
 from tests.acceptance.scene import configuration
 from tests.repositories import commit, git, make_clone, make_origin_and_clone
+from tests.sampling import sampled
 
 
 def _tip(origin: Path, branch: str = "main") -> str:
@@ -290,7 +291,7 @@ _NAMES = (
 )
 
 
-@pytest.mark.parametrize("name", _NAMES)
+@pytest.mark.parametrize("name", sampled(_NAMES, every=4))
 def test_a_configuration_takes_the_branches_that_git_takes(repository: Git, name: str) -> None:
     text = configuration("https://h.example", git_section={"branch": name})
     source = Source(path="reconciler.yaml", content=text.encode())

@@ -58,12 +58,15 @@ def _without_a_password(clone: Path, port: int, _: Account) -> None:
 
 @pytest.mark.parametrize(
     ("give", "words"),
-    [
-        (_in_the_url, "Authentication failed for"),
-        (_by_a_credential_helper, "Authentication failed for"),
-        (_in_a_header, "could not read Username for"),  # git would ask, and must not
-        (_without_a_password, "could not read Username for"),
-    ],
+    sampled(
+        [
+            (_in_the_url, "Authentication failed for"),
+            (_by_a_credential_helper, "Authentication failed for"),
+            (_in_a_header, "could not read Username for"),  # git would ask, and must not
+            (_without_a_password, "could not read Username for"),
+        ],
+        every=4,
+    ),
 )
 def test_a_wrong_password_is_said_to_be_one_and_not_shown(
     tmp_path: Path, give: Way, words: str

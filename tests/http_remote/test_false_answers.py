@@ -53,6 +53,7 @@ def _far_away(origin: Path, seconds: float) -> Iterator[str]:
             server.kill()
 
 
+@pytest.mark.long  # four processes; tests/http_remote/test_race.py has two
 def test_appliers_that_race_before_a_server_that_says_ok_to_all_start_each_run_once(
     setting: Setting, sandbox: Sandbox
 ) -> None:
@@ -81,6 +82,7 @@ def _deny(origin: Path, refusal: str) -> None:
         git(origin, "config", name, value)
 
 
+@pytest.mark.long  # tests/kills has a sample
 @pytest.mark.parametrize(
     "refusal",
     sampled(

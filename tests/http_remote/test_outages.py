@@ -34,6 +34,7 @@ def _give_the_password_back(site: Hosted) -> None:
     site.server.admit_only(ANA)
 
 
+@pytest.mark.long  # tests/acceptance/test_settling.py has it without a server
 @pytest.mark.parametrize(
     ("lose", "restore", "words"),
     sampled(

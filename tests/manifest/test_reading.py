@@ -317,6 +317,7 @@ def test_a_problem_after_wide_characters_has_its_column_in_characters() -> None:
     assert (problem.place.line, problem.place.column) == (3, 31)
 
 
+@pytest.mark.long  # what ten thousand cost
 def test_ten_thousand_problems_in_one_document_are_all_reported() -> None:
     count = 10_000
     empty = "".join(f"    K{i}:\n" for i in range(count))

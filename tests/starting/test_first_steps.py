@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.repositories import git, isolate
+from tests.sampling import sampled
 from tests.starting.running import ALL, SOURCE, ran
 
 _NEW = ("new", "trigger", "--name", "wind", "--flow-id", "3377", "--business-date", "2024-03-01")
@@ -52,7 +53,7 @@ def test_where_nothing_has_begun_init_is_named_first(
     assert "`reconciler init`" in ran(tmp_path, "explain", "configuration").out
 
 
-@pytest.mark.parametrize("pushed", ["no remote", "nothing", "something else"])
+@pytest.mark.parametrize("pushed", sampled(["no remote", "nothing", "something else"], every=3))
 def test_a_flow_that_cannot_be_looked_up_yet_is_no_fault(
     folder: Path, monkeypatch: pytest.MonkeyPatch, pushed: str
 ) -> None:
@@ -91,7 +92,9 @@ def test_doctor_knows_nothing_of_a_ledger_before_the_first_push(folder: Path, re
     assert "ok ledger 0 runs recorded; " in " ".join(ran(folder, "doctor", "--offline").out.split())
 
 
-@pytest.mark.parametrize("command", [("apply",), _IMPORT, ("plan", "--online")])
+@pytest.mark.parametrize(
+    "command", sampled([("apply",), _IMPORT, ("plan", "--online")], every=3, whole=True)
+)
 def test_whatever_needs_keys_says_how_to_give_them(folder: Path, command: tuple[str, ...]) -> None:
     _give_remote(folder)
     _push(folder, ".")
@@ -120,7 +123,7 @@ _WORDS = {  # a whole line of each command that takes --env and works on environ
 }
 
 
-@pytest.mark.parametrize(("line", "default"), _WORDS.items())
+@pytest.mark.parametrize(("line", "default"), sampled(_WORDS.items(), every=4))
 def test_the_help_of_env_says_what_the_command_does_without_it(
     folder: Path, line: tuple[str, ...], default: str
 ) -> None:
@@ -146,19 +149,22 @@ _MONTH = ("new", "backfill", "--name", "b", "--flow-id", "1", "--from", "foo", "
 
 @pytest.mark.parametrize(
     ("line", "said"),
-    [
-        ((*_IMPORT[:4], "foo", *_IMPORT[5:]), _NEITHER),
-        ((*_IMPORT[:6], "foo"), _NEITHER),
-        (_MONTH, _NEITHER),
-        (("new", "trigger", "--flow-id", "x"), "'x' is not a whole number of 1 or more"),
-        (("new", "trigger", "--flow-id", "0"), "'0' is not a whole number of 1 or more"),
-        (("sandbox", "--port", "70000"), "'70000' is not a whole number from 0 to 65535"),
-        (("sandbox", "--latency", "-1"), "'-1' is not a number of seconds, 0 or more"),
-        (("sandbox", "--latency", "nan"), "'nan' is not a number of seconds, 0 or more"),
-        (("sandbox", "--latency", "1e999"), "'1e999' is not a number of seconds, 0 or more"),
-        (("status", "--where", "="), "'=' is not KEY=VALUE"),
-        (("status", "--label", "=x"), "'=x' is not KEY=VALUE"),
-    ],
+    sampled(
+        [
+            ((*_IMPORT[:4], "foo", *_IMPORT[5:]), _NEITHER),
+            ((*_IMPORT[:6], "foo"), _NEITHER),
+            (_MONTH, _NEITHER),
+            (("new", "trigger", "--flow-id", "x"), "'x' is not a whole number of 1 or more"),
+            (("new", "trigger", "--flow-id", "0"), "'0' is not a whole number of 1 or more"),
+            (("sandbox", "--port", "70000"), "'70000' is not a whole number from 0 to 65535"),
+            (("sandbox", "--latency", "-1"), "'-1' is not a number of seconds, 0 or more"),
+            (("sandbox", "--latency", "nan"), "'nan' is not a number of seconds, 0 or more"),
+            (("sandbox", "--latency", "1e999"), "'1e999' is not a number of seconds, 0 or more"),
+            (("status", "--where", "="), "'=' is not KEY=VALUE"),
+            (("status", "--label", "=x"), "'=x' is not KEY=VALUE"),
+        ],
+        every=4,
+    ),
 )
 def test_a_word_that_an_option_does_not_take_is_told_all_that_it_takes(
     folder: Path, line: tuple[str, ...], said: str
@@ -178,19 +184,23 @@ def test_on_a_terminal_a_word_that_is_no_time_is_told_what_is_one(folder: Path) 
 
 @pytest.mark.parametrize(
     "line",
-    [
-        ("--help",),
-        ("--version",),
-        ("validate",),
-        ("plan", "--format", "json"),
-        ("status", "--verbose"),
-        ("doctor", "--offline"),
-        ("schema", "trigger"),
-        ("explain",),
-        ("init", *SOURCE),
-        ("status", "--help"),
-        ("validate", "--log-format", "json"),
-    ],
+    sampled(
+        [
+            ("--help",),
+            ("--version",),
+            ("validate",),
+            ("plan", "--format", "json"),
+            ("status", "--verbose"),
+            ("doctor", "--offline"),
+            ("schema", "trigger"),
+            ("explain",),
+            ("init", *SOURCE),
+            ("status", "--help"),
+            ("validate", "--log-format", "json"),
+        ],
+        every=6,
+        whole=True,
+    ),
 )
 def test_a_reader_that_has_left_is_one_code_and_not_a_word(
     folder: Path, line: tuple[str, ...]

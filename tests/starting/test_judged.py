@@ -49,6 +49,7 @@ def test_the_pipeline_for_gitlab_is_well_formed(
     assert not [*schema_problems("gitlab-ci", [pipeline]), *shell_problems(pipeline)]
 
 
+@pytest.mark.long  # pre-commit and a commit; that its hook is well formed stays
 def test_the_hook_refuses_a_commit_with_a_manifest_that_is_not_valid(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
