@@ -70,7 +70,7 @@ def test_a_name_that_means_nothing_starts_nothing(open_scene: OpenScene) -> None
     assert (scene.instances, scene.ledger()) == ([], [])
 
 
-@pytest.mark.long  # what a word means goes on is tried below
+@pytest.mark.long  # that a word goes on to mean its run stays
 def test_a_run_that_is_taken_away_meanwhile_is_none_whose_name_goes_on(
     open_scene: OpenScene,
 ) -> None:
@@ -186,7 +186,7 @@ def test_another_run_in_doubt_is_told_and_not_started_again(open_scene: OpenScen
     assert scene.posts == [2, 3]
 
 
-@pytest.mark.long  # another run in doubt stays
+@pytest.mark.long  # that another run in doubt is told stays
 def test_a_live_claim_of_another_run_is_not_waited_for(open_scene: OpenScene) -> None:
     """Only for what was named something is waited for."""
     gate = Gate()
@@ -197,7 +197,7 @@ def test_a_live_claim_of_another_run_is_not_waited_for(open_scene: OpenScene) ->
     assert scene.states() == {"held": "claimed", "a": "triggered"}
 
 
-@pytest.mark.long  # a word that goes on to mean its run stays
+@pytest.mark.long  # that a word goes on to mean its run stays
 def test_a_renamed_run_is_named_by_either_name(open_scene: OpenScene) -> None:
     scene = open_scene({"triggers/old.yaml": manifest("old", 1)})
     scene.run("apply")

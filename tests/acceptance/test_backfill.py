@@ -233,7 +233,7 @@ PASSED_OVER = (
 )
 
 
-@pytest.mark.long  # tests/test_changes.py has what is said
+@pytest.mark.long  # tests/test_edits.py has the words
 def test_months_that_are_counted_from_another_day_are_said(open_scene: OpenScene) -> None:
     one = manifest("march", 3)
     scene = open_scene({FILE: one})

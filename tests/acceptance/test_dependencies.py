@@ -296,7 +296,7 @@ def test_a_cancellation_without_an_answer_is_tried_again_by_the_next_apply(
     assert scene.states() == {"a": "failed"}
 
 
-@pytest.mark.long  # tests/test_dependencies.py has the rule
+@pytest.mark.long  # tests/test_sequences.py has the words
 def test_a_run_that_was_not_started_is_not_started_once_it_is_cancelled(
     open_scene: OpenScene,
 ) -> None:

@@ -140,7 +140,7 @@ def test_an_id_that_is_a_whole_days_is_resolved_by_the_trigger_time_that_is_show
     assert scene.states() == {"a": "triggered", "b": "triggered"}
 
 
-@pytest.mark.long  # tests/apply/test_instances.py has the rule
+@pytest.mark.long  # tests/apply/test_evidence.py has the rule
 @pytest.mark.parametrize("ahead", sampled([100, 250], every=2))
 def test_stamps_in_utc_may_be_ahead_as_far_as_any(open_scene: OpenScene, ahead: float) -> None:
     scene = open_scene(

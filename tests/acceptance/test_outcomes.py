@@ -131,7 +131,6 @@ def test_an_end_that_is_seen_right_after_the_start_is_recorded_by_the_next_look(
     assert scene.states() == {"a": "succeeded"}
 
 
-@pytest.mark.long  # tests/apply/test_observe.py has the rule
 def test_a_refresh_of_a_named_run_asks_again_after_a_bad_end(open_scene: OpenScene) -> None:
     scene = open_scene(runs("a"), options=_options(flow_1=FlowOptions(ends=Status.FAIL)))
     scene.run("apply")

@@ -205,7 +205,7 @@ def test_offline_asks_no_remote_and_says_whose_ledger_it_took(open_scene: OpenSc
     assert scene.run("plan", "--offline", "--quiet").err == ""
 
 
-@pytest.mark.long  # that of offline, below or above, stays
+@pytest.mark.long  # that offline it is taken and said stays
 def test_without_a_remote_the_local_ledger_is_taken_and_it_says_so(open_scene: OpenScene) -> None:
     scene = open_scene(runs("a"))
     scene.run("apply")
@@ -397,7 +397,7 @@ def test_a_saved_plan_is_held_to_the_ceiling_of_the_branch(
     assert scene.posts == []
 
 
-@pytest.mark.long  # tests/apply/test_guards.py has what a plan holds
+@pytest.mark.long  # that a saved plan is applied as it is stays
 def test_a_saved_plan_cancels_only_what_it_holds(saved: tuple[Scene, str]) -> None:
     scene, file = saved
     scene.run("apply", "--env", "test", "--plan", file)
@@ -501,7 +501,7 @@ def test_a_saved_plan_that_somebody_edited_starts_nothing(
     assert scene.posts == []
 
 
-@pytest.mark.long  # tests/apply/test_guards.py has the rule
+@pytest.mark.long  # that a saved plan is applied as it is stays
 def test_a_saved_plan_holds_if_a_parameter_has_become_sensitive(saved: tuple[Scene, str]) -> None:
     """What is sent is the same, and the file shows either the value or its digest."""
     scene, file = saved
@@ -576,7 +576,7 @@ def _actions(scene: Scene, *arguments: str) -> dict[str, str]:
     return {name: row["action"] for name, row in _rows(scene, *arguments).items()}
 
 
-@pytest.mark.long  # another where, with the same words, stays
+@pytest.mark.long  # offline, with the ledger beside the manifests, stays
 def test_offline_a_ledger_branch_counts_as_it_was_last_fetched(open_scene: OpenScene) -> None:
     def apart(url: str) -> str:
         return configuration(url, git_section={"ledgerBranch": "records"})

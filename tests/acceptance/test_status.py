@@ -120,7 +120,6 @@ def test_a_watch_is_for_people(open_scene: OpenScene) -> None:
     assert "goes with --watch" in scene.run("status", "--interval", "5s", exits=2).err
 
 
-@pytest.mark.long  # tests/render/test_status.py has the order
 def test_manifests_stand_in_one_order_however_far_their_runs_have_come(
     open_scene: OpenScene,
 ) -> None:
