@@ -3,8 +3,6 @@
 import json
 import signal
 
-import pytest
-
 from reconciler.sandbox import FlowOptions, SandboxOptions, Status
 from tests.acceptance.conftest import OpenScene
 from tests.acceptance.scene import manifest, runs
