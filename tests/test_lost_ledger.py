@@ -116,6 +116,7 @@ def test_a_configuration_that_names_an_empty_folder_is_noticed(
     assert_nothing_is_started(applied, sandbox, applied.clone)
 
 
+@pytest.mark.long  # the simulation of estates lives it
 def test_a_ledger_that_was_moved_whole_is_still_the_same(
     applied: Setting, sandbox: Sandbox
 ) -> None:

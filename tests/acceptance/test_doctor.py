@@ -192,7 +192,7 @@ def test_who_commits_cannot_be_told_is_said_with_what_to_do(
     assert found["hint"].startswith(hint)
 
 
-@pytest.mark.parametrize(("harm", "name", "result", "advice"), sampled(_WRONG, every=4))
+@pytest.mark.parametrize(("harm", "name", "result", "advice"), sampled(_WRONG, every=9))
 def test_what_is_wrong_is_one_check_with_what_to_do(
     open_scene: OpenScene,
     monkeypatch: pytest.MonkeyPatch,

@@ -161,7 +161,7 @@ def _git_that_hangs(folder: Path) -> tuple[str, Path]:
     return f"{git.parent}{os.pathsep}{os.environ['PATH']}", reached
 
 
-@pytest.mark.parametrize("number", _SIGNALS)
+@pytest.mark.parametrize("number", sampled(_SIGNALS, every=3))
 @pytest.mark.parametrize("command", sampled(["apply", "plan", "status"], every=3))
 def test_a_signal_before_anything_was_done_ends_any_command_with_130(
     open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch, command: str, number: signal.Signals

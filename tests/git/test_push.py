@@ -20,6 +20,7 @@ from reconciler.git.causes import advice
 from reconciler.git.endpoints import addresses
 from reconciler.git.sending import Heard, PushAnswer, read_answer
 from tests.repositories import commit, git, make_clone, say_ok_and_move_nothing, write_hook
+from tests.sampling import sampled
 
 SECONDS = 60.0  # more than any of these pushes takes
 
@@ -193,7 +194,10 @@ def test_a_lock_that_is_let_go_soon_hinders_nobody(repository: Git, origin: Path
 
 
 @pytest.mark.parametrize(
-    "words", ["invalid old id sent", "transaction aborted", "repository already exists", "no"]
+    "words",
+    sampled(
+        ["invalid old id sent", "transaction aborted", "repository already exists", "no"], every=4
+    ),
 )
 def test_whatever_a_server_says_of_a_lost_race_the_branch_tells(
     repository: Git, origin: Path, words: str
