@@ -7,7 +7,7 @@ import pytest
 from hypothesis import settings
 
 QUICKLY = "judge"  # the profile of `make test`
-_SHARE = 10  # of so many examples, `make test` takes one, unless a property says otherwise
+_SHARE = 5  # of so many examples, `make test` takes one, unless a property says otherwise
 
 
 def sampled(cases: Iterable[Any], *, every: int, whole: bool = False) -> list[Any]:

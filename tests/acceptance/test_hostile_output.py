@@ -128,7 +128,6 @@ def test_hostile_manifests_are_reported_inert(open_scene: OpenScene) -> None:
     check(scene.run("validate", f"{name}2.yaml", exits=1))
 
 
-@pytest.mark.long  # tests/test_saying.py: all goes one way out
 @pytest.mark.usefixtures("_everywhere")
 def test_hostile_text_of_sound_manifests_is_shown_inert(open_scene: OpenScene) -> None:
     parameters = {"SITE": HOSTILE, "WHY": LINE}
@@ -160,7 +159,6 @@ def test_a_hostile_configuration_is_reported_inert(open_scene: OpenScene) -> Non
         tour(scene, {0, 1})
 
 
-@pytest.mark.long  # tests/test_saying.py: all goes one way out, which the others try
 def test_hostile_ledger_entries_are_shown_inert(open_scene: OpenScene) -> None:
     scene = open_scene(runs("a"))
     scene.run("apply")

@@ -69,7 +69,7 @@ def _own_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
-@pytest.mark.parametrize("request_number", sampled(range(REQUESTS), every=6))
+@pytest.mark.parametrize("request_number", sampled(range(REQUESTS), every=3))
 def test_killed_at_any_request_each_run_is_started_once(
     tmp_path: Path, request_number: int, moment: str
 ) -> None:

@@ -246,7 +246,7 @@ def test_most_files_teach_something() -> None:
     assert len(TAUGHT) > 50
 
 
-@number(3_000, share=100)  # each takes forty milliseconds
+@number(3_000, share=60)  # each takes forty milliseconds
 @given(st.data())
 def test_what_a_blueprint_lets_pass_is_what_the_strict_reader_reads(data: st.DataObject) -> None:
     """Of all YAML: the value, the type of each scalar, and the place of everything."""
