@@ -216,7 +216,15 @@ def test_an_entry_that_cannot_be_read_keeps_nothing_from_being_learned() -> None
     assert result.whole == set()
 
 
-@pytest.mark.parametrize("data", [None, [], {"count": 3}, {"flowInsts": 5, "count": 5}])
+def test_a_page_that_counts_instances_and_lists_none_leaves_the_questions_by_id() -> None:
+    gets: list[Act] = [answer(found(one.id)) for one in SOME]
+    result, _ = ask({"instance/search": answer({"count": 3}), "instance/get": gets}, SOME)
+    counted = "List Flow Instances counts 3 instances of type 0 and shows 0"
+    assert result.failure == f"{counted}: the search was not whole"
+    assert (len(result.instances), result.whole) == (8, frozenset())
+
+
+@pytest.mark.parametrize("data", [None, [], {"flowInsts": 5, "count": 5}])
 def test_an_answer_that_is_no_page_is_told_and_leaves_the_questions_by_id(data: Any) -> None:
     gets: list[Act] = [answer(found(one.id)) for one in SOME]
     result, _ = ask({"instance/search": answer(data), "instance/get": gets}, SOME)
