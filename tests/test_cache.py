@@ -19,9 +19,21 @@ from msgspec.structs import replace
 from reconciler.cli.main import run
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.reading import Workspace
-from reconciler.model import Declared, Source
-from reconciler.repository import cache, cache_file, manifest_files, together, worktree
-from reconciler.repository.declaring import TooManyRunsError
+from reconciler.configuration import Environment
+from reconciler.expansion import Bounds, Window
+from reconciler.git import Git
+from reconciler.model import Declared, EpochMs, Source
+from reconciler.repository import (
+    cache,
+    cache_file,
+    commit_cache,
+    manifest_files,
+    together,
+    worktree,
+)
+from reconciler.repository.books import CommittedBooks
+from reconciler.repository.committed_files import CommittedFiles
+from reconciler.repository.declaring import Ceiling, TooManyRunsError, read_related
 from tests.corpus.examples import quick_examples
 from tests.repositories import PROJECT, git, isolate
 from tests.sampling import sampled
@@ -74,11 +86,21 @@ class Site:
         return workspace.declared(workspace.environments[0])
 
     @property
+    def named(self) -> str:
+        """The name of the environment's cache."""
+        options = replace(_OPTIONS, repo=self.root)
+        workspace = Workspace.find(options)
+        found = cache.ReadCache.of(workspace.git(), workspace.environments[0], _BOUNDS)
+        assert found.path is not None
+        return found.path.stem
+
+    @property
     def kept(self) -> Path:
         (found,) = (self.root / ".git" / "reconciler").glob("*.cache")
         return found
 
 
+_BOUNDS = Bounds(window=Window.of(EpochMs(0), 2000, 100))
 _OPTIONS = CommonOptions(repo=None, env=None, quiet=True, verbose=False)
 
 
@@ -243,6 +265,122 @@ def test_every_corpus_reads_the_same_cold_and_warm_and_from_another_version(
     assert len(site.read) == len(SITES[name])
     assert site.kept.read_bytes() != old
     cache._program.cache_clear()
+
+
+def of_commit(site: Site, *, cached: bool) -> Declared:
+    """What the checked out commit declares, as an apply finds it, which then keeps it."""
+    workspace = Workspace.find(replace(_OPTIONS, repo=site.root))
+    git_here = workspace.git()
+    assert git_here is not None
+    commit = git_here.working_tree_commit()
+    assert commit is not None
+    files = CommittedFiles(git_here, cached=cached)
+
+    def read(environment: Environment, ceiling: Ceiling) -> Declared:
+        return files.declared(environment, CommittedBooks(git_here, commit), ceiling)
+
+    (environment,) = workspace.environments
+    found = read_related(workspace.configuration, environment, read, now=workspace.now)
+    files.keep()
+    return found[environment.name]
+
+
+_APPLY = ("apply", "--max-runs", "1")  # which is refused, whatever the gateway would say
+
+
+def _of_another_version(path: Path) -> None:
+    whole = path.read_bytes()
+    assert whole.startswith(cache_file._HEADING)
+    path.write_bytes(whole.replace(cache_file._HEADING, b"reconciler cache 1\n", 1))
+
+
+@pytest.fixture
+def shared(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Commits everything and pushes it to a remote of the site."""
+    monkeypatch.setattr(commit_cache, "_LEAST_FILES", 1)
+    for variable in ("ENOS_ACCESS_KEY", "ENOS_SECRET_KEY"):
+        monkeypatch.setenv(variable, "x")
+
+    def share() -> None:
+        git(tmp_path, "init", "-q", "--bare", "--initial-branch=main", "origin.git")
+        git(site.root, "checkout", "-q", "-b", "main")
+        git(site.root, "add", "--all")
+        git(site.root, "commit", "-qm", "All")
+        git(site.root, "remote", "add", "origin", str(tmp_path / "origin.git"))
+        git(site.root, "push", "-q", "-u", "origin", "main")
+
+    return share
+
+
+@pytest.mark.parametrize("name", SITES)
+def test_every_corpus_reads_the_same_in_a_commit_whatever_is_kept(
+    site: Site,
+    name: str,
+    shared: Callable[[], None],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for number, path in enumerate(SITES[name]):
+        (site.root / "triggers" / f"{number:04d}.yaml").write_bytes(path.read_bytes())
+    shared()
+    plain = of_commit(site, cached=False)
+    expected = reported_without(site, capsys, list(_APPLY))
+    assert not (site.root / ".git" / "reconciler").exists()
+    for _ in ("cold", "warm"):
+        assert of_commit(site, cached=True) == plain
+        assert report(site, capsys, *_APPLY) == expected
+    whole = site.kept.read_bytes()
+    for damage in (*DAMAGES.values(), _of_another_version):
+        damage(site.kept)
+        assert of_commit(site, cached=True) == plain
+        _restore(site, whole)
+        damage(site.kept)
+        assert report(site, capsys, *_APPLY) == expected
+        _restore(site, whole)
+    monkeypatch.setattr(cache, "__version__", "0.0.1")
+    cache._program.cache_clear()
+    assert of_commit(site, cached=True) == plain
+    assert report(site, capsys, *_APPLY) == expected
+    cache._program.cache_clear()
+
+
+def _restore(site: Site, whole: bytes) -> None:
+    folder = site.root / ".git" / "reconciler"
+    name = f"{site.named}.cache"
+    shutil.rmtree(folder)
+    folder.mkdir()
+    (folder / name).write_bytes(whole)
+
+
+def test_what_was_read_in_the_working_tree_is_known_in_a_commit_and_the_reverse(
+    site: Site, shared: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.write("a", "b", "c")
+    shared()
+    plain = site.declared()
+    monkeypatch.setattr(together, "read_file", None)
+    assert of_commit(site, cached=True) == plain  # by what the blobs hold
+    monkeypatch.setattr(Git, "read_bounded_blobs", lambda _, oids, __: (dict.fromkeys(oids), ()))
+    assert of_commit(site, cached=True) == plain  # by their ids
+    assert site.declared() == plain
+    assert site.read == []
+
+
+@pytest.mark.usefixtures("shared")
+@pytest.mark.parametrize("format_of_ids", ["sha1", "sha256"])
+def test_a_commits_file_is_read_again_once_its_blob_is_another(
+    site: Site, format_of_ids: str
+) -> None:
+    shutil.rmtree(site.root / ".git")
+    git(site.root, "init", "-q", f"--object-format={format_of_ids}")
+    site.write(*"abcdef")
+    git(site.root, "checkout", "-q", "-b", "main")
+    git(site.root, "add", "--all")
+    git(site.root, "commit", "-qm", "All")
+    first = of_commit(site, cached=True)
+    (site.root / "triggers" / "b.yaml").write_text(manifest("b", 59))
+    git(site.root, "commit", "-qam", "Edit one")
+    assert of_commit(site, cached=True) == of_commit(site, cached=False) != first
 
 
 BACKFILL_IN_DISGUISE = """\

@@ -21,7 +21,7 @@ from reconciler.model import ClaimId, Declared, EpochMs
 from reconciler.plan import FlowCheck, make_plan
 from reconciler.plan.review import Refused, refusals
 from tests.apply.service import ENVIRONMENT
-from tests.building import a_problem, runs_apart
+from tests.building import Unremembering, a_problem, runs_apart
 from tests.building import declared as of_runs
 from tests.sampling import examples
 from tests.test_changes import LATER, worlds
@@ -31,7 +31,7 @@ class ReachedTheServiceError(Exception):
     """The apply went on."""
 
 
-class OneBranch(Struct, frozen=True, kw_only=True):
+class OneBranch(Unremembering, Struct, frozen=True, kw_only=True):
     """A shared branch that never moves."""
 
     snapshot: Snapshot

@@ -25,11 +25,15 @@ from reconciler.configuration import Environment, GatewayConfiguration
 from reconciler.errors import GitError, ReconcilerError
 from reconciler.ledger import Event, Ledger, events
 from reconciler.ledger.files import commit_message
+from reconciler.model import Run
 
 CLAIM_ATTEMPTS = 6  # in a row that come to nothing though nobody else was faster
 RECORD_ATTEMPTS = 8  # outcomes must not be lost; a claim that cannot be pushed just fails
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 10.0
+_FALSE_CACHE = (
+    "what was kept of manifests is not what the branch says, so it was deleted, and all are read"
+)
 _FIRST_TOLD = 2  # pushes lost in a row, when a person is first told
 _MOST_NAMED = 20  # runs, in a message
 
@@ -162,6 +166,17 @@ class Branch:
                 hint="What is read there may lag behind what is pushed: let git fetch from the "
                 "server itself, not from a copy of it.",
             )
+
+    async def confirm(self, runs: Sequence[Run]) -> bool:
+        """Whether the branch itself declares these runs as the snapshot has them.
+
+        If it does not, the branch was read again, and everything must be derived from that.
+        """
+        if await self.store.confirm(self.snapshot, runs):
+            return True
+        self.progress(Noted(message=_FALSE_CACHE))
+        await self.refetch()
+        return False
 
     async def record(self) -> None:
         """Push what is pending: up to `RECORD_ATTEMPTS` times, if pushes fail or the branch moves.

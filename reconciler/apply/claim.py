@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from msgspec import Struct
 
@@ -132,16 +132,20 @@ class Claims:
         )
         self._ports.progress(Noted(message=message))
 
+    def late(self, plan: Plan) -> list[Run]:
+        """The runs that `take_up` may give."""
+        return [run for claim in self._landed_late for run in _held(plan, claim)]
+
+    @property
+    def _landed_late(self) -> Collection[ClaimId]:
+        return self._open.keys() & self._branch.snapshot.ledger.claims.keys()
+
     def take_up(self, plan: Plan) -> Batch | None:
         """Take up a claim of this apply that the branch holds after all, whoever put it there."""
-        for claim in self._open.keys() & self._branch.snapshot.ledger.claims.keys():
+        for claim in self._landed_late:
             made = self._open.pop(claim)
             self.push_seconds = self._ports.clock.elapsed() - made.began
-            held = [
-                planned.run
-                for planned in plan.of_action(Action.HOLD)
-                if planned.run and planned.record and planned.record.claim == claim
-            ]
+            held = _held(plan, claim)
             taken = self._started_elsewhere() - made.elsewhere
             runs = [run for run in held if run.digest not in taken]
             if len(runs) < len(held):
@@ -181,3 +185,12 @@ class Claims:
             correlation=claim.correlation,
             known=known,
         )
+
+
+def _held(plan: Plan, claim: ClaimId) -> list[Run]:
+    """The declared runs that the claim holds."""
+    return [
+        planned.run
+        for planned in plan.of_action(Action.HOLD)
+        if planned.run and planned.record and planned.record.claim == claim
+    ]

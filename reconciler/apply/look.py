@@ -21,7 +21,16 @@ from reconciler.identity import service_of
 from reconciler.ledger import Ledger, Record, events
 from reconciler.ledger.events import stagger_of
 from reconciler.ledger.records import Start
-from reconciler.model import ClaimId, EpochMs, InstanceId, Parameters, Run, RunId, first_attempt
+from reconciler.model import (
+    ClaimId,
+    EpochMs,
+    InstanceId,
+    Parameters,
+    Run,
+    RunId,
+    first_attempt,
+    run_digest,
+)
 from reconciler.times import DAY_MS, parse_instant
 
 # So many milliseconds must lie between a claim and the look before it: then a stamp in seconds
@@ -51,9 +60,16 @@ class Look(Struct, frozen=True, kw_only=True):
     pause: Callable[[float], Awaitable[None]] = field(default=asyncio.sleep)  # seconds
 
     def parameters(self, record: Record) -> Parameters | None:
-        """What the run was sent with; None if no manifest says so any more."""
+        """What the run was sent with; None if no manifest says so any more.
+
+        The digest is worked out again: what is taken for the manifest's may be a cache's.
+        """
         run = self.declared.get(first_attempt(record.run))
-        return run.parameters if run is not None and run.digest == record.digest else None
+        if run is None or run.digest != record.digest:
+            return None
+        time = EpochMs(run.trigger_time - run.delay)
+        is_so = run_digest(run.flow_id, time, run.parameters) == record.digest
+        return run.parameters if is_so else None
 
     def suspect(self, record: Record, claim: ClaimId | None) -> Suspect | None:
         """How to recognise what the claim started for the run; None if its flow is not known."""

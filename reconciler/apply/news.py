@@ -13,7 +13,7 @@ from msgspec import Struct
 from reconciler.apply.ports import Appended, Landed, Snapshot, Store, Unclear
 from reconciler.ledger import Event, Ledger, Record, events
 from reconciler.ledger.records import Phase, ledger_instant
-from reconciler.model import EpochMs, RunId, first_attempt
+from reconciler.model import EpochMs, Run, RunId, first_attempt
 from reconciler.plan import Action, Plan, PlannedRun, Reason, make_plan
 from reconciler.plan.outlook import Outlook, outlook_of, why_over
 from reconciler.webhooks import Occasion, Webhook
@@ -59,6 +59,10 @@ class WitnessedStore:
         elif isinstance(appended, Unclear):
             self._unanswered += events
         return appended
+
+    async def confirm(self, base: Snapshot, runs: Sequence[Run]) -> bool:
+        """Ask the wrapped store."""
+        return await self._store.confirm(base, runs)
 
     @property
     def effect(self) -> Effect | None:

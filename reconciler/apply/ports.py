@@ -291,6 +291,13 @@ class Store(Protocol):
         Raises GitError if no commit could be made: then nothing has left this machine.
         """
 
+    async def confirm(self, base: Snapshot, runs: Sequence[Run]) -> bool:
+        """Whether the branch itself declares the runs, and what they wait for, as the snapshot has.
+
+        What was only remembered of their manifests is read again. If that shows that it was wrong,
+        nothing is remembered any more, and the snapshot must not be used. Raises GitError.
+        """
+
 
 class Clock(Protocol):
     """This machine's own clocks."""

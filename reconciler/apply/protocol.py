@@ -121,13 +121,11 @@ class _Apply:
             plan = await self._settled(plan, gateway, clock)
             if self.ports.stop.is_set():
                 break
-            if await self.watch.cancel(
-                self.knowledge.cancels(plan), self.knowledge.look(gateway, clock)
-            ):
-                plan = self.knowledge.plan(clock.earliest())
+            plan = await self._cancelled(plan, gateway, clock)
             self.knowledge.guard(plan)
+            plan, runs = await self._confirmed(plan, clock)
             batch = self.knowledge.claims.take_up(plan)
-            if batch is None and (runs := self._choose(plan)):
+            if batch is None and runs:
                 clock = await self._ask_again(gateway, clock)
                 runs, before = await self._look_before(runs, gateway, clock)
                 batch = await self.knowledge.claims.make(runs, clock, before) if runs else None
@@ -154,6 +152,29 @@ class _Apply:
 
     def _result(self, plan: Plan) -> ApplyResult:
         return self.knowledge.result(plan, interrupted=self.ports.stop.is_set())
+
+    async def _cancelled(self, plan: Plan, gateway: Gateway, clock: ServiceClock) -> Plan:
+        """The plan, once the runs were cancelled that the branch itself wants cancelled."""
+        while not await self.branch.confirm(self._unwanted(plan)):
+            plan = self.knowledge.plan(clock.earliest())
+            self.knowledge.guard(plan)
+        if await self.watch.cancel(
+            self.knowledge.cancels(plan), self.knowledge.look(gateway, clock)
+        ):
+            plan = self.knowledge.plan(clock.earliest())
+        return plan
+
+    def _unwanted(self, plan: Plan) -> list[Run]:
+        return [one.run for one in self.knowledge.cancels(plan) if one.run is not None]
+
+    async def _confirmed(self, plan: Plan, clock: ServiceClock) -> tuple[Plan, Sequence[Run]]:
+        """The plan, and the runs to claim next as the branch itself declares them."""
+        runs = self._choose(plan)
+        while not await self.branch.confirm([*self.knowledge.claims.late(plan), *runs]):
+            plan = self.knowledge.plan(clock.earliest())
+            self.knowledge.guard(plan)
+            runs = self._choose(plan)
+        return plan, runs
 
     def _choose(self, plan: Plan) -> Sequence[Run]:
         """The runs to claim next; none if trying again at once is no use."""

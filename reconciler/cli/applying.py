@@ -127,7 +127,7 @@ def _apply_environment(
     measures: Measures,
     outcomes: list[Event],
 ) -> ApplyReport:
-    shared = SharedBranch.find(options)
+    shared = SharedBranch.find(options, cached=True)
     asked = wanted.options(shared.environment)
     store = WitnessedStore(MeasuredStore(shared.store, measures))
     remainder = Remainder()
@@ -146,6 +146,7 @@ def _apply_environment(
         outcomes += [one for one in recorded if one not in outcomes]
         with measures.of("notify"):
             remainder.take(lambda: tell_effect(store.effect, apply_id, quiet=options.quiet))
+    shared.store.keep_readings()
     _leave_behind(shared, CommitId(result.commit), remainder, quiet=options.quiet)
     if store.began_at is not None and not options.quiet:
         for passed_over in _passed_over(shared, CommitId(store.began_at)):

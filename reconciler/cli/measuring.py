@@ -76,6 +76,10 @@ class MeasuredStore:
         with self._measures.of("claim" if claims else "push"):
             return await self._store.append(base, recorded, message)
 
+    async def confirm(self, base: Snapshot, runs: Sequence[Run]) -> bool:
+        """See `Store`."""
+        return await self._store.confirm(base, runs)
+
 
 class _MeasuredConnection:
     def __init__(self, connection: Connection, measures: Measures) -> None:

@@ -131,14 +131,18 @@ class SharedBranch(Struct, frozen=True, kw_only=True):
     store: GitStore
 
     @classmethod
-    def find(cls, options: CommonOptions) -> "SharedBranch":
-        """Find the environment and the branch. Raises ConfigurationError, GitError."""
+    def find(cls, options: CommonOptions, *, cached: bool = False) -> "SharedBranch":
+        """Find the environment and the branch. Raises ConfigurationError, GitError.
+
+        `cached`: manifests may be known from the cache; whoever starts a run has it confirmed.
+        """
         root = find_root(options.repo)
         configuration = read_configuration(root)
         environment = choose_environment(configuration, options.env)
         git = Git.at(root)
         git.check_remote(configuration.git.remote)
-        store = GitStore(git, configuration, environment.name, now=LocalClock().wall())
+        now = LocalClock().wall()
+        store = GitStore(git, configuration, environment.name, now=now, cached=cached)
         store.read_ahead()
         return cls(
             root=root,

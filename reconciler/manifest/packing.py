@@ -8,7 +8,8 @@ fields and the names of their parameters, is sent once, and shared by the receiv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from sys import intern
-from typing import Any
+from types import GenericAlias
+from typing import Annotated, Any
 
 import msgspec
 
@@ -36,6 +37,40 @@ _COMMON: Mapping[str, Any] = dict(zip(_RARE, _DEFAULTS, strict=True))
 _Packed = Sequence[Any]  # what msgpack holds
 _Marks = dict[str, tuple[int, int]]  # line and column, by JSON Pointer
 
+# The types of what msgpack holds, for what a cache kept may be anything. A name has none of the
+# signs by which a run of a backfill, a revision or an attempt is told, and a time has a date.
+_Name = Annotated[str, msgspec.Meta(pattern=r"^[^/@#]+$")]
+_Time = Annotated[int, msgspec.Meta(ge=0, le=253_402_300_799_999)]
+_Number = Annotated[int, msgspec.Meta(ge=1)]
+_PlainRow: Any = GenericAlias(
+    tuple, tuple(one.type for one in msgspec.structs.fields(Run) if one.name in _PLAIN)
+)
+_RareRow = tuple[
+    _PlainRow,
+    tuple[str, ...],
+    list[tuple[tuple[str, ...], tuple[str, ...]]],
+    tuple[_Number, tuple[str, ...]] | None,
+]
+_RunRow = tuple[
+    int,
+    tuple[_Name, _Number, _Time, str],
+    list[str],
+    list[str],
+    _Number,
+    _Number,
+    _RareRow | None,
+]
+_ProblemRow = tuple[str, _Number, _Number, str, str, str]
+_HeadRow = tuple[tuple[tuple[str, tuple[_Number, _Number]], ...], tuple[str, ...], tuple[str, ...]]
+_FileRow = tuple[str, int, list[_RunRow], list[_ProblemRow]]
+_decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(
+    tuple[list[_HeadRow], list[_FileRow]]
+)
+
+
+class UnpackError(ValueError):
+    """These bytes are not what `pack` has packed."""
+
 
 def is_packable(result: FileResult) -> bool:
     """Whether the result can be packed: it has no note, and no run of a backfill."""
@@ -59,8 +94,15 @@ def pack(results: Iterable[FileResult]) -> bytes:
 
 
 def unpack(body: bytes) -> Iterator[FileResult]:
-    """The results that were packed."""
-    heads, packed = msgspec.msgpack.decode(body)
+    """The results that were packed. Raises UnpackError."""
+    try:
+        yield from _unpacked(body)
+    except (msgspec.DecodeError, ValueError, IndexError) as error:
+        raise UnpackError(str(error)) from error
+
+
+def _unpacked(body: bytes) -> Iterator[FileResult]:
+    heads, packed = _decoder.decode(body)
     shared = [_head(*head) for head in heads]
     for file, made, runs, problems in packed:
         yield FileResult(

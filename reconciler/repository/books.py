@@ -13,7 +13,7 @@ from reconciler.configuration import (
     parse_configuration,
 )
 from reconciler.errors import ConfigurationError, LedgerError
-from reconciler.git import CommitId, Git, TreeEntry
+from reconciler.git import CommitId, Git, ObjectId, TreeEntry
 from reconciler.identity import Book, service_of
 from reconciler.ledger import Ledger, read_events
 from reconciler.ledger.events import Service
@@ -130,6 +130,10 @@ class CommittedBooks:
     def under(self, folder: str) -> list[TreeEntry]:
         """The entries at or in the folder."""
         return self._tree.under(folder)
+
+    def folder(self, path: str) -> ObjectId | None:
+        """The id of the folder's tree; None if there is no folder."""
+        return self._tree.folder(path)
 
     def read_ahead(self, folder: str) -> None:
         """Read at once what an apply asks for one by one: ledgers, configurations, and the folder.

@@ -3,8 +3,9 @@
 A file is known by its status in the file system, or else by a digest of its content. What it says
 follows from that content, the zone, the limits and this program alone; the cache's key holds the
 last three. Only files without a problem, a note or a backfill are kept: a file with a problem is
-read each time, for its messages take their places from it. The commands that start nothing use the
-cache; an apply does not. docs/decisions/0026-a-cache-of-what-was-read.md says why.
+read each time, for its messages take their places from it. A commit's file is known by the id of
+its blob. An apply reads what it starts again, without the cache, before it claims it.
+docs/decisions/0026-a-cache-of-what-was-read.md says why.
 """
 
 import hashlib
@@ -12,6 +13,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -24,16 +26,18 @@ from yaml._yaml import get_version_string
 from reconciler import __version__
 from reconciler.configuration import Environment
 from reconciler.expansion import Bounds
-from reconciler.git import Git
+from reconciler.git import Git, ObjectId
 from reconciler.manifest import FileResult
-from reconciler.manifest.packing import pack, unpack
+from reconciler.manifest.packing import UnpackError, pack, unpack
 from reconciler.model import Source
 from reconciler.repository.cache_file import (
+    NO_OID,
     UNSURE,
     CacheContent,
     Kept,
     clock_of,
     load,
+    oid_of,
     save,
     status_of,
 )
@@ -60,9 +64,18 @@ class FileLetGo(Struct, frozen=True, kw_only=True):
     path: str
     status: bytes  # with which the file may be kept
     digest: bytes
+    oid: bytes = NO_OID
 
 
 ReadFile = Source | KnownFile | FileLetGo
+
+
+class _Seen(Struct, frozen=True, kw_only=True):
+    """A file that was read here, and by what it may be known again."""
+
+    file: Source | KnownFile
+    status: bytes = UNSURE
+    oid: bytes = NO_OID
 
 
 class TightError(Exception):
@@ -78,8 +91,7 @@ class ReadCache(Struct, kw_only=True):
     _began: int = field(default_factory=time.time_ns)
     _content: CacheContent | None = None
     _results: dict[str, FileResult] = field(default_factory=dict)  # by path, once asked for
-    # What was read here, by path, and the status with which it may be kept.
-    _seen: dict[str, tuple[Source | KnownFile, bytes]] = field(default_factory=dict)
+    _seen: dict[str, _Seen] = field(default_factory=dict)  # by path
 
     @classmethod
     def of(cls, git: Git | None, environment: Environment, bounds: Bounds) -> "ReadCache":
@@ -110,8 +122,12 @@ class ReadCache(Struct, kw_only=True):
         if self.path is None or not os.path.lexists(self.path):
             return  # there is no need to work out the key
         content = load(self.path, self._key())
-        if content is not None and content.until <= self.until:
-            self._content = content
+        if content is None or content.until > self.until:
+            return
+        with suppress(UnpackError):
+            self._results = {one.file: one for one in unpack(content.results)}
+            if content.numbers.keys() <= self._results.keys():
+                self._content = content
 
     def _key(self) -> bytes:
         """A digest of everything besides a file's content that decides what the file says."""
@@ -134,8 +150,27 @@ class ReadCache(Struct, kw_only=True):
     def by_content(self, source: Source, found: os.stat_result) -> Source | KnownFile:
         """The file, known if its content is unchanged; `found`: its status before it was read."""
         file = self._compared(source)
-        self._seen[source.path] = file, self._sure_status(found)
+        self._seen[source.path] = _Seen(file=file, status=self._sure_status(found))
         return file
+
+    def by_oid(self, path: str, oid: ObjectId) -> KnownFile | None:
+        """The file, if it was read from the blob of that id before; else None.
+
+        Its size is not known.
+        """
+        number = self._content.numbers.get(path) if self._content else None
+        if self._content is None or number is None or self._content.oid(number) != oid_of(oid):
+            return None
+        return KnownFile(path=path, size=0, number=number)
+
+    def by_blob(self, source: Source, oid: ObjectId) -> KnownFile | FileLetGo:
+        """The file that was read from that blob, known if its content is unchanged."""
+        file = self._compared(source)
+        if isinstance(file, KnownFile):
+            self._seen[source.path] = _Seen(file=file, oid=oid_of(oid))
+            return file
+        digest = _digest(source)
+        return FileLetGo(path=source.path, status=UNSURE, digest=digest, oid=oid_of(oid))
 
     def _compared(self, source: Source) -> Source | KnownFile:
         number = self._content.numbers.get(source.path) if self._content else None
@@ -171,12 +206,14 @@ class ReadCache(Struct, kw_only=True):
 
     def result(self, file: KnownFile, bounds: Bounds) -> FileResult:
         """What the file says. Raises TightError if that could depend on how much others declare."""
-        if not self._results and self._content is not None:
-            self._results = {one.file: one for one in unpack(self._content.results)}
-        result = self._results[file.path]
+        result = self.said(file)
         if bounds.left - result.made < bounds.backfill:
             raise TightError
         return result
+
+    def said(self, file: KnownFile) -> FileResult:
+        """What the file says, however much others declare."""
+        return self._results[file.path]
 
     def keep(self, found: Sequence[tuple[ReadFile, FileResult]]) -> None:
         """Keep what the files say, if enough of it is new; other files are dropped from the cache.
@@ -188,48 +225,66 @@ class ReadCache(Struct, kw_only=True):
         kept = [(file, result) for file, result in found if self._may_be_kept(file, result)]
         lacking = sum(self._is_lacking(file) for file, _ in kept)
         held = len(self._content.numbers) if self._content else 0
-        if lacking > max(_LEAST_FILES, len(kept) // _FEW) or held > 2 * max(
-            len(kept), _LEAST_FILES
-        ):
+        if self.is_worth_it(lacking, len(kept)) or held > 2 * max(len(kept), _LEAST_FILES):
             self._save(self.path, kept)
+
+    def is_worth_it(self, new: int, files: int) -> bool:
+        """Whether so many of the files are new that the cache should be written anew."""
+        return self.path is not None and new > max(_LEAST_FILES, files // _FEW)
 
     def _is_lacking(self, file: ReadFile) -> bool:
         """Whether the next command would gain if the file were kept as it is now."""
-        return not isinstance(file, KnownFile) or self._status(file) not in {None, UNSURE}
+        if not isinstance(file, KnownFile):
+            return True
+        seen = self._seen_as(file)
+        return seen is not None and (seen.status, seen.oid) != (UNSURE, NO_OID)
 
     def _may_be_kept(self, file: ReadFile, result: FileResult) -> bool:
         if isinstance(file, KnownFile):
             return True
         of_backfill = any("/" in run.name for run in result.runs)
         is_plain = not (result.problems or result.notes or of_backfill)
-        return is_plain and self._status(file) is not None
+        return is_plain and (isinstance(file, FileLetGo) or self._seen_as(file) is not None)
 
-    def _status(self, file: ReadFile) -> bytes | None:
-        """The status with which a file that was read here may be kept; None for any other file."""
-        if isinstance(file, FileLetGo):
-            return file.status
-        seen, status = self._seen.get(file.path, (None, None))
-        return status if seen is file else None
+    def _seen_as(self, file: Source | KnownFile) -> _Seen | None:
+        """By what a file that was read here may be known again; None for any other file."""
+        seen = self._seen.get(file.path)
+        return seen if seen is not None and seen.file is file else None
 
     def _save(self, path: Path, found: Sequence[tuple[ReadFile, FileResult]]) -> None:
         try:
             is_sure = _is_in_step(path)
         except OSError:  # this user may not write to git's folder
             return
-        files: dict[str, Kept] = {}
-        for file, _ in found:
-            status = (self._status(file) if is_sure else None) or UNSURE
-            if isinstance(file, Source):
-                files[file.path] = Kept(status=status, digest=_digest(file))
-            elif isinstance(file, FileLetGo):
-                files[file.path] = Kept(status=status, digest=file.digest)
-            elif self._content is not None:
-                old = self._content.kept(file.number)
-                is_known_by_status = self._status(file) is None
-                files[file.path] = old if is_known_by_status else replace(old, status=status)
+        files = {file.path: self._kept(file, is_sure=is_sure) for file, _ in found}
         if len(files) < _LEAST_FILES:
             files.clear()
         save(path, self._key(), self.until, files, pack(result for _, result in found))
+
+    def _kept(self, file: ReadFile, *, is_sure: bool) -> Kept:
+        """What to keep of a file. `is_sure`: whether the times of files prove anything here."""
+        if isinstance(file, FileLetGo):
+            status = file.status if is_sure else UNSURE
+            return Kept(status=status, digest=file.digest, oid=file.oid)
+        seen = self._seen_as(file)
+        status = seen.status if seen is not None and is_sure else UNSURE
+        if isinstance(file, Source):
+            return Kept(status=status, digest=_digest(file))
+        if self._content is None:
+            raise ValueError(f"{file.path} is known, and nothing is kept")
+        old = self._content.kept(file.number)
+        if seen is None:  # known without being read
+            return old
+        # Its content is what it was, so the other sign by which it is known holds as before.
+        is_of_commit = seen.oid != NO_OID
+        return replace(old, oid=seen.oid) if is_of_commit else replace(old, status=status)
+
+    def drop(self) -> None:
+        """Forget everything, and delete the file: something that it says is not so."""
+        if self.path is not None:
+            with suppress(OSError):
+                self.path.unlink(missing_ok=True)
+        self.path, self._content = None, None
 
 
 def _is_off() -> bool:

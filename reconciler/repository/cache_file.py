@@ -18,7 +18,7 @@ from tempfile import TemporaryFile
 import msgspec
 from msgspec import Struct
 
-_HEADING = b"reconciler cache 1\n"  # raise the number with any change of the format below
+_HEADING = b"reconciler cache 2\n"  # raise the number with any change of the format below
 _CHECKSUM = 32  # bytes: SHA-256 of all that follows it
 _NUMBERS = struct.Struct("<qqqQQ")  # of a file's status
 MOST_BYTES = 512 << 20
@@ -26,6 +26,8 @@ _MOST_FILES = 16  # caches in one clone: of environments, folders and configurat
 _FORSAKEN_SECONDS = 60.0  # after which nobody is still writing
 
 UNSURE = bytes(_NUMBERS.size)  # stands for a status that an edited file could have as well
+_OID = 32  # bytes of an object's id, filled up with zeros where the repository has SHA-1
+NO_OID = bytes(_OID)  # stands for a blob whose id is not known
 
 
 class Kept(Struct, frozen=True, kw_only=True):
@@ -33,6 +35,7 @@ class Kept(Struct, frozen=True, kw_only=True):
 
     status: bytes  # by which the file is known without being read, or UNSURE
     digest: bytes  # SHA-256 of what it held
+    oid: bytes = NO_OID  # by which git gave it, as `oid_of` has it
 
 
 class _KeptColumns(msgspec.Struct, frozen=True, array_like=True):
@@ -43,6 +46,7 @@ class _KeptColumns(msgspec.Struct, frozen=True, array_like=True):
     paths: bytes  # ended by NUL
     statuses: bytes
     digests: bytes
+    oids: bytes
     results: bytes  # what the files say, as `reconciler.manifest.packing` has it
 
 
@@ -52,13 +56,24 @@ class CacheContent(Struct, frozen=True, kw_only=True):
     numbers: Mapping[str, int]  # by path
     statuses: list[bytes]
     digests: bytes
+    oids: bytes
     until: int  # the instant up to which times were allowed when it was written
     results: bytes
 
     def kept(self, number: int) -> Kept:
         """What is kept of the file with that number."""
         start = number * _CHECKSUM
-        return Kept(status=self.statuses[number], digest=self.digests[start : start + _CHECKSUM])
+        digest = self.digests[start : start + _CHECKSUM]
+        return Kept(status=self.statuses[number], digest=digest, oid=self.oid(number))
+
+    def oid(self, number: int) -> bytes:
+        """By which id git gave that file; NO_OID if it was read in the working tree only."""
+        return self.oids[number * _OID : (number + 1) * _OID]
+
+
+def oid_of(oid: str) -> bytes:
+    """An object's id, given in hex, as it is kept."""
+    return bytes.fromhex(oid).ljust(_OID, b"\0")
 
 
 def status_of(found: os.stat_result) -> bytes:
@@ -108,6 +123,7 @@ def _content(body: _KeptColumns) -> CacheContent:
         numbers=dict(zip(paths, range(len(paths)), strict=True)),
         statuses=[body.statuses[start : start + size] for start in starts],
         digests=body.digests,
+        oids=body.oids,
         until=body.until,
         results=body.results,
     )
@@ -139,6 +155,7 @@ def _written(key: bytes, until: int, files: Mapping[str, Kept], results: bytes) 
             paths=b"".join([f"{path}\0".encode("utf-8", "surrogateescape") for path in files]),
             statuses=b"".join([one.status for one in files.values()]),
             digests=b"".join([one.digest for one in files.values()]),
+            oids=b"".join([one.oid for one in files.values()]),
             results=results,
         )
     )

@@ -16,7 +16,7 @@ from reconciler.git.traces import Trace
 from reconciler.identity import Book, surroundings
 from reconciler.ledger import Event, Ledger, append_events
 from reconciler.ledger.events import Adopted, Claim
-from reconciler.model import Declared, EpochMs
+from reconciler.model import Declared, EpochMs, Run
 from reconciler.repository.books import CommittedBooks, books_of, naming_of
 from reconciler.repository.committed import CommittedLedger
 from reconciler.repository.committed_files import CommittedFiles
@@ -54,6 +54,7 @@ class GitStore:
         environment: str,
         *,
         now: EpochMs,
+        cached: bool = False,  # whether manifests may be known from the cache
         aside: Callable[..., Awaitable[Any]] = asyncio.to_thread,  # runs calls that block
     ) -> None:
         self._git = git
@@ -63,7 +64,8 @@ class GitStore:
         self._aside = aside
         self.branch = local.git.branch or ""  # the named one; else the default one, once fetched
         self.tip: CommitId | None = None  # of the branch, once fetched
-        self._files = CommittedFiles(git)
+        self._files = CommittedFiles(git, cached=cached)
+        self._is_cached = cached
         self._tree: tuple[CommitId, CommittedBooks] | None = None  # the last one that was read
         self._branches: list[Book] = []  # what other branches record, as traces show it
         self._traces: dict[ObjectId, CommittedLedger] = {}  # that were read, by their trees
@@ -107,6 +109,17 @@ class GitStore:
             raise TypeError("a GitStore appends to its own snapshots")
         appended: Appended = await self._aside(self._append, base, events, message)
         return appended
+
+    async def confirm(self, base: Snapshot, runs: Sequence[Run]) -> bool:
+        """See `Store`. Only a store that asks the cache has anything to read again."""
+        if not runs or not self._is_cached:
+            return True
+        confirmed: bool = await self._aside(self._files.confirm, base.environment.name, runs)
+        return confirmed
+
+    def keep_readings(self) -> None:
+        """Keep what manifests say, for the next command, if the store asks the cache at all."""
+        self._files.keep()
 
     def keep(self) -> str | None:
         """Have the remote keep the ledger's tree, so that a new clone notices if it is lost.

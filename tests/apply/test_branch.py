@@ -15,6 +15,7 @@ from reconciler.render.apply_outcomes import plain_step
 from tests.acceptance.scene import configuration
 from tests.building import (
     EIGHT,
+    Unremembering,
     a_claim,
     a_ledger,
     a_run,
@@ -55,7 +56,7 @@ def test_an_end_is_recorded_once() -> None:
     assert is_known(an_observed(RUN), ledger.extended([an_observed(RUN)]))
 
 
-class _BusyStore:
+class _BusyStore(Unremembering):
     """A store whose branch others move before each of our pushes, but for the last one."""
 
     def __init__(self, times: int) -> None:

@@ -171,6 +171,16 @@ def test_what_is_known_of_a_claim_makes_its_suspect() -> None:
     assert found.parameters is None
 
 
+def test_parameters_that_a_digest_does_not_prove_are_no_evidence() -> None:
+    """A false cache could have an instance of the run's own pass for somebody else's."""
+    false = RUN.but(parameters=(("REPLACE", "what nobody sent"),))
+    ledger = a_ledger(*in_doubt(RUN))
+    (record,) = ledger.records.values()
+    found = a_look(FakeService(), ledger, false).suspect(record, ClaimId("c1"))
+    assert found is not None
+    assert found.parameters is None
+
+
 @pytest.mark.parametrize(("before", "gap"), [(1_000, 1_000), (999, 999), (-1, 0)])
 def test_a_suspect_knows_what_stood_there_and_how_long_before_the_claim_that_was(
     before: int, gap: int

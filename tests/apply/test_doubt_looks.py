@@ -37,6 +37,7 @@ from reconciler.times import format_instant
 from tests.apply.service import ENVIRONMENT, LATER, SERVICE, FakeService
 from tests.building import (
     NOW,
+    Unremembering,
     a_claim,
     a_ledger,
     a_run,
@@ -88,7 +89,7 @@ class StandingService(FakeService):
 
 
 @dataclass
-class KeptStore:
+class KeptStore(Unremembering):
     """A branch that nobody else writes to."""
 
     declared: Declared

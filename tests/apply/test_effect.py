@@ -12,6 +12,7 @@ from reconciler.model import Retry, Run
 from reconciler.webhooks import Occasion
 from tests.apply.test_branch import ENVIRONMENT
 from tests.building import (
+    Unremembering,
     a_claim,
     a_rejected,
     a_resolved,
@@ -26,7 +27,7 @@ from tests.building import (
 RUN = a_run()
 
 
-class FakeStore:
+class FakeStore(Unremembering):
     """Answers each push as told; a push that `lands` does so whatever is answered."""
 
     def __init__(self, *answers: Appended | None, lands: bool = True) -> None:

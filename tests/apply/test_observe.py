@@ -27,6 +27,7 @@ from tests.apply.service import (
 from tests.building import (
     EIGHT,
     NOW,
+    Unremembering,
     a_claim,
     a_ledger,
     a_run,
@@ -363,7 +364,7 @@ def test_several_reasons_are_counted() -> None:
 
 
 @dataclass
-class FakeStore:
+class FakeStore(Unremembering):
     """A branch that others have moved on, and that takes no push."""
 
     ledger: Ledger

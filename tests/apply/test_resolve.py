@@ -20,6 +20,7 @@ from tests.apply.service import ENVIRONMENT, LATER, SERVICE, with_gateway
 from tests.building import (
     EIGHT,
     NOW,
+    Unremembering,
     a_claim,
     a_ledger,
     a_run,
@@ -38,7 +39,7 @@ OTHERS = tuple((name, "another") for name, _ in RUN.parameters)
 
 
 @dataclass
-class FakeBranch:
+class FakeBranch(Unremembering):
     """A branch that takes every push, and may say of some that they came too late."""
 
     ledger: Ledger

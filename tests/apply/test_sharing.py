@@ -25,7 +25,7 @@ from reconciler.ledger import Event, Ledger, events
 from reconciler.model import ClaimId, EpochMs, InstanceId, Run
 from reconciler.plan import Action
 from tests.apply.service import ENVIRONMENT
-from tests.building import EIGHT, NOW, a_run, after, declared
+from tests.building import EIGHT, NOW, Unremembering, a_run, after, declared
 from tests.simulation.loop import VirtualLoop
 
 FETCH_SECONDS, PUSH_SECONDS, READ_BACK_SECONDS = 0.1, 0.15, 0.1
@@ -33,7 +33,7 @@ START_UP_SECONDS = 0.3  # by which two appliers that begin at the same moment di
 
 
 @dataclass(kw_only=True)
-class _World:
+class _World(Unremembering):
     """A branch and a gateway; all that is kept of them is what came to them, and when."""
 
     runs: Sequence[Run]

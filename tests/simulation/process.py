@@ -9,6 +9,7 @@ from reconciler.errors import GitError
 from reconciler.ledger import Event, Ledger, events
 from reconciler.ledger.lines import decode, encode
 from reconciler.model import Declared, EpochMs
+from tests.building import Unremembering
 from tests.simulation.chances import CALM
 from tests.simulation.promise import ViolationError
 from tests.simulation.world import Commit, World
@@ -19,7 +20,7 @@ class CrashedError(BaseException):
 
 
 @dataclass(slots=True, eq=False)
-class Process:
+class Process(Unremembering):
     """One applier: its own clock, its own bad luck. The ports that it sees are these methods."""
 
     world: World
