@@ -33,7 +33,7 @@ from reconciler.repository import (
 )
 from reconciler.repository.books import CommittedBooks
 from reconciler.repository.committed_files import CommittedFiles
-from reconciler.repository.declaring import Ceiling, TooManyRunsError, read_related
+from reconciler.repository.declaring import Ceiling, TooManyRunsError, bounds_of, read_related
 from tests.corpus.examples import quick_examples
 from tests.repositories import PROJECT, git, isolate
 from tests.sampling import sampled
@@ -364,6 +364,33 @@ def test_what_was_read_in_the_working_tree_is_known_in_a_commit_and_the_reverse(
     assert of_commit(site, cached=True) == plain  # by their ids
     assert site.declared() == plain
     assert site.read == []
+
+
+def test_an_environment_that_goes_while_an_apply_reads_is_not_kept(
+    site: Site, shared: Callable[[], None]
+) -> None:
+    site.write("a", "b", "c")
+    own = "\n".join(CONFIGURATION.splitlines()[3:])
+    other = own.replace("triggers", "others").replace("state/test", "state/other")
+    (site.root / "reconciler.yaml").write_text(f"{CONFIGURATION}  other:\n{other}\n")
+    (site.root / "others").mkdir()
+    (site.root / "others" / "d.yaml").write_text(manifest("d", 4))
+    shared()
+    (site.root / "reconciler.yaml").write_text(CONFIGURATION)
+    git(site.root, "commit", "-qam", "Take the other environment away")
+    workspace = Workspace.find(replace(_OPTIONS, repo=site.root))
+    git_here = workspace.git()
+    assert git_here is not None
+    files = CommittedFiles(git_here, cached=True)
+    for revision in ("HEAD~1", "HEAD"):
+        commit = git_here.resolve_commit(revision)
+        assert commit is not None
+        tree = CommittedBooks(git_here, commit)
+        for environment in files.configuration(tree, revision).environments.values():
+            ceiling = Ceiling(bounds=bounds_of(environment.limits, workspace.now))
+            files.declared(environment, tree, ceiling)
+    files.keep()
+    assert of_commit(site, cached=True) == of_commit(site, cached=False)
 
 
 @pytest.mark.usefixtures("shared")

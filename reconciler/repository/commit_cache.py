@@ -35,6 +35,7 @@ class CommitCache:
         if found is None or found[:2] != (environment, bounds):
             if unread < _LEAST_FILES:
                 return _NO_CACHE
+            self._met.clear()  # a cache knows files by numbers of its own
             cache = ReadCache.of(self._git, environment, bounds)
             self._caches[environment.name] = found = environment, bounds, cache
         return found[2]

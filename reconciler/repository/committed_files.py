@@ -58,7 +58,7 @@ class CommittedFiles:
             content = self._git.read_blobs([entry.oid])[entry.oid]
             parsed = parse_configuration(Source(path=CONFIGURATION, content=content))
             self._configuration = entry.oid, parsed
-            self._results.clear()  # the zone, or the limit of a backfill, may have changed
+            self._forget()  # the zone, or the limit of a backfill, may have changed
         return self._configuration[1]
 
     def know(self, file: CommittedFile, zone: tzinfo, bounds: Bounds, result: FileResult) -> None:
@@ -172,8 +172,7 @@ class CommittedFiles:
             if not self._is_said(file, blobs[file.oid], reading):
                 self._cache.drop()
                 self._cache = None
-                self._results.clear()
-                self._readings.clear()
+                self._forget()
                 return False
             self._cache.proven(file)
         return True
@@ -188,6 +187,10 @@ class CommittedFiles:
         except CrowdedError:
             return False
         return found == self._results[file, str(zone), ceiling.bounds.backfill]
+
+    def _forget(self) -> None:
+        self._results.clear()
+        self._readings.clear()
 
     def keep(self) -> None:
         """Keep what was read for the next command, if enough of it is new."""
