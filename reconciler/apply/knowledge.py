@@ -83,10 +83,14 @@ class Knowledge:
     def _elsewhere(self) -> Collection[Ledger]:
         return self.branch.snapshot.surroundings.elsewhere.values()
 
+    def notice(self, now: EpochMs) -> None:
+        """Note which claims have run out by now, before a look is made that depends on it."""
+        self.lapses.notice(self.branch.ledger, now, self.environment.limits.margin)
+
     def plan(self, now: EpochMs) -> Plan:
         """Derive the plan from the branch as last seen."""
         snapshot, ledger = self.branch.snapshot, self.branch.ledger
-        self.lapses.notice(ledger, now, self.environment.limits.margin)
+        self.notice(now)
         return make_plan(
             snapshot.declared,
             ledger.with_lapsed(self.lapses.lapsed),

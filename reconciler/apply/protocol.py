@@ -64,7 +64,7 @@ async def apply(ports: Ports, options: Options) -> ApplyResult:
         return knowledge.result(plan, interrupted=ports.stop.is_set())
     try:
         async with ports.open_gateway(branch.environment) as gateway, recorded(branch):
-            return await _Apply(ports, knowledge).go_on(gateway)
+            return await _Apply(ports, knowledge).go_on(plan, gateway)
     except (GatewayError, ConfigurationError) as error:
         if needed or knowledge.claims.starts:
             raise
@@ -104,17 +104,17 @@ class _Apply:
         """The environment as the branch configures it, with the gateway of this apply."""
         return self.knowledge.environment
 
-    async def go_on(self, gateway: Gateway) -> ApplyResult:
-        """Work until nothing is left that this apply can do."""
+    async def go_on(self, plan: Plan, gateway: Gateway) -> ApplyResult:
+        """Work until nothing is left that this apply can do. `plan`: one by the local clock."""
         clock, zone = await asyncio.gather(
             ServiceClock.ask(gateway, self.ports.clock), gateway.timezone()
         )
         check_clock(clock, self.ports.clock, self.ports.progress)
+        self._check_zone(zone, plan, clock)
+        self.knowledge.notice(clock.earliest())
+        await self.watch.look_at_all(self.knowledge.look(gateway, clock))
         plan = self.knowledge.plan(clock.earliest())
-        times = [run.trigger_time for run in self.knowledge.triggers(plan)]
-        check_zone(zone, self.environment, clock.earliest(), times)
-        if await self.watch.look_at_all(self.knowledge.look(gateway, clock)):
-            plan = self.knowledge.plan(clock.earliest())
+        self._check_zone(zone, plan, clock)  # by the gateway's clock it may start other runs
         plan = await self._checked(plan, gateway, clock)
         while not self.ports.stop.is_set():
             self.knowledge.guard(plan)
@@ -141,6 +141,10 @@ class _Apply:
             plan = self.knowledge.plan(clock.earliest())
         await self.branch.record()
         return self._result(plan)
+
+    def _check_zone(self, zone: str, plan: Plan, clock: ServiceClock) -> None:
+        times = [run.trigger_time for run in self.knowledge.triggers(plan)]
+        check_zone(zone, self.environment, clock.earliest(), times)
 
     async def _checked(self, plan: Plan, gateway: Gateway, clock: ServiceClock) -> Plan:
         """The plan, made again after every flow was checked, if the caller asked for that."""

@@ -175,11 +175,9 @@ class Watch:
             if run in self._watched and is_unfinished(records[run])
         }
 
-    async def look_at_all(self, look: Look) -> bool:
-        """Observe every started run whose time has come; True if there was any."""
-        records = unfinished(look.ledger, look.now())
-        await self.look(records, look)
-        return bool(records)
+    async def look_at_all(self, look: Look) -> None:
+        """Observe every started run whose time has come."""
+        await self.look(unfinished(look.ledger, look.now()), look)
 
     async def cancel(self, planned_ones: Sequence[PlannedRun], look: Look) -> bool:
         """Cancel those that still run, each once in an apply; True if any was to be cancelled."""
