@@ -47,6 +47,16 @@ class _Sent(Struct, frozen=True, kw_only=True):
         return self.record.flow_id
 
 
+def _sent(records: Iterable[Record]) -> list[_Sent]:
+    """Every start that is known, and one for each run that may have been started."""
+    found: list[_Sent] = []
+    for record in records:
+        if record.phase in UNSETTLED:
+            found.append(_Sent(record=record, start=None))
+        found += (_Sent(record=record, start=start) for start in record.starts)
+    return found
+
+
 class _All(Enum):
     """Stands for all flows, in the place of one."""
 
@@ -66,6 +76,7 @@ class Known:
     def __init__(self, ledgers: Iterable[Ledger]) -> None:
         self._ledgers = list(ledgers)
         self._making: Making | None = None  # what the recorded ids show; see `making`
+        self._ordered: dict[int | _All | None, list[_Sent]] = {}  # by flow; see `_in_order`
         self.claims: dict[ClaimId, events.Claim] = {}
         for ledger in self._ledgers:
             self.claims |= ledger.claims
@@ -104,21 +115,27 @@ class Known:
 
     @cached_property
     def _everything(self) -> list[_Sent]:
-        found: list[_Sent] = []
-        for record in self._records():
-            if record.phase in UNSETTLED:
-                found.append(_Sent(record=record, start=None))
-            found += (_Sent(record=record, start=start) for start in record.starts)
-        return found
+        return _sent(self._records())
 
     @cached_property
-    def _in_order(self) -> dict[int | _All | None, list[_Sent]]:
-        """`_everything` by flow, and for all flows together, in the order of trigger times."""
-        found: dict[int | _All | None, list[_Sent]] = defaultdict(list)
-        for one in sorted(self._everything, key=lambda one: one.time):
-            found[_All.FLOWS].append(one)
-            found[one.flow_id].append(one)
+    def _of_flows(self) -> dict[int | None, list[Record]]:
+        found: dict[int | None, list[Record]] = defaultdict(list)
+        for record in self._records():
+            found[record.flow_id].append(record)
         return found
+
+    def _in_order(self, flow_id: int | _All | None) -> list[_Sent]:
+        """What was sent, or may have been, for a flow, or for all, in the order of trigger times.
+
+        Most looks are about a few flows, so the others are not put in order.
+        """
+        if flow_id not in self._ordered:
+            if isinstance(flow_id, _All):
+                sent = self._everything
+            else:
+                sent = _sent(self._of_flows.get(flow_id, ()))
+            self._ordered[flow_id] = sorted(sent, key=lambda one: one.time)
+        return self._ordered[flow_id]
 
     @cached_property
     def _claims(self) -> dict[int, list[tuple[events.Claim, RunId, int | None]]]:
@@ -286,7 +303,7 @@ class Known:
 
     def _between(self, flow_id: int | _All | None, first: EpochMs, end: EpochMs) -> Iterator[_Sent]:
         """What was sent, or may have been, from `first`, inclusive, to `end`, exclusive."""
-        its = self._in_order.get(flow_id, [])
+        its = self._in_order(flow_id)
         begin = bisect_left(its, first, key=lambda one: one.time)
         return takewhile(lambda one: one.time < end, islice(its, begin, None))
 
