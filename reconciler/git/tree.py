@@ -1,6 +1,7 @@
 """A commit's whole tree: listed by git at once, folders included, and searched as it was listed."""
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -35,6 +36,11 @@ class Tree:
         own = self.at(folder)
         inside = list(_parsed(self._inside(folder)))
         return inside if own is None else [own, *inside]
+
+    def has_more(self, folder: str, most: int) -> bool:
+        """Whether more than `most` files lie in the folder; they are not even parsed."""
+        files = (one for one in self._inside(folder) if not one.startswith(_FOLDER_RECORD))
+        return next(islice(files, most, None), None) is not None
 
     def at(self, path: str) -> TreeEntry | None:
         """The entry at exactly that path; None if there is nothing, or a folder."""

@@ -33,7 +33,6 @@ _PLAIN = {
 _RARE = (*_PLAIN, *_MADE)  # where one of these is not the default, all are packed
 _usual, _rare = attrgetter(*_USUAL), attrgetter(*_RARE)
 _DEFAULTS: tuple[object, ...] = (*_PLAIN.values(), frozenset(), (), None)
-_COMMON: Mapping[str, Any] = dict(zip(_RARE, _DEFAULTS, strict=True))
 _Packed = Sequence[Any]  # what msgpack holds
 _Marks = dict[str, tuple[int, int]]  # line and column, by JSON Pointer
 
@@ -169,8 +168,9 @@ def _run(
 ) -> Run:
     name, flow_id, trigger_time, digest = usual
     marks, keys, label_keys = head
-    return Run(
+    run = Run(
         name=name,
+        revision=1,
         flow_id=flow_id,
         trigger_time=trigger_time,
         digest=digest,
@@ -178,8 +178,8 @@ def _run(
         labels=labelled(tuple(zip(label_keys, labels, strict=True))),
         place=Place(file=file, line=line, column=column),
         places=Places(file, marks),
-        **(_rest(*rare) if rare else _COMMON),
     )
+    return run.but(**_rest(*rare)) if rare else run
 
 
 def _rest(
@@ -189,7 +189,7 @@ def _rest(
         zip(
             _RARE,
             (
-                *(tuple(one) if isinstance(one, list) else one for one in plain),
+                *plain,
                 frozenset(sensitive),
                 tuple(Match(names=tuple(of), keys=tuple(keys)) for of, keys in matching),
                 Retry(max=retry[0], on=frozenset(retry[1])) if retry else None,

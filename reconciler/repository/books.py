@@ -14,6 +14,7 @@ from reconciler.configuration import (
 )
 from reconciler.errors import ConfigurationError, LedgerError
 from reconciler.git import CommitId, Git, ObjectId, TreeEntry
+from reconciler.git.lasting import MOST_KEPT
 from reconciler.identity import Book, service_of
 from reconciler.ledger import Ledger, read_events
 from reconciler.ledger.events import Service
@@ -140,6 +141,8 @@ class CommittedBooks:
 
         Raises GitError.
         """
+        if self._tree.has_more(folder, MOST_KEPT):
+            return  # none of them would be kept
         entries = (*self._tree.beginning(CONFIGURATION, LEDGER), *self.under(folder))
         self._git.read_small_blobs(one.oid for one in entries if one.is_file)
 

@@ -226,6 +226,17 @@ def test_of_a_large_tree_only_what_is_asked_for_is_taken_apart(
     assert len(taken) == 1
 
 
+def test_files_are_counted_without_being_taken_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tree, "parse_entry", None)
+    listing = "".join(
+        f"040000 tree {'b' * 40}\tt/{n}\0100644 blob {'a' * 40}\tt/{n}/x\0" for n in range(10)
+    )
+    ten = tree.Tree(f"{listing}100644 blob {'a' * 40}\tu\0".encode())
+    assert ten.has_more("t", 9)
+    assert not ten.has_more("t", 10)
+    assert not ten.has_more("v", 0)
+
+
 def test_small_files_are_read_ahead_by_two_processes_and_large_ones_are_not(
     repository: Git, clone: Path, git_calls: list[Sequence[str]]
 ) -> None:
