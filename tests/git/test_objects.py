@@ -228,10 +228,10 @@ def test_of_a_large_tree_only_what_is_asked_for_is_taken_apart(
 
 def test_files_are_counted_without_being_taken_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tree, "parse_entry", None)
-    listing = "".join(
-        f"040000 tree {'b' * 40}\tt/{n}\0100644 blob {'a' * 40}\tt/{n}/x\0" for n in range(10)
-    )
-    ten = tree.Tree(f"{listing}100644 blob {'a' * 40}\tu\0".encode())
+    folders = [f"040000 tree {'b' * 40}\tt/{n}" for n in range(10)]
+    files = [f"100644 blob {'a' * 40}\tt/{n}/x" for n in range(10)]
+    both = [one for pair in zip(folders, files, strict=True) for one in pair]
+    ten = tree.Tree("\0".join([*both, f"100644 blob {'a' * 40}\tu", ""]).encode())
     assert ten.has_more("t", 9)
     assert not ten.has_more("t", 10)
     assert not ten.has_more("v", 0)
