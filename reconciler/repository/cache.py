@@ -70,7 +70,7 @@ class FileLetGo(Struct, frozen=True, kw_only=True):
 ReadFile = Source | KnownFile | FileLetGo
 
 
-class _Seen(Struct, frozen=True, kw_only=True):
+class _SeenFile(Struct, frozen=True, kw_only=True):
     """A file that was read here, and by what it may be known again."""
 
     file: Source | KnownFile
@@ -91,7 +91,7 @@ class ReadCache(Struct, kw_only=True):
     _began: int = field(default_factory=time.time_ns)
     _content: CacheContent | None = None
     _results: dict[str, FileResult] = field(default_factory=dict)  # by path, once asked for
-    _seen: dict[str, _Seen] = field(default_factory=dict)  # by path
+    _seen: dict[str, _SeenFile] = field(default_factory=dict)  # by path
 
     @classmethod
     def of(cls, git: Git | None, environment: Environment, bounds: Bounds) -> "ReadCache":
@@ -150,7 +150,7 @@ class ReadCache(Struct, kw_only=True):
     def by_content(self, source: Source, found: os.stat_result) -> Source | KnownFile:
         """The file, known if its content is unchanged; `found`: its status before it was read."""
         file = self._compared(source)
-        self._seen[source.path] = _Seen(file=file, status=self._sure_status(found))
+        self._seen[source.path] = _SeenFile(file=file, status=self._sure_status(found))
         return file
 
     def by_oid(self, path: str, oid: ObjectId) -> KnownFile | None:
@@ -167,7 +167,7 @@ class ReadCache(Struct, kw_only=True):
         """The file that was read from that blob, known if its content is unchanged."""
         file = self._compared(source)
         if isinstance(file, KnownFile):
-            self._seen[source.path] = _Seen(file=file, oid=oid_of(oid))
+            self._seen[source.path] = _SeenFile(file=file, oid=oid_of(oid))
             return file
         digest = _digest(source)
         return FileLetGo(path=source.path, status=UNSURE, digest=digest, oid=oid_of(oid))
@@ -246,7 +246,7 @@ class ReadCache(Struct, kw_only=True):
         is_plain = not (result.problems or result.notes or of_backfill)
         return is_plain and (isinstance(file, FileLetGo) or self._seen_as(file) is not None)
 
-    def _seen_as(self, file: Source | KnownFile) -> _Seen | None:
+    def _seen_as(self, file: Source | KnownFile) -> _SeenFile | None:
         """By what a file that was read here may be known again; None for any other file."""
         seen = self._seen.get(file.path)
         return seen if seen is not None and seen.file is file else None

@@ -25,7 +25,7 @@ from reconciler.repository.together import reader
 from reconciler.repository.worktree import MOST_BYTES, too_large
 
 
-class _Reading(Struct, frozen=True, kw_only=True):
+class _ReadEnvironment(Struct, frozen=True, kw_only=True):
     """What one environment was last found to declare, and all that this follows from."""
 
     tree: ObjectId | None  # of the folder of manifests; None: something else stands there
@@ -42,7 +42,7 @@ class CommittedFiles:
         self._git = git
         self._configuration: tuple[ObjectId, Configuration] | None = None
         self._results: dict[tuple[CommittedFile, str, int], FileResult] = {}
-        self._readings: dict[str, _Reading] = {}  # by environment
+        self._readings: dict[str, _ReadEnvironment] = {}  # by environment
         self._cache = CommitCache(git) if cached else None  # None: everything is read here
 
     def configuration(self, tree: CommittedBooks, place: str) -> Configuration:
@@ -104,7 +104,7 @@ class CommittedFiles:
 
         shown = [self._shown_problem(problem) for problem in problems]
         declared = read_bounded(files, read, shown, ceiling, zone=zone)
-        self._readings[environment.name] = _Reading(
+        self._readings[environment.name] = _ReadEnvironment(
             tree=found, environment=environment, ceiling=ceiling, declared=declared, files=files
         )
         return declared
@@ -161,7 +161,7 @@ class CommittedFiles:
         own = {run.place.file for run in runs}
         return self._is_so(reading, own) and self._is_so(reading, _awaited(reading.declared, own))
 
-    def _is_so(self, reading: _Reading, paths: Collection[str]) -> bool:
+    def _is_so(self, reading: _ReadEnvironment, paths: Collection[str]) -> bool:
         """Whether the files at these paths say what they were taken to say."""
         if self._cache is None:
             return True
@@ -177,7 +177,7 @@ class CommittedFiles:
             self._cache.proven(file)
         return True
 
-    def _is_said(self, file: CommittedFile, content: bytes, reading: _Reading) -> bool:
+    def _is_said(self, file: CommittedFile, content: bytes, reading: _ReadEnvironment) -> bool:
         """Whether the reader finds in the file what it was taken to say."""
         zone, ceiling = reading.environment.gateway.zone, reading.ceiling
         try:
