@@ -36,7 +36,7 @@ if "TMPDIR" not in os.environ and _holds_repositories(_MEMORY):
 settings.register_profile("explore", deadline=None)
 # Of one commit, the same examples each time: a change is not refused for what it did not touch.
 settings.register_profile("thorough", deadline=None, derandomize=True)
-settings.register_profile(QUICKLY, deadline=None, derandomize=True, max_examples=30)
+settings.register_profile(QUICKLY, deadline=None, derandomize=True, max_examples=20)
 settings.load_profile(QUICKLY)
 
 

@@ -183,6 +183,7 @@ def test_the_limit_counts_what_an_apply_that_waits_would_start(open_scene: OpenS
     assert scene.posts == [1]
 
 
+@pytest.mark.long  # tests/test_attempts.py has the rule
 def test_a_retry_is_another_attempt_until_one_succeeds(open_scene: OpenScene) -> None:
     ends = (Status.FAIL, Status.TIMEOUT, Status.SUCCESS)
     files = {"triggers/a.yaml": manifest("a", 1, retry={"max": 2, "on": ["FAIL", "TIMEOUT"]})}

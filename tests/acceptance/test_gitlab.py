@@ -120,6 +120,7 @@ def _checkout(scene: Scene, ref: str, name: str) -> Path:
     return folder
 
 
+@pytest.mark.long  # a push stays, and a review on GitHub
 def test_a_merge_request_is_reviewed_with_reports_and_a_note(project: _Project) -> None:
     scene = project.scene
     git(scene.clone, "checkout", "--quiet", "-b", "feature")

@@ -204,7 +204,7 @@ def test_a_validation_that_cannot_begin_is_a_report_with_one_problem(
     assert "no reconciler.yaml here or above" in message
 
 
-@pytest.mark.parametrize("is_recorded", [True, False])
+@pytest.mark.parametrize("is_recorded", sampled([False, True], every=2))
 def test_an_apply_that_stops_half_way_says_what_it_had_started(
     open_scene: OpenScene, is_recorded: bool
 ) -> None:

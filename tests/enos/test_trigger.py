@@ -43,6 +43,7 @@ from tests.enos.scripted import (
     settings,
     token_answer,
 )
+from tests.sampling import sampled
 
 STARTED = answer({"flowInstanceId": "3377-20191122"})
 
@@ -204,7 +205,7 @@ def test_without_a_word_from_the_transport_nothing_is_certain() -> None:
     assert seen == [True, True, True, False, False]
 
 
-@pytest.mark.parametrize("act", [hang, drip])
+@pytest.mark.parametrize("act", sampled([drip, hang], every=2))
 def test_the_time_for_a_request_is_its_total_time(act: Act) -> None:
     outcome, gateway = trigger(act, timeout=2)
     assert outcome == UnknownAnswer(seen="no answer in time")

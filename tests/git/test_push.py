@@ -242,7 +242,9 @@ def test_an_ok_for_a_branch_that_somebody_else_has_moved_is_a_race(
     assert isinstance(_push_on(repository, before), PushRaced)
 
 
-@pytest.mark.parametrize("setting", ["remote.origin.pushurl", "url.*.pushInsteadOf"])
+@pytest.mark.parametrize(
+    "setting", sampled(["remote.origin.pushurl", "url.*.pushInsteadOf"], every=2)
+)
 def test_a_push_that_goes_to_a_fork_is_a_refusal_that_names_both_addresses(
     repository: Git, origin: Path, clone: Path, tmp_path: Path, setting: str
 ) -> None:

@@ -8,6 +8,7 @@ import pytest
 from reconciler.git import CommitId, Git, ObjectId, PushDeclined, PushLanded, PushRaced, PushResult
 from reconciler.git.kept_refs import FETCHED, SEEN
 from tests.repositories import commit, git, make_clone, say_ok_and_move_nothing, write_hook
+from tests.sampling import sampled
 
 NAME, FOLDER = "prod", "state/prod"
 BESIDE, BRANCH = "refs/reconciler/ledger/prod", "refs/heads/reconciler-trace/prod"
@@ -219,7 +220,7 @@ def test_what_is_known_of_the_traces_is_not_asked_for_again(
     assert not git_calls
 
 
-@pytest.mark.parametrize("earlier", [[], ["1"]])
+@pytest.mark.parametrize("earlier", sampled([["1"], []], every=2))
 def test_a_trace_that_a_server_moves_without_its_branch_is_taken_back(
     repository: Git, origin: Path, earlier: list[str]
 ) -> None:

@@ -17,6 +17,7 @@ from tests.repositories import isolate, write_hook
 RUNS = 2
 
 
+@pytest.mark.long  # tests/acceptance/test_refusals.py has slow pushes
 def test_a_slow_push_makes_the_next_claim_longer_and_says_what_to_raise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

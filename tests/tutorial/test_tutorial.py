@@ -6,7 +6,6 @@ import pytest
 
 from tests.documented import Typed
 from tests.repositories import git, isolate
-from tests.sampling import sampled
 from tests.starting.running import files
 from tests.tutorial.page import tutorial
 from tests.tutorial.update import gone
@@ -14,12 +13,10 @@ from tests.tutorial.update import gone
 EXPECTED = [step.printed for step in tutorial() if isinstance(step, Typed)]
 
 
+@pytest.mark.long  # dozens of processes; tests/starting has each of its commands
 @pytest.mark.parametrize(
     ("host", "pipeline"),
-    sampled(
-        [("github.com", ".github/workflows/reconciler.yml"), ("gitlab.com", ".gitlab-ci.yml")],
-        every=2,
-    ),
+    [("github.com", ".github/workflows/reconciler.yml"), ("gitlab.com", ".gitlab-ci.yml")],
 )
 def test_on_either_forge_it_ends_with_one_run_started_and_a_branch_that_took_no_push(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str, pipeline: str
