@@ -184,7 +184,8 @@ async def _look_further(searched: _Searched, look: Look) -> _Searched | Doubt:
     """Before its absence is concluded, look for the run's instance where else it may be listed."""
     suspect, known = searched.suspect, look.known
     made = known.claims.get(searched.claim)
-    window = immediate_window(suspect, made) if made is not None else None
+    lapsed = look.lapsed.get(searched.claim)
+    window = immediate_window(suspect, made, lapsed) if made is not None else None
     if (
         window is None
         or searched.began < _decided_at(searched.record, look)

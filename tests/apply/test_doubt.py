@@ -217,6 +217,16 @@ def test_what_may_have_been_triggered_at_once_leaves_the_run_in_doubt() -> None:
         assert "perhaps its own all the same: 3377-5" in doubt(FakeService([shown])).reason
 
 
+def test_a_start_that_left_after_its_claim_is_looked_for_until_it_left() -> None:
+    left = after(NOW, CLAIM_MS + 3_600 * SECOND)
+    shown = replace(at_once(), trigger_time=left, created=left, created_latest=left)
+    now = after(left, 3_600 * SECOND)
+    knowing = {"lapsed": {ClaimId("c1"): left}}
+    assert "3377-5" in doubt(FakeService([shown]), now=now, **knowing).reason
+    (found,) = settled(FakeService([shown]), now=now)
+    assert isinstance(found, events.Absent)
+
+
 def test_what_cannot_be_the_runs_does_not_keep_it_in_doubt() -> None:
     other = a_run(name="solar", trigger_time=after(RUN.trigger_time, 60 * SECOND))
     its_id = "3377-20240302080100"  # spells out its own minute

@@ -364,7 +364,9 @@ class _Appliers:
             await work(ports, process.name)
         except ReconcilerError as error:
             self.world.note(f"{process.name} ends: {error}")
-            check_told(self.world, process.name, {note.partition(": ")[0] for note in notes})
+            late = {one.run.id for one in self.world.truth.overdue}
+            said = {run for run in late if any(run in words for words in (*notes, str(error)))}
+            check_told(self.world, process.name, said)
         except BaseException as error:
             if not process.dead or not _is_crash(error):
                 raise
