@@ -122,6 +122,7 @@ def _one_second_claims(url: str) -> str:
     return configuration(url, limits={"claimSeconds": 2}, timeoutSeconds=0.5)
 
 
+@pytest.mark.long  # what so many cost
 def test_changing_what_was_started_is_one_problem_however_many_runs_it_concerns(
     open_scene: OpenScene,
 ) -> None:

@@ -93,6 +93,7 @@ def test_a_plan_warns_that_an_apply_with_wait_counts_all_that_may_follow(
     assert scene.posts == [1, 2, 3]
 
 
+@pytest.mark.long  # dates that one apply goes through stay
 def test_a_chain_is_seen_through_by_one_apply_that_waits(open_scene: OpenScene) -> None:
     scene = open_scene(_chain("a", "b", "c"), options=_FAST)
     said = scene.run("apply", "--wait")
@@ -127,6 +128,7 @@ def test_raising_the_revision_of_what_failed_frees_what_depends_on_it(
     assert scene.posts == [1, 1, 2]
 
 
+@pytest.mark.long  # tests/apply/test_doubt_looks.py has the rule
 def test_a_wait_that_runs_out_of_time_exits_with_1_and_loses_nothing(
     open_scene: OpenScene,
 ) -> None:

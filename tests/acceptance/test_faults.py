@@ -36,6 +36,7 @@ def test_an_answer_lost_after_the_effect_is_found_by_the_same_apply(
     assert scene.states() == {"a": "triggered", "b": "triggered"}
 
 
+@pytest.mark.long  # the simulation lives it; a lost answer stays
 def test_an_answer_that_comes_too_late_is_looked_for(open_scene: OpenScene) -> None:
     scene = open_scene(
         runs("a"),
@@ -85,6 +86,7 @@ def test_a_start_that_was_turned_away_is_sent_again_under_the_same_claim(
     assert sorted(one.flow_id for one in scene.instances) == [1, 2]
 
 
+@pytest.mark.long  # tests/enos/test_trigger.py has the rule
 def test_retry_after_is_waited_for(open_scene: OpenScene) -> None:
     limited = Reply(status=429, headers={"Retry-After": "1"})
     scene = open_scene(runs("a"), Fault(on="trigger", ending=limited))

@@ -128,6 +128,7 @@ def test_hostile_manifests_are_reported_inert(open_scene: OpenScene) -> None:
     check(scene.run("validate", f"{name}2.yaml", exits=1))
 
 
+@pytest.mark.long  # tests/test_saying.py: all goes one way out
 @pytest.mark.usefixtures("_everywhere")
 def test_hostile_text_of_sound_manifests_is_shown_inert(open_scene: OpenScene) -> None:
     parameters = {"SITE": HOSTILE, "WHY": LINE}

@@ -108,6 +108,7 @@ def test_a_start_whose_answer_was_lost_is_never_repeated(
         assert set(scene.states().values()) == {"triggered"}
 
 
+@pytest.mark.long  # the simulation lives it
 @pytest.mark.parametrize(
     ("name", "kind"),
     sampled(

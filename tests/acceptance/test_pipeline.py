@@ -165,6 +165,7 @@ def test_a_fork_whose_token_only_reads_is_reviewed_without_a_comment(jobs: _Jobs
     assert "note: no comment was written: POST /repos/team/runs/issues/7/comments" in done.err
 
 
+@pytest.mark.long  # of GitLab the same is tried each time
 def test_a_push_to_main_is_applied_and_the_next_one_starts_nothing_again(jobs: _Jobs) -> None:
     scene = jobs.scene
     done = jobs.run("apply", _checkout(scene, "main", "first"))

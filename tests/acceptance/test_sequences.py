@@ -88,6 +88,7 @@ def test_no_more_are_under_way_than_the_manifest_allows(open_scene: OpenScene) -
     assert started_and_ended(scene) == ["+01", "-01", "+02", "-02"]
 
 
+@pytest.mark.long  # tests/test_limits.py has the rule
 def test_after_so_many_failures_nothing_starts_until_the_number_is_raised(
     open_scene: OpenScene,
 ) -> None:

@@ -157,6 +157,7 @@ def test_a_fetch_waits_for_the_lock_of_another_one(
     assert max(waits) < 1
 
 
+@pytest.mark.long  # one that was left behind stays
 def test_a_lock_that_is_never_lifted_is_a_clear_error(
     repository: Git, clone: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -138,6 +138,7 @@ def test_nothing_is_started_where_the_server_says_ok_and_moves_nothing(
     assert not sandbox.instances
 
 
+@pytest.mark.long  # tests/git/test_push.py has the rule
 @pytest.mark.parametrize(
     "setting_name", sampled(["remote.origin.pushurl", "pushInsteadOf"], every=2)
 )

@@ -39,6 +39,7 @@ def test_what_became_of_a_push_without_an_answer_is_found_out(
         _assert_recorded_without_delay(site)
 
 
+@pytest.mark.long  # every answer that is lost stays
 @pytest.mark.parametrize("push", sampled([CLAIM, OUTCOMES], every=2))
 def test_a_push_that_curl_sends_again_does_not_lose_the_race_against_itself(
     tmp_path: Path, push: int

@@ -254,6 +254,7 @@ def test_aliases_that_multiply_long_text_are_a_problem() -> None:
     assert codes(text) == ["yaml-alias"]
 
 
+@pytest.mark.long  # what so many cost
 def test_a_document_of_too_many_values_is_a_problem() -> None:
     assert codes("[" + "1," * MOST_EVENTS + "]") == ["yaml-size"]
 

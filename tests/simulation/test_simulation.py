@@ -43,7 +43,7 @@ def test_where_the_service_behaves_no_lost_answer_leaves_a_doubt(first: int, man
     assert sum_.cancelled > many / 100
 
 
-@pytest.mark.parametrize("switch", ADOPTING)
+@pytest.mark.parametrize("switch", sampled(ADOPTING, every=3))
 def test_what_was_started_by_hand_is_adopted_on_odd_services_too(switch: str) -> None:
     adopted = 0
     for seed in range(SEEDS_WITH_ADOPTIONS):
