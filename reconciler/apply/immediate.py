@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.apply.evidence import (
     BY_NONCE,
@@ -112,13 +113,14 @@ def _its_own(
 ) -> tuple[list[Instance], list[Instance]]:
     """Of those that were made since the claim: what the nonce proves to be its own, what may be."""
     of_id = Counter(one.id for one in since)
+    bare = replace(suspect, correlation=None)  # a default may stand where the nonce was sent
     nonces = [(one, nonce_standing(suspect, one, known)) for one in since]
     ours = [one for one, stands in nonces if stands is Standing.OURS]
     possible = [
         one
         for one, stands in nonces
         if stands in {None, Standing.POSSIBLE}
-        and not contradicts(suspect, one)
+        and not contradicts(bare, one)
         and of_id[one.id] > len(_owners_beside(suspect, one, known, making))
     ]
     return ours, possible

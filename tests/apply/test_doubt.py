@@ -217,6 +217,13 @@ def test_what_may_have_been_triggered_at_once_leaves_the_run_in_doubt() -> None:
         assert "perhaps its own all the same: 3377-5" in doubt(FakeService([shown])).reason
 
 
+def test_what_shows_a_default_where_the_nonce_was_sent_may_be_the_runs() -> None:
+    """A service may drop what the flow does not declare, and fill in what it has for the name."""
+    ledger = a_ledger(*in_doubt(RUN, correlation=NAME))
+    shown = at_once(parameters=(*RUN.parameters, (NAME, "none")))
+    assert "3377-5" in doubt(FakeService([shown]), ledger=ledger).reason
+
+
 def test_a_start_that_left_after_its_claim_is_looked_for_until_it_left() -> None:
     left = after(NOW, CLAIM_MS + 3_600 * SECOND)
     shown = replace(at_once(), trigger_time=left, created=left, created_latest=left)
