@@ -11,7 +11,7 @@ from reconciler.apply.known import Known
 from reconciler.apply.lease import ServiceClock
 from reconciler.apply.look import Look, by_id
 from reconciler.apply.ports import Gateway, Instance, Snapshot
-from reconciler.apply.suspect import search_window
+from reconciler.apply.suspect import Suspect, search_window
 from reconciler.counting import counted
 from reconciler.errors import GatewayError, RefusedError
 from reconciler.ledger import Record
@@ -51,9 +51,8 @@ async def look_for(records: Sequence[Record], look: Look) -> list[Fitting]:
     searched once.
     """
     gate = asyncio.Semaphore(look.environment.limits.concurrency)
-    windows = dict.fromkeys(
-        window for one in records for window in (_minute(one), _at_once(one, look)) if window
-    )
+    wanted = [_wanted(one, look) for one in records]
+    windows = dict.fromkeys(window for one in wanted if one is not None for window in one.windows)
 
     async def search(window: _Window) -> Sequence[Instance] | str:
         async with gate:
@@ -64,40 +63,50 @@ async def look_for(records: Sequence[Record], look: Look) -> list[Fitting]:
 
     answers = await asyncio.gather(*map(search, windows))
     found = dict(zip(windows, answers, strict=True))
-    return [_shown(one, look, found) for one in records]
+    return [_shown(one, its, look, found) for one, its in zip(records, wanted, strict=True)]
 
 
-def _minute(record: Record) -> _Window | None:
-    if record.flow_id is None:
-        return None
-    return (record.flow_id, *search_window(record.trigger_time))
+class _Wanted(Struct, frozen=True, kw_only=True):
+    """What to look for, and where."""
+
+    suspect: Suspect
+    windows: Sequence[_Window]  # its minute; the time of its claim, if it was not to wait
 
 
-def _at_once(record: Record, look: Look) -> _Window | None:
-    """The time in which it may have been triggered at once; None if it was to wait for its time."""
+def _wanted(record: Record, look: Look) -> _Wanted | None:
     suspect = look.suspect(record, record.claim)
-    made = look.known.claims.get(record.claim) if record.claim is not None else None
-    if record.flow_id is None or suspect is None or made is None:
+    if record.flow_id is None or suspect is None:
         return None
-    window = immediate_window(suspect, made)
-    return None if window is None else (record.flow_id, *window)
+    made = look.known.claims.get(record.claim) if record.claim is not None else None
+    at_once = None if made is None else immediate_window(suspect, made)
+    spans = [search_window(record.trigger_time), *([] if at_once is None else [at_once])]
+    return _Wanted(suspect=suspect, windows=[(record.flow_id, *span) for span in spans])
 
 
 def _shown(
-    record: Record, look: Look, found: Mapping[_Window, Sequence[Instance] | str]
+    record: Record,
+    wanted: _Wanted | None,
+    look: Look,
+    found: Mapping[_Window, Sequence[Instance] | str],
 ) -> Fitting:
-    minute, suspect = _minute(record), look.suspect(record, record.claim)
-    if minute is None or suspect is None:
+    if wanted is None:
         return Fitting(run=record.run, failure="the ledger does not say its flow")
-    at_once = _at_once(record, look)
-    answer, also = found[minute], () if at_once is None else found[at_once]
-    if isinstance(answer, str) or isinstance(also, str):
-        return Fitting(run=record.run, failure=answer if isinstance(answer, str) else str(also))
-    fitting = [one for one in answer if fits(suspect, one, look.known)]
+    answers: list[Sequence[Instance]] = []
+    for window in wanted.windows:
+        answer = found[window]
+        if isinstance(answer, str):
+            return Fitting(run=record.run, failure=answer)
+        answers.append(answer)
+    listed, *also = answers
+    fitting = [one for one in listed if fits(wanted.suspect, one, look.known)]
     making = look.known.making(look.environment.gateway.zone)
-    possible = possible_at_once(suspect, also, look.known, making)
-    beside = [one for one in possible if one not in answer]
-    return Fitting(run=record.run, listed=(*answer, *beside), fitting=(*fitting, *beside))
+    beside = [
+        one
+        for more in also
+        for one in possible_at_once(wanted.suspect, more, look.known, making)
+        if one not in listed
+    ]
+    return Fitting(run=record.run, listed=(*listed, *beside), fitting=(*fitting, *beside))
 
 
 def refuse_fitting(shown: Sequence[Fitting]) -> None:

@@ -7,7 +7,7 @@ not certain is recorded as in doubt. docs/exactly-once.md shows why that is enou
 
 import asyncio
 from collections import Counter
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from reconciler.apply.branch import Branch
@@ -123,7 +123,7 @@ class _Apply:
                 break
             plan = await self._cancelled(plan, gateway, clock)
             self.knowledge.guard(plan)
-            plan, runs = await self._confirmed(plan, clock)
+            plan, runs = await self._confirmed(plan, clock, self._choose)
             batch = self.knowledge.claims.take_up(plan)
             if batch is None and runs:
                 clock = await self._ask_again(gateway, clock)
@@ -159,9 +159,7 @@ class _Apply:
 
     async def _cancelled(self, plan: Plan, gateway: Gateway, clock: ServiceClock) -> Plan:
         """The plan, once the runs were cancelled that the branch itself wants cancelled."""
-        while not await self.branch.confirm(self._unwanted(plan)):
-            plan = self.knowledge.plan(clock.earliest())
-            self.knowledge.guard(plan)
+        plan, _ = await self._confirmed(plan, clock, self._unwanted)
         if await self.watch.cancel(
             self.knowledge.cancels(plan), self.knowledge.look(gateway, clock)
         ):
@@ -171,13 +169,15 @@ class _Apply:
     def _unwanted(self, plan: Plan) -> list[Run]:
         return [one.run for one in self.knowledge.cancels(plan) if one.run is not None]
 
-    async def _confirmed(self, plan: Plan, clock: ServiceClock) -> tuple[Plan, Sequence[Run]]:
-        """The plan, and the runs to claim next as the branch itself declares them."""
-        runs = self._choose(plan)
+    async def _confirmed(
+        self, plan: Plan, clock: ServiceClock, choose: Callable[[Plan], Sequence[Run]]
+    ) -> tuple[Plan, Sequence[Run]]:
+        """The plan, and what is chosen of it, once the branch itself declares just that."""
+        runs = choose(plan)
         while not await self.branch.confirm([*self.knowledge.claims.late(plan), *runs]):
             plan = self.knowledge.plan(clock.earliest())
             self.knowledge.guard(plan)
-            runs = self._choose(plan)
+            runs = choose(plan)
         return plan, runs
 
     def _choose(self, plan: Plan) -> Sequence[Run]:
