@@ -102,6 +102,13 @@ def ignore_the_lease(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(lease.Lease, "allows_start", lambda _: True)
 
 
+def believe_whatever_was_kept(patch: pytest.MonkeyPatch) -> None:
+    async def confirm(*_: object) -> bool:
+        return True
+
+    patch.setattr(branch.Branch, "confirm", confirm)
+
+
 def forget_what_left_too_late(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Knowledge, "note_overdue", lambda *_: None)
 
@@ -623,6 +630,7 @@ MUTANTS: list[Mutant] = [
     claim_what_another_has_claimed,
     repeat_after_a_read_timeout,
     ignore_the_lease,
+    believe_whatever_was_kept,
     forget_what_left_too_late,
     believe_absence_before_the_trigger_time,
     believe_absence_before_the_claim_has_expired,

@@ -8,10 +8,10 @@ from reconciler.apply import ports
 from reconciler.errors import GitError
 from reconciler.ledger import Event, Ledger, events
 from reconciler.ledger.lines import decode, encode
-from reconciler.model import Declared, EpochMs
-from tests.building import Unremembering
+from reconciler.model import Declared, EpochMs, Run
 from tests.simulation.chances import CALM
 from tests.simulation.promise import ViolationError
+from tests.simulation.remembering import Remembered
 from tests.simulation.world import Commit, World
 
 
@@ -20,7 +20,7 @@ class CrashedError(BaseException):
 
 
 @dataclass(slots=True, eq=False)
-class Process(Unremembering):
+class Process:
     """One applier: its own clock, its own bad luck. The ports that it sees are these methods."""
 
     world: World
@@ -33,6 +33,7 @@ class Process(Unremembering):
     told_locked: set[int] = field(default_factory=set)  # flows
     named: tuple[str, ...] = ()  # what it was called for; nothing: everything
     thaws: float = 0.0  # the loop's time until which it is frozen
+    remembered: Remembered | None = None  # falsely, of a manifest
 
     # Clock
 
@@ -105,13 +106,22 @@ class Process(Unremembering):
 
     def _snapshot(self, commit: Commit) -> ports.Snapshot:
         self.seen = commit.ledger
+        runs = commit.runs if self.remembered is None else self.remembered.told(commit.runs)
         return _Snapshot(
             commit=str(commit.number),
             environment=commit.environment,
-            declared=Declared(runs=commit.runs, problems=(), files=()),
+            declared=Declared(runs=runs, problems=(), files=()),
             ledger=commit.ledger,
             base=commit,
         )
+
+    async def confirm(self, base: ports.Snapshot, runs: Sequence[Run]) -> bool:
+        assert isinstance(base, _Snapshot)
+        if self.remembered is None or self.remembered.is_so(runs, base.base.runs):
+            return True
+        self.world.note(f"{self.name} finds that its cache lies of {self.remembered.manifest}")
+        self.remembered = None
+        return False
 
     async def append(
         self, base: ports.Snapshot, new: Sequence[Event], message: str

@@ -47,6 +47,7 @@ from tests.simulation.peace import (
 )
 from tests.simulation.process import CrashedError, Process, names
 from tests.simulation.promise import ViolationError
+from tests.simulation.remembering import LYING, Memory
 from tests.simulation.service import LONGEST_LIFE_SECONDS
 from tests.simulation.truth import Truth
 from tests.simulation.world import World, by_hand
@@ -99,6 +100,7 @@ def simulate(
     pace = random.Random(f"the pace of {seed}")
     freezes = random.Random(f"the freezes of {seed}")
     keeping = random.Random(f"what keeps the time of {seed}")
+    kept = random.Random(f"what is kept of the manifests of {seed}")
     is_slow = switches is None and pace.random() < SLOW  # chosen ones are about what is shown
     if is_slow:
         environment = slowed(pace, environment)
@@ -120,6 +122,7 @@ def simulate(
         is_slow=is_slow,
         freezes=drawn_freezes(freezes) if switches is None else Freezes(random=freezes),
         keeps_time=_keeping(keeping) if switches is None else 0.0,
+        memory=Memory(random=kept, lies=switches is None and kept.random() < LYING),
         chances=chances or drawn_chances(rng),
         truth=Truth(
             now=loop.time,
@@ -289,6 +292,8 @@ class _Appliers:
         async def one(ports: Ports, name: str) -> None:
             assert isinstance(ports.store, Process)
             ports.store.named = tuple(options.runs)
+            if self.world.chances is not CALM:
+                ports.store.remembered = self.world.memory.drawn(self.world.runs)
             result = await apply(ports, replace(options, by=name))
             self.world.note(f"{name} ends with {exit_code(result)!r}")
             said = {one.planned.id for one in result.doubts} | {one.run for one in result.twice}

@@ -33,6 +33,7 @@ from tests.simulation.promise import (
     means,
     needed,
 )
+from tests.simulation.remembering import Memory
 from tests.simulation.service import Service
 
 _SOON_SECONDS = 50.0  # in which others come who start something
@@ -87,6 +88,7 @@ class World(Service):
     sequential: frozenset[str] = frozenset()  # manifests
     freezes: Freezes
     keeps_time: float  # seconds
+    memory: Memory
     kept: tuple[float, EpochMs] = (-inf, EpochMs(0))  # since when, and the time
     is_slow: bool = False  # each start takes long, and the first appliers begin together
     conditions: dict[tuple[str, RunId], Sequence[Needed]] = field(default_factory=dict)  # of claims
