@@ -21,7 +21,8 @@ from reconciler.cli.options import CommonOptions
 from reconciler.cli.reading import Workspace
 from reconciler.configuration import Environment
 from reconciler.expansion import Bounds, Window
-from reconciler.git import Git
+from reconciler.git import Git, ObjectId
+from reconciler.manifest import FileResult
 from reconciler.model import Declared, EpochMs, Source
 from reconciler.repository import (
     cache,
@@ -32,6 +33,7 @@ from reconciler.repository import (
     worktree,
 )
 from reconciler.repository.books import CommittedBooks
+from reconciler.repository.committed import CommittedFile
 from reconciler.repository.committed_files import CommittedFiles
 from reconciler.repository.declaring import Ceiling, TooManyRunsError, bounds_of, read_related
 from tests.corpus.examples import quick_examples
@@ -900,3 +902,30 @@ def test_a_process_that_is_killed_over_it_leaves_nothing_that_is_believed(site: 
         os.utime(one, (moment, moment))
     assert site.declared() == first
     assert [one.suffix for one in left.parent.iterdir()] == [".cache"]
+
+
+def test_what_was_met_is_forgotten_with_the_environment_that_it_was_read_by(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cache knows a file by a number of its own, which is another file's in the next cache."""
+    monkeypatch.setattr(commit_cache, "_LEAST_FILES", 1)
+    site.write("a", "b")
+    site.declared()
+    site.write("c", "d", "e")
+    workspace = Workspace.find(replace(_OPTIONS, repo=site.root))
+    git_here, (environment,) = workspace.git(), workspace.environments
+    assert git_here is not None
+    bounds = bounds_of(environment.limits, workspace.now)
+    caches = commit_cache.CommitCache(git_here)
+    moved = replace(environment, manifests="elsewhere")
+    said = []
+    for of, names in ((environment, "ab"), (moved, "cde")):
+        asked = caches.of(of, bounds, len(names))
+        for name in names:
+            file = CommittedFile(path=f"triggers/{name}.yaml", oid=ObjectId(name * 40))
+            content = (site.root / file.path).read_bytes()
+            known = caches.compared(asked, file, Source(path=file.path, content=content))
+            assert (known is not None) == (of is environment)
+            said.append((file, file.path, FileResult(file=file.path, runs=(), problems=())))
+    caches.keep(moved.name, said)
+    assert len(list((site.root / ".git" / "reconciler").glob("*.cache"))) == 2

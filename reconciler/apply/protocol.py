@@ -123,8 +123,10 @@ class _Apply:
                 break
             plan = await self._cancelled(plan, gateway, clock)
             self.knowledge.guard(plan)
-            plan, runs = await self._confirmed(plan, clock, self._choose)
+            plan, runs = await self._confirmed(plan, clock, self.knowledge.claims.late)
             batch = self.knowledge.claims.take_up(plan)
+            if batch is None:
+                plan, runs = await self._confirmed(plan, clock, self._choose)
             if batch is None and runs:
                 clock = await self._ask_again(gateway, clock)
                 runs, before = await self._look_before(runs, gateway, clock)
@@ -174,7 +176,7 @@ class _Apply:
     ) -> tuple[Plan, Sequence[Run]]:
         """The plan, and what is chosen of it, once the branch itself declares just that."""
         runs = choose(plan)
-        while not await self.branch.confirm([*self.knowledge.claims.late(plan), *runs]):
+        while not await self.branch.confirm(runs):
             plan = self.knowledge.plan(clock.earliest())
             self.knowledge.guard(plan)
             runs = choose(plan)
