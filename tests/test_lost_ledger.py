@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.cli.machine import LocalClock
+from reconciler.cli.clock import LocalClock
 from reconciler.errors import LedgerError
 from reconciler.git import Git
 from reconciler.repository.settings import read_configuration

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from msgspec import Struct
 from msgspec.structs import replace
 
-from reconciler.apply.checks import InvalidManifestsError
 from reconciler.apply.ports import Appended, Gateway, Options, Ports, Snapshot
 from reconciler.apply.protocol import apply
 from reconciler.configuration import Environment
@@ -19,7 +18,8 @@ from reconciler.identity import NOTHING_ELSE, Surroundings
 from reconciler.ledger import Event, Ledger
 from reconciler.model import ClaimId, Declared, EpochMs
 from reconciler.plan import FlowCheck, make_plan
-from reconciler.plan.review import Refused, refusals
+from reconciler.plan.review import refusals
+from reconciler.refused import InvalidManifestsError, Refused
 from tests.apply.service import ENVIRONMENT
 from tests.building import Unremembering, a_problem, runs_apart
 from tests.building import declared as of_runs

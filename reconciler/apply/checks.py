@@ -14,33 +14,16 @@ from datetime import tzinfo
 from reconciler.apply.lease import ServiceClock
 from reconciler.apply.ports import Clock, Flow, Gateway, Noted, Progress, SavedRun
 from reconciler.configuration import Environment
-from reconciler.counting import counted
 from reconciler.errors import RefusedError
 from reconciler.ledger import Ledger
-from reconciler.model import Declared, EpochMs, Parameters, Problem, Run, RunId, masked
+from reconciler.model import Declared, EpochMs, Parameters, Run, RunId, masked
 from reconciler.plan import Action, FlowCheck, Plan, PlannedRun
 from reconciler.plan.review import too_many
+from reconciler.refused import TooManyStartsError
 from reconciler.selection import meaning, nothing_meant
 from reconciler.times import format_instant, in_zone, parse_foreign_zone
 
 TOLERATED_MS = 60_000  # how far off the local clock may be unreported; it decides nothing
-
-
-class InvalidManifestsError(RefusedError):
-    """The shared branch's manifests have problems, so nothing is started, or nothing more."""
-
-    def __init__(self, problems: Sequence[Problem], *, tried: int = 0) -> None:
-        after = f"nothing more was started after {counted(tried, 'run')}"
-        what = after if tried else "nothing was started"
-        super().__init__(
-            f"{what}: the branch's manifests have {counted(len(problems), 'problem')}",
-            hint="Mend them in a pull request; `reconciler validate` finds them before the merge.",
-        )
-        self.problems = tuple(problems)
-
-
-class TooManyStartsError(RefusedError):
-    """The apply would start more runs than it may."""
 
 
 class UnreadableZoneError(RefusedError):

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 from msgspec.structs import replace
 
 from reconciler.apply.branch import Branch
-from reconciler.apply.checks import Chosen, InvalidManifestsError, is_as_saved, refuse_too_many
+from reconciler.apply.checks import Chosen, is_as_saved, refuse_too_many
 from reconciler.apply.claim import Claims
 from reconciler.apply.doubt import Doubt
 from reconciler.apply.known import Known
@@ -33,6 +33,7 @@ from reconciler.model import (
 )
 from reconciler.plan import Action, FlowCheck, Plan, PlannedRun, Reason, make_plan
 from reconciler.plan.outlook import Over, why_over
+from reconciler.refused import InvalidManifestsError
 
 STARTS_OF_ONE_RUN = 3  # after so many that proved absent, the run is left to the next apply
 

@@ -12,7 +12,6 @@ from typing import assert_never
 from msgspec import Struct
 from msgspec.structs import replace
 
-from reconciler.apply.checks import InvalidManifestsError
 from reconciler.apply.news import WitnessedStore
 from reconciler.apply.ports import Gateway, Options, Ports, Progress, Step, Watching
 from reconciler.apply.protocol import apply
@@ -33,6 +32,7 @@ from reconciler.git import CheckoutResult, CommitId, FastForwarded, NotSafe
 from reconciler.ledger import Event
 from reconciler.manifest.read import notes_of
 from reconciler.model import Problem
+from reconciler.refused import InvalidManifestsError
 from reconciler.render.apply_markdown import apply_annotations, apply_markdown
 from reconciler.render.apply_outcomes import has_done_anything
 from reconciler.render.apply_text import apply_json, apply_text

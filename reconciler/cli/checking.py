@@ -9,9 +9,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from reconciler import __version__
+from reconciler.cli.clock import LocalClock
 from reconciler.cli.differing import edited_since, with_way_back
 from reconciler.cli.forge_paths import rooted_problem
-from reconciler.cli.machine import LocalClock
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.reading import LinkedLedgerError, Workspace
 from reconciler.cli.refusing import UNREADABLE, ledger_problem, problem_without_place

@@ -13,8 +13,8 @@ from reconciler.apply.checks import (
 )
 from reconciler.apply.lease import ServiceClock
 from reconciler.apply.ports import Gateway
+from reconciler.cli.clock import LocalClock
 from reconciler.cli.examining import OFFLINE, ClonePatient, Examination
-from reconciler.cli.machine import LocalClock
 from reconciler.cli.opening import check_gateway, gateway_settings
 from reconciler.configuration import Environment
 from reconciler.counting import counted

@@ -13,7 +13,8 @@ from msgspec import Struct
 from reconciler.apply.adopt import Adoption
 from reconciler.apply.importing import Matched, Range, import_runs
 from reconciler.apply.ports import Snapshot
-from reconciler.cli.machine import LocalClock, new_claim
+from reconciler.cli.clock import LocalClock
+from reconciler.cli.machine import new_claim
 from reconciler.cli.opening import SharedBranch
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.saying import say, told

@@ -1,4 +1,4 @@
-"""This machine: its clocks, who works on it, and where it keeps what must not be lost."""
+"""Who works on this machine, and where it keeps what must not be lost."""
 
 import getpass
 import os
@@ -15,24 +15,9 @@ from reconciler.errors import ReconcilerError
 from reconciler.git.said import address
 from reconciler.ledger import Event
 from reconciler.ledger.lines import encode
-from reconciler.model import ClaimId, EpochMs
+from reconciler.model import ClaimId
 
-# `_ELAPSING` is a clock that goes on while the machine sleeps. Otherwise a claim would look too
-# young after the lid was closed. On Linux that is BOOTTIME; elsewhere MONOTONIC does the same.
 _LONGEST_NAME = 500  # characters of an applier's name
-_ELAPSING = getattr(time, "CLOCK_BOOTTIME", None)
-
-
-class LocalClock:
-    """The clocks of this machine."""
-
-    def elapsed(self) -> float:
-        """Seconds since some moment; never goes back, and goes on while the machine is asleep."""
-        return time.monotonic() if _ELAPSING is None else time.clock_gettime(_ELAPSING)
-
-    def wall(self) -> EpochMs:
-        """The time of day by this machine's clock."""
-        return EpochMs(time.time_ns() // 1_000_000)
 
 
 def new_claim() -> ClaimId:

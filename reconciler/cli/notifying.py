@@ -9,8 +9,9 @@ from msgspec import Struct
 
 from reconciler.apply.news import Effect, News, Share, a_test, news_of, told_to
 from reconciler.cli.bounded import run_bounded
+from reconciler.cli.clock import LocalClock
 from reconciler.cli.journal import Level
-from reconciler.cli.machine import LocalClock, applier
+from reconciler.cli.machine import applier
 from reconciler.cli.saying import journal, say
 from reconciler.configuration import Environment
 from reconciler.notify.addresses import Address, NoAddress, address_of

@@ -15,7 +15,8 @@ from pathlib import Path
 from msgspec import Struct
 
 from reconciler.apply.ports import Gateway, Ports, Progress, Step
-from reconciler.cli.machine import LocalClock, jitter, new_claim, rescue
+from reconciler.cli.clock import LocalClock
+from reconciler.cli.machine import jitter, new_claim, rescue
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.saying import say
 from reconciler.configuration import (

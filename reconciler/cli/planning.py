@@ -9,11 +9,11 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from reconciler.apply.checks import check_flows, flows_of
+from reconciler.cli.clock import LocalClock
 from reconciler.cli.comparing import Base, BaseOptions, find_base, own_configuration
 from reconciler.cli.differing import edited_ledgers, edited_since
 from reconciler.cli.fetching import KnownLedger, read_ledgers
 from reconciler.cli.forge_paths import rooted_review
-from reconciler.cli.machine import LocalClock
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.reading import Workspace
 from reconciler.cli.recalling import Recall

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from reconciler.cli.clock import LocalClock
 from reconciler.cli.fetching import KnownLedger, read_ledgers
-from reconciler.cli.machine import LocalClock
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.planning import plan_of
 from reconciler.cli.reading import Workspace

@@ -7,7 +7,7 @@ from pathlib import Path
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from reconciler.cli.machine import LocalClock
+from reconciler.cli.clock import LocalClock
 from reconciler.cli.options import CommonOptions
 from reconciler.configuration import CONFIGURATION, Configuration, Environment
 from reconciler.errors import ConfigurationError, GitError

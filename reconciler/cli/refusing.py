@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from reconciler.apply.checks import InvalidManifestsError, TooManyStartsError
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.reading import LinkedLedgerError
 from reconciler.cli.saying import show
@@ -18,7 +17,7 @@ from reconciler.ledger.files import ACTIVE
 from reconciler.ledger.guarding import CODE
 from reconciler.ledger.lines import RESTORE
 from reconciler.model import Place, Problem
-from reconciler.plan.review import TOO_MANY, Refused
+from reconciler.refused import TOO_MANY, InvalidManifestsError, Refused, TooManyStartsError
 from reconciler.render.json_output import json_document, one_or_several
 from reconciler.render.problems import problem_json
 from reconciler.repository.declaring import TooManyRunsError

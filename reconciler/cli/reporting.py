@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, assert_never
 from msgspec import Struct
 
 from reconciler.cli.choosing import Filter
+from reconciler.cli.clock import LocalClock
 from reconciler.cli.fetching import read_ledgers
-from reconciler.cli.machine import LocalClock
 from reconciler.cli.options import CommonOptions, Format
 from reconciler.cli.planning import plan_of
 from reconciler.cli.reading import Workspace

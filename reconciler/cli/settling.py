@@ -13,7 +13,8 @@ from reconciler.apply.branch import Branch
 from reconciler.apply.fitting import Fitting
 from reconciler.apply.resolve import Recovered, recover, resolve
 from reconciler.apply.spoken import PersonsDecision
-from reconciler.cli.machine import LocalClock, new_claim
+from reconciler.cli.clock import LocalClock
+from reconciler.cli.machine import new_claim
 from reconciler.cli.opening import SharedBranch, silent
 from reconciler.cli.options import CommonOptions, read_utf8
 from reconciler.cli.saying import say, told

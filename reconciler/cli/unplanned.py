@@ -11,8 +11,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from reconciler.cli.clock import LocalClock
 from reconciler.cli.forge_paths import rooted_review
-from reconciler.cli.machine import LocalClock
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.reading import LinkedLedgerError
 from reconciler.cli.refusing import problems_of
@@ -20,7 +20,8 @@ from reconciler.configuration import CONFIGURATION
 from reconciler.errors import ReconcilerError
 from reconciler.git import CommitId, Git
 from reconciler.plan import Plan
-from reconciler.plan.review import NOT_PLANNED, Refused, Review
+from reconciler.plan.review import Review
+from reconciler.refused import NOT_PLANNED, Refused
 from reconciler.render.json_output import json_document
 from reconciler.render.plan_json import plans_json
 from reconciler.render.plan_markdown import plan_markdown

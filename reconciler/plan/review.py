@@ -26,22 +26,8 @@ from reconciler.model import first_attempt
 from reconciler.plan.by_manifest import OfManifest
 from reconciler.plan.changes import Change
 from reconciler.plan.values import Action, Plan
+from reconciler.refused import TOO_MANY, TOO_MANY_WITH_WAIT, Refused
 from reconciler.schema.paths import pointer
-
-TOO_MANY = "too-many-to-start"
-TOO_MANY_WITH_WAIT = "too-many-with-wait"
-NOT_PLANNED = "not-planned"  # what stands in the way has no place in a file
-
-
-class Refused(Struct, frozen=True, kw_only=True):
-    """One reason why nothing would start. `code` is a problem's, or one of the three above."""
-
-    code: str
-    message: str
-    hint: str | None = None
-
-    def __str__(self) -> str:
-        return f"{self.message}. {self.hint}" if self.hint else self.message
 
 
 def too_many(wanted: int, limit: int) -> Refused | None:

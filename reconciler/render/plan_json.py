@@ -10,8 +10,9 @@ from reconciler.ledger import Record
 from reconciler.model import Retry, Run, backfill_of, wire_parameters
 from reconciler.plan import Plan, PlannedRun
 from reconciler.plan.changes import Change
-from reconciler.plan.review import NO_REVIEW, Compared, Refused, Review
+from reconciler.plan.review import NO_REVIEW, Compared, Review
 from reconciler.plan.values import awaited
+from reconciler.refused import Refused
 from reconciler.render.backfills import attempt_of
 from reconciler.render.json_output import MadeRows, one_or_several, wire_form
 from reconciler.render.problems import problem_json

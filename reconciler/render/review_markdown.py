@@ -6,7 +6,8 @@ from datetime import tzinfo
 from reconciler.counting import counted
 from reconciler.model import manifest_of
 from reconciler.plan import Plan, PlannedRun
-from reconciler.plan.review import NOT_PLANNED, TOO_MANY, Compared, Review
+from reconciler.plan.review import Compared, Review
+from reconciler.refused import NOT_PLANNED, TOO_MANY
 from reconciler.render.backfills import reason_in_words, runs_in_words, together
 from reconciler.render.change_table import HEADINGS, change_rows, marked, unfolded
 from reconciler.render.changes_text import (

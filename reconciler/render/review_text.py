@@ -5,7 +5,8 @@ from datetime import tzinfo
 
 from reconciler.counting import counted
 from reconciler.plan import Plan
-from reconciler.plan.review import TOO_MANY, Compared, Review
+from reconciler.plan.review import Compared, Review
+from reconciler.refused import TOO_MANY
 from reconciler.render.changes_text import (
     EDITED,
     besides,

@@ -43,6 +43,19 @@ def test_the_command_line_of_httpx_is_not_loaded_with_it() -> None:
     assert done.stdout.splitlines()[-1] == "['httpx']"
 
 
+def test_a_validation_loads_no_event_loop_and_no_plan() -> None:
+    # A hook of pre-commit pays for its start-up at each commit.
+    words = (
+        "import sys; from reconciler.cli.main import run; code = run(['validate'])\n"
+        "late = {'asyncio', 'ssl', 'httpx', 'secrets', 'reconciler.plan', 'reconciler.apply'}\n"
+        "print(code, sorted(late & sys.modules.keys()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", words], cwd=PROJECT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "0 []"
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.cli.machine import LocalClock
+from reconciler.cli.clock import LocalClock
 from reconciler.model import EpochMs
 from reconciler.sandbox import ALWAYS, Fault, FlowOptions, Reply, SandboxOptions
 from reconciler.schema import validate

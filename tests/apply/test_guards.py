@@ -2,17 +2,12 @@
 
 import pytest
 
-from reconciler.apply.checks import (
-    InvalidManifestsError,
-    check_zone,
-    is_as_saved,
-    refuse_one_name,
-    refuse_stale,
-)
+from reconciler.apply.checks import check_zone, is_as_saved, refuse_one_name, refuse_stale
 from reconciler.apply.ports import SavedRun
 from reconciler.errors import RefusedError
 from reconciler.model import EpochMs, Run
 from reconciler.plan import Plan, make_plan
+from reconciler.refused import InvalidManifestsError
 from reconciler.times import parse_zone
 from tests.apply.service import ENVIRONMENT
 from tests.building import EIGHT, NOW, a_digest, a_ledger, a_problem, a_run, after, declared
