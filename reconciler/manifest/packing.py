@@ -36,9 +36,8 @@ _DEFAULTS: tuple[object, ...] = (*_PLAIN.values(), frozenset(), (), None)
 _Packed = Sequence[Any]  # what msgpack holds
 _Marks = dict[str, tuple[int, int]]  # line and column, by JSON Pointer
 
-# The types of what msgpack holds, for what a cache kept may be anything. A name has none of the
-# signs by which a run of a backfill, a revision or an attempt is told, and a time has a date.
-_Name = Annotated[str, msgspec.Meta(pattern=r"^[^/@#]+$")]
+# The types of what msgpack holds, for what a cache kept may be anything. A time has a date.
+_Name = Annotated[str, msgspec.Meta(min_length=1)]
 _Time = Annotated[int, msgspec.Meta(ge=0, le=253_402_300_799_999)]
 _Number = Annotated[int, msgspec.Meta(ge=1)]
 _PlainRow: Any = GenericAlias(
@@ -167,6 +166,10 @@ def _run(
     rare: _Packed | None,
 ) -> Run:
     name, flow_id, trigger_time, digest = usual
+    # By these signs a run of a backfill, a revision or an attempt is told. (A pattern in the type
+    # would take as long as all the decoding.)
+    if "/" in name or "@" in name or "#" in name:
+        raise ValueError(f"{name} is not the name of a manifest")
     marks, keys, label_keys = head
     run = Run(
         name=name,

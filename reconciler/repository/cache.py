@@ -222,11 +222,14 @@ class ReadCache(Struct, kw_only=True):
         """
         if self.path is None:
             return
-        kept = [(file, result) for file, result in found if self._may_be_kept(file, result)]
-        lacking = sum(self._is_lacking(file) for file, _ in kept)
+        # Most files are known and were not read, so that there is nothing to find out about them.
+        seen = self._seen
+        others = [one for one in found if one[0].path in seen or not isinstance(one[0], KnownFile)]
+        kept = [file for file, result in others if self._may_be_kept(file, result)]
+        lacking, number = sum(map(self._is_lacking, kept)), len(found) - len(others) + len(kept)
         held = len(self._content.numbers) if self._content else 0
-        if self.is_worth_it(lacking, len(kept)) or held > 2 * max(len(kept), _LEAST_FILES):
-            self._save(self.path, kept)
+        if self.is_worth_it(lacking, number) or held > 2 * max(number, _LEAST_FILES):
+            self._save(self.path, [one for one in found if self._may_be_kept(*one)])
 
     def is_worth_it(self, new: int, files: int) -> bool:
         """Whether so many of the files are new that the cache should be written anew."""

@@ -19,11 +19,11 @@ def dependency_problems(
 
     `zone` is the gateway's, which business dates are in.
     """
+    if not any(run.depends_on for run in runs):
+        return
     # All runs of one manifest have the same dependencies, so the first stands for all of them.
     manifests = {run.manifest: run for run in reversed(runs)}
     dependents = {name: run for name, run in manifests.items() if run.depends_on}
-    if not dependents:
-        return
     known = known_names(runs, ledger)
     renamed = _renamed(manifests)
     for run in dependents.values():

@@ -7,7 +7,7 @@ import pytest
 
 from reconciler.expansion import Bounds
 from reconciler.manifest import FileResult, read_file
-from reconciler.manifest.packing import pack, unpack
+from reconciler.manifest.packing import UnpackError, pack, unpack
 from reconciler.model import Digest, EpochMs, Place, Places, Problem, Run, Source
 from reconciler.times import parse_zone
 from tests.corpus.examples import ZONE, examples, source
@@ -110,3 +110,14 @@ def test_runs_share_what_they_have_in_common_after_they_were_packed() -> None:
     assert isinstance(two.places, Places)
     assert one.places.marks is two.places.marks
     assert one.parameters[0] is two.parameters[0]
+
+
+@pytest.mark.parametrize("name", ["", "one/2024-03-01", "one@2", "one#2"])
+def test_what_is_packed_under_a_name_that_no_trigger_has_is_not_believed(name: str) -> None:
+    """As a cache may hold that was written by something else."""
+    result = read_file(source(next(one for one in EXAMPLES if one.stem == "business-date")), ZONE)
+    packed = pack([result])
+    usual = msgspec.msgpack.encode(result.runs[0].name)
+    assert packed.count(usual) == 1
+    with pytest.raises(UnpackError):
+        list(unpack(packed.replace(usual, msgspec.msgpack.encode(name))))
