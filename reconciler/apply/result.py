@@ -34,13 +34,13 @@ class ApplyResult(Struct, frozen=True, kw_only=True):
     # Of the runs that the apply was called for: what each waits for that it was not called for.
     left_out: Mapping[RunId, Sequence[str]] = field(default_factory=dict)
 
-
-def exit_code(result: ApplyResult) -> ExitCode:
-    """The code that a pipeline must react to first: interrupted, in doubt, then a problem."""
-    if result.interrupted:
-        return ExitCode.INTERRUPTED
-    if result.doubts or result.twice:
-        return ExitCode.IN_DOUBT
-    problems = (result.unstarted, result.refused, result.uncancelled, result.failed)
-    waited_for = (result.unfinished, result.untold)
-    return ExitCode.PROBLEM if any((*problems, *waited_for)) else ExitCode.OK
+    @property
+    def exit_code(self) -> ExitCode:
+        """The code that a pipeline must react to first: interrupted, in doubt, then a problem."""
+        if self.interrupted:
+            return ExitCode.INTERRUPTED
+        if self.doubts or self.twice:
+            return ExitCode.IN_DOUBT
+        problems = (self.unstarted, self.refused, self.uncancelled, self.failed)
+        waited_for = (self.unfinished, self.untold)
+        return ExitCode.PROBLEM if any((*problems, *waited_for)) else ExitCode.OK

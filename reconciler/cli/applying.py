@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from reconciler.apply.news import WitnessedStore
 from reconciler.apply.ports import Gateway, Options, Ports, Progress, Step, Watching
 from reconciler.apply.protocol import apply
-from reconciler.apply.result import ApplyResult, exit_code
+from reconciler.apply.result import ApplyResult
 from reconciler.cli.differing import BranchPlace, unpushed
 from reconciler.cli.journal import Journal
 from reconciler.cli.machine import applier, new_apply
@@ -76,7 +76,7 @@ class ApplyReport(Struct, frozen=True, kw_only=True):
     @property
     def exit_code(self) -> ExitCode:
         """The exit code that follows from the result."""
-        return exit_code(self.result)
+        return self.result.exit_code
 
 
 class Wanted(Struct, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import assert_never
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -12,7 +13,7 @@ from reconciler import __version__
 from reconciler.cli.clock import LocalClock
 from reconciler.cli.differing import edited_since, with_way_back
 from reconciler.cli.forge_paths import rooted_problem
-from reconciler.cli.options import CommonOptions
+from reconciler.cli.options import CommonOptions, ProblemFormat
 from reconciler.cli.reading import LinkedLedgerError, Workspace
 from reconciler.cli.refusing import UNREADABLE, ledger_problem, problem_without_place
 from reconciler.cli.saying import say, say_left_out
@@ -22,7 +23,7 @@ from reconciler.configuration import (
     Environment,
     InvalidConfigurationError,
 )
-from reconciler.errors import GitError, LedgerError, ReconcilerError
+from reconciler.errors import ExitCode, GitError, LedgerError, ReconcilerError
 from reconciler.git import Git
 from reconciler.identity import Surroundings
 from reconciler.ledger import Ledger
@@ -64,38 +65,39 @@ class Validation(Struct, frozen=True, kw_only=True):
         )
         return replace(self, problems=tuple(kept))
 
-    def say_notes(self, options: CommonOptions, form: str) -> None:
+    @property
+    def exit_code(self) -> ExitCode:
+        """PROBLEM if there is any problem."""
+        return ExitCode.PROBLEM if self.problems else ExitCode.OK
+
+    def say_notes(self, options: CommonOptions, form: ProblemFormat) -> None:
         """Say the notes on stderr, where the format has no place for them."""
-        for note in () if options.quiet or form != "text" else self.notes:
+        for note in () if options.quiet or form is not ProblemFormat.TEXT else self.notes:
             say(f"note: {note}")
 
-    def shown(self, form: str) -> str:
+    def shown(self, form: ProblemFormat) -> str:
         """The report in one of the formats that `validate` offers."""
+        is_of_here = form in {ProblemFormat.TEXT, ProblemFormat.JSON}
+        # A forge knows files by their paths from the repository's top.
+        prefix = "" if is_of_here else _prefix(self.root)
+        problems = tuple(rooted_problem(one, prefix) for one in self.problems)
+        notes = tuple(rooted_problem(one, prefix) for one in self.notes)
+        files, runs = self.files, self.runs
         match form:
-            case "json":
-                return rendering.problems_json(self.problems, self.files, self.runs, self.notes)
-            case "text":
-                return rendering.problems_text(self.problems, self.files, self.runs)
-            case _:
-                return self._for_forges(form)
-
-    def _for_forges(self, form: str) -> str:
-        """The report for a forge, which knows files by their paths from the repository's top."""
-        prefix = _prefix(self.root)
-        problems, notes = (
-            tuple(rooted_problem(one, prefix) for one in these)
-            for these in (self.problems, self.notes)
-        )
-        match form:
-            case "gitlab":
+            case ProblemFormat.TEXT:
+                return rendering.problems_text(problems, files, runs)
+            case ProblemFormat.JSON:
+                return rendering.problems_json(problems, files, runs, notes)
+            case ProblemFormat.GITHUB:
+                return rendering.problems_github(problems, files, runs, notes)
+            case ProblemFormat.GITLAB:
                 return problems_gitlab(problems, notes)
-            case "junit":
-                now = LocalClock().wall()
-                return problems_junit(problems, self.files, self.runs, now, notes)
-            case "sarif":
+            case ProblemFormat.JUNIT:
+                return problems_junit(problems, files, runs, LocalClock().wall(), notes)
+            case ProblemFormat.SARIF:
                 return rendering.problems_sarif(problems, __version__, notes)
             case _:
-                return rendering.problems_github(problems, self.files, self.runs, notes)
+                assert_never(form)
 
 
 def validate(options: CommonOptions, paths: Sequence[Path], base: str | None = None) -> Validation:

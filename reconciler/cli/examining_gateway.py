@@ -4,13 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from reconciler.apply.checks import (
-    TOLERATED_MS,
-    UnreadableZoneError,
-    check_flows,
-    check_zone,
-    clock_words,
-)
+from reconciler.apply.checks import TOLERATED_MS, UnreadableZoneError, check_flows, check_zone, clock_words
 from reconciler.apply.lease import ServiceClock
 from reconciler.apply.ports import Gateway
 from reconciler.cli.clock import LocalClock

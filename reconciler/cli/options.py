@@ -7,6 +7,7 @@ locale Python reads every byte of a non-ASCII letter that way.
 
 import re
 from collections.abc import Callable, Sequence
+from enum import StrEnum
 from itertools import pairwise
 from math import isfinite, nan
 from pathlib import Path
@@ -19,15 +20,32 @@ from msgspec.structs import replace
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
-from enum import StrEnum
 
 
 class Format(StrEnum):
-    """How `status` and `apply` report."""
+    """How `plan`, `status` and `apply` report."""
 
     TEXT = "text"  # for people
     JSON = "json"  # for scripts
-    MARKDOWN = "markdown"  # for a pipeline's summary of a job
+    MARKDOWN = "markdown"  # for a pull request's comment, or a pipeline's summary of a job
+
+
+class ShortFormat(StrEnum):
+    """How the commands report that no pull request or job shows: `doctor`, `resolve`, `import`."""
+
+    TEXT = "text"  # for people
+    JSON = "json"  # for scripts
+
+
+class ProblemFormat(StrEnum):
+    """How `validate` reports."""
+
+    TEXT = "text"  # for people
+    JSON = "json"  # for scripts
+    GITHUB = "github"  # annotations of a pull request
+    GITLAB = "gitlab"  # GitLab's Code Quality
+    JUNIT = "junit"  # a test report
+    SARIF = "sarif"  # GitHub's code scanning
 
 
 _UNPAIRED = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # surrogates that stand for no byte

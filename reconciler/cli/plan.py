@@ -1,11 +1,18 @@
 """`reconciler plan`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 import click
 
-from reconciler.cli.options import ENV_ALL, TEXT, WholeNumber, common_options_with, current_options
+from reconciler.cli.options import (
+    ENV_ALL,
+    TEXT,
+    Format,
+    WholeNumber,
+    common_options_with,
+    current_options,
+)
 from reconciler.errors import ExitCode, ReconcilerError
 
 if TYPE_CHECKING:
@@ -16,8 +23,8 @@ if TYPE_CHECKING:
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["text", "json", "markdown"]),
-    default="text",
+    type=click.Choice([one.value for one in Format]),
+    default=Format.TEXT.value,
     show_default=True,
     help="How to show it: for people, for scripts, as a pull request's comment.",
 )
@@ -92,34 +99,34 @@ def command(  # noqa: PLR0913 - click passes one argument an option
     try:
         report = make_plans(current_options(), asked)
     except ReconcilerError as error:
-        _show_unplanned(error, asked, form, max_bytes)
+        _show_unplanned(error, asked, Format(form), max_bytes)
         raise
     if out is not None:
         report.save(out)
-    if form != "markdown":
-        for piece in report.pieces(form):
-            show(piece, painted=form == "text", document=form == "json")
-        return report.exit_code(detailed=detailed_exitcode)
-    comment = report.comment(max_bytes)
-    show(comment.text)
-    if require_complete and not comment.is_complete:
+    shown = report.shown(Format(form), max_bytes)
+    for piece in shown.pieces:
+        show(piece, painted=form == Format.TEXT, document=form == Format.JSON)
+    if require_complete and not shown.is_complete:
         return ExitCode.PROBLEM
     return report.exit_code(detailed=detailed_exitcode)
 
 
-def _show_unplanned(error: ReconcilerError, asked: "Asked", form: str, max_bytes: int) -> None:
+def _show_unplanned(error: ReconcilerError, asked: "Asked", form: Format, max_bytes: int) -> None:
     """Print the document or comment that a script or bot waits for; people read stderr."""
     from reconciler.cli.saying import show
     from reconciler.cli.unplanned import Unplanned
 
-    if form == "text":
+    if form is Format.TEXT:
         return
     revision, offline = asked.base.revision, asked.offline
     unplanned = Unplanned.by(error, current_options(), revision, offline=offline)
-    if form == "json":
-        show(unplanned.document(), document=True)
-    else:
-        show(unplanned.comment(max_bytes))
+    match form:
+        case Format.JSON:
+            show(unplanned.document(), document=True)
+        case Format.MARKDOWN:
+            show(unplanned.comment(max_bytes))
+        case _:
+            assert_never(form)
 
 
 def _asked(

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import assert_never
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -14,7 +15,7 @@ from reconciler.cli.comparing import Base, BaseOptions, find_base, own_configura
 from reconciler.cli.differing import edited_ledgers, edited_since
 from reconciler.cli.fetching import KnownLedger, read_ledgers
 from reconciler.cli.forge_paths import rooted_review
-from reconciler.cli.options import CommonOptions
+from reconciler.cli.options import CommonOptions, Format
 from reconciler.cli.reading import Workspace
 from reconciler.cli.recalling import Recall
 from reconciler.cli.saved_plan import save_plan
@@ -43,6 +44,13 @@ class Reviewed(Struct, frozen=True, kw_only=True):
     review: Review
 
 
+class ShownPlans(Struct, frozen=True, kw_only=True):
+    """Plans in one format."""
+
+    pieces: Iterable[str]  # so that the JSON of many runs need not be in memory at once
+    is_complete: bool = True  # False: a comment had to leave out something
+
+
 class PlanReport(Struct, frozen=True, kw_only=True):
     """The plans of the environments asked for."""
 
@@ -50,23 +58,18 @@ class PlanReport(Struct, frozen=True, kw_only=True):
     options: CommonOptions
     prefix: str = ""  # path in the repository of the folder that paths are relative to
 
-    def comment(self, most: int = MOST_BYTES) -> Comment:
-        """The plans as a pull request's comment of at most `most` bytes."""
-        shown = [rooted_review(one.plan, one.review, self.prefix) for one in self.plans]
-        zones = (one.environment.gateway.zone for one in self.plans)
-        return plan_markdown(
-            [(plan, zone) for (plan, _), zone in zip(shown, zones, strict=True)],
-            most,
-            reviews=[review for _, review in shown],
-        )
-
-    def pieces(self, form: str) -> Iterable[str]:
-        """The plans for people, or as JSON in pieces: many runs need not be in memory at once."""
+    def shown(self, form: Format, most: int = MOST_BYTES) -> ShownPlans:
+        """The plans in one of the formats that `plan` offers; `most`: bytes of a comment."""
         match form:
-            case "json":
-                return self._json()
+            case Format.TEXT:
+                return ShownPlans(pieces=("\n".join(map(self._text, self.plans)),))
+            case Format.JSON:
+                return ShownPlans(pieces=self._json())
+            case Format.MARKDOWN:
+                comment = self._comment(most)
+                return ShownPlans(pieces=(comment.text,), is_complete=comment.is_complete)
             case _:
-                return ("\n".join(map(self._text, self.plans)),)
+                assert_never(form)
 
     def save(self, path: Path) -> None:
         """Write the plans as JSON, for `apply --plan`; see `save_plan`."""
@@ -79,6 +82,15 @@ class PlanReport(Struct, frozen=True, kw_only=True):
         if detailed and any(one.plan.has_work or awaited(one.plan).started for one in self.plans):
             return ExitCode.CHANGES
         return ExitCode.OK
+
+    def _comment(self, most: int) -> Comment:
+        shown = [rooted_review(one.plan, one.review, self.prefix) for one in self.plans]
+        zones = (one.environment.gateway.zone for one in self.plans)
+        return plan_markdown(
+            [(plan, zone) for (plan, _), zone in zip(shown, zones, strict=True)],
+            most,
+            reviews=[review for _, review in shown],
+        )
 
     def _json(self) -> Iterable[str]:
         return json_pieces(

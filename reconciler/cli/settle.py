@@ -4,14 +4,21 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.options import RUN_WORD, TEXT, WholeNumber, common_options, current_options
+from reconciler.cli.options import (
+    RUN_WORD,
+    TEXT,
+    ShortFormat,
+    WholeNumber,
+    common_options,
+    current_options,
+)
 from reconciler.errors import ExitCode
 
 _FORMAT = click.option(
     "--format",
     "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
+    type=click.Choice([one.value for one in ShortFormat]),
+    default=ShortFormat.TEXT.value,
     show_default=True,
     help="How to report: for people, or for scripts.",
 )
@@ -74,7 +81,7 @@ def resolve_command(
         reason=reason,
         force=force,
         yes=yes,
-        as_json=form == "json",
+        as_json=form == ShortFormat.JSON,
     )
     with refusals_documented(current_options(), as_json=saying.as_json, of_one=True):
         settled = resolve_runs(current_options(), saying)
@@ -148,7 +155,7 @@ def import_command(
         reason=reason,
         yes=yes,
         folder=folder,
-        as_json=form == "json",
+        as_json=form == ShortFormat.JSON,
     )
     with refusals_documented(current_options(), as_json=asked.as_json, of_one=True):
         imported = import_instances(current_options(), asked)

@@ -2,11 +2,18 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 import click
 
-from reconciler.cli.options import ENV_ALL, TEXT, common_options_with, current_options
+from reconciler.cli.options import (
+    ENV_ALL,
+    TEXT,
+    ProblemFormat,
+    ShortFormat,
+    common_options_with,
+    current_options,
+)
 from reconciler.errors import ExitCode, ReconcilerError
 
 if TYPE_CHECKING:
@@ -28,8 +35,8 @@ def _check_there(
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["text", "json", "github", "gitlab", "junit", "sarif"]),
-    default="text",
+    type=click.Choice([one.value for one in ProblemFormat]),
+    default=ProblemFormat.TEXT.value,
     show_default=True,
     help="How to report: for people, for scripts, as annotations of a pull request, as GitLab's "
     "Code Quality, as a test report.",
@@ -62,21 +69,20 @@ def validate_command(
     try:
         report = validate(current_options(), paths, base)
     except ReconcilerError as error:
-        if form != "text":
-            _show(refused(current_options(), error), form)
+        if form != ProblemFormat.TEXT:
+            _show(refused(current_options(), error), ProblemFormat(form))
         raise
     report = report.strictly() if strict else report
-    report.say_notes(current_options(), form)
-    _show(report, form)
-    return ExitCode.PROBLEM if report.problems else ExitCode.OK
+    report.say_notes(current_options(), ProblemFormat(form))
+    _show(report, ProblemFormat(form))
+    return report.exit_code
 
 
-def _show(report: "Validation", form: str) -> None:
+def _show(report: "Validation", form: ProblemFormat) -> None:
     from reconciler.cli.saying import show
 
-    show(
-        report.shown(form), commands=form == "github", document=form in {"json", "gitlab", "sarif"}
-    )
+    is_json = form in {ProblemFormat.JSON, ProblemFormat.GITLAB, ProblemFormat.SARIF}
+    show(report.shown(form), commands=form is ProblemFormat.GITHUB, document=is_json)
 
 
 @click.command("doctor")
@@ -84,8 +90,8 @@ def _show(report: "Validation", form: str) -> None:
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
+    type=click.Choice([one.value for one in ShortFormat]),
+    default=ShortFormat.TEXT.value,
     show_default=True,
     help="How to show it: for people, or for scripts.",
 )
@@ -104,8 +110,11 @@ def doctor_command(*, offline: bool, form: str) -> ExitCode:
 
     options = current_options()
     checks = examine(options, offline=offline)
-    if form == "json":
-        show(json_document(diagnosis_json(checks)), document=True)
-    else:
-        show(diagnosis_text(checks, color=options.color), painted=True)
+    match ShortFormat(form):
+        case ShortFormat.TEXT:
+            show(diagnosis_text(checks, color=options.color), painted=True)
+        case ShortFormat.JSON:
+            show(json_document(diagnosis_json(checks)), document=True)
+        case unknown:
+            assert_never(unknown)
     return diagnosis_exit_code(checks)

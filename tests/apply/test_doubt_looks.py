@@ -26,7 +26,7 @@ from reconciler.apply.ports import (
     Step,
 )
 from reconciler.apply.protocol import apply
-from reconciler.apply.result import ApplyResult, exit_code
+from reconciler.apply.result import ApplyResult
 from reconciler.apply.start import Batch
 from reconciler.apply.wait import MOST_SOUGHT, DoubtLooks
 from reconciler.errors import ExitCode, RefusedError
@@ -313,7 +313,7 @@ def test_a_start_that_left_after_its_claim_is_told_though_another_claim_took_its
         f"{run.flow_id}, trigger time {format_instant(run.trigger_time)}"
     )
     assert told.notes() == [f"{run.id}: {reason}"]  # at once: an error may end the apply
-    assert exit_code(result) is (ExitCode.OK if newest == "c1" else ExitCode.IN_DOUBT)
+    assert result.exit_code is (ExitCode.OK if newest == "c1" else ExitCode.IN_DOUBT)
     assert [doubt.reason for doubt in result.doubts] == [reason for _ in another[1:]]
 
 
@@ -342,7 +342,7 @@ def test_once_the_time_to_wait_is_up_neither_claims_nor_doubts_are_waited_for() 
     assert 30 <= ended < 31
     assert [doubt.planned.id for doubt in result.doubts] == [doubtful.id]
     assert [record.run for record in result.unfinished] == [claimed.id]
-    assert exit_code(replace(result, doubts=())) is ExitCode.PROBLEM
+    assert replace(result, doubts=()).exit_code is ExitCode.PROBLEM
 
 
 @dataclass

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from reconciler.apply.doubt import Doubt
-from reconciler.apply.result import ApplyResult, exit_code
+from reconciler.apply.result import ApplyResult
 from reconciler.errors import ExitCode
 from reconciler.plan import Action, PlannedRun
 from tests.building import (
@@ -50,7 +50,7 @@ def a_result(**more: Any) -> ApplyResult:
     ],
 )
 def test_the_exit_code_follows_from_what_is_left(result: ApplyResult, code: ExitCode) -> None:
-    assert exit_code(result) is code
+    assert result.exit_code is code
 
 
 @pytest.mark.parametrize(
@@ -70,10 +70,10 @@ def test_what_a_pipeline_must_react_to_first_decides(
         if unstarted
         else ExitCode.OK
     )
-    assert exit_code(result) is expected
+    assert result.exit_code is expected
 
 
 def test_only_a_run_that_is_still_in_doubt_counts_as_such() -> None:
     # Its outcome was unknown for a while, and then it was found.
     settled = a_result(outcomes=[a_triggered(RUN)])
-    assert exit_code(settled) is ExitCode.OK
+    assert settled.exit_code is ExitCode.OK

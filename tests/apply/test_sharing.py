@@ -18,7 +18,6 @@ from msgspec.structs import replace
 
 from reconciler.apply import ports
 from reconciler.apply.protocol import apply
-from reconciler.apply.result import exit_code
 from reconciler.apply.sharing import Sharing
 from reconciler.configuration import Limits
 from reconciler.ledger import Event, Ledger, events
@@ -141,7 +140,7 @@ class _World(Unremembering):
             ),
             ports.Options(by="somebody", max_runs=1_000_000),
         )
-        assert exit_code(result) == 0
+        assert result.exit_code == 0
         self.ends.append(self.now())
 
 

@@ -17,7 +17,7 @@ from reconciler.apply.ports import Gateway, Noted, Options, Ports
 from reconciler.apply.protocol import apply
 from reconciler.apply.refresh import refresh
 from reconciler.apply.resolve import record, recover
-from reconciler.apply.result import ApplyResult, exit_code
+from reconciler.apply.result import ApplyResult
 from reconciler.configuration import Environment, GatewayConfiguration, Limits
 from reconciler.errors import ReconcilerError, RefusedError
 from reconciler.ledger import Event
@@ -281,7 +281,7 @@ class _Appliers:
         check_end(world, began, patience, waited)
         if len(self.results) == ended:
             raise ViolationError("the last apply, in peace, ends with an error")
-        check_exit(world, exit_code(self.results[-1]))
+        check_exit(world, self.results[-1].exit_code)
 
     def _may_not_end(self) -> bool:
         """Whether to wait for the end of everything could take years."""
@@ -295,7 +295,7 @@ class _Appliers:
             if self.world.chances is not CALM:
                 ports.store.remembered = self.world.memory.drawn(self.world.runs)
             result = await apply(ports, replace(options, by=name))
-            self.world.note(f"{name} ends with {exit_code(result)!r}")
+            self.world.note(f"{name} ends with {result.exit_code!r}")
             said = {one.planned.id for one in result.doubts} | {one.run for one in result.twice}
             check_told(self.world, name, said)
             self.results.append(result)

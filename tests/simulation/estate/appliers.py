@@ -5,7 +5,7 @@ from collections.abc import Awaitable
 from typing import TypeVar
 
 from reconciler.apply.doubt import Doubt
-from reconciler.apply.result import ApplyResult, exit_code
+from reconciler.apply.result import ApplyResult
 from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.ledger import events, read_events
 from reconciler.ledger.files import ACTIVE
@@ -150,7 +150,7 @@ class Appliers:
         if result is None:
             return None
         saw(world, applier, world.layout_at(result.commit).homes[environment].state)
-        code = exit_code(result)
+        code = result.exit_code
         doubts = [f"{doubt.planned.id}: {doubt.reason}" for doubt in result.doubts]
         world.note(f"{applier.name} ends with {code!r} {'; '.join(doubts)}")
         if code is ExitCode.OK:
@@ -208,7 +208,7 @@ class Appliers:
             result = await self._apply(clone, environment)
             if result is None:
                 raise ViolationError(f"in peace, {environment} is refused")
-            if exit_code(result) is ExitCode.OK:
+            if result.exit_code is ExitCode.OK:
                 await self._check_kept(environment)
                 return
             if result.doubts and all(map(self._is_known_to_a_copy, result.doubts)):
@@ -233,7 +233,7 @@ class Appliers:
         clone = self._clone(f"last-{environment}", shallow=False)
         self._pull(clone)
         result = await self._apply(clone, environment)
-        if result is None or exit_code(result) is not ExitCode.OK:
+        if result is None or result.exit_code is not ExitCode.OK:
             raise ViolationError(f"in peace, a new clone finds fault with {environment}")
         state = world.layout.homes[environment].state
         text = world.texts(world.tip(world.ledger_branch)).get(state, b"")
