@@ -28,8 +28,11 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_ON_CLOCKS = _EPOCH.replace(tzinfo=None)
 _MILLISECOND = timedelta(milliseconds=1)
 SECOND_MS = 1_000
+HOUR_MINUTES = 60
+DAY_MINUTES = 24 * HOUR_MINUTES
 MINUTE_MS = 60 * SECOND_MS
-DAY_MS = 24 * 60 * MINUTE_MS
+HOUR_MS = HOUR_MINUTES * MINUTE_MS
+DAY_MS = DAY_MINUTES * MINUTE_MS
 
 
 @lru_cache(maxsize=8)  # the schema, the window and the run parse the same text, one by one

@@ -21,9 +21,9 @@ from reconciler.plan import Action, FlowCheck, Plan, PlannedRun
 from reconciler.plan.review import too_many
 from reconciler.refused import TooManyStartsError
 from reconciler.selection import meaning, nothing_meant
-from reconciler.times import format_instant, in_zone, parse_foreign_zone
+from reconciler.times import MINUTE_MS, format_instant, in_zone, parse_foreign_zone
 
-TOLERATED_MS = 60_000  # how far off the local clock may be unreported; it decides nothing
+TOLERATED_MS = MINUTE_MS  # how far off the local clock may be unreported; it decides nothing
 
 
 class UnreadableZoneError(RefusedError):

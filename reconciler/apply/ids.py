@@ -15,10 +15,12 @@ from datetime import UTC, timedelta, tzinfo
 from msgspec import Struct
 
 from reconciler.model import EpochMs, InstanceId
-from reconciler.times import MINUTE_MS, in_zone
+from reconciler.times import DAY_MINUTES, HOUR_MINUTES, MINUTE_MS, in_zone
 
 # The spans, besides the minute, to which a service may cut the time that it makes an id of.
-UNITS_MS = tuple(count * MINUTE_MS for count in (5, 10, 15, 30, 60, 12 * 60, 24 * 60))
+UNITS_MS = tuple(
+    count * MINUTE_MS for count in (5, 10, 15, 30, HOUR_MINUTES, DAY_MINUTES // 2, DAY_MINUTES)
+)
 OWN_PART = 8  # characters that only one id has: fewer may be just the number of a machine
 
 Span = tuple[EpochMs, EpochMs]  # from inclusive, to exclusive
@@ -40,7 +42,7 @@ class Sighting(Struct, frozen=True, kw_only=True):
         """The minutes that the id spells out, in the zone or UTC, in milliseconds of the day."""
         shown = [in_zone(time, clock) for time in self.times for clock in (zone, UTC)]
         return [
-            (one.hour * 60 + one.minute) * MINUTE_MS
+            (one.hour * HOUR_MINUTES + one.minute) * MINUTE_MS
             for one in shown
             if f"{one:%Y%m%d%H%M}" in self.instance
         ]

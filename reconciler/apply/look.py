@@ -31,16 +31,16 @@ from reconciler.model import (
     first_attempt,
     run_digest,
 )
-from reconciler.times import DAY_MS, parse_instant
+from reconciler.times import DAY_MS, MINUTE_MS, SECOND_MS, parse_instant
 
 # So many milliseconds must lie between a claim and the look before it: then a stamp in seconds
 # tells what stood there before from what was created after.
-STAMP_MS = 1_000
+STAMP_MS = SECOND_MS
 
 MOST_SEEN = 5_000  # instances in one claim; if there are more, its runs are told apart as others
 
 LOOK_SECONDS = 1.0  # between looks for what was started a moment ago
-KEPT_MS = 60_000  # how long a look counts for further claims; see `Stood`
+KEPT_MS = MINUTE_MS  # how long a look counts for further claims; see `Stood`
 
 MinuteSpan = tuple[int, EpochMs, EpochMs]  # flow, from inclusive, to exclusive
 

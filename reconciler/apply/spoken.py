@@ -12,7 +12,7 @@ from reconciler.apply.ports import Gateway, Instance, Snapshot
 from reconciler.apply.suspect import is_of_another_flow, search_window
 from reconciler.errors import RefusedError
 from reconciler.ledger import Event, Ledger, Record, RunState, events
-from reconciler.ledger.files import TRAILER
+from reconciler.ledger.files import commit_message_of
 from reconciler.ledger.records import STARTED, FullRecord, Phase
 from reconciler.model import ClaimId, EpochMs, InstanceId, RunId
 from reconciler.times import MINUTE_MS, format_instant
@@ -117,9 +117,7 @@ def message_of(
     """The message of a commit that records what was said of these runs."""
     first, *more = runs
     which = f"{first} and {len(more)} more were" if more else f"{first} was"
-    trailers = "".join(f"{TRAILER}: {claim}\n" for claim in dict.fromkeys(claims))
-    name = snapshot.environment.name
-    return f"reconciler: {name}: {which} {what} [skip ci]\n\n{trailers}"
+    return commit_message_of(snapshot.environment.name, f"{which} {what}", claims)
 
 
 def is_open(record: Record) -> bool:

@@ -23,11 +23,11 @@ from reconciler.plan import FlowCheck
 from reconciler.plan.decide import undeclared
 from reconciler.render.diagnosis import Diagnosis, failed, skipped, warned, well
 from reconciler.repository.settings import read_credentials
+from reconciler.times import MINUTE_MS
 
 _MOST_NAMED = 3  # flows, in a message
 _ANSWERS = frozenset({200, 400, 401, 429})  # HTTP statuses that answer an unsigned request
 _SOON = timedelta(days=14)
-_MINUTE_MS = 60_000
 _BY_NETWORK = ("gateway", "tls", "rate-limit")
 _BY_KEYS = ("access", "clock", "zone", "user", "flows")
 _CLOCK_HINT = "Set it, as by NTP (timedatectl set-ntp true); claims go by the gateway's clock."
@@ -193,7 +193,7 @@ class _GatewayPatient:
 
     async def _user(self, gateway: Gateway, clock: ServiceClock) -> Diagnosis:
         now = clock.earliest()
-        await gateway.search(None, now, EpochMs(now + _MINUTE_MS))
+        await gateway.search(None, now, EpochMs(now + MINUTE_MS))
         named = self._environment.gateway
         return well(f"user {named.user_id} of organisation {named.org_id} is answered")
 

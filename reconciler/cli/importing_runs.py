@@ -88,7 +88,7 @@ def import_instances(options: CommonOptions, asked: Importing) -> str:
 
 
 def _ranges(asked: Importing, zone: tzinfo) -> list[Range]:
-    since, until = _instant(asked.since, zone, "--from"), _instant(asked.until, zone, "--to")
+    since, until = _read_time(asked.since, zone, "--from"), _read_time(asked.until, zone, "--to")
     if since >= until:
         raise click.UsageError("--to must be later than --from.")
     return [Range(flow_id=flow, from_time=since, to_time=until) for flow in asked.flows]
@@ -112,7 +112,7 @@ def schema_beside(root: Path, folder: Path) -> str:
     return quote(Path(os.path.relpath(schema, os.path.realpath(folder))).as_posix())
 
 
-def _instant(text: str, zone: tzinfo, option: str) -> EpochMs:
+def _read_time(text: str, zone: tzinfo, option: str) -> EpochMs:
     """The instant of an RFC 3339 date-time, or of a date's beginning in the gateway's zone."""
     why = no_time(text, or_number=False)
     if why is not None:

@@ -29,8 +29,7 @@ class GatewaySettings(Struct, frozen=True, kw_only=True):
     @property
     def on_loopback(self) -> bool:
         """Whether the gateway is on this machine, so that it is reached without a proxy."""
-        host = urlsplit(self.url).hostname or ""
-        return is_loopback(host) or host.endswith(".localhost")  # RFC 6761
+        return is_loopback(urlsplit(self.url).hostname or "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,7 +58,7 @@ class Window(Struct, frozen=True, kw_only=True):
 
     def _wrong(self, value: object) -> str | None:
         try:
-            found = _instant(value)
+            found = _instant_of(value)
         except (ValueError, OverflowError):
             return None  # a malformed time has a finding of its own
         is_short = not isinstance(value, str) and 0 < found < _MOST_SECONDS
@@ -84,7 +84,7 @@ class Window(Struct, frozen=True, kw_only=True):
         return self.since <= found <= self.until
 
 
-def _instant(value: Any) -> EpochMs:
+def _instant_of(value: Any) -> EpochMs:
     """The instant of a time, or of the midnight, UTC, that begins a date. Raises ValueError."""
     if isinstance(value, str) and "T" not in value.upper():
         return parse_instant(f"{parse_date(value)}T00:00:00Z")

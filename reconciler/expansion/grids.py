@@ -11,6 +11,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from reconciler.expansion.steps import Days, Minutes, Months, dates
+from reconciler.times import DAY_MINUTES, HOUR_MINUTES
 
 _SECOND = timedelta(seconds=1)
 _ANY_DAY = datetime(2000, 1, 1)  # noqa: DTZ001 - on a clock, whatever its zone
@@ -75,10 +76,6 @@ def _matches(expression: str, first: datetime) -> Iterator[datetime]:
         yield from CronSim(expression, max(first, _FIRST_POSSIBLE) - _SECOND)
     except (OverflowError, ValueError):  # beyond the year 9999
         return
-
-
-_DAY_MINUTES = 24 * 60
-_HOUR_MINUTES = 60
 
 
 class Grain(Struct, frozen=True, kw_only=True):
@@ -199,15 +196,15 @@ def cron(first: date, last: date, expression: str) -> CronGrid:
 def _grain(step: Minutes) -> Grain:
     return Grain(
         names_time=True,
-        below_a_day=step.count < _DAY_MINUTES,
-        moves_on=step.count >= _DAY_MINUTES,
-        both=step.count <= _HOUR_MINUTES,
+        below_a_day=step.count < DAY_MINUTES,
+        moves_on=step.count >= DAY_MINUTES,
+        both=step.count <= HOUR_MINUTES,
     )
 
 
 def _times_until_midnight(past_midnight: timedelta, step: Minutes) -> list[time]:
     start, found = datetime.combine(date.min, time()), []
-    for minutes in range(0, _DAY_MINUTES, step.count):
+    for minutes in range(0, DAY_MINUTES, step.count):
         after = past_midnight + timedelta(minutes=minutes)
         if after >= timedelta(days=1):
             break

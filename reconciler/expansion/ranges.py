@@ -10,12 +10,11 @@ from reconciler.expansion.slots import Timetable
 from reconciler.expansion.steps import Minutes, parse_step
 from reconciler.schema import Finding
 from reconciler.schema.paths import Path
-from reconciler.times import in_zone
+from reconciler.times import DAY_MINUTES, in_zone
 
 _DATES: Path = ("spec", "businessDates")
 _TIMES: Path = ("spec", "triggerTimes")
 _DAY = timedelta(days=1)
-_DAY_MINUTES = 24 * 60
 
 
 def range_findings(spec: Mapping[str, Any]) -> Iterator[Finding]:
@@ -44,7 +43,7 @@ def _findings_of_dates(given: Mapping[str, Any], *, has_time: bool) -> Iterator[
         yield Finding(path=("spec", "at"), code="exclusive", words=words, where="key")
     if "every" in given:
         step = parse_step(given["every"])
-        if isinstance(step, Minutes) and step.count > _DAY_MINUTES:
+        if isinstance(step, Minutes) and step.count > DAY_MINUTES:
             words = "begins anew each day, so it cannot be longer than one: write days, such as 2d"
             yield Finding(path=(*_DATES, "every"), code="range", words=words)
 

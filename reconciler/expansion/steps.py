@@ -7,8 +7,10 @@ from datetime import date, timedelta
 
 from msgspec import Struct
 
+from reconciler.times import HOUR_MINUTES
+
 _EVERY = re.compile(r"([0-9]+)(m|h|d|w|mo|M)")
-_MINUTES_OF = {"m": 1, "h": 60}
+_MINUTES_OF = {"m": 1, "h": HOUR_MINUTES}
 _DAYS_OF = {"d": 1, "w": 7}
 _MONTHS = 12
 

@@ -16,6 +16,7 @@ from msgspec import Struct
 from reconciler.errors import LedgerError
 from reconciler.ledger.events import Claim, Event, Resolved
 from reconciler.ledger.lines import decode, encode
+from reconciler.model import ClaimId
 
 TRAILER = "Reconciler-Claim"  # of the commits that record claims and outcomes
 LEDGER = "ledger"  # what the names of all files begin with
@@ -147,9 +148,12 @@ def commit_message(environment: str, recorded: Sequence[Event]) -> str:
     parts = [f"{number} {kind}" for kind, number in counts.items()]
     if claimed:
         parts.append(f"{claimed} claimed")
-    claims = dict.fromkeys(
-        event.claim for event in recorded if not isinstance(event, Resolved) and event.claim
-    )
-    subject = f"reconciler: {environment}: {', '.join(parts)} [skip ci]"
-    trailers = "".join(f"{TRAILER}: {claim}\n" for claim in claims)
+    claims = (event.claim for event in recorded if not isinstance(event, Resolved) and event.claim)
+    return commit_message_of(environment, ", ".join(parts), claims)
+
+
+def commit_message_of(environment: str, recorded: str, claims: Iterable[ClaimId]) -> str:
+    """The same for what was recorded in words, under these claims."""
+    subject = f"reconciler: {environment}: {recorded} [skip ci]"
+    trailers = "".join(f"{TRAILER}: {claim}\n" for claim in dict.fromkeys(claims))
     return f"{subject}\n\n{trailers}" if trailers else f"{subject}\n"

@@ -12,7 +12,7 @@ from reconciler.model import EpochMs, RunId, backfill_of
 from reconciler.plan import Action, Plan, PlannedRun
 from reconciler.plan.values import awaited
 from reconciler.render.safe import visible
-from reconciler.times import business_date, in_zone, is_repeated, parse_instant
+from reconciler.times import HOUR_MINUTES, business_date, in_zone, is_repeated, parse_instant
 
 COMMIT_DIGITS = 12  # how many digits of a commit's id people see
 LONGEST_TIME = len("2024-11-03 01:30:00.007-04:00")
@@ -147,7 +147,7 @@ def zone_name(zone: tzinfo) -> str:
     if not minutes:
         return "GMT"
     sign = "-" if offset < timedelta(0) else "+"
-    hours, rest = divmod(minutes, 60)
+    hours, rest = divmod(minutes, HOUR_MINUTES)
     return f"GMT{sign}{hours:02d}:{rest:02d}" if rest else f"GMT{sign}{hours}"
 
 

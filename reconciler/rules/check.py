@@ -29,12 +29,12 @@ from reconciler.rules.collisions import collisions
 from reconciler.rules.dependencies import dependency_problems
 from reconciler.rules.duplicates import duplicates
 from reconciler.rules.edits import edited, lowered
-from reconciler.times import MINUTE_MS, in_zone
+from reconciler.times import HOUR_MS, MINUTE_MS, in_zone
 
 Found = tuple[Run, Problem]  # a run, and a problem with it
 
 _QUARTER_MS = 15 * MINUTE_MS  # what the offsets of zones are whole numbers of
-_FARTHEST_MS = 26 * 60 * MINUTE_MS  # from GMT-12 to GMT+14
+_FARTHEST_MS = 26 * HOUR_MS  # from GMT-12 to GMT+14
 
 
 class Findings(Struct, frozen=True, kw_only=True):

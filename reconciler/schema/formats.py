@@ -186,7 +186,11 @@ def _path(text: str, kind: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether the host of a URL is certainly this machine."""
+    """Whether the host of a URL is certainly this machine.
+
+    Of names only `localhost` is. RFC 6761 says the same of all below it, such as
+    `gateway.localhost`, but some resolvers ask the network for those.
+    """
     if host == "localhost":
         return True
     try:

@@ -26,7 +26,7 @@ from reconciler.render.words import (
     status_words,
     zone_name,
 )
-from reconciler.times import in_zone, parse_instant
+from reconciler.times import DAY_MS, SECOND_MS, in_zone, parse_instant
 
 STATES = (
     (RunState.IN_DOUBT, "in doubt"),
@@ -243,7 +243,6 @@ def _environment(one: Reported, made: EpochMs) -> dict[str, Any]:
     }
 
 
-_DAY = 86_400_000
 _MOST_DAYS = 40_000  # a hundred years: later times get the last offset
 
 
@@ -256,24 +255,24 @@ def offsets(zone: tzinfo, first: EpochMs, last: EpochMs) -> list[list[int]]:
         return [[first, zone.utcoffset(None) // timedelta(seconds=1)]]
     now = _offset(zone, first)
     found = [[first, now]]
-    end = min(last + _DAY, first + _MOST_DAYS * _DAY)
-    for day in range(first, end, _DAY):
-        following = _offset(zone, EpochMs(day + _DAY))
+    end = min(last + DAY_MS, first + _MOST_DAYS * DAY_MS)
+    for day in range(first, end, DAY_MS):
+        following = _offset(zone, EpochMs(day + DAY_MS))
         if following != now:
-            found.append([_changed(zone, day, day + _DAY, now), following])
+            found.append([_changed(zone, day, day + DAY_MS, now), following])
             now = following
     return found
 
 
 def _changed(zone: tzinfo, before: int, after: int, offset: int) -> int:
     """The first second in which the zone has another offset."""
-    while after - before > 1000:  # noqa: PLR2004 - a second
+    while after - before > SECOND_MS:
         middle = (before + after) // 2
         if _offset(zone, EpochMs(middle)) == offset:
             before = middle
         else:
             after = middle
-    return after // 1000 * 1000
+    return after // SECOND_MS * SECOND_MS
 
 
 def _offset(zone: tzinfo, instant: EpochMs) -> int:
